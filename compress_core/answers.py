@@ -1,0 +1,59 @@
+"""What a technique may answer: small plans that the engine carries out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from compress_core.levels import Levels
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How much each weight matters, [out, in]; higher stays longer. The engine selects.
+
+    absolute=True says that the score is |values|: nothing is copied, and weights that are their own
+    score are pruned in one pass.
+    """
+
+    values: Tensor
+    absolute: bool = False
+
+    def ranked(self) -> Tensor:
+        """The scores themselves [out, in]."""
+        return self.values.abs() if self.absolute else self.values
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Which weights stay, kept [out, in] bool, and new values [out, in] where the method updates them."""
+
+    kept: Tensor
+    values: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Levels, and a code for each weight [out, in] where it is not simply the nearest level."""
+
+    levels: Levels
+    codes: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Factored:
+    """Two smaller layers in place of one: kernel ~ second @ first, for each group of channels.
+
+    first [groups, rank, in * k], second [groups, out / groups, rank].
+    """
+
+    first: Tensor
+    second: Tensor
+
+    @property
+    def rank(self) -> int:
+        return int(self.first.shape[1])
+
+
+Answer = Scores | Pruned | Quantised | Factored

@@ -1,0 +1,23 @@
+"""The one error a visitor may cause and must understand."""
+
+from __future__ import annotations
+
+
+class Refused(ValueError):
+    """Something the user asked for cannot be done, said in one sentence.
+
+    The sentence tells what was wrong, what it must be, what was got and what to do. It is kept
+    as a template with its values, so that a page can show it in the visitor's language.
+    """
+
+    def __init__(self, text: str, **values: object) -> None:
+        self.text = text
+        self.values = values
+        super().__init__(text.format(**values))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.text, self.values)
+
+
+def _rebuild(text: str, values: dict[str, object]) -> Refused:
+    return Refused(text, **values)

@@ -1,0 +1,27 @@
+"""What a knob says of itself beside its type and bounds, and the strict model that all knobs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit in which a knob is shown."""
+
+    symbol: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """The distance between two places of a real knob; recipes are rounded to it."""
+
+    size: float
+
+
+class Strict(BaseModel):
+    """Frozen values; an unknown name, NaN or infinity is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,0 +1,218 @@
+"""The values a quantized weight may take: evenly spaced, powers of two, or a table.
+
+Each kind knows how to find the nearest level of a weight (`encode`), what a code stands for
+(`decode`), both in one pass (`quantize_into`), and what must be stored beside the codes (`stored`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_TINY = torch.finfo(torch.float32).tiny
+
+
+def spread(per_group: Tensor, inputs: int, group: int | None) -> Tensor:
+    """One value for each weight, or something that broadcasts to that.
+
+    per_group [1, 1], [out, 1] or, with groups of `group` inputs, [out, ceil(in / group)].
+    """
+    if group is None:
+        return per_group
+    return per_group.repeat_interleave(group, dim=1)[:, :inputs]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Evenly spaced levels: scale * (code - zero_point), low <= code <= high.
+
+    scale [1, 1], [out, 1] or [out, groups], positive; zero_point of the same shape or None for 0.
+    """
+
+    scale: Tensor
+    low: int
+    high: int
+    zero_point: Tensor | None = None
+    group: int | None = None
+
+    @property
+    def code_bits(self) -> int:
+        return (self.high - self.low).bit_length()
+
+    @property
+    def has_zero(self) -> bool:
+        return True
+
+    def encode(self, weight: Tensor) -> Tensor:
+        """Codes [out, in] int16 of the nearest levels."""
+        return self._rounded(weight, torch.empty_like(weight)).to(torch.int16)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Values [out, in] float32 of codes."""
+        centred = codes.to(torch.float32)
+        if self.zero_point is not None:
+            centred -= spread(self.zero_point, codes.shape[1], self.group)
+        return centred.mul_(spread(self.scale, codes.shape[1], self.group))
+
+    def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
+        """Write the nearest level of each weight into `out`, a block of rows at a time.
+
+        A block that stays in the cache makes the four passes cost about one.
+        """
+        rows = max(1, 2**17 // max(1, weight.shape[1]))
+        for start in range(0, weight.shape[0], rows):
+            part = slice(start, start + rows)
+            self._of_rows(part)._quantize_block(weight[part], out[part])
+        return out
+
+    def _of_rows(self, part: slice) -> Grid:
+        if self.scale.shape[0] == 1:
+            return self
+        zero_point = None if self.zero_point is None else self.zero_point[part]
+        return Grid(self.scale[part], self.low, self.high, zero_point, self.group)
+
+    def _quantize_block(self, weight: Tensor, out: Tensor) -> None:
+        self._rounded(weight, out)
+        if self.zero_point is not None:
+            out.sub_(spread(self.zero_point, weight.shape[1], self.group))
+        out.mul_(spread(self.scale, weight.shape[1], self.group))
+
+    def _rounded(self, weight: Tensor, out: Tensor) -> Tensor:
+        torch.div(weight, spread(self.scale, weight.shape[1], self.group), out=out).round_()
+        if self.zero_point is not None:
+            out.add_(spread(self.zero_point, weight.shape[1], self.group))
+        return out.clamp_(self.low, self.high)
+
+    def stored(self) -> dict[str, Tensor]:
+        """What a file needs beside the codes."""
+        if self.zero_point is None:
+            return {"scale": self.scale.to(torch.float32)}
+        return {"scale": self.scale.to(torch.float32), "zero_point": self.zero_point.to(torch.uint8)}
+
+    def levels(self, row: int = 0) -> Tensor:
+        """All levels of one row's first group, ascending [high - low + 1]."""
+        at = min(row, self.scale.shape[0] - 1)
+        zero = 0 if self.zero_point is None else self.zero_point[at, 0]
+        codes = torch.arange(self.low, self.high + 1, dtype=torch.float32)
+        return (codes - zero) * self.scale[at, 0]
+
+
+def symmetric_grid(largest: Tensor, bits: int, group: int | None = None) -> Grid:
+    """2**bits - 1 evenly spaced levels from -largest to +largest; zero is one of them."""
+    high = 2 ** (bits - 1) - 1
+    return Grid((largest / high).clamp_min(_TINY), -high, high, group=group)
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """Zero and plus or minus 2**e, for the `count` exponents that end at `top`.
+
+    top [1, 1], [out, 1] or [out, groups], whole numbers. Code 0 is zero; code +-c is 2**(top - count + c).
+    """
+
+    top: Tensor
+    count: int
+    group: int | None = None
+
+    @property
+    def low(self) -> int:
+        return -self.count
+
+    @property
+    def high(self) -> int:
+        return self.count
+
+    @property
+    def code_bits(self) -> int:
+        return (2 * self.count).bit_length()
+
+    @property
+    def has_zero(self) -> bool:
+        return True
+
+    def encode(self, weight: Tensor) -> Tensor:
+        """Codes [out, in] int16 of the nearest levels (in the value, not in the exponent)."""
+        mantissa, exponent = torch.frexp(weight.abs())
+        nearest = exponent - (mantissa < 0.75).to(exponent.dtype)
+        step = nearest - (spread(self.top, weight.shape[1], self.group) - self.count)
+        lowest_up = (step == 0) & (weight != 0)
+        code = torch.where(lowest_up & self._above_half(weight), 1, step.clamp(0, self.count))
+        code = torch.where(weight == 0, 0, code)
+        return (code * weight.sign()).to(torch.int16)
+
+    def _above_half(self, weight: Tensor) -> Tensor:
+        """Whether |weight| is nearer to the smallest level than to zero."""
+        smallest = spread(self.top, weight.shape[1], self.group) - self.count + 1
+        return weight.abs() >= torch.ldexp(torch.ones_like(weight), smallest - 1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Values [out, in] float32 of codes."""
+        exponent = spread(self.top, codes.shape[1], self.group) - self.count + codes.abs()
+        return torch.ldexp(codes.sign().to(torch.float32), exponent)
+
+    def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
+        """Write the nearest level of each weight into `out`."""
+        return out.copy_(self.decode(self.encode(weight)))
+
+    def stored(self) -> dict[str, Tensor]:
+        """What a file needs beside the codes: the largest exponents, a byte each."""
+        return {"top": self.top.to(torch.int8)}
+
+    def levels(self, row: int = 0) -> Tensor:
+        """All levels of one row's first group, ascending [2 * count + 1]."""
+        at = min(row, self.top.shape[0] - 1)
+        codes = torch.arange(-self.count, self.count + 1)[None]
+        return Exponential(self.top[at : at + 1, :1], self.count).decode(codes)[0]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A codebook: any levels, ascending, for the whole layer [1, L] or for each row [out, L]."""
+
+    table: Tensor
+
+    @property
+    def low(self) -> int:
+        return 0
+
+    @property
+    def high(self) -> int:
+        return self.table.shape[1] - 1
+
+    @property
+    def code_bits(self) -> int:
+        return max(1, self.high.bit_length())
+
+    @property
+    def has_zero(self) -> bool:
+        return bool((self.table == 0).any(dim=1).all())
+
+    def encode(self, weight: Tensor) -> Tensor:
+        """Codes [out, in] int16 of the nearest levels; halfway goes to the lower one."""
+        middles = (self.table[:, 1:].double() + self.table[:, :-1].double()) / 2
+        if self.table.shape[0] == 1:
+            return torch.bucketize(weight.double(), middles[0]).to(torch.int16)
+        return torch.searchsorted(middles.contiguous(), weight.double().contiguous()).to(torch.int16)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Values [out, in] float32 of codes."""
+        if self.table.shape[0] == 1:
+            return self.table[0][codes.long()]
+        return self.table.gather(1, codes.long())
+
+    def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
+        """Write the nearest level of each weight into `out`."""
+        return out.copy_(self.decode(self.encode(weight)))
+
+    def stored(self) -> dict[str, Tensor]:
+        """What a file needs beside the codes."""
+        return {"table": self.table}
+
+    def levels(self, row: int = 0) -> Tensor:
+        """The levels of one row, ascending [L]."""
+        return self.table[min(row, self.table.shape[0] - 1)]
+
+
+Levels = Grid | Exponential | Table

@@ -1,0 +1,1 @@
+"""What a model does and costs: predictions, numbers with intervals, comparisons, explanations."""

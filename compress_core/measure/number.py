@@ -1,0 +1,46 @@
+"""A number as it is shown: value, interval, how many items, unit, and how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["measured", "estimated", "exact"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """One figure for a page, a file or a table; a missing one says why.
+
+    low and high bound a 95 % interval in the unit of the value; n counts the items behind it.
+    """
+
+    value: float | None
+    unit: str
+    kind: Kind
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.value is None) == (self.reason is not None), (
+            "a missing value, and only that, has a reason"
+        )
+
+    @classmethod
+    def missing(cls, unit: str, reason: str, n: int | None = None) -> Number:
+        """Not measured, and why."""
+        return cls(None, unit, "measured", n=n, reason=reason)
+
+    def as_json(self) -> dict[str, float | int | str | None]:
+        """The form of every number in our JSON."""
+        fields: dict[str, float | int | str | None] = {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "n": self.n,
+            "unit": self.unit,
+            "kind": self.kind,
+        }
+        return fields if self.reason is None else {**fields, "reason": self.reason}

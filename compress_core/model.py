@@ -1,0 +1,188 @@
+"""A compressed model: its subject, the recipe that made it, and every edited weight in coded form."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.coded import TYPE_BITS, TYPE_NAMES, Bits, Coded
+from compress_core.recipe import Resolved
+from compress_core.subject.layers import (
+    Layer,
+    factors_from,
+    read_matrix,
+    small_layers,
+    write_factors,
+    write_matrix,
+)
+from compress_core.subject.skeleton import skeleton_of
+from compress_core.subject.subject import Subject
+
+Entries = dict[str, tuple[str, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A layer's new form: one coded weight, or two where it was factored."""
+
+    layer: Layer
+    coded: tuple[Coded, ...]
+
+    @property
+    def is_factored(self) -> bool:
+        return len(self.coded) == 2
+
+    @cached_property
+    def parts(self) -> tuple[tuple[Layer, Coded], ...]:
+        """The layers that ship with their weights: itself, or its two factors."""
+        if not self.is_factored:
+            return ((self.layer, self.coded[0]),)
+        rank = self.coded[0].weight.shape[0] // self.layer.groups
+        if self.layer.kind == "embedding":
+            rank = self.coded[0].weight.shape[1]
+        return tuple(zip(small_layers(self.layer, rank), self.coded, strict=True))
+
+    @property
+    def values(self) -> Tensor:
+        """The weight that the layer now applies [out, in * k]; factors are multiplied out."""
+        if not self.is_factored:
+            return self.coded[0].values
+        factors = factors_from(self.layer, *(c.values for c in self.coded))
+        if self.layer.kind == "embedding":
+            return factors.second[0] @ factors.first[0]
+        return (factors.second @ factors.first).flatten(0, 1)
+
+    @property
+    def bits(self) -> Bits:
+        return sum((c.bits for c in self.coded), Bits())
+
+    @property
+    def macs(self) -> int | None:
+        counts = [part.macs for part, _ in self.parts]
+        return None if any(c is None for c in counts) else sum(c for c in counts if c is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """(subject, resolved recipe): frozen, named by what it was made of."""
+
+    subject: Subject
+    recipe: Resolved
+    edited: Mapping[str, Edited]
+    key: str
+
+    @classmethod
+    def original(cls, subject: Subject) -> Model:
+        """The model as loaded."""
+        return cls(subject, Resolved(()), MappingProxyType({}), f"{subject.digest}:original")
+
+    def network(self) -> nn.Module:
+        """The network that is evaluated and shipped; the caller owns it, unedited tensors are shared."""
+        skeleton = skeleton_of(self.subject.network)
+        with torch.inference_mode(mode=False), torch.no_grad():
+            for edited in self.edited.values():
+                if edited.is_factored:
+                    values = (c.values for c in edited.coded)
+                    write_factors(skeleton, edited.layer, factors_from(edited.layer, *values))
+                else:
+                    write_matrix(skeleton, edited.layer, edited.coded[0].values)
+        return skeleton
+
+    def values(self, name: str) -> Tensor:
+        """The weight that a layer applies [out, in * k], edited or not."""
+        if name in self.edited:
+            return self.edited[name].values
+        return read_matrix(self.subject.network, self.subject.layer(name))
+
+    @cached_property
+    def _coded_in_file(self) -> tuple[tuple[str, Coded], ...]:
+        """Every weight that is stored in coded form; projections packed in one tensor go together."""
+        names = set(self.edited)
+        packed = {
+            (p.module, p.parameter) for n in names for p in self.subject.by_name[n].places if p.rows
+        }
+        found = []
+        for layer in self.subject.layers:
+            if layer.name in names:
+                found.extend((part.name, coded) for part, coded in self.edited[layer.name].parts)
+            elif any((p.module, p.parameter) in packed for p in layer.places):
+                found.append((layer.name, Coded(self.values(layer.name))))
+        return tuple(found)
+
+    @cached_property
+    def _rest(self) -> dict[str, Tensor]:
+        """State that no coded weight replaces; tied tensors once."""
+        covered = {
+            ".".join(filter(None, (place.module, place.parameter)))
+            for name in self.edited
+            for place in self.subject.by_name[name].places
+        }
+        rest: dict[str, Tensor] = {}
+        seen: set[tuple[int, torch.Size]] = set()
+        for name, tensor in self.subject.network.state_dict().items():
+            storage = (tensor.data_ptr(), tensor.shape)
+            if name in covered or (tensor.numel() and storage in seen):
+                continue
+            seen.add(storage)
+            rest[name] = tensor
+        return rest
+
+    def entries(self) -> Entries:
+        """Name -> (type, shape) of every tensor in the file."""
+        entries: Entries = {n: (TYPE_NAMES[t.dtype], tuple(t.shape)) for n, t in self._rest.items()}
+        for name, coded in self._coded_in_file:
+            entries |= {f"{name}:{part}": entry for part, entry in coded.entries().items()}
+        return entries
+
+    def stored(self) -> dict[str, Tensor]:
+        """Every tensor of the file."""
+        tensors = {name: t.detach().contiguous().clone() for name, t in self._rest.items()}
+        for name, coded in self._coded_in_file:
+            tensors |= {f"{name}:{part}": t.contiguous() for part, t in coded.stored().items()}
+        return tensors
+
+    @cached_property
+    def form(self) -> str:
+        """What a reader must know beside the tensors, as JSON."""
+        layers = {name: coded.form() for name, coded in self._coded_in_file}
+        form = {"version": 1, "model": self.subject.name, "digest": self.subject.digest, "layers": layers}
+        return json.dumps(form, separators=(",", ":"))
+
+    @cached_property
+    def bits(self) -> Bits:
+        """Bits of all coded weights by item; what is stored as it was counts as values."""
+        coded = sum((c.bits for _, c in self._coded_in_file), Bits())
+        rest = sum(t.numel() * t.element_size() * 8 for t in self._rest.values())
+        return coded + Bits(values=rest)
+
+    @cached_property
+    def file_bytes(self) -> int:
+        """Bytes of the plain container as it would be written, header included."""
+        entries = self.entries()
+        payload = sum(math.prod(shape) * TYPE_BITS[kind] // 8 for kind, shape in entries.values())
+        return payload + header_bytes(entries, self.form)
+
+
+# safetensors writes the widest types first; only the digits of the offsets depend on it.
+_FILE_ORDER = ("U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8", "BOOL")
+
+
+def header_bytes(entries: Entries, form: str) -> int:
+    """Bytes of a safetensors header: 8 for its length, then JSON padded to a multiple of 8."""
+    header: dict[str, object] = {"__metadata__": {"slimscope": form}}
+    offset = 0
+    for name, (kind, shape) in sorted(
+        entries.items(), key=lambda item: (_FILE_ORDER.index(item[1][0]), item[0])
+    ):
+        end = offset + math.prod(shape) * TYPE_BITS[kind] // 8
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    length = len(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode())
+    return 8 + -(-length // 8) * 8

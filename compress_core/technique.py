@@ -1,0 +1,179 @@
+"""A technique is a pure function in a file of its own; everything else is read from its signature.
+
+Positional arguments are tensors that the engine supplies by name, keyword-only arguments are
+knobs, the return annotation says which kind of answer it gives and thereby its place in a recipe.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from compress_core.answers import Factored, Pruned, Quantised, Scores
+from compress_core.errors import Refused
+from compress_core.knobs import Step, Strict, Unit
+from compress_core.select import Selection
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Stage(IntEnum):
+    """Where a technique stands in a recipe; the order is fixed."""
+
+    FACTOR = 1
+    PRUNE = 2
+    QUANTIZE = 3
+
+
+STAGE_OF = MappingProxyType(
+    {Factored: Stage.FACTOR, Scores: Stage.PRUNE, Pruned: Stage.PRUNE, Quantised: Stage.QUANTIZE}
+)
+
+Knobs = BaseModel
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A compression method and all that is known of it from its signature and docstring."""
+
+    name: str
+    function: Callable[..., Any]
+    needs: tuple[str, ...]
+    knobs: type[Knobs]
+    answer: type
+    summary: str
+    details: str
+    source: str
+
+    @property
+    def stage(self) -> Stage:
+        return STAGE_OF[self.answer]
+
+    @property
+    def is_criterion(self) -> bool:
+        """Whether it scores weights and leaves the choice to the engine's selection."""
+        return self.answer is Scores
+
+    @cached_property
+    def own_knobs(self) -> frozenset[str]:
+        """The knobs that the function itself declares, without those of the selection."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+    def validated(self, values: Mapping[str, object]) -> Knobs:
+        """Knob values checked against the declaration; raises Refused with one sentence."""
+        try:
+            knobs = self.knobs.model_validate(dict(values))
+        except ValidationError as error:
+            raise _refusal(self, error) from None
+        return self.knobs.model_construct(**{k: self._snapped(k, v) for k, v in knobs})
+
+    def _snapped(self, knob: str, value: object) -> object:
+        step = step_of(self.knobs.model_fields[knob])
+        if step is None or not isinstance(value, float):
+            return value
+        return round(round(value / step) * step, 10)
+
+
+def step_of(field: FieldInfo) -> float | None:
+    """The step of a real knob, None where it has none."""
+    return next((m.size for m in field.metadata if isinstance(m, Step)), None)
+
+
+def unit_of(field: FieldInfo) -> str:
+    """The unit of a knob, empty where it has none."""
+    return next((m.symbol for m in field.metadata if isinstance(m, Unit)), "")
+
+
+_REGISTRY: dict[str, Technique] = {}
+
+
+def technique(function: F) -> F:
+    """Register a pure function as a technique."""
+    name = function.__name__
+    assert name not in _REGISTRY or _REGISTRY[name].function.__module__ == function.__module__, name
+    _REGISTRY[name] = _declared(function)
+    return function
+
+
+def _declared(function: Callable[..., Any]) -> Technique:
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters.values()
+    fields = {
+        p.name: (hints[p.name], ... if p.default is p.empty else p.default)
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY
+    }
+    needs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+    summary, details, source = _told(inspect.getdoc(function) or "")
+    answer = hints["return"]
+    base = Selection if answer is Scores else Strict
+    knobs = create_model(function.__name__, __base__=base, **fields)  # type: ignore[call-overload]
+    return Technique(function.__name__, function, needs, knobs, answer, summary, details, source)
+
+
+def _told(doc: str) -> tuple[str, str, str]:
+    """Docstring -> what a visitor reads, shapes and invariants, the source."""
+    paragraphs = [" ".join(part.split()) for part in doc.split("\n\n") if part.strip()]
+    assert len(paragraphs) >= 2, "a technique says what it does and where it comes from"
+    return paragraphs[0], " ".join(paragraphs[1:-1]), paragraphs[-1]
+
+
+@lru_cache(maxsize=1)
+def _load_all() -> None:
+    package = importlib.import_module("compress_core.techniques")
+    for found in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{found.name}")
+
+
+def techniques() -> Mapping[str, Technique]:
+    """Every technique by name, in the order of the stages and then of the alphabet."""
+    _load_all()
+    return {t.name: t for t in sorted(_REGISTRY.values(), key=lambda t: (t.stage, t.name))}
+
+
+def technique_named(name: str) -> Technique:
+    """The technique of that name; raises Refused with the names that are near."""
+    known = techniques()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise Refused(
+            "No technique is called {name!r}; {hint}.",
+            name=name,
+            hint=f"did you mean {near[0]}" if near else f"choose one of {', '.join(known)}",
+        )
+    return known[name]
+
+
+def _refusal(method: Technique, error: ValidationError) -> Refused:
+    first = error.errors()[0]
+    knob = ".".join(str(part) for part in first["loc"]) or method.name
+    if first["type"] == "extra_forbidden":
+        return Refused(
+            "{technique} has no knob {knob}; it has {known}: correct the name or leave it out.",
+            technique=method.name,
+            knob=knob,
+            known=", ".join(method.knobs.model_fields) or "none",
+        )
+    if first["type"] == "missing":
+        return Refused("{technique} needs the knob {knob}: add it.", technique=method.name, knob=knob)
+    return Refused(
+        "{technique}: {knob} got {got!r}, but {must}: change the value.",
+        technique=method.name,
+        knob=knob,
+        got=first["input"],
+        must=first["msg"][0].lower() + first["msg"][1:],
+    )

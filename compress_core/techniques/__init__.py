@@ -1,0 +1,1 @@
+"""One technique a file; a file registers itself and needs no entry anywhere."""

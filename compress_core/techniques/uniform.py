@@ -1,0 +1,31 @@
+"""Symmetric uniform quantization."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from compress_core.answers import Quantised
+from compress_core.knobs import Unit
+from compress_core.levels import symmetric_grid
+from compress_core.scale import ScalePer, group_of, largest_kept
+from compress_core.technique import technique
+
+
+@technique
+def uniform(
+    weight: Tensor,
+    kept: Tensor,
+    *,
+    bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
+    scale_per: ScalePer = "row",
+) -> Quantised:
+    """Round to evenly spaced levels, symmetric about zero, so that zero stays exactly zero.
+
+    weight, kept [out, in]; 2**bits - 1 levels, the range is that of the kept weights.
+
+    Jacob et al. 2018, arXiv:1712.05877, eq. 1 with zero point 0.
+    """
+    return Quantised(symmetric_grid(largest_kept(weight, kept, scale_per), bits, group_of(scale_per)))

@@ -6,11 +6,14 @@ Each kind knows how to find the nearest level of a weight (`encode`), what a cod
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from compress_core.nearest import nearest_into, upper_ends
+
+_BLOCK = 2**17  # weights at a time: a block that stays in the cache makes several passes cost about one
 _TINY = torch.finfo(torch.float32).tiny
 
 
@@ -29,6 +32,7 @@ class Grid:
     """Evenly spaced levels: scale * (code - zero_point), low <= code <= high.
 
     scale [1, 1], [out, 1] or [out, groups], positive; zero_point of the same shape or None for 0.
+    clips False says that no weight lies outside the levels, so that no code needs to be clipped.
     """
 
     scale: Tensor
@@ -36,6 +40,7 @@ class Grid:
     high: int
     zero_point: Tensor | None = None
     group: int | None = None
+    clips: bool = True
 
     @property
     def code_bits(self) -> int:
@@ -47,31 +52,39 @@ class Grid:
 
     def encode(self, weight: Tensor) -> Tensor:
         """Codes [out, in] int16 of the nearest levels."""
-        return self._rounded(weight, torch.empty_like(weight)).to(torch.int16)
+        grid, rows = self._row_by_row(weight)
+        return grid._rounded(rows, torch.empty_like(rows)).to(torch.int16).view(weight.shape)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Values [out, in] float32 of codes."""
-        centred = codes.to(torch.float32)
+        centred = codes.to(torch.float32, copy=True)
         if self.zero_point is not None:
             centred -= spread(self.zero_point, codes.shape[1], self.group)
         return centred.mul_(spread(self.scale, codes.shape[1], self.group))
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the nearest level of each weight into `out`, a block of rows at a time.
-
-        A block that stays in the cache makes the four passes cost about one.
-        """
-        rows = max(1, 2**17 // max(1, weight.shape[1]))
-        for start in range(0, weight.shape[0], rows):
+        """Write the nearest level of each weight into `out`, a block of rows at a time."""
+        grid, source = self._row_by_row(weight)
+        target = out.view(source.shape)
+        rows = max(1, _BLOCK // max(1, source.shape[1]))
+        for start in range(0, source.shape[0], rows):
             part = slice(start, start + rows)
-            self._of_rows(part)._quantize_block(weight[part], out[part])
+            grid._of_rows(part)._quantize_block(source[part], target[part])
         return out
+
+    def _row_by_row(self, weight: Tensor) -> tuple[Grid, Tensor]:
+        """Groups that divide the inputs evenly are the rows of a longer matrix."""
+        if self.group is None or weight.shape[1] % self.group:
+            return self, weight
+        zero_point = None if self.zero_point is None else self.zero_point.view(-1, 1)
+        flat = replace(self, scale=self.scale.view(-1, 1), zero_point=zero_point, group=None)
+        return flat, weight.reshape(-1, self.group)
 
     def _of_rows(self, part: slice) -> Grid:
         if self.scale.shape[0] == 1:
             return self
         zero_point = None if self.zero_point is None else self.zero_point[part]
-        return Grid(self.scale[part], self.low, self.high, zero_point, self.group)
+        return replace(self, scale=self.scale[part], zero_point=zero_point)
 
     def _quantize_block(self, weight: Tensor, out: Tensor) -> None:
         self._rounded(weight, out)
@@ -80,10 +93,11 @@ class Grid:
         out.mul_(spread(self.scale, weight.shape[1], self.group))
 
     def _rounded(self, weight: Tensor, out: Tensor) -> Tensor:
-        torch.div(weight, spread(self.scale, weight.shape[1], self.group), out=out).round_()
+        """Codes as float32; by the reciprocal of the scale, as torch's own fake quantization does."""
+        torch.mul(weight, spread(self.scale.reciprocal(), weight.shape[1], self.group), out=out).round_()
         if self.zero_point is not None:
             out.add_(spread(self.zero_point, weight.shape[1], self.group))
-        return out.clamp_(self.low, self.high)
+        return out.clamp_(self.low, self.high) if self.clips else out
 
     def stored(self) -> dict[str, Tensor]:
         """What a file needs beside the codes."""
@@ -99,10 +113,18 @@ class Grid:
         return (codes - zero) * self.scale[at, 0]
 
 
-def symmetric_grid(largest: Tensor, bits: int, group: int | None = None) -> Grid:
+def symmetric_grid(largest: Tensor, bits: int, group: int | None = None, *, clips: bool = True) -> Grid:
     """2**bits - 1 evenly spaced levels from -largest to +largest; zero is one of them."""
     high = 2 ** (bits - 1) - 1
-    return Grid((largest / high).clamp_min(_TINY), -high, high, group=group)
+    return Grid((largest / high).clamp_min(_TINY), -high, high, group=group, clips=clips)
+
+
+def affine_grid(smallest: Tensor, largest: Tensor, bits: int, group: int | None = None) -> Grid:
+    """2**bits evenly spaced levels from smallest <= 0 to largest >= 0; one of them is zero."""
+    high = 2**bits - 1
+    scale = (largest / high - smallest / high).clamp_min(_TINY)
+    zero_point = (-smallest / scale).round_().clamp_(0, high)
+    return Grid(scale, 0, high, zero_point, group)
 
 
 @dataclass(frozen=True)
@@ -167,6 +189,13 @@ class Exponential:
         return Exponential(self.top[at : at + 1, :1], self.count).decode(codes)[0]
 
 
+def exponential_levels(largest: Tensor, bits: int, group: int | None = None) -> Exponential:
+    """Zero and +-2**e for 2**(bits - 1) - 1 exponents e; the highest is the power nearest to `largest`."""
+    mantissa, exponent = torch.frexp(largest)
+    nearest = exponent - (mantissa < 0.75).to(exponent.dtype)
+    return Exponential(nearest.clamp(-128, 127), 2 ** (bits - 1) - 1, group)
+
+
 @dataclass(frozen=True)
 class Table:
     """A codebook: any levels, ascending, for the whole layer [1, L] or for each row [out, L]."""
@@ -191,10 +220,10 @@ class Table:
 
     def encode(self, weight: Tensor) -> Tensor:
         """Codes [out, in] int16 of the nearest levels; halfway goes to the lower one."""
-        middles = (self.table[:, 1:].double() + self.table[:, :-1].double()) / 2
-        if self.table.shape[0] == 1:
-            return torch.bucketize(weight.double(), middles[0]).to(torch.int16)
-        return torch.searchsorted(middles.contiguous(), weight.double().contiguous()).to(torch.int16)
+        if self.table.shape[0] > 1:
+            return torch.searchsorted(upper_ends(self.table), weight.contiguous(), out_int32=True).to(torch.int16)
+        codes = torch.arange(self.table.shape[1], dtype=torch.float32)
+        return nearest_into(weight, self.table[0], codes, torch.empty_like(weight)).to(torch.int16)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Values [out, in] float32 of codes."""
@@ -204,7 +233,9 @@ class Table:
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the nearest level of each weight into `out`."""
-        return out.copy_(self.decode(self.encode(weight)))
+        if self.table.shape[0] > 1:
+            return out.copy_(self.decode(self.encode(weight)))
+        return nearest_into(weight, self.table[0], self.table[0], out)
 
     def stored(self) -> dict[str, Tensor]:
         """What a file needs beside the codes."""

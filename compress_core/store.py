@@ -58,6 +58,11 @@ class Store:
             self._under_way.pop(key, None)
         return value  # type: ignore[no-any-return]
 
+    def has(self, key: str) -> bool:
+        """Whether the value of a key is in memory."""
+        with self._lock:
+            return key in self._values
+
     def tensors(self, key: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """Named tensors of a key; they also go to the folder and outlive the process."""
 

@@ -54,8 +54,16 @@ def predict(model: Model, split: Split, store: Store) -> Predictions:
         labels = None if split.labels is None else split.labels.numpy()
         return Predictions(_logits(outputs), labels, split.name, split.digest, model.key)
 
-    key = digest("predictions", model.key, split.digest)
-    return store.get(key, make, lambda p: 3 * p.logits.nbytes + 4096)
+    return store.get(_predictions_key(model, split), make, lambda p: 3 * p.logits.nbytes + 4096)
+
+
+def _predictions_key(model: Model, split: Split) -> str:
+    return digest("predictions", model.key, split.digest)
+
+
+def is_predicted(model: Model, split: Split, store: Store) -> bool:
+    """Whether this model's answers on this split are already known."""
+    return store.has(_predictions_key(model, split))
 
 
 def _logits(outputs: tuple[Tensor, ...]) -> NDArray[np.float32]:

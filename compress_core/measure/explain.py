@@ -94,7 +94,8 @@ class Explanation:
             "random floor": self.random,
         }
         rows = [_summarised(measure, group, frame) for measure in MEASURES for group, frame in groups.items()]
-        return pd.DataFrame(rows)
+        reasons = pd.Series([row["reason"] for row in rows], dtype=object)
+        return pd.DataFrame(rows).assign(reason=reasons)
 
 
 def explain(

@@ -34,8 +34,8 @@ class NotMeasured(Enum):
 
     TOO_SMALL = "fewer than two input values differ from the baseline"
     NOT_FINITE = "a map holds values that are not finite"
-    CONSTANT_BEFORE = "the map before is the same everywhere"
-    CONSTANT_AFTER = "the map after is the same everywhere"
+    CONSTANT_BEFORE = "the original's map is the same everywhere"
+    CONSTANT_AFTER = "the map compared with the original's is the same everywhere"
     NO_NEIGHBOURS = "the measure needs an image of at least 3 x 3 pixels"
 
 

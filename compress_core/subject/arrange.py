@@ -43,7 +43,7 @@ def arrangements(
 def _possible(convolutions: Sequence[tuple[Conv, Norm | None]], following: Linear) -> Iterator[Arrangement]:
     layers = [conv for conv, _ in convolutions]
     for averages in (False, True):
-        for pools, pooling_text in _poolings(convolutions, following):
+        for pools, pooling_text in _poolings(convolutions, following, averages=averages):
             for padding, padding_text in _paddings(layers, half_first=averages):
                 yield Arrangement(padding, pools, averages, padding_text, pooling_text)
 
@@ -59,13 +59,13 @@ def _paddings(
 
 
 def _poolings(
-    convolutions: Sequence[tuple[Conv, Norm | None]], following: Linear
+    convolutions: Sequence[tuple[Conv, Norm | None]], following: Linear, *, averages: bool
 ) -> tuple[tuple[tuple[bool, ...], str], ...]:
     count = len(convolutions)
     widths = [conv.outputs for conv, _ in convolutions]
     wider = [second != first for first, second in pairwise(widths)]
     return (
-        *_poolings_by_number(convolutions, following),
+        *_poolings_by_number(convolutions, following, averages=averages),
         ((True,) * count, "2 x 2 max pooling after each convolution"),
         ((*wider, True), "2 x 2 max pooling where the number of channels changes, and at the end"),
         (tuple(index % 2 == 1 for index in range(count)), "2 x 2 max pooling after every second convolution"),
@@ -76,7 +76,7 @@ def _poolings(
 
 
 def _poolings_by_number(
-    convolutions: Sequence[tuple[Conv, Norm | None]], following: Linear
+    convolutions: Sequence[tuple[Conv, Norm | None]], following: Linear, *, averages: bool
 ) -> Iterator[tuple[tuple[bool, ...], str]]:
     """In a Sequential, two numbers left out before the next layer are an activation and a pooling."""
     ends = [norm.name if norm else conv.name for conv, norm in convolutions]
@@ -86,9 +86,10 @@ def _poolings_by_number(
     if len(inner) < len(room) - 1 or all(left is None for left in room):
         return
     text = "2 x 2 max pooling where the layers' numbers leave room for it"
-    # Behind the last convolution, the numbers left out may stand for flattening or averaging as well.
-    for last in (True, False) if room[-1] is None or room[-1] > 1 else (False,):
-        yield (*(left > 1 for left in inner), last), text
+    # Behind the last convolution stand an activation, flattening, perhaps averaging: more is a pooling.
+    last = room[-1] is None or room[-1] > 2 + averages
+    for choice in (last, not last):
+        yield (*(left > 1 for left in inner), choice), text
 
 
 def _left_out(end: str, start: str) -> int | None:

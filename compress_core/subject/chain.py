@@ -10,11 +10,20 @@ from itertools import pairwise
 from torch import Tensor
 
 from compress_core.errors import Refused
-from compress_core.subject.parts import ROLES, Conv, Linear, Norm, Weighted, no_plain_layer, part_of
+from compress_core.subject.parts import (
+    ROLES,
+    Conv,
+    Linear,
+    Norm,
+    Weighted,
+    no_plain_layer,
+    part_of,
+    reason_against,
+)
 from compress_core.subject.stored import shown
 
 MAX_LAYERS = 64
-_MOST_STEPS = 20_000
+_MOST_STEPS = 3_000
 
 
 @dataclass(frozen=True)
@@ -59,14 +68,25 @@ def _by_layer(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         if not layer:
             raise Refused(
                 "Tensor '{tensor}' belongs to no layer: its name must be that of a layer, a dot and "
-                "'weight', 'bias' or the like. Save the state dict of a torch.nn.Module that holds the layers.",
+                "'weight', 'bias' or the like. "
+                "Save the state dict of a torch.nn.Module that holds the layers.",
                 tensor=shown(name),
             )
         groups.setdefault(layer, {})[role] = tensor
+    if len(groups) > 2 * MAX_LAYERS:
+        raise _too_many(len(groups))
+    _check_roles(groups)
+    return groups
+
+
+def _check_roles(groups: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Refuse tensors that no plain layer has, before what stands beside them is looked at."""
+    for layer, tensors in groups.items():
+        if not set(tensors) <= set(ROLES):
+            raise reason_against(layer, tensors)
     for layer, tensors in groups.items():
         if any(other.startswith(f"{layer}.") for other in groups):
             raise no_plain_layer(f"{layer}.{next(iter(tensors))}")
-    return groups
 
 
 def _keeps_order(state: Mapping[str, Tensor], groups: Mapping[str, Mapping[str, Tensor]]) -> bool:
@@ -84,12 +104,7 @@ def _natural(name: str) -> tuple[tuple[int, str], ...]:
 def _chained(layers: Sequence[Weighted]) -> tuple[Weighted, ...]:
     """The first order, closest to the one given, in which every layer takes what the one before gives."""
     if not 1 <= len(layers) <= MAX_LAYERS:
-        raise Refused(
-            "The state dict holds {got} linear and convolutional layers; 1 to {most} are built here. "
-            "Use the command line with --model package.module:factory.",
-            got=len(layers),
-            most=MAX_LAYERS,
-        )
+        raise _too_many(len(layers))
     found = _search(layers)
     if found is None:
         raise _unchained(layers)
@@ -100,6 +115,15 @@ def _chained(layers: Sequence[Weighted]) -> tuple[Weighted, ...]:
             layer=shown(found[-1].name),
         )
     return found
+
+
+def _too_many(layers: int) -> Refused:
+    return Refused(
+        "The state dict holds {got} layers; 1 to {most} linear and convolutional ones are built here. "
+        "Use the command line with --model package.module:factory.",
+        got=layers,
+        most=MAX_LAYERS,
+    )
 
 
 def _search(layers: Sequence[Weighted]) -> tuple[Weighted, ...] | None:
@@ -141,8 +165,9 @@ def _unchained(layers: Sequence[Weighted]) -> Refused:
         if not _follows(first, second):
             return Refused(
                 "Layer '{second}' takes {inputs} inputs, but '{first}' before it gives {outputs}, and no "
-                "other order of the layers fits: this is no plain chain (grouped convolutions, branches and shared "
-                "layers are not built here). Use the command line with --model package.module:factory.",
+                "other order of the layers fits: this is no plain chain (grouped convolutions, "
+                "branches and shared layers are not built here). "
+                "Use the command line with --model package.module:factory.",
                 second=shown(second.name),
                 inputs=second.inputs,
                 first=shown(first.name),

@@ -83,7 +83,7 @@ def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> I
 
 
 def _from_archive(content: bytes, caps: ItemCaps) -> Items:
-    archive = open_zip(content, most_members=64, most_bytes=caps.unpacked_bytes, compressed=True)
+    archive = open_zip(content, most_members=64, most_bytes=caps.unpacked_bytes)
     found = [name for name in _INPUT_NAMES if f"{name}.npy" in archive.sizes]
     if len(found) != 1:
         raise Refused(
@@ -266,14 +266,13 @@ def _fitted(inputs: Inputs, wanted: tuple[int, ...]) -> Inputs | None:
     if shape == wanted:
         return inputs
     if len(wanted) == 3 and len(shape) == 3 and (shape[2], *shape[:2]) == wanted:
-        return np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))  # type: ignore[return-value]  # lost in numpy's stubs
     got, expected = _without_channel(shape), _without_channel(wanted)
     if got is None or expected is None or math.prod(got) != math.prod(expected):
         return None
     if got != expected and 1 not in {len(got), len(expected)}:
         return None
-    reshaped: Inputs = inputs.reshape(count, *wanted)
-    return reshaped
+    return inputs.reshape(count, *wanted)
 
 
 def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...] | None:

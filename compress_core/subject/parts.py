@@ -55,10 +55,10 @@ def part_of(name: str, tensors: Mapping[str, Tensor]) -> Weighted | Norm:
     if {"running_mean", "running_var"} <= roles <= set(ROLES):
         return _norm(name, tensors)
     if "weight" not in roles or not roles <= {"weight", "bias"}:
-        raise _reason(name, tensors)
+        raise reason_against(name, tensors)
     weight, bias = tensors["weight"], tensors.get("bias")
     if weight.dim() not in {2, 4} or (bias is not None and bias.shape != weight.shape[:1]):
-        raise _reason(name, tensors)
+        raise reason_against(name, tensors)
     if _BRANCH.search(name):
         raise Refused(
             "Layer '{layer}' is named like a part of a residual block, and branches cannot be told from a "
@@ -76,12 +76,12 @@ def _norm(name: str, tensors: Mapping[str, Tensor]) -> Norm:
     if any(vector.shape != tensors["running_mean"].shape or vector.dim() != 1 for vector in vectors) or (
         ("weight" in tensors) != ("bias" in tensors)
     ):
-        raise _reason(name, tensors)
+        raise reason_against(name, tensors)
     return Norm(name, len(tensors["running_mean"]), "weight" in tensors)
 
 
-def _reason(name: str, tensors: Mapping[str, Tensor]) -> Refused:
-    """Why these tensors are no layer of a plain network, as exactly as their names and shapes tell."""
+def reason_against(name: str, tensors: Mapping[str, Tensor]) -> Refused:
+    """Why these tensors make no layer of a plain network, as exactly as their names and shapes tell."""
     first = next((role for role in tensors if role not in ROLES), next(iter(tensors)))
     tensor = shown(f"{name}.{first}")
     dimensions = tensors[first].dim()
@@ -105,8 +105,8 @@ def _reason(name: str, tensors: Mapping[str, Tensor]) -> Refused:
         )
     if first in {"weight", "bias"} and dimensions == 1:
         return Refused(
-            "Tensor '{tensor}' has one axis and no running statistics beside it, as in a layer or group norm; from "
-            " a state dict only plain MLPs and CNNs with batch norm are built. "
+            "Tensor '{tensor}' has one axis and no running statistics beside it, as in a layer or group "
+            "norm; from a state dict only plain MLPs and CNNs with batch norm are built. "
             "Use the command line with --model package.module:factory.",
             tensor=tensor,
         )

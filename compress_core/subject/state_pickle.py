@@ -16,6 +16,7 @@ from typing import Any
 from compress_core.errors import Refused
 from compress_core.subject.stored import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, Element, shown
 
+MAX_INSTRUCTIONS = 200_000  # a tensor takes about 40
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _STORAGES: Mapping[str, Element] = MappingProxyType(
     {
@@ -133,9 +134,15 @@ class _Machine:
 
 def _run(program: bytes) -> object:
     machine = _Machine()
-    for opcode, argument, _ in pickletools.genops(program):
+    for done, (opcode, argument, _) in enumerate(pickletools.genops(program)):
         if opcode.name == "STOP":
             break
+        if done > MAX_INSTRUCTIONS:
+            raise Refused(
+                "The pickle in the file has more than {most:,} instructions. Upload the state dict alone: "
+                "torch.save(model.state_dict(), path).",
+                most=MAX_INSTRUCTIONS,
+            )
         action = _ACTIONS.get(opcode.name)
         if action is None:
             raise Refused(
@@ -149,6 +156,13 @@ def _run(program: bytes) -> object:
 
 def _push(machine: _Machine, argument: object) -> None:
     machine.stack.append(argument)
+
+
+def _constant(value: bool) -> Callable[[_Machine, object], None]:
+    def action(machine: _Machine, _: object) -> None:
+        machine.stack.append(value)
+
+    return action
 
 
 def _ignore(machine: _Machine, argument: object) -> None:
@@ -286,7 +300,7 @@ def _view(arguments: tuple[object, ...]) -> View:
 _ACTIONS: Mapping[str, Callable[[_Machine, Any], None]] = MappingProxyType(
     {
         "PROTO": _ignore, "FRAME": _ignore, "MARK": _mark,
-        "NONE": _push, "NEWTRUE": _push, "NEWFALSE": _push,
+        "NONE": _push, "NEWTRUE": _constant(True), "NEWFALSE": _constant(False),
         "BININT": _push, "BININT1": _push, "BININT2": _push, "LONG1": _push, "BINFLOAT": _push,
         "BINUNICODE": _push, "SHORT_BINUNICODE": _push,
         "EMPTY_TUPLE": _tuple_of(0), "TUPLE1": _tuple_of(1), "TUPLE2": _tuple_of(2), "TUPLE3": _tuple_of(3),

@@ -24,9 +24,8 @@ def declared_in_torch(content: bytes, caps: Caps) -> dict[str, Stored]:
     A dict around it under 'state_dict', 'model_state_dict' or 'model' is opened. Raises Refused for
     everything else: pickled objects, TorchScript, sparse and quantized tensors, damaged archives.
     """
-    # torch.save never compresses, so that a file cannot unpack to more than it weighs.
     most = 4 * caps.tensors + _SMALL_MEMBERS
-    archive = open_zip(content, most_members=most, most_bytes=len(content), compressed=False)
+    archive = open_zip(content, most_members=most, most_bytes=caps.file_bytes)
     root = _folder(archive)
     order = f"{root}/byteorder"
     if order in archive.sizes and archive.read(order, most=16) != b"little":

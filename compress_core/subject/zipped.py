@@ -50,7 +50,7 @@ class Zipped:
         return found
 
 
-def open_zip(content: bytes, *, most_members: int, most_bytes: int, compressed: bool) -> Zipped:
+def open_zip(content: bytes, *, most_members: int, most_bytes: int) -> Zipped:
     """Open an archive after checking what its directory claims: members, sizes, compression, repeats.
 
     Raises Refused; nothing is unpacked here.
@@ -68,7 +68,7 @@ def open_zip(content: bytes, *, most_members: int, most_bytes: int, compressed: 
         raise Refused("The zip file is cut off or damaged: save it anew and upload it again.") from broken
     members = archive.infolist()
     for member in members:
-        _check_member(member, compressed=compressed)
+        _check_member(member)
     sizes = {member.filename: member.file_size for member in members}
     if len(sizes) < len(members):
         raise Refused("The zip file has two members of the same name. Save it anew.")
@@ -76,11 +76,11 @@ def open_zip(content: bytes, *, most_members: int, most_bytes: int, compressed: 
     return Zipped(archive, sizes)
 
 
-def _check_member(member: zipfile.ZipInfo, *, compressed: bool) -> None:
+def _check_member(member: zipfile.ZipInfo) -> None:
     if member.flag_bits & _ENCRYPTED:
         raise Refused("The zip file is encrypted. Save it without a password.")
     stored = member.compress_type == zipfile.ZIP_STORED
-    if not stored and not (compressed and member.compress_type == zipfile.ZIP_DEFLATED):
+    if not stored and member.compress_type != zipfile.ZIP_DEFLATED:
         raise Refused(
             "The member '{member}' of the zip file is compressed in a way that is not read here. "
             "Upload the file as PyTorch or numpy wrote it.",

@@ -28,4 +28,5 @@ def uniform(
 
     Jacob et al. 2018, arXiv:1712.05877, eq. 1 with zero point 0.
     """
-    return Quantised(symmetric_grid(largest_kept(weight, kept, scale_per), bits, group_of(scale_per)))
+    largest = largest_kept(weight, kept, scale_per)
+    return Quantised(symmetric_grid(largest, bits, group_of(scale_per), clips=not bool(kept.all())))

@@ -1,0 +1,42 @@
+# Needs Python 3.11 or newer, pip and make.
+#   make run                     the dashboard, on http://127.0.0.1:8501
+#   make test                    formatter, linter, types, every test
+# PYTHON names another interpreter; PIP_ARGS goes to pip, for instance an index with CPU builds of torch.
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin/python
+INSTALL := $(PYTHON) scripts/install.py
+
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: run test bench docs format messages
+.DEFAULT_GOAL := run
+
+run:
+	@$(INSTALL) run $(PIP_ARGS)
+	$(BIN) -m streamlit run app.py
+
+test:
+	@$(INSTALL) dev $(PIP_ARGS)
+	@$(BIN) scripts/browser.py
+	$(BIN) -m ruff format --check .
+	$(BIN) -m ruff check .
+	$(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts
+	$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+bench:
+	@$(INSTALL) dev $(PIP_ARGS)
+	$(BIN) -m benchmarks
+
+docs:
+	@$(INSTALL) dev $(PIP_ARGS)
+	$(BIN) scripts/docs.py
+
+format:
+	@$(INSTALL) dev $(PIP_ARGS)
+	$(BIN) -m ruff check --fix-only .
+	$(BIN) -m ruff format .
+
+messages:
+	@$(INSTALL) dev $(PIP_ARGS)
+	$(BIN) scripts/messages.py

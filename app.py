@@ -1,0 +1,33 @@
+"""Slimscope: see what compression does to a neural network while you do it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.errors import Refused
+from dashboard import engine, header, state
+from dashboard.text import _, literal, refusal
+
+st.set_page_config(page_title="Slimscope", page_icon=":material/compress:", layout="wide", menu_items={"about": "Slimscope"})
+engine.warmed_up()
+try:
+    state.read_link()
+except Refused as refused:
+    st.query_params.clear()
+    st.warning(literal(refusal(refused)), icon=":material/link_off:")
+
+page = st.navigation(
+    [
+        st.Page("pages/start.py", title=_("Start"), icon=":material/home:", default=True),
+        st.Page("pages/tune.py", title=_("Tune"), icon=":material/tune:"),
+        st.Page("pages/weights.py", title=_("Weights"), icon=":material/grid_on:"),
+        st.Page("pages/behaviour.py", title=_("Behaviour"), icon=":material/groups:"),
+        st.Page("pages/explain.py", title=_("Explain"), icon=":material/visibility:"),
+    ],
+    position="top",
+)
+fill_in_numbers = header.draw()
+page.run()
+state.write_link()
+header.footer()
+fill_in_numbers()

@@ -1,0 +1,66 @@
+"""What a hand does to a recipe: set one layer's prune, rank or bit step, and read it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from compress_core.recipe import Resolved, Setting, resolve
+from compress_core.technique import Stage
+
+
+def step_of(recipe: Resolved, layer: str, stage: Stage) -> Setting | None:
+    """The step of a layer; of a factored one, that of its first small layer for later stages."""
+    if stage is not Stage.FACTOR and recipe.step(layer, Stage.FACTOR) is not None:
+        return recipe.step(f"{layer}.0", stage)
+    return recipe.step(layer, stage)
+
+
+def with_step(recipe: Resolved, layers: Iterable[str], stage: Stage, setting: Setting | None) -> Resolved:
+    """The recipe with one stage of some layers replaced; None takes the step out.
+
+    A factored layer's later steps are set for both of its small layers.
+    """
+    steps = {name: list(settings) for name, settings in recipe.layers}
+    for layer in layers:
+        if stage is Stage.FACTOR:
+            _set_factor(steps, layer, setting)
+        elif _is_factored(steps, layer):
+            for index in (0, 1):
+                _set(steps, f"{layer}.{index}", stage, setting)
+        else:
+            _set(steps, layer, stage, setting)
+    return Resolved(tuple((name, tuple(settings)) for name, settings in steps.items() if settings))
+
+
+def in_order(recipe: Resolved, names: Sequence[str]) -> Resolved:
+    """The same recipe in the order of the model's layers, so that equal recipes have one digest."""
+    return resolve(recipe.as_recipe(), names)
+
+
+def without_layers(recipe: Resolved, layers: Iterable[str]) -> Resolved:
+    """The recipe with every step of some layers taken out."""
+    gone = {name for layer in layers for name in (layer, f"{layer}.0", f"{layer}.1")}
+    return Resolved(tuple((name, steps) for name, steps in recipe.layers if name not in gone))
+
+
+def _is_factored(steps: dict[str, list[Setting]], layer: str) -> bool:
+    return any(s.stage is Stage.FACTOR for s in steps.get(layer, ()))
+
+
+def _set(steps: dict[str, list[Setting]], name: str, stage: Stage, setting: Setting | None) -> None:
+    others = [s for s in steps.get(name, ()) if s.stage is not stage]
+    chosen = [] if setting is None else [setting]
+    steps[name] = sorted(others + chosen, key=lambda s: s.stage)
+
+
+def _set_factor(steps: dict[str, list[Setting]], layer: str, setting: Setting | None) -> None:
+    if setting is None and _is_factored(steps, layer):
+        steps[layer] = steps.pop(f"{layer}.0", [])
+        steps.pop(f"{layer}.1", None)
+    elif setting is not None and _is_factored(steps, layer):
+        steps[layer] = [setting]
+    elif setting is not None:
+        later = steps.get(layer, [])
+        steps[layer] = [setting]
+        for index in (0, 1):
+            steps[f"{layer}.{index}"] = list(later)

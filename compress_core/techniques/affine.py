@@ -1,0 +1,33 @@
+"""Affine uniform quantization, with a zero point."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from compress_core.answers import Quantised
+from compress_core.knobs import Unit
+from compress_core.levels import affine_grid
+from compress_core.scale import ScalePer, group_of, range_of_kept
+from compress_core.technique import technique
+
+
+@technique
+def affine(
+    weight: Tensor,
+    kept: Tensor,
+    *,
+    bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
+    scale_per: ScalePer = "row",
+) -> Quantised:
+    """Round to evenly spaced levels between the smallest and the largest weight; zero stays exactly zero.
+
+    weight, kept [out, in]; 2**bits levels, the range is that of the kept weights widened to include 0,
+    the zero point is one of the codes 0 to 2**bits - 1.
+
+    Jacob et al. 2018, arXiv:1712.05877, eq. 1 and section 3.
+    """
+    smallest, largest = range_of_kept(weight, kept, scale_per)
+    return Quantised(affine_grid(smallest, largest, bits, group_of(scale_per)))

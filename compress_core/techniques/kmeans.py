@@ -1,0 +1,37 @@
+"""Quantization to a codebook."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from compress_core.answers import Quantised
+from compress_core.codebook import Ordered, fit_codebook, ordered
+from compress_core.knobs import Unit
+from compress_core.levels import Table
+from compress_core.technique import technique
+
+
+@technique
+def kmeans(
+    weight: Tensor,
+    kept: Tensor,
+    sorted_weights: Ordered,
+    *,
+    bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
+    table_per: Annotated[
+        Literal["tensor", "row"], Field(description="How many weights share one table of levels.")
+    ] = "tensor",
+) -> Quantised:
+    """Round to a table of levels that moves to where the weights are.
+
+    weight, kept [out, in]; at most 2**bits levels, each the mean of the kept weights nearest to it;
+    no random start.
+
+    Han et al. 2016, Deep Compression, arXiv:1510.00149, section 3; Lloyd 1982, Least Squares
+    Quantization in PCM.
+    """
+    rows = sorted_weights if table_per == "tensor" else ordered(weight, kept)
+    return Quantised(Table(fit_codebook(rows, 2**bits)))

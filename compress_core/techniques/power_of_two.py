@@ -1,0 +1,33 @@
+"""Quantization to powers of two."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from compress_core.answers import Quantised
+from compress_core.knobs import Unit
+from compress_core.levels import exponential_levels
+from compress_core.scale import ScalePer, group_of, largest_kept
+from compress_core.technique import technique
+
+
+@technique
+def power_of_two(
+    weight: Tensor,
+    kept: Tensor,
+    *,
+    bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
+    scale_per: ScalePer = "tensor",
+) -> Quantised:
+    """Round to zero or to plus or minus a power of two, so that a product becomes a shift.
+
+    weight, kept [out, in]; 2**bits - 1 levels, the largest is the power nearest to the largest kept
+    weight. Rounds to the nearest value. The paper spends one of the bits on zero alone; here zero is
+    one of the codes, which leaves room for smaller powers.
+
+    Zhou et al. 2017, Incremental Network Quantization, arXiv:1702.03044, eq. 1 to 4.
+    """
+    return Quantised(exponential_levels(largest_kept(weight, kept, scale_per), bits, group_of(scale_per)))

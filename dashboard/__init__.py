@@ -1,0 +1,1 @@
+"""What the pages of the dashboard share: texts, state, forms and figures."""

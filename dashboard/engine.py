@@ -1,0 +1,86 @@
+"""What all sessions share: one store of results, one copy of every sample model."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from compress_core.measure.number import Number
+    from compress_core.model import Model
+    from compress_core.store import Store
+    from compress_core.subject.subject import Split, Subject
+
+STORE_BYTES = 2**31
+QUICK_ITEMS = 1000
+
+
+@st.cache_resource(show_spinner=False)
+def warmed_up() -> bool:
+    """Import torch while the visitor reads the first page."""
+    threading.Thread(target=_import_slow_libraries, daemon=True).start()
+    return True
+
+
+def _import_slow_libraries() -> None:
+    import torch  # noqa: PLC0415 - after the first paint, on purpose
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    import compress_core.measure.evaluate  # noqa: F401, PLC0415
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> Store:
+    """Results of all sessions by content; SLIMSCOPE_STORE names a folder that keeps statistics."""
+    from compress_core.store import Store  # noqa: PLC0415
+
+    folder = os.environ.get("SLIMSCOPE_STORE")
+    return Store(STORE_BYTES, Path(folder) if folder else None)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def sample(name: str) -> Subject:
+    """A sample model, loaded once for everybody and never changed."""
+    from compress_core.subject.samples import load_sample  # noqa: PLC0415
+
+    return load_sample(name)
+
+
+@dataclass(frozen=True)
+class Quick:
+    """Numbers of the first items of a split, to show while the whole split is computed."""
+
+    numbers: Mapping[str, Number]
+    items: int
+
+
+def quick_numbers(model: Model, split: Split) -> Quick:
+    """Every number on the first items only; the page says so."""
+    from compress_core.measure.evaluate import evaluate  # noqa: PLC0415
+
+    head = first_items(split)
+    return Quick(evaluate(model, head, store()), len(head))
+
+
+def first_items(split: Split) -> Split:
+    """The first items of a split, the same object every time."""
+    from compress_core.subject.subject import Split  # noqa: PLC0415
+
+    def make() -> Split:
+        labels = None if split.labels is None else split.labels[:QUICK_ITEMS]
+        return Split(split.name, split.inputs[:QUICK_ITEMS], labels)
+
+    return store().get(f"head:{split.digest}", make)
+
+
+def is_evaluated(model: Model, split: Split) -> bool:
+    """Whether the whole split has already been computed for this model."""
+    from compress_core.measure.evaluate import is_predicted  # noqa: PLC0415
+
+    return is_predicted(model, split, store())

@@ -1,0 +1,275 @@
+"""Who is hurt: flips, change by class and change of accuracy, before against after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.palette import Ink
+from dashboard.figures.targets import add_targets
+from dashboard.figures.words import hover, safe, safe_names, shortened, signed, whole
+from dashboard.text import _
+
+MOST_CLASSES = 40
+MOST_WRITTEN = 20
+ROW_HEIGHT = 24
+
+
+def flips_matrix(flips: pd.DataFrame, classes: Sequence[str], *, dark: bool = False) -> Drawn:
+    """Which predictions became which: rows before, columns after; what stayed is grey, on no scale.
+
+    flips: counts [before, after], index and columns the numbers of the classes; -1 is "no answer".
+    A click on a cell carries (row, column) of `flips`. With many classes the most changed are shown.
+    """
+    names = [classes[number] if number >= 0 else _("no answer") for number in flips.index]
+    counts = flips.to_numpy()
+    shown = _most_changed(counts)
+    part = counts[np.ix_(shown, shown)]
+    figure = go.Figure([_stayed(part), _changed(part)])
+    _write_counts(figure, part, palette.ink(dark=dark))
+    _flip_targets(figure, part, shown, safe_names(names))
+    labels = safe_names([names[i] for i in shown], 16)
+    ticks = {"tickvals": np.arange(len(shown)), "ticktext": labels, "showgrid": False, "type": "linear"}
+    figure.update_xaxes(**ticks, title_text=_("predicted after"), range=[-0.5, len(shown) - 0.5])
+    figure.update_yaxes(**ticks, title_text=_("predicted before"), range=[len(shown) - 0.5, -0.5])
+    changed, total = int(counts.sum() - np.trace(counts)), int(counts.sum())
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("Changed predictions: {changed} of {total}").format(
+            changed=whole(changed), total=whole(total)
+        ),
+        subtitle=_flips_subtitle(len(shown), len(counts)),
+        height=480,
+    )
+    return Drawn(figure, _flips_alternative(counts, names), _flips_table(counts, names))
+
+
+def _most_changed(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """The classes with the most flips from or to them, in their own order."""
+    stayed = np.diagonal(counts)
+    moved = counts.sum(axis=0) + counts.sum(axis=1) - 2 * stayed
+    return np.sort(np.argsort(-moved, kind="stable")[:MOST_CLASSES]).astype(np.int64)
+
+
+def _stayed(counts: NDArray[Any]) -> go.Heatmap:
+    z = np.full(counts.shape, np.nan, np.float32)
+    np.fill_diagonal(z, 1)
+    grey = "rgba(128,138,152,0.30)"
+    scale = [[0, grey], [1, grey]]
+    return go.Heatmap(
+        z=z, colorscale=scale, zmin=0, zmax=1, showscale=False, hoverinfo="skip", xgap=1, ygap=1
+    )
+
+
+def _changed(counts: NDArray[Any]) -> go.Heatmap:
+    """Cells off the diagonal; a cell without flips stays empty."""
+    z = np.where(counts > 0, counts, np.nan).astype(np.float32)
+    np.fill_diagonal(z, np.nan)
+    most = float(np.nanmax(z)) if np.isfinite(z).any() else 1.0
+    bar = palette.colour_bar(_("items that changed"), tickformat=",d", nticks=min(int(most) + 1, 6))
+    return go.Heatmap(
+        z=z,
+        zmin=0,
+        zmax=most,
+        colorscale=palette.SEQUENTIAL,
+        colorbar=bar,
+        xgap=1,
+        ygap=1,
+        hoverinfo="skip",
+        showscale=bool(np.isfinite(z).any()),
+    )
+
+
+def _write_counts(figure: go.Figure, counts: NDArray[Any], colours: Ink) -> None:
+    """The number in each cell that has one, as long as there is room."""
+    if len(counts) > MOST_WRITTEN:
+        return
+    rows, columns = np.nonzero(counts)
+    off = counts - np.diag(np.diagonal(counts))
+    bright = off[rows, columns] > 0.55 * max(int(off.max(initial=0)), 1)
+    on_cell = np.where(bright, "#111111", "#ffffff")
+    figure.add_trace(
+        go.Scatter(
+            x=columns,
+            y=rows,
+            text=[whole(n) for n in counts[rows, columns]],
+            mode="text",
+            textfont={"color": np.where(rows == columns, colours.text, on_cell), "size": 11},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    )
+
+
+def _flip_targets(
+    figure: go.Figure, part: NDArray[Any], shown: NDArray[np.int64], names: Sequence[str]
+) -> None:
+    row, column = (grid.ravel() for grid in np.indices(part.shape))
+    carried = np.stack([shown[row], shown[column]], axis=1)
+    arrows = [
+        f"{names[r]} → {names[c]}<br>{whole(n)}" for (r, c), n in zip(carried, part.ravel(), strict=True)
+    ]
+    add_targets(figure, column, row, carried, template=hover(heading="%{text}"), text=np.array(arrows))
+
+
+def _flips_subtitle(shown: int, every: int) -> str:
+    if shown < every:
+        return _("The {shown} most changed of {every} classes; the diagonal did not change").format(
+            shown=shown, every=every
+        )
+    return _("Grey diagonal: the same prediction before and after")
+
+
+def _flips_table(counts: NDArray[Any], names: Sequence[str]) -> pd.DataFrame:
+    """One row for each pair of classes that occurs."""
+    before, after = np.nonzero(counts)
+    named = np.array(names, dtype=object)
+    return pd.DataFrame({"before": named[before], "after": named[after], "items": counts[before, after]})
+
+
+def _flips_alternative(counts: NDArray[Any], names: Sequence[str]) -> str:
+    off = counts - np.diag(np.diagonal(counts))
+    said = _("{changed} of {total} predictions changed.").format(
+        changed=whole(int(off.sum())), total=whole(int(counts.sum()))
+    )
+    if not off.any():
+        return said
+    row, column = divmod(int(off.argmax()), len(off))
+    most = _("The most frequent change is {before} to {after} with {items} items.")
+    return f"{said} " + most.format(
+        before=shortened(names[row]), after=shortened(names[column]), items=whole(off[row, column])
+    )
+
+
+def per_class_change(per_class: pd.DataFrame, classes: Sequence[str], *, dark: bool = False) -> Drawn:
+    """How many points each class gained or lost, the worst first, with 95 % intervals.
+
+    per_class: class (number), n, change, low, high (points), p_holm (adjusted for all classes); one row each.
+    """
+    table = per_class.assign(name=[classes[number] for number in per_class["class"]])
+    table = table.sort_values(["change", "class"], ignore_index=True)
+    shown = table.head(MOST_CLASSES)
+    colours = palette.ink(dark=dark)
+    figure = go.Figure(_change_dots(shown, colours))
+    palette.rule(figure, at=0, upright=True, colour=colours.text)
+    figure.update_xaxes(title_text=_("change of accuracy (points)"), ticksuffix="")
+    figure.update_yaxes(
+        tickvals=np.arange(len(shown)),
+        ticktext=safe_names(list(shown["name"]), 20),
+        range=[len(shown) - 0.4, -0.6],
+        showgrid=False,
+    )
+    some = _("The worst {shown} of {every} classes").format(shown=len(shown), every=len(table))
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("Change of accuracy in each class"),
+        subtitle=(some + "; " if len(shown) < len(table) else "")
+        + _("95 % intervals; filled: p below 0.05 after Holm"),
+        height=130 + ROW_HEIGHT * max(len(shown), 4),
+    )
+    return Drawn(figure, _change_alternative(table), table)
+
+
+def _change_dots(shown: pd.DataFrame, colours: Ink) -> go.Scatter:
+    change = shown["change"].to_numpy(np.float64)
+    sure = shown["p_holm"].to_numpy(np.float64) < 0.05
+    colour = np.where(change < 0, colours.loss, np.where(change > 0, colours.gain, colours.muted))
+    carried = shown[["low", "high", "n", "p_holm"]].to_numpy(np.float64)
+    return go.Scatter(
+        x=change,
+        y=np.arange(len(shown)),
+        mode="markers",
+        marker={
+            "color": colour,
+            "size": 9,
+            "symbol": np.where(sure, "circle", "circle-open"),
+            "line": {"width": 1.8, "color": colour},
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": shown["high"].to_numpy(np.float64) - change,
+            "arrayminus": change - shown["low"].to_numpy(np.float64),
+            "color": colours.muted,
+            "thickness": 1.4,
+            "width": 3,
+        },
+        customdata=carried,
+        text=np.array(safe_names(list(shown["name"]))),
+        hovertemplate=hover(
+            (_("change (points)"), "%{x:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]"),
+            (_("items"), "%{customdata[2]:,d}"),
+            (_("p after Holm"), "%{customdata[3]:.3g}"),
+            heading="%{text}",
+        ),
+    )
+
+
+def _change_alternative(table: pd.DataFrame) -> str:
+    if table.empty:
+        return _("No class has an item to show.")
+    worst, best = table.iloc[0], table.iloc[-1]
+    return _(
+        "Change of accuracy in {classes} classes: worst {worst} with {worst_change} points "
+        "[{low}, {high}], best {best} with {best_change} points; {sure} of them differ from zero after Holm."
+    ).format(
+        classes=len(table),
+        worst=shortened(worst["name"]),
+        worst_change=signed(worst["change"]),
+        low=signed(worst["low"]),
+        high=signed(worst["high"]),
+        best=shortened(best["name"]),
+        best_change=signed(best["change"]),
+        sure=int((table["p_holm"] < 0.05).sum()),
+    )
+
+
+def accuracy_change(
+    change: float, low: float, high: float, n: int, margin: float, *, dark: bool = False
+) -> Drawn:
+    """The change of accuracy with its interval, beside zero and the loss that still counts as none.
+
+    change, low, high and margin in points; n items.
+    """
+    colours = palette.ink(dark=dark)
+    colour = colours.loss if change < 0 else colours.gain if change > 0 else colours.muted
+    dot = go.Scatter(
+        x=[change],
+        y=[0],
+        mode="markers",
+        marker={"size": 12, "color": colour},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - change],
+            "arrayminus": [change - low],
+            "color": colours.text,
+            "thickness": 2,
+            "width": 6,
+        },
+        hovertemplate=hover((_("change (points)"), f"{signed(change)} [{signed(low)}, {signed(high)}]")),
+    )
+    figure = go.Figure(dot)
+    palette.rule(figure, at=0, upright=True, colour=colours.text)
+    palette.rule(figure, at=-margin, upright=True, colour=colours.muted, dash="dash")
+    reach = 1.15 * max(abs(low), abs(high), 2 * margin)
+    figure.update_xaxes(title_text=_("change of accuracy (points)"), range=[-reach, reach])
+    figure.update_yaxes(visible=False, range=[-1, 1])
+    said = _("{change} points, 95 % interval [{low}, {high}], {n} items").format(
+        change=signed(change), low=signed(low), high=signed(high), n=whole(n)
+    )
+    note = _("Dashed: a loss of {margin} points, which still counts as none").format(margin=f"{margin:g}")
+    palette.style(figure, dark=dark, title=safe(said, 200), subtitle=note, height=180)
+    table = pd.DataFrame(
+        [{"change": change, "low": low, "high": high, "n": n, "margin": margin, "unit": "points"}]
+    )
+    return Drawn(figure, _("Change of accuracy: {said}.").format(said=said), table)

@@ -1,0 +1,220 @@
+"""How alike the maps of two models are, beside what noise and what chance would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.palette import Ink
+from dashboard.figures.words import hover, whole
+from dashboard.text import _
+
+Floats = NDArray[np.float64]
+
+MEASURES = ("spearman", "top_5", "top_10", "ssim", "cosine")
+MOST_POINTS = 150
+FEW = 5
+GOLDEN = 0.6180339887
+WIDTH = 0.22
+
+
+def measure_names() -> Mapping[str, str]:
+    """The name of each measure in the visitor's language."""
+    return MappingProxyType(
+        {
+            "spearman": _("Rank correlation"),
+            "top_5": _("Top 5 % shared"),
+            "top_10": _("Top 10 % shared"),
+            "ssim": _("Structure (SSIM)"),
+            "cosine": _("Cosine"),
+        }
+    )
+
+
+def similarity_summary(
+    items: pd.DataFrame, noise: pd.DataFrame, random: pd.DataFrame, *, dark: bool = False
+) -> Drawn:
+    """How alike the maps are for all items, kept and flipped predictions, beside two floors.
+
+    items: a column for each measure (NaN: not measured) and flipped (bool); noise, random: the same
+    measures of the original's own map under tiny input noise and of a network with shuffled weights.
+    Boxes: quartiles, whiskers from 5 to 95 %; a group of fewer than five items is drawn as points only.
+    """
+    names = measure_names()
+    measures = [name for name in MEASURES if name in items]
+    colours = palette.ink(dark=dark)
+    groups = _groups(items, colours)
+    figure = go.Figure()
+    for place, (label, frame, colour) in enumerate(groups):
+        offset = (place - 1) * 0.27
+        _add_boxes(figure, frame, measures, offset=offset, label=label, colour=colour)
+        _add_points(figure, frame, measures, offset=offset, colour=colour)
+    _add_floor(figure, noise, measures, label=_("noise floor (median)"), dash="dash", colours=colours)
+    _add_floor(figure, random, measures, label=_("random floor (median)"), dash="dot", colours=colours)
+    figure.update_xaxes(
+        tickvals=np.arange(len(measures)),
+        ticktext=[names[m] for m in measures],
+        range=[-0.5, len(measures) - 0.5],
+        showgrid=False,
+    )
+    figure.update_yaxes(
+        title_text=_("similarity (1 = the same map)"), range=_value_range(items, noise, random, measures)
+    )
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("How alike the maps are before and after"),
+        subtitle=_("Near the dashed line: as alike as under noise; near the dotted one: as chance"),
+        legend=True,
+        height=460,
+    )
+    table = _table(groups, {"noise floor": noise, "random floor": random}, measures)
+    return Drawn(figure, _alternative(table, names), table)
+
+
+def _groups(items: pd.DataFrame, colours: Ink) -> list[tuple[str, pd.DataFrame, str]]:
+    flipped = items["flipped"].astype(bool)
+    return [
+        (_("all"), items, colours.muted),
+        (_("prediction kept"), items[~flipped], colours.before),
+        (_("prediction flipped"), items[flipped], colours.after),
+    ]
+
+
+def _measured(frame: pd.DataFrame, measure: str) -> Floats:
+    values = frame[measure].to_numpy(np.float64)
+    finite: Floats = values[np.isfinite(values)]
+    return finite
+
+
+def _add_boxes(
+    figure: go.Figure, frame: pd.DataFrame, measures: list[str], *, offset: float, label: str, colour: str
+) -> None:
+    """Boxes from five numbers each, so that no raw value travels."""
+    found = {i: _measured(frame, m) for i, m in enumerate(measures)}
+    enough = [i for i, values in found.items() if len(values) >= FEW]
+    numbers = np.array([np.quantile(found[i], [0.05, 0.25, 0.5, 0.75, 0.95]) for i in enough]).reshape(-1, 5)
+    figure.add_trace(
+        go.Box(
+            x=np.array(enough) + offset,
+            lowerfence=numbers[:, 0],
+            q1=numbers[:, 1],
+            median=numbers[:, 2],
+            q3=numbers[:, 3],
+            upperfence=numbers[:, 4],
+            width=WIDTH,
+            name=f"{label} (n = {whole(len(frame))})",
+            line={"color": colour, "width": 1.6},
+            hoverinfo="y",
+            legendgroup=label,
+        )
+    )
+
+
+def _add_points(
+    figure: go.Figure, frame: pd.DataFrame, measures: list[str], *, offset: float, colour: str
+) -> None:
+    """The items as points, at most 150 evenly chosen for each measure, spread sideways without chance."""
+    x: list[NDArray[Any]] = [np.empty(0)]
+    y: list[NDArray[Any]] = [np.empty(0)]
+    for place, measure in enumerate(measures):
+        values = np.sort(_measured(frame, measure))
+        chosen = values[np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).round().astype(int)]
+        spread = (np.arange(len(chosen)) * GOLDEN % 1 - 0.5) * WIDTH * 0.8
+        x.append(place + offset + spread)
+        y.append(chosen)
+    figure.add_trace(
+        go.Scatter(
+            x=np.concatenate(x),
+            y=np.concatenate(y),
+            mode="markers",
+            marker={"color": colour, "size": 4, "opacity": 0.35},
+            hovertemplate=hover((_("similarity"), "%{y:.3f}")),
+            showlegend=False,
+        )
+    )
+
+
+def _add_floor(
+    figure: go.Figure, floor: pd.DataFrame, measures: list[str], *, label: str, dash: str, colours: Ink
+) -> None:
+    """One short line over the slot of each measure."""
+    medians = [_median(_measured(floor, m)) if m in floor else np.nan for m in measures]
+    places = np.arange(len(measures), dtype=np.float64)
+    gap = np.full(len(measures), np.nan)
+    figure.add_trace(
+        go.Scatter(
+            x=np.stack([places - 0.44, places + 0.44, gap], axis=1).ravel(),
+            y=np.repeat(np.array(medians), 3),
+            mode="lines",
+            line={"color": colours.text, "width": 1.8, "dash": dash},
+            name=label,
+            hovertemplate=hover((label, "%{y:.3f}")),
+        )
+    )
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _value_range(
+    items: pd.DataFrame, noise: pd.DataFrame, random: pd.DataFrame, measures: list[str]
+) -> list[float]:
+    """From the lowest value, or zero, to one."""
+    lowest = [_measured(f, m).min(initial=0.0) for f in (items, noise, random) for m in measures if m in f]
+    return [min([0.0, *lowest]) - 0.05, 1.05]
+
+
+def _table(
+    groups: list[tuple[str, pd.DataFrame, str]], floors: Mapping[str, pd.DataFrame], measures: list[str]
+) -> pd.DataFrame:
+    """One row for each measure and group, floors last."""
+    frames = dict(zip(("all", "kept", "flipped"), (frame for _label, frame, _colour in groups), strict=True))
+    rows = [
+        _quartiles(measure, group, _measured(frame, measure), len(frame))
+        for measure in measures
+        for group, frame in {**frames, **floors}.items()
+        if measure in frame
+    ]
+    return pd.DataFrame(rows)
+
+
+def _quartiles(measure: str, group: str, values: Floats, items: int) -> dict[str, object]:
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75]) if len(values) else (np.nan,) * 3
+    return {
+        "measure": measure,
+        "group": group,
+        "low_quartile": low,
+        "median": median,
+        "high_quartile": high,
+        "n": len(values),
+        "not_measured": items - len(values),
+    }
+
+
+def _alternative(table: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Medians of the first measure; of a missing group nothing is said."""
+    if table.empty:
+        return _("There is no item to show.")
+    measure = table["measure"].iloc[0]
+    medians = table[table["measure"] == measure].set_index("group")["median"]
+    parts: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("all", lambda: _("all items {median}")),
+        ("kept", lambda: _("kept predictions {median}")),
+        ("flipped", lambda: _("flipped predictions {median}")),
+        ("noise floor", lambda: _("noise floor {median}")),
+        ("random floor", lambda: _("random floor {median}")),
+    )
+    said = [
+        text().format(median=f"{medians[g]:.2f}") for g, text in parts if np.isfinite(medians.get(g, np.nan))
+    ]
+    return _("{measure}, median: {parts}.").format(measure=names[measure], parts=", ".join(said))

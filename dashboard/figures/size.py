@@ -1,0 +1,218 @@
+"""What it costs to store: bytes by item, and the levels that a quantizer can write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.palette import OKABE_ITO
+from dashboard.figures.words import hover, in_bytes, percent, safe, safe_names, short, shortened, whole
+from dashboard.text import _
+
+KIBI = 1024
+WRITE_FROM = 0.07
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """Bytes of a model as stored: its weights by item, and the rest (biases, norms, buffers)."""
+
+    values: int
+    positions: int
+    tables: int
+    rest: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.values + self.positions + self.tables + self.rest
+
+
+def bytes_by_item(before: Bytes, after: Bytes, *, dark: bool = False) -> Drawn:
+    """What a model takes, by what the bytes are for: left both on one scale, right the shares of each."""
+    figure = make_subplots(1, 2, column_widths=[0.6, 0.4], shared_yaxes=True, horizontal_spacing=0.04)
+    for label, colour, counts in _items(before, after):
+        _add_item(figure, label, colour, counts, np.array([before.total, after.total]))
+    _write_totals(figure, before, after, dark=dark)
+    unit, divisor = _unit(max(before.total, after.total))
+    longest = 1.24 * max(before.total, after.total, 1) / divisor
+    figure.update_xaxes(title_text=_("size ({unit})").format(unit=unit), range=[0, longest], row=1, col=1)
+    figure.update_xaxes(title_text=_("share of each"), range=[0, 1], tickformat=".0%", row=1, col=2)
+    figure.update_yaxes(range=[1.5, -0.5], showgrid=False)
+    figure.update_yaxes(tickvals=np.arange(2), ticktext=[_("original"), _("compressed")], row=1, col=1)
+    palette.style(figure, dark=dark, title=_size_title(before, after), legend=True, height=240)
+    figure.update_layout(barmode="stack")
+    return Drawn(figure, _size_alternative(before, after), _size_table(before, after))
+
+
+def _items(before: Bytes, after: Bytes) -> list[tuple[str, str, NDArray[np.int64]]]:
+    """Name, colour and bytes before and after of each item."""
+    return [
+        (_("values"), OKABE_ITO[0], np.array([before.values, after.values])),
+        (_("positions"), OKABE_ITO[3], np.array([before.positions, after.positions])),
+        (_("tables"), OKABE_ITO[2], np.array([before.tables, after.tables])),
+        (_("rest"), OKABE_ITO[4], np.array([before.rest, after.rest])),
+    ]
+
+
+def _unit(largest: int) -> tuple[str, int]:
+    return ("MiB", KIBI**2) if largest >= KIBI**2 else ("KiB", KIBI)
+
+
+def _add_item(
+    figure: go.Figure, label: str, colour: str, counts: NDArray[np.int64], totals: NDArray[np.int64]
+) -> None:
+    """The item's piece of each bar, in bytes and as a share of its own model."""
+    shares = counts / np.maximum(totals, 1)
+    common = {"y": np.arange(2), "orientation": "h", "width": 0.58, "name": label, "legendgroup": label}
+    look = {
+        "marker": {"color": colour, "line": {"width": 0}},
+        "customdata": np.array([in_bytes(c) for c in counts]),
+    }
+    size = counts / _unit(int(totals.max()))[1]
+    figure.add_trace(go.Bar(x=size, **common, **look, hovertemplate=hover((label, "%{customdata}"))), 1, 1)
+    written = {
+        "text": [percent(share) if share >= WRITE_FROM else "" for share in shares],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "hovertemplate": hover((label, "%{customdata} (%{x:.1%})")),
+    }
+    figure.add_trace(go.Bar(x=shares, **common, **look, **written, showlegend=False), 1, 2)
+
+
+def _write_totals(figure: go.Figure, before: Bytes, after: Bytes, *, dark: bool) -> None:
+    divisor = _unit(max(before.total, after.total))[1]
+    for row, model in enumerate((before, after)):
+        figure.add_annotation(
+            x=model.total / divisor,
+            y=row,
+            text=f"<b>{in_bytes(model.total)}</b>",
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+            font={"color": palette.ink(dark=dark).text},
+        )
+
+
+def _size_title(before: Bytes, after: Bytes) -> str:
+    if not after.total:
+        return _("Bytes by item")
+    return _("{ratio} times smaller: bytes by item").format(ratio=f"{before.total / after.total:.1f}")
+
+
+def _size_table(before: Bytes, after: Bytes) -> pd.DataFrame:
+    fields = ("values", "positions", "tables", "rest", "total")
+    rows = [
+        {"model": name, **{f: getattr(model, f) for f in fields}}
+        for name, model in (("before", before), ("after", after))
+    ]
+    return pd.DataFrame(rows)
+
+
+def _size_alternative(before: Bytes, after: Bytes) -> str:
+    return _(
+        "The original takes {before}, the compressed model {after} ({share} of it): {values} for values, "
+        "{positions} for positions, {tables} for tables and {rest} for the rest."
+    ).format(
+        before=in_bytes(before.total),
+        after=in_bytes(after.total),
+        share=percent(after.total / max(before.total, 1)),
+        values=in_bytes(after.values),
+        positions=in_bytes(after.positions),
+        tables=in_bytes(after.tables),
+        rest=in_bytes(after.rest),
+    )
+
+
+def level_grid(
+    layer: str,
+    counts: NDArray[Any],
+    edges: NDArray[np.floating[Any]],
+    levels: Mapping[str, NDArray[np.floating[Any]]],
+    *,
+    dark: bool = False,
+) -> Drawn:
+    """Where each quantizer puts its levels, under the weights they must stand for.
+
+    counts [bins] of the weights that are not zero, edges [bins + 1]; levels: for each quantizer its values.
+    """
+    colours = palette.ink(dark=dark)
+    rows = max(len(levels), 1)
+    share = min(0.12 * rows, 0.5)
+    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[1 - share, share], vertical_spacing=0.04)
+    figure.add_trace(
+        go.Bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            marker={"color": colours.before, "opacity": 0.6, "line": {"width": 0}},
+            hovertemplate=hover((_("value"), "%{x:.3g}"), (_("weights in the bin"), "%{y:,d}")),
+        ),
+        row=1,
+        col=1,
+    )
+    for row, (name, values) in enumerate(levels.items()):
+        figure.add_trace(_level_ticks(row, safe(name, 24), values, colours.after), row=2, col=1)
+    figure.update_yaxes(title_text=_("weights in the bin"), row=1, col=1)
+    figure.update_yaxes(
+        tickvals=np.arange(len(levels)),
+        ticktext=safe_names(list(levels), 24),
+        range=[rows - 0.5, -0.5],
+        showgrid=False,
+        row=2,
+        col=1,
+    )
+    figure.update_xaxes(title_text=_("value of the weight"), row=2, col=1)
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("Levels for the weights of {layer}").format(layer=safe(layer)),
+        subtitle=_("Each weight is rounded to a level: many levels should be where many weights are"),
+        height=330 + 34 * rows,
+    )
+    figure.update_layout(bargap=0)
+    return Drawn(figure, _levels_alternative(layer, counts, levels), _levels_table(levels))
+
+
+def _level_ticks(row: int, name: str, values: NDArray[np.floating[Any]], colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=values,
+        y=np.full(len(values), row),
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 16, "line": {"width": 1.6, "color": colour}},
+        hovertemplate=hover((_("level"), "%{x:.4g}"), heading=name),
+    )
+
+
+def _levels_table(levels: Mapping[str, NDArray[np.floating[Any]]]) -> pd.DataFrame:
+    rows = [pd.DataFrame({"quantizer": name, "level": values}) for name, values in levels.items()]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame({"quantizer": [], "level": []})
+
+
+def _levels_alternative(
+    layer: str, counts: NDArray[Any], levels: Mapping[str, NDArray[np.floating[Any]]]
+) -> str:
+    said = [
+        _("{name}: {count} levels from {low} to {high}").format(
+            name=shortened(name),
+            count=len(values),
+            low=short(float(values.min())),
+            high=short(float(values.max())),
+        )
+        for name, values in levels.items()
+        if len(values)
+    ]
+    weights = _("{count} weights of {layer} that are not zero.").format(
+        count=whole(int(counts.sum())), layer=shortened(layer)
+    )
+    return " ".join([weights, *(f"{text}." for text in said)])

@@ -1,0 +1,294 @@
+"""Where weights are missing: layers by channel, inside one layer, and channels that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.reduce import MOST_CELLS, Blocks, Window, block_reduce
+from dashboard.figures.targets import add_targets
+from dashboard.figures.words import hover, percent, safe, safe_names, whole
+from dashboard.text import _
+
+WIDEST, NARROWEST, MOST_VALUES = 240, 24, 12_000
+ROW_HEIGHT, HOVER_NAME = 26, 28
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of the heatmap: the mean share of each cell and the channels from edge to edge."""
+
+    shares: NDArray[np.float32]
+    edges: NDArray[np.int64]
+
+
+def sparsity_by_channel(shares: Mapping[str, NDArray[Any]], *, dark: bool = False) -> Drawn:
+    """The share of weights at zero, for every output channel of every layer.
+
+    shares: for each layer [out], between 0 and 1. A wide layer shows blocks of channels, a narrow one is
+    stretched; a click on a cell carries (layer, first channel, last channel), as numbers from 0.
+    """
+    width = int(np.clip(MOST_VALUES // max(len(shares), 1), NARROWEST, WIDEST))
+    rows = [_row(np.asarray(values), width // 2) for values in shares.values()]
+    figure = go.Figure(_layers_heatmap(rows, width))
+    _layer_targets(figure, list(shares), rows, width)
+    figure.update_xaxes(
+        title_text=_("output channel, from the first to the last"),
+        showticklabels=False,
+        ticks="",
+        showgrid=False,
+        showline=False,
+        range=[-0.5, width - 0.5],
+    )
+    figure.update_yaxes(tickvals=np.arange(len(rows)), ticktext=_row_labels(shares, rows), showgrid=False)
+    figure.update_yaxes(range=[len(rows) - 0.5, -0.5])
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("Share of weights at zero in each output channel"),
+        subtitle=_("One row is one layer; what a cell covers stands beside its name"),
+        height=150 + ROW_HEIGHT * max(len(rows), 4),
+    )
+    return Drawn(figure, _layers_alternative(shares), _channel_table(shares))
+
+
+def _row(values: NDArray[Any], most_cells: int) -> Row:
+    blocks = block_reduce(values[None, :], most_cells)
+    return Row(blocks.mean[0], blocks.column_edges)
+
+
+def _layers_heatmap(rows: Sequence[Row], width: int) -> go.Heatmap:
+    """Each row repeats its cells over the common width."""
+    column = np.arange(width)
+    stretched = [row.shares[column * len(row.shares) // width] for row in rows]
+    return go.Heatmap(
+        z=np.stack(stretched) if stretched else np.zeros((0, width), np.float32),
+        zmin=0,
+        zmax=1,
+        ygap=2,
+        colorscale=palette.SEQUENTIAL,
+        colorbar=palette.colour_bar(_("share at zero"), tickformat=".0%"),
+        hoverinfo="skip",
+    )
+
+
+def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Row], width: int) -> None:
+    """One target in the middle of each cell."""
+    counts = [len(row.shares) for row in rows]
+    if not counts:
+        return
+    layer = np.repeat(np.arange(len(rows)), counts)
+    centres = [(np.arange(n) + 0.5) * width / n - 0.5 for n in counts]
+    first = np.concatenate([row.edges[:-1] for row in rows])
+    last = np.concatenate([row.edges[1:] - 1 for row in rows])
+    text = [
+        f"{safe(name, HOVER_NAME)}<br>{percent(float(share))}"
+        for name, row in zip(names, rows, strict=True)
+        for share in row.shares
+    ]
+    template = hover(
+        (_("channels"), "%{customdata[1]}–%{customdata[2]}"),
+        heading="%{text}",
+    )
+    carried = np.stack([layer, first, last], axis=1)
+    add_targets(
+        figure,
+        np.concatenate(centres).astype(np.float32),
+        layer,
+        carried,
+        template=template,
+        text=np.array(text),
+    )
+
+
+def _row_labels(shares: Mapping[str, NDArray[Any]], rows: Sequence[Row]) -> list[str]:
+    labels = []
+    for (name, values), row in zip(shares.items(), rows, strict=True):
+        per_cell = int(row.edges[1] - row.edges[0])
+        covers = _("{channels} channels, {count} a cell").format(channels=whole(len(values)), count=per_cell)
+        labels.append(f"{safe(name, 24)} <span style='font-size:11px'>({covers})</span>")
+    return labels
+
+
+def _channel_table(shares: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    lengths = [len(values) for values in shares.values()]
+    return pd.DataFrame(
+        {
+            "layer": np.repeat(np.array(list(shares), dtype=object), lengths),
+            "channel": np.concatenate([np.arange(n) for n in lengths]) if lengths else np.array([], int),
+            "share_zero": np.concatenate(list(shares.values())) if lengths else np.array([], float),
+        }
+    )
+
+
+def _layers_alternative(shares: Mapping[str, NDArray[Any]]) -> str:
+    if not shares:
+        return _("There is no layer to show.")
+    means = {name: float(np.mean(values)) for name, values in shares.items()}
+    most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    return _(
+        "Share of weights at zero in {layers} layers: highest in {most} with {most_share}, "
+        "lowest in {least} with {least_share} on average over output channels."
+    ).format(
+        layers=len(means),
+        most=most,
+        most_share=percent(means[most]),
+        least=least,
+        least_share=percent(means[least]),
+    )
+
+
+def sparsity_within(
+    layer: str,
+    kept: NDArray[Any],
+    *,
+    window: Window | None = None,
+    max_cells: int = MOST_CELLS,
+    dark: bool = False,
+) -> Drawn:
+    """The share of pruned weights over one layer, block by block.
+
+    kept [out, in], true or 1 where a weight stays. A click on a cell carries (top, bottom, left, right) of
+    its block: Window(*clicked(point)) draws what is inside it.
+    """
+    blocks = block_reduce(kept, max_cells, window)
+    pruned = np.float32(1) - blocks.mean
+    figure = go.Figure(_block_heatmap(pruned, blocks))
+    _block_targets(figure, pruned, blocks)
+    figure.update_xaxes(title_text=_("input (number of the column)"), showgrid=False)
+    figure.update_yaxes(title_text=_("output (number of the row)"), showgrid=False)
+    figure.update_xaxes(range=[blocks.column_edges[0] - 0.5, blocks.column_edges[-1] - 0.5])
+    figure.update_yaxes(range=[blocks.row_edges[-1] - 0.5, blocks.row_edges[0] - 0.5])
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("Pruned weights inside {layer}").format(layer=safe(layer)),
+        subtitle=_cell_size(blocks),
+        height=480,
+    )
+    return Drawn(figure, _block_alternative(layer, pruned, blocks), _block_table(pruned, blocks))
+
+
+def _block_heatmap(pruned: NDArray[np.float32], blocks: Blocks) -> go.Heatmap:
+    return go.Heatmap(
+        z=pruned,
+        x=blocks.column_edges - 0.5,
+        y=blocks.row_edges - 0.5,
+        zmin=0,
+        zmax=1,
+        colorscale=palette.SEQUENTIAL,
+        colorbar=palette.colour_bar(_("share pruned"), tickformat=".0%"),
+        hoverinfo="skip",
+    )
+
+
+def _corners(blocks: Blocks) -> NDArray[np.int64]:
+    """Top, bottom, left and right of every block, row by row [cells, 4]."""
+    top, left = np.meshgrid(blocks.row_edges[:-1], blocks.column_edges[:-1], indexing="ij")
+    bottom, right = np.meshgrid(blocks.row_edges[1:], blocks.column_edges[1:], indexing="ij")
+    return np.stack([top, bottom, left, right], axis=-1).reshape(-1, 4)
+
+
+def _block_targets(figure: go.Figure, pruned: NDArray[np.float32], blocks: Blocks) -> None:
+    corners = _corners(blocks)
+    template = hover(
+        (_("share pruned"), "%{text:.1%}"),
+        (_("rows"), "%{customdata[0]} ≤ r < %{customdata[1]}"),
+        (_("columns"), "%{customdata[2]} ≤ c < %{customdata[3]}"),
+    )
+    x = ((corners[:, 2] + corners[:, 3] - 1) / 2).astype(np.float32)
+    y = ((corners[:, 0] + corners[:, 1] - 1) / 2).astype(np.float32)
+    add_targets(figure, x, y, corners, template=template, text=pruned.ravel())
+
+
+def _cell_size(blocks: Blocks) -> str:
+    height, width = blocks.cell
+    if height == width == 1:
+        return _("Each cell = one weight")
+    return _("Each cell = {height} x {width} weights; click one to see inside").format(
+        height=height, width=width
+    )
+
+
+def _block_table(pruned: NDArray[np.float32], blocks: Blocks) -> pd.DataFrame:
+    frame = pd.DataFrame(_corners(blocks), columns=["row_from", "row_to", "column_from", "column_to"])
+    return frame.assign(share_pruned=pruned.ravel())
+
+
+def _block_alternative(layer: str, pruned: NDArray[np.float32], blocks: Blocks) -> str:
+    sizes = np.outer(np.diff(blocks.row_edges), np.diff(blocks.column_edges))
+    overall = float((pruned * sizes).sum() / sizes.sum())
+    return _(
+        "Layer {layer}, rows {top} to {bottom} and columns {left} to {right}: {share} of {weights} weights "
+        "are pruned; over cells of {height} x {width} weights the share runs from {low} to {high}."
+    ).format(
+        layer=layer,
+        top=blocks.row_edges[0],
+        bottom=blocks.row_edges[-1] - 1,
+        left=blocks.column_edges[0],
+        right=blocks.column_edges[-1] - 1,
+        share=percent(overall),
+        weights=whole(float(sizes.sum())),
+        height=blocks.cell[0],
+        width=blocks.cell[1],
+        low=percent(float(pruned.min())),
+        high=percent(float(pruned.max())),
+    )
+
+
+def dead_channels(
+    layers: Sequence[str], dead: NDArray[Any], channels: NDArray[Any], *, dark: bool = False
+) -> Drawn:
+    """Output channels that have no weight left, for each layer.
+
+    dead, channels [layers]: how many are dead, how many there are.
+    """
+    share = np.asarray(dead) / np.maximum(np.asarray(channels), 1)
+    said = [f"{whole(d)} / {whole(c)}" for d, c in zip(dead, channels, strict=True)]
+    colours = palette.ink(dark=dark)
+    figure = go.Figure(
+        go.Bar(
+            x=share,
+            y=np.arange(len(share)),
+            orientation="h",
+            width=0.62,
+            marker={"color": colours.after},
+            text=said,
+            textposition="outside",
+            cliponaxis=False,
+            hovertext=np.array(safe_names(layers)),
+            hovertemplate=hover((_("dead output channels"), "%{text} (%{x:.1%})"), heading="%{hovertext}"),
+        )
+    )
+    upper = max(0.05, ceil(float(share.max(initial=0.0)) * 12) / 10)
+    figure.update_xaxes(
+        title_text=_("share of output channels without a weight"), tickformat=".0%", range=[0, upper]
+    )
+    figure.update_yaxes(
+        tickvals=np.arange(len(share)),
+        ticktext=safe_names(layers, 24),
+        range=[len(share) - 0.5, -0.5],
+        showgrid=False,
+    )
+    total, every = int(np.sum(dead)), int(np.sum(channels))
+    title = _("Dead output channels: {dead} of {channels}").format(dead=whole(total), channels=whole(every))
+    palette.style(figure, dark=dark, title=title, height=110 + ROW_HEIGHT * max(len(share), 3))
+    table = pd.DataFrame({"layer": list(layers), "dead": dead, "channels": channels, "share_dead": share})
+    alternative = _(
+        "{dead} of {channels} output channels have no weight left; most in {layer} with {share}."
+    ).format(
+        dead=whole(total),
+        channels=whole(every),
+        layer=layers[int(share.argmax())] if len(share) else "-",
+        share=percent(float(share.max(initial=0.0))),
+    )
+    return Drawn(figure, alternative, table)

@@ -1,0 +1,110 @@
+"""How much of a layer lies in few directions: its singular values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.palette import Ink
+from dashboard.figures.words import hover, percent, safe, whole
+from dashboard.text import _
+
+Reals = NDArray[np.floating[Any]]
+
+
+def spectrum(
+    layer: str,
+    values: Reals,
+    *,
+    rank: int | None = None,
+    break_even: int | None = None,
+    dark: bool = False,
+) -> Drawn:
+    """The singular values of a layer and the energy that the largest of them hold together.
+
+    values [r], the largest first; rank: the chosen one; break_even: the rank from which two small layers
+    hold as many weights as the one they replace.
+    """
+    numbers = np.arange(1, len(values) + 1)
+    energy = np.cumsum(values.astype(np.float64) ** 2)
+    energy = energy / max(float(energy[-1]) if len(energy) else 0.0, np.finfo(np.float64).tiny)
+    colours = palette.ink(dark=dark)
+    figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08)
+    _add_spectrum(figure, numbers, values, energy, colours)
+    _mark_rank(figure, rank, _("rank {rank}"), dash="solid", colour=colours.after, side="bottom")
+    _mark_rank(figure, break_even, _("break-even {rank}"), dash="dash", colour=colours.text, side="top")
+    figure.update_yaxes(title_text=_("singular value"), type="log", exponentformat="power", row=1, col=1)
+    figure.update_yaxes(title_text=_("energy held"), tickformat=".0%", range=[0, 1.03], row=2, col=1)
+    figure.update_xaxes(title_text=_("rank"), row=2, col=1)
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("Singular values of {layer}").format(layer=safe(layer)),
+        subtitle=_("A rank left of the break-even line makes the layer smaller"),
+        height=460,
+    )
+    table = pd.DataFrame({"rank": numbers, "singular_value": values, "energy": energy})
+    return Drawn(figure, _spectrum_alternative(layer, energy, rank, break_even), table)
+
+
+def _add_spectrum(
+    figure: go.Figure, numbers: NDArray[Any], values: Reals, energy: Reals, colours: Ink
+) -> None:
+    """Zero has no place on a log scale and is left out."""
+    line = {"color": colours.before, "width": 2}
+    top = go.Scatter(
+        x=numbers,
+        y=np.where(values > 0, values, np.nan),
+        mode="lines",
+        line=line,
+        hovertemplate=hover((_("rank"), "%{x}"), (_("singular value"), "%{y:.4g}")),
+    )
+    bottom = go.Scatter(
+        x=numbers,
+        y=energy,
+        mode="lines",
+        line=line,
+        hovertemplate=hover((_("rank"), "%{x}"), (_("energy held"), "%{y:.2%}")),
+    )
+    figure.add_traces([top, bottom], rows=[1, 2], cols=[1, 1])
+
+
+def _mark_rank(figure: go.Figure, rank: int | None, said: str, *, dash: str, colour: str, side: str) -> None:
+    """A line through both panels, with its name at one end of the lower one."""
+    if rank is None:
+        return
+    for panel in ("y domain", "y2 domain"):
+        line = {"color": colour, "width": 1.6, "dash": dash}
+        figure.add_shape(type="line", x0=rank, x1=rank, y0=0, y1=1, xref="x", yref=panel, line=line)
+    figure.add_annotation(
+        x=rank,
+        y=1 if side == "top" else 0,
+        xref="x",
+        yref="y domain" if side == "top" else "y2 domain",
+        text=said.format(rank=rank),
+        showarrow=False,
+        xanchor="left",
+        yanchor=side,
+        xshift=4,
+        font={"color": colour},
+    )
+
+
+def _spectrum_alternative(layer: str, energy: Reals, rank: int | None, break_even: int | None) -> str:
+    said = _("{count} singular values of {layer}; 90 % of the energy needs rank {needed}.").format(
+        count=whole(len(energy)), layer=layer, needed=min(int(np.searchsorted(energy, 0.9)) + 1, len(energy))
+    )
+    if rank is not None and 1 <= rank <= len(energy):
+        said += " " + _("Rank {rank} holds {share}.").format(
+            rank=rank, share=percent(float(energy[rank - 1]))
+        )
+    if break_even is not None:
+        said += " " + _("Below rank {rank} the layer gets smaller.").format(rank=break_even)
+    return said

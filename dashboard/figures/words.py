@@ -1,0 +1,72 @@
+"""Words inside figures: names made safe to draw, numbers as people read them."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+LONGEST_NAME = 40
+
+
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name on one line, its middle left out when it is too long to draw."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if len(line) <= longest:
+        return line
+    head = (longest - 1) // 2
+    return f"{line[:head]}…{line[len(line) - (longest - 1 - head) :]}"
+
+
+def safe(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name that came with a file, as Plotly text: no markup, no template, no formula.
+
+    Plotly draws a subset of HTML in titles, ticks and hovers, fills in %{...} in hover templates and
+    sets $...$ as a formula where MathJax is loaded.
+    """
+    escaped = html.escape(shortened(name, longest), quote=False)
+    return escaped.replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
+
+
+def safe_names(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
+    """Every name as Plotly text."""
+    return [safe(name, longest) for name in names]
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share between 0 and 1 as a percentage."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def whole(count: float) -> str:
+    """A count with its thousands marked."""
+    return f"{count:,.0f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A change with its sign; nothing is written as -0."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
+def short(value: float) -> str:
+    """A real number in three significant digits."""
+    return f"{value:.3g}"
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes in the unit that suits it (1 KiB = 1,024 bytes)."""
+    for unit, size in (("MiB", 1024**2), ("KiB", 1024)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:,.0f} B"
+
+
+def hover(*lines: tuple[str, str], heading: str = "") -> str:
+    """A hover template: a heading, then one line for each (label, expression)."""
+    body = [f"{label}: {expression}" for label, expression in lines]
+    return "<br>".join(([f"<b>{heading}</b>"] if heading else []) + body) + "<extra></extra>"
+
+
+def plain(text: str) -> str:
+    """Plotly text without its markup: what a screen reader should say."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", text))

@@ -1,0 +1,203 @@
+"""What every page shows on top: model, items, recipe, size and accuracy, undo, redo, share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from compress_core.errors import Refused
+from dashboard import engine, state
+from dashboard.show import bytes_text, interval_text, number_text
+from dashboard.text import _, choose_language, current_language, languages, literal, refusal
+
+if TYPE_CHECKING:
+    from compress_core.measure.number import Number
+    from compress_core.model import Model
+
+SPLIT = "validation"
+
+
+def footer() -> None:
+    """The language, at the foot of every page."""
+    st.divider()
+    codes = list(languages())
+    chosen = st.segmented_control(
+        _("Language"),
+        codes,
+        default=current_language(),
+        format_func=lambda code: languages()[code],
+        key="slimscope.language.choice",
+        label_visibility="collapsed",
+        required=True,
+    )
+    if chosen is not None and chosen != current_language():
+        choose_language(chosen)
+        st.rerun()
+
+
+def draw() -> Callable[[], None]:
+    """Draw the header; what it returns fills in the accuracy once the page itself stands."""
+    workspace = state.current()
+    if workspace is None:
+        return lambda: None
+    try:
+        model = state.model(workspace)
+    except Refused as refused:
+        st.warning(literal(refusal(refused)), icon=":material/block:")
+        return lambda: None
+    with st.container(border=True, key="slimscope_header"):
+        columns = st.columns([2.2, 1.7, 1.9, 2.4, 1.9], vertical_alignment="top")
+        _name(columns[0], model)
+        _recipe(columns[1], workspace)
+        _size(columns[2], model)
+        place = columns[3].empty()
+        _buttons(columns[4], workspace)
+    sentence = state.taken_notice()
+    if sentence:
+        st.warning(literal(sentence), icon=":material/block:")
+    return lambda: _fill_accuracy(place, model)
+
+
+def _name(place: DeltaGenerator, model: Model) -> None:
+    subject = model.subject
+    place.caption(_("Model"))
+    with place.popover(literal(subject.title), width="stretch"):
+        st.markdown(literal(subject.summary))
+        st.markdown(
+            _("{parameters} parameters, {layers} layers that can be compressed.").format(
+                parameters=f"{subject.parameters:,}", layers=len(subject.layers)
+            )
+        )
+        for left in subject.untouched:
+            st.caption(f"{literal(left.name)} ({left.kind}): {_(left.reason)}")
+    for layer, count in subject.problems.items():
+        place.error(
+            _("{layer} holds {count} weights that are NaN or infinite.").format(
+                layer=literal(layer), count=count
+            )
+        )
+
+
+def _recipe(place: DeltaGenerator, workspace: state.Workspace) -> None:
+    place.caption(_("Recipe"))
+    changed = bool(workspace.recipe.layers)
+    name = workspace.recipe.sha[:8] if changed else _("unchanged")
+    with place.popover(name, width="stretch", icon=":material/receipt_long:"):
+        if changed:
+            st.markdown(_("sha-256 of the resolved recipe:"))
+            st.code(workspace.recipe.sha, language=None, wrap_lines=True)
+            st.code(workspace.recipe.as_recipe().as_yaml(), language="yaml")
+        else:
+            st.markdown(_("Nothing has been changed yet: move a slider on Tune."))
+
+
+def _size(place: DeltaGenerator, model: Model) -> None:
+    from compress_core.model import Model  # noqa: PLC0415
+
+    bits, original = model.bits, Model.original(model.subject)
+    place.caption(_("Size of the file"))
+    label = f"{bytes_text(model.file_bytes)} · {original.file_bytes / model.file_bytes:.2f}x"
+    with place.popover(label, width="stretch"):
+        st.markdown(
+            _("Exact bytes of the plain container, {now:,}, against {before:,} of the original.").format(
+                now=model.file_bytes, before=original.file_bytes
+            )
+        )
+        items = {
+            _("values"): bits.values // 8,
+            _("positions"): bits.positions // 8,
+            _("tables"): bits.tables // 8,
+            _("header"): model.file_bytes - bits.total // 8,
+        }
+        st.table({"": list(items), _("bytes"): [f"{count:,}" for count in items.values()]})
+
+
+def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
+    place.caption(_("History"))
+    back, forward, share = place.columns(3, gap="small")
+    back.button(
+        "",
+        icon=":material/undo:",
+        help=_("Undo"),
+        key="slimscope.undo",
+        disabled=not workspace.past,
+        on_click=lambda: state.keep(state.undone(workspace)),
+        width="stretch",
+    )
+    forward.button(
+        "",
+        icon=":material/redo:",
+        help=_("Redo"),
+        key="slimscope.redo",
+        disabled=not workspace.future,
+        on_click=lambda: state.keep(state.redone(workspace)),
+        width="stretch",
+    )
+    with share.popover("", icon=":material/share:", help=_("Share"), width="stretch"):
+        st.markdown(_("This link opens the same page, model, recipe, layer and seed:"))
+        st.code(link(), language=None, wrap_lines=True)
+        if workspace.model.startswith(state.OWN):
+            st.caption(_("Whoever opens it has to upload the same model first."))
+
+
+def link() -> str:
+    """The address of what the visitor sees now."""
+    query = "&".join(f"{key}={value}" for key, value in st.query_params.to_dict().items())
+    address = (st.context.url or "").split("?")[0]
+    return f"{address}?{query}" if query else address
+
+
+def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
+    """Numbers of the first items at once, those of all items when they are ready."""
+    from compress_core.measure.evaluate import evaluate  # noqa: PLC0415
+
+    subject = model.subject
+    if SPLIT not in subject.splits:
+        _accuracy(place, None, SPLIT, 0, is_quick=False)
+        return
+    split = subject.split(SPLIT)
+    if not engine.is_evaluated(model, split) and len(split) > engine.QUICK_ITEMS:
+        quick = engine.quick_numbers(model, split)
+        _accuracy(place, quick.numbers, split.name, quick.items, is_quick=True)
+    _accuracy(place, evaluate(model, split, engine.store()), split.name, len(split), is_quick=False)
+
+
+def _accuracy(
+    place: DeltaGenerator, numbers: Mapping[str, Number] | None, split: str, items: int, *, is_quick: bool
+) -> None:
+    with place.container():
+        if numbers is None:
+            st.caption(_("Accuracy"))
+            st.markdown(_("not measured: no items were loaded"))
+            return
+        labelled = numbers["accuracy"].value is not None
+        heading = _("Accuracy on {split}, N = {items:,}") if labelled else _("Churn on {split}, N = {items:,}")
+        st.caption(heading.format(split=_(split), items=items) + (" …" if is_quick else ""))
+        shown = numbers["accuracy"] if labelled else numbers["churn"]
+        change = numbers["accuracy_change"]
+        label = number_text(shown) + (f" · {number_text(change)}" if labelled else "")
+        with st.popover(label, width="stretch"):
+            _explain(numbers, split, items, is_quick=is_quick)
+
+
+def _explain(numbers: Mapping[str, Number], split: str, items: int, *, is_quick: bool) -> None:
+    if is_quick:
+        st.info(_("The first {items:,} items only; all of them are being computed.").format(items=items))
+    names = {
+        "accuracy": _("Accuracy, Wilson interval"),
+        "accuracy_change": _("Change against the original, paired interval of Tango"),
+        "churn": _("Churn: items whose predicted class changed"),
+        "right_to_wrong": _("Right before, wrong now"),
+        "wrong_to_right": _("Wrong before, right now"),
+    }
+    rows = [(text, number_text(numbers[n]), interval_text(numbers[n])) for n, text in names.items()]
+    texts, values, intervals = zip(*rows, strict=True)
+    st.table({"": texts, _("value"): values, _("95 % interval"): intervals})
+    st.caption(
+        _("Measured on {items:,} items of the {split} split, the same for both models.").format(
+            items=items, split=_(split)
+        )
+    )

@@ -1,0 +1,69 @@
+"""One knob, one widget: what a technique declares becomes what a visitor moves."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import annotated_types
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from compress_core.knobs import Strict
+from compress_core.technique import Technique, step_of, unit_of
+from dashboard.text import label, translated
+
+Widget = Callable[[], Any]
+
+
+def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Lowest and highest value that a knob's declaration allows."""
+    low = high = None
+    for limit in field.metadata:
+        match limit:
+            case annotated_types.Ge(ge=value) | annotated_types.Gt(gt=value):
+                low = typing.cast("float", value)
+            case annotated_types.Le(le=value) | annotated_types.Lt(lt=value):
+                high = typing.cast("float", value)
+    return low, high
+
+
+def knob_widget(name: str, field: FieldInfo, value: Any, key: str, on_change: Callable[..., None]) -> Any:
+    """The widget of one knob, in the visitor's language; gives its value."""
+    text = label(name) + (f" ({translated(unit_of(field))})" if unit_of(field) else "")
+    said = {"help": translated(field.description or ""), "key": key, "on_change": on_change}
+    kind = field.annotation
+    if typing.get_origin(kind) is typing.Literal:
+        choices = list(typing.get_args(kind))
+        return st.selectbox(text, choices, choices.index(value), format_func=label, **said)
+    if kind is bool:
+        return st.toggle(text, value, **said)
+    if kind is str:
+        examples = [str(e) for e in field.examples or []]
+        choices = examples if value in examples else [value, *examples]
+        return st.selectbox(text, choices, choices.index(value), accept_new_options=True, **said)
+    return _number(text, field, value, said)
+
+
+def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) -> Any:
+    low, high = bounds_of(field)
+    if field.annotation is float:
+        step = step_of(field) or 0.01
+        lowest = None if low is None else float(low)
+        highest = None if high is None else float(high)
+        return st.number_input(text, lowest, highest, float(value), step, format="%.3f", **said)
+    lowest_int = None if low is None else int(low)
+    highest_int = None if high is None else int(high)
+    return st.number_input(text, lowest_int, highest_int, value, 1, **said)
+
+
+def knob_form(
+    method: Technique, values: Strict, *, without: frozenset[str], key: str, on_change: Callable[..., None]
+) -> dict[str, Any]:
+    """Widgets for the knobs of a technique, but for those that the page shows in its own way."""
+    return {
+        name: knob_widget(name, field, getattr(values, name), f"{key}.{name}", on_change)
+        for name, field in method.knobs.model_fields.items()
+        if name not in without
+    }

@@ -1,0 +1,424 @@
+// The browser's half of the live slider: looks the table up while the knob moves, tells the server when it rests.
+// Names and texts come from models that people upload: they enter the page as textContent and attributes only.
+
+const SVG = "http://www.w3.org/2000/svg";
+const PARTS = 10000; // width of the plot in the table's integers
+const CURVE_PARTS = 1000; // height of a bar or of a curve
+const PLOT_HEIGHT = 132;
+const READOUT_WIDTH = 112; // the least, with its gap
+const KEY_PAUSE_MS = 150; // a held arrow key is one commit, not thirty
+
+const sliders = new WeakMap();
+let commits = 0;
+
+export default function ({ parentElement, data, setStateValue }) {
+  if (!sliders.has(parentElement)) sliders.set(parentElement, new LiveSlider(parentElement));
+  const slider = sliders.get(parentElement);
+  slider.receive(data, (commit) => setStateValue("commit", commit));
+  return () => {
+    slider.remove();
+    sliders.delete(parentElement);
+  };
+}
+
+function element(tag, className = "", text = "", attributes = {}) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+function shape(tag, className, attributes = {}) {
+  const made = document.createElementNS(SVG, tag);
+  made.setAttribute("class", className);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+class LiveSlider {
+  constructor(parent) {
+    this.sent = null; // the last commit: {value, serial}
+    this.timer = null;
+    this.held = false;
+    this.typing = false;
+    this.byKey = false;
+    this.build(parent);
+    this.listen();
+  }
+
+  build(parent) {
+    const id = `slider-${Math.random().toString(36).slice(2)}`;
+    this.root = element("div", "live-slider");
+    this.label = element("label", "label", "", { for: id, id: `${id}-label` });
+    this.now = element("span", "now", "", { "aria-hidden": "true" });
+    this.help = element("button", "help", "?", { type: "button", "aria-describedby": `${id}-help` });
+    this.bubble = element("span", "bubble", "", { role: "tooltip", id: `${id}-help` });
+    this.box = element("input", "box", "", { type: "number", "aria-labelledby": `${id}-label ${id}-unit` });
+    this.unit = element("span", "unit", "", { id: `${id}-unit` });
+    this.range = element("input", "range", "", { type: "range", id, min: 0, step: 1, "aria-describedby": `${id}-help` });
+    this.lowEnd = element("span");
+    this.highEnd = element("span");
+    this.plot = new Plot((share) => this.grab(share), () => this.release());
+    this.readouts = element("dl", "readouts");
+    this.legend = element("p", "legend");
+    this.spoken = element("p", "spoken", "", { role: "status" });
+
+    const names = element("div", "names");
+    names.append(this.label, this.help, this.bubble, this.now);
+    const entry = element("div", "entry");
+    entry.append(this.box, this.unit);
+    const head = element("div", "head");
+    head.append(names, entry);
+    const ends = element("div", "ends", "", { "aria-hidden": "true" });
+    ends.append(this.lowEnd, this.highEnd);
+    this.root.append(head, this.range, ends, this.plot.root, this.readouts, this.legend, this.spoken);
+    parent.appendChild(this.root);
+    this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.arrange()));
+    this.watcher.observe(this.root);
+  }
+
+  listen() {
+    this.range.addEventListener("pointerdown", () => Object.assign(this, { held: true, byKey: false }));
+    for (const end of ["pointerup", "pointercancel"]) this.range.addEventListener(end, () => this.letGo());
+    this.range.addEventListener("keydown", () => (this.byKey = true));
+    this.range.addEventListener("input", () => this.move(this.data.places[this.range.valueAsNumber]));
+    this.range.addEventListener("change", () => this.commit(this.byKey ? KEY_PAUSE_MS : 0));
+    this.range.addEventListener("blur", () => this.timer && this.commit(0));
+    this.box.addEventListener("input", () => this.type());
+    this.box.addEventListener("change", () => this.leaveBox(KEY_PAUSE_MS));
+    this.box.addEventListener("blur", () => this.leaveBox(0));
+    this.box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.leaveBox(0);
+      if (event.key === "Escape") this.forget();
+    });
+    this.help.addEventListener("keydown", (event) => event.key === "Escape" && this.help.blur());
+  }
+
+  receive(data, tell) {
+    if (this.data && this.data.id !== data.id) this.forget();
+    this.data = data;
+    this.tell = tell;
+    this.label.textContent = data.label;
+    this.help.hidden = this.bubble.hidden = !data.help;
+    this.help.setAttribute("aria-label", data.words.help);
+    this.bubble.textContent = data.help;
+    this.unit.textContent = data.unit;
+    this.unit.hidden = !data.unit;
+    this.range.max = data.places.length - 1;
+    this.range.disabled = this.box.disabled = data.disabled;
+    this.root.classList.toggle("disabled", data.disabled);
+    this.box.min = this.written(data.places[0]);
+    this.box.max = this.written(data.places[data.places.length - 1]);
+    this.box.step = data.step === null ? "any" : this.written(data.step);
+    this.box.style.width = `calc(${Math.max(this.box.min.length, this.box.max.length, 3)}ch + 1.6rem)`;
+    this.lowEnd.textContent = this.box.min;
+    this.highEnd.textContent = this.box.max;
+    this.readoutViews = data.readouts.map((readout) => new ReadoutView(readout, data.words));
+    this.readouts.replaceChildren(...this.readoutViews.map((view) => view.root));
+    this.readouts.hidden = data.readouts.length === 0;
+    this.arrange();
+    this.plot.receive(data.plot, data.words, data.disabled);
+    this.move(this.unsettled() ? this.value : data.value);
+  }
+
+  // True while the hand is on the knob or the server has not yet answered: then the knob stays where it is.
+  unsettled() {
+    const unanswered = this.sent !== null && this.sent.serial !== this.data.acknowledged;
+    return this.held || this.typing || this.timer !== null || unanswered;
+  }
+
+  move(value) {
+    this.value = value;
+    this.row = this.nearest(value);
+    const text = this.read(value);
+    this.range.value = this.row;
+    this.range.setAttribute("aria-valuetext", text);
+    this.range.style.setProperty("--share", this.row / Math.max(1, this.data.places.length - 1));
+    this.now.textContent = text;
+    if (!this.typing) this.box.value = this.written(value);
+    const between = !same(this.data.places[this.row], value);
+    const start = this.nearest(this.data.value);
+    this.drawLegend(between);
+    for (const view of this.readoutViews) view.show(this.row, start, between);
+    this.plot.show(this.row);
+  }
+
+  commit(pauseMs) {
+    clearTimeout(this.timer);
+    this.timer = null;
+    if (pauseMs) this.timer = setTimeout(() => this.commit(0), pauseMs);
+    else if (!same(this.value, this.sent && this.unsettled() ? this.sent.value : this.data.value)) this.send();
+  }
+
+  send() {
+    commits += 1;
+    this.sent = { value: this.value, serial: `${Date.now().toString(36)}-${commits}` };
+    this.spoken.textContent = this.readoutViews.map((view) => view.sentence()).join(", ");
+    this.tell(this.sent);
+  }
+
+  letGo() {
+    this.held = false;
+    // The browser's change event, if there is one, comes first.
+    setTimeout(() => this.move(this.unsettled() ? this.value : this.data.value));
+  }
+
+  grab(share) {
+    if (this.data.disabled) return;
+    if (!this.held) this.range.focus({ preventScroll: true });
+    this.held = true;
+    this.move(this.data.places[this.plot.rowAt(share)]);
+  }
+
+  release() {
+    this.held = false;
+    this.commit(0);
+  }
+
+  type() {
+    this.typing = true;
+    if (Number.isNaN(this.box.valueAsNumber)) return;
+    this.move(this.allowed(this.box.valueAsNumber / this.data.factor));
+  }
+
+  leaveBox(pauseMs) {
+    this.typing = false;
+    this.move(this.value);
+    this.commit(pauseMs);
+  }
+
+  // Back to the server's value, with nothing underway.
+  forget() {
+    clearTimeout(this.timer);
+    Object.assign(this, { timer: null, typing: false, held: false, sent: null });
+    this.move(this.data.value);
+  }
+
+  allowed(value) {
+    const { places, step } = this.data;
+    if (step === null) return places[this.nearest(value)];
+    const stepped = Number((Math.round(value / step) * step).toPrecision(12));
+    return Math.min(Math.max(stepped, places[0]), places[places.length - 1]);
+  }
+
+  nearest(value) {
+    const distances = this.data.places.map((place) => Math.abs(place - value));
+    return distances.indexOf(Math.min(...distances));
+  }
+
+  read(value) {
+    if (same(value, this.data.value)) return this.data.text;
+    const row = this.nearest(value);
+    return same(this.data.places[row], value) ? this.data.texts[row] : `${this.written(value)} ${this.data.unit}`.trim();
+  }
+
+  written(value) {
+    return String(Number((value * this.data.factor).toFixed(this.data.digits)));
+  }
+
+  // As many columns as fit, in rows of equal length: six are 6, 3 + 3 or 2 + 2 + 2, never 5 + 1.
+  arrange() {
+    const count = Math.max(1, this.readoutViews.length);
+    const fitting = Math.max(1, Math.floor(this.root.clientWidth / READOUT_WIDTH));
+    const rows = Math.ceil(count / fitting);
+    this.readouts.style.setProperty("--columns", Math.ceil(count / rows));
+  }
+
+  // Needed as soon as a number is not exact; between two rows of the table every number is a neighbour's.
+  drawLegend(between) {
+    const present = new Set(this.data.readouts.map((readout) => readout.kind));
+    if (between && present.size) present.add("estimated");
+    const kinds = ["exact", "measured", "estimated"].filter((kind) => present.has(kind));
+    this.legend.hidden = kinds.every((kind) => kind === "exact");
+    this.legend.replaceChildren(...kinds.map((kind) => element("span", `kind ${kind}`, this.data.words[kind])));
+  }
+
+  remove() {
+    clearTimeout(this.timer);
+    this.watcher.disconnect();
+    this.plot.remove();
+    this.root.remove();
+  }
+}
+
+function same(one, other) {
+  return Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(one), Math.abs(other));
+}
+
+// One number: its text for each place of the knob, and the curve of all of them with a dot on it.
+class ReadoutView {
+  constructor(readout, words) {
+    this.readout = readout;
+    this.missing = words.missing;
+    this.root = element("div", `readout ${readout.kind}`);
+    this.name = element("dt", "", readout.label, { title: readout.label });
+    const value = element("dd");
+    this.number = element("span", "number");
+    value.append(this.number, this.drawCurve());
+    if (readout.note) this.root.title = readout.note;
+    this.root.append(this.name, value);
+  }
+
+  drawCurve() {
+    const frame = element("div", "curve", "", { "aria-hidden": "true" });
+    const picture = shape("svg", "", { viewBox: `0 0 1000 ${CURVE_PARTS}`, preserveAspectRatio: "none" });
+    const { curve } = this.readout;
+    let pen = "M";
+    const path = curve.map((height, row) => {
+      if (height === null) return (pen = "M"), "";
+      const point = `${pen}${(this.share(row) * 1000).toFixed(1)},${CURVE_PARTS - height}`;
+      pen = "L";
+      return point;
+    });
+    picture.append(shape("path", "line", { d: path.join("") }));
+    this.start = element("i", "start");
+    this.dot = element("i", "dot");
+    frame.append(picture, this.start, this.dot);
+    return frame;
+  }
+
+  share(row) {
+    return row / Math.max(1, this.readout.curve.length - 1);
+  }
+
+  show(row, start, between) {
+    const { texts, unit, curve, kind } = this.readout;
+    const known = curve[row] !== null;
+    this.number.textContent = texts[row];
+    if (known && unit) this.number.append(element("small", "", ` ${unit}`));
+    this.root.classList.toggle("missing", !known);
+    this.root.classList.toggle("about", known && (kind === "estimated" || between));
+    this.place(this.dot, row);
+    this.place(this.start, start);
+  }
+
+  place(dot, row) {
+    const height = this.readout.curve[row];
+    dot.hidden = height === null;
+    dot.style.left = `${this.share(row) * 100}%`;
+    dot.style.bottom = `${((height ?? 0) / CURVE_PARTS) * 100}%`;
+  }
+
+  sentence() {
+    return `${this.name.textContent} ${this.root.classList.contains("about") ? "\u2248 " : ""}${this.number.textContent}`;
+  }
+}
+
+// Bars that stay; lines and the shaded region follow the knob, and can be taken hold of where they are one or two.
+class Plot {
+  constructor(onGrab, onRelease) {
+    this.root = element("figure", "plot");
+    this.caption = element("figcaption");
+    this.picture = shape("svg", "", { role: "img", height: PLOT_HEIGHT, width: "100%" });
+    this.axis = element("div", "axis", "", { "aria-hidden": "true" });
+    this.root.append(this.caption, this.picture, this.axis);
+    this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.draw()));
+    this.watcher.observe(this.picture);
+    const share = (event) => {
+      const frame = this.picture.getBoundingClientRect();
+      return Math.min(Math.max((event.clientX - frame.left) / frame.width, 0), 1);
+    };
+    this.picture.addEventListener("pointerdown", (event) => {
+      if (!this.grabbable || event.button !== 0) return;
+      this.picture.setPointerCapture(event.pointerId);
+      onGrab(share(event));
+    });
+    this.picture.addEventListener("pointermove", (event) => {
+      if (this.picture.hasPointerCapture(event.pointerId)) onGrab(share(event));
+    });
+    this.picture.addEventListener("lostpointercapture", onRelease);
+  }
+
+  receive(plot, words, disabled) {
+    this.plot = plot;
+    this.words = words;
+    this.root.hidden = plot === null;
+    if (plot === null) return;
+    this.grabbable = !disabled && plot.marks.every((marks) => marks.length === 1 || marks.length === 2);
+    this.picture.classList.toggle("grabbable", this.grabbable);
+    this.picture.setAttribute("aria-label", plot.label);
+    this.caption.replaceChildren(element("span", "", plot.caption));
+    if (plot.removed) this.caption.append(element("span", "swatch", words.removed));
+    const ticks = plot.ticks.map(([at, text]) => element("span", "tick", text, { style: `left:${(at / PARTS) * 100}%` }));
+    this.axis.replaceChildren(...ticks, element("span", "axis-name", plot.axis));
+    this.width = 0;
+    this.draw();
+  }
+
+  // Drawn anew only when the width or the bars change; a move of the knob touches four attributes.
+  draw() {
+    const width = this.picture.clientWidth;
+    if (!this.plot || !width || width === this.width) return;
+    this.width = width;
+    const clip = `clip-${Math.random().toString(36).slice(2)}`;
+    const bars = this.barPath();
+    const full = { y: 0, height: PLOT_HEIGHT };
+    this.shade = shape("rect", "shade", full);
+    this.window = shape("rect", "", full);
+    const definition = shape("clipPath", "", { id: clip });
+    definition.append(this.window);
+    this.lines = shape("path", "marks");
+    this.picture.replaceChildren(
+      definition,
+      this.shade,
+      shape("path", "kept", { d: bars }),
+      shape("path", "gone", { d: bars, "clip-path": `url(#${clip})` }),
+      shape("path", "floor", { d: `M0,${PLOT_HEIGHT - 0.5}H${width}` }),
+      ...this.plot.references.flatMap(([at, label]) => this.reference(at, label)),
+      this.lines,
+    );
+    if (this.row !== undefined) this.show(this.row);
+  }
+
+  x(part) {
+    return (part / PARTS) * this.width;
+  }
+
+  barPath() {
+    const { edges, heights } = this.plot;
+    const gap = this.width / heights.length > 4 ? 0.5 : 0;
+    const tallest = PLOT_HEIGHT - 8;
+    const bar = (height, i) => {
+      if (!height) return "";
+      const top = PLOT_HEIGHT - Math.max(1, (height / CURVE_PARTS) * tallest);
+      const left = this.x(edges[i]) + gap;
+      const right = Math.max(left + 0.5, this.x(edges[i + 1]) - gap);
+      return `M${left.toFixed(1)},${PLOT_HEIGHT}V${top.toFixed(1)}H${right.toFixed(1)}V${PLOT_HEIGHT}Z`;
+    };
+    return heights.map(bar).join("");
+  }
+
+  reference(at, label) {
+    const x = this.x(at);
+    const end = x > this.width * 0.6;
+    const text = shape("text", "reference", { x: x + (end ? -5 : 5), y: 12, "text-anchor": end ? "end" : "start" });
+    text.textContent = label;
+    return [shape("path", "reference", { d: `M${x.toFixed(1)},0V${PLOT_HEIGHT}` }), text];
+  }
+
+  show(row) {
+    this.row = row;
+    if (!this.plot || !this.width) return;
+    const marks = this.plot.marks[row];
+    this.lines.setAttribute("d", marks.map((at) => `M${this.x(at).toFixed(1)},0V${PLOT_HEIGHT}`).join(""));
+    this.lines.classList.toggle("some", marks.length > 2);
+    this.lines.classList.toggle("many", marks.length > 40);
+    const [low = 0, high = 0] = this.plot.removed ? this.plot.removed[row] : [];
+    for (const region of [this.shade, this.window]) {
+      region.setAttribute("x", this.x(low));
+      region.setAttribute("width", Math.max(0, this.x(high) - this.x(low)));
+    }
+  }
+
+  // The row whose line is closest to a place on the axis (0 to 1).
+  rowAt(share) {
+    const distance = (marks) => Math.min(...marks.map((at) => Math.abs(at - share * PARTS)));
+    const distances = this.plot.marks.map(distance);
+    return distances.indexOf(Math.min(...distances));
+  }
+
+  remove() {
+    this.watcher.disconnect();
+  }
+}

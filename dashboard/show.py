@@ -1,0 +1,105 @@
+"""How figures, numbers and refusals look on every page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from compress_core.errors import Refused
+from dashboard.text import _, literal, refusal
+
+if TYPE_CHECKING:
+    from compress_core.measure.number import Number
+    from dashboard.figures.drawn import Drawn
+
+DARK = "dark"
+
+
+def is_dark() -> bool:
+    """Whether the visitor's theme is dark."""
+    return st.context.theme.type == DARK
+
+
+def figure(drawn: Drawn, key: str, *, selectable: bool = False) -> object:
+    """A figure with its alternative text and its numbers to download; gives what was clicked."""
+    with st.container(border=True):
+        clicked = st.plotly_chart(
+            drawn.figure,
+            width="stretch",
+            theme=None,
+            key=key,
+            on_select="rerun" if selectable else "ignore",
+            selection_mode="points",
+            config={"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d"]},
+        )
+        words, download = st.columns([5, 1], vertical_alignment="center")
+        words.caption(literal(drawn.alternative))
+        download.download_button(
+            _("CSV"),
+            drawn.csv,
+            f"{key}.csv",
+            "text/csv",
+            key=f"{key}.csv",
+            help=_("The numbers of this figure"),
+            on_click="ignore",
+            icon=":material/download:",
+            width="stretch",
+        )
+    return clicked
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Show what was refused as a sentence and go on with the page."""
+    try:
+        yield
+    except Refused as refused:
+        st.warning(literal(refusal(refused)), icon=":material/block:")
+
+
+def bytes_text(count: float) -> str:
+    """1,234,567 -> 1.23 MB, with decimal prefixes."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000 or unit == "GB":  # noqa: PLR2004 - decimal prefixes
+            return f"{count:,.0f} B" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError(count)
+
+
+def count_text(count: float | None) -> str:
+    """1234567 -> 1,234,567; an unknown count is a dash."""
+    return "–" if count is None or math.isnan(count) else f"{count:,.0f}"
+
+
+def number_text(number: Number) -> str:
+    """A number with its unit, as short as it may be; a missing one says so."""
+    if number.value is None:
+        return _("not measured")
+    about = "≈ " if number.kind == "estimated" else ""
+    match number.unit:
+        case "share":
+            return f"{about}{100 * number.value:.2f} %"
+        case "points":
+            return f"{about}{number.value:+.2f} {_('points')}"
+        case "byte":
+            return about + bytes_text(number.value)
+        case "ratio":
+            return f"{about}{number.value:.2f}x"
+        case "item" | "MAC":
+            return f"{about}{number.value:,.0f}"
+        case _:
+            return f"{about}{number.value:.4g} {number.unit}"
+
+
+def interval_text(number: Number) -> str:
+    """The 95 % interval of a number in its unit; empty where it has none."""
+    if number.low is None or number.high is None:
+        return ""
+    if number.unit == "share":
+        return f"[{100 * number.low:.2f}, {100 * number.high:.2f}] %"
+    signed = "+" if number.unit == "points" else ""
+    return f"[{number.low:{signed}.2f}, {number.high:{signed}.2f}]"

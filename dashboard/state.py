@@ -1,0 +1,234 @@
+"""What one visitor has set: model, recipe, selected layer; with undo, redo, snapshots and a link.
+
+It lives under one key of our own in the session, because Streamlit drops the state of widgets that
+are not on the page. Nothing here is shared between sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from compress_core.errors import Refused
+from dashboard import engine
+from dashboard.links import decoded, encoded
+
+if TYPE_CHECKING:
+    from compress_core.model import Model
+    from compress_core.recipe import Recipe, Resolved
+    from compress_core.subject.subject import Subject
+
+KEY = "slimscope.workspace"
+UPLOADS = "slimscope.uploads"
+NOTICE = "slimscope.notice"
+MOST_STEPS_BACK = 200
+OWN = "own-"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One visitor's view: frozen, replaced as a whole.
+
+    version counts changes that did not come from a widget, so that widgets start afresh.
+    """
+
+    model: str
+    recipe: Resolved
+    layer: str
+    seed: int = 0
+    past: tuple[Resolved, ...] = ()
+    future: tuple[Resolved, ...] = ()
+    locked: frozenset[str] = frozenset()
+    snapshots: Mapping[str, Resolved] = field(default_factory=lambda: MappingProxyType({}))
+    version: int = 0
+
+
+def current() -> Workspace | None:
+    """The visitor's workspace; None before a model was chosen."""
+    found: Workspace | None = st.session_state.get(KEY)
+    return found
+
+
+def keep(workspace: Workspace) -> None:
+    """Make this the visitor's workspace."""
+    st.session_state[KEY] = workspace
+
+
+def through_app() -> None:
+    """Make sure that app.py runs around the page.
+
+    Streamlit takes a folder called pages/ for its older kind of app until st.navigation was called
+    once, and then runs a page alone: the first visitor of a new server who follows a link to a page.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def required() -> Workspace:
+    """The workspace, on pages that need a model; without one the visitor is sent to Start."""
+    through_app()
+    workspace = current()
+    if workspace is None:
+        st.switch_page("pages/start.py")
+    return workspace
+
+
+def subject(workspace: Workspace) -> Subject:
+    """The model of a workspace; raises Refused where an own model has to be uploaded again."""
+    if not workspace.model.startswith(OWN):
+        return engine.sample(workspace.model)
+    return own_model(workspace.model)
+
+
+def own_model(name: str) -> Subject:
+    """A model that this visitor uploaded in this session."""
+    uploads: dict[str, Subject] = st.session_state.get(UPLOADS, {})
+    if name not in uploads:
+        raise Refused("This link speaks of a model of its author's own: upload the same file on Start first.")
+    return uploads[name]
+
+
+def keep_own_model(found: Subject) -> str:
+    """Keep an uploaded model for this session; gives the name under which it is opened."""
+    name = OWN + found.digest[:12]
+    st.session_state.setdefault(UPLOADS, {})[name] = found
+    return name
+
+
+def open_model(name: str) -> Workspace:
+    """Start working on a model with an empty recipe; raises Refused for an unknown one."""
+    from compress_core.recipe import Resolved  # noqa: PLC0415
+
+    found = own_model(name) if name.startswith(OWN) else engine.sample(name)
+    biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
+    before = current()
+    workspace = Workspace(name, Resolved(()), biggest, version=before.version + 1 if before else 0)
+    keep(workspace)
+    return workspace
+
+
+def model(workspace: Workspace) -> Model:
+    """The compressed model of a workspace; raises Refused where its recipe cannot be done."""
+    from compress_core.apply import compress  # noqa: PLC0415
+
+    return compress(subject(workspace), workspace.recipe, engine.store())
+
+
+def edited(workspace: Workspace, recipe: Resolved, *, by_widget: bool = False) -> Workspace:
+    """A workspace with another recipe, tried before it is kept; raises Refused and changes nothing."""
+    from compress_core.edit import in_order  # noqa: PLC0415
+
+    found = subject(workspace)
+    ordered = in_order(recipe, list(found.by_name))
+    if ordered == workspace.recipe:
+        return workspace
+    changed = replace(
+        workspace,
+        recipe=ordered,
+        past=(*workspace.past, workspace.recipe)[-MOST_STEPS_BACK:],
+        future=(),
+        version=workspace.version + (not by_widget),
+    )
+    model(changed)
+    return changed
+
+
+def with_recipe(workspace: Workspace, recipe: Recipe) -> Workspace:
+    """A workspace with a recipe from a file or a link."""
+    from compress_core.recipe import resolve  # noqa: PLC0415
+
+    return edited(workspace, resolve(recipe, list(subject(workspace).by_name)))
+
+
+def undone(workspace: Workspace) -> Workspace:
+    """One step back; the same workspace where there is none."""
+    if not workspace.past:
+        return workspace
+    return replace(
+        workspace,
+        recipe=workspace.past[-1],
+        past=workspace.past[:-1],
+        future=(workspace.recipe, *workspace.future),
+        version=workspace.version + 1,
+    )
+
+
+def redone(workspace: Workspace) -> Workspace:
+    """One undone step forward again."""
+    if not workspace.future:
+        return workspace
+    return replace(
+        workspace,
+        recipe=workspace.future[0],
+        past=(*workspace.past, workspace.recipe),
+        future=workspace.future[1:],
+        version=workspace.version + 1,
+    )
+
+
+def write_link() -> None:
+    """Put what the visitor sees into the address, so that copying it shares the view."""
+    workspace = current()
+    if workspace is None:
+        return
+    wanted = {"m": workspace.model, "r": encoded(_plain(workspace.recipe)), "l": workspace.layer}
+    wanted["seed"] = str(workspace.seed) if workspace.seed else ""
+    for key, value in wanted.items():
+        if value and st.query_params.get(key) != value:
+            st.query_params[key] = value
+        elif not value and key in st.query_params:
+            del st.query_params[key]
+
+
+def _plain(recipe: Resolved) -> list[object]:
+    return [[name, [step.as_json() for step in steps]] for name, steps in recipe.layers]
+
+
+def read_link() -> None:
+    """Open what a link describes, once at the start of a session; raises Refused for a bad link."""
+    if current() is not None or "m" not in st.query_params:
+        return
+    from compress_core.recipe import parse_recipe  # noqa: PLC0415
+
+    parameters = st.query_params.to_dict()
+    workspace = open_model(parameters["m"])
+    layers = decoded(parameters.get("r", ""))
+    if layers:
+        rules = _rules(layers)
+        workspace = replace(with_recipe(workspace, parse_recipe({"layers": rules})), past=())
+    names = subject(workspace).by_name
+    seed = parameters.get("seed", "0")
+    keep(
+        replace(
+            workspace,
+            layer=parameters["l"] if parameters.get("l") in names else workspace.layer,
+            seed=int(seed) if seed.isdecimal() and len(seed) < 10 else 0,  # noqa: PLR2004 - fits 32 bits
+        )
+    )
+
+
+def _rules(layers: object) -> list[object]:
+    if not isinstance(layers, list) or not all(isinstance(e, list) and len(e) == 2 for e in layers):  # noqa: PLR2004
+        raise Refused("The recipe in this link is damaged or cut off: ask for the link again.")
+    return [{"match": _exactly(str(name)), "steps": steps} for name, steps in layers]
+
+
+def _exactly(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def notice(text: str) -> None:
+    """A sentence to show on the next run, after a callback that could not do what was asked."""
+    st.session_state[NOTICE] = text
+
+
+def taken_notice() -> str | None:
+    """The sentence that a callback left, once."""
+    text: str | None = st.session_state.pop(NOTICE, None)
+    return text

@@ -1,0 +1,110 @@
+"""The one catalogue of every text a visitor sees, in English and Chinese.
+
+English is the key and stands in the source: `_("Layer {name}").format(name=...)`. The translations lie
+beside this file in locale/; `make messages` collects new texts and compiles them. Needs no page: in a
+worker or a test, `use_language` says the language.
+"""
+
+from __future__ import annotations
+
+import gettext
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from compress_core.errors import Refused
+
+LOCALE = Path(__file__).parent / "locale"
+DOMAINS = ("slimscope", "techniques")
+SESSION_KEY = "slimscope.language"
+QUERY_KEY = "lang"
+ENGLISH = "en"
+_NAMES = MappingProxyType({ENGLISH: "English", "zh": "中文"})
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&.@=-])")
+_said: ContextVar[str | None] = ContextVar("slimscope_language", default=None)
+
+
+def languages() -> Mapping[str, str]:
+    """Every language on offer: its code and its own name."""
+    return _NAMES
+
+
+def _(msgid: str) -> str:
+    """The text in the visitor's language; English where there is no translation."""
+    return _catalogue(current_language()).gettext(msgid) if msgid else ""
+
+
+def translated(text: str) -> str:
+    """A text that the core brought, such as the summary of a technique, in the visitor's language."""
+    return _(text)
+
+
+def as_words(name: str) -> str:
+    """A name of the core as English words: scale_per -> Scale per."""
+    return name.replace("_", " ").capitalize()
+
+
+def label(name: str) -> str:
+    """What a technique, a knob or a choice is called in the visitor's language, from its name in the core."""
+    return _(as_words(name))
+
+
+def refusal(error: Refused) -> str:
+    """The sentence of a refusal in the visitor's language, with its values, as plain text."""
+    return _(error.text).format(**error.values)
+
+
+def literal(text: str) -> str:
+    """Text as Markdown that shows every character as it is: for names that a file brought."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def current_language() -> str:
+    """The code of the language now spoken: said by code, chosen, in the link, of the browser, or English."""
+    said = _said.get()
+    if said is not None:
+        return said
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return ENGLISH
+    wishes = (st.session_state.get(SESSION_KEY), st.query_params.get(QUERY_KEY), st.context.locale)
+    return next((code for wish in wishes if (code := _code(wish)) is not None), ENGLISH)
+
+
+@contextmanager
+def use_language(code: str) -> Iterator[None]:
+    """Speak this language inside the `with` block, whatever the session says; for tests and workers."""
+    if code not in _NAMES:
+        raise Refused("There is no language {code}; known are {known}.", code=code, known=", ".join(_NAMES))
+    token = _said.set(code)
+    try:
+        yield
+    finally:
+        _said.reset(token)
+
+
+def choose_language(code: str) -> None:
+    """Keep a visitor's choice for this session and in the link."""
+    st.session_state[SESSION_KEY] = code
+    st.query_params[QUERY_KEY] = code
+
+
+def _code(wish: object) -> str | None:
+    """A browser's locale such as zh-Hans-CN -> the code of a language on offer."""
+    primary = re.split(r"[-_]", wish)[0].lower() if isinstance(wish, str) else ""
+    return primary if primary in _NAMES else None
+
+
+@lru_cache(maxsize=len(_NAMES))
+def _catalogue(code: str) -> gettext.NullTranslations:
+    first = gettext.NullTranslations()
+    if code != ENGLISH:
+        for domain in DOMAINS:
+            first.add_fallback(gettext.translation(domain, LOCALE, [code], fallback=True))
+    return first

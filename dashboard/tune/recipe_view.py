@@ -1,0 +1,102 @@
+"""The recipe as YAML and as Python, to read, to change by hand, to take away; snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import streamlit as st
+
+from compress_core.errors import Refused
+from compress_core.recipe import read_recipe
+from compress_core.subject.subject import Subject
+from dashboard import state
+from dashboard.text import _, refusal
+
+MOST_BYTES = 200_000
+
+
+def draw(workspace: state.Workspace, subject: Subject) -> None:
+    """Three tabs: YAML, Python, snapshots."""
+    yaml, python, snapshots = st.tabs([_("Recipe as YAML"), _("As Python"), _("Snapshots")])
+    with yaml:
+        _yaml(workspace)
+    with python:
+        st.code(as_python(workspace, subject), language="python")
+    with snapshots:
+        _snapshots(workspace)
+
+
+def _yaml(workspace: state.Workspace) -> None:
+    text = workspace.recipe.as_recipe().as_yaml()
+    key = f"recipe.text.{workspace.version}.{workspace.recipe.sha[:12]}"
+    typed = st.text_area(_("Change it here, or paste another"), text, key=key, height=220)
+    apply, download, upload = st.columns([1, 1, 2], vertical_alignment="bottom")
+    apply.button(
+        _("Apply"), on_click=_apply, args=(typed,), disabled=typed == text, width="stretch", type="primary"
+    )
+    download.download_button(
+        _("Download"), text, f"{workspace.recipe.sha[:8]}.yaml", "text/yaml", on_click="ignore", width="stretch"
+    )
+    file = upload.file_uploader(_("A recipe file"), ["yaml", "yml", "json"], key=f"{key}.file")
+    if file is not None and file.size <= MOST_BYTES:
+        upload.button(_("Apply the file"), on_click=_apply, args=(file.getvalue().decode(errors="replace"),))
+
+
+def _apply(text: str) -> None:
+    try:
+        state.keep(state.with_recipe(state.required(), read_recipe(text)))
+    except Refused as refused:
+        state.notice(refusal(refused))
+
+
+def as_python(workspace: state.Workspace, subject: Subject) -> str:
+    """A program that does what the page did."""
+    load = f'load_sample("{subject.name}")'
+    recipe = workspace.recipe.as_recipe().as_yaml().rstrip().replace("\\", "\\\\")
+    return f'''from compress_core.apply import compress
+from compress_core.measure.evaluate import evaluate
+from compress_core.recipe import read_recipe
+from compress_core.store import Store
+from compress_core.subject.samples import load_sample
+
+store = Store()
+subject = {load}
+recipe = read_recipe("""
+{recipe}
+""")
+model = compress(subject, recipe, store)
+numbers = evaluate(model, subject.split("validation"), store)
+print(numbers["accuracy"], numbers["bytes"])
+network = model.network()  # an ordinary torch.nn.Module
+'''
+
+
+def _snapshots(workspace: state.Workspace) -> None:
+    name, save = st.columns([3, 1], vertical_alignment="bottom")
+    typed = name.text_input(_("Name"), key="snapshot.name", max_chars=40)
+    save.button(_("Save this recipe"), on_click=_save, args=(typed,), disabled=not typed, width="stretch")
+    if not workspace.snapshots:
+        st.caption(_("A snapshot keeps the recipe under a name, to come back to it or compare with it."))
+    for index, (kept, recipe) in enumerate(workspace.snapshots.items()):
+        what, load, drop = st.columns([3, 1, 1], vertical_alignment="center")
+        what.text(f"{kept}  ·  {recipe.sha[:8]}")
+        load.button(_("Open"), key=f"snapshot.{index}.open", on_click=_open, args=(kept,), width="stretch")
+        drop.button(_("Delete"), key=f"snapshot.{index}.drop", on_click=_drop, args=(kept,), width="stretch")
+
+
+def _save(name: str) -> None:
+    workspace = state.required()
+    kept = MappingProxyType({**workspace.snapshots, name: workspace.recipe})
+    state.keep(replace(workspace, snapshots=kept))
+
+
+def _open(name: str) -> None:
+    workspace = state.required()
+    state.keep(state.edited(workspace, workspace.snapshots[name]))
+
+
+def _drop(name: str) -> None:
+    workspace = state.required()
+    kept = {k: v for k, v in workspace.snapshots.items() if k != name}
+    state.keep(replace(workspace, snapshots=MappingProxyType(kept)))

@@ -1,0 +1,136 @@
+"""One knob for many layers: a share, a number of bits or an energy for all that match a pattern."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from compress_core.edit import step_of
+from compress_core.recipe import Setting
+from compress_core.subject.subject import Subject
+from compress_core.technique import Stage
+from dashboard import state
+from dashboard.text import _, label
+from dashboard.tune.steps import FIRST_CHOICE, names_of, set_step, sparsity_of
+
+EVERY = "*"
+FULL_BITS = 32
+KIND = "kind: "
+
+
+def draw(workspace: state.Workspace, subject: Subject) -> None:
+    """A row of knobs that act on all matching layers that are not locked."""
+    key = f"rules.{workspace.version}"
+    whom, share, bits, energy = st.columns([1.2, 1.4, 1.4, 1.2], gap="medium")
+    pattern = whom.selectbox(
+        _("Layers"),
+        [EVERY, *(KIND + kind for kind in dict.fromkeys(layer.kind for layer in subject.layers))],
+        format_func=lambda p: _("all unlocked") if p == EVERY else p,
+        accept_new_options=True,
+        key="rules.match",
+        help=_("A kind of layer, or a pattern of names such as conv* of your own."),
+    )
+    names = [n for n in matching(subject, pattern or EVERY) if n not in workspace.locked]
+    whom.caption(_("{count} of {all} layers").format(count=len(names), all=len(subject.layers)))
+    if not names:
+        share.info(_("No unlocked layer matches: choose another kind or pattern."))
+        return
+    _prune(share, workspace, names, key)
+    _bits(bits, workspace, names, key)
+    _energy(energy, names, key)
+
+
+def matching(subject: Subject, pattern: str) -> list[str]:
+    """The layers of a kind, or those whose names match a pattern."""
+    if pattern.startswith(KIND):
+        return [layer.name for layer in subject.layers if layer.kind == pattern.removeprefix(KIND)]
+    return [name for name in subject.by_name if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _criteria() -> list[str]:
+    from compress_core.technique import techniques  # noqa: PLC0415
+
+    return [name for name in names_of(Stage.PRUNE) if techniques()[name].is_criterion]
+
+
+def _prune(place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str) -> None:
+    now = {sparsity_of(step_of(workspace.recipe, name, Stage.PRUNE)) for name in names}
+    with place:
+        criterion = st.selectbox(_("Criterion"), _criteria(), format_func=label, key="rules.criterion")
+        scope = st.segmented_control(
+            _("Share counted in"),
+            ["network", "layer"],
+            default="network",
+            format_func=label,
+            key="rules.scope",
+            required=True,
+        )
+        st.slider(
+            _("Prune"),
+            0.0,
+            99.5,
+            round(100 * max(now), 1) if len(now) == 1 else 0.0,
+            0.5,
+            format="%.1f %%",
+            key=f"{key}.prune",
+            on_change=_later(f"{key}.prune", lambda v: _set_share(names, criterion, scope or "network", v)),
+        )
+        if len(now) > 1:
+            st.caption(_("These layers have different shares now."))
+
+
+def _set_share(names: list[str], criterion: str, scope: str, percent: float) -> None:
+    setting = Setting.of(criterion, sparsity=percent / 100, scope=scope) if percent else None
+    set_step(names, Stage.PRUNE, setting, by_widget=False)
+
+
+def _bits(
+    place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str
+) -> None:
+    steps = [step_of(workspace.recipe, name, Stage.QUANTIZE) for name in names]
+    now = {getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in steps}
+    with place:
+        quantizer = st.selectbox(
+            _("Quantizer"), names_of(Stage.QUANTIZE), format_func=label, key="rules.quantizer"
+        )
+        st.select_slider(
+            _("Bits"),
+            [2, 3, 4, 5, 6, 7, 8, FULL_BITS],
+            next(iter(now)) if len(now) == 1 else FULL_BITS,
+            key=f"{key}.bits",
+            on_change=_later(
+                f"{key}.bits", lambda v: _set_bits(names, quantizer or FIRST_CHOICE[Stage.QUANTIZE], int(v))
+            ),
+        )
+
+
+def _set_bits(names: list[str], quantizer: str, bits: int) -> None:
+    setting = None if bits == FULL_BITS else Setting.of(quantizer, bits=bits)
+    set_step(names, Stage.QUANTIZE, setting, by_widget=False)
+
+
+def _energy(place: DeltaGenerator, names: list[str], key: str) -> None:
+    place.slider(
+        _("Energy kept by low rank"),
+        50,
+        100,
+        100,
+        1,
+        format="%d %%",
+        key=f"{key}.energy",
+        help=_("Low rank by the share of squared singular values to keep; 100 leaves layers whole."),
+        on_change=_later(f"{key}.energy", lambda v: _set_energy(names, int(v))),
+    )
+
+
+def _set_energy(names: list[str], percent: int) -> None:
+    setting = None if percent == 100 else Setting.of(FIRST_CHOICE[Stage.FACTOR], energy=percent / 100)  # noqa: PLR2004
+    set_step(names, Stage.FACTOR, setting, by_widget=False)
+
+
+def _later(key: str, act: Callable[[float], None]) -> Callable[[], None]:
+    """A callback that reads its widget when it is called."""
+    return lambda: act(st.session_state[key])

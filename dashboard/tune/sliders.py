@@ -1,0 +1,287 @@
+"""The real sliders of one layer: prune, rank and bits, with readouts that move during the drag."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from compress_core.apply import derive
+from compress_core.edit import step_of
+from compress_core.measure.knob_tables import bits_table, rank_table, sparsity_table
+from compress_core.recipe import Setting
+from compress_core.select import Selection, n_of_m
+from compress_core.subject.layers import Layer, read_matrix
+from compress_core.technique import Stage, technique_named
+from dashboard import engine, state
+from dashboard.figures.reduce import binned, shared_edges
+from dashboard.knob_form import knob_form
+from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live_slider
+from dashboard.show import bytes_text, refusals
+from dashboard.text import _, label, literal, translated
+from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB, names_of, set_knobs, set_step
+
+NONE = ""
+FULL_BITS = 32
+
+
+def draw(workspace: state.Workspace, layer: Layer) -> None:
+    """Three columns: prune, rank, bits."""
+    columns = st.columns(3, gap="medium")
+    titles = {Stage.PRUNE: _("Prune"), Stage.FACTOR: _("Rank"), Stage.QUANTIZE: _("Bits")}
+    for column, (stage, title) in zip(columns, titles.items(), strict=True):
+        with column.container(border=True), refusals():
+            st.markdown(f"**{title}**")
+            _stage(workspace, layer, stage)
+
+
+def _stage(workspace: state.Workspace, layer: Layer, stage: Stage) -> None:
+    setting = step_of(workspace.recipe, layer.name, stage)
+    key = f"tune.{workspace.version}.{layer.name}.{stage.name}"
+    locked = layer.name in workspace.locked
+    choices = [NONE, *names_of(stage)]
+    name = setting.technique if setting else NONE
+    st.selectbox(
+        _("Technique"),
+        choices,
+        choices.index(name),
+        format_func=lambda n: label(n) if n else _("none"),
+        key=f"{key}.technique",
+        on_change=partial(_technique_chosen, layer.name, stage, f"{key}.technique"),
+        disabled=locked,
+    )
+    shown = setting or Setting.of(FIRST_CHOICE[stage])
+    _main_slider(workspace, layer, stage, shown, setting is not None, key, locked)
+    if setting is None:
+        return
+    st.caption(literal(translated(setting.method.summary)))
+    with st.expander(_("More knobs"), key=f"{key}.more"):
+        _other_knobs(layer, stage, setting, key)
+
+
+def _technique_chosen(layer: str, stage: Stage, key: str) -> None:
+    chosen = st.session_state[key]
+    setting = None if chosen == NONE else _starting_setting(chosen, layer)
+    set_step([layer], stage, setting, by_widget=False)
+
+
+def _starting_setting(technique: str, layer: str) -> Setting:
+    if "rank" not in technique_named(technique).knobs.model_fields:
+        return Setting.of(technique)
+    shape = state.subject(state.required()).layer(layer)
+    return Setting.of(technique, rank=max(1, shape.break_even_rank // 2))
+
+
+def _other_knobs(layer: Layer, stage: Stage, setting: Setting, key: str) -> None:
+    hidden = {MAIN_KNOB[stage]}
+    chosen: dict[str, Any] = {}
+
+    def changed() -> None:
+        prefix = f"{key}."
+        given = {
+            name: st.session_state[prefix + name]
+            for name in setting.method.knobs.model_fields
+            if prefix + name in st.session_state
+        }
+        values = {k: v for k, v in setting.changed.items() if k not in given} | given
+        set_knobs([layer.name], stage, setting.technique, values)
+
+    values = setting.knobs
+    chosen |= knob_form(
+        setting.method, values, without=frozenset(hidden | _without_meaning(setting)), key=key, on_change=changed
+    )
+    if not chosen:
+        st.caption(_("This technique has no other knobs."))
+
+
+def _without_meaning(setting: Setting) -> set[str]:
+    """Knobs that another knob's value has made idle."""
+    if isinstance(setting.knobs, Selection) and n_of_m(setting.knobs.pattern) is not None:
+        return {"sparsity", "scope"}
+    return {"energy"} if getattr(setting.knobs, "rank", None) is not None else set()
+
+
+def _main_slider(
+    workspace: state.Workspace,
+    layer: Layer,
+    stage: Stage,
+    setting: Setting,
+    is_on: bool,
+    key: str,
+    locked: bool,
+) -> None:
+    if MAIN_KNOB[stage] not in setting.method.knobs.model_fields:
+        return
+    match stage:
+        case Stage.PRUNE:
+            _prune(workspace, layer, setting, is_on, key, locked)
+        case Stage.FACTOR:
+            _rank(layer, setting, is_on, key, locked)
+        case Stage.QUANTIZE:
+            _bits(workspace, layer, setting, is_on, key, locked)
+
+
+def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -> None:
+    """The knob was let go; at its end without effect the step is taken out."""
+    if value == off:
+        set_step([layer], stage, None, by_widget=True)
+        return
+    current = step_of(state.required().recipe, layer, stage)
+    knobs = dict(current.changed) if current and current.technique == technique else {}
+    number = value if stage is Stage.PRUNE else int(value)
+    set_knobs([layer], stage, technique, {**knobs, MAIN_KNOB[stage]: number})
+
+
+def _prune(
+    workspace: state.Workspace, layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool
+) -> None:
+    choice = setting.knobs
+    assert isinstance(choice, Selection)
+    counts = n_of_m(choice.pattern)
+    if counts is not None:
+        st.info(_("Pattern {pattern} keeps {n} of every {m} inputs.").format(
+            pattern=choice.pattern, n=counts[0], m=counts[1]
+        ))
+        return
+    subject = state.subject(workspace)
+    rows = sparsity_table(subject, workspace.recipe, layer.name, setting, engine.store())
+    table = LiveTable(
+        rows.sparsity,
+        (
+            Readout(_("Weights kept"), "", rows.kept, text=lambda v: f"{v:,.0f}"),
+            Readout(_("Bytes"), "", rows.bytes, text=bytes_text),
+            Readout(_("Squared weights lost"), "%", 100 * rows.error, digits=2),
+            Readout(_("Threshold"), "", rows.threshold, digits=4),
+        ),
+    )
+    live_slider(
+        _("Weights removed"),
+        table,
+        value=choice.sparsity if is_on else 0.0,
+        key=f"{key}.slider",
+        unit="%",
+        factor=100,
+        step=0.001,
+        text_of=lambda v: _("{share:g} % of the weights removed").format(share=round(100 * v, 3)),
+        histogram=_weights_with_threshold(layer, rows.threshold),
+        help=_("Within this layer; the readouts are exact and move while you drag."),
+        disabled=locked,
+        on_change=partial(_moved, layer.name, Stage.PRUNE, setting.technique, 0.0),
+    )
+
+
+def _counts(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Bins of the original weights of a layer: edges and counts, made once."""
+    subject = state.subject(state.required())
+
+    def make() -> tuple[np.ndarray, np.ndarray]:
+        weight = read_matrix(subject.network, layer).numpy().reshape(-1)
+        edges = shared_edges(weight)
+        return edges, binned(weight, edges)
+
+    return engine.store().get(f"bins:{subject.digest}:{layer.name}", make)
+
+
+def _weights_with_threshold(layer: Layer, threshold: np.ndarray) -> Histogram:
+    edges, counts = _counts(layer)
+    marks = [np.array([-t, t]) for t in threshold]
+    shaded = np.stack([-threshold, threshold], axis=1) if not np.isnan(threshold).any() else None
+    return Histogram(
+        edges,
+        counts,
+        _("Weights of this layer; those between the lines are removed"),
+        marks,
+        removed=shaded,
+        caption=_("weights of the original"),
+        axis=_("weight"),
+    )
+
+
+def _rank(layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool) -> None:
+    subject = state.subject(state.required())
+    rows = rank_table(subject, layer.name, engine.store())
+    highest = float(layer.highest_rank)
+    whole = rows.rank == highest
+    weights = np.where(whole, layer.weights, rows.weights)
+    readouts = [
+        Readout(_("Weights"), "", weights, text=lambda v: f"{v:,.0f}"),
+        Readout(_("Bytes at 32 bits"), "", 4 * weights, text=bytes_text),
+        Readout(_("Squared weights lost"), "%", np.where(whole, 0, 100 * rows.error), digits=2),
+    ]
+    if rows.macs is not None:
+        macs = np.where(whole, layer.macs or 0, rows.macs)
+        readouts.append(Readout(_("MACs for one item"), "", macs, text=lambda v: f"{v:,.0f}"))
+    rank = getattr(setting.knobs, "rank", None)
+    live_slider(
+        _("Singular values kept"),
+        LiveTable(rows.rank, tuple(readouts)),
+        value=float(rank) if is_on and rank else highest,
+        key=f"{key}.slider",
+        step=1,
+        text_of=lambda v: _("not factored") if v == highest else _("rank {rank:g}").format(rank=v),
+        histogram=_spectrum(layer, rows.rank),
+        help=_("At its right end the layer is left whole. Below the break-even rank the factors are smaller."),
+        disabled=locked or highest <= 1,
+        on_change=partial(_moved, layer.name, Stage.FACTOR, setting.technique, highest),
+    )
+
+
+def _spectrum(layer: Layer, ranks: np.ndarray) -> Histogram:
+    subject = state.subject(state.required())
+    vectors = derive(subject, layer.name, "singular_vectors", engine.store())
+    values = vectors.values.mean(dim=0).numpy().astype(float)
+    width = max(1, len(values) // 120)
+    reduced = np.array([values[i : i + width].mean() for i in range(0, len(values), width)])
+    edges = np.append(np.arange(len(reduced)) * width, len(values)).astype(float) + 0.5
+    references = ()
+    if layer.break_even_rank > 0:
+        references = (Reference(_("break-even"), layer.break_even_rank + 0.5),)
+    return Histogram(
+        edges,
+        reduced,
+        _("Singular values in descending order; those right of the line are dropped"),
+        [np.array([rank + 0.5]) for rank in ranks],
+        removed=np.stack([ranks + 0.5, np.full(len(ranks), edges[-1])], axis=1),
+        references=references,
+        caption=_("singular values"),
+        axis=_("rank"),
+    )
+
+
+def _bits(
+    workspace: state.Workspace, layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool
+) -> None:
+    subject = state.subject(workspace)
+    rows = bits_table(subject, workspace.recipe, layer.name, setting, engine.store())
+    places = np.append(rows.bits, FULL_BITS)
+    table = LiveTable(
+        places,
+        (
+            Readout(_("Levels"), "", np.append([len(lv) for lv in rows.levels], np.nan), digits=0),
+            Readout(_("Bytes"), "", np.append(rows.bytes, rows.bytes_unquantized), text=bytes_text),
+            Readout(_("Squared error"), "%", np.append(100 * rows.error, 0), digits=3),
+        ),
+    )
+    edges, counts = _counts(layer)
+    live_slider(
+        _("Bits for each weight"),
+        table,
+        value=float(getattr(setting.knobs, "bits", FULL_BITS)) if is_on else float(FULL_BITS),
+        key=f"{key}.slider",
+        unit=_("bit"),
+        text_of=lambda v: _("32 bits, not quantized") if v == FULL_BITS else _("{bits:g} bits").format(bits=v),
+        histogram=Histogram(
+            edges,
+            counts,
+            _("Weights of this layer and the levels of its first row"),
+            [*rows.levels, np.array([])],
+            caption=_("weights and the levels of the first row"),
+            axis=_("weight"),
+        ),
+        help=_("At its right end the weights stay 32-bit numbers."),
+        disabled=locked,
+        on_change=partial(_moved, layer.name, Stage.QUANTIZE, setting.technique, float(FULL_BITS)),
+    )
+

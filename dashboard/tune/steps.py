@@ -1,0 +1,81 @@
+"""What the widgets of Tune do to the recipe: each change is tried before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from compress_core.edit import step_of, with_step, without_layers
+from compress_core.errors import Refused
+from compress_core.recipe import Setting
+from compress_core.select import Selection, n_of_m
+from compress_core.technique import Stage, techniques
+from dashboard import state
+from dashboard.text import refusal
+
+MAIN_KNOB = {Stage.PRUNE: "sparsity", Stage.FACTOR: "rank", Stage.QUANTIZE: "bits"}
+FIRST_CHOICE = {Stage.PRUNE: "magnitude", Stage.FACTOR: "low_rank", Stage.QUANTIZE: "uniform"}
+
+
+def names_of(stage: Stage) -> list[str]:
+    """The techniques of one stage."""
+    return [name for name, method in techniques().items() if method.stage is stage]
+
+
+def set_step(layers: Iterable[str], stage: Stage, setting: Setting | None, *, by_widget: bool) -> None:
+    """Replace one stage of some layers; what cannot be done leaves a notice and changes nothing."""
+    workspace = state.required()
+    free = [layer for layer in layers if layer not in workspace.locked]
+    try:
+        changed = with_step(workspace.recipe, free, stage, setting)
+        state.keep(state.edited(workspace, changed, by_widget=by_widget))
+    except Refused as refused:
+        state.notice(refusal(refused))
+        state.keep(replace(state.required(), version=workspace.version + 1))
+
+
+def set_knobs(layers: Iterable[str], stage: Stage, technique: str, knobs: dict[str, Any]) -> None:
+    """The same from a technique's name and values that a widget gave."""
+    try:
+        setting = Setting.of(technique, **consistent(knobs))
+    except Refused as refused:
+        state.notice(refusal(refused))
+        workspace = state.required()
+        state.keep(replace(workspace, version=workspace.version + 1))
+        return
+    set_step(layers, stage, setting, by_widget=True)
+
+
+def consistent(knobs: dict[str, Any]) -> dict[str, Any]:
+    """An n:m pattern fixes the sparsity, so that knob is left out."""
+    if n_of_m(str(knobs.get("pattern", ""))) is not None:
+        return {k: v for k, v in knobs.items() if k != "sparsity"}
+    return knobs
+
+
+def sparsity_of(setting: Setting | None) -> float:
+    """The share that a prune step removes; 0 where there is none or no share is set."""
+    if setting is None or not isinstance(setting.knobs, Selection):
+        return 0.0
+    counts = n_of_m(setting.knobs.pattern)
+    return setting.knobs.sparsity if counts is None else 1 - counts[0] / counts[1]
+
+
+def reset(layers: Iterable[str]) -> None:
+    """Take every step of some layers out."""
+    workspace = state.required()
+    state.keep(state.edited(workspace, without_layers(workspace.recipe, layers)))
+
+
+def same_for(source: str, layers: Iterable[str]) -> None:
+    """Give other layers the steps of one layer, as far as they can take them."""
+    workspace = state.required()
+    recipe = workspace.recipe
+    free = [layer for layer in layers if layer not in workspace.locked]
+    for stage in Stage:
+        recipe = with_step(recipe, free, stage, step_of(workspace.recipe, source, stage))
+    try:
+        state.keep(state.edited(workspace, recipe))
+    except Refused as refused:
+        state.notice(refusal(refused))

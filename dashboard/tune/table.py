@@ -1,0 +1,127 @@
+"""The layer table: search, sort, lock, and the three knobs of every layer in one place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from compress_core.edit import step_of
+from compress_core.measure.cost import layer_frame
+from compress_core.model import Model
+from compress_core.recipe import Setting
+from compress_core.technique import Stage
+from dashboard import state
+from dashboard.text import _
+from dashboard.tune.steps import FIRST_CHOICE, set_step, sparsity_of
+
+FULL_BITS = 32
+
+
+def draw(workspace: state.Workspace, model: Model) -> None:
+    """The table; an edited cell changes the recipe."""
+    search = st.text_input(
+        _("Search"), key="tune.search", placeholder=_("part of a layer's name or kind"), icon=":material/search:"
+    )
+    frame = _frame(workspace, model)
+    found = frame[_contains(frame, search)] if search else frame
+    key = f"tune.table.{workspace.version}.{workspace.recipe.sha[:12]}.{search}"
+    st.data_editor(
+        found,
+        key=key,
+        hide_index=True,
+        width="stretch",
+        height=min(36 * (len(found) + 1) + 3, 430),
+        disabled=[c for c in found.columns if c not in {"lock", "prune", "rank_set", "bits"}],
+        column_config=_columns(),
+        on_change=_edited,
+        args=(key, list(found["layer"])),
+    )
+    st.caption(
+        _("Prune, Rank and Bits can be typed here; click a heading to sort. Rank 0 leaves a layer whole, 32 bits unquantized.")
+    )
+
+
+def _contains(frame: pd.DataFrame, search: str) -> pd.Series[bool]:
+    where: pd.Series[bool] = frame["layer"].str.contains(search, case=False, regex=False) | frame[
+        "kind"
+    ].str.contains(search, case=False, regex=False)
+    return where
+
+
+def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
+    costs = layer_frame(model)
+    names = costs["layer"]
+    prune = [step_of(workspace.recipe, n, Stage.PRUNE) for n in names]
+    quantize = [step_of(workspace.recipe, n, Stage.QUANTIZE) for n in names]
+    return pd.DataFrame(
+        {
+            "layer": names,
+            "kind": [_(k) for k in costs["kind"]],
+            "shape": costs["shape"],
+            "lock": [n in workspace.locked for n in names],
+            "prune": [100 * sparsity_of(s) for s in prune],
+            "rank_set": costs["rank"].fillna(0).astype(int),
+            "bits": [getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in quantize],
+            "weights": costs["weights"],
+            "zeros": 100 * costs["sparsity"],
+            "kilobytes": costs["bytes"] / 1000,
+            "ratio": costs["bytes_before"] / costs["bytes"].clip(lower=1),
+            "macs": costs["macs"],
+        }
+    )
+
+
+def _columns() -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    return {
+        "layer": st.column_config.TextColumn(_("Layer"), pinned=True),
+        "kind": st.column_config.TextColumn(_("Kind")),
+        "shape": st.column_config.TextColumn(_("Shape")),
+        "lock": st.column_config.CheckboxColumn(_("Lock"), help=_("A locked layer is left alone by every rule.")),
+        "prune": number(_("Prune (%)"), min_value=0.0, max_value=100.0, step=0.1, format="%.1f"),
+        "rank_set": number(_("Rank"), min_value=0, step=1),
+        "bits": st.column_config.SelectboxColumn(_("Bits"), options=[2, 3, 4, 5, 6, 7, 8, FULL_BITS], required=True),
+        "weights": number(_("Weights"), format="localized"),
+        "zeros": st.column_config.ProgressColumn(_("Zeros (%)"), min_value=0, max_value=100, format="%.1f"),
+        "kilobytes": number(_("Size (kB)"), format="%.1f"),
+        "ratio": number(_("Smaller"), format="%.1fx"),
+        "macs": number(_("MACs"), format="compact"),
+    }
+
+
+def _edited(key: str, names: list[str]) -> None:
+    for row, cells in st.session_state[key]["edited_rows"].items():
+        for column, value in cells.items():
+            _set_cell(names[int(row)], column, value)
+    workspace = state.required()
+    state.keep(replace(workspace, version=workspace.version + 1))
+
+
+def _set_cell(layer: str, column: str, value: Any) -> None:
+    workspace = state.required()
+    match column:
+        case "lock":
+            locked = workspace.locked | {layer} if value else workspace.locked - {layer}
+            state.keep(replace(workspace, locked=locked))
+        case "prune":
+            _set(layer, Stage.PRUNE, "sparsity", (value or 0) / 100, off=0)
+        case "rank_set":
+            _set(layer, Stage.FACTOR, "rank", int(value or 0), off=0)
+        case "bits":
+            _set(layer, Stage.QUANTIZE, "bits", int(value), off=FULL_BITS)
+
+
+def _set(layer: str, stage: Stage, knob: str, value: float, off: float) -> None:
+    """One knob of one layer; the other knobs of its step stay, a pattern yields to a share."""
+    if value == off:
+        set_step([layer], stage, None, by_widget=False)
+        return
+    before = step_of(state.required().recipe, layer, stage)
+    keeps = before is not None and knob in before.method.knobs.model_fields
+    technique = before.technique if before is not None and keeps else FIRST_CHOICE[stage]
+    others = dict(before.changed) if before is not None and keeps else {}
+    others.pop("pattern", None)
+    set_step([layer], stage, Setting.of(technique, **{**others, knob: value}), by_widget=False)

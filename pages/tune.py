@@ -1,0 +1,41 @@
+"""What does this layer do to me? Prune, rank and bits of every layer, with what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.text import _
+from dashboard.tune import recipe_view, rules, sliders, steps, table
+
+workspace = state.required()
+subject = state.subject(workspace)
+model = state.model(workspace)
+
+st.title(_("What does this layer do to me?"))
+with st.expander(_("One knob for many layers"), expanded=True, icon=":material/tune:"):
+    rules.draw(workspace, subject)
+
+chosen, same, reset, reset_all = st.columns([3, 1.6, 1, 1], vertical_alignment="bottom")
+names = list(subject.by_name)
+picked = chosen.selectbox(_("Layer"), names, names.index(workspace.layer), key=f"tune.layer.{workspace.layer}")
+if picked != workspace.layer:
+    workspace = replace(workspace, layer=picked)
+    state.keep(workspace)
+layer = subject.layer(workspace.layer)
+alike = [other.name for other in subject.layers if other.kind == layer.kind and other.name != layer.name]
+same.button(
+    _("Same for all of kind {kind}").format(kind=_(layer.kind)),
+    on_click=steps.same_for,
+    args=(layer.name, alike),
+    disabled=not alike,
+    width="stretch",
+)
+reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width="stretch")
+reset_all.button(_("Reset all"), on_click=steps.reset, args=(names,), width="stretch")
+
+sliders.draw(workspace, layer)
+table.draw(workspace, model)
+recipe_view.draw(workspace, subject)

@@ -1,0 +1,107 @@
+"""Write the reference of the techniques from their own declarations: `make docs`; `--check` only compares.
+
+Nothing of docs/reference is written by hand, so it says what the code does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from compress_core.knobs import Unit
+from compress_core.technique import Technique, techniques
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+HEAD = """# Techniques
+
+Written by `make docs` from `compress_core/techniques/`: change a text there, not here.
+"""
+BOUNDS = (
+    ("minimum", "≥ {}"),
+    ("exclusiveMinimum", "> {}"),
+    ("maximum", "≤ {}"),
+    ("exclusiveMaximum", "< {}"),
+)
+
+
+def reference() -> Mapping[Path, str]:
+    """Every generated file and what must stand in it."""
+    sections = [HEAD, *(_section(technique) for technique in techniques().values())]
+    return {REFERENCE / "techniques.md": "\n".join(sections)}
+
+
+def stale() -> list[Path]:
+    """The generated files that do not say what the code says now."""
+    return [path for path, said in reference().items() if _stands_in(path) != said]
+
+
+def _stands_in(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _section(technique: Technique) -> str:
+    stage = technique.stage.name.lower()
+    lines = [f"## {technique.name}", "", technique.summary, ""]
+    lines += [f"{technique.details}", ""] if technique.details else []
+    lines += [f"Stage: {stage}. Needs: {', '.join(f'`{need}`' for need in technique.needs)}.", ""]
+    lines += [*_table(technique), ""] if technique.knobs.model_fields else []
+    return "\n".join([*lines, f"Source: {technique.source}", ""])
+
+
+def _table(technique: Technique) -> Iterator[str]:
+    properties = technique.knobs.model_json_schema()["properties"]
+    yield "| knob | values | default | unit | meaning |"
+    yield "|---|---|---|---|---|"
+    for name, field in technique.knobs.model_fields.items():
+        unit = next((m.symbol for m in field.metadata if isinstance(m, Unit)), "")
+        cells = (
+            f"`{name}`",
+            _values(properties[name]),
+            _default(properties[name]),
+            unit,
+            field.description or "",
+        )
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _values(schema: Mapping[str, Any]) -> str:
+    """A JSON schema in words: choices, alternatives, or type and bounds."""
+    match schema:
+        case {"enum": choices}:
+            return ", ".join(f"`{choice}`" for choice in choices)
+        case {"anyOf": alternatives}:
+            return " or ".join(_values(alternative) for alternative in alternatives)
+        case {"type": "null"}:
+            return "none"
+        case {"examples": examples}:
+            return "such as " + ", ".join(f"`{example}`" for example in examples)
+        case _:
+            bounds = (words.format(schema[bound]) for bound, words in BOUNDS if bound in schema)
+            return " ".join((str(schema.get("type", "")), ", ".join(bounds))).strip()
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    if "default" not in schema:
+        return "required"
+    return "none" if schema["default"] is None else f"`{schema['default']}`"
+
+
+def main() -> int:
+    """Write the reference; with --check, status 1 where it is out of date."""
+    outdated = stale()
+    if "--check" in sys.argv[1:]:
+        for path in outdated:
+            print(f"{path.relative_to(ROOT)} is out of date: run `make docs`")
+        return min(len(outdated), 1)
+    for path in outdated:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(reference()[path], encoding="utf-8")
+        print(f"written: {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

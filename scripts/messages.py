@@ -1,0 +1,139 @@
+"""Collect every text a visitor sees, update the Chinese catalogue and compile it: `make messages`.
+
+slimscope.pot holds what stands in the source, techniques.pot what the techniques say of themselves.
+Templates carry no line numbers, dates or paths of a machine, so they change only when a text does.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_file
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from pydantic import BaseModel
+
+from dashboard.text import as_words
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCALE = ROOT / "dashboard" / "locale"
+TRANSLATED = ("zh",)
+SOURCES = ("app.py", "pages", "dashboard", "compress_core")
+# `_` and `N_` (marks a text that is translated where it is shown) take it first, a missing Number second.
+KEYWORDS: Mapping[str, Any] = MappingProxyType({"_": None, "N_": None, "Refused": (1,), "missing": (2,)})
+NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+WIDTH = 110
+
+
+def source_template() -> Catalog:
+    """Every text that stands in the source, with the files that say it."""
+    catalog = _empty("slimscope")
+    for path in _source_files():
+        place = path.relative_to(ROOT).as_posix()
+        for _line, msgid, comments, _context in extract_from_file("python", path, keywords=KEYWORDS):
+            catalog.add(msgid, locations=[(place, 0)], auto_comments=comments)
+    return catalog
+
+
+def technique_template() -> Catalog:
+    """What techniques say of themselves: names, summaries, and their knobs with the choices of each."""
+    from compress_core.technique import techniques
+
+    catalog = _empty("techniques")
+    for technique in techniques().values():
+        for said in (as_words(technique.name), technique.summary, *_said_of_knobs(technique.knobs)):
+            catalog.add(said, locations=[(technique.name, 0)])
+    return catalog
+
+
+def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
+    for name, field in knobs.model_fields.items():
+        yield as_words(name)
+        if field.description:
+            yield field.description
+        if get_origin(field.annotation) is Literal:
+            yield from (as_words(str(choice)) for choice in get_args(field.annotation))
+
+
+TEMPLATES: Mapping[str, Callable[[], Catalog]] = MappingProxyType(
+    {"slimscope": source_template, "techniques": technique_template}
+)
+
+
+def texts(catalog: Catalog) -> Iterator[Message]:
+    """The messages of a catalogue without its header."""
+    return (message for message in catalog if message.id)
+
+
+def read(path: Path, locale: str | None = None) -> Catalog:
+    """A catalogue from its .po or .pot file; empty where there is no file yet."""
+    if not path.exists():
+        return _empty(path.stem, locale)
+    with path.open("rb") as file:
+        return read_po(file, locale=locale, domain=path.stem)
+
+
+def compiled(catalog: Catalog) -> bytes:
+    """The catalogue in the binary form that gettext reads."""
+    buffer = io.BytesIO()
+    write_mo(buffer, catalog)
+    return buffer.getvalue()
+
+
+def po_file(domain: str, language: str) -> Path:
+    """Where the translations of a domain lie."""
+    return LOCALE / language / "LC_MESSAGES" / f"{domain}.po"
+
+
+def update(domain: str) -> None:
+    """Write the template of a domain, bring its translations up to date and compile them."""
+    template = TEMPLATES[domain]()
+    LOCALE.mkdir(parents=True, exist_ok=True)
+    _write(LOCALE / f"{domain}.pot", template)
+    for language in TRANSLATED:
+        path = po_file(domain, language)
+        catalog = read(path, language)
+        catalog.update(template, no_fuzzy_matching=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, catalog)
+        path.with_suffix(".mo").write_bytes(compiled(read(path, language)))
+        missing = sum(not message.string for message in texts(catalog))
+        print(f"{path.relative_to(ROOT)}: {len(catalog)} texts, {missing} without a translation")
+
+
+def _source_files() -> Iterable[Path]:
+    for name in SOURCES:
+        path = ROOT / name
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path] * path.exists()
+
+
+def _empty(domain: str, locale: str | None = None) -> Catalog:
+    return Catalog(
+        locale=locale,
+        domain=domain,
+        project="Slimscope",
+        version="0.1",
+        creation_date=NO_DATE,
+        revision_date=NO_DATE,
+        header_comment=f"# Texts of Slimscope: {domain}.",
+        fuzzy=False,
+    )
+
+
+def _write(path: Path, catalog: Catalog) -> None:
+    catalog.creation_date = catalog.revision_date = NO_DATE
+    catalog.last_translator = catalog.language_team = catalog.msgid_bugs_address = "Slimscope"
+    buffer = io.BytesIO()
+    write_po(buffer, catalog, width=WIDTH, sort_output=True, include_lineno=False, ignore_obsolete=True)
+    path.write_bytes(buffer.getvalue())
+
+
+if __name__ == "__main__":
+    for name in TEMPLATES:
+        update(name)

@@ -1,0 +1,440 @@
+"""The slider that moves readouts during the drag: what it sends, what it believes, how it behaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
+
+from dashboard import live_slider as module
+from dashboard.live_slider import Histogram, LiveTable, Readout, Reference
+from scripts.browser import find_browser
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.xdist_group("live_slider")  # one server and one browser for all of them
+WINDOW: ViewportSize = {"width": 900, "height": 1000}
+TENTHS = np.arange(0, 11) / 10
+
+APP = """
+import numpy as np
+import streamlit as st
+
+from dashboard.live_slider import Histogram, LiveTable, Readout, live_slider
+
+state = st.session_state
+state.runs = state.get("runs", 0) + 1
+state.setdefault("sparsity", 0.5)
+state.setdefault("bits", 4.0)
+
+
+def keep(value):
+    state.bits = value
+
+
+if st.button("Start over"):
+    state.runs, state.sparsity, state.bits = 1, 0.5, 4.0
+if st.button("Undo"):
+    state.sparsity = 0.2
+if st.button("Rerun"):
+    pass
+shares = np.arange(0, 101) / 100
+table = LiveTable(
+    shares,
+    (
+        Readout("<img src=x onerror=alert(1)>", "%", 100 * shares, digits=0),
+        Readout("Weights left", "", np.rint(1000 * (1 - shares)), digits=0, note="of 1,000"),
+        Readout("Accuracy", "%", 99 - 50 * shares**8, "estimated"),
+        Readout("Accuracy", "%", np.where(shares == 0.5, 98.8, np.nan), "measured"),
+    ),
+)
+histogram = Histogram(
+    np.linspace(-1, 1, 41),
+    np.r_[1:21, 20:0:-1],
+    "Histogram of the weights",
+    [np.array([-share, share]) for share in shares],
+    removed=np.stack([-shares, shares], 1),
+    caption="Weights",
+)
+state.sparsity = live_slider(
+    "Sparsity", table, value=state.sparsity, key="sparsity_knob", unit="%", factor=100, histogram=histogram,
+    text_of=lambda share: f"{100 * share:.0f} % of the weights removed", help="Smallest first.",
+)
+bits = LiveTable(np.arange(2.0, 9.0), (Readout("Levels", "", 2.0 ** np.arange(2, 9) - 1, digits=0),))
+live_slider("Bits", bits, value=state.bits, key="bits_knob", unit="bit", on_change=keep)
+ranks = np.array([1.0, 10.0, 100.0])
+live_slider("Rank", LiveTable(ranks), value=10.0, key="rank_knob", disabled=True)
+parameters = LiveTable(ranks, (Readout("Parameters", "", 1300 * ranks, digits=0),))
+live_slider("Free rank", parameters, value=state.get("rank", 37.0), key="free_rank_knob", step=1)
+st.text(f"runs={state.runs} sparsity={state.sparsity:.3f} bits={state.bits:g}")
+"""
+
+
+# What a held arrow key does, without waiting for a busy machine between the steps.
+THREE_STEPS = """knob => {
+    for (let step = 0; step < 3; step += 1) {
+        knob.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+        knob.stepUp();
+        knob.dispatchEvent(new Event("input"));
+        knob.dispatchEvent(new Event("change"));
+    }
+}"""
+
+
+LOAD = """async (source) => {
+    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const { default: mount } = await import(address);
+    window.commits = [];
+    const setStateValue = (_, commit) => window.commits.push(commit);
+    window.receive = (data) => void mount({ parentElement: document.body, data, setStateValue });
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    app = tmp_path_factory.mktemp("live_slider") / "app.py"
+    app.write_text(APP, encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--server.port", str(port), "--server.headless", "true", "--server.address", "127.0.0.1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", str(app), *options, "--server.fileWatcherType", "none"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert any(str(port) in line for line in process.stdout), (
+            "the server ended without saying its address"
+        )
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium here: python scripts/browser.py gets one")
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium.new_context(viewport=WINDOW)
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def opened(server: str, context: BrowserContext) -> Iterator[tuple[Page, list[str]]]:
+    """The app, open once for all tests of this file, and what the console complained about."""
+    page, complaints = context.new_page(), list[str]()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(server)
+    expect(sparsity(page)).to_be_visible()
+    yield page, complaints
+    page.close()
+
+
+@pytest.fixture
+def page(opened: tuple[Page, list[str]]) -> Iterator[Page]:
+    """The app in its first state: sparsity 50 %, 4 bits, one run."""
+    page, complaints = opened
+    page.get_by_role("button", name="Start over").click()
+    assert_state(page, runs=1, sparsity=0.5)
+    expect(sparsity(page)).to_have_value("50")
+    yield page
+    assert complaints == []
+
+
+def sparsity(page: Page) -> Locator:
+    return page.get_by_role("slider", name="Sparsity")
+
+
+def readout(page: Page, label: str) -> Locator:
+    return page.locator(".readout", has_text=label).locator(".number").first
+
+
+def assert_state(page: Page, runs: int, sparsity: float, bits: float = 4) -> None:
+    expect(page.get_by_text("runs=")).to_have_text(f"runs={runs} sparsity={sparsity:.3f} bits={bits:g}")
+
+
+def hold(page: Page, share: float) -> None:
+    """Press on the knob of Sparsity and drag it to a share of its way; the button stays down."""
+    box = sparsity(page).bounding_box()
+    assert box is not None
+    middle, way = box["y"] + box["height"] / 2, box["width"] - 20
+    page.mouse.move(box["x"] + 10 + 0.5 * way, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 10 + share * way, middle, steps=8)
+
+
+def test_a_readout_writes_one_text_for_each_row_and_says_what_was_not_measured() -> None:
+    written = Readout("Error", "dB", np.array([-1234.56, -0.01, np.nan]), digits=1).as_json("not measured")
+    assert written["texts"] == ["\N{MINUS SIGN}1,234.6", "0.0", "not measured"]
+    assert written["curve"] == [0, 1000, None]
+
+
+def test_a_constant_readout_has_a_flat_curve_in_the_middle() -> None:
+    assert Readout("Rank", "", np.full(3, 7)).as_json("-")["curve"] == [500, 500, 500]
+
+
+def test_the_plot_places_bars_lines_and_region_on_its_axis() -> None:
+    marks = [np.array([-1.0, 1.0]), np.array([0.0, np.nan])]
+    removed = np.array([[-1.0, 1.0], [0.0, 9.0]])
+    plot = Histogram(
+        np.array([-1.0, 0, 1]), np.array([5, 10]), "alt", marks, removed, (Reference("even", 0.5),)
+    )
+    written = plot.as_json()
+    assert written["edges"] == [0, 5000, 10000]
+    assert written["heights"] == [500, 1000]
+    assert written["marks"] == [[0, 10000], [5000]]
+    assert written["removed"] == [[0, 10000], [5000, 10000]]
+    assert written["references"] == [[7500, "even"]]
+    assert [5000, "0.0"] in np.asarray(written["ticks"], object).tolist()
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_every_axis_has_two_to_nine_ticks_inside(low: float, span: float) -> None:
+    ticks = Histogram(np.array([low, low + span]), np.array([1]), "", [np.array([])]).as_json()["ticks"]
+    assert isinstance(ticks, list)
+    assert 2 <= len(ticks) <= 9
+    assert all(0 <= at <= 10_000 for at, _text in ticks)
+
+
+def test_a_full_slider_stays_under_60_kilobytes() -> None:
+    generator = np.random.default_rng(0)
+    shares = np.arange(100) / 100
+    table = LiveTable(
+        shares, tuple(Readout(f"Readout {i}", "%", generator.normal(0, 1e5, 100), digits=2) for i in range(6))
+    )
+    levels = list(generator.uniform(-1, 1, (100, 16)))
+    plot = Histogram(np.linspace(-1, 1, 121), generator.integers(0, 10**6, 120), "alt", levels)
+    written = module._appearance("Sparsity", table, plot, "", "%") | module._numbers(
+        module._Knob(table, None), 0.5, 100, lambda share: f"{share:.0%} of the weights removed"
+    )
+    assert len(json.dumps(written)) < 60_000
+
+
+def test_a_value_between_the_rows_is_kept_only_where_there_is_a_step() -> None:
+    table = LiveTable(np.array([1.0, 10.0, 100.0]))
+    assert module._Knob(table, None).allowed(37.2) == 10.0
+    assert module._Knob(table, 1).allowed(37.2) == 37.0
+    assert module._Knob(table, 1).allowed(1e9) == 100.0
+
+
+ANYTHING = st.none() | st.floats() | st.integers() | st.text() | st.lists(st.floats(), max_size=2)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "commit": st.fixed_dictionaries({}, optional={"value": ANYTHING, "serial": ANYTHING}) | ANYTHING
+        },
+    )
+    | ANYTHING
+)
+@pytest.mark.parametrize("step", [None, 1e-9, 0.03])
+def test_whatever_a_browser_sends_the_value_is_a_place_of_the_knob(step: float | None, state: object) -> None:
+    commit = module._parsed(state, module._Knob(LiveTable(TENTHS), step))
+    assert commit is None or (commit.value in TENTHS if step is None else 0 <= commit.value <= 1)
+
+
+@given(st.floats(width=64))
+def test_every_number_a_browser_sends_is_heard_unless_it_is_not_finite(value: float) -> None:
+    commit = module._parsed(
+        {"commit": {"value": value, "serial": "a-1"}}, module._Knob(LiveTable(TENTHS), None)
+    )
+    assert (commit is not None) == (abs(value) < 1e300)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), "0.5", None, 10**400], ids=lambda value: str(value)[:5]
+)
+def test_what_is_no_finite_number_is_not_heard(value: object) -> None:
+    state = {"commit": {"value": value, "serial": "a-1"}}
+    assert module._parsed(state, module._Knob(LiveTable(TENTHS), None)) is None
+
+
+def test_rows_must_ascend_and_match() -> None:
+    with pytest.raises(AssertionError, match="ascend"):
+        LiveTable(np.array([1.0, 1.0]))
+    with pytest.raises(AssertionError, match="one value for each row: Bytes"):
+        LiveTable(TENTHS, (Readout("Bytes", "", np.zeros(3)),))
+
+
+@pytest.mark.browser
+def test_readouts_and_lines_follow_the_drag_and_one_run_follows_the_release(page: Page) -> None:
+    assert_state(page, runs=1, sparsity=0.5)
+    lines = page.locator("svg .marks").first
+    before = lines.get_attribute("d")
+    hold(page, 0.9)
+    expect(readout(page, "Weights left")).to_have_text("100")
+    expect(sparsity(page)).to_have_attribute("aria-valuetext", "90 % of the weights removed")
+    assert lines.get_attribute("d") != before
+    assert_state(page, runs=1, sparsity=0.5)
+    page.mouse.up()
+    assert_state(page, runs=2, sparsity=0.9)
+
+
+@pytest.mark.browser
+def test_estimates_look_different_and_what_was_not_measured_says_so(page: Page) -> None:
+    estimated = page.locator(".readout.estimated")
+    expect(estimated).to_have_class("readout estimated about")
+    assert estimated.locator(".number").evaluate("it => getComputedStyle(it).fontStyle") == "italic"
+    measured = page.locator(".readout.measured .number")
+    expect(measured).to_have_text("98.8 %")
+    sparsity(page).press("ArrowRight")
+    expect(measured).to_have_text("not measured")
+    assert_state(page, runs=2, sparsity=0.51)
+
+
+@pytest.mark.browser
+def test_between_two_rows_the_neighbours_number_is_marked_as_an_estimate(page: Page) -> None:
+    expect(page.get_by_role("spinbutton", name="Free rank")).to_have_value("37")
+    tile = page.locator(".readout", has_text="Parameters")
+    expect(tile).to_have_class("readout exact about")
+    expect(tile.locator(".number")).to_have_text("13,000")
+    expect(page.locator(".legend").last).to_have_text("exactestimated")
+
+
+@pytest.mark.browser
+def test_keys_move_the_knob_and_a_burst_of_them_is_one_commit(page: Page) -> None:
+    sparsity(page).evaluate(THREE_STEPS)
+    expect(readout(page, "Weights left")).to_have_text("470")
+    assert_state(page, runs=2, sparsity=0.53)
+    sparsity(page).press("PageDown")
+    assert_state(page, runs=3, sparsity=0.43)
+    sparsity(page).press("End")
+    assert_state(page, runs=4, sparsity=1.0)
+    sparsity(page).press("Home")
+    assert_state(page, runs=5, sparsity=0.0)
+
+
+@pytest.fixture
+def alone(context: BrowserContext) -> Iterator[Page]:
+    """The component without Streamlit, and with a clock that stands: window.receive, window.commits."""
+    assert context.browser is not None
+    page = context.browser.new_page()  # a context of its own: a clock stands still for all of its pages
+    page.clock.install()
+    page.evaluate(LOAD, Path(module.__file__).with_name("live_slider.js").read_text(encoding="utf-8"))
+    page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
+    yield page
+    page.close()
+
+
+def receive(page: Page, value: float, acknowledged: str | None) -> None:
+    """What the server sends when it draws the slider."""
+    table = LiveTable(TENTHS)
+    numbers = module._numbers(module._Knob(table, None), value, 1, str)
+    contents = module._appearance("Sparsity", table, None, "", "") | numbers
+    page.evaluate("receive", contents | {"id": "knob", "disabled": False, "acknowledged": acknowledged})
+
+
+@pytest.mark.browser
+def test_keys_are_told_when_they_rest_for_150_ms(alone: Page) -> None:
+    receive(alone, 0.5, None)
+    sparsity(alone).evaluate(THREE_STEPS)
+    alone.clock.run_for(149)
+    assert alone.evaluate("commits.length") == 0
+    alone.clock.run_for(2)
+    assert alone.evaluate("commits.map((commit) => commit.value)") == [0.8]
+
+
+@pytest.mark.browser
+def test_an_answer_to_something_older_does_not_pull_the_knob_back(alone: Page) -> None:
+    receive(alone, 0.5, None)
+    sparsity(alone).evaluate(THREE_STEPS)
+    receive(alone, 0.5, None)
+    assert sparsity(alone).input_value() == "8"
+    alone.clock.run_for(151)
+    receive(alone, 0.5, None)
+    assert sparsity(alone).input_value() == "8"
+    receive(alone, 0.2, alone.evaluate("commits[0].serial"))
+    assert sparsity(alone).input_value() == "2"
+
+
+@pytest.mark.browser
+def test_a_value_from_the_server_moves_the_knob_and_is_not_undone_by_the_next_run(page: Page) -> None:
+    sparsity(page).press("End")
+    assert_state(page, runs=2, sparsity=1.0)
+    page.get_by_role("button", name="Undo").click()
+    assert_state(page, runs=3, sparsity=0.2)
+    expect(sparsity(page)).to_have_value("20")
+    expect(page.get_by_role("spinbutton", name="Sparsity")).to_have_value("20")
+    page.get_by_role("button", name="Rerun").click()
+    assert_state(page, runs=4, sparsity=0.2)
+    expect(readout(page, "Weights left")).to_have_text("800")
+
+
+@pytest.mark.browser
+def test_the_number_box_takes_an_exact_value_and_escape_takes_it_back(page: Page) -> None:
+    box = page.get_by_role("spinbutton", name="Sparsity")
+    box.fill("77")
+    expect(readout(page, "Weights left")).to_have_text("230")
+    box.press("Escape")
+    expect(box).to_have_value("50")
+    box.fill("88")
+    box.press("Enter")
+    assert_state(page, runs=2, sparsity=0.88)
+    box.fill("400")
+    box.press("Tab")
+    assert_state(page, runs=3, sparsity=1.0)
+    expect(box).to_have_value("100")
+
+
+@pytest.mark.browser
+def test_the_page_hears_a_change_before_its_run_begins(page: Page) -> None:
+    page.get_by_role("slider", name="Bits").press("ArrowLeft")
+    assert_state(page, runs=2, sparsity=0.5, bits=3)
+    expect(page.locator(".readout", has_text="Levels").locator(".number")).to_have_text("7")
+
+
+@pytest.mark.browser
+def test_the_threshold_line_itself_can_be_dragged(page: Page) -> None:
+    plot = page.get_by_role("img", name="Histogram of the weights")
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.85 * box["width"], box["y"] + 40, steps=4)
+    expect(readout(page, "Weights left")).to_have_text("300")
+    assert_state(page, runs=1, sparsity=0.5)
+    page.mouse.up()
+    assert_state(page, runs=2, sparsity=0.7)
+
+
+@pytest.mark.browser
+def test_a_name_that_a_file_brought_stays_text(page: Page) -> None:
+    expect(page.get_by_text("<img src=x onerror=alert(1)>", exact=True)).to_be_visible()
+    expect(page.locator("img[src=x]")).to_have_count(0)
+
+
+@pytest.mark.browser
+def test_a_disabled_slider_cannot_be_moved(page: Page) -> None:
+    expect(page.get_by_role("slider", name="Rank", exact=True)).to_be_disabled()
+    expect(page.get_by_role("spinbutton", name="Rank", exact=True)).to_be_disabled()
+
+
+@pytest.mark.browser
+def test_nothing_is_wider_than_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    expect(page.locator(".readouts").first).to_have_attribute("style", "--columns: 2;")
+    boxes = [page.locator(part).first.bounding_box() for part in (".readouts", ".plot", ".head")]
+    page.set_viewport_size(WINDOW)
+    assert all(box is not None and box["x"] + box["width"] <= 360 for box in boxes)

@@ -1,0 +1,214 @@
+"""Every text of the dashboard stands in the catalogue, in English and in Chinese."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+import string
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import read_mo
+from streamlit.testing.v1 import AppTest
+
+from compress_core.errors import Refused
+from dashboard import text
+from dashboard.text import _, current_language, languages, literal, refusal, use_language
+from scripts import messages
+
+DOMAINS = tuple(messages.TEMPLATES)
+FOREIGN = tuple(code for code in languages() if code != text.ENGLISH)
+SHOWN_BY = re.compile(
+    r"^(button|caption|checkbox|download_button|error|expander|form_submit_button|header|info|markdown|metric"
+    r"|number_input|popover|radio|segmented_control|selectbox|slider|subheader|success|text|text_area"
+    r"|text_input|title|toast|toggle|warning|write|file_uploader|multiselect|pills|spinner|status|link_button)$"
+)
+SHOWN_AS = re.compile(r"^(help|label|placeholder|caption|title|\w+_title)$")
+
+
+def _pot(domain: str) -> Catalog:
+    return messages.read(messages.LOCALE / f"{domain}.pot")
+
+
+def _ids(catalog: Catalog) -> set[str]:
+    return {str(message.id) for message in messages.texts(catalog)}
+
+
+def _placeholders(template: str) -> set[str]:
+    return {
+        field for _text, field, _spec, _conversion in string.Formatter().parse(template) if field is not None
+    }
+
+
+def _has_words(node: ast.expr) -> bool:
+    """Whether an expression writes out words of its own, rather than asking the catalogue for them."""
+    match node:
+        case ast.Constant(value=str() as said):
+            return said != "Slimscope" and re.search(r"[^\W\d_]{2,}", said) is not None
+        case ast.JoinedStr(values=parts):
+            return any(_has_words(part) for part in parts if isinstance(part, ast.Constant))
+        case _:
+            return False
+
+
+def _unasked(source: str) -> Iterator[int]:
+    """The lines that show a visitor words which did not go through the catalogue."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        first = (
+            node.args[:1] if isinstance(node.func, ast.Attribute) and SHOWN_BY.match(node.func.attr) else []
+        )
+        named = [k.value for k in node.keywords if k.arg is not None and SHOWN_AS.match(k.arg)]
+        if any(_has_words(value) for value in [*first, *named]):
+            yield node.lineno
+
+
+def test_every_text_in_the_source_is_in_the_template() -> None:
+    used, kept = _ids(messages.source_template()), _ids(_pot("slimscope"))
+    assert used == kept, "run `make messages`, then translate what is new"
+
+
+def test_a_technique_without_a_translation_only_warns() -> None:
+    absent = _ids(messages.technique_template()) - _ids(_pot("techniques"))
+    if absent:
+        warnings.warn(f"shown in English until `make messages`: {sorted(absent)}", stacklevel=1)
+    with use_language("zh"):
+        assert all(text.translated(said) == said for said in absent)
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_every_text_has_a_translation(domain: str, language: str) -> None:
+    catalog = messages.read(messages.po_file(domain, language), language)
+    translated = {str(m.id) for m in messages.texts(catalog) if m.string and not m.fuzzy}
+    assert not _ids(_pot(domain)) - translated
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_translations_keep_the_placeholders(domain: str, language: str) -> None:
+    catalog = messages.read(messages.po_file(domain, language), language)
+    pairs = [(str(m.id), str(m.string)) for m in messages.texts(catalog) if m.string]
+    assert not [said for said, other in pairs if _placeholders(said) != _placeholders(other)]
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_binary_catalogue_is_the_compiled_text(domain: str, language: str) -> None:
+    path = messages.po_file(domain, language)
+    with path.with_suffix(".mo").open("rb") as file:
+        binary = {str(m.id): m.string for m in messages.texts(read_mo(file))}
+    assert binary == {
+        str(m.id): m.string for m in messages.texts(messages.read(path, language)) if m.string
+    }, "run `make messages`"
+
+
+def test_what_pages_show_goes_through_the_catalogue() -> None:
+    wings = [
+        messages.ROOT / "app.py",
+        *(p for w in ("pages", "dashboard") for p in (messages.ROOT / w).rglob("*.py")),
+    ]
+    found = {
+        path.relative_to(messages.ROOT).as_posix(): lines
+        for path in wings
+        if path.exists() and (lines := list(_unasked(path.read_text(encoding="utf-8"))))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['st.title("Tune a layer")', 'st.slider(_("Bits"), help=f"for {n} layers")', 'go.Bar(title="Size")'],
+)
+def test_words_past_the_catalogue_are_seen(source: str) -> None:
+    assert list(_unasked(source)) == [1]
+
+
+def test_outside_a_page_english_is_spoken() -> None:
+    assert current_language() == "en"
+    assert _("A text that nobody has translated") == "A text that nobody has translated"
+
+
+def test_no_text_stays_empty_rather_than_showing_the_header_of_the_catalogue() -> None:
+    with use_language("zh"):
+        assert _("") == ""
+
+
+def test_a_language_lasts_as_long_as_its_block_and_stays_in_its_thread() -> None:
+    heard = []
+    with use_language("zh"):
+        thread = threading.Thread(target=lambda: heard.append(current_language()))
+        thread.start()
+        thread.join()
+        assert current_language() == "zh"
+    assert heard == ["en"]
+    assert current_language() == "en"
+
+
+def test_an_unknown_language_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match="no language xx; known are en, zh"), use_language("xx"):
+        pass
+
+
+def test_a_refusal_is_translated_and_then_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    chinese = gettext.NullTranslations()
+    monkeypatch.setattr(chinese, "gettext", {"No layer {name}.": "没有层 {name}。"}.__getitem__)
+    monkeypatch.setattr(text, "_catalogue", lambda _code: chinese)
+    assert refusal(Refused("No layer {name}.", name="fc9")) == "没有层 fc9。"
+
+
+def test_a_name_from_a_file_cannot_write_markdown() -> None:
+    assert literal("![x](http://a)\n# b") == r"\!\[x\]\(http\://a\) \# b"
+
+
+def test_a_name_of_the_core_is_shown_as_words() -> None:
+    assert text.label("scale_per") == "Scale per"
+
+
+def _page() -> None:
+    import streamlit as st
+
+    from dashboard.text import current_language
+
+    st.text(current_language())
+
+
+@pytest.mark.parametrize(
+    ("link", "chosen", "spoken"),
+    [
+        (None, None, "en"),
+        ("zh", None, "zh"),
+        ("zh-Hans-CN", None, "zh"),
+        ("fr", None, "en"),
+        ("zh", "en", "en"),
+    ],
+)
+def test_a_page_speaks_what_was_chosen_else_what_the_link_says(
+    link: str | None, chosen: str | None, spoken: str
+) -> None:
+    page = AppTest.from_function(_page, default_timeout=60)
+    if link is not None:
+        page.query_params[text.QUERY_KEY] = link
+    if chosen is not None:
+        page.session_state[text.SESSION_KEY] = chosen
+    assert page.run().text[0].value == spoken
+
+
+@pytest.mark.parametrize(
+    ("locale", "code"), [("zh-CN", "zh"), ("zh_TW", "zh"), ("EN-us", "en"), ("fr", None), (None, None)]
+)
+def test_a_locale_is_read_by_its_first_part(locale: str | None, code: str | None) -> None:
+    assert text._code(locale) == code
+
+
+def test_templates_hold_no_line_numbers_and_no_dates() -> None:
+    for domain in DOMAINS:
+        written = Path(messages.LOCALE / f"{domain}.pot").read_text(encoding="utf-8")
+        assert not re.search(r"^#:.*:\d+", written, re.MULTILINE)
+        assert "2000-01-01 00:00" in written

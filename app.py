@@ -8,7 +8,9 @@ from compress_core.errors import Refused
 from dashboard import engine, header, state
 from dashboard.text import _, literal, refusal
 
-st.set_page_config(page_title="Slimscope", page_icon=":material/compress:", layout="wide", menu_items={"about": "Slimscope"})
+st.set_page_config(
+    page_title="Slimscope", page_icon=":material/compress:", layout="wide", menu_items={"about": "Slimscope"}
+)
 engine.warmed_up()
 try:
     state.read_link()

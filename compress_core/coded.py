@@ -19,7 +19,6 @@ from compress_core.answers import Quantised
 from compress_core.levels import Exponential, Grid, Levels, Table
 from compress_core.select import Chosen, Kept
 
-
 TYPE_NAMES = {
     torch.float32: "F32",
     torch.float64: "F64",
@@ -49,9 +48,7 @@ class Bits:
         return self.values + self.positions + self.tables
 
     def __add__(self, other: Bits) -> Bits:
-        return Bits(
-            self.values + other.values, self.positions + other.positions, self.tables + other.tables
-        )
+        return Bits(self.values + other.values, self.positions + other.positions, self.tables + other.tables)
 
 
 @dataclass(frozen=True)
@@ -225,17 +222,27 @@ def _read_levels(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Levels
             return Table(parts["table"])
 
 
+_CODES_AT_ONCE = 2**18  # a multiple of 8: every piece of packed codes fills whole bytes
+
+
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     """Unsigned codes [n] at a fixed number of bits, most significant first -> bytes uint8."""
+    if bits == 8:
+        return codes.astype(np.uint8)
     shifts = np.arange(bits - 1, -1, -1, dtype=np.uint16)
-    return np.packbits(((codes[:, None] >> shifts) & 1).astype(np.uint8).reshape(-1))
+    pieces = [codes[i : i + _CODES_AT_ONCE, None] for i in range(0, max(1, len(codes)), _CODES_AT_ONCE)]
+    return np.concatenate([np.packbits(((c >> shifts) & 1).astype(np.uint8).reshape(-1)) for c in pieces])
 
 
 def unpack(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
     """The reverse of `pack`: codes [count] uint16."""
-    flags = np.unpackbits(packed, count=count * bits).reshape(count, bits).astype(np.uint16)
-    weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.uint16)
-    return (flags * weights).sum(axis=1, dtype=np.uint16)
+    if bits == 8:
+        return packed[:count].astype(np.uint16)
+    flags = np.unpackbits(packed, count=count * bits).reshape(count, bits)
+    codes = np.zeros(count, dtype=np.uint16)
+    for place in range(bits):
+        codes |= flags[:, place].astype(np.uint16) << np.uint16(bits - 1 - place)
+    return codes
 
 
 def stored_shape(shape: torch.Size) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+
 
 class Refused(ValueError):
     """Something the user asked for cannot be done, said in one sentence.
@@ -21,3 +23,8 @@ class Refused(ValueError):
 
 def _rebuild(text: str, values: dict[str, object]) -> Refused:
     return Refused(text, **values)
+
+
+def shortened(value: object) -> str:
+    """A value from a file as an error shows it: a few aliases in YAML can stand for a gigabyte."""
+    return reprlib.repr(value)

@@ -6,7 +6,9 @@ Each kind knows how to find the nearest level of a weight (`encode`), what a cod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -52,8 +54,11 @@ class Grid:
 
     def encode(self, weight: Tensor) -> Tensor:
         """Codes [out, in] int16 of the nearest levels."""
-        grid, rows = self._row_by_row(weight)
-        return grid._rounded(rows, torch.empty_like(rows)).to(torch.int16).view(weight.shape)
+        grid, rows = _row_by_row(self, weight)
+        codes = torch.empty_like(rows)
+        inverse, zero_point = grid.scale.reciprocal(), grid.zero_point
+        _round_into(codes, rows, grid, inverse, zero_point)
+        return codes.to(torch.int16).view(weight.shape)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Values [out, in] float32 of codes."""
@@ -64,40 +69,17 @@ class Grid:
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the nearest level of each weight into `out`, a block of rows at a time."""
-        grid, source = self._row_by_row(weight)
-        target = out.view(source.shape)
+        grid, source = _row_by_row(self, weight)
         rows = max(1, _BLOCK // max(1, source.shape[1]))
-        for start in range(0, source.shape[0], rows):
-            part = slice(start, start + rows)
-            grid._of_rows(part)._quantize_block(source[part], target[part])
+        sources, targets = torch.split(source, rows), torch.split(out.view(source.shape), rows)
+        scales, inverses = (_by_rows(s, rows, len(sources)) for s in (grid.scale, grid.scale.reciprocal()))
+        zeros = _by_rows(grid.zero_point, rows, len(sources))
+        for part, target, scale, inverse, zero in zip(sources, targets, scales, inverses, zeros, strict=True):
+            _round_into(target, part, grid, inverse, zero)
+            if zero is not None:
+                target.sub_(spread(zero, part.shape[1], grid.group))
+            target.mul_(spread(scale, part.shape[1], grid.group))
         return out
-
-    def _row_by_row(self, weight: Tensor) -> tuple[Grid, Tensor]:
-        """Groups that divide the inputs evenly are the rows of a longer matrix."""
-        if self.group is None or weight.shape[1] % self.group:
-            return self, weight
-        zero_point = None if self.zero_point is None else self.zero_point.view(-1, 1)
-        flat = replace(self, scale=self.scale.view(-1, 1), zero_point=zero_point, group=None)
-        return flat, weight.reshape(-1, self.group)
-
-    def _of_rows(self, part: slice) -> Grid:
-        if self.scale.shape[0] == 1:
-            return self
-        zero_point = None if self.zero_point is None else self.zero_point[part]
-        return replace(self, scale=self.scale[part], zero_point=zero_point)
-
-    def _quantize_block(self, weight: Tensor, out: Tensor) -> None:
-        self._rounded(weight, out)
-        if self.zero_point is not None:
-            out.sub_(spread(self.zero_point, weight.shape[1], self.group))
-        out.mul_(spread(self.scale, weight.shape[1], self.group))
-
-    def _rounded(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Codes as float32; by the reciprocal of the scale, as torch's own fake quantization does."""
-        torch.mul(weight, spread(self.scale.reciprocal(), weight.shape[1], self.group), out=out).round_()
-        if self.zero_point is not None:
-            out.add_(spread(self.zero_point, weight.shape[1], self.group))
-        return out.clamp_(self.low, self.high) if self.clips else out
 
     def stored(self) -> dict[str, Tensor]:
         """What a file needs beside the codes."""
@@ -111,6 +93,36 @@ class Grid:
         zero = 0 if self.zero_point is None else self.zero_point[at, 0]
         codes = torch.arange(self.low, self.high + 1, dtype=torch.float32)
         return (codes - zero) * self.scale[at, 0]
+
+
+def _row_by_row(grid: Grid, weight: Tensor) -> tuple[Grid, Tensor]:
+    """Groups that divide the inputs evenly are the rows of a longer matrix."""
+    if grid.group is None or weight.shape[1] % grid.group:
+        return grid, weight
+    zero_point = None if grid.zero_point is None else grid.zero_point.view(-1, 1)
+    flat = replace(grid, scale=grid.scale.view(-1, 1), zero_point=zero_point, group=None)
+    return flat, weight.reshape(-1, grid.group)
+
+
+P = TypeVar("P", Tensor, Tensor | None)
+
+
+def _by_rows(per_group: P, rows: int, blocks: int) -> Sequence[P]:
+    """What belongs to each block of rows; a value for the whole tensor belongs to all."""
+    if per_group is None or per_group.shape[0] == 1:
+        return [per_group] * blocks
+    return torch.split(per_group, rows)
+
+
+def _round_into(
+    codes: Tensor, weight: Tensor, grid: Grid, inverse: Tensor, zero_point: Tensor | None
+) -> None:
+    """Codes as float32; by the reciprocal of the scale, as torch's own fake quantization does."""
+    torch.mul(weight, spread(inverse, weight.shape[1], grid.group), out=out).round_()
+    if zero_point is not None:
+        out.add_(spread(zero_point, weight.shape[1], grid.group))
+    if grid.clips:
+        out.clamp_(grid.low, grid.high)
 
 
 def symmetric_grid(largest: Tensor, bits: int, group: int | None = None, *, clips: bool = True) -> Grid:
@@ -221,7 +233,9 @@ class Table:
     def encode(self, weight: Tensor) -> Tensor:
         """Codes [out, in] int16 of the nearest levels; halfway goes to the lower one."""
         if self.table.shape[0] > 1:
-            return torch.searchsorted(upper_ends(self.table), weight.contiguous(), out_int32=True).to(torch.int16)
+            return torch.searchsorted(upper_ends(self.table), weight.contiguous(), out_int32=True).to(
+                torch.int16
+            )
         codes = torch.arange(self.table.shape[1], dtype=torch.float32)
         return nearest_into(weight, self.table[0], codes, torch.empty_like(weight)).to(torch.int16)
 

@@ -43,7 +43,7 @@ def nearest_into(weight: Tensor, levels: Tensor, meaning: Tensor, out: Tensor) -
     with_end = _bin_of(ends, start, density, bins).to(torch.int64)
     table = meaning[torch.bucketize(torch.arange(bins), with_end)]
     table[with_end] = math.nan
-    for block, written in zip(flat.split(_BLOCK), target.split(_BLOCK), strict=True):
+    for block, written in zip(torch.split(flat, _BLOCK), torch.split(target, _BLOCK), strict=True):
         torch.index_select(table, 0, _bin_of(block, start, density, bins), out=written)
     unsure = torch.from_numpy(np.flatnonzero(np.isnan(target.numpy())))
     target[unsure] = meaning[torch.bucketize(flat[unsure], ends)]

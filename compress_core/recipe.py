@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from compress_core.errors import Refused
+from compress_core.errors import Refused, shortened
 from compress_core.knobs import Strict
 from compress_core.select import Selection, n_of_m
 from compress_core.technique import Stage, Technique, technique_named
@@ -30,7 +31,7 @@ class Setting:
     knobs: Strict
 
     @classmethod
-    def of(cls, technique: str, **knobs: object) -> Setting:
+    def of(cls, technique: str, /, **knobs: object) -> Setting:
         """A setting from a technique's name and knobs; raises Refused."""
         return cls(technique, technique_named(technique).validated(knobs))  # type: ignore[arg-type]
 
@@ -127,8 +128,8 @@ def read_recipe(text: str) -> Recipe:
     """A recipe from YAML or JSON text; raises Refused with what to change."""
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise Refused("The recipe is not valid YAML ({reason}): correct that place.", reason=reason) from None
     return parse_recipe(content if content is not None else {})
 
@@ -141,22 +142,26 @@ def parse_recipe(content: object) -> Recipe:
             got=type(content).__name__,
         )
     version = content.get("version", VERSION)
-    if version != VERSION:
+    if version != VERSION or isinstance(version, bool):
         raise Refused(
-            "The recipe has version {got!r}, but this release reads version {version}: "
+            "The recipe has version {got}, but this release reads version {version}: "
             "convert it or use the release that wrote it.",
-            got=version,
+            got=shortened(version),
             version=VERSION,
         )
     for key in content:
         if key in _SECTIONS_OF_LATER and content[key]:
             raise Refused("The recipe's section {key} has no technique in this release: remove it.", key=key)
         if key not in {"version", "layers", *_SECTIONS_OF_LATER}:
-            raise Refused("A recipe has no section {key!r}; it has version and layers: rename it.", key=key)
-    return Recipe(tuple(_parse_rule(rule) for rule in _listed(content.get("layers") or [], "layers")))
+            raise Refused(
+                "A recipe has no section {key!r}; it has version and layers: rename it.", key=str(key)[:60]
+            )
+    return Recipe(tuple(_parse_rule(rule) for rule in _listed(content.get("layers"), "layers")))
 
 
 def _listed(value: object, where: str) -> Sequence[object]:
+    if value is None:
+        return ()
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise Refused(
             "{where} must be a list, but it is a {got}: put a dash before each entry.",
@@ -168,7 +173,9 @@ def _listed(value: object, where: str) -> Sequence[object]:
 
 def _parse_rule(rule: object) -> Rule:
     if not isinstance(rule, Mapping) or not isinstance(rule.get("match"), str):
-        raise Refused("A rule needs match with a layer name or pattern, but got {got!r}: add it.", got=rule)
+        raise Refused(
+            "A rule needs match with a layer name or pattern, but got {got}: add it.", got=shortened(rule)
+        )
     extra = set(rule) - {"match", "steps"}
     if extra:
         raise Refused(
@@ -176,7 +183,7 @@ def _parse_rule(rule: object) -> Rule:
             match=rule["match"],
             extra=", ".join(sorted(map(str, extra))),
         )
-    steps = tuple(_parse_step(step) for step in _listed(rule.get("steps") or [], f"steps of {rule['match']}"))
+    steps = tuple(_parse_step(step) for step in _listed(rule.get("steps"), f"steps of {rule['match']}"))
     _check_order(rule["match"], steps)
     return Rule(rule["match"], steps)
 
@@ -185,13 +192,13 @@ def _parse_step(step: object) -> Setting:
     if isinstance(step, str):
         return Setting.of(step)
     if not isinstance(step, Mapping) or not isinstance(step.get("technique"), str):
-        raise Refused("A step needs technique with a name, but got {got!r}: add it.", got=step)
+        raise Refused("A step needs technique with a name, but got {got}: add it.", got=shortened(step))
     knobs = {str(k): v for k, v in step.items() if k != "technique"}
     return Setting.of(step["technique"], **knobs)
 
 
 def _check_order(match: str, steps: Sequence[Setting]) -> None:
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         if before.stage == after.stage:
             raise Refused(
                 "{match} has two steps that {verb}, {first} and {second}: keep one of them.",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -73,27 +73,83 @@ def n_of_m(pattern: str) -> tuple[int, int] | None:
     return None if found is None else (int(found[1]), int(found[2]))
 
 
+_STRIDE = 256  # of the sample that narrows a search over many layers
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a selection ends: what is above the threshold stays, and so many that equal it.
+
+    above and equal count the scores of each layer.
+    """
+
+    threshold: float
+    ties_kept: int
+    above: tuple[int, ...]
+    equal: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Ranking:
-    """Scores of one selection in ascending order: a share then becomes a look-up."""
+    """Scores of one selection, ascending within each layer: a share then becomes a look-up.
+
+    ascending holds layer after layer; ends is where each of them ends.
+    """
 
     ascending: np.ndarray
+    ends: tuple[int, ...]
 
-    def place(self, removed: int) -> tuple[float, int]:
-        """(threshold, ties kept): keep what is above the threshold and so many that equal it."""
+    @cached_property
+    def layers(self) -> tuple[np.ndarray, ...]:
+        """Each layer's scores, ascending; views."""
+        return tuple(self.ascending[a:b] for a, b in zip((0, *self.ends), self.ends, strict=False))
+
+    def place(self, removed: int) -> Place:
+        """Where a selection ends that removes so many."""
         if removed == 0:
-            return float("-inf"), 0
-        threshold = self.ascending[removed - 1]
-        last_equal = int(np.searchsorted(self.ascending, threshold, side="right"))
-        return float(threshold), last_equal - removed
+            sizes = tuple(len(layer) for layer in self.layers)
+            return Place(float("-inf"), 0, sizes, (0,) * len(sizes))
+        threshold = self.ascending[removed - 1] if len(self.ends) == 1 else self._lowest(removed)
+        up_to = [int(np.searchsorted(layer, threshold, side="right")) for layer in self.layers]
+        below = [int(np.searchsorted(layer, threshold, side="left")) for layer in self.layers]
+        above = tuple(len(layer) - i for layer, i in zip(self.layers, up_to, strict=True))
+        equal = tuple(i - j for i, j in zip(up_to, below, strict=True))
+        return Place(float(threshold), sum(up_to) - removed, above, equal)
+
+    def _lowest(self, removed: int) -> np.floating[Any]:
+        """The last of the `removed` lowest scores of all layers."""
+        low, high = self._bounds(removed - 1)
+        starts = [int(np.searchsorted(layer, low, side="left")) for layer in self.layers]
+        ends = [int(np.searchsorted(layer, high, side="right")) for layer in self.layers]
+        between = [layer[a:b] for layer, a, b in zip(self.layers, starts, ends, strict=True)]
+        at = removed - 1 - sum(starts)
+        lowest: np.floating[Any] = low if low == high else np.partition(np.concatenate(between), at)[at]
+        return lowest
+
+    def _bounds(self, rank: int) -> tuple[np.floating[Any], np.floating[Any]]:
+        """Two scores between which the one of that rank lies, counted from 0.
+
+        At most _STRIDE * i scores are below entry i of the sample, and at least
+        _STRIDE * (i + 1) - (_STRIDE - 1) * layers are not above it.
+        """
+        sample = self._sample
+        above = -(-(rank + 1 + (_STRIDE - 1) * len(self.ends)) // _STRIDE) - 1
+        return sample[rank // _STRIDE], sample[above] if above < len(sample) else sample.dtype.type(np.inf)
+
+    @cached_property
+    def _sample(self) -> np.ndarray:
+        """Every so many scores of each layer, ascending over all of them."""
+        return np.sort(np.concatenate([layer[::_STRIDE] for layer in self.layers]))
 
 
 def rank_scores(scores: Sequence[Scores]) -> Ranking:
-    """Sort the scores of all layers of one scope; numpy sorts with vector instructions, torch does not."""
+    """Sort the scores of each layer; numpy sorts with vector instructions, torch does not."""
     flat = [s.ranked().reshape(-1).numpy() for s in scores]
-    joined = flat[0].copy() if len(flat) == 1 else np.concatenate(flat)
-    joined.sort()
-    return Ranking(joined)
+    joined = np.concatenate(flat)
+    ranking = Ranking(joined, tuple(np.cumsum([len(part) for part in flat]).tolist()))
+    for layer in ranking.layers:
+        layer.sort()
+    return ranking
 
 
 @dataclass(frozen=True)
@@ -117,11 +173,17 @@ class Above:
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the weight with zeros where it is pruned."""
-        if self.scores.absolute and self.scores.values is weight and weight.is_contiguous():
-            torch.hardshrink(weight, max(self.threshold, -1.0), out=out)
+        if not (self.scores.absolute and self.scores.values is weight and weight.is_contiguous()):
+            return _masked_into(weight, self.mask, out)
+        torch.hardshrink(weight, max(self.threshold, -1.0), out=out)
+        if len(self.ties):
             out.view(-1)[self.ties] = weight.view(-1)[self.ties]
-            return out
-        return torch.mul(weight, self.mask, out=out)
+        return out
+
+
+def _masked_into(weight: Tensor, mask: Tensor, out: Tensor) -> Tensor:
+    """A product with the mask would leave -0.0 for negative weights."""
+    return torch.where(mask, weight, weight.new_zeros(()), out=out)
 
 
 @dataclass(frozen=True)
@@ -136,7 +198,7 @@ class Chosen:
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the weight with zeros where it is pruned."""
-        return torch.mul(weight, self.mask, out=out)
+        return _masked_into(weight, self.mask, out)
 
 
 Kept = Above | Chosen
@@ -170,30 +232,34 @@ def exact_count(share: float, size: int) -> int:
 
 
 def _across(scores: Sequence[Scores], ranking: Ranking, sparsity: float) -> tuple[Kept, ...]:
-    removed = exact_count(sparsity, len(ranking.ascending))
-    threshold, ties_left = ranking.place(removed)
-    if len(scores) == 1:
-        ties = _first_equal(scores[0], threshold, ties_left)
-        return (Above(scores[0], threshold, ties, len(ranking.ascending) - removed),)
+    place = ranking.place(exact_count(sparsity, len(ranking.ascending)))
+    left = place.ties_kept
     kept = []
-    for layer in scores:
-        ties = _first_equal(layer, threshold, ties_left)
-        ties_left -= len(ties)
-        above = int((layer.ranked() > threshold).count_nonzero())
-        kept.append(Above(layer, threshold, ties, above + len(ties)))
+    for layer, above, equal in zip(scores, place.above, place.equal, strict=True):
+        stay = min(left, equal)
+        left -= stay
+        kept.append(Above(layer, place.threshold, _first_equal(layer, place.threshold, stay), above + stay))
     return tuple(kept)
 
 
-def _first_equal(scores: Scores, threshold: float, at_most: int) -> Tensor:
-    if at_most <= 0:
+def _first_equal(scores: Scores, threshold: float, count: int) -> Tensor:
+    if count == 0:
         return torch.empty(0, dtype=torch.int64)
-    return torch.nonzero(scores.ranked().reshape(-1) == threshold).view(-1)[:at_most]
+    return torch.nonzero(scores.ranked().reshape(-1) == threshold).view(-1)[:count]
 
 
 def _within_rows(scores: Tensor, sparsity: float) -> Tensor:
-    kept = scores.shape[1] - exact_count(sparsity, scores.shape[1])
-    order = torch.sort(scores, dim=1, descending=True, stable=True).indices[:, :kept]
-    return torch.zeros_like(scores, dtype=torch.bool).scatter_(1, order, value=True)
+    """Keep the same number of the highest scores in every row."""
+    removed = exact_count(sparsity, scores.shape[1])
+    if removed == 0:
+        return torch.ones_like(scores, dtype=torch.bool)
+    threshold = torch.from_numpy(np.sort(scores.numpy(), axis=1)[:, removed - 1 : removed])
+    kept = scores > threshold
+    missing = scores.shape[1] - removed - kept.count_nonzero(dim=1)
+    tied = torch.nonzero(missing).view(-1)
+    equal = scores[tied] == threshold[tied]
+    kept[tied] |= equal & (equal.cumsum(dim=1) <= missing[tied].unsqueeze(1))
+    return kept
 
 
 def largest_n_of_m(scores: Tensor, kernel_shape: torch.Size, n: int, m: int, *, name: str) -> Tensor:
@@ -216,7 +282,7 @@ def largest_n_of_m(scores: Tensor, kernel_shape: torch.Size, n: int, m: int, *, 
     by_position = scores.reshape(*kernel_shape).movedim(1, -1)
     padding = -inputs % m
     padded = torch.nn.functional.pad(by_position, (0, padding), value=float("-inf"))
-    groups = padded.unflatten(-1, (-1, m))
+    groups = torch.unflatten(padded, -1, (-1, m))
     order = torch.sort(groups, dim=-1, descending=True, stable=True).indices[..., :n]
     kept = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, order, value=True)
     return kept.flatten(-2)[..., :inputs].movedim(-1, 1).reshape(scores.shape)

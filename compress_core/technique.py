@@ -18,14 +18,15 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from annotated_types import Gt, Lt
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from compress_core.answers import Factored, Pruned, Quantised, Scores
-from compress_core.errors import Refused
+from compress_core.errors import Refused, shortened
 from compress_core.knobs import Step, Strict, Unit
 from compress_core.select import Selection
-
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,13 +80,23 @@ class Technique:
             knobs = self.knobs.model_validate(dict(values))
         except ValidationError as error:
             raise _refusal(self, error) from None
-        return self.knobs.model_construct(**{k: self._snapped(k, v) for k, v in knobs})
+        snapped: dict[str, Any] = {k: self._snapped(k, v) for k, v in knobs}
+        return self.knobs.model_construct(**snapped)
 
     def _snapped(self, knob: str, value: object) -> object:
-        step = step_of(self.knobs.model_fields[knob])
+        """The nearest place of a real knob; a value next to a bound that is itself excluded moves inside."""
+        field = self.knobs.model_fields[knob]
+        step = step_of(field)
         if step is None or not isinstance(value, float):
             return value
-        return round(round(value / step) * step, 10)
+        place = round(value / step)
+        for bound in field.metadata:
+            match bound:
+                case Gt(gt=float() | int() as limit) if place * step <= limit:
+                    place += 1
+                case Lt(lt=float() | int() as limit) if place * step >= limit:
+                    place -= 1
+        return round(place * step, 10)
 
 
 def step_of(field: FieldInfo) -> float | None:
@@ -170,10 +181,22 @@ def _refusal(method: Technique, error: ValidationError) -> Refused:
         )
     if first["type"] == "missing":
         return Refused("{technique} needs the knob {knob}: add it.", technique=method.name, knob=knob)
+    if first["type"] == "value_error" and not first["loc"]:
+        return Refused("{technique}: {reason}.", technique=method.name, reason=str(first["ctx"]["error"]))
     return Refused(
-        "{technique}: {knob} got {got!r}, but {must}: change the value.",
+        "{technique}: {knob} got {got}, but {must}: change the value.",
         technique=method.name,
         knob=knob,
-        got=first["input"],
-        must=first["msg"][0].lower() + first["msg"][1:],
+        got=shortened(first["input"]),
+        must=_must(method, first),
     )
+
+
+def _must(method: Technique, error: ErrorDetails) -> str:
+    """What a value must be, in words."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    field = method.knobs.model_fields.get(str(error["loc"][0]))
+    if error["type"] == "string_pattern_mismatch" and field is not None and field.examples:
+        return f"it must look like one of {', '.join(map(str, field.examples))}"
+    return error["msg"][0].lower() + error["msg"][1:]

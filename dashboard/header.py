@@ -10,7 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.errors import Refused
 from dashboard import engine, state
-from dashboard.show import bytes_text, interval_text, number_text
+from dashboard.figures.words import in_bytes
+from dashboard.show import interval_text, number_text
 from dashboard.text import _, choose_language, current_language, languages, literal, refusal
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def draw() -> Callable[[], None]:
         st.warning(literal(refusal(refused)), icon=":material/block:")
         return lambda: None
     with st.container(border=True, key="slimscope_header"):
-        columns = st.columns([2.2, 1.7, 1.9, 2.4, 1.9], vertical_alignment="top")
+        columns = st.columns([1.6, 1.5, 1.7, 3.1, 1.7], vertical_alignment="top")
         _name(columns[0], model)
         _recipe(columns[1], workspace)
         _size(columns[2], model)
@@ -99,7 +100,7 @@ def _size(place: DeltaGenerator, model: Model) -> None:
 
     bits, original = model.bits, Model.original(model.subject)
     place.caption(_("Size of the file"))
-    label = f"{bytes_text(model.file_bytes)} · {original.file_bytes / model.file_bytes:.2f}x"
+    label = f"{in_bytes(model.file_bytes)} · {original.file_bytes / model.file_bytes:.2f}x"
     with place.popover(label, width="stretch"):
         st.markdown(
             _("Exact bytes of the plain container, {now:,}, against {before:,} of the original.").format(
@@ -174,11 +175,15 @@ def _accuracy(
             st.markdown(_("not measured: no items were loaded"))
             return
         labelled = numbers["accuracy"].value is not None
-        heading = _("Accuracy on {split}, N = {items:,}") if labelled else _("Churn on {split}, N = {items:,}")
+        heading = (
+            _("Accuracy on {split}, N = {items:,}") if labelled else _("Churn on {split}, N = {items:,}")
+        )
         st.caption(heading.format(split=_(split), items=items) + (" …" if is_quick else ""))
         shown = numbers["accuracy"] if labelled else numbers["churn"]
         change = numbers["accuracy_change"]
-        label = number_text(shown) + (f" · {number_text(change)}" if labelled else "")
+        label = number_text(shown)
+        if labelled:
+            label += f" · {number_text(change)} {interval_text(change)}"
         with st.popover(label, width="stretch"):
             _explain(numbers, split, items, is_quick=is_quick)
 

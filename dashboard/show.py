@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from compress_core.errors import Refused
+from dashboard.figures.words import in_bytes
 from dashboard.text import _, literal, refusal
 
 if TYPE_CHECKING:
@@ -61,20 +61,6 @@ def refusals() -> Iterator[None]:
         st.warning(literal(refusal(refused)), icon=":material/block:")
 
 
-def bytes_text(count: float) -> str:
-    """1,234,567 -> 1.23 MB, with decimal prefixes."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 1000 or unit == "GB":  # noqa: PLR2004 - decimal prefixes
-            return f"{count:,.0f} B" if unit == "B" else f"{count:.3g} {unit}"
-        count /= 1000
-    raise AssertionError(count)
-
-
-def count_text(count: float | None) -> str:
-    """1234567 -> 1,234,567; an unknown count is a dash."""
-    return "–" if count is None or math.isnan(count) else f"{count:,.0f}"
-
-
 def number_text(number: Number) -> str:
     """A number with its unit, as short as it may be; a missing one says so."""
     if number.value is None:
@@ -86,7 +72,7 @@ def number_text(number: Number) -> str:
         case "points":
             return f"{about}{number.value:+.2f} {_('points')}"
         case "byte":
-            return about + bytes_text(number.value)
+            return about + in_bytes(number.value)
         case "ratio":
             return f"{about}{number.value:.2f}x"
         case "item" | "MAC":
@@ -101,5 +87,7 @@ def interval_text(number: Number) -> str:
         return ""
     if number.unit == "share":
         return f"[{100 * number.low:.2f}, {100 * number.high:.2f}] %"
+    if number.unit == "item":
+        return f"[{number.low:,.0f}, {number.high:,.0f}]"
     signed = "+" if number.unit == "points" else ""
     return f"[{number.low:{signed}.2f}, {number.high:{signed}.2f}]"

@@ -1,1 +1,39 @@
-import streamlit as st; st.write("soon")
+"""Who is hurt? Flips, classes, calibration and confidence, with the items themselves."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.measure.evaluate import compare
+from dashboard import behaviour_view, engine, state
+from dashboard.figures.behaviour import flips_matrix, per_class_change
+from dashboard.figures.confidence import confidence_drift, reliability
+from dashboard.show import figure, is_dark, refusals
+from dashboard.text import _
+
+workspace = state.required()
+model = state.model(workspace)
+subject = model.subject
+dark = is_dark()
+
+st.title(_("Who is hurt?"))
+with refusals():
+    split = subject.split("validation")
+    compared = compare(model, split, engine.store())
+    behaviour_view.verdict(compared, split)
+    if not model.edited:
+        st.info(_("Both models are the same so far: move a slider on Tune."), icon=":material/info:")
+
+    left, right = st.columns(2, gap="medium")
+    with left:
+        figure(flips_matrix(compared.flips(), subject.classes, dark=dark), "behaviour.flips")
+    with right:
+        figure(confidence_drift(compared.confidence_pairs(), dark=dark), "behaviour.confidence")
+    if compared.has_labels:
+        left, right = st.columns(2, gap="medium")
+        with left:
+            figure(per_class_change(compared.per_class(), subject.classes, dark=dark), "behaviour.classes")
+        with right:
+            errors = behaviour_view.calibration_errors(compared)
+            figure(reliability(compared.reliability(), **errors, dark=dark), "behaviour.reliability")
+    behaviour_view.gallery(compared, subject, split)

@@ -20,7 +20,9 @@ with st.expander(_("One knob for many layers"), expanded=True, icon=":material/t
 
 chosen, same, reset, reset_all = st.columns([3, 1.6, 1, 1], vertical_alignment="bottom")
 names = list(subject.by_name)
-picked = chosen.selectbox(_("Layer"), names, names.index(workspace.layer), key=f"tune.layer.{workspace.layer}")
+picked = chosen.selectbox(
+    _("Layer"), names, names.index(workspace.layer), key=f"tune.layer.{workspace.layer}"
+)
 if picked != workspace.layer:
     workspace = replace(workspace, layer=picked)
     state.keep(workspace)

@@ -1,1 +1,34 @@
-import streamlit as st; st.write("soon")
+"""What is left in there? Sparsity, weights before and after, error and dead channels."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.measure.weights import channel_sparsity, layer_weights
+from dashboard import engine, state
+from dashboard.figures.sparsity import dead_channels, sparsity_by_channel
+from dashboard.show import figure, is_dark
+from dashboard.text import _
+from dashboard.weights_view import after_click, chosen_layer, detail, sizes
+
+workspace = state.required()
+model = state.model(workspace)
+dark = is_dark()
+
+st.title(_("What is left in there?"))
+if not model.edited:
+    st.info(_("Nothing has been changed yet: move a slider on Tune and come back."), icon=":material/info:")
+
+channels = channel_sparsity(model, engine.store())
+overview, bytes_now = st.columns([1.25, 1], gap="medium")
+with overview:
+    clicked = figure(sparsity_by_channel(channels.shares, dark=dark), "weights.channels", selectable=True)
+    after_click(clicked, list(channels.shares))
+with bytes_now:
+    figure(sizes(model, dark=dark), "weights.bytes")
+    if channels.dead.any():
+        names = list(channels.shares)
+        figure(dead_channels(names, channels.dead, channels.channels, dark=dark), "weights.dead")
+
+name = chosen_layer(state.required())
+detail(layer_weights(model, name), model, dark=dark)

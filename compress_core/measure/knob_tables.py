@@ -98,7 +98,9 @@ def _sparsity_rows(
     width = 32 if quantise is None else int(getattr(quantise.knobs, "bits", 32))
     stored = [_stored_bytes(coded, size - int(k), width) for k in removed]
     error = np.where(removed > 0, lost[np.maximum(removed - 1, 0)], 0.0) / total
-    return SparsityTable(share, (size - removed).astype(np.float64), np.array(stored, float), error, threshold)
+    return SparsityTable(
+        share, (size - removed).astype(np.float64), np.array(stored, float), error, threshold
+    )
 
 
 def _stored_bytes(coded: Coded, kept: int, width: int) -> int:
@@ -109,9 +111,7 @@ def _stored_bytes(coded: Coded, kept: int, width: int) -> int:
     return min(every, sparse) if kept < size else every
 
 
-def bits_table(
-    subject: Subject, recipe: Resolved, layer: str, setting: Setting, store: Store
-) -> BitsTable:
+def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting, store: Store) -> BitsTable:
     """What quantizing a layer's kept weights would cost and lose, at every number of bits."""
     places = list(range(2, 9))
 
@@ -124,7 +124,9 @@ def bits_table(
         bytes_, errors, levels = [], [], []
         for bits in places:
             step = Setting.of(setting.technique, **{**_own(setting), "bits": bits})
-            model = compress(subject, in_order(with_step(recipe, [layer], Stage.QUANTIZE, step), names), store)
+            model = compress(
+                subject, in_order(with_step(recipe, [layer], Stage.QUANTIZE, step), names), store
+            )
             edited = model.edited[layer]
             bytes_.append(edited.bits.total / 8)
             errors.append(float((edited.values - reference).double().square().sum()) / power)
@@ -133,9 +135,7 @@ def bits_table(
             levels.append(quantised.levels.levels().double().numpy())
         before = unquantized.edited.get(layer)
         size = subject.layer(layer).weights * 4 if before is None else before.bits.total / 8
-        return BitsTable(
-            np.array(places, float), np.array(bytes_), size, np.array(errors), tuple(levels)
-        )
+        return BitsTable(np.array(places, float), np.array(bytes_), size, np.array(errors), tuple(levels))
 
     key = digest("bits", subject.digest, recipe.sha, layer, setting.technique, _own(setting))
     return store.get(key, make)
@@ -153,6 +153,4 @@ def rank_table(subject: Subject, layer: str, store: Store, rows: int = 101) -> R
     weights = ranks * shape.groups * (shape.rows // shape.groups + shape.columns)
     lost = 1 - vectors.energy.numpy()[ranks - 1]
     macs = None if shape.macs is None else shape.macs / shape.weights * weights
-    return RankTable(
-        ranks.astype(float), weights.astype(float), weights * 4.0, macs, np.clip(lost, 0, 1)
-    )
+    return RankTable(ranks.astype(float), weights.astype(float), weights * 4.0, macs, np.clip(lost, 0, 1))

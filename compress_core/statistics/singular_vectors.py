@@ -12,9 +12,10 @@ from compress_core.statistics import statistic
 
 @dataclass(frozen=True)
 class SingularVectors:
-    """weight[g] = left[g] @ diag(values[g]) @ right[g].T; values [groups, r] descend.
+    """weight[g] = left[g] @ diag(values[g]) @ right[g].T; values [groups, r] float64 descend.
 
-    left [groups, out / groups, r], right [groups, in * k, r], r = min of the two.
+    left [groups, out / groups, r], right [groups, in * k, r], r = min of the two. The values of
+    large weights do not fit float32.
     """
 
     left: Tensor
@@ -24,8 +25,9 @@ class SingularVectors:
     @property
     def energy(self) -> Tensor:
         """Share of the squared singular values that the first i keep, all groups together [r]."""
-        squared = self.values.double().square().sum(dim=0)
-        return squared.cumsum(0) / squared.sum().clamp_min(torch.finfo(torch.float64).tiny)
+        relative = self.values / self.values.max().clamp_min(torch.finfo(torch.float64).tiny)
+        kept = relative.square().sum(dim=0).cumsum(0)
+        return kept / kept[-1] if kept[-1] > 0 else torch.ones_like(kept)
 
 
 @statistic
@@ -34,13 +36,14 @@ def singular_vectors(weight: Tensor, groups: int) -> SingularVectors:
 
     weight [out, in * k]. The Gram matrix squares the condition number; double precision pays for it.
     """
-    parts = weight.double().unflatten(0, (groups, -1))
+    largest = torch.maximum(weight.max(), -weight.min())
+    parts = torch.unflatten(weight / torch.where(largest > 0, largest, 1.0), 0, (groups, -1))
     tall = parts.shape[1] >= parts.shape[2]
-    gram = parts.mT @ parts if tall else parts @ parts.mT
-    squared, vectors = torch.linalg.eigh(gram)
-    values = squared.clamp_min(0).sqrt().flip(-1)
-    vectors = vectors.flip(-1)
-    other = (parts if tall else parts.mT) @ vectors / values.clamp_min(1e-300).unsqueeze(1)
-    other = torch.where(values.unsqueeze(1) > values[:, :1, None] * 1e-7, other, 0.0)
-    left, right = (other, vectors) if tall else (vectors, other)
-    return SingularVectors(left.float(), values.float(), right.float())
+    exact = parts.double()
+    squared, vectors = torch.linalg.eigh(exact.mT @ exact if tall else exact @ exact.mT)
+    values, one = squared.clamp_min(0).sqrt().flip(-1), vectors.flip(-1)
+    # no direction belongs to a value that is nothing but rounding
+    weak = (values <= values[:, :1] * 1e-7).unsqueeze(1)
+    other = (parts if tall else parts.mT) @ (one / values.unsqueeze(1)).masked_fill(weak, 0.0).float()
+    left, right = (other, one.float()) if tall else (one.float(), other)
+    return SingularVectors(left, values * largest.double(), right)

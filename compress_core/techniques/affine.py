@@ -10,7 +10,7 @@ from torch import Tensor
 from compress_core.answers import Quantised
 from compress_core.knobs import Unit
 from compress_core.levels import affine_grid
-from compress_core.scale import ScalePer, group_of, range_of_kept
+from compress_core.scale import RowRanges, ScalePer, group_of, range_of_kept
 from compress_core.technique import technique
 
 
@@ -18,6 +18,7 @@ from compress_core.technique import technique
 def affine(
     weight: Tensor,
     kept: Tensor,
+    row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
     scale_per: ScalePer = "row",
@@ -29,5 +30,5 @@ def affine(
 
     Jacob et al. 2018, arXiv:1712.05877, eq. 1 and section 3.
     """
-    smallest, largest = range_of_kept(weight, kept, scale_per)
+    smallest, largest = range_of_kept(weight, kept, scale_per, row_ranges)
     return Quantised(affine_grid(smallest, largest, bits, group_of(scale_per)))

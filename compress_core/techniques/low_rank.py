@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -52,7 +51,7 @@ def low_rank(
             highest=highest,
             rank=rank,
         )
-    root = values[:, :rank].sqrt()
+    root = values[:, :rank].sqrt().float()
     first = singular_vectors.right[:, :, :rank].mT * root.unsqueeze(2)
     second = singular_vectors.left[:, :, :rank] * root.unsqueeze(1)
-    return Factored(first.contiguous(), torch.nan_to_num(second).contiguous())
+    return Factored(first.contiguous(), second.contiguous())

@@ -10,7 +10,7 @@ from torch import Tensor
 from compress_core.answers import Quantised
 from compress_core.knobs import Unit
 from compress_core.levels import exponential_levels
-from compress_core.scale import ScalePer, group_of, largest_kept
+from compress_core.scale import RowRanges, ScalePer, group_of, largest_kept
 from compress_core.technique import technique
 
 
@@ -18,6 +18,7 @@ from compress_core.technique import technique
 def power_of_two(
     weight: Tensor,
     kept: Tensor,
+    row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
     scale_per: ScalePer = "tensor",
@@ -30,4 +31,5 @@ def power_of_two(
 
     Zhou et al. 2017, Incremental Network Quantization, arXiv:1702.03044, eq. 1 to 4.
     """
-    return Quantised(exponential_levels(largest_kept(weight, kept, scale_per), bits, group_of(scale_per)))
+    largest = largest_kept(weight, kept, scale_per, row_ranges)
+    return Quantised(exponential_levels(largest, bits, group_of(scale_per)))

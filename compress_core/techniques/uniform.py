@@ -10,7 +10,7 @@ from torch import Tensor
 from compress_core.answers import Quantised
 from compress_core.knobs import Unit
 from compress_core.levels import symmetric_grid
-from compress_core.scale import ScalePer, group_of, largest_kept
+from compress_core.scale import RowRanges, ScalePer, group_of, largest_kept
 from compress_core.technique import technique
 
 
@@ -18,6 +18,7 @@ from compress_core.technique import technique
 def uniform(
     weight: Tensor,
     kept: Tensor,
+    row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
     scale_per: ScalePer = "row",
@@ -28,5 +29,5 @@ def uniform(
 
     Jacob et al. 2018, arXiv:1712.05877, eq. 1 with zero point 0.
     """
-    largest = largest_kept(weight, kept, scale_per)
-    return Quantised(symmetric_grid(largest, bits, group_of(scale_per), clips=not bool(kept.all())))
+    largest = largest_kept(weight, kept, scale_per, row_ranges)
+    return Quantised(symmetric_grid(largest, bits, group_of(scale_per), clips=not row_ranges.all_kept))

@@ -19,7 +19,7 @@ from dashboard.text import _
 
 MOST_CLASSES = 40
 MOST_WRITTEN = 20
-ROW_HEIGHT = 24
+ROW_HEIGHT, LABEL_HEIGHT = 24, 17
 
 
 def flips_matrix(flips: pd.DataFrame, classes: Sequence[str], *, dark: bool = False) -> Drawn:
@@ -47,7 +47,7 @@ def flips_matrix(flips: pd.DataFrame, classes: Sequence[str], *, dark: bool = Fa
             changed=whole(changed), total=whole(total)
         ),
         subtitle=_flips_subtitle(len(shown), len(counts)),
-        height=480,
+        height=max(480, 150 + LABEL_HEIGHT * len(shown)),
     )
     return Drawn(figure, _flips_alternative(counts, names), _flips_table(counts, names))
 

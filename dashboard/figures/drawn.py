@@ -24,10 +24,15 @@ class Drawn:
 
     def csv(self) -> bytes:
         """The table as a file to download, safe to open in a spreadsheet."""
-        frame = self.table.rename(columns=_defused)
-        texts = frame.select_dtypes(exclude=["number", "bool"]).columns
-        safe = {c: frame[c].map({cell: _defused(cell) for cell in frame[c].unique()}) for c in texts}
-        return frame.assign(**safe).to_csv(index=False).encode()
+        return as_csv(self.table)
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    """A table as a file to download, safe to open in a spreadsheet."""
+    frame = table.rename(columns=_defused)
+    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+    safe = {c: frame[c].map({cell: _defused(cell) for cell in frame[c].unique()}) for c in texts}
+    return frame.assign(**safe).to_csv(index=False).encode()
 
 
 def _defused(cell: object) -> object:

@@ -20,7 +20,7 @@ from dashboard.figures.words import hover, percent, safe, safe_names, whole
 from dashboard.text import _
 
 WIDEST, NARROWEST, MOST_VALUES = 240, 24, 12_000
-ROW_HEIGHT, HOVER_NAME = 26, 28
+ROW_HEIGHT, LOWEST_ROW, HEAD_AND_FOOT, HOVER_NAME = 26, 17, 116, 28
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def sparsity_by_channel(shares: Mapping[str, NDArray[Any]], *, dark: bool = Fals
         dark=dark,
         title=_("Share of weights at zero in each output channel"),
         subtitle=_("One row is one layer; what a cell covers stands beside its name"),
-        height=150 + ROW_HEIGHT * max(len(rows), 4),
+        height=HEAD_AND_FOOT + _rows_height(len(rows)),
     )
     return Drawn(figure, _layers_alternative(shares), _channel_table(shares))
 
@@ -76,9 +76,21 @@ def _layers_heatmap(rows: Sequence[Row], width: int) -> go.Heatmap:
         zmax=1,
         ygap=2,
         colorscale=palette.SEQUENTIAL,
-        colorbar=palette.colour_bar(_("share at zero"), tickformat=".0%"),
+        colorbar=palette.colour_bar(
+            _("share at zero"),
+            tickformat=".0%",
+            lenmode="pixels",
+            len=min(_rows_height(len(rows)), 220),
+            y=1,
+            yanchor="top",
+        ),
         hoverinfo="skip",
     )
+
+
+def _rows_height(rows: int) -> int:
+    """Pixels for the rows: many layers get narrower ones, as long as their names can be read."""
+    return max(rows, 4) * int(np.clip(1600 // max(rows, 1), LOWEST_ROW, ROW_HEIGHT))
 
 
 def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Row], width: int) -> None:

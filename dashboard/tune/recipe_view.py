@@ -36,7 +36,12 @@ def _yaml(workspace: state.Workspace) -> None:
         _("Apply"), on_click=_apply, args=(typed,), disabled=typed == text, width="stretch", type="primary"
     )
     download.download_button(
-        _("Download"), text, f"{workspace.recipe.sha[:8]}.yaml", "text/yaml", on_click="ignore", width="stretch"
+        _("Download"),
+        text,
+        f"{workspace.recipe.sha[:8]}.yaml",
+        "text/yaml",
+        on_click="ignore",
+        width="stretch",
     )
     file = upload.file_uploader(_("A recipe file"), ["yaml", "yml", "json"], key=f"{key}.file")
     if file is not None and file.size <= MOST_BYTES:

@@ -87,9 +87,7 @@ def _set_share(names: list[str], criterion: str, scope: str, percent: float) -> 
     set_step(names, Stage.PRUNE, setting, by_widget=False)
 
 
-def _bits(
-    place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str
-) -> None:
+def _bits(place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str) -> None:
     steps = [step_of(workspace.recipe, name, Stage.QUANTIZE) for name in names]
     now = {getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in steps}
     with place:

@@ -19,7 +19,8 @@ from dashboard import engine, state
 from dashboard.figures.reduce import binned, shared_edges
 from dashboard.knob_form import knob_form
 from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live_slider
-from dashboard.show import bytes_text, refusals
+from dashboard.figures.words import in_bytes
+from dashboard.show import refusals
 from dashboard.text import _, label, literal, translated
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB, names_of, set_knobs, set_step
 
@@ -90,7 +91,11 @@ def _other_knobs(layer: Layer, stage: Stage, setting: Setting, key: str) -> None
 
     values = setting.knobs
     chosen |= knob_form(
-        setting.method, values, without=frozenset(hidden | _without_meaning(setting)), key=key, on_change=changed
+        setting.method,
+        values,
+        without=frozenset(hidden | _without_meaning(setting)),
+        key=key,
+        on_change=changed,
     )
     if not chosen:
         st.caption(_("This technique has no other knobs."))
@@ -141,9 +146,11 @@ def _prune(
     assert isinstance(choice, Selection)
     counts = n_of_m(choice.pattern)
     if counts is not None:
-        st.info(_("Pattern {pattern} keeps {n} of every {m} inputs.").format(
-            pattern=choice.pattern, n=counts[0], m=counts[1]
-        ))
+        st.info(
+            _("Pattern {pattern} keeps {n} of every {m} inputs.").format(
+                pattern=choice.pattern, n=counts[0], m=counts[1]
+            )
+        )
         return
     subject = state.subject(workspace)
     rows = sparsity_table(subject, workspace.recipe, layer.name, setting, engine.store())
@@ -151,7 +158,7 @@ def _prune(
         rows.sparsity,
         (
             Readout(_("Weights kept"), "", rows.kept, text=lambda v: f"{v:,.0f}"),
-            Readout(_("Bytes"), "", rows.bytes, text=bytes_text),
+            Readout(_("Bytes"), "", rows.bytes, text=in_bytes),
             Readout(_("Squared weights lost"), "%", 100 * rows.error, digits=2),
             Readout(_("Threshold"), "", rows.threshold, digits=4),
         ),
@@ -207,7 +214,7 @@ def _rank(layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool) -
     weights = np.where(whole, layer.weights, rows.weights)
     readouts = [
         Readout(_("Weights"), "", weights, text=lambda v: f"{v:,.0f}"),
-        Readout(_("Bytes at 32 bits"), "", 4 * weights, text=bytes_text),
+        Readout(_("Bytes at 32 bits"), "", 4 * weights, text=in_bytes),
         Readout(_("Squared weights lost"), "%", np.where(whole, 0, 100 * rows.error), digits=2),
     ]
     if rows.macs is not None:
@@ -222,7 +229,9 @@ def _rank(layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool) -
         step=1,
         text_of=lambda v: _("not factored") if v == highest else _("rank {rank:g}").format(rank=v),
         histogram=_spectrum(layer, rows.rank),
-        help=_("At its right end the layer is left whole. Below the break-even rank the factors are smaller."),
+        help=_(
+            "At its right end the layer is left whole. Below the break-even rank the factors are smaller."
+        ),
         disabled=locked or highest <= 1,
         on_change=partial(_moved, layer.name, Stage.FACTOR, setting.technique, highest),
     )
@@ -260,7 +269,7 @@ def _bits(
         places,
         (
             Readout(_("Levels"), "", np.append([len(lv) for lv in rows.levels], np.nan), digits=0),
-            Readout(_("Bytes"), "", np.append(rows.bytes, rows.bytes_unquantized), text=bytes_text),
+            Readout(_("Bytes"), "", np.append(rows.bytes, rows.bytes_unquantized), text=in_bytes),
             Readout(_("Squared error"), "%", np.append(100 * rows.error, 0), digits=3),
         ),
     )
@@ -271,7 +280,9 @@ def _bits(
         value=float(getattr(setting.knobs, "bits", FULL_BITS)) if is_on else float(FULL_BITS),
         key=f"{key}.slider",
         unit=_("bit"),
-        text_of=lambda v: _("32 bits, not quantized") if v == FULL_BITS else _("{bits:g} bits").format(bits=v),
+        text_of=lambda v: (
+            _("32 bits, not quantized") if v == FULL_BITS else _("{bits:g} bits").format(bits=v)
+        ),
         histogram=Histogram(
             edges,
             counts,
@@ -284,4 +295,3 @@ def _bits(
         disabled=locked,
         on_change=partial(_moved, layer.name, Stage.QUANTIZE, setting.technique, float(FULL_BITS)),
     )
-

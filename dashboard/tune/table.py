@@ -23,7 +23,10 @@ FULL_BITS = 32
 def draw(workspace: state.Workspace, model: Model) -> None:
     """The table; an edited cell changes the recipe."""
     search = st.text_input(
-        _("Search"), key="tune.search", placeholder=_("part of a layer's name or kind"), icon=":material/search:"
+        _("Search"),
+        key="tune.search",
+        placeholder=_("part of a layer's name or kind"),
+        icon=":material/search:",
     )
     frame = _frame(workspace, model)
     found = frame[_contains(frame, search)] if search else frame
@@ -40,7 +43,9 @@ def draw(workspace: state.Workspace, model: Model) -> None:
         args=(key, list(found["layer"])),
     )
     st.caption(
-        _("Prune, Rank and Bits can be typed here; click a heading to sort. Rank 0 leaves a layer whole, 32 bits unquantized.")
+        _(
+            "Prune, Rank and Bits can be typed here; click a heading to sort. Rank 0 leaves a layer whole, 32 bits unquantized."
+        )
     )
 
 
@@ -67,7 +72,7 @@ def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
             "bits": [getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in quantize],
             "weights": costs["weights"],
             "zeros": 100 * costs["sparsity"],
-            "kilobytes": costs["bytes"] / 1000,
+            "kibibytes": costs["bytes"] / 1024,
             "ratio": costs["bytes_before"] / costs["bytes"].clip(lower=1),
             "macs": costs["macs"],
         }
@@ -80,13 +85,17 @@ def _columns() -> dict[str, Any]:
         "layer": st.column_config.TextColumn(_("Layer"), pinned=True),
         "kind": st.column_config.TextColumn(_("Kind")),
         "shape": st.column_config.TextColumn(_("Shape")),
-        "lock": st.column_config.CheckboxColumn(_("Lock"), help=_("A locked layer is left alone by every rule.")),
+        "lock": st.column_config.CheckboxColumn(
+            _("Lock"), help=_("A locked layer is left alone by every rule.")
+        ),
         "prune": number(_("Prune (%)"), min_value=0.0, max_value=100.0, step=0.1, format="%.1f"),
         "rank_set": number(_("Rank"), min_value=0, step=1),
-        "bits": st.column_config.SelectboxColumn(_("Bits"), options=[2, 3, 4, 5, 6, 7, 8, FULL_BITS], required=True),
+        "bits": st.column_config.SelectboxColumn(
+            _("Bits"), options=[2, 3, 4, 5, 6, 7, 8, FULL_BITS], required=True
+        ),
         "weights": number(_("Weights"), format="localized"),
         "zeros": st.column_config.ProgressColumn(_("Zeros (%)"), min_value=0, max_value=100, format="%.1f"),
-        "kilobytes": number(_("Size (kB)"), format="%.1f"),
+        "kibibytes": number(_("Size (KiB)"), format="%.1f"),
         "ratio": number(_("Smaller"), format="%.1fx"),
         "macs": number(_("MACs"), format="compact"),
     }

@@ -1,0 +1,17 @@
+"""The range of the kept weights of each row."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from compress_core.scale import RowRanges
+from compress_core.statistics import statistic
+
+
+@statistic
+def row_ranges(weight: Tensor, kept: Tensor) -> RowRanges:
+    """Smallest and largest kept weight of each row: another bit width is then a division.
+
+    weight, kept [out, in].
+    """
+    return RowRanges.of(weight, kept)

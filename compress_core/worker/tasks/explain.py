@@ -1,0 +1,112 @@
+"""Explain two models on a random sample of items: maps, similarities and both floors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from compress_core.knobs import Strict
+from compress_core.measure.attribution import method_named
+from compress_core.measure.explain import Explanation, explain
+from compress_core.model import Model
+from compress_core.progress import Progress
+from compress_core.store import Store
+from compress_core.worker.task import Packed, Task
+
+_FRAMES = ("items", "noise", "random")
+
+
+class ExplainKnobs(Strict):
+    """Which method, on how many items of which split."""
+
+    method: str
+    split: str = "validation"
+    items: int = Field(ge=1, le=4096)
+
+
+@dataclass(frozen=True, eq=False)
+class ManyExplained:
+    """An explanation of a sample of items; chosen [N] says which items of the split they are."""
+
+    explanation: Explanation
+    chosen: NDArray[np.int64]
+    split: str
+    size_of_split: int
+
+
+def chosen_items(size: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """A random sample without repeats, in the order of the split; all items where there are no more."""
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+    chosen: NDArray[np.int64] = order[:wanted].sort().values.numpy()
+    return chosen
+
+
+def run(model: Model, knobs: ExplainKnobs, seed: int, _store: Store) -> Generator[Progress, None, ManyExplained]:
+    """Explain the original and the model on a random sample; raises Refused where the method cannot."""
+    subject, split = model.subject, model.subject.split(knobs.split)
+    chosen = chosen_items(len(split), knobs.items, seed)
+    inputs = split.inputs[torch.from_numpy(chosen)]
+    method = method_named(knobs.method)
+    work = explain(subject.network, model.network(), inputs, method, subject.input.baseline, seed=seed)
+    return ManyExplained((yield from work), chosen, split.name, len(split))
+
+
+def pack(found: ManyExplained) -> Packed:
+    """Maps and columns of numbers as arrays, reasons as JSON."""
+    explanation = found.explanation
+    arrays: dict[str, NDArray[Any]] = {
+        "chosen": found.chosen,
+        "before": explanation.before,
+        "after": explanation.after,
+        "support": explanation.support,
+    }
+    texts: dict[str, list[str | None]] = {}
+    for name in _FRAMES:
+        frame: pd.DataFrame = getattr(explanation, name)
+        for column in frame.columns:
+            if column == "reason":
+                texts[name] = list(frame[column])
+            else:
+                arrays[f"{name}.{column}"] = frame[column].to_numpy()
+    facts = {
+        "method": explanation.method,
+        "seed": explanation.seed,
+        "noise_deviation": explanation.noise_deviation,
+        "split": found.split,
+        "size_of_split": found.size_of_split,
+        "reasons": texts,
+    }
+    return Packed(arrays, facts)
+
+
+def unpack(packed: Packed) -> ManyExplained:
+    """The reverse of `pack`."""
+    arrays, facts = packed.arrays, packed.facts
+    items, noise, random = (_frame(name, arrays, facts["reasons"][name]) for name in _FRAMES)
+    explanation = Explanation(
+        method=facts["method"],
+        seed=facts["seed"],
+        noise_deviation=facts["noise_deviation"],
+        before=arrays["before"],
+        after=arrays["after"],
+        support=arrays["support"],
+        items=items,
+        noise=noise,
+        random=random,
+    )
+    return ManyExplained(explanation, arrays["chosen"], facts["split"], facts["size_of_split"])
+
+
+def _frame(name: str, arrays: Mapping[str, NDArray[Any]], reasons: list[str | None]) -> pd.DataFrame:
+    columns = {key.partition(".")[2]: values for key, values in arrays.items() if key.startswith(f"{name}.")}
+    return pd.DataFrame({**columns, "reason": pd.Series(reasons, dtype=object)})
+
+
+EXPLAIN = Task("explain", ExplainKnobs, lambda knobs: knobs.split, run, pack, unpack)

@@ -1,0 +1,161 @@
+"""What the tests of techniques share: weights that break things, knob values, a technique's answer coded."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Iterator
+
+import torch
+from annotated_types import Ge, Gt, Le, Lt
+from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
+from torch import Tensor
+
+from compress_core.answers import Factored, Pruned, Quantised, Scores
+from compress_core.apply import generator_for
+from compress_core.coded import Coded
+from compress_core.knobs import Strict
+from compress_core.select import Chosen, Kept, Selection, select
+from compress_core.statistics import statistics
+from compress_core.technique import Technique, step_of
+
+
+def nasty_weights() -> dict[str, Tensor]:
+    """Weights [out, in] that break careless formulas."""
+    random = torch.randn(6, 16, generator=torch.Generator().manual_seed(7))
+    with_zero_rows = random.clone()
+    with_zero_rows[1:3] = 0
+    with_outlier = random * 1e-3
+    with_outlier[2, 5] = 100.0
+    return {
+        "random": random,
+        "zero rows": with_zero_rows,
+        "all zero": torch.zeros(4, 8),
+        "constant": torch.full((4, 8), 0.3),
+        "negative constant": torch.full((4, 8), -0.3),
+        "positive only": random.abs() + 0.1,
+        "ties": random.sign(),
+        "outlier": with_outlier,
+        "huge": random.clamp(-1, 1) * 1e38,
+        "huge and tiny": torch.where(random > 0, random * 1e38 / 4, random * 1e-30),
+        "denormal": random * 1e-40,
+        "smallest": torch.full((3, 4), 1.4e-45),
+        "one channel": random[:, :1].contiguous(),
+        "one row": random[:1].contiguous(),
+        "one element": torch.tensor([[0.7]]),
+        "odd inputs": random[:, :13].contiguous(),
+    }
+
+
+def supplied(method: Technique, weight: Tensor, kept: Tensor, seed: int = 0, name: str = "layer") -> list[object]:
+    """The positional arguments of a technique, as the engine supplies them."""
+
+    def supply(need: str) -> object:
+        given = {"weight": weight, "kernel": weight, "kept": kept, "groups": 1}
+        if need in given:
+            return given[need]
+        if need == "generator":
+            return generator_for(seed, name)
+        derived = statistics()[need]
+        return derived.function(*map(supply, derived.needs))
+
+    return [supply(need) for need in method.needs]
+
+
+def answer(
+    method: Technique, weight: Tensor, kept: Tensor | None = None, name: str = "layer", **knobs: object
+) -> object:
+    """What a technique answers for checked knobs."""
+    values = method.validated(knobs)
+    kept = torch.ones_like(weight, dtype=torch.bool) if kept is None else kept
+    own = {k: v for k, v in values if k in method.own_knobs}
+    seed = getattr(values, "seed", 0)
+    return method.function(*supplied(method, weight, kept, seed, name), **own)
+
+
+def coded(
+    method: Technique, weight: Tensor, kept: Tensor | None = None, name: str = "layer", **knobs: object
+) -> tuple[Coded, ...]:
+    """The weights that a technique leaves, as they would be stored; raises what it refuses."""
+    mask = None if kept is None else Chosen(kept)
+    match answer(method, weight, kept, name, **knobs):
+        case Scores() as scores:
+            return (Coded(weight, chosen(scores, weight, method.validated(knobs))),)
+        case Pruned() as pruned:
+            return (Coded(weight if pruned.values is None else pruned.values, Chosen(pruned.kept)),)
+        case Quantised() as quantised:
+            return (Coded(weight, mask, quantised),)
+        case Factored() as factors:
+            return Coded(factors.first[0].contiguous()), Coded(factors.second[0].contiguous())
+    raise AssertionError(method.name)
+
+
+def chosen(scores: Scores, weight: Tensor, choice: Strict) -> Kept:
+    """What the engine's selection keeps of one layer."""
+    assert isinstance(choice, Selection)
+    return select([scores], [weight.shape], ["layer"], choice, None)[0]
+
+
+def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    """The least and the greatest allowed value; an excluded bound moves by a step."""
+    step = step_of(field) or 1
+    low = high = None
+    for bound in field.metadata:
+        match bound:
+            case Ge():
+                low = bound.ge
+            case Gt():
+                low = bound.gt + step
+            case Le():
+                high = bound.le
+            case Lt():
+                high = bound.lt - step
+    return low, high
+
+
+def _kinds(field: FieldInfo) -> tuple[object, ...]:
+    """The types that a knob takes, without None."""
+    union = typing.get_origin(field.annotation) in {typing.Union, types.UnionType}
+    kinds = typing.get_args(field.annotation) if union else (field.annotation,)
+    return tuple(k for k in kinds if k is not type(None))
+
+
+def good_values(field: FieldInfo) -> list[object]:
+    """Values at the edges of what a knob takes."""
+    values: list[object] = [] if field.is_required() else [field.default]
+    for kind in _kinds(field):
+        if typing.get_origin(kind) is typing.Literal:
+            values.extend(typing.get_args(kind))
+        elif kind is bool:
+            values.extend([False, True])
+        elif kind in {int, float}:
+            values.extend(kind(b) for b in _bounds(field) if b is not None)
+        else:
+            values.extend(field.examples or [])
+    return values
+
+
+def bad_values(field: FieldInfo) -> Iterator[object]:
+    """Values that a knob must refuse."""
+    yield from ("nonsense", [1], {"a": 1})
+    low, high = _bounds(field)
+    for kind in _kinds(field):
+        if kind in {int, float}:
+            yield from (b for b in (None if low is None else low - 1, None if high is None else high + 1) if b is not None)
+            yield from (math.nan, math.inf, -math.inf)
+        if kind is int:
+            yield 3.5
+
+
+def strategy(field: FieldInfo) -> st.SearchStrategy[object]:
+    """Values that a knob takes."""
+    low, high = _bounds(field)
+    kinds = _kinds(field)
+    if kinds == (int,) and low is not None:
+        near = st.integers(int(low), min(int(high or 2**31 - 1), int(low) + 12))
+        return st.one_of(st.sampled_from(good_values(field)), near)
+    if kinds == (float,) and low is not None and high is not None:
+        return st.floats(low, high)
+    return st.sampled_from(good_values(field))

@@ -9,7 +9,7 @@ from dashboard import engine, header, state
 from dashboard.text import _, literal, refusal
 
 st.set_page_config(
-    page_title="Slimscope", page_icon=":material/compress:", layout="wide", menu_items={"about": "Slimscope"}
+    page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
 )
 engine.warmed_up()
 try:

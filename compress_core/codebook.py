@@ -2,9 +2,9 @@
 
 A cluster is an interval of the sorted weights, so that its mean is a difference of running sums. The
 first intervals are the best ones that end at the edges of some hundred cells (dynamic programming,
-as in Wang and Song 2011, Ckmeans.1d.dp); Lloyd's steps then settle them among all weights. Where
-that table would be too large (many levels or many rows), the intervals start at equal shares of the
-density that is best for many levels, its cube root (Panter and Dite 1951).
+as in Wang and Song 2011, Ckmeans.1d.dp); Lloyd's steps then settle them among all weights. The cells
+hold equal shares of the cube root of the density, which is best for many levels (Panter and Dite
+1951). Where the programme would take too long (many levels or many rows), so do the first intervals.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 _STRETCHES = (1.7, 1.0)  # Lloyd's steps are first made longer, which saves half of them
 _ROUNDS = 25  # steps of each kind at most
 _TRIALS = 2**19  # additions that the dynamic programme may take
+_FINE = 2048  # cells in which the density is estimated
 _EXACT = 512  # up to so many weights in one row the intervals are the best of all
 
 
@@ -96,13 +97,17 @@ def _means(rows: Ordered, ends: Tensor) -> Tensor:
 def _first_ends(rows: Ordered, count: int) -> Tensor:
     """Where the intervals end at first, positions [rows, count - 1]."""
     total, size = rows.ascending.shape
-    cells = size if total == 1 and size <= _EXACT else int((_TRIALS / (count * total)) ** 0.5)
-    if cells >= min(size, 4 * count):
-        return _best_ends(rows, _cell_edges(rows, min(cells, size)), count)
-    return _dense_ends(rows, _cell_edges(rows, min(2048, size)), count)
+    if total == 1 and size <= _EXACT:
+        return _best_ends(rows, _shares(rows, size), count)
+    fine = _fine_edges(rows, min(_FINE, size))
+    cells = int((_TRIALS / (count * total)) ** 0.5)
+    if cells < 2 * count:
+        return _dense_ends(rows, fine, count)
+    start, end = torch.zeros_like(rows.counts), rows.counts
+    return _best_ends(rows, torch.cat([start, _dense_ends(rows, fine, cells), end], dim=1), count)
 
 
-def _cell_edges(rows: Ordered, cells: int) -> Tensor:
+def _fine_edges(rows: Ordered, cells: int) -> Tensor:
     """Positions that cut each row into cells, half of them equally full and half equally wide."""
     if cells >= rows.ascending.shape[1]:
         return _shares(rows, cells)

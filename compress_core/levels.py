@@ -114,9 +114,7 @@ def _by_rows(per_group: P, rows: int, blocks: int) -> Sequence[P]:
     return torch.split(per_group, rows)
 
 
-def _round_into(
-    codes: Tensor, weight: Tensor, grid: Grid, inverse: Tensor, zero_point: Tensor | None
-) -> None:
+def _round_into(out: Tensor, weight: Tensor, grid: Grid, inverse: Tensor, zero_point: Tensor | None) -> None:
     """Codes as float32; by the reciprocal of the scale, as torch's own fake quantization does."""
     torch.mul(weight, spread(inverse, weight.shape[1], grid.group), out=out).round_()
     if zero_point is not None:

@@ -7,7 +7,7 @@ earlier layer and index. A criterion never sees a share.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -54,14 +54,23 @@ class Selection(Strict):
             raise ValueError("n must be at least 1 and below m, as in 2:4")
         return pattern
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sparsity_of_pattern(cls, values: Any) -> Any:
+        """A pattern n:m fixes the sparsity."""
+        counts = n_of_m(str(values.get("pattern"))) if isinstance(values, Mapping) else None
+        if counts is None or counts[1] == 0 or "sparsity" in values:
+            return values
+        return {**values, "sparsity": max(0.0, 1 - counts[0] / counts[1])}
+
     @model_validator(mode="after")
     def _one_sparsity(self) -> Selection:
         counts = n_of_m(self.pattern)
-        if counts is not None and "sparsity" in self.model_fields_set:
-            given = 1 - counts[0] / counts[1]
-            if abs(self.sparsity - given) > 1e-3:
+        if counts is not None:
+            fixed = 1 - counts[0] / counts[1]
+            if abs(self.sparsity - fixed) > 1e-3:
                 raise ValueError(
-                    f"pattern {self.pattern} fixes the sparsity at {given:.3g}; "
+                    f"pattern {self.pattern} fixes the sparsity at {fixed:.3g}; "
                     f"leave out sparsity {self.sparsity:.3g} or use pattern unstructured"
                 )
         return self

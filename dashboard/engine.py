@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from compress_core.store import Store
     from compress_core.subject.subject import Split, Subject
 
+ICON = Path(__file__).parent / "icon.png"
 STORE_BYTES = 2**31
 QUICK_ITEMS = 1000
 

@@ -71,8 +71,7 @@ def through_app() -> None:
 
 
 def required() -> Workspace:
-    """The workspace, on pages that need a model; without one the visitor is sent to Start."""
-    through_app()
+    """The workspace, where a model is needed; without one the visitor is sent to Start."""
     workspace = current()
     if workspace is None:
         st.switch_page("pages/start.py")
@@ -170,6 +169,12 @@ def redone(workspace: Workspace) -> Workspace:
         future=workspace.future[1:],
         version=workspace.version + 1,
     )
+
+
+def on_page() -> Workspace:
+    """The workspace at the top of a page: app.py runs around it, and a model is there."""
+    through_app()
+    return required()
 
 
 def write_link() -> None:

@@ -11,7 +11,7 @@ from dashboard.figures.confidence import confidence_drift, reliability
 from dashboard.show import figure, is_dark, refusals
 from dashboard.text import _
 
-workspace = state.required()
+workspace = state.on_page()
 model = state.model(workspace)
 subject = model.subject
 dark = is_dark()

@@ -1,3 +1,41 @@
+"""Does it still look at the same things? Maps of one item before and after, and how alike they are over many."""
+
+from __future__ import annotations
+
 import streamlit as st
 
-st.write("soon")
+from compress_core.measure.evaluate import compare
+from dashboard import engine, header, state
+from dashboard.explain import choice, item, many
+from dashboard.show import refusals
+from dashboard.text import _
+
+workspace = state.on_page()
+
+st.title(_("Does it still look at the same things?"))
+with refusals():
+    model = state.model(workspace)
+    if header.SPLIT not in model.subject.splits:
+        st.info(
+            _(
+                "There is no item to explain: this model came without data. Upload an .npz file with inputs "
+                "(and labels, if they are known) beside it on Start."
+            ),
+            icon=":material/upload_file:",
+        )
+        st.page_link("pages/start.py", label=_("Go to Start"), icon=":material/home:")
+        st.stop()
+    if not model.edited:
+        st.info(
+            _("Both models are still the same, so their maps are too: compress a layer on Tune and come back."),
+            icon=":material/tune:",
+        )
+        st.page_link("pages/tune.py", label=_("Go to Tune"), icon=":material/tune:")
+    split = model.subject.split(header.SPLIT)
+    comparison = compare(model, split, engine.store())
+    left, right = st.columns([2, 1.3], gap="medium")
+    method = choice.method(left, model.subject, split)
+    chosen = choice.item(right, comparison)
+    if method is not None:
+        item.draw(model, split, comparison, chosen, method, workspace.seed)
+        many.draw(workspace, model, split, method)

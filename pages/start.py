@@ -1,12 +1,24 @@
-"""What can I try?"""
+"""What can I try? A demo in one click, sample models, one's own, and the work of this session."""
+
+from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.subject.cards import cards
 from dashboard import state
+from dashboard.start import doors, own_model, recent, samples
+from dashboard.text import _
 
 state.through_app()
-for name in cards():
-    if st.button(name):
-        state.keep(state.open_model(name))
-        st.switch_page("pages/tune.py")
+st.title(_("What can I try?"))
+doors.draw_demo()
+doors.draw_doors()
+recent_work = st.container()
+
+st.subheader(_("Sample models"))
+samples.draw()
+
+st.subheader(_("Your own model"))
+own_model.draw()
+
+with recent_work:  # last, so that a model read just now is there
+    recent.draw()

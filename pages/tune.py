@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.text import _
 from dashboard.tune import recipe_view, rules, sliders, steps, table
 
-workspace = state.required()
+workspace = state.on_page()
 subject = state.subject(workspace)
 model = state.model(workspace)
 

@@ -11,7 +11,7 @@ from dashboard.show import figure, is_dark
 from dashboard.text import _
 from dashboard.weights_view import after_click, chosen_layer, detail, sizes
 
-workspace = state.required()
+workspace = state.on_page()
 model = state.model(workspace)
 dark = is_dark()
 

@@ -314,6 +314,12 @@ def test_the_handmade_pickle_is_read_where_nothing_is_wrong_with_it() -> None:
     assert torch.equal(found["w.weight"], torch.zeros(4))
 
 
+def test_the_stride_of_an_axis_of_length_one_may_be_any_number() -> None:
+    beyond_64_bits = b"\x8a\x0a" + (10**20).to_bytes(10, "little")
+    found = read_state(with_program(tensor_program(b"K\x01\x85", beyond_64_bits + b"\x85")), "m.pt")
+    assert torch.equal(found["w.weight"], torch.zeros(1))
+
+
 def test_a_pickle_that_doubles_at_every_step_is_refused_in_no_time() -> None:
     program = b"\x80\x02)" + b"q\x00h\x00\x86" * 200 + b"q\x01}h\x01h\x01s."
     with pytest.raises(Refused, match=r"not one that torch\.save writes"):

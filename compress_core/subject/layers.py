@@ -6,6 +6,8 @@ calls or transposes it. A layer may stand for several places of the network that
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -47,7 +49,8 @@ class Layer:
     """A weight that can be compressed.
 
     kernel_shape [out, in / groups, *k]; places: all that share it, the first gives the name;
-    macs: multiply-accumulates for one item, None where the layer did not run.
+    macs: multiply-accumulates for one item, None where the layer did not run; positions: of its output
+    for one item (a Linear on 49 tokens: 49; an Embedding: its look-ups).
     """
 
     name: str
@@ -58,6 +61,7 @@ class Layer:
     transposed: bool = False
     bias: bool = False
     macs: int | None = None
+    positions: int | None = None
 
     @property
     def module(self) -> str:
@@ -100,53 +104,118 @@ class Untouched:
 
 def find_layers(network: nn.Module) -> tuple[tuple[Layer, ...], tuple[Untouched, ...]]:
     """The layers that can be compressed, in module order, and those left alone with the reason."""
-    found: dict[tuple[int, int, torch.Size], Layer] = {}
-    left: list[Untouched] = []
+    found: dict[object, Layer] = {}
     for name, module in network.named_modules():
         if _inside_attention(network, name):
             continue
-        layers = list(_layers_of(name, module))
-        for layer in layers:
-            weight = _stored(network, layer.places[0])
-            key = (weight.data_ptr(), weight.numel(), weight.shape)
-            if key in found and found[key].kernel_shape == layer.kernel_shape:
+        for layer in _layers_of(name, module):
+            key = _memory_of(network, layer), layer.kernel_shape, layer.groups, layer.transposed
+            if layer.weights and key in found:
                 layer = replace(found[key], places=found[key].places + layer.places)
             found[key] = layer
-        reason = None if layers else _reason_to_leave(module)
-        own = sum(p.numel() for p in module.parameters(recurse=False))
-        if reason is not None and own:
-            left.append(Untouched(name, type(module).__name__, own, reason))
-    return tuple(found.values()), tuple(left)
+    clash = _in_two_forms(network, tuple(found.values()))
+    layers = tuple(_with_bare_names(network, layer) for layer in found.values() if layer not in clash)
+    return layers, tuple(_left_alone(network, layers, clash))
+
+
+def _memory_of(network: nn.Module, layer: Layer) -> tuple[int, torch.Size, tuple[int, ...]]:
+    weight = _stored(network, layer.places[0])
+    return weight.data_ptr(), weight.shape, weight.stride()
+
+
+def _in_two_forms(network: nn.Module, layers: tuple[Layer, ...]) -> Mapping[Layer, Layer]:
+    """Layers that lie in one another's memory but not in the same form, such as a transposed tie."""
+    spans = []
+    for layer in layers:
+        weight = _stored(network, layer.places[0])
+        start = weight.data_ptr()
+        length = 1 + sum((n - 1) * step for n, step in zip(weight.shape, weight.stride(), strict=True))
+        if layer.weights:
+            spans.append((start, start + length * weight.element_size(), layer))
+    spans.sort(key=lambda span: span[:2])
+    clash: dict[Layer, Layer] = {}
+    for (_, end, one), (start, _, other) in itertools.pairwise(spans):
+        if start < end:
+            clash[one], clash[other] = other, one
+    return clash
+
+
+def _with_bare_names(network: nn.Module, layer: Layer) -> Layer:
+    """A weight that is also registered as a bare parameter elsewhere lies there too."""
+    first = layer.places[0]
+    if first.rows is not None:
+        return layer
+    shared = getattr(network.get_submodule(first.module), first.parameter)
+    everywhere = (
+        Place(name, parameter)
+        for name, module in network.named_modules()
+        for parameter, tensor in module.named_parameters(recurse=False, remove_duplicate=False)
+        if tensor is shared
+    )
+    return replace(layer, places=layer.places + tuple(p for p in everywhere if p not in layer.places))
+
+
+def _left_alone(
+    network: nn.Module, layers: tuple[Layer, ...], clash: Mapping[Layer, Layer]
+) -> Iterator[Untouched]:
+    """Every module with parameters that no layer covers, and why."""
+    for layer, other in clash.items():
+        reason = f"its weight shares memory with {other.name} in another form"
+        yield Untouched(layer.name, layer.kind, layer.weights, reason)
+    owners = {place.module for layer in (*layers, *clash) for place in layer.places}
+    covered = {(place.module, place.parameter) for layer in layers for place in layer.places}
+    for name, module in network.named_modules():
+        bare = name in owners and not _is_attention(module) and next(_layers_of(name, module), None)
+        if bare or ".parametrizations." in f".{name}." or _inside_attention(network, name):
+            continue
+        is_whole = parametrize.is_parametrized(module)
+        names = dict(module.named_parameters(recurse=is_whole))
+        own = sum(t.numel() for n, t in names.items() if (name, n) not in covered)
+        if own and not (_is_attention(module) and name in owners):
+            yield Untouched(name, type(module).__name__, own, _reason_to_leave(module))
+
+
+def _is_attention(module: nn.Module) -> bool:
+    return isinstance(module, nn.MultiheadAttention)
 
 
 def _inside_attention(network: nn.Module, name: str) -> bool:
     stem, _, last = name.rpartition(".")
-    return last == "out_proj" and isinstance(network.get_submodule(stem), nn.MultiheadAttention)
+    return bool(name) and last == "out_proj" and _is_attention(network.get_submodule(stem))
 
 
-def _reason_to_leave(module: nn.Module) -> str | None:
+def _reason_to_leave(module: nn.Module) -> str:
     if isinstance(module, _RECURRENT):
         return "recurrent: one weight serves every time step through a fused kernel"
     if isinstance(module, _NORMS):
         return "normalisation: a few parameters for each channel, nothing to gain"
-    if parametrize.is_parametrized(module) or hasattr(module, "weight_g"):
+    if parametrize.is_parametrized(module) or _is_computed(module, "weight"):
         return "its weight is computed from other parameters, an edit would be lost"
+    if isinstance(module, nn.Embedding):
+        return "it rescales its rows while it looks them up (max_norm)"
     if isinstance(module, nn.Bilinear | nn.EmbeddingBag):
         return f"{type(module).__name__} has no form that we can store smaller yet"
     return "parameters of its own that no known layer type describes"
 
 
+def _is_computed(module: nn.Module, parameter: str) -> bool:
+    """Whether a weight is made from others before each use: weight_norm, spectral_norm, a mask."""
+    own = dict(module.named_parameters(recurse=False, remove_duplicate=False))
+    return hasattr(module, parameter) and parameter not in own
+
+
 def _layers_of(name: str, module: nn.Module) -> Iterator[Layer]:
-    if parametrize.is_parametrized(module) or hasattr(module, "weight_g"):
-        return
     place = (Place(name),)
+    if _is_attention(module):
+        yield from _attention_layers(name, module)
+        return
+    if _is_computed(module, "weight"):
+        return
     match module:
         case nn.Linear():
             yield Layer(name, "linear", module.weight.shape, place, bias=module.bias is not None)
-        case nn.Embedding():
+        case nn.Embedding() if module.max_norm is None:
             yield Layer(name, "embedding", module.weight.shape, place)
-        case nn.MultiheadAttention():
-            yield from _attention_layers(name, module)
         case _ if isinstance(module, _CONVOLUTIONS + _TRANSPOSED):
             transposed = isinstance(module, _TRANSPOSED)
             kernel = _kernel_view(module.weight, module.groups, transposed)
@@ -157,20 +226,23 @@ def _layers_of(name: str, module: nn.Module) -> Iterator[Layer]:
             yield Layer(name, kind, kernel.shape, place, module.groups, transposed, bias)
 
 
-def _attention_layers(name: str, module: nn.MultiheadAttention) -> Iterator[Layer]:
+def _attention_layers(name: str, module: nn.Module) -> Iterator[Layer]:
+    assert isinstance(module, nn.MultiheadAttention)
     prefix = f"{name}." if name else ""
     width, kind = module.embed_dim, "attention projection"
     for index, projection in enumerate(_PROJECTIONS):
-        if module.in_proj_weight is not None:
-            rows = (index * width, (index + 1) * width)
-            place, shape = Place(name, "in_proj_weight", rows), torch.Size([width, width])
-        else:
-            weight: Tensor = getattr(module, f"{projection}_weight")
-            place, shape = Place(name, f"{projection}_weight"), weight.shape
-        yield Layer(prefix + projection, kind, shape, (place,), bias=module.in_proj_bias is not None)
-    out = Place(f"{prefix}out_proj")
-    bias = module.out_proj.bias is not None
-    yield Layer(prefix + "out_proj", kind, module.out_proj.weight.shape, (out,), bias=bias)
+        packed = module.in_proj_weight is not None
+        parameter = "in_proj_weight" if packed else f"{projection}_weight"
+        weight: Tensor = getattr(module, parameter)
+        rows = (index * width, (index + 1) * width) if packed else None
+        shape = torch.Size([width, width]) if packed else weight.shape
+        if not _is_computed(module, parameter):
+            place = Place(name, parameter, rows)
+            yield Layer(prefix + projection, kind, shape, (place,), bias=module.in_proj_bias is not None)
+    if not _is_computed(module.out_proj, "weight"):
+        out = Place(f"{prefix}out_proj")
+        bias = module.out_proj.bias is not None
+        yield Layer(prefix + "out_proj", kind, module.out_proj.weight.shape, (out,), bias=bias)
 
 
 def _stored(network: nn.Module, place: Place) -> Tensor:
@@ -203,15 +275,24 @@ def read_matrix(network: nn.Module, layer: Layer) -> Tensor:
 def write_matrix(skeleton: nn.Module, layer: Layer, matrix: Tensor) -> None:
     """Put new values [out, in / groups * k] into a skeleton, at every place that shares the weight."""
     stored = _from_kernel(matrix.view(layer.kernel_shape), layer.groups, layer.transposed)
-    whole = nn.Parameter(stored, requires_grad=False)
+    whole = _frozen(stored)
     for place in layer.places:
         module = skeleton.get_submodule(place.module)
-        if place.rows is None:
+        if isinstance(module, PlainAttention):  # a neighbour was factored: projections are layers now
+            module.get_submodule(_projection_at(place)).weight = whole
+        elif place.rows is None:
             setattr(module, place.parameter, whole)
         else:
             full = getattr(module, place.parameter).detach().clone()
             full[slice(*place.rows)] = stored
-            setattr(module, place.parameter, nn.Parameter(full, requires_grad=False))
+            setattr(module, place.parameter, _frozen(full))
+
+
+def _projection_at(place: Place) -> str:
+    if place.rows is None:
+        return place.parameter.removesuffix("_weight")
+    start, end = place.rows
+    return _PROJECTIONS[start // (end - start)]
 
 
 def write_factors(skeleton: nn.Module, layer: Layer, factors: Factored) -> None:
@@ -221,19 +302,34 @@ def write_factors(skeleton: nn.Module, layer: Layer, factors: Factored) -> None:
             "{layer} shares its weight with {others}, so two smaller layers cannot take its place: "
             "prune or quantize it instead.",
             layer=layer.name,
-            others=", ".join(p.module for p in layer.places[1:]),
+            others=", ".join(p.module or p.parameter for p in layer.places[1:]),
         )
     owner, _, last = layer.name.rpartition(".")
     if layer.kind == "attention projection":
         attention = skeleton.get_submodule(owner)
         if isinstance(attention, nn.MultiheadAttention):
-            attention = PlainAttention.taking_over(attention, owner)
-            _put(skeleton, owner, attention)
+            plain = PlainAttention.taking_over(attention, owner)
+            _replace(skeleton, attention, plain)
+            attention = plain
         module = attention.get_submodule(last)
     else:
         module = skeleton.get_submodule(layer.name)
-    _put(skeleton, layer.name, nn.Sequential(*_factored_modules(module, factors)))
+        _refuse_unless_known(layer, module)
+    _replace(skeleton, module, nn.Sequential(*_factored_modules(module, factors)))
     _leave_fast_path(skeleton, owner)
+
+
+def _refuse_unless_known(layer: Layer, module: nn.Module) -> None:
+    """A subclass with a forward of its own does more than the two layers would."""
+    known = (nn.Linear, nn.Embedding, *_CONVOLUTIONS, *_TRANSPOSED)
+    base = next(kind for kind in known if isinstance(module, kind))
+    if type(module).forward is not base.forward or "forward" in vars(module):
+        raise Refused(
+            "{layer} is a {kind} with a computation of its own, which two smaller layers would lose: "
+            "prune or quantize it instead.",
+            layer=layer.name,
+            kind=type(module).__name__,
+        )
 
 
 def _leave_fast_path(skeleton: nn.Module, owner: str) -> None:
@@ -242,11 +338,22 @@ def _leave_fast_path(skeleton: nn.Module, owner: str) -> None:
     for module in (skeleton.get_submodule(name) for name in names):
         if isinstance(module, nn.TransformerEncoderLayer):
             module.activation_relu_or_gelu = 0
+    for module in skeleton.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False
 
 
-def _put(skeleton: nn.Module, name: str, module: nn.Module) -> None:
-    owner, _, last = name.rpartition(".")
-    skeleton.get_submodule(owner).register_module(last, module)
+def _replace(skeleton: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a module in the place of another, under every name that it has.
+
+    The old one loses its parameters, so that whoever still holds on to it fails instead of computing
+    with weights that were replaced.
+    """
+    for owner in list(skeleton.modules()):
+        for name in [n for n, child in owner._modules.items() if child is old]:  # noqa: SLF001 - every name
+            owner.register_module(name, new)
+    for name, _ in list(old.named_parameters(recurse=False, remove_duplicate=False)):
+        delattr(old, name)
 
 
 def _factored_modules(module: nn.Module, factors: Factored) -> tuple[nn.Module, nn.Module]:
@@ -304,19 +411,20 @@ def small_layers(layer: Layer, rank: int) -> tuple[Layer, Layer]:
     second = torch.Size([layer.rows, rank, *(1,) * len(positions)])
     if layer.kind == "embedding":
         first, second = torch.Size([layer.rows, rank]), torch.Size([layer.columns, rank])
-    each = None if layer.macs is None else layer.macs / layer.weights
-    shapes = {"0": first, "1": second}
-    parts = []
-    for index, shape in shapes.items():
-        macs = None if each is None else round(each * shape.numel())
-        place = (Place(f"{layer.name}.{index}"),)
-        kind = f"factor of {layer.kind}"
-        parts.append(Layer(f"{layer.name}.{index}", kind, shape, place, groups, macs=macs))
-    if layer.kind == "embedding":
-        parts[0] = replace(parts[0], macs=0)
-        tokens = (layer.macs or 0) // max(1, layer.columns)
-        parts[1] = replace(parts[1], macs=tokens * shapes["1"].numel())
-    return parts[0], parts[1]
+    uses = None if layer.macs is None else layer.macs // max(1, layer.weights)
+    one, two = (
+        Layer(
+            f"{layer.name}.{index}",
+            f"factor of {layer.kind}",
+            shape,
+            (Place(f"{layer.name}.{index}"),),
+            groups,
+            macs=None if times is None else times * shape.numel(),
+            positions=times,
+        )
+        for index, (shape, times) in enumerate([(first, uses), (second, layer.positions)])
+    )
+    return one, two
 
 
 def small_matrices(layer: Layer, factors: Factored) -> tuple[Tensor, Tensor]:
@@ -333,15 +441,23 @@ def factors_from(layer: Layer, first: Tensor, second: Tensor) -> Factored:
     return Factored(first.unflatten(0, (layer.groups, -1)), second.unflatten(0, (layer.groups, -1)))
 
 
+@dataclass(frozen=True)
+class _Uses:
+    """How often each weight is multiplied, and how many positions its output has."""
+
+    times: int
+    positions: int
+
+
 def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -> tuple[Layer, ...]:
     """The layers with their multiply-accumulates for one item, from one forward pass of it.
 
     A Linear counts every position it is applied to; an Embedding looks up and multiplies nothing.
     """
-    counts: dict[str, int] = {}
+    counts: defaultdict[Place, list[_Uses]] = defaultdict(list)
     hooks = []
     for name, module in network.named_modules():
-        if isinstance(module, (nn.Linear, nn.MultiheadAttention, *_CONVOLUTIONS, *_TRANSPOSED)):
+        if any(True for _ in _layers_of(name, module)):
             hooks.append(module.register_forward_hook(_counting(name, counts), with_kwargs=True))
     try:
         with torch.inference_mode():
@@ -349,38 +465,42 @@ def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -
     finally:
         for hook in hooks:
             hook.remove()
-    return tuple(replace(layer, macs=_macs_of(layer, counts)) for layer in layers)
+    return tuple(_counted(layer, [uses for p in layer.places for uses in counts[p]]) for layer in layers)
 
 
-def _macs_of(layer: Layer, counts: Mapping[str, int]) -> int | None:
-    if layer.kind == "embedding":
-        return 0
-    owner = layer.name.rpartition(".")[0] if layer.kind == "attention projection" else None
-    places = [owner] if owner is not None else [place.module for place in layer.places]
-    ran = [counts[name] for name in places if name in counts]
-    return layer.weights * sum(ran) if ran else None
+def _counted(layer: Layer, uses: list[_Uses]) -> Layer:
+    if not uses:
+        return replace(layer, macs=0 if layer.kind == "embedding" else None)
+    macs = layer.weights * sum(u.times for u in uses)
+    return replace(layer, macs=macs, positions=sum(u.positions for u in uses))
 
 
-def _counting(name: str, counts: dict[str, int]) -> Callable[..., None]:
-    """A hook that adds up how often each weight is used."""
+def _counting(name: str, counts: Mapping[Place, list[_Uses]]) -> Callable[..., None]:
+    """A hook that notes how often each weight of a module is used."""
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], kwargs: dict[str, Tensor], output: object) -> None:
-        counts[name] = counts.get(name, 0) + _uses(module, inputs, kwargs, output)
+        if isinstance(module, nn.MultiheadAttention):
+            given = dict(zip(("query", "key", "value"), inputs, strict=False)) | kwargs
+            roles = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "query"}
+            for layer in _attention_layers(name, module):
+                tokens = given[roles[layer.name.rpartition(".")[2]]]
+                times = tokens.numel() // max(1, tokens.shape[-1])
+                counts[layer.places[0]].append(_Uses(times, times))
+        else:
+            given_first = inputs[0] if inputs else next(iter(kwargs.values()))
+            assert isinstance(output, Tensor)
+            counts[Place(name)].append(_uses(module, given_first, output))
 
     return count
 
 
-def _uses(
-    module: nn.Module, inputs: tuple[Tensor, ...], kwargs: dict[str, Tensor], output: object
-) -> int:
-    if isinstance(module, nn.MultiheadAttention):
-        query = inputs[0] if inputs else kwargs["query"]
-        return query.numel() // module.embed_dim
-    if isinstance(module, _TRANSPOSED):
-        given = inputs[0] if inputs else next(iter(kwargs.values()))
-        return given.numel() // module.in_channels
-    assert isinstance(output, Tensor)
+def _uses(module: nn.Module, given: Tensor, output: Tensor) -> _Uses:
+    if isinstance(module, nn.Embedding):
+        return _Uses(0, given.numel())
     if isinstance(module, nn.Linear):
-        return output.numel() // module.out_features
-    assert isinstance(module, _CONVOLUTIONS)
-    return output.numel() // module.out_channels
+        return _Uses(*[output.numel() // max(1, module.out_features)] * 2)
+    assert isinstance(module, _CONVOLUTIONS + _TRANSPOSED)
+    positions = output.numel() // module.out_channels
+    if isinstance(module, _TRANSPOSED):
+        return _Uses(given.numel() // module.in_channels, positions)
+    return _Uses(positions, positions)

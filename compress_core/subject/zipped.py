@@ -33,7 +33,7 @@ class Zipped:
     sizes: Mapping[str, int]
 
     def read(self, member: str, most: int | None = None) -> bytes:
-        """The first `most` bytes of a member, or all of them, and then the checksum is compared.
+        """The first `most` bytes of a member, or all of it, and then the checksum is compared.
 
         Never more than the directory announced. Raises Refused where the archive is damaged.
         """
@@ -41,8 +41,6 @@ class Zipped:
         try:
             with self.archive.open(member) as stream:
                 found = stream.read(wanted)
-                if most is None:
-                    stream.read(1)  # the checksum is compared at the end of the stream
         except _BROKEN as broken:
             raise _damaged(member) from broken
         if len(found) != wanted:

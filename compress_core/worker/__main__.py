@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
         _errors_into(Path(path).parent / LOG)
         _work(Path(path), lines)
+        os._exit(0)  # the result is on the disk: taking torch apart would only keep the next job waiting
     return 0
 
 

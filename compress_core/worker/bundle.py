@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from compress_core.subject.infer import infer_network
-from compress_core.subject.subject import InputForm, Split, Subject, make_subject
+from compress_core.subject.items import Items
+from compress_core.subject.own import own_subject
+from compress_core.subject.subject import Split, Subject
 
 STATE, ITEMS, CARD = "state.safetensors", "items.safetensors", "card.json"
 _ORDER = "order"
@@ -28,9 +30,8 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
             items[f"{name}.labels"] = split.labels.contiguous()
     card = {
         "name": subject.name,
-        "title": subject.title,
-        "input": asdict(subject.input),
-        "classes": subject.classes,
+        "shape": subject.input.shape,
+        "inferred": not subject.factory,
         "splits": list(subject.splits),
     }
     return {
@@ -47,20 +48,26 @@ def is_bundle(folder: Path) -> bool:
 
 
 def read_bundle(folder: Path) -> Subject:
-    """The model whose files lie in a folder."""
+    """The model whose files lie in a folder; its items are taken as they are, since they were prepared."""
     card = json.loads((folder / CARD).read_bytes())
-    form = InputForm(**{k: tuple(v) if isinstance(v, list) else v for k, v in card["input"].items()})
-    network = infer_network(_state(folder / STATE), input_shape=form.shape).network
-    items = load((folder / ITEMS).read_bytes())
-    splits = {
-        name: Split(name, items[f"{name}.inputs"], items.get(f"{name}.labels")) for name in card["splits"]
-    }
-    return make_subject(card["name"], card["title"], network, form, tuple(card["classes"]), splits)
+    splits = _splits(load((folder / ITEMS).read_bytes()), card["splits"])
+    # Labelled items once chose among the networks that fit these weights, so they choose again.
+    chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
+    items = None if chosen_by is None else _items(chosen_by)
+    shape = tuple(card["shape"])
+    subject = own_subject(_state(folder / STATE), items, name=card["name"], input_shape=shape)
+    return replace(subject, splits=MappingProxyType(splits))
+
+
+def _splits(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Split]:
+    return {name: Split(name, tensors[f"{name}.inputs"], tensors.get(f"{name}.labels")) for name in names}
+
+
+def _items(split: Split) -> Items:
+    return Items(split.inputs.numpy(), None if split.labels is None else split.labels.numpy())
 
 
 def _state(path: Path) -> dict[str, Tensor]:
     with safe_open(path, "pt") as file:
         order = json.loads(file.metadata()[_ORDER])
         return {name: file.get_tensor(name) for name in order}
-
-

@@ -28,7 +28,7 @@ class State(Enum):
 class Info:
     """One look at a job.
 
-    ahead: jobs before it in the queue; seconds: how long it has run; problem: why there is no result, in
+    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is; problem: why there is no result, in
     one sentence; result: the file, once there is one; pid: the process that works on it.
     """
 

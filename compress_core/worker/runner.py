@@ -266,6 +266,7 @@ class LocalRunner:
         """Note what a worker says; whether it says that it is done."""
         match said:
             case {"progress": [done, total, note]}:
+                entry.began = entry.began if entry.progress else self._clock()
                 entry.progress = Progress(done, total, note)
             case {"refused": refused}:
                 entry.problem = refusal_from_json(refused)

@@ -1,0 +1,119 @@
+"""Take the small model away: the file, the recipe that made it, its numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from compress_core.cli import show
+from compress_core.cli.app import app
+from compress_core.cli.arguments import (
+    DataOption,
+    JsonOption,
+    ModelArgument,
+    OutOption,
+    OwnOption,
+    RecipeArgument,
+    ShapeOption,
+    SplitOption,
+    StepOption,
+    WeightsOption,
+    chosen,
+)
+from compress_core.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compress_core.cli.loading import Case
+    from compress_core.measure.number import Number
+
+MODEL_FILE, RECIPE_FILE, NUMBERS_FILE = "model.safetensors", "recipe.yaml", "numbers.json"
+
+
+@app.command()
+def apply(
+    model: ModelArgument = None,
+    recipe: RecipeArgument = None,
+    out: OutOption = None,
+    step: StepOption = None,
+    split: SplitOption = "validation",
+    own: OwnOption = None,
+    weights: WeightsOption = None,
+    items: DataOption = None,
+    input_shape: ShapeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the compressed model, its resolved recipe and its numbers into a folder.
+
+    The file is read back and holds exactly the values that were evaluated.
+    """
+    from compress_core.cli.content import evaluation, headline, titled
+    from compress_core.cli.loading import open_case
+
+    if out is None:
+        raise Refused("apply needs a folder to write to: add --out DIR.")
+    asked = chosen(
+        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    )
+    case = open_case(asked)
+    numbers = _numbers(case)
+    content = evaluation(case, numbers)
+    written = _write(case, content, out)
+    if as_json:
+        files = {name: show.exact(size, "byte").as_json() for name, size in written.items()}
+        show.print_json({**content, "out": str(out), "files": files})
+        return
+    typer.echo(headline(case))
+    show.print_table(show.NUMBER_HEADS, show.number_rows(titled(numbers)))
+    typer.echo(f"\nWritten to {out}, read back and equal to what was evaluated:")
+    show.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in written.items()])
+
+
+def _numbers(case: Case) -> Mapping[str, Number]:
+    from compress_core.cli.content import numbers_of, numbers_without_items
+
+    return numbers_of(case) if case.subject.splits else numbers_without_items(case)
+
+
+def _write(case: Case, content: show.Json, out: Path) -> dict[str, int]:
+    """The three files with their bytes; raises Refused where the folder cannot hold them."""
+    from compress_core.deliver.container import write_container
+    from compress_core.store import write_whole
+
+    recipe = case.model.recipe.as_recipe().as_yaml().encode()
+    numbers = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    _refuse_to_replace_a_stranger(out / MODEL_FILE)
+    try:
+        size = write_container(case.model, out / MODEL_FILE)
+        write_whole(out / RECIPE_FILE, recipe)
+        write_whole(out / NUMBERS_FILE, numbers)
+    except OSError as error:
+        raise Refused(
+            "{out} cannot be written ({reason}): choose another folder with --out.",
+            out=out,
+            reason=error.strerror,
+        ) from None
+    assert size == case.model.file_bytes, "the size that was shown is the size that was written"
+    return {MODEL_FILE: size, RECIPE_FILE: len(recipe), NUMBERS_FILE: len(numbers)}
+
+
+def _refuse_to_replace_a_stranger(path: Path) -> None:
+    """An original model may lie in the folder under the same name."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        return
+    try:
+        with safe_open(path, "pt") as file:
+            ours = "slimscope" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        ours = False
+    if not ours:
+        raise Refused(
+            "{path} is there already and was not written by slimscope: choose another folder with --out.",
+            path=path,
+        )

@@ -1,0 +1,94 @@
+"""The numbers of one model as JSON, the same for `evaluate`, `compare` and the file that `apply` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compress_core.cli import show
+from compress_core.cli.loading import Case
+from compress_core.measure.number import Number
+
+
+def numbers_of(case: Case) -> Mapping[str, Number]:
+    """Every number of the model on the split asked for; raises Refused where there are no such items."""
+    from compress_core.measure.evaluate import evaluate
+
+    return evaluate(case.model, case.split, case.store)
+
+
+def numbers_without_items(case: Case) -> Mapping[str, Number]:
+    """Sizes, and for everything that needs items the reason why it is missing."""
+    from compress_core.measure.cost import costs
+    from compress_core.measure.metrics import metrics
+
+    missing = {
+        name: Number.missing(metric.unit, "There are no items to measure on.")
+        for name, metric in metrics().items()
+    }
+    return {**missing, **costs(case.model)}
+
+
+def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
+    """What was evaluated, every number of it, and a row for each layer."""
+    items = len(case.split) if case.subject.splits else 0
+    recipe = case.model.recipe
+    return {
+        "model": case.subject.name,
+        "title": case.subject.title,
+        "digest": case.subject.digest,
+        "split": case.chosen.split if items else None,
+        "data": None if case.chosen.items is None else str(case.chosen.items),
+        "n": items,
+        "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
+        **{name: number.as_json() for name, number in numbers.items()},
+        "layers": layer_rows(case),
+    }
+
+
+def layer_rows(case: Case) -> list[show.Json]:
+    """What each layer costs now and did as loaded."""
+    from compress_core.measure.cost import LayerCost, layer_costs
+
+    def row(cost: LayerCost) -> show.Json:
+        zeros = cost.zeros
+        counted = {
+            "weights": show.exact(cost.weights, "weight"),
+            "sparsity": show.exact(zeros.total / max(1, cost.weights), "share"),
+            "pruned": show.exact(zeros.pruned, "weight"),
+            "quantized_to_zero": show.exact(zeros.quantized, "weight"),
+            "zero_before": show.exact(zeros.original, "weight"),
+            "bytes_before": show.exact(cost.bytes_before, "byte"),
+            "bytes": show.exact(cost.bytes, "byte"),
+            "macs": show.exact_or_missing(cost.macs, "MAC", "The layer did not run on the example input."),
+            "rank": show.exact_or_missing(cost.rank, "rank", "The layer is not factored."),
+        }
+        return {"layer": cost.layer.name, **{name: n.as_json() for name, n in counted.items()}}
+
+    return [row(cost) for cost in layer_costs(case.model)]
+
+
+def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
+    """The numbers with the titles under which they are printed."""
+    from compress_core.measure.metrics import metrics
+
+    titles = {name: metric.title for name, metric in metrics().items()} | {"macs": "MACs"}
+    return [
+        (titles.get(name, name.replace("_", " ").capitalize()), number) for name, number in numbers.items()
+    ]
+
+
+def headline(case: Case) -> str:
+    """Which model, items and recipe the numbers are about, and broken weights."""
+    splits = case.subject.splits
+    if not splits:
+        measured_on = "no items"
+    elif case.chosen.items is not None:
+        measured_on = f"{case.chosen.items}, {len(case.split):,} items"
+    else:
+        measured_on = f"{case.chosen.split} split, {len(case.split):,} items"
+    changed = f"recipe {case.model.recipe.sha[:12]}" if case.model.edited else "as loaded"
+    broken = "".join(
+        f"\n{name} holds {count:,} weights that are NaN or infinite."
+        for name, count in case.subject.problems.items()
+    )
+    return f"{case.subject.title}, {changed}; {measured_on}.{broken}\n"

@@ -1,0 +1,204 @@
+"""What there is: sample models, techniques, the layers of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from compress_core.cli import show
+from compress_core.cli.app import app
+from compress_core.cli.arguments import (
+    DataOption,
+    JsonOption,
+    ModelArgument,
+    OwnOption,
+    ShapeOption,
+    WeightsOption,
+    chosen,
+)
+from compress_core.measure.number import Number
+from compress_core.subject.cards import Card, CardShare, cards
+
+if TYPE_CHECKING:
+    from compress_core.subject.layers import Layer
+    from compress_core.subject.subject import Subject
+    from compress_core.technique import Technique
+
+
+@app.command()
+def models(as_json: JsonOption = False) -> None:
+    """The sample models, with their accuracy."""
+    found = cards().values()
+    if as_json:
+        show.print_json([_model(card) for card in found])
+        return
+    rows = [
+        [
+            card.name,
+            f"{card.parameters:,}",
+            *(show.with_interval(_accuracy(card.accuracy[split])) for split in ("validation", "test")),
+            f"{card.accuracy['validation'].n:,} / {card.accuracy['test'].n:,}",
+            card.summary,
+        ]
+        for card in found
+    ]
+    heads = (
+        "model",
+        ">parameters",
+        ">validation accuracy (95 %)",
+        ">test accuracy (95 %)",
+        ">N",
+        "what it is",
+    )
+    show.print_table(heads, rows)
+
+
+def _accuracy(share: CardShare) -> Number:
+    return Number(share.value, "share", "measured", share.low, share.high, share.n)
+
+
+def _model(card: Card) -> show.Json:
+    return {
+        "name": card.name,
+        "title": card.title,
+        "summary": card.summary,
+        "parameters": show.exact(card.parameters, "parameter").as_json(),
+        "accuracy": {split: _accuracy(share).as_json() for split, share in card.accuracy.items()},
+        "classes": list(card.classes),
+        "input": {"kind": card.input.kind, "shape": list(card.input.shape)},
+        "data_origin": card.data_origin,
+        "licence": card.licence,
+        "sha256": card.sha256,
+    }
+
+
+@app.command()
+def techniques(as_json: JsonOption = False) -> None:
+    """Every technique with its knobs, in the order of a recipe."""
+    from compress_core.technique import techniques as registered
+
+    found = registered().values()
+    if as_json:
+        show.print_json([_technique(method) for method in found])
+        return
+    rows = [[t.name, t.stage.name.lower(), _knobs_in_words(t), t.summary] for t in found]
+    show.print_table(("technique", "stage", "knobs and defaults", "what it does"), rows)
+
+
+def _knobs_in_words(method: Technique) -> str:
+    fields = method.knobs.model_fields.items()
+    return " ".join(
+        f"{name}={'?' if field.is_required() else field.default}"
+        for name, field in fields
+        if field.is_required() or field.default is not None
+    )
+
+
+def _technique(method: Technique) -> show.Json:
+    from compress_core.technique import step_of, unit_of
+
+    schema = method.knobs.model_json_schema()
+    knobs = schema.get("properties", {})
+    for name, field in method.knobs.model_fields.items():
+        extra = {"unit": unit_of(field) or None, "multipleOf": step_of(field)}
+        knobs[name] |= {key: value for key, value in extra.items() if value is not None}
+    return {
+        "name": method.name,
+        "stage": method.stage.name.lower(),
+        "kind": method.answer.__name__.lower(),
+        "summary": method.summary,
+        "details": method.details,
+        "source": method.source,
+        "knobs": knobs,
+        "required": schema.get("required", []),
+        "needs": list(method.needs),
+    }
+
+
+@app.command()
+def layers(
+    model: ModelArgument = None,
+    own: OwnOption = None,
+    weights: WeightsOption = None,
+    items: DataOption = None,
+    input_shape: ShapeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The layers that can be compressed, what is left alone and why, and broken weights."""
+    from compress_core.cli.loading import open_subject
+
+    asked = chosen(model, own=own, weights=weights, items=items, input_shape=input_shape)
+    subject = open_subject(asked)
+    if as_json:
+        show.print_json(_layers(subject))
+    else:
+        _print_layers(subject)
+
+
+def _layers(subject: Subject) -> show.Json:
+    return {
+        "model": subject.name,
+        "title": subject.title,
+        "summary": subject.summary,
+        "digest": subject.digest,
+        "parameters": show.exact(subject.parameters, "parameter").as_json(),
+        "layers": [_layer(layer) for layer in subject.layers],
+        "untouched": [
+            {
+                "name": left.name,
+                "kind": left.kind,
+                "parameters": show.exact(left.parameters, "parameter").as_json(),
+                "reason": left.reason,
+            }
+            for left in subject.untouched
+        ],
+        "problems": [
+            {"layer": name, "not_finite": show.exact(count, "weight").as_json()}
+            for name, count in subject.problems.items()
+        ],
+    }
+
+
+def _macs(layer: Layer) -> Number:
+    return show.exact_or_missing(layer.macs, "MAC", "The layer did not run on the example input.")
+
+
+def _layer(layer: Layer) -> show.Json:
+    counted = {
+        "weights": show.exact(layer.weights, "weight"),
+        "bytes": show.exact(4 * layer.weights, "byte"),
+        "macs": _macs(layer),
+        "highest_rank": show.exact(layer.highest_rank, "rank"),
+        "break_even_rank": show.exact(layer.break_even_rank, "rank"),
+    }
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "shape": list(layer.kernel_shape),
+        "groups": layer.groups,
+        "shared_by": [place.module for place in layer.places],
+        **{name: number.as_json() for name, number in counted.items()},
+    }
+
+
+def _print_layers(subject: Subject) -> None:
+    typer.echo(f"{subject.title}: {subject.parameters:,} parameters. {subject.summary}\n")
+    rows = [
+        [
+            layer.name,
+            "x".join(map(str, layer.kernel_shape)),
+            f"{layer.weights:,}",
+            show.value_of(_macs(layer)),
+            str(layer.break_even_rank),
+            layer.kind,
+        ]
+        for layer in subject.layers
+    ]
+    show.print_table(("layer", ">shape", ">weights", ">MACs", ">break-even rank", "kind"), rows)
+    if subject.untouched:
+        left = [[u.name or "(top)", u.kind, f"{u.parameters:,}", u.reason] for u in subject.untouched]
+        typer.echo("")
+        show.print_table(("left alone", "kind", ">parameters", "why"), left)
+    for name, count in subject.problems.items():
+        typer.echo(f"\n{name} holds {count:,} weights that are NaN or infinite.")

@@ -1,0 +1,226 @@
+"""From what was typed to a model, a recipe and items."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compress_core.cli.arguments import Chosen
+from compress_core.errors import Refused
+from compress_core.subject.cards import card_of, cards
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_core.model import Model
+    from compress_core.recipe import Recipe
+    from compress_core.store import Store
+    from compress_core.subject.items import Items
+    from compress_core.subject.subject import Split, Subject
+
+WEIGHTS_FILES = (".safetensors", ".pt", ".pth", ".bin")
+_LARGEST_FILE = 8 * 2**30
+_MOST_TENSORS = 2**16
+_MOST_VALUES = 2 * 10**9
+_MOST_ITEMS = 10**7
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model as it was asked for, where its results are kept, and what of it is looked at."""
+
+    model: Model
+    chosen: Chosen
+    store: Store
+
+    @property
+    def subject(self) -> Subject:
+        return self.model.subject
+
+    @property
+    def split(self) -> Split:
+        """The items asked for; raises Refused where there are none."""
+        return self.subject.split(self.chosen.split)
+
+
+def open_case(chosen: Chosen) -> Case:
+    """The model with its recipe applied; raises Refused."""
+    from compress_core.apply import compress
+    from compress_core.store import Store
+
+    recipe = read_recipe_of(chosen)
+    subject = open_subject(chosen)
+    store = Store()
+    return Case(compress(subject, recipe, store), chosen, store)
+
+
+def open_subject(chosen: Chosen) -> Subject:
+    """The model as loaded; raises Refused."""
+    _one_thread()
+    if chosen.model is None and chosen.weights is None:
+        raise Refused(
+            "No model was named: give a sample ({samples}), package.module:factory or a file of weights.",
+            samples=", ".join(cards()),
+        )
+    if chosen.model is None or _is_weights_file(chosen.model):
+        return _from_weights(chosen)
+    items = None if chosen.items is None else _items(chosen.items)
+    if chosen.model not in cards() and ":" in chosen.model:
+        return _from_factory(chosen, chosen.model, items)
+    return _from_sample(chosen, chosen.model, items)
+
+
+def _one_thread() -> None:
+    """One thread gives the page's bits and does not spin on a busy machine; OMP_NUM_THREADS overrides."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+def _is_weights_file(model: str) -> bool:
+    return model not in cards() and (Path(model).suffix in WEIGHTS_FILES or Path(model).is_file())
+
+
+def _from_weights(chosen: Chosen) -> Subject:
+    from compress_core.subject.own import own_subject
+
+    if chosen.model is not None and chosen.weights is not None:
+        raise Refused(
+            "{model} and --weights are both files of weights: give one of them, or a network as MODEL.",
+            model=chosen.model,
+        )
+    path = Path(chosen.model) if chosen.weights is None and chosen.model is not None else chosen.weights
+    assert path is not None, "one of the two names a file"
+    items = None if chosen.items is None else _items(chosen.items)
+    return own_subject(_state(path), items, name=path.stem, input_shape=_input_shape(chosen))
+
+
+def _from_sample(chosen: Chosen, name: str, items: Items | None) -> Subject:
+    card = card_of(name)
+    if chosen.weights is not None:
+        from compress_core.subject.own import sample_with
+
+        return sample_with(card.name, _state(chosen.weights), items, name=chosen.weights.stem)
+    from compress_core.subject.samples import load_sample
+
+    if items is None:
+        return load_sample(card.name)
+    from compress_core.subject.own import with_items
+
+    return with_items(load_sample(card.name), items)
+
+
+def _from_factory(chosen: Chosen, factory: str, items: Items | None) -> Subject:
+    """A network of the visitor's own code; what that code prints must not get into our JSON."""
+    from compress_core.subject.own import loaded, network_from, subject_from_network
+
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    with redirect_stdout(sys.stderr):
+        network = network_from(factory)
+        if chosen.weights is not None:
+            network = loaded(network, _state(chosen.weights), chosen.weights.stem)
+        return subject_from_network(network, items, factory, _input_shape(chosen))
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    from compress_core.subject.upload import read_state
+
+    return read_state(
+        _content(path),
+        path.name,
+        max_bytes=_LARGEST_FILE,
+        max_tensors=_MOST_TENSORS,
+        max_elements=_MOST_VALUES,
+    )
+
+
+def _items(path: Path) -> Items:
+    from compress_core.subject.items import DEFAULT_CAPS, read_items
+
+    caps = replace(
+        DEFAULT_CAPS, file_bytes=_LARGEST_FILE, unpacked_bytes=2 * _LARGEST_FILE, items=_MOST_ITEMS
+    )
+    return read_items(_content(path), path.name, caps=caps)
+
+
+def _input_shape(chosen: Chosen) -> tuple[int, ...] | None:
+    if chosen.input_shape is None:
+        return None
+    sizes = chosen.input_shape.replace(",", "x").split("x")
+    if not all(size.isdecimal() and 0 < int(size) < 2**31 for size in sizes):
+        raise Refused(
+            "--input-shape is written as in 1x28x28 or 30, but got {got!r}: correct it.",
+            got=chosen.input_shape,
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(
+            "{path} cannot be read ({reason}): give a file that exists.", path=path, reason=error.strerror
+        ) from None
+
+
+def read_recipe_of(chosen: Chosen) -> Recipe:
+    """The steps on the command line, then the rules of the file; raises Refused."""
+    from compress_core.recipe import Recipe, parse_recipe, read_recipe
+
+    rules: dict[str, list[dict[str, object]]] = {}
+    for step in chosen.steps:
+        match, setting = _parse_step(step)
+        rules.setdefault(match, []).append(setting)
+    typed = parse_recipe({"layers": [{"match": match, "steps": steps} for match, steps in rules.items()]})
+    if chosen.recipe is None:
+        return typed
+    text = _recipe_text(chosen.recipe)
+    try:
+        return Recipe(typed.layers + read_recipe(text).layers)
+    except Refused:
+        raise
+    except (ValueError, RecursionError) as error:  # a date that is none, lists in lists without end
+        raise Refused(
+            "The recipe is not valid YAML ({reason}): correct that place.", reason=str(error)
+        ) from None
+
+
+def _recipe_text(recipe: str) -> str:
+    content = sys.stdin.buffer.read() if recipe == "-" else _content(Path(recipe))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(
+            "{recipe} is no text in UTF-8: a recipe is a YAML or JSON file, see slimscope apply --help.",
+            recipe="Standard input" if recipe == "-" else recipe,
+        ) from None
+
+
+def _parse_step(step: str) -> tuple[str, dict[str, object]]:
+    """Split 'fc1: magnitude sparsity=0.9' into the pattern of the layer and the step as in a file."""
+    match, colon, rest = step.partition(":")
+    technique, *knobs = rest.split() or [""]
+    if not (colon and match.strip() and technique) or any("=" not in knob for knob in knobs):
+        raise Refused(
+            "A step is written 'LAYER: TECHNIQUE KNOB=VALUE ...', as in 'fc1: magnitude sparsity=0.9', "
+            "but got {got!r}: correct it.",
+            got=step,
+        )
+    pairs = (knob.partition("=") for knob in knobs)
+    return match.strip(), {"technique": technique} | {name: _value(text) for name, _, text in pairs}
+
+
+def _value(text: str) -> object:
+    """0.9, 8, true and null are themselves, everything else is text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,227 @@
+"""What a recipe does: evaluate one model, compare it with its original, explain both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from compress_core.cli import show
+from compress_core.cli.app import app
+from compress_core.cli.arguments import (
+    Chosen,
+    DataOption,
+    ItemsOption,
+    JsonOption,
+    MethodOption,
+    ModelArgument,
+    OwnOption,
+    RecipeArgument,
+    SeedOption,
+    ShapeOption,
+    SplitOption,
+    StepOption,
+    WeightsOption,
+    chosen,
+)
+from compress_core.errors import Refused
+from compress_core.measure.number import Number
+
+if TYPE_CHECKING:
+    from compress_core.cli.loading import Case
+    from compress_core.measure.compare import Comparison
+
+
+@app.command()
+def evaluate(
+    model: ModelArgument = None,
+    recipe: RecipeArgument = None,
+    step: StepOption = None,
+    split: SplitOption = "validation",
+    own: OwnOption = None,
+    weights: WeightsOption = None,
+    items: DataOption = None,
+    input_shape: ShapeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accuracy, calibration, size and more of a model, as loaded or with a recipe."""
+    from compress_core.cli.content import evaluation, headline, numbers_of, titled
+    from compress_core.cli.loading import open_case
+
+    asked = chosen(
+        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    )
+    case = open_case(asked)
+    numbers = numbers_of(case)
+    if as_json:
+        show.print_json(evaluation(case, numbers))
+        return
+    typer.echo(headline(case))
+    show.print_table(show.NUMBER_HEADS, show.number_rows(titled(_telling(case, numbers))))
+
+
+def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
+    """The numbers that say something: a model as loaded has nothing to differ from."""
+    from compress_core.measure.metrics import metrics
+
+    if case.model.edited:
+        return numbers
+    compared = {name for name, metric in metrics().items() if "before" in metric.needs}
+    return {name: number for name, number in numbers.items() if name not in compared}
+
+
+@app.command()
+def compare(
+    model: ModelArgument = None,
+    recipe: RecipeArgument = None,
+    step: StepOption = None,
+    split: SplitOption = "validation",
+    own: OwnOption = None,
+    weights: WeightsOption = None,
+    items: DataOption = None,
+    input_shape: ShapeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The original against the model with a recipe, on the same items: who is hurt, is it a loss."""
+    from compress_core.cli.content import evaluation, headline, numbers_of, titled
+    from compress_core.cli.loading import open_case
+    from compress_core.measure.evaluate import compare as compared
+
+    asked = chosen(
+        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    )
+    _check_there_are_steps(asked)
+    case = open_case(asked)
+    comparison, numbers = compared(case.model, case.split, case.store), numbers_of(case)
+    rows = per_class(comparison, case.subject.classes)
+    if as_json:
+        added = {"original": _original(case), "verdict": _verdict(comparison), "per_class": rows}
+        reason = {} if comparison.has_labels else {"per_class_reason": "The items have no labels."}
+        show.print_json({**evaluation(case, numbers), **added, **reason})
+        return
+    typer.echo(headline(case))
+    show.print_table(show.NUMBER_HEADS, show.number_rows(titled(numbers)))
+    typer.echo(f"\nVerdict: {_verdict_in_words(comparison)}\n")
+    if rows:
+        _print_classes(rows)
+
+
+def _check_there_are_steps(asked: Chosen) -> None:
+    if asked.recipe is None and not asked.steps:
+        raise Refused(
+            "There is no recipe to compare with: give a YAML file, - for standard input, "
+            "or --step 'fc1: magnitude sparsity=0.9'."
+        )
+
+
+def _original(case: Case) -> show.Json:
+    from compress_core.measure.evaluate import evaluate as evaluated
+    from compress_core.model import Model
+
+    numbers = evaluated(Model.original(case.subject), case.split, case.store)
+    return {name: numbers[name].as_json() for name in ("accuracy", "ece", "bytes", "sparsity", "macs")}
+
+
+def _verdict(comparison: Comparison) -> show.Json:
+    verdict = comparison.no_loss()
+    needed = show.exact_or_missing(
+        verdict.items_to_decide, "item", "No number of items is needed or decides."
+    )
+    if needed.value is not None:
+        needed = Number(needed.value, "item", "estimated")
+    return {
+        "answer": verdict.answer,
+        "margin": show.exact(verdict.margin_points, "points").as_json(),
+        "items_to_decide": needed.as_json(),
+    }
+
+
+def _verdict_in_words(comparison: Comparison) -> str:
+    verdict = comparison.no_loss()
+    more = ""
+    if verdict.items_to_decide is not None:
+        more = f"; about {verdict.items_to_decide:,} items would decide (estimated)"
+    return (
+        f"{verdict.answer} of accuracy beyond {verdict.margin_points:g} points, "
+        f"N = {comparison.after.n:,}, at 95 % confidence{more}."
+    )
+
+
+def per_class(comparison: Comparison, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A row for each class, the worst change first, every figure as a number; empty without labels."""
+    if not comparison.has_labels:
+        return []
+    return [_class_row(row, classes) for row in comparison.per_class().to_dict("records")]
+
+
+def _class_row(row: Mapping[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
+    from compress_core.measure.intervals import wilson
+
+    n = int(row["n"])
+
+    def share(name: str) -> Number:
+        value = float(row[name])
+        low, high = wilson(round(value * n), n)
+        return Number(value, "share", "measured", float(low), float(high), n)
+
+    numbers = {
+        "accuracy_before": share("accuracy_before"),
+        "accuracy_after": share("accuracy_after"),
+        "accuracy_change": Number(
+            float(row["change"]), "points", "measured", float(row["low"]), float(row["high"]), n
+        ),
+        "p": Number(float(row["p"]), "p", "measured", n=n),
+        "p_holm": Number(float(row["p_holm"]), "p", "measured", n=n),
+    }
+    index = int(row["class"])
+    described = {"class": classes[index], "index": index, "n": n}
+    return described | {name: number.as_json() for name, number in numbers.items()}
+
+
+def _print_classes(rows: list[dict[str, Any]]) -> None:
+    cells = [
+        [
+            row["class"],
+            *(
+                show.with_interval(Number(**row[name]))
+                for name in ("accuracy_before", "accuracy_after", "accuracy_change")
+            ),
+            show.value_of(Number(**row["p_holm"])),
+            f"{row['n']:,}",
+        ]
+        for row in rows
+    ]
+    heads = ("class", ">before (95 %)", ">after (95 %)", ">change (95 %)", ">p (Holm)", ">N")
+    show.print_table(heads, cells)
+
+
+@app.command()
+def explain(
+    model: ModelArgument = None,
+    recipe: RecipeArgument = None,
+    step: StepOption = None,
+    method: MethodOption = "integrated_gradients",
+    count: ItemsOption = 50,
+    seed: SeedOption = 0,
+    split: SplitOption = "validation",
+    own: OwnOption = None,
+    weights: WeightsOption = None,
+    items: DataOption = None,
+    input_shape: ShapeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Does the compressed model still look at the same things? Similarity of maps, beside two floors."""
+    from compress_core.cli.explaining import explained, print_explanation
+    from compress_core.cli.loading import open_case
+
+    asked = chosen(
+        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    )
+    _check_there_are_steps(asked)
+    case = open_case(asked)
+    content = explained(case, method, count, seed)
+    if as_json:
+        show.print_json(content)
+    else:
+        print_explanation(case, content)

@@ -1,0 +1,92 @@
+"""Which method explains, and which item: kept in our own state, so that they outlive a change of page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from compress_core.measure.attribution import AttributionMethod, offered_methods
+from compress_core.measure.compare import Comparison
+from compress_core.store import digest
+from dashboard import engine
+from dashboard.text import _, label, literal, translated
+
+if TYPE_CHECKING:
+    from compress_core.subject.subject import Split, Subject
+
+METHOD = "slimscope.explain.method"
+ITEM = "slimscope.explain.item"
+FIRST_METHOD = "integrated_gradients"
+WIDGET = "explain.item"
+
+
+def offered(subject: Subject, split: Split) -> tuple[AttributionMethod, ...]:
+    """The methods that can explain this model."""
+    key = digest("offered methods", subject.digest, split.inputs.shape[1:])
+    return engine.store().get(key, lambda: offered_methods(subject.network, split.inputs[:1]))
+
+
+def method(place: DeltaGenerator, subject: Subject, split: Split) -> AttributionMethod | None:
+    """The method that the visitor chose among those on offer; None where there is none."""
+    choices = {found.name: found for found in offered(subject, split)}
+    if not choices:
+        place.warning(
+            _("No method can explain this model: it must answer with one score for each class."),
+            icon=":material/block:",
+        )
+        return None
+    wish = st.session_state.get(METHOD, FIRST_METHOD)
+    chosen = place.segmented_control(
+        _("Method"),
+        list(choices),
+        default=wish if wish in choices else next(iter(choices)),
+        format_func=label,
+        key=f"explain.method.{subject.digest[:12]}",
+        required=True,
+    )
+    found = choices[chosen or next(iter(choices))]
+    st.session_state[METHOD] = found.name
+    place.caption(f"{literal(translated(found.summary))} {literal(found.source)}")
+    return found
+
+
+def item(place: DeltaGenerator, comparison: Comparison) -> int:
+    """The number of the item that the visitor looks at, from 0."""
+    last = comparison.before.n - 1
+    st.session_state[WIDGET] = min(st.session_state.get(ITEM, 0), last)
+    changed = np.flatnonzero(comparison.before.predicted != comparison.after.predicted)
+    number, following = place.columns([1, 1.3], vertical_alignment="bottom", gap="small")
+    chosen = int(
+        number.number_input(
+            _("Item, 0 to {last:,}").format(last=last), 0, last, step=1, key=WIDGET, on_change=_take_over
+        )
+    )
+    following.button(
+        _("Next changed item"),
+        on_click=show,
+        args=(next_after(changed.tolist(), chosen),),
+        disabled=not len(changed),
+        help=_("{count:,} of {items:,} items are predicted differently after compression.").format(
+            count=len(changed), items=last + 1
+        ),
+        icon=":material/skip_next:",
+        width="stretch",
+    )
+    return chosen
+
+
+def show(wanted: int) -> None:
+    """Look at this item from the next run on."""
+    st.session_state[ITEM] = wanted
+
+
+def next_after(numbers: list[int], current: int) -> int:
+    """The first of the ascending numbers above the current one, or from the beginning again."""
+    return next((number for number in numbers if number > current), numbers[0] if numbers else current)
+
+
+def _take_over() -> None:
+    show(int(st.session_state[WIDGET]))

@@ -1,0 +1,54 @@
+"""What the page Explain says to somebody who sees such a map for the first time."""
+
+from __future__ import annotations
+
+from compress_core.measure.similarity import NotMeasured
+from dashboard.text import _
+
+
+def what_a_map_says(*, is_image: bool) -> str:
+    """How to read a map, in two sentences."""
+    if is_image:
+        return _(
+            "Each pixel is coloured by how much it spoke for (purple) or against (orange) the class that the "
+            "original predicts. Both maps have the same scale, so a paler map means weaker evidence."
+        )
+    return _(
+        "Each bar says how much a feature spoke for (right) or against (left) the class that the original "
+        "predicts. Both models are asked about the same class on the same scale."
+    )
+
+
+def what_floors_say() -> str:
+    """What the two floors are for, in two sentences."""
+    return _(
+        "1 means the same map. The noise floor is the original against itself after tiny noise on the input: "
+        "nothing can be expected to come closer. The random floor is the original against a network with "
+        "shuffled weights: that much likeness is chance."
+    )
+
+
+def reason_text(reason: str) -> str:
+    """Why maps were not compared, in the visitor's language."""
+    known = {
+        NotMeasured.TOO_SMALL.value: _("fewer than two input values differ from the baseline"),
+        NotMeasured.NOT_FINITE.value: _("a map holds values that are not finite"),
+        NotMeasured.CONSTANT_BEFORE.value: _("the original's map is the same everywhere"),
+        NotMeasured.CONSTANT_AFTER.value: _("the map compared with the original's is the same everywhere"),
+        NotMeasured.NO_NEIGHBOURS.value: _("the measure needs an image of at least 3 x 3 pixels"),
+    }
+    return known.get(reason, reason)
+
+
+def verdict(median: float, noise: float, random: float) -> str:
+    """Where a median lies between the two floors, in words; the numbers stand beside it."""
+    if median >= noise:
+        return _("As alike as the original is to itself under noise: it looks at the same things.")
+    if median <= random:
+        return _("No more alike than chance: it looks at other things.")
+    place = (median - random) / (noise - random)
+    if place >= 0.75:  # noqa: PLR2004 - three quarters of the way
+        return _("Closer to the noise floor than to chance: it mostly looks at the same things.")
+    if place >= 0.25:  # noqa: PLR2004 - a quarter of the way
+        return _("Between the noise floor and chance: part of what it looks at has changed.")
+    return _("Closer to chance than to the noise floor: it mostly looks at other things.")

@@ -1,0 +1,100 @@
+"""Opening a model without losing the work on another one. Needs no torch until a model is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import streamlit as st
+
+from compress_core.subject.cards import cards
+from dashboard import state
+from dashboard.text import QUERY_KEY
+
+if TYPE_CHECKING:
+    from compress_core.subject.subject import Subject
+
+TUNE, WEIGHTS, BEHAVIOUR = "pages/tune.py", "pages/weights.py", "pages/behaviour.py"
+SET_ASIDE = "slimscope.set_aside"
+MOST_SET_ASIDE = 6
+DEMO_MODEL = "lenet5"
+DEMO_LAYER = "fc1"
+DEMO_SPARSITY = 0.9
+DEMO_BITS = 4
+DEMO: Mapping[str, Any] = MappingProxyType(
+    {
+        "layers": [
+            {
+                "match": DEMO_LAYER,
+                "steps": [
+                    {"technique": "magnitude", "sparsity": DEMO_SPARSITY},
+                    {"technique": "uniform", "bits": DEMO_BITS},
+                ],
+            }
+        ]
+    }
+)
+
+
+def go(page: str) -> NoReturn:
+    """Show a page; a language that the link asks for is asked for there as well."""
+    said = st.query_params.get(QUERY_KEY)
+    st.switch_page(page, query_params={QUERY_KEY: said} if said else None)
+
+
+def set_aside() -> Mapping[str, state.Workspace]:
+    """Work on models other than the open one, the latest last."""
+    kept: dict[str, state.Workspace] = st.session_state.get(SET_ASIDE, {})
+    now = state.current()
+    return MappingProxyType({model: w for model, w in kept.items() if now is None or model != now.model})
+
+
+def open_model(model: str) -> state.Workspace:
+    """Work on a model, where the visitor left it; what was open is set aside. Raises Refused."""
+    now = state.current()
+    if now is not None and now.model == model:
+        return now
+    before = set_aside()
+    if model in before:
+        latest = max(before[model].version, now.version if now else 0)
+        state.keep(replace(before[model], version=latest + 1))
+    else:
+        state.open_model(model)
+    kept = {name: w for name, w in before.items() if name != model}
+    if now is not None and has_work(now):
+        kept[now.model] = now
+    st.session_state[SET_ASIDE] = dict(list(kept.items())[-MOST_SET_ASIDE:])
+    return state.required()
+
+
+def has_work(workspace: state.Workspace) -> bool:
+    """Whether leaving this workspace would lose something."""
+    return bool(workspace.recipe.layers or workspace.snapshots or workspace.past or workspace.locked)
+
+
+def open_demo() -> None:
+    """The demo: a recipe on one layer of a sample model, as an edit, so that Undo takes it back."""
+    from compress_core.recipe import parse_recipe
+
+    state.keep(replace(state.with_recipe(open_model(DEMO_MODEL), parse_recipe(DEMO)), layer=DEMO_LAYER))
+
+
+def open_snapshot(model: str, name: str) -> None:
+    """A recipe that was kept under a name, as an edit of its model."""
+    workspace = open_model(model)
+    state.keep(state.edited(workspace, workspace.snapshots[name]))
+
+
+def title_of(model: str) -> str:
+    """What a model is called, without loading it."""
+    if model in cards():
+        return cards()[model].title
+    return uploads()[model].title if model in uploads() else model
+
+
+def uploads() -> Mapping[str, Subject]:
+    """The models that the visitor uploaded, the latest last, under the names to open them by."""
+    kept: dict[str, Subject] = st.session_state.get(state.UPLOADS, {})
+    return MappingProxyType(dict(kept))

@@ -1,0 +1,67 @@
+"""What was understood of an uploaded model, and what was left alone, with the reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.text import _, literal, translated
+
+if TYPE_CHECKING:
+    from compress_core.subject.subject import Split, Subject
+
+
+def understood(subject: Subject) -> None:
+    """Architecture, form of the input, items, layers, broken weights."""
+    st.markdown(f"**{literal(subject.title)}**\n\n{literal(translated(subject.summary))}")
+    st.caption(
+        _("{parameters:,} parameters · input {shape} · {classes} classes").format(
+            parameters=subject.parameters,
+            shape=" x ".join(map(str, subject.input.shape)),
+            classes=len(subject.classes),
+        )
+    )
+    st.markdown("\n".join(f"- {line}" for line in _items(subject)))
+    for layer, count in subject.problems.items():
+        st.error(
+            _("{layer} holds {count} weights that are NaN or infinite.").format(
+                layer=literal(layer), count=count
+            ),
+            icon=":material/error:",
+        )
+    if subject.layers:
+        _layers(subject)
+    else:
+        st.warning(_("No layer of this model can be compressed."), icon=":material/block:")
+    for left in subject.untouched:
+        st.caption(
+            _("Left alone: {layer} ({kind}): {reason}").format(
+                layer=literal(left.name), kind=literal(_(left.kind)), reason=_(left.reason)
+            )
+        )
+
+
+def _items(subject: Subject) -> list[str]:
+    if not subject.splits:
+        return [_("No items: sizes and weights can be seen, accuracy and behaviour cannot.")]
+    return [_split(split) for split in subject.splits.values()]
+
+
+def _split(split: Split) -> str:
+    template = (
+        _("{items:,} {split} items with labels")
+        if split.labels is not None
+        else _("{items:,} {split} items without labels: answers are compared, not counted right")
+    )
+    return template.format(items=len(split), split=_(split.name))
+
+
+def _layers(subject: Subject) -> None:
+    columns = {
+        _("layer"): [layer.name for layer in subject.layers],
+        _("kind"): [_(layer.kind) for layer in subject.layers],
+        _("weights"): [layer.weights for layer in subject.layers],
+    }
+    with st.expander(_("{count} layers can be compressed").format(count=len(subject.layers))):
+        st.dataframe(columns, hide_index=True, width="stretch")

@@ -1,0 +1,134 @@
+"""Tune, Weights and Behaviour, run as Streamlit runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from compress_core.recipe import Resolved, Setting
+from dashboard.links import encoded
+from dashboard.state import KEY
+
+APP = str(Path(__file__).parent.parent / "app.py")
+PAGES = ("tune", "weights", "behaviour")
+PRUNED = [["fc1", [Setting.of("magnitude", sparsity=0.9).as_json(), Setting.of("uniform", bits=4).as_json()]]]
+
+
+def opened(page: str, model: str = "lenet300", recipe: object = None, language: str = "en") -> AppTest:
+    """A page with a model and a recipe, as a link opens it."""
+    app = AppTest.from_file(APP, default_timeout=90)
+    app.query_params["m"] = model
+    app.query_params["r"] = encoded(recipe)
+    app.query_params["lang"] = language
+    app.run()
+    return app.switch_page(f"pages/{page}.py").run()
+
+
+def assert_fine(app: AppTest) -> None:
+    assert not app.exception, [e.message for e in app.exception]
+    assert app.title, "a page has a title"
+
+
+def recipe_of(app: AppTest) -> Resolved:
+    recipe: Resolved = app.session_state[KEY].recipe
+    return recipe
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("page", PAGES)
+def test_page_shows_a_compressed_model(page: str, language: str) -> None:
+    assert_fine(opened(page, recipe=PRUNED, language=language))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_shows_an_untouched_table_model(page: str) -> None:
+    assert_fine(opened(page, "tabular"))
+
+
+def test_titles_speak_the_language_of_the_link() -> None:
+    assert opened("behaviour").title[0].value == "Who is hurt?"
+    assert opened("behaviour", language="zh").title[0].value != "Who is hurt?"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_without_a_model_leads_to_start(page: str) -> None:
+    app = AppTest.from_file(APP, default_timeout=90).run()
+    app = app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception
+    assert KEY not in app.session_state
+
+
+def test_bad_link_is_said_and_does_no_harm() -> None:
+    app = AppTest.from_file(APP, default_timeout=90)
+    app.query_params["m"] = "lenet300"
+    app.query_params["r"] = "this is not a recipe"
+    app.run()
+    assert not app.exception
+    assert any("damaged" in warning.value for warning in app.warning)
+
+
+def test_rule_for_all_layers_prunes_the_network_to_that_share_and_undo_takes_it_back() -> None:
+    app = opened("tune")
+    app.slider(key=next(s.key for s in app.slider if s.key.endswith(".prune"))).set_value(80.0).run()
+    assert_fine(app)
+    settings = {name: steps[0].as_json() for name, steps in recipe_of(app).layers}
+    assert settings.keys() == {"fc1", "fc2", "fc3"}
+    assert all(s["sparsity"] == 0.8 and s["scope"] == "network" for s in settings.values())
+    app.button(key="slimscope.undo").click().run()
+    assert recipe_of(app).layers == ()
+    app.button(key="slimscope.redo").click().run()
+    assert len(recipe_of(app).layers) == 3
+
+
+def test_choosing_a_technique_adds_its_step_and_none_takes_it_out() -> None:
+    app = opened("tune")
+    key = next(s.key for s in app.selectbox if s.key.endswith("QUANTIZE.technique"))
+    app.selectbox(key=key).set_value("power_of_two").run()
+    assert_fine(app)
+    assert [s.technique for s in recipe_of(app).by_layer["fc1"]] == ["power_of_two"]
+    key = next(s.key for s in app.selectbox if s.key.endswith("QUANTIZE.technique"))
+    app.selectbox(key=key).set_value("").run()
+    assert recipe_of(app).layers == ()
+
+
+def test_recipe_typed_as_text_is_applied_and_a_wrong_one_is_refused_in_words() -> None:
+    app = opened("tune")
+    area = app.text_area[0]
+    area.set_value("layers: [{match: fc2, steps: [{technique: kmeans, bits: 3}]}]").run()
+    next(b for b in app.button if b.label == "Apply").click().run()
+    assert list(recipe_of(app).by_layer) == ["fc2"]
+    app.text_area[0].set_value("layers: [{match: nowhere, steps: [uniform]}]").run()
+    next(b for b in app.button if b.label == "Apply").click().run()
+    assert list(recipe_of(app).by_layer) == ["fc2"]
+    assert any("nowhere" in warning.value for warning in app.warning)
+
+
+def test_snapshot_comes_back_after_other_edits() -> None:
+    app = opened("tune", recipe=PRUNED)
+    before = recipe_of(app).sha
+    app.text_input(key="snapshot.name").set_value("mine").run()
+    next(b for b in app.button if b.label == "Save this recipe").click().run()
+    next(b for b in app.button if b.label == "Reset all").click().run()
+    assert recipe_of(app).layers == ()
+    app.button(key="snapshot.0.open").click().run()
+    assert recipe_of(app).sha == before
+
+
+def test_two_sessions_do_not_see_each_other() -> None:
+    one, other = opened("tune", recipe=PRUNED), opened("tune")
+    one.run()
+    assert recipe_of(other).layers == ()
+    assert len(recipe_of(one).layers) == 1
+
+
+def test_link_of_one_session_opens_the_same_view_in_another() -> None:
+    app = opened("tune", recipe=PRUNED)
+    link = {key: values[0] if isinstance(values, list) else values for key, values in app.query_params.items()}
+    other = AppTest.from_file(APP, default_timeout=90)
+    for key, value in link.items():
+        other.query_params[key] = value
+    other.run()
+    assert recipe_of(other).sha == recipe_of(app).sha
+    assert other.session_state[KEY].layer == app.session_state[KEY].layer

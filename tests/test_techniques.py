@@ -1,0 +1,540 @@
+"""Every technique, those not written yet included: what its signature promises; then each one's own theorem."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.utils import prune
+
+from compress_core.answers import Factored, Pruned, Quantised, Scores
+from compress_core.apply import generator_for
+from compress_core.coded import Coded, read_stored
+from compress_core.errors import Refused
+from compress_core.levels import Exponential, Grid, Table
+from compress_core.select import Selection, select
+from compress_core.statistics.singular_vectors import singular_vectors
+from compress_core.technique import Technique, techniques
+from compress_core.techniques.low_rank import low_rank
+from compress_core.techniques.magnitude import magnitude
+from compress_core.techniques.random_pruning import random_pruning
+from tests.technique_cases import answer, bad_values, coded, good_values, nasty_weights, strategy
+
+ALL = techniques()
+KNOBS = [(name, knob) for name, method in ALL.items() for knob in method.knobs.model_fields]
+NASTY = nasty_weights()
+QUANTIZERS = [name for name, method in ALL.items() if method.answer is Quantised]
+CRITERIA = [name for name, method in ALL.items() if method.is_criterion]
+
+
+def drawn(rows: int, inputs: int, seed: int = 0) -> Tensor:
+    return torch.randn(rows, inputs, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_sound(part: Coded) -> None:
+    """Finite, counted to the byte, and read back to the same values."""
+    values = part.values
+    assert torch.isfinite(values).all()
+    stored = part.stored()
+    assert part.bits.total == 8 * sum(t.nbytes for t in stored.values())
+    assert {n: tuple(t.shape) for n, t in stored.items()} == {n: shape for n, (_, shape) in part.entries().items()}
+    form = json.loads(json.dumps(part.form()))
+    assert torch.equal(read_stored(stored, form), values)
+    assert part.zeros.total == int((values == 0).sum())
+    assert min(part.zeros.pruned, part.zeros.quantized, part.zeros.original) >= 0
+
+
+def assert_same(one: object, two: object) -> None:
+    """Two answers hold the same numbers."""
+    match one:
+        case Tensor():
+            assert torch.equal(one, two)
+        case Scores() | Pruned() | Quantised() | Factored() | Grid() | Exponential() | Table():
+            assert type(one) is type(two)
+            for field, value in vars(one).items():
+                assert_same(value, vars(two)[field])
+        case _:
+            assert one == two
+
+
+# Every technique ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_technique_says_what_it_does_and_where_it_comes_from(name):
+    method = ALL[name]
+    assert 20 < len(method.summary) < 140
+    assert method.summary.endswith(".")
+    assert any(c.isdigit() for c in method.source), "a source has a year"
+    assert "weight" in method.details
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_technique_has_a_json_schema_with_a_text_for_each_knob(name):
+    schema = ALL[name].knobs.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert all(len(knob["description"]) > 10 for knob in schema["properties"].values())
+
+
+@pytest.mark.parametrize(("name", "knob"), KNOBS)
+def test_edge_values_of_a_knob_are_taken_and_kept(name, knob):
+    method = ALL[name]
+    for value in good_values(method.knobs.model_fields[knob]):
+        checked = method.validated({knob: value})
+        assert getattr(checked, knob) == value
+        assert method.validated(dict(checked)) == checked
+
+
+@pytest.mark.parametrize(("name", "knob"), KNOBS)
+def test_invalid_values_are_refused_by_the_name_of_the_knob(name, knob):
+    method = ALL[name]
+    for value in bad_values(method.knobs.model_fields[knob]):
+        with pytest.raises(Refused) as refused:
+            method.validated({knob: value})
+        assert knob in str(refused.value)
+        assert name in str(refused.value)
+        assert "alue error" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_unknown_knob_is_refused_with_the_names_there_are(name):
+    with pytest.raises(Refused, match=f"{name} has no knob strength; it has {next(iter(ALL[name].knobs.model_fields))}"):
+        ALL[name].validated({"strength": 1})
+
+
+@pytest.mark.parametrize("case", NASTY)
+@pytest.mark.parametrize("name", ALL)
+def test_nasty_weights_decode_to_finite_values_that_the_file_holds(name, case):
+    weight = NASTY[case]
+    for part in coded(ALL[name], weight):
+        assert_sound(part)
+
+
+@pytest.mark.parametrize("case", NASTY)
+@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
+def test_quantized_pruned_weights_stay_zero_and_the_file_holds_them(name, case, share):
+    weight = NASTY[case]
+    kept = torch.rand(weight.shape, generator=torch.Generator().manual_seed(3)) >= share
+    for part in coded(ALL[name], weight, kept):
+        assert_sound(part)
+        assert not part.values[~kept].any()
+
+
+@pytest.mark.parametrize("name", ALL)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_knob_values_give_a_sound_weight_or_a_refusal(name, data):
+    method = ALL[name]
+    given_knobs = {
+        knob: data.draw(strategy(field), label=knob)
+        for knob, field in method.knobs.model_fields.items()
+        if data.draw(st.booleans(), label=f"set {knob}")
+    }
+    rows, inputs = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 9))
+    weight = drawn(rows, inputs, data.draw(st.integers(0, 99)))
+    try:
+        parts = coded(method, weight, **given_knobs)
+    except Refused as refused:
+        assert str(refused).endswith(".")
+        return
+    for part in parts:
+        assert_sound(part)
+
+
+@pytest.mark.parametrize("case", ["random", "zero rows", "huge"])
+@pytest.mark.parametrize("name", ALL)
+def test_a_technique_changes_nothing_and_answers_the_same_again(name, case):
+    weight = NASTY[case].clone()
+    first, second = answer(ALL[name], weight), answer(ALL[name], weight)
+    assert torch.equal(weight, NASTY[case])
+    assert_same(first, second)
+    for part in coded(ALL[name], weight):
+        part.decode_into(torch.empty_like(part.weight))
+    assert torch.equal(weight, NASTY[case])
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("scope", ["row", "layer", "network"])
+def test_masks_only_ever_lose_weights_when_sparsity_grows(name, scope):
+    weight = torch.round(drawn(8, 24), decimals=1)
+    before = torch.ones_like(weight, dtype=torch.bool)
+    for sparsity in np.linspace(0, 1, 33):
+        (part,) = coded(ALL[name], weight, sparsity=float(sparsity), scope=scope)
+        assert not (part.kept.mask & ~before).any()
+        before = part.kept.mask
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("sparsity", [0.0, 0.01, 0.29, 0.333, 0.5, 0.57, 0.905, 1.0])
+def test_exactly_the_share_is_removed_whatever_ties_there_are(name, sparsity):
+    for weight in (drawn(10, 10), NASTY["ties"], NASTY["all zero"], NASTY["constant"]):
+        (part,) = coded(ALL[name], weight, sparsity=sparsity)
+        removed = round(sparsity * weight.numel())
+        assert int((~part.kept.mask).sum()) == removed == part.zeros.pruned
+        assert part.kept.count == int(part.kept.mask.sum())
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_a_weight_takes_no_more_levels_than_its_bits_can_name(name, bits):
+    weight = drawn(4, 600)
+    (part,) = coded(ALL[name], weight, bits=bits)
+    for row in part.values:
+        assert len(row.unique()) <= 2**bits
+    assert part.bits_for_each_value <= bits
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_every_weight_goes_to_its_nearest_level(name):
+    weight = drawn(3, 400)
+    for bits in (2, 3, 5):
+        (part,) = coded(ALL[name], weight, bits=bits)
+        for row, values in enumerate(part.values):
+            levels = part.quantised.levels.levels(row).double()
+            best = (weight[row].double()[:, None] - levels).abs().min(dim=1).values
+            assert torch.allclose((weight[row] - values).abs().double(), best, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_quantizing_what_is_quantized_changes_nothing(name, bits):
+    (once,) = coded(ALL[name], drawn(5, 200), bits=bits)
+    (twice,) = coded(ALL[name], once.values, bits=bits)
+    assert torch.allclose(once.values, twice.values, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_more_bits_never_err_more(name):
+    weight = drawn(6, 300)
+    errors = [float((coded(ALL[name], weight, bits=b)[0].values - weight).square().sum()) for b in range(2, 9)]
+    assert all(after <= before * 1.0001 for before, after in itertools.pairwise(errors))
+
+
+# Magnitude and random pruning --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sparsity", [0.1, 0.29, 0.5, 0.9])
+def test_magnitude_removes_what_torch_prunes(sparsity):
+    layer = nn.Linear(37, 23)
+    weight = layer.weight.detach().clone()
+    prune.l1_unstructured(layer, "weight", round(sparsity * weight.numel()))
+    (part,) = coded(ALL["magnitude"], weight, sparsity=sparsity)
+    assert torch.equal(part.kept.mask, layer.weight_mask.bool())
+    assert torch.equal(part.values, layer.weight.detach())
+
+
+@pytest.mark.parametrize("sparsity", [0.1, 0.29, 0.5, 0.9])
+def test_magnitude_over_the_network_removes_what_torch_prunes_globally(sparsity):
+    layers = [nn.Linear(700, 30), nn.Linear(11, 5), nn.Linear(300, 120)]
+    weights = [layer.weight.detach().clone() for layer in layers]
+    total = sum(w.numel() for w in weights)
+    prune.global_unstructured(
+        [(layer, "weight") for layer in layers], prune.L1Unstructured, amount=round(sparsity * total)
+    )
+    choice = Selection(sparsity=sparsity, scope="network")
+    kept = select([magnitude(w) for w in weights], [w.shape for w in weights], ["a", "b", "c"], choice, None)
+    for part, layer, weight in zip(kept, layers, weights, strict=True):
+        assert torch.equal(part.mask, layer.weight_mask.bool())
+        assert part.count == int(part.mask.sum())
+        assert torch.equal(Coded(weight, part).values, layer.weight.detach())
+
+
+def test_random_pruning_is_the_same_for_a_seed_and_another_for_each_layer():
+    weight = drawn(40, 50)
+
+    def mask(seed, name):
+        return coded(ALL["random_pruning"], weight, name=name, seed=seed)[0].kept.mask
+
+    assert torch.equal(mask(1, "fc1"), mask(1, "fc1"))
+    for other in (mask(2, "fc1"), mask(1, "fc2")):
+        assert 0.4 < float((mask(1, "fc1") == other).float().mean()) < 0.6
+
+
+def test_random_pruning_does_not_look_at_the_weight_nor_at_the_global_seed():
+    torch.manual_seed(0)
+    one = random_pruning(drawn(5, 6), generator_for(3, "fc1")).values
+    torch.manual_seed(1)
+    assert torch.equal(one, random_pruning(torch.zeros(5, 6), generator_for(3, "fc1")).values)
+
+
+# Threshold ---------------------------------------------------------------------------------------------------
+
+
+def test_threshold_keeps_what_reaches_the_share_of_the_largest():
+    weight = torch.tensor([[0.1, -0.5, 1.0], [-2.0, 0.99, 0.0]])
+    assert coded(ALL["threshold"], weight, share=0.5)[0].values.tolist() == [[0, 0, 1], [-2, 0, 0]]
+    assert coded(ALL["threshold"], weight, share=1.0)[0].kept.count == 1
+    assert coded(ALL["threshold"], weight, share=0.0)[0].kept.count == 6
+
+
+# Uniform and affine ------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 999), st.integers(2, 8), st.sampled_from(["tensor", "row", "group:4", "group:5"]))
+def test_uniform_errs_by_at_most_half_a_step_and_keeps_zero(seed, bits, scale_per):
+    weight = drawn(7, 20, seed)
+    weight[2, 3] = 0
+    (part,) = coded(ALL["uniform"], weight, bits=bits, scale_per=scale_per)
+    grid = part.quantised.levels
+    step = grid.decode(torch.ones_like(weight))
+    assert ((part.values - weight).abs() <= step / 2 * (1 + 1e-5)).all()
+    assert part.values[2, 3] == 0
+    assert grid.high - grid.low + 1 == 2**bits - 1
+    assert torch.equal(grid.decode(grid.encode(weight)), part.values)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_uniform_equals_fake_quantization_of_torch(bits):
+    weight = drawn(30, 50)
+    high = 2 ** (bits - 1) - 1
+    scale = weight.abs().amax(1) / high
+    zero_point = torch.zeros(30, dtype=torch.int32)
+    peer = torch.fake_quantize_per_channel_affine(weight, scale, zero_point, 0, -high, high)
+    assert torch.equal(coded(ALL["uniform"], weight, bits=bits, scale_per="row")[0].values, peer)
+    peer = torch.fake_quantize_per_tensor_affine(weight, float(weight.abs().max() / high), 0, -high, high)
+    ours = coded(ALL["uniform"], weight, bits=bits, scale_per="tensor")[0].values
+    assert torch.allclose(ours, peer, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("shift", [-3.0, -0.7, 0.0, 2.0])
+def test_affine_equals_fake_quantization_of_torch_with_its_zero_point(bits, shift):
+    weight = drawn(30, 50) + shift
+    (part,) = coded(ALL["affine"], weight, bits=bits, scale_per="tensor")
+    grid = part.quantised.levels
+    assert 0 <= int(grid.zero_point) <= 2**bits - 1 == grid.high
+    peer = torch.fake_quantize_per_tensor_affine(
+        weight, grid.scale.view(()), grid.zero_point.view(()).int(), 0, grid.high
+    )
+    assert torch.equal(part.values, peer)
+
+
+@pytest.mark.parametrize("shift", [-3.0, 0.0, 0.4, 2.0])
+@pytest.mark.parametrize("scale_per", ["tensor", "row", "group:5"])
+def test_affine_covers_the_weights_and_zero_and_errs_by_half_a_step(shift, scale_per):
+    weight = drawn(9, 35) + shift
+    weight[:, ::5] = 0
+    (part,) = coded(ALL["affine"], weight, bits=4, scale_per=scale_per)
+    grid = part.quantised.levels
+    step = grid.decode(torch.ones_like(weight)) - grid.decode(torch.zeros_like(weight))
+    assert ((part.values - weight).abs() <= step / 2 * (1 + 1e-4)).all()
+    assert not part.values[:, ::5].any()
+
+
+@pytest.mark.parametrize("name", ["uniform", "affine", "power_of_two"])
+def test_a_group_is_scaled_as_if_it_were_alone(name):
+    weight = drawn(6, 20)
+    whole = coded(ALL[name], weight, bits=3, scale_per="group:8")[0].values
+    alone = [coded(ALL[name], part.contiguous(), bits=3, scale_per="row")[0].values for part in weight.split(8, dim=1)]
+    assert torch.equal(whole, torch.cat(alone, dim=1))
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_pruned_weights_do_not_widen_the_range(name):
+    weight = drawn(6, 60)
+    kept = weight.abs() < 1
+    (part,) = coded(ALL[name], weight, kept, bits=4)
+    (alone,) = coded(ALL[name], weight * kept, kept, bits=4)
+    assert torch.equal(part.values, alone.values)
+    assert part.values.abs().max() <= 1.15
+
+
+@pytest.mark.parametrize("name", ["uniform", "affine", "power_of_two"])
+def test_a_group_wider_than_the_layer_is_refused(name):
+    with pytest.raises(Refused, match="Groups of 64 inputs do not fit a layer with 20 inputs: choose"):
+        coded(ALL[name], drawn(3, 20), scale_per="group:64")
+
+
+# Power of two ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=20), st.integers(2, 6))
+def test_power_of_two_finds_the_nearest_level_as_brute_force_does(values, bits):
+    weight = torch.tensor([values])
+    (part,) = coded(ALL["power_of_two"], weight, bits=bits)
+    top = int(part.quantised.levels.top)
+    powers = [2.0 ** (top - i) for i in range(2 ** (bits - 1) - 1)]
+    levels = torch.tensor([0.0, *powers, *(-p for p in powers)], dtype=torch.float64)
+    best = (weight.double().T - levels).abs().min(dim=1).values
+    assert torch.equal((weight - part.values).abs().double()[0], best)
+
+
+@pytest.mark.parametrize(("largest", "top"), [(1.0, 0), (1.49, 0), (1.5, 1), (2.0, 1), (0.3, -2), (0.4, -1)])
+def test_the_highest_power_is_the_one_nearest_to_the_largest_weight(largest, top):
+    # Zhou et al. 2017, eq. 3: floor(log2(4 s / 3))
+    (part,) = coded(ALL["power_of_two"], torch.tensor([[largest, -0.1]]))
+    assert int(part.quantised.levels.top) == top == math.floor(math.log2(4 * largest / 3))
+
+
+# k-means -----------------------------------------------------------------------------------------------------
+
+SHAPES_OF_WEIGHTS = {
+    "normal": lambda r: r.normal(size=4000),
+    "heavy tails": lambda r: r.standard_t(2, size=4000),
+    "two hills": lambda r: np.concatenate([r.normal(-5, 0.1, 1500), r.normal(4, 1, 2500)]),
+    "few": lambda r: r.normal(size=120),
+    "many zeros": lambda r: r.normal(size=3000) * (r.random(3000) < 0.1),
+    "islands": lambda r: r.integers(0, 40, 3000) + r.normal(0, 0.01, 3000),
+}
+
+
+@pytest.mark.parametrize("bits", [2, 4, 5])
+@pytest.mark.parametrize("shape", SHAPES_OF_WEIGHTS)
+def test_kmeans_errs_no_more_than_scikit_learn(shape, bits):
+    from sklearn.cluster import KMeans
+
+    values = SHAPES_OF_WEIGHTS[shape](np.random.default_rng(0)).astype(np.float32)
+    (part,) = coded(ALL["kmeans"], torch.from_numpy(values)[None], bits=bits)
+    peer = KMeans(2**bits, n_init=2, random_state=0).fit(values[:, None].astype(np.float64))
+    ours = float((part.values[0] - torch.from_numpy(values)).double().square().sum())
+    assert ours <= peer.inertia_ * 1.001
+
+
+@pytest.mark.parametrize("table_per", ["tensor", "row"])
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_each_level_is_the_mean_of_the_kept_weights_nearest_to_it(table_per, bits):
+    weight = drawn(5, 80)
+    kept = torch.rand(weight.shape, generator=torch.Generator().manual_seed(0)) < 0.7
+    (part,) = coded(ALL["kmeans"], weight, kept, bits=bits, table_per=table_per)
+    codes = part.quantised.levels.encode(weight)
+    for row in range(5) if table_per == "row" else [slice(None)]:
+        for code, level in enumerate(part.quantised.levels.levels(row if table_per == "row" else 0)):
+            mine = weight[row][(codes[row] == code) & kept[row]]
+            assert torch.isclose(mine.double().mean(), level.double(), atol=1e-6)
+
+
+@pytest.mark.parametrize("table_per", ["tensor", "row"])
+def test_no_more_distinct_weights_than_levels_stay_as_they_are(table_per):
+    weight = torch.tensor([[0.1, 0.1, 0.1], [-7.0, 3.0, 0.1]])
+    (part,) = coded(ALL["kmeans"], weight, bits=2, table_per=table_per)
+    assert torch.equal(part.values, weight)
+    (one,) = coded(ALL["kmeans"], torch.full((4, 5), 0.3), bits=8)
+    assert torch.equal(one.values, torch.full((4, 5), 0.3))
+    assert one.quantised.levels.table.tolist() == [[pytest.approx(0.3)]]
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(-100, 100, width=16), min_size=3, max_size=9), st.integers(0, 1))
+def test_four_levels_for_few_weights_are_the_best_there_are(values, seed):
+    ordered = sorted(values)
+    (part,) = coded(ALL["kmeans"], torch.tensor([values]), bits=2)
+
+    def spread(piece):
+        return sum((v - sum(piece) / len(piece)) ** 2 for v in piece) if piece else 0.0
+
+    cuts = itertools.combinations_with_replacement(range(len(ordered) + 1), 3)
+    best = min(sum(spread(ordered[a:b]) for a, b in itertools.pairwise((0, *c, len(ordered)))) for c in cuts)
+    assert float((part.values - torch.tensor([values])).double().square().sum()) <= best * 1.0001 + 1e-6
+
+
+@pytest.mark.parametrize("bits", [2, 4, 6, 8])
+@pytest.mark.parametrize("case", ["normal", "outlier", "narrow"])
+def test_the_fast_way_to_the_nearest_level_is_exact(bits, case):
+    weight = drawn(300, 301)
+    weight = {"normal": weight, "outlier": weight.clone(), "narrow": weight * 1e-33}[case]
+    if case == "outlier":
+        weight[0, 0] = 1e30
+    (part,) = coded(ALL["kmeans"], weight, bits=bits)
+    table = part.quantised.levels.table[0].double()
+    exact = torch.bucketize(weight.double(), (table[1:] + table[:-1]) / 2)
+    assert torch.equal(part.quantised.levels.encode(weight), exact.to(torch.int16))
+    assert torch.equal(part.values, part.quantised.levels.table[0][exact])
+
+
+# Low rank ----------------------------------------------------------------------------------------------------
+
+
+def product(factors: Factored) -> Tensor:
+    return (factors.second @ factors.first).flatten(0, 1)
+
+
+@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (25, 25), (1, 9), (9, 1)])
+def test_low_rank_errs_as_little_as_the_singular_values_allow(shape):
+    weight = drawn(*shape)
+    values = torch.linalg.svdvals(weight.double())
+    for rank in range(1, min(shape) + 1):
+        factors = answer(ALL["low_rank"], weight, rank=rank)
+        error = float((product(factors) - weight).double().square().sum())
+        assert error == pytest.approx(float(values[rank:].square().sum()), abs=1e-8 * float(values.square().sum()))
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 999), st.integers(1, 5))
+def test_low_rank_beats_any_other_factors_of_its_rank(seed, rank):
+    weight = drawn(12, 8, seed)
+    ours = (product(answer(ALL["low_rank"], weight, rank=rank)) - weight).square().sum()
+    left = drawn(12, rank, seed + 1)
+    best_right = torch.linalg.lstsq(left, weight).solution
+    assert ours <= (left @ best_right - weight).square().sum() * 1.00001
+
+
+@pytest.mark.parametrize("case", ["random", "huge", "outlier", "zero rows", "denormal", "all zero", "ties"])
+def test_full_rank_reproduces_the_weight(case):
+    weight = NASTY[case]
+    factors = answer(ALL["low_rank"], weight, rank=min(weight.shape))
+    assert torch.allclose(product(factors), weight, rtol=0, atol=float(weight.abs().max()) * 1e-5)
+
+
+def test_singular_values_equal_those_of_torch():
+    weight = drawn(60, 40) @ torch.diag(torch.logspace(0, -6, 40))
+    ours = singular_vectors(weight, 1)
+    values = torch.linalg.svdvals(weight.double())
+    assert torch.allclose(ours.values[0], values, atol=1e-7 * float(values[0]))
+    assert torch.allclose(ours.right[0].T @ ours.right[0], torch.eye(40), atol=1e-5)
+
+
+def test_groups_are_factored_each_by_itself():
+    weight = drawn(12, 10)
+    whole = low_rank(weight, singular_vectors(weight, 3), rank=2)
+    assert whole.first.shape == (3, 2, 10)
+    assert whole.second.shape == (3, 4, 2)
+    alone = [product(low_rank(part, singular_vectors(part, 1), rank=2)) for part in weight.split(4)]
+    assert torch.allclose(product(whole), torch.cat(alone), atol=1e-5)
+
+
+@pytest.mark.parametrize("energy", [0.001, 0.5, 0.9, 0.999, 1.0])
+def test_energy_picks_the_lowest_rank_that_keeps_it(energy):
+    weight = drawn(20, 30)
+    squared = torch.linalg.svdvals(weight.double()).square()
+    share = squared.cumsum(0) / squared.sum()
+    rank = answer(ALL["low_rank"], weight, energy=energy).rank
+    assert share[rank - 1] >= energy - 1e-8
+    assert rank == 1 or share[rank - 2] < energy
+
+
+def test_a_weight_of_zeros_needs_rank_one():
+    assert answer(ALL["low_rank"], torch.zeros(5, 7)).rank == 1
+
+
+def test_a_rank_above_the_highest_is_refused():
+    with pytest.raises(Refused, match="A weight of 5 x 7 has rank 5 at most, but rank 6 was asked for: choose"):
+        answer(ALL["low_rank"], drawn(5, 7), rank=6)
+
+
+def test_a_new_technique_is_declared_by_one_function():
+    from compress_core.technique import _declared
+
+    def ternary(weight: Tensor, kept: Tensor) -> Quantised:
+        """Round to three levels.
+
+        weight, kept [out, in].
+
+        Li et al. 2016, arXiv:1605.04711.
+        """
+        return Quantised(Table(torch.tensor([[-1.0, 0.0, 1.0]])))
+
+    method = _declared(ternary)
+    assert isinstance(method, Technique)
+    assert (method.name, method.needs, method.source) == ("ternary", ("weight", "kept"), "Li et al. 2016, arXiv:1605.04711.")
+    (part,) = coded(method, drawn(3, 4))
+    assert_sound(part)

@@ -79,7 +79,8 @@ def _try_out(model: Model) -> None:
 def _start(subject: Subject, layer: Layer, store: Store) -> Part:
     if layer.name in subject.problems:
         raise Refused(
-            "{layer} holds {count} weights that are NaN or infinite: repair the model or leave this layer out.",
+            "{layer} holds {count} weights that are NaN or infinite: "
+            "repair the model or leave this layer out.",
             layer=layer.name,
             count=subject.problems[layer.name],
         )
@@ -152,7 +153,7 @@ def _select_among(members: Sequence[Part], setting: Setting, store: Store) -> Se
     kept: tuple[Kept, ...] = store.get(
         key,
         lambda: select(scores, shapes, names, choice, ranking),
-        lambda masks: sum(p.coded.weight.numel() for p in members),
+        lambda _: sum(p.coded.weight.numel() for p in members),
     )
     return [
         replace(part, coded=replace(part.coded, kept=mask), key=digest(key, part.layer.name))

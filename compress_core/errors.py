@@ -25,6 +25,10 @@ def _rebuild(text: str, values: dict[str, object]) -> Refused:
     return Refused(text, **values)
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring = 2, 4, 4, 60
+
+
 def shortened(value: object) -> str:
     """A value from a file as an error shows it: a few aliases in YAML can stand for a gigabyte."""
-    return reprlib.repr(value)
+    return _SHORT.repr(value)

@@ -105,10 +105,8 @@ class Model:
     def _coded_in_file(self) -> tuple[tuple[str, Coded], ...]:
         """Every weight that is stored in coded form; projections packed in one tensor go together."""
         names = set(self.edited)
-        packed = {
-            (p.module, p.parameter) for n in names for p in self.subject.by_name[n].places if p.rows
-        }
-        found = []
+        packed = {(p.module, p.parameter) for n in names for p in self.subject.by_name[n].places if p.rows}
+        found: list[tuple[str, Coded]] = []
         for layer in self.subject.layers:
             if layer.name in names:
                 found.extend((part.name, coded) for part, coded in self.edited[layer.name].parts)
@@ -118,19 +116,16 @@ class Model:
 
     @cached_property
     def _rest(self) -> dict[str, Tensor]:
-        """State that no coded weight replaces; tied tensors once."""
-        covered = {
-            ".".join(filter(None, (place.module, place.parameter)))
-            for name in self.edited
-            for place in self.subject.by_name[name].places
-        }
+        """State that no coded weight replaces; tied tensors once, under their first name."""
+        network = self.subject.network
+        places = (place for name in self.edited for place in self.subject.by_name[name].places)
+        covered = (getattr(network.get_submodule(p.module), p.parameter) for p in places)
+        seen = {_memory_of(tensor) for tensor in covered}
         rest: dict[str, Tensor] = {}
-        seen: set[tuple[int, torch.Size]] = set()
-        for name, tensor in self.subject.network.state_dict().items():
-            storage = (tensor.data_ptr(), tensor.shape)
-            if name in covered or (tensor.numel() and storage in seen):
+        for name, tensor in network.state_dict().items():
+            if tensor.numel() and _memory_of(tensor) in seen:
                 continue
-            seen.add(storage)
+            seen.add(_memory_of(tensor))
             rest[name] = tensor
         return rest
 
@@ -167,7 +162,17 @@ class Model:
         """Bytes of the plain container as it would be written, header included."""
         entries = self.entries()
         payload = sum(math.prod(shape) * TYPE_BITS[kind] // 8 for kind, shape in entries.values())
-        return payload + header_bytes(entries, self.form)
+        return payload + header_bytes(entries, signed(self.form, "0" * 8))
+
+
+def signed(form: str, crc32: str) -> str:
+    """The form with the checksum of the tensors; one entry, since safetensors keeps no order of several."""
+    return f'{form[:-1]},"crc32":"{crc32}"}}'
+
+
+def _memory_of(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:
+    """Where a tensor lies and in which form: what shares it is one tensor under several names."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride()
 
 
 # safetensors writes the widest types first; only the digits of the offsets depend on it.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +38,7 @@ class Store:
         self._values: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        self._under_way: dict[str, threading.Lock] = {}
+        self._under_way: dict[str, Future[Any]] = {}
 
     @property
     def bytes_held(self) -> int:
@@ -44,19 +46,31 @@ class Store:
 
     def get(self, key: str, make: Callable[[], T], size: Callable[[T], int] = lambda _: 1024) -> T:
         """The value of a key, made on first use; size says how many bytes it holds on to."""
-        found, value = self._look_up(key)
-        if found:
-            return value  # type: ignore[no-any-return]
-        with self._lock:
-            mine = self._under_way.setdefault(key, threading.Lock())
-        with mine:
-            found, value = self._look_up(key)
-            if not found:
-                value = make()
-                self._keep(key, value, size(value))
-        with self._lock:
-            self._under_way.pop(key, None)
-        return value  # type: ignore[no-any-return]
+        while True:
+            with self._lock:
+                if key in self._values:
+                    self._values.move_to_end(key)
+                    return self._values[key][0]  # type: ignore[no-any-return]
+                under_way = self._under_way.get(key)
+                if under_way is None:
+                    mine: Future[T] = Future()
+                    self._under_way[key] = mine
+                    break
+            with suppress(CancelledError):
+                return under_way.result()  # type: ignore[no-any-return]
+        return self._make(key, mine, make, size)
+
+    def _make(self, key: str, mine: Future[T], make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """Compute a value for all who wait for it; when that fails, the next of them tries."""
+        try:
+            value = make()
+            self._keep(key, value, size(value))
+            mine.set_result(value)
+        finally:
+            with self._lock:
+                del self._under_way[key]
+            mine.cancel()  # does nothing to one that is done
+        return value
 
     def has(self, key: str) -> bool:
         """Whether the value of a key is in memory."""
@@ -76,17 +90,11 @@ class Store:
 
         return self.get(key, from_folder_or_made, lambda ts: sum(t.nbytes for t in ts.values()))
 
-    def _look_up(self, key: str) -> tuple[bool, Any]:
-        with self._lock:
-            if key not in self._values:
-                return False, None
-            self._values.move_to_end(key)
-            return True, self._values[key][0]
-
     def _keep(self, key: str, value: object, size: int) -> None:
         if size > self._max_bytes:
             return
         with self._lock:
+            assert key not in self._values, "one thread at a time makes a key"
             self._values[key] = (value, size)
             self._bytes += size
             while self._bytes > self._max_bytes:
@@ -115,12 +123,12 @@ class Store:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def info(key: str) -> Info:
 
 
 def cancel(key: str) -> None:
-    """This visitor wants it no more; it goes on for others who do."""
+    """Have it done for this visitor no more; it goes on for others who want it."""
     runner().cancel(key, _watcher())
 
 
@@ -75,7 +75,7 @@ def watch(key: str) -> None:
 
 
 def summary() -> None:
-    """This visitor's running jobs in one line, for the header; nothing where there are none."""
+    """The visitor's running jobs in one line, for the header; nothing where there are none."""
     if under_way():
         st.fragment(_summed_up, run_every=EVERY_SECONDS)()
 
@@ -142,7 +142,7 @@ def note_text(note: str) -> str:
 def _time_left(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    if seconds < 60:
         return _("about {seconds} s left").format(seconds=max(1, math.ceil(seconds)))
     return _("about {minutes} min left").format(minutes=math.ceil(seconds / 60))
 

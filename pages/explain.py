@@ -1,4 +1,4 @@
-"""Does it still look at the same things? Maps of one item before and after, and how alike they are over many."""
+"""Does it still look at the same things? Maps of an item before and after, and their likeness over many."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ with refusals():
         st.stop()
     if not model.edited:
         st.info(
-            _("Both models are still the same, so their maps are too: compress a layer on Tune and come back."),
+            _(
+                "Both models are still the same, so their maps are too: "
+                "compress a layer on Tune and come back."
+            ),
             icon=":material/tune:",
         )
         st.page_link("pages/tune.py", label=_("Go to Tune"), icon=":material/tune:")
@@ -37,5 +40,5 @@ with refusals():
     method = choice.method(left, model.subject, split)
     chosen = choice.item(right, comparison)
     if method is not None:
-        item.draw(model, split, comparison, chosen, method, workspace.seed)
+        item.draw(item.View(model, split, chosen, method, workspace.seed), comparison)
         many.draw(workspace, model, split, method)

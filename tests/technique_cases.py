@@ -49,7 +49,9 @@ def nasty_weights() -> dict[str, Tensor]:
     }
 
 
-def supplied(method: Technique, weight: Tensor, kept: Tensor, seed: int = 0, name: str = "layer") -> list[object]:
+def supplied(
+    method: Technique, weight: Tensor, kept: Tensor, seed: int = 0, name: str = "layer"
+) -> list[object]:
     """The positional arguments of a technique, as the engine supplies them."""
 
     def supply(need: str) -> object:
@@ -143,7 +145,11 @@ def bad_values(field: FieldInfo) -> Iterator[object]:
     low, high = _bounds(field)
     for kind in _kinds(field):
         if kind in {int, float}:
-            yield from (b for b in (None if low is None else low - 1, None if high is None else high + 1) if b is not None)
+            yield from (
+                b
+                for b in (None if low is None else low - 1, None if high is None else high + 1)
+                if b is not None
+            )
             yield from (math.nan, math.inf, -math.inf)
         if kind is int:
             yield 3.5

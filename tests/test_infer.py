@@ -126,6 +126,27 @@ def norms_named_apart() -> nn.Module:
     )  # fmt: skip
 
 
+def norm_of_the_first_of_two() -> nn.Module:
+    return Named(
+        ("conv1", nn.Conv2d(1, 4, 3)), ("norm1", nn.BatchNorm2d(4)), nn.ReLU(), nn.MaxPool2d(2),
+        ("conv2", nn.Conv2d(4, 4, 3)), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), ("out", nn.Linear(100, 3)),
+    )  # fmt: skip
+
+
+def norm_of_the_second_of_two() -> nn.Module:
+    return Named(
+        ("conv1", nn.Conv2d(1, 4, 3)), nn.ReLU(), nn.MaxPool2d(2),
+        ("conv2", nn.Conv2d(4, 4, 3)), ("bn2", nn.BatchNorm2d(4)), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), ("fc", nn.Linear(100, 3)),
+    )  # fmt: skip
+
+
+def equal_numbers_in_two_containers() -> nn.Module:
+    features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
+    head = nn.Sequential(nn.Flatten(), nn.Linear(676, 4), nn.ReLU(), nn.Linear(4, 3))
+    return Named(("features", features), ("head", head))
+
+
 def hidden_first_by_name() -> nn.Module:
     return Named(
         ("input", nn.Linear(12, 8)),
@@ -146,6 +167,9 @@ IDENTIFIABLE: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (pytorch_example, (1, 28, 28)),
     (vgg, (3, 32, 32)),
     (norms_named_apart, (1, 28, 28)),
+    (norm_of_the_first_of_two, (1, 28, 28)),
+    (norm_of_the_second_of_two, (1, 28, 28)),
+    (equal_numbers_in_two_containers, (1, 28, 28)),
 ]
 
 

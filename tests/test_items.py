@@ -200,6 +200,7 @@ SOUND_HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n"
         (npy("(" * 3000, bytes(16)), "no header that numpy writes"),
         (npy("-" * 3000 + "1", bytes(16)), "no header that numpy writes"),
         (npy("__import__('os').system('true')", bytes(16)), "no header that numpy writes"),
+        (npy("{'descr': '\\e'}", bytes(16)), "no header that numpy writes"),
         (npy("{[]: 1}", bytes(16)), "no header that numpy writes"),
         (npy("9" * 4001, bytes(16)), "no header that numpy writes"),
         (npy(b"\x00" * 50, bytes(16)), "no header that numpy writes"),
@@ -229,6 +230,14 @@ def test_a_bomb_is_refused_by_its_directory() -> None:
     assert len(content) < 5000
     with pytest.raises(Refused, match=r"would unpack to 1,000,128 bytes; at most 100,000"):
         read_items(content, "d.npz", caps=ItemCaps(unpacked_bytes=100_000))
+
+
+def test_a_header_that_does_not_fit_its_member_is_refused_before_the_rest_is_unpacked() -> None:
+    content = bytearray(archive_of(inputs=npy(SOUND_HEADER, bytes(100_000))))
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 16 : entry + 20] = bytes(4)  # with this checksum, reading to the end would fail
+    with pytest.raises(Refused, match="another number of values"):
+        read_items(bytes(content), "d.npz")
 
 
 def test_a_directory_that_understates_a_member_is_noticed() -> None:

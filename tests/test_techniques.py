@@ -1,4 +1,4 @@
-"""Every technique, those not written yet included: what its signature promises; then each one's own theorem."""
+"""Every technique, those not written yet included: what its signature promises; then its own theorem."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ ALL = techniques()
 KNOBS = [(name, knob) for name, method in ALL.items() for knob in method.knobs.model_fields]
 NASTY = nasty_weights()
 QUANTIZERS = [name for name, method in ALL.items() if method.answer is Quantised]
+SCALED = ["uniform", "affine", "power_of_two"]
 CRITERIA = [name for name, method in ALL.items() if method.is_criterion]
 
 
@@ -44,7 +45,9 @@ def assert_sound(part: Coded) -> None:
     assert torch.isfinite(values).all()
     stored = part.stored()
     assert part.bits.total == 8 * sum(t.nbytes for t in stored.values())
-    assert {n: tuple(t.shape) for n, t in stored.items()} == {n: shape for n, (_, shape) in part.entries().items()}
+    assert {n: tuple(t.shape) for n, t in stored.items()} == {
+        n: shape for n, (_, shape) in part.entries().items()
+    }
     form = json.loads(json.dumps(part.form()))
     assert torch.equal(read_stored(stored, form), values)
     assert part.zeros.total == int((values == 0).sum())
@@ -64,7 +67,7 @@ def assert_same(one: object, two: object) -> None:
             assert one == two
 
 
-# Every technique ---------------------------------------------------------------------------------------------
+# Every technique --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -105,7 +108,9 @@ def test_invalid_values_are_refused_by_the_name_of_the_knob(name, knob):
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_unknown_knob_is_refused_with_the_names_there_are(name):
-    with pytest.raises(Refused, match=f"{name} has no knob strength; it has {next(iter(ALL[name].knobs.model_fields))}"):
+    with pytest.raises(
+        Refused, match=f"{name} has no knob strength; it has {next(iter(ALL[name].knobs.model_fields))}"
+    ):
         ALL[name].validated({"strength": 1})
 
 
@@ -142,9 +147,8 @@ def test_any_knob_values_give_a_sound_weight_or_a_refusal(name, data):
     weight = drawn(rows, inputs, data.draw(st.integers(0, 99)))
     try:
         parts = coded(method, weight, **given_knobs)
-    except Refused as refused:
-        assert str(refused).endswith(".")
-        return
+    except Refused:  # a group, a rank or a pattern that this small layer has no room for
+        parts = ()
     for part in parts:
         assert_sound(part)
 
@@ -214,11 +218,13 @@ def test_quantizing_what_is_quantized_changes_nothing(name, bits):
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_more_bits_never_err_more(name):
     weight = drawn(6, 300)
-    errors = [float((coded(ALL[name], weight, bits=b)[0].values - weight).square().sum()) for b in range(2, 9)]
+    errors = [
+        float((coded(ALL[name], weight, bits=b)[0].values - weight).square().sum()) for b in range(2, 9)
+    ]
     assert all(after <= before * 1.0001 for before, after in itertools.pairwise(errors))
 
 
-# Magnitude and random pruning --------------------------------------------------------------------------------
+# Magnitude and random pruning -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sparsity", [0.1, 0.29, 0.5, 0.9])
@@ -265,7 +271,7 @@ def test_random_pruning_does_not_look_at_the_weight_nor_at_the_global_seed():
     assert torch.equal(one, random_pruning(torch.zeros(5, 6), generator_for(3, "fc1")).values)
 
 
-# Threshold ---------------------------------------------------------------------------------------------------
+# Threshold --------------------------------------------------------------------------------------------------
 
 
 def test_threshold_keeps_what_reaches_the_share_of_the_largest():
@@ -275,10 +281,10 @@ def test_threshold_keeps_what_reaches_the_share_of_the_largest():
     assert coded(ALL["threshold"], weight, share=0.0)[0].kept.count == 6
 
 
-# Uniform and affine ------------------------------------------------------------------------------------------
+# Uniform and affine -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.integers(0, 999), st.integers(2, 8), st.sampled_from(["tensor", "row", "group:4", "group:5"]))
 def test_uniform_errs_by_at_most_half_a_step_and_keeps_zero(seed, bits, scale_per):
     weight = drawn(7, 20, seed)
@@ -330,34 +336,43 @@ def test_affine_covers_the_weights_and_zero_and_errs_by_half_a_step(shift, scale
     assert not part.values[:, ::5].any()
 
 
-@pytest.mark.parametrize("name", ["uniform", "affine", "power_of_two"])
+@pytest.mark.parametrize("name", SCALED)
 def test_a_group_is_scaled_as_if_it_were_alone(name):
     weight = drawn(6, 20)
     whole = coded(ALL[name], weight, bits=3, scale_per="group:8")[0].values
-    alone = [coded(ALL[name], part.contiguous(), bits=3, scale_per="row")[0].values for part in weight.split(8, dim=1)]
+    alone = [
+        coded(ALL[name], part.contiguous(), bits=3, scale_per="row")[0].values
+        for part in weight.split(8, dim=1)
+    ]
     assert torch.equal(whole, torch.cat(alone, dim=1))
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
-def test_pruned_weights_do_not_widen_the_range(name):
+@pytest.mark.parametrize(
+    ("name", "sharing"),
+    [
+        *(("kmeans", {"table_per": per}) for per in ("tensor", "row")),
+        *((n, {"scale_per": per}) for n in SCALED for per in ("tensor", "row", "group:10", "group:7")),
+    ],
+)
+def test_pruned_weights_do_not_widen_the_range(name, sharing):
     weight = drawn(6, 60)
     kept = weight.abs() < 1
-    (part,) = coded(ALL[name], weight, kept, bits=4)
-    (alone,) = coded(ALL[name], weight * kept, kept, bits=4)
+    (part,) = coded(ALL[name], weight, kept, bits=4, **sharing)
+    (alone,) = coded(ALL[name], weight * kept, kept, bits=4, **sharing)
     assert torch.equal(part.values, alone.values)
     assert part.values.abs().max() <= 1.15
 
 
-@pytest.mark.parametrize("name", ["uniform", "affine", "power_of_two"])
+@pytest.mark.parametrize("name", SCALED)
 def test_a_group_wider_than_the_layer_is_refused(name):
     with pytest.raises(Refused, match="Groups of 64 inputs do not fit a layer with 20 inputs: choose"):
         coded(ALL[name], drawn(3, 20), scale_per="group:64")
 
 
-# Power of two ------------------------------------------------------------------------------------------------
+# Power of two -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=20), st.integers(2, 6))
 def test_power_of_two_finds_the_nearest_level_as_brute_force_does(values, bits):
     weight = torch.tensor([values])
@@ -376,7 +391,7 @@ def test_the_highest_power_is_the_one_nearest_to_the_largest_weight(largest, top
     assert int(part.quantised.levels.top) == top == math.floor(math.log2(4 * largest / 3))
 
 
-# k-means -----------------------------------------------------------------------------------------------------
+# k-means ----------------------------------------------------------------------------------------------------
 
 SHAPES_OF_WEIGHTS = {
     "normal": lambda r: r.normal(size=4000),
@@ -401,16 +416,16 @@ def test_kmeans_errs_no_more_than_scikit_learn(shape, bits):
 
 
 @pytest.mark.parametrize("table_per", ["tensor", "row"])
-@pytest.mark.parametrize("bits", [2, 3, 4])
-def test_each_level_is_the_mean_of_the_kept_weights_nearest_to_it(table_per, bits):
-    weight = drawn(5, 80)
+@pytest.mark.parametrize(("bits", "inputs"), [(2, 80), (3, 80), (4, 80), (2, 2000), (3, 300)])
+def test_each_level_is_the_mean_of_the_kept_weights_nearest_to_it(table_per, bits, inputs):
+    weight = drawn(5, inputs)
     kept = torch.rand(weight.shape, generator=torch.Generator().manual_seed(0)) < 0.7
     (part,) = coded(ALL["kmeans"], weight, kept, bits=bits, table_per=table_per)
     codes = part.quantised.levels.encode(weight)
     for row in range(5) if table_per == "row" else [slice(None)]:
         for code, level in enumerate(part.quantised.levels.levels(row if table_per == "row" else 0)):
             mine = weight[row][(codes[row] == code) & kept[row]]
-            assert torch.isclose(mine.double().mean(), level.double(), atol=1e-6)
+            assert torch.isclose(mine.double().mean(), level.double(), atol=1e-3 if inputs == 2000 else 1e-6)
 
 
 @pytest.mark.parametrize("table_per", ["tensor", "row"])
@@ -451,7 +466,7 @@ def test_the_fast_way_to_the_nearest_level_is_exact(bits, case):
     assert torch.equal(part.values, part.quantised.levels.table[0][exact])
 
 
-# Low rank ----------------------------------------------------------------------------------------------------
+# Low rank ---------------------------------------------------------------------------------------------------
 
 
 def product(factors: Factored) -> Tensor:
@@ -465,7 +480,9 @@ def test_low_rank_errs_as_little_as_the_singular_values_allow(shape):
     for rank in range(1, min(shape) + 1):
         factors = answer(ALL["low_rank"], weight, rank=rank)
         error = float((product(factors) - weight).double().square().sum())
-        assert error == pytest.approx(float(values[rank:].square().sum()), abs=1e-8 * float(values.square().sum()))
+        assert error == pytest.approx(
+            float(values[rank:].square().sum()), abs=1e-8 * float(values.square().sum())
+        )
 
 
 @settings(max_examples=30)
@@ -517,7 +534,9 @@ def test_a_weight_of_zeros_needs_rank_one():
 
 
 def test_a_rank_above_the_highest_is_refused():
-    with pytest.raises(Refused, match="A weight of 5 x 7 has rank 5 at most, but rank 6 was asked for: choose"):
+    with pytest.raises(
+        Refused, match="A weight of 5 x 7 has rank 5 at most, but rank 6 was asked for: choose"
+    ):
         answer(ALL["low_rank"], drawn(5, 7), rank=6)
 
 
@@ -535,6 +554,10 @@ def test_a_new_technique_is_declared_by_one_function():
 
     method = _declared(ternary)
     assert isinstance(method, Technique)
-    assert (method.name, method.needs, method.source) == ("ternary", ("weight", "kept"), "Li et al. 2016, arXiv:1605.04711.")
+    assert (method.name, method.needs, method.source) == (
+        "ternary",
+        ("weight", "kept"),
+        "Li et al. 2016, arXiv:1605.04711.",
+    )
     (part,) = coded(method, drawn(3, 4))
     assert_sound(part)

@@ -431,6 +431,14 @@ def test_members_that_overlap_are_refused() -> None:
         read_state(content[:start] + directory + bytes(record), "m.pt", max_bytes=20_000)
 
 
+def test_a_directory_that_overstates_a_member_is_noticed() -> None:
+    content = bytearray(rezipped(saved({"fc.weight": torch.ones(64)}), zipfile.ZIP_DEFLATED))
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/0"))
+    content[entry + 24 : entry + 28] = (64 * 4 + 4).to_bytes(4, "little")
+    with pytest.raises(Refused, match="'archive/data/0' of the zip file is cut off or damaged"):
+        read_state(bytes(content), "m.pt")
+
+
 def test_a_flipped_bit_in_the_values_is_noticed() -> None:
     content = bytearray(saved({"fc.weight": torch.full((64,), 1.5)}))
     content[content.index(b"\x00\x00\xc0\x3f" * 8) + 20] ^= 1

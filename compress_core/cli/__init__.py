@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from compress_core.cli import applying, listing, measuring
 from compress_core.cli.app import app
+from compress_core.cli.applying import apply
+from compress_core.cli.listing import layers, models, techniques
+from compress_core.cli.measuring import compare, evaluate, explain
 
-__all__ = ["applying", "listing", "main", "measuring"]
+for command in (models, techniques, layers, apply, evaluate, compare, explain):
+    app.command()(command)
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from compress_core.cli import show
-from compress_core.cli.app import app
 from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 MODEL_FILE, RECIPE_FILE, NUMBERS_FILE = "model.safetensors", "recipe.yaml", "numbers.json"
 
 
-@app.command()
 def apply(
     model: ModelArgument = None,
     recipe: RecipeArgument = None,
@@ -47,9 +45,10 @@ def apply(
     input_shape: ShapeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the compressed model, its resolved recipe and its numbers into a folder.
+    """Write the compressed model, its recipe and its numbers.
 
-    The file is read back and holds exactly the values that were evaluated.
+    Into the folder go model.safetensors, recipe.yaml (resolved) and numbers.json. The model's file is
+    read back and holds exactly the values that were evaluated.
     """
     from compress_core.cli.content import evaluation, headline, titled
     from compress_core.cli.loading import open_case
@@ -86,8 +85,8 @@ def _write(case: Case, content: show.Json, out: Path) -> dict[str, int]:
 
     recipe = case.model.recipe.as_recipe().as_yaml().encode()
     numbers = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
-    _refuse_to_replace_a_stranger(out / MODEL_FILE)
     try:
+        _refuse_to_replace_a_stranger(out / MODEL_FILE)
         size = write_container(case.model, out / MODEL_FILE)
         write_whole(out / RECIPE_FILE, recipe)
         write_whole(out / NUMBERS_FILE, numbers)

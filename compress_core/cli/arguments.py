@@ -85,7 +85,7 @@ MethodOption = Annotated[
     ),
 ]
 ItemsOption = Annotated[
-    int, typer.Option("--items", metavar="N", min=1, help="How many items, drawn with the seed.")
+    int, typer.Option("--items", metavar="N", min=1, max=4096, help="How many items, drawn with the seed.")
 ]
 SeedOption = Annotated[
     int,

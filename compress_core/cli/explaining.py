@@ -12,9 +12,8 @@ from compress_core.cli import show
 from compress_core.cli.content import headline
 from compress_core.cli.loading import Case
 from compress_core.measure.attribution import method_named
-from compress_core.measure.explain import Explanation, explain
 from compress_core.measure.number import Number
-from compress_core.measure.similarity import MEASURES
+from compress_core.worker.tasks.explain import ExplainKnobs, ManyExplained, run
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,42 +21,27 @@ if TYPE_CHECKING:
     from compress_core.progress import Progress
 
 WORST = 5
-_GROUPS = ("all", "kept", "flipped", "noise floor", "random floor")
 
 
 def explained(case: Case, method: str, count: int, seed: int) -> dict[str, Any]:
-    """Similarity of the maps before and after over a sample of items, with the items that changed most."""
-    asked, split = method_named(method), case.split
-    places = sample_of(len(split), count, seed)
-    work = explain(
-        case.subject.network,
-        case.model.network(),
-        split.inputs[places],
-        asked,
-        case.subject.input.baseline,
-        seed=seed,
-    )
-    found = _with_progress(work)
+    """Similarity of the maps before and after on the items the page would draw, and the worst of them."""
+    asked = method_named(method).name
+    knobs = ExplainKnobs(method=asked, split=case.chosen.split, items=count)
+    found = _with_progress(run(case.model, knobs, seed, case.store))
     return {
         "model": case.subject.name,
-        "split": case.chosen.split,
+        "split": found.split,
         "data": None if case.chosen.items is None else str(case.chosen.items),
-        "n": len(places),
+        "n": len(found.chosen),
         "recipe": {"sha": case.model.recipe.sha, **case.model.recipe.as_recipe().as_json()},
-        "method": asked.name,
+        "method": asked,
         "seed": seed,
-        "similarity": [_summary_row(row) for row in found.summary().to_dict("records")],
-        "worst": _worst(found, places, case.subject.classes),
+        "similarity": [_summary_row(row) for row in found.explanation.summary().to_dict("records")],
+        "worst": _worst(found, case.subject.classes),
     }
 
 
-def sample_of(size: int, count: int, seed: int) -> list[int]:
-    """Places of at most `count` of so many items, drawn without repetition, in their order."""
-    drawn = np.random.default_rng(seed).permutation(size)[:count]
-    return sorted(int(place) for place in drawn)
-
-
-def _with_progress(work: Generator[Progress, None, Explanation]) -> Explanation:
+def _with_progress(work: Generator[Progress, None, ManyExplained]) -> ManyExplained:
     """Run it; a person at a terminal sees how far it is."""
     watched = sys.stderr.isatty()
     while True:
@@ -66,7 +50,7 @@ def _with_progress(work: Generator[Progress, None, Explanation]) -> Explanation:
         except StopIteration as end:
             if watched:
                 typer.echo("\r\033[K", nl=False, err=True)
-            found: Explanation = end.value
+            found: ManyExplained = end.value
             return found
         if watched:
             typer.echo(f"\r\033[K{step.share:4.0%} {step.note}", nl=False, err=True)
@@ -90,7 +74,7 @@ def _summary_row(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _worst(found: Explanation, places: list[int], classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _worst(found: ManyExplained, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """The items whose maps changed most; item is the place in the split."""
 
     def named(index: int) -> str | None:
@@ -98,22 +82,21 @@ def _worst(found: Explanation, places: list[int], classes: tuple[str, ...]) -> l
 
     return [
         {
-            "item": places[int(row["item"])],
+            "item": int(found.chosen[int(row["item"])]),
             "class_before": named(int(row["class_before"])),
             "class_after": named(int(row["class_after"])),
             "spearman": Number(float(row["spearman"]), "similarity", "measured", n=1).as_json(),
         }
-        for row in found.worst(WORST).to_dict("records")
+        for row in found.explanation.worst(WORST).to_dict("records")
     ]
 
 
 def print_explanation(case: Case, content: dict[str, Any]) -> None:
-    """Medians with quartiles, a row for each measure and a column for each group of items."""
+    """A row for each measure and group of items, then the items that changed most."""
     typer.echo(headline(case))
     typer.echo(f"{content['method']} on {content['n']:,} of these items, seed {content['seed']}.\n")
-    cells = {(row["measure"], row["group"]): row for row in content["similarity"]}
-    rows = [[measure, *(_cell(cells[measure, group]) for group in _GROUPS)] for measure in MEASURES]
-    show.print_table(("median (quartiles; N), measured", *(f">{group}" for group in _GROUPS)), rows)
+    heads = ("measure", "items", ">median", ">quartiles", ">N", "how")
+    show.print_table(heads, [_cells(row) for row in content["similarity"]])
     worst = [
         [
             str(row["item"]),
@@ -128,8 +111,8 @@ def print_explanation(case: Case, content: dict[str, Any]) -> None:
         show.print_table((">most changed item", ">spearman", "class before", "class after"), worst)
 
 
-def _cell(row: dict[str, Any]) -> str:
+def _cells(row: dict[str, Any]) -> list[str]:
     median, low, high = (Number(**row[name]) for name in ("median", "low_quartile", "high_quartile"))
-    if median.value is None:
-        return f"not measured (N 0): {median.reason}" if row["group"] == "all" else "not measured"
-    return f"{show.value_of(median)} ({show.value_of(low)} to {show.value_of(high)}; {median.n})"
+    quartiles = "" if low.value is None else f"{show.value_of(low)} to {show.value_of(high)}"
+    named = [row["measure"], row["group"]]
+    return [*named, show.value_of(median), quartiles, f"{median.n:,}", show.how_of(median)]

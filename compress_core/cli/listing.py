@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from compress_core.cli import show
-from compress_core.cli.app import app
 from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from compress_core.technique import Technique
 
 
-@app.command()
 def models(as_json: JsonOption = False) -> None:
     """The sample models, with their accuracy."""
     found = cards().values()
@@ -73,9 +71,8 @@ def _model(card: Card) -> show.Json:
     }
 
 
-@app.command()
 def techniques(as_json: JsonOption = False) -> None:
-    """Every technique with its knobs, in the order of a recipe."""
+    """The techniques and their knobs, in the order of a recipe."""
     from compress_core.technique import techniques as registered
 
     found = registered().values()
@@ -116,7 +113,6 @@ def _technique(method: Technique) -> show.Json:
     }
 
 
-@app.command()
 def layers(
     model: ModelArgument = None,
     own: OwnOption = None,
@@ -125,7 +121,10 @@ def layers(
     input_shape: ShapeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The layers that can be compressed, what is left alone and why, and broken weights."""
+    """The layers of a model, and what is left alone and why.
+
+    Weights that are NaN or infinite are named.
+    """
     from compress_core.cli.loading import open_subject
 
     asked = chosen(model, own=own, weights=weights, items=items, input_shape=input_shape)

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,12 @@ def _one_thread() -> None:
 
 
 def _is_weights_file(model: str) -> bool:
-    return model not in cards() and (Path(model).suffix in WEIGHTS_FILES or Path(model).is_file())
+    if model in cards():
+        return False
+    try:
+        return Path(model).suffix in WEIGHTS_FILES or Path(model).is_file()
+    except OSError:  # no file can have such a name
+        return False
 
 
 def _from_weights(chosen: Chosen) -> Subject:
@@ -117,12 +123,12 @@ def _from_sample(chosen: Chosen, name: str, items: Items | None) -> Subject:
 
 
 def _from_factory(chosen: Chosen, factory: str, items: Items | None) -> Subject:
-    """A network of the visitor's own code; what that code prints must not get into our JSON."""
+    """A network of the visitor's own code; what that code prints must not get among our lines."""
     from compress_core.subject.own import loaded, network_from, subject_from_network
 
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(StringIO()):
         network = network_from(factory)
         if chosen.weights is not None:
             network = loaded(network, _state(chosen.weights), chosen.weights.stem)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from compress_core.cli import show
-from compress_core.cli.app import app
 from compress_core.cli.arguments import (
     Chosen,
     DataOption,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from compress_core.measure.compare import Comparison
 
 
-@app.command()
 def evaluate(
     model: ModelArgument = None,
     recipe: RecipeArgument = None,
@@ -45,7 +43,7 @@ def evaluate(
     input_shape: ShapeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Accuracy, calibration, size and more of a model, as loaded or with a recipe."""
+    """Accuracy, calibration, size: as loaded or with a recipe."""
     from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
 
@@ -71,7 +69,6 @@ def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
     return {name: number for name, number in numbers.items() if name not in compared}
 
 
-@app.command()
 def compare(
     model: ModelArgument = None,
     recipe: RecipeArgument = None,
@@ -83,7 +80,7 @@ def compare(
     input_shape: ShapeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The original against the model with a recipe, on the same items: who is hurt, is it a loss."""
+    """The original against the compressed model, and who is hurt."""
     from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
     from compress_core.measure.evaluate import compare as compared
@@ -102,7 +99,7 @@ def compare(
         return
     typer.echo(headline(case))
     show.print_table(show.NUMBER_HEADS, show.number_rows(titled(numbers)))
-    typer.echo(f"\nVerdict: {_verdict_in_words(comparison)}\n")
+    typer.echo(f"\n{_verdict_in_words(comparison)}\n")
     if rows:
         _print_classes(rows)
 
@@ -143,8 +140,8 @@ def _verdict_in_words(comparison: Comparison) -> str:
     if verdict.items_to_decide is not None:
         more = f"; about {verdict.items_to_decide:,} items would decide (estimated)"
     return (
-        f"{verdict.answer} of accuracy beyond {verdict.margin_points:g} points, "
-        f"N = {comparison.after.n:,}, at 95 % confidence{more}."
+        f"Verdict on accuracy: {verdict.answer} (margin {verdict.margin_points:g} points, 95 % confidence, "
+        f"N = {comparison.after.n:,}){more}."
     )
 
 
@@ -196,7 +193,6 @@ def _print_classes(rows: list[dict[str, Any]]) -> None:
     show.print_table(heads, cells)
 
 
-@app.command()
 def explain(
     model: ModelArgument = None,
     recipe: RecipeArgument = None,
@@ -211,7 +207,10 @@ def explain(
     input_shape: ShapeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Does the compressed model still look at the same things? Similarity of maps, beside two floors."""
+    """Whether the model still looks at the same things.
+
+    Similarity of the maps before and after over a sample of items, beside a noise and a random floor.
+    """
     from compress_core.cli.explaining import explained, print_explanation
     from compress_core.cli.loading import open_case
 

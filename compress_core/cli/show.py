@@ -59,7 +59,11 @@ def how_of(number: Number) -> str:
 
 
 def _written(value: float, unit: str) -> str:
-    return f"{100 * value if unit == 'share' else value:,.{_PLACES.get(unit, 0)}f}"
+    places = _PLACES.get(unit, 0)
+    if unit == "p" and value < 0.5 * 10**-places:
+        return f"< {10**-places}"
+    shown = round(100 * value if unit == "share" else value, places) + 0.0  # no minus before a zero
+    return f"{shown:,.{places}f}"
 
 
 def _suffix(unit: str) -> str:

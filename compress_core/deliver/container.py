@@ -6,26 +6,40 @@ It decodes to exactly the values that were evaluated, and it is read back before
 from __future__ import annotations
 
 import json
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from compress_core.coded import read_stored
-from compress_core.errors import Refused
-from compress_core.model import Model
+from compress_core.coded import read_stored, stored_shape
+from compress_core.errors import Refused, shortened
+from compress_core.model import Model, signed
 from compress_core.store import write_whole
-from compress_core.subject.layers import factors_from, write_factors, write_matrix
+from compress_core.subject.layers import Layer, factors_from, small_layers, write_factors, write_matrix
 from compress_core.subject.skeleton import skeleton_of
 from compress_core.subject.subject import Subject
 
 
 def container_bytes(model: Model) -> bytes:
     """The file's content; as long as `model.file_bytes` says."""
-    content: bytes = save(model.stored(), {"slimscope": model.form})
+    stored = model.stored()
+    content: bytes = save(stored, {"slimscope": signed(model.form, _checksum(stored))})
     return content
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """CRC-32 over the names and bytes of all tensors, 8 hexadecimal digits."""
+    crc = 0
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(name.encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def write_container(model: Model, path: Path) -> int:
@@ -37,51 +51,89 @@ def write_container(model: Model, path: Path) -> int:
     write_whole(path, content)
     evaluated, read = model.network().state_dict(), read_container(path, model.subject).state_dict()
     if evaluated.keys() != read.keys() or not all(torch.equal(evaluated[k], read[k]) for k in evaluated):
-        raise Refused("{path} does not hold the evaluated values: free some space and write it again.", path=path)
+        raise Refused(
+            "{path} does not hold the evaluated values: free some space and write it again.", path=path
+        )
     return len(content)
 
 
 def read_container(path: Path, subject: Subject) -> nn.Module:
     """The compressed network from its file and the model it was made of; raises Refused."""
-    try:
-        with safe_open(path, "pt") as file:
-            form = json.loads((file.metadata() or {})["slimscope"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
-        raise Refused("{path} is no file of ours or is damaged: write it again with apply.", path=path) from None
+    form, tensors = _read(path)
     if form["digest"] != subject.digest:
         raise Refused(
             "{path} was made of another model ({model}): load that model first.",
             path=path,
-            model=form["model"],
+            model=shortened(form.get("model")),
         )
-    return _rebuilt(subject, form["layers"], tensors)
+    try:
+        return _rebuilt(subject, form["layers"], tensors)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):
+        raise _damaged(path) from None
 
 
-def _rebuilt(subject: Subject, forms: dict[str, dict[str, object]], tensors: dict[str, Tensor]) -> nn.Module:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What the file says of its layers, and its tensors."""
+    try:
+        with safe_open(path, "pt") as file:
+            form = json.loads((file.metadata() or {})["slimscope"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            whole = form["crc32"] == _checksum(tensors) and isinstance(form["digest"], str)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
+        raise _damaged(path) from None
+    if not whole:
+        raise _damaged(path)
+    return form, tensors
+
+
+def _damaged(path: Path) -> Refused:
+    return Refused("{path} is no file of ours or is damaged: write it again with apply.", path=path)
+
+
+def _rebuilt(subject: Subject, forms: dict[str, dict[str, Any]], tensors: dict[str, Tensor]) -> nn.Module:
     network = skeleton_of(subject.network)
-    matrices = {name: read_stored(_parts_of(name, tensors), form) for name, form in forms.items()}
-    rest = {name: t for name, t in tensors.items() if ":" not in name}
-    for name, tensor in rest.items():
-        _put(network, name, tensor)
+    coded: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in tensors.items():
+        stem, _, part = name.rpartition(":")
+        if stem in forms:
+            coded[stem][part] = tensor
+        else:
+            _put(network, name, tensor)
     for layer in subject.layers:
-        if layer.name in matrices:
-            write_matrix(network, layer, matrices[layer.name])
-        elif f"{layer.name}.0" in matrices:
-            pair = matrices[f"{layer.name}.0"], matrices[f"{layer.name}.1"]
-            write_factors(network, layer, factors_from(layer, *pair))
+        if layer.name in forms:
+            _refuse_other_shape(forms[layer.name], stored_shape(layer.kernel_shape))
+            write_matrix(network, layer, read_stored(coded[layer.name], forms[layer.name]))
+        elif f"{layer.name}.0" in forms:
+            write_factors(network, layer, factors_from(layer, *_pair(layer, forms, coded)))
     return network
 
 
-def _parts_of(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    prefix = f"{name}:"
-    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+def _pair(
+    layer: Layer, forms: Mapping[str, dict[str, Any]], coded: Mapping[str, dict[str, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    rows, columns = forms[f"{layer.name}.0"]["shape"]
+    small = small_layers(layer, columns if layer.kind == "embedding" else rows // layer.groups)
+    for part in small:
+        _refuse_other_shape(forms[part.name], stored_shape(part.kernel_shape))
+    one, two = (read_stored(coded[part.name], forms[part.name]) for part in small)
+    return one, two
+
+
+def _refuse_other_shape(form: Mapping[str, Any], shape: tuple[int, int]) -> None:
+    """Nothing is allocated for a weight that the model cannot hold."""
+    if tuple(form["shape"]) != shape:
+        raise ValueError(shape)
 
 
 def _put(network: nn.Module, name: str, tensor: Tensor) -> None:
+    """Put a stored tensor under its name; the file holds what is tied once, so its twins get it too."""
     owner, _, last = name.rpartition(".")
-    module = network.get_submodule(owner)
-    if last in module._parameters:
-        setattr(module, last, nn.Parameter(tensor, requires_grad=False))
-    else:
-        setattr(module, last, tensor)
+    old = getattr(network.get_submodule(owner), last)
+    if old.shape != tensor.shape or old.dtype != tensor.dtype:
+        raise ValueError(name)
+    parameter = nn.Parameter(tensor, requires_grad=False)
+    for module in network.modules():
+        for twin in [k for k, p in module.named_parameters(recurse=False, remove_duplicate=False) if p is old]:
+            setattr(module, twin, parameter)
+        for twin in [k for k, b in module.named_buffers(recurse=False, remove_duplicate=False) if b is old]:
+            setattr(module, twin, tensor)

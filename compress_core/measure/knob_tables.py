@@ -5,7 +5,7 @@ Exact numbers from sorted scores, singular values and level grids; nothing is ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from compress_core.answers import Quantised
 from compress_core.apply import compress, derive
 from compress_core.coded import Coded
-from compress_core.edit import in_order, step_of, with_step
+from compress_core.edit import in_order, with_step
+from compress_core.levels import Table
 from compress_core.recipe import Resolved, Setting
 from compress_core.select import Above, exact_count
 from compress_core.statistics.singular_vectors import SingularVectors
 from compress_core.store import Store, digest
+from compress_core.subject.layers import small_layers
 from compress_core.subject.subject import Subject
 from compress_core.technique import Stage
 
@@ -62,53 +64,75 @@ def sparsity_table(
 ) -> SparsityTable:
     """What pruning a layer with this criterion would leave, from none to all of its weights.
 
-    Counted within the layer; error is the share of its squared weights that is lost.
+    Counted within the layer, with the rank and the bits that the recipe gives it; of a factored layer both
+    parts are pruned alike. error is the share of its squared weights that is lost.
     """
+    own = {
+        name: recipe.by_layer[name] for name in (layer, f"{layer}.0", f"{layer}.1") if name in recipe.by_layer
+    }
+    alone = Resolved(tuple(own.items()))
+
+    def at(sparsity: float) -> tuple[Coded, ...]:
+        step = Setting.of(setting.technique, **_own(setting), sparsity=sparsity)
+        bare = in_order(with_step(alone, [layer], Stage.PRUNE, step), list(subject.by_name))
+        return compress(subject, bare, store).edited[layer].coded
 
     def make() -> SparsityTable:
-        free = Setting.of(setting.technique, **_own(setting), sparsity=0.5)
-        bare = in_order(with_step(Resolved(()), [layer], Stage.PRUNE, free), list(subject.by_name))
-        coded = compress(subject, bare, store).edited[layer].coded[0]
-        assert isinstance(coded.kept, Above)
-        scores = coded.kept.scores.ranked().reshape(-1).numpy()
-        order = np.argsort(scores, kind="stable")
-        squared = coded.weight.reshape(-1).numpy()[order].astype(np.float64) ** 2
-        return _sparsity_rows(coded, scores[order], np.cumsum(squared), recipe, layer, rows)
+        share = np.linspace(0, 1, rows).round(10)
+        parts = [_PrunedPart(coded) for coded in at(0.5)]
+        kept = np.array([sum(part.kept(s) for part in parts) for s in share], float)
+        total = max(sum(part.lost(1.0) for part in parts), np.finfo(np.float64).tiny)
+        error = np.array([sum(part.lost(s) for part in parts) for s in share]) / total
+        sizes = [
+            sum(c.bits.total for c in at(s))
+            if any(p.fits_levels(s) for p in parts)
+            else sum(p.bits(s) for p in parts)
+            for s in share
+        ]
+        threshold = [parts[0].threshold(s) if len(parts) == 1 else np.nan for s in share]
+        return SparsityTable(share, kept, np.array(sizes) / 8, error, np.array(threshold))
 
-    key = digest("sparsity", subject.digest, recipe.sha, layer, setting.technique, _own(setting), rows)
-    return store.get(key, make)
+    key = digest("sparsity", subject.digest, alone.sha, layer, setting.technique, _own(setting), rows)
+    return store.get(key, make, lambda table: 5 * table.kept.nbytes)
 
 
 def _own(setting: Setting) -> dict[str, object]:
     return {k: v for k, v in setting.knobs if k in setting.method.own_knobs}
 
 
-def _sparsity_rows(
-    coded: Coded, ascending: np.ndarray, lost: Floats, recipe: Resolved, layer: str, rows: int
-) -> SparsityTable:
-    assert isinstance(coded.kept, Above)
-    size = coded.weight.numel()
-    share = np.linspace(0, 1, rows)
-    removed = np.array([exact_count(s, size) for s in share])
-    total = max(float(lost[-1]), np.finfo(np.float64).tiny)
-    threshold = np.where(removed > 0, ascending[np.maximum(removed - 1, 0)].astype(np.float64), 0.0)
-    if not coded.kept.scores.absolute:
-        threshold = np.full(rows, np.nan)
-    quantise = step_of(recipe, layer, Stage.QUANTIZE)
-    width = 32 if quantise is None else int(getattr(quantise.knobs, "bits", 32))
-    stored = [_stored_bytes(coded, size - int(k), width) for k in removed]
-    error = np.where(removed > 0, lost[np.maximum(removed - 1, 0)], 0.0) / total
-    return SparsityTable(
-        share, (size - removed).astype(np.float64), np.array(stored, float), error, threshold
-    )
+class _PrunedPart:
+    """A weight pruned by a criterion, with what any other share of it would be; shares from 0 to 1."""
 
+    def __init__(self, coded: Coded) -> None:
+        assert isinstance(coded.kept, Above)
+        self._coded, self._above, self._size = coded, coded.kept, coded.weight.numel()
+        scores = coded.kept.scores.ranked().reshape(-1).numpy()
+        order = self._size - 1 - np.argsort(scores[::-1], kind="stable")  # of equals the last goes first
+        squared = coded.weight.reshape(-1).numpy()[order].astype(np.float64) ** 2
+        self._ascending, self._lost = scores[order], np.concatenate([[0.0], np.cumsum(squared)])
 
-def _stored_bytes(coded: Coded, kept: int, width: int) -> int:
-    """Bytes of the values and the mask when so many weights stay, each of them `width` bits."""
-    size = coded.weight.numel()
-    every = -(-size * width // 8)
-    sparse = -(-size // 8) + -(-kept * width // 8)
-    return min(every, sparse) if kept < size else every
+    def kept(self, share: float) -> int:
+        return self._size - exact_count(share, self._size)
+
+    def lost(self, share: float) -> float:
+        return float(self._lost[exact_count(share, self._size)])
+
+    def threshold(self, share: float) -> float:
+        """The largest |weight| removed, 0 for none; NaN where the score is another one."""
+        if not self._above.scores.absolute:
+            return float("nan")
+        removed = exact_count(share, self._size)
+        return float(self._ascending[removed - 1]) if removed else 0.0
+
+    def bits(self, share: float) -> int:
+        """Bits of the stored weight; the mask is not needed to count them."""
+        kept = replace(self._above, count=self.kept(share))
+        return replace(self._coded, kept=kept).bits.total
+
+    def fits_levels(self, share: float) -> bool:
+        """Whether so few weights would stay that a codebook has an entry for each of them."""
+        levels = self._coded.quantised.levels if self._coded.quantised else None
+        return isinstance(levels, Table) and self.kept(share) <= 2**levels.code_bits
 
 
 def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting, store: Store) -> BitsTable:
@@ -150,7 +174,15 @@ def rank_table(subject: Subject, layer: str, store: Store, rows: int = 101) -> R
     vectors: SingularVectors = derive(subject, layer, "singular_vectors", store)
     highest = shape.highest_rank
     ranks = np.unique(np.linspace(1, highest, min(rows, highest)).round().astype(int))
-    weights = ranks * shape.groups * (shape.rows // shape.groups + shape.columns)
+    small = [small_layers(shape, int(rank)) for rank in ranks]
+    weights = np.array([one.weights + two.weights for one, two in small], float)
+    counts = [(one.macs, two.macs) for one, two in small]
+    macs = [one + two for one, two in counts if one is not None and two is not None]
     lost = 1 - vectors.energy.numpy()[ranks - 1]
-    macs = None if shape.macs is None else shape.macs / shape.weights * weights
-    return RankTable(ranks.astype(float), weights.astype(float), weights * 4.0, macs, np.clip(lost, 0, 1))
+    return RankTable(
+        ranks.astype(float),
+        weights,
+        weights * 4,
+        np.array(macs, float) if len(macs) == len(ranks) else None,
+        np.clip(lost, 0, 1),
+    )

@@ -1,15 +1,16 @@
 """A forward pass that starts at the first changed weight and takes what came before from memory.
 
-One recording pass of the original notes when every module call starts and ends, who consumes its
-output, and when each parameter is first used. For a change at time t, calls that ended before t
-are answered: from a clone of their output where somebody after t reads it, and by a placeholder of
-NaN where only other answered calls would. There is no graph capture and no assumption on what a
-module does inside, and the result equals a full forward bit for bit.
+One recording pass of the original notes when every module call starts and ends, who reads its output,
+who writes where, and when each parameter is first used. For a change at time t, calls that ended
+before t are answered: from a clone of their output where somebody reads it, and by a stand-in that
+cannot be read where only other answered calls would. There is no graph capture and no assumption on
+what a module does inside, and the result equals a full forward bit for bit.
 """
 
 from __future__ import annotations
 
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,8 +29,9 @@ CallKey = tuple[str, int]
 class Call:
     """One call of a module: when it started and ended, its place in the nest, who read its output.
 
-    readers: for every read, the calls that were under way; reruns: its output shares memory with
-    something made before it started, so it must run again rather than be answered.
+    readers: for every read, the calls that were under way; reruns: its answer would not stand for all
+    that it did (its output shares memory with something older, it wrote to something older, it left a
+    tensor behind), so it must run again rather than be answered.
     """
 
     key: CallKey
@@ -54,6 +56,18 @@ class Cut:
     seconds: float
 
 
+class _ReadAfterAllError(RuntimeError):
+    """A stand-in was read: the edited network takes another course than the recorded one."""
+
+
+class _Unread(Tensor):
+    """Stands for an output that nobody reads; whoever does is stopped."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise _ReadAfterAllError
+
+
 def tensors_of(value: object) -> Iterator[Tensor]:
     """All tensors in nested lists, tuples and mappings."""
     if isinstance(value, Tensor):
@@ -66,14 +80,32 @@ def tensors_of(value: object) -> Iterator[Tensor]:
             yield from tensors_of(item)
 
 
-def _is_answerable(output: object) -> bool:
-    if isinstance(output, Tensor):
-        return True
-    return isinstance(output, tuple) and all(o is None or isinstance(o, Tensor) for o in output)
+def _memory_of(tensor: Tensor) -> int:
+    """The address of a tensor's memory; 0, older than everything, where there is no plain one."""
+    plain = tensor.layout is torch.strided and not tensor.is_nested
+    return tensor.untyped_storage().data_ptr() if plain else 0
+
+
+def _version_of(tensor: Tensor) -> int:
+    """How often a tensor's memory was written to."""
+    return 0 if tensor.is_inference() else tensor._version  # noqa: SLF001 - torch has no other name for it
+
+
+def _copy_of(output: object) -> Output | None:
+    """A clone of an output in the very same layout; None where there can be none."""
+    if type(output) is Tensor:
+        copy = output.clone()
+        return copy if copy.stride() == output.stride() else None
+    if type(output) is not tuple:
+        return None
+    copies = tuple(None if o is None else _copy_of(o) for o in output)
+    if any(not isinstance(c, Tensor) for c, o in zip(copies, output, strict=True) if o is not None):
+        return None
+    return tuple(c if isinstance(c, Tensor) else None for c in copies)
 
 
 class _Trace(TorchFunctionMode):
-    """Notes calls, reads and first uses while the original runs once."""
+    """Notes calls, reads, writes and first uses while the original runs once."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -81,44 +113,64 @@ class _Trace(TorchFunctionMode):
         self.outputs: dict[int, Output] = {}
         self.first_use: dict[str, int] = {}
         self.seconds: list[float] = []
-        self._clock = 0
         self._noting = False
         self._open: list[int] = []
         self._counts: defaultdict[str, int] = defaultdict(int)
-        self._made: dict[int, int] = {}
-        self._memory: dict[int, int] = {}
-        self._alive: list[Tensor] = []
-        self._names = {id(p): name for name, p in network.named_parameters(remove_duplicate=True)}
+        self._makers: defaultdict[int, list[int]] = defaultdict(list)
+        self._origin: dict[int, tuple[weakref.ref[Tensor], tuple[int, ...]]] = {}
+        self._alive: list[Tensor] = []  # or an address could come back as another tensor's
+        self._names = {id(p): name for name, p in network.named_parameters()}
+        state = [*network.parameters(), *network.buffers()]
+        self._first_seen = dict.fromkeys(map(_memory_of, state), 0) | {0: 0}
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if not self._noting:
-            for tensor in tensors_of((args, kwargs or {})):
-                self._read(tensor)
-        return func(*args, **(kwargs or {}))
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self._noting:
+            return func(*args, **(kwargs or {}))
+        given = {id(t): t for t in tensors_of((args, kwargs or {}))}
+        for tensor in given.values():
+            self._read(tensor)
+        versions = [_version_of(t) for t in given.values()]
+        result = func(*args, **(kwargs or {}))
+        for tensor, version in zip(given.values(), versions, strict=True):
+            if _version_of(tensor) != version:
+                self._written(tensor)
+        for tensor in tensors_of(result):
+            if id(tensor) not in given:
+                self._origin[id(tensor)] = weakref.ref(tensor), tuple(self._open)
+        return result
 
     def _tick(self) -> int:
-        self._clock += 1
         self.seconds.append(time.perf_counter())
-        return self._clock
+        return len(self.seconds)
 
     def _read(self, tensor: Tensor) -> None:
         name = self._names.get(id(tensor))
         if name is not None and name not in self.first_use:
             self.first_use[name] = self._tick()
-        made_by = self._made.get(id(tensor))
-        if made_by is not None:
-            self.calls[made_by].readers.append(tuple(self._open))
+        makers = self._makers.get(id(tensor), [])
+        for maker in makers:
+            self.calls[maker].readers.append(tuple(self._open))
+        origin, inside = self._origin.get(id(tensor), (None, ()))
+        inside = inside if origin is not None and origin() is tensor else ()
+        for index in {*inside, *(p for m in makers for p in self.calls[m].parents)}:
+            if self.calls[index].end > 0 and index not in makers:
+                self.calls[index].reruns = True  # it left this tensor behind, beside its output
 
-    def started(self, name: str, inputs: object) -> None:
+    def _written(self, tensor: Tensor) -> None:
+        seen = self._first_seen.get(_memory_of(tensor))
+        for index in self._open:
+            if seen is not None and seen < self.calls[index].start:
+                self.calls[index].reruns = True
+
+    def started(self, name: str, inputs: object, *, is_hooked: bool) -> None:
         self._noting = True
         index = len(self.calls)
-        self.calls.append(Call((name, self._counts[name]), self._tick(), tuple(self._open)))
+        call = Call((name, self._counts[name]), self._tick(), tuple(self._open), reruns=is_hooked)
+        self.calls.append(call)
         self._counts[name] += 1
         for tensor in tensors_of(inputs):
-            self._memory.setdefault(tensor.untyped_storage().data_ptr(), 0)
-            self._alive.append(tensor)  # or its address could come back as another tensor's
+            self._first_seen.setdefault(_memory_of(tensor), 0)
+            self._alive.append(tensor)
         self._open.append(index)
         self._noting = False
 
@@ -128,15 +180,17 @@ class _Trace(TorchFunctionMode):
         call = self.calls[index]
         call.end = self._tick()
         tensors = list(tensors_of(output))
-        memory = [t.untyped_storage().data_ptr() for t in tensors]
-        older = any(self._memory.get(m, call.end) < call.start for m in memory)
-        call.reruns = older or not _is_answerable(output)
+        memory = [_memory_of(t) for t in tensors]
+        older = any(self._first_seen.get(m, call.end) < call.start for m in memory)
+        copy = None if older or len(set(memory)) < len(memory) else _copy_of(output)
         for tensor, place in zip(tensors, memory, strict=True):
-            self._made[id(tensor)] = index
-            self._memory.setdefault(place, call.end)
+            self._makers[id(tensor)].append(index)
+            self._first_seen.setdefault(place, call.end)
             self._alive.append(tensor)
-        if not call.reruns:
-            self.outputs[index] = _cloned(output)  # type: ignore[arg-type]
+        if copy is None:
+            call.reruns = True
+        else:
+            self.outputs[index] = copy
         self._noting = False
 
 
@@ -146,19 +200,17 @@ def _cloned(output: Output) -> Output:
     return tuple(None if o is None else o.clone() for o in output)
 
 
-def _placeholder(output: Output) -> Output:
-    """Same shapes, no memory; NaN shows up at once should anybody read it after all."""
+def _stand_in(output: Output) -> Output:
     if isinstance(output, Tensor):
-        filler = float("nan") if output.is_floating_point() else 0
-        return torch.full((1,) * output.dim(), filler, dtype=output.dtype).expand(output.shape)
-    return tuple(None if o is None else _placeholder(o) for o in output)  # type: ignore[misc]
+        return torch.empty(0).as_subclass(_Unread)
+    return tuple(None if o is None else torch.empty(0).as_subclass(_Unread) for o in output)
 
 
 @contextmanager
 def _watched(network: nn.Module, trace: _Trace) -> Iterator[None]:
     hooks = []
     for name, module in network.named_modules():
-        before = _starting(trace, name)
+        before = _starting(trace, name, is_hooked=bool(module._forward_hooks))  # noqa: SLF001 - asked nowhere else
         hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
         hooks.append(module.register_forward_hook(_ending(trace)))
     try:
@@ -169,8 +221,8 @@ def _watched(network: nn.Module, trace: _Trace) -> Iterator[None]:
             hook.remove()
 
 
-def _starting(trace: _Trace, name: str) -> Callable[..., None]:
-    return lambda _module, args, kwargs: trace.started(name, (args, kwargs))
+def _starting(trace: _Trace, name: str, *, is_hooked: bool) -> Callable[..., None]:
+    return lambda _module, args, kwargs: trace.started(name, (args, kwargs), is_hooked=is_hooked)
 
 
 def _ending(trace: _Trace) -> Callable[..., None]:
@@ -190,9 +242,7 @@ def _cut(calls: Sequence[Call], moment: int, seconds: float) -> Cut:
     answered = _answered(calls, moment)
     inside = set(answered)
     read = frozenset(
-        calls[i].key
-        for i in answered
-        if any(not inside.intersection(reader) for reader in calls[i].readers) or not calls[i].parents
+        calls[i].key for i in answered if any(not inside.intersection(reader) for reader in calls[i].readers)
     )
     return Cut(moment, tuple(calls[i].key for i in answered), read, seconds)
 
@@ -212,9 +262,13 @@ class Recording:
     first_use: dict[str, int]
 
     @property
+    def kept_bytes(self) -> int:
+        """Bytes of the outputs that later passes are answered from."""
+        return sum(_bytes_of(output) for batch in self.kept for output in batch.values())
+
+    @property
     def nbytes(self) -> int:
-        held = sum(t.nbytes for batch in self.kept for t in tensors_of(batch) if any(t.stride()))
-        return held + sum(t.nbytes for t in self.outputs)
+        return self.kept_bytes + sum(_bytes_of(output) for output in self.outputs)
 
     def cut_for(self, parameters: Iterable[str]) -> Cut | None:
         """The latest kept cut before the first use of any of these parameters; None: run in full."""
@@ -222,6 +276,10 @@ class Recording:
         first = min(uses, default=0)
         before = [cut for cut in self.cuts if cut.moment <= first]
         return before[-1] if before else None
+
+
+def _bytes_of(output: object) -> int:
+    return sum(t.nbytes for t in tensors_of(output) if not isinstance(t, _Unread))
 
 
 def record(
@@ -232,20 +290,22 @@ def record(
     parameters: names of the weights that may change. The caller owns the network: a skeleton.
     """
     items = tuple(batches)
-    traces = []
+    signatures: list[tuple[object, ...]] = []
     kept: list[dict[CallKey, Output]] = []
     results = []
     cuts: tuple[Cut, ...] = ()
+    calls: tuple[Call, ...] = ()
+    first_use: dict[str, int] = {}
     for batch in items:
         trace = _Trace(network)
-        with torch.inference_mode(), _watched(network, trace):
+        with torch.no_grad(), _watched(network, trace):  # inference mode would not count versions
             results.append(network(batch))
-        if not traces:
+        calls, first_use = tuple(trace.calls), trace.first_use
+        if not signatures:
             cuts = _affordable(trace, parameters, max_bytes // max(1, len(items)))
         kept.append(_kept_outputs(trace, cuts))
-        traces.append((tuple(c.signature for c in trace.calls), dict(trace.first_use)))
-        calls, first_use = tuple(trace.calls), trace.first_use
-    if any(t != traces[0] for t in traces):
+        signatures.append((tuple(c.signature for c in calls), first_use))
+    if any(s != signatures[0] for s in signatures):
         cuts = ()  # its course depends on the items: only full passes are safe
     if not cuts:
         kept = [{} for _ in items]
@@ -256,18 +316,15 @@ def _kept_outputs(trace: _Trace, cuts: Sequence[Cut]) -> dict[CallKey, Output]:
     wanted = {key for cut in cuts for key in cut.answered}
     read = {key for cut in cuts for key in cut.read}
     by_key = {trace.calls[i].key: output for i, output in trace.outputs.items()}
-    return {k: by_key[k] if k in read else _placeholder(by_key[k]) for k in wanted if k in by_key}
+    return {k: by_key[k] if k in read else _stand_in(by_key[k]) for k in wanted if k in by_key}
 
 
 def _affordable(trace: _Trace, parameters: Iterable[str], max_bytes: int) -> tuple[Cut, ...]:
     """A cut for each weight; while they take too much, the one that saves the least time goes."""
     moments = sorted({trace.first_use[p] for p in parameters if p in trace.first_use})
-    start = trace.seconds[0]
-    cuts = [_cut(trace.calls, m, trace.seconds[m - 1] - start) for m in moments]
-    sizes = {
-        trace.calls[i].key: sum(t.nbytes for t in tensors_of(o)) for i, o in trace.outputs.items()
-    }
-    while cuts and sum(sizes.get(k, 0) for k in {k for c in cuts for k in c.read}) > max_bytes:
+    cuts = [_cut(trace.calls, m, trace.seconds[m - 1] - trace.seconds[0]) for m in moments]
+    sizes = {trace.calls[i].key: _bytes_of(o) for i, o in trace.outputs.items()}
+    while cuts and sum(sizes[k] for k in {k for c in cuts for k in c.read}) > max_bytes:
         gains = [c.seconds - (cuts[i - 1].seconds if i else 0.0) for i, c in enumerate(cuts)]
         cuts.pop(gains.index(min(gains)))
     return tuple(cuts)
@@ -280,39 +337,44 @@ def replay(network: nn.Module, recording: Recording, parameters: Iterable[str]) 
     """
     cut = recording.cut_for(parameters)
     results = []
-    for index, batch in enumerate(recording.batches):
-        output = None
-        if cut is not None:
-            output = _run_from(network, recording, cut, index)
-        if output is None or not bool(torch.isfinite(output).all()):
-            with torch.inference_mode():
-                output = network(batch)
-        results.append(output)
+    with torch.inference_mode():
+        for index, batch in enumerate(recording.batches):
+            output = None if cut is None else _run_from(network, recording, cut, index)
+            results.append(network(batch) if output is None else output)
     return tuple(results)
 
 
-def _run_from(network: nn.Module, recording: Recording, cut: Cut, index: int) -> Tensor:
-    answers = recording.kept[index]
+def _run_from(network: nn.Module, recording: Recording, cut: Cut, index: int) -> Tensor | None:
+    """The output for one batch, None where the edited network wants what was not kept."""
+    replies = _replies(recording, cut, index)
+    modules = [(network.get_submodule(name), answers) for name, answers in replies.items()]
+    own = [(module, vars(module).get("forward")) for module, _ in modules]
+    try:
+        for module, answers in modules:
+            module.forward = _answering(module.forward, iter(answers))
+        result: Tensor = network(recording.batches[index])
+    except _ReadAfterAllError:
+        return None
+    else:
+        return result
+    finally:
+        for module, before in own:
+            if before is None:
+                vars(module).pop("forward", None)
+            else:
+                module.forward = before
+
+
+def _replies(recording: Recording, cut: Cut, index: int) -> dict[str, list[Output | None]]:
+    """For each module that is answered at all, its calls in order: an output, or None to compute."""
     answered = set(cut.answered)
-    hidden = {i for i, c in enumerate(recording.calls) if c.key in answered}
-    visible: defaultdict[str, list[Call]] = defaultdict(list)
+    hidden = {i for i, call in enumerate(recording.calls) if call.key in answered}
+    replies: defaultdict[str, list[Output | None]] = defaultdict(list)
     for call in recording.calls:
         if not hidden.intersection(call.parents):
-            visible[call.key[0]].append(call)
-    changed = []
-    try:
-        for name, calls in visible.items():
-            if any(c.key in answered for c in calls):
-                module = network.get_submodule(name)
-                replies = [answers[c.key] if c.key in answered else None for c in calls]
-                module.forward = _answering(module.forward, iter(replies))
-                changed.append(module)
-        with torch.inference_mode():
-            result: Tensor = network(recording.batches[index])
-            return result
-    finally:
-        for module in changed:
-            del module.forward
+            reply = recording.kept[index][call.key] if call.key in answered else None
+            replies[call.key[0]].append(reply)
+    return {name: calls for name, calls in replies.items() if any(c is not None for c in calls)}
 
 
 def _answering(original: Callable[..., Any], replies: Iterator[Output | None]) -> Callable[..., Any]:
@@ -322,11 +384,6 @@ def _answering(original: Callable[..., Any], replies: Iterator[Output | None]) -
         reply = next(replies, None)
         if reply is None:
             return original(*args, **kwargs)
-        return reply if _is_placeholder(reply) else _cloned(reply)
+        return reply if any(isinstance(t, _Unread) for t in tensors_of(reply)) else _cloned(reply)
 
     return forward
-
-
-def _is_placeholder(reply: Output) -> bool:
-    tensor = next(tensors_of(reply), None)
-    return tensor is not None and tensor.numel() > 1 and not any(tensor.stride())

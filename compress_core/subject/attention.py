@@ -9,6 +9,10 @@ from torch import Tensor, nn
 
 from compress_core.errors import Refused
 
+# The fused kernels of attention and of the transformer layers give other bits than their parts, are left
+# as soon as somebody watches, and read weights that a factored layer does not have.
+torch.backends.mha.set_fastpath_enabled(value=False)
+
 
 class PlainAttention(nn.Module):
     """Computes what nn.MultiheadAttention computes, calling q_proj, k_proj, v_proj and out_proj.
@@ -32,6 +36,13 @@ class PlainAttention(nn.Module):
     @classmethod
     def taking_over(cls, attention: nn.MultiheadAttention, name: str) -> PlainAttention:
         """The same function with layers of its own; raises Refused for the rarer variants."""
+        if type(attention).forward is not nn.MultiheadAttention.forward:
+            raise Refused(
+                "{layer} is a {kind} with a computation of its own, which our attention would lose: "
+                "prune or quantize its projections instead of factoring them.",
+                layer=name,
+                kind=type(attention).__name__,
+            )
         if attention.bias_k is not None or attention.add_zero_attn:
             raise Refused(
                 "{layer} adds a learned or a zero key (add_bias_kv, add_zero_attn), which our attention "
@@ -56,7 +67,7 @@ class PlainAttention(nn.Module):
         need_weights: bool = True,
         attn_mask: Tensor | None = None,
         average_attn_weights: bool = True,
-        is_causal: bool = False,
+        is_causal: bool = False,  # noqa: ARG002 - a hint: torch asks for attn_mask all the same
     ) -> tuple[Tensor, Tensor | None]:
         """query [L, N, E] or [N, L, E] with batch_first, or [L, E]; returns output and weights."""
         batched = query.dim() == 3
@@ -77,7 +88,8 @@ class PlainAttention(nn.Module):
         return output, weights if need_weights else None
 
     def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        heads: Tensor = torch.unflatten(tokens, -1, (self.num_heads, -1))
+        return heads.transpose(1, 2)
 
     def _scores(
         self, query: Tensor, key: Tensor, attn_mask: Tensor | None, padding: Tensor | None
@@ -86,7 +98,9 @@ class PlainAttention(nn.Module):
         scores = split / math.sqrt(split.shape[-1]) @ self._split(self.k_proj(key)).transpose(-2, -1)
         mask = torch.zeros((), dtype=scores.dtype)
         if attn_mask is not None:
-            shaped = attn_mask.unflatten(0, (-1, self.num_heads)) if attn_mask.dim() == 3 else attn_mask
+            shaped = (
+                torch.unflatten(attn_mask, 0, (-1, self.num_heads)) if attn_mask.dim() == 3 else attn_mask
+            )
             mask = mask + _additive(shaped, scores.dtype)
         if padding is not None:
             mask = mask + _additive(padding, scores.dtype)[:, None, None, :]

@@ -116,8 +116,11 @@ def _header(head: bytes, name: str, caps: ItemCaps) -> _Header:
     length = int.from_bytes(head[8 : 8 + width], "little")
     if not head.startswith(_MAGIC) or not width or not 0 < length <= min(_HEADER_MOST, len(head) - 8 - width):
         raise _unreadable(name)
+    text = head[8 + width : 8 + width + length].decode("latin-1").strip()
+    if "\\" in text:  # an unknown escape would write a warning to the server's log
+        raise _unreadable(name)
     try:
-        fields: object = ast.literal_eval(head[8 + width : 8 + width + length].decode("latin-1").strip())
+        fields: object = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as broken:
         raise _unreadable(name) from broken
     match fields:

@@ -23,7 +23,7 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 _NORMS = (
-    nn.modules.batchnorm._NormBase,
+    nn.modules.batchnorm._NormBase,  # noqa: SLF001 - the only common base of batch and instance norm
     nn.LayerNorm,
     nn.GroupNorm,
     nn.LocalResponseNorm,
@@ -110,9 +110,9 @@ def find_layers(network: nn.Module) -> tuple[tuple[Layer, ...], tuple[Untouched,
             continue
         for layer in _layers_of(name, module):
             key = _memory_of(network, layer), layer.kernel_shape, layer.groups, layer.transposed
-            if layer.weights and key in found:
-                layer = replace(found[key], places=found[key].places + layer.places)
-            found[key] = layer
+            first = found.get(key, layer) if layer.weights else layer
+            shared = () if first is layer else first.places
+            found[key] = replace(first, places=shared + layer.places)
     clash = _in_two_forms(network, tuple(found.values()))
     layers = tuple(_with_bare_names(network, layer) for layer in found.values() if layer not in clash)
     return layers, tuple(_left_alone(network, layers, clash))
@@ -162,16 +162,14 @@ def _left_alone(
     for layer, other in clash.items():
         reason = f"its weight shares memory with {other.name} in another form"
         yield Untouched(layer.name, layer.kind, layer.weights, reason)
-    owners = {place.module for layer in (*layers, *clash) for place in layer.places}
     covered = {(place.module, place.parameter) for layer in layers for place in layer.places}
     for name, module in network.named_modules():
-        bare = name in owners and not _is_attention(module) and next(_layers_of(name, module), None)
-        if bare or ".parametrizations." in f".{name}." or _inside_attention(network, name):
+        inside = ".parametrizations." in f".{name}." or _inside_attention(network, name)
+        if inside or any(True for _ in _layers_of(name, module)):
             continue
-        is_whole = parametrize.is_parametrized(module)
-        names = dict(module.named_parameters(recurse=is_whole))
-        own = sum(t.numel() for n, t in names.items() if (name, n) not in covered)
-        if own and not (_is_attention(module) and name in owners):
+        parameters = module.named_parameters(recurse=parametrize.is_parametrized(module))
+        own = sum(tensor.numel() for parameter, tensor in parameters if (name, parameter) not in covered)
+        if own:
             yield Untouched(name, type(module).__name__, own, _reason_to_leave(module))
 
 
@@ -254,7 +252,7 @@ def _kernel_view(weight: Tensor, groups: int, transposed: bool) -> Tensor:
     """The weight as [out, in / groups, *k]; a transposed convolution keeps [in, out / groups, *k]."""
     if not transposed:
         return weight
-    split = weight.unflatten(0, (groups, -1)).transpose(1, 2)
+    split: Tensor = torch.unflatten(weight, 0, (groups, -1)).transpose(1, 2)
     return split.flatten(0, 1)
 
 
@@ -438,7 +436,8 @@ def factors_from(layer: Layer, first: Tensor, second: Tensor) -> Factored:
     """The reverse of `small_matrices`."""
     if layer.kind == "embedding":
         return Factored(second.T.contiguous()[None], first[None])
-    return Factored(first.unflatten(0, (layer.groups, -1)), second.unflatten(0, (layer.groups, -1)))
+    parts = (torch.unflatten(part, 0, (layer.groups, -1)) for part in (first, second))
+    return Factored(*parts)
 
 
 @dataclass(frozen=True)
@@ -460,7 +459,7 @@ def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -
         if any(True for _ in _layers_of(name, module)):
             hooks.append(module.register_forward_hook(_counting(name, counts), with_kwargs=True))
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             network(example)
     finally:
         for hook in hooks:
@@ -478,7 +477,9 @@ def _counted(layer: Layer, uses: list[_Uses]) -> Layer:
 def _counting(name: str, counts: Mapping[Place, list[_Uses]]) -> Callable[..., None]:
     """A hook that notes how often each weight of a module is used."""
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], kwargs: dict[str, Tensor], output: object) -> None:
+    def count(
+        module: nn.Module, inputs: tuple[Tensor, ...], kwargs: dict[str, Tensor], output: object
+    ) -> None:
         if isinstance(module, nn.MultiheadAttention):
             given = dict(zip(("query", "key", "value"), inputs, strict=False)) | kwargs
             roles = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "query"}

@@ -108,8 +108,8 @@ def with_items(subject: Subject, items: Items) -> Subject:
 
 def split_of(items: Items, form: InputForm, classes: int) -> Split:
     """Items in the form that the network takes, as the validation split; raises Refused."""
-    check_classes(items, classes)
     fitted = fit_to(items, form.shape)
+    check_classes(items, classes)
     _check_scale(fitted, form)
     labels = None if items.labels is None else torch.from_numpy(items.labels)
     return Split("validation", form.prepared(fitted.inputs), labels)
@@ -145,13 +145,15 @@ def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Mod
 
 @lru_cache(maxsize=1)
 def known_shapes() -> Mapping[str, Mapping[str, Shape]]:
-    """The tensor names and shapes of every sample's architecture; no weights are made."""
-    found = {}
-    for card in cards().values():
-        with torch.device("meta"):
-            network = build(card.factory, card.arguments)
-        found[card.name] = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    return MappingProxyType(found)
+    """The tensor names and shapes of every sample's architecture."""
+    # Not under torch.device("meta"): its first use imports 800 modules and takes two seconds.
+    networks = {card.name: build(card.factory, card.arguments) for card in cards().values()}
+    return MappingProxyType(
+        {
+            sample: {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+            for sample, network in networks.items()
+        }
+    )
 
 
 def _form(shape: Shape) -> InputForm:

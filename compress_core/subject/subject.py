@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from compress_core.errors import Refused
 from compress_core.subject.layers import Layer, Untouched, count_macs, find_layers, read_matrix
-from compress_core.subject.skeleton import digest_of
+from compress_core.subject.skeleton import digest_of, skeleton_of
 
 BATCH = 250
 
@@ -72,14 +72,15 @@ class Split:
 
     @cached_property
     def digest(self) -> str:
-        content = hashlib.sha256(self.inputs.numpy().tobytes())
+        content = hashlib.sha256(f"{tuple(self.inputs.shape)}".encode())
+        content.update(self.inputs.numpy().tobytes())
         if self.labels is not None:
             content.update(self.labels.numpy().tobytes())
         return content.hexdigest()
 
     def batches(self) -> Iterator[Tensor]:
         """Inputs in batches of a fixed size: the same split gives the same bits."""
-        return iter(self.inputs.split(BATCH))
+        return iter(torch.split(self.inputs, BATCH))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +146,11 @@ def make_subject(
     factory: str = "",
 ) -> Subject:
     """Freeze a network and look at it: layers, MACs, digest, broken weights. The network is ours now."""
-    network.eval().requires_grad_(requires_grad=False)
+    network.eval().requires_grad_(requires_grad=False).float()
+    if not next(network.children(), None):
+        network = nn.Sequential(network)  # a layer alone has no name
     layers, untouched = find_layers(network)
-    layers = count_macs(network, layers, form.baseline)
+    layers = count_macs(skeleton_of(network), layers, form.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
     return Subject(
         name=name,

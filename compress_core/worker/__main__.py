@@ -7,6 +7,7 @@ it needs. It ends when its stdin is closed: with the server, however that ends.
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import json
 import os
 import sys
@@ -50,14 +51,10 @@ def _work(path: Path, lines: TextIO) -> None:
 
 
 def _import_what_takes_long() -> None:
-    import captum.attr  # noqa: F401
-
-    import compress_core.worker.run
-    from compress_core.worker.task import tasks
-
+    for name in ("captum.attr", "compress_core.worker.run"):
+        importlib.import_module(name)
     if hasattr(os, "nice"):
         os.nice(NICE)  # pages stay quick while a job runs
-    assert tasks()
 
 
 def _own_stdout() -> TextIO:

@@ -28,8 +28,9 @@ class State(Enum):
 class Info:
     """One look at a job.
 
-    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is; problem: why there is no result, in
-    one sentence; result: the file, once there is one; pid: the process that works on it.
+    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is;
+    problem: why there is no result, in one sentence; result: the file, once there is one; pid: the process
+    that works on it.
     """
 
     key: str

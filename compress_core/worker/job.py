@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from compress_core import __version__
@@ -47,7 +46,9 @@ class Job:
         try:
             return cls(**json.loads(text))
         except (TypeError, ValueError) as error:
-            raise Refused("The job file is damaged ({reason}): submit the job again.", reason=str(error)) from None
+            raise Refused(
+                "The job file is damaged ({reason}): submit the job again.", reason=str(error)
+            ) from None
 
 
 def canonical(values: object) -> str:
@@ -68,5 +69,3 @@ def refusal_from_json(said: Mapping[str, Any]) -> Refused:
 def _plain(value: object) -> object:
     """Numbers and texts stay, for the formats of a template; everything else is shown as text."""
     return value if isinstance(value, str | int | float) else str(value)
-
-

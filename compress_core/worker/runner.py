@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -123,8 +124,8 @@ class LocalRunner:
         while left:
             with self._changed:
                 rest = None if until is None else max(0.0, until - self._clock())
-                self._changed.wait_for(lambda: any(self._info(key).is_over for key in left), rest)
-                over = [key for key in left if self._info(key).is_over]
+                self._changed.wait_for(partial(self._over, left), rest)
+                over = self._over(left)
             if not over:
                 return
             over.sort(key=self._ended_at)
@@ -220,7 +221,9 @@ class LocalRunner:
         self._changed.notify_all()
 
     def _forget_old_results(self) -> None:
-        over = [key for key, entry in self._entries.items() if entry.state not in {State.QUEUED, State.RUNNING}]
+        over = [
+            key for key, entry in self._entries.items() if entry.state not in {State.QUEUED, State.RUNNING}
+        ]
         for key in over[:-MOST_RESULTS]:
             shutil.rmtree(self._entries.pop(key).folder, ignore_errors=True)
 
@@ -284,6 +287,9 @@ class LocalRunner:
             return State.REFUSED
         entry.problem = _sentence(entry, code)
         return State.FAILED
+
+    def _over(self, keys: Iterable[str]) -> list[str]:
+        return [key for key in keys if self._info(key).is_over]
 
     def _ended_at(self, key: str) -> float:
         entry = self._entries.get(key)

@@ -1,4 +1,4 @@
-"""What a worker can do: each task is one file in tasks/ that says how a generator of the core becomes a job."""
+"""What a worker can do: a task is one file in tasks/, which makes a job of a generator of the core."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from compress_core.store import digest
 from compress_core.worker.tasks.explain import ManyExplained
 from dashboard import engine
 from dashboard.explain import choice
+from dashboard.explain.item import class_name
 from dashboard.figures.pictures import item_image, map_image
 from dashboard.text import _, literal
 
@@ -22,30 +23,33 @@ A_ROW = 4
 SIDE = 84
 
 
-def draw(model: Model, result: ManyExplained) -> None:
-    """The worst items; a button takes one of them to the top of the page."""
+def draw(model: Model, result: ManyExplained, key: str) -> None:
+    """The worst items; a button takes one of them to the top of the page. key: the job's."""
     worst = result.explanation.worst(COUNT)
     if worst.empty:
         return
     st.subheader(_("Whose maps changed most"))
     st.caption(
-        _("The {count} items of the sample with the lowest rank correlation: item, original, compressed.").format(
-            count=len(worst)
-        )
+        _(
+            "The {count} items of the sample with the lowest rank correlation: item, original, compressed."
+        ).format(count=len(worst))
     )
     for start in range(0, len(worst), A_ROW):
         columns = st.columns(A_ROW, gap="medium")
         for column, (_index, row) in zip(columns, worst[start : start + A_ROW].iterrows(), strict=False):
             with column.container(border=True):
-                _one(model, result, row)
+                _one(model, result, row, key)
 
 
-def _one(model: Model, result: ManyExplained, row: pd.Series) -> None:
+def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
     place = int(row["item"])
     item = int(result.chosen[place])
     if model.subject.input.is_image:
-        st.image(_pictures(model, result, place, item), width=SIDE)
-    before, after = (_class_name(model, int(row[name])) for name in ("class_before", "class_after"))
+        for column, picture in zip(
+            st.columns(3, gap="small"), _pictures(model, result, place, key), strict=True
+        ):
+            column.image(picture, width="stretch")
+    before, after = (class_name(model, int(row[name])) for name in ("class_before", "class_after"))
     said = literal(before) if before == after else f"{literal(before)} → **{literal(after)}**"
     st.markdown(
         _("Item {item}: {classes}, rank correlation {value}").format(
@@ -62,10 +66,11 @@ def _one(model: Model, result: ManyExplained, row: pd.Series) -> None:
     )
 
 
-def _pictures(model: Model, result: ManyExplained, place: int, item: int) -> list[bytes]:
+def _pictures(model: Model, result: ManyExplained, place: int, key: str) -> list[bytes]:
     subject, explanation = model.subject, result.explanation
 
     def make() -> list[bytes]:
+        item = int(result.chosen[place])
         inputs = subject.split(result.split).inputs[item : item + 1]
         maps = explanation.maps(place)
         return [
@@ -74,11 +79,6 @@ def _pictures(model: Model, result: ManyExplained, place: int, item: int) -> lis
             map_image(maps.after, maps.limit, side=SIDE),
         ]
 
-    content = explanation.before[place].tobytes(), explanation.after[place].tobytes()
-    key = digest("explained pictures", subject.digest, item, *content)
-    return engine.store().get(key, make, lambda pictures: sum(map(len, pictures)))
-
-
-def _class_name(model: Model, number: int) -> str:
-    classes = model.subject.classes
-    return classes[number] if 0 <= number < len(classes) else _("nothing")
+    return engine.store().get(
+        digest("explained pictures", key, place), make, lambda pictures: sum(map(len, pictures))
+    )

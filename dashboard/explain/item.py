@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,40 +19,60 @@ from compress_core.progress import result_of
 from compress_core.store import digest
 from dashboard import engine
 from dashboard.explain.words import reason_text, what_a_map_says, what_floors_say
+from dashboard.figures.drawn import Drawn
 from dashboard.figures.explain import attribution_bars, blink, maps_side_by_side
 from dashboard.figures.similarity import measure_names
 from dashboard.show import figure, is_dark
-from dashboard.text import _, literal
+from dashboard.text import _, current_language, literal
 
 if TYPE_CHECKING:
     from compress_core.model import Model
     from compress_core.subject.subject import Split
 
+_PLAIN: Any = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
 
-def explained(model: Model, split: Split, item: int, method: AttributionMethod, seed: int) -> Explanation:
-    """The maps of one item with both floors, kept by content; raises Refused where the method cannot."""
-    subject = model.subject
-    key = digest("explained item", model.key, split.digest, item, method.name, seed)
 
-    def make() -> Explanation:
-        inputs = split.inputs[item : item + 1]
-        return result_of(
-            explain(subject.network, model.network(), inputs, method, subject.input.baseline, seed=seed)
+@dataclass(frozen=True, eq=False)
+class View:
+    """One item of a split, a model and a method; the seed makes the noise and the shuffled weights."""
+
+    model: Model
+    split: Split
+    item: int
+    method: AttributionMethod
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What the maps are made of."""
+        return digest(self.model.key, self.split.digest, self.item, self.method.name, self.seed)
+
+    def explanation(self) -> Explanation:
+        """The maps with both floors, kept by content; raises Refused where the method cannot make them."""
+        return engine.store().get(
+            f"explained:{self.key}", self._explained, lambda found: 4 * found.before.nbytes + 2**15
         )
 
-    return engine.store().get(key, make, lambda found: 4 * found.before.nbytes + 2**15)
+    def _explained(self) -> Explanation:
+        subject, network = self.model.subject, self.model.network()
+        inputs = self.split.inputs[self.item : self.item + 1]
+        work = explain(subject.network, network, inputs, self.method, subject.input.baseline, seed=self.seed)
+        return result_of(work)
+
+    def drawn(self, name: str, make: Callable[[], Drawn]) -> Drawn:
+        """A figure of the maps, drawn once for each theme and language."""
+        key = digest("drawn", name, self.key, is_dark(), current_language())
+        return engine.store().get(key, make, lambda _: 2**18)
 
 
-def draw(
-    model: Model, split: Split, comparison: Comparison, item: int, method: AttributionMethod, seed: int
-) -> None:
+def draw(view: View, comparison: Comparison) -> None:
     """Classes and confidence, the maps before and after, and the similarity beside its floors."""
-    _answers(model, comparison, item)
-    found = explained(model, split, item, method, seed)
-    if model.subject.input.is_image:
-        _maps(model, split, item, found)
+    _answers(view.model, comparison, view.item)
+    found = view.explanation()
+    if view.model.subject.input.is_image:
+        _maps(view, found)
     else:
-        _bars(model, found)
+        _bars(view, found)
 
 
 def _answers(model: Model, comparison: Comparison, item: int) -> None:
@@ -58,51 +80,63 @@ def _answers(model: Model, comparison: Comparison, item: int) -> None:
     label, first, second = st.columns(3)
     known = before.labels
     label.metric(
-        _("Label"), _("none") if known is None else _class_name(model, int(known[item])), border=True
+        _("Label"),
+        _("none") if known is None else class_name(model, int(known[item])),
+        border=True,
+        height="stretch",
     )
-    first.metric(_("Original says"), *_said(model, before, item), delta_color="off", delta_arrow="off", border=True)
-    second.metric(
-        _("Compressed says"), *_said(model, after, item), delta_color="off", delta_arrow="off", border=True
-    )
+    first.metric(_("Original says"), *_said(model, before, item), **_PLAIN)
+    second.metric(_("Compressed says"), *_said(model, after, item), **_PLAIN)
 
 
 def _said(model: Model, predictions: Predictions, item: int) -> tuple[str, str]:
     chosen = int(predictions.predicted[item])
     if chosen == NO_CLASS:
-        return _("nothing"), _("its outputs are not finite")
+        return class_name(model, chosen), _("its outputs are not finite")
     confidence = f"{100 * predictions.confidence[item]:.1f} %"
-    return _class_name(model, chosen), _("with {confidence} confidence").format(confidence=confidence)
+    return class_name(model, chosen), _("with {confidence} confidence").format(confidence=confidence)
 
 
-def _class_name(model: Model, number: int) -> str:
+def class_name(model: Model, number: int) -> str:
+    """What a class is called; -1 is no class."""
     classes = model.subject.classes
+    if number == NO_CLASS:
+        return _("nothing")
     return classes[number] if number < len(classes) else str(number)
 
 
-def _maps(model: Model, split: Split, item: int, found: Explanation) -> None:
-    picture = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
-    before, after = found.before[0], found.after[0]
-    figure(maps_side_by_side(picture, before, after, dark=is_dark()), "explain.maps")
-    st.caption(what_a_map_says(is_image=True))
+def _maps(view: View, found: Explanation) -> None:
+    before, after, dark = found.before[0], found.after[0], is_dark()
+    picture = view.model.subject.input.raw(view.split.inputs[view.item : view.item + 1])[0].numpy()
+    maps = view.drawn("maps", lambda: maps_side_by_side(picture, before, after, dark=dark))
+    figure(maps, "explain.maps")
+    st.caption(what_a_map_says(_target(view.model, found), is_image=True))
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
-        figure(blink(before, after, dark=is_dark()), "explain.blink")
+        figure(view.drawn("blink", lambda: blink(before, after, dark=dark)), "explain.blink")
     with right:
         _similarity(found)
 
 
-def _bars(model: Model, found: Explanation) -> None:
-    before, after = found.before[0], found.after[0]
-    names = model.subject.input.features or tuple(str(i) for i in range(len(before)))
-    figure(attribution_bars(names, before, after, dark=is_dark()), "explain.bars")
-    st.caption(what_a_map_says(is_image=False))
+def _bars(view: View, found: Explanation) -> None:
+    before, after, dark = found.before[0], found.after[0], is_dark()
+    names = view.model.subject.input.features or tuple(str(i) for i in range(before.size))
+    bars = view.drawn("bars", lambda: attribution_bars(names, before, after, dark=dark))
+    figure(bars, "explain.bars")
+    st.caption(what_a_map_says(_target(view.model, found), is_image=False))
     _similarity(found)
+
+
+def _target(model: Model, found: Explanation) -> str:
+    return literal(class_name(model, max(0, int(found.items["class_before"].iloc[0]))))
 
 
 def _similarity(found: Explanation) -> None:
     st.markdown(f"**{_('How alike both maps of this item are')}**")
     names = measure_names()
-    shown = [m for m in MEASURES if np.isfinite(_first(found.random, m)) or np.isfinite(_first(found.items, m))]
+    shown = [
+        m for m in MEASURES if np.isfinite(_first(found.random, m)) or np.isfinite(_first(found.items, m))
+    ]
     frames = {
         _("this item"): found.items,
         _("noise floor"): found.noise,

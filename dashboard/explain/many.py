@@ -94,17 +94,21 @@ def _last_result(model: Model, wanted: Job) -> None:
     if path is None:
         return
     result = engine.store().get(
-        digest("explained", shown.job.key), lambda: EXPLAIN.result(path), lambda r: 3 * r.explanation.before.nbytes
+        digest("explained", shown.job.key),
+        lambda: EXPLAIN.result(path),
+        lambda r: 3 * r.explanation.before.nbytes,
     )
     if shown.job.key != wanted.key:
         _stale(shown)
-    _result(model, result)
+    _result(model, result, shown.job.key)
 
 
 def _stale(shown: Shown) -> None:
     knobs = json.loads(shown.job.knobs)
     st.warning(
-        _("An older result: {method}, {items:,} items, recipe {recipe}. Start it again for what is set now.").format(
+        _(
+            "An older result: {method}, {items:,} items, recipe {recipe}. Start it again for what is set now."
+        ).format(
             method=label(knobs["method"]),
             items=knobs["items"],
             recipe=shown.recipe[:8] if json.loads(shown.job.recipe) else _("unchanged"),
@@ -113,7 +117,7 @@ def _stale(shown: Shown) -> None:
     )
 
 
-def _result(model: Model, result: ManyExplained) -> None:
+def _result(model: Model, result: ManyExplained, key: str) -> None:
     explanation = result.explanation
     _medians(result)
     figure(
@@ -121,7 +125,7 @@ def _result(model: Model, result: ManyExplained) -> None:
         "explain.similarity",
     )
     st.caption(f"{_provenance(result)} {what_floors_say()}")
-    gallery.draw(model, result)
+    gallery.draw(model, result, key)
 
 
 def _medians(result: ManyExplained) -> None:
@@ -144,7 +148,9 @@ def _medians(result: ManyExplained) -> None:
         column.metric(
             title,
             f"{row['median']:.2f}" if measured else _("none"),
-            f"{row['low_quartile']:.2f} – {row['high_quartile']:.2f}, n = {row['n']}" if measured else "n = 0",
+            f"{row['low_quartile']:.2f} – {row['high_quartile']:.2f}, n = {row['n']}"
+            if measured
+            else "n = 0",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -152,7 +158,9 @@ def _medians(result: ManyExplained) -> None:
     medians = rows["median"]
     if np.isfinite(medians[["all", "noise floor", "random floor"]].to_numpy(np.float64)).all():
         said = verdict(medians["all"], medians["noise floor"], medians["random floor"])
-        st.markdown(_("{measure}, medians with quartiles. {verdict}").format(measure=names[measure], verdict=said))
+        st.markdown(
+            _("{measure}, medians with quartiles. {verdict}").format(measure=names[measure], verdict=said)
+        )
     missing = rows.loc["all"]
     if missing["not_measured"]:
         st.caption(

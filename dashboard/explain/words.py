@@ -6,17 +6,20 @@ from compress_core.measure.similarity import NotMeasured
 from dashboard.text import _
 
 
-def what_a_map_says(*, is_image: bool) -> str:
-    """How to read a map, in two sentences."""
+def what_a_map_says(target: str, *, is_image: bool) -> str:
+    """How to read a map, in two sentences; target is the class that both models are asked about."""
     if is_image:
-        return _(
-            "Each pixel is coloured by how much it spoke for (purple) or against (orange) the class that the "
-            "original predicts. Both maps have the same scale, so a paler map means weaker evidence."
+        said = _(
+            "Each pixel is coloured by how much it speaks for (purple) or against (orange) "
+            "{target}, the class that the original predicts. Both maps have the same scale: "
+            "a paler map is weaker evidence."
         )
-    return _(
-        "Each bar says how much a feature spoke for (right) or against (left) the class that the original "
-        "predicts. Both models are asked about the same class on the same scale."
-    )
+    else:
+        said = _(
+            "Each bar is how much a feature speaks for (right) or against (left) {target}, "
+            "the class that the original predicts. Both models are asked about this class, on the same scale."
+        )
+    return said.format(target=f"**{target}**")
 
 
 def what_floors_say() -> str:
@@ -47,8 +50,8 @@ def verdict(median: float, noise: float, random: float) -> str:
     if median <= random:
         return _("No more alike than chance: it looks at other things.")
     place = (median - random) / (noise - random)
-    if place >= 0.75:  # noqa: PLR2004 - three quarters of the way
+    if place >= 0.75:
         return _("Closer to the noise floor than to chance: it mostly looks at the same things.")
-    if place >= 0.25:  # noqa: PLR2004 - a quarter of the way
+    if place >= 0.25:
         return _("Between the noise floor and chance: part of what it looks at has changed.")
     return _("Closer to chance than to the noise floor: it mostly looks at other things.")

@@ -39,10 +39,15 @@ def draw() -> None:
 
 
 def _entry(model: str, workspace: state.Workspace | None) -> None:
-    st.markdown(f"**{literal(opening.title_of(model))}**")
+    title = literal(opening.title_of(model))
+    st.markdown(f"**{title}**")
     st.caption(_done(workspace))
     with st.container(horizontal=True, gap="small"):
-        if st.button(_("Continue"), key=f"slimscope.start.recent.{model}", icon=":material/arrow_forward:"):
+        if st.button(
+            _("Continue with {model}").format(model=title),
+            key=f"slimscope.start.recent.{model}",
+            icon=":material/arrow_forward:",
+        ):
             _show(partial(opening.open_model, model))
         for name in workspace.snapshots if workspace else ():
             key = f"slimscope.start.snapshot.{model}.{name}"
@@ -59,6 +64,6 @@ def _show(act: Callable[[], object]) -> None:
 def _done(workspace: state.Workspace | None) -> str:
     if workspace is None or not workspace.recipe.layers:
         return _("unchanged")
-    return _("{count} layers changed · recipe {sha}").format(
+    return _("layers changed: {count} · recipe {sha}").format(
         count=len(workspace.recipe.layers), sha=workspace.recipe.sha[:8]
     )

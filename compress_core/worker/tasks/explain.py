@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from compress_core.store import Store
 from compress_core.worker.task import Packed, Task
 
 _FRAMES = ("items", "noise", "random")
+_REASON = "reason"
 
 
 class ExplainKnobs(Strict):
@@ -48,7 +49,9 @@ def chosen_items(size: int, wanted: int, seed: int) -> NDArray[np.int64]:
     return chosen
 
 
-def run(model: Model, knobs: ExplainKnobs, seed: int, _store: Store) -> Generator[Progress, None, ManyExplained]:
+def run(
+    model: Model, knobs: ExplainKnobs, seed: int, _store: Store
+) -> Generator[Progress, None, ManyExplained]:
     """Explain the original and the model on a random sample; raises Refused where the method cannot."""
     subject, split = model.subject, model.subject.split(knobs.split)
     chosen = chosen_items(len(split), knobs.items, seed)
@@ -67,21 +70,17 @@ def pack(found: ManyExplained) -> Packed:
         "after": explanation.after,
         "support": explanation.support,
     }
-    texts: dict[str, list[str | None]] = {}
-    for name in _FRAMES:
-        frame: pd.DataFrame = getattr(explanation, name)
-        for column in frame.columns:
-            if column == "reason":
-                texts[name] = list(frame[column])
-            else:
-                arrays[f"{name}.{column}"] = frame[column].to_numpy()
+    frames: dict[str, pd.DataFrame] = {name: getattr(explanation, name) for name in _FRAMES}
+    for name, frame in frames.items():
+        arrays |= {f"{name}.{c}": frame[c].to_numpy() for c in frame.columns if c != _REASON}
     facts = {
         "method": explanation.method,
         "seed": explanation.seed,
         "noise_deviation": explanation.noise_deviation,
         "split": found.split,
         "size_of_split": found.size_of_split,
-        "reasons": texts,
+        "columns": {name: list(frame.columns) for name, frame in frames.items()},
+        "reasons": {name: list(frame[_REASON]) for name, frame in frames.items()},
     }
     return Packed(arrays, facts)
 
@@ -89,7 +88,7 @@ def pack(found: ManyExplained) -> Packed:
 def unpack(packed: Packed) -> ManyExplained:
     """The reverse of `pack`."""
     arrays, facts = packed.arrays, packed.facts
-    items, noise, random = (_frame(name, arrays, facts["reasons"][name]) for name in _FRAMES)
+    items, noise, random = (_frame(name, packed) for name in _FRAMES)
     explanation = Explanation(
         method=facts["method"],
         seed=facts["seed"],
@@ -104,9 +103,13 @@ def unpack(packed: Packed) -> ManyExplained:
     return ManyExplained(explanation, arrays["chosen"], facts["split"], facts["size_of_split"])
 
 
-def _frame(name: str, arrays: Mapping[str, NDArray[Any]], reasons: list[str | None]) -> pd.DataFrame:
-    columns = {key.partition(".")[2]: values for key, values in arrays.items() if key.startswith(f"{name}.")}
-    return pd.DataFrame({**columns, "reason": pd.Series(reasons, dtype=object)})
+def _frame(name: str, packed: Packed) -> pd.DataFrame:
+    columns: dict[str, object] = {
+        column: packed.arrays[f"{name}.{column}"]
+        for column in packed.facts["columns"][name]
+        if column != _REASON
+    }
+    return pd.DataFrame({**columns, _REASON: pd.Series(packed.facts["reasons"][name], dtype=object)})
 
 
 EXPLAIN = Task("explain", ExplainKnobs, lambda knobs: knobs.split, run, pack, unpack)

@@ -1,0 +1,148 @@
+"""The networks that are timed: shapes of well-known ones with random weights, in plain torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.subject.subject import InputForm, Split, Subject, make_subject
+
+_BLOCKS = (3, 4, 6, 3)
+_WIDER = 4  # a bottleneck's output over its width
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large everything is: as in the table, or tiny, so that a test can run it.
+
+    width of the ResNet, side and number of its images, channels of the single 3 x 3 convolution,
+    [rows, columns] and rank of the single Linear, Linears of the own model and their width.
+    """
+
+    width: int = 64
+    image: int = 224
+    items: int = 8
+    channels: int = 512
+    linear: tuple[int, int] = (3072, 768)
+    rank: int = 192
+    layers: int = 60
+    layer_width: int = 64
+
+
+FULL = Size()
+TINY = Size(width=4, image=32, items=2, channels=16, linear=(48, 24), rank=6, layers=3, layer_width=8)
+
+
+class Bottleneck(nn.Module):
+    """1 x 1, 3 x 3, 1 x 1 convolutions around a shortcut."""
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        outputs = width * _WIDER
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, inputs, H, W] -> [N, 4 * width, H / stride, W / stride]."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        result: Tensor = self.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
+        return result
+
+
+class ResNet50(nn.Module):
+    """The layers of a ResNet-50; 25.6 million weights at width 64.
+
+    He et al. 2016, Deep Residual Learning for Image Recognition, arXiv:1512.03385, table 1.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1)
+        inputs = width
+        for index, blocks in enumerate(_BLOCKS):
+            inner = width * 2**index
+            parts = [Bottleneck(inputs, inner, 1 if index == 0 else 2)]
+            parts += [Bottleneck(inner * _WIDER, inner, 1) for _ in range(blocks - 1)]
+            self.add_module(f"layer{index + 1}", nn.Sequential(*parts))
+            inputs = inner * _WIDER
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(inputs, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, 3, H, W] -> logits [N, 1000]."""
+        y = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        for index in range(len(_BLOCKS)):
+            y = self.get_submodule(f"layer{index + 1}")(y)
+        result: Tensor = self.fc(self.avgpool(y).flatten(1))
+        return result
+
+
+def _filled(network: nn.Module) -> nn.Module:
+    """Random weights that keep activations in range, the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    for tensor in network.parameters():
+        if tensor.dim() > 1:
+            deviation = (2 / tensor[0].numel()) ** 0.5
+            tensor.data.normal_(0, deviation, generator=generator)
+    return network.eval()
+
+
+def _images(size: Size, count: int) -> Tensor:
+    return torch.randn(count, 3, size.image, size.image, generator=torch.Generator().manual_seed(1))
+
+
+def resnet50(size: Size) -> Subject:
+    """M of the table, with a few random images to evaluate on."""
+    split = Split("validation", _images(size, size.items), torch.arange(size.items))
+    form = InputForm("image", (3, size.image, size.image), (0.5,) * 3, (0.25,) * 3)
+    classes = tuple(map(str, range(1000)))
+    network = _filled(ResNet50(size.width))
+    return make_subject("m", "ResNet-50 shape", network, form, classes, {"validation": split})
+
+
+def one_convolution(size: Size) -> Subject:
+    """One 3 x 3 convolution, called `conv`."""
+    network = nn.Sequential()
+    network.add_module("conv", nn.Conv2d(size.channels, size.channels, 3, padding=1, bias=False))
+    form = InputForm("image", (size.channels, 1, 1), (0.0,) * size.channels, (1.0,) * size.channels)
+    return make_subject("conv", "One convolution", _filled(network), form, ("a", "b"), {})
+
+
+def one_linear(size: Size) -> Subject:
+    """One Linear, called `fc`."""
+    rows, columns = size.linear
+    network = nn.Sequential()
+    network.add_module("fc", nn.Linear(columns, rows, bias=False))
+    form = InputForm("table", (columns,), (0.0,) * columns, (1.0,) * columns)
+    return make_subject("fc", "One Linear", _filled(network), form, ("a", "b"), {})
+
+
+def many_linears(size: Size) -> Subject:
+    """An own model with many layers, as somebody would upload it, with a thousand items."""
+    network = nn.Sequential()
+    widths = [size.layer_width] * size.layers + [10]
+    for index, (inputs, outputs) in enumerate(pairwise(widths)):
+        network.add_module(f"fc{index}", nn.Linear(inputs, outputs))
+        network.add_module(f"relu{index}", nn.ReLU() if index + 1 < size.layers else nn.Identity())
+    inputs = torch.randn(1000, size.layer_width, generator=torch.Generator().manual_seed(2))
+    split = Split("validation", inputs, torch.arange(1000) % 10)
+    form = InputForm("table", (size.layer_width,), (0.0,) * size.layer_width, (1.0,) * size.layer_width)
+    classes = tuple(map(str, range(10)))
+    return make_subject("own", "Many layers", _filled(network), form, classes, {"validation": split})

@@ -1,0 +1,129 @@
+"""The prune slider: one layer, its numbers only, the whole network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import prune
+
+from benchmarks.clock import Case, Side
+from benchmarks.networks import Size, one_convolution, resnet50
+from benchmarks.visitor import buffers_for, decode, moved, sparsity_of
+from compress_core.answers import Scores
+from compress_core.measure.knob_tables import sparsity_table
+from compress_core.recipe import Resolved, Setting
+from compress_core.select import Selection, rank_scores, select
+from compress_core.store import Store
+from compress_core.subject.subject import Subject
+
+
+def _pruned_by_torch(module: nn.Module, sparsity: float) -> Tensor:
+    prune.l1_unstructured(module, "weight", sparsity)
+    weight: Tensor = module.weight.flatten(1)
+    return weight
+
+
+def _same_weights(peer: Tensor, ours: Tensor) -> bool:
+    """The same number of weights stay and they are the largest: peers may choose others among equals."""
+    return torch.equal(peer.abs().view(-1).sort().values, ours.abs().view(-1).sort().values)
+
+
+def _fresh(module: nn.Module) -> nn.Module:
+    return copy.deepcopy(module)
+
+
+def cases(size: Size) -> Iterator[Case]:
+    """One layer three ways, then the network."""
+    subject, store = one_convolution(size), Store()
+    yield from _one_layer(subject, store)
+    yield _numbers(subject, store)
+    yield _network(resnet50(size), Store())
+
+
+def _one_layer(subject: Subject, store: Store) -> Iterator[Case]:
+    module, buffers = subject.network.get_submodule("conv"), buffers_for(subject)
+    torch_side = Side(
+        "torch.nn.utils.prune.l1_unstructured",
+        lambda given: _pruned_by_torch(*given),
+        lambda turn: (_fresh(module), sparsity_of(turn)),
+    )
+
+    def as_the_app(sparsity: float) -> Tensor:
+        return decode(moved(subject, store, ["conv"], "magnitude", sparsity=sparsity), buffers)["conv"]
+
+    weight = module.weight.detach().flatten(1)
+    scores = [Scores(weight, absolute=True)]
+    ranking = rank_scores(scores)
+
+    def bare(sparsity: float) -> Tensor:
+        choice = Selection(sparsity=sparsity)
+        kept = select(scores, [module.weight.shape], ["conv"], choice, ranking)[0]
+        return kept.prune_into(weight, buffers["conv"])
+
+    app = Side("slimscope", as_the_app, sparsity_of)
+    of = f"one layer of {weight.numel():,} weights"
+    yield Case(f"prune slider, {of}", torch_side, app, _same_weights, 40)
+    yield Case("  the same without the recipe", torch_side, Side("", bare, sparsity_of), _same_weights)
+    copied = Side("a copy of the weights", lambda _: buffers["conv"].copy_(weight))
+    yield Case("  the same against a copy", copied, app, lambda *_: True, 1 / 1.5)
+
+
+def _numbers(subject: Subject, store: Store) -> Case:
+    module = subject.network.get_submodule("conv")
+    before = module.weight.detach().flatten(1)
+
+    def agree(after: Tensor, ours: tuple[float, float, float]) -> bool:
+        removed, lost = after == 0, (before - after).double().square().sum()
+        error = float(lost / before.double().square().sum())
+        numbers = (float(removed.double().mean()), float(before[removed].abs().max()), error)
+        return bool(np.allclose(numbers, ours, rtol=1e-3))
+
+    setting = Setting.of("magnitude")
+
+    def looked_up(row: int) -> tuple[float, float, float]:
+        table = sparsity_table(subject, Resolved(()), "conv", setting, store)
+        return float(table.sparsity[row]), float(table.threshold[row]), float(table.error[row])
+
+    return Case(
+        "  numbers only (sparsity, threshold, error)",
+        Side(
+            "torch.nn.utils.prune.l1_unstructured",
+            lambda given: _pruned_by_torch(*given),
+            lambda turn: (_fresh(module), (10 + turn % 80) / 100),
+        ),
+        Side("slimscope", looked_up, lambda turn: 10 + turn % 80),
+        agree,
+        1000,
+    )
+
+
+def _network(subject: Subject, store: Store) -> Case:
+    names, buffers = list(subject.by_name), buffers_for(subject)
+
+    def by_torch(given: tuple[nn.Module, float]) -> Tensor:
+        network, sparsity = given
+        weights = [(network.get_submodule(name), "weight") for name in names]
+        prune.global_unstructured(weights, prune.L1Unstructured, amount=sparsity)
+        return torch.cat([module.weight.detach().view(-1) for module, _ in weights])
+
+    def as_the_app(sparsity: float) -> dict[str, Tensor]:
+        return decode(
+            moved(subject, store, names, "magnitude", sparsity=sparsity, scope="network"), buffers
+        )
+
+    count = sum(layer.weights for layer in subject.layers)
+    return Case(
+        f"global prune slider, {len(names)} layers, {count:,} weights",
+        Side(
+            "torch.nn.utils.prune.global_unstructured",
+            by_torch,
+            lambda turn: (_fresh(subject.network), sparsity_of(turn)),
+        ),
+        Side("slimscope", as_the_app, sparsity_of),
+        lambda peer, ours: _same_weights(peer, torch.cat([ours[n].view(-1) for n in names])),
+        100,
+    )

@@ -1,0 +1,127 @@
+"""The sliders of bits and of clusters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.clock import Case, Side
+from benchmarks.networks import Size, one_convolution
+from benchmarks.visitor import buffers_for, decode, moved
+from compress_core.codebook import fit_codebook, ordered
+from compress_core.levels import Table, symmetric_grid
+from compress_core.scale import RowRanges, largest_kept
+from compress_core.store import Store
+from compress_core.subject.subject import Subject
+
+BITS, CLUSTERS = 4, 16
+
+
+def cases(size: Size) -> Iterator[Case]:
+    """4 bits for each row against torch's fake quantization, 16 clusters against scikit-learn."""
+    subject = one_convolution(size)
+    yield from _bits(subject)
+    yield from _clusters(subject)
+
+
+def _weight(subject: Subject) -> Tensor:
+    return subject.network.get_submodule("conv").weight.detach().flatten(1)
+
+
+def _warm(subject: Subject, technique: str, other_bits: int) -> Store:
+    """A store as it is after the slider stood somewhere else: statistics known, this place not."""
+    store = Store()
+    moved(subject, store, ["conv"], technique, bits=other_bits)
+    return store
+
+
+def _app(subject: Subject, technique: str, buffers: dict[str, Tensor]) -> Side:
+    def move(store: Store) -> Tensor:
+        return decode(moved(subject, store, ["conv"], technique, bits=BITS), buffers)["conv"]
+
+    return Side("slimscope", move, lambda _: _warm(subject, technique, BITS - 1))
+
+
+def _observed(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """(scale, zero point) of each row, as torch's own observer finds them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from torch.ao.quantization.observer import PerChannelMinMaxObserver
+
+        high = 2 ** (BITS - 1) - 1
+        observer = PerChannelMinMaxObserver(
+            0, torch.qint8, torch.per_channel_symmetric, quant_min=-high, quant_max=high
+        )
+    observer(weight)
+    scale, zero_point = observer.calculate_qparams()
+    return scale, zero_point.to(torch.int32)
+
+
+def _fake_quantized(weight: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    high = 2 ** (BITS - 1) - 1
+    return torch.fake_quantize_per_channel_affine(weight, scale, zero_point, 0, -high, high)
+
+
+def _bits(subject: Subject) -> Iterator[Case]:
+    weight, buffers = _weight(subject), buffers_for(subject)
+    known = _observed(weight)
+    ranges = RowRanges.of(weight, torch.ones_like(weight, dtype=torch.bool))
+
+    def bare(_: int) -> Tensor:
+        largest = largest_kept(weight, weight, "row", ranges)
+        return symmetric_grid(largest, BITS, clips=False).quantize_into(weight, buffers["conv"])
+
+    app = _app(subject, "uniform", buffers)
+    yield Case(
+        f"bits slider, {weight.nbytes / 1e6:.1f} MB, {BITS} bit, a scale for each row",
+        Side(
+            "min/max observer, torch.fake_quantize_per_channel_affine",
+            lambda _: _fake_quantized(weight, *_observed(weight)),
+        ),
+        app,
+        torch.equal,
+        8,
+    )
+    fake = Side("torch.fake_quantize_per_channel_affine", lambda _: _fake_quantized(weight, *known))
+    yield Case("  the same, the peer knows its scales", fake, app, torch.equal)
+    yield Case("  the same without the recipe", fake, Side("", bare), torch.equal)
+    copied = Side("a copy of the weights", lambda _: buffers["conv"].copy_(weight))
+    yield Case("  the same against a copy", copied, app, lambda *_: True)
+
+
+def _by_scikit_learn(weight: Tensor) -> Tensor:
+    from sklearn.cluster import KMeans
+
+    values = weight.numpy().reshape(-1, 1)
+    found = KMeans(CLUSTERS, n_init=1, random_state=0).fit(values)
+    levels: np.ndarray = found.cluster_centers_[found.labels_]
+    return torch.from_numpy(levels).float().view(weight.shape)
+
+
+def _clusters(subject: Subject) -> Iterator[Case]:
+    weight, buffers = _weight(subject), buffers_for(subject)
+    row, everything = weight.reshape(1, -1), torch.ones(1, weight.numel(), dtype=torch.bool)
+    fitted = ordered(row, everything)
+    no_higher = partial(_error_no_higher, weight)
+    scikit = Side("sklearn.cluster.KMeans(n_init=1)", lambda _: _by_scikit_learn(weight))
+
+    def bare(_: int) -> Tensor:
+        return Table(fit_codebook(fitted, CLUSTERS)).quantize_into(weight, buffers["conv"])
+
+    def from_nothing(_: int) -> Tensor:
+        return Table(fit_codebook(ordered(row, everything), CLUSTERS)).quantize_into(weight, buffers["conv"])
+
+    app = _app(subject, "kmeans", buffers)
+    yield Case(f"clusters slider, {CLUSTERS} of {weight.numel():,}", scikit, app, no_higher, 150)
+    yield Case("  the same without the recipe", scikit, Side("", bare), no_higher)
+    yield Case("  the first time, weights not yet sorted", scikit, Side("", from_nothing), no_higher)
+
+
+def _error_no_higher(weight: Tensor, peer: Tensor, ours: Tensor) -> bool:
+    error: Callable[[Tensor], float] = lambda values: float((values - weight).double().square().sum())
+    return error(ours) <= error(peer) * (1 + 1e-6)

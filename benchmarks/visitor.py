@@ -1,0 +1,41 @@
+"""What happens between the release of a slider and the new weights, as the pages do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from compress_core.apply import compress
+from compress_core.edit import in_order, with_step
+from compress_core.model import Model
+from compress_core.recipe import Resolved, Setting
+from compress_core.store import Store
+from compress_core.subject.subject import Subject
+
+_LOWEST, _PLACES, _JUMP = 100, 800, 37  # a slider from 0.1 to 0.9 that jumps about
+
+
+def sparsity_of(turn: int) -> float:
+    """Another place of the prune slider at every turn."""
+    return (_LOWEST + turn * _JUMP % _PLACES) / 1000
+
+
+def moved(subject: Subject, store: Store, layers: Sequence[str], technique: str, **knobs: object) -> Model:
+    """The model after a slider was let go: setting checked, recipe edited and resolved, steps carried out."""
+    setting = Setting.of(technique, **knobs)
+    recipe = with_step(Resolved(()), layers, setting.stage, setting)
+    return compress(subject, in_order(recipe, list(subject.by_name)), store)
+
+
+def decode(model: Model, buffers: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Write the new weights of every edited layer into buffers that are kept from turn to turn."""
+    for name, edited in model.edited.items():
+        edited.coded[0].decode_into(buffers[name])
+    return buffers
+
+
+def buffers_for(subject: Subject) -> dict[str, Tensor]:
+    """A buffer for the weight of each layer, its pages touched."""
+    weights = Model.original(subject)
+    return {layer.name: weights.values(layer.name).clone() for layer in subject.layers}

@@ -1,0 +1,223 @@
+"""What a person does, in a real browser against a real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+# Streamlit looks for itself beside the page's address first and reports what it did not find there.
+PROBE = re.compile(r"/_stcore/(health|host-config)$")
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server of its own, stopped afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            _wait_until_served(f"http://127.0.0.1:{port}/_stcore/health", server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait_until_served(url: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own server
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    pytest.fail("the server did not answer")
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+class Visit:
+    """A visitor's window, with every error that its console showed."""
+
+    def __init__(self, browser: Browser, scheme: str = "light") -> None:
+        context = browser.new_context(
+            color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 1360, "height": 1500}
+        )
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.errors: list[str] = []
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        where = message.location.get("url", "")
+        if message.type == "error" and not PROBE.search(where):
+            self.errors.append(f"{message.text} ({where})")
+
+    def settled(self) -> Page:
+        """The page once nothing is running any more."""
+        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        self.page.wait_for_timeout(300)
+        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        return self.page
+
+    def accuracy(self) -> str:
+        """What the header says once all items were computed."""
+        button = self.page.locator(".st-key-slimscope_header").get_by_role("button").filter(has_text="points")
+        expect(button).to_be_visible(timeout=PATIENCE)
+        expect(self.page.get_by_text("N = 6,000").first).to_be_visible(timeout=PATIENCE)
+        return button.inner_text()
+
+    def size(self) -> str:
+        header = self.page.locator(".st-key-slimscope_header")
+        return header.get_by_text(re.compile(r"(KiB|MiB) ·")).inner_text()
+
+    def close(self) -> None:
+        self.page.context.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    visiting = Visit(browser)
+    yield visiting
+    visiting.close()
+    assert visiting.errors == []
+
+
+def slider(page: Page, label: str) -> Locator:
+    return page.get_by_role("slider", name=label).first
+
+
+def open_demo(visit: Visit, address: str) -> Page:
+    visit.page.goto(address)
+    visit.page.get_by_role("button", name="Open the demo").click()
+    expect(visit.page.get_by_role("heading", name="What does this layer do to me?")).to_be_visible()
+    return visit.settled()
+
+
+def test_link_to_a_page_works_as_the_first_visit_of_a_new_server(address: str, visit: Visit) -> None:
+    visit.page.goto(f"{address}/weights?m=lenet300")
+    expect(visit.page.get_by_role("heading", name="What is left in there?")).to_be_visible()
+    expect(visit.page.locator(".st-key-slimscope_header")).to_be_visible()
+
+
+def test_slider_moved_by_keys_changes_sparsity_bytes_and_accuracy_and_undo_takes_it_back(
+    address: str, visit: Visit, browser: Browser
+) -> None:
+    page = open_demo(visit, address)
+    accuracy, size = visit.accuracy(), visit.size()
+    knob = slider(page, "Weights removed")
+    before = knob.get_attribute("aria-valuetext")
+    knob.focus()
+    knob.press("PageUp")
+    expect(knob).not_to_have_attribute("aria-valuetext", before or "")
+    expect(page.locator(".st-key-slimscope_header").get_by_text(size)).to_have_count(0)
+    visit.settled()
+    after_accuracy, after_size = visit.accuracy(), visit.size()
+    assert after_size != size
+    assert after_accuracy != accuracy
+    _link_opens_the_same_elsewhere(browser, page.url, after_size, after_accuracy)
+    page.get_by_test_id("stMain").get_by_role("button").filter(has_text="undo").click()
+    expect(page.locator(".st-key-slimscope_header").get_by_text(size)).to_be_visible()
+    visit.settled()
+    assert visit.accuracy() == accuracy
+    expect(slider(page, "Weights removed")).to_have_attribute("aria-valuetext", before or "")
+
+
+def _link_opens_the_same_elsewhere(browser: Browser, link: str, size: str, accuracy: str) -> None:
+    other = Visit(browser)
+    other.page.goto(link)
+    expect(other.page.locator(".st-key-slimscope_header")).to_be_visible()
+    other.settled()
+    assert (other.size(), other.accuracy()) == (size, accuracy)
+    other.close()
+    assert other.errors == []
+
+
+def test_own_model_is_uploaded_and_tuned(address: str, visit: Visit) -> None:
+    page = visit.page
+    page.goto(address)
+    page.locator("input[type=file]").first.set_input_files(
+        ROOT / "sample_models" / "lenet300" / "weights.safetensors"
+    )
+    page.get_by_role("button", name="Read the model").click()
+    expect(page.get_by_text("fc3").first).to_be_attached()
+    visit.settled()
+    page.get_by_role("button", name="on Tune").click()
+    expect(page.get_by_role("heading", name="What does this layer do to me?")).to_be_visible()
+    visit.settled()
+    assert "m=own-" in page.url
+    assert visit.accuracy().startswith("99.")
+
+
+def test_garbage_is_refused_in_a_sentence(address: str, visit: Visit, tmp_path: Path) -> None:
+    bad = tmp_path / "weights.safetensors"
+    bad.write_bytes(b"\xff" * 1000)
+    page = visit.page
+    page.goto(address)
+    page.locator("input[type=file]").first.set_input_files(bad)
+    page.get_by_role("button", name="Read the model").click()
+    expect(page.get_by_test_id("stAlert").first).to_be_visible()
+    visit.settled()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+def test_item_is_explained_before_and_after(address: str, visit: Visit) -> None:
+    page = open_demo(visit, address)
+    page.get_by_role("link", name="Explain").click()
+    expect(page.get_by_role("heading", name="Does it still look at the same things?")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
+    visit.settled()
+
+
+def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
+    page = open_demo(visit, address)
+    page.get_by_role("radio", name="中文").or_(page.get_by_role("button", name="中文")).click()
+    expect(page.get_by_role("heading", name="What does this layer do to me?")).to_have_count(0)
+    visit.settled()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["tune", "weights", "behaviour", "explain"])
+def test_page_is_drawn_without_an_error_in_both_themes(
+    address: str, browser: Browser, scheme: str, name: str, tmp_path: Path
+) -> None:
+    visiting = Visit(browser, scheme)
+    page = open_demo(visiting, address)
+    if name != "tune":
+        page.get_by_role("link", name=name.capitalize()).click()
+        expect(page.get_by_test_id("stMain").locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
+    visiting.settled()
+    visiting.accuracy()
+    folder = Path(os.environ.get("SLIMSCOPE_SCREENSHOTS", tmp_path))
+    picture = page.screenshot(path=folder / f"{name}_{scheme}.png")
+    assert len(picture) > 40_000, "an empty page is a small picture"
+    visiting.close()
+    assert visiting.errors == []

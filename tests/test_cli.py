@@ -1,0 +1,494 @@
+"""The command line says what the page says, and bad input gets one sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+from typer.testing import CliRunner, Result
+
+from compress_core.apply import compress
+from compress_core.cli import app
+from compress_core.deliver.container import read_container
+from compress_core.measure.attribution import attribution_methods
+from compress_core.recipe import Setting, read_recipe
+from compress_core.store import Store
+from compress_core.subject.cards import cards
+from compress_core.subject.samples import load_sample
+from compress_core.technique import techniques
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = ("models", "techniques", "layers", "apply", "evaluate", "compare", "explain")
+PRUNED = ("--step", "fc1: magnitude sparsity=0.9")
+
+FACTORIES = """
+import torch
+from torch import nn
+
+def small():
+    print("building")
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+
+def fails():
+    raise KeyError("no such thing")
+
+def text():
+    return "a network"
+"""
+
+
+def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), input=stdin, prog_name="slimscope")
+
+
+def in_json(*arguments: str, stdin: str | None = None) -> Any:
+    result = run(*arguments, "--json", stdin=stdin)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with recipes, items, weights and factories, good and bad."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own_factories", raising=False)
+    texts = {
+        "good.yaml": "layers:\n- {match: fc1, steps: [{technique: uniform, bits: 3}]}\n",
+        "good.json": '{"version": 1, "layers": [{"match": "fc2", "steps": ["magnitude"]}]}',
+        "broken.yaml": "layers: [",
+        "date.yaml": "2001-99-99",
+        "deep.yaml": "[" * 500,
+        "list.yaml": "- 1",
+        "unknown_layer.yaml": "layers: [{match: fc9, steps: [magnitude]}]",
+        "unknown_knob.yaml": "layers: [{match: fc1, steps: [{technique: magnitude, ratio: 0.5}]}]",
+        "own_factories.py": FACTORIES,
+        "bad_syntax.py": "def broken(:",
+        "text.npz": "no array",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "latin.yaml").write_bytes(b"layers: \xff\xfe")
+    inputs = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    np.savez(tmp_path / "items.npz", inputs=inputs, labels=np.arange(20) % 3)
+    np.savez(tmp_path / "unlabelled.npz", inputs=inputs)
+    plain = {"in.weight": torch.ones(8, 4), "in.bias": torch.ones(8), "out.weight": torch.ones(3, 8)}
+    save_file(plain, tmp_path / "plain.safetensors")
+    tabular = load_sample("tabular")
+    state = {name: t + 0.0 for name, t in tabular.network.state_dict().items()}
+    save_file(state, tmp_path / "same.safetensors")
+    state["fc2.weight"][0, :3] = torch.nan
+    save_file(state, tmp_path / "nan.safetensors")
+    raw = tabular.input.raw(tabular.split("test").inputs).numpy()
+    labels = tabular.split("test").labels
+    assert labels is not None
+    np.savez(tmp_path / "table.npz", inputs=raw, labels=labels.numpy())
+    return tmp_path
+
+
+# The numbers
+
+
+def test_evaluate_says_the_accuracy_of_the_card_in_a_process_of_its_own() -> None:
+    finished = process("-m", "compress_core.cli", "evaluate", "lenet5", "--json")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    found, card = json.loads(finished.stdout), cards()["lenet5"].accuracy["validation"]
+    assert found["accuracy"]["value"] == card.value
+    assert (found["split"], found["n"]) == ("validation", card.n)
+
+
+def test_ninety_per_cent_of_fc1_of_lenet5_are_exactly_360000_weights(folder: Path) -> None:
+    np.savez(folder / "one.npz", images=np.zeros((1, 28, 28), np.uint8), labels=np.array([0]))
+    found = in_json("evaluate", "lenet5", *PRUNED, "--data", "one.npz")
+    fc1 = next(row for row in found["layers"] if row["layer"] == "fc1")
+    assert fc1["pruned"] == {
+        "value": 360_000,
+        "low": None,
+        "high": None,
+        "n": None,
+        "unit": "weight",
+        "kind": "exact",
+    }
+
+
+def test_the_original_in_a_comparison_is_what_evaluate_says_of_it() -> None:
+    original = in_json("compare", "tabular", "--step", "*: magnitude sparsity=0.9")["original"]
+    alone = in_json("evaluate", "tabular")
+    assert original == {name: alone[name] for name in original}
+
+
+def test_the_test_split_speaks_when_asked() -> None:
+    found = in_json("evaluate", "tabular", "--split", "test")
+    assert found["accuracy"]["value"] == cards()["tabular"].accuracy["test"].value
+
+
+def numbers_in(content: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Every figure in the JSON that is not part of a number object, and every number object."""
+    if isinstance(content, dict):
+        if "kind" in content and "value" in content:
+            return [(path, content)]
+        return [found for key, part in content.items() for found in numbers_in(part, f"{path}.{key}")]
+    if isinstance(content, list):
+        return [found for part in content for found in numbers_in(part, path)]
+    return [(path, content)] if isinstance(content, int | float) and not isinstance(content, bool) else []
+
+
+PLAIN = re.compile(r"\.(n|seed|shape|groups|index|item|recipe\..*|input\.shape)$|^\.(worst\.item)$")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models",),
+        ("layers", "tabular"),
+        ("evaluate", "tabular"),
+        ("evaluate", "own_factories:small", "--data", "unlabelled.npz"),
+        ("compare", "tabular", "good.yaml"),
+        ("explain", "tabular", "good.yaml", "--items", "5", "--method", "saliency"),
+        ("apply", "tabular", "good.yaml", "--out", "out"),
+    ],
+    ids=" ".join,
+)
+def test_every_number_has_the_one_form(folder: Path, arguments: tuple[str, ...]) -> None:
+    found = numbers_in(in_json(*arguments))
+    assert found
+    for path, number in found:
+        if not isinstance(number, dict):
+            assert PLAIN.search(path), f"{path} is a bare {number}"
+            continue
+        assert set(number) - {"reason"} == {"value", "low", "high", "n", "unit", "kind"}, path
+        assert number["kind"] in {"measured", "estimated", "exact"}
+        assert (number["value"] is None) == ("reason" in number), path
+        if number["low"] is not None:
+            assert number["low"] <= number["value"] <= number["high"], path
+
+
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [
+        ("evaluate", "model split n recipe accuracy churn ece bytes sparsity layers"),
+        (
+            "compare",
+            "accuracy churn ece bytes sparsity accuracy_change right_to_wrong wrong_to_right per_class kl",
+        ),
+    ],
+)
+def test_the_json_has_its_keys_at_the_top(folder: Path, command: str, keys: str) -> None:
+    assert set(keys.split()) <= set(in_json(command, "tabular", "good.yaml"))
+
+
+def test_classes_stand_worst_first_and_add_up() -> None:
+    rows = in_json("compare", "tabular", "--step", "*: magnitude sparsity=0.9")["per_class"]
+    changes = [row["accuracy_change"]["value"] for row in rows]
+    assert changes == sorted(changes)
+    assert sum(row["n"] for row in rows) == cards()["tabular"].accuracy["validation"].n
+
+
+def test_without_labels_churn_is_measured_and_accuracy_says_why_not(folder: Path) -> None:
+    found = in_json(
+        "compare", "own_factories:small", "--data", "unlabelled.npz", "--step", "0: uniform bits=2"
+    )
+    assert found["accuracy"]["value"] is None
+    assert found["accuracy"]["reason"] == found["per_class_reason"] == "The items have no labels."
+    assert found["churn"]["value"] is not None
+    assert found["per_class"] == []
+
+
+# Recipes and models, in every way they can be given
+
+
+def test_a_recipe_is_the_same_from_a_file_from_standard_input_and_from_steps(folder: Path) -> None:
+    shas = {
+        in_json("evaluate", "tabular", "good.yaml")["recipe"]["sha"],
+        in_json("evaluate", "tabular", "-", stdin=(folder / "good.yaml").read_text())["recipe"]["sha"],
+        in_json("evaluate", "tabular", "--step", "fc1: uniform bits=3")["recipe"]["sha"],
+    }
+    assert len(shas) == 1
+
+
+def test_steps_of_one_layer_are_one_rule_and_stand_before_the_file(folder: Path) -> None:
+    found = in_json(
+        "evaluate",
+        "tabular",
+        "good.yaml",
+        "--step",
+        "fc1: magnitude pattern=2:4",
+        "--step",
+        "fc1: kmeans bits=2",
+    )
+    assert found["recipe"]["layers"] == [
+        {
+            "match": "fc1",
+            "steps": [
+                {"technique": "magnitude", "pattern": "2:4"},
+                {"technique": "kmeans", "bits": 2},
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(techniques()))
+def test_every_technique_is_a_step_of_the_command_line(name: str) -> None:
+    found = in_json("evaluate", "tabular", "--step", f"fc1: {name}")
+    assert found["recipe"]["layers"][0]["steps"] == [Setting.of(name).as_json()]
+    assert found["accuracy"]["value"] is not None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("own_factories:small", "good0.yaml"),
+        ("--model", "own_factories:small", "good0.yaml"),
+        ("good0.yaml", "--model", "own_factories:small"),
+    ],
+    ids=" ".join,
+)
+def test_a_factory_is_a_model_in_every_place(folder: Path, arguments: tuple[str, ...]) -> None:
+    (folder / "good0.yaml").write_text("layers: [{match: '0', steps: [magnitude]}]")
+    result = run("evaluate", *arguments, "--data", "items.npz", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["model"], found["data"], found["n"]) == ("own_factories:small", "items.npz", 20)
+    assert found["layers"][0]["pruned"]["value"] == 16
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("same.safetensors",), ("--weights", "same.safetensors"), ("tabular", "--weights", "same.safetensors")],
+    ids=" ".join,
+)
+def test_weights_of_a_sample_are_recognised_and_judged_on_its_items(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    found = in_json("evaluate", *arguments)
+    assert found["accuracy"]["value"] == cards()["tabular"].accuracy["validation"].value
+    assert found["model"] == "same"
+
+
+def test_other_items_are_what_is_evaluated(folder: Path) -> None:
+    found = in_json("evaluate", "tabular", "--data", "table.npz")
+    test = cards()["tabular"].accuracy["test"]
+    assert (found["accuracy"]["value"], found["n"]) == (test.value, test.n)
+
+
+def test_a_network_without_items_has_layers_and_can_be_applied(folder: Path) -> None:
+    shape = ("own_factories:small", "--input-shape", "4")
+    assert [row["name"] for row in in_json("layers", *shape)["layers"]] == ["0", "2"]
+    found = in_json("apply", *shape, "--step", "0: uniform", "--out", "small")
+    assert found["accuracy"]["reason"] == "There are no items to measure on."
+    assert found["bytes"]["value"] == (folder / "small/model.safetensors").stat().st_size
+
+
+def test_broken_weights_are_named_by_layers(folder: Path) -> None:
+    problems = in_json("layers", "nan.safetensors")["problems"]
+    assert [(row["layer"], row["not_finite"]["value"]) for row in problems] == [("fc2", 3)]
+    assert "fc2 holds 3 weights that are NaN or infinite." in run("layers", "nan.safetensors").stdout
+
+
+def test_techniques_are_listed_with_the_schema_of_their_knobs() -> None:
+    listed = {row["name"]: row for row in in_json("techniques")}
+    assert list(listed) == list(techniques())
+    assert listed["uniform"]["knobs"]["bits"]["maximum"] == 8
+    assert listed["uniform"]["knobs"]["bits"]["unit"] == "bit"
+    assert listed["magnitude"]["knobs"]["sparsity"]["multipleOf"] == 0.001
+    assert listed["kmeans"]["needs"] == ["weight", "kept", "sorted_weights"]
+
+
+# What is written
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "*: magnitude sparsity=0.8",
+        "*: kmeans bits=3",
+        "fc1: low_rank rank=3",
+        "fc1: affine bits=5 scale_per=group:8",
+    ],
+)
+def test_the_written_file_has_the_bytes_and_the_values_that_were_evaluated(folder: Path, step: str) -> None:
+    found = in_json("apply", "tabular", "--step", step, "--out", "a/b")
+    path = folder / "a/b/model.safetensors"
+    assert found["bytes"]["value"] == found["files"]["model.safetensors"]["value"] == path.stat().st_size
+    assert found["accuracy"] == in_json("evaluate", "tabular", "--step", step)["accuracy"]
+    subject = load_sample("tabular")
+    recipe = read_recipe((folder / "a/b/recipe.yaml").read_text())
+    evaluated = compress(subject, recipe, Store())
+    assert evaluated.recipe.sha == found["recipe"]["sha"]
+    read, network = read_container(path, subject).state_dict(), evaluated.network().state_dict()
+    assert read.keys() == network.keys()
+    assert all(torch.equal(read[name], network[name]) for name in network)
+    numbers = json.loads((folder / "a/b/numbers.json").read_text())
+    assert numbers == {key: value for key, value in found.items() if key not in {"out", "files"}}
+
+
+def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path) -> None:
+    for _ in range(2):
+        assert run("apply", "tabular", "good.yaml", "--out", "out").exit_code == 0
+    strange = folder / "out/model.safetensors"
+    strange.write_bytes((folder / "same.safetensors").read_bytes())
+    result = run("apply", "tabular", "good.yaml", "--out", "out")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert strange.read_bytes() == (folder / "same.safetensors").read_bytes()
+
+
+# What a person sees
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("evaluate", "tabular"), ["validation split, 114 items", "95 % interval", "measured", "exact"]),
+        (("evaluate", "tabular", "--data", "table.npz"), ["table.npz, 114 items"]),
+        (("compare", "tabular", "good.json"), ["Accuracy change", "Verdict on accuracy:", "malignant"]),
+        (("explain", "tabular", "good.yaml", "--items", "6"), ["noise floor", "random floor", "on 6 of"]),
+        (("apply", "tabular", "good.yaml", "--out", "out"), ["model.safetensors", "read back"]),
+        (("layers", "tabular"), ["break-even rank", "32x30"]),
+        (("layers", "resnet"), ["left alone", "normalisation"]),
+        (("techniques",), ["low_rank", "sparsity=0.5"]),
+        (("models",), ["lenet5", "431,080", "99.43 % (99.21 to 99.59 %)"]),
+        (("--version",), ["slimscope 0."]),
+        ((), list(COMMANDS)),
+        (("--help",), list(COMMANDS)),
+        (("explain", "--help"), [*attribution_methods()]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_is_printed_says(folder: Path, arguments: tuple[str, ...], says: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    for text in says:
+        assert text in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_takes_json(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+
+
+def test_a_missing_number_is_shown_as_not_measured_with_its_reason(folder: Path) -> None:
+    shown = run("evaluate", "own_factories:small", "--data", "unlabelled.npz").stdout
+    assert re.search(r"Accuracy +- .*not measured: The items have no labels\.", shown)
+
+
+def test_explain_gives_the_same_for_the_same_seed_and_other_items_for_another() -> None:
+    asked = ("explain", "tabular", "--step", "fc1: magnitude", "--method", "saliency", "--items", "5")
+    first, again, other = (in_json(*asked, "--seed", seed) for seed in ("1", "1", "2"))
+    assert first == again
+    assert {row["item"] for row in first["worst"]} != {row["item"] for row in other["worst"]}
+
+
+def test_help_and_models_never_load_torch() -> None:
+    code = (
+        "import sys\nfrom compress_core.cli import app\n"
+        "for words in (['--help'], ['models', '--json'], ['explain', '--help']):\n"
+        "    app(words, standalone_mode=False)\n"
+        "print('torch' in sys.modules, file=sys.stderr)"
+    )
+    finished = process("-c", code)
+    assert (finished.returncode, finished.stderr.strip()) == (0, "False")
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("frobnicate",), "No such command"),
+        (("--frobnicate",), "No such option"),
+        (("evaluate",), "No model was named"),
+        (("evaluate", "lenet9"), "There is no sample model 'lenet9'"),
+        (("evaluate", "x" * 5000), "There is no sample model"),
+        (("evaluate", "tabular", "--frobnicate"), "slimscope evaluate --help"),
+        (("evaluate", "tabular", "nowhere.yaml"), "nowhere.yaml cannot be read"),
+        (("evaluate", "tabular", "."), "cannot be read"),
+        (("evaluate", "tabular", "broken.yaml"), "not valid YAML"),
+        (("evaluate", "tabular", "date.yaml"), "not valid YAML"),
+        (("evaluate", "tabular", "deep.yaml"), "not valid YAML"),
+        (("evaluate", "tabular", "latin.yaml"), "no text in UTF-8"),
+        (("evaluate", "tabular", "list.yaml"), "A recipe is a mapping"),
+        (("evaluate", "tabular", "unknown_layer.yaml"), "No layer matches 'fc9'"),
+        (("evaluate", "tabular", "unknown_knob.yaml"), "magnitude has no knob ratio"),
+        (("evaluate", "tabular", "--step", "fc1"), "A step is written"),
+        (("evaluate", "tabular", "--step", "fc1: magnitude 0.9"), "A step is written"),
+        (("evaluate", "tabular", "--step", "fc1: magnitud"), "did you mean magnitude"),
+        (("evaluate", "tabular", "--step", "fc1: magnitude sparsity=2"), "sparsity"),
+        (("evaluate", "tabular", "--step", "fc1: magnitude sparsity=NaN"), "sparsity"),
+        (("evaluate", "tabular", "--step", "fc1: uniform", "--step", "fc1: magnitude"), "swap them"),
+        (("evaluate", "tabular", "--step", "fc1: low_rank rank=99"), "rank 99"),
+        (("evaluate", "tabular", "--split", "train"), "has no train items"),
+        (("evaluate", "tabular", "--data", "table.npz", "--split", "test"), "has no test items"),
+        (("evaluate", "tabular", "--data", "nowhere.npz"), "nowhere.npz cannot be read"),
+        (("evaluate", "tabular", "--data", "text.npz"), "neither .npz nor .npy"),
+        (("evaluate", "tabular", "--data", "items.npz"), "An item has shape [4]"),
+        (("evaluate", "nan.safetensors", "--step", "fc2: magnitude"), "NaN or infinite"),
+        (("evaluate", "nowhere.safetensors"), "nowhere.safetensors cannot be read"),
+        (("evaluate", "good.yaml"), "neither safetensors nor"),
+        (("evaluate", "plain.safetensors"), "has no validation items"),
+        (("evaluate", "plain.safetensors", "--weights", "same.safetensors"), "give one of them"),
+        (("evaluate", "lenet300", "--weights", "same.safetensors"), "do not fit the network"),
+        (("evaluate", "own_factories:small"), "--input-shape"),
+        (("evaluate", "own_factories:small", "--input-shape", "4"), "has no validation items"),
+        (("evaluate", "own_factories:small", "--input-shape", "5"), "does not run on an item"),
+        (("evaluate", "own_factories:small", "--input-shape", "axb"), "--input-shape is written"),
+        (("evaluate", "own_factories:fails", "--input-shape", "4"), "no such thing"),
+        (("evaluate", "own_factories:text", "--input-shape", "4"), "must return a torch.nn.Module"),
+        (("evaluate", "own_factories:nothing", "--input-shape", "4"), "cannot be imported"),
+        (("evaluate", "bad_syntax:broken", "--input-shape", "4"), "failed (SyntaxError"),
+        (("evaluate", "nowhere:small", "--input-shape", "4"), "cannot be imported"),
+        (("evaluate", "tabular", "good.yaml", "--model", "own_factories:small"), "give one of them"),
+        (("compare", "tabular"), "There is no recipe"),
+        (("explain", "tabular", "good.yaml", "--method", "guess"), "no attribution method"),
+        (("explain", "tabular", "good.yaml", "--method", "grad_cam"), "GradCAM"),
+        (("explain", "tabular", "good.yaml", "--items", "0"), "--items"),
+        (("explain", "tabular", "good.yaml", "--items", "5000"), "--items"),
+        (("explain", "tabular", "good.yaml", "--seed", "x"), "--seed"),
+        (("apply", "tabular", "good.yaml"), "add --out DIR"),
+        (("apply", "tabular", "good.yaml", "--out", "good.yaml"), "cannot be written"),
+        (("apply", "tabular", "good.yaml", "--out", "good.yaml/sub"), "cannot be written"),
+        (("layers", "tabular", "good.yaml"), "unexpected extra argument"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
+)
+def test_bad_input_gets_one_sentence_and_exit_code_2(
+    folder: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_what_a_recipe_says_cannot_move_the_cursor_or_add_a_line(folder: Path) -> None:
+    (folder / "sly.yaml").write_text(yaml.safe_dump({"layers": [{"match": "\x1b[2Jfc1\nDone"}]}))
+    result = run("evaluate", "tabular", "sly.yaml")
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_mistake_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("compress_core.cli.content.layer_rows", broken)
+    assert isinstance(run("evaluate", "tabular", "--json").exception, ZeroDivisionError)

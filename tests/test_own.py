@@ -1,0 +1,168 @@
+"""A model of one's own: recognised, inferred or built by a factory, and fed as it was trained."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from compress_core.errors import Refused
+from compress_core.subject.items import Items
+from compress_core.subject.own import (
+    known_shapes,
+    loaded,
+    network_from,
+    own_subject,
+    split_of,
+    subject_from_network,
+    with_items,
+)
+from compress_core.subject.samples import load_sample
+
+
+def digits(count: int = 3, **arrays: object) -> Items:
+    """Random images of bytes [N, 28, 28] with labels."""
+    made = np.random.default_rng(0).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    return dataclasses.replace(Items(made, np.arange(count, dtype=np.int64) % 10), **arrays)
+
+
+def weights_of(sample: str) -> dict[str, Tensor]:
+    return {name: t.clone() for name, t in load_sample(sample).network.state_dict().items()}
+
+
+def cnn() -> nn.Module:
+    """Images 1 x 8 x 8, padding and pooling that the state dict does not tell."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64, 3),
+    ).eval()
+
+
+def test_weights_of_a_sample_are_recognised_and_bring_its_items_and_classes() -> None:
+    state = {name: t + 0.01 for name, t in weights_of("tabular").items()}
+    subject, sample = own_subject(state, None, name="mine"), load_sample("tabular")
+    assert (subject.name, subject.classes, subject.input) == ("mine", sample.classes, sample.input)
+    assert subject.splits["validation"].digest == sample.splits["validation"].digest
+    assert subject.digest != sample.digest
+
+
+def test_own_items_replace_every_split_of_a_recognised_sample() -> None:
+    subject = own_subject(weights_of("lenet300"), digits(), name="mine")
+    assert list(subject.splits) == ["validation"]
+    assert len(subject.split("validation")) == 3
+
+
+def test_own_items_of_a_sample_are_prepared_as_its_own_are() -> None:
+    sample = load_sample("lenet300")
+    shown = sample.splits["validation"].inputs[:2]
+    raw = (sample.input.raw(shown) * 255).round().to(torch.uint8).numpy()
+    assert torch.equal(with_items(sample, Items(raw, None)).split("validation").inputs, shown)
+
+
+def test_every_sample_is_known_by_the_shapes_of_its_file() -> None:
+    for name, shapes in known_shapes().items():
+        state = load_sample(name).network.state_dict()
+        assert {k: tuple(t.shape) for k, t in state.items()} == shapes
+
+
+@pytest.mark.parametrize("low_high", [(-1.0, 1.0), (0.0, 255.0)], ids=["normalised", "bytes as floats"])
+def test_images_that_were_scaled_already_are_refused_by_a_network_that_scales(
+    low_high: tuple[float, float],
+) -> None:
+    inputs = np.linspace(*low_high, 784, dtype=np.float32).reshape(1, 28, 28)
+    with pytest.raises(Refused, match="before any normalisation"):
+        own_subject(weights_of("lenet300"), Items(inputs, None), name="mine")
+
+
+def test_labelled_items_choose_the_arrangement_that_computes_what_the_original_did() -> None:
+    network = cnn()
+    inputs = np.random.default_rng(1).normal(size=(200, 1, 8, 8)).astype(np.float32)
+    with torch.inference_mode():
+        answers = network(torch.from_numpy(inputs))
+    subject = own_subject(network.state_dict(), Items(inputs, answers.argmax(1).numpy()), name="cnn")
+    with torch.inference_mode():
+        again = subject.network(subject.split("validation").inputs)
+    assert torch.allclose(again, answers, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 1), (1, 8, 8)], ids=str)
+def test_items_of_one_channel_are_understood_in_every_usual_shape(shape: tuple[int, ...]) -> None:
+    inputs = np.ones((2, *shape), dtype=np.float32)
+    subject = own_subject(cnn().state_dict(), Items(inputs, None), name="cnn")
+    assert subject.split("validation").inputs.shape == (2, 1, 8, 8)
+
+
+def test_without_items_an_inferred_network_has_layers_and_no_split() -> None:
+    state = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)).state_dict()
+    subject = own_subject(state, None, name="mlp")
+    assert [layer.macs for layer in subject.layers] == [30, 10]
+    assert not subject.splits
+
+
+def test_labels_beyond_the_classes_are_refused() -> None:
+    inputs, labels = np.ones((2, 1, 8, 8), np.float32), np.array([0, 3])
+    with pytest.raises(Refused, match="3 classes"):
+        own_subject(cnn().state_dict(), Items(inputs, labels), name="cnn")
+
+
+def test_a_network_of_ones_own_sees_the_items_as_they_are_and_bytes_as_shares() -> None:
+    items = Items(np.array([[0, 255]], dtype=np.uint8), None)
+    subject = subject_from_network(nn.Linear(2, 3).double(), items, "mine")
+    assert subject.split("validation").inputs.tolist() == [[0.0, 1.0]]
+    assert subject.classes == ("0", "1", "2")
+    assert subject.layers[0].weights == 6
+
+
+class OneScore(nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        return values.sum(1)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "says"),
+    [
+        (nn.Linear(2, 3), None, "--input-shape"),
+        (nn.Linear(2, 3), (5,), r"item of shape \[5\]"),
+        (nn.Linear(2, 1), (2,), "one score for each of two or more classes"),
+        (OneScore(), (2,), "one score for each of two or more classes"),
+        (nn.Embedding(4, 2), (2,), "Embedding|item of shape"),
+    ],
+)
+def test_a_network_that_is_no_classifier_of_such_items_is_refused(
+    network: nn.Module, shape: tuple[int, ...] | None, says: str
+) -> None:
+    with pytest.raises(Refused, match=says):
+        subject_from_network(network, None, "mine", shape)
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ({"weight": torch.ones(3, 2)}, "bias is missing"),
+        ({"weight": torch.ones(3, 2), "bias": torch.ones(3), "x": torch.ones(1)}, "x has no place"),
+        ({"weight": torch.ones(2, 3), "bias": torch.ones(3)}, r"\[2, 3\] instead of \[3, 2\]"),
+    ],
+)
+def test_weights_that_do_not_fit_say_the_first_difference(state: dict[str, Tensor], says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        loaded(nn.Linear(2, 3), state, "file")
+
+
+@pytest.mark.parametrize(
+    "factory", ["nowhere.at_all:f", "json:nothing", "json:loads", "json", "builtins:dict"]
+)
+def test_a_factory_that_fails_is_refused(factory: str) -> None:
+    with pytest.raises(Refused):
+        network_from(factory)
+
+
+def test_items_become_the_validation_split() -> None:
+    sample = load_sample("lenet300")
+    assert split_of(digits(labels=None), sample.input, 10).name == "validation"

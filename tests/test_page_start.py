@@ -1,0 +1,277 @@
+"""Start: a demo in one click, every sample opens, one's own model is read or refused in a sentence."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save
+from streamlit.components.v2.component_manager import BidiComponentManager
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest, app_test
+from torch import Tensor, nn
+
+from compress_core.recipe import parse_recipe, resolve
+from compress_core.subject.cards import cards, sample_folder
+from dashboard import header, state
+from dashboard.start import opening, own_model
+from dashboard.start.digits import strip
+from dashboard.start.samples import accuracy_text
+from dashboard.text import languages, literal
+
+ROOT = Path(__file__).parent.parent
+WEIGHTS, ITEMS = "slimscope.start.weights", "slimscope.start.items"
+READ, TUNE = "slimscope.start.read", "slimscope.start.tune"
+FEATURES, CLASSES = 8, 3
+
+
+class _Navigated(PagesManager):
+    """Pages as a server knows them once st.navigation ran; AppTest forgets it before every run."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        PagesManager.uses_pages_directory = False
+        super().__init__(*arguments, **named)
+
+
+def _nothing(*_arguments: object, **_named: object) -> None:
+    """Do without."""
+
+
+@pytest.fixture(autouse=True)
+def _served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(header, "_fill_accuracy", _nothing)  # slow, and tested elsewhere
+    monkeypatch.setattr(app_test, "PagesManager", _Navigated)
+    # AppTest looks through every installed distribution for components, each time it starts
+    monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", _nothing)
+
+
+def started(language: str = "en") -> AppTest:
+    """The app on its first page, in a new session."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["lang"] = language
+    return assert_fine(app.run())
+
+
+def assert_fine(app: AppTest) -> AppTest:
+    assert not app.exception, [error.message for error in app.exception]
+    return app
+
+
+def clicked(app: AppTest, key: str) -> AppTest:
+    return assert_fine(app.button(key=key).click().run())
+
+
+def workspace(app: AppTest) -> state.Workspace:
+    found: state.Workspace = app.session_state[state.KEY]
+    return found
+
+
+def uploaded(app: AppTest, weights: bytes, name: str, items: bytes | None = None) -> AppTest:
+    """Read these files on Start; earlier ones are taken out of the uploaders."""
+    app.file_uploader(key=WEIGHTS).clear().upload(name, weights)
+    app.file_uploader(key=ITEMS).clear()
+    if items is not None:
+        app.file_uploader(key=ITEMS).upload("items.npz", items)
+    return clicked(assert_fine(app.run()), READ)
+
+
+def state_dict_file(tensors: dict[str, Tensor]) -> bytes:
+    file = io.BytesIO()
+    torch.save(tensors, file)
+    return file.getvalue()
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def own_mlp(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(FEATURES, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+
+
+def items_of(network: nn.Module, *, labelled: bool) -> bytes:
+    """Items whose labels are what the network says."""
+    inputs = torch.randn(40, FEATURES, generator=torch.Generator().manual_seed(1))
+    if not labelled:
+        return npz(inputs=inputs.numpy())
+    with torch.no_grad():
+        return npz(inputs=inputs.numpy(), labels=network(inputs).argmax(1).numpy())
+
+
+def shown(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.caption])
+
+
+@pytest.mark.parametrize("language", languages())
+def test_start_stands_in_every_language(language: str) -> None:
+    app = started(language)
+    assert len(app.title) == 1
+    assert {f"slimscope.start.sample.{name}" for name in cards()} <= {button.key for button in app.button}
+
+
+@pytest.mark.parametrize("language", languages())
+def test_the_demo_is_one_click_away_on_tune_with_its_recipe(language: str) -> None:
+    app = clicked(started(language), "slimscope.start.demo")
+    found = workspace(app)
+    assert (found.model, found.layer) == (opening.DEMO_MODEL, opening.DEMO_LAYER)
+    assert found.recipe == resolve(parse_recipe(opening.DEMO), ["conv1", "conv2", "fc1", "fc2"])
+    assert any(button.key == "slimscope.undo" and not button.disabled for button in app.button)
+    assert app.selectbox(key=f"tune.layer.{opening.DEMO_LAYER}").value == opening.DEMO_LAYER
+    assert app.query_params["lang"] == language
+
+
+@pytest.mark.parametrize("name", list(cards()))
+def test_every_sample_opens_on_tune_unchanged(name: str) -> None:
+    app = clicked(started(), f"slimscope.start.sample.{name}")
+    assert workspace(app).model == name
+    assert not workspace(app).recipe.layers
+    assert app.query_params["m"] == name
+
+
+@pytest.mark.parametrize(
+    ("door", "title"),
+    [
+        ("explore", "What does this layer do to me?"),
+        ("teach", "What is left in there?"),
+        ("review", "Who is hurt?"),
+    ],
+)
+def test_every_door_leads_to_its_page_with_the_demo(door: str, title: str) -> None:
+    app = clicked(started(), f"slimscope.start.door.{door}")
+    assert app.title[0].value == title
+    assert workspace(app).recipe.by_layer[opening.DEMO_LAYER]
+
+
+def test_opening_another_model_loses_no_work() -> None:
+    app = clicked(started(), "slimscope.start.demo")
+    demo = workspace(app)
+    clicked(assert_fine(app.switch_page("pages/start.py").run()), "slimscope.start.sample.tabular")
+    assert workspace(app).model == "tabular"
+    clicked(assert_fine(app.switch_page("pages/start.py").run()), "slimscope.start.recent.lenet5")
+    assert (workspace(app).recipe, workspace(app).past) == (demo.recipe, demo.past)
+    assert workspace(app).version > demo.version
+
+
+def test_a_card_says_accuracy_interval_and_number_of_items() -> None:
+    card = cards()["lenet5"]
+    share = card.accuracy["validation"]
+    text = accuracy_text(share)
+    assert text in shown(started())
+    assert all(part in text for part in (f"{100 * share.value:.2f}", f"{100 * share.low:.2f}", "6,000"))
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "state dict"])
+def test_the_weights_of_a_sample_are_recognised_and_bring_its_items(kind: str) -> None:
+    file = sample_folder() / "lenet300" / cards()["lenet300"].weights
+    content = file.read_bytes() if kind == "safetensors" else state_dict_file(load_file(file))
+    app = uploaded(started(), content, "mine.bin")
+    assert "LeNet\\-300\\-100" in shown(app)
+    assert state.KEY not in app.session_state
+    clicked(app, TUNE)
+    found = app.session_state[state.UPLOADS][workspace(app).model]
+    assert len(found.split("validation")) == cards()["lenet300"].accuracy["validation"].n
+    assert found.classes == cards()["lenet300"].classes
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
+def test_an_mlp_of_ones_own_is_read_with_its_items_and_judged(labelled: bool) -> None:
+    network = own_mlp()
+    items = items_of(network, labelled=labelled)
+    app = uploaded(started(), save(network.state_dict()), "mine.safetensors", items)
+    assert ("without labels" in shown(app)) is not labelled
+    clicked(app, TUNE)
+    found = app.session_state[state.UPLOADS][workspace(app).model]
+    assert tuple(found.by_name) == ("0", "2")
+    assert found.input.shape == (FEATURES,)
+    assert len(found.split("validation")) == 40
+    assert_fine(app.switch_page("pages/behaviour.py").run())
+    assert app.title[0].value == "Who is hurt?"
+
+
+@pytest.mark.parametrize(
+    ("weights", "items", "said"),
+    [
+        (b"no model at all", None, "neither safetensors nor a PyTorch state dict"),
+        (state_dict_file({}), None, ""),
+        (save({"odd": torch.zeros(2, 2, 2)}), None, ""),
+        (save(own_mlp().state_dict()), b"no items", "neither .npz nor .npy"),
+        (save(own_mlp().state_dict()), npz(inputs=np.zeros((5, FEATURES + 1))), str(FEATURES)),
+    ],
+    ids=["no model", "empty", "another architecture", "no items", "items of another shape"],
+)
+def test_what_cannot_be_read_gets_a_sentence_and_changes_nothing(
+    weights: bytes, items: bytes | None, said: str
+) -> None:
+    app = clicked(started(), "slimscope.start.sample.tabular")
+    before = workspace(app)
+    uploaded(assert_fine(app.switch_page("pages/start.py").run()), weights, "file.bin", items)
+    assert len(app.warning) == 1
+    assert said in app.warning[0].value.replace("\\", "")
+    assert workspace(app) == before
+    assert state.UPLOADS not in app.session_state
+    assert app.file_uploader(key=WEIGHTS).value.name == "file.bin"
+
+
+def test_broken_weights_are_shown() -> None:
+    tensors = own_mlp().state_dict()
+    tensors["2.weight"][0, :2] = torch.tensor([float("nan"), float("inf")])
+    app = uploaded(started(), save(tensors), "broken.safetensors")
+    assert [error.value for error in app.error] == ["2 holds 2 weights that are NaN or infinite."]
+
+
+def test_a_session_keeps_the_last_models_and_never_drops_the_open_one() -> None:
+    app = uploaded(started(), save(own_mlp(0).state_dict()), "first.safetensors")
+    clicked(app, TUNE)
+    opened = workspace(app).model
+    assert_fine(app.switch_page("pages/start.py").run())
+    for number in range(1, own_model.MOST_KEPT + 1):
+        uploaded(app, save(own_mlp(number).state_dict()), f"number{number}.safetensors")
+    kept = app.session_state[state.UPLOADS]
+    assert [kept[name].title for name in kept] == ["first", "number2", "number3"]
+    assert opened in kept
+    assert len(app.info) == 1
+    assert "number1" in app.info[0].value
+
+
+def test_a_file_name_is_shown_and_never_rendered() -> None:
+    name = "![x](http:**bold**)"
+    app = uploaded(started(), save(own_mlp().state_dict()), f"{name}.safetensors")
+    assert literal(name) in shown(app)
+    assert name not in shown(app)
+    assert not any(name in button.label for button in app.button)
+
+
+def test_the_strip_shows_each_digit_on_no_background() -> None:
+    light, dark = strip(dark=False), strip(dark=True)
+    assert light.shape[1] == 10 * (light.shape[0] // 3)
+    assert np.array_equal(light[..., 3], dark[..., 3])
+    assert not light[0, :, 3].any()
+
+
+_IN_A_NEW_PROCESS = """
+import sys
+import dashboard.engine
+dashboard.engine._import_slow_libraries = lambda: None  # what warms up while the visitor reads
+import dashboard.state, compress_core.subject.cards
+assert "torch" not in sys.modules, "imported by what Start needs"
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("app.py", default_timeout=60).run()
+assert not app.exception and len(app.title) == 1
+assert "torch" not in sys.modules, "imported to draw Start"
+"""
+
+
+def test_start_is_painted_before_torch_is_imported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_A_NEW_PROCESS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,218 @@
+"""Recipes: what is refused says what to change; the canonical form does not depend on how it was written."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compress_core.errors import Refused
+from compress_core.recipe import Recipe, Rule, Setting, parse_recipe, read_recipe, resolve
+from compress_core.technique import Stage
+
+NAMES = ["conv1", "conv2", "fc1", "fc2"]
+
+
+def resolved(text: str):
+    return resolve(read_recipe(text), NAMES)
+
+
+def rules(*lines: str) -> str:
+    return "version: 1\nlayers:\n" + "".join(f"  - {line}\n" for line in lines)
+
+
+def steps_of_fc1(steps: str) -> str:
+    return rules(f"{{match: fc1, steps: [{steps}]}}")
+
+
+ERRORS = {
+    "- a\n- b": "A recipe is a mapping with version and layers, but this is a list: see the example on Tune.",
+    "half": "but this is a str",
+    "version: 2": "The recipe has version 2, but this release reads version 1: convert it",
+    "version: '1'": "The recipe has version '1', but",
+    "version: true": "The recipe has version True, but",
+    "layer: []": "A recipe has no section 'layer'; it has version and layers: rename it.",
+    "groups: [{match: a}]": "The recipe's section groups has no technique in this release: remove it.",
+    "prepare: [fold_batch_norm]": "section prepare has no technique in this release",
+    "layers: {match: fc1}": "layers must be a list, but it is a dict: put a dash before each entry.",
+    "layers: fc1": "layers must be a list, but it is a str",
+    "layers: 0": "layers must be a list, but it is a int",
+    rules("fc1"): "A rule needs match with a layer name or pattern, but got 'fc1': add it.",
+    rules("{steps: []}"): "A rule needs match with a layer name or pattern, but got {'steps': []}: add it.",
+    rules(
+        "{match: fc1, step: []}"
+    ): "The rule for fc1 has an unknown key step; it has match and steps: remove",
+    rules("{match: fc1, steps: magnitude}"): "steps of fc1 must be a list, but it is a str",
+    steps_of_fc1("{bits: 4}"): "A step needs technique with a name, but got {'bits': 4}: add it.",
+    steps_of_fc1("7"): "A step needs technique with a name, but got 7: add it.",
+    steps_of_fc1("magnitudes"): "No technique is called 'magnitudes'; did you mean magnitude.",
+    steps_of_fc1("quux"): "No technique is called 'quux'; choose one of low_rank, magnitude,",
+    steps_of_fc1("{technique: uniform, bit: 4}"): "uniform has no knob bit; it has bits, scale_per: correct",
+    steps_of_fc1("{technique: uniform, cls: 4}"): "uniform has no knob cls; it has bits, scale_per: correct",
+    steps_of_fc1("{technique: uniform, bits: 9}"): "uniform: bits got 9, but input should be less",
+    steps_of_fc1("{technique: uniform, scale_per: group}"): "it must look like one of tensor, row, group:32",
+    steps_of_fc1("uniform, magnitude"): (
+        "fc1 has uniform before magnitude, but the order is factor, prune, quantize: swap them."
+    ),
+    steps_of_fc1("magnitude, low_rank"): "fc1 has magnitude before low_rank, but the order is",
+    steps_of_fc1("magnitude, random_pruning"): (
+        "fc1 has two steps that prune, magnitude and random_pruning: keep one of them."
+    ),
+    "layers: [": "The recipe is not valid YAML (while parsing",
+    "layers: !!python/object:os.system {}": "The recipe is not valid YAML (could not determine a constructor",
+    "when: 2001-99-99": "The recipe is not valid YAML (month must be in 1..12): correct that place.",
+    "[" * 1500: "The recipe is not valid YAML",
+    rules("{match: fc9, steps: [magnitude]}"): (
+        "No layer matches 'fc9'; the layers are conv1, conv2, fc1, fc2: correct the name."
+    ),
+    rules("{match: fc1.0, steps: [uniform]}"): (
+        "fc1.0 is a part of fc1, which this recipe does not factor: add low_rank to fc1."
+    ),
+    rules("{match: fc1, steps: [low_rank]}", "{match: fc1.0, steps: [low_rank]}"): (
+        "fc1.0 is already a factor of fc1 and cannot be factored again: "
+        "remove that step or narrow the rule fc1.0."
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), ERRORS.items(), ids=[t[-50:] for t in ERRORS])
+def test_a_recipe_that_cannot_be_read_is_refused_with_what_to_change(text, sentence):
+    with pytest.raises(Refused, match=re.escape(sentence)):
+        resolved(text)
+
+
+def test_a_file_of_aliases_is_refused_in_a_short_sentence():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    content = yaml.safe_load("\n".join(lines))
+    for recipe in ({"layers": [content["a29"]]}, {"layers": [{"match": "fc1", "steps": [content["a29"]]}]}):
+        with pytest.raises(Refused) as refused:
+            parse_recipe(recipe)
+        assert len(str(refused.value)) < 1000
+
+
+def test_an_empty_file_is_the_empty_recipe():
+    assert read_recipe("") == Recipe() == read_recipe("version: 1") == read_recipe("layers:")
+    assert resolved("").layers == ()
+
+
+def test_the_first_rule_that_matches_wins():
+    found = resolved(
+        rules("{match: fc1, steps: [{technique: uniform, bits: 4}]}", "{match: '*', steps: [magnitude]}")
+    )
+    assert [s.technique for s in found.by_layer["fc1"]] == ["uniform"]
+    assert [s.technique for s in found.by_layer["fc2"]] == ["magnitude"]
+
+
+def test_an_empty_rule_shields_a_layer_from_later_ones():
+    found = resolved(rules("{match: conv1, steps: []}", "{match: 'conv*', steps: [magnitude]}"))
+    assert list(found.by_layer) == ["conv2"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        steps_of_fc1("{technique: magnitude, sparsity: 0.5, scope: layer, pattern: unstructured}"),
+        steps_of_fc1("{technique: magnitude, sparsity: 0.5000004}"),
+        rules("{match: 'fc[1]', steps: [magnitude]}"),
+        rules("{match: fc1, steps: [magnitude]}", "{match: 'fc2', steps: []}"),
+        rules("{match: fc2, steps: []}", "{match: 'fc*', steps: [{technique: magnitude}]}"),
+        '{"version": 1, "layers": [{"match": "fc1", "steps": [{"technique": "magnitude"}]}], "groups": []}',
+    ],
+)
+def test_the_sha_does_not_depend_on_how_a_recipe_is_written(other):
+    assert resolved(other).sha == resolved(rules("{match: fc1, steps: [magnitude]}")).sha
+
+
+def test_the_sha_does_not_depend_on_the_order_of_rules_that_do_not_overlap():
+    one, two = "{match: fc1, steps: [magnitude]}", "{match: conv1, steps: [uniform]}"
+    assert resolved(rules(one, two)).sha == resolved(rules(two, one)).sha
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        rules("{match: fc2, steps: [magnitude]}"),
+        rules("{match: fc1, steps: [{technique: magnitude, sparsity: 0.501}]}"),
+        rules("{match: fc1, steps: [random_pruning]}"),
+        rules("{match: fc1, steps: [magnitude, uniform]}"),
+        "",
+    ],
+)
+def test_another_recipe_has_another_sha(other):
+    assert resolved(other).sha != resolved(rules("{match: fc1, steps: [magnitude]}")).sha
+
+
+def test_a_pattern_has_one_form_with_and_without_its_sparsity():
+    with_it = Setting.of("magnitude", pattern="1:4", sparsity=0.75)
+    assert with_it == Setting.of("magnitude", pattern="1:4")
+    assert with_it.as_json() == {"technique": "magnitude", "pattern": "1:4"}
+    assert Setting.of("magnitude", **dict(with_it.knobs)) == with_it
+
+
+def test_a_value_beside_an_excluded_bound_snaps_to_a_place_that_is_allowed():
+    energy = Setting.of("low_rank", energy=0.0001)
+    assert energy.as_json() == {"technique": "low_rank", "energy": 0.001}
+    assert Setting.of("low_rank", **dict(energy.knobs)) == energy
+
+
+def test_after_factoring_later_steps_stand_under_the_small_layers():
+    found = resolved(
+        rules(
+            "{match: fc1, steps: [{technique: low_rank, rank: 4}, {technique: uniform, bits: 8}]}",
+            "{match: fc1.1, steps: [{technique: magnitude, sparsity: 0.9}]}",
+        )
+    )
+    assert [(name, [s.technique for s in steps]) for name, steps in found.layers] == [
+        ("fc1", ["low_rank"]),
+        ("fc1.0", ["uniform"]),
+        ("fc1.1", ["magnitude"]),
+    ]
+    assert found.step("fc1", Stage.FACTOR).knobs.rank == 4
+    assert found.step("fc1", Stage.PRUNE) is None
+
+
+def test_a_name_with_wildcard_characters_can_be_meant():
+    recipe = Recipe((Rule("odd[*]", (Setting.of("magnitude"),)),))
+    found = resolve(Recipe((Rule("*", recipe.layers[0].steps),)), ["odd*", "odd[1]"])
+    assert resolve(found.as_recipe(), ["odd*", "odd[1]"]) == found
+
+
+steps = st.lists(
+    st.one_of(
+        st.builds(
+            lambda s, c: Setting.of("magnitude", sparsity=s, scope=c),
+            st.floats(0, 1),
+            st.sampled_from(["row", "layer", "network"]),
+        ),
+        st.builds(
+            lambda b, p: Setting.of("uniform", bits=b, scale_per=p),
+            st.integers(2, 8),
+            st.sampled_from(["tensor", "group:8"]),
+        ),
+        st.builds(lambda r: Setting.of("low_rank", rank=r), st.integers(1, 9)),
+    ),
+    max_size=3,
+    unique_by=lambda s: s.stage,
+).map(lambda found: tuple(sorted(found, key=lambda s: s.stage)))
+recipes = st.lists(st.builds(Rule, st.sampled_from([*NAMES, "*", "conv*", "fc?"]), steps), max_size=4).map(
+    lambda found: Recipe(tuple(found))
+)
+
+
+@settings(max_examples=40)
+@given(recipes)
+def test_a_recipe_survives_its_file_and_its_canonical_form(recipe):
+    assert read_recipe(recipe.as_yaml()) == recipe
+    found = resolve(recipe, NAMES)
+    assert resolve(found.as_recipe(), NAMES) == found
+    assert resolve(read_recipe(found.as_recipe().as_yaml()), NAMES).sha == found.sha
+
+
+@settings(max_examples=40)
+@given(recipes)
+def test_equal_recipes_are_equal_values(recipe):
+    assert hash(recipe) == hash(read_recipe(recipe.as_yaml()))

@@ -1,0 +1,228 @@
+"""The worker: in its own process it does what the same call does here, and says what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from compress_core.apply import compress
+from compress_core.errors import Refused
+from compress_core.model import Model
+from compress_core.progress import result_of
+from compress_core.recipe import parse_recipe
+from compress_core.store import Store
+from compress_core.subject.items import Items
+from compress_core.subject.own import own_subject
+from compress_core.subject.samples import load_sample
+from compress_core.worker.bundle import bundle_of, read_bundle
+from compress_core.worker.info import State
+from compress_core.worker.job import Job, canonical
+from compress_core.worker.process import ROOT, _environment
+from compress_core.worker.run import recipe_of, run
+from compress_core.worker.runner import LocalRunner
+from compress_core.worker.task import Packed, tasks
+from compress_core.worker.tasks.explain import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
+
+KNOBS = ExplainKnobs(method="saliency", items=20)
+SEED = 5
+PATIENCE = 120.0
+STORE = Store()
+
+
+def compressed(name: str = "tabular") -> Model:
+    rule = {"match": "fc1", "steps": [{"technique": "magnitude", "sparsity": 0.8}]}
+    return compress(load_sample(name), parse_recipe({"layers": [rule]}), STORE)
+
+
+def job_for(model: Model, knobs: ExplainKnobs = KNOBS) -> Job:
+    return EXPLAIN.job(model, knobs, SEED, found_in=model.subject.name)
+
+
+def done_here(model: Model, knobs: ExplainKnobs = KNOBS) -> ManyExplained:
+    return result_of(EXPLAIN.run(model, knobs, SEED, STORE))
+
+
+def said_by(job: Job, folder: Path) -> list[dict[str, Any]]:
+    """What the worker would say, without a process."""
+    file = folder / "job.json"
+    file.write_text(job.as_json())
+    said: list[dict[str, Any]] = []
+    run(file, said.append)
+    return said
+
+
+def assert_equal_results(first: ManyExplained, second: ManyExplained) -> None:
+    """Bit for bit."""
+    np.testing.assert_array_equal(first.chosen, second.chosen)
+    one, two = first.explanation, second.explanation
+    for name in ("before", "after", "support"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    for name in ("items", "noise", "random"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(two, name), check_exact=True)
+    assert (one.method, one.seed, one.noise_deviation) == (two.method, two.seed, two.noise_deviation)
+    assert (first.split, first.size_of_split) == (second.split, second.size_of_split)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[LocalRunner]:
+    made = LocalRunner()
+    yield made
+    made.close()
+
+
+def test_a_process_writes_what_the_same_call_computes_here(tmp_path: Path) -> None:
+    model = compressed()
+    file = tmp_path / "job.json"
+    file.write_text(job_for(model).as_json())
+    command = [sys.executable, "-m", "compress_core.worker", str(file)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
+    said = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert said[-1] == {"done": True}
+    steps = [line["progress"] for line in said[:-1]]
+    assert [done for done, _total, _note in steps] == sorted(done for done, _total, _note in steps)
+    assert steps[-1][:2] == [80, 80]
+    assert_equal_results(EXPLAIN.result(tmp_path / "result.safetensors"), done_here(model))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.json", "result.safetensors"]
+
+
+def test_a_worker_without_a_job_file_says_how_it_is_used() -> None:
+    command = [sys.executable, "-m", "compress_core.worker"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("usage: ")
+
+
+def test_an_own_model_is_explained_in_a_worker(runner: LocalRunner) -> None:
+    subject = own_model()
+    model = Model.original(subject)
+    job = replace(job_for(model), subject=runner.put(bundle_of(subject)))
+    key = runner.submit(job, "me")
+    assert list(runner.as_done([key], PATIENCE)) == [key]
+    found = runner.info(key)
+    assert found.state is State.DONE, str(found.problem)
+    assert found.result is not None
+    assert_equal_results(EXPLAIN.result(found.result), done_here(model))
+
+
+def test_a_worker_ends_when_its_server_does(tmp_path: Path) -> None:
+    file = tmp_path / "job.json"
+    file.write_text(job_for(compressed("lenet300"), ExplainKnobs(method="occlusion", items=4096)).as_json())
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "compress_core.worker", "--wait"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=_environment(),
+    )
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    assert json.loads(worker.stdout.readline()) == {"ready": True}
+    worker.stdin.write(f"{file}\n")
+    worker.stdin.flush()
+    assert "progress" in json.loads(worker.stdout.readline())
+    worker.stdin.close()
+    assert worker.wait(PATIENCE) == 1
+    worker.stdout.close()
+    assert not (tmp_path / "result.safetensors").exists()
+
+
+def own_model() -> Any:
+    """A small CNN with items of its own, of which the worker knows neither."""
+    torch.manual_seed(0)
+    state = {
+        "b.weight": torch.randn(6, 1, 3, 3),
+        "b.bias": torch.randn(6),
+        "a.weight": torch.randn(3, 6 * 4 * 4),
+        "a.bias": torch.randn(3),
+    }
+    images = torch.rand(30, 1, 8, 8).numpy()
+    return own_subject(state, Items(images, np.arange(30) % 3), name="mine")
+
+
+def test_a_put_model_is_the_same_model_with_the_same_items(tmp_path: Path) -> None:
+    subject = own_model()
+    for name, content in bundle_of(subject).items():
+        (tmp_path / name).write_bytes(content)
+    again = read_bundle(tmp_path)
+    assert again.digest == subject.digest
+    assert again.input == subject.input
+    assert {n: s.digest for n, s in again.splits.items()} == {n: s.digest for n, s in subject.splits.items()}
+    inputs = subject.split("validation").inputs
+    torch.testing.assert_close(again.network(inputs), subject.network(inputs), rtol=0, atol=0)
+
+
+def test_a_put_sample_with_other_weights_keeps_its_scale(tmp_path: Path) -> None:
+    state = {n: t + 0.01 for n, t in load_sample("lenet300").network.state_dict().items()}
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    subject = own_subject(state, Items(images, None), name="mine")
+    for name, content in bundle_of(subject).items():
+        (tmp_path / name).write_bytes(content)
+    again = read_bundle(tmp_path)
+    assert (again.digest, again.input, again.classes) == (subject.digest, subject.input, subject.classes)
+    assert again.split("validation").digest == subject.split("validation").digest
+
+
+def test_a_recipe_survives_the_way_to_the_worker() -> None:
+    model = compressed()
+    assert recipe_of(job_for(model)) == model.recipe
+    assert recipe_of(job_for(model)).sha == model.recipe.sha
+
+
+def test_a_job_without_a_recipe_explains_the_original(tmp_path: Path) -> None:
+    said = said_by(job_for(Model.original(load_sample("tabular"))), tmp_path)
+    assert said[-1] == {"done": True}
+    items = EXPLAIN.result(tmp_path / "result.safetensors").explanation.items
+    assert items["spearman"].dropna().min() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"kind": "fly"}, "no task 'fly'"),
+        ({"content": "0" * 64}, "have changed since"),
+        ({"subject": "nobody"}, "no sample model 'nobody'"),
+        ({"knobs": canonical({"method": "saliency", "items": 0})}, "does not take these values"),
+        ({"knobs": canonical({"method": "saliency", "items": 2, "wings": 2})}, "does not take these values"),
+        ({"knobs": canonical({"method": "grad_cam", "items": 2, "split": "validation"})}, "GradCAM needs"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_template_and_values(
+    changes: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    said = said_by(replace(job_for(compressed()), **changes), tmp_path)
+    refused = said[-1]["refused"]
+    assert sentence in Refused(refused["text"], **refused["values"]).args[0]
+    assert json.loads(json.dumps(said)) == said
+    assert not (tmp_path / "result.safetensors").exists()
+
+
+def test_a_sample_of_items_is_random_without_repeats_and_in_order() -> None:
+    chosen = chosen_items(1000, 64, seed=1)
+    assert len(set(chosen.tolist())) == 64
+    assert chosen.tolist() == sorted(chosen.tolist())
+    assert chosen.tolist() == chosen_items(1000, 64, seed=1).tolist()
+    assert chosen.tolist() != chosen_items(1000, 64, seed=2).tolist()
+    assert chosen_items(5, 64, seed=1).tolist() == list(range(5))
+
+
+def test_a_packed_result_reads_back_as_it_was(tmp_path: Path) -> None:
+    found = done_here(compressed())
+    EXPLAIN.pack(found).write(tmp_path / "result.safetensors")
+    assert_equal_results(EXPLAIN.unpack(Packed.read(tmp_path / "result.safetensors")), found)
+
+
+def test_the_tasks_are_found_in_their_folder() -> None:
+    assert tasks()["explain"] is EXPLAIN
+    files = {path.stem for path in (ROOT / "compress_core" / "worker" / "tasks").glob("*.py")} - {"__init__"}
+    assert len(tasks()) >= len(files)

@@ -116,15 +116,15 @@ def _kind_names() -> dict[str, str]:
 
 def _pictures(items: pd.DataFrame, subject: Subject, split: Split) -> None:
     columns = st.columns(ACROSS)
-    for place, row in enumerate(items.itertuples()):
-        column = columns[place % ACROSS]
-        picture = subject.input.raw(split.inputs[row.item : row.item + 1])[0].numpy()
-        before, after = _class_name(subject, row.before), _class_name(subject, row.after)
-        label = "" if pd.isna(row.label) else _class_name(subject, row.label)
+    for place, row in enumerate(items.to_dict("records")):
+        column, item = columns[place % ACROSS], int(row["item"])
+        picture = subject.input.raw(split.inputs[item : item + 1])[0].numpy()
+        before, after = _class_name(subject, row["before"]), _class_name(subject, row["after"])
+        label = "" if pd.isna(row["label"]) else _class_name(subject, row["label"])
         alternative = _("item {item}, label {label}: {before} before, {after} now").format(
-            item=row.item, label=label or "?", before=before, after=after
+            item=item, label=label or "?", before=before, after=after
         )
-        column.image(item_image(picture, low=0, high=1), width="stretch", caption=None)
+        column.image(item_image(picture, low=0, high=1), width="stretch", alt=alternative)
         column.caption(literal(alternative))
 
 

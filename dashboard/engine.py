@@ -30,16 +30,16 @@ def warmed_up() -> bool:
 
 
 def _import_slow_libraries() -> None:
-    import torch  # noqa: PLC0415 - after the first paint, on purpose
+    import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    import compress_core.measure.evaluate  # noqa: F401, PLC0415
+    import compress_core.measure.evaluate  # noqa: F401
 
 
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
     """Results of all sessions by content; SLIMSCOPE_STORE names a folder that keeps statistics."""
-    from compress_core.store import Store  # noqa: PLC0415
+    from compress_core.store import Store
 
     folder = os.environ.get("SLIMSCOPE_STORE")
     return Store(STORE_BYTES, Path(folder) if folder else None)
@@ -48,7 +48,7 @@ def store() -> Store:
 @st.cache_resource(show_spinner=False, max_entries=16)
 def sample(name: str) -> Subject:
     """A sample model, loaded once for everybody and never changed."""
-    from compress_core.subject.samples import load_sample  # noqa: PLC0415
+    from compress_core.subject.samples import load_sample
 
     return load_sample(name)
 
@@ -63,7 +63,7 @@ class Quick:
 
 def quick_numbers(model: Model, split: Split) -> Quick:
     """Every number on the first items only; the page says so."""
-    from compress_core.measure.evaluate import evaluate  # noqa: PLC0415
+    from compress_core.measure.evaluate import evaluate
 
     head = first_items(split)
     return Quick(evaluate(model, head, store()), len(head))
@@ -71,7 +71,7 @@ def quick_numbers(model: Model, split: Split) -> Quick:
 
 def first_items(split: Split) -> Split:
     """The first items of a split, the same object every time."""
-    from compress_core.subject.subject import Split  # noqa: PLC0415
+    from compress_core.subject.subject import Split
 
     def make() -> Split:
         labels = None if split.labels is None else split.labels[:QUICK_ITEMS]
@@ -82,6 +82,6 @@ def first_items(split: Split) -> Split:
 
 def is_evaluated(model: Model, split: Split) -> bool:
     """Whether the whole split has already been computed for this model."""
-    from compress_core.measure.evaluate import is_predicted  # noqa: PLC0415
+    from compress_core.measure.evaluate import is_predicted
 
     return is_predicted(model, split, store())

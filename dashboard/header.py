@@ -96,7 +96,7 @@ def _recipe(place: DeltaGenerator, workspace: state.Workspace) -> None:
 
 
 def _size(place: DeltaGenerator, model: Model) -> None:
-    from compress_core.model import Model  # noqa: PLC0415
+    from compress_core.model import Model
 
     bits, original = model.bits, Model.original(model.subject)
     place.caption(_("Size of the file"))
@@ -153,7 +153,7 @@ def link() -> str:
 
 def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
     """Numbers of the first items at once, those of all items when they are ready."""
-    from compress_core.measure.evaluate import evaluate  # noqa: PLC0415
+    from compress_core.measure.evaluate import evaluate
 
     subject = model.subject
     if SPLIT not in subject.splits:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -66,19 +67,23 @@ def number_text(number: Number) -> str:
     if number.value is None:
         return _("not measured")
     about = "≈ " if number.kind == "estimated" else ""
-    match number.unit:
-        case "share":
-            return f"{about}{100 * number.value:.2f} %"
-        case "points":
-            return f"{about}{number.value:+.2f} {_('points')}"
-        case "byte":
-            return about + in_bytes(number.value)
-        case "ratio":
-            return f"{about}{number.value:.2f}x"
-        case "item" | "MAC":
-            return f"{about}{number.value:,.0f}"
-        case _:
-            return f"{about}{number.value:.4g} {number.unit}"
+    return about + _VALUES.get(number.unit, _in_its_unit)(number.value, number.unit)
+
+
+def _in_its_unit(value: float, unit: str) -> str:
+    return f"{value:.4g} {unit}"
+
+
+_VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(
+    {
+        "share": lambda value, _unit: f"{100 * value:.2f} %",
+        "points": lambda value, _unit: f"{value:+.2f} {_('points')}",
+        "byte": lambda value, _unit: in_bytes(value),
+        "ratio": lambda value, _unit: f"{value:.2f}x",
+        "item": lambda value, _unit: f"{value:,.0f}",
+        "MAC": lambda value, _unit: f"{value:,.0f}",
+    }
+)
 
 
 def interval_text(number: Number) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEY = "slimscope.workspace"
 UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
+LINK = "slimscope.link"
+MOST_DIGITS = 10
 MOST_STEPS_BACK = 200
 OWN = "own-"
 
@@ -101,27 +103,35 @@ def keep_own_model(found: Subject) -> str:
 
 
 def open_model(name: str) -> Workspace:
-    """Start working on a model with an empty recipe; raises Refused for an unknown one."""
-    from compress_core.recipe import Resolved  # noqa: PLC0415
+    """Start working on a model; with the recipe of the link that led here, if it speaks of this model.
+
+    Raises Refused for an unknown model, or for a recipe that cannot be done: the model is open then.
+    """
+    from compress_core.recipe import Resolved
 
     found = own_model(name) if name.startswith(OWN) else engine.sample(name)
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
     workspace = Workspace(name, Resolved(()), biggest, version=before.version + 1 if before else 0)
     keep(workspace)
+    link: dict[str, str] | None = st.session_state.get(LINK)
+    if link is not None and link["m"] == name:
+        del st.session_state[LINK]
+        workspace = _as_linked(workspace, link)
+        keep(workspace)
     return workspace
 
 
 def model(workspace: Workspace) -> Model:
     """The compressed model of a workspace; raises Refused where its recipe cannot be done."""
-    from compress_core.apply import compress  # noqa: PLC0415
+    from compress_core.apply import compress
 
     return compress(subject(workspace), workspace.recipe, engine.store())
 
 
 def edited(workspace: Workspace, recipe: Resolved, *, by_widget: bool = False) -> Workspace:
     """A workspace with another recipe, tried before it is kept; raises Refused and changes nothing."""
-    from compress_core.edit import in_order  # noqa: PLC0415
+    from compress_core.edit import in_order
 
     found = subject(workspace)
     ordered = in_order(recipe, list(found.by_name))
@@ -140,7 +150,7 @@ def edited(workspace: Workspace, recipe: Resolved, *, by_widget: bool = False) -
 
 def with_recipe(workspace: Workspace, recipe: Recipe) -> Workspace:
     """A workspace with a recipe from a file or a link."""
-    from compress_core.recipe import resolve  # noqa: PLC0415
+    from compress_core.recipe import resolve
 
     return edited(workspace, resolve(recipe, list(subject(workspace).by_name)))
 
@@ -196,30 +206,34 @@ def _plain(recipe: Resolved) -> list[object]:
 
 
 def read_link() -> None:
-    """Open what a link describes, once at the start of a session; raises Refused for a bad link."""
+    """Open what a link describes, once at the start of a session; raises Refused for a bad link.
+
+    A link to an own model waits until that model is uploaded.
+    """
     if current() is not None or "m" not in st.query_params:
         return
-    from compress_core.recipe import parse_recipe  # noqa: PLC0415
+    link = st.query_params.to_dict()
+    st.session_state[LINK] = link
+    open_model(link["m"])
 
-    parameters = st.query_params.to_dict()
-    workspace = open_model(parameters["m"])
-    layers = decoded(parameters.get("r", ""))
+
+def _as_linked(workspace: Workspace, link: Mapping[str, str]) -> Workspace:
+    from compress_core.recipe import parse_recipe
+
+    layers = decoded(link.get("r", ""))
     if layers:
-        rules = _rules(layers)
-        workspace = replace(with_recipe(workspace, parse_recipe({"layers": rules})), past=())
-    names = subject(workspace).by_name
-    seed = parameters.get("seed", "0")
-    keep(
-        replace(
-            workspace,
-            layer=parameters["l"] if parameters.get("l") in names else workspace.layer,
-            seed=int(seed) if seed.isdecimal() and len(seed) < 10 else 0,  # noqa: PLR2004 - fits 32 bits
-        )
+        recipe = parse_recipe({"layers": _rules(layers)})
+        workspace = replace(with_recipe(workspace, recipe), past=())
+    seed = link.get("seed", "0")
+    return replace(
+        workspace,
+        layer=link["l"] if link.get("l") in subject(workspace).by_name else workspace.layer,
+        seed=int(seed) if seed.isdecimal() and len(seed) < MOST_DIGITS else 0,
     )
 
 
 def _rules(layers: object) -> list[object]:
-    if not isinstance(layers, list) or not all(isinstance(e, list) and len(e) == 2 for e in layers):  # noqa: PLR2004
+    if not isinstance(layers, list) or not all(isinstance(e, list) and len(e) == 2 for e in layers):
         raise Refused("The recipe in this link is damaged or cut off: ask for the link again.")
     return [{"match": _exactly(str(name)), "steps": steps} for name, steps in layers]
 

@@ -99,7 +99,7 @@ def _inside(weights: LayerWeights, *, dark: bool) -> None:
     event = figure(drawn, f"weights.inside.{weights.layer.name}.{window}", selectable=True)
     for point in points_of(event)[:1]:
         place = clicked(point)
-        if len(place) == 4 and place != _corners(window):  # noqa: PLR2004 - top, bottom, left, right
+        if len(place) == 4 and place != _corners(window):
             st.session_state[WINDOW] = (weights.layer.name, _around(Window(*place), kept.shape))
             st.rerun()
 

@@ -48,7 +48,7 @@ def _wait_until_served(url: str, server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until and server.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own server
+            with urllib.request.urlopen(url, timeout=2):
                 return
         except (URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)

@@ -74,7 +74,9 @@ def test_a_row_of_the_sparsity_table_is_what_pruning_gives(start: str, layer: st
         assert table.kept[row] == sum(c.kept_count for c in edited.coded), sparsity
         assert table.bytes[row] * 8 == edited.bits.total, sparsity
         lost = sum(_squares(c.weight[~c.kept.mask]) for c in edited.coded)
-        assert table.error[row] == pytest.approx(lost / sum(_squares(c.weight) for c in edited.coded), abs=1e-12)
+        assert table.error[row] == pytest.approx(
+            lost / sum(_squares(c.weight) for c in edited.coded), abs=1e-12
+        )
         if technique == "random_pruning" or edited.is_factored:
             assert math.isnan(table.threshold[row])
         else:
@@ -99,7 +101,9 @@ def test_equal_weights_are_counted_as_they_are_removed() -> None:
         recipe = rules(any=Setting.of("magnitude", sparsity=round(float(table.sparsity[row]), 3)))
         coded = compress(subject, recipe, store).edited["0"].coded[0]
         assert table.kept[row] == coded.kept_count == 12 - row
-        assert table.error[row] * _squares(coded.weight) == pytest.approx(_squares(coded.weight - coded.values))
+        assert table.error[row] * _squares(coded.weight) == pytest.approx(
+            _squares(coded.weight - coded.values)
+        )
 
 
 @pytest.mark.parametrize("technique", ["uniform", "affine", "power_of_two", "kmeans"])
@@ -134,5 +138,7 @@ def test_a_row_of_the_rank_table_is_what_factoring_gives(layer: str) -> None:
         edited = _applied(Resolved(()), layer, Stage.FACTOR, Setting.of("low_rank", rank=int(rank)))
         assert table.weights[row] == sum(part.weights for part, _ in edited.parts)
         assert table.bytes[row] * 8 == edited.bits.total
-        assert table.error[row] == pytest.approx(_squares(edited.values - weight) / _squares(weight), abs=1e-6)
+        assert table.error[row] == pytest.approx(
+            _squares(edited.values - weight) / _squares(weight), abs=1e-6
+        )
         assert (None if table.macs is None else table.macs[row]) == edited.macs

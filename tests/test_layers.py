@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from compress_core.apply import compress
 from compress_core.errors import Refused
 from compress_core.recipe import Setting
+from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.store import Store
 from compress_core.subject.attention import PlainAttention
 from compress_core.subject.layers import (
@@ -31,7 +32,6 @@ from compress_core.subject.layers import (
 )
 from compress_core.subject.skeleton import digest_of, skeleton_of
 from compress_core.techniques.low_rank import low_rank
-from compress_core.statistics.singular_vectors import singular_vectors
 from tests.subjects import Everything, everything_subject, rules, seeded
 
 Make = Callable[[], nn.Module]
@@ -57,8 +57,16 @@ KINDS: dict[str, tuple[Make, tuple[int, ...], int]] = {
         (4, 5),
         5 * 72,
     ),
-    "transposed conv2d grouped": (lambda: nn.ConvTranspose2d(4, 6, 3, groups=2, stride=2), (4, 3, 3), 9 * 108),
-    "transposed conv2d depthwise": (lambda: nn.ConvTranspose2d(4, 4, 3, groups=4, bias=False), (4, 3, 3), 9 * 36),
+    "transposed conv2d grouped": (
+        lambda: nn.ConvTranspose2d(4, 6, 3, groups=2, stride=2),
+        (4, 3, 3),
+        9 * 108,
+    ),
+    "transposed conv2d depthwise": (
+        lambda: nn.ConvTranspose2d(4, 4, 3, groups=4, bias=False),
+        (4, 3, 3),
+        9 * 36,
+    ),
     "transposed conv3d dilated": (lambda: nn.ConvTranspose3d(2, 4, 2, dilation=2), (2, 2, 2, 2), 8 * 64),
 }
 
@@ -227,9 +235,7 @@ def test_an_embedding_is_factored_into_a_table_and_a_linear(padding: int | None)
     assert (layer.kind, layer.macs, layer.positions) == ("embedding", 0, 5)
     torch.testing.assert_close(_factored(network, layer, 4)(TOKENS), network(TOKENS), atol=1e-4, rtol=1e-4)
     low = _factored(network, layer, 2)
-    torch.testing.assert_close(
-        low(TOKENS), _with_product(network, layer, 2)(TOKENS), atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(low(TOKENS), _with_product(network, layer, 2)(TOKENS), atol=1e-4, rtol=1e-4)
     counted = count_macs(low, find_layers(low)[0], TOKENS)[:2]
     assert [c.macs for c in counted] == [s.macs for s in small_layers(layer, 2)] == [0, 5 * 2 * 4]
 
@@ -308,7 +314,9 @@ def test_a_module_under_several_names_is_replaced_at_all_of_them() -> None:
     assert skeleton.one is skeleton.two is skeleton.inside["three"]
     torch.testing.assert_close(skeleton(inputs), network(inputs), atol=1e-5, rtol=1e-4)
     low = _factored(network, layers[0], 2)
-    torch.testing.assert_close(low(inputs), _with_product(network, layers[0], 2)(inputs), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        low(inputs), _with_product(network, layers[0], 2)(inputs), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_an_attention_under_two_names_is_replaced_at_both() -> None:
@@ -482,7 +490,9 @@ def test_macs_of_cross_attention_follow_the_length_of_each_input() -> None:
 @pytest.mark.parametrize("padded", [True, False])
 @pytest.mark.parametrize("norm_first", [True, False])
 @pytest.mark.parametrize("stacked", [True, False])
-def test_every_layer_of_a_transformer_encoder_can_be_factored(stacked: bool, norm_first: bool, padded: bool) -> None:
+def test_every_layer_of_a_transformer_encoder_can_be_factored(
+    stacked: bool, norm_first: bool, padded: bool
+) -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True, norm_first=norm_first)
     network = seeded(nn.ModuleDict({"e": nn.TransformerEncoder(layer, 2) if stacked else layer}))
     inputs = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(4))
@@ -567,7 +577,10 @@ def test_a_layer_that_does_not_run_has_no_macs() -> None:
             return self.used(x)
 
     network = Idle()
-    assert [layer.macs for layer in count_macs(network, find_layers(network)[0], torch.ones(1, 3))] == [9, None]
+    assert [layer.macs for layer in count_macs(network, find_layers(network)[0], torch.ones(1, 3))] == [
+        9,
+        None,
+    ]
 
 
 # --- skeletons ---------------------------------------------------------------------------------------
@@ -606,6 +619,12 @@ def test_a_whole_network_of_all_kinds_is_factored_at_full_rank_without_change() 
     subject = everything_subject()
     inputs = subject.split("validation").inputs
     names = [layer for layer in subject.layers if len(layer.places) == 1]
-    recipe = rules(**{n.name.replace(".", "_"): Setting.of("low_rank", rank=n.highest_rank) for n in names if "_" not in n.name})
+    recipe = rules(
+        **{
+            n.name.replace(".", "_"): Setting.of("low_rank", rank=n.highest_rank)
+            for n in names
+            if "_" not in n.name
+        }
+    )
     network = compress(subject, recipe, Store()).network()
     torch.testing.assert_close(network(inputs), subject.network(inputs), atol=1e-4, rtol=1e-3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 import zlib
 
 import pytest
@@ -19,6 +21,12 @@ plain = st.recursive(
 )
 
 
+def assert_read_or_refused(text: str) -> None:
+    """Whatever comes, the answer is plain values or one sentence; every other error escapes."""
+    with contextlib.suppress(Refused):
+        assert json.dumps(decoded(text))
+
+
 @given(st.lists(plain, min_size=1, max_size=5))
 def test_what_was_encoded_is_decoded(values: list[object]) -> None:
     assert decoded(encoded(values)) == values
@@ -26,19 +34,13 @@ def test_what_was_encoded_is_decoded(values: list[object]) -> None:
 
 @given(st.text(max_size=200))
 def test_any_other_text_is_refused_or_read_but_never_crashes(text: str) -> None:
-    try:
-        decoded(text)
-    except Refused as refused:
-        assert "link" in str(refused)
+    assert_read_or_refused(text)
 
 
 @given(st.binary(max_size=200))
 def test_any_deflated_bytes_are_refused_or_read(content: bytes) -> None:
     text = base64.urlsafe_b64encode(zlib.compress(content)).decode()
-    try:
-        decoded(text)
-    except Refused as refused:
-        assert "damaged" in str(refused)
+    assert_read_or_refused(text)
 
 
 def test_every_cut_link_is_refused() -> None:

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import streamlit as st
+import torch
 from streamlit.testing.v1 import AppTest
 
 from compress_core.progress import Progress
+from compress_core.subject.items import Items
+from compress_core.subject.own import own_subject
 from compress_core.worker.info import Info, State
-from dashboard import jobs
+from dashboard import jobs, state
 from dashboard.explain.choice import next_after
 from dashboard.explain.words import verdict
 from dashboard.links import encoded
@@ -76,6 +79,28 @@ def test_without_a_recipe_the_page_says_that_both_models_are_equal(language: str
     assert said in [i.value for i in app.info]
     table = app.dataframe[0].value
     assert table.iloc[0, 1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("has_items", [False, True])
+def test_an_own_model_is_explained_where_it_came_with_items(has_items: bool) -> None:
+    torch.manual_seed(0)
+    weights = {"a.weight": torch.randn(6, 4), "a.bias": torch.randn(6), "b.weight": torch.randn(3, 6)}
+    items = Items(torch.rand(20, 4).numpy(), None) if has_items else None
+    subject = own_subject({**weights, "b.bias": torch.zeros(3)}, items, name="mine", input_shape=(4,))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[state.UPLOADS] = {"own-1": subject}
+    app.query_params["m"] = "own-1"
+    app.run()
+    app.switch_page("pages/explain.py").run()
+    assert not app.exception
+    assert ("There is no item to explain" in texts(app)) is not has_items
+    assert any(b.label == "Explain 20 items" for b in app.button) is has_items
+    if has_items:
+        button(app, "Explain 20 items").click().run()  # type: ignore[attr-defined]
+        (key,) = app.session_state[jobs.MINE]
+        assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
+        app.run()
+        assert "N = 20 of the 20 items" in texts(app)
 
 
 def test_only_methods_that_fit_the_model_are_offered() -> None:

@@ -164,9 +164,12 @@ def test_opening_another_model_loses_no_work() -> None:
 def test_a_card_says_accuracy_interval_and_number_of_items() -> None:
     card = cards()["lenet5"]
     share = card.accuracy["validation"]
-    text = accuracy_text(share)
-    assert text in shown(started())
-    assert all(part in text for part in (f"{100 * share.value:.2f}", f"{100 * share.low:.2f}", "6,000"))
+    right, counted_on = accuracy_text(share)
+    on_page = shown(started())
+    assert right in on_page
+    assert counted_on in on_page
+    assert all(f"{100 * number:.2f}" in right for number in (share.value, share.low, share.high))
+    assert f"{share.n:,}" in counted_on
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "state dict"])

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from compress_core.errors import Refused
 from compress_core.recipe import Resolved, Setting
+from compress_core.subject.samples import load_sample
+from dashboard import state
 from dashboard.links import encoded
 from dashboard.state import KEY
 
@@ -125,10 +129,32 @@ def test_two_sessions_do_not_see_each_other() -> None:
 
 def test_link_of_one_session_opens_the_same_view_in_another() -> None:
     app = opened("tune", recipe=PRUNED)
-    link = {key: values[0] if isinstance(values, list) else values for key, values in app.query_params.items()}
+    link = {
+        key: values[0] if isinstance(values, list) else values for key, values in app.query_params.items()
+    }
     other = AppTest.from_file(APP, default_timeout=90)
     for key, value in link.items():
         other.query_params[key] = value
     other.run()
     assert recipe_of(other).sha == recipe_of(app).sha
     assert other.session_state[KEY].layer == app.session_state[KEY].layer
+
+
+def test_link_to_an_own_model_waits_for_the_upload_and_then_opens_its_recipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sample = load_sample("lenet300")
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", Parameters(m=state.OWN + sample.digest[:12], r=encoded(PRUNED)))
+    with pytest.raises(Refused, match="upload the same file"):
+        state.read_link()
+    workspace = state.open_model(state.keep_own_model(sample))
+    assert workspace.recipe.as_recipe().as_json()["layers"][0]["match"] == "fc1"
+    assert state.open_model(workspace.model).recipe.layers == ()
+
+
+class Parameters(dict[str, str]):
+    """Stands for st.query_params outside a running page."""
+
+    def to_dict(self) -> dict[str, str]:
+        return dict(self)

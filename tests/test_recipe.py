@@ -63,7 +63,7 @@ ERRORS = {
     ),
     "layers: [": "The recipe is not valid YAML (while parsing",
     "layers: !!python/object:os.system {}": "The recipe is not valid YAML (could not determine a constructor",
-    "when: 2001-99-99": "The recipe is not valid YAML (month must be in 1..12): correct that place.",
+    "when: 2001-99-99": "A recipe has no section 'when'",
     "[" * 1500: "The recipe is not valid YAML",
     rules("{match: fc9, steps: [magnitude]}"): (
         "No layer matches 'fc9'; the layers are conv1, conv2, fc1, fc2: correct the name."
@@ -216,3 +216,8 @@ def test_a_recipe_survives_its_file_and_its_canonical_form(recipe):
 @given(recipes)
 def test_equal_recipes_are_equal_values(recipe):
     assert hash(recipe) == hash(read_recipe(recipe.as_yaml()))
+
+
+def test_a_pattern_need_not_be_quoted_in_yaml() -> None:
+    recipe = read_recipe(rules("{match: fc1, steps: [{technique: magnitude, pattern: 2:4}]}"))
+    assert recipe.layers[0].steps[0].as_json() == {"technique": "magnitude", "pattern": "2:4"}

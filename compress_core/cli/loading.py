@@ -188,15 +188,7 @@ def read_recipe_of(chosen: Chosen) -> Recipe:
     typed = parse_recipe({"layers": [{"match": match, "steps": steps} for match, steps in rules.items()]})
     if chosen.recipe is None:
         return typed
-    text = _recipe_text(chosen.recipe)
-    try:
-        return Recipe(typed.layers + read_recipe(text).layers)
-    except Refused:
-        raise
-    except (ValueError, RecursionError) as error:  # a date that is none, lists in lists without end
-        raise Refused(
-            "The recipe is not valid YAML ({reason}): correct that place.", reason=str(error)
-        ) from None
+    return Recipe(typed.layers + read_recipe(_recipe_text(chosen.recipe)).layers)
 
 
 def _recipe_text(recipe: str) -> str:

@@ -29,15 +29,15 @@ from compress_core.subject.subject import Subject
 def container_bytes(model: Model) -> bytes:
     """The file's content; as long as `model.file_bytes` says."""
     stored = model.stored()
-    content: bytes = save(stored, {"slimscope": signed(model.form, _checksum(stored))})
+    content: bytes = save(stored, {"slimscope": signed(model.form, _checksum(model.form, stored))})
     return content
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    """CRC-32 over the names and bytes of all tensors, 8 hexadecimal digits."""
-    crc = 0
+def _checksum(form: str, tensors: Mapping[str, Tensor]) -> str:
+    """CRC-32 over the form and over names, types, shapes and bytes of all tensors, 8 hexadecimal digits."""
+    crc = zlib.crc32(form.encode())
     for name, tensor in sorted(tensors.items()):
-        crc = zlib.crc32(name.encode(), crc)
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
         crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
     return f"{crc:08x}"
 
@@ -76,9 +76,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What the file says of its layers, and its tensors."""
     try:
         with safe_open(path, "pt") as file:
-            form = json.loads((file.metadata() or {})["slimscope"])
+            text = (file.metadata() or {})["slimscope"]
+            form = json.loads(text)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            whole = form["crc32"] == _checksum(tensors) and isinstance(form["digest"], str)
+            checksum = _checksum(text[: -len(signed("}", "0" * 8))] + "}", tensors)
+            whole = form["crc32"] == checksum and isinstance(form["digest"], str)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
         raise _damaged(path) from None
     if not whole:
@@ -133,7 +135,9 @@ def _put(network: nn.Module, name: str, tensor: Tensor) -> None:
         raise ValueError(name)
     parameter = nn.Parameter(tensor, requires_grad=False)
     for module in network.modules():
-        for twin in [k for k, p in module.named_parameters(recurse=False, remove_duplicate=False) if p is old]:
+        for twin in [
+            k for k, p in module.named_parameters(recurse=False, remove_duplicate=False) if p is old
+        ]:
             setattr(module, twin, parameter)
         for twin in [k for k, b in module.named_buffers(recurse=False, remove_duplicate=False) if b is old]:
             setattr(module, twin, tensor)

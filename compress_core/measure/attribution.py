@@ -76,7 +76,7 @@ def method_named(name: str) -> AttributionMethod:
     Raises Refused for a name that is not registered.
     """
     if name not in _METHODS:
-        text = "There is no attribution method {name!r}; choose one of {names}."
+        text = N_("There is no attribution method {name!r}; choose one of {names}.")
         raise Refused(text, name=name, names=", ".join(_METHODS))
     return _METHODS[name]
 
@@ -144,10 +144,10 @@ def _check_shapes(inputs: Tensor, targets: Tensor, baseline: Tensor) -> None:
     if len(inputs) == 0:
         raise Refused("There is nothing to explain: the sample has no items; choose at least one.")
     if targets.shape != inputs.shape[:1]:
-        text = "There must be one target class for each of the {items} items, got shape {shape}."
+        text = N_("There must be one target class for each of the {items} items, got shape {shape}.")
         raise Refused(text, items=len(inputs), shape=list(targets.shape))
     if baseline.shape != (1, *inputs.shape[1:]):
-        text = "The baseline must have the shape of one input, {expected}, got {shape}."
+        text = N_("The baseline must have the shape of one input, {expected}, got {shape}.")
         raise Refused(text, expected=[1, *inputs.shape[1:]], shape=list(baseline.shape))
 
 
@@ -183,7 +183,7 @@ def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
 def needs_classes(network: nn.Module, example: Tensor) -> Refused | None:
     """Why the network does not give real-valued inputs one score for each class, or None if it does."""
     if not example.is_floating_point() or example.ndim < 2:
-        text = "Only inputs of real numbers, [items, ...], can be explained; these are {dtype} {shape}."
+        text = N_("Only inputs of real numbers, [items, ...], can be explained; these are {dtype} {shape}.")
         return Refused(text, dtype=str(example.dtype), shape=list(example.shape))
     output = skeleton(network)(example)
     if not (isinstance(output, Tensor) and output.ndim == 2):

@@ -67,28 +67,26 @@ def sparsity_table(
     Counted within the layer, with the rank and the bits that the recipe gives it; of a factored layer both
     parts are pruned alike. error is the share of its squared weights that is lost.
     """
-    own = {
-        name: recipe.by_layer[name] for name in (layer, f"{layer}.0", f"{layer}.1") if name in recipe.by_layer
-    }
-    alone = Resolved(tuple(own.items()))
+    places = (layer, f"{layer}.0", f"{layer}.1")
+    alone = Resolved(tuple((name, recipe.by_layer[name]) for name in places if name in recipe.by_layer))
 
     def at(sparsity: float) -> tuple[Coded, ...]:
         step = Setting.of(setting.technique, **_own(setting), sparsity=sparsity)
         bare = in_order(with_step(alone, [layer], Stage.PRUNE, step), list(subject.by_name))
         return compress(subject, bare, store).edited[layer].coded
 
+    def bits(parts: list[_PrunedPart], share: float) -> int:
+        if any(part.has_levels_of_its_own(share) for part in parts):
+            return sum(coded.bits.total for coded in at(share))
+        return sum(part.bits(share) for part in parts)
+
     def make() -> SparsityTable:
         share = np.linspace(0, 1, rows).round(10)
-        parts = [_PrunedPart(coded) for coded in at(0.5)]
+        parts = [_PrunedPart(coded) for coded in at(0.0)]
         kept = np.array([sum(part.kept(s) for part in parts) for s in share], float)
         total = max(sum(part.lost(1.0) for part in parts), np.finfo(np.float64).tiny)
         error = np.array([sum(part.lost(s) for part in parts) for s in share]) / total
-        sizes = [
-            sum(c.bits.total for c in at(s))
-            if any(p.fits_levels(s) for p in parts)
-            else sum(p.bits(s) for p in parts)
-            for s in share
-        ]
+        sizes = [bits(parts, s) for s in share]
         threshold = [parts[0].threshold(s) if len(parts) == 1 else np.nan for s in share]
         return SparsityTable(share, kept, np.array(sizes) / 8, error, np.array(threshold))
 
@@ -129,10 +127,12 @@ class _PrunedPart:
         kept = replace(self._above, count=self.kept(share))
         return replace(self._coded, kept=kept).bits.total
 
-    def fits_levels(self, share: float) -> bool:
-        """Whether so few weights would stay that a codebook has an entry for each of them."""
+    def has_levels_of_its_own(self, share: float) -> bool:
+        """Whether a codebook may have fewer entries, or one for zero, than that of the other shares."""
         levels = self._coded.quantised.levels if self._coded.quantised else None
-        return isinstance(levels, Table) and self.kept(share) <= 2**levels.code_bits
+        if not isinstance(levels, Table):
+            return False
+        return levels.has_zero or self.kept(share) <= levels.table.shape[0] * 2**levels.code_bits
 
 
 def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting, store: Store) -> BitsTable:

@@ -10,13 +10,14 @@ from typing import Literal
 
 from compress_core.measure.number import Number
 from compress_core.measure.predictions import Predictions
+from compress_core.texts import N_
 
 Direction = Literal["higher", "lower", "none"]
 Measure = Callable[..., Number]
 
-NO_LABELS = "The items have no labels."
-NO_ORIGINAL = "There is no original to compare with."
-NOT_FINITE = "The model's outputs are not finite for some items."
+NO_LABELS = N_("The items have no labels.")
+NO_ORIGINAL = N_("There is no original to compare with.")
+NOT_FINITE = N_("The model's outputs are not finite for some items.")
 
 _found: dict[str, Metric] = {}
 

@@ -129,6 +129,7 @@ class _Trace(TorchFunctionMode):
         given = {id(t): t for t in tensors_of((args, kwargs or {}))}
         for tensor in given.values():
             self._read(tensor)
+            self._see(tensor, 0)
         versions = [_version_of(t) for t in given.values()]
         result = func(*args, **(kwargs or {}))
         for tensor, version in zip(given.values(), versions, strict=True):
@@ -137,7 +138,13 @@ class _Trace(TorchFunctionMode):
         for tensor in tensors_of(result):
             if id(tensor) not in given:
                 self._origin[id(tensor)] = weakref.ref(tensor), tuple(self._open)
+                self._see(tensor, len(self.seconds))
         return result
+
+    def _see(self, tensor: Tensor, since: int) -> None:
+        """Note since when a tensor's memory has been in use, unless that is known."""
+        if self._first_seen.setdefault(_memory_of(tensor), since) == since:
+            self._alive.append(tensor)
 
     def _tick(self) -> int:
         self.seconds.append(time.perf_counter())
@@ -169,8 +176,7 @@ class _Trace(TorchFunctionMode):
         self.calls.append(call)
         self._counts[name] += 1
         for tensor in tensors_of(inputs):
-            self._first_seen.setdefault(_memory_of(tensor), 0)
-            self._alive.append(tensor)
+            self._see(tensor, 0)
         self._open.append(index)
         self._noting = False
 

@@ -32,11 +32,11 @@ SSIM_RANGE = 2.0
 class NotMeasured(Enum):
     """Why two maps of an item were not compared."""
 
-    TOO_SMALL = "fewer than two input values differ from the baseline"
-    NOT_FINITE = "a map holds values that are not finite"
-    CONSTANT_BEFORE = "the original's map is the same everywhere"
-    CONSTANT_AFTER = "the map compared with the original's is the same everywhere"
-    NO_NEIGHBOURS = "the measure needs an image of at least 3 x 3 pixels"
+    TOO_SMALL = N_("fewer than two input values differ from the baseline")
+    NOT_FINITE = N_("a map holds values that are not finite")
+    CONSTANT_BEFORE = N_("the original's map is the same everywhere")
+    CONSTANT_AFTER = N_("the map compared with the original's is the same everywhere")
+    NO_NEIGHBOURS = N_("the measure needs an image of at least 3 x 3 pixels")
 
 
 @dataclass(frozen=True)

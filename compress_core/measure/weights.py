@@ -35,7 +35,8 @@ class LayerWeights:
     def error(self) -> NDArray[np.float64]:
         size = np.square(self.before, dtype=np.float64).sum(axis=1)
         moved = np.square(self.after.astype(np.float64) - self.before).sum(axis=1)
-        return np.divide(moved, size, out=np.full_like(size, np.nan), where=size > 0)
+        error: NDArray[np.float64] = np.divide(moved, size, out=np.full_like(size, np.nan), where=size > 0)
+        return error
 
     @property
     def threshold(self) -> float | None:

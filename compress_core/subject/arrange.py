@@ -53,8 +53,8 @@ def _paddings(
 ) -> tuple[tuple[tuple[tuple[int, int], ...], str], ...]:
     half = tuple((layer.kernel[0] // 2, layer.kernel[1] // 2) for layer in layers)
     none = ((0, 0),) * len(layers)
-    no_padding, half_padding = (none, "no padding"), (half, "padding by half the kernel")
-    first = ((half[0], *none[1:]), "padding by half the kernel in the first convolution only")
+    no_padding, half_padding = (none, N_("no padding")), (half, N_("padding by half the kernel"))
+    first = ((half[0], *none[1:]), N_("padding by half the kernel in the first convolution only"))
     return (half_padding, no_padding, first) if half_first else (no_padding, half_padding, first)
 
 
@@ -66,12 +66,12 @@ def _poolings(
     wider = [second != first for first, second in pairwise(widths)]
     return (
         *_poolings_by_number(convolutions, following, averages=averages),
-        ((True,) * count, "2 x 2 max pooling after each convolution"),
-        ((*wider, True), "2 x 2 max pooling where the number of channels changes, and at the end"),
-        (tuple(index % 2 == 1 for index in range(count)), "2 x 2 max pooling after every second convolution"),
-        ((*(False,) * (count - 1), True), "2 x 2 max pooling after the last convolution"),
-        ((*wider, False), "2 x 2 max pooling where the number of channels changes"),
-        ((False,) * count, "no pooling"),
+        ((True,) * count, N_("2 x 2 max pooling after each convolution")),
+        ((*wider, True), N_("2 x 2 max pooling where the number of channels changes, and at the end")),
+        (tuple(index % 2 == 1 for index in range(count)), N_("2 x 2 max pooling after every second convolution")),
+        ((*(False,) * (count - 1), True), N_("2 x 2 max pooling after the last convolution")),
+        ((*wider, False), N_("2 x 2 max pooling where the number of channels changes")),
+        ((False,) * count, N_("no pooling")),
     )
 
 
@@ -85,7 +85,7 @@ def _poolings_by_number(
     inner = [left for left in room[:-1] if left is not None]
     if len(inner) < len(room) - 1 or all(left is None for left in room):
         return
-    text = "2 x 2 max pooling where the layers' numbers leave room for it"
+    text = N_("2 x 2 max pooling where the layers' numbers leave room for it")
     # Behind the last convolution stand an activation, flattening, perhaps averaging: more is a pooling.
     last = room[-1] is None or room[-1] > 2 + averages
     for choice in (last, not last):

@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 from compress_core.answers import Factored
 from compress_core.errors import Refused
 from compress_core.subject.attention import PlainAttention
+from compress_core.texts import N_, Phrase
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -160,7 +161,7 @@ def _left_alone(
 ) -> Iterator[Untouched]:
     """Every module with parameters that no layer covers, and why."""
     for layer, other in clash.items():
-        reason = f"its weight shares memory with {other.name} in another form"
+        reason = Phrase("its weight shares memory with {other} in another form", other=other.name)
         yield Untouched(layer.name, layer.kind, layer.weights, reason)
     covered = {(place.module, place.parameter) for layer in layers for place in layer.places}
     for name, module in network.named_modules():
@@ -184,16 +185,16 @@ def _inside_attention(network: nn.Module, name: str) -> bool:
 
 def _reason_to_leave(module: nn.Module) -> str:
     if isinstance(module, _RECURRENT):
-        return "recurrent: one weight serves every time step through a fused kernel"
+        return N_("recurrent: one weight serves every time step through a fused kernel")
     if isinstance(module, _NORMS):
-        return "normalisation: a few parameters for each channel, nothing to gain"
+        return N_("normalisation: a few parameters for each channel, nothing to gain")
     if parametrize.is_parametrized(module) or _is_computed(module, "weight"):
-        return "its weight is computed from other parameters, an edit would be lost"
+        return N_("its weight is computed from other parameters, an edit would be lost")
     if isinstance(module, nn.Embedding):
-        return "it rescales its rows while it looks them up (max_norm)"
+        return N_("it rescales its rows while it looks them up (max_norm)")
     if isinstance(module, nn.Bilinear | nn.EmbeddingBag):
-        return f"{type(module).__name__} has no form that we can store smaller yet"
-    return "parameters of its own that no known layer type describes"
+        return Phrase("{kind} has no form that we can store smaller yet", kind=type(module).__name__)
+    return N_("parameters of its own that no known layer type describes")
 
 
 def _is_computed(module: nn.Module, parameter: str) -> bool:
@@ -211,23 +212,32 @@ def _layers_of(name: str, module: nn.Module) -> Iterator[Layer]:
         return
     match module:
         case nn.Linear():
-            yield Layer(name, "linear", module.weight.shape, place, bias=module.bias is not None)
+            yield Layer(name, N_("linear"), module.weight.shape, place, bias=module.bias is not None)
         case nn.Embedding() if module.max_norm is None:
-            yield Layer(name, "embedding", module.weight.shape, place)
+            yield Layer(name, N_("embedding"), module.weight.shape, place)
         case _ if isinstance(module, _CONVOLUTIONS + _TRANSPOSED):
             transposed = isinstance(module, _TRANSPOSED)
             kernel = _kernel_view(module.weight, module.groups, transposed)
-            kind = ("transposed " if transposed else "") + f"conv{kernel.dim() - 2}d"
-            if module.groups > 1:
-                kind = ("depthwise " if kernel.shape[1] == 1 else "grouped ") + kind
+            kind = _kind_of_convolution(kernel, module.groups, transposed)
             bias = module.bias is not None
             yield Layer(name, kind, kernel.shape, place, module.groups, transposed, bias)
+
+
+def _kind_of_convolution(kernel: Tensor, groups: int, transposed: bool) -> str:
+    """kernel [out, in / groups, *k]."""
+    kind = Phrase("conv{axes}d", axes=kernel.dim() - 2)
+    if transposed:
+        kind = Phrase("transposed {kind}", kind=kind)
+    if groups == 1:
+        return kind
+    depthwise = kernel.shape[1] == 1
+    return Phrase("depthwise {kind}", kind=kind) if depthwise else Phrase("grouped {kind}", kind=kind)
 
 
 def _attention_layers(name: str, module: nn.Module) -> Iterator[Layer]:
     assert isinstance(module, nn.MultiheadAttention)
     prefix = f"{name}." if name else ""
-    width, kind = module.embed_dim, "attention projection"
+    width, kind = module.embed_dim, N_("attention projection")
     for index, projection in enumerate(_PROJECTIONS):
         packed = module.in_proj_weight is not None
         parameter = "in_proj_weight" if packed else f"{projection}_weight"
@@ -413,7 +423,7 @@ def small_layers(layer: Layer, rank: int) -> tuple[Layer, Layer]:
     one, two = (
         Layer(
             f"{layer.name}.{index}",
-            f"factor of {layer.kind}",
+            Phrase("factor of {kind}", kind=layer.kind),
             shape,
             (Place(f"{layer.name}.{index}"),),
             groups,

@@ -53,6 +53,8 @@ def _declared(content: bytes, name: str, caps: Caps) -> dict[str, Stored]:
         )
     if is_zip(content):
         return declared_in_torch(content, caps)
+    if is_safetensors(content):
+        return declared_in_safetensors(content, caps)
     if is_legacy_pickle(content):
         raise Refused(
             "The file '{file}' is a bare pickle, as torch.save wrote it before PyTorch 1.6, and cannot be "
@@ -60,8 +62,6 @@ def _declared(content: bytes, name: str, caps: Caps) -> dict[str, Stored]:
             "torch.save(model.state_dict(), path) or safetensors.",
             file=shown(name),
         )
-    if is_safetensors(content):
-        return declared_in_safetensors(content, caps)
     raise Refused(
         "The file '{file}' is neither safetensors nor a PyTorch state dict. "
         "Upload what torch.save(model.state_dict(), path) or safetensors.torch.save_file writes.",

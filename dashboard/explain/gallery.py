@@ -51,11 +51,8 @@ def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
             column.image(picture, width="stretch")
     before, after = (class_name(model, int(row[name])) for name in ("class_before", "class_after"))
     said = literal(before) if before == after else f"{literal(before)} → **{literal(after)}**"
-    st.markdown(
-        _("Item {item}: {classes}, rank correlation {value}").format(
-            item=item, classes=said, value=f"{row['spearman']:.2f}"
-        )
-    )
+    st.markdown(_("Item {item}: {classes}").format(item=item, classes=said))
+    st.caption(_("rank correlation {value}").format(value=f"{row['spearman']:.2f}"))
     st.button(
         _("Look at it"),
         key=f"explain.look.{item}",

@@ -37,7 +37,10 @@ def _card(card: Card) -> None:
         st.caption(
             _("{parameters} parameters · {task}").format(parameters=f"{card.parameters:,}", task=_task(card))
         )
-        st.markdown(accuracy_text(card.accuracy[SPLIT]))
+        right, counted_on = accuracy_text(card.accuracy[SPLIT])
+        with st.container(gap=None):
+            st.markdown(right)
+            st.caption(counted_on)
     if st.button(
         _("Open {model}").format(model=literal(title)),
         key=f"slimscope.start.sample.{card.name}",
@@ -58,14 +61,12 @@ def _task(card: Card) -> str:
     return template.format(sizes=sizes, classes=len(card.classes))
 
 
-def accuracy_text(share: CardShare) -> str:
-    """An accuracy with its 95 % interval and the number of items."""
-    return _("**{value} right** [{low}, {high}] of {items:,} validation items").format(
-        value=f"{100 * share.value:.2f} %",
-        low=f"{100 * share.low:.2f}",
-        high=f"{100 * share.high:.2f}",
-        items=share.n,
+def accuracy_text(share: CardShare) -> tuple[str, str]:
+    """An accuracy with its 95 % interval, and what it was counted on."""
+    right = _("**{value} right** [{low}, {high}]").format(
+        value=f"{100 * share.value:.2f} %", low=f"{100 * share.low:.2f}", high=f"{100 * share.high:.2f}"
     )
+    return right, _("of {items:,} validation items, 95 % interval").format(items=share.n)
 
 
 def _origin(card: Card) -> None:

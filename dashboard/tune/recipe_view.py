@@ -57,16 +57,18 @@ def _apply(text: str) -> None:
 
 def as_python(workspace: state.Workspace, subject: Subject) -> str:
     """A program that does what the page did."""
-    load = f'load_sample("{subject.name}")'
     recipe = workspace.recipe.as_recipe().as_yaml().rstrip().replace("\\", "\\\\")
-    return f'''from compress_core.apply import compress
+    imports, load = _SAMPLE
+    if workspace.model.startswith(state.OWN):
+        imports, load = _OWN
+    return f'''{imports}
+from compress_core.apply import compress
 from compress_core.measure.evaluate import evaluate
 from compress_core.recipe import read_recipe
 from compress_core.store import Store
-from compress_core.subject.samples import load_sample
 
 store = Store()
-subject = {load}
+subject = {load.format(name=subject.name)}
 recipe = read_recipe("""
 {recipe}
 """)
@@ -75,6 +77,21 @@ numbers = evaluate(model, subject.split("validation"), store)
 print(numbers["accuracy"], numbers["bytes"])
 network = model.network()  # an ordinary torch.nn.Module
 '''
+
+
+_SAMPLE = ("from compress_core.subject.samples import load_sample", 'load_sample("{name}")')
+_OWN = (
+    """from pathlib import Path
+
+from compress_core.subject.items import read_items
+from compress_core.subject.own import own_subject
+from compress_core.subject.upload import read_state""",
+    """own_subject(
+    read_state(Path("weights.safetensors").read_bytes(), "weights.safetensors"),
+    read_items(Path("items.npz").read_bytes(), "items.npz"),
+    name="{name}",
+)""",
+)
 
 
 def _snapshots(workspace: state.Workspace) -> None:

@@ -51,7 +51,7 @@ def matching(subject: Subject, pattern: str) -> list[str]:
 
 
 def _criteria() -> list[str]:
-    from compress_core.technique import techniques  # noqa: PLC0415
+    from compress_core.technique import techniques
 
     return [name for name in names_of(Stage.PRUNE) if techniques()[name].is_criterion]
 
@@ -125,7 +125,7 @@ def _energy(place: DeltaGenerator, names: list[str], key: str) -> None:
 
 
 def _set_energy(names: list[str], percent: int) -> None:
-    setting = None if percent == 100 else Setting.of(FIRST_CHOICE[Stage.FACTOR], energy=percent / 100)  # noqa: PLR2004
+    setting = None if percent == 100 else Setting.of(FIRST_CHOICE[Stage.FACTOR], energy=percent / 100)
     set_step(names, Stage.FACTOR, setting, by_widget=False)
 
 

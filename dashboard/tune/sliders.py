@@ -17,9 +17,9 @@ from compress_core.subject.layers import Layer, read_matrix
 from compress_core.technique import Stage, technique_named
 from dashboard import engine, state
 from dashboard.figures.reduce import binned, shared_edges
+from dashboard.figures.words import in_bytes
 from dashboard.knob_form import knob_form
 from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live_slider
-from dashboard.figures.words import in_bytes
 from dashboard.show import refusals
 from dashboard.text import _, label, literal, translated
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB, names_of, set_knobs, set_step
@@ -244,7 +244,7 @@ def _spectrum(layer: Layer, ranks: np.ndarray) -> Histogram:
     width = max(1, len(values) // 120)
     reduced = np.array([values[i : i + width].mean() for i in range(0, len(values), width)])
     edges = np.append(np.arange(len(reduced)) * width, len(values)).astype(float) + 0.5
-    references = ()
+    references: tuple[Reference, ...] = ()
     if layer.break_even_rank > 0:
         references = (Reference(_("break-even"), layer.break_even_rank + 0.5),)
     return Histogram(

@@ -44,7 +44,8 @@ def draw(workspace: state.Workspace, model: Model) -> None:
     )
     st.caption(
         _(
-            "Prune, Rank and Bits can be typed here; click a heading to sort. Rank 0 leaves a layer whole, 32 bits unquantized."
+            "Prune, Rank and Bits can be typed here; click a heading to sort. "
+            "Rank 0 leaves a layer whole, 32 bits unquantized."
         )
     )
 

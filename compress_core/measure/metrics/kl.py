@@ -8,8 +8,9 @@ from compress_core.measure.intervals import Floats, of_mean
 from compress_core.measure.metric import NOT_FINITE, metric
 from compress_core.measure.number import Number
 from compress_core.measure.predictions import Predictions, log_softmax
+from compress_core.texts import N_
 
-UNBOUNDED = "The model gives probability 0 to something the original holds possible."
+UNBOUNDED = N_("The model gives probability 0 to something the original holds possible.")
 
 
 def kl_by_item(before: Predictions, after: Predictions) -> Floats:

@@ -1,0 +1,413 @@
+"""Recipe + subject -> model: exact counts, keys of stages, factored layers, zeros by origin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.utils import prune
+
+from compress_core import apply
+from compress_core.apply import compress, derive, generator_for
+from compress_core.errors import Refused
+from compress_core.measure.cost import costs, layer_costs, layer_frame
+from compress_core.measure.weights import channel_sparsity, layer_weights
+from compress_core.model import Model
+from compress_core.recipe import Recipe, Rule, Setting, read_recipe, resolve
+from compress_core.store import Store
+from compress_core.subject.layers import write_matrix
+from compress_core.subject.samples import load_sample
+from compress_core.subject.skeleton import digest_of, skeleton_of
+from compress_core.subject.subject import Subject
+from tests.subjects import Mlp, everything_subject, mlp_subject, rules, seeded, tiny_subject
+
+MAGNITUDE = Setting.of("magnitude", sparsity=0.5)
+SUBJECT = mlp_subject()
+
+
+@pytest.fixture(scope="module")
+def lenet5() -> Subject:
+    return load_sample("lenet5")
+
+
+@pytest.fixture(scope="module")
+def everything() -> Subject:
+    return everything_subject()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
+    """How often each technique was called for each layer."""
+    calls: Counter[tuple[str, str]] = Counter()
+    answer = apply._answer
+
+    def counting(setting: Setting, part: apply.Part, store: Store) -> Any:
+        calls[setting.technique, part.layer.name] += 1
+        return answer(setting, part, store)
+
+    monkeypatch.setattr(apply, "_answer", counting)
+    return calls
+
+
+# --- exact counts ------------------------------------------------------------------------------------
+
+
+def test_ninety_percent_of_fc1_of_lenet5_are_exactly_360000_weights(lenet5: Subject) -> None:
+    model = compress(lenet5, rules(fc1=Setting.of("magnitude", sparsity=0.9)), Store())
+    coded = model.edited["fc1"].coded[0]
+    assert coded.zeros.pruned == int((~coded.kept.mask).count_nonzero()) == 360_000
+    linear = nn.Linear(800, 500)
+    linear.weight = nn.Parameter(lenet5.network.fc1.weight.clone())
+    prune.l1_unstructured(linear, "weight", 360_000)
+    assert torch.equal(coded.kept.mask, linear.weight_mask.bool())
+    assert torch.equal(model.network().fc1.weight, linear.weight)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.137, 0.29, 0.5, 0.935, 1.0])
+def test_over_the_network_the_count_is_exact_over_all_layers(everything: Subject, sparsity: float) -> None:
+    step = Setting.of("magnitude", sparsity=sparsity, scope="network")
+    model = compress(everything, Recipe((Rule("*", (step,)),)), Store())
+    weights = sum(layer.weights for layer in everything.layers)
+    removed = sum(edited.coded[0].zeros.pruned for edited in model.edited.values())
+    assert removed == round(sparsity * weights)
+    if 0 < removed < weights:
+        kept = torch.cat([e.coded[0].weight[e.coded[0].kept.mask].abs() for e in model.edited.values()])
+        gone = torch.cat([e.coded[0].weight[~e.coded[0].kept.mask].abs() for e in model.edited.values()])
+        assert kept.min() >= gone.max()
+
+
+def test_a_network_scope_covers_the_layers_of_equal_steps_only() -> None:
+    step = Setting.of("magnitude", sparsity=0.5, scope="network")
+    other = Setting.of("magnitude", sparsity=0.25, scope="network")
+    model = compress(SUBJECT, rules(fc1=step, fc2=other, fc3=step), Store())
+    together = sum(model.edited[name].coded[0].zeros.pruned for name in ("fc1", "fc3"))
+    assert together == round(0.5 * (48 + 21))
+    assert model.edited["fc2"].coded[0].zeros.pruned == round(0.25 * 56)
+
+
+def test_small_layers_take_part_in_a_network_scope() -> None:
+    network_wide = Setting.of("magnitude", sparsity=0.4, scope="network")
+    recipe = rules(fc1=(Setting.of("low_rank", rank=3), network_wide), fc2=network_wide)
+    model = compress(SUBJECT, recipe, Store())
+    sizes = [coded.weight.numel() for edited in model.edited.values() for coded in edited.coded]
+    assert sizes == [3 * 6, 8 * 3, 56]
+    assert sum(c.zeros.pruned for e in model.edited.values() for c in e.coded) == round(0.4 * sum(sizes))
+
+
+# --- keys --------------------------------------------------------------------------------------------
+
+
+def test_the_same_recipe_gives_the_same_model_object() -> None:
+    store = Store()
+    recipe = rules(fc1=MAGNITUDE)
+    model = compress(SUBJECT, recipe, store)
+    assert compress(SUBJECT, recipe, store) is model
+    assert compress(SUBJECT, resolve(recipe, list(SUBJECT.by_name)), store) is model
+    assert compress(mlp_subject(), rules(fc1=Setting.of("magnitude")), store) is model
+
+
+def test_another_bit_width_does_not_score_or_factor_anew(asked: Counter[tuple[str, str]]) -> None:
+    store = Store()
+    start = (Setting.of("low_rank", rank=3), Setting.of("random_pruning", sparsity=0.3))
+    for bits in (2, 4, 8):
+        compress(SUBJECT, rules(fc1=(*start, Setting.of("uniform", bits=bits))), store)
+    assert asked == {
+        ("low_rank", "fc1"): 1,
+        ("random_pruning", "fc1.0"): 1,
+        ("random_pruning", "fc1.1"): 1,
+        ("uniform", "fc1.0"): 3,
+        ("uniform", "fc1.1"): 3,
+    }
+
+
+def test_another_sparsity_does_not_score_anew_but_quantizes_anew(asked: Counter[tuple[str, str]]) -> None:
+    store = Store()
+    for sparsity in (0.2, 0.4):
+        steps = (Setting.of("random_pruning", sparsity=sparsity), Setting.of("kmeans", bits=2))
+        compress(SUBJECT, rules(fc1=steps), store)
+    assert asked == {("random_pruning", "fc1"): 1, ("kmeans", "fc1"): 2}
+
+
+def test_another_layer_does_not_touch_what_was_done(asked: Counter[tuple[str, str]]) -> None:
+    store = Store()
+    step = (Setting.of("threshold"), Setting.of("kmeans", bits=2))
+    compress(SUBJECT, rules(fc1=step), store)
+    compress(SUBJECT, rules(fc1=step, fc2=step), store)
+    assert set(asked.values()) == {1}
+    assert len(asked) == 4
+
+
+def test_back_to_an_old_value_costs_nothing(asked: Counter[tuple[str, str]]) -> None:
+    store = Store()
+    models = [
+        compress(SUBJECT, rules(fc1=Setting.of("random_pruning", seed=seed)), store) for seed in (0, 1, 0)
+    ]
+    assert models[0] is models[2]
+    assert asked["random_pruning", "fc1"] == 2
+
+
+def test_the_quantizer_sees_which_weights_were_kept() -> None:
+    store = Store()
+    fitted = [
+        compress(
+            SUBJECT, rules(fc1=(Setting.of("magnitude", sparsity=s), Setting.of("kmeans", bits=2))), store
+        )
+        for s in (0.0, 0.8)
+    ]
+    tables = [m.edited["fc1"].coded[0].quantised.levels.table for m in fitted]
+    assert not torch.equal(*tables)
+    for model in fitted:
+        coded = model.edited["fc1"].coded[0]
+        assert not coded.values[~coded.kept.mask].any()
+
+
+def test_subjects_with_other_weights_do_not_share_results() -> None:
+    other = seeded(Mlp())
+    with torch.no_grad():
+        other.fc1.weight[0, 0] += 1
+    store = Store()
+    models = [compress(s, rules(fc1=MAGNITUDE), store) for s in (SUBJECT, tiny_subject(other, (6,)))]
+    assert models[0].key != models[1].key
+    assert not torch.equal(*(m.edited["fc1"].coded[0].weight for m in models))
+
+
+# --- refused -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_in_their_layer_only(bad: float) -> None:
+    network = seeded(Mlp())
+    with torch.no_grad():
+        network.fc2.weight[1, 2:4] = bad
+    subject = tiny_subject(network, (6,))
+    assert dict(subject.problems) == {"fc2": 2}
+    with pytest.raises(Refused, match="fc2 holds 2 weights that are NaN or infinite"):
+        compress(subject, rules(fc2=MAGNITUDE), Store())
+    assert compress(subject, rules(fc1=MAGNITUDE), Store()).edited["fc1"].coded[0].zeros.pruned == 24
+
+
+def test_a_weight_that_is_read_by_hand_is_pruned_but_not_factored() -> None:
+    class ByHand(Mlp):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + self.fc1.weight.sum()
+
+    subject = tiny_subject(seeded(ByHand()), (6,))
+    compress(subject, rules(fc1=MAGNITUDE), Store()).network()
+    with pytest.raises(Refused, match="does not run with two layers in place of one"):
+        compress(subject, rules(fc1=Setting.of("low_rank", rank=2)), Store())
+
+
+def test_a_refused_recipe_is_refused_again_and_leaves_the_store_usable() -> None:
+    store = Store()
+    recipe = rules(fc1=Setting.of("low_rank", rank=7))
+    for _ in range(2):
+        with pytest.raises(Refused, match="rank 6 at most"):
+            compress(SUBJECT, recipe, store)
+    assert compress(SUBJECT, rules(fc1=Setting.of("low_rank", rank=6)), store)
+
+
+# --- factored layers ---------------------------------------------------------------------------------
+
+STEPS = {
+    "factored": (),
+    "pruned": (Setting.of("magnitude", sparsity=0.4),),
+    "quantized": (Setting.of("uniform", bits=4),),
+    "pruned and quantized": (Setting.of("random_pruning", sparsity=0.4), Setting.of("kmeans", bits=3)),
+}
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_the_factored_network_computes_what_the_products_of_its_factors_compute(
+    everything: Subject, steps: str
+) -> None:
+    inputs = everything.split("validation").inputs
+    for layer in everything.layers:
+        recipe = Recipe((Rule(layer.name, (Setting.of("low_rank", rank=1), *STEPS[steps])),))
+        if len(layer.places) > 1:
+            with pytest.raises(Refused, match="shares its weight"):
+                compress(everything, recipe, Store())
+            continue
+        model = compress(everything, recipe, Store())
+        whole = skeleton_of(everything.network)
+        write_matrix(whole, layer, model.values(layer.name))
+        torch.testing.assert_close(model.network()(inputs), whole(inputs), atol=1e-4, rtol=1e-3)
+
+
+def test_a_rule_speaks_for_one_small_layer() -> None:
+    recipe = read_recipe(
+        """
+        version: 1
+        layers:
+          - {match: fc1.0, steps: [{technique: magnitude, sparsity: 0.5}]}
+          - {match: fc1, steps: [{technique: low_rank, rank: 4}, {technique: uniform, bits: 5}]}
+        """
+    )
+    first, second = compress(SUBJECT, recipe, Store()).edited["fc1"].coded
+    assert (first.zeros.pruned, first.quantised) == (12, None)
+    assert second.kept is None
+    assert second.quantised is not None
+
+
+def test_energy_and_the_rank_it_leads_to_make_the_same_weights() -> None:
+    by_energy = compress(SUBJECT, rules(fc1=Setting.of("low_rank", energy=0.9)), Store())
+    rank = by_energy.edited["fc1"].coded[0].weight.shape[0]
+    by_rank = compress(SUBJECT, rules(fc1=Setting.of("low_rank", rank=rank)), Store())
+    assert torch.equal(by_energy.values("fc1"), by_rank.values("fc1"))
+
+
+# --- recipes -----------------------------------------------------------------------------------------
+
+
+@given(st.permutations(["fc1", "fc2", "fc3"]))
+def test_the_order_of_rules_that_do_not_overlap_changes_nothing(names: list[str]) -> None:
+    steps = {"fc1": MAGNITUDE, "fc2": Setting.of("uniform"), "fc3": Setting.of("low_rank", rank=2)}
+    store = Store()
+    expected = compress(SUBJECT, rules(**steps), store)
+    assert compress(SUBJECT, rules(**{name: steps[name] for name in names}), store) is expected
+
+
+def test_the_canonical_form_resolves_to_itself() -> None:
+    recipe = rules(fc1=(Setting.of("low_rank", rank=3), MAGNITUDE), fc2=Setting.of("kmeans"), any=MAGNITUDE)
+    resolved = resolve(recipe, list(SUBJECT.by_name))
+    again = resolve(resolved.as_recipe(), list(SUBJECT.by_name))
+    assert again == resolved
+    assert again.sha == resolved.sha
+    assert resolve(read_recipe(resolved.as_recipe().as_yaml()), list(SUBJECT.by_name)).sha == resolved.sha
+
+
+def test_an_empty_recipe_is_the_original() -> None:
+    model = compress(SUBJECT, Recipe(), Store())
+    assert model.key == Model.original(SUBJECT).key
+    assert digest_of(model.network()) == SUBJECT.digest
+
+
+def test_random_pruning_is_the_same_again_and_another_for_each_seed_and_layer() -> None:
+    def masks(seed: int) -> list[torch.Tensor]:
+        recipe = Recipe((Rule("*", (Setting.of("random_pruning", seed=seed),)),))
+        model = compress(SUBJECT, recipe, Store())
+        return [e.coded[0].kept.mask for e in model.edited.values()]
+
+    assert all(torch.equal(a, b) for a, b in zip(masks(3), masks(3), strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(masks(3), masks(4), strict=True))
+    draws = [torch.rand(9, generator=generator_for(3, name)) for name in ("fc1", "fc2")]
+    assert not torch.equal(*draws)
+
+
+def test_no_global_seed_is_read_or_moved() -> None:
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    compress(SUBJECT, rules(any=Setting.of("random_pruning")), Store()).network()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_statistic_of_a_layer_is_derived_once() -> None:
+    store = Store()
+    first = derive(SUBJECT, "fc1", "singular_vectors", store)
+    compress(SUBJECT, rules(fc1=Setting.of("low_rank", rank=2)), store)
+    assert derive(SUBJECT, "fc1", "singular_vectors", store) is first
+    exact = torch.linalg.svdvals(SUBJECT.network.fc1.weight)
+    torch.testing.assert_close(first.values[0].float(), exact)
+
+
+# --- zeros, costs, weights ---------------------------------------------------------------------------
+
+PRUNERS = st.sampled_from(
+    [
+        None,
+        Setting.of("magnitude", sparsity=0.37),
+        Setting.of("magnitude", pattern="1:2"),
+        Setting.of("magnitude", sparsity=0.6, scope="row"),
+        Setting.of("random_pruning", sparsity=0.5, scope="network"),
+        Setting.of("threshold", share=0.3),
+    ]
+)
+QUANTIZERS = st.sampled_from(
+    [
+        None,
+        Setting.of("uniform", bits=2),
+        Setting.of("affine", bits=3, scale_per="tensor"),
+        Setting.of("power_of_two", bits=2),
+        Setting.of("kmeans", bits=2),
+    ]
+)
+
+
+def _with_zeros() -> Subject:
+    network = seeded(Mlp())
+    with torch.no_grad():
+        network.fc1.weight[0] = 0
+        network.fc2.weight[:, 3] = 0
+        network.fc3.weight.zero_()
+    return tiny_subject(network, (6,))
+
+
+ZEROS = _with_zeros()
+
+
+@settings(max_examples=60)
+@given(PRUNERS, QUANTIZERS, st.sampled_from([None, 2, 3]))
+def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(
+    pruner: Setting | None, quantizer: Setting | None, rank: int | None
+) -> None:
+    factor = None if rank is None else Setting.of("low_rank", rank=rank)
+    steps = tuple(s for s in (factor, pruner, quantizer) if s is not None)
+    model = compress(ZEROS, Recipe((Rule("fc[12]", steps),)), Store())
+    for row in layer_costs(model):
+        edited = model.edited.get(row.layer.name)
+        coded = edited.coded if edited else ()
+        values = [c.values for c in coded] or [model.values(row.layer.name)]
+        assert row.zeros.total == sum(int((v == 0).count_nonzero()) for v in values)
+        assert min(row.zeros.pruned, row.zeros.quantized, row.zeros.original) >= 0
+        assert row.zeros.pruned == sum(c.weight.numel() - c.kept_count for c in coded)
+        assert row.weights == sum(v.numel() for v in values)
+        if quantizer is None:
+            assert row.zeros.quantized == 0
+    told = costs(model)
+    parts = [told[f"sparsity_{origin}"].value for origin in ("pruned", "quantized", "original")]
+    assert sum(parts) == pytest.approx(told["sparsity"].value)
+    items = [told[f"bytes_{item}"].value for item in ("values", "positions", "tables", "header")]
+    assert sum(items) == told["bytes"].value == model.file_bytes
+
+
+def test_macs_of_the_layers_add_up_and_a_missing_one_is_said_to_be_missing(everything: Subject) -> None:
+    model = compress(SUBJECT, rules(fc2=Setting.of("low_rank", rank=2)), Store())
+    assert costs(model)["macs"].value == 48 + (14 + 16) + 21
+    assert layer_frame(model)["rank"].tolist()[1] == 2
+    idle = nn.ModuleDict({"fc": nn.Linear(6, 3), "idle": nn.Linear(2, 2)})
+    idle.forward = lambda x: idle["fc"](x)  # type: ignore[method-assign]
+    missing = costs(Model.original(tiny_subject(idle, (6,))))["macs"]
+    assert missing.value is None
+    assert "did not run" in missing.reason
+    assert costs(Model.original(everything))["macs"].value > 0
+
+
+def test_weights_before_and_after_are_those_that_are_applied(everything: Subject) -> None:
+    names = [layer.name for layer in everything.layers if len(layer.places) == 1]
+    matching = tuple(Rule(name, (Setting.of("low_rank", rank=1), MAGNITUDE)) for name in names)
+    model = compress(everything, Recipe(matching), Store())
+    sparsity = channel_sparsity(model, Store())
+    for layer in everything.layers:
+        shown = layer_weights(model, layer.name)
+        assert shown.before.shape == shown.after.shape == (layer.rows, layer.columns)
+        assert torch.equal(torch.from_numpy(shown.after), model.values(layer.name))
+        assert sparsity.shares[layer.name].tolist() == pytest.approx((shown.after == 0).mean(axis=1))
+
+
+def test_a_bare_layer_is_a_network_too() -> None:
+    subject = tiny_subject(nn.Linear(6, 3), (6,))
+    assert [layer.name for layer in subject.layers] == ["0"]
+    model = compress(subject, rules(any=Setting.of("low_rank", rank=2)), Store())
+    assert model.network()(torch.ones(1, 6)).shape == (1, 3)
+
+
+def test_compressing_everything_leaves_the_original_as_it_was(everything: Subject) -> None:
+    for technique in ("magnitude", "kmeans"):
+        network = compress(everything, rules(any=Setting.of(technique)), Store()).network()
+        network(everything.split("validation").inputs)
+        assert digest_of(network) != everything.digest
+    assert digest_of(everything.network) == everything.digest

@@ -1,0 +1,232 @@
+"""The plain container: as long as it was said to be, and exactly what was evaluated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import nn
+
+from compress_core.apply import compress
+from compress_core.deliver import container
+from compress_core.deliver.container import container_bytes, read_container, write_container
+from compress_core.errors import Refused
+from compress_core.model import Model, signed
+from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.store import Store
+from compress_core.subject.samples import load_sample
+from compress_core.subject.subject import Subject
+from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject
+
+SUBJECT = everything_subject()
+STORE = Store()
+FACTORS = st.sampled_from([None, Setting.of("low_rank", rank=1), Setting.of("low_rank", energy=0.7)])
+PRUNERS = st.sampled_from(
+    [
+        None,
+        Setting.of("magnitude", sparsity=0.9),
+        Setting.of("magnitude", sparsity=0.05),
+        Setting.of("magnitude", sparsity=1.0),
+        Setting.of("random_pruning", sparsity=0.5, scope="network"),
+        Setting.of("random_pruning", sparsity=0.0),
+        Setting.of("threshold", share=0.4),
+    ]
+)
+QUANTIZERS = st.sampled_from(
+    [
+        None,
+        Setting.of("uniform", bits=3),
+        Setting.of("uniform", bits=8, scale_per="tensor"),
+        Setting.of("affine", bits=5),
+        Setting.of("power_of_two", bits=4, scale_per="row"),
+        Setting.of("kmeans", bits=2),
+        Setting.of("kmeans", bits=5, table_per="row"),
+    ]
+)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    """Steps for some layers of every kind, and sometimes for all the others."""
+    names = draw(st.lists(st.sampled_from(list(SUBJECT.by_name)), unique=True, max_size=5))
+    chosen = []
+    for name in [*names, *draw(st.sampled_from([[], ["*"]]))]:
+        factor = draw(FACTORS) if name != "*" and len(SUBJECT.by_name[name].places) == 1 else None
+        steps = (factor, draw(PRUNERS), draw(QUANTIZERS))
+        chosen.append(Rule(name, tuple(s for s in steps if s is not None)))
+    every = {rule.match for rule in chosen}
+    return Recipe(tuple(rule for rule in chosen if rule.match != "*" or not every >= set(SUBJECT.by_name)))
+
+
+def assert_file_is_the_model(model: Model, path: Path) -> None:
+    """Bytes said, written and on the disk agree; what is read back is what was evaluated."""
+    written = write_container(model, path)
+    assert written == model.file_bytes == path.stat().st_size
+    evaluated, read = model.network().state_dict(), read_container(path, model.subject).state_dict()
+    assert evaluated.keys() == read.keys()
+    assert all(torch.equal(evaluated[name], read[name]) for name in evaluated)
+
+
+@settings(max_examples=60)
+@given(recipe=recipes())
+def test_any_recipe_gives_a_file_of_the_said_length_that_reads_back_equal(
+    tmp_path_factory: pytest.TempPathFactory, recipe: Recipe
+) -> None:
+    model = compress(SUBJECT, recipe, STORE)
+    path = tmp_path_factory.getbasetemp() / "any.safetensors"
+    assert_file_is_the_model(model, path)
+    inputs = SUBJECT.split("validation").inputs
+    assert torch.equal(read_container(path, SUBJECT)(inputs), model.network()(inputs))
+
+
+@pytest.mark.parametrize("name", list(SUBJECT.by_name))
+@pytest.mark.parametrize("technique", ["low_rank", "magnitude", "kmeans"])
+def test_one_edited_layer_of_each_kind_reads_back_equal(tmp_path: Path, name: str, technique: str) -> None:
+    if technique == "low_rank" and len(SUBJECT.by_name[name].places) > 1:
+        technique = "affine"
+    model = compress(SUBJECT, Recipe((Rule(name, (Setting.of(technique),)),)), STORE)
+    assert_file_is_the_model(model, tmp_path / "one.safetensors")
+
+
+def test_a_sample_model_reads_back_equal(tmp_path: Path) -> None:
+    subject = load_sample("tabular")
+    steps = (Setting.of("magnitude", sparsity=0.9), Setting.of("kmeans", bits=4))
+    assert_file_is_the_model(compress(subject, rules(any=steps), Store()), tmp_path / "sample.safetensors")
+
+
+def test_the_original_is_stored_once_for_all_that_share_a_weight(tmp_path: Path) -> None:
+    model = Model.original(SUBJECT)
+    assert_file_is_the_model(model, tmp_path / "original.safetensors")
+    with safe_open(tmp_path / "original.safetensors", "pt") as file:
+        names = set(file.keys())
+    assert "words.weight" in names
+    assert not names & {"decode.weight", "again.weight", "again.bias"}
+
+
+def test_an_edited_weight_under_two_names_is_not_stored_as_it_was(tmp_path: Path) -> None:
+    model = compress(SUBJECT, rules(head=Setting.of("uniform"), words=Setting.of("uniform")), Store())
+    assert_file_is_the_model(model, tmp_path / "edited.safetensors")
+    with safe_open(tmp_path / "edited.safetensors", "pt") as file:
+        names = set(file.keys())
+    assert not names & {"head.weight", "again.weight", "words.weight", "decode.weight"}
+
+
+@pytest.mark.parametrize("name", ["größe", "层", 'a"b', "a:b", "back\\slash", "tab\there", "emoji 🙂"])
+def test_any_name_of_a_layer_is_counted_and_read_back(tmp_path: Path, name: str) -> None:
+    network = nn.Sequential()
+    network.add_module(name, nn.Linear(6, 4))
+    network.add_module("a", nn.Linear(4, 3))
+    subject = tiny_subject(network, (6,))
+    model = compress(subject, rules(a=Setting.of("uniform")), Store())
+    assert_file_is_the_model(model, tmp_path / "names.safetensors")
+    every = Recipe((Rule("*", (Setting.of("uniform"),)),))
+    assert_file_is_the_model(compress(subject, every, Store()), tmp_path / "names.safetensors")
+
+
+def test_the_same_recipe_gives_the_same_bytes() -> None:
+    recipe = rules(any=(Setting.of("random_pruning", seed=3), Setting.of("kmeans", bits=3)))
+    assert container_bytes(compress(everything_subject(), recipe, Store())) == container_bytes(
+        compress(SUBJECT, recipe, Store())
+    )
+
+
+# --- damaged and foreign files -----------------------------------------------------------------------
+
+MLP = mlp_subject()
+MODEL = compress(
+    MLP,
+    rules(
+        fc1=(Setting.of("magnitude", sparsity=0.8), Setting.of("uniform")), fc2=Setting.of("low_rank", rank=2)
+    ),
+    Store(),
+)
+CONTENT = container_bytes(MODEL)
+
+
+def assert_refused(content: bytes, tmp_path: Path, subject: Subject = MLP, match: str = "damaged") -> None:
+    """A file with this content is refused with one sentence."""
+    path = tmp_path / "file.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=match):
+        read_container(path, subject)
+
+
+@given(length=st.integers(0, len(CONTENT) - 1))
+def test_a_truncated_file_is_refused(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
+    assert_refused(CONTENT[:length], tmp_path_factory.getbasetemp())
+
+
+@settings(max_examples=200)
+@given(place=st.integers(0, len(CONTENT) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_refused_or_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
+) -> None:
+    damaged = bytearray(CONTENT)
+    damaged[place] ^= 1 << bit
+    path = tmp_path_factory.getbasetemp() / "flipped.safetensors"
+    path.write_bytes(damaged)
+    try:
+        read = read_container(path, MLP)
+    except Refused:
+        return
+    expected = MODEL.network().state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in read.state_dict().items())
+
+
+def test_a_file_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
+    assert_refused(CONTENT, tmp_path, SUBJECT, match=r"made of another model \('?tiny'?\): load that model")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="damaged"):
+        read_container(tmp_path / "none.safetensors", MLP)
+
+
+@pytest.mark.parametrize(
+    "form", ["", "[]", "3", "{}", '{"digest": 5}', "[" * 5000, '{"digest": "a", "crc32": "0"}']
+)
+def test_a_safetensors_file_that_is_not_ours_is_refused(tmp_path: Path, form: str) -> None:
+    assert_refused(save({"a": torch.zeros(2)}, {"slimscope": form}), tmp_path)
+    assert_refused(save({"a": torch.zeros(2)}), tmp_path)
+
+
+def _with_form(**changes: object) -> bytes:
+    """The file with another form, its checksum right."""
+    stored = MODEL.stored()
+    form = json.dumps(json.loads(MODEL.form) | changes)
+    return save(stored, {"slimscope": signed(form, container._checksum(form, stored))})
+
+
+@pytest.mark.parametrize("shape", [[8, 7], [48, 1], [2**40, 2**40], [-1, 6], [8], "86", None, [8.5, 6]])
+def test_a_form_with_another_shape_is_refused(tmp_path: Path, shape: object) -> None:
+    layers = json.loads(MODEL.form)["layers"]
+    for name in layers:
+        changed = layers | {name: layers[name] | {"shape": shape}}
+        assert_refused(_with_form(layers=changed), tmp_path)
+
+
+@pytest.mark.parametrize("layers", [None, [], {"fc1": {}}, {"fc2.0": {"shape": [2, 8]}}, {"fc1": 3}])
+def test_a_form_with_other_layers_is_refused(tmp_path: Path, layers: object) -> None:
+    assert_refused(_with_form(layers=layers), tmp_path)
+
+
+@pytest.mark.parametrize("levels", ["grid", "exponential", "table", 5, None])
+def test_a_form_with_other_levels_is_refused_or_read(tmp_path: Path, levels: object) -> None:
+    layers = json.loads(MODEL.form)["layers"]
+    changed = layers | {"fc1": {"shape": [8, 6], "levels": levels}}
+    assert_refused(_with_form(layers=changed), tmp_path)
+
+
+def test_a_file_that_does_not_read_back_is_not_called_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = compress(MLP, rules(fc1=Setting.of("magnitude", sparsity=0.7)), Store())
+    monkeypatch.setattr(container, "container_bytes", lambda _: container_bytes(other))
+    with pytest.raises(Refused, match="does not hold the evaluated values"):
+        write_container(MODEL, tmp_path / "file.safetensors")

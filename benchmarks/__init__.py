@@ -1,1 +1,25 @@
 """How fast the sliders are, beside what one would use without us. `python -m benchmarks` prints the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.clock import Case, Limit
+    from benchmarks.networks import Size
+
+    Cases = Callable[[Size], Iterator[Case | Limit]]
+
+
+def groups() -> Mapping[str, Cases]:
+    """What is timed, by name, in the order of the table."""
+    from benchmarks import answers, pages, pruning, quantizing, ranks
+
+    return {
+        "pruning": pruning.cases,
+        "quantizing": quantizing.cases,
+        "ranks": ranks.cases,
+        "answers": answers.cases,
+        "pages": pages.cases,
+    }

@@ -84,6 +84,13 @@ class Held:
     measured: Spread
 
 
+def milliseconds(run: Callable[[], object]) -> float:
+    """CPU milliseconds of one run."""
+    started = time.process_time()
+    run()
+    return 1000 * (time.process_time() - started)
+
+
 def assert_agree(case: Case) -> None:
     """Both sides once, on the same turn; their results must be the same."""
     results = [side.run(side.prepare(0)) for side in (case.peer, case.ours)]
@@ -97,11 +104,9 @@ def timed(case: Case) -> Timed:
     repeats = [_repeats(side, turns) for side in (case.peer, case.ours)]
     rounds: list[tuple[float, float]] = []
     started = time.monotonic()
-    while len(rounds) < ROUNDS_LEAST or (
-        len(rounds) < ROUNDS_MOST and time.monotonic() - started < SECONDS
-    ):
+    while len(rounds) < ROUNDS_LEAST or (len(rounds) < ROUNDS_MOST and time.monotonic() - started < SECONDS):
         sides = zip((case.peer, case.ours), repeats, strict=True)
-        peer, ours = (_milliseconds(side, turns, count) for side, count in sides)
+        peer, ours = (_mean(side, turns, count) for side, count in sides)
         rounds.append((peer, ours))
     return Timed(
         case,
@@ -111,18 +116,19 @@ def timed(case: Case) -> Timed:
     )
 
 
-def held(case: Limit) -> Held:
-    """Measure a limit a few times."""
+def measured(case: Case | Limit) -> Timed | Held:
+    """A comparison or a limit, measured."""
+    return timed(case) if isinstance(case, Case) else _held(case)
+
+
+def _held(case: Limit) -> Held:
     return Held(case, Spread.of([case.run() for _ in range(case.rounds)]))
 
 
 def _repeats(side: Side, turns: itertools.count[int]) -> int:
-    return _REPEATS if _milliseconds(side, turns, 1) < 1000 * _LONG_ENOUGH else 1
+    return _REPEATS if _mean(side, turns, 1) < 1000 * _LONG_ENOUGH else 1
 
 
-def _milliseconds(side: Side, turns: itertools.count[int], count: int) -> float:
+def _mean(side: Side, turns: itertools.count[int], count: int) -> float:
     arguments = [side.prepare(next(turns)) for _ in range(count)]
-    started = time.process_time()
-    for argument in arguments:
-        side.run(argument)
-    return 1000 * (time.process_time() - started) / count
+    return milliseconds(lambda: [side.run(argument) for argument in arguments]) / count

@@ -141,8 +141,8 @@ def many_linears(size: Size) -> Subject:
     for index, (inputs, outputs) in enumerate(pairwise(widths)):
         network.add_module(f"fc{index}", nn.Linear(inputs, outputs))
         network.add_module(f"relu{index}", nn.ReLU() if index + 1 < size.layers else nn.Identity())
-    inputs = torch.randn(1000, size.layer_width, generator=torch.Generator().manual_seed(2))
-    split = Split("validation", inputs, torch.arange(1000) % 10)
+    items = torch.randn(1000, size.layer_width, generator=torch.Generator().manual_seed(2))
+    split = Split("validation", items, torch.arange(1000) % 10)
     form = InputForm("table", (size.layer_width,), (0.0,) * size.layer_width, (1.0,) * size.layer_width)
     classes = tuple(map(str, range(10)))
     return make_subject("own", "Many layers", _filled(network), form, classes, {"validation": split})

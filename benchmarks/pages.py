@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.clock import Limit
+from benchmarks.clock import Limit, milliseconds
 from benchmarks.networks import Size, many_linears
 from compress_core.recipe import Resolved, Setting
 from compress_core.subject.subject import Subject
@@ -22,8 +22,9 @@ MOST_MS, MOST_MB = 300, 1
 _STEPS = [Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=4)]
 
 
-def limits(size: Size) -> Iterator[Limit]:
+def cases(size: Size) -> Iterator[Limit]:
     """Tune with many layers, then every page on the largest sample model."""
+    logging.getLogger("streamlit").setLevel(logging.ERROR)  # it warns that there is no server
     own = many_linears(size)
     layers = [layer.name for layer in own.layers]
     app = _opened(OWN + own.digest[:12], layers, own)
@@ -81,9 +82,7 @@ def _moved(app: AppTest, words: str) -> Limit:
 
 def _milliseconds(app: AppTest) -> float:
     """CPU time of one run; it includes what the test driver adds, so the server's own is a little less."""
-    started = time.process_time()
-    app.run()
-    spent = 1000 * (time.process_time() - started)
+    spent = milliseconds(app.run)
     _assert_fine(app)
     return spent
 

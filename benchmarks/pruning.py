@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, one_convolution, resnet50
-from benchmarks.visitor import buffers_for, decode, moved, sparsity_of
+from benchmarks.visitor import buffers_for, decode, moved, sparsity_of, weight_of
 from compress_core.answers import Scores
 from compress_core.measure.knob_tables import sparsity_table
 from compress_core.recipe import Resolved, Setting
@@ -22,9 +22,14 @@ from compress_core.subject.subject import Subject
 
 
 def _pruned_by_torch(module: nn.Module, sparsity: float) -> Tensor:
-    prune.l1_unstructured(module, "weight", sparsity)
-    weight: Tensor = module.weight.flatten(1)
-    return weight
+    prune.l1_unstructured(module, "weight", sparsity)  # type: ignore[no-untyped-call]  # torch has no types here
+    return _weight(module)
+
+
+def _weight(module: nn.Module) -> Tensor:
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    return weight.detach().flatten(1)
 
 
 def _same_weights(peer: Tensor, ours: Tensor) -> bool:
@@ -55,26 +60,30 @@ def _one_layer(subject: Subject, store: Store) -> Iterator[Case]:
     def as_the_app(sparsity: float) -> Tensor:
         return decode(moved(subject, store, ["conv"], "magnitude", sparsity=sparsity), buffers)["conv"]
 
-    weight = module.weight.detach().flatten(1)
-    scores = [Scores(weight, absolute=True)]
+    weight, shape = weight_of(subject, "conv"), subject.layer("conv").kernel_shape
+    scores, target = [Scores(weight, absolute=True)], weight.clone()
     ranking = rank_scores(scores)
 
     def bare(sparsity: float) -> Tensor:
         choice = Selection(sparsity=sparsity)
-        kept = select(scores, [module.weight.shape], ["conv"], choice, ranking)[0]
+        kept = select(scores, [shape], ["conv"], choice, ranking)[0]
         return kept.prune_into(weight, buffers["conv"])
 
     app = Side("slimscope", as_the_app, sparsity_of)
+    bare_side = Side("slimscope, bare", bare, sparsity_of)
     of = f"one layer of {weight.numel():,} weights"
     yield Case(f"prune slider, {of}", torch_side, app, _same_weights, 40)
-    yield Case("  the same without the recipe", torch_side, Side("", bare, sparsity_of), _same_weights)
-    copied = Side("a copy of the weights", lambda _: buffers["conv"].copy_(weight))
-    yield Case("  the same against a copy", copied, app, lambda *_: True, 1 / 1.5)
+    yield Case("  the same without the recipe", torch_side, bare_side, _same_weights)
+    copied = Side("a copy of the weights", lambda _: target.copy_(weight))
+    yield Case("  the same against a copy", copied, app, lambda copy, _: torch.equal(copy, weight), 1 / 1.5)
+    yield Case(
+        "  without the recipe against a copy", copied, bare_side, lambda copy, _: torch.equal(copy, weight)
+    )
 
 
 def _numbers(subject: Subject, store: Store) -> Case:
     module = subject.network.get_submodule("conv")
-    before = module.weight.detach().flatten(1)
+    before, weights = weight_of(subject, "conv"), subject.layer("conv").weights
 
     def agree(after: Tensor, ours: tuple[float, float, float]) -> bool:
         removed, lost = after == 0, (before - after).double().square().sum()
@@ -86,7 +95,7 @@ def _numbers(subject: Subject, store: Store) -> Case:
 
     def looked_up(row: int) -> tuple[float, float, float]:
         table = sparsity_table(subject, Resolved(()), "conv", setting, store)
-        return float(table.sparsity[row]), float(table.threshold[row]), float(table.error[row])
+        return 1 - float(table.kept[row]) / weights, float(table.threshold[row]), float(table.error[row])
 
     return Case(
         "  numbers only (sparsity, threshold, error)",
@@ -108,12 +117,10 @@ def _network(subject: Subject, store: Store) -> Case:
         network, sparsity = given
         weights = [(network.get_submodule(name), "weight") for name in names]
         prune.global_unstructured(weights, prune.L1Unstructured, amount=sparsity)
-        return torch.cat([module.weight.detach().view(-1) for module, _ in weights])
+        return torch.cat([_weight(module).view(-1) for module, _ in weights])
 
     def as_the_app(sparsity: float) -> dict[str, Tensor]:
-        return decode(
-            moved(subject, store, names, "magnitude", sparsity=sparsity, scope="network"), buffers
-        )
+        return decode(moved(subject, store, names, "magnitude", sparsity=sparsity, scope="network"), buffers)
 
     count = sum(layer.weights for layer in subject.layers)
     return Case(

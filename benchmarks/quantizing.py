@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.clock import Case, Side
+from benchmarks.clock import Case, Limit, Side, milliseconds
 from benchmarks.networks import Size, one_convolution
-from benchmarks.visitor import buffers_for, decode, moved
+from benchmarks.visitor import buffers_for, decode, moved, weight_of
 from compress_core.codebook import fit_codebook, ordered
 from compress_core.levels import Table, symmetric_grid
 from compress_core.scale import RowRanges, largest_kept
@@ -22,15 +22,11 @@ from compress_core.subject.subject import Subject
 BITS, CLUSTERS = 4, 16
 
 
-def cases(size: Size) -> Iterator[Case]:
+def cases(size: Size) -> Iterator[Case | Limit]:
     """4 bits for each row against torch's fake quantization, 16 clusters against scikit-learn."""
     subject = one_convolution(size)
     yield from _bits(subject)
     yield from _clusters(subject)
-
-
-def _weight(subject: Subject) -> Tensor:
-    return subject.network.get_submodule("conv").weight.detach().flatten(1)
 
 
 def _warm(subject: Subject, technique: str, other_bits: int) -> Store:
@@ -68,7 +64,7 @@ def _fake_quantized(weight: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor
 
 
 def _bits(subject: Subject) -> Iterator[Case]:
-    weight, buffers = _weight(subject), buffers_for(subject)
+    weight, buffers = weight_of(subject, "conv"), buffers_for(subject)
     known = _observed(weight)
     ranges = RowRanges.of(weight, torch.ones_like(weight, dtype=torch.bool))
 
@@ -89,9 +85,10 @@ def _bits(subject: Subject) -> Iterator[Case]:
     )
     fake = Side("torch.fake_quantize_per_channel_affine", lambda _: _fake_quantized(weight, *known))
     yield Case("  the same, the peer knows its scales", fake, app, torch.equal)
-    yield Case("  the same without the recipe", fake, Side("", bare), torch.equal)
-    copied = Side("a copy of the weights", lambda _: buffers["conv"].copy_(weight))
-    yield Case("  the same against a copy", copied, app, lambda *_: True)
+    yield Case("  the same without the recipe", fake, Side("slimscope, bare", bare), torch.equal)
+    target = weight.clone()
+    copied = Side("a copy of the weights", lambda _: target.copy_(weight))
+    yield Case("  the same against a copy", copied, app, lambda copy, _: torch.equal(copy, weight))
 
 
 def _by_scikit_learn(weight: Tensor) -> Tensor:
@@ -103,25 +100,24 @@ def _by_scikit_learn(weight: Tensor) -> Tensor:
     return torch.from_numpy(levels).float().view(weight.shape)
 
 
-def _clusters(subject: Subject) -> Iterator[Case]:
-    weight, buffers = _weight(subject), buffers_for(subject)
-    row, everything = weight.reshape(1, -1), torch.ones(1, weight.numel(), dtype=torch.bool)
-    fitted = ordered(row, everything)
+def _clusters(subject: Subject) -> Iterator[Case | Limit]:
+    weight, buffers = weight_of(subject, "conv"), buffers_for(subject)
+    row = weight.reshape(1, -1), torch.ones(1, weight.numel(), dtype=torch.bool)
+    fitted = ordered(*row)
     no_higher = partial(_error_no_higher, weight)
     scikit = Side("sklearn.cluster.KMeans(n_init=1)", lambda _: _by_scikit_learn(weight))
 
     def bare(_: int) -> Tensor:
         return Table(fit_codebook(fitted, CLUSTERS)).quantize_into(weight, buffers["conv"])
 
-    def from_nothing(_: int) -> Tensor:
-        return Table(fit_codebook(ordered(row, everything), CLUSTERS)).quantize_into(weight, buffers["conv"])
-
     app = _app(subject, "kmeans", buffers)
     yield Case(f"clusters slider, {CLUSTERS} of {weight.numel():,}", scikit, app, no_higher, 150)
-    yield Case("  the same without the recipe", scikit, Side("", bare), no_higher)
-    yield Case("  the first time, weights not yet sorted", scikit, Side("", from_nothing), no_higher)
+    yield Limit("  the same without the recipe", "ms", lambda: milliseconds(partial(bare, 0)))
+    yield Limit(
+        "  once for each layer: its weights sorted", "ms", lambda: milliseconds(partial(ordered, *row))
+    )
 
 
 def _error_no_higher(weight: Tensor, peer: Tensor, ours: Tensor) -> bool:
-    error: Callable[[Tensor], float] = lambda values: float((values - weight).double().square().sum())
-    return error(ours) <= error(peer) * (1 + 1e-6)
+    lost_by_peer, lost = ((values - weight).double().square().sum() for values in (peer, ours))
+    return float(lost) <= float(lost_by_peer) * (1 + 1e-6)

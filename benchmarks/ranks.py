@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, one_convolution, one_linear
-from benchmarks.visitor import moved
+from benchmarks.visitor import moved, weight_of
 from compress_core.apply import derive
 from compress_core.measure.knob_tables import rank_table
 from compress_core.statistics.singular_vectors import SingularVectors
@@ -33,7 +33,7 @@ def _svd(weight: Tensor) -> Factors:
 
 def _slider(size: Size) -> Iterator[Case]:
     subject, store = one_linear(size), Store()
-    weight = subject.network.get_submodule("fc").weight.detach()
+    weight = weight_of(subject, "fc")
     ours_once: SingularVectors = derive(subject, "fc", "singular_vectors", store)
 
     def rank_of(turn: int) -> int:
@@ -67,15 +67,23 @@ def _slider(size: Size) -> Iterator[Case]:
 
     shape = " x ".join(map(str, weight.shape))
     svd = Side("torch.linalg.svd", by_torch, rank_of)
-    yield Case(f"rank slider, {shape}, weights at rank {size.rank}", svd, Side("", as_the_app), equally_near, 25)
-    yield Case("  the same without the recipe", svd, Side("", bare), equally_near)
+    yield Case(
+        f"rank slider, {shape}, weights at rank {size.rank}",
+        svd,
+        Side("slimscope", as_the_app),
+        equally_near,
+        25,
+    )
+    yield Case("  the same without the recipe", svd, Side("slimscope, bare", bare), equally_near)
     alone = Side("torch.linalg.svd", lambda _: _svd(weight))
-    yield Case("  numbers only (weights, bytes, MACs, error)", alone, Side("", numbers), same_loss, 500)
+    yield Case(
+        "  numbers only (weights, bytes, MACs, error)", alone, Side("slimscope", numbers), same_loss, 500
+    )
 
 
 def _factors(size: Size) -> Case:
     subject = one_convolution(size)
-    weight = subject.network.get_submodule("conv").weight.detach().flatten(1)
+    weight = weight_of(subject, "conv")
 
     def ours(store: Store) -> SingularVectors:
         vectors: SingularVectors = derive(subject, "conv", "singular_vectors", store)

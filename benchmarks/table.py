@@ -17,19 +17,29 @@ def head() -> str:
     return _row(*_COLUMNS) + "\n" + _row(*("---" for _ in _COLUMNS))
 
 
-def line_of(result: Timed) -> str:
-    """A comparison with a peer."""
+def line_of(result: Timed | Held) -> str:
+    """A line of the table."""
+    return _compared(result) if isinstance(result, Timed) else _held(result)
+
+
+def _compared(result: Timed) -> str:
     case, goal = result.case, result.case.goal
     reached = "" if goal is None else _verdict(result.ratio.middle >= goal)
-    wanted = "" if goal is None else f">= {goal:.3g}x"
+    wanted = "" if goal is None else f">= {_number(goal)}x"
     ratio = f"{_spread(result.ratio)}"
     return _row(
-        case.interaction, case.peer.name, _spread(result.peer_ms), _spread(result.ours_ms), ratio, wanted, reached
+        case.interaction,
+        case.peer.name,
+        _spread(result.peer_ms),
+        _spread(result.ours_ms),
+        ratio,
+        wanted,
+        reached,
     )
 
 
-def line_of_limit(result: Held) -> str:
-    """A measurement against a limit; megabytes stand in the column of milliseconds with their unit."""
+def _held(result: Held) -> str:
+    """Megabytes stand in the column of milliseconds with their unit."""
     case, limit = result.case, result.case.limit
     reached = "" if limit is None else _verdict(result.measured.middle <= limit)
     wanted = "" if limit is None else f"<= {limit:g} {case.unit}"
@@ -40,17 +50,17 @@ def line_of_limit(result: Held) -> str:
 def machine() -> str:
     """What it was measured on."""
     cores = os.cpu_count() or 1
-    return f"Python {platform.python_version()}, torch {torch.__version__}, {cores} cores, one thread used. "
+    return f"Python {platform.python_version()}, torch {torch.__version__}, {cores} cores, one thread used."
 
 
 def warning() -> str:
     """The load; a busy machine slows both sides, ratios hold better than milliseconds."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load <= cores / 2:
-        return f"Load average {load:.1f}.\n"
+        return f"Load average {load:.1f}."
     return (
         f"WARNING: load average {load:.1f} on {cores} cores: the machine is busy. "
-        "Milliseconds are too high; ratios are less certain.\n"
+        "Milliseconds are too high; ratios are less certain."
     )
 
 

@@ -35,7 +35,11 @@ def decode(model: Model, buffers: dict[str, Tensor]) -> dict[str, Tensor]:
     return buffers
 
 
+def weight_of(subject: Subject, layer: str) -> Tensor:
+    """The weight of a layer as loaded [out, in * k]."""
+    return Model.original(subject).values(layer)
+
+
 def buffers_for(subject: Subject) -> dict[str, Tensor]:
     """A buffer for the weight of each layer, its pages touched."""
-    weights = Model.original(subject)
-    return {layer.name: weights.values(layer.name).clone() for layer in subject.layers}
+    return {layer.name: weight_of(subject, layer.name).clone() for layer in subject.layers}

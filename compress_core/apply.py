@@ -58,12 +58,17 @@ def _run(subject: Subject, resolved: Resolved, key: str, store: Store) -> Model:
     }
     model = Model(subject, resolved, MappingProxyType(edited), key)
     if any(e.is_factored for e in edited.values()):
-        _try_out(model)
+        store.get(_shape_key(model), lambda: _runs(model))
     return model
 
 
-def _try_out(model: Model) -> None:
-    """Whoever reads `layer.weight` by hand cannot have that layer replaced by two."""
+def _shape_key(model: Model) -> str:
+    """Whether a model runs depends on which layers are factored, not on ranks or values."""
+    return digest("runs", model.subject.digest, *(n for n, e in model.edited.items() if e.is_factored))
+
+
+def _runs(model: Model) -> bool:
+    """Whoever reads `layer.weight` by hand cannot have that layer replaced by two: raises Refused then."""
     try:
         with torch.inference_mode():
             model.network()(model.subject.input.baseline)
@@ -74,6 +79,7 @@ def _try_out(model: Model) -> None:
             model=model.subject.title,
             reason=str(error),
         ) from None
+    return True
 
 
 def _start(subject: Subject, layer: Layer, store: Store) -> Part:
@@ -203,15 +209,20 @@ def _supply(name: str, part: Part, setting: Setting | None, store: Store) -> Any
             return part.coded.weight.view(part.layer.kernel_shape)
         case "kept":
             kept = part.coded.kept
-            return torch.ones_like(part.coded.weight, dtype=torch.bool) if kept is None else kept.mask
+            return (
+                torch.ones(1, 1, dtype=torch.bool).expand_as(part.coded.weight) if kept is None else kept.mask
+            )
         case "groups":
             return part.layer.groups
         case "generator":
             assert setting is not None
             return generator_for(getattr(setting.knobs, "seed", 0), part.layer.name)
     derived = statistics()[name]
-    inputs = [_supply(need, part, setting, store) for need in derived.needs]
-    return store.get(digest(part.key, name), lambda: derived.function(*inputs), _tensor_bytes)
+
+    def derive_it() -> Any:
+        return derived.function(*(_supply(need, part, setting, store) for need in derived.needs))
+
+    return store.get(digest(part.key, name), derive_it, _tensor_bytes)
 
 
 def _tensor_bytes(value: object) -> int:

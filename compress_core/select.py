@@ -51,7 +51,7 @@ class Selection(Strict):
     def _n_below_m(cls, pattern: str) -> str:
         counts = n_of_m(pattern)
         if counts is not None and not 0 < counts[0] < counts[1]:
-            raise ValueError("n must be at least 1 and below m, as in 2:4")
+            raise Refused("n must be at least 1 and below m, as in 2:4")
         return pattern
 
     @model_validator(mode="before")
@@ -69,9 +69,12 @@ class Selection(Strict):
         if counts is not None:
             fixed = 1 - counts[0] / counts[1]
             if abs(self.sparsity - fixed) > 1e-3:
-                raise ValueError(
-                    f"pattern {self.pattern} fixes the sparsity at {fixed:.3g}; "
-                    f"leave out sparsity {self.sparsity:.3g} or use pattern unstructured"
+                raise Refused(
+                    "pattern {pattern} fixes the sparsity at {fixed:.3g}; "
+                    "leave out sparsity {sparsity:.3g} or use pattern unstructured",
+                    pattern=self.pattern,
+                    fixed=fixed,
+                    sparsity=self.sparsity,
                 )
         return self
 
@@ -83,6 +86,7 @@ def n_of_m(pattern: str) -> tuple[int, int] | None:
 
 
 _STRIDE = 256  # of the sample that narrows a search over many layers
+_BLOCK = 2**16  # scores at a time, so that the passes stay in the cache
 
 
 @dataclass(frozen=True)
@@ -252,9 +256,18 @@ def _across(scores: Sequence[Scores], ranking: Ranking, sparsity: float) -> tupl
 
 
 def _first_equal(scores: Scores, threshold: float, count: int) -> Tensor:
-    if count == 0:
-        return torch.empty(0, dtype=torch.int64)
-    return torch.nonzero(scores.ranked().reshape(-1) == threshold).view(-1)[:count]
+    """Flat indices of the first scores at the threshold; numpy finds a few among many much faster."""
+    found: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+    missing, values = count, scores.values.reshape(-1).numpy()
+    for start in range(0, len(values), _BLOCK):
+        if missing == 0:
+            break
+        block = values[start : start + _BLOCK]
+        equal = np.flatnonzero((np.abs(block) if scores.absolute else block) == threshold)[:missing]
+        if len(equal):
+            found.append(start + equal)
+            missing -= len(equal)
+    return torch.from_numpy(np.concatenate(found))
 
 
 def _within_rows(scores: Tensor, sparsity: float) -> Tensor:

@@ -21,12 +21,13 @@ from typing import Any, TypeVar
 from annotated_types import Gt, Lt
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticKnownError
 
 from compress_core.answers import Factored, Pruned, Quantised, Scores
 from compress_core.errors import Refused, shortened
 from compress_core.knobs import Step, Strict, Unit
 from compress_core.select import Selection
+from compress_core.texts import Phrase
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -158,15 +159,17 @@ def techniques() -> Mapping[str, Technique]:
 
 def technique_named(name: str) -> Technique:
     """The technique of that name; raises Refused with the names that are near."""
-    known = techniques()
-    if name not in known:
+    _load_all()
+    if name not in _REGISTRY:
+        known = techniques()
         near = difflib.get_close_matches(name, known, n=1)
-        raise Refused(
-            "No technique is called {name!r}; {hint}.",
-            name=name,
-            hint=f"did you mean {near[0]}" if near else f"choose one of {', '.join(known)}",
+        hint = (
+            Phrase("did you mean {near}", near=near[0])
+            if near
+            else Phrase("choose one of {known}", known=", ".join(known))
         )
-    return known[name]
+        raise Refused("No technique is called {name!r}; {hint}.", name=name, hint=hint)
+    return _REGISTRY[name]
 
 
 def _refusal(method: Technique, error: ValidationError) -> Refused:
@@ -177,12 +180,12 @@ def _refusal(method: Technique, error: ValidationError) -> Refused:
             "{technique} has no knob {knob}; it has {known}: correct the name or leave it out.",
             technique=method.name,
             knob=knob,
-            known=", ".join(method.knobs.model_fields) or "none",
+            known=", ".join(method.knobs.model_fields) or Phrase("none"),
         )
     if first["type"] == "missing":
         return Refused("{technique} needs the knob {knob}: add it.", technique=method.name, knob=knob)
     if first["type"] == "value_error" and not first["loc"]:
-        return Refused("{technique}: {reason}.", technique=method.name, reason=str(first["ctx"]["error"]))
+        return Refused("{technique}: {reason}.", technique=method.name, reason=first["ctx"]["error"])
     return Refused(
         "{technique}: {knob} got {got}, but {must}: change the value.",
         technique=method.name,
@@ -192,11 +195,32 @@ def _refusal(method: Technique, error: ValidationError) -> Refused:
     )
 
 
-def _must(method: Technique, error: ErrorDetails) -> str:
+def _must(method: Technique, error: ErrorDetails) -> str | ValueError:
     """What a value must be, in words."""
     if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
+        problem: ValueError = error["ctx"]["error"]
+        return problem
     field = method.knobs.model_fields.get(str(error["loc"][0]))
     if error["type"] == "string_pattern_mismatch" and field is not None and field.examples:
-        return f"it must look like one of {', '.join(map(str, field.examples))}"
-    return error["msg"][0].lower() + error["msg"][1:]
+        return Phrase("it must look like one of {examples}", examples=", ".join(map(str, field.examples)))
+    limits = error.get("ctx", {})
+    return Phrase(
+        constraint_text(error["type"], limits), **{name: _limit(value) for name, value in limits.items()}
+    )
+
+
+def constraint_text(kind: str, limits: Mapping[str, Any]) -> str:
+    """What pydantic says of a value that breaks a constraint of this kind, as a template."""
+    text = PydanticKnownError(typing.cast("Any", kind), dict(limits) or None).message_template
+    return text[0].lower() + text[1:]
+
+
+def _limit(value: object) -> object:
+    match value:
+        case float():
+            return f"{value:g}"
+        case str() if " or " in value:
+            others, _or, last = value.rpartition(" or ")
+            return Phrase("{others} or {last}", others=others, last=last)
+        case _:
+            return value

@@ -6,13 +6,15 @@ constant, `Phrase` a text with values of its own.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools know
     """The same text; marks a literal for the catalogue."""
     return text
 
 
-class Phrase(str):  # noqa: FURB189 - it has to be a text wherever English is enough
+class Phrase(str):
     """An English text that still knows its template and values, so that it can be translated.
 
     The template is a literal; a value may be a phrase again. What copies a phrase as plain text (a data
@@ -24,7 +26,7 @@ class Phrase(str):  # noqa: FURB189 - it has to be a text wherever English is en
     template: str
     values: dict[str, object]
 
-    def __new__(cls, template: str, **values: object) -> Phrase:
+    def __new__(cls, template: str, **values: object) -> Self:
         phrase = super().__new__(cls, template.format(**values))
         phrase.template, phrase.values = template, values
         return phrase

@@ -9,10 +9,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.errors import Refused
-from dashboard import engine, state
+from dashboard import engine, jobs, state
 from dashboard.figures.words import in_bytes
 from dashboard.show import interval_text, number_text
-from dashboard.text import _, choose_language, current_language, languages, literal, refusal
+from dashboard.text import _, choose_language, current_language, languages, literal, refusal, spoken
 
 if TYPE_CHECKING:
     from compress_core.measure.number import Number
@@ -56,6 +56,7 @@ def draw() -> Callable[[], None]:
         _size(columns[2], model)
         place = columns[3].empty()
         _buttons(columns[4], workspace)
+        jobs.summary()
     sentence = state.taken_notice()
     if sentence:
         st.warning(literal(sentence), icon=":material/block:")
@@ -65,15 +66,15 @@ def draw() -> Callable[[], None]:
 def _name(place: DeltaGenerator, model: Model) -> None:
     subject = model.subject
     place.caption(_("Model"))
-    with place.popover(literal(subject.title), width="stretch"):
-        st.markdown(literal(subject.summary))
+    with place.popover(literal(spoken(subject.title)), width="stretch"):
+        st.markdown(literal(_(subject.summary)))
         st.markdown(
             _("{parameters} parameters, {layers} layers that can be compressed.").format(
                 parameters=f"{subject.parameters:,}", layers=len(subject.layers)
             )
         )
         for left in subject.untouched:
-            st.caption(f"{literal(left.name)} ({left.kind}): {_(left.reason)}")
+            st.caption(f"{literal(left.name)} ({literal(spoken(left.kind))}): {literal(_(left.reason))}")
     for layer, count in subject.problems.items():
         place.error(
             _("{layer} holds {count} weights that are NaN or infinite.").format(
@@ -137,7 +138,7 @@ def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
         on_click=lambda: state.keep(state.redone(workspace)),
         width="stretch",
     )
-    with share.popover("", icon=":material/share:", help=_("Share"), width="stretch"):
+    with share.popover("", icon=":material/share:", help=_("Share a link"), width="stretch"):
         st.markdown(_("This link opens the same page, model, recipe, layer and seed:"))
         st.code(link(), language=None, wrap_lines=True)
         if workspace.model.startswith(state.OWN):

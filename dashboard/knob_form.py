@@ -18,14 +18,19 @@ Widget = Callable[[], Any]
 
 
 def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Lowest and highest value that a knob's declaration allows."""
+    """Lowest and highest value that a knob can take; a bound that is excluded yields by one step."""
     low = high = None
+    step = step_of(field) or 1
     for limit in field.metadata:
         match limit:
-            case annotated_types.Ge(ge=value) | annotated_types.Gt(gt=value):
+            case annotated_types.Ge(ge=value):
                 low = typing.cast("float", value)
-            case annotated_types.Le(le=value) | annotated_types.Lt(lt=value):
+            case annotated_types.Gt(gt=value):
+                low = typing.cast("float", value) + step
+            case annotated_types.Le(le=value):
                 high = typing.cast("float", value)
+            case annotated_types.Lt(lt=value):
+                high = typing.cast("float", value) - step
     return low, high
 
 
@@ -50,6 +55,8 @@ def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) ->
     low, high = bounds_of(field)
     if field.annotation is float:
         step = step_of(field) or 0.01
+        if low is not None and high is not None:
+            return st.slider(text, float(low), float(high), float(value), step, format="%.3g", **said)
         lowest = None if low is None else float(low)
         highest = None if high is None else float(high)
         return st.number_input(text, lowest, highest, float(value), step, format="%.3f", **said)

@@ -20,9 +20,10 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from compress_core.errors import Refused
+from compress_core.texts import Phrase
 
 LOCALE = Path(__file__).parent / "locale"
-DOMAINS = ("slimscope", "techniques")
+DOMAINS = ("slimscope", "techniques", "core")
 SESSION_KEY = "slimscope.language"
 QUERY_KEY = "lang"
 ENGLISH = "en"
@@ -37,8 +38,30 @@ def languages() -> Mapping[str, str]:
 
 
 def _(msgid: str) -> str:
-    """The text in the visitor's language; English where there is no translation."""
+    """The text in the visitor's language, a phrase with its values; English where there is no translation."""
+    if isinstance(msgid, Phrase):
+        return _filled(msgid.template, msgid.values)
     return _catalogue(current_language()).gettext(msgid) if msgid else ""
+
+
+def spoken(text: str) -> str:
+    """A phrase of the core in the visitor's language; any other text is a name and stays."""
+    return _(text) if isinstance(text, Phrase) else text
+
+
+def _filled(template: str, values: Mapping[str, object]) -> str:
+    """The template in the visitor's language with its values, which may be phrases or refusals themselves."""
+    return _(template).format(**{name: _value(value) for name, value in values.items()})
+
+
+def _value(value: object) -> object:
+    match value:
+        case str():
+            return spoken(value)
+        case Refused():
+            return refusal(value)
+        case _:
+            return value
 
 
 def translated(text: str) -> str:
@@ -58,7 +81,7 @@ def label(name: str) -> str:
 
 def refusal(error: Refused) -> str:
     """The sentence of a refusal in the visitor's language, with its values, as plain text."""
-    return _(error.text).format(**error.values)
+    return _filled(error.text, error.values)
 
 
 def literal(text: str) -> str:

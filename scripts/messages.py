@@ -1,11 +1,13 @@
 """Collect every text a visitor sees, update the Chinese catalogue and compile it: `make messages`.
 
-slimscope.pot holds what stands in the source, techniques.pot what the techniques say of themselves.
+slimscope.pot holds what stands in the source, techniques.pot what the techniques say of themselves, core.pot
+what else the core declares: cards of the samples, metrics, attribution methods, limits of knobs.
 Templates carry no line numbers, dates or paths of a machine, so they change only when a text does.
 """
 
 from __future__ import annotations
 
+import ast
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,7 +16,6 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from pydantic import BaseModel
@@ -25,8 +26,24 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "dashboard" / "locale"
 TRANSLATED = ("zh",)
 SOURCES = ("app.py", "pages", "dashboard", "compress_core")
-# `_` and `N_` (marks a text that is translated where it is shown) take it first, a missing Number second.
-KEYWORDS: Mapping[str, Any] = MappingProxyType({"_": None, "N_": None, "Refused": (1,), "missing": (2,)})
+# Which argument is the text. `N_` and Phrase are those of compress_core.texts, missing that of Number.
+KEYWORDS: Mapping[str, int] = MappingProxyType({"_": 0, "N_": 0, "Phrase": 0, "Refused": 0, "missing": 1})
+_LIMITS = (
+    ("less_than_equal", "le"),
+    ("less_than", "lt"),
+    ("greater_than_equal", "ge"),
+    ("greater_than", "gt"),
+)
+_NUMBERS = ("int_type", "int_from_float", "int_parsing", "float_type", "float_parsing", "finite_number")
+_OTHERS = ("bool_type", "bool_parsing", "string_type")
+SPLITS = ("validation", "test")
+CONSTRAINTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        **{kind: {limit: 0} for kind, limit in _LIMITS},
+        "literal_error": {"expected": ""},
+        **{kind: {} for kind in (*_NUMBERS, *_OTHERS)},
+    }
+)
 NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 WIDTH = 110
 
@@ -36,9 +53,21 @@ def source_template() -> Catalog:
     catalog = _empty("slimscope")
     for path in _source_files():
         place = path.relative_to(ROOT).as_posix()
-        for _line, msgid, comments, _context in extract_from_file("python", path, keywords=KEYWORDS):
-            catalog.add(msgid, locations=[(place, 0)], auto_comments=comments)
+        for said in literals(path.read_text(encoding="utf-8")):
+            catalog.add(said, locations=[(place, 0)])
     return catalog
+
+
+def literals(source: str) -> Iterator[str]:
+    """The texts that stand in a file, those inside f-strings too."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=arguments) if (
+                name in KEYWORDS and len(arguments) > KEYWORDS[name]
+            ):
+                match arguments[KEYWORDS[name]]:
+                    case ast.Constant(value=str() as said) if said:
+                        yield said
 
 
 def technique_template() -> Catalog:
@@ -53,16 +82,53 @@ def technique_template() -> Catalog:
 
 
 def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
+    from compress_core.technique import unit_of
+
     for name, field in knobs.model_fields.items():
         yield as_words(name)
         if field.description:
             yield field.description
+        if unit_of(field):
+            yield unit_of(field)
         if get_origin(field.annotation) is Literal:
             yield from (as_words(str(choice)) for choice in get_args(field.annotation))
 
 
+def core_template() -> Catalog:
+    """What else of the core's own words is shown, with what says it."""
+    catalog = _empty("core")
+    for place, said in (*_said_of_samples(), *_said_of_measures(), *_said_of_recipes()):
+        catalog.add(said, locations=[(place, 0)])
+    return catalog
+
+
+def _said_of_samples() -> Iterator[tuple[str, str]]:
+    from compress_core.subject.cards import cards
+
+    for card in cards().values():
+        yield from ((card.name, said) for said in (card.title, card.summary, card.task))
+    yield from (("split", split) for split in SPLITS)
+
+
+def _said_of_measures() -> Iterator[tuple[str, str]]:
+    from compress_core.measure.attribution import attribution_methods
+    from compress_core.measure.metrics import metrics
+
+    for metric in metrics().values():
+        yield from ((metric.name, said) for said in (metric.title, metric.summary))
+    for method in attribution_methods().values():
+        yield from ((method.name, said) for said in (as_words(method.name), method.summary))
+
+
+def _said_of_recipes() -> Iterator[tuple[str, str]]:
+    from compress_core.technique import Stage, constraint_text
+
+    yield from (("stage", stage.name.lower()) for stage in Stage)
+    yield from (("knob", constraint_text(kind, limits)) for kind, limits in CONSTRAINTS.items())
+
+
 TEMPLATES: Mapping[str, Callable[[], Catalog]] = MappingProxyType(
-    {"slimscope": source_template, "techniques": technique_template}
+    {"slimscope": source_template, "techniques": technique_template, "core": core_template}
 )
 
 

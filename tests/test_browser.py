@@ -168,9 +168,11 @@ def test_own_model_is_uploaded_and_tuned(address: str, visit: Visit) -> None:
         ROOT / "sample_models" / "lenet300" / "weights.safetensors"
     )
     page.get_by_role("button", name="Read the model").click()
-    expect(page.get_by_text("fc3").first).to_be_attached()
+    onwards = page.get_by_role("button", name="on Tune")
+    expect(onwards).to_be_visible()
+    page.wait_for_timeout(1000)
     visit.settled()
-    page.get_by_role("button", name="on Tune").click()
+    onwards.click()
     expect(page.get_by_role("heading", name="What does this layer do to me?")).to_be_visible()
     visit.settled()
     assert "m=own-" in page.url

@@ -73,7 +73,7 @@ def assert_file_is_the_model(model: Model, path: Path) -> None:
     assert all(torch.equal(evaluated[name], read[name]) for name in evaluated)
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(recipe=recipes())
 def test_any_recipe_gives_a_file_of_the_said_length_that_reads_back_equal(
     tmp_path_factory: pytest.TempPathFactory, recipe: Recipe
@@ -162,7 +162,7 @@ def test_a_truncated_file_is_refused(tmp_path_factory: pytest.TempPathFactory, l
     assert_refused(CONTENT[:length], tmp_path_factory.getbasetemp())
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(place=st.integers(0, len(CONTENT) - 1), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, place: int, bit: int

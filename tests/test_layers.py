@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from compress_core.apply import compress
 from compress_core.errors import Refused
-from compress_core.recipe import Setting
+from compress_core.recipe import Recipe, Rule, Setting
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.store import Store
 from compress_core.subject.attention import PlainAttention
@@ -32,7 +32,7 @@ from compress_core.subject.layers import (
 )
 from compress_core.subject.skeleton import digest_of, skeleton_of
 from compress_core.techniques.low_rank import low_rank
-from tests.subjects import Everything, everything_subject, rules, seeded
+from tests.subjects import Everything, everything_subject, seeded
 
 Make = Callable[[], nn.Module]
 # id: module, shape of one item, multiply-accumulates counted by hand
@@ -516,6 +516,19 @@ def test_every_layer_of_a_transformer_encoder_can_be_factored(
         torch.testing.assert_close(seen, got, atol=1e-4, rtol=1e-3)
 
 
+def test_a_factored_feed_forward_layer_leaves_the_fused_kernel_where_that_is_switched_on() -> None:
+    network = seeded(nn.ModuleDict({"e": nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)}))
+    inputs = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(4))
+    layer = next(each for each in find_layers(network)[0] if each.name == "e.linear1")
+    factored = _factored(network, layer, layer.highest_rank)
+    torch.backends.mha.set_fastpath_enabled(value=True)
+    try:
+        with torch.no_grad():
+            torch.testing.assert_close(factored["e"](inputs), network["e"](inputs), atol=1e-4, rtol=1e-3)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(value=False)
+
+
 # --- what is left alone ------------------------------------------------------------------------------
 
 LEFT: dict[str, tuple[Make, str]] = {
@@ -618,13 +631,8 @@ def test_the_digest_tells_strides_and_activations_apart() -> None:
 def test_a_whole_network_of_all_kinds_is_factored_at_full_rank_without_change() -> None:
     subject = everything_subject()
     inputs = subject.split("validation").inputs
-    names = [layer for layer in subject.layers if len(layer.places) == 1]
-    recipe = rules(
-        **{
-            n.name.replace(".", "_"): Setting.of("low_rank", rank=n.highest_rank)
-            for n in names
-            if "_" not in n.name
-        }
-    )
+    alone = [layer for layer in subject.layers if len(layer.places) == 1]
+    full = {layer.name: Setting.of("low_rank", rank=layer.highest_rank) for layer in alone}
+    recipe = Recipe(tuple(Rule(name, (step,)) for name, step in full.items()))
     network = compress(subject, recipe, Store()).network()
     torch.testing.assert_close(network(inputs), subject.network(inputs), atol=1e-4, rtol=1e-3)

@@ -144,7 +144,7 @@ def test_many_items_are_explained_by_a_job_and_an_old_result_is_marked() -> None
         "random floor",
     ]
     assert "An older result" not in texts(app)
-    app.session_state[app.button_group[0].key] = "saliency"
+    app.session_state[str(app.button_group[0].key)] = "saliency"
     app.run()
     assert not app.exception
     assert "An older result: Integrated gradients, 64 items" in texts(app)
@@ -180,7 +180,7 @@ def with_job(monkeypatch: pytest.MonkeyPatch, stub: _Stub) -> AppTest:
 
 
 def progress_texts(app: AppTest) -> list[str]:
-    return [bar.text for bar in app.get("progress")]
+    return [str(getattr(bar, "text")) for bar in app.get("progress")]  # noqa: B009 - unknown to mypy
 
 
 def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ ALL = techniques()
 KNOBS = [(name, knob) for name, method in ALL.items() for knob in method.knobs.model_fields]
 NASTY = nasty_weights()
 QUANTIZERS = [name for name, method in ALL.items() if method.answer is Quantised]
+BY_BITS = [name for name in QUANTIZERS if "bits" in ALL[name].own_knobs]
 SCALED = ["uniform", "affine", "power_of_two"]
 CRITERIA = [name for name, method in ALL.items() if method.is_criterion]
 
@@ -186,7 +187,7 @@ def test_exactly_the_share_is_removed_whatever_ties_there_are(name, sparsity):
         assert part.kept.count == int(part.kept.mask.sum())
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("name", BY_BITS)
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_a_weight_takes_no_more_levels_than_its_bits_can_name(name, bits):
     weight = drawn(4, 600)
@@ -196,7 +197,7 @@ def test_a_weight_takes_no_more_levels_than_its_bits_can_name(name, bits):
     assert part.bits_for_each_value <= bits
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("name", BY_BITS)
 def test_every_weight_goes_to_its_nearest_level(name):
     weight = drawn(3, 400)
     for bits in (2, 3, 5):
@@ -207,7 +208,7 @@ def test_every_weight_goes_to_its_nearest_level(name):
             assert torch.allclose((weight[row] - values).abs().double(), best, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("name", BY_BITS)
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_quantizing_what_is_quantized_changes_nothing(name, bits):
     (once,) = coded(ALL[name], drawn(5, 200), bits=bits)
@@ -215,7 +216,7 @@ def test_quantizing_what_is_quantized_changes_nothing(name, bits):
     assert torch.allclose(once.values, twice.values, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("name", BY_BITS)
 def test_more_bits_never_err_more(name):
     weight = drawn(6, 300)
     errors = [

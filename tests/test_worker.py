@@ -198,7 +198,7 @@ def test_a_job_without_a_recipe_explains_the_original(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_said_with_template_and_values(
-    changes: dict[str, str], sentence: str, tmp_path: Path
+    changes: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
     said = said_by(replace(job_for(compressed()), **changes), tmp_path)
     refused = said[-1]["refused"]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.errors import Refused
+from compress_core.texts import N_
 
 STEPS = 50
 """Points on the way from the baseline to the input (integrated gradients)."""

@@ -32,6 +32,7 @@ from compress_core.measure.similarity import (
     support_of,
 )
 from compress_core.progress import Progress
+from compress_core.texts import N_
 
 NOISE_STRENGTH = 0.02
 """Standard deviation of the noise behind the noise floor, as a share of that of the inputs."""
@@ -117,10 +118,10 @@ def explain(
     support = support_of(inputs, baseline)
     deviation = NOISE_STRENGTH * float(inputs.std())
     asked = {
-        "before compression": (before, inputs),
-        "after compression": (after, inputs),
-        "noise floor": (before, noisy(inputs, support, deviation, seed)),
-        "random floor": (shuffled(before, seed), inputs),
+        N_("before compression"): (before, inputs),
+        N_("after compression"): (after, inputs),
+        N_("noise floor"): (before, noisy(inputs, support, deviation, seed)),
+        N_("random floor"): (shuffled(before, seed), inputs),
     }
     targets = class_before.clamp(min=0)
     found: list[Maps] = []

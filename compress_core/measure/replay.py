@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -326,13 +326,16 @@ def _kept_outputs(trace: _Trace, cuts: Sequence[Cut]) -> dict[CallKey, Output]:
 
 
 def _affordable(trace: _Trace, parameters: Iterable[str], max_bytes: int) -> tuple[Cut, ...]:
-    """A cut for each weight; while they take too much, the one that saves the least time goes."""
+    """A cut for each weight; while they take too much, the one that saves the least time a byte goes."""
     moments = sorted({trace.first_use[p] for p in parameters if p in trace.first_use})
     cuts = [_cut(trace.calls, m, trace.seconds[m - 1] - trace.seconds[0]) for m in moments]
     sizes = {trace.calls[i].key: _bytes_of(o) for i, o in trace.outputs.items()}
-    while cuts and sum(sizes[k] for k in {k for c in cuts for k in c.read}) > max_bytes:
+    readers = Counter(key for cut in cuts for key in cut.read)
+    while cuts and sum(sizes[key] for key in +readers) > max_bytes:
         gains = [c.seconds - (cuts[i - 1].seconds if i else 0.0) for i, c in enumerate(cuts)]
-        cuts.pop(gains.index(min(gains)))
+        alone = [sum(sizes[key] for key in c.read if readers[key] == 1) for c in cuts]
+        worth = [gain / max(1, size) for gain, size in zip(gains, alone, strict=True)]
+        readers.subtract(cuts.pop(worth.index(min(worth))).read)
     return tuple(cuts)
 
 

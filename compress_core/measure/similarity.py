@@ -19,6 +19,8 @@ from scipy.ndimage import uniform_filter
 from scipy.stats import rankdata
 from torch import Tensor
 
+from compress_core.texts import N_
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 

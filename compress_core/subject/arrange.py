@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from compress_core.subject.parts import Conv, Linear, Norm
+from compress_core.texts import Phrase
 
 IMAGE_SIZES = (28, 32, 64, 96, 128, 224)  # tried where nobody says how large the images are
 
@@ -53,8 +54,8 @@ def _paddings(
 ) -> tuple[tuple[tuple[tuple[int, int], ...], str], ...]:
     half = tuple((layer.kernel[0] // 2, layer.kernel[1] // 2) for layer in layers)
     none = ((0, 0),) * len(layers)
-    no_padding, half_padding = (none, N_("no padding")), (half, N_("padding by half the kernel"))
-    first = ((half[0], *none[1:]), N_("padding by half the kernel in the first convolution only"))
+    no_padding, half_padding = (none, Phrase("no padding")), (half, Phrase("padding by half the kernel"))
+    first = ((half[0], *none[1:]), Phrase("padding by half the kernel in the first convolution only"))
     return (half_padding, no_padding, first) if half_first else (no_padding, half_padding, first)
 
 
@@ -66,12 +67,15 @@ def _poolings(
     wider = [second != first for first, second in pairwise(widths)]
     return (
         *_poolings_by_number(convolutions, following, averages=averages),
-        ((True,) * count, N_("2 x 2 max pooling after each convolution")),
-        ((*wider, True), N_("2 x 2 max pooling where the number of channels changes, and at the end")),
-        (tuple(index % 2 == 1 for index in range(count)), N_("2 x 2 max pooling after every second convolution")),
-        ((*(False,) * (count - 1), True), N_("2 x 2 max pooling after the last convolution")),
-        ((*wider, False), N_("2 x 2 max pooling where the number of channels changes")),
-        ((False,) * count, N_("no pooling")),
+        ((True,) * count, Phrase("2 x 2 max pooling after each convolution")),
+        ((*wider, True), Phrase("2 x 2 max pooling where the number of channels changes, and at the end")),
+        (
+            tuple(index % 2 == 1 for index in range(count)),
+            Phrase("2 x 2 max pooling after every second convolution"),
+        ),
+        ((*(False,) * (count - 1), True), Phrase("2 x 2 max pooling after the last convolution")),
+        ((*wider, False), Phrase("2 x 2 max pooling where the number of channels changes")),
+        ((False,) * count, Phrase("no pooling")),
     )
 
 
@@ -85,7 +89,7 @@ def _poolings_by_number(
     inner = [left for left in room[:-1] if left is not None]
     if len(inner) < len(room) - 1 or all(left is None for left in room):
         return
-    text = N_("2 x 2 max pooling where the layers' numbers leave room for it")
+    text = Phrase("2 x 2 max pooling where the layers' numbers leave room for it")
     # Behind the last convolution stand an activation, flattening, perhaps averaging: more is a pooling.
     last = room[-1] is None or room[-1] > 2 + averages
     for choice in (last, not last):

@@ -27,6 +27,7 @@ from compress_core.subject.plain import (
     rectify,
 )
 from compress_core.subject.stored import shown
+from compress_core.texts import Phrase
 
 _MOST_PIXELS = 10_000_000
 _BATCH = 250
@@ -101,9 +102,14 @@ def best_candidate(candidates: Sequence[InferredNetwork], inputs: Tensor, labels
     best = taking[right.index(max(right))]
     if len(taking) == 1:
         return _owned(best)
-    chosen = (
-        f"{best.description} Chosen among {len(taking)} arrangements because it gets most labelled items "
-        f"right: {max(right)} of {len(labels)}; {right.count(max(right))} of them do."
+    chosen = Phrase(
+        "{description} Chosen among {arrangements} arrangements because it gets most labelled items "
+        "right: {right} of {labels}; {equals} of them do.",
+        description=best.description,
+        arrangements=len(taking),
+        right=max(right),
+        labels=len(labels),
+        equals=right.count(max(right)),
     )
     return replace(_owned(best), description=chosen)
 
@@ -160,11 +166,14 @@ def _mlp(
     modules = dict(_linear_modules(chain))
     network = filled(PlainNetwork(modules, list(_linear_blocks(chain, before=(flatten,)))), state)
     widths = "-".join(str(width) for width in (first.inputs, *(layer.outputs for layer, _ in chain.linears)))
-    description = (
-        f"Plain MLP {widths}{_norms_in_words(chain)}. Assumed, because a state dict does not tell: "
-        "ReLU between the layers."
+    description = Phrase(
+        "Plain MLP {widths}{norms}. Assumed, because a state dict does not tell: "
+        "ReLU between the layers.{doubt}",
+        widths=widths,
+        norms=_norms_in_words(chain),
+        doubt=_doubt(chain),
     )
-    return InferredNetwork(network, shape, classes, description + _doubt(chain), 0, None)
+    return InferredNetwork(network, shape, classes, description, 0, None)
 
 
 def _cnns(
@@ -266,25 +275,39 @@ def _linear_blocks(chain: Chain, before: tuple[Step, ...]) -> Iterator[Block]:
 def _cnn_in_words(chain: Chain, shape: tuple[int, ...], arrangement: Arrangement, others: int) -> str:
     channels = ", ".join(str(conv.outputs) for conv, _ in chain.convolutions)
     widths = ", ".join(str(layer.outputs) for layer, _ in chain.linears)
-    end = "the average over all pixels" if arrangement.averages else "flattening"
-    also = (
-        f" {others} other arrangement{'s' if others > 1 else ''} of padding and pooling would fit the "
-        "shapes as well; labelled items can tell which is right."
-        if others
-        else ""
+    return Phrase(
+        "Plain CNN on images of {shape}: convolutions with {channels} channels, linear layers with {widths} "
+        "outputs{norms}. Assumed, because a state dict does not tell: ReLU between the layers, stride 1, "
+        "{padding}, {pooling}, then {end}.{also}{doubt}",
+        shape=" x ".join(str(size) for size in shape),
+        channels=channels,
+        widths=widths,
+        norms=_norms_in_words(chain),
+        padding=arrangement.padding_text,
+        pooling=arrangement.pooling_text,
+        end=Phrase("the average over all pixels") if arrangement.averages else Phrase("flattening"),
+        also=_also(others),
+        doubt=_doubt(chain),
     )
-    return (
-        f"Plain CNN on images of {' x '.join(str(size) for size in shape)}: convolutions with {channels} "
-        f"channels, linear layers with {widths} outputs{_norms_in_words(chain)}. Assumed, because a state "
-        f"dict does not tell: ReLU between the layers, stride 1, {arrangement.padding_text}, "
-        f"{arrangement.pooling_text}, then {end}.{also}{_doubt(chain)}"
+
+
+def _also(others: int) -> str:
+    """That other arrangements fit, a sentence to append."""
+    if not others:
+        return ""
+    return Phrase(
+        " {others} other arrangements of padding and pooling would fit the shapes as well; "
+        "labelled items can tell which is right.",
+        others=others,
     )
 
 
 def _norms_in_words(chain: Chain) -> str:
     count = sum(norm is not None for _, norm in (*chain.convolutions, *chain.linears))
-    return f", batch norm behind {count} of them" if count else ""
+    return Phrase(", batch norm behind {count} of them", count=count) if count else ""
 
 
 def _doubt(chain: Chain) -> str:
-    return "" if chain.sure else " Which layer a batch norm follows was read from the order of the names."
+    if chain.sure:
+        return ""
+    return Phrase(" Which layer a batch norm follows was read from the order of the names.")

@@ -212,9 +212,9 @@ def _layers_of(name: str, module: nn.Module) -> Iterator[Layer]:
         return
     match module:
         case nn.Linear():
-            yield Layer(name, N_("linear"), module.weight.shape, place, bias=module.bias is not None)
+            yield Layer(name, Phrase("linear"), module.weight.shape, place, bias=module.bias is not None)
         case nn.Embedding() if module.max_norm is None:
-            yield Layer(name, N_("embedding"), module.weight.shape, place)
+            yield Layer(name, Phrase("embedding"), module.weight.shape, place)
         case _ if isinstance(module, _CONVOLUTIONS + _TRANSPOSED):
             transposed = isinstance(module, _TRANSPOSED)
             kernel = _kernel_view(module.weight, module.groups, transposed)
@@ -237,7 +237,7 @@ def _kind_of_convolution(kernel: Tensor, groups: int, transposed: bool) -> str:
 def _attention_layers(name: str, module: nn.Module) -> Iterator[Layer]:
     assert isinstance(module, nn.MultiheadAttention)
     prefix = f"{name}." if name else ""
-    width, kind = module.embed_dim, N_("attention projection")
+    width, kind = module.embed_dim, Phrase("attention projection")
     for index, projection in enumerate(_PROJECTIONS):
         packed = module.in_proj_weight is not None
         parameter = "in_proj_weight" if packed else f"{projection}_weight"
@@ -365,15 +365,18 @@ def _replace(skeleton: nn.Module, old: nn.Module, new: nn.Module) -> None:
 
 
 def _factored_modules(module: nn.Module, factors: Factored) -> tuple[nn.Module, nn.Module]:
-    """Ordinary layers that compute second @ first: the small first one keeps stride and kernel."""
+    """Ordinary layers that compute second @ first: the small first one keeps stride and kernel.
+
+    They are made without weights ("meta"), because random ones would only be thrown away.
+    """
     groups, rank = factors.first.shape[:2]
     match module:
         case nn.Linear():
-            one = nn.Linear(module.in_features, rank, bias=False)
-            two = nn.Linear(rank, module.out_features, bias=module.bias is not None)
+            one = nn.Linear(module.in_features, rank, bias=False, device="meta")
+            two = nn.Linear(rank, module.out_features, bias=module.bias is not None, device="meta")
         case nn.Embedding():
-            table = nn.Embedding(module.num_embeddings, rank, padding_idx=module.padding_idx)
-            two = nn.Linear(rank, module.embedding_dim, bias=False)
+            table = nn.Embedding(module.num_embeddings, rank, module.padding_idx, device="meta")
+            two = nn.Linear(rank, module.embedding_dim, bias=False, device="meta")
             table.weight = _frozen(factors.second[0])
             two.weight = _frozen(factors.first[0].T.contiguous())
             return table.eval(), two.eval()
@@ -390,7 +393,7 @@ def _factored_convolutions(module: nn.Module, factors: Factored) -> tuple[nn.Mod
     assert isinstance(module, _CONVOLUTIONS + _TRANSPOSED)
     groups, rank = factors.first.shape[:2]
     transposed = isinstance(module, _TRANSPOSED)
-    same = {"stride": module.stride, "padding": module.padding, "dilation": module.dilation}
+    same = {"stride": module.stride, "padding": module.padding, "dilation": module.dilation, "device": "meta"}
     if transposed:
         same["output_padding"] = module.output_padding
     else:
@@ -398,7 +401,8 @@ def _factored_convolutions(module: nn.Module, factors: Factored) -> tuple[nn.Mod
     build: Callable[..., nn.Module] = type(module)
     one = build(module.in_channels, groups * rank, module.kernel_size, bias=False, groups=groups, **same)
     pointwise: Callable[..., nn.Module] = _CONVOLUTIONS[len(module.kernel_size) - 1]
-    two = pointwise(groups * rank, module.out_channels, 1, bias=module.bias is not None, groups=groups)
+    has_bias = module.bias is not None
+    two = pointwise(groups * rank, module.out_channels, 1, bias=has_bias, groups=groups, device="meta")
     kernel = factors.first.reshape(groups * rank, -1, *module.kernel_size)
     one.weight = _frozen(_from_kernel(kernel, groups, transposed))
     ones = (1,) * len(module.kernel_size)

@@ -19,6 +19,7 @@ from compress_core.subject.items import Items, check_classes, fit_to
 from compress_core.subject.samples import build, load_sample
 from compress_core.subject.stored import shown
 from compress_core.subject.subject import InputForm, Split, Subject, make_subject
+from compress_core.texts import Phrase
 
 Shape = tuple[int, ...]
 
@@ -70,7 +71,7 @@ def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *
     card, base = card_of(sample), load_sample(sample)
     network = loaded(build(card.factory, card.arguments), state, name)
     splits = base.splits if items is None else _only(split_of(items, base.input, len(base.classes)))
-    summary = f"The architecture of {card.title} with weights of your own."
+    summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
     return make_subject(name, name, network, base.input, base.classes, splits, summary, card.factory)
 
 

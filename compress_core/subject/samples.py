@@ -16,6 +16,7 @@ from torch import nn
 from compress_core.errors import Refused
 from compress_core.subject.cards import CardInput, card_of, sample_folder
 from compress_core.subject.subject import InputForm, Split, Subject, make_subject
+from compress_core.texts import Phrase
 
 SPLITS = ("calibration", "validation", "test")
 
@@ -63,9 +64,8 @@ def load_sample(name: str) -> Subject:
     network.load_state_dict(load(content))
     form = input_form(card.input)
     splits = _read_splits(str((folder / card.data).resolve()), form)
-    return make_subject(
-        card.name, card.title, network, form, card.classes, splits, card.summary, card.factory
-    )
+    title, summary = Phrase(card.title), Phrase(card.summary)
+    return make_subject(card.name, title, network, form, card.classes, splits, summary, card.factory)
 
 
 @lru_cache(maxsize=4)

@@ -6,18 +6,57 @@ import copy
 import hashlib
 import itertools
 import re
+import types
+from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import nn
+
+_SHARED = frozenset(
+    {type(None), bool, int, float, str, torch.Size, torch.dtype, torch.device,
+     types.FunctionType, types.BuiltinFunctionType}
+)  # fmt: skip
+_COLLECTIONS = frozenset({OrderedDict, set, list})
+_OWN_WAYS = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")
 
 
 def skeleton_of(network: nn.Module) -> nn.Module:
     """Modules copied, tensors shared: hooks and replaced layers are the copy's own.
 
-    Buffers are shared because nothing here runs in training mode.
+    Buffers are shared because nothing here runs in training mode. What modules hold beside tensors and
+    modules is copied as copy.deepcopy does, which is too slow for the modules themselves.
     """
-    tensors = itertools.chain(network.parameters(), network.buffers())
-    return copy.deepcopy(network, memo={id(t): t for t in tensors})
+    memo: dict[int, Any] = {id(t): t for t in itertools.chain(network.parameters(), network.buffers())}
+    modules = list(network.modules())
+    if any(_copies_itself(type(module)) for module in modules):
+        return copy.deepcopy(network, memo)
+    for module in modules:
+        memo[id(module)] = type(module).__new__(type(module))
+    for module in modules:
+        vars(memo[id(module)]).update({name: _copied(value, memo) for name, value in vars(module).items()})
+    skeleton: nn.Module = memo[id(network)]
+    return skeleton
+
+
+def _copies_itself(kind: type[nn.Module]) -> bool:
+    """Whether a class says in its own way how it is copied (parametrized modules, traced graphs)."""
+    return any(getattr(kind, way, None) is not getattr(nn.Module, way, None) for way in _OWN_WAYS)
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    if id(value) in memo:
+        return memo[id(value)]
+    if type(value) in _SHARED:
+        return value
+    if type(value) in _COLLECTIONS and not value:
+        memo[id(value)] = type(value)()
+    elif type(value) is dict:
+        memo[id(value)] = {}
+        memo[id(value)].update({name: _copied(item, memo) for name, item in value.items()})
+    else:
+        memo[id(value)] = copy.deepcopy(value, memo)
+    return memo[id(value)]
 
 
 def digest_of(network: nn.Module) -> str:

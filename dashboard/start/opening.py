@@ -11,7 +11,7 @@ import streamlit as st
 
 from compress_core.subject.cards import cards
 from dashboard import state
-from dashboard.text import QUERY_KEY
+from dashboard.text import QUERY_KEY, _
 
 if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
@@ -90,7 +90,7 @@ def open_snapshot(model: str, name: str) -> None:
 def title_of(model: str) -> str:
     """What a model is called, without loading it."""
     if model in cards():
-        return cards()[model].title
+        return _(cards()[model].title)
     return uploads()[model].title if model in uploads() else model
 
 

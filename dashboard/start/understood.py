@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.text import _, literal, translated
+from dashboard.text import _, literal, spoken, translated
 
 if TYPE_CHECKING:
     from compress_core.subject.subject import Split, Subject
@@ -37,7 +37,7 @@ def understood(subject: Subject) -> None:
     for left in subject.untouched:
         st.caption(
             _("Left alone: {layer} ({kind}): {reason}").format(
-                layer=literal(left.name), kind=literal(_(left.kind)), reason=_(left.reason)
+                layer=literal(left.name), kind=literal(spoken(left.kind)), reason=literal(_(left.reason))
             )
         )
 

@@ -24,11 +24,12 @@ KIND = "kind: "
 def draw(workspace: state.Workspace, subject: Subject) -> None:
     """A row of knobs that act on all matching layers that are not locked."""
     key = f"rules.{workspace.version}"
+    kinds = {KIND + layer.kind: _("kind: {kind}").format(kind=_(layer.kind)) for layer in subject.layers}
     whom, share, bits, energy = st.columns([1.2, 1.4, 1.4, 1.2], gap="medium")
     pattern = whom.selectbox(
         _("Layers"),
-        [EVERY, *(KIND + kind for kind in dict.fromkeys(layer.kind for layer in subject.layers))],
-        format_func=lambda p: _("all unlocked") if p == EVERY else p,
+        [EVERY, *kinds],
+        format_func=lambda p: _("all unlocked") if p == EVERY else kinds.get(p, p),
         accept_new_options=True,
         key="rules.match",
         help=_("A kind of layer, or a pattern of names such as conv* of your own."),

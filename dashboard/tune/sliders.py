@@ -58,6 +58,9 @@ def _stage(workspace: state.Workspace, layer: Layer, stage: Stage) -> None:
     if setting is None:
         return
     st.caption(literal(translated(setting.method.summary)))
+    if MAIN_KNOB[stage] not in setting.method.knobs.model_fields:
+        _other_knobs(layer, stage, setting, key)
+        return
     with st.expander(_("More knobs"), key=f"{key}.more"):
         _other_knobs(layer, stage, setting, key)
 

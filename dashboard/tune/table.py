@@ -65,7 +65,7 @@ def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "layer": names,
-            "kind": [_(k) for k in costs["kind"]],
+            "kind": [_(layer.kind) for layer in model.subject.layers],
             "shape": costs["shape"],
             "lock": [n in workspace.locked for n in names],
             "prune": [100 * sparsity_of(s) for s in prune],

@@ -1,0 +1,83 @@
+"""Every benchmark runs, and its two sides reach the same result; nothing here looks at a clock."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from benchmarks import groups
+from benchmarks.clock import Case, Held, Limit, Side, Spread, Timed, assert_agree
+from benchmarks.networks import FULL, TINY, ResNet50, resnet50
+from benchmarks.table import line_of
+from benchmarks.visitor import sparsity_of
+from compress_core.measure.evaluate import recording_of
+from compress_core.store import Store
+
+COMPARED = ("pruning", "quantizing", "ranks", "answers")
+
+
+@pytest.mark.parametrize("group", COMPARED)
+def test_both_sides_of_every_comparison_agree(group: str) -> None:
+    compared = 0
+    for case in groups()[group](TINY):
+        if isinstance(case, Limit):
+            assert case.run() >= 0
+            continue
+        assert_agree(case)
+        compared += 1
+    assert compared
+
+
+def test_sides_that_differ_are_noticed() -> None:
+    case = Case(
+        "made up", Side("one", torch.tensor), Side("other", lambda turn: torch.tensor(turn + 1)), torch.equal
+    )
+    with pytest.raises(AssertionError, match="made up: the two sides do not agree"):
+        assert_agree(case)
+
+
+def test_pages_are_measured_with_many_layers_and_the_largest_sample_model() -> None:
+    tune, moved = itertools.islice(groups()["pages"](TINY), 2)
+    assert isinstance(tune, Limit)
+    assert isinstance(moved, Limit)
+    assert tune.limit == 300
+    assert tune.run() > 0
+    assert moved.run() > 0
+
+
+def test_network_has_the_weights_of_a_resnet_50() -> None:
+    with torch.device("meta"):
+        network = ResNet50(FULL.width)
+    assert sum(p.numel() for p in network.parameters()) == 25_557_032
+
+
+def test_late_change_is_answered_from_whole_blocks_though_they_end_in_place() -> None:
+    subject = resnet50(TINY)
+    recording = recording_of(subject, subject.split("validation"), Store())
+    cut = recording.cut_for(["layer4.2.conv2.weight"])
+    assert cut is not None
+    assert {("layer1", 0), ("layer2", 0), ("layer3", 0), ("layer4.1", 0)} <= set(cut.answered)
+
+
+def test_slider_visits_another_place_at_every_turn() -> None:
+    places = [sparsity_of(turn) for turn in range(800)]
+    assert len(set(places)) == 800
+    assert min(places) >= 0.1
+    assert max(places) < 0.9
+
+
+def test_interval_of_a_median_holds_it_and_leaves_outliers_out() -> None:
+    spread = Spread.of([5.0, *map(float, range(24))])
+    assert spread.low <= spread.middle <= spread.high
+    assert spread.high < 23
+    assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
+
+
+def test_lines_say_whether_goals_and_limits_were_reached() -> None:
+    same = Side("peer", int)
+    one, ten = Spread(1, 1, 1), Spread(10, 9, 11)
+    slow = Timed(Case("slider", same, same, torch.equal, goal=40), ten, one, ten)
+    assert line_of(slow).endswith("| >= 40.0x | NO |")
+    assert line_of(Held(Limit("page", "ms", float, 300), ten)).endswith("| <= 300 ms | yes |")

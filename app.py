@@ -6,7 +6,7 @@ import streamlit as st
 
 from compress_core.errors import Refused
 from dashboard import engine, header, state
-from dashboard.text import _, literal, refusal
+from dashboard.text import _, refusal
 
 st.set_page_config(
     page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
@@ -16,7 +16,7 @@ try:
     state.read_link()
 except Refused as refused:
     st.query_params.clear()
-    st.warning(literal(refusal(refused)), icon=":material/link_off:")
+    state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
 page = st.navigation(
     [

@@ -24,7 +24,7 @@ def line_of(result: Timed | Held) -> str:
 
 def _compared(result: Timed) -> str:
     case, goal = result.case, result.case.goal
-    reached = "" if goal is None else _verdict(result.ratio.middle >= goal)
+    reached = "" if goal is None else _verdict(result.ratio.low >= goal, result.ratio.high < goal)
     wanted = "" if goal is None else f">= {_number(goal)}x"
     ratio = f"{_spread(result.ratio)}"
     return _row(
@@ -41,7 +41,7 @@ def _compared(result: Timed) -> str:
 def _held(result: Held) -> str:
     """Megabytes stand in the column of milliseconds with their unit."""
     case, limit = result.case, result.case.limit
-    reached = "" if limit is None else _verdict(result.measured.middle <= limit)
+    reached = "" if limit is None else _verdict(result.measured.high <= limit, result.measured.low > limit)
     wanted = "" if limit is None else f"<= {limit:g} {case.unit}"
     unit = "" if case.unit == "ms" else f" {case.unit}"
     return _row(case.interaction, "", "", _spread(result.measured) + unit, "", wanted, reached)
@@ -64,8 +64,9 @@ def warning() -> str:
     )
 
 
-def _verdict(good: bool) -> str:
-    return "yes" if good else "NO"
+def _verdict(surely: bool, surely_not: bool) -> str:
+    """Where the goal lies inside the interval, these rounds did not decide it."""
+    return "yes" if surely else "NO" if surely_not else "undecided"
 
 
 def _row(*cells: str) -> str:

@@ -17,11 +17,11 @@ GALLERY = 12
 ACROSS = 6
 
 
-def verdict(compared: Comparison, split: Split) -> None:
-    """Whether accuracy was lost, in words and in numbers."""
+def verdict(compared: Comparison, split: Split, *, edited: bool) -> None:
+    """Whether accuracy was lost, in words and in numbers; no words where nothing was edited."""
     numbers = compared.numbers
     items = _("{split} split, N = {items:,}").format(split=_(split.name), items=len(split))
-    if compared.has_labels:
+    if compared.has_labels and edited:
         _say(compared, items)
     shown = ["accuracy", "accuracy_change", "right_to_wrong", "wrong_to_right", "churn", "kl"]
     names = {

@@ -6,9 +6,12 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.start import doors, own_model, recent, samples
-from dashboard.text import _
+from dashboard.text import _, literal
 
 state.through_app()
+refused_link = state.taken_notice()
+if refused_link:
+    st.warning(literal(refused_link), icon=":material/link_off:")
 st.title(_("What can I try?"))
 doors.draw_demo()
 doors.draw_doors()

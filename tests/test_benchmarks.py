@@ -78,6 +78,8 @@ def test_interval_of_a_median_holds_it_and_leaves_outliers_out() -> None:
 def test_lines_say_whether_goals_and_limits_were_reached() -> None:
     same = Side("peer", int)
     one, ten = Spread(1, 1, 1), Spread(10, 9, 11)
+    unsure = Timed(Case("slider", same, same, torch.equal, goal=10), ten, one, ten)
+    assert line_of(unsure).endswith("| undecided |")
     slow = Timed(Case("slider", same, same, torch.equal, goal=40), ten, one, ten)
     assert line_of(slow).endswith("| >= 40.0x | NO |")
     assert line_of(Held(Limit("page", "ms", float, 300), ten)).endswith("| <= 300 ms | yes |")

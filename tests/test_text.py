@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ast
+import copy
 import gettext
+import pickle
 import re
 import string
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
 from streamlit.testing.v1 import AppTest
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from compress_core.errors import Refused
+from compress_core.subject.layers import find_layers, small_layers
+from compress_core.technique import technique_named
+from compress_core.texts import Phrase
 from dashboard import text
 from dashboard.text import _, current_language, languages, literal, refusal, use_language
 from scripts import messages
@@ -72,6 +79,17 @@ def _unasked(source: str) -> Iterator[int]:
 def test_every_text_in_the_source_is_in_the_template() -> None:
     used, kept = _ids(messages.source_template()), _ids(_pot("slimscope"))
     assert used == kept, "run `make messages`, then translate what is new"
+
+
+def test_every_text_that_the_core_declares_is_in_the_template() -> None:
+    assert _ids(messages.core_template()) == _ids(_pot("core")), "run `make messages`"
+
+
+def test_texts_are_found_inside_f_strings_and_names_of_values_are_not() -> None:
+    source = (
+        """a = f"{_('in an f-string')} {x}"; Refused(said["key"], other="value"); N.missing("unit", "why")"""
+    )
+    assert set(messages.literals(source)) == {"in an f-string", "why"}
 
 
 def test_a_technique_without_a_translation_only_warns() -> None:
@@ -161,6 +179,94 @@ def test_a_refusal_is_translated_and_then_filled_in(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(chinese, "gettext", {"No layer {name}.": "没有层 {name}。"}.__getitem__)
     monkeypatch.setattr(text, "_catalogue", lambda _code: chinese)
     assert refusal(Refused("No layer {name}.", name="fc9")) == "没有层 fc9。"
+
+
+def _gettext(monkeypatch: pytest.MonkeyPatch, known: dict[str, str]) -> None:
+    chinese = gettext.NullTranslations()
+    monkeypatch.setattr(chinese, "gettext", lambda msgid: known.get(msgid, msgid))
+    monkeypatch.setattr(text, "_catalogue", lambda _code: chinese)
+
+
+def test_a_phrase_is_english_text_and_is_translated_with_the_phrases_inside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _gettext(monkeypatch, {"grouped {kind}": "分组 {kind}", "conv{axes}d": "{axes}D 卷积"})
+    phrase = Phrase("grouped {kind}", kind=Phrase("conv{axes}d", axes=2))
+    assert phrase == "grouped conv2d"
+    assert _(phrase) == "分组 2D 卷积"
+
+
+def test_a_refusal_speaks_its_phrases_and_refusals_but_leaves_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    _gettext(
+        monkeypatch, {"{a}: {b}, {c}.": "{a}：{b}，{c}。", "why": "为何", "named": "命名", "n {x}": "N {x}"}
+    )
+    refused = Refused("{a}: {b}, {c}.", a="named", b=Phrase("why"), c=Refused("n {x}", x=1))
+    assert str(refused) == "named: why, n 1."
+    assert refusal(refused) == "named：为何，N 1。"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda phrase: pickle.loads(pickle.dumps(phrase))])
+def test_a_copied_phrase_can_still_be_translated(copied: Callable[[Phrase], Phrase]) -> None:
+    phrase = copied(Phrase("grouped {kind}", kind=Phrase("conv{axes}d", axes=2)))
+    assert (phrase, phrase.template, phrase.values["kind"]) == ("grouped conv2d", "grouped {kind}", "conv2d")
+
+
+def test_a_plain_name_stays_where_a_phrase_would_be_spoken() -> None:
+    with use_language("zh"):
+        assert (text.spoken("weights"), text.spoken(Phrase("weights"))) == ("weights", "权重")
+
+
+@pytest.mark.parametrize(
+    ("technique", "knob", "value"),
+    [
+        ("uniform", "bits", 9),
+        ("uniform", "bits", 2.5),
+        ("uniform", "bits", "many"),
+        ("magnitude", "sparsity", 1.2),
+        ("magnitude", "sparsity", float("nan")),
+        ("magnitude", "scope", "model"),
+        ("magnitude", "pattern", "4:2"),
+        ("magnitude", "pattern", "x"),
+        ("magnitude", "pattern", 3),
+        ("low_rank", "energy", 0),
+    ],
+)
+def test_what_a_knob_must_be_is_said_in_the_language_of_the_page(
+    technique: str, knob: str, value: object
+) -> None:
+    with use_language("zh"), pytest.raises(Refused) as caught:
+        technique_named(technique).validated({knob: value})
+    with use_language("zh"):
+        said = refusal(caught.value)
+    names = {technique, knob, str(value), *text.as_words(technique).split(), "nan", "row", "layer", "network"}
+    names |= {"unstructured", "inf", "n", "m"}
+    assert set(re.findall(r"[A-Za-z_]+", said)) <= names
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Linear(4, 4),
+        nn.Embedding(4, 4),
+        nn.Conv1d(4, 4, 1),
+        nn.Conv2d(4, 4, 1, groups=4),
+        nn.ConvTranspose3d(4, 4, 1, groups=2),
+        nn.MultiheadAttention(4, 2),
+        nn.LSTM(4, 4),
+        nn.BatchNorm2d(4),
+        nn.Bilinear(4, 4, 4),
+        weight_norm(nn.Linear(4, 4)),
+        nn.Embedding(4, 4, max_norm=1.0),
+    ],
+    ids=lambda module: type(module).__name__,
+)
+def test_kinds_of_layers_and_reasons_to_leave_one_alone_are_translated(module: nn.Module) -> None:
+    layers, untouched = find_layers(nn.Sequential(module))
+    said = [layer.kind for layer in layers] + [left.reason for left in untouched]
+    said += [small.kind for layer in layers for small in small_layers(layer, 1)]
+    with use_language("zh"):
+        assert said
+        assert not [words for words in said if not re.search("[一-鿿]", _(words))]
 
 
 def test_a_name_from_a_file_cannot_write_markdown() -> None:

@@ -97,7 +97,7 @@ def _rebuilt(subject: Subject, forms: dict[str, dict[str, Any]], tensors: dict[s
     coded: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in tensors.items():
         stem, _, part = name.rpartition(":")
-        if stem in forms:
+        if stem in forms and "." not in part:
             coded[stem][part] = tensor
         else:
             _put(network, name, tensor)

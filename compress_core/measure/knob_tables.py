@@ -19,7 +19,7 @@ from compress_core.recipe import Resolved, Setting
 from compress_core.select import Above, exact_count
 from compress_core.statistics.singular_vectors import SingularVectors
 from compress_core.store import Store, digest
-from compress_core.subject.layers import small_layers
+from compress_core.subject.layers import Layer, small_layers
 from compress_core.subject.subject import Subject
 from compress_core.technique import Stage
 
@@ -170,8 +170,16 @@ def rank_table(subject: Subject, layer: str, store: Store, rows: int = 101) -> R
 
     error is the share of the squared weights that the factors do not reproduce.
     """
-    shape = subject.layer(layer)
-    vectors: SingularVectors = derive(subject, layer, "singular_vectors", store)
+
+    def make() -> RankTable:
+        vectors: SingularVectors = derive(subject, layer, "singular_vectors", store)
+        return _rank_rows(subject.layer(layer), vectors, rows)
+
+    key = digest("rank", subject.digest, layer, rows)
+    return store.get(key, make, lambda table: 5 * table.rank.nbytes)
+
+
+def _rank_rows(shape: Layer, vectors: SingularVectors, rows: int) -> RankTable:
     highest = shape.highest_rank
     ranks = np.unique(np.linspace(1, highest, min(rows, highest)).round().astype(int))
     small = [small_layers(shape, int(rank)) for rank in ranks]

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from compress_core.statistics import statistic
 
+_STRIPS = 4  # in so many strips of rows the products above the diagonal are mostly left out
+
 
 @dataclass(frozen=True)
 class SingularVectors:
@@ -40,10 +42,20 @@ def singular_vectors(weight: Tensor, groups: int) -> SingularVectors:
     parts = torch.unflatten(weight / torch.where(largest > 0, largest, 1.0), 0, (groups, -1))
     tall = parts.shape[1] >= parts.shape[2]
     exact = parts.double()
-    squared, vectors = torch.linalg.eigh(exact.mT @ exact if tall else exact @ exact.mT)
+    squared, vectors = torch.linalg.eigh(_lower_gram(exact.mT if tall else exact))
     values, one = squared.clamp_min(0).sqrt().flip(-1), vectors.flip(-1)
     # no direction belongs to a value that is nothing but rounding
     weak = (values <= values[:, :1] * 1e-7).unsqueeze(1)
     other = (parts if tall else parts.mT) @ (one / values.unsqueeze(1)).masked_fill(weak, 0.0).float()
     left, right = (other, one.float()) if tall else (one.float(), other)
     return SingularVectors(left, values * largest.double(), right)
+
+
+def _lower_gram(rows: Tensor) -> Tensor:
+    """rows @ rows.mT [groups, n, n] as far as an eigen-decomposition reads it: on and below the diagonal."""
+    count = rows.shape[1]
+    gram = rows.new_zeros(rows.shape[0], count, count)
+    for start in range(0, count, max(1, -(-count // _STRIPS))):
+        end = min(count, start + -(-count // _STRIPS))
+        gram[:, start:end, :end] = rows[:, start:end] @ rows[:, :end].mT
+    return gram

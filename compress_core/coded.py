@@ -124,7 +124,7 @@ class Coded:
     @property
     def stores_mask(self) -> bool:
         """Whether a bit for each position and the kept values are smaller than every value."""
-        if self.kept is None:
+        if self.kept is None or self.kept_count == self.weight.numel():
             return False
         every = whole_bytes(self.weight.numel() * self.bits_for_each_value)
         sparse = whole_bytes(self.weight.numel()) + whole_bytes(self.kept_count * self.bits_for_each_value)

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.errors import Refused
 from dashboard import engine, jobs, state
 from dashboard.figures.words import in_bytes
-from dashboard.show import interval_text, number_text
+from dashboard.show import interval_text, number_text, untouched_text
 from dashboard.text import _, choose_language, current_language, languages, literal, refusal, spoken
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _name(place: DeltaGenerator, model: Model) -> None:
             )
         )
         for left in subject.untouched:
-            st.caption(f"{literal(left.name)} ({literal(spoken(left.kind))}): {literal(_(left.reason))}")
+            st.caption(untouched_text(left))
     for layer, count in subject.problems.items():
         place.error(
             _("{layer} holds {count} weights that are NaN or infinite.").format(
@@ -190,8 +190,7 @@ def _accuracy(
 
 
 def _explain(numbers: Mapping[str, Number], split: str, items: int, *, is_quick: bool) -> None:
-    if is_quick:
-        st.info(_("The first {items:,} items only; all of them are being computed.").format(items=items))
+    """Two elements, quick or not: what a longer version left over would stay on the screen."""
     names = {
         "accuracy": _("Accuracy, Wilson interval"),
         "accuracy_change": _("Change against the original, paired interval of Tango"),
@@ -202,8 +201,9 @@ def _explain(numbers: Mapping[str, Number], split: str, items: int, *, is_quick:
     rows = [(text, number_text(numbers[n]), interval_text(numbers[n])) for n, text in names.items()]
     texts, values, intervals = zip(*rows, strict=True)
     st.table({"": texts, _("value"): values, _("95 % interval"): intervals})
-    st.caption(
-        _("Measured on {items:,} items of the {split} split, the same for both models.").format(
-            items=items, split=_(split)
-        )
+    said = (
+        _("The first {items:,} items of the {split} split only; all of them are being computed.")
+        if is_quick
+        else _("Measured on {items:,} items of the {split} split, the same for both models.")
     )
+    st.caption(said.format(items=items, split=_(split)))

@@ -47,8 +47,15 @@ def knob_widget(name: str, field: FieldInfo, value: Any, key: str, on_change: Ca
     if kind is str:
         examples = [str(e) for e in field.examples or []]
         choices = examples if value in examples else [value, *examples]
-        return st.selectbox(text, choices, choices.index(value), accept_new_options=True, **said)
+        return st.selectbox(
+            text, choices, choices.index(value), format_func=_choice, accept_new_options=True, **said
+        )
     return _number(text, field, value, said)
+
+
+def _choice(written: str) -> str:
+    """A choice that is a word in the visitor's language; one with numbers, such as 2:4, as it is written."""
+    return label(written) if written.isalpha() else written
 
 
 def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) -> Any:

@@ -11,10 +11,11 @@ import streamlit as st
 
 from compress_core.errors import Refused
 from dashboard.figures.words import in_bytes
-from dashboard.text import _, literal, refusal
+from dashboard.text import _, literal, refusal, spoken
 
 if TYPE_CHECKING:
     from compress_core.measure.number import Number
+    from compress_core.subject.layers import Untouched
     from dashboard.figures.drawn import Drawn
 
 DARK = "dark"
@@ -96,3 +97,12 @@ def interval_text(number: Number) -> str:
         return f"[{number.low:,.0f}, {number.high:,.0f}]"
     signed = "+" if number.unit == "points" else ""
     return f"[{number.low:{signed}.2f}, {number.high:{signed}.2f}]"
+
+
+def untouched_text(left: Untouched) -> str:
+    """A module that is left alone and why, as Markdown; the network itself has no name."""
+    return _("Left alone: {layer} ({kind}): {reason}").format(
+        layer=literal(left.name) or _("the network itself"),
+        kind=literal(spoken(left.kind)),
+        reason=literal(_(left.reason)),
+    )

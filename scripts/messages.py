@@ -90,6 +90,7 @@ def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
             yield field.description
         if unit_of(field):
             yield unit_of(field)
+        yield from (as_words(str(example)) for example in field.examples or () if str(example).isalpha())
         if get_origin(field.annotation) is Literal:
             yield from (as_words(str(choice)) for choice in get_args(field.annotation))
 

@@ -191,6 +191,17 @@ def test_weights_that_are_not_finite_are_refused_in_their_layer_only(bad: float)
     assert compress(subject, rules(fc1=MAGNITUDE), Store()).edited["fc1"].coded[0].zeros.pruned == 24
 
 
+def test_a_network_that_insists_on_its_layer_says_that_it_cannot_be_factored() -> None:
+    class Strict(Mlp):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert isinstance(self.fc1, nn.Linear)
+            return super().forward(x)
+
+    subject = tiny_subject(seeded(Strict()), (6,))
+    with pytest.raises(Refused, match="does not run with two layers in place of one"):
+        compress(subject, rules(fc1=Setting.of("low_rank", rank=2)), Store())
+
+
 def test_a_weight_that_is_read_by_hand_is_pruned_but_not_factored() -> None:
     class ByHand(Mlp):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -351,6 +351,20 @@ def test_a_replaced_module_that_is_still_used_elsewhere_fails_instead_of_answeri
         _factored(network, _only_layer(network), 2)(torch.randn(1, 4))
 
 
+def test_a_layer_with_a_hook_is_not_factored() -> None:
+    network = seeded(nn.Sequential(nn.Linear(4, 4)))
+    network[0].register_forward_hook(lambda _module, _given, output: 2 * output)
+    with pytest.raises(Refused, match="computation of its own"):
+        _factored(network, _only_layer(network), 2)
+
+
+def test_attention_with_a_hook_is_not_factored() -> None:
+    attention = nn.MultiheadAttention(8, 2).eval()
+    attention.register_forward_pre_hook(lambda _module, given: given)
+    with pytest.raises(Refused, match="computation of its own"):
+        PlainAttention.taking_over(attention, "attention")
+
+
 def test_a_subclass_with_its_own_forward_is_not_factored() -> None:
     class Scaled(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:

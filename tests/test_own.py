@@ -125,6 +125,33 @@ class OneScore(nn.Module):
         return values.sum(1)
 
 
+class OneItem(nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        return values.view(1, 2)
+
+
+class AlwaysOne(nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        return values[:1]
+
+
+class Anger(Exception):
+    """Of a kind that nobody else knows."""
+
+
+class Angry(nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        raise Anger("no")
+
+
+def failing() -> nn.Module:
+    raise Anger
+
+
+def leaving() -> nn.Module:
+    raise SystemExit(0)
+
+
 @pytest.mark.parametrize(
     ("network", "shape", "says"),
     [
@@ -133,6 +160,9 @@ class OneScore(nn.Module):
         (nn.Linear(2, 1), (2,), "one score for each of two or more classes"),
         (OneScore(), (2,), "one score for each of two or more classes"),
         (nn.Embedding(4, 2), (2,), "Embedding|item of shape"),
+        (OneItem(), (2,), r"item of shape \[2\]"),
+        (AlwaysOne(), (2,), r"\[items, classes\], but it gave \[1, 2\]"),
+        (Angry(), (2,), r"item of shape \[2\] \(Anger: no\)"),
     ],
 )
 def test_a_network_that_is_no_classifier_of_such_items_is_refused(
@@ -156,8 +186,12 @@ def test_weights_that_do_not_fit_say_the_first_difference(state: dict[str, Tenso
 
 
 @pytest.mark.parametrize(
-    "factory", ["nowhere.at_all:f", "json:nothing", "json:loads", "json", "builtins:dict"]
-)
+    "factory",
+    [
+        "nowhere.at_all:f", "json:nothing", "json:loads", "json", "builtins:dict",
+        f"{__name__}:failing", f"{__name__}:leaving",
+    ],
+)  # fmt: skip
 def test_a_factory_that_fails_is_refused(factory: str) -> None:
     with pytest.raises(Refused):
         network_from(factory)

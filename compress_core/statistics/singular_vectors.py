@@ -46,7 +46,8 @@ def singular_vectors(weight: Tensor, groups: int) -> SingularVectors:
     values, one = squared.clamp_min(0).sqrt().flip(-1), vectors.flip(-1)
     # no direction belongs to a value that is nothing but rounding
     weak = (values <= values[:, :1] * 1e-7).unsqueeze(1)
-    other = (parts if tall else parts.mT) @ (one / values.unsqueeze(1)).masked_fill(weak, 0.0).float()
+    scaled = (one / values.unsqueeze(1)).masked_fill(weak, 0.0).float()
+    other = parts @ scaled if tall else (scaled.mT @ parts).mT
     left, right = (other, one.float()) if tall else (one.float(), other)
     return SingularVectors(left, values * largest.double(), right)
 

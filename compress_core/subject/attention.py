@@ -14,6 +14,11 @@ from compress_core.errors import Refused
 torch.backends.mha.set_fastpath_enabled(value=False)
 
 
+def is_hooked(module: nn.Module) -> bool:
+    """Whether somebody's hook watches or changes what goes in or comes out."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)  # noqa: SLF001 - asked nowhere else
+
+
 class PlainAttention(nn.Module):
     """Computes what nn.MultiheadAttention computes, calling q_proj, k_proj, v_proj and out_proj.
 
@@ -36,7 +41,7 @@ class PlainAttention(nn.Module):
     @classmethod
     def taking_over(cls, attention: nn.MultiheadAttention, name: str) -> PlainAttention:
         """The same function with layers of its own; raises Refused for the rarer variants."""
-        if type(attention).forward is not nn.MultiheadAttention.forward:
+        if type(attention).forward is not nn.MultiheadAttention.forward or is_hooked(attention):
             raise Refused(
                 "{layer} is a {kind} with a computation of its own, which our attention would lose: "
                 "prune or quantize its projections instead of factoring them.",

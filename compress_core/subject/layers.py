@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 
 from compress_core.answers import Factored
 from compress_core.errors import Refused
-from compress_core.subject.attention import PlainAttention
+from compress_core.subject.attention import PlainAttention, is_hooked
 from compress_core.texts import N_, Phrase
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -328,10 +328,10 @@ def write_factors(skeleton: nn.Module, layer: Layer, factors: Factored) -> None:
 
 
 def _refuse_unless_known(layer: Layer, module: nn.Module) -> None:
-    """A subclass with a forward of its own does more than the two layers would."""
+    """A subclass with a forward of its own, or a hook, does more than the two layers would."""
     known = (nn.Linear, nn.Embedding, *_CONVOLUTIONS, *_TRANSPOSED)
     base = next(kind for kind in known if isinstance(module, kind))
-    if type(module).forward is not base.forward or "forward" in vars(module):
+    if type(module).forward is not base.forward or "forward" in vars(module) or is_hooked(module):
         raise Refused(
             "{layer} is a {kind} with a computation of its own, which two smaller layers would lose: "
             "prune or quantize it instead.",

@@ -26,20 +26,8 @@ Shape = tuple[int, ...]
 _ITEMS_TO_CHOOSE = 1000
 """Labelled items on which the arrangements of an inferred network are told apart."""
 
-_RAISED_BY_OTHERS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-"""What code that is not ours may raise when it is imported, called or run."""
+_RAISED_BY_OTHERS = (Exception, SystemExit)
+"""What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
 
 
 def own_subject(
@@ -224,8 +212,9 @@ def _check_scale(items: Items, form: InputForm) -> None:
 
 @torch.inference_mode()
 def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
-    output = network(example)
-    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[1] < 2:
+    """From an answer to two items: one that takes a single item only could not be evaluated."""
+    output = network(example.repeat(2, *(1,) * (example.ndim - 1)))
+    if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2 or output.shape[1] < 2:
         raise Refused(
             "{name} must answer with one score for each of two or more classes, [items, classes], but it "
             "gave {got}: wrap it so that forward returns the logits.",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.text import _, literal, spoken, translated
+from dashboard.show import untouched_text
+from dashboard.text import _, literal, translated
 
 if TYPE_CHECKING:
     from compress_core.subject.subject import Split, Subject
@@ -35,11 +36,7 @@ def understood(subject: Subject) -> None:
     else:
         st.warning(_("No layer of this model can be compressed."), icon=":material/block:")
     for left in subject.untouched:
-        st.caption(
-            _("Left alone: {layer} ({kind}): {reason}").format(
-                layer=literal(left.name), kind=literal(spoken(left.kind)), reason=literal(_(left.reason))
-            )
-        )
+        st.caption(untouched_text(left))
 
 
 def _items(subject: Subject) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -18,6 +19,7 @@ from benchmarks.table import head, line_of, machine, warning
 def main(words: list[str]) -> None:
     """Run what was asked for; a line is printed as soon as it is known."""
     torch.set_num_threads(1)
+    logging.disable(logging.WARNING)  # Streamlit warns that there is no server
     print(machine(), warning(), head(), sep="\n\n", flush=True)
     for name, cases in groups().items():
         if not words or any(word in name for word in words):

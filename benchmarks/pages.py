@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamlit.logger import set_log_level
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.clock import Limit, milliseconds
@@ -24,7 +23,6 @@ _STEPS = [Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=4)]
 
 def cases(size: Size) -> Iterator[Limit]:
     """Tune with many layers, then every page on the largest sample model."""
-    set_log_level("ERROR")  # it warns that there is no server
     own = many_linears(size)
     layers = [layer.name for layer in own.layers]
     app = _opened(OWN + own.digest[:12], layers, own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -36,6 +37,9 @@ def footer() -> None:
     )
     if chosen is not None and chosen != current_language():
         choose_language(chosen)
+        workspace = state.current()
+        if workspace is not None:  # a box with a key keeps showing its choice in the old language
+            state.keep(replace(workspace, version=workspace.version + 1))
         st.rerun()
 
 
@@ -158,17 +162,17 @@ def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
 
     subject = model.subject
     if SPLIT not in subject.splits:
-        _accuracy(place, None, SPLIT, 0, is_quick=False)
+        _accuracy(place, model, None, 0, is_quick=False)
         return
     split = subject.split(SPLIT)
     if not engine.is_evaluated(model, split) and len(split) > engine.QUICK_ITEMS:
         quick = engine.quick_numbers(model, split)
-        _accuracy(place, quick.numbers, split.name, quick.items, is_quick=True)
-    _accuracy(place, evaluate(model, split, engine.store()), split.name, len(split), is_quick=False)
+        _accuracy(place, model, quick.numbers, quick.items, is_quick=True)
+    _accuracy(place, model, evaluate(model, split, engine.store()), len(split), is_quick=False)
 
 
 def _accuracy(
-    place: DeltaGenerator, numbers: Mapping[str, Number] | None, split: str, items: int, *, is_quick: bool
+    place: DeltaGenerator, model: Model, numbers: Mapping[str, Number] | None, items: int, *, is_quick: bool
 ) -> None:
     with place.container():
         if numbers is None:
@@ -179,14 +183,14 @@ def _accuracy(
         heading = (
             _("Accuracy on {split}, N = {items:,}") if labelled else _("Churn on {split}, N = {items:,}")
         )
-        st.caption(heading.format(split=_(split), items=items) + (" …" if is_quick else ""))
+        st.caption(heading.format(split=_(SPLIT), items=items) + (" …" if is_quick else ""))
         shown = numbers["accuracy"] if labelled else numbers["churn"]
         change = numbers["accuracy_change"]
         label = number_text(shown)
-        if labelled:
+        if labelled and model.edited:
             label += f" · {number_text(change)} {interval_text(change)}"
         with st.popover(label, width="stretch"):
-            _explain(numbers, split, items, is_quick=is_quick)
+            _explain(numbers, SPLIT, items, is_quick=is_quick)
 
 
 def _explain(numbers: Mapping[str, Number], split: str, items: int, *, is_quick: bool) -> None:

@@ -20,7 +20,7 @@ st.title(_("Who is hurt?"))
 with refusals():
     split = subject.split("validation")
     compared = compare(model, split, engine.store())
-    behaviour_view.verdict(compared, split, edited=model.edited)
+    behaviour_view.verdict(compared, split, edited=bool(model.edited))
     if not model.edited:
         st.info(_("Both models are the same so far: move a slider on Tune."), icon=":material/info:")
 

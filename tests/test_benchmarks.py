@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from benchmarks import groups
 from benchmarks.clock import Case, Held, Limit, Side, Spread, Timed, assert_agree
@@ -13,6 +14,7 @@ from benchmarks.networks import FULL, TINY, ResNet50, resnet50
 from benchmarks.table import line_of
 from benchmarks.visitor import sparsity_of
 from compress_core.measure.evaluate import recording_of
+from compress_core.measure.replay import record, replay
 from compress_core.store import Store
 
 COMPARED = ("pruning", "quantizing", "ranks", "answers")
@@ -83,3 +85,22 @@ def test_lines_say_whether_goals_and_limits_were_reached() -> None:
     slow = Timed(Case("slider", same, same, torch.equal, goal=40), ten, one, ten)
     assert line_of(slow).endswith("| >= 40.0x | NO |")
     assert line_of(Held(Limit("page", "ms", float, 300), ten)).endswith("| <= 300 ms | yes |")
+
+
+class _ChangedInVain(nn.Module):
+    """Its second layer runs and changes nothing of what it returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.idle = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.used(x)
+        self.idle(x)
+        return logits
+
+
+def test_change_without_effect_is_answered_with_real_outputs() -> None:
+    network, items = _ChangedInVain().eval().requires_grad_(requires_grad=False), torch.randn(5, 4)
+    recording = record(network, [items], ["used.weight", "idle.weight"], 2**20)
+    assert torch.equal(replay(network, recording, ["idle.weight"])[0], network(items))

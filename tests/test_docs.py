@@ -17,6 +17,7 @@ def test_architecture_names_every_runtime_dependency_with_a_reason() -> None:
     described = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     listed = declared[declared.index("dependencies = [") :].split("]")[0]
-    names = [line.strip(' ",').split(">")[0].split("=")[0] for line in listed.splitlines()[1:] if line.strip()]
+    lines = (line.strip(' ",') for line in listed.splitlines()[1:])
+    names = [line.split(">")[0].split("=")[0] for line in lines if line]
     assert names
-    assert [name for name in names if name and f"{name}" not in described] == []
+    assert [name for name in names if name and name not in described] == []

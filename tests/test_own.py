@@ -140,7 +140,7 @@ class Anger(Exception):
 
 
 class Angry(nn.Module):
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, _values: Tensor) -> Tensor:
         raise Anger("no")
 
 
@@ -195,6 +195,14 @@ def test_weights_that_do_not_fit_say_the_first_difference(state: dict[str, Tenso
 def test_a_factory_that_fails_is_refused(factory: str) -> None:
     with pytest.raises(Refused):
         network_from(factory)
+
+
+def compiled() -> nn.Module:
+    return torch.compile(cnn())
+
+
+def test_a_compiled_network_is_taken_as_it_was_written() -> None:
+    assert isinstance(network_from(f"{__name__}:compiled"), nn.Sequential)
 
 
 def test_items_become_the_validation_split() -> None:

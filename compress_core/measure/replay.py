@@ -365,7 +365,7 @@ def _run_from(network: nn.Module, recording: Recording, cut: Cut, index: int) ->
     except _ReadAfterAllError:
         return None
     else:
-        return result
+        return None if isinstance(result, _Unread) else result
     finally:
         for module, before in own:
             if before is None:

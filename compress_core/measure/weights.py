@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compress_core.coded import Zeros
+from compress_core.coded import Coded, Zeros
 from compress_core.measure.cost import layer_costs
 from compress_core.model import Model
+from compress_core.select import Above
 from compress_core.store import Store
 from compress_core.subject.layers import Layer, read_matrix
 
@@ -21,7 +22,8 @@ class LayerWeights:
     """One layer before and after, as it is applied: factors are multiplied out.
 
     before, after [out, in * k]; nonzero [out, in * k] bool; error [out], squared change over squared
-    size of each output channel, NaN where a channel had no weight; levels: those of the first row.
+    size of each output channel, NaN where a channel had no weight; levels: those of the first row;
+    threshold: the smallest size that pruning left, as it was before any rounding.
     """
 
     layer: Layer
@@ -30,6 +32,7 @@ class LayerWeights:
     nonzero: NDArray[np.bool_]
     zeros: Zeros
     levels: NDArray[np.float32] | None
+    threshold: float | None
 
     @property
     def error(self) -> NDArray[np.float64]:
@@ -37,13 +40,6 @@ class LayerWeights:
         moved = np.square(self.after.astype(np.float64) - self.before).sum(axis=1)
         error: NDArray[np.float64] = np.divide(moved, size, out=np.full_like(size, np.nan), where=size > 0)
         return error
-
-    @property
-    def threshold(self) -> float | None:
-        """The smallest magnitude left, None where nothing is zero or nothing is left."""
-        if self.nonzero.all() or not self.nonzero.any():
-            return None
-        return float(np.abs(self.after[self.nonzero]).min())
 
 
 def layer_weights(model: Model, name: str) -> LayerWeights:
@@ -55,7 +51,18 @@ def layer_weights(model: Model, name: str) -> LayerWeights:
     edited = model.edited.get(name)
     coded = edited.coded[0] if edited is not None and not edited.is_factored else None
     levels = None if coded is None or coded.quantised is None else coded.quantised.levels.levels().numpy()
-    return LayerWeights(layer, before.numpy(), after.numpy(), (after != 0).numpy(), cost.zeros, levels)
+    return LayerWeights(
+        layer, before.numpy(), after.numpy(), (after != 0).numpy(), cost.zeros, levels, _threshold(coded)
+    )
+
+
+def _threshold(coded: Coded | None) -> float | None:
+    """The smallest |weight| that stays; None where size did not decide, or nothing is pruned or left."""
+    if coded is None or not isinstance(coded.kept, Above) or not coded.kept.scores.absolute:
+        return None
+    if coded.kept_count in {0, coded.weight.numel()}:
+        return None
+    return float(coded.weight[coded.kept.mask].abs().min())
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,7 +107,7 @@ def split_of(items: Items, form: InputForm, classes: int) -> Split:
 def network_from(factory: str) -> nn.Module:
     """The network that package.module:factory makes; raises Refused whatever goes wrong in there."""
     try:
-        return build(factory)
+        return _uncompiled(build(factory))
     except Refused:
         raise
     except _RAISED_BY_OTHERS as error:
@@ -116,6 +116,12 @@ def network_from(factory: str) -> nn.Module:
             factory=factory,
             reason=_in_short(error),
         ) from error
+
+
+def _uncompiled(network: nn.Module) -> nn.Module:
+    """What torch.compile was given: compiled code runs past whoever watches the layers."""
+    inside = network._modules.get("_orig_mod")  # noqa: SLF001 - the name that its state dict shows too
+    return network if inside is None else inside
 
 
 def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:

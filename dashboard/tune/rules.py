@@ -13,7 +13,7 @@ from compress_core.recipe import Setting
 from compress_core.subject.subject import Subject
 from compress_core.technique import Stage
 from dashboard import state
-from dashboard.text import _, label
+from dashboard.text import _, current_language, label
 from dashboard.tune.steps import FIRST_CHOICE, names_of, set_step, sparsity_of
 
 EVERY = "*"
@@ -31,7 +31,7 @@ def draw(workspace: state.Workspace, subject: Subject) -> None:
         [EVERY, *kinds],
         format_func=lambda p: _("all unlocked") if p == EVERY else kinds.get(p, p),
         accept_new_options=True,
-        key="rules.match",
+        key=f"rules.match.{current_language()}",
         help=_("A kind of layer, or a pattern of names such as conv* of your own."),
     )
     names = [n for n in matching(subject, pattern or EVERY) if n not in workspace.locked]
@@ -60,7 +60,9 @@ def _criteria() -> list[str]:
 def _prune(place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str) -> None:
     now = {sparsity_of(step_of(workspace.recipe, name, Stage.PRUNE)) for name in names}
     with place:
-        criterion = st.selectbox(_("Criterion"), _criteria(), format_func=label, key="rules.criterion")
+        criterion = st.selectbox(
+            _("Criterion"), _criteria(), format_func=label, key=f"rules.criterion.{current_language()}"
+        )
         scope = st.segmented_control(
             _("Share counted in"),
             ["network", "layer"],
@@ -93,7 +95,10 @@ def _bits(place: DeltaGenerator, workspace: state.Workspace, names: list[str], k
     now = {getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in steps}
     with place:
         quantizer = st.selectbox(
-            _("Quantizer"), names_of(Stage.QUANTIZE), format_func=label, key="rules.quantizer"
+            _("Quantizer"),
+            names_of(Stage.QUANTIZE),
+            format_func=label,
+            key=f"rules.quantizer.{current_language()}",
         )
         st.select_slider(
             _("Bits"),

@@ -63,9 +63,10 @@ def sparsity_of(setting: Setting | None) -> float:
 
 
 def reset(layers: Iterable[str]) -> None:
-    """Take every step of some layers out."""
+    """Take every step of some layers out, but of locked ones."""
     workspace = state.required()
-    state.keep(state.edited(workspace, without_layers(workspace.recipe, layers)))
+    free = [layer for layer in layers if layer not in workspace.locked]
+    state.keep(state.edited(workspace, without_layers(workspace.recipe, free)))
 
 
 def same_for(source: str, layers: Iterable[str]) -> None:

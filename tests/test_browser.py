@@ -90,10 +90,10 @@ class Visit:
 
     def accuracy(self) -> str:
         """What the header says once all items were computed."""
-        button = self.page.locator(".st-key-slimscope_header").get_by_role("button").filter(has_text="points")
-        expect(button).to_be_visible(timeout=PATIENCE)
-        expect(self.page.get_by_text("N = 6,000").first).to_be_visible(timeout=PATIENCE)
-        return button.inner_text()
+        header = self.page.locator(".st-key-slimscope_header")
+        expect(header.get_by_text("N = 6,000")).to_be_visible()
+        expect(header.get_by_text("…")).to_have_count(0)
+        return header.get_by_text(re.compile(r"^\d+\.\d+ %")).inner_text()
 
     def size(self) -> str:
         header = self.page.locator(".st-key-slimscope_header")

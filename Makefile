@@ -21,7 +21,7 @@ test:
 	@$(BIN) scripts/browser.py
 	$(BIN) -m ruff format --check .
 	$(BIN) -m ruff check .
-	$(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts
+	$(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts benchmarks
 	$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -116,6 +116,11 @@ class Resolved:
         content = [[name, [s.as_json() for s in steps]] for name, steps in self.layers]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
+    @cached_property
+    def yaml(self) -> str:
+        """The canonical form as a YAML file."""
+        return self.as_recipe().as_yaml()
+
     def as_recipe(self) -> Recipe:
         """The canonical form as a recipe with one rule for each layer; it resolves to itself."""
         return Recipe(tuple(Rule(_escaped(name), steps) for name, steps in self.layers))
@@ -126,7 +131,18 @@ def _escaped(name: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML in which 2:4 is a pattern, not the number 124 in base 60, and nothing is a date."""
+    """Plain YAML in which 2:4 is a pattern, not the number 124 in base 60, and nothing is a date.
+
+    What stands twice in a mapping is refused: the first of them would be lost without a word.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 _OF_ELEVEN = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")}

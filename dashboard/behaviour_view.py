@@ -8,7 +8,9 @@ import streamlit as st
 from compress_core.measure.compare import MARGIN_POINTS, Comparison
 from compress_core.measure.number import Number
 from compress_core.subject.subject import Split, Subject
-from dashboard.figures.drawn import as_csv
+from dashboard import engine
+from dashboard.figures.confidence import reliability
+from dashboard.figures.drawn import Drawn, as_csv
 from dashboard.figures.pictures import item_image
 from dashboard.show import interval_text, number_text
 from dashboard.text import _, literal
@@ -67,10 +69,11 @@ def _tile(place: st.delta_generator.DeltaGenerator, name: str, number: Number) -
         st.caption(said or " ")
 
 
-def calibration_errors(compared: Comparison) -> dict[str, float | None]:
-    """ECE of both models, for the figure."""
+def calibration(compared: Comparison, *, dark: bool) -> Drawn:
+    """The reliability diagram with the calibration error of both models."""
     before = Comparison(compared.before, compared.before).numbers["ece"].value
-    return {"ece_before": before, "ece_after": compared.numbers["ece"].value}
+    after = compared.numbers["ece"].value
+    return reliability(compared.reliability(), ece_before=before, ece_after=after, dark=dark)
 
 
 def gallery(compared: Comparison, subject: Subject, split: Split) -> None:
@@ -118,14 +121,22 @@ def _pictures(items: pd.DataFrame, subject: Subject, split: Split) -> None:
     columns = st.columns(ACROSS)
     for place, row in enumerate(items.to_dict("records")):
         column, item = columns[place % ACROSS], int(row["item"])
-        picture = subject.input.raw(split.inputs[item : item + 1])[0].numpy()
         before, after = _class_name(subject, row["before"]), _class_name(subject, row["after"])
         label = "" if pd.isna(row["label"]) else _class_name(subject, row["label"])
         alternative = _("item {item}, label {label}: {before} before, {after} now").format(
             item=item, label=label or "?", before=before, after=after
         )
-        column.image(item_image(picture, low=0, high=1), width="stretch", alt=alternative)
+        column.image(_png(subject, split, item), width="stretch", alt=alternative)
         column.caption(literal(alternative))
+
+
+def _png(subject: Subject, split: Split, item: int) -> bytes:
+    """An item as a picture, encoded once."""
+
+    def make() -> bytes:
+        return item_image(subject.input.raw(split.inputs[item : item + 1])[0].numpy(), low=0, high=1)
+
+    return engine.store().get(f"picture:{split.digest}:{item}", make, len)
 
 
 def _class_name(subject: Subject, number: int) -> str:

@@ -95,7 +95,7 @@ def _recipe(place: DeltaGenerator, workspace: state.Workspace) -> None:
         if changed:
             st.markdown(_("sha-256 of the resolved recipe:"))
             st.code(workspace.recipe.sha, language=None, wrap_lines=True)
-            st.code(workspace.recipe.as_recipe().as_yaml(), language="yaml")
+            st.code(workspace.recipe.yaml, language="yaml")
         else:
             st.markdown(_("Nothing has been changed yet: move a slider on Tune."))
 

@@ -124,19 +124,8 @@ def _how_far(found: Info) -> str:
     if found.progress is None:
         return _("Starting")
     done = _("{done:,} of {total:,}").format(done=found.progress.done, total=found.progress.total)
-    parts = [done, note_text(found.progress.note), _time_left(found.seconds_left)]
+    parts = [done, _(found.progress.note), _time_left(found.seconds_left)]
     return " · ".join(part for part in parts if part)
-
-
-def note_text(note: str) -> str:
-    """What a worker says it is doing, in the visitor's language."""
-    known = {
-        "before compression": _("before compression"),
-        "after compression": _("after compression"),
-        "noise floor": _("noise floor"),
-        "random floor": _("random floor"),
-    }
-    return known.get(note, note)
 
 
 def _time_left(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from compress_core.errors import Refused
 from dashboard.figures.words import in_bytes
-from dashboard.text import _, literal, refusal, spoken
+from dashboard.text import _, current_language, literal, refusal, spoken
 
 if TYPE_CHECKING:
     from compress_core.measure.number import Number
@@ -24,6 +24,14 @@ DARK = "dark"
 def is_dark() -> bool:
     """Whether the visitor's theme is dark."""
     return st.context.theme.type == DARK
+
+
+def kept(name: str, content: str, make: Callable[[], Drawn]) -> Drawn:
+    """A figure, made once for each content, theme and language; a page draws it on every run."""
+    from dashboard import engine
+
+    key = f"figure:{name}:{content}:{is_dark()}:{current_language()}"
+    return engine.store().get(key, make, lambda _: 2**19)
 
 
 def figure(drawn: Drawn, key: str, *, selectable: bool = False) -> object:

@@ -19,7 +19,7 @@ from dashboard.figures.size import Bytes, bytes_by_item
 from dashboard.figures.sparsity import sparsity_within
 from dashboard.figures.spectrum import spectrum
 from dashboard.figures.weights import error_by_channel, weight_histograms
-from dashboard.show import figure
+from dashboard.show import figure, kept
 from dashboard.text import _
 
 WINDOW = "slimscope.weights.window"
@@ -72,20 +72,24 @@ def _bytes(model: Model) -> Bytes:
 def detail(weights: LayerWeights, model: Model, *, dark: bool) -> None:
     """One layer: where its zeros are, its values before and after, its channels, its spectrum."""
     name = weights.layer.name
+    seen = f"{model.key}:{name}"
     left, right = st.columns(2, gap="medium")
     with left:
-        _inside(weights, dark=dark)
-        error = error_by_channel(name, weights.error, dark=dark)
+        _inside(weights, seen, dark=dark)
+        error = kept("error", seen, lambda: error_by_channel(name, weights.error, dark=dark))
         figure(error, f"weights.error.{name}")
     with right:
         log_counts = st.toggle(_("Count on a logarithmic scale"), key="weights.log")
-        figure(_histograms(weights, log_counts=log_counts, dark=dark), f"weights.histogram.{name}")
+        drawn = kept(
+            f"histogram:{log_counts}", seen, lambda: _histograms(weights, log_counts=log_counts, dark=dark)
+        )
+        figure(drawn, f"weights.histogram.{name}")
         if weights.layer.highest_rank > 1:
-            figure(_spectrum(weights, model, dark=dark), f"weights.spectrum.{name}")
+            drawn = kept("spectrum", seen, lambda: _spectrum(weights, model, dark=dark))
+            figure(drawn, f"weights.spectrum.{name}")
 
 
-def _inside(weights: LayerWeights, *, dark: bool) -> None:
-    kept = weights.nonzero
+def _inside(weights: LayerWeights, seen: str, *, dark: bool) -> None:
     stored = st.session_state.get(WINDOW)
     window = stored[1] if stored and stored[0] == weights.layer.name else None
     st.button(
@@ -95,12 +99,15 @@ def _inside(weights: LayerWeights, *, dark: bool) -> None:
         on_click=lambda: st.session_state.pop(WINDOW, None),
         key="weights.whole",
     )
-    drawn = sparsity_within(weights.layer.name, kept, window=window, dark=dark)
+    name = weights.layer.name
+    drawn = kept(
+        f"inside:{window}", seen, lambda: sparsity_within(name, weights.nonzero, window=window, dark=dark)
+    )
     event = figure(drawn, f"weights.inside.{weights.layer.name}.{window}", selectable=True)
     for point in points_of(event)[:1]:
         place = clicked(point)
         if len(place) == 4 and place != _corners(window):
-            st.session_state[WINDOW] = (weights.layer.name, _around(Window(*place), kept.shape))
+            st.session_state[WINDOW] = (weights.layer.name, _around(Window(*place), weights.nonzero.shape))
             st.rerun()
 
 

@@ -7,8 +7,8 @@ import streamlit as st
 from compress_core.measure.evaluate import compare
 from dashboard import behaviour_view, engine, state
 from dashboard.figures.behaviour import flips_matrix, per_class_change
-from dashboard.figures.confidence import confidence_drift, reliability
-from dashboard.show import figure, is_dark, refusals
+from dashboard.figures.confidence import confidence_drift
+from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _
 
 workspace = state.on_page()
@@ -20,20 +20,25 @@ st.title(_("Who is hurt?"))
 with refusals():
     split = subject.split("validation")
     compared = compare(model, split, engine.store())
+    seen = f"{model.key}:{split.digest}"
     behaviour_view.verdict(compared, split, edited=bool(model.edited))
     if not model.edited:
         st.info(_("Both models are the same so far: move a slider on Tune."), icon=":material/info:")
 
     left, right = st.columns(2, gap="medium")
     with left:
-        figure(flips_matrix(compared.flips(), subject.classes, dark=dark), "behaviour.flips")
+        drawn = kept("flips", seen, lambda: flips_matrix(compared.flips(), subject.classes, dark=dark))
+        figure(drawn, "behaviour.flips")
     with right:
-        figure(confidence_drift(compared.confidence_pairs(), dark=dark), "behaviour.confidence")
+        drawn = kept("drift", seen, lambda: confidence_drift(compared.confidence_pairs(), dark=dark))
+        figure(drawn, "behaviour.confidence")
     if compared.has_labels:
         left, right = st.columns(2, gap="medium")
         with left:
-            figure(per_class_change(compared.per_class(), subject.classes, dark=dark), "behaviour.classes")
+            classes = subject.classes
+            drawn = kept("classes", seen, lambda: per_class_change(compared.per_class(), classes, dark=dark))
+            figure(drawn, "behaviour.classes")
         with right:
-            errors = behaviour_view.calibration_errors(compared)
-            figure(reliability(compared.reliability(), **errors, dark=dark), "behaviour.reliability")
+            drawn = kept("reliability", seen, lambda: behaviour_view.calibration(compared, dark=dark))
+            figure(drawn, "behaviour.reliability")
     behaviour_view.gallery(compared, subject, split)

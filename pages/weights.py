@@ -7,7 +7,7 @@ import streamlit as st
 from compress_core.measure.weights import channel_sparsity, layer_weights
 from dashboard import engine, state
 from dashboard.figures.sparsity import dead_channels, sparsity_by_channel
-from dashboard.show import figure, is_dark
+from dashboard.show import figure, is_dark, kept
 from dashboard.text import _
 from dashboard.weights_view import after_click, chosen_layer, detail, sizes
 
@@ -22,13 +22,16 @@ if not model.edited:
 channels = channel_sparsity(model, engine.store())
 overview, bytes_now = st.columns([1.25, 1], gap="medium")
 with overview:
-    clicked = figure(sparsity_by_channel(channels.shares, dark=dark), "weights.channels", selectable=True)
+    drawn = kept("channels", model.key, lambda: sparsity_by_channel(channels.shares, dark=dark))
+    clicked = figure(drawn, "weights.channels", selectable=True)
     after_click(clicked, list(channels.shares))
 with bytes_now:
-    figure(sizes(model, dark=dark), "weights.bytes")
+    figure(kept("bytes", model.key, lambda: sizes(model, dark=dark)), "weights.bytes")
     if channels.dead.any():
         names = list(channels.shares)
-        figure(dead_channels(names, channels.dead, channels.channels, dark=dark), "weights.dead")
+        dead = channels.dead
+        drawn = kept("dead", model.key, lambda: dead_channels(names, dead, channels.channels, dark=dark))
+        figure(drawn, "weights.dead")
 
 name = chosen_layer(state.required())
-detail(layer_weights(model, name), model, dark=dark)
+detail(layer_weights(model, name, engine.store()), model, dark=dark)

@@ -403,7 +403,7 @@ def test_weights_before_and_after_are_those_that_are_applied(everything: Subject
     model = compress(everything, Recipe(matching), Store())
     sparsity = channel_sparsity(model, Store())
     for layer in everything.layers:
-        shown = layer_weights(model, layer.name)
+        shown = layer_weights(model, layer.name, Store())
         assert shown.before.shape == shown.after.shape == (layer.rows, layer.columns)
         assert torch.equal(torch.from_numpy(shown.after), model.values(layer.name))
         assert sparsity.shares[layer.name].tolist() == pytest.approx((shown.after == 0).mean(axis=1))

@@ -428,6 +428,7 @@ def test_help_and_models_never_load_torch() -> None:
         (("evaluate", "tabular", "unknown_knob.yaml"), "magnitude has no knob ratio"),
         (("evaluate", "tabular", "--step", "fc1"), "A step is written"),
         (("evaluate", "tabular", "--step", "fc1: magnitude 0.9"), "A step is written"),
+        (("evaluate", "tabular", "--step", "fc1: uniform bits=4 bits=8"), "A step is written"),
         (("evaluate", "tabular", "--step", "fc1: magnitud"), "did you mean magnitude"),
         (("evaluate", "tabular", "--step", "fc1: magnitude sparsity=2"), "sparsity"),
         (("evaluate", "tabular", "--step", "fc1: magnitude sparsity=NaN"), "sparsity"),

@@ -65,6 +65,8 @@ ERRORS = {
     "layers: !!python/object:os.system {}": "The recipe is not valid YAML (could not determine a constructor",
     "when: 2001-99-99": "A recipe has no section 'when'",
     "[" * 1500: "The recipe is not valid YAML",
+    "layers: []\nlayers: []": "The recipe is not valid YAML (layers twice in",
+    steps_of_fc1("{technique: uniform, bits: 4, bits: 8}"): "The recipe is not valid YAML (bits twice in",
     rules("{match: fc9, steps: [magnitude]}"): (
         "No layer matches 'fc9'; the layers are conv1, conv2, fc1, fc2: correct the name."
     ),

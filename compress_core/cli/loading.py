@@ -206,7 +206,9 @@ def _parse_step(step: str) -> tuple[str, dict[str, object]]:
     """Split 'fc1: magnitude sparsity=0.9' into the pattern of the layer and the step as in a file."""
     match, colon, rest = step.partition(":")
     technique, *knobs = rest.split() or [""]
-    if not (colon and match.strip() and technique) or any("=" not in knob for knob in knobs):
+    names = [knob.partition("=")[0] for knob in knobs]
+    unclear = len(set(names)) < len(names) or any("=" not in knob for knob in knobs)
+    if not (colon and match.strip() and technique) or unclear:
         raise Refused(
             "A step is written 'LAYER: TECHNIQUE KNOB=VALUE ...', as in 'fc1: magnitude sparsity=0.9', "
             "but got {got!r}: correct it.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pandas as pd
 
@@ -59,6 +60,7 @@ class LayerCost:
     rank: int | None
 
 
+@lru_cache(maxsize=64)
 def layer_costs(model: Model) -> tuple[LayerCost, ...]:
     """The cost of every layer, in module order."""
     return tuple(_layer_cost(model, layer) for layer in model.subject.layers)

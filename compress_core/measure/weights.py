@@ -42,8 +42,16 @@ class LayerWeights:
         return error
 
 
-def layer_weights(model: Model, name: str) -> LayerWeights:
+def layer_weights(model: Model, name: str, store: Store) -> LayerWeights:
     """One layer's weights before and after."""
+    return store.get(
+        f"weights:{model.key}:{name}",
+        lambda: _layer_weights(model, name),
+        lambda w: w.before.nbytes + w.after.nbytes + w.nonzero.nbytes,
+    )
+
+
+def _layer_weights(model: Model, name: str) -> LayerWeights:
     layer = model.subject.layer(name)
     before = read_matrix(model.subject.network, layer)
     after = model.values(name)

@@ -18,7 +18,7 @@ from compress_core.measure.similarity import MEASURES
 from compress_core.progress import result_of
 from compress_core.store import digest
 from dashboard import engine
-from dashboard.explain.words import reason_text, what_a_map_says, what_floors_say
+from dashboard.explain.words import what_a_map_says, what_floors_say
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.explain import attribution_bars, blink, maps_side_by_side
 from dashboard.figures.similarity import measure_names
@@ -152,7 +152,7 @@ def _similarity(found: Explanation) -> None:
     )
     reason = found.items["reason"].iloc[0]
     if reason is not None:
-        st.caption(_("Not measured: {reason}.").format(reason=literal(reason_text(reason))))
+        st.caption(_("Not measured: {reason}.").format(reason=literal(_(reason))))
     st.caption(what_floors_say())
 
 

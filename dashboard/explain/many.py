@@ -17,7 +17,7 @@ from compress_core.worker.job import Job
 from compress_core.worker.tasks.explain import EXPLAIN, ExplainKnobs, ManyExplained
 from dashboard import engine, jobs, state
 from dashboard.explain import gallery
-from dashboard.explain.words import reason_text, verdict, what_floors_say
+from dashboard.explain.words import verdict, what_floors_say
 from dashboard.figures.similarity import measure_names, similarity_summary
 from dashboard.show import figure, is_dark
 from dashboard.text import _, label, literal
@@ -165,7 +165,7 @@ def _medians(result: ManyExplained) -> None:
     if missing["not_measured"]:
         st.caption(
             _("{count:,} items were not measured, mostly because {reason}.").format(
-                count=int(missing["not_measured"]), reason=literal(reason_text(str(missing["reason"])))
+                count=int(missing["not_measured"]), reason=literal(_(str(missing["reason"])))
             )
         )
 

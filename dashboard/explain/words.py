@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from compress_core.measure.similarity import NotMeasured
 from dashboard.text import _
 
 
@@ -29,18 +28,6 @@ def what_floors_say() -> str:
         "nothing can be expected to come closer. The random floor is the original against a network with "
         "shuffled weights: that much likeness is chance."
     )
-
-
-def reason_text(reason: str) -> str:
-    """Why maps were not compared, in the visitor's language."""
-    known = {
-        NotMeasured.TOO_SMALL.value: _("fewer than two input values differ from the baseline"),
-        NotMeasured.NOT_FINITE.value: _("a map holds values that are not finite"),
-        NotMeasured.CONSTANT_BEFORE.value: _("the original's map is the same everywhere"),
-        NotMeasured.CONSTANT_AFTER.value: _("the map compared with the original's is the same everywhere"),
-        NotMeasured.NO_NEIGHBOURS.value: _("the measure needs an image of at least 3 x 3 pixels"),
-    }
-    return known.get(reason, reason)
 
 
 def verdict(median: float, noise: float, random: float) -> str:

@@ -28,7 +28,7 @@ def draw(workspace: state.Workspace, subject: Subject) -> None:
 
 
 def _yaml(workspace: state.Workspace) -> None:
-    text = workspace.recipe.as_recipe().as_yaml()
+    text = workspace.recipe.yaml
     key = f"recipe.text.{workspace.version}.{workspace.recipe.sha[:12]}"
     typed = st.text_area(_("Change it here, or paste another"), text, key=key, height=220)
     apply, download, upload = st.columns([1, 1, 2], vertical_alignment="bottom")
@@ -57,7 +57,7 @@ def _apply(text: str) -> None:
 
 def as_python(workspace: state.Workspace, subject: Subject) -> str:
     """A program that does what the page did."""
-    recipe = workspace.recipe.as_recipe().as_yaml().rstrip().replace("\\", "\\\\")
+    recipe = workspace.recipe.yaml.rstrip().replace("\\", "\\\\")
     imports, load = _SAMPLE
     if workspace.model.startswith(state.OWN):
         imports, load = _OWN

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+# Real values of a recipe are rounded to this: it takes out 0.1 + 0.2, and no share that anybody means.
+FINEST = 1e-6
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -16,7 +19,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Step:
-    """The distance between two places of a real knob; recipes are rounded to it."""
+    """The distance between two places of a real knob on a page; a recipe may be finer."""
 
     size: float
 

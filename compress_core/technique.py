@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails, PydanticKnownError
 
 from compress_core.answers import Factored, Pruned, Quantised, Scores
 from compress_core.errors import Refused, shortened
-from compress_core.knobs import Step, Strict, Unit
+from compress_core.knobs import FINEST, Step, Strict, Unit
 from compress_core.select import Selection
 from compress_core.texts import Phrase
 
@@ -85,19 +85,18 @@ class Technique:
         return self.knobs.model_construct(**snapped)
 
     def _snapped(self, knob: str, value: object) -> object:
-        """The nearest place of a real knob; a value next to a bound that is itself excluded moves inside."""
+        """A real value without the noise of its last digits; beside an excluded bound it moves inside."""
         field = self.knobs.model_fields[knob]
-        step = step_of(field)
-        if step is None or not isinstance(value, float):
+        if not isinstance(value, float):
             return value
-        place = round(value / step)
+        place = round(value / FINEST)
         for bound in field.metadata:
             match bound:
-                case Gt(gt=float() | int() as limit) if place * step <= limit:
+                case Gt(gt=float() | int() as limit) if place * FINEST <= limit:
                     place += 1
-                case Lt(lt=float() | int() as limit) if place * step >= limit:
+                case Lt(lt=float() | int() as limit) if place * FINEST >= limit:
                     place -= 1
-        return round(place * step, 10)
+        return round(place * FINEST, 10)
 
 
 def step_of(field: FieldInfo) -> float | None:

@@ -155,9 +155,14 @@ def test_a_pattern_has_one_form_with_and_without_its_sparsity():
     assert Setting.of("magnitude", **dict(with_it.knobs)) == with_it
 
 
+def test_a_share_finer_than_the_slider_stays_and_noise_in_the_last_digits_goes():
+    assert Setting.of("magnitude", sparsity=0.9995).as_json()["sparsity"] == 0.9995
+    assert Setting.of("magnitude", sparsity=0.1 + 0.2).as_json()["sparsity"] == 0.3
+
+
 def test_a_value_beside_an_excluded_bound_snaps_to_a_place_that_is_allowed():
-    energy = Setting.of("low_rank", energy=0.0001)
-    assert energy.as_json() == {"technique": "low_rank", "energy": 0.001}
+    energy = Setting.of("low_rank", energy=1e-9)
+    assert energy.as_json() == {"technique": "low_rank", "energy": 1e-6}
     assert Setting.of("low_rank", **dict(energy.knobs)) == energy
 
 

@@ -25,13 +25,13 @@ with overview:
     drawn = kept("channels", model.key, lambda: sparsity_by_channel(channels.shares, dark=dark))
     clicked = figure(drawn, "weights.channels", selectable=True)
     after_click(clicked, list(channels.shares))
-with bytes_now:
-    figure(kept("bytes", model.key, lambda: sizes(model, dark=dark)), "weights.bytes")
     if channels.dead.any():
         names = list(channels.shares)
         dead = channels.dead
         drawn = kept("dead", model.key, lambda: dead_channels(names, dead, channels.channels, dark=dark))
         figure(drawn, "weights.dead")
+with bytes_now:
+    figure(kept("bytes", model.key, lambda: sizes(model, dark=dark)), "weights.bytes")
 
 name = chosen_layer(state.required())
 detail(layer_weights(model, name, engine.store()), model, dark=dark)

@@ -32,7 +32,7 @@ PRODUCT = [
     for path in ([ROOT / "app.py"] if wing == "app" else sorted((ROOT / wing).rglob("*.py")))
     if path.exists()
 ]
-MACHINE_PATH = re.compile(rb"(?<![\w.~/])/(?:root|Users/\w+|home/\w+|work/\w+|opt/\w+)\b")
+MACHINE_PATH = re.compile(rb"(?<![\w.~/])/(?:root|Users/\w+|home/\w+|work/\w+|opt/\w+|tmp/\w+)\b")
 REGISTRY_HOST = re.compile(
     rb"\b(?:pypi\.(?:org|python\.org)|pythonhosted\.org|download\.pytorch\.org|registry\.npmjs\.org|cdn\.jsdelivr\.net)\b"
 )

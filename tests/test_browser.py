@@ -196,12 +196,14 @@ def test_item_is_explained_before_and_after(address: str, visit: Visit) -> None:
     page.get_by_role("link", name="Explain").click()
     expect(page.get_by_role("heading", name="Does it still look at the same things?")).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("How alike both maps of this item are")).to_be_visible()
     visit.settled()
 
 
 def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
     page = open_demo(visit, address)
     page.get_by_role("radio", name="中文").or_(page.get_by_role("button", name="中文")).click()
+    expect(page.get_by_role("heading", name="这一层对我有什么影响")).to_be_visible()
     expect(page.get_by_role("heading", name="What does this layer do to me?")).to_have_count(0)
     visit.settled()
 

@@ -1,0 +1,25 @@
+"""Layers: the only code that knows Linear, convolutions, Embedding, norms and attention.
+
+What the rest of the project asks for stands here; the files of this folder hold one reason each.
+"""
+
+from compress_core.subject.layers.factors import factors_from, small_layers, small_matrices, write_factors
+from compress_core.subject.layers.find import find_layers
+from compress_core.subject.layers.kinds import Layer, Place, Untouched
+from compress_core.subject.layers.macs import count_macs
+from compress_core.subject.layers.places import read_kernel, read_matrix, write_matrix
+
+__all__ = [
+    "Layer",
+    "Place",
+    "Untouched",
+    "count_macs",
+    "factors_from",
+    "find_layers",
+    "read_kernel",
+    "read_matrix",
+    "small_layers",
+    "small_matrices",
+    "write_factors",
+    "write_matrix",
+]

@@ -1,0 +1,67 @@
+"""Reading a layer's weight and putting another in its place."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from compress_core.subject.attention import PlainAttention
+from compress_core.subject.layers.kinds import PROJECTIONS, Layer, Place, kernel_view
+
+
+def stored_at(network: nn.Module, place: Place) -> Tensor:
+    weight: Tensor = getattr(network.get_submodule(place.module), place.parameter)
+    return weight if place.rows is None else weight[slice(*place.rows)]
+
+
+def from_kernel(kernel: Tensor, groups: int, transposed: bool) -> Tensor:
+    return kernel_view(kernel, groups, transposed).contiguous()
+
+
+def read_kernel(network: nn.Module, layer: Layer) -> Tensor:
+    """The layer's weight [out, in / groups, *k]; a view where the layout allows."""
+    return kernel_view(stored_at(network, layer.places[0]).detach(), layer.groups, layer.transposed)
+
+
+def read_matrix(network: nn.Module, layer: Layer) -> Tensor:
+    """The layer's weight [out, in / groups * k], contiguous."""
+    return read_kernel(network, layer).flatten(1).contiguous()
+
+
+def write_matrix(skeleton: nn.Module, layer: Layer, matrix: Tensor) -> None:
+    """Put new values [out, in / groups * k] into a skeleton, at every place that shares the weight."""
+    stored = from_kernel(matrix.view(layer.kernel_shape), layer.groups, layer.transposed)
+    whole = frozen(stored)
+    for place in layer.places:
+        module = skeleton.get_submodule(place.module)
+        if isinstance(module, PlainAttention):  # a neighbour was factored: projections are layers now
+            module.get_submodule(projection_at(place)).weight = whole
+        elif place.rows is None:
+            setattr(module, place.parameter, whole)
+        else:
+            full = getattr(module, place.parameter).detach().clone()
+            full[slice(*place.rows)] = stored
+            setattr(module, place.parameter, frozen(full))
+
+
+def projection_at(place: Place) -> str:
+    if place.rows is None:
+        return place.parameter.removesuffix("_weight")
+    start, end = place.rows
+    return PROJECTIONS[start // (end - start)]
+
+
+def frozen(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach(), requires_grad=False)
+
+
+def replace_module(skeleton: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a module in the place of another, under every name that it has.
+
+    The old one loses its parameters, so that whoever still holds on to it fails instead of computing
+    with weights that were replaced.
+    """
+    for owner in list(skeleton.modules()):
+        for name in [n for n, child in owner._modules.items() if child is old]:  # noqa: SLF001 - every name
+            owner.register_module(name, new)
+    for name, _ in list(old.named_parameters(recurse=False, remove_duplicate=False)):
+        delattr(old, name)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from compress_core.answers import Quantised
-from compress_core.levels import Exponential, Grid, Levels, Table
+from compress_core.levels import Exponential, Grid, Levels, ScaledTable, Table
 from compress_core.select import Chosen, Kept
 
 TYPE_NAMES = {
@@ -188,6 +188,8 @@ class Coded:
                 form |= {"levels": "exponential", "count": powers.count, "group": powers.group}
             case Table():
                 form |= {"levels": "table"}
+            case ScaledTable() as scaled:
+                form |= {"levels": "scaled_table", "group": scaled.group}
             case None:
                 pass
         return form
@@ -218,6 +220,8 @@ def _read_levels(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Levels
             return Grid(parts["scale"], form["low"], form["high"], parts.get("zero_point"), form["group"])
         case "exponential":
             return Exponential(parts["top"].to(torch.int32), form["count"], form["group"])
+        case "scaled_table":
+            return ScaledTable(parts["table"], parts["scale"], form["group"])
         case _:
             return Table(parts["table"])
 

@@ -16,7 +16,7 @@ ScalePer = Annotated[
     Field(
         pattern=r"^(tensor|row|group:[1-9]\d{0,5})$",
         description="How many weights share one scale: the tensor, a row, or a group of g inputs (group:g).",
-        examples=["tensor", "row", "group:32"],
+        examples=["tensor", "row", "group:16", "group:32", "group:64", "group:128", "group:256"],
     ),
 ]
 
@@ -68,6 +68,17 @@ def largest_kept(weight: Tensor, kept: Tensor, scale_per: str, rows: RowRanges |
     """Largest |weight| among the kept ones that share a scale; 0 where none is kept."""
     low, high = range_of_kept(weight, kept, scale_per, rows)
     return torch.maximum(high, -low)
+
+
+def sharing(weight: Tensor, scale_per: str) -> Tensor:
+    """The weights that share a scale, a row for each scale; a last group is filled up with zeros.
+
+    weight [out, in] -> [1, out * in], [out, in] or [out * ceil(in / g), g].
+    """
+    group = group_of(scale_per)
+    if group is not None:
+        return _grouped(weight, group).flatten(0, 1)
+    return weight if scale_per == "row" else weight.reshape(1, -1)
 
 
 def _range(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:

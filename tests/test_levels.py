@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from compress_core.levels import (
     Exponential,
     Grid,
+    ScaledTable,
     Table,
     affine_grid,
     exponential_levels,
@@ -35,6 +36,9 @@ LEVELS = {
     "powers, groups": exponential_levels(drawn(3, 3).abs(), 3, 5),
     "table": Table(torch.tensor([[-1.0, 0.2, 0.25, 4.0]])),
     "table, rows": Table(drawn(3, 4).sort(dim=1).values),
+    "scaled table": ScaledTable(torch.tensor([-1.0, -0.2, 0.0, 0.3, 1.0]), torch.tensor([[2.0]])),
+    "scaled table, rows": ScaledTable(torch.tensor([-0.5, 0.0, 1.0]), torch.tensor([[2.0], [1e-38], [1e38]])),
+    "scaled table, groups": ScaledTable(torch.tensor([-1.0, 0.1, 0.3]), drawn(3, 3).abs(), 5),
     "table of one": Table(torch.tensor([[0.5]])),
 }
 

@@ -53,7 +53,7 @@ ERRORS = {
     steps_of_fc1("{technique: uniform, bit: 4}"): "uniform has no knob bit; it has bits, scale_per: correct",
     steps_of_fc1("{technique: uniform, cls: 4}"): "uniform has no knob cls; it has bits, scale_per: correct",
     steps_of_fc1("{technique: uniform, bits: 9}"): "uniform: bits got 9, but input should be less",
-    steps_of_fc1("{technique: uniform, scale_per: group}"): "it must look like one of tensor, row, group:32",
+    steps_of_fc1("{technique: uniform, scale_per: group}"): "it must look like one of tensor, row, group:16",
     steps_of_fc1("uniform, magnitude"): (
         "fc1 has uniform before magnitude, but the order is factor, prune, quantize: swap them."
     ),

@@ -18,12 +18,13 @@ from compress_core.answers import Factored, Pruned, Quantised, Scores
 from compress_core.apply import generator_for
 from compress_core.coded import Coded, read_stored
 from compress_core.errors import Refused
-from compress_core.levels import Exponential, Grid, Table
+from compress_core.levels import Exponential, Grid, ScaledTable, Table
 from compress_core.select import Selection, select
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.technique import Technique, techniques
 from compress_core.techniques.low_rank import low_rank
 from compress_core.techniques.magnitude import magnitude
+from compress_core.techniques.normal_float import gaussian_levels
 from compress_core.techniques.random_pruning import random_pruning
 from tests.technique_cases import answer, bad_values, coded, good_values, nasty_weights, strategy
 
@@ -32,7 +33,7 @@ KNOBS = [(name, knob) for name, method in ALL.items() for knob in method.knobs.m
 NASTY = nasty_weights()
 QUANTIZERS = [name for name, method in ALL.items() if method.answer is Quantised]
 BY_BITS = [name for name in QUANTIZERS if "bits" in ALL[name].own_knobs]
-SCALED = ["uniform", "affine", "power_of_two"]
+SCALED = [name for name in QUANTIZERS if "scale_per" in ALL[name].own_knobs]
 CRITERIA = [name for name, method in ALL.items() if method.is_criterion]
 
 
@@ -60,7 +61,9 @@ def assert_same(one: object, two: object) -> None:
     match one:
         case Tensor():
             assert torch.equal(one, two)
-        case Scores() | Pruned() | Quantised() | Factored() | Grid() | Exponential() | Table():
+        case (
+            Scores() | Pruned() | Quantised() | Factored() | Grid() | Exponential() | Table() | ScaledTable()
+        ):
             assert type(one) is type(two)
             for field, value in vars(one).items():
                 assert_same(value, vars(two)[field])
@@ -368,6 +371,111 @@ def test_pruned_weights_do_not_widen_the_range(name, sharing):
 def test_a_group_wider_than_the_layer_is_refused(name):
     with pytest.raises(Refused, match="Groups of 64 inputs do not fit a layer with 20 inputs: choose"):
         coded(ALL[name], drawn(3, 20), scale_per="group:64")
+
+
+@pytest.mark.parametrize("name", SCALED)
+@pytest.mark.parametrize("group", [16, 64, 256])
+def test_smaller_groups_cost_their_scales_and_nothing_else(name, group):
+    (part,) = coded(ALL[name], drawn(4, 600), bits=4, scale_per=f"group:{group}")
+    groups = 4 * math.ceil(600 / group)
+    (alone,) = coded(ALL[name], drawn(4, 600), bits=4, scale_per="tensor")
+    of_each = {"power_of_two": 8, "affine": 40}.get(name, 32)
+    assert part.bits.tables - alone.bits.tables == (groups - 1) * of_each
+    assert part.bits.values == alone.bits.values
+
+
+# Clipped ----------------------------------------------------------------------------------------------------
+
+
+def squared_error(part: Coded, kept: Tensor | bool = True) -> float:
+    return float(((part.values - part.weight) * kept).double().square().sum())
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 999),
+    st.integers(2, 8),
+    st.sampled_from(["tensor", "row", "group:4", "group:7"]),
+    st.sampled_from([1, 3, 9]),
+)
+def test_clipped_never_errs_more_than_uniform(seed, bits, scale_per, power):
+    weight = drawn(7, 20, seed) ** power
+    kept = drawn(7, 20, seed + 1) > -1
+    knobs = {"bits": bits, "scale_per": scale_per}
+    (ours,), (whole,) = (coded(ALL[name], weight, kept, **knobs) for name in ("clipped", "uniform"))
+    assert squared_error(ours, kept) <= squared_error(whole, kept) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("case", NASTY)
+@pytest.mark.parametrize("scale_per", ["tensor", "row"])
+def test_clipped_never_errs_more_than_uniform_on_nasty_weights(case, scale_per):
+    (ours,), (whole,) = (
+        coded(ALL[n], NASTY[case], bits=3, scale_per=scale_per) for n in ("clipped", "uniform")
+    )
+    assert squared_error(ours) <= squared_error(whole) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 6])
+@pytest.mark.parametrize("tail", [1.5, 3.0, 30.0])
+def test_clipped_errs_about_as_little_as_the_best_of_two_thousand_ranges(bits, tail):
+    weight = torch.from_numpy(np.random.default_rng(0).standard_t(tail, (1, 20_000))).float()
+    (part,) = coded(ALL["clipped"], weight, bits=bits, scale_per="tensor")
+    high, largest = 2 ** (bits - 1) - 1, float(weight.abs().max())
+    steps = largest * np.geomspace(1e-3, 1, 2000) / high
+    best = min(float(((weight / s).round().clamp(-high, high) * s - weight).square().sum()) for s in steps)
+    assert squared_error(part) <= best * 1.005
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_clipped_finds_the_step_that_is_best_for_a_gaussian(bits):
+    # Max 1960, Quantizing for Minimum Distortion: here by integrating over the density
+    from scipy.optimize import minimize_scalar
+
+    at, high = np.linspace(0, 9, 90_001), 2 ** (bits - 1) - 1
+    density = np.exp(-at * at / 2)
+    step = minimize_scalar(
+        lambda s: float((density * (at - np.clip(np.round(at / s), 0, high) * s) ** 2).sum()), (0.1, 2)
+    ).x
+    (part,) = coded(ALL["clipped"], drawn(100, 2000), bits=bits, scale_per="tensor")
+    assert float(part.quantised.levels.scale) == pytest.approx(step, rel=0.04)
+
+
+# Normal float -----------------------------------------------------------------------------------------------
+
+# Dettmers et al. 2023, QLoRA, arXiv:2305.14314, appendix E
+NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635]
+NF4 += [-0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725]
+NF4 += [0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941]
+NF4 += [0.7229568362236023, 1.0]
+
+
+def test_normal_float_at_four_bits_is_the_published_table():
+    assert torch.allclose(gaussian_levels(4), torch.tensor(NF4), atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_normal_float_levels_are_the_quantiles_of_a_gaussian(bits):
+    from scipy.stats import norm
+
+    levels = gaussian_levels(bits)
+    assert (levels == 0).sum() == 1
+    assert (len(levels), levels[0], levels[-1]) == (2**bits, -1, 1)
+    positive, negative = levels[levels >= 0].double().numpy(), -levels[levels <= 0].double().numpy()
+    last = 1 - (1 / 2 ** (bits + 1) + 1 / (2 ** (bits + 1) - 2)) / 2
+    for side in (positive, negative):
+        shares = norm.cdf(np.sort(side) * norm.ppf(last))
+        assert np.allclose(np.diff(shares), (last - 0.5) / (len(side) - 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("scale_per", ["tensor", "row", "group:5"])
+def test_normal_float_takes_the_nearest_level_times_the_largest_weight(scale_per):
+    weight = drawn(6, 23)
+    (part,) = coded(ALL["normal_float"], weight, bits=3, scale_per=scale_per)
+    levels = part.quantised.levels
+    largest = levels.decode(torch.full_like(weight, 7))
+    best = (weight.unsqueeze(2) - largest.unsqueeze(2) * gaussian_levels(3)).abs().min(dim=2).values
+    assert torch.allclose((weight - part.values).abs(), best, atol=1e-6)
+    assert torch.isclose(part.values.abs().max(), weight.abs().max())
 
 
 # Power of two -----------------------------------------------------------------------------------------------

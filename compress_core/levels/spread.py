@@ -1,0 +1,15 @@
+"""One value for each of the weights that share it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def spread(per_group: Tensor, inputs: int, group: int | None) -> Tensor:
+    """One value for each weight, or something that broadcasts to that.
+
+    per_group [1, 1], [out, 1] or, with groups of `group` inputs, [out, ceil(in / group)].
+    """
+    if group is None:
+        return per_group
+    return per_group.repeat_interleave(group, dim=1)[:, :inputs]

@@ -1,0 +1,250 @@
+"""The network as a file of Python and a file of weights that need torch and safetensors, nothing of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.utils import _pytree as pytree
+
+from compress_core.deliver.agreement import is_close, largest_difference
+from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
+from compress_core.deliver.some_items import few_items
+from compress_core.deliver.traced import Inputs, Traced, by_export, by_layer
+from compress_core.errors import Refused
+from compress_core.model import Model
+from compress_core.store import write_whole
+from compress_core.subject.layers.source import Written
+
+CODE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"
+TOLERANCE = 1e-5  # of the largest output: what the order of additions can do to 32-bit numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A network as text and tensors.
+
+    largest_difference: between its outputs and the network's, on the items that it was made with; 0 where
+    by_layer, since the same layers are called. tensors are named as in the class, tied ones once.
+    """
+
+    code: str
+    tensors: Mapping[str, Tensor]
+    by_layer: bool
+    largest_difference: float
+
+    @cached_property
+    def weights(self) -> bytes:
+        """The content of the file of weights; the same network gives the same bytes."""
+        content: bytes = save({name: t.detach().contiguous().clone() for name, t in self.tensors.items()})
+        return content
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of each file."""
+        return {CODE_FILE: len(self.code.encode()), WEIGHTS_FILE: len(self.weights)}
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One thing that the class holds: its name there, the text that makes it, its tensors by full name."""
+
+    name: str
+    made: str
+    tensors: Mapping[str, Tensor]
+
+
+def source_of(network: nn.Module, inputs: Inputs, title: str = "") -> Source:
+    """Write a network as code and weights, run the code, and compare what it answers.
+
+    inputs: a few real items [N, ...] for each input, at least two. Raises Refused where the network cannot
+    be written down with torch alone, or where the written one answers differently.
+    """
+    try:
+        return _source(network, by_layer, inputs, title)
+    except Exception as error:  # noqa: BLE001 - the network's own code ran with stand-ins for its inputs
+        try:
+            return _source(network, by_export, inputs, title)
+        except Refused as refused:
+            raise refused from error
+
+
+def _source(
+    network: nn.Module, way: Callable[[nn.Module, Inputs], Traced], inputs: Inputs, title: str
+) -> Source:
+    with torch.no_grad():
+        found = way(network, inputs)
+        members = tuple(_members(found))
+        tensors, ties = _without_twins(members)
+        code = _code(found, members, ties, inputs, title)
+        difference = _difference(network, _run(code, tensors, ties), inputs)
+    return Source(code, tensors, way is by_layer, difference)
+
+
+def model_source(model: Model) -> Source:
+    """The source of a compressed model, tried on items of its own; raises Refused."""
+    return source_of(model.network(), (few_items(model.subject),), model.subject.title)
+
+
+def write_source(source: Source, folder: Path) -> Mapping[str, int]:
+    """Write both files; returns their bytes."""
+    write_whole(folder / CODE_FILE, source.code.encode())
+    write_whole(folder / WEIGHTS_FILE, source.weights)
+    return source.sizes
+
+
+def _members(found: Traced) -> Iterator[_Member]:
+    """Layers in the order in which they are called, then bare tensors."""
+    taken: set[str] = set()
+    for target, layer in found.layers.items():
+        name = identifier(target, taken)
+        yield _Member(name, _layer_text(layer), {f"{name}.{n}": t for n, t in layer.tensors.items()})
+    for target, tensor in found.tensors.items():
+        name = identifier(target, taken)
+        yield _Member(name, "", {name: tensor})
+
+
+def _layer_text(layer: Written) -> str:
+    unnamed = [value_text(value) for value in layer.call.unnamed]
+    named = [f"{name}={value_text(value)}" for name, value in layer.call.named]
+    return f"nn.{layer.call.kind.__name__}({', '.join(unnamed + named)})"
+
+
+def _without_twins(members: tuple[_Member, ...]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Every tensor once, and for the others the name of the one that they are."""
+    first: dict[tuple[Any, ...], str] = {}
+    tensors: dict[str, Tensor] = {}
+    ties: dict[str, str] = {}
+    for name, tensor in ((n, t) for member in members for n, t in member.tensors.items()):
+        memory = tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+        if tensor.numel() and memory in first:
+            ties[name] = first[memory]
+        else:
+            first[memory] = name
+            tensors[name] = tensor
+    return tensors, ties
+
+
+def _code(
+    found: Traced, members: tuple[_Member, ...], ties: Mapping[str, str], inputs: Inputs, title: str
+) -> str:
+    attributes = dict(zip([*found.layers, *found.tensors], (m.name for m in members), strict=True))
+    writer = ForwardWriter(found.graph, attributes)
+    body = list(writer.lines())
+    made = [line for member in members for line in _made(member, ties)]
+    shapes = ", ".join(
+        f"{name} [{', '.join(['N', *map(str, given.shape[1:])])}]"
+        for name, given in zip(writer.inputs, inputs, strict=True)
+    )
+    if any("aten." in line for line in body):
+        body = ["aten = torch.ops.aten", *body]
+    parts = {
+        "title": re.sub(r"[^\w .,:+-]", "", title, flags=re.ASCII) or "A network",
+        "shapes": shapes,
+        "imports": _imports(made + body),
+        "made": _indented(made or ["pass"]),
+        "arguments": ", ".join(("self", *writer.inputs)),
+        "body": _indented(body),
+        "weights": WEIGHTS_FILE,
+    }
+    return _TEMPLATE.format_map(parts)
+
+
+_TEMPLATE = '''"""{title}, as it was evaluated. Needs torch and safetensors."""
+
+from pathlib import Path
+
+{imports}
+from safetensors.torch import load_model
+
+
+class Network(nn.Module):
+    """{shapes}; any N."""
+
+    def __init__(self):
+        super().__init__()
+{made}
+
+    def forward({arguments}):
+{body}
+
+
+def load(path=None):
+    """The network with its weights, ready to evaluate; path None means {weights} beside this file."""
+    network = Network()
+    load_model(network, path or Path(__file__).with_name("{weights}"))
+    return network.eval().requires_grad_(False)
+'''
+
+
+def _made(member: _Member, ties: Mapping[str, str]) -> Iterator[str]:
+    """The lines that give the class one member."""
+    if member.made:
+        yield f"self.{member.name} = {member.made}"
+        yield from (f"self.{n} = self.{ties[n]}" for n in member.tensors if n in ties)
+        return
+    (tensor,) = member.tensors.values()
+    other_type = "" if tensor.dtype == torch.float32 else f", dtype={tensor.dtype}"
+    empty = f"torch.empty({value_text(tuple(tensor.shape))}{other_type})"
+    if member.name in ties:
+        yield f"self.{member.name} = self.{ties[member.name]}"
+    elif isinstance(tensor, Parameter):
+        yield f"self.{member.name} = nn.Parameter({empty})"
+    else:
+        yield f'self.register_buffer("{member.name}", {empty})'
+
+
+def _imports(lines: list[str]) -> str:
+    """What the lines use."""
+    text = "\n".join(lines)
+    known = {
+        "operator.": "import operator",
+        "torch.": "import torch",
+        "F.": "import torch.nn.functional as F",
+    }
+    used = [line for sign, line in known.items() if re.search(rf"(?<![\w.]){re.escape(sign)}", text)]
+    return "\n".join([*used, "from torch import nn"])
+
+
+def _indented(lines: list[str]) -> str:
+    return "\n".join(f"        {line}" for line in lines)
+
+
+def _run(code: str, tensors: Mapping[str, Tensor], ties: Mapping[str, str]) -> nn.Module:
+    """The network that the written code makes."""
+    names: dict[str, Any] = {"__name__": "model"}
+    exec(compile(code, CODE_FILE, "exec"), names)  # noqa: S102 - our own text, run to be compared
+    with torch.random.fork_rng(devices=[]):
+        network: nn.Module = names["Network"]()
+    keys = network.load_state_dict(dict(tensors), strict=False)
+    assert not keys.unexpected_keys, "every tensor has its place"
+    assert set(keys.missing_keys) <= ties.keys(), "only what is tied stands under another name"
+    return network.eval()
+
+
+def _difference(network: nn.Module, made: nn.Module, inputs: Inputs) -> float:
+    """The largest difference in any output, on all items and on one; raises Refused at more than rounding."""
+    largest, before = 0.0, {name: buffer.clone() for name, buffer in network.named_buffers()}
+    for given in (inputs, tuple(each[:1] for each in inputs)):
+        (expected, form), (got, form_got) = (pytree.tree_flatten(n(*given)) for n in (network, made))
+        pairs = list(zip(expected, got, strict=True)) if form == form_got else []
+        if form != form_got or not all(is_close(one, other, TOLERANCE) for one, other in pairs):
+            raise Refused(
+                "The written network answers differently from the one it was made of: its answers must "
+                "depend on nothing but the items, with no randomness and no memory of earlier ones."
+            )
+        largest = max([largest, *(largest_difference(one, other) for one, other in pairs)])
+    if not all(torch.equal(buffer, before[name]) for name, buffer in network.named_buffers()):
+        raise Refused(
+            "The network writes to its own buffers while it answers, which no file can keep: "
+            "take that out of its forward."
+        )
+    return largest

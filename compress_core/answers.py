@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from compress_core.inputs import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
 from compress_core.levels import Levels
 
 
@@ -56,4 +57,54 @@ class Factored:
         return int(self.first.shape[1])
 
 
-Answer = Scores | Pruned | Quantised | Factored
+@dataclass(frozen=True)
+class ChannelScores:
+    """How much each unit of a coupled group matters, [units]; higher stays longer. The engine selects."""
+
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A whole block goes: what comes in goes out."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What a norm does to the layer before it: row i becomes scale[i] * row i, the bias gets shift[i].
+
+    scale, shift [out]; the bias is scaled first.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """Channel i leaves the first layer divided by factors[i] and enters the next one multiplied by it.
+
+    factors [channels], positive.
+    """
+
+    factors: Tensor
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """What is added to a layer's bias, [out]."""
+
+    bias: Tensor
+
+
+@dataclass(frozen=True)
+class Restated:
+    """New running statistics of a norm, mean and variance [channels]."""
+
+    mean: Tensor
+    variance: Tensor
+
+
+WeightAnswer = Scores | Pruned | Quantised | Factored
+InputAnswer = StaticGrid | DynamicGrid | KeepAbove | KeepLargest
+Answer = WeightAnswer | InputAnswer | ChannelScores | Dropped | Folded | Rescaled | Shifted | Restated

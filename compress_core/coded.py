@@ -105,6 +105,11 @@ class Coded:
         return self.quantised.levels.encode(self.weight)
 
     @property
+    def is_changed(self) -> bool:
+        """Whether any answer was given."""
+        return self.kept is not None or self.quantised is not None
+
+    @property
     def kept_count(self) -> int:
         return self.weight.numel() if self.kept is None else self.kept.count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from compress_core.recipe import Resolved, Setting, resolve
 from compress_core.technique import Stage
@@ -29,18 +30,19 @@ def with_step(recipe: Resolved, layers: Iterable[str], stage: Stage, setting: Se
                 _set(steps, f"{layer}.{index}", stage, setting)
         else:
             _set(steps, layer, stage, setting)
-    return Resolved(tuple((name, tuple(settings)) for name, settings in steps.items() if settings))
+    changed = tuple((name, tuple(settings)) for name, settings in steps.items() if settings)
+    return replace(recipe, layers=changed)
 
 
 def in_order(recipe: Resolved, names: Sequence[str]) -> Resolved:
     """The same recipe in the order of the model's layers, so that equal recipes have one digest."""
-    return resolve(recipe.as_recipe(), names)
+    return resolve(recipe.as_recipe(), names, [name for name, _ in recipe.groups])
 
 
 def without_layers(recipe: Resolved, layers: Iterable[str]) -> Resolved:
     """The recipe with every step of some layers taken out."""
     gone = {name for layer in layers for name in (layer, f"{layer}.0", f"{layer}.1")}
-    return Resolved(tuple((name, steps) for name, steps in recipe.layers if name not in gone))
+    return replace(recipe, layers=tuple((name, steps) for name, steps in recipe.layers if name not in gone))
 
 
 def _is_factored(steps: dict[str, list[Setting]], layer: str) -> bool:
@@ -55,12 +57,40 @@ def _set(steps: dict[str, list[Setting]], name: str, stage: Stage, setting: Sett
 
 def _set_factor(steps: dict[str, list[Setting]], layer: str, setting: Setting | None) -> None:
     if setting is None and _is_factored(steps, layer):
-        steps[layer] = steps.pop(f"{layer}.0", [])
+        steps[layer] = [*steps.pop(f"{layer}.0", []), *_inputs_in(steps[layer])]
         steps.pop(f"{layer}.1", None)
     elif setting is not None and _is_factored(steps, layer):
-        steps[layer] = [setting]
+        steps[layer] = [setting, *_inputs_in(steps[layer])]
     elif setting is not None:
-        later = steps.get(layer, [])
-        steps[layer] = [setting]
+        later = [s for s in steps.get(layer, []) if s.stage is not Stage.INPUTS]
+        steps[layer] = [setting, *_inputs_in(steps.get(layer, []))]
         for index in (0, 1):
             steps[f"{layer}.{index}"] = list(later)
+
+
+def _inputs_in(settings: Iterable[Setting]) -> list[Setting]:
+    return [s for s in settings if s.stage is Stage.INPUTS]
+
+
+def with_group(recipe: Resolved, group: str, setting: Setting | None) -> Resolved:
+    """The recipe with the step of one coupled group replaced; None takes it out."""
+    others = tuple((name, steps) for name, steps in recipe.groups if name != group)
+    mine = () if setting is None else ((group, (setting,)),)
+    return replace(recipe, groups=tuple(sorted(others + mine)))
+
+
+def with_whole(recipe: Resolved, stage: Stage, settings: Iterable[Setting]) -> Resolved:
+    """The recipe with what is prepared, or what is corrected, replaced."""
+    assert stage in {Stage.PREPARE, Stage.CORRECT}
+    if stage is Stage.PREPARE:
+        return replace(recipe, prepare=tuple(settings))
+    return replace(recipe, correct=tuple(settings))
+
+
+def with_inputs(recipe: Resolved, layers: Iterable[str], settings: Iterable[Setting]) -> Resolved:
+    """The recipe with what happens to the inputs of some layers replaced."""
+    steps = {name: list(found) for name, found in recipe.layers}
+    for layer in layers:
+        steps[layer] = [s for s in steps.get(layer, []) if s.stage is not Stage.INPUTS] + list(settings)
+    changed = tuple((name, tuple(found)) for name, found in steps.items() if found)
+    return replace(recipe, layers=changed)

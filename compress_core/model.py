@@ -1,26 +1,35 @@
-"""A compressed model: its subject, the recipe that made it, and every edited weight in coded form."""
+"""A compressed model: its subject, the recipe that made it, and every edited weight in coded form.
+
+The later stages of a recipe work on the *base*: the subject itself or, where norms were folded and
+channels cut, the smaller network that this left, as a subject of its own.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compress_core.coded import TYPE_BITS, TYPE_NAMES, Bits, Coded
+from compress_core.coded import TYPE_BITS, TYPE_NAMES, Bits, Coded, stored_shape
+from compress_core.inputs import InputRule, rule_as_json
 from compress_core.recipe import Resolved
 from compress_core.subject.layers import (
     Layer,
+    Place,
+    attach_inputs,
     factors_from,
     read_matrix,
     small_layers,
     write_factors,
     write_matrix,
+    write_state,
 )
 from compress_core.subject.skeleton import skeleton_of
 from compress_core.subject.subject import Subject
@@ -71,21 +80,52 @@ class Edited:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """(subject, resolved recipe): frozen, named by what it was made of."""
+    """(subject, resolved recipe): frozen, named by what it was made of.
+
+    base: whose layers edited, inputs and rest speak of. inputs: what happens to a layer's input, in
+    order. rest: biases and statistics of norms that corrections replaced, by their name in the state.
+    """
 
     subject: Subject
     recipe: Resolved
+    base: Subject
     edited: Mapping[str, Edited]
     key: str
+    inputs: Mapping[str, tuple[InputRule, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    rest: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def original(cls, subject: Subject) -> Model:
         """The model as loaded."""
-        return cls(subject, Resolved(()), MappingProxyType({}), f"{subject.digest}:original")
+        return cls(subject, Resolved(()), subject, MappingProxyType({}), f"{subject.digest}:original")
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the recipe does anything."""
+        return bool(self.recipe)
+
+    @cached_property
+    def changed_parameters(self) -> tuple[str, ...] | None:
+        """The parameters of the loaded network at whose first use its course may change.
+
+        None: it may change anywhere, as where something without parameters was replaced.
+        """
+        places = [p for name in {*self.edited, *self.inputs} for p in self._loaded_places(name)]
+        names = {".".join(filter(None, (place.module, place.parameter))) for place in places}
+        touched = self.base.structure.touched | {name.rpartition(".")[0] for name in self.rest}
+        for module in touched:
+            own = [name for name, _ in _parameters_of(self.subject.network, module)]
+            if not own:
+                return None
+            names.update(own)
+        return tuple(sorted(names))
+
+    def _loaded_places(self, name: str) -> tuple[Place, ...]:
+        return self.subject.by_name[name].places if name in self.subject.by_name else ()
 
     def network(self) -> nn.Module:
         """The network that is evaluated and shipped; the caller owns it, unedited tensors are shared."""
-        skeleton = skeleton_of(self.subject.network)
+        skeleton = skeleton_of(self.base.network)
         with torch.inference_mode(mode=False), torch.no_grad():
             for edited in self.edited.values():
                 if edited.is_factored:
@@ -93,32 +133,42 @@ class Model:
                     write_factors(skeleton, edited.layer, factors_from(edited.layer, *values))
                 else:
                     write_matrix(skeleton, edited.layer, edited.coded[0].values)
+            for name, tensor in self.rest.items():
+                write_state(skeleton, name, tensor)
+            for name, rules in self.inputs.items():
+                attach_inputs(skeleton, self.base.by_name[name], rules)
         return skeleton
 
     def values(self, name: str) -> Tensor:
-        """The weight that a layer applies [out, in * k], edited or not."""
-        if name in self.edited:
-            return self.edited[name].values
-        return read_matrix(self.subject.network, self.subject.layer(name))
+        """The weight that a layer applies [out, in * k], as large as loaded: zero where it was cut out."""
+        loaded = self.subject.layer(name)
+        if name not in self.base.by_name:
+            return torch.zeros(stored_shape(loaded.kernel_shape))
+        small = (
+            self.edited[name].values
+            if name in self.edited
+            else read_matrix(self.base.network, self.base.layer(name))
+        )
+        return self.base.structure.spread(loaded, self.base.layer(name), small)
 
     @cached_property
     def _coded_in_file(self) -> tuple[tuple[str, Coded], ...]:
         """Every weight that is stored in coded form; projections packed in one tensor go together."""
         names = set(self.edited)
-        packed = {(p.module, p.parameter) for n in names for p in self.subject.by_name[n].places if p.rows}
+        packed = {(p.module, p.parameter) for n in names for p in self.base.by_name[n].places if p.rows}
         found: list[tuple[str, Coded]] = []
-        for layer in self.subject.layers:
+        for layer in self.base.layers:
             if layer.name in names:
                 found.extend((part.name, coded) for part, coded in self.edited[layer.name].parts)
             elif any((p.module, p.parameter) in packed for p in layer.places):
-                found.append((layer.name, Coded(self.values(layer.name))))
+                found.append((layer.name, Coded(read_matrix(self.base.network, layer))))
         return tuple(found)
 
     @cached_property
     def _rest(self) -> dict[str, Tensor]:
         """State that no coded weight replaces; tied tensors once, under their first name."""
-        network = self.subject.network
-        places = (place for name in self.edited for place in self.subject.by_name[name].places)
+        network = self.base.network
+        places = (place for name in self.edited for place in self.base.by_name[name].places)
         covered = (getattr(network.get_submodule(p.module), p.parameter) for p in places)
         seen = {_memory_of(tensor) for tensor in covered}
         rest: dict[str, Tensor] = {}
@@ -127,7 +177,7 @@ class Model:
                 continue
             seen.add(_memory_of(tensor))
             rest[name] = tensor
-        return rest
+        return rest | dict(self.rest)
 
     def entries(self) -> Entries:
         """Name -> (type, shape) of every tensor in the file."""
@@ -147,7 +197,12 @@ class Model:
     def form(self) -> str:
         """What a reader must know beside the tensors, as JSON."""
         layers = {name: coded.form() for name, coded in self._coded_in_file}
-        form = {"version": 1, "model": self.subject.name, "digest": self.subject.digest, "layers": layers}
+        form: dict[str, Any] = {"version": 1, "model": self.subject.name, "digest": self.subject.digest}
+        form["layers"] = layers
+        if self.base.structure:
+            form["structure"] = self.base.structure.as_json()
+        if self.inputs:
+            form["inputs"] = {n: [rule_as_json(r) for r in rules] for n, rules in self.inputs.items()}
         return json.dumps(form, separators=(",", ":"))
 
     @cached_property
@@ -168,6 +223,10 @@ class Model:
 def signed(form: str, crc32: str) -> str:
     """The form with the checksum of the tensors; one entry, since safetensors keeps no order of several."""
     return f'{form[:-1]},"crc32":"{crc32}"}}'
+
+
+def _parameters_of(network: nn.Module, module: str) -> Iterator[tuple[str, Tensor]]:
+    return network.get_submodule(module).named_parameters(module)
 
 
 def _memory_of(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:

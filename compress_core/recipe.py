@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -16,12 +16,13 @@ from typing import Any
 import yaml
 
 from compress_core.errors import Refused, shortened
+from compress_core.group_selection import GroupSelection
 from compress_core.knobs import Strict
 from compress_core.select import Selection, n_of_m
-from compress_core.technique import Stage, Technique, technique_named
+from compress_core.technique import LAYER_STAGES, Stage, Technique, technique_named
 
 VERSION = 1
-_SECTIONS_OF_LATER = ("prepare", "groups", "correct")
+_SECTIONS = ("version", "prepare", "groups", "layers", "correct")
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,18 @@ class Setting:
         """A setting from a technique's name and knobs; raises Refused."""
         return cls(technique, technique_named(technique).validated(knobs))  # type: ignore[arg-type]
 
+    @classmethod
+    def of_group(cls, technique: str, /, **knobs: object) -> Setting:
+        """The same for a group of coupled channels, whose selection has other knobs; raises Refused."""
+        return cls(technique, technique_named(technique).validated_for_group(knobs))  # type: ignore[arg-type]
+
     @property
     def method(self) -> Technique:
         return technique_named(self.technique)
 
     @property
     def stage(self) -> Stage:
-        return self.method.stage
+        return Stage.GROUPS if isinstance(self.knobs, GroupSelection) else self.method.stage
 
     @cached_property
     def changed(self) -> Mapping[str, Any]:
@@ -66,7 +72,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Rule:
-    """Steps for every layer whose name matches a pattern (* and ? as in file names)."""
+    """Steps for every layer or group whose name matches a pattern (* and ? as in file names).
+
+    Steps of the stage INPUTS stand last; a file has them under `inputs`.
+    """
 
     match: str
     steps: tuple[Setting, ...]
@@ -75,17 +84,31 @@ class Rule:
         """Whether the rule speaks of this layer."""
         return fnmatch.fnmatchcase(name, self.match)
 
+    def as_json(self) -> dict[str, Any]:
+        """The rule as it stands in a recipe file."""
+        steps = [s.as_json() for s in self.steps if s.stage is not Stage.INPUTS]
+        inputs = [s.as_json() for s in self.steps if s.stage is Stage.INPUTS]
+        return {"match": self.match, "steps": steps} | ({"inputs": inputs} if inputs else {})
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """Rules for layers; the first that matches wins."""
+    """What is prepared, rules for coupled groups and for layers (the first match wins), corrections."""
 
     layers: tuple[Rule, ...] = ()
+    groups: tuple[Rule, ...] = ()
+    prepare: tuple[Setting, ...] = ()
+    correct: tuple[Setting, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The form of a recipe file."""
-        rules = [{"match": r.match, "steps": [s.as_json() for s in r.steps]} for r in self.layers]
-        return {"version": VERSION, "layers": rules}
+        """The form of a recipe file; sections that say nothing are left out."""
+        sections = {
+            "prepare": [s.as_json() for s in self.prepare],
+            "groups": [r.as_json() for r in self.groups],
+            "layers": [r.as_json() for r in self.layers],
+            "correct": [s.as_json() for s in self.correct],
+        }
+        return {"version": VERSION} | {k: v for k, v in sections.items() if v or k == "layers"}
 
     def as_yaml(self) -> str:
         """The recipe as a YAML file."""
@@ -101,6 +124,18 @@ class Resolved:
     """
 
     layers: tuple[tuple[str, tuple[Setting, ...]], ...]
+    groups: tuple[tuple[str, tuple[Setting, ...]], ...] = ()
+    prepare: tuple[Setting, ...] = ()
+    correct: tuple[Setting, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is done at all."""
+        return bool(self.layers or self.groups or self.prepare or self.correct)
+
+    @property
+    def changes_structure(self) -> bool:
+        """Whether the later stages see other layers than the model was loaded with."""
+        return bool(self.prepare or self.groups)
 
     @cached_property
     def by_layer(self) -> Mapping[str, tuple[Setting, ...]]:
@@ -110,11 +145,42 @@ class Resolved:
         """The step of one stage for a layer, None if it has none."""
         return next((s for s in self.by_layer.get(name, ()) if s.stage == stage), None)
 
+    def inputs_of(self, name: str) -> tuple[Setting, ...]:
+        """What happens to a layer's input, in order."""
+        return tuple(s for s in self.by_layer.get(name, ()) if s.stage is Stage.INPUTS)
+
+    def as_json(self) -> Any:
+        """Plain values for links and jobs: the layers alone, or sections where there are more."""
+        layers = _named_as_json(self.layers)
+        if not (self.changes_structure or self.correct):
+            return layers
+        return {
+            "prepare": [s.as_json() for s in self.prepare],
+            "groups": _named_as_json(self.groups),
+            "layers": layers,
+            "correct": [s.as_json() for s in self.correct],
+        }
+
+    @classmethod
+    def from_json(cls, values: object) -> Resolved:
+        """The reverse of `as_json`; raises Refused for other values."""
+        recipe = read_plain(values)
+        layers, groups = (
+            tuple((_unescaped(rule.match), rule.steps) for rule in rules)
+            for rules in (recipe.layers, recipe.groups)
+        )
+        return cls(layers, groups, recipe.prepare, recipe.correct)
+
     @cached_property
     def sha(self) -> str:
         """sha-256 of the canonical form, in hexadecimal; it names results and files."""
-        content = [[name, [s.as_json() for s in steps]] for name, steps in self.layers]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def structure_sha(self) -> str:
+        """The same of what is prepared and cut: it names the base on which the layers' steps work."""
+        alone = Resolved((), self.groups, self.prepare)
+        return alone.sha
 
     @cached_property
     def yaml(self) -> str:
@@ -123,11 +189,24 @@ class Resolved:
 
     def as_recipe(self) -> Recipe:
         """The canonical form as a recipe with one rule for each layer; it resolves to itself."""
-        return Recipe(tuple(Rule(_escaped(name), steps) for name, steps in self.layers))
+        layers = tuple(Rule(_escaped(name), steps) for name, steps in self.layers)
+        groups = tuple(Rule(_escaped(name), steps) for name, steps in self.groups)
+        return Recipe(layers, groups, self.prepare, self.correct)
+
+
+Named = tuple[tuple[str, tuple[Setting, ...]], ...]
+
+
+def _named_as_json(named: Named) -> list[Any]:
+    return [[name, [s.as_json() for s in steps]] for name, steps in named]
 
 
 def _escaped(name: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _unescaped(pattern: str) -> str:
+    return re.sub(r"\[([*?[])\]", r"\1", pattern)
 
 
 class _Loader(yaml.SafeLoader):
@@ -184,13 +263,75 @@ def parse_recipe(content: object) -> Recipe:
             version=VERSION,
         )
     for key in content:
-        if key in _SECTIONS_OF_LATER and content[key]:
-            raise Refused("The recipe's section {key} has no technique in this release: remove it.", key=key)
-        if key not in {"version", "layers", *_SECTIONS_OF_LATER}:
+        if key not in _SECTIONS:
             raise Refused(
-                "A recipe has no section {key!r}; it has version and layers: rename it.", key=str(key)[:60]
+                "A recipe has no section {key!r}; it has {known}: rename it.",
+                key=str(key)[:60],
+                known=", ".join(_SECTIONS),
             )
-    return Recipe(tuple(_parse_rule(rule) for rule in _listed(content.get("layers"), "layers")))
+    return Recipe(
+        tuple(_parse_rule(rule) for rule in _listed(content.get("layers"), "layers")),
+        tuple(_parse_group(rule) for rule in _listed(content.get("groups"), "groups")),
+        _parse_whole(content.get("prepare"), "prepare", Stage.PREPARE),
+        _parse_whole(content.get("correct"), "correct", Stage.CORRECT),
+    )
+
+
+def _parse_whole(value: object, section: str, stage: Stage) -> tuple[Setting, ...]:
+    """The steps of a section that speaks of the whole network."""
+    steps = tuple(_parse_step(step) for step in _listed(value, section))
+    for index, step in enumerate(steps):
+        if step.stage is not stage:
+            raise Refused(
+                "{technique} does not belong under {section}: move it to {place}.",
+                technique=step.technique,
+                section=section,
+                place=_section_of(step.stage),
+            )
+        if step.technique in [s.technique for s in steps[:index]]:
+            raise Refused(
+                "{technique} stands twice under {section}: keep one of them.",
+                technique=step.technique,
+                section=section,
+            )
+    return steps
+
+
+def _section_of(stage: Stage) -> str:
+    names = {
+        Stage.PREPARE: "prepare",
+        Stage.GROUPS: "groups",
+        Stage.INPUTS: "inputs",
+        Stage.CORRECT: "correct",
+    }
+    return names.get(stage, "the steps of a layer")
+
+
+def read_plain(values: object) -> Recipe:
+    """A recipe from what `Resolved.as_json` made, with one rule for each name; raises Refused."""
+    sections = values if isinstance(values, Mapping) else {"layers": values}
+    content = {key: sections.get(key) for key in ("prepare", "correct")}
+    for key in ("layers", "groups"):
+        content[key] = [_as_rule(entry, key) for entry in _listed(sections.get(key), key)]
+    return parse_recipe(content)
+
+
+def _as_rule(entry: object, section: str) -> dict[str, object]:
+    """[name, steps] as a rule of a file, the steps at a layer's input apart."""
+    if not isinstance(entry, Sequence) or isinstance(entry, str) or len(entry) != 2:
+        raise Refused("The recipe is damaged or cut off at {got}: get it again.", got=shortened(entry))
+    name, steps = entry
+    rule: dict[str, object] = {"match": _escaped(str(name)), "steps": _listed(steps, str(name))}
+    if section == "layers":
+        inside = [_stands_at_input(step) for step in _listed(steps, str(name))]
+        rule["steps"] = [s for s, at_input in zip(steps, inside, strict=True) if not at_input]
+        rule["inputs"] = [s for s, at_input in zip(steps, inside, strict=True) if at_input]
+    return rule
+
+
+def _stands_at_input(step: object) -> bool:
+    name = step.get("technique") if isinstance(step, Mapping) else step
+    return isinstance(name, str) and technique_named(name).stage is Stage.INPUTS
 
 
 def _listed(value: object, where: str) -> Sequence[object]:
@@ -206,29 +347,72 @@ def _listed(value: object, where: str) -> Sequence[object]:
 
 
 def _parse_rule(rule: object) -> Rule:
+    match, content = _matched(rule, {"match", "steps", "inputs"})
+    steps = tuple(_parse_step(step) for step in _listed(content.get("steps"), f"steps of {match}"))
+    inputs = tuple(_parse_step(step) for step in _listed(content.get("inputs"), f"inputs of {match}"))
+    for step, here in [*((s, True) for s in steps), *((s, False) for s in inputs)]:
+        if step.stage not in (LAYER_STAGES if here else (Stage.INPUTS,)):
+            raise Refused(
+                "{technique} does not belong under {section}: move it to {place}.",
+                technique=step.technique,
+                section=f"{'steps' if here else 'inputs'} of {match}",
+                place=_section_of(step.stage),
+            )
+    _check_order(match, steps)
+    _check_inputs(match, inputs)
+    return Rule(match, steps + inputs)
+
+
+def _parse_group(rule: object) -> Rule:
+    match, content = _matched(rule, {"match", "steps"})
+    listed = _listed(content.get("steps"), f"steps of {match}")
+    steps = tuple(_parse_step(step, Setting.of_group) for step in listed)
+    if len(steps) != 1:
+        raise Refused(
+            "The group rule for {match} has {count} steps, but a group is cut once: give it one step.",
+            match=match,
+            count=len(steps),
+        )
+    return Rule(match, steps)
+
+
+def _matched(rule: object, known: set[str]) -> tuple[str, Mapping[Any, Any]]:
+    """The pattern of a rule and the rest of it."""
     if not isinstance(rule, Mapping) or not isinstance(rule.get("match"), str):
         raise Refused(
             "A rule needs match with a layer name or pattern, but got {got}: add it.", got=shortened(rule)
         )
-    extra = set(rule) - {"match", "steps"}
+    extra = set(rule) - known
     if extra:
         raise Refused(
-            "The rule for {match} has an unknown key {extra}; it has match and steps: remove it.",
+            "The rule for {match} has an unknown key {extra}; it has {known}: remove it.",
             match=rule["match"],
             extra=", ".join(sorted(map(str, extra))),
+            known=", ".join(sorted(known)),
         )
-    steps = tuple(_parse_step(step) for step in _listed(rule.get("steps"), f"steps of {rule['match']}"))
-    _check_order(rule["match"], steps)
-    return Rule(rule["match"], steps)
+    return rule["match"], rule
 
 
-def _parse_step(step: object) -> Setting:
+def _parse_step(step: object, make: Callable[..., Setting] = Setting.of) -> Setting:
     if isinstance(step, str):
-        return Setting.of(step)
+        return make(step)
     if not isinstance(step, Mapping) or not isinstance(step.get("technique"), str):
         raise Refused("A step needs technique with a name, but got {got}: add it.", got=shortened(step))
     knobs = {str(k): v for k, v in step.items() if k != "technique"}
-    return Setting.of(step["technique"], **knobs)
+    return make(step["technique"], **knobs)
+
+
+def _check_inputs(match: str, inputs: Sequence[Setting]) -> None:
+    """An input may lose its small values and be rounded, each once and in this order."""
+    for before, after in itertools.pairwise(inputs):
+        if before.method.kind in {after.method.kind, "input quantizer"}:
+            raise Refused(
+                "{match} has {first} before {second} at its input: an input may first be made sparse and "
+                "then quantized, each once. Keep one of them or swap them.",
+                match=match,
+                first=before.technique,
+                second=after.technique,
+            )
 
 
 def _check_order(match: str, steps: Sequence[Setting]) -> None:
@@ -250,8 +434,8 @@ def _check_order(match: str, steps: Sequence[Setting]) -> None:
             )
 
 
-def resolve(recipe: Recipe, names: Sequence[str]) -> Resolved:
-    """The canonical form of a recipe for a model with these layers; raises Refused for unknown ones."""
+def resolve(recipe: Recipe, names: Sequence[str], groups: Sequence[str] = ()) -> Resolved:
+    """The canonical form of a recipe for a model with these layers and groups; raises Refused for others."""
     taken: list[tuple[str, tuple[Setting, ...]]] = []
     for name in names:
         rule = _first_match(recipe, name)
@@ -260,10 +444,24 @@ def resolve(recipe: Recipe, names: Sequence[str]) -> Resolved:
         if rule.steps[0].stage is not Stage.FACTOR:
             taken.append((name, rule.steps))
             continue
-        taken.append((name, rule.steps[:1]))
+        inputs = tuple(s for s in rule.steps if s.stage is Stage.INPUTS)
+        taken.append((name, rule.steps[:1] + inputs))
         taken.extend(_small_layers(recipe, name, rule))
     _check_every_rule_speaks(recipe, names, [name for name, _ in taken])
-    return Resolved(tuple((name, steps) for name, steps in taken if steps))
+    layers = tuple((name, steps) for name, steps in taken if steps)
+    return Resolved(layers, _resolved_groups(recipe, groups), recipe.prepare, recipe.correct)
+
+
+def _resolved_groups(recipe: Recipe, groups: Sequence[str]) -> Named:
+    for rule in recipe.groups:
+        if not any(rule.matches(name) for name in groups):
+            raise Refused(
+                "No group of coupled channels matches {match!r}; the groups are {names}: correct the name.",
+                match=rule.match,
+                names=", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "") or "none",
+            )
+    found = ((name, next((r for r in recipe.groups if r.matches(name)), None)) for name in groups)
+    return tuple((name, rule.steps) for name, rule in found if rule is not None)
 
 
 def _first_match(recipe: Recipe, name: str) -> Rule | None:
@@ -274,7 +472,7 @@ def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str,
     small = []
     for index in (0, 1):
         own = next((r for r in recipe.layers if r.matches(f"{name}.{index}") and not r.matches(name)), None)
-        steps = factoring.steps[1:] if own is None else own.steps
+        steps = _without_inputs(factoring.steps[1:]) if own is None else own.steps
         if any(s.stage is Stage.FACTOR for s in steps):
             raise Refused(
                 "{layer} is already a factor of {whole} and cannot be factored again: "
@@ -285,6 +483,10 @@ def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str,
             )
         small.append((f"{name}.{index}", steps))
     return small
+
+
+def _without_inputs(steps: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    return tuple(s for s in steps if s.stage is not Stage.INPUTS)
 
 
 def _check_every_rule_speaks(recipe: Recipe, names: Sequence[str], small: Sequence[str]) -> None:

@@ -23,11 +23,24 @@ from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
-from compress_core.answers import Factored, Pruned, Quantised, Scores
+from compress_core.answers import (
+    ChannelScores,
+    Dropped,
+    Factored,
+    Folded,
+    Pruned,
+    Quantised,
+    Rescaled,
+    Restated,
+    Scores,
+    Shifted,
+)
 from compress_core.errors import Refused, shortened
+from compress_core.group_selection import GroupSelection
+from compress_core.inputs import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
 from compress_core.knobs import FINEST, Step, Strict, Unit
 from compress_core.select import Selection
-from compress_core.texts import Phrase
+from compress_core.texts import N_, Phrase
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,13 +48,51 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Stage(IntEnum):
     """Where a technique stands in a recipe; the order is fixed."""
 
-    FACTOR = 1
-    PRUNE = 2
-    QUANTIZE = 3
+    PREPARE = 1
+    GROUPS = 2
+    FACTOR = 3
+    PRUNE = 4
+    QUANTIZE = 5
+    INPUTS = 6
+    CORRECT = 7
 
 
+LAYER_STAGES = (Stage.FACTOR, Stage.PRUNE, Stage.QUANTIZE)
 STAGE_OF = MappingProxyType(
-    {Factored: Stage.FACTOR, Scores: Stage.PRUNE, Pruned: Stage.PRUNE, Quantised: Stage.QUANTIZE}
+    {
+        Folded: Stage.PREPARE,
+        Rescaled: Stage.PREPARE,
+        ChannelScores: Stage.GROUPS,
+        Dropped: Stage.GROUPS,
+        Factored: Stage.FACTOR,
+        Scores: Stage.PRUNE,
+        Pruned: Stage.PRUNE,
+        Quantised: Stage.QUANTIZE,
+        StaticGrid: Stage.INPUTS,
+        DynamicGrid: Stage.INPUTS,
+        KeepAbove: Stage.INPUTS,
+        KeepLargest: Stage.INPUTS,
+        Shifted: Stage.CORRECT,
+        Restated: Stage.CORRECT,
+    }
+)
+KIND_OF = MappingProxyType(
+    {
+        Folded: N_("preparation"),
+        Rescaled: N_("preparation"),
+        ChannelScores: N_("group criterion"),
+        Dropped: N_("block removal"),
+        Factored: N_("factorizer"),
+        Scores: N_("criterion"),
+        Pruned: N_("pruner"),
+        Quantised: N_("quantizer"),
+        StaticGrid: N_("input quantizer"),
+        DynamicGrid: N_("input quantizer"),
+        KeepAbove: N_("activation sparsifier"),
+        KeepLargest: N_("activation sparsifier"),
+        Shifted: N_("correction"),
+        Restated: N_("correction"),
+    }
 )
 
 Knobs = BaseModel
@@ -55,6 +106,7 @@ class Technique:
     function: Callable[..., Any]
     needs: tuple[str, ...]
     knobs: type[Knobs]
+    group_knobs: type[Knobs] | None
     answer: type
     summary: str
     details: str
@@ -65,9 +117,19 @@ class Technique:
         return STAGE_OF[self.answer]
 
     @property
+    def kind(self) -> str:
+        """What sort of technique it is, in a word or two."""
+        return KIND_OF[self.answer]
+
+    @property
     def is_criterion(self) -> bool:
         """Whether it scores weights and leaves the choice to the engine's selection."""
         return self.answer is Scores
+
+    @property
+    def serves_groups(self) -> bool:
+        """Whether it can stand in the groups of a recipe: it scores weights or channels, or drops a block."""
+        return self.group_knobs is not None
 
     @cached_property
     def own_knobs(self) -> frozenset[str]:
@@ -77,26 +139,42 @@ class Technique:
 
     def validated(self, values: Mapping[str, object]) -> Knobs:
         """Knob values checked against the declaration; raises Refused with one sentence."""
-        try:
-            knobs = self.knobs.model_validate(dict(values))
-        except ValidationError as error:
-            raise _refusal(self, error) from None
-        snapped: dict[str, Any] = {k: self._snapped(k, v) for k, v in knobs}
-        return self.knobs.model_construct(**snapped)
+        return _validated(self, self.knobs, values)
 
-    def _snapped(self, knob: str, value: object) -> object:
-        """A real value without the noise of its last digits; beside an excluded bound it moves inside."""
-        field = self.knobs.model_fields[knob]
-        if not isinstance(value, float):
-            return value
-        place = round(value / FINEST)
-        for bound in field.metadata:
-            match bound:
-                case Gt(gt=float() | int() as limit) if place * FINEST <= limit:
-                    place += 1
-                case Lt(lt=float() | int() as limit) if place * FINEST >= limit:
-                    place -= 1
-        return round(place * FINEST, 10)
+    def validated_for_group(self, values: Mapping[str, object]) -> Knobs:
+        """The same for a group of coupled channels; raises Refused where it cannot serve groups."""
+        if self.group_knobs is None:
+            known = ", ".join(name for name, t in techniques().items() if t.serves_groups)
+            raise Refused(
+                "{technique} cannot choose channels, so it cannot stand in groups: use one of {known}, "
+                "or move the step to layers.",
+                technique=self.name,
+                known=known,
+            )
+        return _validated(self, self.group_knobs, values)
+
+
+def _validated(method: Technique, declared: type[Knobs], values: Mapping[str, object]) -> Knobs:
+    try:
+        knobs = declared.model_validate(dict(values))
+    except ValidationError as error:
+        raise _refusal(method, declared, error) from None
+    snapped: dict[str, Any] = {k: _snapped(declared.model_fields[k], v) for k, v in knobs}
+    return declared.model_construct(**snapped)
+
+
+def _snapped(field: FieldInfo, value: object) -> object:
+    """A real value without the noise of its last digits; beside an excluded bound it moves inside."""
+    if not isinstance(value, float):
+        return value
+    place = round(value / FINEST)
+    for bound in field.metadata:
+        match bound:
+            case Gt(gt=float() | int() as limit) if place * FINEST <= limit:
+                place += 1
+            case Lt(lt=float() | int() as limit) if place * FINEST >= limit:
+                place -= 1
+    return round(place * FINEST, 10)
 
 
 def step_of(field: FieldInfo) -> float | None:
@@ -131,9 +209,13 @@ def _declared(function: Callable[..., Any]) -> Technique:
     needs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
     summary, details, source = _told(inspect.getdoc(function) or "")
     answer = hints["return"]
-    base = Selection if answer is Scores else Strict
+    of_groups = answer in {ChannelScores, Dropped}
+    base = Selection if answer is Scores else GroupSelection if answer is ChannelScores else Strict
     knobs = create_model(function.__name__, __base__=base, **fields)  # type: ignore[call-overload]
-    return Technique(function.__name__, function, needs, knobs, answer, summary, details, source)
+    group_knobs = knobs if of_groups else None
+    if answer is Scores:
+        group_knobs = create_model(function.__name__, __base__=GroupSelection, **fields)  # type: ignore[call-overload]
+    return Technique(function.__name__, function, needs, knobs, group_knobs, answer, summary, details, source)
 
 
 def _told(doc: str) -> tuple[str, str, str]:
@@ -171,7 +253,7 @@ def technique_named(name: str) -> Technique:
     return _REGISTRY[name]
 
 
-def _refusal(method: Technique, error: ValidationError) -> Refused:
+def _refusal(method: Technique, declared: type[Knobs], error: ValidationError) -> Refused:
     first = error.errors()[0]
     knob = ".".join(str(part) for part in first["loc"]) or method.name
     if first["type"] == "extra_forbidden":
@@ -179,7 +261,7 @@ def _refusal(method: Technique, error: ValidationError) -> Refused:
             "{technique} has no knob {knob}; it has {known}: correct the name or leave it out.",
             technique=method.name,
             knob=knob,
-            known=", ".join(method.knobs.model_fields) or Phrase("none"),
+            known=", ".join(declared.model_fields) or Phrase("none"),
         )
     if first["type"] == "missing":
         return Refused("{technique} needs the knob {knob}: add it.", technique=method.name, knob=knob)
@@ -190,16 +272,16 @@ def _refusal(method: Technique, error: ValidationError) -> Refused:
         technique=method.name,
         knob=knob,
         got=shortened(first["input"]),
-        must=_must(method, first),
+        must=_must(declared, first),
     )
 
 
-def _must(method: Technique, error: ErrorDetails) -> str | ValueError:
+def _must(declared: type[Knobs], error: ErrorDetails) -> str | ValueError:
     """What a value must be, in words."""
     if error["type"] == "value_error":
         problem: ValueError = error["ctx"]["error"]
         return problem
-    field = method.knobs.model_fields.get(str(error["loc"][0]))
+    field = declared.model_fields.get(str(error["loc"][0]))
     if error["type"] == "string_pattern_mismatch" and field is not None and field.examples:
         return Phrase("it must look like one of {examples}", examples=", ".join(map(str, field.examples)))
     limits = error.get("ctx", {})

@@ -89,7 +89,7 @@ def _name(place: DeltaGenerator, model: Model) -> None:
 
 def _recipe(place: DeltaGenerator, workspace: state.Workspace) -> None:
     place.caption(_("Recipe"))
-    changed = bool(workspace.recipe.layers)
+    changed = bool(workspace.recipe)
     name = workspace.recipe.sha[:8] if changed else _("unchanged")
     with place.popover(name, width="stretch", icon=":material/receipt_long:"):
         if changed:
@@ -187,7 +187,7 @@ def _accuracy(
         shown = numbers["accuracy"] if labelled else numbers["churn"]
         change = numbers["accuracy_change"]
         label = number_text(shown)
-        if labelled and model.edited:
+        if labelled and model.is_changed:
             label += f" · {number_text(change)} {interval_text(change)}"
         with st.popover(label, width="stretch"):
             _explain(numbers, SPLIT, items, is_quick=is_quick)

@@ -150,9 +150,9 @@ def edited(workspace: Workspace, recipe: Resolved, *, by_widget: bool = False) -
 
 def with_recipe(workspace: Workspace, recipe: Recipe) -> Workspace:
     """A workspace with a recipe from a file or a link."""
-    from compress_core.recipe import resolve
+    from compress_core.apply import resolved_for
 
-    return edited(workspace, resolve(recipe, list(subject(workspace).by_name)))
+    return edited(workspace, resolved_for(subject(workspace), recipe, engine.store()))
 
 
 def undone(workspace: Workspace) -> Workspace:
@@ -192,17 +192,13 @@ def write_link() -> None:
     workspace = current()
     if workspace is None:
         return
-    wanted = {"m": workspace.model, "r": encoded(_plain(workspace.recipe)), "l": workspace.layer}
+    wanted = {"m": workspace.model, "r": encoded(workspace.recipe.as_json()), "l": workspace.layer}
     wanted["seed"] = str(workspace.seed) if workspace.seed else ""
     for key, value in wanted.items():
         if value and st.query_params.get(key) != value:
             st.query_params[key] = value
         elif not value and key in st.query_params:
             del st.query_params[key]
-
-
-def _plain(recipe: Resolved) -> list[object]:
-    return [[name, [step.as_json() for step in steps]] for name, steps in recipe.layers]
 
 
 def read_link() -> None:
@@ -218,28 +214,17 @@ def read_link() -> None:
 
 
 def _as_linked(workspace: Workspace, link: Mapping[str, str]) -> Workspace:
-    from compress_core.recipe import parse_recipe
+    from compress_core.recipe import read_plain
 
-    layers = decoded(link.get("r", ""))
-    if layers:
-        recipe = parse_recipe({"layers": _rules(layers)})
-        workspace = replace(with_recipe(workspace, recipe), past=())
+    content = decoded(link.get("r", ""))
+    if content:
+        workspace = replace(with_recipe(workspace, read_plain(content)), past=())
     seed = link.get("seed", "0")
     return replace(
         workspace,
         layer=link["l"] if link.get("l") in subject(workspace).by_name else workspace.layer,
         seed=int(seed) if seed.isdecimal() and len(seed) < MOST_DIGITS else 0,
     )
-
-
-def _rules(layers: object) -> list[object]:
-    if not isinstance(layers, list) or not all(isinstance(e, list) and len(e) == 2 for e in layers):
-        raise Refused("The recipe in this link is damaged or cut off: ask for the link again.")
-    return [{"match": _exactly(str(name)), "steps": steps} for name, steps in layers]
-
-
-def _exactly(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def notice(text: str) -> None:

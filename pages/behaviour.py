@@ -21,8 +21,8 @@ with refusals():
     split = subject.split("validation")
     compared = compare(model, split, engine.store())
     seen = f"{model.key}:{split.digest}"
-    behaviour_view.verdict(compared, split, edited=bool(model.edited))
-    if not model.edited:
+    behaviour_view.verdict(compared, split, edited=model.is_changed)
+    if not model.is_changed:
         st.info(_("Both models are the same so far: move a slider on Tune."), icon=":material/info:")
 
     left, right = st.columns(2, gap="medium")

@@ -25,7 +25,7 @@ with refusals():
         )
         st.page_link("pages/start.py", label=_("Go to Start"), icon=":material/home:")
         st.stop()
-    if not model.edited:
+    if not model.is_changed:
         st.info(
             _(
                 "Both models are still the same, so their maps are too: "

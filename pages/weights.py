@@ -16,7 +16,7 @@ model = state.model(workspace)
 dark = is_dark()
 
 st.title(_("What is left in there?"))
-if not model.edited:
+if not model.is_changed:
     st.info(_("Nothing has been changed yet: move a slider on Tune and come back."), icon=":material/info:")
 
 channels = channel_sparsity(model, engine.store())

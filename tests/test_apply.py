@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
-from compress_core import apply
-from compress_core.apply import compress, derive, generator_for
+from compress_core.apply import compress, derive, generator_for, run
+from compress_core.apply.supply import Part, Standing
 from compress_core.errors import Refused
 from compress_core.measure.cost import costs, layer_costs, layer_frame
 from compress_core.measure.weights import channel_sparsity, layer_weights
@@ -44,13 +44,13 @@ def everything() -> Subject:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
     """How often each technique was called for each layer."""
     calls: Counter[tuple[str, str]] = Counter()
-    answer = apply._answer
+    answer = run.answer_of
 
-    def counting(setting: Setting, part: apply.Part, store: Store) -> Any:
+    def counting(setting: Setting, part: Part, standing: Standing) -> Any:
         calls[setting.technique, part.layer.name] += 1
-        return answer(setting, part, store)
+        return answer(setting, part, standing)
 
-    monkeypatch.setattr(apply, "_answer", counting)
+    monkeypatch.setattr(run, "answer_of", counting)
     return calls
 
 

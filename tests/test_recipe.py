@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress_core.errors import Refused
-from compress_core.recipe import Recipe, Rule, Setting, parse_recipe, read_recipe, resolve
+from compress_core.recipe import Recipe, Resolved, Rule, Setting, parse_recipe, read_recipe, resolve
 from compress_core.technique import Stage
 
 NAMES = ["conv1", "conv2", "fc1", "fc2"]
@@ -34,9 +36,17 @@ ERRORS = {
     "version: 2": "The recipe has version 2, but this release reads version 1: convert it",
     "version: '1'": "The recipe has version '1', but",
     "version: true": "The recipe has version True, but",
-    "layer: []": "A recipe has no section 'layer'; it has version and layers: rename it.",
-    "groups: [{match: a}]": "The recipe's section groups has no technique in this release: remove it.",
-    "prepare: [fold_batch_norm]": "section prepare has no technique in this release",
+    "layer: []": (
+        "A recipe has no section 'layer'; it has version, prepare, groups, layers, correct: rename it."
+    ),
+    "groups: [{match: a}]": "The group rule for a has 0 steps, but a group is cut once: give it one step.",
+    "groups: [{match: a, steps: [uniform]}]": "uniform cannot choose channels, so it cannot stand in groups",
+    "groups: [{match: a, steps: [{technique: magnitude, sparsity: 0.5}]}]": (
+        "magnitude has no knob sparsity; it has share_removed, scope, aggregate, multiple_of"
+    ),
+    "prepare: [magnitude]": "magnitude does not belong under prepare: move it to the steps of a layer.",
+    "correct: magnitude": "correct must be a list, but it is a str",
+    rules("{match: fc1, inputs: [magnitude]}"): "magnitude does not belong under inputs of fc1: move it to",
     "layers: {match: fc1}": "layers must be a list, but it is a dict: put a dash before each entry.",
     "layers: fc1": "layers must be a list, but it is a str",
     "layers: 0": "layers must be a list, but it is a int",
@@ -44,7 +54,7 @@ ERRORS = {
     rules("{steps: []}"): "A rule needs match with a layer name or pattern, but got {'steps': []}: add it.",
     rules(
         "{match: fc1, step: []}"
-    ): "The rule for fc1 has an unknown key step; it has match and steps: remove",
+    ): "The rule for fc1 has an unknown key step; it has inputs, match, steps: remove",
     rules("{match: fc1, steps: magnitude}"): "steps of fc1 must be a list, but it is a str",
     steps_of_fc1("{bits: 4}"): "A step needs technique with a name, but got {'bits': 4}: add it.",
     steps_of_fc1("7"): "A step needs technique with a name, but got 7: add it.",
@@ -228,3 +238,34 @@ def test_equal_recipes_are_equal_values(recipe):
 def test_a_pattern_need_not_be_quoted_in_yaml() -> None:
     recipe = read_recipe(rules("{match: fc1, steps: [{technique: magnitude, pattern: 2:4}]}"))
     assert recipe.layers[0].steps[0].as_json() == {"technique": "magnitude", "pattern": "2:4"}
+
+
+def test_a_resolved_recipe_survives_its_plain_values():
+    recipe = read_recipe("""
+groups: [{match: "conv1", steps: [{technique: magnitude, share_removed: 0.25, scope: network}]}]
+layers: [{match: "fc[*]1", steps: [low_rank, magnitude, {technique: uniform, bits: 4}]}]
+""")
+    found = resolve(recipe, ["conv1", "fc*1"], ["conv1", "conv2"])
+    assert [name for name, _ in found.layers] == ["fc*1", "fc*1.0", "fc*1.1"]
+    assert Resolved.from_json(json.loads(json.dumps(found.as_json()))) == found
+    assert resolve(found.as_recipe(), ["conv1", "fc*1"], ["conv1", "conv2"]) == found
+
+
+def test_the_name_of_a_result_is_that_of_its_layers_alone_where_nothing_else_is_done():
+    layers = (("a", (Setting.of("magnitude"),)),)
+    assert Resolved(layers).as_json() == [["a", [{"technique": "magnitude"}]]]
+    cut = Resolved(layers, (("a", (Setting.of_group("magnitude"),)),))
+    assert cut.sha != Resolved(layers).sha
+    assert cut.structure_sha == replace(cut, layers=()).sha != Resolved(layers).structure_sha
+
+
+def test_a_group_that_is_not_there_is_refused_with_those_that_are():
+    recipe = read_recipe("groups: [{match: nine, steps: [magnitude]}]")
+    with pytest.raises(Refused, match="No group of coupled channels matches 'nine'; the groups are one, two"):
+        resolve(recipe, ["a"], ["one", "two"])
+
+
+@pytest.mark.parametrize("values", [[["a"]], [["a", 3]], {"layers": 3}, [[["technique"]]], "text", 7])
+def test_damaged_plain_values_are_refused(values):
+    with pytest.raises(Refused):
+        Resolved.from_json(values)

@@ -86,7 +86,7 @@ def headline(case: Case) -> str:
         measured_on = f"{case.chosen.items}, {len(case.split):,} items"
     else:
         measured_on = f"{case.chosen.split} split, {len(case.split):,} items"
-    changed = f"recipe {case.model.recipe.sha[:12]}" if case.model.edited else "as loaded"
+    changed = f"recipe {case.model.recipe.sha[:12]}" if case.model.is_changed else "as loaded"
     broken = "".join(
         f"\n{name} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()

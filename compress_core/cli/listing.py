@@ -103,7 +103,7 @@ def _technique(method: Technique) -> show.Json:
     return {
         "name": method.name,
         "stage": method.stage.name.lower(),
-        "kind": method.answer.__name__.lower(),
+        "kind": method.kind,
         "summary": method.summary,
         "details": method.details,
         "source": method.source,

@@ -179,7 +179,7 @@ def _content(path: Path) -> bytes:
 
 def read_recipe_of(chosen: Chosen) -> Recipe:
     """The steps on the command line, then the rules of the file; raises Refused."""
-    from compress_core.recipe import Recipe, parse_recipe, read_recipe
+    from compress_core.recipe import parse_recipe, read_recipe
 
     rules: dict[str, list[dict[str, object]]] = {}
     for step in chosen.steps:
@@ -188,7 +188,8 @@ def read_recipe_of(chosen: Chosen) -> Recipe:
     typed = parse_recipe({"layers": [{"match": match, "steps": steps} for match, steps in rules.items()]})
     if chosen.recipe is None:
         return typed
-    return Recipe(typed.layers + read_recipe(_recipe_text(chosen.recipe)).layers)
+    read = read_recipe(_recipe_text(chosen.recipe))
+    return replace(read, layers=typed.layers + read.layers)
 
 
 def _recipe_text(recipe: str) -> str:

@@ -63,7 +63,7 @@ def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
     """The numbers that say something: a model as loaded has nothing to differ from."""
     from compress_core.measure.metrics import metrics
 
-    if case.model.edited:
+    if case.model.is_changed:
         return numbers
     compared = {name for name, metric in metrics().items() if "before" in metric.needs}
     return {name: number for name, number in numbers.items() if name not in compared}

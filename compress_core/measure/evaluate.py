@@ -46,9 +46,8 @@ def predict(model: Model, split: Split, store: Store) -> Predictions:
 
     def make() -> Predictions:
         recording = recording_of(model.subject, split, store)
-        if model.edited:
-            changed = parameters_of(model.subject, tuple(model.edited))
-            outputs = replay(model.network(), recording, changed)
+        if model.is_changed:
+            outputs = replay(model.network(), recording, model.changed_parameters)
         else:
             outputs = recording.outputs
         labels = None if split.labels is None else split.labels.numpy()

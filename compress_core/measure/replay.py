@@ -276,8 +276,10 @@ class Recording:
     def nbytes(self) -> int:
         return self.kept_bytes + sum(_bytes_of(output) for output in self.outputs)
 
-    def cut_for(self, parameters: Iterable[str]) -> Cut | None:
+    def cut_for(self, parameters: Iterable[str] | None) -> Cut | None:
         """The latest kept cut before the first use of any of these parameters; None: run in full."""
+        if parameters is None:
+            return None
         uses = [self.first_use[name] for name in parameters if name in self.first_use]
         first = min(uses, default=0)
         before = [cut for cut in self.cuts if cut.moment <= first]
@@ -339,10 +341,11 @@ def _affordable(trace: _Trace, parameters: Iterable[str], max_bytes: int) -> tup
     return tuple(cuts)
 
 
-def replay(network: nn.Module, recording: Recording, parameters: Iterable[str]) -> tuple[Tensor, ...]:
+def replay(network: nn.Module, recording: Recording, parameters: Iterable[str] | None) -> tuple[Tensor, ...]:
     """The outputs of an edited network for every batch, equal to a full forward bit for bit.
 
-    network: a skeleton that the caller owns, whose only changes are these parameters.
+    network: a skeleton that the caller owns, whose course changes first where one of these parameters is
+    used; None where that is not known.
     """
     cut = recording.cut_for(parameters)
     results = []

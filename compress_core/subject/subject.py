@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from compress_core.errors import Refused
 from compress_core.subject.layers import Layer, Untouched, count_macs, find_layers, read_matrix
 from compress_core.subject.skeleton import digest_of, skeleton_of
+from compress_core.subject.structure import Structure
 
 BATCH = 250
 
@@ -103,6 +104,7 @@ class Subject:
     problems: Mapping[str, int]
     summary: str = ""
     factory: str = ""
+    structure: Structure = field(default_factory=Structure)
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -165,6 +167,22 @@ def make_subject(
         problems=MappingProxyType({k: v for k, v in broken.items() if v}),
         summary=summary,
         factory=factory,
+    )
+
+
+def restructured(subject: Subject, network: nn.Module, structure: Structure, key: str) -> Subject:
+    """The same subject around a network of another structure; key stands in for a digest of its content."""
+    layers, untouched = find_layers(network)
+    layers = count_macs(skeleton_of(network), layers, subject.input.baseline)
+    broken = {layer.name: _not_finite(network, layer) for layer in layers}
+    return replace(
+        subject,
+        network=network,
+        layers=layers,
+        untouched=untouched,
+        digest=key,
+        problems=MappingProxyType({k: v for k, v in broken.items() if v}),
+        structure=structure,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from compress_core.apply import compress
 from compress_core.errors import Refused
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import Resolved
 from compress_core.store import Store
 from compress_core.subject.samples import load_sample
 from compress_core.subject.subject import Subject
@@ -59,10 +59,4 @@ def subject_of(job: Job) -> Subject:
 
 def recipe_of(job: Job) -> Resolved:
     """The resolved recipe of a job."""
-    return Resolved(
-        tuple((name, tuple(_setting(step) for step in steps)) for name, steps in json.loads(job.recipe))
-    )
-
-
-def _setting(step: dict[str, Any]) -> Setting:
-    return Setting.of(step["technique"], **{k: v for k, v in step.items() if k != "technique"})
+    return Resolved.from_json(json.loads(job.recipe))

@@ -67,12 +67,11 @@ class Task(Generic[Knobs, Result]):
 
     def job(self, model: Model, knobs: Knobs, seed: int, *, found_in: str) -> Job:
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
-        recipe = [[name, [step.as_json() for step in steps]] for name, steps in model.recipe.layers]
         return Job(
             kind=self.kind,
             content=content_of(model.subject, self.split(knobs)),
             subject=found_in,
-            recipe=canonical(recipe),
+            recipe=canonical(model.recipe.as_json()),
             knobs=canonical(knobs.model_dump(mode="json")),
             seed=seed,
         )

@@ -71,7 +71,7 @@ def open_model(model: str) -> state.Workspace:
 
 def has_work(workspace: state.Workspace) -> bool:
     """Whether leaving this workspace would lose something."""
-    return bool(workspace.recipe.layers or workspace.snapshots or workspace.past or workspace.locked)
+    return bool(workspace.recipe or workspace.snapshots or workspace.past or workspace.locked)
 
 
 def open_demo() -> None:

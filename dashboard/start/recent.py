@@ -62,7 +62,7 @@ def _show(act: Callable[[], object]) -> None:
 
 
 def _done(workspace: state.Workspace | None) -> str:
-    if workspace is None or not workspace.recipe.layers:
+    if workspace is None or not workspace.recipe:
         return _("unchanged")
     return _("layers changed: {count} · recipe {sha}").format(
         count=len(workspace.recipe.layers), sha=workspace.recipe.sha[:8]

@@ -7,19 +7,29 @@ from compress_core.subject.layers.factors import factors_from, small_layers, sma
 from compress_core.subject.layers.find import find_layers
 from compress_core.subject.layers.kinds import Layer, Place, Untouched
 from compress_core.subject.layers.macs import count_macs
-from compress_core.subject.layers.places import read_kernel, read_matrix, write_matrix
+from compress_core.subject.layers.norms import fold_away
+from compress_core.subject.layers.places import (
+    attach_inputs,
+    read_kernel,
+    read_matrix,
+    write_matrix,
+    write_state,
+)
 
 __all__ = [
     "Layer",
     "Place",
     "Untouched",
+    "attach_inputs",
     "count_macs",
     "factors_from",
     "find_layers",
+    "fold_away",
     "read_kernel",
     "read_matrix",
     "small_layers",
     "small_matrices",
     "write_factors",
     "write_matrix",
+    "write_state",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from torch import Tensor, nn
 
+from compress_core.inputs import InputRule
 from compress_core.subject.attention import PlainAttention
 from compress_core.subject.layers.kinds import PROJECTIONS, Layer, Place, kernel_view
 
@@ -65,3 +68,35 @@ def replace_module(skeleton: nn.Module, old: nn.Module, new: nn.Module) -> None:
             owner.register_module(name, new)
     for name, _ in list(old.named_parameters(recurse=False, remove_duplicate=False)):
         delattr(old, name)
+
+
+def write_state(skeleton: nn.Module, name: str, values: Tensor) -> None:
+    """Put a parameter or buffer of that name into a skeleton, a bias that was not there before included."""
+    owner, _, last = name.rpartition(".")
+    module = skeleton.get_submodule(owner)
+    if last in module._buffers:  # noqa: SLF001 - the only list of a module's own buffers that names None too
+        setattr(module, last, values)
+    else:
+        setattr(module, last, frozen(values))
+
+
+def attach_inputs(skeleton: nn.Module, layer: Layer, rules: Sequence[InputRule]) -> None:
+    """Let a layer's input pass through rules first; a projection of attention becomes a layer for it."""
+    module = _module_of(skeleton, layer)
+    for rule in rules:
+        module.register_forward_pre_hook(_before(rule))
+
+
+def _before(rule: InputRule) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    return lambda _module, inputs: (rule(inputs[0]), *inputs[1:])
+
+
+def _module_of(skeleton: nn.Module, layer: Layer) -> nn.Module:
+    """The module that computes a layer alone."""
+    owner, _, last = layer.name.rpartition(".")
+    above = skeleton.get_submodule(owner)
+    if isinstance(above, nn.MultiheadAttention):
+        plain = PlainAttention.taking_over(above, owner)
+        replace_module(skeleton, above, plain)
+        above = plain
+    return above.get_submodule(last)

@@ -1,0 +1,7 @@
+"""Recipe + subject -> model, stage by stage: preparations, cuts, layers, their inputs, corrections."""
+
+from compress_core.apply.base import groups_of
+from compress_core.apply.run import compress, resolved_for
+from compress_core.apply.supply import derive, generator_for
+
+__all__ = ["compress", "derive", "generator_for", "groups_of", "resolved_for"]

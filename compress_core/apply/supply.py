@@ -48,12 +48,12 @@ class Standing:
     before: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
 
     def behind(self, parts: Mapping[str, Part], name: str) -> Standing:
-        """The same place for a layer that stands behind these parts: those that come before it."""
+        """The same place for a layer that stands behind these parts: those before it."""
         order = list(parts)
         return replace(self, before={n: parts[n] for n in order[: order.index(name)]})
 
     def key_of(self, part: Part, setting: Setting) -> str:
-        """The key of a technique's answer; it chains the layers before it where the answer depends on them."""
+        """The key of an answer; it chains the layers before it where the answer depends on them."""
         seen = [p.key for p in self.before.values()] if _sees_others(setting.method.needs) else []
         return digest(part.key, canonical(setting), *seen)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from compress_core.measure.timing import Spread
 
 ROUNDS_LEAST, ROUNDS_MOST = 5, 25
 SECONDS = 8.0  # for one case, after its least number of rounds
@@ -48,22 +48,6 @@ class Limit:
     run: Callable[[], float]
     limit: float | None = None
     rounds: int = 5
-
-
-@dataclass(frozen=True)
-class Spread:
-    """The middle of several measurements, with a 95 % interval for the median (order statistics)."""
-
-    middle: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, measured: Sequence[float]) -> Spread:
-        """Of five measurements the whole range is the interval, at 94 %."""
-        ascending = sorted(measured)
-        out = max(0, math.floor(len(ascending) / 2 - 0.98 * math.sqrt(len(ascending))))
-        return cls(statistics.median(ascending), ascending[out], ascending[-1 - out])
 
 
 @dataclass(frozen=True)

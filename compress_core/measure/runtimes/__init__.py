@@ -1,0 +1,1 @@
+"""What can run a network: one runtime a file, each a function that makes a `Runnable`."""

@@ -1,0 +1,229 @@
+"""Measuring in turns: the arithmetic of rounds with a clock turned by hand, runtimes on real items."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from compress_core.apply import compress
+from compress_core.errors import Refused
+from compress_core.measure.latency import agreement, latency
+from compress_core.measure.runtimes.eager import torch_bf16, torch_eager, torch_forms
+from compress_core.measure.runtimes.onnx_file import onnx_runtime
+from compress_core.measure.runtimes.runnable import Runnable, Runtime
+from compress_core.measure.timing import (
+    Effort,
+    Rounds,
+    Spread,
+    Watch,
+    finished,
+    in_turns,
+    load_warning,
+    one_thread,
+    waiting_warning,
+)
+from compress_core.progress import result_of
+from compress_core.recipe import Setting
+from compress_core.store import Store
+from compress_core.subject.samples import load_sample
+from tests.subjects import rules
+
+THREE = Effort(rounds_least=3, rounds_most=3, seconds=0.0, turn=0.0)
+
+
+class Turned:
+    """A clock that only moves when something runs; the wall goes `ahead` times as fast as the processor."""
+
+    def __init__(self, ahead: float = 1.0, load: float = 0.0) -> None:
+        self.now, self.ran = 0.0, []
+        self.watch = Watch(lambda: ahead * self.now, lambda: self.now, lambda: load, 2)
+
+    def taking(self, name: str, seconds: float) -> Callable[[], object]:
+        def run() -> None:
+            self.ran.append(name)
+            self.now += seconds
+
+        return run
+
+    def runnable(self, runtime: Runtime, whose: str, seconds: float) -> Runnable:
+        run = self.taking(f"{runtime.value}:{whose}", seconds)
+        return Runnable(runtime, whose, lambda batch: (run(), batch)[1])
+
+
+def test_sides_take_turns_and_each_is_run_once_before_it_counts() -> None:
+    clock = Turned()
+    rounds = finished(
+        in_turns({"a": clock.taking("a", 2.0), "b": clock.taking("b", 1.0)}, clock.watch, THREE)
+    )
+    assert "".join(clock.ran) == "aabb" * 4
+    assert rounds.milliseconds("a").value == 2000
+    assert (rounds.ratio("a", "b").value, rounds.ratio("b", "a").value) == (2, 0.5)
+    assert rounds.ratio("a", "b").n == 3
+
+
+def test_what_is_too_short_for_the_clock_is_repeated() -> None:
+    clock, effort = Turned(), Effort(3, 3, 0.0, turn=0.25)
+    finished(in_turns({"a": clock.taking("a", 0.0625)}, clock.watch, effort))
+    assert len(clock.ran) == 2 + 3 * 5
+
+
+def test_rounds_go_on_until_the_time_is_used_up() -> None:
+    clock, effort = Turned(), Effort(2, 100, 10.0, 0.0)
+    rounds = finished(in_turns({"a": clock.taking("a", 1.0)}, clock.watch, effort))
+    assert len(rounds.cpu) == 5
+
+
+def test_the_ratio_is_the_median_of_the_rounds_ratios_not_of_the_times() -> None:
+    times = np.array([[4.0, 1.0], [8.0, 8.0], [2.0, 1.0]])
+    assert Rounds(("a", "b"), times, times).ratio("a", "b").value == 2
+
+
+def test_the_interval_of_a_median_leaves_outliers_out() -> None:
+    spread = Spread.of([1000.0, *map(float, range(24))])
+    assert spread.low <= spread.middle <= spread.high < 23
+
+
+@pytest.mark.parametrize(("load", "cores", "warned"), [(1.2, 2, False), (1.6, 2, True), (20, 64, False)])
+def test_a_load_of_more_than_half_the_cores_is_warned_of(load: float, cores: int, warned: bool) -> None:
+    assert bool(load_warning(load, cores)) == warned
+
+
+def test_rounds_that_waited_for_the_processor_are_warned_of() -> None:
+    once = np.ones((3, 2))
+    assert not waiting_warning([Rounds(("a", "b"), once, once)])
+    (said,) = waiting_warning([Rounds(("a", "b"), once, once), Rounds(("a", "b"), 2 * once, once)])
+    assert "2.0 times" in said
+
+
+def test_torch_has_its_threads_back_even_when_the_work_is_cancelled() -> None:
+    before = torch.get_num_threads()
+    clock = Turned()
+    work = latency([clock.runnable(Runtime.TORCH, "original", 1.0)], torch.ones(2, 3), clock.watch)
+    torch.set_num_threads(2)
+    try:
+        next(work)
+        assert torch.get_num_threads() == 1
+        work.close()
+        assert torch.get_num_threads() == 2
+        with one_thread():
+            assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_each_bar_is_compared_with_the_original_in_its_own_family_and_in_torch() -> None:
+    clock = Turned(load=5.0)
+    costs = {
+        (Runtime.TORCH, "original"): 8.0,
+        (Runtime.TORCH, "compressed"): 4.0,
+        (Runtime.ONNX, "original"): 6.0,
+        (Runtime.ONNX_INT8, "compressed"): 2.0,
+    }
+    runnables = [clock.runnable(*key, seconds) for key, seconds in costs.items()]
+    steps = []
+    work = latency(runnables, torch.ones(2, 3), clock.watch, batches=(1, 4), effort=THREE)
+    while True:
+        try:
+            steps.append(next(work))
+        except StopIteration as end:
+            found = end.value
+            break
+    assert [step.done for step in steps] == [0, 1, 2, 3, 3, 4, 5, 6]
+    assert {step.total for step in steps} == {6}
+    bar = found.bar(Runtime.ONNX_INT8, "compressed", 4)
+    assert (bar.milliseconds.value, bar.ratio.value, bar.ratio_to_torch.value) == (2000, 3, 4)
+    assert found.bar(Runtime.TORCH, "compressed", 1).ratio.value == 2
+    assert len(found.bars()) == 8
+    assert ["load 5.0" in said for said in found.warnings] == [True]
+
+
+def test_a_missing_rival_is_said_not_guessed() -> None:
+    clock = Turned()
+    only = [clock.runnable(Runtime.ONNX, "compressed", 1.0)]
+    found = result_of(latency(only, torch.ones(1, 2), clock.watch, batches=(1,), effort=THREE))
+    assert found.bars()[0].ratio.reason == "The original was not measured in this runtime."
+
+
+def test_batches_of_more_items_than_there_are_repeat_them() -> None:
+    clock, seen = Turned(), []
+    runnable = Runnable(Runtime.TORCH, "original", lambda batch: seen.append(batch.shape) or batch)
+    result_of(latency([runnable], torch.ones(3, 2), clock.watch, batches=(1, 8), effort=THREE))
+    assert set(seen) == {(1, 2), (8, 2)}
+
+
+def test_without_items_nothing_is_measured() -> None:
+    with pytest.raises(Refused, match="no items to measure on"):
+        result_of(latency([], torch.empty(0, 3), Turned().watch))
+
+
+def exported(network: nn.Module, example: Tensor) -> bytes:
+    """The network as one .onnx file with a free batch size."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, (example,), file, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}}
+        )
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
+    """Original, compressed, and evaluated outputs of the compressed on 200 items."""
+    subject = load_sample("lenet300")
+    recipe = rules(any=Setting.of("magnitude", sparsity=0.9))
+    network = compress(subject, recipe, Store()).network()
+    with torch.inference_mode():
+        evaluated = network(subject.split("validation").inputs[:200])
+    return subject.network, network, evaluated
+
+
+def test_onnx_runtime_gives_the_numbers_that_torch_evaluated(
+    lenet: tuple[nn.Module, nn.Module, Tensor],
+) -> None:
+    _, network, evaluated = lenet
+    split = load_sample("lenet300").split("validation")
+    runnable = onnx_runtime(exported(network, split.inputs[:1]), "compressed")
+    found = agreement(runnable, evaluated, split)
+    assert found.difference.value < 1e-4
+    assert found.same_answer.value == 1
+    assert found.same_answer.low < 1
+    assert found.name == "onnxruntime:compressed"
+
+
+def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
+    lenet: tuple[nn.Module, nn.Module, Tensor],
+) -> None:
+    _, network, evaluated = lenet
+    split = load_sample("lenet300").split("validation")
+    found = agreement(torch_bf16(network, "compressed"), evaluated, split)
+    assert 1e-4 < found.difference.value < 1
+    assert found.same_answer.value > 0.9
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+    with torch.inference_mode():
+        assert torch.equal(network(split.inputs[:200]), evaluated)
+
+
+def test_torch_agrees_with_itself(lenet: tuple[nn.Module, nn.Module, Tensor]) -> None:
+    _, network, evaluated = lenet
+    split = load_sample("lenet300").split("validation")
+    for made in (torch_eager, torch_forms):
+        assert agreement(made(network, "compressed"), evaluated, split).difference.value < 1e-5
+
+
+def test_outputs_that_are_not_finite_have_no_largest_difference() -> None:
+    split = load_sample("lenet300").split("validation")
+    broken = Runnable(Runtime.TORCH, "original", lambda batch: torch.full((len(batch), 10), torch.nan))
+    found = agreement(broken, torch.zeros(20, 10), split)
+    assert found.difference.reason == "Some outputs are not finite."
+
+
+def test_a_file_that_is_none_is_refused() -> None:
+    with pytest.raises(Refused, match="ONNX Runtime cannot load the file"):
+        onnx_runtime(b"no model", "original")

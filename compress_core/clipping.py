@@ -35,8 +35,9 @@ def _errors(rows: Tensor, shares: Tensor, high: int) -> Tensor:
     pieces = -(-rows.shape[1] // _BLOCK)
     cut = torch.nn.functional.pad(rows, (0, -rows.shape[1] % pieces)).reshape(rows.shape[0] * pieces, -1)
     at_once = max(1, _BLOCK // cut.shape[1])
-    blocks = zip(cut.split(at_once), (shares / high).repeat_interleave(pieces, 0).split(at_once), strict=True)
-    errors = torch.cat([_errors_of_block(block, steps, high) for block, steps in blocks])
+    steps = (shares / high).repeat_interleave(pieces, dim=0)
+    blocks = zip(torch.split(cut, at_once), torch.split(steps, at_once), strict=True)
+    errors = torch.cat([_errors_of_block(block, of_block, high) for block, of_block in blocks])
     return errors.view(rows.shape[0], pieces, -1).sum(dim=1)
 
 

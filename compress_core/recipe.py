@@ -18,7 +18,8 @@ import yaml
 from compress_core.errors import Refused, shortened
 from compress_core.group_selection import GroupSelection
 from compress_core.knobs import Strict
-from compress_core.select import Selection, n_of_m
+from compress_core.patterns import n_of_m
+from compress_core.select import Selection
 from compress_core.technique import LAYER_STAGES, Stage, Technique, technique_named
 
 VERSION = 1

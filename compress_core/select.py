@@ -1,12 +1,11 @@
 """Which weights stay: one mechanism for every criterion.
 
-Selection = scope (row, layer, network) x pattern (unstructured, n:m), an exact count, ties to the
-earlier layer and index. A criterion never sees a share.
+Selection = scope (each row, each layer, a budget over layers) x pattern (single weights, boxes, n:m), an
+exact count, ties to the earlier layer and index. A criterion never sees a share.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +17,13 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from compress_core.answers import Scores
+from compress_core.budgets import erdos_renyi
 from compress_core.errors import Refused
 from compress_core.knobs import Step, Strict, Unit
+from compress_core.patterns import PATTERN, Cut, LayerShape, checked_pattern, largest_n_of_m, n_of_m
+from compress_core.ranking import Ranking, rank_scores
 
-Scope = Literal["row", "layer", "network"]
+Scope = Literal["row", "layer", "network", "erk"]
 
 
 class Selection(Strict):
@@ -29,30 +31,35 @@ class Selection(Strict):
 
     sparsity: Annotated[
         float,
-        Field(ge=0, le=1, description="Share of the weights that is set to zero."),
+        Field(
+            ge=0,
+            le=1,
+            description="Share of the weights, or of what is removed together, that is set to zero.",
+        ),
         Unit("share"),
         Step(0.001),
     ] = 0.5
     scope: Annotated[
         Scope,
-        Field(description="Among which weights the share is counted: each row, each layer or the network."),
+        Field(
+            description="Among which weights the share is counted: each row, each layer, the network, "
+            "or the network with small layers thinned less (erk)."
+        ),
     ] = "layer"
     pattern: Annotated[
         str,
         Field(
-            pattern=r"^(unstructured|\d{1,3}:\d{1,3})$",
-            description="Any weights, or at most n of every m neighbouring inputs kept, written n:m.",
-            examples=["unstructured", "1:4", "2:4", "4:8"],
+            pattern=PATTERN,
+            description="What is removed together: single weights, blocks of rows x inputs, rows, columns or "
+            "kernels; or n:m, which keeps n of every m neighbouring inputs.",
+            examples=["unstructured", "1:4", "2:4", "4:8", "1x8", "4x4", "row", "column", "kernel"],
         ),
     ] = "unstructured"
 
     @field_validator("pattern")
     @classmethod
-    def _n_below_m(cls, pattern: str) -> str:
-        counts = n_of_m(pattern)
-        if counts is not None and not 0 < counts[0] < counts[1]:
-            raise Refused("n must be at least 1 and below m, as in 2:4")
-        return pattern
+    def _makes_sense(cls, pattern: str) -> str:
+        return checked_pattern(pattern)
 
     @model_validator(mode="before")
     @classmethod
@@ -66,103 +73,34 @@ class Selection(Strict):
     @model_validator(mode="after")
     def _one_sparsity(self) -> Selection:
         counts = n_of_m(self.pattern)
-        if counts is not None:
-            fixed = 1 - counts[0] / counts[1]
-            if abs(self.sparsity - fixed) > 1e-3:
-                raise Refused(
-                    "pattern {pattern} fixes the sparsity at {fixed:.3g}; "
-                    "leave out sparsity {sparsity:.3g} or use pattern unstructured",
-                    pattern=self.pattern,
-                    fixed=fixed,
-                    sparsity=self.sparsity,
-                )
+        fixed = self.sparsity if counts is None else 1 - counts[0] / counts[1]
+        if abs(self.sparsity - fixed) > 1e-3:
+            raise Refused(
+                "pattern {pattern} fixes the sparsity at {fixed:.3g}; "
+                "leave out sparsity {sparsity:.3g} or use pattern unstructured",
+                pattern=self.pattern,
+                fixed=fixed,
+                sparsity=self.sparsity,
+            )
         return self
 
+    @model_validator(mode="after")
+    def _rows_hold_boxes(self) -> Selection:
+        if self.scope == "row" and self.pattern in {"row", "column"}:
+            raise Refused(
+                "scope row chooses within each row, but pattern {pattern} has nothing to choose there; "
+                "use scope layer",
+                pattern=self.pattern,
+            )
+        return self
 
-def n_of_m(pattern: str) -> tuple[int, int] | None:
-    """(n, m) of an n:m pattern, None for unstructured."""
-    found = re.fullmatch(r"(\d+):(\d+)", pattern)
-    return None if found is None else (int(found[1]), int(found[2]))
+    @property
+    def shares_budget(self) -> bool:
+        """Whether the layers with this setting are pruned together."""
+        return self.scope in {"network", "erk"} and n_of_m(self.pattern) is None
 
 
-_STRIDE = 256  # of the sample that narrows a search over many layers
 _BLOCK = 2**16  # scores at a time, so that the passes stay in the cache
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a selection ends: what is above the threshold stays, and so many that equal it.
-
-    above and equal count the scores of each layer.
-    """
-
-    threshold: float
-    ties_kept: int
-    above: tuple[int, ...]
-    equal: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Scores of one selection, ascending within each layer: a share then becomes a look-up.
-
-    ascending holds layer after layer; ends is where each of them ends.
-    """
-
-    ascending: np.ndarray
-    ends: tuple[int, ...]
-
-    @cached_property
-    def layers(self) -> tuple[np.ndarray, ...]:
-        """Each layer's scores, ascending; views."""
-        return tuple(self.ascending[a:b] for a, b in zip((0, *self.ends), self.ends, strict=False))
-
-    def place(self, removed: int) -> Place:
-        """Where a selection ends that removes so many."""
-        if removed == 0:
-            sizes = tuple(len(layer) for layer in self.layers)
-            return Place(float("-inf"), 0, sizes, (0,) * len(sizes))
-        threshold = self.ascending[removed - 1] if len(self.ends) == 1 else self._lowest(removed)
-        up_to = [int(np.searchsorted(layer, threshold, side="right")) for layer in self.layers]
-        below = [int(np.searchsorted(layer, threshold, side="left")) for layer in self.layers]
-        above = tuple(len(layer) - i for layer, i in zip(self.layers, up_to, strict=True))
-        equal = tuple(i - j for i, j in zip(up_to, below, strict=True))
-        return Place(float(threshold), sum(up_to) - removed, above, equal)
-
-    def _lowest(self, removed: int) -> np.floating[Any]:
-        """The last of the `removed` lowest scores of all layers."""
-        low, high = self._bounds(removed - 1)
-        starts = [int(np.searchsorted(layer, low, side="left")) for layer in self.layers]
-        ends = [int(np.searchsorted(layer, high, side="right")) for layer in self.layers]
-        between = [layer[a:b] for layer, a, b in zip(self.layers, starts, ends, strict=True)]
-        at = removed - 1 - sum(starts)
-        lowest: np.floating[Any] = low if low == high else np.partition(np.concatenate(between), at)[at]
-        return lowest
-
-    def _bounds(self, rank: int) -> tuple[np.floating[Any], np.floating[Any]]:
-        """Two scores between which the one of that rank lies, counted from 0.
-
-        At most _STRIDE * i scores are below entry i of the sample, and at least
-        _STRIDE * (i + 1) - (_STRIDE - 1) * layers are not above it.
-        """
-        sample = self._sample
-        above = -(-(rank + 1 + (_STRIDE - 1) * len(self.ends)) // _STRIDE) - 1
-        return sample[rank // _STRIDE], sample[above] if above < len(sample) else sample.dtype.type(np.inf)
-
-    @cached_property
-    def _sample(self) -> np.ndarray:
-        """Every so many scores of each layer, ascending over all of them."""
-        return np.sort(np.concatenate([layer[::_STRIDE] for layer in self.layers]))
-
-
-def rank_scores(scores: Sequence[Scores]) -> Ranking:
-    """Sort the scores of each layer; numpy sorts with vector instructions, torch does not."""
-    flat = [s.ranked().reshape(-1).numpy() for s in scores]
-    joined = np.concatenate(flat)
-    ranking = Ranking(joined, tuple(np.cumsum([len(part) for part in flat]).tolist()))
-    for layer in ranking.layers:
-        layer.sort()
-    return ranking
 
 
 @dataclass(frozen=True)
@@ -214,29 +152,70 @@ class Chosen:
         return _masked_into(weight, self.mask, out)
 
 
-Kept = Above | Chosen
+@dataclass(frozen=True)
+class Boxes:
+    """The weights of the boxes that stay; count of them."""
+
+    boxes: Above
+    cut: Cut
+    count: int
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """kept [out, in] bool."""
+        return self.cut.spread(self.boxes.mask)
+
+    def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
+        """Write the weight with zeros where it is pruned."""
+        return _masked_into(weight, self.mask, out)
+
+
+Kept = Above | Boxes | Chosen
 
 
 def select(
-    scores: Sequence[Scores],
-    kernel_shapes: Sequence[torch.Size],
-    names: Sequence[str],
-    choice: Selection,
-    ranking: Ranking | None,
+    scores: Sequence[Scores], shapes: Sequence[LayerShape], choice: Selection, ranking: Ranking | None
 ) -> tuple[Kept, ...]:
-    """Which weights of each layer of one scope stay.
+    """Which weights of each layer of one scope stay; raises Refused where a pattern does not fit a layer.
 
-    ranking, of the same scores, is used by unstructured selection over layers and the network.
+    ranking: that of `rank_boxes` for the same scores and pattern, where it is known.
     """
     counts = n_of_m(choice.pattern)
     if counts is not None:
-        return tuple(
-            Chosen(largest_n_of_m(s.ranked(), shape, *counts, name=name))
-            for s, shape, name in zip(scores, kernel_shapes, names, strict=True)
-        )
+        matrices = (s.ranked() for s in scores)
+        return tuple(Chosen(largest_n_of_m(m, s, *counts)) for m, s in zip(matrices, shapes, strict=True))
+    cuts = [Cut.of(choice.pattern, shape) for shape in shapes]
+    boxes = [_of_boxes(s, cut) for s, cut in zip(scores, cuts, strict=True)]
     if choice.scope == "row":
-        return tuple(Chosen(_within_rows(s.ranked(), choice.sparsity)) for s in scores)
-    return _across(scores, ranking or rank_scores(scores), choice.sparsity)
+        rows = (_within_rows(s.ranked(), choice.sparsity) for s in boxes)
+        return tuple(Chosen(cut.spread(kept)) for cut, kept in zip(cuts, rows, strict=True))
+    ranking = ranking or rank_scores(boxes)
+    kept = (
+        _by_size(boxes, cuts, ranking, choice.sparsity)
+        if choice.scope == "erk"
+        else _across(boxes, ranking, removed_boxes(choice.sparsity, len(ranking.ascending), cuts))
+    )
+    return tuple(_as_weights(above, cut) for above, cut in zip(kept, cuts, strict=True))
+
+
+def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str) -> Ranking:
+    """The scores of what a pattern takes together, in order; raises Refused where it does not fit a layer."""
+    cuts = (Cut.of(pattern, shape) for shape in shapes)
+    return rank_scores([_of_boxes(s, cut) for s, cut in zip(scores, cuts, strict=True)])
+
+
+def _of_boxes(scores: Scores, cut: Cut) -> Scores:
+    """A box matters as much as its weights do in the mean; one that must stay, more than any other."""
+    if cut.is_single:
+        return scores
+    means = cut.summed(scores.ranked()).div_(cut.sizes)
+    if cut.stays and means.numel():
+        means.view(-1)[int(np.argmax(means.numpy()))] = torch.inf
+    return Scores(means)
+
+
+def _as_weights(boxes: Above, cut: Cut) -> Kept:
+    return boxes if cut.is_single else Boxes(boxes, cut, int(cut.sizes[boxes.mask].sum()))
 
 
 def exact_count(share: float, size: int) -> int:
@@ -244,15 +223,30 @@ def exact_count(share: float, size: int) -> int:
     return round(share * size)
 
 
-def _across(scores: Sequence[Scores], ranking: Ranking, sparsity: float) -> tuple[Kept, ...]:
-    place = ranking.place(exact_count(sparsity, len(ranking.ascending)))
+def removed_boxes(sparsity: float, size: int, cuts: Sequence[Cut]) -> int:
+    """How many of all `size` boxes of some layers are removed."""
+    return min(exact_count(sparsity, size), size - sum(cut.stays for cut in cuts))
+
+
+def _by_size(scores: Sequence[Scores], cuts: Sequence[Cut], ranking: Ranking, sparsity: float) -> list[Above]:
+    """Each layer on its own, with its part of the budget."""
+    sizes, total = [len(layer) for layer in ranking.layers], len(ranking.ascending)
+    least = max((cut.stays for cut in cuts), default=0)
+    budget = total - removed_boxes(sparsity, total, cuts)
+    counts = erdos_renyi([cut.shape for cut in cuts], sizes, budget, least)
+    alone = zip(scores, ranking.layers, sizes, counts, strict=True)
+    return [_across([s], Ranking(layer, (size,)), size - count)[0] for s, layer, size, count in alone]
+
+
+def _across(scores: Sequence[Scores], ranking: Ranking, removed: int) -> list[Above]:
+    place = ranking.place(removed)
     left = place.ties_kept
     kept = []
     for layer, above, equal in zip(scores, place.above, place.equal, strict=True):
         stay = min(left, equal)
         left -= stay
         kept.append(Above(layer, place.threshold, _first_equal(layer, place.threshold, stay), above + stay))
-    return tuple(kept)
+    return kept
 
 
 def _first_equal(scores: Scores, threshold: float, count: int) -> Tensor:
@@ -282,29 +276,3 @@ def _within_rows(scores: Tensor, sparsity: float) -> Tensor:
     equal = scores[tied] == threshold[tied]
     kept[tied] |= equal & (equal.cumsum(dim=1) <= missing[tied].unsqueeze(1))
     return kept
-
-
-def largest_n_of_m(scores: Tensor, kernel_shape: torch.Size, n: int, m: int, *, name: str) -> Tensor:
-    """Keep the n highest of every m neighbouring input channels, for each kernel position.
-
-    scores [out, in * k] -> kept [out, in * k] bool; a last group of fewer than m keeps at most n.
-
-    Raises Refused where a layer has fewer than m input channels: the pattern would leave it dense.
-    """
-    inputs = kernel_shape[1]
-    if inputs < m:
-        raise Refused(
-            "Pattern {n}:{m} needs at least {m} input channels, but {layer} has {inputs}: "
-            "leave this layer out or use pattern unstructured.",
-            n=n,
-            m=m,
-            layer=name,
-            inputs=inputs,
-        )
-    by_position = scores.reshape(*kernel_shape).movedim(1, -1)
-    padding = -inputs % m
-    padded = torch.nn.functional.pad(by_position, (0, padding), value=float("-inf"))
-    groups = torch.unflatten(padded, -1, (-1, m))
-    order = torch.sort(groups, dim=-1, descending=True, stable=True).indices[..., :n]
-    kept = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, order, value=True)
-    return kept.flatten(-2)[..., :inputs].movedim(-1, 1).reshape(scores.shape)

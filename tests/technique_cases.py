@@ -17,6 +17,7 @@ from compress_core.answers import Factored, Pruned, Quantised, Scores
 from compress_core.apply import generator_for
 from compress_core.coded import Coded
 from compress_core.knobs import Strict
+from compress_core.patterns import LayerShape
 from compress_core.select import Chosen, Kept, Selection, select
 from compress_core.statistics import statistics
 from compress_core.technique import Technique, step_of
@@ -97,7 +98,7 @@ def coded(
 def chosen(scores: Scores, weight: Tensor, choice: Strict) -> Kept:
     """What the engine's selection keeps of one layer."""
     assert isinstance(choice, Selection)
-    return select([scores], [weight.shape], ["layer"], choice, None)[0]
+    return select([scores], [LayerShape("layer", weight.shape)], choice, None)[0]
 
 
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:

@@ -81,6 +81,19 @@ def test_over_the_network_the_count_is_exact_over_all_layers(everything: Subject
         assert kept.min() >= gone.max()
 
 
+@pytest.mark.parametrize("sparsity", [0.29, 0.9])
+def test_an_erk_budget_is_exact_over_all_layers_and_spares_the_small_ones(
+    everything: Subject, sparsity: float
+) -> None:
+    step = Setting.of("magnitude", sparsity=sparsity, scope="erk")
+    model = compress(everything, Recipe((Rule("*", (step,)),)), Store())
+    coded = {name: edited.coded[0] for name, edited in model.edited.items()}
+    total = sum(c.weight.numel() for c in coded.values())
+    assert sum(c.zeros.pruned for c in coded.values()) == round(sparsity * total)
+    share = {name: c.kept_count / c.weight.numel() for name, c in coded.items()}
+    assert share["plane"] > share["block.linear1"]
+
+
 def test_a_network_scope_covers_the_layers_of_equal_steps_only() -> None:
     step = Setting.of("magnitude", sparsity=0.5, scope="network")
     other = Setting.of("magnitude", sparsity=0.25, scope="network")
@@ -333,6 +346,8 @@ PRUNERS = st.sampled_from(
         Setting.of("magnitude", sparsity=0.37),
         Setting.of("magnitude", pattern="1:2"),
         Setting.of("magnitude", sparsity=0.6, scope="row"),
+        Setting.of("magnitude", sparsity=0.5, scope="erk", pattern="1x2"),
+        Setting.of("magnitude", sparsity=0.4, scope="network", pattern="row"),
         Setting.of("random_pruning", sparsity=0.5, scope="network"),
         Setting.of("threshold", share=0.3),
     ]
@@ -344,6 +359,7 @@ QUANTIZERS = st.sampled_from(
         Setting.of("affine", bits=3, scale_per="tensor"),
         Setting.of("power_of_two", bits=2),
         Setting.of("kmeans", bits=2),
+        Setting.of("normal_float", bits=3),
     ]
 )
 

@@ -84,6 +84,21 @@ def test_a_row_of_the_sparsity_table_is_what_pruning_gives(start: str, layer: st
             assert table.threshold[row] == (float(removed.max()) if len(removed) else 0.0)
 
 
+@pytest.mark.parametrize("pattern", ["row", "column", "kernel", "2x2", "1x3"])
+@pytest.mark.parametrize("start", ["nothing", "kmeans"])
+def test_a_row_of_the_sparsity_table_counts_in_the_pattern_of_the_setting(start: str, pattern: str) -> None:
+    before = resolve(STARTS[start], NAMES)
+    setting = Setting.of("magnitude", pattern=pattern)
+    table = sparsity_table(SUBJECT, before, "conv", setting, STORE, rows=13)
+    for row, sparsity in enumerate(table.sparsity):
+        step = Setting.of("magnitude", pattern=pattern, sparsity=round(float(sparsity), 3))
+        coded = _applied(before, "conv", Stage.PRUNE, step).coded[0]
+        lost = _squares(coded.weight[~coded.kept.mask]) / _squares(coded.weight)
+        assert (table.kept[row], table.bytes[row] * 8) == (coded.kept_count, coded.bits.total)
+        assert table.error[row] == pytest.approx(lost, abs=1e-12)
+        assert math.isnan(table.threshold[row])
+
+
 def test_rows_in_steps_of_one_percent_count_as_the_recipe_does() -> None:
     table = sparsity_table(SUBJECT, Resolved(()), "up", Setting.of("magnitude"), STORE)
     for percent in range(101):
@@ -106,7 +121,9 @@ def test_equal_weights_are_counted_as_they_are_removed() -> None:
         )
 
 
-@pytest.mark.parametrize("technique", ["uniform", "affine", "power_of_two", "kmeans"])
+@pytest.mark.parametrize(
+    "technique", ["uniform", "affine", "power_of_two", "kmeans", "clipped", "normal_float"]
+)
 @pytest.mark.parametrize("layer", ["fc", "conv", "words"])
 @pytest.mark.parametrize("start", ["nothing", "kmeans", "factored", "pruned before"])
 def test_a_row_of_the_bits_table_is_what_quantizing_gives(start: str, layer: str, technique: str) -> None:

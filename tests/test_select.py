@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 
 import numpy as np
@@ -13,25 +14,22 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from compress_core.answers import Scores
+from compress_core.budgets import erdos_renyi
 from compress_core.coded import Coded
 from compress_core.errors import Refused
-from compress_core.select import (
-    Above,
-    Chosen,
-    Selection,
-    exact_count,
-    largest_n_of_m,
-    n_of_m,
-    rank_scores,
-    select,
-)
+from compress_core.patterns import Box, Cut, LayerShape, largest_n_of_m, n_of_m
+from compress_core.ranking import rank_scores
+from compress_core.select import Above, Chosen, Selection, exact_count, select
 from compress_core.technique import technique_named
 
 
 def masks(weights: list[Tensor], choice: Selection, *, absolute: bool = True) -> list[Tensor]:
     scores = [Scores(w, absolute=absolute) for w in weights]
-    names = [f"layer{i}" for i in range(len(weights))]
-    return [k.mask for k in select(scores, [w.shape for w in weights], names, choice, None)]
+    return [k.mask for k in select(scores, shapes_of(weights), choice, None)]
+
+
+def shapes_of(weights: list[Tensor]) -> list[LayerShape]:
+    return [LayerShape(f"layer{i}", w.shape) for i, w in enumerate(weights)]
 
 
 def slow_masks(weights: list[Tensor], sparsity: float) -> list[Tensor]:
@@ -99,15 +97,15 @@ def test_large_layers_meet_the_same_threshold_as_one_sort(kind):
 
 
 @settings(max_examples=50)
-@given(st.lists(matrices, min_size=1, max_size=4), st.floats(0, 1), st.sampled_from(["layer", "network"]))
+@given(
+    st.lists(matrices, min_size=1, max_size=4), st.floats(0, 1), st.sampled_from(["layer", "network", "erk"])
+)
 def test_counts_are_those_of_the_masks_and_the_quick_way_prunes_the_same(weights, sparsity, scope):
     scores = [Scores(w, absolute=True) for w in weights]
-    shapes, names = [w.shape for w in weights], [str(i) for i in range(len(weights))]
     if scope == "layer":
-        weights, scores, shapes, names = weights[:1], scores[:1], shapes[:1], names[:1]
-    for weight, kept in zip(
-        weights, select(scores, shapes, names, Selection(sparsity=sparsity, scope=scope), None), strict=True
-    ):
+        weights, scores = weights[:1], scores[:1]
+    choice = Selection(sparsity=sparsity, scope=scope)
+    for weight, kept in zip(weights, select(scores, shapes_of(weights), choice, None), strict=True):
         assert isinstance(kept, Above)
         assert kept.count == int(kept.mask.sum())
         quick = kept.prune_into(weight, torch.empty_like(weight))
@@ -120,7 +118,7 @@ def test_pruned_weights_are_plus_zero():
     weight = torch.tensor([[-1.0, -2.0, 3.0]])
     for kept in (
         Chosen(torch.tensor([[False, False, True]])),
-        select([Scores(weight, absolute=True)], [weight.shape], ["a"], Selection(sparsity=0.667), None)[0],
+        select([Scores(weight, absolute=True)], shapes_of([weight]), Selection(sparsity=0.667), None)[0],
     ):
         assert not torch.signbit(Coded(weight, kept).values).any()
 
@@ -158,7 +156,7 @@ def test_n_of_m_equals_a_slow_loop(seed, counts, shape):
     scores = torch.randint(
         0, 4, (shape[0], shape[1:].numel()), generator=torch.Generator().manual_seed(seed)
     ).float()
-    kept = largest_n_of_m(scores, shape, n, m, name="a")
+    kept = largest_n_of_m(scores, LayerShape("a", shape), n, m)
     assert torch.equal(kept, slow_n_of_m(scores, shape, n, m))
     groups = kept.view(shape).movedim(1, -1)
     assert all(int(part.sum(-1).max()) <= n for part in groups.split(m, dim=-1))
@@ -174,7 +172,7 @@ def test_n_of_m_refuses_a_layer_with_fewer_inputs():
     with pytest.raises(
         Refused, match=re.escape("Pattern 2:4 needs at least 4 input channels, but conv1 has 3: leave")
     ):
-        largest_n_of_m(torch.ones(2, 3 * 9), torch.Size([2, 3, 3, 3]), 2, 4, name="conv1")
+        largest_n_of_m(torch.ones(2, 3 * 9), LayerShape("conv1", torch.Size([2, 3, 3, 3])), 2, 4)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +185,11 @@ def test_n_of_m_refuses_a_layer_with_fewer_inputs():
         ({"pattern": "0:4"}, "n must be at least 1 and below m"),
         ({"pattern": "0:0"}, "n must be at least 1 and below m"),
         ({"pattern": "half"}, "it must look like one of unstructured, 1:4, 2:4, 4:8"),
+        ({"pattern": "0x4"}, "a block has at least one row and one input, as in 1x8"),
+        ({"pattern": "1x1"}, "a block of one weight is the pattern unstructured"),
+        ({"pattern": "4x"}, "it must look like one of unstructured, 1:4"),
+        ({"pattern": "row", "scope": "row"}, "but pattern row has nothing to choose there; use scope layer"),
+        ({"pattern": "column", "scope": "row"}, "pattern column has nothing to choose there"),
         (
             {"pattern": "2:4", "sparsity": 0.9},
             "magnitude: pattern 2:4 fixes the sparsity at 0.5; leave out sparsity 0.9",
@@ -195,7 +198,10 @@ def test_n_of_m_refuses_a_layer_with_fewer_inputs():
             {"sparsity": 1.2},
             "magnitude: sparsity got 1.2, but input should be less than or equal to 1: change",
         ),
-        ({"scope": "model"}, "magnitude: scope got 'model', but input should be 'row', 'layer' or 'network'"),
+        (
+            {"scope": "model"},
+            "magnitude: scope got 'model', but input should be 'row', 'layer', 'network' or 'erk'",
+        ),
     ],
 )
 def test_a_selection_that_cannot_be_is_refused(knobs, sentence):
@@ -206,3 +212,180 @@ def test_a_selection_that_cannot_be_is_refused(knobs, sentence):
 def test_patterns_are_read():
     assert n_of_m("2:4") == (2, 4)
     assert n_of_m("unstructured") is None
+
+
+# Boxes ------------------------------------------------------------------------------------------------------
+
+SHAPES = [LayerShape("a", torch.Size([6, 5])), LayerShape("a", torch.Size([6, 4, 3]), 2)]
+SHAPES += [LayerShape("a", torch.Size([4, 3, 2, 2])), LayerShape("a", torch.Size([4, 1, 3, 3]), 4)]
+PATTERNS = ["1x2", "2x1", "2x2", "2x3", "row", "column", "kernel"]
+
+
+def slow_boxes(shape: LayerShape, pattern: str) -> Tensor:
+    """The number of each weight's box [out, in * k]."""
+    kernel, (rows, inputs) = shape.kernel, (1, 1)
+    if "x" in pattern:
+        rows, inputs = map(int, pattern.split("x"))
+    seen: dict[object, int] = {}
+    numbers = torch.zeros(kernel, dtype=torch.int64)
+    width = kernel[0] // shape.groups
+    for out, channel, *position in itertools.product(*map(range, kernel)):
+        group = out // width
+        box = {
+            "row": (group, out),
+            "column": (group, channel),
+            "kernel": (group, out, channel),
+        }.get(pattern, (group, out % width // rows, channel // inputs, *position))
+        seen.setdefault(box, len(seen))
+        numbers[(out, channel, *position)] = seen[box]
+    return numbers.view(kernel[0], -1)
+
+
+def fits(shape: LayerShape, pattern: str) -> bool:
+    try:
+        Cut.of(pattern, shape)
+    except Refused:
+        return False
+    return True
+
+
+FITTING = [(s, p) for s in SHAPES for p in PATTERNS if fits(s, p)]
+
+
+@pytest.mark.parametrize(("shape", "pattern"), FITTING)
+@pytest.mark.parametrize("sparsity", [0.0, 0.29, 0.5, 0.8, 1.0])
+def test_whole_boxes_with_the_lowest_means_are_removed_and_exactly_so_many(shape, pattern, sparsity):
+    scores = torch.rand(shape.kernel, generator=torch.Generator().manual_seed(0)).flatten(1)
+    kept = select([Scores(scores)], [shape], Selection(sparsity=sparsity, pattern=pattern), None)[0]
+    boxes = slow_boxes(shape, pattern)
+    means = {int(b): float(scores[boxes == b].double().mean()) for b in boxes.unique()}
+    lowest = sorted(means, key=means.get)
+    removed = min(round(sparsity * len(means)), len(means) - (pattern == "row"))
+    assert set(boxes[~kept.mask].tolist()) == set(lowest[:removed])
+    assert not set(boxes[kept.mask].tolist()) & set(lowest[:removed])
+    assert kept.count == int(kept.mask.sum())
+
+
+@pytest.mark.parametrize(("shape", "pattern"), FITTING)
+def test_of_equal_boxes_the_earlier_one_stays(shape, pattern):
+    scores = torch.full(shape.kernel, 0.3).flatten(1)
+    choice = Selection(sparsity=0.5, pattern=pattern)
+    (kept,) = select([Scores(scores)], [shape], choice, None)
+    cut = Cut.of(pattern, shape)
+    count = cut.sizes.numel() - round(cut.sizes.numel() / 2)
+    assert torch.equal(kept.mask, cut.spread(torch.arange(cut.sizes.numel()).view(cut.sizes.shape) < count))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_box_of_one_weight_is_the_weight(shape):
+    values = torch.arange(float(shape.kernel.numel())).view(shape.kernel[0], -1)
+    cut = Cut(shape, Box())
+    assert torch.equal(cut.summed(values).view(-1).sort().values, values.double().view(-1))
+    assert torch.equal(cut.spread(cut.summed(values)), values.double())
+    assert int(cut.sizes.sum()) == shape.kernel.numel()
+
+
+@pytest.mark.parametrize("pattern", ["1x4", "2x2", "kernel"])
+def test_row_scope_removes_the_same_number_of_boxes_from_each_row_of_boxes(pattern):
+    shape = LayerShape("a", torch.Size([6, 9, 2]))
+    scores = torch.rand(6, 18, generator=torch.Generator().manual_seed(0))
+    choice = Selection(sparsity=0.4, scope="row", pattern=pattern)
+    (kept,) = select([Scores(scores)], [shape], choice, None)
+    cut = Cut.of(pattern, shape)
+    stay = cut.summed(kept.mask) > 0
+    assert (stay.sum(dim=1) == stay.shape[1] - round(0.4 * stay.shape[1])).all()
+    assert torch.equal(cut.spread(stay), kept.mask)
+
+
+def test_network_scope_compares_the_means_of_boxes_whatever_their_size():
+    weights = [torch.full((3, 4), 0.5), torch.full((2, 100), 0.4)]
+    weights[0][1] = 0.1
+    first, second = masks(weights, Selection(sparsity=0.4, scope="network", pattern="row"))
+    assert first.all(dim=1).tolist() == [True, False, True]
+    assert second.all(dim=1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("scope", ["layer", "network", "erk"])
+def test_one_row_of_every_layer_stays(scope):
+    weights = [torch.zeros(3, 4), torch.rand(5, 2), torch.full((2, 2), -1e30)]
+    for weight in [[w] for w in weights] if scope == "layer" else [weights]:
+        found = masks(weight, Selection(sparsity=1.0, scope=scope, pattern="row"))
+        assert [int(mask.any(dim=1).sum()) for mask in found] == [1] * len(weight)
+
+
+def test_huge_scores_do_not_overflow_in_a_box():
+    weight = torch.tensor([[1e38, 2e38, 3e38, 3e38], [3e38, 3e38, 3e38, 3e38]])
+    (kept,) = masks([weight], Selection(sparsity=0.25, pattern="1x2"))
+    assert kept.tolist() == [[False, False, True, True], [True] * 4]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shape", "sentence"),
+    [
+        ("kernel", [4, 4], "Pattern kernel removes kernels of a convolution, but fc1 has none: leave"),
+        (
+            "1x8",
+            [4, 3, 3, 3],
+            "Pattern 1x8 needs at least 1 outputs and 8 input channels, but fc1 has 4 and 3",
+        ),
+        ("8x1", [4, 3], "Pattern 8x1 needs at least 8 outputs and 1 input channels, but fc1 has 4 and 3"),
+    ],
+)
+def test_a_pattern_that_a_layer_has_no_room_for_is_refused(pattern, shape, sentence):
+    weight = torch.ones(*shape).flatten(1)
+    with pytest.raises(Refused, match=re.escape(sentence)):
+        select([Scores(weight)], [LayerShape("fc1", torch.Size(shape))], Selection(pattern=pattern), None)
+
+
+# Budgets ----------------------------------------------------------------------------------------------------
+
+layer_shapes = st.one_of(
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 5), st.integers(1, 5)),
+)
+
+
+def published_densities(shapes: list[tuple[int, ...]], kept: int) -> list[float]:
+    """Clip and redistribute, as RigL does: beyond density 1 is full, the others share the rest."""
+    full: set[int] = set()
+    while True:
+        rest = kept - sum(math.prod(shapes[i]) for i in full)
+        others = [i for i in range(len(shapes)) if i not in full]
+        factor = rest / max(1, sum(sum(shapes[i]) for i in others))
+        over = {i for i in others if factor * sum(shapes[i]) / math.prod(shapes[i]) > 1}
+        if not over:
+            return [1.0 if i in full else factor * sum(s) / math.prod(s) for i, s in enumerate(shapes)]
+        full |= over
+
+
+@settings(max_examples=80)
+@given(st.lists(layer_shapes, min_size=1, max_size=6), st.floats(0, 1))
+def test_an_erk_budget_is_spent_to_the_last_weight_as_published(shapes, share):
+    sizes = [math.prod(s) for s in shapes]
+    kept = round(share * sum(sizes))
+    found = erdos_renyi([LayerShape("a", torch.Size(s)) for s in shapes], sizes, kept)
+    assert sum(found) == kept
+    assert all(0 <= n <= size for n, size in zip(found, sizes, strict=True))
+    for count, size, density in zip(found, sizes, published_densities(shapes, kept), strict=True):
+        assert abs(count - density * size) <= 1 + len(shapes) / 2
+
+
+@given(st.lists(layer_shapes, min_size=1, max_size=6))
+def test_with_a_smaller_budget_no_layer_keeps_more(shapes):
+    sizes = [math.prod(s) for s in shapes]
+    forms = [LayerShape("a", torch.Size(s)) for s in shapes]
+    before = sizes
+    for kept in range(sum(sizes), -1, -max(1, sum(sizes) // 23)):
+        after = erdos_renyi(forms, sizes, kept)
+        assert all(a <= b for a, b in zip(after, before, strict=True))
+        before = after
+
+
+def test_an_erk_budget_thins_large_layers_more_and_keeps_the_highest_of_each():
+    weights = [torch.rand(300, 784), torch.rand(100, 300), torch.rand(10, 100)]
+    found = masks(weights, Selection(sparsity=0.95, scope="erk"))
+    assert sum(int((~m).sum()) for m in found) == round(0.95 * 266_200)
+    shares = [float(m.double().mean()) for m in found]
+    assert shares[0] < shares[1] < shares[2] <= 1
+    for weight, mask in zip(weights, found, strict=True):
+        assert weight[mask].min() >= weight[~mask].max() if not mask.all() else mask.all()

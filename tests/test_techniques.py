@@ -19,6 +19,7 @@ from compress_core.apply import generator_for
 from compress_core.coded import Coded, read_stored
 from compress_core.errors import Refused
 from compress_core.levels import Exponential, Grid, ScaledTable, Table
+from compress_core.patterns import LayerShape
 from compress_core.select import Selection, select
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.technique import Technique, techniques
@@ -170,7 +171,7 @@ def test_a_technique_changes_nothing_and_answers_the_same_again(name, case):
 
 
 @pytest.mark.parametrize("name", CRITERIA)
-@pytest.mark.parametrize("scope", ["row", "layer", "network"])
+@pytest.mark.parametrize("scope", ["row", "layer", "network", "erk"])
 def test_masks_only_ever_lose_weights_when_sparsity_grows(name, scope):
     weight = torch.round(drawn(8, 24), decimals=1)
     before = torch.ones_like(weight, dtype=torch.bool)
@@ -250,7 +251,8 @@ def test_magnitude_over_the_network_removes_what_torch_prunes_globally(sparsity)
         [(layer, "weight") for layer in layers], prune.L1Unstructured, amount=round(sparsity * total)
     )
     choice = Selection(sparsity=sparsity, scope="network")
-    kept = select([magnitude(w) for w in weights], [w.shape for w in weights], ["a", "b", "c"], choice, None)
+    shapes = [LayerShape(n, w.shape) for n, w in zip("abc", weights, strict=True)]
+    kept = select([magnitude(w) for w in weights], shapes, choice, None)
     for part, layer, weight in zip(kept, layers, weights, strict=True):
         assert torch.equal(part.mask, layer.weight_mask.bool())
         assert part.count == int(part.mask.sum())

@@ -239,7 +239,7 @@ def test_what_a_knob_must_be_is_said_in_the_language_of_the_page(
     with use_language("zh"):
         said = refusal(caught.value)
     names = {technique, knob, str(value), *text.as_words(technique).split(), "nan", "row", "layer", "network"}
-    names |= {"unstructured", "inf", "n", "m"}
+    names |= {"unstructured", "inf", "n", "m", "x", "erk", "column", "kernel"}
     assert set(re.findall(r"[A-Za-z_]+", said)) <= names
 
 

@@ -19,8 +19,10 @@ from compress_core.apply.supply import Part, Standing, answer_of, canonical, sta
 from compress_core.coded import Coded
 from compress_core.errors import Refused
 from compress_core.model import Edited, Model
+from compress_core.patterns import LayerShape, n_of_m
+from compress_core.ranking import Ranking
 from compress_core.recipe import Recipe, Resolved, Setting, resolve
-from compress_core.select import Chosen, Kept, Ranking, Selection, n_of_m, rank_scores, select
+from compress_core.select import Chosen, Kept, Selection, rank_boxes, select
 from compress_core.store import Store, digest
 from compress_core.subject.layers import small_layers, small_matrices
 from compress_core.subject.subject import Subject
@@ -110,7 +112,7 @@ def _pruned(parts: dict[str, Part], resolved: Resolved, standing: Standing) -> d
         if setting is None:
             continue
         if setting.method.is_criterion:
-            alone = "" if _is_network_wide(setting) else name
+            alone = "" if _shares_budget(setting) else name
             scopes[canonical(setting), alone].append(part)
     for members in scopes.values():
         setting = resolved.step(members[0].layer.name, Stage.PRUNE)
@@ -123,9 +125,9 @@ def _pruned(parts: dict[str, Part], resolved: Resolved, standing: Standing) -> d
     return pruned
 
 
-def _is_network_wide(setting: Setting) -> bool:
+def _shares_budget(setting: Setting) -> bool:
     choice = setting.knobs
-    return isinstance(choice, Selection) and choice.scope == "network" and n_of_m(choice.pattern) is None
+    return isinstance(choice, Selection) and choice.shares_budget
 
 
 def _pruned_alone(part: Part, setting: Setting, standing: Standing) -> Part:
@@ -143,17 +145,18 @@ def _select_among(members: Sequence[Part], setting: Setting, standing: Standing)
     choice, store = setting.knobs, standing.store
     assert isinstance(choice, Selection)
     keys, scores = zip(*(_scores(part, setting, standing) for part in members), strict=True)
+    shapes = [LayerShape(p.layer.name, p.layer.kernel_shape, p.layer.groups) for p in members]
     ranking: Ranking | None = None
     if choice.scope != "row" and n_of_m(choice.pattern) is None:
         ranking = store.get(
-            digest("ranking", *keys), lambda: rank_scores(scores), lambda r: r.ascending.nbytes
+            digest("ranking", choice.pattern, *keys),
+            lambda: rank_boxes(scores, shapes, choice.pattern),
+            lambda r: r.ascending.nbytes,
         )
     key = digest(*keys, canonical(setting))
-    names = [part.layer.name for part in members]
-    shapes = [part.layer.kernel_shape for part in members]
     kept: tuple[Kept, ...] = store.get(
         key,
-        lambda: select(scores, shapes, names, choice, ranking),
+        lambda: select(scores, shapes, choice, ranking),
         lambda _: sum(p.coded.weight.numel() for p in members),
     )
     return [

@@ -8,15 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compress_core.answers import Quantised
 from compress_core.apply import compress, derive
 from compress_core.coded import Coded
 from compress_core.edit import in_order, with_step
 from compress_core.levels import Table
+from compress_core.patterns import Cut, n_of_m
 from compress_core.recipe import Resolved, Setting
-from compress_core.select import Above, exact_count
+from compress_core.select import Above, Boxes, Selection, removed_boxes
 from compress_core.statistics.singular_vectors import SingularVectors
 from compress_core.store import Store, digest
 from compress_core.subject.layers import Layer, small_layers
@@ -28,7 +31,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SparsityTable:
-    """Rows for the prune knob of one layer; threshold is NaN where the score is not the weight's size."""
+    """Rows for the prune knob of one layer; threshold is NaN where no single weight's size decides."""
 
     sparsity: Floats
     kept: Floats
@@ -64,14 +67,16 @@ def sparsity_table(
 ) -> SparsityTable:
     """What pruning a layer with this criterion would leave, from none to all of its weights.
 
-    Counted within the layer, with the rank and the bits that the recipe gives it; of a factored layer both
-    parts are pruned alike. error is the share of its squared weights that is lost.
+    Counted within the layer, in the setting's pattern unless that is n:m, with the rank and the bits that
+    the recipe gives it; of a factored layer all parts are pruned alike. error is the share of its squared
+    weights that is lost.
     """
+    own = _own(setting) | _pattern(setting)
     places = (layer, f"{layer}.0", f"{layer}.1")
     alone = Resolved(tuple((name, recipe.by_layer[name]) for name in places if name in recipe.by_layer))
 
     def at(sparsity: float) -> tuple[Coded, ...]:
-        step = Setting.of(setting.technique, **_own(setting), sparsity=sparsity)
+        step = Setting.of(setting.technique, **own, sparsity=sparsity)
         bare = in_order(with_step(alone, [layer], Stage.PRUNE, step), list(subject.by_name))
         return compress(subject, bare, store).edited[layer].coded
 
@@ -84,13 +89,13 @@ def sparsity_table(
         share = np.linspace(0, 1, rows).round(10)
         parts = [_PrunedPart(coded) for coded in at(0.0)]
         kept = np.array([sum(part.kept(s) for part in parts) for s in share], float)
-        total = max(sum(part.lost(1.0) for part in parts), np.finfo(np.float64).tiny)
+        total = max(sum(part.power for part in parts), np.finfo(np.float64).tiny)
         error = np.array([sum(part.lost(s) for part in parts) for s in share]) / total
         sizes = [bits(parts, s) for s in share]
         threshold = [parts[0].threshold(s) if len(parts) == 1 else np.nan for s in share]
         return SparsityTable(share, kept, np.array(sizes) / 8, error, np.array(threshold))
 
-    key = digest("sparsity", subject.digest, alone.sha, layer, setting.technique, _own(setting), rows)
+    key = digest("sparsity", subject.digest, alone.sha, layer, setting.technique, own, rows)
     return store.get(key, make, lambda table: 5 * table.kept.nbytes)
 
 
@@ -98,33 +103,56 @@ def _own(setting: Setting) -> dict[str, object]:
     return {k: v for k, v in setting.knobs if k in setting.method.own_knobs}
 
 
+def _pattern(setting: Setting) -> dict[str, object]:
+    choice = setting.knobs
+    assert isinstance(choice, Selection)
+    return {} if n_of_m(choice.pattern) else {"pattern": choice.pattern}
+
+
 class _PrunedPart:
     """A weight pruned by a criterion, with what any other share of it would be; shares from 0 to 1."""
 
     def __init__(self, coded: Coded) -> None:
-        assert isinstance(coded.kept, Above)
-        self._coded, self._above, self._size = coded, coded.kept, coded.weight.numel()
-        scores = coded.kept.scores.ranked().reshape(-1).numpy()
-        order = self._size - 1 - np.argsort(scores[::-1], kind="stable")  # of equals the last goes first
-        squared = coded.weight.reshape(-1).numpy()[order].astype(np.float64) ** 2
-        self._ascending, self._lost = scores[order], np.concatenate([[0.0], np.cumsum(squared)])
+        kept = coded.kept
+        assert isinstance(kept, Above | Boxes)
+        self._coded, self._choice, self._size = coded, kept, coded.weight.numel()
+        self._above = kept if isinstance(kept, Above) else kept.boxes
+        self._cuts: tuple[Cut, ...] = () if isinstance(kept, Above) else (kept.cut,)
+        scores = self._above.scores.ranked().reshape(-1).numpy()
+        order = len(scores) - 1 - np.argsort(scores[::-1], kind="stable")  # of equals the last goes first
+        self._ascending = scores[order]
+        squared = coded.weight.double().square()
+        self._lost = np.cumsum(np.append(0.0, self._by_box(squared)[order]))
+        self._gone = np.cumsum(np.append(0, self._by_box(torch.ones_like(squared))[order]))
+
+    def _by_box(self, values: Tensor) -> Floats:
+        """Sums over what is removed together."""
+        summed: Floats = (self._cuts[0].summed(values) if self._cuts else values).reshape(-1).numpy()
+        return summed
+
+    @property
+    def power(self) -> float:
+        return float(self._lost[-1])
+
+    def _removed(self, share: float) -> int:
+        return removed_boxes(share, len(self._ascending), self._cuts)
 
     def kept(self, share: float) -> int:
-        return self._size - exact_count(share, self._size)
+        return self._size - int(self._gone[self._removed(share)])
 
     def lost(self, share: float) -> float:
-        return float(self._lost[exact_count(share, self._size)])
+        return float(self._lost[self._removed(share)])
 
     def threshold(self, share: float) -> float:
         """The largest |weight| removed, 0 for none; NaN where the score is another one."""
-        if not self._above.scores.absolute:
+        if self._cuts or not self._above.scores.absolute:
             return float("nan")
-        removed = exact_count(share, self._size)
+        removed = self._removed(share)
         return float(self._ascending[removed - 1]) if removed else 0.0
 
     def bits(self, share: float) -> int:
         """Bits of the stored weight; the mask is not needed to count them."""
-        kept = replace(self._above, count=self.kept(share))
+        kept = replace(self._choice, count=self.kept(share))
         return replace(self._coded, kept=kept).bits.total
 
     def has_levels_of_its_own(self, share: float) -> bool:

@@ -11,8 +11,9 @@ import streamlit as st
 from compress_core.apply import derive
 from compress_core.edit import step_of
 from compress_core.measure.knob_tables import bits_table, rank_table, sparsity_table
+from compress_core.patterns import n_of_m
 from compress_core.recipe import Setting
-from compress_core.select import Selection, n_of_m
+from compress_core.select import Selection
 from compress_core.subject.layers import Layer, read_matrix
 from compress_core.technique import Stage, technique_named
 from dashboard import engine, state

@@ -8,8 +8,9 @@ from typing import Any
 
 from compress_core.edit import step_of, with_step, without_layers
 from compress_core.errors import Refused
+from compress_core.patterns import n_of_m
 from compress_core.recipe import Setting
-from compress_core.select import Selection, n_of_m
+from compress_core.select import Selection
 from compress_core.technique import Stage, techniques
 from dashboard import state
 from dashboard.text import refusal

@@ -126,8 +126,8 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.scale = (width // heads) ** -0.5
+        self.head_width = width // heads
+        self.scale = self.head_width**-0.5
         self.q = nn.Linear(width, width)
         self.k = nn.Linear(width, width)
         self.v = nn.Linear(width, width)
@@ -142,7 +142,7 @@ class Attention(nn.Module):
 
     def _by_head(self, tokens: Tensor) -> Tensor:
         """[N, T, width] -> [N, heads, T, width / heads]."""
-        return tokens.reshape(tokens.shape[0], tokens.shape[1], self.heads, -1).transpose(1, 2)
+        return tokens.reshape(tokens.shape[0], tokens.shape[1], -1, self.head_width).transpose(1, 2)
 
 
 class TransformerBlock(nn.Module):

@@ -22,6 +22,8 @@ def is_hooked(module: nn.Module) -> bool:
 class PlainAttention(nn.Module):
     """Computes what nn.MultiheadAttention computes, calling q_proj, k_proj, v_proj and out_proj.
 
+    It knows how wide a head is, not how many there are, so that heads can be taken away.
+
     in_proj_bias is None on purpose: nn.TransformerEncoderLayer then keeps off its fused kernel,
     which would read weights that a factored projection does not have.
     """
@@ -30,9 +32,9 @@ class PlainAttention(nn.Module):
     in_proj_weight = None
     _qkv_same_embed_dim = False
 
-    def __init__(self, embed_dim: int, num_heads: int, *, batch_first: bool) -> None:
+    def __init__(self, embed_dim: int, head_width: int, *, batch_first: bool) -> None:
         super().__init__()
-        self.embed_dim, self.num_heads, self.batch_first = embed_dim, num_heads, batch_first
+        self.embed_dim, self.head_width, self.batch_first = embed_dim, head_width, batch_first
         self.q_proj: nn.Module = nn.Identity()
         self.k_proj: nn.Module = nn.Identity()
         self.v_proj: nn.Module = nn.Identity()
@@ -54,7 +56,7 @@ class PlainAttention(nn.Module):
                 "does not: prune or quantize its projections instead of factoring them.",
                 layer=name,
             )
-        plain = cls(attention.embed_dim, attention.num_heads, batch_first=attention.batch_first)
+        plain = cls(attention.embed_dim, attention.head_dim, batch_first=attention.batch_first)
         packed, bias = attention.in_proj_weight, attention.in_proj_bias
         for index, projection in enumerate(("q_proj", "k_proj", "v_proj")):
             rows = slice(index * attention.embed_dim, (index + 1) * attention.embed_dim)
@@ -93,7 +95,7 @@ class PlainAttention(nn.Module):
         return output, weights if need_weights else None
 
     def _split(self, tokens: Tensor) -> Tensor:
-        heads: Tensor = torch.unflatten(tokens, -1, (self.num_heads, -1))
+        heads: Tensor = torch.unflatten(tokens, -1, (-1, self.head_width))
         return heads.transpose(1, 2)
 
     def _scores(
@@ -104,7 +106,7 @@ class PlainAttention(nn.Module):
         mask = torch.zeros((), dtype=scores.dtype)
         if attn_mask is not None:
             shaped = (
-                torch.unflatten(attn_mask, 0, (-1, self.num_heads)) if attn_mask.dim() == 3 else attn_mask
+                torch.unflatten(attn_mask, 0, (-1, scores.shape[1])) if attn_mask.dim() == 3 else attn_mask
             )
             mask = mask + _additive(shaped, scores.dtype)
         if padding is not None:

@@ -1,0 +1,232 @@
+"""What must shrink together: coupled channels, heads, and blocks that can be left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from compress_core.errors import Refused
+from compress_core.subject.blocks import find_blocks
+from compress_core.subject.coupling import Coupling, Slot, Unit, trace
+from compress_core.subject.group import BLOCK, Group, Member
+from compress_core.subject.layers.cut import (
+    attention_names,
+    is_convolution,
+    is_producer,
+    open_attention,
+    reason_to_keep_whole,
+)
+from compress_core.subject.merging import families, merged, sizes
+from compress_core.subject.proof import (
+    Course,
+    Example,
+    Proof,
+    doubled,
+    in_double,
+    in_short,
+    proof_of,
+    run,
+    scramble,
+    shuffled,
+    tensors_in,
+    watch,
+)
+from compress_core.subject.shrink import IN, OUT, OWN, Cut, side_of
+from compress_core.texts import N_, Phrase
+
+__all__ = ["Group", "Member", "find_groups"]
+
+_SEED = 5
+
+
+def find_groups(network: nn.Module, example: Example) -> tuple[Group, ...]:
+    """All groups of a network, free or locked with the reason, in the order of their first producers.
+
+    example: real items as the network takes them, a tensor, a tuple of arguments or a mapping of keywords.
+    Every free group was tried in float64: the smaller network gave the outputs of the muted one. Every
+    layer is in a group; blocks that can be left out stand at the end.
+    """
+    with torch.inference_mode(mode=False):
+        finder = _Finder(network, example)
+        return (*finder.channel_groups(), *finder.blocks())
+
+
+class _Finder:
+    """One search: private copies of the network, and what one pass showed."""
+
+    def __init__(self, network: nn.Module, example: Example) -> None:
+        self.network = in_double(network)
+        for name in attention_names(self.network):
+            with suppress(Refused):  # the rarer variants stay whole: `reason_to_keep_whole` says so
+                open_attention(self.network, (name,))
+        self.example = doubled(example)
+        other = shuffled(self.example, torch.Generator().manual_seed(_SEED))
+        self.proof = proof_of(scramble(in_double(self.network)), (self.example, other))
+        self.shared = _shared_modules(self.network)
+        self.course = Course({}, depends_on_values=False)
+        self.coupling = Coupling((), (), frozenset())
+
+    def channel_groups(self) -> tuple[Group, ...]:
+        """Coupled channels; a layer that the trace did not reach is a locked group of its own."""
+        unreached: str = N_("the trace did not reach it: it did not run, or its gradient is cut off")
+        try:
+            self.course = watch(self.network, self.example)
+            self.coupling = trace(in_double(self.network), lambda n: tensors_in(run(n, self.example)))
+        except Exception as error:  # noqa: BLE001 - neither the network nor the library is ours
+            unreached = Phrase("the network could not be traced ({error})", error=in_short(error))
+        found = [group for family in families(self.coupling.units) for group in self._of_family(family)]
+        found = _named_apart(_together(found, self.proof))
+        reached = {name for group in found for name in group.producers}
+        found += [self._whole(name, unreached) for name in self._producers() if name not in reached]
+        order = {name: index for index, (name, _) in enumerate(self.network.named_modules())}
+        return tuple(sorted(found, key=lambda group: order[group.producers[0]]))
+
+    def blocks(self) -> tuple[Group, ...]:
+        """Residual blocks; one that the network cannot run without is locked."""
+        if self.course.depends_on_values or not self.course.calls:
+            return ()
+        proof = Proof(self.network, (self.example,))
+        names = find_blocks(self.network, self.example)
+        return tuple(Group(name, BLOCK, 1, locked=proof.failure((), (name,))) for name in names)
+
+    def _producers(self) -> Iterator[str]:
+        return (name for name, module in self.network.named_modules() if is_producer(module))
+
+    def _whole(self, name: str, reason: str) -> Group:
+        """A locked group of one layer of which nothing more is known than its width."""
+        width = side_of(self.network, name, OUT) or 1
+        member = Member(name, OUT, torch.arange(width)[:, None], width, "producer")
+        locked = reason_to_keep_whole(self._module(name)) or reason
+        return Group(name, self._kind(member, alone=True), width, (member,), (), locked)
+
+    def _of_family(self, family: Sequence[Sequence[Unit]]) -> Iterator[Group]:
+        """Free groups where they are found: unit by unit, else several units as one."""
+        alone = [self._tried(self._group(units)) for units in family]
+        larger = None
+        if any(group.locked for group in alone) and not any(self._sure_reason(group) for group in alone):
+            larger = self._of_larger_units([unit for units in family for unit in units], alone[0])
+        yield from alone if larger is None else [larger]
+
+    def _of_larger_units(self, units: Sequence[Unit], group: Group) -> Group | None:
+        modules = [member.module for member in group.members if member.side != OWN]
+        for size, neighbours in sizes(self.network, modules, len(units)):
+            together = merged(units, size, neighbours=neighbours)
+            tried = None if together is None else self._tried(self._group(together))
+            if tried is not None and tried.locked is None:
+                heads = neighbours and not is_convolution(self._module(group.name))
+                return replace(tried, kind="heads" if heads else tried.kind)
+        return None
+
+    def _module(self, name: str) -> nn.Module:
+        return self.network.get_submodule(name)
+
+    def _group(self, units: Sequence[Unit]) -> Group:
+        members = tuple(self._member(slot, units) for slot in sorted(units[0]))
+        modules = {member.module for member in members}
+        edges = sorted({edge for edge in self.coupling.edges if modules.issuperset(edge)})
+        producers = [member for member in members if member.role == "producer"]
+        kind = self._kind(producers[0], alone=len(producers) == 1)
+        return Group(producers[0].module, kind, len(units), members, tuple(edges))
+
+    def _member(self, slot: Slot, units: Sequence[Unit]) -> Member:
+        role = "consumer" if slot.side == IN else "between"
+        if slot.side == OUT and is_producer(self._module(slot.module)):
+            role = "producer"
+        width = side_of(self.network, slot.module, slot.side)
+        assert width is not None
+        return Member(slot.module, slot.side, torch.tensor([unit[slot] for unit in units]), width, role)
+
+    def _kind(self, producer: Member, *, alone: bool) -> str:
+        if not alone:
+            return "channels"
+        return "filters" if is_convolution(self._module(producer.module)) else "neurons"
+
+    def _tried(self, group: Group) -> Group:
+        reason = self._sure_reason(group)
+        if reason is None and group.units < 2:
+            reason = N_("it has one unit only, and one must stay")
+        return replace(group, locked=reason or _first_failure(self.proof, group))
+
+    def _sure_reason(self, group: Group) -> str | None:
+        """What locks a group whatever the numbers say."""
+        if self.course.depends_on_values:
+            return N_(
+                "the values of an item choose the network's course, so one trace does not speak for all"
+            )
+        for member in group.members:
+            reason = self._reason_of(member)
+            if reason is not None and member.module != group.name:
+                return Phrase("{module}: {reason}", module=member.module, reason=reason)
+            if reason is not None:
+                return reason
+        strays = sorted(slot for slot in self.coupling.strays if _is_in(group, slot))
+        if strays:
+            return Phrase(
+                "the channels of {module} are split, joined or gated in a way that cannot be followed",
+                module=strays[0].module,
+            )
+        return None
+
+    def _reason_of(self, member: Member) -> str | None:
+        owner = member.module.rpartition(".")[0] if member.side == OWN else member.module
+        reason = reason_to_keep_whole(self._module(owner))
+        if reason is None and (member.module in self.shared or self.course.calls.get(owner, 0) > 1):
+            return N_("its weight is used in several places")
+        return reason
+
+
+def _is_in(group: Group, slot: Slot) -> bool:
+    return any((member.module, member.side) == (slot.module, slot.side) for member in group.members)
+
+
+def _shared_modules(network: nn.Module) -> frozenset[str]:
+    """Modules and bare parameters that hold a tensor which another module holds too."""
+    places: defaultdict[int, list[str]] = defaultdict(list)
+    for owner, module in network.named_modules():
+        for name, values in module.named_parameters(recurse=False, remove_duplicate=False):
+            places[id(values)] += [owner, f"{owner}.{name}".lstrip(".")]
+    return frozenset(name for held in places.values() if len(held) > 2 for name in held)
+
+
+def _first_failure(proof: Proof, group: Group) -> str | None:
+    """Try to lose one unit, half of them at random, and all but one."""
+    order = torch.randperm(group.units, generator=torch.Generator().manual_seed(_SEED))
+    counts = dict.fromkeys((group.units - 1, max(1, group.units // 2), 1))
+    failures = (proof.failure(group.cuts(order[:count])) for count in counts)
+    return next((failed for failed in failures if failed is not None), None)
+
+
+def _together(groups: Sequence[Group], proof: Proof) -> list[Group]:
+    """Groups that hold alone must hold together: those that break what came before are locked."""
+    free = [group for group in groups if group.locked is None]
+    if not free or proof.failure(_half(free)) is None:
+        return list(groups)
+    kept: list[Group] = []
+    for group in free:
+        if proof.failure(_half([*kept, group])) is None:
+            kept.append(group)
+    reason = N_("it can lose channels alone, but not together with the groups before it")
+    return [g if g in kept or g.locked is not None else replace(g, locked=reason) for g in groups]
+
+
+def _half(groups: Sequence[Group]) -> list[Cut]:
+    """Half of each group's units gone, at random."""
+    generator = torch.Generator().manual_seed(_SEED)
+    picks = ((g, torch.randperm(g.units, generator=generator)[: max(1, g.units // 2)]) for g in groups)
+    return [cut for group, kept in picks for cut in group.cuts(kept)]
+
+
+def _named_apart(groups: Sequence[Group]) -> list[Group]:
+    """A second group that begins at the same layer gets a number."""
+    seen: defaultdict[str, int] = defaultdict(int)
+    named = []
+    for group in groups:
+        seen[group.name] += 1
+        number = seen[group.name]
+        named.append(group if number == 1 else replace(group, name=f"{group.name}#{number}"))
+    return named

@@ -16,9 +16,8 @@ from benchmarks.visitor import buffers_for, decode, moved, sparsity_of, weight_o
 from compress_core.answers import Scores
 from compress_core.measure.knob_tables import sparsity_table
 from compress_core.patterns import LayerShape
-from compress_core.ranking import rank_scores
 from compress_core.recipe import Resolved, Setting
-from compress_core.select import Selection, select
+from compress_core.select import Selection, rank_boxes, select
 from compress_core.store import Store
 from compress_core.subject.subject import Subject
 
@@ -65,11 +64,11 @@ def _one_layer(subject: Subject, store: Store) -> Iterator[Case]:
     weight = weight_of(subject, "conv")
     shape = LayerShape("conv", subject.layer("conv").kernel_shape)
     scores, target = [Scores(weight, absolute=True)], weight.clone()
-    ranking = rank_scores(scores)
+    ranked = rank_boxes(scores, [shape], "unstructured")
 
     def bare(sparsity: float) -> Tensor:
         choice = Selection(sparsity=sparsity)
-        kept = select(scores, [shape], choice, ranking)[0]
+        kept = select(scores, [shape], choice, ranked)[0]
         return kept.prune_into(weight, buffers["conv"])
 
     app = Side("slimscope", as_the_app, sparsity_of)

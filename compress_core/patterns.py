@@ -131,7 +131,7 @@ class Cut:
     def sizes(self) -> Tensor:
         """Weights in each box, int64."""
         rows = self.shape.kernel[0]
-        return self.summed(torch.ones(()).expand(rows, self.shape.kernel.numel() // rows)).long()
+        return self.summed(torch.ones(rows, self.shape.kernel.numel() // rows)).long()
 
     def spread(self, boxes: Tensor) -> Tensor:
         """The value of each weight's box [out, in * k]."""

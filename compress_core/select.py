@@ -173,35 +173,50 @@ class Boxes:
 Kept = Above | Boxes | Chosen
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """The scores of what a pattern takes together in some layers, and their order."""
+
+    cuts: tuple[Cut, ...]
+    boxes: tuple[Scores, ...]
+    ranking: Ranking
+
+    @property
+    def nbytes(self) -> int:
+        own = (s.values.nbytes for s, cut in zip(self.boxes, self.cuts, strict=True) if not cut.is_single)
+        return self.ranking.ascending.nbytes + sum(own)
+
+
 def select(
-    scores: Sequence[Scores], shapes: Sequence[LayerShape], choice: Selection, ranking: Ranking | None
+    scores: Sequence[Scores], shapes: Sequence[LayerShape], choice: Selection, ranked: Ranked | None
 ) -> tuple[Kept, ...]:
     """Which weights of each layer of one scope stay; raises Refused where a pattern does not fit a layer.
 
-    ranking: that of `rank_boxes` for the same scores and pattern, where it is known.
+    ranked: what `rank_boxes` gives for the same scores and pattern, where it is known.
     """
     counts = n_of_m(choice.pattern)
     if counts is not None:
         matrices = (s.ranked() for s in scores)
         return tuple(Chosen(largest_n_of_m(m, s, *counts)) for m, s in zip(matrices, shapes, strict=True))
-    cuts = [Cut.of(choice.pattern, shape) for shape in shapes]
-    boxes = [_of_boxes(s, cut) for s, cut in zip(scores, cuts, strict=True)]
     if choice.scope == "row":
-        rows = (_within_rows(s.ranked(), choice.sparsity) for s in boxes)
-        return tuple(Chosen(cut.spread(kept)) for cut, kept in zip(cuts, rows, strict=True))
-    ranking = ranking or rank_scores(boxes)
-    kept = (
-        _by_size(boxes, cuts, ranking, choice.sparsity)
-        if choice.scope == "erk"
-        else _across(boxes, ranking, removed_boxes(choice.sparsity, len(ranking.ascending), cuts))
-    )
-    return tuple(_as_weights(above, cut) for above, cut in zip(kept, cuts, strict=True))
+        rows = zip(*_boxes(scores, shapes, choice.pattern), strict=True)
+        return tuple(Chosen(cut.spread(_within_rows(s.ranked(), choice.sparsity))) for cut, s in rows)
+    ranked = ranked or rank_boxes(scores, shapes, choice.pattern)
+    kept = _by_size(ranked, choice.sparsity) if choice.scope == "erk" else _together(ranked, choice.sparsity)
+    return tuple(_as_weights(above, cut) for above, cut in zip(kept, ranked.cuts, strict=True))
 
 
-def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str) -> Ranking:
+def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str) -> Ranked:
     """The scores of what a pattern takes together, in order; raises Refused where it does not fit a layer."""
-    cuts = (Cut.of(pattern, shape) for shape in shapes)
-    return rank_scores([_of_boxes(s, cut) for s, cut in zip(scores, cuts, strict=True)])
+    cuts, boxes = _boxes(scores, shapes, pattern)
+    return Ranked(cuts, boxes, rank_scores(boxes))
+
+
+def _boxes(
+    scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str
+) -> tuple[tuple[Cut, ...], tuple[Scores, ...]]:
+    cuts = tuple(Cut.of(pattern, shape) for shape in shapes)
+    return cuts, tuple(_of_boxes(s, cut) for s, cut in zip(scores, cuts, strict=True))
 
 
 def _of_boxes(scores: Scores, cut: Cut) -> Scores:
@@ -228,13 +243,20 @@ def removed_boxes(sparsity: float, size: int, cuts: Sequence[Cut]) -> int:
     return min(exact_count(sparsity, size), size - sum(cut.stays for cut in cuts))
 
 
-def _by_size(scores: Sequence[Scores], cuts: Sequence[Cut], ranking: Ranking, sparsity: float) -> list[Above]:
+def _together(ranked: Ranked, sparsity: float) -> list[Above]:
+    """All layers on one scale."""
+    removed = removed_boxes(sparsity, len(ranked.ranking.ascending), ranked.cuts)
+    return _across(ranked.boxes, ranked.ranking, removed)
+
+
+def _by_size(ranked: Ranked, sparsity: float) -> list[Above]:
     """Each layer on its own, with its part of the budget."""
-    sizes, total = [len(layer) for layer in ranking.layers], len(ranking.ascending)
-    least = max((cut.stays for cut in cuts), default=0)
-    budget = total - removed_boxes(sparsity, total, cuts)
-    counts = erdos_renyi([cut.shape for cut in cuts], sizes, budget, least)
-    alone = zip(scores, ranking.layers, sizes, counts, strict=True)
+    layers = ranked.ranking.layers
+    sizes, total = [len(layer) for layer in layers], len(ranked.ranking.ascending)
+    budget = total - removed_boxes(sparsity, total, ranked.cuts)
+    least = max((cut.stays for cut in ranked.cuts), default=0)
+    counts = erdos_renyi([cut.shape for cut in ranked.cuts], sizes, budget, least)
+    alone = zip(ranked.boxes, layers, sizes, counts, strict=True)
     return [_across([s], Ranking(layer, (size,)), size - count)[0] for s, layer, size, count in alone]
 
 

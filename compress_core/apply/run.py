@@ -20,9 +20,8 @@ from compress_core.coded import Coded
 from compress_core.errors import Refused
 from compress_core.model import Edited, Model
 from compress_core.patterns import LayerShape, n_of_m
-from compress_core.ranking import Ranking
 from compress_core.recipe import Recipe, Resolved, Setting, resolve
-from compress_core.select import Chosen, Kept, Selection, rank_boxes, select
+from compress_core.select import Chosen, Kept, Ranked, Selection, rank_boxes, select
 from compress_core.store import Store, digest
 from compress_core.subject.layers import small_layers, small_matrices
 from compress_core.subject.subject import Subject
@@ -146,17 +145,17 @@ def _select_among(members: Sequence[Part], setting: Setting, standing: Standing)
     assert isinstance(choice, Selection)
     keys, scores = zip(*(_scores(part, setting, standing) for part in members), strict=True)
     shapes = [LayerShape(p.layer.name, p.layer.kernel_shape, p.layer.groups) for p in members]
-    ranking: Ranking | None = None
+    ranked: Ranked | None = None
     if choice.scope != "row" and n_of_m(choice.pattern) is None:
-        ranking = store.get(
+        ranked = store.get(
             digest("ranking", choice.pattern, *keys),
             lambda: rank_boxes(scores, shapes, choice.pattern),
-            lambda r: r.ascending.nbytes,
+            lambda r: r.nbytes,
         )
     key = digest(*keys, canonical(setting))
     kept: tuple[Kept, ...] = store.get(
         key,
-        lambda: select(scores, shapes, choice, ranking),
+        lambda: select(scores, shapes, choice, ranked),
         lambda _: sum(p.coded.weight.numel() for p in members),
     )
     return [

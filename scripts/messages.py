@@ -114,7 +114,9 @@ def _said_of_samples() -> Iterator[tuple[str, str]]:
 def _said_of_measures() -> Iterator[tuple[str, str]]:
     from compress_core.measure.attribution import attribution_methods
     from compress_core.measure.metrics import metrics
+    from compress_core.measure.portability import texts as said_of_targets
 
+    yield from said_of_targets()
     for metric in metrics().values():
         yield from ((metric.name, said) for said in (metric.title, metric.summary))
     for method in attribution_methods().values():

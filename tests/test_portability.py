@@ -22,6 +22,7 @@ from tests.subjects import mlp_subject, rules
 STEPS = {
     "zeros": Setting.of("magnitude", sparsity=0.5),
     "zeros_2_4": Setting.of("magnitude", pattern="2:4"),
+    "zeros_structured": Setting.of("magnitude", sparsity=0.5, pattern="column"),
     "grid": Setting.of("uniform", bits=4),
     "grid_affine": Setting.of("affine", bits=4),
     "power_of_two": Setting.of("power_of_two"),

@@ -15,8 +15,8 @@ from compress_core.inputs import DynamicGrid, StaticGrid
 from compress_core.levels import Grid
 from compress_core.levels.exponential import Exponential
 from compress_core.model import Model
+from compress_core.patterns import n_of_m
 from compress_core.recipe import Setting
-from compress_core.select import n_of_m
 from compress_core.technique import Stage
 
 Use = Literal["used", "partly", "lost"]

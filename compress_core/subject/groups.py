@@ -14,6 +14,7 @@ from compress_core.errors import Refused
 from compress_core.subject.blocks import find_blocks
 from compress_core.subject.coupling import Coupling, Slot, Unit, trace
 from compress_core.subject.group import BLOCK, Group, Member
+from compress_core.subject.judging import judged, together
 from compress_core.subject.layers.cut import (
     attention_names,
     is_convolution,
@@ -36,7 +37,7 @@ from compress_core.subject.proof import (
     tensors_in,
     watch,
 )
-from compress_core.subject.shrink import IN, OUT, OWN, Cut, side_of
+from compress_core.subject.shrink import IN, OUT, OWN, side_of
 from compress_core.texts import N_, Phrase
 
 __all__ = ["Group", "Member", "find_groups"]
@@ -66,7 +67,7 @@ class _Finder:
                 open_attention(self.network, (name,))
         self.example = doubled(example)
         other = shuffled(self.example, torch.Generator().manual_seed(_SEED))
-        self.proof = proof_of(scramble(in_double(self.network)), (self.example, other))
+        self.proof = proof_of(scramble(in_double(self.network)), (other, self.example))
         self.shared = _shared_modules(self.network)
         self.course = Course({}, depends_on_values=False)
         self.coupling = Coupling((), (), frozenset())
@@ -79,8 +80,7 @@ class _Finder:
             self.coupling = trace(in_double(self.network), lambda n: tensors_in(run(n, self.example)))
         except Exception as error:  # noqa: BLE001 - neither the network nor the library is ours
             unreached = Phrase("the network could not be traced ({error})", error=in_short(error))
-        found = [group for family in families(self.coupling.units) for group in self._of_family(family)]
-        found = _named_apart(_together(found, self.proof))
+        found = _named_apart(self._free_or_locked())
         reached = {name for group in found for name in group.producers}
         found += [self._whole(name, unreached) for name in self._producers() if name not in reached]
         order = {name: index for index, (name, _) in enumerate(self.network.named_modules())}
@@ -90,9 +90,9 @@ class _Finder:
         """Residual blocks; one that the network cannot run without is locked."""
         if self.course.depends_on_values or not self.course.calls:
             return ()
-        proof = Proof(self.network, (self.example,))
-        names = find_blocks(self.network, self.example)
-        return tuple(Group(name, BLOCK, 1, locked=proof.failure((), (name,))) for name in names)
+        found = [Group(name, BLOCK, 1) for name in find_blocks(self.network, self.example)]
+        locked = judged(Proof(self.network, (self.example,)), found)
+        return tuple(replace(group, locked=reason) for group, reason in zip(found, locked, strict=True))
 
     def _producers(self) -> Iterator[str]:
         return (name for name, module in self.network.named_modules() if is_producer(module))
@@ -104,21 +104,38 @@ class _Finder:
         locked = reason_to_keep_whole(self._module(name)) or reason
         return Group(name, self._kind(member, alone=True), width, (member,), (), locked)
 
-    def _of_family(self, family: Sequence[Sequence[Unit]]) -> Iterator[Group]:
-        """Free groups where they are found: unit by unit, else several units as one."""
-        alone = [self._tried(self._group(units)) for units in family]
-        larger = None
-        if any(group.locked for group in alone) and not any(self._sure_reason(group) for group in alone):
-            larger = self._of_larger_units([unit for units in family for unit in units], alone[0])
-        yield from alone if larger is None else [larger]
+    def _free_or_locked(self) -> list[Group]:
+        """All that the trace found: unit by unit where that holds, else several units as one."""
+        found = families(self.coupling.units)
+        groups = [[self._group(units) for units in family] for family in found]
+        locked = self._verdicts([group for family in groups for group in family])
+        chosen: list[Group] = []
+        for units, family in zip(found, groups, strict=True):
+            apart = [replace(group, locked=locked[group]) for group in family]
+            larger = self._of_larger_units([unit for alike in units for unit in alike], apart)
+            chosen += apart if larger is None else [larger]
+        return chosen if not any(locked.values()) else together(self.proof, chosen)
 
-    def _of_larger_units(self, units: Sequence[Unit], group: Group) -> Group | None:
-        modules = [member.module for member in group.members if member.side != OWN]
+    def _verdicts(self, groups: Sequence[Group]) -> dict[Group, str | None]:
+        """Why each group is locked; those that nobody reads are tried alone, they give the answers."""
+        locked = {group: self._sure_reason(group) for group in groups}
+        open_ones = [group for group in groups if locked[group] is None]
+        for group in open_ones:
+            if not group.consumers:
+                locked |= zip([group], judged(self.proof, [group]), strict=True)
+        read = [group for group in open_ones if group.consumers]
+        return locked | dict(zip(read, judged(self.proof, read), strict=True))
+
+    def _of_larger_units(self, units: Sequence[Unit], apart: Sequence[Group]) -> Group | None:
+        """Heads, or the channels of a norm's group, where single units do not hold; None if nothing does."""
+        if not any(group.locked for group in apart) or any(map(self._sure_reason, apart)):
+            return None
+        modules = [member.module for member in apart[0].members if member.side != OWN]
         for size, neighbours in sizes(self.network, modules, len(units)):
-            together = merged(units, size, neighbours=neighbours)
-            tried = None if together is None else self._tried(self._group(together))
-            if tried is not None and tried.locked is None:
-                heads = neighbours and not is_convolution(self._module(group.name))
+            alike = merged(units, size, neighbours=neighbours)
+            tried = None if alike is None else self._group(alike)
+            if tried is not None and judged(self.proof, [tried]) == [None]:
+                heads = neighbours and not is_convolution(self._module(tried.name))
                 return replace(tried, kind="heads" if heads else tried.kind)
         return None
 
@@ -146,14 +163,10 @@ class _Finder:
             return "channels"
         return "filters" if is_convolution(self._module(producer.module)) else "neurons"
 
-    def _tried(self, group: Group) -> Group:
-        reason = self._sure_reason(group)
-        if reason is None and group.units < 2:
-            reason = N_("it has one unit only, and one must stay")
-        return replace(group, locked=reason or _first_failure(self.proof, group))
-
     def _sure_reason(self, group: Group) -> str | None:
         """What locks a group whatever the numbers say."""
+        if group.units < 2:
+            return N_("it has one unit only, and one must stay")
         if self.course.depends_on_values:
             return N_(
                 "the values of an item choose the network's course, so one trace does not speak for all"
@@ -191,34 +204,6 @@ def _shared_modules(network: nn.Module) -> frozenset[str]:
         for name, values in module.named_parameters(recurse=False, remove_duplicate=False):
             places[id(values)] += [owner, f"{owner}.{name}".lstrip(".")]
     return frozenset(name for held in places.values() if len(held) > 2 for name in held)
-
-
-def _first_failure(proof: Proof, group: Group) -> str | None:
-    """Try to lose one unit, half of them at random, and all but one."""
-    order = torch.randperm(group.units, generator=torch.Generator().manual_seed(_SEED))
-    counts = dict.fromkeys((group.units - 1, max(1, group.units // 2), 1))
-    failures = (proof.failure(group.cuts(order[:count])) for count in counts)
-    return next((failed for failed in failures if failed is not None), None)
-
-
-def _together(groups: Sequence[Group], proof: Proof) -> list[Group]:
-    """Groups that hold alone must hold together: those that break what came before are locked."""
-    free = [group for group in groups if group.locked is None]
-    if not free or proof.failure(_half(free)) is None:
-        return list(groups)
-    kept: list[Group] = []
-    for group in free:
-        if proof.failure(_half([*kept, group])) is None:
-            kept.append(group)
-    reason = N_("it can lose channels alone, but not together with the groups before it")
-    return [g if g in kept or g.locked is not None else replace(g, locked=reason) for g in groups]
-
-
-def _half(groups: Sequence[Group]) -> list[Cut]:
-    """Half of each group's units gone, at random."""
-    generator = torch.Generator().manual_seed(_SEED)
-    picks = ((g, torch.randperm(g.units, generator=generator)[: max(1, g.units // 2)]) for g in groups)
-    return [cut for group, kept in picks for cut in group.cuts(kept)]
 
 
 def _named_apart(groups: Sequence[Group]) -> list[Group]:

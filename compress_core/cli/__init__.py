@@ -6,8 +6,9 @@ from compress_core.cli.app import app
 from compress_core.cli.applying import apply
 from compress_core.cli.listing import layers, models, techniques
 from compress_core.cli.measuring import compare, evaluate, explain
+from compress_core.cli.packing import pack, unpack
 
-for command in (models, techniques, layers, apply, evaluate, compare, explain):
+for command in (models, techniques, layers, apply, pack, unpack, evaluate, compare, explain):
     app.command()(command)
 
 

@@ -86,7 +86,7 @@ def _write(case: Case, content: show.Json, out: Path) -> dict[str, int]:
     recipe = case.model.recipe.as_recipe().as_yaml().encode()
     numbers = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
     try:
-        _refuse_to_replace_a_stranger(out / MODEL_FILE)
+        refuse_to_replace_a_stranger(out / MODEL_FILE)
         size = write_container(case.model, out / MODEL_FILE)
         write_whole(out / RECIPE_FILE, recipe)
         write_whole(out / NUMBERS_FILE, numbers)
@@ -100,7 +100,7 @@ def _write(case: Case, content: show.Json, out: Path) -> dict[str, int]:
     return {MODEL_FILE: size, RECIPE_FILE: len(recipe), NUMBERS_FILE: len(numbers)}
 
 
-def _refuse_to_replace_a_stranger(path: Path) -> None:
+def refuse_to_replace_a_stranger(path: Path) -> None:
     """An original model may lie in the folder under the same name."""
     from safetensors import SafetensorError, safe_open
 

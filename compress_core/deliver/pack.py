@@ -1,0 +1,231 @@
+"""The packed container: as small as the weights allow, decoded on any machine to the evaluated values.
+
+| bytes | what |
+|---|---|
+| 4 + 1 | "SLIM", version |
+| 1 + n | name of the model that it was made of |
+| 32 | sha-256 of that model's network: the architecture by id |
+| 1 + n | the architecture itself, empty where the id is enough |
+| 1 + n | structure: what was cut, dropped or folded, empty where nothing was |
+| 1 + n | directory, deflated: name, kind, shape and length of every tensor |
+| n | the tensors' contents in that order |
+| 4 | CRC-32 of all before it, the lowest byte first |
+
+Numbers take seven bits a byte. It is read back before it is called written.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.coded import Coded, stored_shape
+from compress_core.deliver.packing.bytestream import Reader, Writer
+from compress_core.deliver.packing.coder import Damaged
+from compress_core.deliver.packing.entries import (
+    Block,
+    Piece,
+    coded,
+    holds,
+    plain,
+    read_pieces,
+    twin_of,
+    write_pieces,
+)
+from compress_core.errors import Refused, shortened
+from compress_core.model import Model
+from compress_core.store import write_whole
+from compress_core.subject.layers import Layer, factors_from, small_layers, write_factors
+from compress_core.subject.skeleton import skeleton_of
+from compress_core.subject.subject import Subject
+
+MAGIC, VERSION = b"SLIM", 1
+MOST_VALUES = 2**28  # of a file whose model is not at hand: 1 GiB of float32
+_LONGEST_DIRECTORY = 2**24
+_DIGEST_BYTES, _CHECK_BYTES = 32, 4
+_DEFLATE = -15  # without the header of zlib
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a packed file holds: the model it was made of, and the state of the compressed network."""
+
+    model: str
+    digest: str
+    architecture: bytes
+    structure: bytes
+    state: Mapping[str, Tensor]
+
+
+def pack_bytes(model: Model) -> bytes:
+    """The file's content; the same model gives the same bytes."""
+    directory, contents = write_pieces(_pieces(model))
+    writer = Writer()
+    writer.raw(MAGIC + bytes([VERSION]))
+    writer.run(model.subject.name.encode())
+    writer.raw(bytes.fromhex(model.subject.digest))
+    writer.run(b"")
+    writer.run(b"")
+    writer.run(_deflated(directory))
+    writer.raw(contents)
+    body = writer.content()
+    return body + zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
+
+
+def _pieces(model: Model) -> dict[str, Piece]:
+    """Every tensor of the shipped network's state; one that lies under several names is stored once."""
+    state = model.network().state_dict()
+    blocks = dict(_blocks(model, state))
+    pieces: dict[str, Piece] = {}
+    places: dict[tuple[object, ...], int] = {}
+    for index, (name, tensor) in enumerate(state.items()):
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        first = places.setdefault(place, index) if tensor.numel() else index
+        pieces[name] = _piece(tensor, blocks.get(name, ())) if first == index else twin_of(first)
+    return pieces
+
+
+def _piece(tensor: Tensor, blocks: Sequence[Block]) -> Piece:
+    """Coded where the blocks are the tensor; a transposed convolution keeps its weight in another order."""
+    if blocks:
+        for groups in (0, blocks[0].groups):
+            lying = [replace(block, groups=groups) for block in blocks]
+            if holds(tensor, lying):
+                return coded(tensor, lying)
+    return plain(tensor)
+
+
+def _blocks(model: Model, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Sequence[Block]]]:
+    """The coded weights by the name in the state of the tensor that they make up, in its order."""
+    found: defaultdict[str, list[Block]] = defaultdict(list)
+    for layer in model.subject.layers:
+        edited = model.edited.get(layer.name)
+        parts = ((layer, Coded(model.values(layer.name))),) if edited is None else edited.parts
+        for part, weight in parts:
+            place = part.places[0]
+            name = f"{place.module}.{place.parameter}".removeprefix(".")
+            own = f"{part.name}.weight"  # of a projection whose neighbour was factored
+            found[name if name in state else own].append(Block(weight, part.rows, layer.groups))
+    return iter(found.items())
+
+
+def _deflated(directory: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, _DEFLATE)
+    return packer.compress(directory) + packer.flush()
+
+
+def _inflated(content: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_DEFLATE)
+    directory = unpacker.decompress(content, _LONGEST_DIRECTORY)
+    if not unpacker.eof or unpacker.unused_data:
+        raise Damaged
+    return directory
+
+
+def write_packed(model: Model, path: Path) -> int:
+    """Write the file, read it back, compare every value; returns its bytes.
+
+    Raises Refused where the file on the disk does not hold the evaluated values.
+    """
+    content = pack_bytes(model)
+    write_whole(path, content)
+    evaluated, read = model.network().state_dict(), read_state(path).state
+    if evaluated.keys() != read.keys() or not all(_same(evaluated[name], read[name]) for name in read):
+        raise Refused(
+            "{path} does not hold the evaluated values: free some space and write it again.", path=path
+        )
+    return len(content)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Equal in type, shape and every value, where NaN is NaN."""
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())  # noqa: PLR0124 - only NaN differs
+
+
+def read_packed(path: Path, subject: Subject) -> nn.Module:
+    """The compressed network from its file and the model it was made of; raises Refused."""
+    packed = read_state(path, most_values=2 * sum(t.numel() for t in subject.network.state_dict().values()))
+    if packed.digest != subject.digest:
+        raise Refused(
+            "{path} was made of another model ({model}): load that model first.",
+            path=path,
+            model=shortened(packed.model),
+        )
+    try:
+        return _rebuilt(subject, packed.state)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):
+        raise _damaged(path) from None
+
+
+def read_state(path: Path, most_values: int = MOST_VALUES) -> Packed:
+    """What a packed file holds, without the model that it was made of.
+
+    Raises Refused where the file is damaged, or holds more values than may be made.
+    """
+    try:
+        return _read(path.read_bytes(), most_values)
+    except (OSError, zlib.error, IndexError, TypeError, ValueError, RuntimeError, OverflowError):
+        raise _damaged(path) from None
+
+
+def _read(content: bytes, most_values: int) -> Packed:
+    body, check = content[:-_CHECK_BYTES], content[-_CHECK_BYTES:]
+    if zlib.crc32(body).to_bytes(_CHECK_BYTES, "little") != check:
+        raise Damaged
+    reader = Reader(body)
+    if reader.raw(len(MAGIC) + 1) != MAGIC + bytes([VERSION]):
+        raise Damaged
+    name, digest = reader.run().decode(), reader.raw(_DIGEST_BYTES).hex()
+    architecture, structure = reader.run(), reader.run()
+    state = read_pieces(_inflated(reader.run()), reader.rest(), most_values)
+    return Packed(name, digest, architecture, structure, state)
+
+
+def _damaged(path: Path) -> Refused:
+    return Refused("{path} is no packed file of ours or is damaged: write it again with pack.", path=path)
+
+
+def _rebuilt(subject: Subject, state: Mapping[str, Tensor]) -> nn.Module:
+    """The subject's network with its factored layers in place and every tensor from the file."""
+    network = skeleton_of(subject.network)
+    before = network.state_dict()
+    for layer in subject.layers:
+        first = f"{layer.name}.0.weight".removeprefix(".")
+        if first in state and first not in before:
+            rank = _rank(layer, state[first].shape)
+            empty = (torch.zeros(stored_shape(part.kernel_shape)) for part in small_layers(layer, rank))
+            write_factors(network, layer, factors_from(layer, *empty))
+    _fill(network, state)
+    return network
+
+
+def _rank(layer: Layer, shape: torch.Size) -> int:
+    """The rank of a factored layer from the shape of its first part."""
+    in_second_axis = layer.transposed or layer.kind == "embedding"
+    return int(shape[1]) if in_second_axis else int(shape[0]) // layer.groups
+
+
+def _fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put every tensor under its name; what was one tensor under several names is one parameter again."""
+    old = network.state_dict()
+    if old.keys() != state.keys():
+        raise Damaged
+    made: dict[int, nn.Parameter] = {}
+    for name, tensor in state.items():
+        if old[name].shape != tensor.shape or old[name].dtype != tensor.dtype:
+            raise Damaged
+        owner, _, last = name.rpartition(".")
+        module = network.get_submodule(owner)
+        if last in dict(module.named_parameters(recurse=False, remove_duplicate=False)):
+            parameter = made.setdefault(id(tensor), nn.Parameter(tensor, requires_grad=False))
+            setattr(module, last, parameter)
+        else:
+            setattr(module, last, tensor)

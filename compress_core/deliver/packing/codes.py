@@ -1,0 +1,141 @@
+"""The codes of the kept weights, written in the shortest of three ways.
+
+FIXED: as many bits as the largest code needs. PLAIN: entropy-coded, no context. AROUND: bit by bit from
+the highest, every bit predicted from the codes around it that were written before and from which
+weights around it were kept at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from compress_core.coded import pack, unpack
+from compress_core.deliver.packing.bytestream import Reader, Writer
+from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, Writing
+from compress_core.deliver.packing.logistic import Mixer
+from compress_core.deliver.packing.neighbours import Around, Crop, Scan, shortest
+from compress_core.deliver.packing.symbols import code_symbols
+
+FIXED, PLAIN, AROUND = range(3)
+SMALLEST_AROUND = 1024  # codes; fewer teach too little
+LARGEST_ALPHABET = 256
+_SIZES = (1, 17, 64, 64)  # contexts of each kind, for every beginning of a code
+
+
+def pack_codes(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> bytes:
+    """Codes [rows, columns] of the kept weights, 0 <= code < alphabet -> bytes."""
+    return min(_ways(codes, kept, alphabet), key=len)
+
+
+def _ways(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> Iterator[bytes]:
+    flat = codes[kept].astype(np.int64)
+    yield bytes([FIXED]) + pack(flat.astype(np.uint16), _bits(alphabet)).tobytes()
+    if alphabet > LARGEST_ALPHABET:
+        return
+    coder = Writing()
+    code_symbols(coder, max(2, alphabet), len(flat), flat)
+    yield bytes([PLAIN]) + coder.content()
+    if len(flat) >= SMALLEST_AROUND:
+        centred = np.where(kept, 2 * codes.astype(np.int64) - (alphabet - 1), 0)
+        found = shortest(centred, partial(_written, codes, kept, alphabet))
+        if found is not None:
+            scan, content = found
+            writer = Writer()
+            writer.raw(bytes([AROUND]))
+            scan.write(writer)
+            writer.raw(content)
+            yield writer.content()
+
+
+def _bits(alphabet: int) -> int:
+    return max(1, (alphabet - 1).bit_length())
+
+
+def _written(codes: np.ndarray, kept: np.ndarray, alphabet: int, scan: Scan, crop: Crop) -> bytes:
+    coder = Writing()
+    known = np.where(kept, codes, 0)[crop].astype(np.int16)
+    code_around(coder, scan.columns(kept[crop]), alphabet, scan.stride, scan.columns(known))
+    return coder.content()
+
+
+def read_codes(content: bytes, kept: np.ndarray, alphabet: int) -> np.ndarray:
+    """The reverse of `pack_codes`: codes [rows, columns] int16, 0 where nothing was kept; raises Damaged."""
+    reader = Reader(content)
+    count = int(kept.sum())
+    codes = np.zeros(kept.shape, dtype=np.int16)
+    match reader.raw(1)[0]:
+        case 0:
+            if len(content) - 1 != (count * _bits(alphabet) + 7) // 8:
+                raise Damaged
+            codes[kept] = unpack(np.frombuffer(content[1:], np.uint8), _bits(alphabet), count)
+        case 1 if alphabet <= LARGEST_ALPHABET:
+            codes[kept] = code_symbols(Reading(content[1:]), max(2, alphabet), count)
+        case 2 if alphabet <= LARGEST_ALPHABET:
+            scan = Scan.read(reader)
+            scan.shape(*kept.shape)
+            found = code_around(Reading(reader.rest()), scan.columns(kept), alphabet, scan.stride)
+            codes = scan.back(found).astype(np.int16)
+        case _:
+            raise Damaged
+    if codes.size and int(codes.max()) >= alphabet:
+        raise Damaged
+    return codes
+
+
+def code_around(
+    coder: Coder, kept: np.ndarray, alphabet: int, stride: int, truth: np.ndarray | None = None
+) -> np.ndarray:
+    """Write or read codes [steps, lines] int16 where kept [steps, lines]; 0 elsewhere."""
+    steps, lines = kept.shape
+    bits = _bits(alphabet)
+    mixers = [Mixer([size << bit for size in _SIZES]) for bit in range(bits)]
+    masks = Around(kept.astype(np.int8), stride)
+    centred = Around(np.zeros((steps, lines), dtype=np.int16), stride)
+    sizes = np.zeros((2, lines), dtype=np.int64)  # sum of |centred| and count, of each line so far
+    codes = np.zeros((steps, lines), dtype=np.int16)
+    for step in range(steps):
+        at = np.flatnonzero(kept[step])
+        if not len(at):
+            continue
+        contexts = _contexts(masks, centred, sizes[:, at], step, stride, at, alphabet)
+        known = None if truth is None else truth[step, at].astype(np.int64)
+        found = _code_bits(coder, mixers, contexts, known)
+        codes[step, at] = found
+        values = 2 * found - (alphabet - 1)
+        centred.at(step)[at] = values
+        sizes[0, at] += np.abs(values)
+        sizes[1, at] += 1
+    return codes
+
+
+def _code_bits(
+    coder: Coder, mixers: list[Mixer], contexts: tuple[Ints, Ints, Ints], known: Ints | None
+) -> Ints:
+    """Codes [n], the highest bit first; what is known of a code is part of each context."""
+    begun = np.zeros(len(contexts[0]), dtype=np.int64)
+    for bit, mixer in enumerate(mixers):
+        truth = None if known is None else (known >> (len(mixers) - 1 - bit)) & 1
+        places = [begun, *(begun * size + c for size, c in zip(_SIZES[1:], contexts, strict=True))]
+        begun = 2 * begun + mixer.code(coder, places, truth)
+    return begun
+
+
+def _contexts(
+    masks: Around, centred: Around, sizes: Ints, step: int, stride: int, at: Ints, alphabet: int
+) -> tuple[Ints, Ints, Ints]:
+    """For each kept weight: the mean of the codes around it, the two nearest, how large its line is."""
+    top = max(1, alphabet - 1)
+    left, up, up_left, up_right = (
+        centred.at(step - distance)[at].astype(np.int64) for distance in (1, stride, stride + 1, stride - 1)
+    )
+    known = 2 * (left != 0) + 2 * (up != 0) + (up_left != 0) + (up_right != 0)
+    mean = (2 * left + 2 * up + up_left + up_right) // np.maximum(1, known)
+    middle = np.clip(mean * 8 // top + 8, 0, 16)
+    pair = np.clip(left * 4 // top + 4, 0, 7) * 8 + np.clip(up * 4 // top + 4, 0, 7)
+    distances = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride)
+    company = sum((masks.at(step + d)[at] for d in distances), np.zeros(len(at), dtype=np.int64))
+    size = np.minimum((sizes[0] + alphabet) * 8 // ((sizes[1] + 2) * (alphabet + 1)), 7)
+    return middle, pair, size * 8 + company

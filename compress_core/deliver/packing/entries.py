@@ -1,0 +1,179 @@
+"""The tensors of a network by the names of its state: coded weights, what is stored as it is, and twins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compress_core.coded import Coded
+from compress_core.deliver.packing.bytestream import Reader, Writer
+from compress_core.deliver.packing.coder import Damaged
+from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
+from compress_core.deliver.packing.weights import pack_weight, read_weight
+
+TWIN, PLAIN, CODED, TURNED = range(4)
+_MOST_AXES = 16
+
+
+@dataclass(frozen=True)
+class Block:
+    """A coded weight and how it lies in its tensor.
+
+    rows: how many of the tensor's first axis; groups: of a transposed convolution, 0 for all others.
+    """
+
+    coded: Coded
+    rows: int
+    groups: int = 0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One entry: what the directory says of it, and its bytes."""
+
+    kind: int
+    about: bytes
+    contents: tuple[bytes, ...] = ()
+
+
+def twin_of(index: int) -> Piece:
+    """The same tensor as an earlier entry."""
+    writer = Writer()
+    writer.number(index)
+    return Piece(TWIN, writer.content())
+
+
+def plain(tensor: Tensor) -> Piece:
+    """A tensor stored as it is."""
+    writer = Writer()
+    writer.number(type_number(tensor))
+    _write_shape(writer, tuple(tensor.shape))
+    return Piece(PLAIN, writer.content(), (pack_numbers(tensor),))
+
+
+def coded(tensor: Tensor, blocks: Sequence[Block]) -> Piece:
+    """A tensor that consists of coded weights, one above the other."""
+    writer = Writer()
+    _write_shape(writer, tuple(tensor.shape))
+    groups = blocks[0].groups
+    if groups:
+        writer.number(groups)
+    else:
+        writer.number(len(blocks))
+        for block in blocks:
+            writer.number(block.rows)
+    return Piece(TURNED if groups else CODED, writer.content(), tuple(pack_weight(b.coded) for b in blocks))
+
+
+def holds(tensor: Tensor, blocks: Sequence[Block]) -> bool:
+    """Whether these blocks decode to exactly this tensor."""
+    if tensor.dtype != torch.float32 or sum(b.coded.weight.numel() for b in blocks) != tensor.numel():
+        return False
+    return torch.equal(
+        tensor, _laid_out([b.coded.values for b in blocks], tuple(tensor.shape), blocks[0].groups)
+    )
+
+
+def _laid_out(matrices: Sequence[Tensor], shape: tuple[int, ...], groups: int) -> Tensor:
+    """Matrices [rows, columns] as their tensor; a transposed convolution keeps [in, out / groups, *k]."""
+    if not groups:
+        return torch.cat(list(matrices)).reshape(shape)
+    inputs, outputs, *window = shape
+    kernel = matrices[0].reshape(groups, outputs, inputs // groups, *window)
+    return kernel.transpose(1, 2).reshape(shape).contiguous()
+
+
+def _write_shape(writer: Writer, shape: tuple[int, ...]) -> None:
+    writer.number(len(shape))
+    for length in shape:
+        writer.number(length)
+
+
+def _read_shape(reader: Reader) -> tuple[int, ...]:
+    axes = reader.number()
+    if axes > _MOST_AXES:
+        raise Damaged
+    return tuple(reader.number() for _ in range(axes))
+
+
+def write_pieces(pieces: Mapping[str, Piece]) -> tuple[bytes, bytes]:
+    """(directory, contents): names, kinds, shapes and lengths; and all bytes in a row."""
+    directory = Writer()
+    directory.number(len(pieces))
+    for name, piece in pieces.items():
+        directory.run(name.encode())
+        directory.number(piece.kind)
+        directory.raw(piece.about)
+        for content in piece.contents:
+            directory.number(len(content))
+    return directory.content(), b"".join(c for piece in pieces.values() for c in piece.contents)
+
+
+def read_pieces(directory: bytes, contents: bytes, most_values: int) -> dict[str, Tensor]:
+    """The tensors by name, twins as one object; raises Damaged.
+
+    No more than `most_values` values are made, whatever the directory says.
+    """
+    about, payload = Reader(directory), Reader(contents)
+    made: list[Tensor] = []
+    names: list[str] = []
+    for _ in range(about.number()):
+        names.append(about.run().decode())
+        kind = about.number()
+        if kind == TWIN:
+            made.append(_earlier(made, about.number()))
+        else:
+            made.append(_read_piece(kind, about, payload, most_values))
+            most_values -= made[-1].numel()
+    about.at_end()
+    payload.at_end()
+    if len(set(names)) != len(names):
+        raise Damaged
+    return dict(zip(names, made, strict=True))
+
+
+def _earlier(made: Sequence[Tensor], index: int) -> Tensor:
+    if index >= len(made):
+        raise Damaged
+    return made[index]
+
+
+def _read_piece(kind: int, about: Reader, payload: Reader, most_values: int) -> Tensor:
+    number = about.number() if kind == PLAIN else 0
+    shape = _read_shape(about)
+    if math.prod(shape) > most_values:
+        raise Damaged
+    match kind:
+        case 1:
+            return read_numbers(payload.raw(about.number()), number, shape)
+        case 2:
+            return _read_blocks(about, payload, shape)
+        case 3:
+            return _read_turned(about, payload, shape)
+        case _:
+            raise Damaged
+
+
+def _read_blocks(about: Reader, payload: Reader, shape: tuple[int, ...]) -> Tensor:
+    blocks = about.number()
+    if not shape or not 1 <= blocks <= shape[0]:
+        raise Damaged
+    rows = [about.number() for _ in range(blocks)]
+    if sum(rows) != shape[0]:
+        raise Damaged
+    columns = math.prod(shape[1:])
+    return _laid_out([read_weight(payload.raw(about.number()), r, columns) for r in rows], shape, 0)
+
+
+def _read_turned(about: Reader, payload: Reader, shape: tuple[int, ...]) -> Tensor:
+    groups = about.number()
+    inputs, outputs, *window = shape
+    if groups < 1 or inputs % groups:
+        raise Damaged
+    columns = inputs // groups * math.prod(window)
+    matrix = read_weight(payload.raw(about.number()), outputs * groups, columns)
+    return _laid_out([matrix], shape, groups)

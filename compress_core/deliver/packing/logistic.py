@@ -1,0 +1,90 @@
+"""Probabilities of flags from several contexts at once, mixed by weights that are learned on the way.
+
+Logistic mixing as in the PAQ family (Mahoney 2005, "Adaptive weighing of context models"), with two
+differences: a whole column of flags is predicted in one go, so that numpy does the work, and everything
+is whole numbers, so that every machine predicts the same. The two tables come from `decimal`, whose
+results are defined to the last digit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Context, Decimal
+from functools import cache
+
+import numpy as np
+
+from compress_core.deliver.packing.coder import Coder, Ints
+
+_STEP = 256  # units of a logit
+_LIMIT = 2047  # the largest logit, 8.0: a share of 0.0003
+_SHARES = 4096  # cells of the table from shares to logits
+_ONE = 65536  # a weight of 1, a share of 1
+_SEEN, _MOST = 16, 255 * 16  # what an observation counts; older ones fade beyond 255
+_START = 24  # observations that a context starts with, in sixteenths
+_WIDEST_WEIGHT = 2**20
+_SLOWNESS = 20480
+
+
+@cache
+def _logits() -> Ints:
+    """The logit of a share, for the middle of each cell."""
+    exact = Context(prec=30)
+    found = []
+    for cell in range(_SHARES):
+        odds = exact.divide(Decimal(2 * cell + 1), Decimal(2 * (_SHARES - cell) - 1))
+        logit = exact.multiply(exact.ln(odds), Decimal(_STEP))
+        found.append(int(logit.to_integral_value(context=exact)))
+    return np.array(found, dtype=np.int64)
+
+
+@cache
+def _shares() -> Ints:
+    """The share, out of 65536, of each logit from -2047 to 2047."""
+    exact = Context(prec=30)
+    found = []
+    for logit in range(-_LIMIT, _LIMIT + 1):
+        against = exact.exp(exact.divide(Decimal(-logit), Decimal(_STEP)))
+        share = exact.divide(Decimal(_ONE), exact.add(Decimal(1), against))
+        found.append(int(share.to_integral_value(context=exact)))
+    return np.array(found, dtype=np.int64)
+
+
+class Mixer:
+    """Predicts flags that share a meaning; it learns from each column before it predicts the next."""
+
+    def __init__(self, sizes: Sequence[int], share: int = _SHARES // 2) -> None:
+        """sizes: contexts of each kind; share: of ones, out of 4096, before anything was seen."""
+        ones = max(1, _START * share // _SHARES)
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)])[:-1, None]
+        self._ones = np.full(sum(sizes), ones, dtype=np.int64)
+        self._seen = np.full(sum(sizes), max(ones + 1, _START), dtype=np.int64)
+        self._weights = np.full(len(sizes) + 1, _ONE * 6 // 10, dtype=np.int64)
+        self._weights[-1] = 0
+
+    def code(self, coder: Coder, contexts: Sequence[Ints], truth: Ints | None) -> Ints:
+        """Write or read flags [n]; contexts: for each kind, which one every flag stands in, [n] each."""
+        places = np.stack(contexts) + self._offsets
+        ones, seen = self._ones[places], self._seen[places]
+        logits = _logits()[np.minimum(ones * _SHARES // seen, _SHARES - 1)]
+        inputs = np.concatenate([logits, np.full_like(logits[:1], _STEP)])
+        mixed = (self._weights @ inputs) >> 16
+        share = _shares()[np.clip(mixed, -_LIMIT, _LIMIT) + _LIMIT]
+        flags = coder.flags(share, truth)
+        self._learn(inputs, (flags << 16) - share)
+        self._count(places, flags)
+        return flags
+
+    def _learn(self, inputs: Ints, errors: Ints) -> None:
+        """One step down the coding cost, shorter for each flag the more flags there are."""
+        step = (inputs @ errors) // (_SLOWNESS * math.isqrt(16 + len(errors)))
+        self._weights = np.clip(self._weights + step, -_WIDEST_WEIGHT, _WIDEST_WEIGHT)
+
+    def _count(self, places: Ints, flags: Ints) -> None:
+        flat = places.reshape(-1)
+        np.add.at(self._seen, flat, _SEEN)
+        np.add.at(self._ones, flat, np.tile(flags * _SEEN, len(places)))
+        full = flat[self._seen[flat] > _MOST]
+        self._seen[full] = (self._seen[full] + 1) >> 1  # a place that occurs twice is still halved once
+        self._ones[full] = self._ones[full] >> 1

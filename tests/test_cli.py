@@ -27,7 +27,7 @@ from compress_core.subject.samples import load_sample
 from compress_core.technique import techniques
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("models", "techniques", "layers", "apply", "evaluate", "compare", "explain")
+COMMANDS = ("models", "techniques", "layers", "apply", "pack", "unpack", "evaluate", "compare", "explain")
 PRUNED = ("--step", "fc1: magnitude sparsity=0.9")
 
 FACTORIES = """

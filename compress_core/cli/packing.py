@@ -106,9 +106,13 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
     if as_json:
         written = {MODEL_FILE: show.exact(size, "byte").as_json()}
         names = {"model": packed.model, "digest": packed.digest, "out": str(out)}
-        show.print_json({**names, "tensors": len(packed.state), "files": written})
+        show.print_json(
+            {**names, "tensors": len(packed.state), "structure": packed.structure, "files": written}
+        )
         return
     typer.echo(f"{file}: {len(packed.state)} tensors of {packed.model}")
+    if packed.structure:
+        typer.echo("The network was also changed where no tensor shows it: see structure under --json.")
     typer.echo(f"Written to {out / MODEL_FILE}, {size:,} bytes.")
 
 

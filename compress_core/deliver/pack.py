@@ -6,7 +6,7 @@
 | 1 + n | name of the model that it was made of |
 | 32 | sha-256 of that model's network: the architecture by id |
 | 1 + n | the architecture itself, empty where the id is enough |
-| 1 + n | structure: what was cut, dropped or folded, empty where nothing was |
+| 1 + n | what tensors do not say: folded norms, cuts, rules for inputs; deflated JSON, mostly empty |
 | 1 + n | directory, deflated: name, kind, shape and length of every tensor |
 | n | the tensors' contents in that order |
 | 4 | CRC-32 of all before it, the lowest byte first |
@@ -16,11 +16,13 @@ Numbers take seven bits a byte. It is read back before it is called written.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,16 +41,27 @@ from compress_core.deliver.packing.entries import (
     write_pieces,
 )
 from compress_core.errors import Refused, shortened
+from compress_core.inputs import rule_as_json, rule_from_json
 from compress_core.model import Model
 from compress_core.store import write_whole
-from compress_core.subject.layers import Layer, factors_from, small_layers, write_factors
+from compress_core.subject.layers import (
+    Layer,
+    attach_inputs,
+    factors_from,
+    find_layers,
+    read_matrix,
+    small_layers,
+    write_factors,
+)
 from compress_core.subject.skeleton import skeleton_of
+from compress_core.subject.structure import Structure
 from compress_core.subject.subject import Subject
 
 MAGIC, VERSION = b"SLIM", 1
 MOST_VALUES = 2**28  # of a file whose model is not at hand: 1 GiB of float32
-_LONGEST_DIRECTORY = 2**24
+_LONGEST = 2**24  # bytes of what is deflated, once it is not
 _DIGEST_BYTES, _CHECK_BYTES = 32, 4
+_ROOM = 4  # times the values of the loaded model: two factors of a high rank hold more than their layer
 _DEFLATE = -15  # without the header of zlib
 
 
@@ -59,7 +72,7 @@ class Packed:
     model: str
     digest: str
     architecture: bytes
-    structure: bytes
+    structure: Mapping[str, Any]
     state: Mapping[str, Tensor]
 
 
@@ -71,11 +84,21 @@ def pack_bytes(model: Model) -> bytes:
     writer.run(model.subject.name.encode())
     writer.raw(bytes.fromhex(model.subject.digest))
     writer.run(b"")
-    writer.run(b"")
+    writer.run(_deflated(_structure(model)))
     writer.run(_deflated(directory))
     writer.raw(contents)
     body = writer.content()
     return body + zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
+
+
+def _structure(model: Model) -> bytes:
+    """JSON of what the tensors do not say: folded norms, cuts, rules for inputs."""
+    said: dict[str, Any] = {}
+    if model.base.structure:
+        said["structure"] = model.base.structure.as_json()
+    if model.inputs:
+        said["inputs"] = {n: [rule_as_json(rule) for rule in rules] for n, rules in model.inputs.items()}
+    return json.dumps(said, separators=(",", ":")).encode() if said else b""
 
 
 def _pieces(model: Model) -> dict[str, Piece]:
@@ -104,9 +127,10 @@ def _piece(tensor: Tensor, blocks: Sequence[Block]) -> Piece:
 def _blocks(model: Model, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Sequence[Block]]]:
     """The coded weights by the name in the state of the tensor that they make up, in its order."""
     found: defaultdict[str, list[Block]] = defaultdict(list)
-    for layer in model.subject.layers:
+    for layer in model.base.layers:
         edited = model.edited.get(layer.name)
-        parts = ((layer, Coded(model.values(layer.name))),) if edited is None else edited.parts
+        as_it_was = ((layer, Coded(read_matrix(model.base.network, layer))),)
+        parts = as_it_was if edited is None else edited.parts
         for part, weight in parts:
             place = part.places[0]
             name = f"{place.module}.{place.parameter}".removeprefix(".")
@@ -115,17 +139,19 @@ def _blocks(model: Model, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Se
     return iter(found.items())
 
 
-def _deflated(directory: bytes) -> bytes:
+def _deflated(content: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, _DEFLATE)
-    return packer.compress(directory) + packer.flush()
+    return packer.compress(content) + packer.flush() if content else b""
 
 
 def _inflated(content: bytes) -> bytes:
+    if not content:
+        return b""
     unpacker = zlib.decompressobj(_DEFLATE)
-    directory = unpacker.decompress(content, _LONGEST_DIRECTORY)
+    inflated = unpacker.decompress(content, _LONGEST)
     if not unpacker.eof or unpacker.unused_data:
         raise Damaged
-    return directory
+    return inflated
 
 
 def write_packed(model: Model, path: Path) -> int:
@@ -135,7 +161,7 @@ def write_packed(model: Model, path: Path) -> int:
     """
     content = pack_bytes(model)
     write_whole(path, content)
-    evaluated, read = model.network().state_dict(), read_state(path).state
+    evaluated, read = model.network().state_dict(), read_packed(path, model.subject).state_dict()
     if evaluated.keys() != read.keys() or not all(_same(evaluated[name], read[name]) for name in read):
         raise Refused(
             "{path} does not hold the evaluated values: free some space and write it again.", path=path
@@ -152,7 +178,9 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def read_packed(path: Path, subject: Subject) -> nn.Module:
     """The compressed network from its file and the model it was made of; raises Refused."""
-    packed = read_state(path, most_values=2 * sum(t.numel() for t in subject.network.state_dict().values()))
+    packed = read_state(
+        path, most_values=_ROOM * sum(t.numel() for t in subject.network.state_dict().values())
+    )
     if packed.digest != subject.digest:
         raise Refused(
             "{path} was made of another model ({model}): load that model first.",
@@ -160,7 +188,9 @@ def read_packed(path: Path, subject: Subject) -> nn.Module:
             model=shortened(packed.model),
         )
     try:
-        return _rebuilt(subject, packed.state)
+        return _rebuilt(subject, packed)
+    except Refused:
+        raise
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):
         raise _damaged(path) from None
 
@@ -184,7 +214,7 @@ def _read(content: bytes, most_values: int) -> Packed:
     if reader.raw(len(MAGIC) + 1) != MAGIC + bytes([VERSION]):
         raise Damaged
     name, digest = reader.run().decode(), reader.raw(_DIGEST_BYTES).hex()
-    architecture, structure = reader.run(), reader.run()
+    architecture, structure = reader.run(), json.loads(_inflated(reader.run()) or b"{}")
     state = read_pieces(_inflated(reader.run()), reader.rest(), most_values)
     return Packed(name, digest, architecture, structure, state)
 
@@ -193,17 +223,23 @@ def _damaged(path: Path) -> Refused:
     return Refused("{path} is no packed file of ours or is damaged: write it again with pack.", path=path)
 
 
-def _rebuilt(subject: Subject, state: Mapping[str, Tensor]) -> nn.Module:
-    """The subject's network with its factored layers in place and every tensor from the file."""
+def _rebuilt(subject: Subject, packed: Packed) -> nn.Module:
+    """The subject's network with the file's structure, factored layers, rules and tensors."""
     network = skeleton_of(subject.network)
+    if "structure" in packed.structure:
+        network = Structure.from_json(packed.structure["structure"]).built(subject.network)
+    layers, _ = find_layers(network)
     before = network.state_dict()
-    for layer in subject.layers:
+    for layer in layers:
         first = f"{layer.name}.0.weight".removeprefix(".")
-        if first in state and first not in before:
-            rank = _rank(layer, state[first].shape)
+        if first in packed.state and first not in before:
+            rank = _rank(layer, packed.state[first].shape)
             empty = (torch.zeros(stored_shape(part.kernel_shape)) for part in small_layers(layer, rank))
             write_factors(network, layer, factors_from(layer, *empty))
-    _fill(network, state)
+    by_name = {layer.name: layer for layer in layers}
+    for name, rules in packed.structure.get("inputs", {}).items():
+        attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
+    _fill(network, packed.state)
     return network
 
 

@@ -159,13 +159,15 @@ def _zipped(content: bytes) -> Number:
 
 
 def _bytes(tensor: Tensor) -> bytes:
+    if not tensor.numel():
+        return b""
     content: bytes = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     return content
 
 
 def _csr(tensor: Tensor) -> bytes:
     """Values, columns and row starts; what has one axis stays dense."""
-    if tensor.dim() < 2 or not tensor.numel():  # noqa: PLR2004 - a vector has no rows
+    if tensor.dim() < 2 or not tensor.numel():
         return _bytes(tensor)
     matrix = tensor.flatten(1)
     rows, columns = torch.nonzero(matrix, as_tuple=True)

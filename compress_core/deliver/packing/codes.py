@@ -23,6 +23,7 @@ FIXED, PLAIN, AROUND = range(3)
 SMALLEST_AROUND = 1024  # codes; fewer teach too little
 LARGEST_ALPHABET = 256
 _SIZES = (1, 17, 64, 64)  # contexts of each kind, for every beginning of a code
+_KINDS = np.array(_SIZES)[:, None]
 
 
 def pack_codes(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> bytes:
@@ -111,31 +112,28 @@ def code_around(
     return codes
 
 
-def _code_bits(
-    coder: Coder, mixers: list[Mixer], contexts: tuple[Ints, Ints, Ints], known: Ints | None
-) -> Ints:
+def _code_bits(coder: Coder, mixers: list[Mixer], contexts: Ints, known: Ints | None) -> Ints:
     """Codes [n], the highest bit first; what is known of a code is part of each context."""
-    begun = np.zeros(len(contexts[0]), dtype=np.int64)
+    begun = np.zeros(contexts.shape[1], dtype=np.int64)
     for bit, mixer in enumerate(mixers):
         truth = None if known is None else (known >> (len(mixers) - 1 - bit)) & 1
-        places = [begun, *(begun * size + c for size, c in zip(_SIZES[1:], contexts, strict=True))]
-        begun = 2 * begun + mixer.code(coder, places, truth)
+        begun = 2 * begun + mixer.code(coder, _KINDS * begun + contexts, truth)
     return begun
 
 
 def _contexts(
     masks: Around, centred: Around, sizes: Ints, step: int, stride: int, at: Ints, alphabet: int
-) -> tuple[Ints, Ints, Ints]:
-    """For each kept weight: the mean of the codes around it, the two nearest, how large its line is."""
+) -> Ints:
+    """[4, n] for each kept weight: nothing, the mean of the codes around, the two nearest, its line."""
     top = max(1, alphabet - 1)
     left, up, up_left, up_right = (
         centred.at(step - distance)[at].astype(np.int64) for distance in (1, stride, stride + 1, stride - 1)
     )
     known = 2 * (left != 0) + 2 * (up != 0) + (up_left != 0) + (up_right != 0)
     mean = (2 * left + 2 * up + up_left + up_right) // np.maximum(1, known)
-    middle = np.clip(mean * 8 // top + 8, 0, 16)
-    pair = np.clip(left * 4 // top + 4, 0, 7) * 8 + np.clip(up * 4 // top + 4, 0, 7)
+    middle = mean * 8 // top + 8  # |left| <= top, so that this lies in 0 to 16
+    pair = np.minimum(left * 4 // top + 4, 7) * 8 + np.minimum(up * 4 // top + 4, 7)
     distances = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride)
     company = sum((masks.at(step + d)[at] for d in distances), np.zeros(len(at), dtype=np.int64))
     size = np.minimum((sizes[0] + alphabet) * 8 // ((sizes[1] + 2) * (alphabet + 1)), 7)
-    return middle, pair, size * 8 + company
+    return np.stack([np.zeros_like(middle), middle, pair, size * 8 + company])

@@ -73,6 +73,8 @@ def holds(tensor: Tensor, blocks: Sequence[Block]) -> bool:
     """Whether these blocks decode to exactly this tensor."""
     if tensor.dtype != torch.float32 or sum(b.coded.weight.numel() for b in blocks) != tensor.numel():
         return False
+    if not blocks[0].groups and sum(block.rows for block in blocks) != len(tensor):
+        return False
     return torch.equal(
         tensor, _laid_out([b.coded.values for b in blocks], tuple(tensor.shape), blocks[0].groups)
     )

@@ -63,14 +63,14 @@ class Mixer:
         self._weights = np.full(len(sizes) + 1, _ONE * 6 // 10, dtype=np.int64)
         self._weights[-1] = 0
 
-    def code(self, coder: Coder, contexts: Sequence[Ints], truth: Ints | None) -> Ints:
-        """Write or read flags [n]; contexts: for each kind, which one every flag stands in, [n] each."""
-        places = np.stack(contexts) + self._offsets
-        ones, seen = self._ones[places], self._seen[places]
-        logits = _logits()[np.minimum(ones * _SHARES // seen, _SHARES - 1)]
-        inputs = np.concatenate([logits, np.full_like(logits[:1], _STEP)])
+    def code(self, coder: Coder, contexts: Ints, truth: Ints | None) -> Ints:
+        """Write or read flags [n]; contexts [kinds, n]: for each kind, which one every flag stands in."""
+        places = contexts + self._offsets
+        inputs = np.full((len(places) + 1, places.shape[1]), _STEP, dtype=np.int64)
+        cells = np.minimum(self._ones[places] * _SHARES // self._seen[places], _SHARES - 1)
+        inputs[:-1] = _logits()[cells]
         mixed = (self._weights @ inputs) >> 16
-        share = _shares()[np.clip(mixed, -_LIMIT, _LIMIT) + _LIMIT]
+        share = _shares()[np.minimum(np.maximum(mixed, -_LIMIT), _LIMIT) + _LIMIT]
         flags = coder.flags(share, truth)
         self._learn(inputs, (flags << 16) - share)
         self._count(places, flags)
@@ -79,12 +79,12 @@ class Mixer:
     def _learn(self, inputs: Ints, errors: Ints) -> None:
         """One step down the coding cost, shorter for each flag the more flags there are."""
         step = (inputs @ errors) // (_SLOWNESS * math.isqrt(16 + len(errors)))
-        self._weights = np.clip(self._weights + step, -_WIDEST_WEIGHT, _WIDEST_WEIGHT)
+        self._weights = np.minimum(np.maximum(self._weights + step, -_WIDEST_WEIGHT), _WIDEST_WEIGHT)
 
     def _count(self, places: Ints, flags: Ints) -> None:
         flat = places.reshape(-1)
         np.add.at(self._seen, flat, _SEEN)
-        np.add.at(self._ones, flat, np.tile(flags * _SEEN, len(places)))
+        np.add.at(self._ones, flat, np.broadcast_to(flags * _SEEN, places.shape).reshape(-1))
         full = flat[self._seen[flat] > _MOST]
         self._seen[full] = (self._seen[full] + 1) >> 1  # a place that occurs twice is still halved once
         self._ones[full] = self._ones[full] >> 1

@@ -26,6 +26,8 @@ def type_number(tensor: Tensor) -> int:
 
 def pack_numbers(tensor: Tensor) -> bytes:
     """Any tensor -> bytes; type and shape are the reader's to know."""
+    if not tensor.numel():
+        return bytes([RAW])
     raw = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
     ways = [bytes([RAW]) + raw.tobytes()]
     if tensor.dtype == torch.float32:

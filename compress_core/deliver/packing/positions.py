@@ -96,10 +96,8 @@ def code_around(
     return around.inside()
 
 
-def _contexts(
-    around: Around, step: int, stride: int, lines_share: Ints, columns_share: int
-) -> tuple[Ints, Ints, Ints, Ints]:
-    """For each line: the flags around it, their number beside the shares of row and column."""
+def _contexts(around: Around, step: int, stride: int, lines_share: Ints, columns_share: int) -> Ints:
+    """[4, lines]: for each line: the flags around it, their number beside the shares of row and column."""
     left, left_2, up, up_left, up_right, up_2, up_right_2 = (
         around.at(step - distance).astype(np.int64)
         for distance in (1, 2, stride, stride + 1, stride - 1, stride + 2, stride - 2)
@@ -107,4 +105,5 @@ def _contexts(
     near = left + 2 * up + 4 * up_left + 8 * up_right
     wide = near + 16 * left_2 + 32 * up_2 + 64 * up_right_2
     count = left + up + up_left + up_right
-    return wide, lines_share * 16 + count, columns_share * 16 + near, count + left_2 + up_2 + up_right_2
+    more = count + left_2 + up_2 + up_right_2
+    return np.stack([wide, lines_share * 16 + count, columns_share * 16 + near, more])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -16,6 +16,7 @@ from torch import Tensor
 from compress_core.answers import Factored, Pruned, Quantised, Scores
 from compress_core.apply import generator_for
 from compress_core.coded import Coded
+from compress_core.inputs import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
 from compress_core.knobs import Strict
 from compress_core.patterns import LayerShape
 from compress_core.select import Chosen, Kept, Selection, select
@@ -50,6 +51,23 @@ def nasty_weights() -> dict[str, Tensor]:
     }
 
 
+OF_ROWS: dict[str, Callable[[Tensor], object]] = {
+    "norm_gain": lambda weight: weight.double().amax(1),
+    "norm_offset": lambda weight: weight.double().amin(1),
+    "norm_mean": lambda weight: weight.double().mean(1),
+    "norm_variance": lambda weight: weight.double().var(1, correction=0),
+    "norm_epsilon": lambda _: 1e-5,
+    "first_range": lambda weight: weight.double().abs().amax(1),
+    "second_range": lambda weight: weight.double().abs().amin(1),
+    "layer_inputs": lambda weight: weight,
+    "mean_before": lambda weight: weight.double().mean(1).float(),
+    "mean_after": lambda weight: weight[:, 0],
+    "input_mean": lambda weight: weight.double().mean(1),
+    "input_variance": lambda weight: weight.double().var(1, correction=0),
+}
+"""What the engine would measure of a layer, made of a weight: as nasty as that."""
+
+
 def supplied(
     method: Technique, weight: Tensor, kept: Tensor, seed: int = 0, name: str = "layer"
 ) -> list[object]:
@@ -59,6 +77,8 @@ def supplied(
         given = {"weight": weight, "kernel": weight, "kept": kept, "groups": 1}
         if need in given:
             return given[need]
+        if need in OF_ROWS:
+            return OF_ROWS[need](weight)
         if need == "generator":
             return generator_for(seed, name)
         derived = statistics()[need]
@@ -81,7 +101,7 @@ def answer(
 def coded(
     method: Technique, weight: Tensor, kept: Tensor | None = None, name: str = "layer", **knobs: object
 ) -> tuple[Coded, ...]:
-    """The weights that a technique leaves, as they would be stored; raises what it refuses."""
+    """The weights that a technique leaves, as they would be stored, none if it is about something else."""
     mask = None if kept is None else Chosen(kept)
     match answer(method, weight, kept, name, **knobs):
         case Scores() as scores:
@@ -92,7 +112,15 @@ def coded(
             return (Coded(weight, mask, quantised),)
         case Factored() as factors:
             return Coded(factors.first[0].contiguous()), Coded(factors.second[0].contiguous())
-    raise AssertionError(method.name)
+    return ()  # an answer that is no weight, see `numbers`
+
+
+def numbers(method: Technique, weight: Tensor, **knobs: object) -> Tensor:
+    """All that an answer which is no weight makes of one, in a row."""
+    made = answer(method, weight, **knobs)
+    if isinstance(made, StaticGrid | DynamicGrid | KeepAbove | KeepLargest):
+        return made(weight).flatten()
+    return torch.cat([value.double().flatten() for value in vars(made).values()])
 
 
 def chosen(scores: Scores, weight: Tensor, choice: Strict) -> Kept:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from compress_core.answers import Factored, Pruned, Quantised, Scores
+from compress_core.answers import Factored, Folded, Pruned, Quantised, Rescaled, Restated, Scores, Shifted
 from compress_core.apply import generator_for
 from compress_core.coded import Coded, read_stored
 from compress_core.errors import Refused
@@ -22,12 +22,12 @@ from compress_core.levels import Exponential, Grid, ScaledTable, Table
 from compress_core.patterns import LayerShape
 from compress_core.select import Selection, select
 from compress_core.statistics.singular_vectors import singular_vectors
-from compress_core.technique import Technique, techniques
+from compress_core.technique import Stage, Technique, techniques
 from compress_core.techniques.low_rank import low_rank
 from compress_core.techniques.magnitude import magnitude
 from compress_core.techniques.normal_float import gaussian_levels
 from compress_core.techniques.random_pruning import random_pruning
-from tests.technique_cases import answer, bad_values, coded, good_values, nasty_weights, strategy
+from tests.technique_cases import answer, bad_values, coded, good_values, nasty_weights, numbers, strategy
 
 ALL = techniques()
 KNOBS = [(name, knob) for name, method in ALL.items() for knob in method.knobs.model_fields]
@@ -35,6 +35,7 @@ NASTY = nasty_weights()
 QUANTIZERS = [name for name, method in ALL.items() if method.answer is Quantised]
 BY_BITS = [name for name in QUANTIZERS if "bits" in ALL[name].own_knobs]
 SCALED = [name for name in QUANTIZERS if "scale_per" in ALL[name].own_knobs]
+OF_OTHERS = [n for n, method in ALL.items() if method.stage in {Stage.PREPARE, Stage.INPUTS, Stage.CORRECT}]
 CRITERIA = [name for name, method in ALL.items() if method.is_criterion]
 
 
@@ -63,7 +64,18 @@ def assert_same(one: object, two: object) -> None:
         case Tensor():
             assert torch.equal(one, two)
         case (
-            Scores() | Pruned() | Quantised() | Factored() | Grid() | Exponential() | Table() | ScaledTable()
+            Scores()
+            | Pruned()
+            | Quantised()
+            | Factored()
+            | Grid()
+            | Exponential()
+            | Table()
+            | ScaledTable()
+            | Folded()
+            | Rescaled()
+            | Shifted()
+            | Restated()
         ):
             assert type(one) is type(two)
             for field, value in vars(one).items():
@@ -114,7 +126,8 @@ def test_invalid_values_are_refused_by_the_name_of_the_knob(name, knob):
 @pytest.mark.parametrize("name", ALL)
 def test_an_unknown_knob_is_refused_with_the_names_there_are(name):
     with pytest.raises(
-        Refused, match=f"{name} has no knob strength; it has {next(iter(ALL[name].knobs.model_fields))}"
+        Refused,
+        match=f"{name} has no knob strength; it has {next(iter(ALL[name].knobs.model_fields), 'none')}",
     ):
         ALL[name].validated({"strength": 1})
 
@@ -125,6 +138,12 @@ def test_nasty_weights_decode_to_finite_values_that_the_file_holds(name, case):
     weight = NASTY[case]
     for part in coded(ALL[name], weight):
         assert_sound(part)
+
+
+@pytest.mark.parametrize("case", NASTY)
+@pytest.mark.parametrize("name", OF_OTHERS)
+def test_what_is_nasty_gives_finite_numbers_where_a_technique_is_not_about_weights(name, case):
+    assert torch.isfinite(numbers(ALL[name], NASTY[case])).all()
 
 
 @pytest.mark.parametrize("case", NASTY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compress_core.apply.prepare import prepared
 from compress_core.recipe import Resolved, Setting
 from compress_core.store import Store
 from compress_core.subject.subject import Subject
@@ -19,6 +20,6 @@ def groups_of(subject: Subject, prepare: Sequence[Setting], store: Store) -> tup
     return ()
 
 
-def base_of(subject: Subject, resolved: Resolved, store: Store) -> Subject:  # noqa: ARG001
+def base_of(subject: Subject, resolved: Resolved, store: Store) -> Subject:
     """The subject that the layers' steps work on: prepared, and with its groups cut."""
-    return subject
+    return prepared(subject, resolved.prepare, store)

@@ -7,7 +7,14 @@ from compress_core.subject.layers.factors import factors_from, small_layers, sma
 from compress_core.subject.layers.find import find_layers
 from compress_core.subject.layers.kinds import Layer, Place, Untouched
 from compress_core.subject.layers.macs import count_macs
-from compress_core.subject.layers.norms import fold_away
+from compress_core.subject.layers.norms import (
+    NormState,
+    batch_norms,
+    fold_away,
+    read_bias,
+    read_norm,
+    write_bias,
+)
 from compress_core.subject.layers.places import (
     attach_inputs,
     read_kernel,
@@ -18,17 +25,22 @@ from compress_core.subject.layers.places import (
 
 __all__ = [
     "Layer",
+    "NormState",
     "Place",
     "Untouched",
     "attach_inputs",
+    "batch_norms",
     "count_macs",
     "factors_from",
     "find_layers",
     "fold_away",
+    "read_bias",
     "read_kernel",
     "read_matrix",
+    "read_norm",
     "small_layers",
     "small_matrices",
+    "write_bias",
     "write_factors",
     "write_matrix",
     "write_state",

@@ -1,0 +1,294 @@
+"""Preparations: rewrites after which the network computes the same, each of them tried in float64.
+
+Everything is worked out on a copy in float64 and rounded to the network's own type once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.answers import Folded, Rescaled
+from compress_core.apply.supply import canonical
+from compress_core.errors import Refused
+from compress_core.recipe import Setting
+from compress_core.store import Store, digest
+from compress_core.subject.flow import Flow, flow_of
+from compress_core.subject.layers import (
+    Layer,
+    batch_norms,
+    find_layers,
+    fold_away,
+    read_bias,
+    read_matrix,
+    read_norm,
+    write_bias,
+    write_matrix,
+)
+from compress_core.subject.proof import in_double, in_short, run, scramble, tensors_in
+from compress_core.subject.skeleton import skeleton_of
+from compress_core.subject.structure import Structure
+from compress_core.subject.subject import Subject, restructured
+from compress_core.texts import N_
+
+_CLOSE = 1e-9
+_PROBES = 8
+_SWEEPS = 40
+_SETTLED = 1e-6
+
+
+def prepared(subject: Subject, steps: tuple[Setting, ...], store: Store) -> Subject:
+    """The subject after its preparations, a base for all that follows; raises Refused where one does nothing.
+
+    Its layers keep their names.
+    """
+    if not steps:
+        return subject
+    key = digest(subject.digest, *map(canonical, steps))
+    return store.get(f"prepared:{key}", lambda: _prepared(subject, steps, key), _bytes_of)
+
+
+def _bytes_of(subject: Subject) -> int:
+    return sum(tensor.nbytes for tensor in subject.network.state_dict().values())
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A network in float64 on its way, what was done to its tree, and inputs on which steps are tried."""
+
+    network: nn.Module
+    structure: Structure
+    examples: tuple[Tensor, ...]
+    title: str
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """The layers that one module computes alone and row by row, by name."""
+        kinds = {"embedding", "attention projection"}
+        found = find_layers(self.network)[0]
+        return {x.name: x for x in found if x.kind not in kinds and len(x.places) == 1}
+
+    def flow(self) -> Flow:
+        """Who reads the outputs of these layers."""
+        return flow_of(skeleton_of(self.network), self.examples[0], set(self.layers))
+
+
+def _prepared(subject: Subject, steps: tuple[Setting, ...], key: str) -> Subject:
+    network = in_double(subject.network)
+    work = _Work(network, subject.structure, _examples(subject, network), subject.title)
+    for step in steps:
+        work = _folded(work, step) if step.method.answer is Folded else _equalized(work, step)
+    skeleton = work.structure.built(subject.network)
+    for layer in find_layers(skeleton)[0]:
+        if layer.name in work.structure.touched:
+            _write_rounded(skeleton, work.network, layer)
+    return restructured(subject, skeleton, work.structure, key)
+
+
+def _write_rounded(skeleton: nn.Module, double: nn.Module, layer: Layer) -> None:
+    dtype = read_matrix(skeleton, layer).dtype
+    matrix, bias = read_matrix(double, layer).to(dtype), read_bias(double, layer)
+    write_matrix(skeleton, layer, matrix)
+    if bias is not None:
+        write_bias(skeleton, layer, bias.to(dtype))
+    if not (matrix.isfinite().all() and (bias is None or bias.to(dtype).isfinite().all())):
+        raise Refused(
+            "{layer} would get weights too large to store: repair the norm behind it or take the "
+            "preparations out.",
+            layer=layer.name,
+        )
+
+
+# Folding ----------------------------------------------------------------------------------------------------
+
+
+def _folded(work: _Work, step: Setting) -> _Work:
+    """Every batch norm that alone reads a layer's output goes into that layer."""
+    layers, flow = work.layers, work.flow()
+    pairs = []
+    for norm in batch_norms(work.network):
+        layer = layers.get(flow.behind.get(norm, ""))
+        fits = layer is not None and layer.rows == len(read_norm(work.network, norm).mean)
+        if layer is not None and fits and flow.reads_alone(norm, layer.name):
+            pairs.append((layer, norm))
+    proven = _proven(work, pairs, lambda network, pair: _fold(network, *pair, step))
+    if not proven:
+        raise Refused(
+            "No batch norm of {model} stands directly behind a linear layer or convolution as the only "
+            "reader of its output: take {technique} out.",
+            model=work.title,
+            technique=step.technique,
+        )
+    network = skeleton_of(work.network)
+    for layer, norm in proven:
+        _fold(network, layer, norm, step)
+    names = tuple((layer.name, norm) for layer, norm in proven)
+    return replace(
+        work, network=network, structure=replace(work.structure, folded=work.structure.folded + names)
+    )
+
+
+def _fold(network: nn.Module, layer: Layer, norm: str, step: Setting) -> None:
+    state = read_norm(network, norm)
+    given = {f"norm_{name}": value for name, value in vars(state).items()}
+    answer: Folded = step.method.function(*(given[need] for need in step.method.needs))
+    bias = read_bias(network, layer)
+    shifted = answer.shift if bias is None else bias * answer.scale + answer.shift
+    fold_away(network, layer.name, norm)
+    write_matrix(network, layer, read_matrix(network, layer) * answer.scale[:, None])
+    write_bias(network, layer, shifted)
+
+
+# Equalization -----------------------------------------------------------------------------------------------
+
+
+def _equalized(work: _Work, step: Setting) -> _Work:
+    """Pair after pair until nothing moves any more, since a layer may stand in two pairs."""
+    layers, flow = work.layers, work.flow()
+    pairs = [
+        (layers[first], layers[second])
+        for second in layers
+        for first in flow.sources.get(second, ())
+        if flow.sources[second] == {first} != {second}
+        and flow.calls.get(first) == 1 == flow.calls.get(second)
+        and _inputs_of(layers[second]) % layers[first].rows == 0
+    ]
+    proven = _proven(work, pairs, _rescale_at_random)
+    if not proven:
+        raise Refused(
+            "{model} has no two layers in a row with nothing but functions between them that pass positive "
+            "factors on, such as ReLU and pooling: fold batch norms first, or take {technique} out.",
+            model=work.title,
+            technique=step.technique,
+        )
+    network = skeleton_of(work.network)
+    for _ in range(_SWEEPS):
+        if max(_equalize(network, *pair, step) for pair in proven) < _SETTLED:
+            break
+    names = tuple(dict.fromkeys(layer.name for pair in proven for layer in pair))
+    return replace(work, network=network, structure=replace(work.structure, rescaled=names))
+
+
+def _inputs_of(layer: Layer) -> int:
+    return layer.kernel_shape[1] * layer.groups
+
+
+def _equalize(network: nn.Module, first: Layer, second: Layer, step: Setting) -> float:
+    """Equalize one pair; returns the largest change, as the logarithm of a factor."""
+    by_input = _in_groups(network, second).abs().amax((1, 3)).flatten()
+    given = {
+        "first_range": read_matrix(network, first).abs().amax(1),
+        "second_range": by_input.view(first.rows, -1).amax(1),
+    }
+    answer: Rescaled = step.method.function(*(given[need] for need in step.method.needs))
+    _rescale(network, first, second, answer.factors)
+    return float(answer.factors.log().abs().max())
+
+
+def _in_groups(network: nn.Module, layer: Layer) -> Tensor:
+    """A weight as [groups, out / groups, in / groups, k]."""
+    return read_matrix(network, layer).view(
+        layer.groups, -1, layer.kernel_shape[1], layer.kernel_shape[2:].numel()
+    )
+
+
+def _rescale(network: nn.Module, first: Layer, second: Layer, factors: Tensor) -> None:
+    """Divide what leaves a layer and multiply what enters the next one, factors [channels].
+
+    A channel that was flattened over positions enters as so many inputs in a row.
+    """
+    write_matrix(network, first, read_matrix(network, first) / factors[:, None])
+    bias = read_bias(network, first)
+    if bias is not None:
+        write_bias(network, first, bias / factors)
+    inputs = factors.repeat_interleave(_inputs_of(second) // first.rows)
+    scaled = _in_groups(network, second) * inputs.view(second.groups, 1, -1, 1)
+    write_matrix(network, second, scaled.reshape(second.rows, -1))
+
+
+def _rescale_at_random(network: nn.Module, pair: tuple[Layer, Layer]) -> None:
+    first, second = pair
+    drawn = torch.rand(first.rows, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    _rescale(network, first, second, (4 * drawn - 2).exp())
+
+
+# What is tried ----------------------------------------------------------------------------------------------
+
+Pair = TypeVar("Pair")
+
+
+def _proven(work: _Work, pairs: Sequence[Pair], rewrite: Callable[[nn.Module, Pair], None]) -> Sequence[Pair]:
+    """The pairs whose rewriting changes no answer: of the network itself, nor with any other weights."""
+    tried = [
+        _Tried.of(network, work.examples) for network in (work.network, scramble(in_double(work.network)))
+    ]
+    if all(each.stays(rewrite, pairs) for each in tried):
+        return pairs
+    return [pair for pair in pairs if all(each.stays(rewrite, [pair]) for each in tried)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """A network with some inputs and what it answers to them."""
+
+    network: nn.Module
+    examples: tuple[Tensor, ...]
+    answers: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, network: nn.Module, examples: Iterable[Tensor]) -> _Tried:
+        """With the examples to which it gives a finite answer."""
+        given = [(example, _answer(network, example)) for example in examples]
+        finite = [(example, answer) for example, answer in given if answer.isfinite().all()]
+        return cls(network, tuple(e for e, _ in finite), tuple(a for _, a in finite))
+
+    def stays(self, rewrite: Callable[[nn.Module, Pair], None], pairs: Sequence[Pair]) -> bool:
+        """Whether the answers stay the same to rounding."""
+        network = skeleton_of(self.network)
+        for pair in pairs:
+            rewrite(network, pair)
+        return all(
+            _is_close(_answer(network, example), answer)
+            for example, answer in zip(self.examples, self.answers, strict=True)
+        )
+
+
+def _answer(network: nn.Module, example: Tensor) -> Tensor:
+    """All that a network answers in one row of numbers."""
+    with torch.no_grad():
+        return torch.cat([t.flatten().double() for t in tensors_in(run(network, example))])
+
+
+def _is_close(got: Tensor, want: Tensor) -> bool:
+    scale = max(1.0, float(want.abs().max()))
+    return got.shape == want.shape and torch.allclose(got, want, rtol=0, atol=_CLOSE * scale)
+
+
+def _examples(subject: Subject, network: nn.Module) -> tuple[Tensor, ...]:
+    """Inputs on which rewrites are tried: the empty one, real ones, random ones both small and large."""
+    baseline = subject.input.baseline.double()
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(_PROBES, *baseline.shape[1:], generator=generator, dtype=torch.float64)
+    real = [split.inputs[:_PROBES].double() for split in subject.splits.values()]
+    try:
+        taken = tuple(
+            x for x in (drawn, baseline, *real[:1], 100 * drawn) if _answer(network, x).isfinite().all()
+        )
+    except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
+        raise _cannot_try(subject.title, in_short(error)) from None
+    if not taken:
+        raise _cannot_try(subject.title, N_("its answers are not finite"))
+    return taken
+
+
+def _cannot_try(title: str, reason: str) -> Refused:
+    return Refused(
+        "{model} does not run in float64 ({reason}), so that nothing shows whether it stays the same: "
+        "take the preparations out.",
+        model=title,
+        reason=reason,
+    )

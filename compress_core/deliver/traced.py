@@ -20,7 +20,7 @@ Inputs = tuple[Tensor, ...]
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """A graph, the layers that its nodes call and the tensors that it reads, by their names in the network."""
+    """A graph, the layers that its nodes call and the tensors that it reads, by name in the network."""
 
     graph: fx.Graph
     layers: Mapping[str, Written]

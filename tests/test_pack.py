@@ -34,8 +34,9 @@ from compress_core.model import Model
 from compress_core.recipe import Recipe, Rule, Setting
 from compress_core.store import Store
 from compress_core.subject.samples import load_sample
-from compress_core.subject.subject import Subject
-from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject
+from compress_core.subject.structure import Structure
+from compress_core.subject.subject import Subject, restructured
+from tests.subjects import everything_subject, mlp_subject, rules, seeded, tiny_subject
 from tests.test_container import recipes
 
 SUBJECT = everything_subject()
@@ -198,6 +199,19 @@ def test_rules_for_inputs_are_read_back(tmp_path: Path) -> None:
     answered = read_packed(tmp_path / "rules.slim", subject)(inputs)
     assert torch.equal(answered, model.network()(inputs))
     assert not torch.equal(answered, plain.network()(inputs))
+
+
+def test_a_folded_norm_is_read_back_as_nothing(tmp_path: Path) -> None:
+    network = seeded(nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.Linear(5, 3)))
+    subject = tiny_subject(network, (6,))
+    structure = Structure((("0", "1"),))
+    base = restructured(subject, structure.built(network), structure, "folded")
+    model = replace(Model.original(subject), base=base)
+    assert_file_is_the_model(model, tmp_path / "folded.slim")
+    read = read_packed(tmp_path / "folded.slim", subject)
+    assert set(read.state_dict()) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    inputs = subject.split("validation").inputs
+    assert torch.equal(read(inputs), model.network()(inputs))
 
 
 def test_a_network_that_holds_nan_reads_back(tmp_path: Path) -> None:

@@ -213,6 +213,15 @@ def test_the_surest_flags_cost_what_the_cap_on_their_number_counts_on() -> None:
     coder.refuse_more_than(len(writing.content()), len(zeros))
 
 
+def test_a_large_matrix_is_written_with_its_neighbours_where_its_corner_gains() -> None:
+    large = smooth_flags(600, 1100)
+    content = pack_positions(large)
+    assert content[0] == AROUND
+    assert np.array_equal(read_positions(content, 600, 1100), large)
+    noise = np.random.default_rng(0).random((600, 1100)) < 0.5
+    assert len(pack_positions(noise)) == 1 + noise.size // 8
+
+
 def test_a_matrix_with_too_many_columns_has_no_neighbours() -> None:
     long = np.zeros((1, neighbours.MOST_STEPS + 1), dtype=np.int64)
     assert [scan.turned for scan in neighbours.scans(long)] == [True]

@@ -16,7 +16,7 @@ from compress_core.coded import pack, unpack
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, Writing
 from compress_core.deliver.packing.logistic import Mixer
-from compress_core.deliver.packing.neighbours import Around, Crop, Scan, shortest
+from compress_core.deliver.packing.neighbours import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
 
 FIXED, PLAIN, AROUND = range(3)
@@ -36,12 +36,11 @@ def _ways(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> Iterator[bytes]
     yield bytes([FIXED]) + pack(flat.astype(np.uint16), _bits(alphabet)).tobytes()
     if alphabet > LARGEST_ALPHABET:
         return
-    coder = Writing()
-    code_symbols(coder, max(2, alphabet), len(flat), flat)
-    yield bytes([PLAIN]) + coder.content()
+    plain = partial(_plain, codes, kept, alphabet)
+    yield bytes([PLAIN]) + plain(WHOLE)
     if len(flat) >= SMALLEST_AROUND:
         centred = np.where(kept, 2 * codes.astype(np.int64) - (alphabet - 1), 0)
-        found = shortest(centred, partial(_written, codes, kept, alphabet))
+        found = shortest(centred, partial(_written, codes, kept, alphabet), plain)
         if found is not None:
             scan, content = found
             writer = Writer()
@@ -49,6 +48,13 @@ def _ways(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> Iterator[bytes]
             scan.write(writer)
             writer.raw(content)
             yield writer.content()
+
+
+def _plain(codes: np.ndarray, kept: np.ndarray, alphabet: int, crop: Crop) -> bytes:
+    coder = Writing()
+    flat = codes[crop][kept[crop]].astype(np.int64)
+    code_symbols(coder, max(2, alphabet), len(flat), flat)
+    return coder.content()
 
 
 def _bits(alphabet: int) -> int:

@@ -21,7 +21,7 @@ SHORTEST, _LONGEST = 3, 256  # strides
 MOST_STEPS = 2**14  # columns; a step has a cost of its own, however short the column
 _SAMPLE_ROWS, _SAMPLE_COLUMNS = 128, 1024
 _CORNER = (slice(512), slice(1024))
-_WHOLE = (slice(None), slice(None))
+WHOLE = (slice(None), slice(None))
 _RADIUS = 2  # columns on both sides of the one a stride away
 
 
@@ -101,13 +101,17 @@ def _stride(columns: NDArray[np.int64]) -> int:
     return SHORTEST + int(np.argmax(likeness))
 
 
-def shortest(matrix: NDArray[np.int64], write: Callable[[Scan, Crop], bytes]) -> tuple[Scan, bytes] | None:
+def shortest(
+    matrix: NDArray[np.int64], write: Callable[[Scan, Crop], bytes], plain: Callable[[Crop], bytes]
+) -> tuple[Scan, bytes] | None:
     """The way through a matrix that gives the fewest bytes; a large matrix is judged by a corner of it.
 
-    None where each way has too many steps.
+    None where each way has too many steps, or where the corner is no shorter than without neighbours.
     """
     tried = [(scan, write(scan, _CORNER)) for scan in scans(matrix)]
     if not tried:
         return None
     scan, content = min(tried, key=lambda found: len(found[1]))
-    return (scan, content) if matrix[_CORNER].size == matrix.size else (scan, write(scan, _WHOLE))
+    if matrix[_CORNER].size == matrix.size:
+        return scan, content
+    return (scan, write(scan, WHOLE)) if len(content) < len(plain(_CORNER)) else None

@@ -15,7 +15,7 @@ import numpy as np
 from compress_core.deliver.packing.bytestream import Reader, Writer, bits_to_bytes, bytes_to_bits
 from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, Writing, refuse_more_than
 from compress_core.deliver.packing.logistic import Mixer
-from compress_core.deliver.packing.neighbours import Around, Crop, Scan, shortest
+from compress_core.deliver.packing.neighbours import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
 
 BITS, PLAIN, AROUND = range(3)
@@ -31,12 +31,11 @@ def pack_positions(kept: np.ndarray) -> bytes:
 def _ways(kept: np.ndarray) -> Iterator[bytes]:
     flat = kept.reshape(-1).astype(np.int64)
     yield bytes([BITS]) + bits_to_bytes(flat)
-    coder = Writing()
-    code_symbols(coder, 2, len(flat), flat)
-    yield bytes([PLAIN]) + coder.content()
+    plain = partial(_plain, kept)
+    yield bytes([PLAIN]) + plain(WHOLE)
     if len(flat) >= SMALLEST_AROUND:
         share = 4096 * int(flat.sum()) // len(flat)
-        found = shortest(kept, partial(_written, kept, share))
+        found = shortest(kept, partial(_written, kept, share), plain)
         if found is not None:
             scan, content = found
             writer = Writer()
@@ -45,6 +44,13 @@ def _ways(kept: np.ndarray) -> Iterator[bytes]:
             writer.number(share)
             writer.raw(content)
             yield writer.content()
+
+
+def _plain(kept: np.ndarray, crop: Crop) -> bytes:
+    coder = Writing()
+    flat = kept[crop].reshape(-1).astype(np.int64)
+    code_symbols(coder, 2, len(flat), flat)
+    return coder.content()
 
 
 def _written(kept: np.ndarray, share: int, scan: Scan, crop: Crop) -> bytes:

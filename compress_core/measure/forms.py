@@ -235,14 +235,15 @@ def _try(current: nn.Module, site: Site, batch: Tensor, watch: Watch, effort: Ef
     tried = candidates(site)
     modules = {c.form: c.build() for c in tried if c.build is not None}
     modules = {Form.DENSE: current.get_submodule(site.name)} | modules
-    rounds = _timed(modules, given, watch, effort)
+    rounds = timed_forms(modules, given, watch, effort)
     equal = {form for form, module in modules.items() if _same(module, modules[Form.DENSE], given)}
     best = _fastest({form: rounds.ratio("dense", form.value) for form in equal})
     dense = _Candidate(Form.DENSE, None, N_("every weight is multiplied, zeros too"))
     return [_row(site.name, c, rounds, c.form is best, c.form in equal) for c in (dense, *tried)]
 
 
-def _timed(modules: Mapping[Form, nn.Module], given: Tensor, watch: Watch, effort: Effort) -> Rounds:
+def timed_forms(modules: Mapping[Form, nn.Module], given: Tensor, watch: Watch, effort: Effort) -> Rounds:
+    """Modules in turns on the same input; the names of the sides are the values of the forms."""
     sides = {form.value: _call(module, given) for form, module in modules.items()}
     return finished(in_turns(sides, watch, effort))
 
@@ -298,7 +299,7 @@ def _try_pair(
     if given is None:
         return []
     pair = current.get_submodule(name)
-    rounds = _timed({Form.DENSE: merged, Form.LOW_RANK: pair}, given, watch, effort)
+    rounds = timed_forms({Form.DENSE: merged, Form.LOW_RANK: pair}, given, watch, effort)
     faster = rounds.ratio(Form.DENSE.value, Form.LOW_RANK.value)
     multiplied_out = (faster.high or 0) < 1
     small, whole = (sum(w.numel() for w in m.parameters() if w.dim() > 1) for m in (pair, merged))

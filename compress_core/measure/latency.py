@@ -104,7 +104,7 @@ def latency(
     measured: dict[int, Rounds] = {}
     with one_thread():
         for place, batch in enumerate(batches):
-            items = _batch_of(inputs, batch)
+            items = batch_of(inputs, batch)
             note = Phrase("batch of {batch}", batch=batch)
             work = in_turns({r.name: partial(r.run, items) for r in runnables}, watch, effort)
             measured[batch] = yield from _watched(work, place * effort.rounds_most, total, note)
@@ -125,7 +125,8 @@ def _watched(
         yield Progress(before + done, total, note)
 
 
-def _batch_of(inputs: Tensor, size: int) -> Tensor:
+def batch_of(inputs: Tensor, size: int) -> Tensor:
+    """The first items of inputs [N, ...], repeated where there are fewer."""
     times = -(-size // len(inputs))
     return torch.cat([inputs] * times)[:size].contiguous()
 

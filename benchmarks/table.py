@@ -7,7 +7,8 @@ import platform
 
 import torch
 
-from benchmarks.clock import Held, Spread, Timed
+from benchmarks.clock import Held, Timed
+from compress_core.measure.timing import Spread
 
 _COLUMNS = ("interaction", "peer", "peer ms", "ours ms", "ratio", "goal", "reached")
 

@@ -9,15 +9,16 @@ import torch
 from torch import nn
 
 from benchmarks import groups
-from benchmarks.clock import Case, Held, Limit, Side, Spread, Timed, assert_agree
+from benchmarks.clock import Case, Held, Limit, Side, Timed, assert_agree
 from benchmarks.networks import FULL, TINY, ResNet50, resnet50
 from benchmarks.table import line_of
 from benchmarks.visitor import sparsity_of
 from compress_core.measure.evaluate import recording_of
 from compress_core.measure.replay import record, replay
+from compress_core.measure.timing import Spread
 from compress_core.store import Store
 
-COMPARED = ("pruning", "quantizing", "ranks", "answers")
+COMPARED = ("pruning", "quantizing", "ranks", "answers", "execution")
 
 
 @pytest.mark.parametrize("group", COMPARED)
@@ -68,13 +69,6 @@ def test_slider_visits_another_place_at_every_turn() -> None:
     assert len(set(places)) == 800
     assert min(places) >= 0.1
     assert max(places) < 0.9
-
-
-def test_interval_of_a_median_holds_it_and_leaves_outliers_out() -> None:
-    spread = Spread.of([5.0, *map(float, range(24))])
-    assert spread.low <= spread.middle <= spread.high
-    assert spread.high < 23
-    assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
 
 
 def test_lines_say_whether_goals_and_limits_were_reached() -> None:

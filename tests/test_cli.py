@@ -27,7 +27,10 @@ from compress_core.subject.samples import load_sample
 from compress_core.technique import techniques
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("models", "techniques", "layers", "apply", "pack", "unpack", "evaluate", "compare", "explain")
+COMMANDS = (
+    *("models", "techniques", "layers", "apply", "pack", "unpack"),
+    *("evaluate", "compare", "explain", "latency"),
+)
 PRUNED = ("--step", "fc1: magnitude sparsity=0.9")
 
 FACTORIES = """
@@ -147,7 +150,7 @@ def numbers_in(content: Any, path: str = "") -> list[tuple[str, Any]]:
     return [(path, content)] if isinstance(content, int | float) and not isinstance(content, bool) else []
 
 
-PLAIN = re.compile(r"\.(n|seed|shape|groups|index|item|recipe\..*|input\.shape)$|^\.(worst\.item)$")
+PLAIN = re.compile(r"\.(n|seed|batch|shape|groups|index|item|recipe\..*|input\.shape)$|^\.(worst\.item)$")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +162,7 @@ PLAIN = re.compile(r"\.(n|seed|shape|groups|index|item|recipe\..*|input\.shape)$
         ("evaluate", "own_factories:small", "--data", "unlabelled.npz"),
         ("compare", "tabular", "good.yaml"),
         ("explain", "tabular", "good.yaml", "--items", "5", "--method", "saliency"),
+        ("latency", "tabular", "good.yaml", "--rounds", "7", "--batch", "2"),
         ("apply", "tabular", "good.yaml", "--out", "out"),
     ],
     ids=" ".join,
@@ -356,6 +360,10 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         (("evaluate", "tabular", "--data", "table.npz"), ["table.npz, 114 items"]),
         (("compare", "tabular", "good.json"), ["Accuracy change", "Verdict on accuracy:", "malignant"]),
         (("explain", "tabular", "good.yaml", "--items", "6"), ["noise floor", "random floor", "on 6 of"]),
+        (
+            ("latency", "tabular", "good.yaml", "--rounds", "5", "--batch", "1", "--no-forms"),
+            ["bfloat16", "are as evaluated", "Arm Ethos-U"],
+        ),
         (("apply", "tabular", "good.yaml", "--out", "out"), ["model.safetensors", "read back"]),
         (("layers", "tabular"), ["break-even rank", "32x30"]),
         (("layers", "resnet"), ["left alone", "normalisation"]),

@@ -85,6 +85,16 @@ def test_forms_agree_on_any_pattern(rows: int, columns: int, zeros: float, items
             assert_close(kind(matrix, None)(x), x @ matrix.T)
 
 
+def test_a_sparse_form_can_be_trained_through_and_shared_by_a_copy() -> None:
+    matrix, x = sparse(4, 5, 0.5), torch.randn(3, 5, requires_grad=True)
+    CsrSums(matrix, None)(x).sum().backward()
+    assert x.grad is not None
+    assert_close(x.grad, matrix.sum(0).expand(3, 5))
+    network = nn.Sequential(CsrProduct(matrix, None))
+    with torch.inference_mode():
+        assert_close(with_forms(network, {})(x), x @ matrix.T)
+
+
 def test_indices_take_32_bits_each() -> None:
     starts, columns, values = csr32(sparse(30, 40, 0.9))
     assert starts.dtype == columns.dtype == torch.int32

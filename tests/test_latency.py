@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from torch import Tensor, nn
 
 from compress_core.apply import compress
 from compress_core.errors import Refused
+from compress_core.measure.break_even import BreakEven, break_even_table
+from compress_core.measure.forms import Form
 from compress_core.measure.latency import agreement, latency
+from compress_core.measure.number import Number
 from compress_core.measure.runtimes.eager import torch_bf16, torch_eager, torch_forms
 from compress_core.measure.runtimes.onnx_file import onnx_runtime
 from compress_core.measure.runtimes.runnable import Runnable, Runtime
@@ -28,11 +32,14 @@ from compress_core.measure.timing import (
     one_thread,
     waiting_warning,
 )
+from compress_core.model import Model
 from compress_core.progress import result_of
 from compress_core.recipe import Setting
 from compress_core.store import Store
 from compress_core.subject.samples import load_sample
-from tests.subjects import rules
+from compress_core.texts import Phrase
+from compress_core.worker.tasks.latency import LATENCY, LatencyKnobs, run
+from tests.subjects import rules, tiny_subject
 
 THREE = Effort(rounds_least=3, rounds_most=3, seconds=0.0, turn=0.0)
 
@@ -87,6 +94,7 @@ def test_the_ratio_is_the_median_of_the_rounds_ratios_not_of_the_times() -> None
 def test_the_interval_of_a_median_leaves_outliers_out() -> None:
     spread = Spread.of([1000.0, *map(float, range(24))])
     assert spread.low <= spread.middle <= spread.high < 23
+    assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
 
 
 @pytest.mark.parametrize(("load", "cores", "warned"), [(1.2, 2, False), (1.6, 2, True), (20, 64, False)])
@@ -227,3 +235,98 @@ def test_outputs_that_are_not_finite_have_no_largest_difference() -> None:
 def test_a_file_that_is_none_is_refused() -> None:
     with pytest.raises(Refused, match="ONNX Runtime cannot load the file"):
         onnx_runtime(b"no model", "original")
+
+
+def turned_by_its_own_load(load: float = 0.0) -> Watch:
+    """A clock that ticks a thousandth of a second whenever somebody looks."""
+    ticks = iter(range(10**9))
+    return Watch(lambda: next(ticks) / 1000, lambda: next(ticks) / 1000, lambda: load, 2)
+
+
+def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Path) -> None:
+    steps = (Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=4))
+    model = compress(load_sample("tabular"), rules(fc1=steps), Store())
+    knobs = LatencyKnobs(batches=(1, 3), rounds=5, seconds=0)
+    watch = turned_by_its_own_load(load=9.0)
+    shares, work = [], run(model, knobs, 0, Store(), watch)
+    while True:
+        try:
+            shares.append(next(work).share)
+        except StopIteration as end:
+            found = end.value
+            break
+    assert shares == sorted(shares)
+    assert max(shares) <= 1
+    sides = [(bar.runtime, bar.whose, bar.batch) for bar, _ in found.bars]
+    assert sides[:4] == [
+        (Runtime.TORCH, "original", 1),
+        (Runtime.TORCH, "compressed", 1),
+        (Runtime.FORMS, "compressed", 1),
+        (Runtime.BF16, "compressed", 1),
+    ]
+    assert [table.batch for table in found.tables] == [1, 3]
+    LATENCY.pack(found).write(tmp_path / "result.safetensors")
+    again = LATENCY.result(tmp_path / "result.safetensors")
+    assert again.bars == found.bars
+    assert again.tables == found.tables
+    assert again.agreements == found.agreements
+    assert again.latency.warnings == found.latency.warnings
+    first = again.latency.warnings[0]
+    assert isinstance(first, Phrase)
+    assert first.values["load"] == 9.0
+
+
+def test_a_model_as_loaded_has_no_forms_and_no_compressed_bar() -> None:
+    knobs = LatencyKnobs(batches=(2,), rounds=5, seconds=0)
+    model = Model.original(load_sample("tabular"))
+    found = result_of(run(model, knobs, 0, Store(), turned_by_its_own_load()))
+    assert {bar.whose for bar, _ in found.bars} == {"original"}
+    assert found.tables == ()
+    assert [agreement.name for agreement in found.agreements] == ["torch_bf16:original"]
+
+
+def test_a_runtime_that_does_not_take_the_model_is_left_out_with_the_reason() -> None:
+    class Float32Only(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(x) @ torch.eye(3)
+
+    model = Model.original(tiny_subject(Float32Only(), (4,)))
+    knobs = LatencyKnobs(batches=(1,), rounds=5, seconds=0)
+    found = result_of(run(model, knobs, 0, Store(), turned_by_its_own_load()))
+    assert [(runtime, "dtype" in str(why)) for runtime, why in found.not_run] == [(Runtime.BF16, True)]
+    assert {bar.runtime for bar, _ in found.bars} == {Runtime.TORCH}
+
+
+@pytest.mark.parametrize("batches", [(1, 1), (0,), (5000,)])
+def test_batch_sizes_that_make_no_sense_are_refused(batches: tuple[int, ...]) -> None:
+    model = Model.original(load_sample("tabular"))
+    with pytest.raises(Refused, match="Batch sizes must be different numbers"):
+        result_of(run(model, LatencyKnobs(batches=batches), 0, Store()))
+
+
+def test_break_even_is_the_share_from_which_on_a_form_always_wins() -> None:
+    slow, fast = (Number(r, "ratio", "measured", r - 0.1, r + 0.1) for r in (0.9, 2.0))
+    row = BreakEven((4, 5), 1, Form.CSR, ((0.5, fast), (0.8, slow), (0.9, fast), (0.95, fast)))
+    assert row.wins_from.value == 0.9
+    never = BreakEven((4, 5), 1, Form.CSR, ((0.5, fast), (0.8, slow)))
+    assert never.wins_from.reason == "It is not surely faster at 80%."
+
+
+def test_break_even_is_measured_for_every_form_shape_and_batch() -> None:
+    effort = Effort(2, 2, 0.0, 0.0)
+    work = break_even_table(
+        turned_by_its_own_load(), shapes=((6, 8),), batches=(1, 4), sparsities=(0.9, 0.5), effort=effort
+    )
+    rows = result_of(work)
+    assert [(row.form, row.batch) for row in rows[:4]] == [
+        (Form.CSR, 1),
+        (Form.CSR_SUMS, 1),
+        (Form.GATHERED, 1),
+        (Form.LOW_RANK, 1),
+    ]
+    assert len(rows) == 8
+    assert {tuple(share for share, _ in row.ratios) for row in rows} == {(0.5, 0.9)}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -15,11 +14,6 @@ from compress_core.measure.attribution import method_named
 from compress_core.measure.number import Number
 from compress_core.worker.tasks.explain import ExplainKnobs, ManyExplained, run
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from compress_core.progress import Progress
-
 WORST = 5
 
 
@@ -27,7 +21,7 @@ def explained(case: Case, method: str, count: int, seed: int) -> dict[str, Any]:
     """Similarity of the maps before and after on the items the page would draw, and the worst of them."""
     asked = method_named(method).name
     knobs = ExplainKnobs(method=asked, split=case.chosen.split, items=count)
-    found = _with_progress(run(case.model, knobs, seed, case.store))
+    found = show.with_progress(run(case.model, knobs, seed, case.store))
     return {
         "model": case.subject.name,
         "split": found.split,
@@ -39,21 +33,6 @@ def explained(case: Case, method: str, count: int, seed: int) -> dict[str, Any]:
         "similarity": [_summary_row(row) for row in found.explanation.summary().to_dict("records")],
         "worst": _worst(found, case.subject.classes),
     }
-
-
-def _with_progress(work: Generator[Progress, None, ManyExplained]) -> ManyExplained:
-    """Run it; a person at a terminal sees how far it is."""
-    watched = sys.stderr.isatty()
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as end:
-            if watched:
-                typer.echo("\r\033[K", nl=False, err=True)
-            found: ManyExplained = end.value
-            return found
-        if watched:
-            typer.echo(f"\r\033[K{step.share:4.0%} {step.note}", nl=False, err=True)
 
 
 def _summary_row(row: dict[Any, Any]) -> dict[str, Any]:

@@ -6,17 +6,46 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from typing import TypeVar
 
 import typer
 
 from compress_core.measure.number import Number
+from compress_core.progress import Progress
+
+Result = TypeVar("Result")
 
 Json = dict[str, object]
 
 _NARROWEST = 24
-_PLACES = {"share": 2, "points": 2, "ratio": 2, "nat": 4, "p": 4, "similarity": 3}
-_SUFFIXES = {"share": " %", "points": " points", "ratio": " x", "nat": " nat", "byte": " B"}
+_PLACES = {
+    "share": 2,
+    "points": 2,
+    "ratio": 2,
+    "nat": 4,
+    "p": 4,
+    "similarity": 3,
+    "ms": 3,
+    "uJ": 2,
+    "logit": 4,
+}
+_SUFFIXES = {"share": " %", "points": " points", "ratio": " x", "nat": " nat", "byte": " B", "ms": " ms"}
+
+
+def with_progress(work: Generator[Progress, None, Result]) -> Result:
+    """Run it; a person at a terminal sees how far it is."""
+    watched = sys.stderr.isatty()
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            if watched:
+                typer.echo("\r\033[K", nl=False, err=True)
+            found: Result = end.value
+            return found
+        if watched:
+            typer.echo(f"\r\033[K{step.share:4.0%} {step.note}", nl=False, err=True)
 
 
 def print_json(content: object) -> None:

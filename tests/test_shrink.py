@@ -15,10 +15,12 @@ from compress_core.errors import Refused
 from compress_core.subject.group import Group
 from compress_core.subject.groups import find_groups
 from compress_core.subject.layers import count_macs, find_layers
+from compress_core.subject.muted import Muted
 from compress_core.subject.proof import Example, doubled, in_double, run, tensors_in
+from compress_core.subject.remaining import remaining
 from compress_core.subject.samples import load_sample
 from compress_core.subject.shrink import Cut, preview, shrink
-from compress_core.subject.skeleton import digest_of
+from compress_core.subject.skeleton import digest_of, skeleton_of
 from tests.zoo import ZOO, groups_of
 
 SAMPLES = ["lenet300", "lenet5", "resnet", "vit", "tabular"]
@@ -174,3 +176,31 @@ def test_nothing_left_is_refused() -> None:
 def test_what_cannot_be_cut_is_refused_in_a_sentence(name: str, cut: Cut, message: str) -> None:
     with pytest.raises(Refused, match=message):
         shrink(ZOO[name].network(), [cut])
+
+
+@pytest.mark.parametrize("name", ["residual", "grouped", "transposed", "multihead_attention", "dense_block"])
+def test_a_kept_preview_follows_the_slider_bit_for_bit(name: str) -> None:
+    network = ZOO[name].network()
+    muted = Muted(network)
+    for step, share in enumerate((0.5, 0.4, 0.9, 0.1, 0.95, 0.5)):
+        cuts = _cuts(groups_of(name), share, seed=step // 2)
+        dropped = _dropped(groups_of(name)) if step % 2 else []
+        want = preview(network, cuts, dropped).state_dict()
+        got = muted.show(cuts, dropped).state_dict()
+        assert got.keys() >= want.keys()
+        assert all(torch.equal(got[key], values) for key, values in want.items())
+    back = muted.show(()).state_dict()
+    assert all(torch.equal(back[key], v) for key, v in network.state_dict().items() if key in back)
+    assert digest_of(network) == digest_of(ZOO[name].network())
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if ZOO[name].free and len(ZOO[name].shapes) == 1])
+def test_the_numbers_of_the_slider_are_those_of_the_shrunk_network(name: str) -> None:
+    network, example = ZOO[name].network(), ZOO[name].example()
+    layers = count_macs(skeleton_of(network), find_layers(network)[0], example)
+    cuts, dropped = _cuts(groups_of(name), 0.6), _dropped(groups_of(name))
+    small = shrink(network, cuts, dropped)
+    want = count_macs(small, find_layers(small)[0], example)
+    got = remaining(layers, cuts, dropped)
+    facts = [{x.name: (x.kernel_shape, x.groups, x.macs) for x in each} for each in (got, want)]
+    assert facts[0] == facts[1]

@@ -104,8 +104,13 @@ def _opened(
     skeleton = skeleton_of(network)
     gone = tuple(f"{name}." for name in dropped)
     merged = kept_by_side(cut for cut in cuts if not f"{cut.module}.".startswith(gone))
-    open_attention(skeleton, {name.rpartition(".")[0] for name, kept in merged.items() if OWN not in kept})
+    open_for(skeleton, merged)
     return skeleton, merged
+
+
+def open_for(skeleton: nn.Module, sides: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Make layers of the projections that are cut."""
+    open_attention(skeleton, {name.rpartition(".")[0] for name, kept in sides.items() if OWN not in kept})
 
 
 def _both(one: Tensor, other: Tensor) -> Tensor:

@@ -140,6 +140,15 @@ def mute_inputs(module: nn.Module, kept: Tensor) -> None:
         module.weight = frozen(from_kernel(muted, module.groups, isinstance(module, TRANSPOSED)))
 
 
+def input_axis(module: nn.Module) -> int | None:
+    """Along which axis of its weight a module reads channels; None where no single axis holds them all."""
+    if isinstance(module, nn.Linear):
+        return 1
+    if isinstance(module, CONVOLUTIONS + TRANSPOSED) and module.groups == 1:
+        return 0 if isinstance(module, TRANSPOSED) else 1
+    return None
+
+
 def is_opaque(module: nn.Module) -> bool:
     """Whether channels cannot be followed through a module."""
     return isinstance(module, (*RECURRENT, *_OPAQUE))

@@ -18,7 +18,8 @@ class Member:
     """One side of a module that a group cuts.
 
     side: "out", "in" or "own" (a bare parameter); indices [units, r]: which of the side's `width`
-    channels belong to each unit; role: producer, between (a norm, a bare parameter) or consumer.
+    channels belong to each unit, one tensor for all members of which it is true; role: producer, between
+    (a norm, a bare parameter) or consumer.
     """
 
     module: str
@@ -55,7 +56,9 @@ class Group:
         if self.kind == BLOCK:
             return ()
         lost = ~self._mask(kept_units)
-        return tuple(Cut(m.module, m.side, m.kept(lost)) for m in self.members)
+        kept = {(id(m.indices), m.width): m for m in self.members}
+        channels = {key: member.kept(lost) for key, member in kept.items()}
+        return tuple(Cut(m.module, m.side, channels[id(m.indices), m.width]) for m in self.members)
 
     def dropped(self, kept_units: Tensor) -> tuple[str, ...]:
         """The block's name where its only unit goes."""

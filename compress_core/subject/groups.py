@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compress_core.errors import Refused
 from compress_core.subject.blocks import find_blocks
@@ -67,7 +67,7 @@ class _Finder:
                 open_attention(self.network, (name,))
         self.example = doubled(example)
         other = shuffled(self.example, torch.Generator().manual_seed(_SEED))
-        self.proof = proof_of(scramble(in_double(self.network)), (other, self.example))
+        self.proof = proof_of(scramble(in_double(self.network)), other, self.example)
         self.shared = _shared_modules(self.network)
         self.course = Course({}, depends_on_values=False)
         self.coupling = Coupling((), (), frozenset())
@@ -91,7 +91,7 @@ class _Finder:
         if self.course.depends_on_values or not self.course.calls:
             return ()
         found = [Group(name, BLOCK, 1) for name in find_blocks(self.network, self.example)]
-        locked = judged(Proof(self.network, (self.example,)), found)
+        locked = judged(Proof(self.network, self.example), found)
         return tuple(replace(group, locked=reason) for group, reason in zip(found, locked, strict=True))
 
     def _producers(self) -> Iterator[str]:
@@ -114,7 +114,8 @@ class _Finder:
             apart = [replace(group, locked=locked[group]) for group in family]
             larger = self._of_larger_units([unit for alike in units for unit in alike], apart)
             chosen += apart if larger is None else [larger]
-        return chosen if not any(locked.values()) else together(self.proof, chosen)
+        all_at_once = not any(reason for group, reason in locked.items() if group.consumers)
+        return chosen if all_at_once else together(self.proof, chosen)
 
     def _verdicts(self, groups: Sequence[Group]) -> dict[Group, str | None]:
         """Why each group is locked; those that nobody reads are tried alone, they give the answers."""
@@ -128,7 +129,8 @@ class _Finder:
 
     def _of_larger_units(self, units: Sequence[Unit], apart: Sequence[Group]) -> Group | None:
         """Heads, or the channels of a norm's group, where single units do not hold; None if nothing does."""
-        if not any(group.locked for group in apart) or any(map(self._sure_reason, apart)):
+        held = not any(group.locked and group.consumers for group in apart)
+        if held or any(map(self._sure_reason, apart)):
             return None
         modules = [member.module for member in apart[0].members if member.side != OWN]
         for size, neighbours in sizes(self.network, modules, len(units)):
@@ -143,20 +145,24 @@ class _Finder:
         return self.network.get_submodule(name)
 
     def _group(self, units: Sequence[Unit]) -> Group:
-        members = tuple(self._member(slot, units) for slot in sorted(units[0]))
+        equal: dict[tuple[tuple[int, ...], ...], Tensor] = {}
+        members = tuple(self._member(slot, units, equal) for slot in sorted(units[0]))
         modules = {member.module for member in members}
         edges = sorted({edge for edge in self.coupling.edges if modules.issuperset(edge)})
         producers = [member for member in members if member.role == "producer"]
         kind = self._kind(producers[0], alone=len(producers) == 1)
         return Group(producers[0].module, kind, len(units), members, tuple(edges))
 
-    def _member(self, slot: Slot, units: Sequence[Unit]) -> Member:
+    def _member(
+        self, slot: Slot, units: Sequence[Unit], equal: dict[tuple[tuple[int, ...], ...], Tensor]
+    ) -> Member:
         role = "consumer" if slot.side == IN else "between"
         if slot.side == OUT and is_producer(self._module(slot.module)):
             role = "producer"
         width = side_of(self.network, slot.module, slot.side)
         assert width is not None
-        return Member(slot.module, slot.side, torch.tensor([unit[slot] for unit in units]), width, role)
+        indices = tuple(unit[slot] for unit in units)
+        return Member(slot.module, slot.side, equal.setdefault(indices, torch.tensor(indices)), width, role)
 
     def _kind(self, producer: Member, *, alone: bool) -> str:
         if not alone:

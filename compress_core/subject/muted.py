@@ -13,7 +13,8 @@ from compress_core.subject.layers.places import frozen
 from compress_core.subject.shrink import IN, Cut, kept_by_side, open_for
 from compress_core.subject.skeleton import skeleton_of
 
-_FEW = 8  # rewriting single slices pays while they are less than one in so many
+_FEW = 8  # rewriting single slices pays while they are less than one in so many,
+_RUN = 9  # for slices of so many neighbours in memory; shorter ones pay later
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,8 @@ class _Consumer:
     def silence(self, silent: Tensor) -> None:
         """Zero these slices and bring the others back."""
         turned = (silent ^ self.silent).nonzero().flatten()
-        if len(turned) * _FEW > len(silent):
+        run = min(_RUN, self.loud[(0,) * (self.axis + 1)].numel())
+        if len(turned) * _FEW * _RUN > len(silent) * run:
             shape = [-1 if axis == self.axis else 1 for axis in range(self.loud.dim())]
             torch.mul(self.loud, (~silent).to(self.loud.dtype).view(shape), out=self.muted)
         elif len(turned):

@@ -10,6 +10,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -95,7 +96,7 @@ class Proof:
     """A network with inputs on which cuts are tried."""
 
     network: nn.Module
-    examples: Sequence[Example]
+    example: Example
 
     def failure(self, cuts: Sequence[Cut], dropped: Sequence[str] = ()) -> str | None:
         """Why the smaller network is not the muted one; None where they are equal."""
@@ -106,35 +107,36 @@ class Proof:
         for module, sides in kept_by_side(cuts).items():
             if any(side_of(small, module, side) != len(kept) for side, kept in sides.items()):
                 return Phrase("{module}: did not get smaller", module=module)
-        large = preview(self.network, cuts, dropped)
-        for example in self.examples:
-            failed = self._unequal(small, large, example)
-            if failed is not None:
-                return failed
-        return None
-
-    @staticmethod
-    def _unequal(small: nn.Module, large: nn.Module, example: Example) -> str | None:
-        with torch.inference_mode():
-            want = list(tensors_in(run(large, example)))
-            try:
-                got = list(tensors_in(run(small, example)))
-            except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
-                return Phrase(
-                    "the network counts on what is here and fails without it ({error})", error=in_short(error)
-                )
-        if not all(bool(t.isfinite().all()) for t in want):
-            return N_("what it answers is not finite, so that nothing can be compared")
-        if [t.shape for t in got] != [t.shape for t in want]:
+        try:
+            got = self._outputs(small)
+        except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
+            return Phrase(
+                "the network counts on what is here and fails without it ({error})", error=in_short(error)
+            )
+        if [t.shape for t in got] != self._shapes:
             return N_("output layer: its channels are what the network answers")
-        if all(_close(a, b) for a, b in zip(got, want, strict=True)):
-            return None
-        return N_("fewer channels change more than their own part: something reckons across them")
+        return _difference(got, self._outputs(preview(self.network, cuts, dropped)))
+
+    def _outputs(self, network: nn.Module) -> list[Tensor]:
+        with torch.inference_mode():
+            return list(tensors_in(run(network, self.example)))
+
+    @cached_property
+    def _shapes(self) -> list[torch.Size]:
+        return [t.shape for t in self._outputs(self.network)]
 
 
-def proof_of(network: nn.Module, examples: Sequence[Example]) -> Proof:
-    """A proof on the first example, and on others as far as the network takes them."""
-    return Proof(network, (examples[0], *(e for e in examples[1:] if _takes(network, e))))
+def _difference(got: Sequence[Tensor], want: Sequence[Tensor]) -> str | None:
+    if not all(bool(t.isfinite().all()) for t in want):
+        return N_("what it answers is not finite, so that nothing can be compared")
+    if all(_close(a, b) for a, b in zip(got, want, strict=True)):
+        return None
+    return N_("fewer channels change more than their own part: something reckons across them")
+
+
+def proof_of(network: nn.Module, *examples: Example) -> Proof:
+    """A proof on the first example that the network takes, the last in any case."""
+    return Proof(network, next((e for e in examples[:-1] if _takes(network, e)), examples[-1]))
 
 
 def _takes(network: nn.Module, example: Example) -> bool:

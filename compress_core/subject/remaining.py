@@ -28,7 +28,9 @@ def _smaller(layer: Layer, out: Tensor | None, into: Tensor | None) -> Layer:
     if layer.kind == "embedding":
         return replace(layer, kernel_shape=torch.Size([rows, columns if out is None else len(out)]))
     each = rows // layer.groups
-    groups = _groups_of(out, each) or _groups_of(into, columns) or layer.groups
+    groups = layer.groups
+    if groups > 1:
+        groups = _groups_of(out, each) or _groups_of(into, columns)
     made = each * groups if out is None else len(out)
     read = columns if into is None else len(into) // groups
     shape = torch.Size([made, read, *kernel])

@@ -204,3 +204,15 @@ def test_the_numbers_of_the_slider_are_those_of_the_shrunk_network(name: str) ->
     got = remaining(layers, cuts, dropped)
     facts = [{x.name: (x.kernel_shape, x.groups, x.macs) for x in each} for each in (got, want)]
     assert facts[0] == facts[1]
+
+
+def test_a_kept_preview_rewrites_single_slices_as_they_go_and_come_back() -> None:
+    subject = load_sample("resnet")
+    group = find_groups(subject.network, subject.split("calibration").inputs[:2])[0]
+    muted = Muted(subject.network)
+    for lost in ([0, 5], [5, 9], [9], [9, 31], [], [31]):
+        kept = torch.ones(32, dtype=torch.bool)
+        kept[lost] = False
+        want = preview(subject.network, group.cuts(kept)).state_dict()
+        got = muted.show(group.cuts(kept)).state_dict()
+        assert all(torch.equal(got[key], values) for key, values in want.items())

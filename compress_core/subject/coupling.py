@@ -17,7 +17,7 @@ import torch_pruning
 from torch import Tensor, nn
 from torch_pruning._helpers import _HybridIndex
 
-from compress_core.subject.layers.cut import channel_groups, is_convolution, is_opaque, is_producer
+from compress_core.subject.layers import channel_groups, is_convolution, is_opaque, is_producer
 from compress_core.subject.shrink import IN, OUT, OWN, side_of
 
 # torch-pruning keeps one pruner for each kind of layer in the whole process, and notes widths in it.

@@ -15,7 +15,7 @@ from compress_core.subject.blocks import find_blocks
 from compress_core.subject.coupling import Coupling, Slot, Unit, trace
 from compress_core.subject.group import BLOCK, Group, Member
 from compress_core.subject.judging import judged, together
-from compress_core.subject.layers.cut import (
+from compress_core.subject.layers import (
     attention_names,
     is_convolution,
     is_producer,

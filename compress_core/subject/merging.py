@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from torch import nn
 
 from compress_core.subject.coupling import Slot, Unit
-from compress_core.subject.layers.cut import channel_groups
+from compress_core.subject.layers import channel_groups
 
 _MOST_SIZES = 12
 _COMMON_PARTS = frozenset({2, 3, 4})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compress_core.subject.layers.cut import input_axis, mute_inputs
+from compress_core.subject.layers import input_axis, mute_inputs
 from compress_core.subject.layers.places import frozen
 from compress_core.subject.shrink import IN, Cut, kept_by_side, open_for
 from compress_core.subject.skeleton import skeleton_of

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.errors import Refused
-from compress_core.subject.layers.cut import cut_channels, mute_inputs, open_attention, width_of
+from compress_core.subject.layers import cut_channels, mute_inputs, open_attention, width_of
 from compress_core.subject.layers.places import frozen, replace_module
 from compress_core.subject.skeleton import skeleton_of
 

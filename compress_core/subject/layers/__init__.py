@@ -3,6 +3,19 @@
 What the rest of the project asks for stands here; the files of this folder hold one reason each.
 """
 
+from compress_core.subject.layers.cut import (
+    attention_names,
+    channel_groups,
+    cut_channels,
+    input_axis,
+    is_convolution,
+    is_opaque,
+    is_producer,
+    mute_inputs,
+    open_attention,
+    reason_to_keep_whole,
+    width_of,
+)
 from compress_core.subject.layers.factors import factors_from, small_layers, small_matrices, write_factors
 from compress_core.subject.layers.find import find_layers
 from compress_core.subject.layers.kinds import Layer, Place, Untouched
@@ -29,17 +42,28 @@ __all__ = [
     "Place",
     "Untouched",
     "attach_inputs",
+    "attention_names",
     "batch_norms",
+    "channel_groups",
     "count_macs",
+    "cut_channels",
     "factors_from",
     "find_layers",
     "fold_away",
+    "input_axis",
+    "is_convolution",
+    "is_opaque",
+    "is_producer",
+    "mute_inputs",
+    "open_attention",
     "read_bias",
     "read_kernel",
     "read_matrix",
     "read_norm",
+    "reason_to_keep_whole",
     "small_layers",
     "small_matrices",
+    "width_of",
     "write_bias",
     "write_factors",
     "write_matrix",

@@ -162,7 +162,7 @@ PLAIN = re.compile(r"\.(n|seed|batch|shape|groups|index|item|recipe\..*|input\.s
         ("evaluate", "own_factories:small", "--data", "unlabelled.npz"),
         ("compare", "tabular", "good.yaml"),
         ("explain", "tabular", "good.yaml", "--items", "5", "--method", "saliency"),
-        ("latency", "tabular", "good.yaml", "--rounds", "7", "--batch", "2"),
+        ("latency", "tabular", "good.yaml", "--rounds", "7", "--batch", "2", "--no-onnx"),
         ("apply", "tabular", "good.yaml", "--out", "out"),
     ],
     ids=" ".join,
@@ -361,7 +361,7 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         (("compare", "tabular", "good.json"), ["Accuracy change", "Verdict on accuracy:", "malignant"]),
         (("explain", "tabular", "good.yaml", "--items", "6"), ["noise floor", "random floor", "on 6 of"]),
         (
-            ("latency", "tabular", "good.yaml", "--rounds", "5", "--batch", "1", "--no-forms"),
+            ("latency", "tabular", "good.yaml", "--rounds", "5", "--batch", "1", "--no-forms", "--no-onnx"),
             ["bfloat16", "are as evaluated", "Arm Ethos-U"],
         ),
         (("apply", "tabular", "good.yaml", "--out", "out"), ["model.safetensors", "read back"]),

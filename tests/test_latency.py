@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from compress_core.measure.forms import Form
 from compress_core.measure.latency import agreement, latency
 from compress_core.measure.number import Number
 from compress_core.measure.runtimes.eager import torch_bf16, torch_eager, torch_forms
-from compress_core.measure.runtimes.onnx_file import onnx_runtime
 from compress_core.measure.runtimes.runnable import Runnable, Runtime
 from compress_core.measure.timing import (
     Effort,
@@ -38,8 +35,9 @@ from compress_core.recipe import Setting
 from compress_core.store import Store
 from compress_core.subject.samples import load_sample
 from compress_core.texts import Phrase
+from compress_core.worker.onnx_sides import onnx_sides
 from compress_core.worker.tasks.latency import LATENCY, LatencyKnobs, run
-from tests.subjects import rules, tiny_subject
+from tests.subjects import mlp_subject, rules, tiny_subject
 
 THREE = Effort(rounds_least=3, rounds_most=3, seconds=0.0, turn=0.0)
 
@@ -170,17 +168,6 @@ def test_without_items_nothing_is_measured() -> None:
         result_of(latency([], torch.empty(0, 3), Turned().watch))
 
 
-def exported(network: nn.Module, example: Tensor) -> bytes:
-    """The network as one .onnx file with a free batch size."""
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network, (example,), file, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}}
-        )
-    return file.getvalue()
-
-
 @pytest.fixture(scope="module")
 def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
     """Original, compressed, and evaluated outputs of the compressed on 200 items."""
@@ -190,19 +177,6 @@ def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
     with torch.inference_mode():
         evaluated = network(subject.split("validation").inputs[:200])
     return subject.network, network, evaluated
-
-
-def test_onnx_runtime_gives_the_numbers_that_torch_evaluated(
-    lenet: tuple[nn.Module, nn.Module, Tensor],
-) -> None:
-    _, network, evaluated = lenet
-    split = load_sample("lenet300").split("validation")
-    runnable = onnx_runtime(exported(network, split.inputs[:1]), "compressed")
-    found = agreement(runnable, evaluated, split)
-    assert found.difference.value < 1e-4
-    assert found.same_answer.value == 1
-    assert found.same_answer.low < 1
-    assert found.name == "onnxruntime:compressed"
 
 
 def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
@@ -232,11 +206,6 @@ def test_outputs_that_are_not_finite_have_no_largest_difference() -> None:
     assert found.difference.reason == "Some outputs are not finite."
 
 
-def test_a_file_that_is_none_is_refused() -> None:
-    with pytest.raises(Refused, match="ONNX Runtime cannot load the file"):
-        onnx_runtime(b"no model", "original")
-
-
 def turned_by_its_own_load(load: float = 0.0) -> Watch:
     """A clock that ticks a thousandth of a second whenever somebody looks."""
     ticks = iter(range(10**9))
@@ -258,12 +227,20 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Pat
     assert shares == sorted(shares)
     assert max(shares) <= 1
     sides = [(bar.runtime, bar.whose, bar.batch) for bar, _ in found.bars]
-    assert sides[:4] == [
+    assert sides[:7] == [
         (Runtime.TORCH, "original", 1),
         (Runtime.TORCH, "compressed", 1),
         (Runtime.FORMS, "compressed", 1),
         (Runtime.BF16, "compressed", 1),
+        (Runtime.ONNX, "original", 1),
+        (Runtime.ONNX, "compressed", 1),
+        (Runtime.ONNX_INT8, "compressed", 1),
     ]
+    assert found.not_run == ()
+    assert all(a.same_answer.low < a.same_answer.value for a in found.agreements)
+    differences = {a.name: a.difference.value for a in found.agreements}
+    assert differences["onnxruntime:compressed"] < 1e-4
+    assert differences["onnxruntime_int8:compressed"] < 1e-4, "the codes are those that were evaluated"
     assert [table.batch for table in found.tables] == [1, 3]
     LATENCY.pack(found).write(tmp_path / "result.safetensors")
     again = LATENCY.result(tmp_path / "result.safetensors")
@@ -277,7 +254,7 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Pat
 
 
 def test_a_model_as_loaded_has_no_forms_and_no_compressed_bar() -> None:
-    knobs = LatencyKnobs(batches=(2,), rounds=5, seconds=0)
+    knobs = LatencyKnobs(batches=(2,), rounds=5, seconds=0, onnx=False)
     model = Model.original(load_sample("tabular"))
     found = result_of(run(model, knobs, 0, Store(), turned_by_its_own_load()))
     assert {bar.whose for bar, _ in found.bars} == {"original"}
@@ -295,10 +272,16 @@ def test_a_runtime_that_does_not_take_the_model_is_left_out_with_the_reason() ->
             return self.fc(x) @ torch.eye(3)
 
     model = Model.original(tiny_subject(Float32Only(), (4,)))
-    knobs = LatencyKnobs(batches=(1,), rounds=5, seconds=0)
+    knobs = LatencyKnobs(batches=(1,), rounds=5, seconds=0, onnx=False)
     found = result_of(run(model, knobs, 0, Store(), turned_by_its_own_load()))
     assert [(runtime, "dtype" in str(why)) for runtime, why in found.not_run] == [(Runtime.BF16, True)]
     assert {bar.runtime for bar, _ in found.bars} == {Runtime.TORCH}
+
+
+def test_weights_on_no_grid_have_no_int8_bar_and_it_is_said_what_to_do() -> None:
+    model = compress(mlp_subject(), rules(fc1=Setting.of("magnitude", sparsity=0.5)), Store())
+    runtime, refused = list(onnx_sides(model, Store()))[-1]
+    assert (runtime, "such as uniform" in str(refused)) == (Runtime.ONNX_INT8, True)
 
 
 @pytest.mark.parametrize("batches", [(1, 1), (0,), (5000,)])

@@ -119,8 +119,9 @@ SPARSE = Facts(macs_kept=1.0, sparsity=0.9, bits=32, layers=8)
         (bar(Runtime.FORMS, 0.9, 1.0), SPARSE, "No layer is surely faster"),
         (bar(Runtime.BF16, 0.1, 0.2), SPARSE, "without instructions for bfloat16"),
         (bar(Runtime.BF16, 1.5, 1.6), SPARSE, "8 instead of 24 bits"),
-        (bar(Runtime.ONNX_INT8, 1.5, 1.6), SPARSE, "Bytes are multiplied"),
-        (bar(Runtime.ONNX_INT8, 0.5, 0.6), SPARSE, "rounding inputs and outputs costs"),
+        (bar(Runtime.ONNX_INT8, 1.5, 1.6), Facts(1, 0, 8, 8, 0, 8), "Bytes are multiplied"),
+        (bar(Runtime.ONNX_INT8, 0.5, 0.6), Facts(1, 0, 8, 8, 0, 8), "rounding inputs and outputs costs"),
+        (bar(Runtime.ONNX_INT8, 0.9, 1.0), SPARSE, "no input is rounded"),
         (bar(Runtime.TORCH, 1.0, 1.0, "original"), SPARSE, "The model as loaded"),
     ],
 )

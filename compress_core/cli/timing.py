@@ -38,6 +38,9 @@ RoundsOption = Annotated[
 FormsOption = Annotated[
     bool, typer.Option("--forms/--no-forms", help="Try other forms of each layer: sparse, gathered, int8.")
 ]
+OnnxOption = Annotated[
+    bool, typer.Option("--onnx/--no-onnx", help="Measure in ONNX Runtime too; its files take a while.")
+]
 BreakEvenOption = Annotated[
     bool, typer.Option("--break-even", help="Measure too from which share of zeros each form wins here.")
 ]
@@ -50,6 +53,7 @@ def latency(
     batch: BatchOption = None,
     rounds: RoundsOption = 25,
     forms: FormsOption = True,
+    onnx: OnnxOption = True,
     break_even: BreakEvenOption = False,
     split: SplitOption = "validation",
     own: OwnOption = None,
@@ -71,7 +75,8 @@ def latency(
         model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
     )
     case = open_case(asked)
-    knobs = LatencyKnobs(split=split, batches=tuple(batch or (1, 32)), rounds=rounds, forms=forms)
+    sizes = tuple(batch or (1, 32))
+    knobs = LatencyKnobs(split=split, batches=sizes, rounds=rounds, forms=forms, onnx=onnx)
     found = show.with_progress(run(case.model, knobs, 0, case.store))
     wins = _break_even() if break_even else ()
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compress_core.inputs import StaticGrid
 from compress_core.measure.energy import work_of
 from compress_core.measure.latency import Bar
 from compress_core.measure.number import Number
@@ -22,7 +23,8 @@ class Facts:
 
     macs_kept: its operations over the original's, zeros counted; sparsity: share of zeros; bits: of most
     weights, 32 where they are not quantized; layers: how many are called; other_forms: how many of them
-    were chosen to run in another form than dense.
+    were chosen to run in another form than dense; rounded_inputs: how many round what they get to whole
+    numbers of a range fixed beforehand.
     """
 
     macs_kept: float
@@ -30,6 +32,7 @@ class Facts:
     bits: int
     layers: int
     other_forms: int = 0
+    rounded_inputs: int = 0
 
 
 def facts_of(model: Model, other_forms: int = 0) -> Facts:
@@ -47,6 +50,7 @@ def facts_of(model: Model, other_forms: int = 0) -> Facts:
         bits=bits if 2 * covered > weights else 32,
         layers=len(work),
         other_forms=other_forms,
+        rounded_inputs=sum(any(isinstance(r, StaticGrid) for r in rules) for rules in model.inputs.values()),
     )
 
 
@@ -60,7 +64,7 @@ def reason(bar: Bar, facts: Facts) -> str:
         case Runtime.BF16:
             return _of_bf16(bar.ratio)
         case Runtime.ONNX_INT8:
-            return _of_int8(bar.ratio)
+            return _of_int8(bar.ratio, facts)
         case _:
             return _of_dense(bar, facts)
 
@@ -92,7 +96,9 @@ def _of_bf16(ratio: Number) -> str:
     return N_("Not faster: without instructions for bfloat16 a processor converts at every operation.")
 
 
-def _of_int8(ratio: Number) -> str:
+def _of_int8(ratio: Number, facts: Facts) -> str:
+    if not facts.rounded_inputs:
+        return N_("The file holds codes, but no input is rounded: they are decoded to 32 bits before use.")
     if _surely_faster(ratio):
         return N_("Bytes are multiplied in place of 32-bit numbers.")
     return N_(

@@ -28,7 +28,9 @@ from compress_core.model import Model
 from compress_core.progress import Progress
 from compress_core.store import Store
 from compress_core.subject.subject import BATCH, Split
+from compress_core.texts import N_
 from compress_core.worker.measured import Measured, pack, unpack
+from compress_core.worker.onnx_sides import onnx_sides
 from compress_core.worker.task import Task
 
 _PARTS = 100  # of the progress of one half of a batch size: forms, then rounds
@@ -38,17 +40,21 @@ Result = TypeVar("Result")
 
 
 class LatencyKnobs(Strict):
-    """On which items, at which batch sizes, for how long; forms: whether layers are tried in other forms."""
+    """On which items, at which batch sizes, for how long.
+
+    forms: whether layers are tried in other forms; onnx: whether ONNX Runtime is measured too.
+    """
 
     split: str = "validation"
     batches: tuple[int, ...] = Field(default=(1, 32), min_length=1, max_length=4)
     rounds: int = Field(default=25, ge=5, le=200)
     seconds: float = Field(default=4.0, ge=0, le=120)
     forms: bool = True
+    onnx: bool = True
 
 
 def run(
-    model: Model, knobs: LatencyKnobs, _seed: int, _store: Store, watch: Watch | None = None
+    model: Model, knobs: LatencyKnobs, _seed: int, store: Store, watch: Watch | None = None
 ) -> Generator[Progress, None, Measured]:
     """Measure; raises Refused where there are no items or the batch sizes make no sense."""
     _check(knobs.batches)
@@ -57,10 +63,11 @@ def run(
     effort = Effort(min(_LEAST, knobs.rounds), knobs.rounds, knobs.seconds)
     busy = load_warning(watch.load(), watch.cores)
     network = model.network()
-    whole, refused = _runnables(model, network, split.inputs[:1])
     rounds: dict[int, Rounds] = {}
     tables: list[FormTable] = []
     total = 2 * _PARTS * len(knobs.batches)
+    yield Progress(0, total, N_("preparing the runtimes"))
+    whole, refused = _runnables(model, network, split.inputs[:1], store if knobs.onnx else None)
     for place, batch in enumerate(knobs.batches):
         start, sides = 2 * _PARTS * place, list(whole)
         if knobs.forms and model.is_changed:
@@ -84,19 +91,22 @@ def _check(batches: Sequence[int]) -> None:
 
 
 def _runnables(
-    model: Model, network: nn.Module, item: Tensor
+    model: Model, network: nn.Module, item: Tensor, store: Store | None
 ) -> tuple[list[Runnable], tuple[tuple[Runtime, Refused], ...]]:
-    """The runtimes that take the model, and why others do not."""
-    original = model.subject.network
-    compressed = [network] if model.is_changed else []
-    sides = [torch_eager(original, "original"), *(torch_eager(n, "compressed") for n in compressed)]
+    """The runtimes that take the model, and why others do not; without a store no files are written."""
+    sides = [torch_eager(model.subject.network, "original")]
+    if model.is_changed:
+        sides.append(torch_eager(network, "compressed"))
+    half = torch_bf16(network, sides[-1].whose)
+    others = [half, *(() if store is None else onnx_sides(model, store))]
     refused: list[tuple[Runtime, Refused]] = []
-    half = torch_bf16(network, "compressed" if compressed else "original")
-    problem = _problem(half, item)
-    if problem is None:
-        sides.append(half)
-    else:
-        refused.append((Runtime.BF16, problem))
+    for other in others:
+        if not isinstance(other, Runnable):
+            refused.append(other)
+        elif (problem := _problem(other, item)) is not None:
+            refused.append((other.runtime, problem))
+        else:
+            sides.append(other)
     return sides, tuple(refused)
 
 

@@ -29,6 +29,7 @@ from compress_core.texts import N_, Phrase
 
 EFFORT = Effort(rounds_least=7, rounds_most=15, seconds=0.8, turn=0.002)
 TOLERANCE = 1e-5  # of the largest output
+SURELY = 1.05  # times faster than dense, at the lower end of the interval, from which a form is taken
 _SPARSE_FROM = 0.3  # share of zeros below which no sparse form is worth a try
 
 
@@ -185,7 +186,7 @@ def choose_forms(
     """Time every form of every layer on what it gets when the batch [N, ...] goes through the network.
 
     Layers are decided front to back, since a form also decides how its outputs lie in memory. A form is
-    chosen where even the lower end of its interval is faster than dense.
+    chosen where even the lower end of its interval is faster than dense by a twentieth.
     """
     sites, pairs = find_sites(network), find_pairs(network)
     total = len(sites) + len(pairs)
@@ -265,7 +266,7 @@ def _same(module: nn.Module, dense: nn.Module, given: Tensor) -> bool:
 
 def _fastest(ratios: Mapping[Form, Number]) -> Form:
     """Dense, unless another form is surely faster; ratios hold dense itself as about 1."""
-    sure = {form: r.value for form, r in ratios.items() if form is not Form.DENSE and (r.low or 0) > 1}
+    sure = {form: r.value for form, r in ratios.items() if form is not Form.DENSE and (r.low or 0) > SURELY}
     return max(sure, key=lambda form: sure[form] or 0, default=Form.DENSE)
 
 
@@ -286,7 +287,7 @@ def _why(candidate: _Candidate, ratio: Number, chosen: bool) -> str:
         return N_("nothing tried is surely faster") if chosen else candidate.told
     if chosen:
         return Phrase("{fact}: the fastest of those tried", fact=candidate.told)
-    if (ratio.low or 0) > 1:
+    if (ratio.low or 0) > SURELY:
         return Phrase("{fact}: faster than dense, but another form is faster still", fact=candidate.told)
     return Phrase("{fact}: not surely faster than dense here", fact=candidate.told)
 

@@ -173,6 +173,22 @@ def test_the_form_that_the_clock_calls_fastest_is_chosen(
     assert table.layers_ratio.value == 6 / 4
 
 
+@pytest.mark.parametrize(("other", "chosen"), [(4.0, Form.DENSE), (2.9, Form.DENSE), (2.0, Form.CSR)])
+def test_a_form_that_is_slower_or_hardly_faster_leaves_the_layer_dense(other: float, chosen: Form) -> None:
+    clock = Turned({nn.Linear: 3.0, CsrProduct: other, CsrSums: 9.0, GatheredLinear: 9.0})
+    network = nn.Sequential(nn.Linear(6, 5))
+    with torch.no_grad():
+        network[0].weight.mul_(sparse(5, 6, 0.7, 3) != 0)
+    handle = nn.modules.module.register_module_forward_hook(clock.hook)
+    try:
+        table = result_of(choose_forms(network, torch.randn(4, 6), clock.watch, effort=QUICK))
+    finally:
+        handle.remove()
+    assert [row.form for row in table.rows if row.chosen] == [chosen]
+    assert bool(table.choice) == (chosen is not Form.DENSE)
+    assert (table.layers_ratio.value is None) == (chosen is Form.DENSE)
+
+
 def test_a_network_with_forms_answers_as_before_and_leaves_the_given_one_alone() -> None:
     recipe = rules(any=Setting.of("magnitude", sparsity=0.95))
     subject = load_sample("lenet300")

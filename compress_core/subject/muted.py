@@ -29,10 +29,10 @@ class _Consumer:
 
     @classmethod
     def of(cls, module: nn.Module, axis: int) -> _Consumer:
-        loud = module.weight
-        assert isinstance(loud, nn.Parameter)
-        module.weight = frozen(loud.detach().clone())
-        return cls(module, axis, loud, module.weight, torch.zeros(loud.shape[axis], dtype=torch.bool))
+        loud = module.get_parameter("weight")
+        muted = frozen(loud.detach().clone())
+        module.register_parameter("weight", muted)
+        return cls(module, axis, loud, muted, torch.zeros(loud.shape[axis], dtype=torch.bool))
 
     def silence(self, silent: Tensor) -> None:
         """Zero these slices and bring the others back."""

@@ -36,7 +36,7 @@ def with_step(recipe: Resolved, layers: Iterable[str], stage: Stage, setting: Se
 
 def in_order(recipe: Resolved, names: Sequence[str]) -> Resolved:
     """The same recipe in the order of the model's layers, so that equal recipes have one digest."""
-    return resolve(recipe.as_recipe(), names, [name for name, _ in recipe.groups])
+    return resolve(recipe.as_recipe(), names, recipe.groups)
 
 
 def without_layers(recipe: Resolved, layers: Iterable[str]) -> Resolved:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -113,8 +113,8 @@ class Model:
         places = [p for name in {*self.edited, *self.inputs} for p in self._loaded_places(name)]
         names = {".".join(filter(None, (place.module, place.parameter))) for place in places}
         touched = self.base.structure.touched | {name.rpartition(".")[0] for name in self.rest}
-        for module in touched:
-            own = [name for name, _ in _parameters_of(self.subject.network, module)]
+        for name in touched:
+            own = parameters_under(self.subject.network, name)
             if not own:
                 return None
             names.update(own)
@@ -144,12 +144,9 @@ class Model:
         loaded = self.subject.layer(name)
         if name not in self.base.by_name:
             return torch.zeros(stored_shape(loaded.kernel_shape))
-        small = (
-            self.edited[name].values
-            if name in self.edited
-            else read_matrix(self.base.network, self.base.layer(name))
-        )
-        return self.base.structure.spread(loaded, self.base.layer(name), small)
+        small = self.base.by_name[name]
+        values = self.edited[name].values if name in self.edited else read_matrix(self.base.network, small)
+        return self.base.structure.spread(self.subject.network, loaded, small, values)
 
     @cached_property
     def _coded_in_file(self) -> tuple[tuple[str, Coded], ...]:
@@ -225,8 +222,15 @@ def signed(form: str, crc32: str) -> str:
     return f'{form[:-1]},"crc32":"{crc32}"}}'
 
 
-def _parameters_of(network: nn.Module, module: str) -> Iterator[tuple[str, Tensor]]:
-    return network.get_submodule(module).named_parameters(module)
+def parameters_under(network: nn.Module, name: str) -> tuple[str, ...]:
+    """The parameters of a module, or of the one that is nearest above a name that is no module."""
+    named = dict(network.named_parameters(remove_duplicate=False))
+    while name:
+        own = tuple(other for other in named if other == name or other.startswith(f"{name}."))
+        if own or name in dict(network.named_modules()):
+            return own
+        name = name.rpartition(".")[0]
+    return tuple(named)
 
 
 def _memory_of(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:

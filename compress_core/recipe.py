@@ -435,8 +435,11 @@ def _check_order(match: str, steps: Sequence[Setting]) -> None:
             )
 
 
-def resolve(recipe: Recipe, names: Sequence[str], groups: Sequence[str] = ()) -> Resolved:
-    """The canonical form of a recipe for a model with these layers and groups; raises Refused for others."""
+def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> Resolved:
+    """The canonical form of a recipe for a model with these layers; raises Refused for unknown ones.
+
+    groups: what the recipe's rules say of the model's groups, which `apply` finds out.
+    """
     taken: list[tuple[str, tuple[Setting, ...]]] = []
     for name in names:
         rule = _first_match(recipe, name)
@@ -450,19 +453,7 @@ def resolve(recipe: Recipe, names: Sequence[str], groups: Sequence[str] = ()) ->
         taken.extend(_small_layers(recipe, name, rule))
     _check_every_rule_speaks(recipe, names, [name for name, _ in taken])
     layers = tuple((name, steps) for name, steps in taken if steps)
-    return Resolved(layers, _resolved_groups(recipe, groups), recipe.prepare, recipe.correct)
-
-
-def _resolved_groups(recipe: Recipe, groups: Sequence[str]) -> Named:
-    for rule in recipe.groups:
-        if not any(rule.matches(name) for name in groups):
-            raise Refused(
-                "No group of coupled channels matches {match!r}; the groups are {names}: correct the name.",
-                match=rule.match,
-                names=", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "") or "none",
-            )
-    found = ((name, next((r for r in recipe.groups if r.matches(name)), None)) for name in groups)
-    return tuple((name, rule.steps) for name, rule in found if rule is not None)
+    return Resolved(layers, groups, recipe.prepare, recipe.correct)
 
 
 def _first_match(recipe: Recipe, name: str) -> Rule | None:

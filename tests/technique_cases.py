@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 from torch import Tensor
 
-from compress_core.answers import Factored, Pruned, Quantised, Scores
+from compress_core.answers import ChannelScores, Factored, Pruned, Quantised, Scores
 from compress_core.apply import generator_for
 from compress_core.coded import Coded
+from compress_core.group_selection import GroupSelection, choose_units
 from compress_core.inputs import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
 from compress_core.knobs import Strict
 from compress_core.patterns import LayerShape
@@ -74,7 +75,14 @@ def supplied(
     """The positional arguments of a technique, as the engine supplies them."""
 
     def supply(need: str) -> object:
-        given = {"weight": weight, "kernel": weight, "kept": kept, "groups": 1}
+        given = {
+            "weight": weight,
+            "kernel": weight,
+            "kept": kept,
+            "groups": 1,
+            "rows": weight,
+            "norm_gain": weight[:, 0],
+        }
         if need in given:
             return given[need]
         if need in OF_ROWS:
@@ -112,6 +120,8 @@ def coded(
             return (Coded(weight, mask, quantised),)
         case Factored() as factors:
             return Coded(factors.first[0].contiguous()), Coded(factors.second[0].contiguous())
+        case ChannelScores() as of_rows:
+            return (Coded(weight, rows_chosen(of_rows, weight, method.validated(knobs))),)
     return ()  # an answer that is no weight, see `numbers`
 
 
@@ -121,6 +131,13 @@ def numbers(method: Technique, weight: Tensor, **knobs: object) -> Tensor:
     if isinstance(made, StaticGrid | DynamicGrid | KeepAbove | KeepLargest):
         return made(weight).flatten()
     return torch.cat([value.double().flatten() for value in vars(made).values()])
+
+
+def rows_chosen(scores: ChannelScores, weight: Tensor, choice: Strict) -> Kept:
+    """The rows that stay, as where each is a unit of its own."""
+    assert isinstance(choice, GroupSelection)
+    (kept,) = choose_units([scores.values], choice)
+    return Chosen(kept[:, None].expand_as(weight).contiguous())
 
 
 def chosen(scores: Scores, weight: Tensor, choice: Strict) -> Kept:

@@ -24,7 +24,7 @@ from compress_core.recipe import Setting, read_recipe
 from compress_core.store import Store
 from compress_core.subject.cards import cards
 from compress_core.subject.samples import load_sample
-from compress_core.technique import techniques
+from compress_core.technique import LAYER_STAGES, Stage, techniques
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -245,11 +245,28 @@ def test_steps_of_one_layer_are_one_rule_and_stand_before_the_file(folder: Path)
     ]
 
 
-@pytest.mark.parametrize("name", sorted(techniques()))
-def test_every_technique_is_a_step_of_the_command_line(name: str) -> None:
+def names_of(*stages: Stage) -> list[str]:
+    return sorted(name for name, method in techniques().items() if method.stage in stages)
+
+
+@pytest.mark.parametrize("name", names_of(*LAYER_STAGES))
+def test_every_technique_for_layers_is_a_step_of_the_command_line(name: str) -> None:
     found = in_json("evaluate", "tabular", "--step", f"fc1: {name}")
     assert found["recipe"]["layers"][0]["steps"] == [Setting.of(name).as_json()]
     assert found["accuracy"]["value"] is not None
+
+
+@pytest.mark.parametrize("name", names_of(Stage.GROUPS))
+def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str) -> None:
+    group = "layer2" if name == "drop_block" else "layer2.conv1"
+    found = in_json("evaluate", "resnet", "--step", f"{group}: {name}")
+    assert found["recipe"]["groups"] == [{"match": group, "steps": [Setting.of_group(name).as_json()]}]
+    assert found["accuracy"]["value"] is not None
+
+
+def test_a_criterion_with_a_share_to_remove_speaks_of_a_group() -> None:
+    found = in_json("evaluate", "tabular", "--step", "fc1: magnitude share_removed=0.25")
+    assert found["recipe"]["groups"][0]["steps"] == [{"technique": "magnitude", "share_removed": 0.25}]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -14,15 +15,18 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from compress_core.answers import Factored, Folded, Pruned, Quantised, Rescaled, Restated, Scores, Shifted
+from compress_core.answers import Factored, Quantised
 from compress_core.apply import generator_for
 from compress_core.coded import Coded, read_stored
 from compress_core.errors import Refused
-from compress_core.levels import Exponential, Grid, ScaledTable, Table
+from compress_core.group_selection import GroupSelection, choose_units
+from compress_core.levels import Table
 from compress_core.patterns import LayerShape
 from compress_core.select import Selection, select
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.technique import Stage, Technique, techniques
+from compress_core.techniques.batch_norm_scale import batch_norm_scale
+from compress_core.techniques.geometric_median import geometric_median
 from compress_core.techniques.low_rank import low_rank
 from compress_core.techniques.magnitude import magnitude
 from compress_core.techniques.normal_float import gaussian_levels
@@ -63,20 +67,7 @@ def assert_same(one: object, two: object) -> None:
     match one:
         case Tensor():
             assert torch.equal(one, two)
-        case (
-            Scores()
-            | Pruned()
-            | Quantised()
-            | Factored()
-            | Grid()
-            | Exponential()
-            | Table()
-            | ScaledTable()
-            | Folded()
-            | Rescaled()
-            | Shifted()
-            | Restated()
-        ):
+        case _ if dataclasses.is_dataclass(one):
             assert type(one) is type(two)
             for field, value in vars(one).items():
                 assert_same(value, vars(two)[field])
@@ -125,10 +116,8 @@ def test_invalid_values_are_refused_by_the_name_of_the_knob(name, knob):
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_unknown_knob_is_refused_with_the_names_there_are(name):
-    with pytest.raises(
-        Refused,
-        match=f"{name} has no knob strength; it has {next(iter(ALL[name].knobs.model_fields), 'none')}",
-    ):
+    first = next(iter(ALL[name].knobs.model_fields), "none")
+    with pytest.raises(Refused, match=f"{name} has no knob strength; it has {first}"):
         ALL[name].validated({"strength": 1})
 
 
@@ -691,3 +680,35 @@ def test_a_new_technique_is_declared_by_one_function():
     )
     (part,) = coded(method, drawn(3, 4))
     assert_sound(part)
+
+
+# Choosing channels ------------------------------------------------------------------------------------------
+
+
+def test_geometric_median_goes_first_where_a_filter_lies_between_two_others():
+    rows = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
+    scores = geometric_median(rows).values
+    assert scores.argmin() == 1
+    assert torch.allclose(scores.double(), torch.cdist(rows / 9, rows / 9).sum(1).double(), atol=1e-6)
+
+
+def test_channels_are_ordered_by_the_size_of_their_gain():
+    values = torch.tensor([0.5, -2.0, 0.0, 1.0])
+    assert batch_norm_scale(values).values.argsort().tolist() == [2, 0, 3, 1]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), st.floats(0, 0.99), st.sampled_from([1, 2, 8]))
+def test_units_of_groups_are_removed_in_exact_number_and_at_least_one_stays(sizes, share, multiple):
+    generator = torch.Generator().manual_seed(sum(sizes))
+    scores = [torch.rand(size, generator=generator).mul(4).round() for size in sizes]
+    for scope in ("group", "network"):
+        choice = GroupSelection(share_removed=share, scope=scope, multiple_of=multiple)
+        kept = choose_units(scores, choice)
+        for size, mask, score in zip(sizes, kept, scores, strict=True):
+            assert mask.any()
+            assert int(mask.sum()) in {size, *range(multiple, size + 1, multiple)}
+            assert score[mask].min() >= (score[~mask].max() if (~mask).any() else -1)
+        if scope == "group" and multiple == 1:
+            expected = [max(1, size - round(share * size)) for size in sizes]
+            assert [int(mask.sum()) for mask in kept] == expected

@@ -2,24 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+import torch
+from torch import Tensor
+
+from compress_core.apply.group_scores import unit_scores
 from compress_core.apply.prepare import prepared
-from compress_core.recipe import Resolved, Setting
-from compress_core.store import Store
-from compress_core.subject.subject import Subject
+from compress_core.apply.supply import Standing, canonical
+from compress_core.errors import Refused
+from compress_core.group_selection import GroupSelection, choose_units
+from compress_core.recipe import Named, Recipe, Resolved, Rule, Setting
+from compress_core.store import Store, digest
+from compress_core.subject.group import BLOCK, Group
+from compress_core.subject.groups import find_groups
+from compress_core.subject.shrink import Cut, shrink
+from compress_core.subject.subject import Subject, restructured
+
+EXAMPLES = 8
 
 
-def group_names(subject: Subject, prepare: Sequence[Setting], store: Store) -> tuple[str, ...]:
-    """The names of the coupled groups that a recipe may speak of."""
-    return tuple(groups_of(subject, prepare, store))
+def groups_of(subject: Subject, prepare: Sequence[Setting], store: Store) -> Mapping[str, Group]:
+    """The coupled groups of a subject once it is prepared, free or locked, by name."""
+    base = prepared(subject, tuple(prepare), store)
+
+    def make() -> Mapping[str, Group]:
+        found = find_groups(base.network, _examples(base))
+        return MappingProxyType({group.name: group for group in found})
+
+    return store.get(digest("groups", base.digest), make)
 
 
-def groups_of(subject: Subject, prepare: Sequence[Setting], store: Store) -> tuple[str, ...]:  # noqa: ARG001
-    """The coupled groups of a subject once it is prepared."""
-    return ()
+def _examples(subject: Subject) -> Tensor:
+    """A few real items: what is coupled is tried on them."""
+    for name in ("calibration", "validation", "test"):
+        if name in subject.splits:
+            return subject.splits[name].inputs[:EXAMPLES]
+    return subject.input.baseline
+
+
+def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:
+    """For each group that is cut, its step; the first rule that can serve it wins.
+
+    Raises Refused for a rule that serves no group, with the reason where all it names are locked.
+    """
+    taken: dict[str, Rule] = {}
+    for rule in recipe.groups:
+        named = [group for group in groups.values() if rule.matches(group.name)]
+        served = [group.name for group in named if group.locked is None and _fits(rule.steps[0], group)]
+        if not served:
+            raise _refusal(rule, named, groups)
+        taken = dict.fromkeys(served, rule) | taken
+    return tuple((name, taken[name].steps) for name in groups if name in taken)
+
+
+def _fits(setting: Setting, group: Group) -> bool:
+    """A block is dropped, channels are chosen by a criterion."""
+    return (group.kind == BLOCK) != isinstance(setting.knobs, GroupSelection)
+
+
+def _refusal(rule: Rule, named: Sequence[Group], groups: Mapping[str, Group]) -> Refused:
+    locked = next((group for group in named if group.locked is not None), None)
+    if locked is not None:
+        return Refused(
+            "{group} is locked: {reason}. Leave it out of groups.", group=locked.name, reason=locked.locked
+        )
+    if named:
+        return Refused(
+            "{technique} does not suit {group}, which is of kind {kind}: drop a block with drop_block, and "
+            "choose channels with a criterion.",
+            technique=rule.steps[0].technique,
+            group=named[0].name,
+            kind=named[0].kind,
+        )
+    free = [name for name, group in groups.items() if group.locked is None]
+    return Refused(
+        "No group of coupled channels matches {match!r}; the free groups are {names}: correct the name.",
+        match=rule.match,
+        names=", ".join(free[:12]) + (", ..." if len(free) > 12 else "") or "none",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Cutting:
+    """What the groups of a recipe take away: which units stay of each group, and what follows for modules."""
+
+    kept: Mapping[str, Tensor]
+    cuts: tuple[Cut, ...]
+    dropped: tuple[str, ...]
+
+
+def cutting_of(subject: Subject, resolved: Resolved, store: Store) -> Cutting:
+    """Which units the groups of a recipe lose; raises Refused. Nothing is built."""
+    base = prepared(subject, resolved.prepare, store)
+    groups = groups_of(subject, resolved.prepare, store)
+    kept = _kept_units(resolved.groups, groups, Standing(base, store))
+    cuts = tuple(cut for name, units in kept.items() for cut in groups[name].cuts(units))
+    dropped = tuple(gone for name, units in kept.items() for gone in groups[name].dropped(units))
+    return Cutting(MappingProxyType(kept), cuts, dropped)
+
+
+def _kept_units(chosen: Named, groups: Mapping[str, Group], standing: Standing) -> dict[str, Tensor]:
+    kept: dict[str, Tensor] = {}
+    scopes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    settings = {name: steps[0] for name, steps in chosen}
+    for name, setting in settings.items():
+        choice = setting.knobs
+        if name not in groups or groups[name].locked is not None:
+            raise Refused("There is no free group {group} in this model: leave it out of groups.", group=name)
+        if not isinstance(choice, GroupSelection):
+            kept[name] = torch.zeros(groups[name].units, dtype=torch.bool)
+        else:
+            scopes[canonical(setting), "" if choice.scope == "network" else name].append(name)
+    for members in scopes.values():
+        choice = settings[members[0]].knobs
+        assert isinstance(choice, GroupSelection)
+        scores = [unit_scores(groups[name], settings[name], standing) for name in members]
+        kept |= dict(zip(members, choose_units(scores, choice), strict=True))
+    return {name: kept[name] for name in settings}
 
 
 def base_of(subject: Subject, resolved: Resolved, store: Store) -> Subject:
-    """The subject that the layers' steps work on: prepared, and with its groups cut."""
-    return prepared(subject, resolved.prepare, store)
+    """The subject that the layers' steps work on: prepared, and with its groups cut; raises Refused."""
+    base = prepared(subject, resolved.prepare, store)
+    if not resolved.groups:
+        return base
+    key = digest("base", subject.digest, resolved.structure_sha)
+    return store.get(key, lambda: _cut(subject, base, resolved, key, store))
+
+
+def _cut(subject: Subject, base: Subject, resolved: Resolved, key: str, store: Store) -> Subject:
+    found = cutting_of(subject, resolved, store)
+    network = shrink(base.network, found.cuts, found.dropped)
+    structure = replace(base.structure, cuts=found.cuts, dropped=found.dropped)
+    return restructured(base, network, structure, key)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from compress_core.answers import Factored, Pruned, Quantised, Scores
-from compress_core.apply.base import base_of, group_names
+from compress_core.apply.base import base_of, groups_of, resolved_groups
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_inputs
 from compress_core.apply.supply import Part, Standing, answer_of, canonical, start
@@ -20,7 +20,7 @@ from compress_core.coded import Coded
 from compress_core.errors import Refused
 from compress_core.model import Edited, Model
 from compress_core.patterns import LayerShape, n_of_m
-from compress_core.recipe import Recipe, Resolved, Setting, resolve
+from compress_core.recipe import Named, Recipe, Resolved, Setting, resolve
 from compress_core.select import Chosen, Kept, Ranked, Selection, rank_boxes, select
 from compress_core.store import Store, digest
 from compress_core.subject.layers import small_layers, small_matrices
@@ -30,7 +30,9 @@ from compress_core.technique import Stage
 
 def resolved_for(subject: Subject, recipe: Recipe, store: Store) -> Resolved:
     """The canonical form of a recipe for a subject; raises Refused where it names what is not there."""
-    groups = group_names(subject, recipe.prepare, store) if recipe.groups else ()
+    groups: Named = ()
+    if recipe.groups:
+        groups = resolved_groups(recipe, groups_of(subject, recipe.prepare, store))
     return resolve(recipe, list(subject.by_name), groups)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import typing
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -181,15 +183,44 @@ def read_recipe_of(chosen: Chosen) -> Recipe:
     """The steps on the command line, then the rules of the file; raises Refused."""
     from compress_core.recipe import parse_recipe, read_recipe
 
-    rules: dict[str, list[dict[str, object]]] = {}
-    for step in chosen.steps:
-        match, setting = _parse_step(step)
-        rules.setdefault(match, []).append(setting)
-    typed = parse_recipe({"layers": [{"match": match, "steps": steps} for match, steps in rules.items()]})
+    typed = parse_recipe(_sections(chosen.steps))
     if chosen.recipe is None:
         return typed
     read = read_recipe(_recipe_text(chosen.recipe))
-    return replace(read, layers=typed.layers + read.layers)
+    both = {f.name: getattr(typed, f.name) + getattr(read, f.name) for f in fields(read)}
+    return replace(read, **both)
+
+
+def _sections(steps: Iterable[str]) -> dict[str, object]:
+    """Typed steps as a recipe file has them: where each belongs follows from its technique and knobs."""
+    whole: dict[str, list[dict[str, object]]] = {"prepare": [], "correct": []}
+    layers: dict[str, dict[str, object]] = {}
+    groups: dict[str, dict[str, object]] = {}
+    for step in steps:
+        match, setting = _parse_step(step)
+        section = _section_of(setting)
+        if section in whole:
+            whole[section].append(setting)
+            continue
+        rules, key = (groups, "steps") if section == "groups" else (layers, section)
+        rule = rules.setdefault(match, {"match": match})
+        rule[key] = [*typing.cast("list[object]", rule.get(key, [])), setting]
+    return {**whole, "groups": list(groups.values()), "layers": list(layers.values())}
+
+
+def _section_of(setting: Mapping[str, object]) -> str:
+    from compress_core.technique import Stage, technique_named
+
+    stage = technique_named(str(setting["technique"])).stage
+    if "share_removed" in setting:
+        return "groups"
+    names = {
+        Stage.PREPARE: "prepare",
+        Stage.GROUPS: "groups",
+        Stage.INPUTS: "inputs",
+        Stage.CORRECT: "correct",
+    }
+    return names.get(stage, "steps")
 
 
 def _recipe_text(recipe: str) -> str:

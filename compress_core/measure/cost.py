@@ -11,7 +11,7 @@ import pandas as pd
 from compress_core.coded import Coded, Zeros
 from compress_core.measure.number import Number
 from compress_core.model import Model
-from compress_core.subject.layers import Layer
+from compress_core.subject.layers import Layer, read_matrix
 
 
 def costs(model: Model) -> Mapping[str, Number]:
@@ -49,7 +49,7 @@ def _macs(model: Model) -> Number:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer's size now and as loaded; a factored layer counts both factors."""
+    """One layer's size now and as loaded; a factored layer counts all factors, a dropped one nothing."""
 
     layer: Layer
     weights: int
@@ -68,10 +68,13 @@ def layer_costs(model: Model) -> tuple[LayerCost, ...]:
 
 def _layer_cost(model: Model, layer: Layer) -> LayerCost:
     before = layer.weights * 4
+    small = model.base.by_name.get(layer.name)
+    if small is None:
+        return LayerCost(layer, 0, Zeros(0, 0, 0), before, 0, 0, None)
     edited = model.edited.get(layer.name)
     if edited is None:
-        zeros = Coded(model.values(layer.name)).zeros
-        return LayerCost(layer, layer.weights, zeros, before, before, layer.macs, None)
+        zeros = Coded(read_matrix(model.base.network, small)).zeros
+        return LayerCost(layer, small.weights, zeros, before, small.weights * 4, small.macs, None)
     zeros = _added(coded.zeros for coded in edited.coded)
     weights = sum(part.weights for part, _ in edited.parts)
     rank = edited.parts[0][0].rows // layer.groups if edited.is_factored else None

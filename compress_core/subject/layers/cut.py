@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from compress_core.errors import Refused
 from compress_core.subject.attention import PlainAttention
-from compress_core.subject.layers.kinds import CONVOLUTIONS, RECURRENT, TRANSPOSED, is_computed, kernel_view
+from compress_core.subject.layers.kinds import (
+    CONVOLUTIONS,
+    RECURRENT,
+    TRANSPOSED,
+    Layer,
+    is_computed,
+    kernel_view,
+)
 from compress_core.subject.layers.places import from_kernel, frozen, replace_module
 from compress_core.texts import N_, Phrase
 
@@ -246,3 +253,22 @@ def _cut_grouped(
     shape = (*inner.shape, *kernel.shape[2:])
     index = inner.view(*inner.shape, *(1,) * (kernel.dim() - 2)).expand(shape)
     return kernel.index_select(0, out).gather(1, index), left
+
+
+def channel_means(layer: Layer, values: Tensor, side: str) -> Tensor:
+    """The mean of values [out, in * k] of a layer's weight over each channel of one side [channels]."""
+    kernel = values.view(*layer.kernel_shape[:2], -1)
+    if layer.kind == "embedding":
+        return kernel.mean(dim=(0, 2))
+    depthwise = layer.groups > 1 and layer.kernel_shape[1] == 1
+    if side == "out" or depthwise:
+        return kernel.mean(dim=(1, 2))
+    grouped: Tensor = torch.unflatten(kernel.mean(dim=2), 0, (layer.groups, -1))
+    return grouped.mean(dim=1).flatten()
+
+
+def norm_gain(network: nn.Module, name: str) -> Tensor | None:
+    """The gain of a norm [channels]; None for another module, and for a norm without one."""
+    module = dict(network.named_modules()).get(name)
+    norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm)  # noqa: SLF001
+    return module.weight.detach() if isinstance(module, norms) and module.affine else None

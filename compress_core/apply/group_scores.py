@@ -1,0 +1,122 @@
+"""How much each unit of a coupled group matters: one score from all layers that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compress_core.answers import ChannelScores, Scores
+from compress_core.apply.supply import Standing, answer_of, start, supply
+from compress_core.errors import Refused
+from compress_core.group_selection import GroupSelection
+from compress_core.recipe import Setting
+from compress_core.store import digest
+from compress_core.subject.group import Group, Member
+from compress_core.subject.layers import Layer, read_kernel
+from compress_core.subject.layers.cut import channel_means, norm_gain
+
+_TINY = torch.finfo(torch.float32).tiny
+
+
+def unit_scores(group: Group, setting: Setting, standing: Standing) -> Tensor:
+    """Scores [units] of a group by a criterion, higher stays; kept by what they were made of.
+
+    A criterion for weights is averaged over each unit's share of a layer, brought to a mean of 1 there,
+    and put together over producers and consumers as `aggregate` says. Raises Refused.
+    """
+    choice = setting.knobs
+    assert isinstance(choice, GroupSelection)
+    own = {k: v for k, v in setting.knobs if k in setting.method.own_knobs}
+    aggregate = choice.aggregate if setting.method.is_criterion else ""
+    key = digest("units", standing.base.digest, group.name, setting.technique, sorted(own.items()), aggregate)
+    return standing.store.get(key, lambda: _scored(group, setting, choice, standing), lambda s: s.nbytes)
+
+
+def _scored(group: Group, setting: Setting, choice: GroupSelection, standing: Standing) -> Tensor:
+    if not setting.method.is_criterion:
+        return _by_channels(group, setting, standing)
+    members = [_by_weights(member, layer, setting, standing) for member, layer in _layers(group, standing)]
+    if not members:
+        raise Refused(
+            "{group} has no layer whose weights {technique} could score: choose a criterion for groups.",
+            group=group.name,
+            technique=setting.technique,
+        )
+    stacked = torch.stack(members)
+    return stacked.mean(0) if choice.aggregate == "mean" else stacked.amax(0)
+
+
+def _layers(group: Group, standing: Standing) -> Iterator[tuple[Member, Layer]]:
+    for member in group.members:
+        if member.module in standing.base.by_name:
+            yield member, standing.base.by_name[member.module]
+
+
+def _by_weights(member: Member, layer: Layer, setting: Setting, standing: Standing) -> Tensor:
+    answer: Scores = answer_of(setting, start(layer, standing), standing)
+    channels = channel_means(layer, answer.ranked().double(), member.side)
+    units = channels[member.indices].mean(1)
+    return (units / units.mean().clamp_min(_TINY)).float()
+
+
+def _by_channels(group: Group, setting: Setting, standing: Standing) -> Tensor:
+    method = setting.method
+    given = [_OF_GROUP[name](group, standing) for name in method.needs]
+    own = {k: v for k, v in setting.knobs if k in method.own_knobs}
+    answer: ChannelScores = method.function(*given, **own)
+    return answer.values
+
+
+def _rows(group: Group, standing: Standing) -> Tensor:
+    """What makes each unit [units, weights]: the rows of all producers side by side."""
+    parts = []
+    for member, layer in _layers(group, standing):
+        if member.role == "producer" and member.side == "out" and layer.kind != "embedding":
+            rows = read_kernel(standing.base.network, layer).flatten(1)
+            parts.append(rows[member.indices].flatten(1))
+    if not parts:
+        raise Refused(
+            "{group} has no producer with rows of its own to compare: use another criterion.",
+            group=group.name,
+        )
+    return torch.cat(parts, dim=1)
+
+
+def _norm_gain(group: Group, standing: Standing) -> Tensor:
+    """The mean |gain| of the norms behind a unit's channels [units]."""
+    gains = [(m, norm_gain(standing.base.network, m.module)) for m in group.members if m.role == "between"]
+    found = [gain.abs()[member.indices].mean(1) for member, gain in gains if gain is not None]
+    if not found:
+        raise Refused(
+            "{group} has no batch norm with a gain of its own: use a criterion that looks at weights or "
+            "activations.",
+            group=group.name,
+        )
+    return torch.stack(found).mean(0)
+
+
+def _activity(which: int) -> Callable[[Group, Standing], Tensor]:
+    """What the consumers of a unit read on calibration items: mean |value| or share of zeros [units]."""
+
+    def measured(group: Group, standing: Standing) -> Tensor:
+        read = [(m, layer) for m, layer in _layers(group, standing) if m.role == "consumer"]
+        if not read:
+            raise Refused("Nobody reads what {group} makes: use another criterion.", group=group.name)
+        found = [
+            supply("channel_activity", start(layer, standing), None, standing)[which][member.indices].mean(1)
+            for member, layer in read
+        ]
+        return torch.stack(found).mean(0)
+
+    return measured
+
+
+_OF_GROUP: Mapping[str, Callable[[Group, Standing], Any]] = {
+    "rows": _rows,
+    "norm_gain": _norm_gain,
+    "activation_mean": _activity(0),
+    "activation_zeros": _activity(1),
+}

@@ -1,0 +1,146 @@
+"""Groups in a recipe: what is cut, what later stages see, and that the small network is evaluated."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from compress_core.apply import compress, groups_of
+from compress_core.apply.base import cutting_of
+from compress_core.errors import Refused
+from compress_core.measure.cost import costs, layer_costs
+from compress_core.measure.evaluate import predict
+from compress_core.model import Model
+from compress_core.recipe import read_recipe
+from compress_core.store import Store
+from compress_core.subject.samples import load_sample
+from compress_core.subject.shrink import preview
+from compress_core.subject.skeleton import digest_of, skeleton_of
+from compress_core.subject.subject import Subject
+
+STORE = Store()
+HALF = 'groups: [{match: "*", steps: [{technique: magnitude, share_removed: 0.5}]}]'
+THEN = """
+groups: [{match: "*", steps: [{technique: magnitude, share_removed: 0.25}]}]
+layers:
+  - {match: "*", steps: [{technique: magnitude, sparsity: 0.5}, {technique: uniform, bits: 6}]}
+"""
+
+
+@pytest.fixture(scope="module", params=["lenet300", "lenet5", "resnet", "vit"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    return load_sample(request.param)
+
+
+@pytest.fixture(scope="module")
+def resnet() -> Subject:
+    return load_sample("resnet")
+
+
+def made(subject: Subject, text: str) -> Model:
+    return compress(subject, read_recipe(text), STORE)
+
+
+def test_the_small_network_computes_what_the_muted_one_does(subject):
+    model = made(subject, HALF)
+    found = cutting_of(subject, model.recipe, STORE)
+    items = subject.split("validation").inputs[:8].double()
+    small = copy.deepcopy(model.network()).double()
+    muted = preview(copy.deepcopy(subject.network).double(), found.cuts, found.dropped)
+    with torch.inference_mode():
+        assert (small(items) - muted(items)).abs().max() < 1e-9
+
+
+def test_cutting_changes_nothing_that_was_loaded(subject):
+    before = digest_of(subject.network)
+    original = predict(Model.original(subject), subject.split("validation"), STORE).logits
+    predict(made(subject, HALF), subject.split("validation"), STORE)
+    assert digest_of(subject.network) == before
+    again = predict(Model.original(subject), subject.split("validation"), Store()).logits
+    assert (again == original).all()
+
+
+def test_replay_of_a_cut_network_is_bit_equal_to_a_full_forward(subject):
+    model, split = made(subject, THEN), subject.split("validation")
+    network = model.network()
+    with torch.inference_mode():
+        full = torch.cat([network(batch) for batch in split.batches()])
+    assert torch.equal(torch.from_numpy(predict(model, split, STORE).logits), full)
+
+
+def test_later_steps_see_the_smaller_weights(subject):
+    model = made(subject, THEN)
+    for name, edited in model.edited.items():
+        weight = edited.coded[0].weight
+        assert weight.numel() == model.base.layer(name).weights <= subject.layer(name).weights
+        assert edited.coded[0].zeros.pruned == round(0.5 * weight.numel())
+
+
+def test_weights_are_shown_in_the_shape_they_were_loaded_in(subject):
+    model = made(subject, THEN)
+    for layer in subject.layers:
+        values = model.values(layer.name)
+        assert values.shape == (layer.rows, layer.columns)
+        small = model.edited[layer.name].values
+        assert int((values != 0).sum()) == int((small != 0).sum())
+        assert values[values != 0].sum() == small[small != 0].sum()
+
+
+def test_half_the_channels_of_resnet_leave_fewer_than_thirty_percent_of_the_work(resnet):
+    model = made(resnet, HALF)
+    before = costs(Model.original(resnet))["macs"].value
+    assert costs(model)["macs"].value < 0.3 * before
+    assert all(row.bytes <= row.bytes_before for row in layer_costs(model))
+
+
+def test_a_dropped_block_leaves_its_shortcut_and_costs_nothing(resnet):
+    model = made(resnet, "groups: [{match: layer2, steps: [drop_block]}]")
+    rows = {row.layer.name: row for row in layer_costs(model)}
+    assert rows["layer2.conv1"].weights == rows["layer2.conv2"].macs == 0
+    assert not model.values("layer2.conv1").any()
+    items = resnet.split("validation").inputs[:4]
+    network = skeleton_of(resnet.network)
+    network.layer2 = torch.nn.Identity()
+    with torch.inference_mode():
+        assert torch.equal(model.network()(items), network(items))
+
+
+@pytest.mark.parametrize(
+    ("technique", "share"), [("batch_norm_scale", 0.25), ("geometric_median", 0.25), ("random_pruning", 0.5)]
+)
+def test_every_criterion_removes_the_exact_share_of_each_group(resnet, technique, share):
+    text = f'groups: [{{match: "*", steps: [{{technique: {technique}, share_removed: {share}}}]}}]'
+    found = cutting_of(resnet, made(resnet, text).recipe, STORE)
+    for name, kept in found.kept.items():
+        assert int((~kept).sum()) == round(share * groups_of(resnet, (), STORE)[name].units)
+
+
+def test_a_share_of_the_whole_network_is_counted_over_all_groups_and_leaves_one_unit(resnet):
+    text = 'groups: [{match: "*", steps: [{technique: magnitude, share_removed: 0.9, scope: network}]}]'
+    found = cutting_of(resnet, made(resnet, text).recipe, STORE)
+    assert all(kept.any() for kept in found.kept.values())
+    total = sum(len(kept) for kept in found.kept.values())
+    removed = sum(int((~kept).sum()) for kept in found.kept.values())
+    assert round(0.9 * total) - len(found.kept) <= removed <= round(0.9 * total)
+
+
+def test_kept_channels_are_rounded_up_to_a_multiple(resnet):
+    text = 'groups: [{match: "*", steps: [{technique: magnitude, share_removed: 0.4, multiple_of: 8}]}]'
+    found = cutting_of(resnet, made(resnet, text).recipe, STORE)
+    assert {int(kept.sum()) for kept in found.kept.values()} == {24}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    {
+        "groups: [{match: fc, steps: [magnitude]}]": "fc is locked: output layer",
+        "groups: [{match: layer1, steps: [magnitude]}]": "magnitude does not suit layer1, which",
+        "groups: [{match: conv1, steps: [drop_block]}]": "drop_block does not suit conv1",
+        "groups: [{match: conv9, steps: [magnitude]}]": "No group of coupled channels matches 'conv9'",
+    }.items(),
+)
+def test_a_group_that_cannot_be_cut_is_refused_with_the_reason(resnet, text, sentence):
+    with pytest.raises(Refused, match=sentence):
+        made(resnet, text)

@@ -28,7 +28,7 @@ from compress_core.technique import LAYER_STAGES, Stage, techniques
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
-    *("models", "techniques", "layers", "apply", "pack", "unpack"),
+    *("models", "techniques", "layers", "apply", "export", "pack", "unpack"),
     *("evaluate", "compare", "explain", "latency"),
 )
 PRUNED = ("--step", "fc1: magnitude sparsity=0.9")

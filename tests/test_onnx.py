@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from compress_core.apply import compress
+from compress_core.cli import app
 from compress_core.deliver.onnx_file import model_onnx, onnx_bytes
 from compress_core.deliver.onnx_graph import WholeNumbers
 from compress_core.deliver.qdq import Qdq, model_qdq, whole_numbers
@@ -252,3 +255,19 @@ def test_a_folded_factor_goes_into_the_scale_whatever_its_sign() -> None:
     after = (found.codes - found.zero_point[:, None].astype(np.float32)) * found.scale[:, None]
     assert np.array_equal(after, before * factor[:, None])
     assert found.zero_point[0] == 128
+
+
+def test_the_command_measures_the_file_it_wrote_and_says_what_stays(tmp_path: Path) -> None:
+    steps = ["--step", "fc1: uniform bits=8", "--step", "fc2: kmeans", "--split", "test", "--to", "int8"]
+    result = CliRunner().invoke(app, ["export", "tabular", *steps, "--out", str(tmp_path), "--json"])
+    assert result.exit_code == 0, result.stderr
+    said = json.loads(result.stdout)
+    assert said["files"]["model.int8.onnx"]["value"] == (tmp_path / "model.int8.onnx").stat().st_size
+    assert said["accuracy"]["n"] == said["n"] == len(load_sample("tabular").split("test"))
+    assert said["left"].keys() == {"fc2"}
+
+
+def test_the_command_refuses_codes_where_nothing_is_quantized(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["export", "tabular", "--to", "int8", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "nothing is quantized" in result.stderr

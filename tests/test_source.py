@@ -6,23 +6,28 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from compress_core.apply import compress
+from compress_core.cli import app
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.source import Source, model_source, source_of, write_source
 from compress_core.errors import Refused
+from compress_core.inputs import StaticGrid
 from compress_core.model import Model
 from compress_core.recipe import Recipe, Rule, Setting
 from compress_core.store import Store
 from compress_core.subject.layers.source import written
 from compress_core.subject.samples import load_sample
 from tests.subjects import everything_subject, rules, seeded
+from tests.zoo import ZOO
 
 PRUNED, QUANTIZED = Setting.of("magnitude", sparsity=0.7), Setting.of("uniform", bits=4)
 SMALL = Setting.of("low_rank", energy=0.6)
@@ -193,7 +198,51 @@ def test_weight_norm_ships_the_weight_it_computes() -> None:
 def test_a_hook_is_part_of_what_is_written() -> None:
     network = seeded(nn.Sequential(nn.Linear(4, 3)))
     network[0].register_forward_pre_hook(lambda _, given: (given[0].clamp(-0.5, 0.5),))
-    assert ".clamp(-0.5, 0.5)" in source_of(network, (torch.randn(4, 4),)).code
+    source = source_of(network, (torch.randn(4, 4),))
+    assert ".clamp(-0.5, 0.5)" in source.code
+    assert "nn.Linear(4, 3)" in source.code
+    assert len(network[0]._forward_pre_hooks) == 1
+
+
+def test_rounded_inputs_are_lines_before_their_layers() -> None:
+    rule = StaticGrid(0.02, 100, 8)
+    network = seeded(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+    network[2].register_forward_pre_hook(lambda _, given: (rule(given[0]), *given[1:]))
+    source = source_of(network, (torch.randn(4, 4),))
+    assert source.by_layer
+    assert "torch.round(" in source.code
+    assert source.largest_difference == 0
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_network_of_the_zoo_is_written_or_refused_with_the_reason(name: str) -> None:
+    given = ZOO[name].example()
+    inputs = given if isinstance(given, tuple) else (given,)
+    if name == "control_flow":
+        with pytest.raises(Refused, match="must not depend on the values"):
+            source_of(ZOO[name].network(), inputs)
+        return
+    source = source_of(ZOO[name].network(), inputs)
+    assert source.largest_difference < 1e-6
+    assert source.by_layer == (name not in {"transformer_encoder", "transformer_encoder_norm_last"})
+
+
+def test_a_folder_gets_both_files_and_the_command_says_their_bytes(tmp_path: Path) -> None:
+    arguments = [
+        "export",
+        "tabular",
+        "--step",
+        "fc1: magnitude sparsity=0.5",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    said = json.loads(result.stdout)
+    written_files = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert {name: size["value"] for name, size in said["files"].items()} == written_files
+    assert said["largest_difference"]["value"] == 0
 
 
 class TwoInTwoOut(nn.Module):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from compress_core.cli.app import app
 from compress_core.cli.applying import apply
+from compress_core.cli.exporting import export
 from compress_core.cli.listing import layers, models, techniques
 from compress_core.cli.measuring import compare, evaluate, explain
 from compress_core.cli.packing import pack, unpack
 from compress_core.cli.timing import latency
 
-for command in (models, techniques, layers, apply, pack, unpack, evaluate, compare, explain, latency):
+for command in (models, techniques, layers, apply, export, pack, unpack, evaluate, compare, explain, latency):
     app.command()(command)
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
 from typing import Any
 
 import torch
 from torch import nn
 
+from compress_core.deliver.silence import quiet
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import Inputs, export_program
 from compress_core.errors import Refused, shortened
@@ -32,7 +28,7 @@ def onnx_bytes(network: nn.Module, inputs: Inputs) -> bytes:
 
     inputs: at least two items of each. Raises Refused where torch's exporter cannot follow the network.
     """
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         program = export_program(skeleton_of(network), inputs)
         try:
             made = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False)
@@ -44,20 +40,6 @@ def onnx_bytes(network: nn.Module, inputs: Inputs) -> bytes:
             ) from error
     assert made is not None, "the exporter answers with a program"
     return _serialized(_cleaned(made.model_proto))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter talks to the terminal about what is no concern of the visitor."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
 
 
 def _cleaned(model: Any) -> Any:

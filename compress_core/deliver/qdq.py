@@ -21,6 +21,8 @@ from compress_core.levels import Grid
 from compress_core.model import Model
 from compress_core.texts import N_
 
+INT8_FILE = "model.int8.onnx"
+
 
 @dataclass(frozen=True, eq=False)
 class Qdq:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from compress_core.deliver.silence import quiet
 from compress_core.errors import Refused, shortened
-from compress_core.subject.layers.source import Written, written
+from compress_core.subject.layers.source import Written, put_back, taken_off, written
 from compress_core.subject.skeleton import skeleton_of
 
 Inputs = tuple[Tensor, ...]
@@ -34,7 +35,20 @@ class _ByLayer(fx.Tracer):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.found = {module: written(module) for module in network.modules()}
+        self.found: dict[nn.Module, Written | None] = {}
+        self.before: dict[nn.Module, Mapping[int, Any]] = {}
+        for module in network.modules():
+            self.before[module] = taken_off(module)
+            self.found[module] = written(module)
+            put_back(module, self.before[module])
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """One line for a known layer, after the lines of what happens to its input."""
+        if self.found[m] is not None:
+            for hook in self.before[m].values():
+                changed = hook(m, args)
+                args = args if changed is None else changed if isinstance(changed, tuple) else (changed,)
+        return super().call_module(m, forward, args, kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002 - fx's own
         """Whether a module is one line of the result."""
@@ -121,8 +135,7 @@ def export_program(network: nn.Module, inputs: Inputs) -> torch.export.ExportedP
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} for _ in inputs)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return torch.export.export(network, inputs, dynamic_shapes=_by_argument(network, shapes))
     except Exception as error:
         raise Refused(

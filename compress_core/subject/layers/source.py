@@ -72,6 +72,23 @@ def written(module: nn.Module) -> Written | None:
     return Written(call, {name: _read(module, name) for name in call.made().state_dict()})
 
 
+def taken_off(module: nn.Module) -> Mapping[int, Any]:
+    """What a module does to its unnamed inputs first, taken off it; nothing where its hooks do other things.
+
+    The module is the caller's own.
+    """
+    hooks = dict(module._forward_pre_hooks)  # noqa: SLF001 - torch offers no other list of them
+    if module._forward_pre_hooks_with_kwargs:  # noqa: SLF001
+        return {}
+    module._forward_pre_hooks.clear()  # noqa: SLF001
+    return hooks
+
+
+def put_back(module: nn.Module, hooks: Mapping[int, Any]) -> None:
+    """The reverse of `taken_off`."""
+    module._forward_pre_hooks.update(hooks)  # noqa: SLF001
+
+
 def _class_in_torch(module: nn.Module) -> type[nn.Module] | None:
     """The class of torch.nn that the module is; one whose weight is computed (weight_norm) counts as it."""
     for kind in type(module).__mro__:

@@ -132,7 +132,7 @@ def _source(case: Case, out: Path) -> Exported:
     from compress_core.measure.number import Number
 
     made = model_source(case.model)
-    numbers = {"largest_difference": Number(made.largest_difference, "output", "measured")}
+    numbers = {"largest_difference": Number(made.largest_difference, "logit", "measured")}
     return Exported(write_source(made, out), numbers)
 
 
@@ -173,11 +173,11 @@ def _numbers(case: Case, content: bytes) -> Mapping[str, Number]:
 
     if not case.subject.splits:
         reason = "There are no items to run it on."
-        return {"largest_difference": Number.missing("output", reason)}
+        return {"largest_difference": Number.missing("logit", reason)}
     found = agreement(case.model.network(), content, case.split)
     original = predict(Model.original(case.subject), case.split, case.store)
     return {
-        "largest_difference": Number(found.largest_difference, "output", "measured", n=len(case.split)),
+        "largest_difference": Number(found.largest_difference, "logit", "measured", n=len(case.split)),
         "same_class": found.same_class,
         "accuracy": found.accuracy,
         "accuracy_change": Comparison(original, found.in_runtime).numbers["accuracy_change"],

@@ -29,7 +29,6 @@ _PLACES = {
     "ms": 3,
     "uJ": 2,
     "logit": 4,
-    "output": 6,
 }
 _SUFFIXES = {"share": " %", "points": " points", "ratio": " x", "nat": " nat", "byte": " B", "ms": " ms"}
 

@@ -6,8 +6,9 @@ through as if it were not there (Bengio et al. 2013, arXiv:1308.3432), or every 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -21,8 +22,15 @@ _TINY = torch.finfo(torch.float32).tiny
 def _straight_through(values: Tensor, changed: Tensor) -> Tensor:
     """The changed values; where somebody differentiates, the gradient of the unchanged ones."""
     if torch.is_grad_enabled() and values.requires_grad:
-        return values + (changed - values).detach()
+        return changed.detach() + (values - values.detach())  # the second part is exactly zero
     return changed
+
+
+def grid_over(low: Tensor, high: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Scale and zero point of 2**bits levels from low <= 0 to high >= 0, of the same shape."""
+    steps = 2**bits - 1
+    scale = (high / steps - low / steps).clamp_min(_TINY)
+    return scale, torch.round(-low / scale).clamp(0, steps)
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,8 @@ class DynamicGrid:
         around = tuple(range(1, values.dim())) if self.per == "item" else tuple(range(values.dim()))
         low = values.amin(around, keepdim=True).clamp_max(0)
         high = values.amax(around, keepdim=True).clamp_min(0)
-        steps = 2**self.bits - 1
-        scale = (high / steps - low / steps).clamp_min(_TINY)
-        zero_point = torch.round(-low / scale).clamp(0, steps)
-        codes = (torch.round(values / scale) + zero_point).clamp(
-            torch.zeros_like(scale), scale.new_tensor(steps)
-        )
+        scale, zero_point = grid_over(low, high, self.bits)
+        codes = (torch.round(values / scale) + zero_point).clamp(0, 2**self.bits - 1)
         return _straight_through(values, (codes - zero_point) * scale)
 
 
@@ -103,10 +107,22 @@ def rule_as_json(rule: InputRule) -> dict[str, Any]:
 
 def rule_from_json(said: Mapping[str, Any]) -> InputRule:
     """The reverse of `rule_as_json`; raises Refused for anything else."""
+    kind = RULES.get(str(said.get("kind")))
     values = {k: v for k, v in said.items() if k != "kind"}
-    try:
-        return RULES[said["kind"]](**values)
-    except (KeyError, TypeError):
-        raise Refused(
-            "The file names a rule for inputs that this release does not know: update it."
-        ) from None
+    known = {} if kind is None else {field.name: _PLAIN[str(field.type)] for field in fields(kind)}
+    if (
+        kind is None
+        or values.keys() != known.keys()
+        or not all(_is_plain(values[name], known[name]) for name in known)
+    ):
+        raise Refused("The file names a rule for inputs that this release does not know: update it.")
+    return kind(**values)
+
+
+_PLAIN: Mapping[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,)}
+
+
+def _is_plain(value: object, kinds: tuple[type, ...]) -> bool:
+    """Whether a value is of such a type, and finite."""
+    fits = isinstance(value, kinds) and not isinstance(value, bool)
+    return fits and not (isinstance(value, float) and not math.isfinite(value))

@@ -127,14 +127,14 @@ class Model:
         """The network that is evaluated and shipped; the caller owns it, unedited tensors are shared."""
         skeleton = skeleton_of(self.base.network)
         with torch.inference_mode(mode=False), torch.no_grad():
+            for name, tensor in self.rest.items():
+                write_state(skeleton, name, tensor)
             for edited in self.edited.values():
                 if edited.is_factored:
                     values = (c.values for c in edited.coded)
                     write_factors(skeleton, edited.layer, factors_from(edited.layer, *values))
                 else:
                     write_matrix(skeleton, edited.layer, edited.coded[0].values)
-            for name, tensor in self.rest.items():
-                write_state(skeleton, name, tensor)
             for name, rules in self.inputs.items():
                 attach_inputs(skeleton, self.base.by_name[name], rules)
         return skeleton

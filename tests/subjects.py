@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +20,14 @@ def tiny_subject(network: nn.Module, shape: tuple[int, ...], items: int = 12, na
     split = Split("validation", inputs, labels)
     form = InputForm("table", shape)
     return make_subject(name, name.title(), network, form, ("a", "b", "c"), {"validation": split})
+
+
+def with_calibration(subject: Subject, items: int = 64) -> Subject:
+    """The subject with random items to calibrate on."""
+    generator = torch.Generator().manual_seed(9)
+    inputs = torch.randn(items, *subject.input.shape, generator=generator)
+    split = Split("calibration", inputs, torch.randint(0, 3, (items,), generator=generator))
+    return replace(subject, splits={**subject.splits, "calibration": split})
 
 
 def seeded(network: nn.Module, seed: int = 3) -> nn.Module:

@@ -1,11 +1,123 @@
-"""What happens to the inputs of layers, fixed once all weights are what they will be."""
+"""What happens to the inputs of layers, fixed once all weights are what they will be.
+
+One pass of calibration items fixes all rules: each is worked out when the items arrive at its layer,
+having passed the rules of the layers before, and is applied to them on the spot.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from compress_core.apply.supply import CALIBRATION_ITEMS
+from compress_core.errors import Refused
+from compress_core.inputs import InputRule
 from compress_core.model import Model
-from compress_core.store import Store
+from compress_core.recipe import Setting
+from compress_core.store import Store, digest
+from compress_core.subject.layers import attach_inputs
+
+Rules = Mapping[str, tuple[InputRule, ...]]
 
 
-def with_inputs(model: Model, store: Store) -> Model:  # noqa: ARG001
-    """The model with the input rules of its recipe."""
-    return model
+def with_inputs(model: Model, store: Store) -> Model:
+    """The model with the input rules of its recipe; raises Refused where one cannot be had."""
+    asked = {layer.name: model.recipe.inputs_of(layer.name) for layer in model.base.layers}
+    asked = {name: steps for name, steps in asked.items() if steps}
+    if not asked:
+        return model
+    key = digest("inputs", model.subject.digest, replace(model.recipe, correct=()).sha)
+    rules: Rules = store.get(key, lambda: _fixed(model, asked))
+    return replace(model, inputs=rules)
+
+
+@dataclass
+class _Place:
+    """Stands at a layer's input: first it counts the calls, then it fixes the rules and applies them.
+
+    A layer that is called several times is judged on all its calls at once, so its own rules are fixed
+    at the end and what comes behind it sees its inputs as they were.
+    """
+
+    name: str
+    steps: tuple[Setting, ...]
+    calls: int = 0
+    fixing: bool = False
+    seen: list[Tensor] = field(default_factory=list)
+    rules: tuple[InputRule, ...] = ()
+
+    def __call__(self, values: Tensor) -> Tensor:
+        if not self.fixing:
+            self.calls += 1
+            return values
+        if self.calls > 1:
+            self.seen.append(values)
+            return values
+        self.fix([values])
+        for rule in self.rules:
+            values = rule(values)
+        return values
+
+    def fix(self, seen: Sequence[Tensor]) -> None:
+        """Work out one rule after the other; what the first leaves is what the second sees."""
+        rules = []
+        for step in self.steps:
+            rules.append(self._rule(step, seen))
+            seen = [rules[-1](values) for values in seen]
+        self.rules = tuple(rules)
+
+    def _rule(self, step: Setting, seen: Sequence[Tensor]) -> InputRule:
+        together = seen[0] if len(seen) == 1 else torch.cat([torch.zeros(0), *(v.flatten() for v in seen)])
+        if not together.isfinite().all():
+            raise Refused(
+                "{layer} gets inputs that are not finite, so {technique} cannot be fitted to them: "
+                "repair what stands before it.",
+                layer=self.name,
+                technique=step.technique,
+            )
+        given = {"layer_inputs": together}
+        own = {k: v for k, v in step.knobs if k in step.method.own_knobs}
+        rule: InputRule = step.method.function(*(given[need] for need in step.method.needs), **own)
+        return rule
+
+
+def _fixed(model: Model, asked: Mapping[str, tuple[Setting, ...]]) -> Rules:
+    """The rules of every layer that has some."""
+    network = model.network()
+    places = {name: _Place(name, steps) for name, steps in asked.items()}
+    for name, place in places.items():
+        layer = model.base.by_name[name]
+        if layer.kind == "embedding":
+            raise Refused(
+                "{layer} looks up rows by number, so its input cannot be rounded or thinned out: "
+                "take {technique} out.",
+                layer=name,
+                technique=place.steps[0].technique,
+            )
+        attach_inputs(network, layer, [place])
+    with torch.inference_mode():
+        network(model.base.input.baseline)
+        for place in places.values():
+            _refuse_unless_called(place, model)
+            place.fixing = True
+        if any("layer_inputs" in step.method.needs for steps in asked.values() for step in steps):
+            network(model.base.split("calibration").inputs[:CALIBRATION_ITEMS])
+    for place in places.values():
+        if not place.rules:
+            place.fix(place.seen)
+    return MappingProxyType({name: place.rules for name, place in places.items()})
+
+
+def _refuse_unless_called(place: _Place, model: Model) -> None:
+    if place.calls == 0:
+        raise Refused(
+            "{model} does not call {layer} as a layer, so nothing can be done to its input: "
+            "take {technique} out.",
+            model=model.subject.title,
+            layer=place.name,
+            technique=place.steps[0].technique,
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,22 @@ from torch import Tensor, nn
 
 from compress_core.coded import read_stored, stored_shape
 from compress_core.errors import Refused, shortened
+from compress_core.inputs import rule_from_json
 from compress_core.model import Model, signed
 from compress_core.store import write_whole
-from compress_core.subject.layers import Layer, factors_from, small_layers, write_factors, write_matrix
-from compress_core.subject.skeleton import skeleton_of
+from compress_core.subject.layers import (
+    Layer,
+    attach_inputs,
+    factors_from,
+    find_layers,
+    read_bias,
+    small_layers,
+    with_bias,
+    write_factors,
+    write_matrix,
+    write_state,
+)
+from compress_core.subject.structure import Structure
 from compress_core.subject.subject import Subject
 
 
@@ -67,7 +79,7 @@ def read_container(path: Path, subject: Subject) -> nn.Module:
             model=shortened(form.get("model")),
         )
     try:
-        return _rebuilt(subject, form["layers"], tensors)
+        return _rebuilt(subject, form, tensors)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):
         raise _damaged(path) from None
 
@@ -92,22 +104,46 @@ def _damaged(path: Path) -> Refused:
     return Refused("{path} is no file of ours or is damaged: write it again with apply.", path=path)
 
 
-def _rebuilt(subject: Subject, forms: dict[str, dict[str, Any]], tensors: dict[str, Tensor]) -> nn.Module:
-    network = skeleton_of(subject.network)
+def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The network in the order in which a model builds it: structure, rest, weights, rules for inputs."""
+    structure = Structure.from_json(form["structure"]) if "structure" in form else Structure()
+    network = structure.built(subject.network)
+    layers, forms = find_layers(network)[0], form["layers"]
     coded: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+    new = _biases_not_there(network, layers)
     for name, tensor in tensors.items():
         stem, _, part = name.rpartition(":")
         if stem in forms and "." not in part:
             coded[stem][part] = tensor
+        elif name in new:
+            _refuse_unless_like(new[name], tensor)
+            write_state(network, name, tensor)
         else:
             _put(network, name, tensor)
-    for layer in subject.layers:
+    for layer in layers:
         if layer.name in forms:
             _refuse_other_shape(forms[layer.name], stored_shape(layer.kernel_shape))
             write_matrix(network, layer, read_stored(coded[layer.name], forms[layer.name]))
         elif f"{layer.name}.0" in forms:
             write_factors(network, layer, factors_from(layer, *_pair(layer, forms, coded)))
+    by_name = {layer.name: layer for layer in layers}
+    for name, rules in form.get("inputs", {}).items():
+        attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
     return network
+
+
+def _biases_not_there(network: nn.Module, layers: Iterable[Layer]) -> dict[str, Tensor]:
+    """The biases that a correction may have given to layers that had none, by name."""
+    found: dict[str, Tensor] = {}
+    for layer in layers:
+        if layer.kind != "embedding" and read_bias(network, layer) is None:
+            found |= with_bias(network, layer, torch.zeros(layer.rows))
+    return found
+
+
+def _refuse_unless_like(known: Tensor, tensor: Tensor) -> None:
+    if known.shape != tensor.shape or known.dtype != tensor.dtype:
+        raise ValueError(tensor.shape)
 
 
 def _pair(
@@ -131,8 +167,7 @@ def _put(network: nn.Module, name: str, tensor: Tensor) -> None:
     """Put a stored tensor under its name; the file holds what is tied once, so its twins get it too."""
     owner, _, last = name.rpartition(".")
     old = getattr(network.get_submodule(owner), last)
-    if old.shape != tensor.shape or old.dtype != tensor.dtype:
-        raise ValueError(name)
+    _refuse_unless_like(old, tensor)
     parameter = nn.Parameter(tensor, requires_grad=False)
     for module in network.modules():
         for twin in [

@@ -20,18 +20,15 @@ from compress_core.subject.layers.factors import factors_from, small_layers, sma
 from compress_core.subject.layers.find import find_layers
 from compress_core.subject.layers.kinds import Layer, Place, Untouched
 from compress_core.subject.layers.macs import count_macs
-from compress_core.subject.layers.norms import (
-    NormState,
-    batch_norms,
-    fold_away,
-    read_bias,
-    read_norm,
-    write_bias,
-)
+from compress_core.subject.layers.norms import NormState, batch_norms, fold_away, read_norm
 from compress_core.subject.layers.places import (
     attach_inputs,
+    module_of,
+    read_bias,
     read_kernel,
     read_matrix,
+    with_bias,
+    write_bias,
     write_matrix,
     write_state,
 )
@@ -54,6 +51,7 @@ __all__ = [
     "is_convolution",
     "is_opaque",
     "is_producer",
+    "module_of",
     "mute_inputs",
     "open_attention",
     "read_bias",
@@ -64,6 +62,7 @@ __all__ = [
     "small_layers",
     "small_matrices",
     "width_of",
+    "with_bias",
     "write_bias",
     "write_factors",
     "write_matrix",

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compress_core.subject.layers.kinds import Layer
-from compress_core.subject.layers.places import frozen, replace_module, write_state
+from compress_core.subject.layers.places import frozen, replace_module
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,3 @@ def fold_away(skeleton: nn.Module, layer: str, norm: str) -> None:
     if getattr(module, "bias", None) is None:
         module.bias = frozen(torch.zeros(behind.num_features))
     replace_module(skeleton, behind, nn.Identity())
-
-
-def read_bias(network: nn.Module, layer: Layer) -> Tensor | None:
-    """The bias of a layer [out], None where it has none."""
-    bias: Tensor | None = getattr(network.get_submodule(layer.module), "bias", None)
-    return None if bias is None else bias.detach()
-
-
-def write_bias(skeleton: nn.Module, layer: Layer, bias: Tensor) -> None:
-    """Put a bias [out] into a skeleton, one that was not there before included."""
-    write_state(skeleton, f"{layer.module}.bias", bias)

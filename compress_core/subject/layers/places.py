@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-from compress_core.inputs import InputRule
 from compress_core.subject.attention import PlainAttention
 from compress_core.subject.layers.kinds import PROJECTIONS, Layer, Place, kernel_view
 
@@ -80,19 +80,25 @@ def write_state(skeleton: nn.Module, name: str, values: Tensor) -> None:
         setattr(module, last, frozen(values))
 
 
-def attach_inputs(skeleton: nn.Module, layer: Layer, rules: Sequence[InputRule]) -> None:
+def attach_inputs(skeleton: nn.Module, layer: Layer, rules: Sequence[Callable[[Tensor], Tensor]]) -> None:
     """Let a layer's input pass through rules first; a projection of attention becomes a layer for it."""
-    module = _module_of(skeleton, layer)
+    module = module_of(skeleton, layer)
     for rule in rules:
-        module.register_forward_pre_hook(_before(rule))
+        module.register_forward_pre_hook(_before(rule), with_kwargs=True)
 
 
-def _before(rule: InputRule) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
-    return lambda _module, inputs: (rule(inputs[0]), *inputs[1:])
+def _before(rule: Callable[[Tensor], Tensor]) -> Callable[..., tuple[Any, Any]]:
+    def apply(_module: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> tuple[Any, Any]:
+        if given:
+            return (rule(given[0]), *given[1:]), named
+        first = next(iter(named))
+        return given, named | {first: rule(named[first])}
+
+    return apply
 
 
-def _module_of(skeleton: nn.Module, layer: Layer) -> nn.Module:
-    """The module that computes a layer alone."""
+def module_of(skeleton: nn.Module, layer: Layer) -> nn.Module:
+    """The module that computes a layer alone; a projection of attention becomes one in this skeleton."""
     owner, _, last = layer.name.rpartition(".")
     above = skeleton.get_submodule(owner)
     if isinstance(above, nn.MultiheadAttention):
@@ -100,3 +106,39 @@ def _module_of(skeleton: nn.Module, layer: Layer) -> nn.Module:
         replace_module(skeleton, above, plain)
         above = plain
     return above.get_submodule(last)
+
+
+def bias_place(network: nn.Module, layer: Layer) -> Place:
+    """Where a layer's bias lies or would lie; projections of attention have theirs in one vector."""
+    owner, _, last = layer.name.rpartition(".")
+    if last in PROJECTIONS and isinstance(network.get_submodule(owner), nn.MultiheadAttention):
+        start = PROJECTIONS.index(last) * layer.rows
+        return Place(owner, "in_proj_bias", (start, start + layer.rows))
+    return Place(layer.module, "bias")
+
+
+def read_bias(network: nn.Module, layer: Layer) -> Tensor | None:
+    """The bias of a layer [out], None where it has none."""
+    place = bias_place(network, layer)
+    bias: Tensor | None = getattr(network.get_submodule(place.module), place.parameter, None)
+    if bias is None:
+        return None
+    return bias.detach() if place.rows is None else bias.detach()[slice(*place.rows)]
+
+
+def write_bias(skeleton: nn.Module, layer: Layer, bias: Tensor) -> None:
+    """Put a bias [out] into a skeleton, one that was not there before included."""
+    for name, whole in with_bias(skeleton, layer, bias).items():
+        write_state(skeleton, name, whole)
+
+
+def with_bias(network: nn.Module, layer: Layer, bias: Tensor) -> dict[str, Tensor]:
+    """The state, by name, that gives a layer another bias [out]; the network stays as it is."""
+    place = bias_place(network, layer)
+    name = ".".join(filter(None, (place.module, place.parameter)))
+    if place.rows is None:
+        return {name: bias}
+    before: Tensor | None = getattr(network.get_submodule(place.module), place.parameter)
+    whole = bias.new_zeros(len(PROJECTIONS) * layer.rows) if before is None else before.detach().clone()
+    whole[slice(*place.rows)] = bias
+    return {name: whole}

@@ -96,7 +96,7 @@ def supplied(
 
 
 def answer(
-    method: Technique, weight: Tensor, kept: Tensor | None = None, name: str = "layer", **knobs: object
+    method: Technique, weight: Tensor, /, kept: Tensor | None = None, name: str = "layer", **knobs: object
 ) -> object:
     """What a technique answers for checked knobs."""
     values = method.validated(knobs)
@@ -107,7 +107,7 @@ def answer(
 
 
 def coded(
-    method: Technique, weight: Tensor, kept: Tensor | None = None, name: str = "layer", **knobs: object
+    method: Technique, weight: Tensor, /, kept: Tensor | None = None, name: str = "layer", **knobs: object
 ) -> tuple[Coded, ...]:
     """The weights that a technique leaves, as they would be stored, none if it is about something else."""
     mask = None if kept is None else Chosen(kept)
@@ -125,7 +125,7 @@ def coded(
     return ()  # an answer that is no weight, see `numbers`
 
 
-def numbers(method: Technique, weight: Tensor, **knobs: object) -> Tensor:
+def numbers(method: Technique, weight: Tensor, /, **knobs: object) -> Tensor:
     """All that an answer which is no weight makes of one, in a row."""
     made = answer(method, weight, **knobs)
     if isinstance(made, StaticGrid | DynamicGrid | KeepAbove | KeepLargest):

@@ -26,8 +26,8 @@ def activation_threshold(
 ) -> KeepAbove:
     """Set the small values of a layer's input to zero, so that the weights they meet are not needed.
 
-    layer_inputs: what arrives at the layer on calibration items, any shape; the threshold is the largest
-    that leaves this share of them. Other items may keep more or fewer.
+    layer_inputs: what arrives at the layer on calibration items while every weight is as it ships, any
+    shape; the threshold is the largest that leaves this share of them. Other items may keep more or fewer.
 
     Liu et al. 2024, Training-Free Activation Sparsity in Large Language Models, arXiv:2408.14690.
     """

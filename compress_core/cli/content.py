@@ -30,6 +30,8 @@ def numbers_without_items(case: Case) -> Mapping[str, Number]:
 
 def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
     """What was evaluated, every number of it, and a row for each layer."""
+    from compress_core.measure.cautions import cautions
+
     items = len(case.split) if case.subject.splits else 0
     recipe = case.model.recipe
     return {
@@ -40,6 +42,7 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
         "data": None if case.chosen.items is None else str(case.chosen.items),
         "n": items,
         "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
+        "cautions": list(cautions(case.model)),
         **{name: number.as_json() for name, number in numbers.items()},
         "layers": layer_rows(case),
     }
@@ -79,6 +82,8 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
 
 def headline(case: Case) -> str:
     """Which model, items and recipe the numbers are about, and broken weights."""
+    from compress_core.measure.cautions import cautions
+
     splits = case.subject.splits
     if not splits:
         measured_on = "no items"
@@ -91,4 +96,5 @@ def headline(case: Case) -> str:
         f"\n{name} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()
     )
-    return f"{case.subject.title}, {changed}; {measured_on}.{broken}\n"
+    careful = "".join(f"\nCaution: {sentence}" for sentence in cautions(case.model))
+    return f"{case.subject.title}, {changed}; {measured_on}.{broken}{careful}\n"

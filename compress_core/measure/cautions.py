@@ -1,0 +1,89 @@
+"""What a recipe does that its maker may not want: said in sentences, not refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from compress_core.errors import Refused
+from compress_core.model import Edited, Model
+from compress_core.patterns import LayerShape, largest_n_of_m
+from compress_core.subject.layers import Layer, read_matrix
+from compress_core.texts import Phrase
+
+PATTERNS = ((1, 4), (2, 4), (4, 8))  # those that hardware or libraries know
+
+
+def cautions(model: Model) -> tuple[Phrase, ...]:
+    """What of an earlier step a later one undoes, and where a step makes a layer larger or slower."""
+    return (*_patterns_lost(model), *_ragged_patterns(model), *_larger_factors(model))
+
+
+def holds_pattern(matrix: Tensor, layer: Layer, n: int, m: int) -> bool:
+    """Whether of every m neighbouring inputs at most n weights are nonzero, and some are zero.
+
+    matrix [out, in * k].
+    """
+    try:
+        kept = largest_n_of_m(matrix.abs(), LayerShape(layer.name, layer.kernel_shape, layer.groups), n, m)
+    except Refused:
+        return False
+    return bool((matrix == 0).any()) and not bool(matrix[~kept].any())
+
+
+def _patterns_lost(model: Model) -> Iterator[Phrase]:
+    """Removing input channels shifts the others: what was a pattern of neighbours is one no longer."""
+    entered = {cut.module for cut in model.base.structure.cuts if cut.side == "in"}
+    for layer in model.subject.layers:
+        small = model.base.by_name.get(layer.name)
+        if layer.name not in entered or small is None:
+            continue
+        before = read_matrix(model.subject.network, layer)
+        after = read_matrix(model.base.network, small)
+        for n, m in PATTERNS:
+            if holds_pattern(before, layer, n, m) and not holds_pattern(after, small, n, m):
+                yield Phrase(
+                    "{layer} came with a pattern {n}:{m}, which the removed channels destroy: cut in "
+                    "multiples of {m} neighbours, or prune it with pattern {n}:{m} again.",
+                    layer=layer.name,
+                    n=n,
+                    m=m,
+                )
+                break
+
+
+def _ragged_patterns(model: Model) -> Iterator[Phrase]:
+    for name, steps in model.recipe.layers:
+        small = model.base.by_name.get(name)
+        pattern = next((str(getattr(s.knobs, "pattern", "")) for s in steps), "")
+        m = int(pattern.partition(":")[2]) if ":" in pattern else 0
+        if small is not None and m and small.kernel_shape[1] % m:
+            yield Phrase(
+                "{layer} has {inputs} input channels, which is no multiple of {m}: hardware for {pattern} "
+                "needs one, so keep multiples of {m} channels in its group.",
+                layer=name,
+                inputs=small.kernel_shape[1],
+                m=m,
+                pattern=pattern,
+            )
+
+
+def _larger_factors(model: Model) -> Iterator[Phrase]:
+    for name, edited in model.edited.items():
+        if edited.is_factored:
+            weights = sum(part.weights for part, _ in edited.parts)
+            if weights >= edited.layer.weights or _is_slower(edited):
+                yield Phrase(
+                    "The factors of {layer} hold {weights:,} weights and take {macs:,} MACs, where the "
+                    "layer has {whole:,} and {before:,}: choose a smaller rank, or leave it whole.",
+                    layer=name,
+                    weights=weights,
+                    macs=edited.macs or 0,
+                    whole=edited.layer.weights,
+                    before=edited.layer.macs or 0,
+                )
+
+
+def _is_slower(edited: Edited) -> bool:
+    return edited.macs is not None and edited.layer.macs is not None and edited.macs > edited.layer.macs

@@ -1,0 +1,66 @@
+"""What a recipe undoes or makes worse is said, and nothing is said where all is well."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from compress_core.apply import compress
+from compress_core.measure.cautions import cautions, holds_pattern
+from compress_core.recipe import read_recipe
+from compress_core.store import Store
+from compress_core.subject.layers import read_matrix
+from compress_core.subject.subject import Subject
+from tests.subjects import Mlp, seeded, tiny_subject
+
+
+@pytest.fixture(scope="module")
+def two_of_four() -> Subject:
+    """Three linear layers, the second of which came with a 2:4 pattern."""
+    network = seeded(Mlp())
+    with torch.no_grad():
+        network.fc2.weight[:, 2:6] = 0
+        network.fc1.weight[2:5] /= 100  # these go first, and the others move up
+    return tiny_subject(network, (6,))
+
+
+def said(subject: Subject, text: str) -> tuple[str, ...]:
+    return cautions(compress(subject, read_recipe(text), Store()))
+
+
+def test_a_pattern_that_a_layer_came_with_is_known(two_of_four):
+    layer, dense = two_of_four.layer("fc2"), two_of_four.layer("fc1")
+    assert holds_pattern(read_matrix(two_of_four.network, layer), layer, 2, 4)
+    assert not holds_pattern(read_matrix(two_of_four.network, dense), dense, 2, 4)
+
+
+def test_removed_channels_that_destroy_a_pattern_are_warned_of(two_of_four):
+    found = said(two_of_four, "groups: [{match: fc1, steps: [{technique: magnitude, share_removed: 0.375}]}]")
+    assert [
+        text for text in found if text.startswith("fc2 came with a pattern 2:4, which the removed channels")
+    ]
+
+
+def test_a_pattern_on_channels_that_are_no_multiple_is_warned_of(two_of_four):
+    steps = "[{match: fc3, steps: [{technique: magnitude, pattern: '2:4'}]}]"
+    (found,) = said(two_of_four, f"layers: {steps}")
+    assert found.startswith("fc3 has 7 input channels, which is no multiple of 4")
+
+
+@pytest.mark.parametrize(("rank", "count"), [(3, 0), (7, 1)])
+def test_a_rank_that_makes_a_layer_larger_is_warned_of(two_of_four, rank, count):
+    found = said(
+        two_of_four, f"layers: [{{match: fc1, steps: [{{technique: low_rank, rank: {min(rank, 6)}}}]}}]"
+    )
+    assert len(found) == count
+    assert all(text.startswith("The factors of fc1 hold") for text in found)
+
+
+def test_nothing_is_said_of_an_ordinary_recipe(two_of_four):
+    assert said(two_of_four, "layers: [{match: '*', steps: [magnitude, uniform]}]") == ()
+
+
+def test_a_single_layer_network_is_no_exception():
+    subject = tiny_subject(seeded(nn.Sequential(nn.Linear(6, 3))), (6,))
+    assert said(subject, "{}") == ()

@@ -264,6 +264,31 @@ def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str) -> 
     assert found["accuracy"]["value"] is not None
 
 
+@pytest.mark.parametrize("name", names_of(Stage.INPUTS))
+def test_every_technique_for_inputs_is_a_step_of_the_command_line(name: str) -> None:
+    found = in_json("evaluate", "tabular", "--step", "fc1: uniform", "--step", f"fc1: {name}")
+    rule = found["recipe"]["layers"][0]
+    assert [rule["steps"], rule["inputs"]] == [[{"technique": "uniform"}], [Setting.of(name).as_json()]]
+    assert found["accuracy"]["value"] is not None
+
+
+@pytest.mark.parametrize("name", names_of(Stage.PREPARE, Stage.CORRECT))
+def test_every_technique_for_the_whole_network_is_a_step_of_the_command_line(name: str) -> None:
+    section = techniques()[name].stage.name.lower()
+    prepare = ("--step", "prepare: fold_batch_norm") if name == "cross_layer_equalization" else ()
+    found = in_json(
+        "evaluate", "resnet", "--step", "*: uniform bits=3", *prepare, "--step", f"{section}: {name}"
+    )
+    assert found["recipe"][section][-1] == Setting.of(name).as_json()
+    assert found["accuracy"]["value"] is not None
+
+
+def test_what_was_typed_for_the_whole_network_stands_once_beside_the_file(folder: Path) -> None:
+    (folder / "whole.yaml").write_text("correct: [bias_correction]\nlayers: [{match: fc1, steps: [uniform]}]")
+    found = in_json("evaluate", "tabular", "whole.yaml", "--step", "correct: bias_correction")
+    assert found["recipe"]["correct"] == [{"technique": "bias_correction"}]
+
+
 def test_a_criterion_with_a_share_to_remove_speaks_of_a_group() -> None:
     found = in_json("evaluate", "tabular", "--step", "fc1: magnitude share_removed=0.25")
     assert found["recipe"]["groups"][0]["steps"] == [{"technique": "magnitude", "share_removed": 0.25}]
@@ -459,6 +484,8 @@ def test_help_and_models_never_load_torch() -> None:
         (("evaluate", "tabular", "--step", "fc1: magnitude sparsity=NaN"), "sparsity"),
         (("evaluate", "tabular", "--step", "fc1: uniform", "--step", "fc1: magnitude"), "swap them"),
         (("evaluate", "tabular", "--step", "fc1: low_rank rank=99"), "rank 99"),
+        (("evaluate", "tabular", "--step", "fc1: bias_correction"), "write 'correct: bias_correction'"),
+        (("evaluate", "tabular", "--step", "prepare: fold_batch_norm"), "No batch norm of"),
         (("evaluate", "tabular", "--split", "train"), "has no train items"),
         (("evaluate", "tabular", "--data", "table.npz", "--split", "test"), "has no test items"),
         (("evaluate", "tabular", "--data", "nowhere.npz"), "nowhere.npz cannot be read"),

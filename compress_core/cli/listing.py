@@ -79,8 +79,8 @@ def techniques(as_json: JsonOption = False) -> None:
     if as_json:
         show.print_json([_technique(method) for method in found])
         return
-    rows = [[t.name, t.stage.name.lower(), _knobs_in_words(t), t.summary] for t in found]
-    show.print_table(("technique", "stage", "knobs and defaults", "what it does"), rows)
+    rows = [[t.name, t.stage.name.lower(), str(t.kind), _knobs_in_words(t), t.summary] for t in found]
+    show.print_table(("technique", "stage", "kind", "knobs and defaults", "what it does"), rows)
 
 
 def _knobs_in_words(method: Technique) -> str:

@@ -188,6 +188,8 @@ def read_recipe_of(chosen: Chosen) -> Recipe:
         return typed
     read = read_recipe(_recipe_text(chosen.recipe))
     both = {f.name: getattr(typed, f.name) + getattr(read, f.name) for f in fields(read)}
+    for whole in ("prepare", "correct"):  # a technique stands there once: as it was typed
+        both[whole] = tuple({step.technique: step for step in reversed(both[whole])}.values())[::-1]
     return replace(read, **both)
 
 
@@ -200,12 +202,24 @@ def _sections(steps: Iterable[str]) -> dict[str, object]:
         match, setting = _parse_step(step)
         section = _section_of(setting)
         if section in whole:
+            _refuse_unless_whole(section, match, setting)
             whole[section].append(setting)
             continue
         rules, key = (groups, "steps") if section == "groups" else (layers, section)
         rule = rules.setdefault(match, {"match": match})
         rule[key] = [*typing.cast("list[object]", rule.get(key, [])), setting]
     return {**whole, "groups": list(groups.values()), "layers": list(layers.values())}
+
+
+def _refuse_unless_whole(section: str, match: str, setting: Mapping[str, object]) -> None:
+    """What speaks of the whole network is not written as if it were about one layer."""
+    if match not in {section, "*"}:
+        raise Refused(
+            "{technique} is about the whole network, not about {match}: write '{section}: {technique}'.",
+            technique=setting["technique"],
+            match=match,
+            section=section,
+        )
 
 
 def _section_of(setting: Mapping[str, object]) -> str:

@@ -24,7 +24,7 @@ from compress_core.recipe import Recipe, Rule, Setting
 from compress_core.store import Store
 from compress_core.subject.samples import load_sample
 from compress_core.subject.subject import Subject
-from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject
+from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject, with_calibration
 
 SUBJECT = everything_subject()
 STORE = Store()
@@ -240,3 +240,86 @@ def test_a_file_that_does_not_read_back_is_not_called_written(
     monkeypatch.setattr(container, "container_bytes", lambda _: container_bytes(other))
     with pytest.raises(Refused, match="does not hold the evaluated values"):
         write_container(MODEL, tmp_path / "file.safetensors")
+
+
+# --- what a file says beside weights --------------------------------------------------------------------
+
+
+BIASED = (Setting.of("bias_correction"),)
+ROUNDED = (Setting.of("uniform", bits=4), Setting.of("static_range", bits=6))
+WHOLE: dict[str, tuple[str, Recipe]] = {
+    "folded": (
+        "resnet",
+        Recipe((Rule("*", ROUNDED),), prepare=(Setting.of("fold_batch_norm"),), correct=BIASED),
+    ),
+    "folded alone": ("resnet", Recipe(prepare=(Setting.of("fold_batch_norm"),))),
+    "equalized": (
+        "lenet300",
+        Recipe((Rule("fc2", ROUNDED),), prepare=(Setting.of("cross_layer_equalization"),)),
+    ),
+    "restated": (
+        "resnet",
+        Recipe((Rule("*", ROUNDED),), correct=(*BIASED, Setting.of("reestimate_batch_norm"))),
+    ),
+    "cut": (
+        "resnet",
+        Recipe(
+            (Rule("*", ROUNDED),),
+            groups=(Rule("layer2.conv1", (Setting.of_group("magnitude", share_removed=0.5),)),),
+            prepare=(Setting.of("fold_batch_norm"),),
+            correct=BIASED,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_structure_rules_and_corrections_read_back_to_the_evaluated_network(
+    tmp_path: Path, kind: str
+) -> None:
+    name, recipe = WHOLE[kind]
+    model = compress(load_sample(name), recipe, STORE)
+    path = tmp_path / "whole.safetensors"
+    assert_file_is_the_model(model, path)
+    inputs = model.subject.split("validation").inputs[:40]
+    assert torch.equal(read_container(path, _blank(model.subject))(inputs), model.network()(inputs))
+
+
+@pytest.mark.parametrize("steps", [ROUNDED, (Setting.of("low_rank", rank=1), Setting.of("top_k"))])
+@pytest.mark.parametrize("match", ["cross.*", "attention.out_proj", "block.*", "depth", "line", "*_proj"])
+def test_rules_and_new_biases_of_every_kind_of_layer_read_back(
+    tmp_path: Path, match: str, steps: tuple[Setting, ...]
+) -> None:
+    subject = with_calibration(SUBJECT)
+    model = compress(subject, Recipe((Rule(match, steps),), correct=BIASED), STORE)
+    path = tmp_path / "rules.safetensors"
+    assert_file_is_the_model(model, path)
+    inputs = subject.split("calibration").inputs
+    assert torch.equal(read_container(path, subject)(inputs), model.network()(inputs))
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"inputs": {"fc9": []}}, "damaged"),
+        ({"inputs": {"fc1": 5}}, "damaged"),
+        ({"inputs": []}, "damaged"),
+        ({"inputs": {"fc1": [{"kind": "other"}]}}, "a rule for inputs that this release does not know"),
+        ({"structure": {}}, "in a way that this release does not know"),
+        ({"structure": {"folded": [["fc1", "fc2"]], "rescaled": [], "cuts": [], "dropped": []}}, "damaged"),
+        ({"structure": {"folded": [["fc9", "fc8"]], "rescaled": [], "cuts": [], "dropped": []}}, "damaged"),
+    ],
+)
+def test_a_form_with_a_structure_or_rules_that_are_none_is_refused(
+    tmp_path: Path, changes: dict[str, object], match: str
+) -> None:
+    assert_refused(_with_form(**changes), tmp_path, match=match)
+
+
+def test_a_new_bias_of_another_length_is_refused(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(6, 5, bias=False), nn.Linear(5, 3))
+    subject = with_calibration(tiny_subject(network, (6,)))
+    model = compress(subject, Recipe((Rule("0", ROUNDED),), correct=BIASED), Store())
+    stored = model.stored() | {"0.bias": torch.zeros(6)}
+    content = save(stored, {"slimscope": signed(model.form, container._checksum(model.form, stored))})
+    assert_refused(content, tmp_path, subject)

@@ -80,6 +80,8 @@ def read_container(path: Path, subject: Subject) -> nn.Module:
         )
     try:
         return _rebuilt(subject, form, tensors)
+    except Refused:
+        raise
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):
         raise _damaged(path) from None
 

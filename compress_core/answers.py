@@ -44,17 +44,29 @@ class Quantised:
 
 @dataclass(frozen=True)
 class Factored:
-    """Two smaller layers in place of one: kernel ~ second @ first, for each group of channels.
+    """Smaller layers in the place of one, the first of them first, each in as many groups as the layer.
 
-    first [groups, rank, in * k], second [groups, out / groups, rank].
+    kernels, each [out, in / groups, *k]; an axis of the layer's kernel belongs to one of them, and the
+    others have size 1 along it.
     """
 
-    first: Tensor
-    second: Tensor
+    kernels: tuple[Tensor, ...]
 
     @property
     def rank(self) -> int:
-        return int(self.first.shape[1])
+        """Channels in each group at the narrowest place between two of them."""
+        return min(int(kernel.shape[1]) for kernel in self.kernels[1:])
+
+    @property
+    def nbytes(self) -> int:
+        return sum(kernel.nbytes for kernel in self.kernels)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How many layers a factorizer leaves; stands in its signature: Annotated[Factored, Parts(2)]."""
+
+    count: int
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ This is the only place that counts bits. A file (deliver/container.py) holds exa
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -257,3 +257,12 @@ def unpack(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
 def stored_shape(shape: torch.Size) -> tuple[int, int]:
     """[out, in, *k] -> [out, in * k], the form in which every weight is coded."""
     return shape[0], math.prod(shape[1:])
+
+
+def kernel_shape(stored: Sequence[int], kernel: Sequence[int]) -> torch.Size:
+    """The reverse of `stored_shape`, for a kernel [*k]; raises ValueError where it does not fit."""
+    rows, columns = stored
+    positions = math.prod(kernel)
+    if positions < 1 or columns % positions:
+        raise ValueError(stored)
+    return torch.Size([rows, columns // positions, *kernel])

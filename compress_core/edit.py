@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from compress_core.recipe import Resolved, Setting, resolve
@@ -19,15 +19,15 @@ def step_of(recipe: Resolved, layer: str, stage: Stage) -> Setting | None:
 def with_step(recipe: Resolved, layers: Iterable[str], stage: Stage, setting: Setting | None) -> Resolved:
     """The recipe with one stage of some layers replaced; None takes the step out.
 
-    A factored layer's later steps are set for both of its small layers.
+    A factored layer's later steps are set for all of its small layers.
     """
     steps = {name: list(settings) for name, settings in recipe.layers}
     for layer in layers:
         if stage is Stage.FACTOR:
             _set_factor(steps, layer, setting)
         elif _is_factored(steps, layer):
-            for index in (0, 1):
-                _set(steps, f"{layer}.{index}", stage, setting)
+            for name in _parts(steps, layer):
+                _set(steps, name, stage, setting)
         else:
             _set(steps, layer, stage, setting)
     changed = tuple((name, tuple(settings)) for name, settings in steps.items() if settings)
@@ -41,8 +41,13 @@ def in_order(recipe: Resolved, names: Sequence[str]) -> Resolved:
 
 def without_layers(recipe: Resolved, layers: Iterable[str]) -> Resolved:
     """The recipe with every step of some layers taken out."""
-    gone = {name for layer in layers for name in (layer, f"{layer}.0", f"{layer}.1")}
+    gone = {name for layer in layers for name in (layer, *parts_of(recipe, layer))}
     return replace(recipe, layers=tuple((name, steps) for name, steps in recipe.layers if name not in gone))
+
+
+def parts_of(recipe: Resolved, layer: str) -> tuple[str, ...]:
+    """The names of the small layers that the recipe leaves in the place of one; none where it is whole."""
+    return _parts(recipe.by_layer, layer)
 
 
 def _is_factored(steps: dict[str, list[Setting]], layer: str) -> bool:
@@ -55,17 +60,27 @@ def _set(steps: dict[str, list[Setting]], name: str, stage: Stage, setting: Sett
     steps[name] = sorted(others + chosen, key=lambda s: s.stage)
 
 
+def _parts(steps: Mapping[str, Sequence[Setting]], layer: str) -> tuple[str, ...]:
+    """The names of a layer's small layers; none where it is not factored."""
+    return tuple(f"{layer}.{i}" for s in steps.get(layer, ()) for i in range(_small(s)))
+
+
+def _small(setting: Setting) -> int:
+    return setting.method.parts if setting.stage is Stage.FACTOR else 0
+
+
 def _set_factor(steps: dict[str, list[Setting]], layer: str, setting: Setting | None) -> None:
-    if setting is None and _is_factored(steps, layer):
-        steps[layer] = [*steps.pop(f"{layer}.0", []), *_inputs_in(steps[layer])]
-        steps.pop(f"{layer}.1", None)
-    elif setting is not None and _is_factored(steps, layer):
-        steps[layer] = [setting, *_inputs_in(steps[layer])]
-    elif setting is not None:
-        later = [s for s in steps.get(layer, []) if s.stage is not Stage.INPUTS]
-        steps[layer] = [setting, *_inputs_in(steps.get(layer, []))]
-        for index in (0, 1):
-            steps[f"{layer}.{index}"] = list(later)
+    """Small layers keep their later steps, new ones get those of the first or of the layer itself."""
+    inputs = _inputs_in(steps.get(layer, []))
+    before = {name: steps.pop(name, []) for name in _parts(steps, layer)}
+    whole = [s for s in steps.get(layer, []) if s.stage not in {Stage.FACTOR, Stage.INPUTS}]
+    later = next(iter(before.values()), whole)
+    if setting is None:
+        steps[layer] = [*later, *inputs]
+        return
+    steps[layer] = [setting, *inputs]
+    for name in _parts(steps, layer):
+        steps[name] = list(before.get(name, later))
 
 
 def _inputs_in(settings: Iterable[Setting]) -> list[Setting]:

@@ -24,9 +24,8 @@ from compress_core.subject.layers import (
     Layer,
     Place,
     attach_inputs,
-    factors_from,
+    multiplied_out,
     read_matrix,
-    small_layers,
     write_factors,
     write_matrix,
     write_state,
@@ -39,34 +38,35 @@ Entries = dict[str, tuple[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class Edited:
-    """A layer's new form: one coded weight, or two where it was factored."""
+    """A layer's new form: one coded weight, or one for each of the small layers where it was factored."""
 
     layer: Layer
     coded: tuple[Coded, ...]
+    small: tuple[Layer, ...] = ()
 
     @property
     def is_factored(self) -> bool:
-        return len(self.coded) == 2
+        return bool(self.small)
 
-    @cached_property
+    @property
     def parts(self) -> tuple[tuple[Layer, Coded], ...]:
-        """The layers that ship with their weights: itself, or its two factors."""
-        if not self.is_factored:
-            return ((self.layer, self.coded[0]),)
-        rank = self.coded[0].weight.shape[0] // self.layer.groups
-        if self.layer.kind == "embedding":
-            rank = self.coded[0].weight.shape[1]
-        return tuple(zip(small_layers(self.layer, rank), self.coded, strict=True))
+        """The layers that ship with their weights: itself, or its small layers in order."""
+        return tuple(zip(self.small or (self.layer,), self.coded, strict=True))
+
+    @property
+    def rank(self) -> int | None:
+        """Channels in each group at the narrowest place between two small layers; None if not factored."""
+        return min((part.kernel_shape[1] for part in self.small[1:]), default=None)
+
+    @property
+    def kernels(self) -> tuple[Tensor, ...]:
+        """The decoded kernels of the layers that ship, new tensors."""
+        return tuple(coded.values.view(part.kernel_shape) for part, coded in self.parts)
 
     @property
     def values(self) -> Tensor:
-        """The weight that the layer now applies [out, in * k]; factors are multiplied out."""
-        if not self.is_factored:
-            return self.coded[0].values
-        factors = factors_from(self.layer, *(c.values for c in self.coded))
-        if self.layer.kind == "embedding":
-            return factors.second[0] @ factors.first[0]
-        return (factors.second @ factors.first).flatten(0, 1)
+        """The weight that the layer now applies [out, in * k]; small layers are multiplied out."""
+        return multiplied_out(self.layer, self.kernels) if self.is_factored else self.coded[0].values
 
     @property
     def bits(self) -> Bits:
@@ -131,8 +131,7 @@ class Model:
                 write_state(skeleton, name, tensor)
             for edited in self.edited.values():
                 if edited.is_factored:
-                    values = (c.values for c in edited.coded)
-                    write_factors(skeleton, edited.layer, factors_from(edited.layer, *values))
+                    write_factors(skeleton, edited.layer, edited.kernels)
                 else:
                     write_matrix(skeleton, edited.layer, edited.coded[0].values)
             for name, rules in self.inputs.items():
@@ -194,6 +193,9 @@ class Model:
     def form(self) -> str:
         """What a reader must know beside the tensors, as JSON."""
         layers = {name: coded.form() for name, coded in self._coded_in_file}
+        for part in (part for edited in self.edited.values() for part in edited.small):
+            if len(part.kernel_shape) > 2:  # a matrix does not tell which axes belong to a part
+                layers[part.name]["kernel"] = list(part.kernel_shape[2:])
         form: dict[str, Any] = {"version": 1, "model": self.subject.name, "digest": self.subject.digest}
         form["layers"] = layers
         if self.base.structure:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -462,7 +462,7 @@ def _first_match(recipe: Recipe, name: str) -> Rule | None:
 
 def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str, tuple[Setting, ...]]]:
     small = []
-    for index in (0, 1):
+    for index in range(factoring.steps[0].method.parts):
         own = next((r for r in recipe.layers if r.matches(f"{name}.{index}") and not r.matches(name)), None)
         steps = _without_inputs(factoring.steps[1:]) if own is None else own.steps
         if any(s.stage is Stage.FACTOR for s in steps):
@@ -486,14 +486,30 @@ def _check_every_rule_speaks(recipe: Recipe, names: Sequence[str], small: Sequen
         if any(rule.matches(name) for name in (*names, *small)):
             continue
         stem, _, index = rule.match.rpartition(".")
-        if stem in names and index in {"0", "1"}:
-            raise Refused(
-                "{match} is a part of {stem}, which this recipe does not factor: add low_rank to {stem}.",
-                match=rule.match,
-                stem=stem,
-            )
+        if stem in names and index.isdecimal():
+            _refuse_part(recipe, stem, rule.match)
         raise Refused(
             "No layer matches {match!r}; the layers are {names}: correct the name.",
             match=rule.match,
             names=", ".join(names[:12]) + (", ..." if len(names) > 12 else ""),
         )
+
+
+def _refuse_part(recipe: Recipe, stem: str, match: str) -> NoReturn:
+    """A rule for a part of a layer that is not factored, or not into so many parts."""
+    rule = _first_match(recipe, stem)
+    factoring = next((s for s in (rule.steps if rule else ()) if s.stage is Stage.FACTOR), None)
+    if factoring is None:
+        raise Refused(
+            "{match} is a part of {stem}, which this recipe does not factor: add low_rank to {stem}.",
+            match=match,
+            stem=stem,
+        )
+    raise Refused(
+        "{match} is no part of {stem}, which {technique} replaces by {parts} layers, counted from 0: "
+        "correct the number.",
+        match=match,
+        stem=stem,
+        technique=factoring.technique,
+        parts=factoring.method.parts,
+    )

@@ -108,6 +108,7 @@ class Technique:
     knobs: type[Knobs]
     group_knobs: type[Knobs] | None
     answer: type
+    parts: int
     summary: str
     details: str
     source: str
@@ -208,14 +209,24 @@ def _declared(function: Callable[..., Any]) -> Technique:
     }
     needs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
     summary, details, source = _told(inspect.getdoc(function) or "")
-    answer = hints["return"]
+    answer, parts = _answer(hints["return"])
     of_groups = answer in {ChannelScores, Dropped}
     base = Selection if answer is Scores else GroupSelection if answer is ChannelScores else Strict
     knobs = create_model(function.__name__, __base__=base, **fields)  # type: ignore[call-overload]
     group_knobs = knobs if of_groups else None
     if answer is Scores:
         group_knobs = create_model(function.__name__, __base__=GroupSelection, **fields)  # type: ignore[call-overload]
-    return Technique(function.__name__, function, needs, knobs, group_knobs, answer, summary, details, source)
+    return Technique(
+        function.__name__, function, needs, knobs, group_knobs, answer, parts, summary, details, source
+    )
+
+
+def _answer(annotation: Any) -> tuple[type, int]:
+    """What a technique answers, and how many layers that leaves in the place of one."""
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return annotation, 1
+    answer, parts = typing.get_args(annotation)
+    return answer, parts.count
 
 
 def _told(doc: str) -> tuple[str, str, str]:

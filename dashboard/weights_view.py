@@ -11,7 +11,7 @@ import streamlit as st
 
 from compress_core.apply import derive
 from compress_core.measure.weights import LayerWeights
-from compress_core.model import Model
+from compress_core.model import Edited, Model
 from dashboard import engine, state
 from dashboard.figures.drawn import Drawn, clicked
 from dashboard.figures.reduce import Window, binned, shared_edges
@@ -145,6 +145,12 @@ def _spectrum(weights: LayerWeights, model: Model, *, dark: bool) -> Drawn:
     values = vectors.values.double().square().mean(dim=0).sqrt().numpy()
     edited = model.edited.get(layer.name)
     rank = None
-    if edited is not None and edited.is_factored:
-        rank = edited.parts[1][0].kernel_shape[1]
+    if edited is not None and edited.is_factored and _by_singular_values(edited):
+        rank = edited.rank
     return spectrum(layer.name, values, rank=rank, break_even=layer.break_even_rank or None, dark=dark)
+
+
+def _by_singular_values(edited: Edited) -> bool:
+    """Whether the layer's own singular values were truncated: the first part has its whole kernel."""
+    whole = edited.layer.kernel_shape
+    return len(edited.small) == 2 and edited.small[0].kernel_shape[2:] == whole[2:]

@@ -69,6 +69,12 @@ OF_ROWS: dict[str, Callable[[Tensor], object]] = {
 """What the engine would measure of a layer, made of a weight: as nasty as that."""
 
 
+def kernel_of(weight: Tensor) -> Tensor:
+    """A weight [out, in] as the kernel of a convolution, 2 x 2 where that fits."""
+    positions = (2, 2) if weight.shape[1] % 4 == 0 else (1, 1)
+    return weight.view(weight.shape[0], -1, *positions)
+
+
 def supplied(
     method: Technique, weight: Tensor, kept: Tensor, seed: int = 0, name: str = "layer"
 ) -> list[object]:
@@ -77,7 +83,7 @@ def supplied(
     def supply(need: str) -> object:
         given = {
             "weight": weight,
-            "kernel": weight,
+            "kernel": kernel_of(weight),
             "kept": kept,
             "groups": 1,
             "rows": weight,
@@ -119,7 +125,7 @@ def coded(
         case Quantised() as quantised:
             return (Coded(weight, mask, quantised),)
         case Factored() as factors:
-            return Coded(factors.first[0].contiguous()), Coded(factors.second[0].contiguous())
+            return tuple(Coded(kernel.flatten(1)) for kernel in factors.kernels)
         case ChannelScores() as of_rows:
             return (Coded(weight, rows_chosen(of_rows, weight, method.validated(knobs))),)
     return ()  # an answer that is no weight, see `numbers`

@@ -16,6 +16,7 @@ from compress_core.apply import compress, derive, generator_for, run
 from compress_core.apply.supply import Part, Standing
 from compress_core.errors import Refused
 from compress_core.measure.cost import costs, layer_costs, layer_frame
+from compress_core.measure.factor_cost import factor_warnings
 from compress_core.measure.weights import channel_sparsity, layer_weights
 from compress_core.model import Model
 from compress_core.recipe import Recipe, Rule, Setting, read_recipe, resolve
@@ -211,7 +212,7 @@ def test_a_network_that_insists_on_its_layer_says_that_it_cannot_be_factored() -
             return super().forward(x)
 
     subject = tiny_subject(seeded(Strict()), (6,))
-    with pytest.raises(Refused, match="does not run with two layers in place of one"):
+    with pytest.raises(Refused, match="does not run with smaller layers in place of one"):
         compress(subject, rules(fc1=Setting.of("low_rank", rank=2)), Store())
 
 
@@ -222,7 +223,7 @@ def test_a_weight_that_is_read_by_hand_is_pruned_but_not_factored() -> None:
 
     subject = tiny_subject(seeded(ByHand()), (6,))
     compress(subject, rules(fc1=MAGNITUDE), Store()).network()
-    with pytest.raises(Refused, match="does not run with two layers in place of one"):
+    with pytest.raises(Refused, match="does not run with smaller layers in place of one"):
         compress(subject, rules(fc1=Setting.of("low_rank", rank=2)), Store())
 
 
@@ -260,6 +261,41 @@ def test_the_factored_network_computes_what_the_products_of_its_factors_compute(
         whole = skeleton_of(everything.network)
         write_matrix(whole, layer, model.values(layer.name))
         torch.testing.assert_close(model.network()(inputs), whole(inputs), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "technique"),
+    [
+        *((name, "tucker") for name in ("line", "up", "plane", "depth", "room")),
+        *((name, "spatial") for name in ("plane", "depth")),
+    ],
+)
+def test_small_convolutions_compute_what_their_product_computes(
+    everything: Subject, name: str, technique: str
+) -> None:
+    recipe = Recipe((Rule(name, (Setting.of(technique, energy=0.7), *STEPS["quantized"])),))
+    model = compress(everything, recipe, Store())
+    edited = model.edited[name]
+    assert [part.name for part in edited.small] == [f"{name}.{i}" for i in range(len(edited.coded))]
+    assert all(coded.quantised is not None for coded in edited.coded)
+    whole, inputs = skeleton_of(everything.network), everything.split("validation").inputs
+    write_matrix(whole, edited.layer, model.values(name))
+    torch.testing.assert_close(model.network()(inputs), whole(inputs), atol=1e-4, rtol=1e-3)
+
+
+def test_a_rank_that_makes_a_layer_bigger_or_slower_is_warned_of_and_not_refused() -> None:
+    subject = tiny_subject(seeded(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.Flatten())), (3, 9, 9))
+
+    def said(step: Setting) -> list[str]:
+        return [str(text) for text in factor_warnings(compress(subject, rules(any=step), Store()))]
+
+    assert said(Setting.of("low_rank", rank=5)) == []
+    (both,) = said(Setting.of("low_rank", rank=7))
+    assert "245 weights instead of 216 and 3,920 multiplications for an item instead of 3,456:" in both
+    assert said(Setting.of("tucker", rank_in=3, rank_out=4)) == []
+    assert said(Setting.of("tucker", rank_in=3, rank_out=5)) == [
+        "Rank 3 costs 0 3,529 multiplications for an item instead of 3,456: choose a smaller one."
+    ]
 
 
 def test_a_rule_speaks_for_one_small_layer() -> None:

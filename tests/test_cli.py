@@ -24,7 +24,7 @@ from compress_core.recipe import Setting, read_recipe
 from compress_core.store import Store
 from compress_core.subject.cards import cards
 from compress_core.subject.samples import load_sample
-from compress_core.technique import LAYER_STAGES, Stage, techniques
+from compress_core.technique import LAYER_STAGES, Stage, technique_named, techniques
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -251,9 +251,18 @@ def names_of(*stages: Stage) -> list[str]:
 
 @pytest.mark.parametrize("name", names_of(*LAYER_STAGES))
 def test_every_technique_for_layers_is_a_step_of_the_command_line(name: str) -> None:
-    found = in_json("evaluate", "tabular", "--step", f"fc1: {name}")
+    has_factors = technique_named(name).stage is Stage.FACTOR
+    model, layer = ("lenet5", "conv2") if has_factors else ("tabular", "fc1")
+    found = in_json("evaluate", model, "--step", f"{layer}: {name}")
     assert found["recipe"]["layers"][0]["steps"] == [Setting.of(name).as_json()]
     assert found["accuracy"]["value"] is not None
+
+
+def test_a_rank_that_does_not_pay_is_warned_of() -> None:
+    assert in_json("evaluate", "tabular", "--step", "fc1: low_rank rank=2")["cautions"] == []
+    (warning,) = in_json("evaluate", "tabular", "--step", "fc1: low_rank energy=1")["cautions"]
+    assert re.match(r"Rank \d+ costs fc1 [\d,]+ weights instead of [\d,]+ and [\d,]+ multi", warning)
+    assert warning in run("evaluate", "tabular", "--step", "fc1: low_rank energy=1").stdout
 
 
 @pytest.mark.parametrize("name", names_of(Stage.GROUPS))

@@ -29,6 +29,8 @@ from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject,
 SUBJECT = everything_subject()
 STORE = Store()
 FACTORS = st.sampled_from([None, Setting.of("low_rank", rank=1), Setting.of("low_rank", energy=0.7)])
+TUCKER = [Setting.of("tucker", energy=0.8), Setting.of("tucker", rank_in=1, sweeps=1)]
+SPATIAL = [Setting.of("spatial", rank=2), Setting.of("spatial", choose="bytes")]
 PRUNERS = st.sampled_from(
     [
         None,
@@ -53,13 +55,18 @@ QUANTIZERS = st.sampled_from(
 )
 
 
+def _factors(name: str) -> st.SearchStrategy[Setting | None]:
+    axes = len(SUBJECT.by_name[name].kernel_shape)
+    return FACTORS | st.sampled_from([None] + (TUCKER if axes > 2 else []) + (SPATIAL if axes == 4 else []))
+
+
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     """Steps for some layers of every kind, and sometimes for all the others."""
     names = draw(st.lists(st.sampled_from(list(SUBJECT.by_name)), unique=True, max_size=5))
     chosen = []
     for name in [*names, *draw(st.sampled_from([[], ["*"]]))]:
-        factor = draw(FACTORS) if name != "*" and len(SUBJECT.by_name[name].places) == 1 else None
+        factor = draw(_factors(name)) if name != "*" and len(SUBJECT.by_name[name].places) == 1 else None
         steps = (factor, draw(PRUNERS), draw(QUANTIZERS))
         chosen.append(Rule(name, tuple(s for s in steps if s is not None)))
     every = {rule.match for rule in chosen}
@@ -93,6 +100,14 @@ def test_any_recipe_gives_a_file_of_the_said_length_that_reads_back_equal(
     assert_file_is_the_model(model, path)
     inputs = SUBJECT.split("validation").inputs
     assert torch.equal(read_container(path, SUBJECT)(inputs), model.network()(inputs))
+
+
+@pytest.mark.parametrize("name", ["line", "up", "plane", "depth", "room"])
+def test_a_convolution_in_three_layers_reads_back_equal(tmp_path: Path, name: str) -> None:
+    steps = (Setting.of("tucker", energy=0.9), Setting.of("magnitude", sparsity=0.3), Setting.of("uniform"))
+    model = compress(SUBJECT, Recipe((Rule(name, steps),)), STORE)
+    assert len(model.edited[name].small) == 3
+    assert_file_is_the_model(model, tmp_path / "three.safetensors")
 
 
 @pytest.mark.parametrize("name", list(SUBJECT.by_name))

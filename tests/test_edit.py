@@ -52,6 +52,15 @@ def test_another_rank_keeps_the_steps_of_the_small_layers() -> None:
     assert changed.by_layer["b.0"] == (PRUNE,)
 
 
+def test_another_factorizer_leaves_as_many_small_layers_as_it_makes() -> None:
+    in_three = with_step(START, ["b"], Stage.FACTOR, Setting.of("tucker"))
+    assert [name for name, _ in in_order(in_three, NAMES).layers] == ["a", "b", "b.0", "b.1", "b.2"]
+    assert in_three.by_layer["b.2"] == (PRUNE,)
+    assert with_step(in_three, ["b"], Stage.PRUNE, OTHER).by_layer["b.2"] == (OTHER,)
+    assert in_order(with_step(in_three, ["b"], Stage.FACTOR, RANK), NAMES) == START
+    assert without_layers(in_three, ["b"]) == without_layers(START, ["b"])
+
+
 def test_a_step_of_a_factored_layer_is_set_for_both_small_layers() -> None:
     changed = with_step(START, ["b"], Stage.QUANTIZE, BITS)
     assert changed.by_layer["b.0"] == changed.by_layer["b.1"] == (PRUNE, BITS)

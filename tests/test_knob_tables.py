@@ -159,3 +159,21 @@ def test_a_row_of_the_rank_table_is_what_factoring_gives(layer: str) -> None:
             _squares(edited.values - weight) / _squares(weight), abs=1e-6
         )
         assert (None if table.macs is None else table.macs[row]) == edited.macs
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_rank_table_of_another_factorizer_is_its_own(groups: int) -> None:
+    network = seeded(nn.Sequential(nn.Conv2d(4, 6, (3, 2), stride=2, groups=groups)))
+    subject, store = tiny_subject(network, (4, 7, 6)), Store()
+    table = rank_table(subject, "0", store, "spatial")
+    weight = compress(subject, Recipe(), store).values("0")
+    assert table.rank[-1] == min(6 // groups * 2, 4 // groups * 3)
+    assert table.break_even == max(
+        [0, *(int(r) for r, w in zip(table.rank, table.weights, strict=True) if w < len(weight.view(-1)))]
+    )
+    for row, rank in enumerate(table.rank):
+        edited = compress(subject, rules(any=Setting.of("spatial", rank=int(rank))), store).edited["0"]
+        assert (table.bytes[row] * 8, table.macs[row]) == (edited.bits.total, edited.macs)
+        assert table.error[row] == pytest.approx(
+            _squares(edited.values - weight) / _squares(weight), abs=1e-6
+        )

@@ -15,23 +15,28 @@ from torch.utils.flop_counter import FlopCounterMode
 from compress_core.apply import compress
 from compress_core.errors import Refused
 from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.statistics.mode_vectors import mode_vectors
 from compress_core.statistics.singular_vectors import singular_vectors
+from compress_core.statistics.spatial_vectors import spatial_vectors
 from compress_core.store import Store
 from compress_core.subject.attention import PlainAttention
 from compress_core.subject.layers import (
     Layer,
+    axes_of,
     count_macs,
-    factors_from,
     find_layers,
+    multiplied_out,
     read_kernel,
     read_matrix,
+    shipped,
     small_layers,
-    small_matrices,
     write_factors,
     write_matrix,
 )
 from compress_core.subject.skeleton import digest_of, skeleton_of
 from compress_core.techniques.low_rank import low_rank
+from compress_core.techniques.spatial import spatial
+from compress_core.techniques.tucker import tucker
 from tests.subjects import Everything, everything_subject, seeded
 
 Make = Callable[[], nn.Module]
@@ -84,20 +89,36 @@ def _only_layer(network: nn.Module) -> Layer:
     return layer
 
 
-def _factored(network: nn.Module, layer: Layer, rank: int) -> nn.Module:
-    matrix = read_matrix(network, layer)
-    factors = low_rank(matrix, singular_vectors(matrix, layer.groups), rank=rank)
+def _kernels(
+    network: nn.Module, layer: Layer, rank: int | None, technique: str = "low_rank"
+) -> tuple[Tensor, ...]:
+    """The kernels of the small layers at a rank; None: at the highest."""
+    kernel, groups = read_kernel(network, layer), layer.groups
+    match technique:
+        case "low_rank":
+            highest = layer.highest_rank
+            factors = low_rank(kernel, singular_vectors(kernel.flatten(1), groups), rank=rank or highest)
+        case "spatial":
+            vectors = spatial_vectors(kernel, groups)
+            factors = spatial(kernel, vectors, rank=rank or vectors.values.shape[1])
+        case _:
+            ranks = {"rank_in": rank or kernel.shape[1], "rank_out": rank or kernel.shape[0] // groups}
+            factors = tucker(kernel, mode_vectors(kernel, groups), **ranks)
+    return shipped(layer, factors)
+
+
+def _small(network: nn.Module, layer: Layer, rank: int) -> tuple[Layer, ...]:
+    return small_layers(layer, [kernel.shape for kernel in _kernels(network, layer, rank)])
+
+
+def _factored(network: nn.Module, layer: Layer, rank: int | None, technique: str = "low_rank") -> nn.Module:
     skeleton = skeleton_of(network)
-    write_factors(skeleton, layer, factors)
+    write_factors(skeleton, layer, _kernels(network, layer, rank, technique))
     return skeleton
 
 
-def _with_product(network: nn.Module, layer: Layer, rank: int) -> nn.Module:
-    matrix = read_matrix(network, layer)
-    factors = low_rank(matrix, singular_vectors(matrix, layer.groups), rank=rank)
-    product = (factors.second.double() @ factors.first.double()).flatten(0, 1)
-    if layer.kind == "embedding":
-        product = factors.second[0] @ factors.first[0]
+def _with_product(network: nn.Module, layer: Layer, rank: int, technique: str = "low_rank") -> nn.Module:
+    product = multiplied_out(layer, [k.double() for k in _kernels(network, layer, rank, technique)])
     skeleton = skeleton_of(network)
     write_matrix(skeleton, layer, product.float())
     return skeleton
@@ -143,22 +164,28 @@ def test_the_second_axis_of_the_kernel_is_the_input_channel(kind: str) -> None:
     torch.testing.assert_close(skeleton(inputs), network(silent))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_full_rank_factors_compute_the_same_function(kind: str) -> None:
+FACTORED = [(kind, "low_rank") for kind in KINDS]
+FACTORED += [(kind, "tucker") for kind in KINDS if "linear" not in kind]
+FACTORED += [(kind, "spatial") for kind in KINDS if len(_only_layer(_network(kind)).kernel_shape) == 4]
+
+
+@pytest.mark.parametrize(("kind", "technique"), FACTORED)
+def test_full_rank_factors_compute_the_same_function(kind: str, technique: str) -> None:
     network, inputs = _network(kind), _inputs(kind)
     layer = _only_layer(network)
     torch.testing.assert_close(
-        _factored(network, layer, layer.highest_rank)(inputs), network(inputs), atol=1e-5, rtol=1e-5
+        _factored(network, layer, None, technique)(inputs), network(inputs), atol=1e-5, rtol=1e-5
     )
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if "depthwise" not in k])
-def test_low_rank_factors_compute_what_their_product_computes(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "technique"), [f for f in FACTORED if "depthwise" not in f[0]])
+def test_factors_compute_what_their_product_computes(kind: str, technique: str) -> None:
     network, inputs = _network(kind), _inputs(kind)
     layer = _only_layer(network)
-    rank = layer.highest_rank - 1
-    small = _factored(network, layer, rank)(inputs)
-    torch.testing.assert_close(small, _with_product(network, layer, rank)(inputs), atol=1e-5, rtol=1e-5)
+    rank = layer.highest_rank - 1 if technique == "low_rank" else 1
+    small = _factored(network, layer, rank, technique)(inputs)
+    product = _with_product(network, layer, rank, technique)(inputs)
+    torch.testing.assert_close(small, product, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(small, network(inputs), atol=1e-3)
 
 
@@ -178,34 +205,44 @@ def test_macs_are_half_the_operations_that_torch_counts(kind: str) -> None:
     assert 2 * layer.macs == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_macs_of_the_factors_equal_those_of_the_factored_network(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "technique"), FACTORED)
+def test_costs_of_the_factors_equal_those_of_the_factored_network(kind: str, technique: str) -> None:
     network, inputs = _network(kind), _inputs(kind)[:1]
     (layer,) = count_macs(network, find_layers(network)[0], inputs)
-    factored = _factored(network, layer, layer.highest_rank)
+    factored = _factored(network, layer, None, technique)
     counted = count_macs(factored, find_layers(factored)[0], inputs)
-    small = small_layers(layer, layer.highest_rank)
-    assert [s.macs for s in small] == [c.macs for c in counted]
-    assert [s.name for s in small] == [c.name for c in counted]
-    assert [s.kernel_shape for s in small] == [c.kernel_shape for c in counted]
+    small = small_layers(layer, [k.shape for k in _kernels(network, layer, None, technique)])
+    for one, other in zip(small, counted, strict=True):
+        for said in ("name", "macs", "positions", "extents", "kernel_shape", "groups", "transposed"):
+            assert getattr(one, said) == getattr(other, said), said
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_small_matrices_and_factors_are_each_others_reverse(kind: str) -> None:
-    network = _network(kind)
-    layer = _only_layer(network)
-    matrix = read_matrix(network, layer)
-    factors = low_rank(matrix, singular_vectors(matrix, layer.groups), rank=1)
-    again = factors_from(layer, *small_matrices(layer, factors))
-    assert torch.equal(again.first, factors.first)
-    assert torch.equal(again.second, factors.second)
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(2, 3, 1, 1)],
+        [(2, 3, 1, 1), (4, 2, 1, 1)],
+        [(2, 3, 3, 3), (4, 2, 3, 3)],
+        [(2, 3, 3, 3), (4, 3, 1, 1)],
+        [(2, 2, 3, 3), (4, 2, 1, 1)],
+        [(2, 3, 3, 3), (5, 2, 1, 1)],
+        [(2, 3, 3), (4, 2, 1)],
+    ],
+)
+def test_kernels_that_are_no_chain_in_the_place_of_a_layer_are_told(shapes: list[tuple[int, ...]]) -> None:
+    layer = _only_layer(nn.Sequential(nn.Conv2d(3, 4, 3)))
+    assert axes_of(layer, [torch.Size(s) for s in [(2, 3, 3, 1), (4, 2, 1, 3)]]) == ((0,), (1,))
+    with pytest.raises(ValueError, match="Size"):
+        axes_of(layer, [torch.Size(s) for s in shapes])
 
 
 def test_below_the_break_even_rank_factors_are_smaller_and_above_not() -> None:
     for kind in KINDS:
-        layer = _only_layer(_network(kind))
-        sizes = [sum(s.weights for s in small_layers(layer, r)) for r in range(1, layer.highest_rank + 1)]
-        assert [r for r, size in enumerate(sizes, 1) if size < layer.weights] == list(
+        network = _network(kind)
+        layer = _only_layer(network)
+        ranks = range(1, layer.highest_rank + 1)
+        sizes = [sum(k.numel() for k in _kernels(network, layer, rank)) for rank in ranks]
+        assert [r for r, size in zip(ranks, sizes, strict=True) if size < layer.weights] == list(
             range(1, min(layer.break_even_rank, layer.highest_rank) + 1)
         )
 
@@ -237,7 +274,7 @@ def test_an_embedding_is_factored_into_a_table_and_a_linear(padding: int | None)
     low = _factored(network, layer, 2)
     torch.testing.assert_close(low(TOKENS), _with_product(network, layer, 2)(TOKENS), atol=1e-4, rtol=1e-4)
     counted = count_macs(low, find_layers(low)[0], TOKENS)[:2]
-    assert [c.macs for c in counted] == [s.macs for s in small_layers(layer, 2)] == [0, 5 * 2 * 4]
+    assert [c.macs for c in counted] == [s.macs for s in _small(network, layer, 2)] == [0, 5 * 2 * 4]
 
 
 class Tied(nn.Module):
@@ -476,10 +513,8 @@ def test_projections_are_edited_beside_a_factored_one_in_either_order(kind: str)
     network = nn.ModuleDict({"a": _attention(kind)})
     layers = find_layers(network)[0]
     for first, second in itertools.permutations(layers, 2):
-        matrix = read_matrix(network, first)
-        factors = low_rank(matrix, singular_vectors(matrix, 1), rank=first.highest_rank)
         halves = [skeleton_of(network), skeleton_of(network)]
-        write_factors(halves[0], first, factors)
+        write_factors(halves[0], first, _kernels(network, first, None))
         for half in halves:
             write_matrix(half, second, read_matrix(network, second) * 0.5)
         got, expected = (half["a"](*_triple(kind))[0] for half in halves)
@@ -516,8 +551,7 @@ def test_every_layer_of_a_transformer_encoder_can_be_factored(
     assert {u.kind for u in left} == {"LayerNorm"}
     skeleton = skeleton_of(network)
     for each in layers:
-        matrix = read_matrix(network, each)
-        write_factors(skeleton, each, low_rank(matrix, singular_vectors(matrix, 1), rank=each.highest_rank))
+        write_factors(skeleton, each, _kernels(network, each, None))
     with torch.no_grad():
         expected = network["e"](inputs, src_key_padding_mask=mask)
         got = skeleton["e"](inputs, src_key_padding_mask=mask)

@@ -83,6 +83,9 @@ ERRORS = {
     rules("{match: fc1.0, steps: [uniform]}"): (
         "fc1.0 is a part of fc1, which this recipe does not factor: add low_rank to fc1."
     ),
+    rules("{match: fc1, steps: [low_rank]}", "{match: fc1.2, steps: [magnitude]}"): (
+        "fc1.2 is no part of fc1, which low_rank replaces by 2 layers, counted from 0: correct the number."
+    ),
     rules("{match: fc1, steps: [low_rank]}", "{match: fc1.0, steps: [low_rank]}"): (
         "fc1.0 is already a factor of fc1 and cannot be factored again: "
         "remove that step or narrow the rule fc1.0."

@@ -19,11 +19,14 @@ from compress_core.answers import Factored, Quantised
 from compress_core.apply import generator_for
 from compress_core.coded import Coded, read_stored
 from compress_core.errors import Refused
+from compress_core.factoring import composed
 from compress_core.group_selection import GroupSelection, choose_units
 from compress_core.levels import Table
 from compress_core.patterns import LayerShape
 from compress_core.select import Selection, select
+from compress_core.statistics.mode_vectors import mode_vectors
 from compress_core.statistics.singular_vectors import singular_vectors
+from compress_core.statistics.spatial_vectors import spatial_vectors
 from compress_core.technique import Stage, Technique, techniques
 from compress_core.techniques.batch_norm_scale import batch_norm_scale
 from compress_core.techniques.geometric_median import geometric_median
@@ -39,6 +42,7 @@ NASTY = nasty_weights()
 QUANTIZERS = [name for name, method in ALL.items() if method.answer is Quantised]
 BY_BITS = [name for name in QUANTIZERS if "bits" in ALL[name].own_knobs]
 SCALED = [name for name in QUANTIZERS if "scale_per" in ALL[name].own_knobs]
+FACTORIZERS = [name for name, method in ALL.items() if method.answer is Factored]
 OF_OTHERS = [n for n, method in ALL.items() if method.stage in {Stage.PREPARE, Stage.INPUTS, Stage.CORRECT}]
 CRITERIA = [name for name, method in ALL.items() if method.is_criterion]
 
@@ -67,12 +71,19 @@ def assert_same(one: object, two: object) -> None:
     match one:
         case Tensor():
             assert torch.equal(one, two)
+        case tuple():
+            assert_same_tensors(one, two)
         case _ if dataclasses.is_dataclass(one):
             assert type(one) is type(two)
             for field, value in vars(one).items():
                 assert_same(value, vars(two)[field])
         case _:
             assert one == two
+
+
+def assert_same_tensors(ones: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> None:
+    assert len(ones) == len(others)
+    assert all(torch.equal(one, other) for one, other in zip(ones, others, strict=True))
 
 
 # Every technique --------------------------------------------------------------------------------------------
@@ -588,8 +599,8 @@ def test_the_fast_way_to_the_nearest_level_is_exact(bits, case):
 # Low rank ---------------------------------------------------------------------------------------------------
 
 
-def product(factors: Factored) -> Tensor:
-    return (factors.second @ factors.first).flatten(0, 1)
+def product(factors: Factored, groups: int = 1) -> Tensor:
+    return composed(factors.kernels, groups).flatten(1)
 
 
 @pytest.mark.parametrize("shape", [(30, 20), (20, 30), (25, 25), (1, 9), (9, 1)])
@@ -632,10 +643,9 @@ def test_singular_values_equal_those_of_torch():
 def test_groups_are_factored_each_by_itself():
     weight = drawn(12, 10)
     whole = low_rank(weight, singular_vectors(weight, 3), rank=2)
-    assert whole.first.shape == (3, 2, 10)
-    assert whole.second.shape == (3, 4, 2)
+    assert [kernel.shape for kernel in whole.kernels] == [(6, 10), (12, 2)]
     alone = [product(low_rank(part, singular_vectors(part, 1), rank=2)) for part in weight.split(4)]
-    assert torch.allclose(product(whole), torch.cat(alone), atol=1e-5)
+    assert torch.allclose(product(whole, 3), torch.cat(alone), atol=1e-5)
 
 
 @pytest.mark.parametrize("energy", [0.001, 0.5, 0.9, 0.999, 1.0])
@@ -657,6 +667,155 @@ def test_a_rank_above_the_highest_is_refused():
         Refused, match="A weight of 5 x 7 has rank 5 at most, but rank 6 was asked for: choose"
     ):
         answer(ALL["low_rank"], drawn(5, 7), rank=6)
+
+
+@pytest.mark.parametrize("name", FACTORIZERS)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.75, 1.0])
+def test_bytes_pick_the_highest_rank_that_fits(name, share):
+    kernel = drawn(16, 12 * 9).view(16, 12, 3, 3)
+    factors = factored(name, kernel, choose="bytes", share_of_bytes=share)
+    assert sum(k.numel() for k in factors.kernels) <= share * kernel.numel()
+    assert relative_error(kernel, factors) >= 0
+    if name != "tucker":
+        higher = factored(name, kernel, rank=factors.rank + 1)
+        assert sum(k.numel() for k in higher.kernels) > share * kernel.numel()
+
+
+@pytest.mark.parametrize("name", FACTORIZERS)
+def test_break_even_is_the_last_rank_that_makes_the_layer_smaller(name):
+    kernel = drawn(16, 12 * 9).view(16, 12, 3, 3)
+    factors = factored(name, kernel, choose="break_even")
+    assert sum(k.numel() for k in factors.kernels) < kernel.numel()
+    more = [{"rank": factors.rank + 1}]
+    if name == "tucker":
+        narrow, wide = factors.kernels[1].shape[1], factors.kernels[1].shape[0]
+        more = [{"rank_in": min(12, narrow + 1), "rank_out": wide}]
+        more += [{"rank_in": narrow, "rank_out": min(16, wide + 1)}]
+    sizes = [sum(k.numel() for k in factored(name, kernel, **ranks).kernels) for ranks in more]
+    assert max(sizes) >= kernel.numel()
+
+
+@pytest.mark.parametrize("name", FACTORIZERS)
+@pytest.mark.parametrize("energy", [0.5, 0.9, 0.99, 1.0])
+def test_factors_keep_at_least_the_energy(name, energy):
+    kernel = drawn(10, 8 * 9).view(10, 8, 3, 3)
+    assert relative_error(kernel, factored(name, kernel, energy=energy)) <= 1 - energy + 1e-6
+
+
+# Tucker and spatial -----------------------------------------------------------------------------------------
+
+
+def factored(name: str, kernel: Tensor, groups: int = 1, **knobs: object) -> Factored:
+    method = ALL[name]
+    vectors = {
+        "low_rank": lambda: singular_vectors(kernel.flatten(1), groups),
+        "spatial": lambda: spatial_vectors(kernel, groups),
+        "tucker": lambda: mode_vectors(kernel, groups),
+    }
+    return method.function(kernel, vectors[name](), **dict(method.validated(knobs)))
+
+
+def relative_error(kernel: Tensor, factors: Factored, groups: int = 1) -> float:
+    lost = composed([k.double() for k in factors.kernels], groups) - kernel
+    return float(lost.square().sum() / kernel.double().square().sum())
+
+
+def discarded(matrix: Tensor, rank: int) -> float:
+    """Share of the squared singular values behind a rank."""
+    squared = torch.linalg.svdvals(matrix.double()).square()
+    return float(squared[rank:].sum() / squared.sum())
+
+
+@pytest.mark.parametrize("positions", [(3, 3), (5,), (2, 2, 2)])
+@pytest.mark.parametrize(("rank_in", "rank_out"), [(1, 1), (2, 6), (5, 3), (7, 9)])
+def test_tucker_errs_no_more_than_its_modes_lose_and_no_less_than_either(positions, rank_in, rank_out):
+    kernel = drawn(9, 7 * math.prod(positions), 5).view(9, 7, *positions)
+    factors = factored("tucker", kernel, rank_in=rank_in, rank_out=rank_out)
+    assert [k.shape[:2] for k in factors.kernels] == [(rank_in, 7), (rank_out, rank_in), (9, rank_out)]
+    lost = [discarded(kernel.transpose(0, 1).flatten(1), rank_in), discarded(kernel.flatten(1), rank_out)]
+    assert max(lost) - 1e-6 <= relative_error(kernel, factors) <= sum(lost) + 1e-6
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 99), st.integers(1, 3), st.integers(1, 3))
+def test_a_kernel_of_low_ranks_is_reproduced(seed, rank_in, rank_out):
+    wide, core, narrow = (
+        drawn(8, rank_out, seed),
+        drawn(rank_out, rank_in * 9, seed + 1),
+        drawn(rank_in, 6, seed),
+    )
+    kernel = composed(
+        [narrow[:, :, None, None], core.view(rank_out, rank_in, 3, 3), wide[:, :, None, None]], groups=1
+    )
+    assert relative_error(kernel, factored("tucker", kernel, rank_in=rank_in, rank_out=rank_out)) < 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sweeps_never_make_tucker_err_more(seed):
+    kernel = drawn(12, 10 * 9, seed).view(12, 10, 3, 3)
+    errors = [
+        relative_error(kernel, factored("tucker", kernel, rank_in=3, rank_out=4, sweeps=n)) for n in range(5)
+    ]
+    assert all(after <= before + 1e-9 for before, after in itertools.pairwise(errors))
+    assert errors[-1] < errors[0] * 0.999
+
+
+@pytest.mark.parametrize("rank", [1, 2, 7, 12])
+def test_spatial_errs_as_little_as_the_singular_values_allow(rank):
+    kernel = drawn(6, 4 * 3 * 2, 3).view(6, 4, 3, 2)
+    factors = factored("spatial", kernel, rank=rank)
+    assert [tuple(k.shape) for k in factors.kernels] == [(rank, 4, 3, 1), (6, rank, 1, 2)]
+    unfolded = kernel.permute(0, 3, 1, 2).reshape(12, 12)
+    assert relative_error(kernel, factors) == pytest.approx(discarded(unfolded, rank), abs=1e-7)
+
+
+@pytest.mark.parametrize("name", FACTORIZERS)
+def test_a_grouped_convolution_is_factored_group_by_group(name):
+    kernel = drawn(9, 4 * 6).view(9, 4, 3, 2)
+    knobs = {"rank_in": 2, "rank_out": 2} if name == "tucker" else {"rank": 2}
+    whole = composed(factored(name, kernel, 3, **knobs).kernels, 3)
+    alone = [composed(factored(name, part, **knobs).kernels, 1) for part in kernel.split(3)]
+    assert torch.allclose(whole, torch.cat(alone), atol=1e-5)
+
+
+def test_a_chain_of_kernels_is_the_convolution_that_it_computes():
+    kernels = [drawn(4, 6).view(4, 3, 2, 1), drawn(6, 6).view(6, 2, 1, 3), drawn(8, 3).view(8, 3, 1, 1)]
+    items = drawn(2, 6 * 25).view(2, 6, 5, 5)
+    chained = items
+    for kernel in kernels:
+        chained = nn.functional.conv2d(chained, kernel, groups=2)
+    once = nn.functional.conv2d(items, composed(kernels, 2), groups=2)
+    assert torch.allclose(chained, once, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "sentence"),
+    [
+        (
+            "tucker",
+            2,
+            "A weight without kernel positions has no channels to be taken apart from them: factor",
+        ),
+        ("spatial", 2, "A weight of 2 axes has no height and width to be taken apart: factor a two-dim"),
+        ("spatial", 3, "A weight of 3 axes has no height"),
+    ],
+)
+def test_what_is_no_convolution_of_the_right_kind_is_refused(name, axes, sentence):
+    with pytest.raises(Refused, match=sentence):
+        factored(name, torch.ones((4,) * axes))
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs", "sentence"),
+    [
+        ("tucker", {"rank_in": 9}, "A weight of 8 x 90 has rank 8 at most, but rank 9 was asked for: choose"),
+        ("tucker", {"rank_out": 11}, "A weight of 10 x 72 has rank 10 at most, but rank 11"),
+        ("spatial", {"rank": 25}, "A weight of 30 x 24 has rank 24 at most, but rank 25"),
+    ],
+)
+def test_a_rank_that_a_convolution_cannot_have_is_refused(name, knobs, sentence):
+    with pytest.raises(Refused, match=sentence):
+        factored(name, drawn(10, 72).view(10, 8, 3, 3), **knobs)
 
 
 def test_a_new_technique_is_declared_by_one_function():

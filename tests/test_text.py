@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
 from streamlit.testing.v1 import AppTest
@@ -21,8 +22,10 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from compress_core.errors import Refused
-from compress_core.subject.layers import find_layers, small_layers
+from compress_core.statistics.singular_vectors import singular_vectors
+from compress_core.subject.layers import find_layers, shipped, small_layers
 from compress_core.technique import technique_named
+from compress_core.techniques.low_rank import low_rank
 from compress_core.texts import Phrase
 from dashboard import text
 from dashboard.text import _, current_language, languages, literal, refusal, use_language
@@ -263,7 +266,10 @@ def test_what_a_knob_must_be_is_said_in_the_language_of_the_page(
 def test_kinds_of_layers_and_reasons_to_leave_one_alone_are_translated(module: nn.Module) -> None:
     layers, untouched = find_layers(nn.Sequential(module))
     said = [layer.kind for layer in layers] + [left.reason for left in untouched]
-    said += [small.kind for layer in layers for small in small_layers(layer, 1)]
+    for layer in layers:
+        kernel = torch.ones(layer.kernel_shape)
+        factors = low_rank(kernel, singular_vectors(kernel.flatten(1), layer.groups), rank=1)
+        said += [small.kind for small in small_layers(layer, [k.shape for k in shipped(layer, factors)])]
     with use_language("zh"):
         assert said
         assert not [words for words in said if not re.search("[一-鿿]", _(words))]

@@ -23,7 +23,7 @@ from compress_core.patterns import LayerShape, n_of_m
 from compress_core.recipe import Named, Recipe, Resolved, Setting, resolve
 from compress_core.select import Chosen, Kept, Ranked, Selection, rank_boxes, select
 from compress_core.store import Store, digest
-from compress_core.subject.layers import small_layers, small_matrices
+from compress_core.subject.layers import shipped, small_layers
 from compress_core.subject.subject import Subject
 from compress_core.technique import Stage
 
@@ -56,7 +56,11 @@ def _run(subject: Subject, resolved: Resolved, key: str, store: Store) -> Model:
     flat = _pruned(flat, resolved, standing)
     flat = _quantised(flat, resolved, standing)
     edited = {
-        name: Edited(base.by_name[name], tuple(flat[p.layer.name].coded for p in group))
+        name: Edited(
+            base.by_name[name],
+            tuple(flat[p.layer.name].coded for p in group),
+            tuple(p.layer for p in group if len(group) > 1),
+        )
         for name, group in parts.items()
         if len(group) > 1 or flat[name].coded.is_changed
     }
@@ -68,18 +72,19 @@ def _run(subject: Subject, resolved: Resolved, key: str, store: Store) -> Model:
 
 def _shape_key(model: Model) -> str:
     """Whether a model runs depends on which layers are factored, not on ranks or values."""
-    return digest("runs", model.base.digest, *(n for n, e in model.edited.items() if e.is_factored))
+    factored = (f"{n} {len(e.small)}" for n, e in model.edited.items() if e.is_factored)
+    return digest("runs", model.base.digest, *factored)
 
 
 def _runs(model: Model) -> bool:
-    """Whoever reads `layer.weight` by hand cannot have that layer replaced by two: raises Refused then."""
+    """Whoever reads `layer.weight` by hand cannot have that layer replaced by others: raises Refused then."""
     network = model.network()
     try:
         with torch.inference_mode():
             network(model.subject.input.baseline)
     except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
         raise Refused(
-            "{model} does not run with two layers in place of one ({reason}): "
+            "{model} does not run with smaller layers in place of one ({reason}): "
             "prune or quantize that layer instead.",
             model=model.subject.title,
             reason=str(error),
@@ -92,16 +97,14 @@ def _factored(part: Part, resolved: Resolved, standing: Standing) -> tuple[Part,
     if setting is None:
         return (part,)
     key, store = digest(part.key, canonical(setting)), standing.store
-    answer: Factored = store.get(
-        key, lambda: answer_of(setting, part, standing), lambda f: f.first.nbytes + f.second.nbytes
+    answer: Factored = store.get(key, lambda: answer_of(setting, part, standing), lambda f: f.nbytes)
+    kernels: tuple[Tensor, ...] = store.get(
+        f"{key}:kernels", lambda: shipped(part.layer, answer), lambda ks: sum(k.nbytes for k in ks)
     )
-    matrices: tuple[Tensor, Tensor] = store.get(
-        f"{key}:matrices", lambda: small_matrices(part.layer, answer), lambda m: sum(t.nbytes for t in m)
-    )
-    small = small_layers(part.layer, answer.rank)
+    small = small_layers(part.layer, [kernel.shape for kernel in kernels])
     return tuple(
-        Part(layer, Coded(matrix), digest(key, index))
-        for index, (layer, matrix) in enumerate(zip(small, matrices, strict=True))
+        Part(layer, Coded(kernel.flatten(1).contiguous()), digest(key, index))
+        for index, (layer, kernel) in enumerate(zip(small, kernels, strict=True))
     )
 
 

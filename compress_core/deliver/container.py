@@ -5,6 +5,7 @@ It decodes to exactly the values that were evaluated, and it is read back before
 
 from __future__ import annotations
 
+import itertools
 import json
 import zlib
 from collections import defaultdict
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from compress_core.coded import read_stored, stored_shape
+from compress_core.coded import kernel_shape, read_stored, stored_shape
 from compress_core.errors import Refused, shortened
 from compress_core.inputs import rule_from_json
 from compress_core.model import Model, signed
@@ -25,10 +26,9 @@ from compress_core.store import write_whole
 from compress_core.subject.layers import (
     Layer,
     attach_inputs,
-    factors_from,
+    axes_of,
     find_layers,
     read_bias,
-    small_layers,
     with_bias,
     write_factors,
     write_matrix,
@@ -127,7 +127,7 @@ def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Te
             _refuse_other_shape(forms[layer.name], stored_shape(layer.kernel_shape))
             write_matrix(network, layer, read_stored(coded[layer.name], forms[layer.name]))
         elif f"{layer.name}.0" in forms:
-            write_factors(network, layer, factors_from(layer, *_pair(layer, forms, coded)))
+            write_factors(network, layer, _kernels(layer, forms, coded))
     by_name = {layer.name: layer for layer in layers}
     for name, rules in form.get("inputs", {}).items():
         attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
@@ -148,15 +148,15 @@ def _refuse_unless_like(known: Tensor, tensor: Tensor) -> None:
         raise ValueError(tensor.shape)
 
 
-def _pair(
+def _kernels(
     layer: Layer, forms: Mapping[str, dict[str, Any]], coded: Mapping[str, dict[str, Tensor]]
-) -> tuple[Tensor, Tensor]:
-    rows, columns = forms[f"{layer.name}.0"]["shape"]
-    small = small_layers(layer, columns if layer.kind == "embedding" else rows // layer.groups)
-    for part in small:
-        _refuse_other_shape(forms[part.name], stored_shape(part.kernel_shape))
-    one, two = (read_stored(coded[part.name], forms[part.name]) for part in small)
-    return one, two
+) -> list[Tensor]:
+    """The kernels of a factored layer; nothing is allocated unless they are a chain in its place."""
+    names = list(itertools.takewhile(forms.__contains__, (f"{layer.name}.{i}" for i in itertools.count())))
+    shapes = [kernel_shape(forms[name]["shape"], forms[name].get("kernel", ())) for name in names]
+    axes_of(layer, shapes)
+    values = (read_stored(coded[name], forms[name]) for name in names)
+    return [matrix.view(shape) for matrix, shape in zip(values, shapes, strict=True)]
 
 
 def _refuse_other_shape(form: Mapping[str, Any], shape: tuple[int, int]) -> None:

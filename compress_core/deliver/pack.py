@@ -16,6 +16,7 @@ Numbers take seven bits a byte. It is read back before it is called written.
 
 from __future__ import annotations
 
+import itertools
 import json
 import zlib
 from collections import defaultdict
@@ -27,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress_core.coded import Coded, stored_shape
+from compress_core.coded import Coded
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.entries import (
@@ -47,10 +48,10 @@ from compress_core.store import write_whole
 from compress_core.subject.layers import (
     Layer,
     attach_inputs,
-    factors_from,
+    axes_of,
     find_layers,
     read_matrix,
-    small_layers,
+    shapes_in_file,
     write_factors,
 )
 from compress_core.subject.skeleton import skeleton_of
@@ -231,11 +232,10 @@ def _rebuilt(subject: Subject, packed: Packed) -> nn.Module:
     layers, _ = find_layers(network)
     before = network.state_dict()
     for layer in layers:
-        first = f"{layer.name}.0.weight".removeprefix(".")
-        if first in packed.state and first not in before:
-            rank = _rank(layer, packed.state[first].shape)
-            empty = (torch.zeros(stored_shape(part.kernel_shape)) for part in small_layers(layer, rank))
-            write_factors(network, layer, factors_from(layer, *empty))
+        shapes = _small_shapes(layer, packed.state, before)
+        if shapes:
+            axes_of(layer, shapes)
+            write_factors(network, layer, [torch.zeros(shape) for shape in shapes])
     by_name = {layer.name: layer for layer in layers}
     for name, rules in packed.structure.get("inputs", {}).items():
         attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
@@ -243,10 +243,14 @@ def _rebuilt(subject: Subject, packed: Packed) -> nn.Module:
     return network
 
 
-def _rank(layer: Layer, shape: torch.Size) -> int:
-    """The rank of a factored layer from the shape of its first part."""
-    in_second_axis = layer.transposed or layer.kind == "embedding"
-    return int(shape[1]) if in_second_axis else int(shape[0]) // layer.groups
+def _small_shapes(
+    layer: Layer, state: Mapping[str, Tensor], before: Mapping[str, Tensor]
+) -> list[torch.Size]:
+    """The shapes of the kernels of a factored layer's parts; none where it is whole."""
+    names = (f"{layer.name}.{index}.weight".removeprefix(".") for index in itertools.count())
+    new = itertools.takewhile(lambda name: name in state and name not in before, names)
+    stored = [state[name].shape for name in new]
+    return shapes_in_file(layer, stored) if stored else []
 
 
 def _fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:

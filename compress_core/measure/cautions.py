@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from compress_core.errors import Refused
-from compress_core.model import Edited, Model
+from compress_core.measure.factor_cost import factor_warnings
+from compress_core.model import Model
 from compress_core.patterns import LayerShape, largest_n_of_m
 from compress_core.subject.layers import Layer, read_matrix
 from compress_core.texts import Phrase
@@ -17,7 +18,7 @@ PATTERNS = ((1, 4), (2, 4), (4, 8))  # those that hardware or libraries know
 
 def cautions(model: Model) -> tuple[Phrase, ...]:
     """What of an earlier step a later one undoes, and where a step makes a layer larger or slower."""
-    return (*_patterns_lost(model), *_ragged_patterns(model), *_larger_factors(model))
+    return (*_patterns_lost(model), *_ragged_patterns(model), *factor_warnings(model))
 
 
 def holds_pattern(matrix: Tensor, layer: Layer, n: int, m: int) -> bool:
@@ -67,23 +68,3 @@ def _ragged_patterns(model: Model) -> Iterator[Phrase]:
                 m=m,
                 pattern=pattern,
             )
-
-
-def _larger_factors(model: Model) -> Iterator[Phrase]:
-    for name, edited in model.edited.items():
-        if edited.is_factored:
-            weights = sum(part.weights for part, _ in edited.parts)
-            if weights >= edited.layer.weights or _is_slower(edited):
-                yield Phrase(
-                    "The factors of {layer} hold {weights:,} weights and take {macs:,} MACs, where the "
-                    "layer has {whole:,} and {before:,}: choose a smaller rank, or leave it whole.",
-                    layer=name,
-                    weights=weights,
-                    macs=edited.macs or 0,
-                    whole=edited.layer.weights,
-                    before=edited.layer.macs or 0,
-                )
-
-
-def _is_slower(edited: Edited) -> bool:
-    return edited.macs is not None and edited.layer.macs is not None and edited.macs > edited.layer.macs

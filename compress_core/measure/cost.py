@@ -49,7 +49,7 @@ def _macs(model: Model) -> Number:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer's size now and as loaded; a factored layer counts all factors, a dropped one nothing."""
+    """One layer's size now and as loaded; a factored layer counts all its parts, a dropped one nothing."""
 
     layer: Layer
     weights: int
@@ -77,10 +77,7 @@ def _layer_cost(model: Model, layer: Layer) -> LayerCost:
         return LayerCost(layer, small.weights, zeros, before, small.weights * 4, small.macs, None)
     zeros = _added(coded.zeros for coded in edited.coded)
     weights = sum(part.weights for part, _ in edited.parts)
-    rank = edited.parts[0][0].rows // layer.groups if edited.is_factored else None
-    if edited.is_factored and layer.kind == "embedding":
-        rank = edited.parts[0][0].columns
-    return LayerCost(layer, weights, zeros, before, edited.bits.total // 8, edited.macs, rank)
+    return LayerCost(layer, weights, zeros, before, edited.bits.total // 8, edited.macs, edited.rank)
 
 
 def _added(zeros: Iterable[Zeros]) -> Zeros:

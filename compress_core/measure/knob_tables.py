@@ -15,16 +15,17 @@ from torch import Tensor
 from compress_core.answers import Quantised
 from compress_core.apply import compress, derive
 from compress_core.coded import Coded
-from compress_core.edit import in_order, with_step
+from compress_core.edit import in_order, parts_of, with_step
 from compress_core.levels import Table
 from compress_core.patterns import Cut, n_of_m
 from compress_core.recipe import Resolved, Setting
 from compress_core.select import Above, Boxes, Selection, removed_boxes
+from compress_core.statistics import statistics
 from compress_core.statistics.singular_vectors import SingularVectors
 from compress_core.store import Store, digest
-from compress_core.subject.layers import Layer, small_layers
+from compress_core.subject.layers import Layer, shipped, small_layers
 from compress_core.subject.subject import Subject
-from compress_core.technique import Stage
+from compress_core.technique import Stage, Technique, technique_named
 
 Floats = NDArray[np.float64]
 
@@ -53,13 +54,17 @@ class BitsTable:
 
 @dataclass(frozen=True, eq=False)
 class RankTable:
-    """Rows for the rank knob: two factors in place of the layer."""
+    """Rows for the rank knob: small layers in place of the layer.
+
+    break_even: the largest rank at which they hold fewer weights; 0 where there is none.
+    """
 
     rank: Floats
     weights: Floats
     bytes: Floats
     macs: Floats | None
     error: Floats
+    break_even: int
 
 
 def sparsity_table(
@@ -72,8 +77,8 @@ def sparsity_table(
     weights that is lost.
     """
     own = _own(setting) | _pattern(setting)
-    places = (layer, f"{layer}.0", f"{layer}.1")
-    alone = Resolved(tuple((name, recipe.by_layer[name]) for name in places if name in recipe.by_layer))
+    places = {layer, *parts_of(recipe, layer)}
+    alone = Resolved(tuple((name, steps) for name, steps in recipe.layers if name in places))
 
     def at(sparsity: float) -> tuple[Coded, ...]:
         step = Setting.of(setting.technique, **own, sparsity=sparsity)
@@ -193,27 +198,35 @@ def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting,
     return store.get(key, make)
 
 
-def rank_table(subject: Subject, layer: str, store: Store, rows: int = 101) -> RankTable:
-    """What two factors in place of a layer would cost and lose, for about `rows` ranks.
+def rank_table(
+    subject: Subject, layer: str, store: Store, technique: str = "low_rank", rows: int = 101
+) -> RankTable:
+    """What the small layers in place of one would cost and lose, for about `rows` ranks.
 
-    error is the share of the squared weights that the factors do not reproduce.
+    technique: a factorizer with one rank. error is the share of the squared weights that is not
+    reproduced. Raises Refused where the technique cannot factor the layer.
     """
 
     def make() -> RankTable:
-        vectors: SingularVectors = derive(subject, layer, "singular_vectors", store)
-        return _rank_rows(subject.layer(layer), vectors, rows)
+        vectors: SingularVectors = derive(subject, layer, vectors_of(technique), store)
+        return _rank_rows(subject.layer(layer), technique_named(technique), vectors, rows)
 
-    key = digest("rank", subject.digest, layer, rows)
+    key = digest("rank", subject.digest, layer, technique, rows)
     return store.get(key, make, lambda table: 5 * table.rank.nbytes)
 
 
-def _rank_rows(shape: Layer, vectors: SingularVectors, rows: int) -> RankTable:
-    highest = shape.highest_rank
+def vectors_of(technique: str) -> str:
+    """The statistic whose singular values a factorizer truncates."""
+    return next(need for need in technique_named(technique).needs if need in statistics())
+
+
+def _rank_rows(layer: Layer, method: Technique, vectors: SingularVectors, rows: int) -> RankTable:
+    highest = vectors.values.shape[1]
     ranks = np.unique(np.linspace(1, highest, min(rows, highest)).round().astype(int))
-    small = [small_layers(shape, int(rank)) for rank in ranks]
-    weights = np.array([one.weights + two.weights for one, two in small], float)
-    counts = [(one.macs, two.macs) for one, two in small]
-    macs = [one + two for one, two in counts if one is not None and two is not None]
+    small = [_shapes_only(layer, method, vectors, int(rank)) for rank in ranks]
+    weights = np.array([sum(part.weights for part in parts) for parts in small], float)
+    counts = [[part.macs for part in parts] for parts in small]
+    macs = [sum(c for c in parts if c is not None) for parts in counts if None not in parts]
     lost = 1 - vectors.energy.numpy()[ranks - 1]
     return RankTable(
         ranks.astype(float),
@@ -221,4 +234,14 @@ def _rank_rows(shape: Layer, vectors: SingularVectors, rows: int) -> RankTable:
         weights * 4,
         np.array(macs, float) if len(macs) == len(ranks) else None,
         np.clip(lost, 0, 1),
+        int((layer.weights - 1) // max(1.0, weights[0] / ranks[0])),
     )
+
+
+def _shapes_only(layer: Layer, method: Technique, vectors: SingularVectors, rank: int) -> tuple[Layer, ...]:
+    """The small layers of a rank: the technique itself says them, on tensors without memory."""
+    thin = SingularVectors(*(t.to("meta") for t in (vectors.left, vectors.values, vectors.right)))
+    kernel = torch.empty(layer.kernel_shape, device="meta")
+    supplied = [kernel if need == "kernel" else thin for need in method.needs]
+    kernels = shipped(layer, method.function(*supplied, rank=rank))
+    return small_layers(layer, [part.shape for part in kernels])

@@ -31,6 +31,13 @@ class SingularVectors:
         kept = relative.square().sum(dim=0).cumsum(0)
         return kept / kept[-1] if kept[-1] > 0 else torch.ones_like(kept)
 
+    def halves(self, rank: int) -> tuple[Tensor, Tensor]:
+        """first [groups, rank, in * k], second [groups, out / groups, rank]: second @ first is nearest."""
+        root = self.values[:, :rank].sqrt().float()
+        first = self.right[:, :, :rank].mT * root.unsqueeze(2)
+        second = self.left[:, :, :rank] * root.unsqueeze(1)
+        return first.contiguous(), second.contiguous()
+
 
 @statistic
 def singular_vectors(weight: Tensor, groups: int) -> SingularVectors:

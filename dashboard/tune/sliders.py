@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,9 @@ import streamlit as st
 
 from compress_core.apply import derive
 from compress_core.edit import step_of
-from compress_core.measure.knob_tables import bits_table, rank_table, sparsity_table
+from compress_core.errors import Refused
+from compress_core.measure.factor_cost import factor_cost
+from compress_core.measure.knob_tables import RankTable, bits_table, rank_table, sparsity_table, vectors_of
 from compress_core.patterns import n_of_m
 from compress_core.recipe import Setting
 from compress_core.select import Selection
@@ -22,8 +25,16 @@ from dashboard.figures.words import in_bytes
 from dashboard.knob_form import knob_form
 from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live_slider
 from dashboard.show import refusals
-from dashboard.text import _, label, literal, translated
-from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB, names_of, set_knobs, set_step
+from dashboard.text import _, label, literal, refusal, translated
+from dashboard.tune.steps import (
+    CHOICES,
+    FIRST_CHOICE,
+    MAIN_KNOB,
+    idle_choices,
+    names_of,
+    set_knobs,
+    set_step,
+)
 
 NONE = ""
 FULL_BITS = 32
@@ -59,6 +70,8 @@ def _stage(workspace: state.Workspace, layer: Layer, stage: Stage) -> None:
     if setting is None:
         return
     st.caption(literal(translated(setting.method.summary)))
+    if stage is Stage.FACTOR:
+        _warn_of_rank(workspace, layer)
     if MAIN_KNOB[stage] not in setting.method.knobs.model_fields:
         _other_knobs(layer, stage, setting, key)
         return
@@ -66,17 +79,31 @@ def _stage(workspace: state.Workspace, layer: Layer, stage: Stage) -> None:
         _other_knobs(layer, stage, setting, key)
 
 
+def _warn_of_rank(workspace: state.Workspace, layer: Layer) -> None:
+    edited = state.model(workspace).edited.get(layer.name)
+    cost = None if edited is None else factor_cost(edited)
+    if cost is not None and cost.warning is not None:
+        st.warning(literal(translated(cost.warning)))
+
+
 def _technique_chosen(layer: str, stage: Stage, key: str) -> None:
     chosen = st.session_state[key]
-    setting = None if chosen == NONE else _starting_setting(chosen, layer)
+    try:
+        setting = None if chosen == NONE else _starting_setting(chosen, layer)
+    except Refused as refused:
+        state.notice(refusal(refused))
+        state.keep(replace(state.required(), version=state.required().version + 1))
+        return
     set_step([layer], stage, setting, by_widget=False)
 
 
 def _starting_setting(technique: str, layer: str) -> Setting:
-    if "rank" not in technique_named(technique).knobs.model_fields:
+    if technique_named(technique).stage is not Stage.FACTOR:
         return Setting.of(technique)
-    shape = state.subject(state.required()).layer(layer)
-    return Setting.of(technique, rank=max(1, shape.break_even_rank // 2))
+    if "rank" not in technique_named(technique).knobs.model_fields:
+        return Setting.of(technique, choose="bytes")
+    rows = rank_table(state.subject(state.required()), layer, engine.store(), technique)
+    return Setting.of(technique, rank=max(1, rows.break_even // 2))
 
 
 def _other_knobs(layer: Layer, stage: Stage, setting: Setting, key: str) -> None:
@@ -109,7 +136,7 @@ def _without_meaning(setting: Setting) -> set[str]:
     """Knobs that another knob's value has made idle."""
     if isinstance(setting.knobs, Selection) and n_of_m(setting.knobs.pattern) is not None:
         return {"sparsity", "scope"}
-    return {"energy"} if getattr(setting.knobs, "rank", None) is not None else set()
+    return idle_choices(setting) if setting.stage is Stage.FACTOR else set()
 
 
 def _main_slider(
@@ -127,7 +154,7 @@ def _main_slider(
         case Stage.PRUNE:
             _prune(workspace, layer, setting, is_on, key, locked)
         case Stage.FACTOR:
-            _rank(layer, setting, is_on, key, locked)
+            _rank(workspace, layer, setting, is_on, key, locked)
         case Stage.QUANTIZE:
             _bits(workspace, layer, setting, is_on, key, locked)
 
@@ -139,6 +166,8 @@ def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -
         return
     current = step_of(state.required().recipe, layer, stage)
     knobs = dict(current.changed) if current and current.technique == technique else {}
+    if stage is Stage.FACTOR:
+        knobs = {k: v for k, v in knobs.items() if k not in CHOICES}
     number = value if stage is Stage.PRUNE else int(value)
     set_knobs([layer], stage, technique, {**knobs, MAIN_KNOB[stage]: number})
 
@@ -210,10 +239,12 @@ def _weights_with_threshold(layer: Layer, threshold: np.ndarray) -> Histogram:
     )
 
 
-def _rank(layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool) -> None:
-    subject = state.subject(state.required())
-    rows = rank_table(subject, layer.name, engine.store())
-    highest = float(layer.highest_rank)
+def _rank(
+    workspace: state.Workspace, layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool
+) -> None:
+    subject = state.subject(workspace)
+    rows = rank_table(subject, layer.name, engine.store(), setting.technique)
+    highest = float(rows.rank[-1])
     whole = rows.rank == highest
     weights = np.where(whole, layer.weights, rows.weights)
     readouts = [
@@ -224,7 +255,8 @@ def _rank(layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool) -
     if rows.macs is not None:
         macs = np.where(whole, layer.macs or 0, rows.macs)
         readouts.append(Readout(_("MACs for one item"), "", macs, text=lambda v: f"{v:,.0f}"))
-    rank = getattr(setting.knobs, "rank", None)
+    edited = state.model(workspace).edited.get(layer.name)
+    rank = None if edited is None else edited.rank
     live_slider(
         _("Singular values kept"),
         LiveTable(rows.rank, tuple(readouts)),
@@ -232,7 +264,7 @@ def _rank(layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool) -
         key=f"{key}.slider",
         step=1,
         text_of=lambda v: _("not factored") if v == highest else _("rank {rank:g}").format(rank=v),
-        histogram=_spectrum(layer, rows.rank),
+        histogram=_spectrum(layer, rows, setting.technique),
         help=_(
             "At its right end the layer is left whole. Below the break-even rank the factors are smaller."
         ),
@@ -241,16 +273,16 @@ def _rank(layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool) -
     )
 
 
-def _spectrum(layer: Layer, ranks: np.ndarray) -> Histogram:
-    subject = state.subject(state.required())
-    vectors = derive(subject, layer.name, "singular_vectors", engine.store())
+def _spectrum(layer: Layer, rows: RankTable, technique: str) -> Histogram:
+    subject, ranks = state.subject(state.required()), rows.rank
+    vectors = derive(subject, layer.name, vectors_of(technique), engine.store())
     values = vectors.values.mean(dim=0).numpy().astype(float)
     width = max(1, len(values) // 120)
     reduced = np.array([values[i : i + width].mean() for i in range(0, len(values), width)])
     edges = np.append(np.arange(len(reduced)) * width, len(values)).astype(float) + 0.5
     references: tuple[Reference, ...] = ()
-    if layer.break_even_rank > 0:
-        references = (Reference(_("break-even"), layer.break_even_rank + 0.5),)
+    if rows.break_even > 0:
+        references = (Reference(_("break-even"), rows.break_even + 0.5),)
     return Histogram(
         edges,
         reduced,

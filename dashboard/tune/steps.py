@@ -18,6 +18,8 @@ from dashboard.text import refusal
 MAIN_KNOB = {Stage.PRUNE: "sparsity", Stage.FACTOR: "rank", Stage.QUANTIZE: "bits"}
 FIRST_CHOICE = {Stage.PRUNE: "magnitude", Stage.FACTOR: "low_rank", Stage.QUANTIZE: "uniform"}
 
+CHOICES = {"energy": "energy", "share_of_bytes": "bytes", "choose": ""}  # knob -> the choice it belongs to
+
 
 def names_of(stage: Stage) -> list[str]:
     """The techniques of one stage."""
@@ -53,6 +55,15 @@ def consistent(knobs: dict[str, Any]) -> dict[str, Any]:
     if n_of_m(str(knobs.get("pattern", ""))) is not None:
         return {k: v for k, v in knobs.items() if k != "sparsity"}
     return knobs
+
+
+def idle_choices(setting: Setting) -> set[str]:
+    """Knobs that do not matter to how a factorizer comes by its rank."""
+    ranks = [value for knob, value in setting.knobs if knob in {"rank", "rank_in", "rank_out"}]
+    if None not in ranks:
+        return set(CHOICES)
+    chosen = getattr(setting.knobs, "choose", "")
+    return {knob for knob, choice in CHOICES.items() if choice and choice != chosen}
 
 
 def sparsity_of(setting: Setting | None) -> float:

@@ -16,7 +16,14 @@ from compress_core.subject.layers.cut import (
     reason_to_keep_whole,
     width_of,
 )
-from compress_core.subject.layers.factors import factors_from, small_layers, small_matrices, write_factors
+from compress_core.subject.layers.factors import (
+    axes_of,
+    multiplied_out,
+    shapes_in_file,
+    shipped,
+    small_layers,
+    write_factors,
+)
 from compress_core.subject.layers.find import find_layers
 from compress_core.subject.layers.kinds import Layer, Place, Untouched
 from compress_core.subject.layers.macs import count_macs
@@ -40,11 +47,11 @@ __all__ = [
     "Untouched",
     "attach_inputs",
     "attention_names",
+    "axes_of",
     "batch_norms",
     "channel_groups",
     "count_macs",
     "cut_channels",
-    "factors_from",
     "find_layers",
     "fold_away",
     "input_axis",
@@ -52,6 +59,7 @@ __all__ = [
     "is_opaque",
     "is_producer",
     "module_of",
+    "multiplied_out",
     "mute_inputs",
     "open_attention",
     "read_bias",
@@ -59,8 +67,9 @@ __all__ = [
     "read_matrix",
     "read_norm",
     "reason_to_keep_whole",
+    "shapes_in_file",
+    "shipped",
     "small_layers",
-    "small_matrices",
     "width_of",
     "with_bias",
     "write_bias",

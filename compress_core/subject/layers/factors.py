@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from compress_core.answers import Factored
 from compress_core.errors import Refused
+from compress_core.factoring import composed
 from compress_core.subject.attention import PlainAttention, is_hooked
-from compress_core.subject.layers.kinds import CONVOLUTIONS, TRANSPOSED, Layer, Place
+from compress_core.subject.layers.kinds import CONVOLUTIONS, TRANSPOSED, Extent, Layer, Place
 from compress_core.subject.layers.places import from_kernel, frozen, replace_module
 from compress_core.texts import Phrase
 
 
-def write_factors(skeleton: nn.Module, layer: Layer, factors: Factored) -> None:
-    """Put two smaller layers in the place of one; raises Refused where the place cannot hold them."""
+def write_factors(skeleton: nn.Module, layer: Layer, kernels: Sequence[Tensor]) -> None:
+    """Put smaller layers in the place of one; raises Refused where the place cannot hold them.
+
+    kernels: as `shipped` orders them.
+    """
     if len(layer.places) > 1:
         raise Refused(
-            "{layer} shares its weight with {others}, so two smaller layers cannot take its place: "
+            "{layer} shares its weight with {others}, so smaller layers cannot take its place: "
             "prune or quantize it instead.",
             layer=layer.name,
             others=", ".join(p.module or p.parameter for p in layer.places[1:]),
@@ -35,17 +41,17 @@ def write_factors(skeleton: nn.Module, layer: Layer, factors: Factored) -> None:
     else:
         module = skeleton.get_submodule(layer.name)
         _refuse_unless_known(layer, module)
-    replace_module(skeleton, module, nn.Sequential(*_factored_modules(module, factors)))
+    replace_module(skeleton, module, nn.Sequential(*_modules(module, layer, kernels)))
     _leave_fast_path(skeleton, owner)
 
 
 def _refuse_unless_known(layer: Layer, module: nn.Module) -> None:
-    """A subclass with a forward of its own, or a hook, does more than the two layers would."""
+    """A subclass with a forward of its own, or a hook, does more than smaller layers would."""
     known = (nn.Linear, nn.Embedding, *CONVOLUTIONS, *TRANSPOSED)
     base = next(kind for kind in known if isinstance(module, kind))
     if type(module).forward is not base.forward or "forward" in vars(module) or is_hooked(module):
         raise Refused(
-            "{layer} is a {kind} with a computation of its own, which two smaller layers would lose: "
+            "{layer} is a {kind} with a computation of its own, which smaller layers would lose: "
             "prune or quantize it instead.",
             layer=layer.name,
             kind=type(module).__name__,
@@ -53,7 +59,7 @@ def _refuse_unless_known(layer: Layer, module: nn.Module) -> None:
 
 
 def _leave_fast_path(skeleton: nn.Module, owner: str) -> None:
-    """TransformerEncoderLayer's fused kernel reads `linear1.weight`; a pair of layers has none."""
+    """TransformerEncoderLayer's fused kernel reads `linear1.weight`; a chain of layers has none."""
     names = [owner, owner.rpartition(".")[0]]
     for module in (skeleton.get_submodule(name) for name in names):
         if isinstance(module, nn.TransformerEncoderLayer):
@@ -63,87 +69,179 @@ def _leave_fast_path(skeleton: nn.Module, owner: str) -> None:
             module.use_nested_tensor = False
 
 
-def _factored_modules(module: nn.Module, factors: Factored) -> tuple[nn.Module, nn.Module]:
-    """Ordinary layers that compute second @ first: the small first one keeps stride and kernel.
+def shipped(layer: Layer, factors: Factored) -> tuple[Tensor, ...]:
+    """The kernels of the small layers in the order in which they compute.
+
+    An embedding looks up the narrow rows and widens them, by the transpose of the other factor.
+    """
+    if layer.kind != "embedding":
+        return factors.kernels
+    wide, table = factors.kernels
+    return table, wide.T.contiguous()
+
+
+def multiplied_out(layer: Layer, kernels: Sequence[Tensor]) -> Tensor:
+    """The weight [out, in / groups * k] that the small layers apply; kernels as `shipped` orders them."""
+    if layer.kind == "embedding":
+        table, wide = kernels
+        return table @ wide.T
+    return composed(kernels, layer.groups).flatten(1)
+
+
+def axes_of(layer: Layer, shapes: Sequence[torch.Size]) -> tuple[tuple[int, ...], ...]:
+    """The axes of the layer's kernel that belong to each small layer: its stride and padding along them.
+
+    The first that is as wide as the layer's own kernel takes an axis.
+    Raises ValueError where the shapes are no chain in the place of the layer.
+    """
+    if not _is_chain(layer, shapes):
+        raise ValueError(shapes)
+    return _taken(layer.kernel_shape[2:], [shape[2:] for shape in shapes])
+
+
+def _taken(own: Sequence[int], kernels: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """The axes of a kernel [*k] that each of some kernels takes; raises ValueError where one is left."""
+    owners = [next((i for i, k in enumerate(kernels) if k[a] == size), -1) for a, size in enumerate(own)]
+    for index, kernel in enumerate(kernels):
+        if any(kernel[a] != (size if owners[a] == index else 1) for a, size in enumerate(own)):
+            raise ValueError(kernels)
+    if -1 in owners:
+        raise ValueError(kernels)
+    return tuple(tuple(a for a, owner in enumerate(owners) if owner == i) for i in range(len(kernels)))
+
+
+def shapes_in_file(layer: Layer, stored: Sequence[torch.Size]) -> list[torch.Size]:
+    """Shapes of kernels from those of the weights of small layers: transposed ones lie the other way.
+
+    Raises ValueError where they cannot stand in the place of the layer.
+    """
+    if any(len(shape) != len(layer.kernel_shape) for shape in stored):
+        raise ValueError(stored)
+    axes = _taken(layer.kernel_shape[2:], [shape[2:] for shape in stored])
+    turned = [layer.transposed and bool(own) for own in axes]
+    groups = layer.groups
+    return [
+        torch.Size([s[1] * groups, s[0] // groups, *s[2:]]) if is_turned else s
+        for s, is_turned in zip(stored, turned, strict=True)
+    ]
+
+
+def _is_chain(layer: Layer, shapes: Sequence[torch.Size]) -> bool:
+    """Whether channels fit from layer to layer, and at both ends."""
+    if len(shapes) < 2 or any(len(shape) != len(layer.kernel_shape) for shape in shapes):
+        return False
+    if layer.kind == "embedding":
+        table, wide = shapes
+        return table[1] == wide[1] and (table[0], wide[0]) == tuple(layer.kernel_shape)
+    leaving = [shape[0] for shape in shapes]
+    entering = [shape[1] * layer.groups for shape in shapes]
+    ends = entering[0] == layer.kernel_shape[1] * layer.groups and leaving[-1] == layer.rows
+    return ends and leaving[:-1] == entering[1:]
+
+
+def _modules(module: nn.Module, layer: Layer, kernels: Sequence[Tensor]) -> list[nn.Module]:
+    """Ordinary layers, one for each kernel; the last has the bias.
 
     They are made without weights ("meta"), because random ones would only be thrown away.
     """
-    groups, rank = factors.first.shape[:2]
+    made: list[nn.Module] = []
+    axes = axes_of(layer, [kernel.shape for kernel in kernels])
+    for index, kernel in enumerate(kernels):
+        is_last = index == len(kernels) - 1
+        bias = module.bias if is_last and not isinstance(module, nn.Embedding) else None
+        small = _module(module, kernel, axes[index], bias is not None, is_first=index == 0)
+        transposed = isinstance(small, TRANSPOSED)
+        small.weight = frozen(from_kernel(kernel, layer.groups, transposed))
+        if isinstance(bias, Tensor):
+            small.bias = frozen(bias)
+        made.append(small.eval())
+    return made
+
+
+def _module(
+    module: nn.Module, kernel: Tensor, axes: tuple[int, ...], bias: bool, *, is_first: bool
+) -> nn.Module:
+    outputs, inputs = kernel.shape[:2]
     match module:
-        case nn.Linear():
-            one = nn.Linear(module.in_features, rank, bias=False, device="meta")
-            two = nn.Linear(rank, module.out_features, bias=module.bias is not None, device="meta")
-        case nn.Embedding():
-            table = nn.Embedding(module.num_embeddings, rank, module.padding_idx, device="meta")
-            two = nn.Linear(rank, module.embedding_dim, bias=False, device="meta")
-            table.weight = frozen(factors.second[0])
-            two.weight = frozen(factors.first[0].T.contiguous())
-            return table.eval(), two.eval()
+        case nn.Embedding() if is_first:
+            return nn.Embedding(outputs, inputs, module.padding_idx, device="meta")
+        case nn.Linear() | nn.Embedding():
+            return nn.Linear(inputs, outputs, bias=bias, device="meta")
         case _:
-            return _factored_convolutions(module, factors)
-    one.weight, two.weight = frozen(factors.first[0]), frozen(factors.second[0])
-    if module.bias is not None:
-        two.bias = frozen(module.bias)
-    assert groups == 1
-    return one.eval(), two.eval()
+            return _convolution(module, kernel, axes, bias)
 
 
-def _factored_convolutions(module: nn.Module, factors: Factored) -> tuple[nn.Module, nn.Module]:
+def _convolution(module: nn.Module, kernel: Tensor, axes: tuple[int, ...], bias: bool) -> nn.Module:
+    """A convolution that moves along its own axes as the module does, and stands still along the others."""
     assert isinstance(module, CONVOLUTIONS + TRANSPOSED)
-    groups, rank = factors.first.shape[:2]
-    transposed = isinstance(module, TRANSPOSED)
-    same = {"stride": module.stride, "padding": module.padding, "dilation": module.dilation, "device": "meta"}
-    if transposed:
-        same["output_padding"] = module.output_padding
+    groups = module.groups
+    channels = kernel.shape[1] * groups, kernel.shape[0], tuple(kernel.shape[2:])
+    if not axes:
+        pointwise: Callable[..., nn.Module] = CONVOLUTIONS[kernel.dim() - 3]
+        return pointwise(*channels, groups=groups, bias=bias, device="meta")
+
+    def along(values: Sequence[int] | str, still: int) -> Sequence[int] | str:
+        if isinstance(values, str):
+            return values
+        return tuple(value if axis in axes else still for axis, value in enumerate(values))
+
+    moved = {"stride": along(module.stride, 1), "dilation": along(module.dilation, 1)}
+    moved["padding"] = along(module.padding, 0)
+    if isinstance(module, TRANSPOSED):
+        moved["output_padding"] = along(module.output_padding, 0)
     else:
-        same["padding_mode"] = module.padding_mode
+        moved["padding_mode"] = module.padding_mode
     build: Callable[..., nn.Module] = type(module)
-    one = build(module.in_channels, groups * rank, module.kernel_size, bias=False, groups=groups, **same)
-    pointwise: Callable[..., nn.Module] = CONVOLUTIONS[len(module.kernel_size) - 1]
-    has_bias = module.bias is not None
-    two = pointwise(groups * rank, module.out_channels, 1, bias=has_bias, groups=groups, device="meta")
-    kernel = factors.first.reshape(groups * rank, -1, *module.kernel_size)
-    one.weight = frozen(from_kernel(kernel, groups, transposed))
-    ones = (1,) * len(module.kernel_size)
-    two.weight = frozen(factors.second.reshape(module.out_channels, rank, *ones))
-    if module.bias is not None:
-        two.bias = frozen(module.bias)
-    return one.eval(), two.eval()
+    return build(*channels, groups=groups, bias=bias, device="meta", **moved)
 
 
-def small_layers(layer: Layer, rank: int) -> tuple[Layer, Layer]:
-    """The two layers that a factoring of this rank leaves; their MACs follow the layer's."""
-    groups, positions = layer.groups, layer.kernel_shape[2:]
-    first = torch.Size([groups * rank, layer.kernel_shape[1], *positions])
-    second = torch.Size([layer.rows, rank, *(1,) * len(positions)])
-    if layer.kind == "embedding":
-        first, second = torch.Size([layer.rows, rank]), torch.Size([layer.columns, rank])
-    uses = None if layer.macs is None else layer.macs // max(1, layer.weights)
-    one, two = (
+def small_layers(layer: Layer, shapes: Sequence[torch.Size]) -> tuple[Layer, ...]:
+    """The layers that a factoring leaves, from the shapes of their kernels as `shipped` orders them.
+
+    Raises ValueError where they are no chain in the place of the layer.
+    """
+    axes = axes_of(layer, shapes)
+    uses = _uses_of(layer, axes)
+    return tuple(
         Layer(
             f"{layer.name}.{index}",
             Phrase("factor of {kind}", kind=layer.kind),
             shape,
             (Place(f"{layer.name}.{index}"),),
-            groups,
-            macs=None if times is None else times * shape.numel(),
-            positions=times,
+            layer.groups,
+            layer.transposed and bool(axes[index]),
+            macs=None if used is None else used.times * shape.numel(),
+            positions=None if used is None else used.positions,
+            extents=() if used is None else used.extents,
         )
-        for index, (shape, times) in enumerate([(first, uses), (second, layer.positions)])
+        for index, (shape, used) in enumerate(zip(shapes, uses, strict=True))
     )
-    return one, two
 
 
-def small_matrices(layer: Layer, factors: Factored) -> tuple[Tensor, Tensor]:
-    """The weights [out, in] of the two small layers, as they are coded."""
-    if layer.kind == "embedding":
-        return factors.second[0].contiguous(), factors.first[0].T.contiguous()
-    return factors.first.flatten(0, 1).contiguous(), factors.second.flatten(0, 1).contiguous()
+@dataclass(frozen=True)
+class _Use:
+    """How often each weight of a small layer is multiplied for one item, and its positions."""
+
+    times: int
+    positions: int
+    extents: tuple[Extent, ...] = ()
 
 
-def factors_from(layer: Layer, first: Tensor, second: Tensor) -> Factored:
-    """The reverse of `small_matrices`."""
-    if layer.kind == "embedding":
-        return Factored(second.T.contiguous()[None], first[None])
-    parts = (torch.unflatten(part, 0, (layer.groups, -1)) for part in (first, second))
-    return Factored(*parts)
+def _uses_of(layer: Layer, axes: Sequence[tuple[int, ...]]) -> Sequence[_Use | None]:
+    if layer.macs is None or layer.positions is None:
+        return [None] * len(axes)
+    if not layer.extents:
+        first = layer.macs // max(1, layer.weights)
+        return [_Use(first, first)] + [_Use(layer.positions, layer.positions) for _ in axes[1:]]
+    uses: list[_Use] = []
+    sizes = [extent.given for extent in layer.extents]
+    for own in axes:
+        extents = tuple(
+            Extent(e.items, now, tuple(e.made[a] if a in own else size for a, size in enumerate(now)))
+            for e, now in zip(layer.extents, sizes, strict=True)
+        )
+        positions = sum(e.items * math.prod(e.made) for e in extents)
+        entering = sum(e.items * math.prod(e.given) for e in extents)
+        uses.append(_Use(entering if layer.transposed and own else positions, positions, extents))
+        sizes = [extent.made for extent in extents]
+    return uses

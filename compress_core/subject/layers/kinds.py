@@ -40,12 +40,21 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """One use of a convolution: how many inputs of which sizes it is given, and the sizes that it makes."""
+
+    items: int
+    given: tuple[int, ...]
+    made: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Layer:
     """A weight that can be compressed.
 
     kernel_shape [out, in / groups, *k]; places: all that share it, the first gives the name;
     macs: multiply-accumulates for one item, None where the layer did not run; positions: of its output
-    for one item (a Linear on 49 tokens: 49; an Embedding: its look-ups).
+    for one item (a Linear on 49 tokens: 49; an Embedding: its look-ups); extents: of a convolution.
     """
 
     name: str
@@ -57,6 +66,7 @@ class Layer:
     bias: bool = False
     macs: int | None = None
     positions: int | None = None
+    extents: tuple[Extent, ...] = ()
 
     @property
     def module(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from compress_core.subject.layers.kinds import (
     CONVOLUTIONS,
     TRANSPOSED,
+    Extent,
     Layer,
     Place,
     attention_layers,
@@ -21,10 +23,11 @@ from compress_core.subject.layers.kinds import (
 
 @dataclass(frozen=True)
 class _Uses:
-    """How often each weight is multiplied, and how many positions its output has."""
+    """How often each weight is multiplied, positions of the output, and the sizes of a convolution."""
 
     times: int
     positions: int
+    extent: Extent | None = None
 
 
 def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -> tuple[Layer, ...]:
@@ -50,7 +53,8 @@ def _counted(layer: Layer, uses: list[_Uses]) -> Layer:
     if not uses:
         return replace(layer, macs=0 if layer.kind == "embedding" else None)
     macs = layer.weights * sum(u.times for u in uses)
-    return replace(layer, macs=macs, positions=sum(u.positions for u in uses))
+    extents = tuple(u.extent for u in uses if u.extent is not None)
+    return replace(layer, macs=macs, positions=sum(u.positions for u in uses), extents=extents)
 
 
 def _counting(name: str, counts: Mapping[Place, list[_Uses]]) -> Callable[..., None]:
@@ -78,9 +82,12 @@ def _uses(module: nn.Module, given: Tensor, output: Tensor) -> _Uses:
     if isinstance(module, nn.Embedding):
         return _Uses(0, given.numel())
     if isinstance(module, nn.Linear):
-        return _Uses(*[output.numel() // max(1, module.out_features)] * 2)
+        times = output.numel() // max(1, module.out_features)
+        return _Uses(times, times)
     assert isinstance(module, CONVOLUTIONS + TRANSPOSED)
     positions = output.numel() // module.out_channels
-    if isinstance(module, TRANSPOSED):
-        return _Uses(given.numel() // module.in_channels, positions)
-    return _Uses(positions, positions)
+    axes = len(module.kernel_size)
+    given_sizes, made_sizes = tuple(given.shape[-axes:]), tuple(output.shape[-axes:])
+    extent = Extent(positions // max(1, math.prod(made_sizes)), given_sizes, made_sizes)
+    times = given.numel() // module.in_channels if isinstance(module, TRANSPOSED) else positions
+    return _Uses(times, positions, extent)

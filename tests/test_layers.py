@@ -673,6 +673,15 @@ def test_the_digest_tells_strides_and_activations_apart() -> None:
     strided.load_state_dict(plain.state_dict())
     assert digest_of(plain) != digest_of(strided)
     assert digest_of(nn.Sequential(nn.ReLU())) != digest_of(nn.Sequential(nn.GELU()))
+
+
+def test_the_digest_tells_apart_what_modules_hold_and_do_not_show() -> None:
+    few, many = nn.MultiheadAttention(8, 2), nn.MultiheadAttention(8, 4)
+    many.load_state_dict(few.state_dict())
+    assert digest_of(few) != digest_of(many)
+    first, last = (nn.TransformerEncoderLayer(8, 2, 4, norm_first=first) for first in (True, False))
+    last.load_state_dict(first.state_dict())
+    assert digest_of(first) != digest_of(last)
     assert digest_of(nn.Sequential(nn.ReLU())) == digest_of(nn.Sequential(nn.ReLU()))
 
 

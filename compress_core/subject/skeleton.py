@@ -18,6 +18,7 @@ _SHARED = frozenset(
      types.FunctionType, types.BuiltinFunctionType}
 )  # fmt: skip
 _COLLECTIONS = frozenset({OrderedDict, set, list})
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 _OWN_WAYS = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")
 
 
@@ -60,17 +61,37 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def digest_of(network: nn.Module) -> str:
-    """sha-256 over the modules with what they say of themselves, and all parameters and buffers.
+    """sha-256 over the modules with what they say of themselves and hold, and all parameters and buffers.
 
-    The modules count because a stride or an activation is in no parameter. Addresses of memory, which
-    some modules show, do not.
+    The modules count because a stride, an activation or the number of heads is in no parameter, and not
+    every module shows them. Addresses of memory, which some modules show, do not.
     """
     content = hashlib.sha256()
     for name, module in network.named_modules():
-        told = re.sub(r"\b0x[0-9a-f]+", "", module.extra_repr())
+        told = re.sub(r"\b0x[0-9a-f]+", "", f"{module.extra_repr()} {_held(module)}")
         content.update(f"{name} {type(module).__qualname__} {told}\n".encode())
     for name, tensor in sorted(network.state_dict().items()):
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
         content.update(flat.numpy().tobytes())
     return content.hexdigest()
+
+
+def _held(module: nn.Module) -> str:
+    """The plain values and functions that a module holds beside tensors and modules, by name."""
+    own = {name: _plain(value) for name, value in vars(module).items() if name not in _OF_EVERY_MODULE}
+    return " ".join(f"{name}={text}" for name, text in sorted(own.items()) if text)
+
+
+def _plain(value: object) -> str:
+    """A value as text that is the same in every process; empty where there is none."""
+    match value:
+        case bool() | int() | float() | complex() | str() | bytes() | None:
+            return repr(value)
+        case tuple() | list():
+            return f"[{','.join(map(_plain, value))}]"
+        case types.FunctionType() | types.BuiltinFunctionType():
+            return value.__qualname__
+        case torch.dtype():
+            return str(value)
+    return ""

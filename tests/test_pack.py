@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from compress_core.deliver import pack
 from compress_core.deliver.pack import pack_bytes, read_packed, read_state, write_packed
 from compress_core.deliver.packing import entries
 from compress_core.deliver.packing.weights import pack_weight, read_weight
+from compress_core.deliver.source import model_source
 from compress_core.errors import Refused
 from compress_core.inputs import KeepAbove
 from compress_core.model import Model
@@ -368,7 +370,7 @@ def test_a_file_that_does_not_read_back_is_not_called_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = compress(MLP, rules(fc1=Setting.of("magnitude", sparsity=0.7)), Store())
-    monkeypatch.setattr(pack, "pack_bytes", lambda _: pack_bytes(other))
+    monkeypatch.setattr(pack, "pack_bytes", lambda _, source: pack_bytes(other, source))
     with pytest.raises(Refused, match="does not hold the evaluated values"):
         write_packed(compress(MLP, rules(fc2=Setting.of("magnitude")), Store()), tmp_path / "file.slim")
 
@@ -428,3 +430,29 @@ def test_the_commands_refuse_in_one_sentence(tmp_path: Path) -> None:
     assert stranger.read_text() == "mine"
     (tmp_path / "good.slim").write_bytes(CONTENT)
     assert "cannot be written" in run("unpack", str(tmp_path / "good.slim"), "--out", str(stranger)).stderr
+
+
+def test_a_file_with_its_source_needs_neither_the_model_nor_our_code(tmp_path: Path) -> None:
+    subject = load_sample("lenet300")
+    model = compress(
+        subject, rules(fc1=(Setting.of("low_rank", rank=9), Setting.of("uniform", bits=5))), STORE
+    )
+    path = tmp_path / "with.slim"
+    write_packed(model, path, model_source(model))
+    said = CliRunner().invoke(app, ["unpack", str(path), "--out", str(tmp_path / "plain")])
+    assert said.exit_code == 0, said.output
+    names: dict[str, Any] = {"__file__": str(tmp_path / "plain" / "model.py")}
+    exec((tmp_path / "plain" / "model.py").read_text(), names)
+    items = subject.split("validation").inputs[:5]
+    with torch.inference_mode():
+        assert torch.equal(names["load"]()(items), model.network()(items))
+
+
+def test_unpacking_does_not_replace_somebody_elses_code(tmp_path: Path) -> None:
+    lenet = Model.original(load_sample("lenet300"))
+    path = tmp_path / "with.slim"
+    write_packed(lenet, path, model_source(lenet))
+    (tmp_path / "model.py").write_text("mine = True")
+    said = CliRunner().invoke(app, ["unpack", str(path), "--out", str(tmp_path)])
+    assert said.exit_code
+    assert (tmp_path / "model.py").read_text() == "mine = True"

@@ -30,6 +30,12 @@ FileOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="The file to write.", show_default=False),
 ]
+SourceOption = Annotated[
+    bool,
+    typer.Option(
+        "--with-source", help="Let the network go along as Python, so that the file needs no model."
+    ),
+]
 PackedArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A file that slimscope pack wrote.", show_default=False)
 ]
@@ -43,6 +49,7 @@ def pack(
     own: OwnOption = None,
     weights: WeightsOption = None,
     input_shape: ShapeOption = None,
+    with_source: SourceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the compressed model into the smallest file.
@@ -59,7 +66,7 @@ def pack(
         raise Refused("pack needs a file to write: add --out FILE.")
     asked = chosen(model, recipe, own=own, step=step, weights=weights, items=None, input_shape=input_shape)
     case = open_case(asked)
-    size = _write(case.model, out)
+    size = _write(case.model, out, with_source=with_source)
     rows = sizes(case.model, container_bytes(case.model), out.read_bytes())
     if as_json:
         written = show.exact(size, "byte").as_json()
@@ -71,8 +78,9 @@ def pack(
     typer.echo(f"\nWritten to {out}, {size:,} bytes, read back and equal to what was evaluated.")
 
 
-def _write(model: Model, out: Path) -> int:
+def _write(model: Model, out: Path, *, with_source: bool) -> int:
     from compress_core.deliver.pack import MAGIC, write_packed
+    from compress_core.deliver.source import model_source
 
     try:
         if out.exists() and (not out.is_file() or out.read_bytes()[: len(MAGIC)] != MAGIC):
@@ -81,7 +89,7 @@ def _write(model: Model, out: Path) -> int:
                 "--out.",
                 path=out,
             )
-        return write_packed(model, out)
+        return write_packed(model, out, model_source(model) if with_source else None)
     except OSError as error:
         raise Refused(
             "{out} cannot be written ({reason}): choose another file with --out.",
@@ -95,40 +103,61 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
 
     Into the folder goes model.safetensors with the decoded weights under the names of the network's
     state, which torch and safetensors load without slimscope. Weights that share memory are written
-    under each of their names.
+    under each of their names. Where the network went along as Python, model.py and weights.safetensors
+    are written instead; nothing of it is run.
     """
     from compress_core.deliver.pack import read_state
 
     if out is None:
         raise Refused("unpack needs a folder to write to: add --out DIR.")
     packed = read_state(file)
-    size = _write_plain(packed, out)
+    files = _write_plain(packed, out)
     if as_json:
-        written = {MODEL_FILE: show.exact(size, "byte").as_json()}
+        written = {name: show.exact(size, "byte").as_json() for name, size in files.items()}
         names = {"model": packed.model, "digest": packed.digest, "out": str(out)}
         show.print_json(
             {**names, "tensors": len(packed.state), "structure": packed.structure, "files": written}
         )
         return
     typer.echo(f"{file}: {len(packed.state)} tensors of {packed.model}")
-    if packed.structure:
+    if packed.structure and not packed.architecture:
         typer.echo("The network was also changed where no tensor shows it: see structure under --json.")
-    typer.echo(f"Written to {out / MODEL_FILE}, {size:,} bytes.")
+    for name, size in files.items():
+        typer.echo(f"Written to {out / name}, {size:,} bytes.")
 
 
-def _write_plain(packed: Packed, out: Path) -> int:
+def _write_plain(packed: Packed, out: Path) -> dict[str, int]:
+    """The decoded weights, and the network that takes them where it went along; bytes by file."""
     from safetensors.torch import save
 
+    from compress_core.deliver.source import CODE_FILE, WEIGHTS_FILE
     from compress_core.store import write_whole
 
-    content = save({n: t.detach().clone() for n, t in packed.state.items()}, {"slimscope": "unpacked"})
+    network = packed.architecture
+    names = {name: name for name in packed.state} if network is None else network.names
+    tensors = {name: packed.state[place].detach().clone() for name, place in names.items()}
+    content = save(tensors, {"slimscope": "unpacked"})
+    files = {MODEL_FILE if network is None else WEIGHTS_FILE: content}
+    if network is not None:
+        files[CODE_FILE] = network.code.encode()
     try:
-        refuse_to_replace_a_stranger(out / MODEL_FILE)
-        write_whole(out / MODEL_FILE, content)
+        for name, written in files.items():
+            if name == CODE_FILE:
+                _refuse_to_replace_other_code(out / name, written)
+            else:
+                refuse_to_replace_a_stranger(out / name)
+            write_whole(out / name, written)
     except OSError as error:
         raise Refused(
             "{out} cannot be written ({reason}): choose another folder with --out.",
             out=out,
             reason=error.strerror,
         ) from None
-    return len(content)
+    return {name: len(written) for name, written in files.items()}
+
+
+def _refuse_to_replace_other_code(path: Path, code: bytes) -> None:
+    if path.exists() and (not path.is_file() or path.read_bytes() != code):
+        raise Refused(
+            "{path} is there already with other content: choose another folder with --out.", path=path
+        )

@@ -5,7 +5,7 @@
 | 4 + 1 | "SLIM", version |
 | 1 + n | name of the model that it was made of |
 | 32 | sha-256 of that model's network: the architecture by id |
-| 1 + n | the architecture itself, empty where the id is enough |
+| 1 + n | the architecture itself, deflated: deliver/source.py's Python; empty where the id is enough |
 | 1 + n | what tensors do not say: folded norms, cuts, rules for inputs; deflated JSON, mostly empty |
 | 1 + n | directory, deflated: name, kind, shape and length of every tensor |
 | n | the tensors' contents in that order |
@@ -41,6 +41,7 @@ from compress_core.deliver.packing.entries import (
     twin_of,
     write_pieces,
 )
+from compress_core.deliver.source import Source
 from compress_core.errors import Refused, shortened
 from compress_core.inputs import rule_as_json, rule_from_json
 from compress_core.model import Model
@@ -67,29 +68,69 @@ _DEFLATE = -15  # without the header of zlib
 
 
 @dataclass(frozen=True)
+class Architecture:
+    """Python that makes the network, as text that nobody runs here.
+
+    names: which tensor of the state each of its tensors is.
+    """
+
+    code: str
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Packed:
-    """What a packed file holds: the model it was made of, and the state of the compressed network."""
+    """What a packed file holds: the model it was made of, and the state of the compressed network.
+
+    architecture is None where the network did not go along.
+    """
 
     model: str
     digest: str
-    architecture: bytes
+    architecture: Architecture | None
     structure: Mapping[str, Any]
     state: Mapping[str, Tensor]
 
 
-def pack_bytes(model: Model) -> bytes:
-    """The file's content; the same model gives the same bytes."""
+def pack_bytes(model: Model, source: Source | None = None) -> bytes:
+    """The file's content; the same model gives the same bytes.
+
+    source: the network as Python, to go along so that the file needs no model; raises Refused where that
+    holds other tensors than the network.
+    """
     directory, contents = write_pieces(_pieces(model))
     writer = Writer()
     writer.raw(MAGIC + bytes([VERSION]))
     writer.run(model.subject.name.encode())
     writer.raw(bytes.fromhex(model.subject.digest))
-    writer.run(b"")
+    writer.run(b"" if source is None else _deflated(_architecture(model, source)))
     writer.run(_deflated(_structure(model)))
     writer.run(_deflated(directory))
     writer.raw(contents)
     body = writer.content()
     return body + zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
+
+
+def _architecture(model: Model, source: Source) -> bytes:
+    """The text that makes the network, and which tensor of the state each of its tensors is."""
+    state = model.network().state_dict()
+    names = {name: _name_in(state, name, tensor) for name, tensor in source.tensors.items()}
+    strangers = [name for name, found in names.items() if found is None]
+    if strangers:
+        raise Refused(
+            "The source of {model} holds {name}, which is no tensor of the network, so it cannot go along: "
+            "pack without it, or export the source beside the file.",
+            model=model.subject.title,
+            name=strangers[0],
+        )
+    return json.dumps({"code": source.code, "names": names}, separators=(",", ":")).encode()
+
+
+def _name_in(state: Mapping[str, Tensor], name: str, tensor: Tensor) -> str | None:
+    """Where the state holds these values; of equal tensors any will do."""
+    if name in state and _same(state[name], tensor):
+        return name
+    return next((other for other, values in state.items() if _same(values, tensor)), None)
 
 
 def _structure(model: Model) -> bytes:
@@ -155,12 +196,12 @@ def _inflated(content: bytes) -> bytes:
     return inflated
 
 
-def write_packed(model: Model, path: Path) -> int:
+def write_packed(model: Model, path: Path, source: Source | None = None) -> int:
     """Write the file, read it back, compare every value; returns its bytes.
 
     Raises Refused where the file on the disk does not hold the evaluated values.
     """
-    content = pack_bytes(model)
+    content = pack_bytes(model, source)
     write_whole(path, content)
     evaluated, read = model.network().state_dict(), read_packed(path, model.subject).state_dict()
     if evaluated.keys() != read.keys() or not all(_same(evaluated[name], read[name]) for name in read):
@@ -203,7 +244,16 @@ def read_state(path: Path, most_values: int = MOST_VALUES) -> Packed:
     """
     try:
         return _read(path.read_bytes(), most_values)
-    except (OSError, zlib.error, IndexError, TypeError, ValueError, RuntimeError, OverflowError):
+    except (
+        OSError,
+        zlib.error,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        OverflowError,
+    ):
         raise _damaged(path) from None
 
 
@@ -215,9 +265,19 @@ def _read(content: bytes, most_values: int) -> Packed:
     if reader.raw(len(MAGIC) + 1) != MAGIC + bytes([VERSION]):
         raise Damaged
     name, digest = reader.run().decode(), reader.raw(_DIGEST_BYTES).hex()
-    architecture, structure = reader.run(), json.loads(_inflated(reader.run()) or b"{}")
+    architecture = _read_architecture(_inflated(reader.run()))
+    structure = json.loads(_inflated(reader.run()) or b"{}")
     state = read_pieces(_inflated(reader.run()), reader.rest(), most_values)
+    if architecture is not None and not state.keys() >= set(architecture.names.values()):
+        raise Damaged
     return Packed(name, digest, architecture, structure, state)
+
+
+def _read_architecture(content: bytes) -> Architecture | None:
+    if not content:
+        return None
+    said = json.loads(content)
+    return Architecture(str(said["code"]), {str(k): str(v) for k, v in said["names"].items()})
 
 
 def _damaged(path: Path) -> Refused:

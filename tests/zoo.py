@@ -20,11 +20,16 @@ from tests.subjects import seeded
 
 ANSWER, NORM, REUSE = "output layer", "norm is taken across", "used in several places"
 FAILS, HIDDEN = "counts on what is here", "the trace did not reach it"
+NO_WORDS = "does not run on an item of shape [5] (RuntimeError: Expected tensor for argument #1 'indices'"
+NO_SCORES = "wrap it so that forward returns the logits"
 
 
 @dataclass(frozen=True)
 class Specimen:
-    """A network, its inputs, and its groups; answers: the layers that give the outputs."""
+    """A network, its inputs, and its groups; answers: the layers that give the outputs.
+
+    refused_source: why it cannot be written as code, refused_bare: why it is no classifier as it stands.
+    """
 
     build: Callable[[], nn.Module]
     shapes: tuple[tuple[int, ...], ...]
@@ -32,6 +37,8 @@ class Specimen:
     locked: Mapping[str, str] = field(default_factory=dict)
     answers: tuple[str, ...] = ("head.fc",)
     words: int = 0
+    refused_source: str = ""
+    refused_bare: str = ""
 
     def network(self) -> nn.Module:
         return seeded(self.build()).requires_grad_(requires_grad=False)
@@ -73,7 +80,9 @@ ZOO: Mapping[str, Specimen] = {
     "separable": Specimen(images.Separable, IMAGE, {"stem": 8, "pointwise": 6}),
     "depth_multiplier": Specimen(images.Multiplied, IMAGE, {"stem": 6}),
     "transposed": Specimen(images.Transposed, IMAGE, {"down": 6, "up": 4}),
-    "u_net": Specimen(images.UNet, IMAGE, {"enter": 4, "down": 8, "up": 4}, answers=("leave",)),
+    "u_net": Specimen(
+        images.UNet, IMAGE, {"enter": 4, "down": 8, "up": 4}, answers=("leave",), refused_bare=NO_SCORES
+    ),
     "squeeze_excite": Specimen(images.Excited, IMAGE, {"stem": 8, "squeeze": 4}),
     "flatten": Specimen(images.Flattened, IMAGE, {"conv": 5, "fc1": 7}, answers=("fc2",)),
     "fixed_view": Specimen(images.FixedView, IMAGE, {}, {"conv": FAILS}, ("fc",)),
@@ -98,10 +107,19 @@ ZOO: Mapping[str, Specimen] = {
         {"embed": REUSE, "back": REUSE, "out": REUSE},
         (),
         words=11,
+        refused_bare=NO_WORDS,
     ),
-    "embedding": Specimen(sequences.Words, WORDS, {"embed": 8, "fc1": 6}, {}, ("fc2",), words=11),
+    "embedding": Specimen(
+        sequences.Words, WORDS, {"embed": 8, "fc1": 6}, {}, ("fc2",), words=11, refused_bare=NO_WORDS
+    ),
     "lstm": Specimen(
-        sequences.Lstm, WORDS, {"fc1": 5}, {"embed": FAILS, "rnn": "recurrent"}, ("fc2",), words=11
+        sequences.Lstm,
+        WORDS,
+        {"fc1": 5},
+        {"embed": FAILS, "rnn": "recurrent"},
+        ("fc2",),
+        words=11,
+        refused_bare=NO_WORDS,
     ),
     "gru": Specimen(sequences.Gru, NARROW, {"fc1": 5}, {"fc0": FAILS, "rnn": "recurrent"}, ("fc2",)),
     "multihead_attention": Specimen(
@@ -152,10 +170,17 @@ ZOO: Mapping[str, Specimen] = {
         {},
         {"fc1": "choose the network's course", "left": "", "right": ""},
         (),
+        refused_source="its course must not depend on the values of the items",
     ),
-    "dict_output": Specimen(sequences.TwoAnswers, ROW, {"body": 8}, answers=("kind", "place")),
+    "dict_output": Specimen(
+        sequences.TwoAnswers, ROW, {"body": 8}, answers=("kind", "place"), refused_bare=NO_SCORES
+    ),
     "two_inputs": Specimen(
-        sequences.TwoInputs, ((4, 3, 8, 8), (4, 6)), {"conv": 4, "fc1": 5, "fc2": 7}, answers=("fc3",)
+        sequences.TwoInputs,
+        ((4, 3, 8, 8), (4, 6)),
+        {"conv": 4, "fc1": 5, "fc2": 7},
+        answers=("fc3",),
+        refused_bare="missing 1 required positional argument: 'row'",
     ),
     "detached": Specimen(sequences.Untraced, ROW, {"fc1": 5}, {"fixed": HIDDEN}, ("fc2",)),
     "bilinear": Specimen(

@@ -84,7 +84,8 @@ def detail(weights: LayerWeights, model: Model, *, dark: bool) -> None:
             f"histogram:{log_counts}", seen, lambda: _histograms(weights, log_counts=log_counts, dark=dark)
         )
         figure(drawn, f"weights.histogram.{name}")
-        if weights.layer.highest_rank > 1:
+        small = model.base.by_name.get(name)
+        if small is not None and small.highest_rank > 1:
             drawn = kept("spectrum", seen, lambda: _spectrum(weights, model, dark=dark))
             figure(drawn, f"weights.spectrum.{name}")
 
@@ -140,8 +141,8 @@ def _histograms(weights: LayerWeights, *, log_counts: bool, dark: bool) -> Drawn
 
 
 def _spectrum(weights: LayerWeights, model: Model, *, dark: bool) -> Drawn:
-    layer = weights.layer
-    vectors = derive(model.subject, layer.name, "singular_vectors", engine.store())
+    layer = model.base.layer(weights.layer.name)
+    vectors = derive(model.base, layer.name, "singular_vectors", engine.store())
     values = vectors.values.double().square().mean(dim=0).sqrt().numpy()
     edited = model.edited.get(layer.name)
     rank = None

@@ -36,8 +36,8 @@ same.button(
     width="stretch",
 )
 reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width="stretch")
-reset_all.button(_("Reset all"), on_click=steps.reset, args=(names,), width="stretch")
+reset_all.button(_("Reset all"), on_click=steps.reset_all, width="stretch")
 
-sliders.draw(workspace, layer)
+sliders.draw(workspace, model, layer.name)
 table.draw(workspace, model)
 recipe_view.draw(workspace, subject)

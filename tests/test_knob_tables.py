@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from compress_core.apply import compress
 from compress_core.edit import in_order, with_step
 from compress_core.measure.knob_tables import bits_table, rank_table, sparsity_table
 from compress_core.model import Edited
-from compress_core.recipe import Recipe, Resolved, Setting, resolve
+from compress_core.recipe import Recipe, Resolved, Rule, Setting, resolve
 from compress_core.store import Store
 from compress_core.subject.subject import Subject
 from compress_core.technique import Stage
-from tests.subjects import rules, seeded, tiny_subject
+from tests.subjects import mlp_subject, rules, seeded, tiny_subject, with_calibration
 
 
 class Net(nn.Module):
@@ -177,3 +178,22 @@ def test_the_rank_table_of_another_factorizer_is_its_own(groups: int) -> None:
         assert table.error[row] == pytest.approx(
             _squares(edited.values - weight) / _squares(weight), abs=1e-6
         )
+
+
+def test_tables_of_a_cut_model_speak_of_its_smaller_layers() -> None:
+    subject, store = with_calibration(mlp_subject()), Store()
+    plain = rules(fc2=(Setting.of("magnitude", sparsity=0.4), Setting.of("uniform", bits=4)))
+    whole = replace(
+        plain,
+        groups=(Rule("fc1", (Setting.of_group("magnitude", share_removed=0.5),)),),
+        correct=(Setting.of("bias_correction"),),
+        layers=(replace(plain.layers[0], steps=(*plain.layers[0].steps, Setting.of("top_k"))),),
+    )
+    model = compress(subject, whole, store)
+    edited = model.edited["fc2"]
+    rows = sparsity_table(model.base, model.recipe, "fc2", Setting.of("magnitude"), store)
+    assert (rows.kept[0], rows.kept[40]) == (7 * 4, edited.coded[0].kept_count)
+    assert rows.bytes[40] * 8 == edited.bits.total
+    bits = bits_table(model.base, model.recipe, "fc2", Setting.of("uniform"), store)
+    assert bits.bytes[2] * 8 == edited.bits.total
+    assert rank_table(model.base, "fc2", store).rank[-1] == 4

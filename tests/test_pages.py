@@ -46,6 +46,28 @@ def test_page_shows_a_compressed_model(page: str, language: str) -> None:
     assert_fine(opened(page, recipe=PRUNED, language=language))
 
 
+CUT = {
+    "prepare": [{"technique": "fold_batch_norm"}],
+    "groups": [
+        ["conv1", [{"technique": "magnitude", "share_removed": 0.5}]],
+        ["layer2", [{"technique": "drop_block"}]],
+    ],
+    "layers": [
+        ["layer1.conv1", [{"technique": "magnitude", "sparsity": 0.5}, {"technique": "uniform", "bits": 4}]],
+        ["layer3.conv1", [{"technique": "low_rank", "rank": 3}, {"technique": "top_k"}]],
+    ],
+    "correct": [{"technique": "bias_correction"}],
+}
+
+
+@pytest.mark.parametrize("page", [*PAGES, "explain"])
+def test_page_shows_a_model_whose_channels_and_blocks_are_cut(page: str) -> None:
+    app = opened(page, "resnet", CUT)
+    assert_fine(app)
+    assert recipe_of(app).groups
+    assert not app.warning, [w.value for w in app.warning]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_page_shows_an_untouched_table_model(page: str) -> None:
     assert_fine(opened(page, "tabular"))

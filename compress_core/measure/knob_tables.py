@@ -1,6 +1,7 @@
 """What a knob would do at each of its places: the rows that a page looks up while the knob moves.
 
-Exact numbers from sorted scores, singular values and level grids; nothing is evaluated on items.
+Exact numbers from sorted scores, singular values and level grids; nothing is evaluated on items. The
+subject is the one whose weights are treated: where channels are cut or norms folded, the base.
 """
 
 from __future__ import annotations
@@ -77,8 +78,7 @@ def sparsity_table(
     weights that is lost.
     """
     own = _own(setting) | _pattern(setting)
-    places = {layer, *parts_of(recipe, layer)}
-    alone = Resolved(tuple((name, steps) for name, steps in recipe.layers if name in places))
+    alone = _steps_for_weights(recipe, [layer])
 
     def at(sparsity: float) -> tuple[Coded, ...]:
         step = Setting.of(setting.technique, **own, sparsity=sparsity)
@@ -172,8 +172,10 @@ def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting,
     """What quantizing a layer's kept weights would cost and lose, at every number of bits."""
     places = list(range(2, 9))
 
+    names = list(subject.by_name)
+    recipe = _steps_for_weights(recipe, names)
+
     def make() -> BitsTable:
-        names = list(subject.by_name)
         bare = in_order(with_step(recipe, [layer], Stage.QUANTIZE, None), names)
         unquantized = compress(subject, bare, store)
         reference = unquantized.values(layer)
@@ -196,6 +198,17 @@ def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting,
 
     key = digest("bits", subject.digest, recipe.sha, layer, setting.technique, _own(setting))
     return store.get(key, make)
+
+
+def _steps_for_weights(recipe: Resolved, names: list[str]) -> Resolved:
+    """What the recipe does to the weights of these layers, without all that is done to anything else."""
+    there = {place for name in names for place in (name, *parts_of(recipe, name))}
+    steps = {
+        name: tuple(s for s in found if s.stage is not Stage.INPUTS)
+        for name, found in recipe.layers
+        if name in there
+    }
+    return Resolved(tuple((name, found) for name, found in steps.items() if found))
 
 
 def rank_table(

@@ -14,10 +14,12 @@ from compress_core.edit import step_of
 from compress_core.errors import Refused
 from compress_core.measure.factor_cost import factor_cost
 from compress_core.measure.knob_tables import RankTable, bits_table, rank_table, sparsity_table, vectors_of
+from compress_core.model import Model
 from compress_core.patterns import n_of_m
 from compress_core.recipe import Setting
 from compress_core.select import Selection
 from compress_core.subject.layers import Layer, read_matrix
+from compress_core.subject.subject import Subject
 from compress_core.technique import Stage, technique_named
 from dashboard import engine, state
 from dashboard.figures.reduce import binned, shared_edges
@@ -40,17 +42,38 @@ NONE = ""
 FULL_BITS = 32
 
 
-def draw(workspace: state.Workspace, layer: Layer) -> None:
-    """Three columns: prune, rank, bits."""
+def draw(workspace: state.Workspace, model: Model, name: str) -> None:
+    """Three columns: prune, rank, bits of a layer as the groups and preparations leave it."""
+    base = model.base
+    if name not in base.by_name:
+        st.info(
+            _("{layer} lies in a block that is left out, so it has nothing to set.").format(
+                layer=literal(name)
+            ),
+            icon=":material/content_cut:",
+        )
+        return
+    layer, loaded = base.layer(name), model.subject.layer(name)
+    if layer.kernel_shape != loaded.kernel_shape:
+        st.caption(
+            _(
+                "{layer} is {now} after the groups were cut, {before} as loaded; all below is about {now}."
+            ).format(layer=literal(name), now=as_shape(layer), before=as_shape(loaded))
+        )
     columns = st.columns(3, gap="medium")
     titles = {Stage.PRUNE: _("Prune"), Stage.FACTOR: _("Rank"), Stage.QUANTIZE: _("Bits")}
     for column, (stage, title) in zip(columns, titles.items(), strict=True):
         with column.container(border=True), refusals():
             st.markdown(f"**{title}**")
-            _stage(workspace, layer, stage)
+            _stage(workspace, base, layer, stage)
 
 
-def _stage(workspace: state.Workspace, layer: Layer, stage: Stage) -> None:
+def as_shape(layer: Layer) -> str:
+    """The shape of a layer's kernel, as people write it."""
+    return "x".join(map(str, layer.kernel_shape))
+
+
+def _stage(workspace: state.Workspace, base: Subject, layer: Layer, stage: Stage) -> None:
     setting = step_of(workspace.recipe, layer.name, stage)
     key = f"tune.{workspace.version}.{layer.name}.{stage.name}"
     locked = layer.name in workspace.locked
@@ -66,7 +89,7 @@ def _stage(workspace: state.Workspace, layer: Layer, stage: Stage) -> None:
         disabled=locked,
     )
     shown = setting or Setting.of(FIRST_CHOICE[stage])
-    _main_slider(workspace, layer, stage, shown, setting is not None, key, locked)
+    _main_slider(workspace, base, layer, stage, shown, setting is not None, key, locked)
     if setting is None:
         return
     st.caption(literal(translated(setting.method.summary)))
@@ -102,7 +125,7 @@ def _starting_setting(technique: str, layer: str) -> Setting:
         return Setting.of(technique)
     if "rank" not in technique_named(technique).knobs.model_fields:
         return Setting.of(technique, choose="bytes")
-    rows = rank_table(state.subject(state.required()), layer, engine.store(), technique)
+    rows = rank_table(state.model(state.required()).base, layer, engine.store(), technique)
     return Setting.of(technique, rank=max(1, rows.break_even // 2))
 
 
@@ -141,6 +164,7 @@ def _without_meaning(setting: Setting) -> set[str]:
 
 def _main_slider(
     workspace: state.Workspace,
+    base: Subject,
     layer: Layer,
     stage: Stage,
     setting: Setting,
@@ -152,11 +176,11 @@ def _main_slider(
         return
     match stage:
         case Stage.PRUNE:
-            _prune(workspace, layer, setting, is_on, key, locked)
+            _prune(workspace, base, layer, setting, is_on, key, locked)
         case Stage.FACTOR:
-            _rank(workspace, layer, setting, is_on, key, locked)
+            _rank(workspace, base, layer, setting, is_on, key, locked)
         case Stage.QUANTIZE:
-            _bits(workspace, layer, setting, is_on, key, locked)
+            _bits(workspace, base, layer, setting, is_on, key, locked)
 
 
 def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -> None:
@@ -173,7 +197,13 @@ def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -
 
 
 def _prune(
-    workspace: state.Workspace, layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool
+    workspace: state.Workspace,
+    base: Subject,
+    layer: Layer,
+    setting: Setting,
+    is_on: bool,
+    key: str,
+    locked: bool,
 ) -> None:
     choice = setting.knobs
     assert isinstance(choice, Selection)
@@ -185,8 +215,7 @@ def _prune(
             )
         )
         return
-    subject = state.subject(workspace)
-    rows = sparsity_table(subject, workspace.recipe, layer.name, setting, engine.store())
+    rows = sparsity_table(base, workspace.recipe, layer.name, setting, engine.store())
     table = LiveTable(
         rows.sparsity,
         (
@@ -205,27 +234,26 @@ def _prune(
         factor=100,
         step=0.001,
         text_of=lambda v: _("{share:g} % of the weights removed").format(share=round(100 * v, 3)),
-        histogram=_weights_with_threshold(layer, rows.threshold),
+        histogram=_weights_with_threshold(base, layer, rows.threshold),
         help=_("Within this layer; the readouts are exact and move while you drag."),
         disabled=locked,
         on_change=partial(_moved, layer.name, Stage.PRUNE, setting.technique, 0.0),
     )
 
 
-def _counts(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    """Bins of the original weights of a layer: edges and counts, made once."""
-    subject = state.subject(state.required())
+def counted(base: Subject, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Bins of a layer's weights before they are treated: edges and counts, made once."""
 
     def make() -> tuple[np.ndarray, np.ndarray]:
-        weight = read_matrix(subject.network, layer).numpy().reshape(-1)
+        weight = read_matrix(base.network, layer).numpy().reshape(-1)
         edges = shared_edges(weight)
         return edges, binned(weight, edges)
 
-    return engine.store().get(f"bins:{subject.digest}:{layer.name}", make)
+    return engine.store().get(f"bins:{base.digest}:{layer.name}", make)
 
 
-def _weights_with_threshold(layer: Layer, threshold: np.ndarray) -> Histogram:
-    edges, counts = _counts(layer)
+def _weights_with_threshold(base: Subject, layer: Layer, threshold: np.ndarray) -> Histogram:
+    edges, counts = counted(base, layer)
     marks = [np.array([-t, t]) for t in threshold]
     shaded = np.stack([-threshold, threshold], axis=1) if not np.isnan(threshold).any() else None
     return Histogram(
@@ -234,16 +262,21 @@ def _weights_with_threshold(layer: Layer, threshold: np.ndarray) -> Histogram:
         _("Weights of this layer; those between the lines are removed"),
         marks,
         removed=shaded,
-        caption=_("weights of the original"),
+        caption=_("weights before this step"),
         axis=_("weight"),
     )
 
 
 def _rank(
-    workspace: state.Workspace, layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool
+    workspace: state.Workspace,
+    base: Subject,
+    layer: Layer,
+    setting: Setting,
+    is_on: bool,
+    key: str,
+    locked: bool,
 ) -> None:
-    subject = state.subject(workspace)
-    rows = rank_table(subject, layer.name, engine.store(), setting.technique)
+    rows = rank_table(base, layer.name, engine.store(), setting.technique)
     highest = float(rows.rank[-1])
     whole = rows.rank == highest
     weights = np.where(whole, layer.weights, rows.weights)
@@ -264,7 +297,7 @@ def _rank(
         key=f"{key}.slider",
         step=1,
         text_of=lambda v: _("not factored") if v == highest else _("rank {rank:g}").format(rank=v),
-        histogram=_spectrum(layer, rows, setting.technique),
+        histogram=_spectrum(base, layer, rows, setting.technique),
         help=_(
             "At its right end the layer is left whole. Below the break-even rank the factors are smaller."
         ),
@@ -273,9 +306,9 @@ def _rank(
     )
 
 
-def _spectrum(layer: Layer, rows: RankTable, technique: str) -> Histogram:
-    subject, ranks = state.subject(state.required()), rows.rank
-    vectors = derive(subject, layer.name, vectors_of(technique), engine.store())
+def _spectrum(base: Subject, layer: Layer, rows: RankTable, technique: str) -> Histogram:
+    ranks = rows.rank
+    vectors = derive(base, layer.name, vectors_of(technique), engine.store())
     values = vectors.values.mean(dim=0).numpy().astype(float)
     width = max(1, len(values) // 120)
     reduced = np.array([values[i : i + width].mean() for i in range(0, len(values), width)])
@@ -296,10 +329,15 @@ def _spectrum(layer: Layer, rows: RankTable, technique: str) -> Histogram:
 
 
 def _bits(
-    workspace: state.Workspace, layer: Layer, setting: Setting, is_on: bool, key: str, locked: bool
+    workspace: state.Workspace,
+    base: Subject,
+    layer: Layer,
+    setting: Setting,
+    is_on: bool,
+    key: str,
+    locked: bool,
 ) -> None:
-    subject = state.subject(workspace)
-    rows = bits_table(subject, workspace.recipe, layer.name, setting, engine.store())
+    rows = bits_table(base, workspace.recipe, layer.name, setting, engine.store())
     places = np.append(rows.bits, FULL_BITS)
     table = LiveTable(
         places,
@@ -309,7 +347,7 @@ def _bits(
             Readout(_("Squared error"), "%", np.append(100 * rows.error, 0), digits=3),
         ),
     )
-    edges, counts = _counts(layer)
+    edges, counts = counted(base, layer)
     live_slider(
         _("Bits for each weight"),
         table,

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from compress_core.edit import step_of, with_step, without_layers
+from compress_core.edit import step_of, with_inputs, with_step, without_layers
 from compress_core.errors import Refused
 from compress_core.patterns import n_of_m
 from compress_core.recipe import Setting
 from compress_core.select import Selection
-from compress_core.technique import Stage, techniques
+from compress_core.technique import LAYER_STAGES, Stage, techniques
 from dashboard import state
 from dashboard.text import refusal
 
@@ -81,13 +81,25 @@ def reset(layers: Iterable[str]) -> None:
     state.keep(state.edited(workspace, without_layers(workspace.recipe, free)))
 
 
+def reset_all() -> None:
+    """Take out the steps of all unlocked layers and all that concerns the whole network."""
+    workspace = state.required()
+    free = [name for name in state.subject(workspace).by_name if name not in workspace.locked]
+    left = without_layers(workspace.recipe, free)
+    try:
+        state.keep(state.edited(workspace, replace(left, groups=(), prepare=(), correct=())))
+    except Refused as refused:
+        state.notice(refusal(refused))
+
+
 def same_for(source: str, layers: Iterable[str]) -> None:
     """Give other layers the steps of one layer, as far as they can take them."""
     workspace = state.required()
     recipe = workspace.recipe
     free = [layer for layer in layers if layer not in workspace.locked]
-    for stage in Stage:
+    for stage in LAYER_STAGES:
         recipe = with_step(recipe, free, stage, step_of(workspace.recipe, source, stage))
+    recipe = with_inputs(recipe, free, workspace.recipe.inputs_of(source))
     try:
         state.keep(state.edited(workspace, recipe))
     except Refused as refused:

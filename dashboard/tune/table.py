@@ -15,6 +15,7 @@ from compress_core.recipe import Setting
 from compress_core.technique import Stage
 from dashboard import state
 from dashboard.text import _
+from dashboard.tune.sliders import as_shape
 from dashboard.tune.steps import FIRST_CHOICE, set_step, sparsity_of
 
 FULL_BITS = 32
@@ -66,7 +67,7 @@ def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
         {
             "layer": names,
             "kind": [_(layer.kind) for layer in model.subject.layers],
-            "shape": costs["shape"],
+            "shape": _shapes(model),
             "lock": [n in workspace.locked for n in names],
             "prune": [100 * sparsity_of(s) for s in prune],
             "rank_set": costs["rank"].fillna(0).astype(int),
@@ -78,6 +79,17 @@ def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
             "macs": costs["macs"],
         }
     )
+
+
+def _shapes(model: Model) -> list[str]:
+    """The shape of each loaded layer, and what the groups leave of it."""
+    small = model.base.by_name
+    said = []
+    for layer in model.subject.layers:
+        now = _("left out") if layer.name not in small else as_shape(small[layer.name])
+        before = as_shape(layer)
+        said.append(before if now == before else f"{before} → {now}")
+    return said
 
 
 def _columns() -> dict[str, Any]:

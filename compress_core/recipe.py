@@ -138,6 +138,12 @@ class Resolved:
         """Whether the later stages see other layers than the model was loaded with."""
         return bool(self.prepare or self.groups)
 
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Every step of every section."""
+        steps = (step for _, steps in (*self.groups, *self.layers) for step in steps)
+        return (*self.prepare, *steps, *self.correct)
+
     @cached_property
     def by_layer(self) -> Mapping[str, tuple[Setting, ...]]:
         return MappingProxyType(dict(self.layers))

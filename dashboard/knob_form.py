@@ -60,13 +60,14 @@ def _choice(written: str) -> str:
 
 def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) -> Any:
     low, high = bounds_of(field)
-    if field.annotation is float:
+    if float in {field.annotation, *typing.get_args(field.annotation)}:
         step = step_of(field) or 0.01
-        if low is not None and high is not None:
+        if value is not None and field.annotation is float and low is not None and high is not None:
             return st.slider(text, float(low), float(high), float(value), step, format="%.3g", **said)
         lowest = None if low is None else float(low)
         highest = None if high is None else float(high)
-        return st.number_input(text, lowest, highest, float(value), step, format="%.3f", **said)
+        start = None if value is None else float(value)
+        return st.number_input(text, lowest, highest, start, step, format="%.3f", **said)
     lowest_int = None if low is None else int(low)
     highest_int = None if high is None else int(high)
     return st.number_input(text, lowest_int, highest_int, value, 1, **said)

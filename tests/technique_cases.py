@@ -75,10 +75,41 @@ def kernel_of(weight: Tensor) -> Tensor:
     return weight.view(weight.shape[0], -1, *positions)
 
 
+def nasty_inputs(inputs: int) -> dict[str, Tensor]:
+    """What a layer may read [1, positions, in]: dead columns, huge ones, fewer items than inputs."""
+    random = torch.randn(1, 40, inputs, generator=torch.Generator().manual_seed(5))
+    mixed = (random + random.roll(1, dims=2)).clone()
+    mixed[:, :, inputs // 2] = 0
+    mixed[:, :, -1] = 3
+    return {
+        "mixed": mixed,
+        "independent": random,
+        "all zero": torch.zeros_like(random),
+        "constant": torch.full_like(random, 0.5),
+        "huge": random.clamp(-1, 1) * 1e38,
+        "huge and tiny": torch.where(random > 0, random * 1e30, random * 1e-30),
+        "denormal": random * 1e-40,
+        "one item": random[:, :1],
+    }
+
+
+def gradients_like(weight: Tensor) -> Tensor:
+    """Squared gradients for a weight, a row of them zero as behind a dead unit."""
+    drawn = torch.rand(weight.shape, generator=torch.Generator().manual_seed(6)) ** 4
+    drawn[len(weight) // 2] = 0
+    return drawn
+
+
 def supplied(
-    method: Technique, weight: Tensor, kept: Tensor, seed: int = 0, name: str = "layer"
+    method: Technique,
+    weight: Tensor,
+    kept: Tensor,
+    seed: int = 0,
+    name: str = "layer",
+    reads: Tensor | None = None,
 ) -> list[object]:
-    """The positional arguments of a technique, as the engine supplies them."""
+    """The positional arguments of a technique, as the engine supplies them; reads: what the layer reads."""
+    read = nasty_inputs(weight.shape[1])["mixed"] if reads is None else reads
 
     def supply(need: str) -> object:
         given = {
@@ -88,6 +119,9 @@ def supplied(
             "groups": 1,
             "rows": weight,
             "norm_gain": weight[:, 0],
+            "inputs": [read],
+            "compressed_inputs": [read],
+            "squared_gradient": gradients_like(weight),
         }
         if need in given:
             return given[need]
@@ -102,22 +136,34 @@ def supplied(
 
 
 def answer(
-    method: Technique, weight: Tensor, /, kept: Tensor | None = None, name: str = "layer", **knobs: object
+    method: Technique,
+    weight: Tensor,
+    /,
+    kept: Tensor | None = None,
+    name: str = "layer",
+    reads: Tensor | None = None,
+    **knobs: object,
 ) -> object:
     """What a technique answers for checked knobs."""
     values = method.validated(knobs)
     kept = torch.ones_like(weight, dtype=torch.bool) if kept is None else kept
     own = {k: v for k, v in values if k in method.own_knobs}
     seed = getattr(values, "seed", 0)
-    return method.function(*supplied(method, weight, kept, seed, name), **own)
+    return method.function(*supplied(method, weight, kept, seed, name, reads), **own)
 
 
 def coded(
-    method: Technique, weight: Tensor, /, kept: Tensor | None = None, name: str = "layer", **knobs: object
+    method: Technique,
+    weight: Tensor,
+    /,
+    kept: Tensor | None = None,
+    name: str = "layer",
+    reads: Tensor | None = None,
+    **knobs: object,
 ) -> tuple[Coded, ...]:
     """The weights that a technique leaves, as they would be stored, none if it is about something else."""
     mask = None if kept is None else Chosen(kept)
-    match answer(method, weight, kept, name, **knobs):
+    match answer(method, weight, kept, name, reads, **knobs):
         case Scores() as scores:
             return (Coded(weight, chosen(scores, weight, method.validated(knobs))),)
         case Pruned() as pruned:

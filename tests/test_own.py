@@ -83,7 +83,7 @@ def test_images_that_were_scaled_already_are_refused_by_a_network_that_scales(
 
 def test_labelled_items_choose_the_arrangement_that_computes_what_the_original_did() -> None:
     network = cnn()
-    inputs = np.random.default_rng(1).normal(size=(200, 1, 8, 8)).astype(np.float32)
+    inputs = np.random.default_rng(1).normal(size=(199, 1, 8, 8)).astype(np.float32)
     with torch.inference_mode():
         answers = network(torch.from_numpy(inputs))
     subject = own_subject(network.state_dict(), Items(inputs, answers.argmax(1).numpy()), name="cnn")
@@ -208,3 +208,27 @@ def test_a_compiled_network_is_taken_as_it_was_written() -> None:
 def test_items_become_the_validation_split() -> None:
     sample = load_sample("lenet300")
     assert split_of(digits(labels=None), sample.input, 10).name == "validation"
+
+
+def test_from_two_hundred_items_on_one_in_ten_is_set_apart_and_never_judged_on() -> None:
+    sample = load_sample("lenet300")
+    whole = digits(400)
+    subject = with_items(sample, whole)
+    judged, apart = subject.split("validation"), subject.split("calibration")
+    assert (len(judged), len(apart)) == (360, 40)
+    rows = {tuple(item) for item in sample.input.prepared(whole.inputs).flatten(1).tolist()}
+    seen = [{tuple(item) for item in split.inputs.flatten(1).tolist()} for split in (judged, apart)]
+    assert not seen[0] & seen[1]
+    assert seen[0] | seen[1] == rows
+    assert len(apart.labels.unique()) > 5
+    assert with_items(sample, whole).split("calibration").digest == apart.digest
+    assert list(with_items(sample, digits(199)).splits) == ["validation"]
+
+
+def test_labels_stay_with_their_items_when_some_are_set_apart() -> None:
+    made = digits(300, inputs=np.repeat(np.arange(300) % 250, 784).reshape(300, 28, 28).astype(np.uint8))
+    made = dataclasses.replace(made, labels=(made.inputs[:, 0, 0] % 10).astype(np.int64))
+    subject = with_items(load_sample("lenet300"), made)
+    for split in subject.splits.values():
+        raw = (subject.input.raw(split.inputs)[:, 0, 0, 0] * 255).round().long()
+        assert torch.equal(raw % 10, split.labels)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from compress_core.apply.group_scores import unit_scores
 from compress_core.apply.prepare import prepared
-from compress_core.apply.supply import Standing, canonical
+from compress_core.apply.supply import Standing, canonical, items_behind
 from compress_core.errors import Refused
 from compress_core.group_selection import GroupSelection, choose_units
 from compress_core.recipe import Named, Recipe, Resolved, Rule, Setting
@@ -130,8 +130,10 @@ def base_of(subject: Subject, resolved: Resolved, store: Store) -> Subject:
     base = prepared(subject, resolved.prepare, store)
     if not resolved.groups:
         return base
-    key = digest("base", subject.digest, resolved.structure_sha)
-    return store.get(key, lambda: _cut(subject, base, resolved, key, store))
+    items = items_behind(subject, (step for _, steps in resolved.groups for step in steps))
+    key = digest("base", subject.digest, resolved.structure_sha, *items)
+    cut = store.get(key, lambda: _cut(subject, base, resolved, key, store))
+    return cut if cut.splits is subject.splits else replace(cut, splits=subject.splits)
 
 
 def _cut(subject: Subject, base: Subject, resolved: Resolved, key: str, store: Store) -> Subject:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compress_core.answers import ChannelScores, Scores
-from compress_core.apply.supply import Standing, answer_of, start, supply
+from compress_core.apply.supply import Standing, answer_of, items_behind, start, supply
 from compress_core.errors import Refused
 from compress_core.group_selection import GroupSelection
 from compress_core.recipe import Setting
@@ -31,7 +31,9 @@ def unit_scores(group: Group, setting: Setting, standing: Standing) -> Tensor:
     assert isinstance(choice, GroupSelection)
     own = {k: v for k, v in setting.knobs if k in setting.method.own_knobs}
     aggregate = choice.aggregate if setting.method.is_criterion else ""
-    key = digest("units", standing.base.digest, group.name, setting.technique, sorted(own.items()), aggregate)
+    items = items_behind(standing.base, [setting])
+    made_of = (standing.base.digest, group.name, setting.technique, sorted(own.items()), aggregate)
+    key = digest("units", *made_of, *items)
     return standing.store.get(key, lambda: _scored(group, setting, choice, standing), lambda s: s.nbytes)
 
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from compress_core.apply.supply import CALIBRATION_ITEMS
+from compress_core.apply.supply import CALIBRATION_ITEMS, items_behind
 from compress_core.errors import Refused
 from compress_core.inputs import InputRule
 from compress_core.model import Model
@@ -30,7 +30,8 @@ def with_inputs(model: Model, store: Store) -> Model:
     asked = {name: steps for name, steps in asked.items() if steps}
     if not asked:
         return model
-    key = digest("inputs", model.subject.digest, replace(model.recipe, correct=()).sha)
+    items = items_behind(model.subject, model.recipe.settings)
+    key = digest("inputs", model.subject.digest, replace(model.recipe, correct=()).sha, *items)
     rules: Rules = store.get(key, lambda: _fixed(model, asked))
     return replace(model, inputs=rules)
 

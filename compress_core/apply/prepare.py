@@ -49,7 +49,8 @@ def prepared(subject: Subject, steps: tuple[Setting, ...], store: Store) -> Subj
     if not steps:
         return subject
     key = digest(subject.digest, *map(canonical, steps))
-    return store.get(f"prepared:{key}", lambda: _prepared(subject, steps, key), _bytes_of)
+    base = store.get(f"prepared:{key}", lambda: _prepared(subject, steps, key), _bytes_of)
+    return base if base.splits is subject.splits else replace(base, splits=subject.splits)
 
 
 def _bytes_of(subject: Subject) -> int:

@@ -15,7 +15,7 @@ from compress_core.answers import Factored, Pruned, Quantised, Scores
 from compress_core.apply.base import base_of, groups_of, resolved_groups
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_inputs
-from compress_core.apply.supply import Part, Standing, answer_of, canonical, start
+from compress_core.apply.supply import Part, Standing, answer_of, canonical, items_behind, start
 from compress_core.coded import Coded
 from compress_core.errors import Refused
 from compress_core.model import Edited, Model
@@ -41,7 +41,7 @@ def compress(subject: Subject, recipe: Recipe | Resolved, store: Store) -> Model
     resolved = recipe if isinstance(recipe, Resolved) else resolved_for(subject, recipe, store)
     if not resolved:
         return Model.original(subject)
-    key = digest(subject.digest, resolved.sha)
+    key = digest(subject.digest, resolved.sha, *items_behind(subject, resolved.settings))
     return store.get(f"model:{key}", lambda: _run(subject, resolved, key, store))
 
 
@@ -52,6 +52,7 @@ def _run(subject: Subject, resolved: Resolved, key: str, store: Store) -> Model:
     for layer in base.layers:
         if layer.name in resolved.by_layer:
             parts[layer.name] = _factored(start(layer, standing), resolved, standing)
+    standing = replace(standing, factored={name: group for name, group in parts.items() if len(group) > 1})
     flat = {part.layer.name: part for group in parts.values() for part in group}
     flat = _pruned(flat, resolved, standing)
     flat = _quantised(flat, resolved, standing)
@@ -96,7 +97,7 @@ def _factored(part: Part, resolved: Resolved, standing: Standing) -> tuple[Part,
     setting = resolved.step(part.layer.name, Stage.FACTOR)
     if setting is None:
         return (part,)
-    key, store = digest(part.key, canonical(setting)), standing.store
+    key, store = standing.key_of(part, setting), standing.store
     answer: Factored = store.get(key, lambda: answer_of(setting, part, standing), lambda f: f.nbytes)
     kernels: tuple[Tensor, ...] = store.get(
         f"{key}:kernels", lambda: shipped(part.layer, answer), lambda ks: sum(k.nbytes for k in ks)
@@ -122,10 +123,10 @@ def _pruned(parts: dict[str, Part], resolved: Resolved, standing: Standing) -> d
         setting = resolved.step(members[0].layer.name, Stage.PRUNE)
         assert setting is not None
         pruned |= {p.layer.name: p for p in _select_among(members, setting, standing)}
-    for name, part in parts.items():
+    for name in standing.in_order(parts):
         setting = resolved.step(name, Stage.PRUNE)
         if setting is not None and not setting.method.is_criterion:
-            pruned[name] = _pruned_alone(part, setting, standing.behind(pruned, name))
+            pruned[name] = _pruned_alone(parts[name], setting, standing.behind(pruned, name, setting))
     return pruned
 
 
@@ -171,7 +172,8 @@ def _select_among(members: Sequence[Part], setting: Setting, standing: Standing)
 
 def _scores(part: Part, setting: Setting, standing: Standing) -> tuple[str, Scores]:
     own = {k: v for k, v in setting.knobs if k in setting.method.own_knobs}
-    key = digest(part.key, setting.technique, json.dumps(own, sort_keys=True))
+    seen = standing.seen_by(setting.method.needs, part)
+    key = digest(part.key, setting.technique, json.dumps(own, sort_keys=True), *seen)
     made: Scores = standing.store.get(
         key, lambda: answer_of(setting, part, standing), lambda s: 0 if s.absolute else s.values.nbytes
     )
@@ -180,10 +182,12 @@ def _scores(part: Part, setting: Setting, standing: Standing) -> tuple[str, Scor
 
 def _quantised(parts: dict[str, Part], resolved: Resolved, standing: Standing) -> dict[str, Part]:
     quantised = dict(parts)
-    for name, part in parts.items():
+    for name in standing.in_order(parts):
         setting = resolved.step(name, Stage.QUANTIZE)
         if setting is not None:
-            quantised[name] = _quantised_alone(part, setting, standing.behind(quantised, name))
+            quantised[name] = _quantised_alone(
+                parts[name], setting, standing.behind(quantised, name, setting)
+            )
     return quantised
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -22,12 +22,22 @@ from compress_core.errors import Refused
 from compress_core.recipe import Setting
 from compress_core.statistics import Statistic, statistics
 from compress_core.store import Store, digest
-from compress_core.subject.layers import Layer, read_matrix, write_matrix
+from compress_core.subject.calibrate import forward_order, inputs_of, squared_gradients
+from compress_core.subject.channels import channels_read
+from compress_core.subject.layers import Layer, read_matrix, write_factors, write_matrix
 from compress_core.subject.skeleton import skeleton_of
 from compress_core.subject.subject import Subject
 
 CALIBRATION_ITEMS = 256
-_OF_ITEMS = frozenset({"network", "items", "labels", "compressed_network"})
+_OF_ITEMS = frozenset(
+    {"items", "labels", "inputs", "compressed_inputs", "squared_gradient", "channel_activity"}
+)
+_OF_OTHER_STAGES = frozenset(
+    {"activation_mean", "activation_zeros", "layer_inputs", "mean_before", "mean_after", "input_mean",
+     "input_variance"}
+)  # fmt: skip
+_OF_WEIGHT = frozenset({"weight", "kernel", "kept"})
+_OF_OTHERS = frozenset({"compressed_network", "compressed_inputs"})
 
 
 @dataclass(frozen=True)
@@ -41,21 +51,61 @@ class Part:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a technique stands: the base whose layers it treats, and the layers before it as they are."""
+    """Where a technique stands: the base whose layers it treats, and the layers before it as they are.
+
+    factored: the layers that were factored, with the two parts they became.
+    """
 
     base: Subject
     store: Store
     before: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
+    factored: Mapping[str, tuple[Part, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
-    def behind(self, parts: Mapping[str, Part], name: str) -> Standing:
-        """The same place for a layer that stands behind these parts: those before it."""
-        order = list(parts)
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of the base's layers as a forward pass calls them, which module order need not be."""
+        base = self.base
+        return self.store.get(
+            f"order:{base.digest}",
+            lambda: forward_order(skeleton_of(base.network), base.layers, base.input.baseline),
+        )
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """Names of layers, and of the parts of factored ones, in the order of a forward pass."""
+        place = {
+            part: (index, inner)
+            for index, name in enumerate(self.order)
+            for inner, part in enumerate([p.layer.name for p in self.factored.get(name, ())] or [name])
+        }
+        return sorted(names, key=place.__getitem__)
+
+    def behind(self, parts: Mapping[str, Part], name: str, setting: Setting) -> Standing:
+        """The same place for a layer that stands behind these parts: those before it, if its step asks."""
+        if not _depends(setting.method.needs, _OF_OTHERS):
+            return self
+        order = self.in_order(parts)
         return replace(self, before={n: parts[n] for n in order[: order.index(name)]})
 
     def key_of(self, part: Part, setting: Setting) -> str:
-        """The key of an answer; it chains the layers before it where the answer depends on them."""
-        seen = [p.key for p in self.before.values()] if _sees_others(setting.method.needs) else []
-        return digest(part.key, canonical(setting), *seen)
+        """The key of an answer; it chains what else the answer depends on: the items, the layers before."""
+        needs = setting.method.needs
+        return digest(part.key, canonical(setting), *self.seen_by(needs, part))
+
+    def seen_by(self, needs: tuple[str, ...], part: Part) -> list[str]:
+        """The keys of what is not the weight's own: the items, factored layers, those before this one."""
+        if not _depends(needs, _OF_ITEMS):
+            return []
+        seen = [self.base.digest, self.base.split("calibration").digest]
+        seen += [p.key for parts in self._factored_for(needs, part) for p in parts]
+        return seen + ([p.key for p in self.before.values()] if _depends(needs, _OF_OTHERS) else [])
+
+    def _factored_for(self, needs: tuple[str, ...], part: Part) -> list[tuple[Part, ...]]:
+        """The factored layers that matter: those up to this one, or all where gradients come back."""
+        if _depends(needs, frozenset({"squared_gradient"})):
+            return list(self.factored.values())
+        own = next((n for n, ps in self.factored.items() if part.layer in [p.layer for p in ps]), None)
+        name = part.layer.name if own is None else own
+        return [self.factored[n] for n in self.order[: self.order.index(name) + 1] if n in self.factored]
 
     def items(self) -> tuple[Tensor, Tensor | None]:
         """Calibration items, and their labels; raises Refused where the model came without them."""
@@ -63,18 +113,61 @@ class Standing:
         labels = None if split.labels is None else split.labels[:CALIBRATION_ITEMS]
         return split.inputs[:CALIBRATION_ITEMS], labels
 
+    def network(self) -> nn.Module:
+        """The base with the layers that were factored, nothing else done; the caller owns it."""
+        return self._with({})
+
     def compressed_network(self) -> nn.Module:
         """The base with all layers before this one as they are now; the caller owns it."""
+        return self._with(self.before)
+
+    def _with(self, done: Mapping[str, Part]) -> nn.Module:
         skeleton = skeleton_of(self.base.network)
-        for name, part in self.before.items():
-            if name in self.base.by_name:
-                write_matrix(skeleton, part.layer, part.coded.values)
+        with torch.inference_mode(mode=False), torch.no_grad():
+            for name, parts in self.factored.items():
+                now = [done.get(p.layer.name, p) for p in parts]
+                kernels = [p.coded.values.view(p.layer.kernel_shape) for p in now]
+                write_factors(skeleton, self.base.layer(name), kernels)
+            for name, part in done.items():
+                if name in self.base.by_name:
+                    write_matrix(skeleton, part.layer, part.coded.values)
         return skeleton
+
+    def squared_gradient(self, part: Part) -> Tensor:
+        """The squared gradient of a part's weight; all parts are measured in one go."""
+        parts = tuple(p.layer for ps in self.factored.values() for p in ps)
+        layers = parts + tuple(layer for layer in self.base.layers if layer.name not in self.factored)
+        key = digest("gradients", *self.seen_by(("squared_gradient",), part))
+        found: Mapping[str, Tensor] = self.store.get(
+            key,
+            lambda: squared_gradients(self.network(), layers, *self.items()),
+            lambda made: sum(t.nbytes for t in made.values()),
+        )
+        return found[part.layer.name]
+
+    def channel_activity(self, part: Part) -> tuple[Tensor, Tensor]:
+        """(mean |x|, share of zeros) of every channel that a part reads; all layers in one pass."""
+        read = self.store.get(
+            digest("channels", *self.seen_by(("channel_activity",), part)),
+            lambda: channels_read(
+                self.network(), [layer.name for layer in self.base.layers], self.items()[0]
+            ),
+            lambda made: made.nbytes,
+        )
+        told = read.of(part.layer.name)
+        return told.mean_absolute, told.zero_share
 
 
 def canonical(setting: Setting) -> str:
     """The one text of a setting."""
     return json.dumps(setting.as_json(), sort_keys=True)
+
+
+def items_behind(subject: Subject, settings: Iterable[Setting]) -> tuple[str, ...]:
+    """The digest of the calibration items where one of these steps measures on them."""
+    measured = _OF_ITEMS | _OF_OTHER_STAGES
+    measures = any(_depends(setting.method.needs, measured) for setting in settings)
+    return (subject.split("calibration").digest,) if measures and "calibration" in subject.splits else ()
 
 
 def start(layer: Layer, standing: Standing) -> Part:
@@ -117,10 +210,16 @@ _GIVEN: Mapping[str, Callable[[Part, Setting | None, Standing], Any]] = {
     "groups": lambda part, _, __: part.layer.groups,
     "layer": lambda part, _, __: part.layer,
     "generator": lambda part, setting, _: _generator(part, setting),
-    "network": lambda _, __, standing: skeleton_of(standing.base.network),
+    "network": lambda _, __, standing: standing.network(),
     "compressed_network": lambda _, __, standing: standing.compressed_network(),
     "items": lambda _, __, standing: standing.items()[0],
     "labels": lambda _, __, standing: standing.items()[1],
+    "inputs": lambda part, _, standing: inputs_of(standing.network(), part.layer, standing.items()[0]),
+    "compressed_inputs": lambda part, _, standing: inputs_of(
+        standing.compressed_network(), part.layer, standing.items()[0]
+    ),
+    "squared_gradient": lambda part, _, standing: standing.squared_gradient(part),
+    "channel_activity": lambda part, _, standing: standing.channel_activity(part),
 }
 
 
@@ -137,19 +236,18 @@ def supply(name: str, part: Part, setting: Setting | None, standing: Standing) -
 
 
 def _statistic_key(derived: Statistic, part: Part, standing: Standing) -> str:
-    if not _OF_ITEMS.intersection(derived.needs):
+    """A statistic that looks at the weight follows from it, and one of the inputs does not."""
+    seen = standing.seen_by(derived.needs, part)
+    if not seen:
         return digest(part.key, derived.name)
-    seen = [p.key for p in standing.before.values()] if _sees_others((derived.name,)) else []
-    items = standing.base.split("calibration").digest
-    return digest(standing.base.digest, items, part.layer.name, derived.name, *seen)
+    own = part.key if _depends(derived.needs, _OF_WEIGHT) else part.layer.name
+    return digest(own, derived.name, *seen)
 
 
-def _sees_others(needs: tuple[str, ...]) -> bool:
-    """Whether one of these, or what it is derived from, runs items through compressed layers."""
-    if "compressed_network" in needs:
-        return True
-    derived = (statistics()[need].needs for need in needs if need in statistics())
-    return any(_sees_others(inner) for inner in derived)
+def _depends(needs: Iterable[str], on: frozenset[str]) -> bool:
+    """Whether one of these, or what it is derived from, is among some names."""
+    derived = statistics()
+    return any(need in on or (need in derived and _depends(derived[need].needs, on)) for need in needs)
 
 
 def _tensor_bytes(value: object) -> int:

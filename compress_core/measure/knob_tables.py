@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compress_core.answers import Quantised
-from compress_core.apply import compress, derive
+from compress_core.apply import compress, derive, items_behind
 from compress_core.coded import Coded
 from compress_core.edit import in_order, parts_of, with_step
 from compress_core.levels import Table
@@ -100,7 +100,8 @@ def sparsity_table(
         threshold = [parts[0].threshold(s) if len(parts) == 1 else np.nan for s in share]
         return SparsityTable(share, kept, np.array(sizes) / 8, error, np.array(threshold))
 
-    key = digest("sparsity", subject.digest, alone.sha, layer, setting.technique, own, rows)
+    items = items_behind(subject, [setting, *alone.settings])
+    key = digest("sparsity", subject.digest, alone.sha, layer, setting.technique, own, rows, *items)
     return store.get(key, make, lambda table: 5 * table.kept.nbytes)
 
 
@@ -196,7 +197,8 @@ def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting,
         size = subject.layer(layer).weights * 4 if before is None else before.bits.total / 8
         return BitsTable(np.array(places, float), np.array(bytes_), size, np.array(errors), tuple(levels))
 
-    key = digest("bits", subject.digest, recipe.sha, layer, setting.technique, _own(setting))
+    items = items_behind(subject, [setting, *recipe.settings])
+    key = digest("bits", subject.digest, recipe.sha, layer, setting.technique, _own(setting), *items)
     return store.get(key, make)
 
 
@@ -224,7 +226,8 @@ def rank_table(
         vectors: SingularVectors = derive(subject, layer, vectors_of(technique), store)
         return _rank_rows(subject.layer(layer), technique_named(technique), vectors, rows)
 
-    key = digest("rank", subject.digest, layer, technique, rows)
+    items = items_behind(subject, [Setting.of(technique)])
+    key = digest("rank", subject.digest, layer, technique, rows, *items)
     return store.get(key, make, lambda table: 5 * table.rank.nbytes)
 
 

@@ -14,6 +14,9 @@ from compress_core.errors import Refused
 from compress_core.subject.stored import shown
 from compress_core.subject.zipped import Zipped, is_zip, open_zip
 
+ITEMS_TO_SHARE = 200
+"""From so many items on, one in ten is set apart for calibration."""
+
 _MAGIC = b"\x93NUMPY"
 _HEADER_MOST = 4096
 _DESCR = re.compile(r"[<>|=]?(f2|f4|f8|[iu][1248]|b1)")

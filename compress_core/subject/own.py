@@ -9,13 +9,15 @@ from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compress_core.errors import Refused
 from compress_core.subject.cards import card_of, cards
 from compress_core.subject.infer import InferredNetwork, best_candidate, candidates, match_known
-from compress_core.subject.items import Items, check_classes, fit_to
+from compress_core.subject.items import ITEMS_TO_SHARE, Items, check_classes, fit_to
 from compress_core.subject.samples import build, load_sample
 from compress_core.subject.stored import shown
 from compress_core.subject.subject import InputForm, Split, Subject, make_subject
@@ -26,14 +28,21 @@ Shape = tuple[int, ...]
 _ITEMS_TO_CHOOSE = 1000
 """Labelled items on which the arrangements of an inferred network are told apart."""
 
+_MOST_SET_APART = 256
+
 _RAISED_BY_OTHERS = (Exception, SystemExit)
 """What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
 
 
 def own_subject(
-    state: Mapping[str, Tensor], items: Items | None, *, name: str, input_shape: Shape | None = None
+    state: Mapping[str, Tensor],
+    items: Items | None,
+    *,
+    name: str,
+    input_shape: Shape | None = None,
+    sets_apart: bool = True,
 ) -> Subject:
-    """The model that a state dict holds, with the items as its validation split.
+    """The model that a state dict holds, with the items as `splits_of` divides them.
 
     The architecture of a sample is recognised by its names and shapes and brings input form, classes and,
     where no items are given, splits. Any other is inferred as a plain MLP or CNN; labelled items choose
@@ -44,9 +53,10 @@ def own_subject(
     known = match_known(state, known_shapes())
     if known is not None:
         return sample_with(known, state, items, name=name)
-    inferred = _inferred(state, items, input_shape)
+    judged, apart = (items, None) if items is None or not sets_apart else _set_apart(items)
+    inferred = _inferred(state, judged, input_shape)
     form, classes = _form(inferred.input_shape), _numbered(inferred.classes)
-    splits = {} if items is None else _only(split_of(items, form, len(classes)))
+    splits = _splits(judged, apart, form, len(classes))
     with _explained(name, inferred.input_shape):
         return make_subject(name, name, inferred.network, form, classes, splits, inferred.description)
 
@@ -58,7 +68,7 @@ def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *
     """
     card, base = card_of(sample), load_sample(sample)
     network = loaded(build(card.factory, card.arguments), state, name)
-    splits = base.splits if items is None else _only(split_of(items, base.input, len(base.classes)))
+    splits = base.splits if items is None else splits_of(items, base.input, len(base.classes))
     summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
     return make_subject(name, name, network, base.input, base.classes, splits, summary, card.factory)
 
@@ -66,7 +76,7 @@ def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *
 def subject_from_network(
     network: nn.Module, items: Items | None, name: str, input_shape: Shape | None = None
 ) -> Subject:
-    """The model that a network of your own is, with the items as its validation split.
+    """The model that a network of your own is, with the items as `splits_of` divides them.
 
     It is taken to the CPU and to float32. input_shape is that of one item; the items tell it where it is not
     given. Whole numbers of one byte mean 0 to 255, everything else is shown to the network as it is.
@@ -85,14 +95,44 @@ def subject_from_network(
     with _explained(name, shape):
         ours = network.to("cpu", torch.float32).eval()
         classes = _numbered(_classes_of(ours, form.baseline, name))
-        splits = {} if items is None else _only(split_of(items, form, len(classes)))
+        splits = {} if items is None else splits_of(items, form, len(classes))
         return make_subject(name, name, ours, form, classes, splits, factory=name)
 
 
 def with_items(subject: Subject, items: Items) -> Subject:
-    """The same model judged on other items; they become its validation split, the only one."""
-    split = split_of(items, subject.input, len(subject.classes))
-    return replace(subject, splits=MappingProxyType(_only(split)))
+    """The same model judged on other items, as `splits_of` divides them."""
+    splits = splits_of(items, subject.input, len(subject.classes))
+    return replace(subject, splits=MappingProxyType(splits))
+
+
+def splits_of(items: Items, form: InputForm, classes: int) -> dict[str, Split]:
+    """Items as the validation split; from 200 on, one in ten (at most 256) is for calibration instead.
+
+    Which ones is drawn with a fixed seed. Techniques measure on the items set apart, and no accuracy
+    is reported on them. Raises Refused where the items don't fit.
+    """
+    return _splits(*_set_apart(items), form, classes)
+
+
+def _splits(judged: Items | None, apart: Items | None, form: InputForm, classes: int) -> dict[str, Split]:
+    named = {"validation": judged, "calibration": apart}
+    found = {n: split_of(items, form, classes) for n, items in named.items() if items is not None}
+    return {name: replace(split, name=name) for name, split in found.items()}
+
+
+def _set_apart(items: Items) -> tuple[Items, Items | None]:
+    """The items to judge on and those to calibrate on, None where there are too few."""
+    total = len(items.inputs)
+    if total < ITEMS_TO_SHARE:
+        return items, None
+    drawn = torch.randperm(total, generator=torch.Generator().manual_seed(0)).numpy()
+    count = min(_MOST_SET_APART, total // 10)
+    apart, judged = np.sort(drawn[:count]), np.sort(drawn[count:])
+    return _some(items, judged), _some(items, apart)
+
+
+def _some(items: Items, which: NDArray[np.int64]) -> Items:
+    return Items(items.inputs[which], None if items.labels is None else items.labels[which])
 
 
 def split_of(items: Items, form: InputForm, classes: int) -> Split:
@@ -157,10 +197,6 @@ def _form(shape: Shape) -> InputForm:
 
 def _numbered(classes: int) -> tuple[str, ...]:
     return tuple(str(index) for index in range(classes))
-
-
-def _only(split: Split) -> dict[str, Split]:
-    return {split.name: split}
 
 
 def _inferred(state: Mapping[str, Tensor], items: Items | None, input_shape: Shape | None) -> InferredNetwork:

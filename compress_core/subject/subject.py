@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.errors import Refused
+from compress_core.subject.items import ITEMS_TO_SHARE
 from compress_core.subject.layers import Layer, Untouched, count_macs, find_layers, read_matrix
 from compress_core.subject.skeleton import digest_of, skeleton_of
 from compress_core.subject.structure import Structure
@@ -116,6 +117,13 @@ class Subject:
 
     def split(self, name: str) -> Split:
         """The split of that name; raises Refused where the model has none."""
+        if name == "calibration" and name not in self.splits:
+            raise Refused(
+                "{model} has no calibration items, on which some techniques measure: add a data file with "
+                "at least {least} items, of which one in ten is set apart for it.",
+                model=self.title,
+                least=ITEMS_TO_SHARE,
+            )
         if name not in self.splits:
             raise Refused(
                 "{model} has no {split} items, it has {known}: choose one of them or add labelled data.",

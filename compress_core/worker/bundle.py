@@ -55,7 +55,9 @@ def read_bundle(folder: Path) -> Subject:
     chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
     items = None if chosen_by is None else _items(chosen_by)
     shape = tuple(card["shape"])
-    subject = own_subject(_state(folder / STATE), items, name=card["name"], input_shape=shape)
+    subject = own_subject(
+        _state(folder / STATE), items, name=card["name"], input_shape=shape, sets_apart=False
+    )
     return replace(subject, splits=MappingProxyType(splits))
 
 

@@ -95,7 +95,7 @@ def _stage(workspace: state.Workspace, base: Subject, layer: Layer, stage: Stage
     st.caption(literal(translated(setting.method.summary)))
     if stage is Stage.FACTOR:
         _warn_of_rank(workspace, layer)
-    if MAIN_KNOB[stage] not in setting.method.knobs.model_fields:
+    if not _has_slider(stage, setting):
         _other_knobs(layer, stage, setting, key)
         return
     with st.expander(_("More knobs"), key=f"{key}.more"):
@@ -107,6 +107,12 @@ def _warn_of_rank(workspace: state.Workspace, layer: Layer) -> None:
     cost = None if edited is None else factor_cost(edited)
     if cost is not None and cost.warning is not None:
         st.warning(literal(translated(cost.warning)))
+
+
+def _has_slider(stage: Stage, setting: Setting) -> bool:
+    """Whether a table can say beforehand what each value of the main knob leaves."""
+    known = MAIN_KNOB[stage] in setting.method.knobs.model_fields
+    return known and (stage is not Stage.PRUNE or isinstance(setting.knobs, Selection))
 
 
 def _technique_chosen(layer: str, stage: Stage, key: str) -> None:
@@ -130,7 +136,7 @@ def _starting_setting(technique: str, layer: str) -> Setting:
 
 
 def _other_knobs(layer: Layer, stage: Stage, setting: Setting, key: str) -> None:
-    hidden = {MAIN_KNOB[stage]}
+    hidden = {MAIN_KNOB[stage]} if _has_slider(stage, setting) else set()
     chosen: dict[str, Any] = {}
 
     def changed() -> None:
@@ -172,7 +178,7 @@ def _main_slider(
     key: str,
     locked: bool,
 ) -> None:
-    if MAIN_KNOB[stage] not in setting.method.knobs.model_fields:
+    if not _has_slider(stage, setting):
         return
     match stage:
         case Stage.PRUNE:
@@ -280,10 +286,12 @@ def _rank(
     highest = float(rows.rank[-1])
     whole = rows.rank == highest
     weights = np.where(whole, layer.weights, rows.weights)
+    by_output = vectors_of(setting.technique) == "whitened_vectors"
+    lost = _("Squared output lost") if by_output else _("Squared weights lost")
     readouts = [
         Readout(_("Weights"), "", weights, text=lambda v: f"{v:,.0f}"),
         Readout(_("Bytes at 32 bits"), "", 4 * weights, text=in_bytes),
-        Readout(_("Squared weights lost"), "%", np.where(whole, 0, 100 * rows.error), digits=2),
+        Readout(lost, "%", np.where(whole, 0, 100 * rows.error), digits=2),
     ]
     if rows.macs is not None:
         macs = np.where(whole, layer.macs or 0, rows.macs)

@@ -30,7 +30,9 @@ from compress_core.subject.layers.macs import count_macs
 from compress_core.subject.layers.norms import NormState, batch_norms, fold_away, read_norm
 from compress_core.subject.layers.places import (
     attach_inputs,
+    matrix_within,
     module_of,
+    place_in,
     read_bias,
     read_kernel,
     read_matrix,
@@ -39,6 +41,7 @@ from compress_core.subject.layers.places import (
     write_matrix,
     write_state,
 )
+from compress_core.subject.layers.unfold import channel_axis, columns, reader_named, readers
 
 __all__ = [
     "Layer",
@@ -49,7 +52,9 @@ __all__ = [
     "attention_names",
     "axes_of",
     "batch_norms",
+    "channel_axis",
     "channel_groups",
+    "columns",
     "count_macs",
     "cut_channels",
     "find_layers",
@@ -58,14 +63,18 @@ __all__ = [
     "is_convolution",
     "is_opaque",
     "is_producer",
+    "matrix_within",
     "module_of",
     "multiplied_out",
     "mute_inputs",
     "open_attention",
+    "place_in",
     "read_bias",
     "read_kernel",
     "read_matrix",
     "read_norm",
+    "reader_named",
+    "readers",
     "reason_to_keep_whole",
     "shapes_in_file",
     "shipped",

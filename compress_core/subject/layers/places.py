@@ -30,6 +30,23 @@ def read_matrix(network: nn.Module, layer: Layer) -> Tensor:
     return read_kernel(network, layer).flatten(1).contiguous()
 
 
+def place_in(network: nn.Module, layer: Layer) -> Place:
+    """Where a layer's weight lies in this network: projections move when a neighbour was factored."""
+    place = layer.places[0]
+    if isinstance(network.get_submodule(place.module), PlainAttention):
+        return Place(".".join(filter(None, (place.module, projection_at(place)))))
+    return place
+
+
+def matrix_within(parameter: Tensor, layer: Layer, place: Place) -> Tensor:
+    """A layer's part of a tensor that is shaped as the parameter of its place, such as a gradient.
+
+    -> [out, in / groups * k].
+    """
+    part = parameter if place.rows is None else parameter[slice(*place.rows)]
+    return kernel_view(part, layer.groups, layer.transposed).flatten(1)
+
+
 def write_matrix(skeleton: nn.Module, layer: Layer, matrix: Tensor) -> None:
     """Put new values [out, in / groups * k] into a skeleton, at every place that shares the weight."""
     stored = from_kernel(matrix.view(layer.kernel_shape), layer.groups, layer.transposed)

@@ -1,0 +1,309 @@
+"""Techniques that measure on calibration items: a reference in ten lines, or a theorem, for each."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from compress_core.apply import compress
+from compress_core.errors import Refused
+from compress_core.measure.evaluate import predict
+from compress_core.patterns import LayerShape, largest_n_of_m
+from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.scale import RowRanges
+from compress_core.second_order import damped, inverse_factor
+from compress_core.statistics.input_moment import second_moment
+from compress_core.store import Store
+from compress_core.subject.samples import load_sample
+from compress_core.technique import techniques
+from compress_core.techniques.gptq import gptq
+from compress_core.techniques.sparsegpt import sparsegpt
+from compress_core.techniques.taylor import taylor
+from compress_core.techniques.wanda import wanda
+from tests.technique_cases import answer, coded, nasty_inputs, nasty_weights
+
+ALL = techniques()
+MEASURING = ["wanda", "taylor", "sparsegpt", "gptq", "whitened_low_rank"]
+NASTY = nasty_weights()
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def correlated(inputs: int, seed: int = 0, items: int = 200) -> Tensor:
+    """What a layer reads [1, items, in]: inputs that go together, of different sizes."""
+    mixing = drawn(inputs, inputs, seed=seed + 100) + 2 * torch.eye(inputs)
+    sizes = torch.logspace(0, -1, inputs)
+    return (drawn(1, items, inputs, seed=seed) @ mixing).relu() * sizes
+
+
+def output_error(weight: Tensor, changed: Tensor, reads: Tensor) -> float:
+    """The mean squared change of the layer's output, summed over rows; groups share the rows evenly."""
+    change = (changed - weight).double().unflatten(0, (len(reads), -1))
+    return float((reads.double() @ change.mT).square().sum(dim=(0, 2)).mean())
+
+
+def values_of(
+    name: str, weight: Tensor, reads: Tensor, kept: Tensor | None = None, **knobs: object
+) -> Tensor:
+    (part,) = coded(ALL[name], weight, kept, reads=reads, **knobs)
+    return part.values
+
+
+@pytest.mark.parametrize("name", MEASURING)
+@pytest.mark.parametrize("reads", nasty_inputs(1))
+@pytest.mark.parametrize(
+    "case", ["random", "zero rows", "huge", "outlier", "denormal", "ties", "one element"]
+)
+def test_nasty_inputs_leave_finite_weights(name: str, reads: str, case: str) -> None:
+    weight = NASTY[case]
+    for part in coded(ALL[name], weight, reads=nasty_inputs(weight.shape[1])[reads]):
+        assert torch.isfinite(part.values).all()
+
+
+# Scores -----------------------------------------------------------------------------------------------------
+
+
+def test_wanda_is_the_size_of_a_weight_times_the_norm_of_its_input() -> None:
+    weight, inputs = drawn(6, 8), drawn(3, 50, 4, seed=2) * torch.logspace(-2, 2, 4)
+    scores = wanda(drawn(6, 4), inputs.norm(dim=1)).ranked()
+    for row, column in itertools.product(range(6), range(4)):
+        expected = abs(drawn(6, 4)[row, column]) * inputs[row // 2, :, column].norm()
+        assert scores[row, column] == pytest.approx(float(expected))
+    # the ten lines of the paper: sort |W| * ||X|| within each row, drop the lower half
+    reads = correlated(8)
+    metric = weight.abs() * reads[0].norm(p=2, dim=0)
+    order = torch.sort(metric, dim=1, stable=True).indices
+    pruned = weight.scatter(1, order[:, :4], 0.0)
+    assert torch.equal(values_of("wanda", weight, reads, sparsity=0.5, scope="row"), pruned)
+
+
+def test_inputs_of_one_size_make_wanda_magnitude() -> None:
+    weight, reads = drawn(7, 9), torch.ones(1, 5, 9)
+    wanda_kept = values_of("wanda", weight, reads, sparsity=0.6)
+    assert torch.equal(wanda_kept, values_of("magnitude", weight, reads, sparsity=0.6))
+
+
+def test_taylor_is_the_mean_square_of_gradient_times_weight() -> None:
+    gradients, weight = drawn(30, 4, 5), drawn(4, 5, seed=1)
+    expected = (gradients * weight).square().mean(dim=0)
+    torch.testing.assert_close(taylor(weight, gradients.square().mean(dim=0)).ranked(), expected)
+
+
+# Second order -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reads", nasty_inputs(4))
+def test_the_factor_is_that_of_the_inverse(reads: str) -> None:
+    moment = second_moment([nasty_inputs(9)[reads]])
+    upper = inverse_factor(moment, 0.01)
+    assert torch.equal(upper, upper.triu())
+    identity = upper.mT @ upper @ damped(moment, 0.01)
+    torch.testing.assert_close(identity[0], torch.eye(9, dtype=torch.float64), atol=1e-6, rtol=0)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 999), st.floats(0, 1), st.integers(1, 12), st.sampled_from([1, 2]))
+def test_sparsegpt_removes_exactly_the_share(seed: int, sparsity: float, block: int, groups: int) -> None:
+    weight, reads = drawn(6, 10, seed=seed), correlated(10, seed).expand(groups, -1, -1)
+    pruned = sparsegpt(weight, weight, second_moment([reads]), sparsity=sparsity, block=block)
+    assert int((~pruned.kept).sum()) == round(sparsity * 60)
+    assert not pruned.values[~pruned.kept].any()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 999), st.sampled_from([0.3, 0.5, 0.8]), st.sampled_from([1, 4, 128]))
+def test_sparsegpt_errs_no_more_than_its_zeros_alone(seed: int, sparsity: float, block: int) -> None:
+    weight, reads = drawn(8, 16, seed=seed), correlated(16, seed)
+    (part,) = coded(ALL["sparsegpt"], weight, reads=reads, sparsity=sparsity, block=block)
+    ours = output_error(weight, part.values, reads)
+    assert ours <= output_error(weight, weight * part.kept.mask, reads) * (1 + 1e-5)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 999), st.sampled_from([0.3, 0.5, 0.8]))
+def test_no_values_on_its_mask_beat_least_squares_and_sparsegpt_comes_near(
+    seed: int, sparsity: float
+) -> None:
+    weight, reads = drawn(1, 12, seed=seed), correlated(12, seed)
+    (part,) = coded(ALL["sparsegpt"], weight, reads=reads, sparsity=sparsity, block=1, damping=0.0001)
+    kept, inputs = part.kept.mask[0], reads[0].double()
+    wanted = inputs @ weight[0].double()
+    best = torch.linalg.lstsq(inputs[:, kept], wanted).solution
+    least = float((inputs[:, kept] @ best - wanted).square().mean())
+    ours = output_error(weight, part.values, reads)
+    alone = output_error(weight, weight * part.kept.mask, reads)
+    assert ours >= least * (1 - 1e-6)
+    assert ours <= max(3 * least, alone * 0.9) + 1e-6
+
+
+def test_the_last_input_alone_is_pruned_as_the_optimal_brain_surgeon_does() -> None:
+    # Hassibi and Stork 1993: removing weight q moves the others by -w_q / [H^-1]_qq * H^-1 e_q
+    weight, reads = drawn(1, 6) + 3, correlated(6)
+    weight[0, 0] = 1e-3
+    (part,) = coded(ALL["sparsegpt"], weight, reads=reads, sparsity=1 / 6, block=6)
+    inverse = torch.linalg.inv(damped(second_moment([reads]), 0.01))[0]
+    expected = weight[0].double() - weight[0, 0].double() / inverse[0, 0] * inverse[0]
+    assert part.kept.mask.tolist() == [[False, *[True] * 5]]
+    torch.testing.assert_close(part.values[0].double(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_on_inputs_that_go_together_sparsegpt_errs_less_than_wanda_and_magnitude() -> None:
+    for seed in range(8):
+        weight, reads = drawn(24, 48, seed=seed), correlated(48, seed, items=600)
+        errors = [
+            output_error(weight, values_of(n, weight, reads, sparsity=0.6, **more), reads)
+            for n, more in (("sparsegpt", {}), ("wanda", {"scope": "row"}), ("magnitude", {}))
+        ]
+        assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize("pattern", ["2:4", "1:4", "1:3"])
+@pytest.mark.parametrize("kernel", [(6, 10), (6, 5, 3), (4, 4, 2, 2)])
+def test_sparsegpt_keeps_n_of_every_m_channels_at_each_place_of_the_kernel(
+    pattern: str, kernel: tuple[int, ...]
+) -> None:
+    shaped = drawn(*kernel)
+    weight = shaped.flatten(1)
+    pruned = sparsegpt(weight, shaped, second_moment([correlated(weight.shape[1])]), pattern=pattern)
+    n, m = map(int, pattern.split(":"))
+    again = largest_n_of_m(pruned.kept.float(), LayerShape("layer", shaped.shape), n, m)
+    assert not (pruned.kept & ~again).any()
+    assert pruned.kept.sum() == again.sum()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "says"),
+    [
+        ({"pattern": "2:4", "sparsity": 0.9}, "Pattern 2:4 keeps n of every m, .* leave sparsity out"),
+        ({"pattern": "4:2"}, "Pattern 4:2 keeps n of every m, n below m"),
+        ({"pattern": "2:8"}, "Pattern 2:8 needs at least 8 input channels, but the layer has 5"),
+    ],
+)
+def test_a_pattern_that_does_not_fit_is_refused(knobs: dict[str, object], says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        answer(ALL["sparsegpt"], drawn(3, 5), **knobs)
+
+
+# GPTQ -------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(0, 999),
+    st.integers(2, 5),
+    st.sampled_from(["tensor", "row", "group:4", "group:7"]),
+    st.sampled_from(["largest", "stored"]),
+    st.sampled_from([0.0, 0.4]),
+)
+def test_gptq_errs_no_more_than_rounding_on_the_same_levels(
+    seed: int, bits: int, scale_per: str, order: str, pruned: float
+) -> None:
+    weight, reads = drawn(5, 14, seed=seed), correlated(14, seed)
+    kept = torch.rand(5, 14, generator=torch.Generator().manual_seed(seed)) >= pruned
+    knobs = {"bits": bits, "scale_per": scale_per}
+    ours = values_of("gptq", weight, reads, kept, order=order, **knobs)
+    plain = values_of("uniform", weight, reads, kept, **knobs)
+    assert not ours[~kept].any()
+    assert output_error(weight * kept, ours, reads) <= output_error(weight * kept, plain, reads) * (1 + 1e-5)
+
+
+def test_gptq_more_than_halves_the_error_of_rounding_on_inputs_that_go_together() -> None:
+    for seed in range(5):
+        weight, reads = drawn(16, 48, seed=seed), correlated(48, seed, items=600)
+        ours, plain = (
+            output_error(weight, values_of(n, weight, reads, bits=3), reads) for n in ("gptq", "uniform")
+        )
+        assert ours < plain / 2
+
+
+@pytest.mark.parametrize("case", NASTY)
+@pytest.mark.parametrize("scale_per", ["tensor", "row"])
+def test_gptq_without_correlation_rounds_to_the_nearest_level(case: str, scale_per: str) -> None:
+    weight = NASTY[case]
+    ones, kept = (
+        torch.eye(weight.shape[1], dtype=torch.float64)[None],
+        torch.ones_like(weight, dtype=torch.bool),
+    )
+    ours = gptq(weight, kept, RowRanges.of(weight, kept), ones, bits=3, scale_per=scale_per)
+    levels = answer(ALL["uniform"], weight, bits=3, scale_per=scale_per).levels
+    assert torch.equal(ours.levels.scale, levels.scale)
+    assert torch.equal(ours.codes, levels.encode(weight))
+
+
+def test_gptq_on_a_pair_of_inputs_does_what_can_be_worked_by_hand() -> None:
+    # both inputs are always equal: the second weight takes over what rounding took from the first
+    weight = torch.tensor([[0.4, 0.4, 3.0]])
+    reads = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
+    (part,) = coded(ALL["gptq"], weight, reads=reads, bits=3, order="stored", damping=0.0001)
+    assert part.values.tolist() == [[0.0, 1.0, 3.0]]
+
+
+def test_groups_are_rounded_each_by_its_own_inputs() -> None:
+    weight = drawn(6, 8)
+    moments = torch.cat([second_moment([correlated(8, seed)]) for seed in (1, 2)])
+    kept = torch.ones_like(weight, dtype=torch.bool)
+
+    def codes(rows: slice, moment: Tensor) -> Tensor:
+        part, all_kept = weight[rows], kept[rows]
+        return gptq(part, all_kept, RowRanges.of(part, all_kept), moment, bits=3, order="stored").codes
+
+    both = codes(slice(0, 6), moments)
+    assert torch.equal(both, torch.cat([codes(slice(0, 3), moments[:1]), codes(slice(3, 6), moments[1:])]))
+
+
+# Low rank ---------------------------------------------------------------------------------------------------
+
+
+def low_rank_values(name: str, weight: Tensor, reads: Tensor, **knobs: object) -> Tensor:
+    first, second = answer(ALL[name], weight, reads=reads, **knobs).kernels
+    return second.flatten(1) @ first.flatten(1)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 999), st.integers(1, 6))
+def test_no_factors_of_its_rank_err_less_in_the_output(seed: int, rank: int) -> None:
+    weight, reads = drawn(9, 12, seed=seed), correlated(12, seed)
+    ours = output_error(weight, low_rank_values("whitened_low_rank", weight, reads, rank=rank), reads)
+    plain = output_error(weight, low_rank_values("low_rank", weight, reads, rank=rank), reads)
+    assert ours <= plain * (1 + 1e-4)
+    wanted = reads[0].double() @ weight.double().T
+    least = float(torch.linalg.svdvals(wanted)[rank:].square().sum()) / reads.shape[1]
+    assert ours == pytest.approx(least, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("reads", ["mixed", "independent", "all zero", "constant", "one item"])
+@pytest.mark.parametrize("case", ["random", "zero rows", "outlier", "ties"])
+def test_full_rank_gives_back_the_weight_whatever_the_inputs(reads: str, case: str) -> None:
+    weight = NASTY[case]
+    back = low_rank_values("whitened_low_rank", weight, nasty_inputs(16)[reads], rank=6)
+    assert torch.allclose(back, weight, rtol=0, atol=float(weight.abs().max()) * 1e-3)
+
+
+def test_inputs_that_do_not_go_together_make_it_plain_low_rank() -> None:
+    weight, reads = drawn(7, 5), torch.eye(5)[None]
+    ours, plain = (low_rank_values(n, weight, reads, rank=2) for n in ("whitened_low_rank", "low_rank"))
+    torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-4)
+
+
+# A real network ---------------------------------------------------------------------------------------------
+
+
+def test_measuring_techniques_keep_more_of_lenet300_than_those_that_look_at_weights() -> None:
+    subject, store = load_sample("lenet300"), Store()
+
+    def accuracy(technique: str, **knobs: object) -> float:
+        model = compress(subject, Recipe((Rule("*", (Setting.of(technique, **knobs),)),)), store)
+        found = predict(model, subject.split("validation"), store)
+        return float((found.logits.argmax(axis=1) == found.labels).mean())
+
+    magnitude = accuracy("magnitude", sparsity=0.9)
+    assert accuracy("wanda", sparsity=0.9, scope="row") > magnitude + 0.05
+    assert accuracy("sparsegpt", sparsity=0.9) > magnitude + 0.1
+    assert accuracy("gptq", bits=2) > accuracy("uniform", bits=2) + 0.3

@@ -11,7 +11,7 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from compress_core.knobs import Strict
-from compress_core.technique import Technique, step_of, unit_of
+from compress_core.technique import step_of, unit_of
 from dashboard.text import label, translated
 
 Widget = Callable[[], Any]
@@ -74,11 +74,11 @@ def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) ->
 
 
 def knob_form(
-    method: Technique, values: Strict, *, without: frozenset[str], key: str, on_change: Callable[..., None]
+    values: Strict, *, without: frozenset[str], key: str, on_change: Callable[..., None]
 ) -> dict[str, Any]:
-    """Widgets for the knobs of a technique, but for those that the page shows in its own way."""
+    """Widgets for the knobs of a setting, but for those that the page shows in its own way."""
     return {
         name: knob_widget(name, field, getattr(values, name), f"{key}.{name}", on_change)
-        for name, field in method.knobs.model_fields.items()
+        for name, field in type(values).model_fields.items()
         if name not in without
     }

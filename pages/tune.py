@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
 
 from dashboard import state
 from dashboard.text import _
-from dashboard.tune import recipe_view, rules, sliders, steps, table
+from dashboard.tune import groups, recipe_view, rules, sliders, steps, table
 
 workspace = state.on_page()
 subject = state.subject(workspace)
@@ -17,15 +15,14 @@ model = state.model(workspace)
 st.title(_("What does this layer do to me?"))
 with st.expander(_("One knob for many layers"), expanded=True, icon=":material/tune:"):
     rules.draw(workspace, subject)
+groups.draw(workspace, model)
 
 chosen, same, reset, reset_all = st.columns([3, 1.6, 1, 1], vertical_alignment="bottom")
 names = list(subject.by_name)
-picked = chosen.selectbox(
-    _("Layer"), names, names.index(workspace.layer), key=f"tune.layer.{workspace.layer}"
+key = f"tune.layer.{workspace.layer}"
+chosen.selectbox(
+    _("Layer"), names, names.index(workspace.layer), key=key, on_change=steps.choose_layer, args=(key,)
 )
-if picked != workspace.layer:
-    workspace = replace(workspace, layer=picked)
-    state.keep(workspace)
 layer = subject.layer(workspace.layer)
 alike = [other.name for other in subject.layers if other.kind == layer.kind and other.name != layer.name]
 same.button(

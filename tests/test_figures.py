@@ -30,6 +30,7 @@ from dashboard.figures import (
     spectrum,
     weights,
 )
+from dashboard.figures.coupling import Node, coupling
 from dashboard.figures.drawn import Drawn, clicked
 from dashboard.figures.reduce import Window, binned, block_reduce, shared_edges
 from dashboard.figures.words import percent, plain, safe, shortened, signed
@@ -675,3 +676,28 @@ def test_the_table_of_levels_has_every_level_of_every_quantizer() -> None:
 
 def test_a_percentage_has_a_space_before_its_sign() -> None:
     assert percent(0.905) == "90.5 %"
+
+
+COUPLED = [
+    Node("conv1", "producer", 32, 16),
+    Node("block.conv2", "producer", 32, 16),
+    Node("bn1", "between", 32, 16),
+    Node("<b>fc</b>", "consumer", 64, 32),
+]
+
+
+def test_coupling_names_makers_and_readers_and_draws_each_hand_over() -> None:
+    edges = [("conv1", "bn1"), ("bn1", "<b>fc</b>"), ("nowhere", "bn1")]
+    drawn = coupling("conv1", COUPLED, edges)
+    lines = drawn.figure.data[0]
+    assert np.isnan(lines.x).sum() == 2
+    assert "conv1, block.conv2 make the channels" in drawn.alternative
+    assert drawn.table["hands_to"].tolist() == ["bn1", "", "<b>fc</b>", ""]
+    assert not any("<b>fc</b>" in a.text for a in drawn.figure.layout.annotations)
+
+
+def test_coupling_of_many_modules_says_how_many_it_does_not_draw() -> None:
+    many = [Node(f"layer{i}", "consumer", 8, 8) for i in range(60)]
+    drawn = coupling("start", [Node("start", "producer", 8, 8), *many], [])
+    assert any("36" in a.text for a in drawn.figure.layout.annotations)
+    assert len(drawn.table) == 61

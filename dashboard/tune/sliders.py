@@ -149,10 +149,8 @@ def _other_knobs(layer: Layer, stage: Stage, setting: Setting, key: str) -> None
         values = {k: v for k, v in setting.changed.items() if k not in given} | given
         set_knobs([layer.name], stage, setting.technique, values)
 
-    values = setting.knobs
     chosen |= knob_form(
-        setting.method,
-        values,
+        setting.knobs,
         without=frozenset(hidden | _without_meaning(setting)),
         key=key,
         on_change=changed,

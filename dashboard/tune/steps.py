@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import streamlit as st
+
 from compress_core.edit import step_of, with_inputs, with_step, without_layers
 from compress_core.errors import Refused
 from compress_core.patterns import n_of_m
@@ -72,6 +74,11 @@ def sparsity_of(setting: Setting | None) -> float:
         return 0.0
     counts = n_of_m(setting.knobs.pattern)
     return setting.knobs.sparsity if counts is None else 1 - counts[0] / counts[1]
+
+
+def choose_layer(key: str) -> None:
+    """Show the layer that a box says, everywhere on the page."""
+    state.keep(replace(state.required(), layer=st.session_state[key]))
 
 
 def reset(layers: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.edit import step_of
-from compress_core.measure.cost import layer_frame
+from compress_core.measure.cost import layer_costs, layer_frame
 from compress_core.model import Model
 from compress_core.recipe import Setting
 from compress_core.technique import Stage
@@ -72,10 +72,10 @@ def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
             "prune": [100 * sparsity_of(s) for s in prune],
             "rank_set": costs["rank"].fillna(0).astype(int),
             "bits": [getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in quantize],
-            "weights": costs["weights"],
+            "weights": [row.weights for row in layer_costs(model)],
             "zeros": 100 * costs["sparsity"],
             "kibibytes": costs["bytes"] / 1024,
-            "ratio": costs["bytes_before"] / costs["bytes"].clip(lower=1),
+            "ratio": costs["bytes_before"] / costs["bytes"].where(costs["bytes"] > 0),
             "macs": costs["macs"],
         }
     )

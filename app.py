@@ -25,6 +25,7 @@ page = st.navigation(
         st.Page("pages/weights.py", title=_("Weights"), icon=":material/grid_on:"),
         st.Page("pages/behaviour.py", title=_("Behaviour"), icon=":material/groups:"),
         st.Page("pages/explain.py", title=_("Explain"), icon=":material/visibility:"),
+        st.Page("pages/deploy.py", title=_("Deploy"), icon=":material/deployed_code:"),
     ],
     position="top",
 )

@@ -91,6 +91,7 @@ _VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(
         "ratio": lambda value, _unit: f"{value:.2f}x",
         "item": lambda value, _unit: f"{value:,.0f}",
         "MAC": lambda value, _unit: f"{value:,.0f}",
+        "uJ": lambda value, _unit: f"{value:.3g} µJ",
     }
 )
 

@@ -111,74 +111,20 @@ def _content(case: Case, to: Form, out: Path, exported: Exported) -> show.Json:
 
 
 def _exported(case: Case, to: Form, out: Path) -> Exported:
+    from compress_core.deliver.made import Form as MadeForm
+    from compress_core.deliver.made import making
+    from compress_core.progress import result_of
+    from compress_core.store import write_whole
+
+    split = case.split if case.subject.splits else None
+    made = result_of(making(case.model, MadeForm(to.value), split, case.store))
     try:
-        match to:
-            case Form.SOURCE:
-                return _source(case, out)
-            case Form.ONNX:
-                return _onnx(case, out)
-            case Form.INT8:
-                return _int8(case, out)
+        for name, content in made.files.items():
+            write_whole(out / name, content)
     except OSError as error:
         raise Refused(
             "{out} cannot be written ({reason}): choose another folder with --out.",
             out=out,
             reason=error.strerror,
         ) from None
-
-
-def _source(case: Case, out: Path) -> Exported:
-    from compress_core.deliver.source import model_source, write_source
-    from compress_core.measure.number import Number
-
-    made = model_source(case.model)
-    numbers = {"largest_difference": Number(made.largest_difference, "logit", "measured")}
-    return Exported(write_source(made, out), numbers)
-
-
-def _onnx(case: Case, out: Path) -> Exported:
-    from compress_core.deliver.onnx_file import ONNX_FILE, model_onnx
-    from compress_core.store import write_whole
-
-    content = model_onnx(case.model)
-    numbers = _numbers(case, content)
-    write_whole(out / ONNX_FILE, content)
-    return Exported({ONNX_FILE: len(content)}, numbers)
-
-
-def _int8(case: Case, out: Path) -> Exported:
-    from compress_core.deliver.qdq import INT8_FILE, model_qdq
-    from compress_core.store import write_whole
-
-    made = model_qdq(case.model)
-    if not made.weights:
-        raise Refused(
-            "No weight of {model} has codes that ONNX can hold ({reasons}): quantize with uniform or affine.",
-            model=case.subject.title,
-            reasons="; ".join(sorted({str(reason) for reason in made.left.values()}))
-            or "nothing is quantized",
-        )
-    numbers = _numbers(case, made.content)
-    write_whole(out / INT8_FILE, made.content)
-    return Exported({INT8_FILE: len(made.content)}, numbers, made.left)
-
-
-def _numbers(case: Case, content: bytes) -> Mapping[str, Number]:
-    """The file in ONNX Runtime beside the network in torch and the model as loaded, on the items chosen."""
-    from compress_core.deliver.runtime import agreement
-    from compress_core.measure.compare import Comparison
-    from compress_core.measure.evaluate import predict
-    from compress_core.measure.number import Number
-    from compress_core.model import Model
-
-    if not case.subject.splits:
-        reason = "There are no items to run it on."
-        return {"largest_difference": Number.missing("logit", reason)}
-    found = agreement(case.model.network(), content, case.split)
-    original = predict(Model.original(case.subject), case.split, case.store)
-    return {
-        "largest_difference": Number(found.largest_difference, "logit", "measured", n=len(case.split)),
-        "same_class": found.same_class,
-        "accuracy": found.accuracy,
-        "accuracy_change": Comparison(original, found.in_runtime).numbers["accuracy_change"],
-    }
+    return Exported({name: len(content) for name, content in made.files.items()}, made.numbers, made.left)

@@ -33,13 +33,19 @@ class Source:
     """A network as text and tensors.
 
     largest_difference: between its outputs and the network's, on the items that it was made with; 0 where
-    by_layer, since the same layers are called. tensors are named as in the class, tied ones once.
+    by_layer, since the same layers are called. tensors are named as in the class, tied ones once; ties:
+    the names under which they stand again, each with the first.
     """
 
     code: str
     tensors: Mapping[str, Tensor]
     by_layer: bool
     largest_difference: float
+    ties: Mapping[str, str]
+
+    def network(self) -> nn.Module:
+        """The network that the written code makes, with its weights."""
+        return _run(self.code, self.tensors, self.ties)
 
     @cached_property
     def weights(self) -> bytes:
@@ -86,7 +92,7 @@ def _source(
         tensors, ties = _without_twins(members)
         code = _code(found, members, ties, inputs, title)
         difference = _difference(network, _run(code, tensors, ties), inputs)
-    return Source(code, tensors, way is by_layer, difference)
+    return Source(code, tensors, way is by_layer, difference, ties)
 
 
 def model_source(model: Model) -> Source:

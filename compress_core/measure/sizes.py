@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -40,13 +41,96 @@ class SizeRow:
         }
 
 
+_SAID: Mapping[str, tuple[Phrase, Phrase]] = MappingProxyType(
+    {
+        "zeros": (
+            Phrase("Share of zeros"),
+            Phrase("A zero saves nothing by itself: that depends on how positions and values are written."),
+        ),
+        "parameters": (
+            Phrase("Numbers in the network"),
+            Phrase("Zeros are counted like all others; only removed channels and factors lower it."),
+        ),
+        "values": (
+            Phrase("Values"),
+            Phrase("Codes or values of the kept weights, at a fixed length."),
+        ),
+        "positions": (
+            Phrase("Positions"),
+            Phrase("A bit for each weight says whether it was kept."),
+        ),
+        "tables": (
+            Phrase("Tables"),
+            Phrase("Scales and codebooks that give the codes their meaning."),
+        ),
+        "dense": (
+            Phrase("Dense, 32 bits"),
+            Phrase("Every number at full length, as a checkpoint holds it: pruning does not change it."),
+        ),
+        "dense_gzip": (
+            Phrase("Dense, gzip"),
+            Phrase("gzip finds runs of zeros, but not that a weight takes one of a few levels per row."),
+        ),
+        "csr": (
+            Phrase("CSR, 32-bit indices"),
+            Phrase("32 bits for each kept weight and 32 for its column: below half zeros larger than dense."),
+        ),
+        "csr_gzip": (
+            Phrase("CSR, gzip"),
+            Phrase("Columns are small numbers in wide fields, which gzip narrows."),
+        ),
+        "bitmask": (
+            Phrase("Bit mask and codes"),
+            Phrase(
+                "A bit for each position where that pays, and codes at a fixed length: no entropy coding."
+            ),
+        ),
+        "container": (
+            Phrase("Plain file"),
+            Phrase("The same with names and shapes, in a format that other tools open."),
+        ),
+        "container_gzip": (
+            Phrase("Plain file, gzip"),
+            Phrase("gzip works on whole bytes, while codes of few bits cross them."),
+        ),
+        "packed": (
+            Phrase("Packed file"),
+            Phrase("Flags and codes entropy-coded with what lies around them; what is written and sent."),
+        ),
+        "packed_gzip": (
+            Phrase("Packed file, gzip"),
+            Phrase("Nothing is left to find: gzip adds its own header."),
+        ),
+    }
+)
+
+
 def sizes(model: Model, container: bytes, packed: bytes) -> tuple[SizeRow, ...]:
     """All ways side by side; container and packed are the two files' contents as written.
 
     Whoever calls hands the files in, since how they are written is not known here.
     """
     tensors = _once(model)
-    return (*_counts(model, tensors), *_plain(tensors), *_files(model, container, packed))
+    made = {
+        "dense_gzip": _zipped(b"".join(_bytes(t) for t in tensors)),
+        "csr_gzip": _zipped(b"".join(_csr(t) for t in tensors)),
+        "container": _length(container),
+        "container_gzip": _zipped(container),
+        "packed": _length(packed),
+        "packed_gzip": _zipped(packed),
+    }
+    return _rows({**_exact(model, tensors), **made})
+
+
+def counted_sizes(model: Model) -> tuple[SizeRow, ...]:
+    """The ways that can be counted without making a file or compressing one."""
+    return _rows(_exact(model, _once(model)))
+
+
+def _rows(numbers: Mapping[str, Number]) -> tuple[SizeRow, ...]:
+    return tuple(
+        SizeRow(name, label, numbers[name], note) for name, (label, note) in _SAID.items() if name in numbers
+    )
 
 
 def _once(model: Model) -> tuple[Tensor, ...]:
@@ -58,96 +142,23 @@ def _once(model: Model) -> tuple[Tensor, ...]:
     return tuple(found.values())
 
 
-def _counts(model: Model, tensors: Sequence[Tensor]) -> Iterator[SizeRow]:
+def _exact(model: Model, tensors: Sequence[Tensor]) -> Mapping[str, Number]:
     zeros, weights = zeros_of(model)
-    yield SizeRow(
-        "zeros",
-        Phrase("Share of zeros"),
-        Number(zeros.total / max(1, weights), "share", "exact"),
-        Phrase("A zero saves nothing by itself: that depends on how positions and values are written."),
-    )
-    yield SizeRow(
-        "parameters",
-        Phrase("Numbers in the network"),
-        Number(float(sum(t.numel() for t in tensors)), "value", "exact"),
-        Phrase("Zeros are counted like all others; only removed channels and factors lower it."),
-    )
-    items = (
-        ("values", model.bits.values, Phrase("Codes or values of the kept weights, at a fixed length.")),
-        ("positions", model.bits.positions, Phrase("A bit for each weight says whether it was kept.")),
-        ("tables", model.bits.tables, Phrase("Scales and codebooks that give the codes their meaning.")),
-    )
-    labels = (Phrase("Values"), Phrase("Positions"), Phrase("Tables"))
-    for (name, bits, note), label in zip(items, labels, strict=True):
-        yield SizeRow(name, label, _counted(bits // 8), note)
-
-
-def _plain(tensors: Sequence[Tensor]) -> Iterator[SizeRow]:
-    """What other tools would store: every number, or CSR with 32-bit indices."""
-    dense = b"".join(_bytes(t) for t in tensors)
-    yield SizeRow(
-        "dense",
-        Phrase("Dense, 32 bits"),
-        _counted(len(dense)),
-        Phrase("Every number at full length, as a checkpoint holds it: pruning does not change it."),
-    )
-    yield SizeRow(
-        "dense_gzip",
-        Phrase("Dense, gzip"),
-        _zipped(dense),
-        Phrase("gzip finds runs of zeros, but not that a weight takes one of a few levels per row."),
-    )
-    csr = b"".join(_csr(t) for t in tensors)
-    yield SizeRow(
-        "csr",
-        Phrase("CSR, 32-bit indices"),
-        _counted(len(csr)),
-        Phrase("32 bits for each kept weight and 32 for its column: below half zeros larger than dense."),
-    )
-    yield SizeRow(
-        "csr_gzip",
-        Phrase("CSR, gzip"),
-        _zipped(csr),
-        Phrase("Columns are small numbers in wide fields, which gzip narrows."),
-    )
-
-
-def _files(model: Model, container: bytes, packed: bytes) -> Iterator[SizeRow]:
-    """Our two files and what is in them."""
-    yield SizeRow(
-        "bitmask",
-        Phrase("Bit mask and codes"),
-        _counted(model.bits.total // 8),
-        Phrase("A bit for each position where that pays, and codes at a fixed length: no entropy coding."),
-    )
-    yield SizeRow(
-        "container",
-        Phrase("Plain file"),
-        _length(container),
-        Phrase("The same with names and shapes, in a format that other tools open."),
-    )
-    yield SizeRow(
-        "container_gzip",
-        Phrase("Plain file, gzip"),
-        _zipped(container),
-        Phrase("gzip works on whole bytes, while codes of few bits cross them."),
-    )
-    yield SizeRow(
-        "packed",
-        Phrase("Packed file"),
-        _length(packed),
-        Phrase("Flags and codes entropy-coded with what lies around them; what is written and sent."),
-    )
-    yield SizeRow(
-        "packed_gzip",
-        Phrase("Packed file, gzip"),
-        _zipped(packed),
-        Phrase("Nothing is left to find: gzip adds its own header."),
-    )
-
-
-def _counted(size: int) -> Number:
-    return Number(float(size), "byte", "exact")
+    bits = model.bits
+    counted = {
+        "values": bits.values // 8,
+        "positions": bits.positions // 8,
+        "tables": bits.tables // 8,
+        "dense": sum(t.nbytes for t in tensors),
+        "csr": sum(_csr_bytes(t) for t in tensors),
+        "bitmask": bits.total // 8,
+        "container": model.file_bytes,
+    }
+    return {
+        "zeros": Number(zeros.total / max(1, weights), "share", "exact"),
+        "parameters": Number(float(sum(t.numel() for t in tensors)), "value", "exact"),
+        **{name: Number(float(size), "byte", "exact") for name, size in counted.items()},
+    }
 
 
 def _length(content: bytes) -> Number:
@@ -163,6 +174,13 @@ def _bytes(tensor: Tensor) -> bytes:
         return b""
     content: bytes = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     return content
+
+
+def _csr_bytes(tensor: Tensor) -> int:
+    """Bytes of `_csr` without making them."""
+    if tensor.dim() < 2 or not tensor.numel():
+        return tensor.nbytes
+    return int(torch.count_nonzero(tensor)) * (tensor.element_size() + 4) + 4 * (len(tensor) + 1)
 
 
 def _csr(tensor: Tensor) -> bytes:

@@ -55,7 +55,7 @@ class Packed:
 class Task(Generic[Knobs, Result]):
     """A kind of long work: run(model, knobs, seed, store) and how its result goes into a file and back.
 
-    split(knobs) names the items that are used; their digest is part of a job's key.
+    split(knobs) names the items that are used, empty where none are; their digest is part of a job's key.
     """
 
     kind: str
@@ -94,8 +94,8 @@ class Task(Generic[Knobs, Result]):
 
 
 def content_of(subject: Subject, split: str) -> str:
-    """Digest of the weights and of the items of a split."""
-    return digest(subject.digest, subject.split(split).digest)
+    """Digest of the weights and of the items of a split; of the weights alone where none is named."""
+    return digest(subject.digest, subject.split(split).digest if split else "")
 
 
 @lru_cache(maxsize=1)

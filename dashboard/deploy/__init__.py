@@ -1,0 +1,1 @@
+"""The parts of the page Deploy: files, bytes, milliseconds, energy, and where a recipe helps."""

@@ -1,0 +1,222 @@
+"""What can I take away? Every file with its bytes, what it needs, and whether it answers the same."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from compress_core.deliver.container import container_bytes
+from compress_core.deliver.made import Form, Made
+from compress_core.model import Model
+from compress_core.worker.info import State
+from compress_core.worker.job import Job
+from dashboard import engine, jobs, state
+from dashboard.deploy import results
+from dashboard.figures.words import in_bytes
+from dashboard.show import interval_text, number_text
+from dashboard.text import _, literal
+
+_BEGINNING = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same files give the same bytes
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a form is shown: its name, what is in it, what it needs, and the end of the file's name."""
+
+    title: str
+    what: str
+    needs: str
+    ending: str
+
+
+def _kinds() -> Mapping[Form, _Kind]:
+    return {
+        Form.PACKED: _Kind(
+            _("Packed file"),
+            _("As small as it gets: frequent codes are written with fewer bits (entropy coding)."),
+            _("slimscope unpack, which turns it back into plain weights"),
+            "slim",
+        ),
+        Form.SOURCE: _Kind(
+            _("Source and weights"),
+            _("The network as readable Python, and its weights at full length."),
+            _("torch and safetensors, nothing of ours"),
+            "zip",
+        ),
+        Form.ONNX: _Kind(
+            _("ONNX, 32 bits"),
+            _("A list of operations with their weights, which programs in many languages can run."),
+            _("ONNX Runtime or another program that reads ONNX"),
+            "onnx",
+        ),
+        Form.INT8: _Kind(
+            _("ONNX, whole numbers"),
+            _("The same with the recipe's own codes of 8 bits or fewer in place of 32-bit weights."),
+            _("ONNX Runtime; time is saved only where inputs are rounded too"),
+            "int8.onnx",
+        ),
+    }
+
+
+def draw(workspace: state.Workspace, model: Model) -> None:
+    """The plain file at once; every other one is made when it is asked for, beside the page."""
+    wanted = {form: results.file_job(model, form) for form in Form}
+    words, button = st.columns([4, 1.3], vertical_alignment="bottom")
+    words.caption(
+        _(
+            "Making a file takes some seconds, because it is also run on every item and compared with torch. "
+            "It happens beside the page."
+        )
+    )
+    missing = [form for form, job in wanted.items() if _is_missing(job)]
+    button.button(
+        _("Make all files"),
+        key="deploy.make.all",
+        icon=":material/deployed_code:",
+        disabled=not missing,
+        on_click=_make,
+        args=({form: wanted[form] for form in missing}, workspace),
+        width="stretch",
+    )
+    _plain(model)
+    for form, job in wanted.items():
+        _file(workspace, model, form, job)
+
+
+def _is_missing(job: Job) -> bool:
+    return jobs.info(job.key).state in {State.UNKNOWN, State.CANCELLED, State.FAILED}
+
+
+def _make(wanted: Mapping[Form, Job], workspace: state.Workspace) -> None:
+    titles = _kinds()
+    for form, job in wanted.items():
+        jobs.submit(job, workspace, titles[form].title)
+
+
+def _plain(model: Model) -> None:
+    kind = _Kind(
+        _("Plain file"),
+        _("Which weights are kept, their codes and the tables, each at a fixed length."),
+        _("slimscope, or any program that opens safetensors"),
+        "safetensors",
+    )
+    numbers, place = _row(kind)
+    numbers.markdown(f"**{in_bytes(model.file_bytes)}**")
+    numbers.caption(
+        _("Holds exactly the values that were evaluated: its accuracy is the one at the top of the page.")
+    )
+    _download(place, model, kind, "plain", lambda: container_bytes(model))
+
+
+def _row(kind: _Kind) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A framed row with the words about a file; gives the places for its numbers and its button."""
+    with st.container(border=True):
+        words, numbers, place = st.columns([2.3, 2.6, 1], gap="medium", vertical_alignment="center")
+    words.markdown(f"**{kind.title}**\n\n{kind.what}")
+    words.caption(_("Needs: {needs}").format(needs=kind.needs))
+    return numbers, place
+
+
+def _file(workspace: state.Workspace, model: Model, form: Form, job: Job) -> None:
+    kind, found = _kinds()[form], jobs.info(job.key)
+    numbers, place = _row(kind)
+    made = results.made(job)
+    if made is not None:
+        with numbers:
+            _numbers(made)
+        content = lambda: _content(made, job.key)  # noqa: E731 - called when the button is pressed
+        _download(place, model, kind, form.value, content)
+        return
+    with numbers:
+        if found.state is State.UNKNOWN:
+            st.caption(_("not made yet"))
+        jobs.outcome(found)
+        if not found.is_over:
+            jobs.watch(job.key)
+    place.button(
+        _("Make"),
+        key=f"deploy.make.{form.value}",
+        icon=":material/deployed_code:",
+        disabled=not found.is_over or found.state is State.REFUSED,
+        on_click=_make,
+        args=({form: job}, workspace),
+        width="stretch",
+    )
+
+
+def _numbers(made: Made) -> None:
+    """Bytes of each file, agreement with torch, and layers that stay as they were."""
+    sizes = {name: len(content) for name, content in made.files.items()}
+    one_by_one = "" if len(sizes) < 2 else ": " + ", ".join(f"{n} {in_bytes(s)}" for n, s in sizes.items())
+    st.markdown(f"**{in_bytes(sum(sizes.values()))}**{one_by_one}")
+    st.caption(agreement_text(made))
+    if made.left:
+        with st.popover(_("{count} layers stay in 32 bits").format(count=len(made.left)), width="content"):
+            for name, reason in made.left.items():
+                st.caption(f"{literal(name)}: {literal(_(reason))}")
+
+
+def agreement_text(made: Made) -> str:
+    """How far a file is from the network in torch, and its own accuracy."""
+    numbers = made.numbers
+    difference = numbers["largest_difference"]
+    if difference.value is None:
+        return _("Agreement with torch is not measured: {reason}").format(reason=_(difference.reason or ""))
+    said = _(
+        "Run on {items:,} validation items: same class as torch on {same} {same_interval}, "
+        "largest difference of any output {difference}."
+    ).format(
+        items=difference.n,
+        same=number_text(numbers["same_class"]),
+        same_interval=interval_text(numbers["same_class"]),
+        difference=f"{difference.value:.2g}",
+    )
+    if numbers["accuracy"].value is None:
+        return said
+    accuracy = _("Accuracy with this file {accuracy} {interval}, {change} {change_interval} to the original.")
+    return f"{said} " + accuracy.format(
+        accuracy=number_text(numbers["accuracy"]),
+        interval=interval_text(numbers["accuracy"]),
+        change=number_text(numbers["accuracy_change"]),
+        change_interval=interval_text(numbers["accuracy_change"]),
+    )
+
+
+def _content(made: Made, key: str) -> bytes:
+    """The one file, or all of them in a zip."""
+    if len(made.files) == 1:
+        return next(iter(made.files.values()))
+    return engine.store().get(f"zip:{key}", lambda: zipped(made.files), len)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files in one archive; the same files give the same bytes."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in files.items():
+            opened.writestr(zipfile.ZipInfo(name, _BEGINNING), content, zipfile.ZIP_DEFLATED)
+    return archive.getvalue()
+
+
+def _download(
+    place: DeltaGenerator, model: Model, kind: _Kind, name: str, content: Callable[[], bytes]
+) -> None:
+    stem = re.sub(r"[^\w.-]+", "-", model.subject.name).strip("-.") or "model"
+    recipe = f"-{model.recipe.sha[:8]}" if model.is_changed else ""
+    place.download_button(
+        _("Download"),
+        content,
+        f"{stem}{recipe}.{kind.ending}",
+        "application/octet-stream",
+        key=f"deploy.download.{name}",
+        icon=":material/download:",
+        on_click="ignore",
+        type="primary",
+        width="stretch",
+    )

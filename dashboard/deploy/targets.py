@@ -1,0 +1,71 @@
+"""Where does it help? Which runtimes and chips can use which step of the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from compress_core.measure.portability import Row, Step, usable
+from compress_core.model import Model
+from dashboard.text import _, label, literal
+
+CHOSEN = "slimscope.deploy.target"
+_MARKS = {"used": "✓", "partly": "◐", "lost": "✗"}
+
+
+def draw(model: Model) -> None:
+    """The table of all targets, then the reasons for the chosen one."""
+    rows = usable(model)
+    if not rows:
+        st.info(
+            _("The recipe has no step yet, so there is nothing to use or to lose."), icon=":material/info:"
+        )
+        return
+    titles = {row.target.id: _(row.target.title) for row in rows}
+    steps = list(dict.fromkeys(row.step for row in rows))
+    st.table(_frame(rows, steps, titles), border="horizontal", hide_index=True)
+    st.caption(
+        _("✓ used: it saves time, memory or energy there. ◐ partly: only under a condition. ✗ lost: no gain.")
+    )
+    ids = list(titles)
+    wish = st.session_state.get(CHOSEN, ids[0])
+    chosen = st.selectbox(
+        _("Why, on"),
+        ids,
+        ids.index(wish) if wish in ids else 0,
+        format_func=lambda target: titles[target],
+        key="deploy.target",
+    )
+    st.session_state[CHOSEN] = chosen
+    for row in rows:
+        if row.target.id == chosen:
+            _detail(row)
+
+
+def _frame(rows: Sequence[Row], steps: Sequence[Step], titles: Mapping[str, str]) -> pd.DataFrame:
+    words = use_words()
+    cells = {(row.target.id, row.step): f"{_MARKS[row.use]} {words[row.use]}" for row in rows}
+    columns = {step_title(step, steps): [cells[target, step] for target in titles] for step in steps}
+    return pd.DataFrame({"": [literal(title) for title in titles.values()], **columns})
+
+
+def use_words() -> Mapping[str, str]:
+    """What becomes of a step, in the visitor's language."""
+    return {"used": _("used"), "partly": _("partly"), "lost": _("lost")}
+
+
+def step_title(step: Step, steps: Sequence[Step]) -> str:
+    """The technique, and on which layers where the same technique stands there twice."""
+    title = literal(label(step.technique))
+    if sum(other.technique == step.technique for other in steps) < 2:
+        return title
+    shown = ", ".join(step.layers[:2]) + (" …" if len(step.layers) > 2 else "")
+    return f"{title} ({literal(shown)})"
+
+
+def _detail(row: Row) -> None:
+    title, use = literal(label(row.step.technique)), use_words()[row.use]
+    why, source = literal(_(row.why)), f"[{_('source')}]({row.source})"
+    st.markdown(f"{_MARKS[row.use]} **{title}**, {use}: {why} {source}")

@@ -1,0 +1,195 @@
+"""The page Deploy, drawn by Streamlit without a browser."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from compress_core.apply import compress
+from compress_core.deliver.made import Form
+from compress_core.errors import Refused
+from compress_core.model import Model
+from compress_core.progress import result_of
+from compress_core.recipe import Setting
+from compress_core.store import Store
+from compress_core.subject.own import own_subject
+from compress_core.subject.samples import load_sample
+from compress_core.worker.info import Info, State
+from compress_core.worker.tasks.files import FILES, FilesKnobs
+from compress_core.worker.tasks.latency import LATENCY, LatencyKnobs
+from dashboard import jobs, state
+from dashboard.deploy import files
+from dashboard.deploy.work import work_frame
+from dashboard.links import encoded
+from dashboard.text import _, use_language
+from tests.subjects import mlp_subject, rules
+from tests.test_architecture import ROOT
+
+STEPS = (Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=5))
+TABS = (
+    "What can I take away?",
+    "Is it small?",
+    "Is it fast?",
+    "What does a pass cost?",
+    "Where does it help?",
+)
+PATIENCE = 120.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_worker_is_left() -> Iterator[None]:
+    yield
+    jobs.runner().close()
+    st.cache_resource.clear()
+
+
+class _Stub:
+    """A runner that knows how some jobs stand."""
+
+    def __init__(self, **known: Info) -> None:
+        self.known = known
+
+    def info(self, key: str) -> Info:
+        return self.known.get(key, Info(key, State.UNKNOWN))
+
+
+def page(tab: str = TABS[0], *, steps: tuple[Setting, ...] = STEPS, language: str = "en") -> AppTest:
+    """The page of the table model after its first run, its first layer treated with the steps."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["m"] = "tabular"
+    app.query_params["lang"] = language
+    if steps:
+        app.query_params["r"] = encoded([["fc1", [step.as_json() for step in steps]]])
+    return opened(app, tab, language)
+
+
+def opened(app: AppTest, tab: str, language: str = "en") -> AppTest:
+    with use_language(language):
+        app.session_state["deploy.tabs"] = _(tab)
+    app.run()
+    app.switch_page("pages/deploy.py").run()
+    assert not app.exception, [error.message for error in app.exception]
+    return app
+
+
+def texts(app: AppTest) -> str:
+    shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.warning]
+    return "\n".join(str(element.value) for element in shown)
+
+
+def button(app: AppTest, label: str) -> object:
+    return next(b for b in app.button if b.label == label)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("steps", [STEPS, ()], ids=["compressed", "unchanged"])
+def test_every_tab_is_drawn(tab: str, language: str, steps: tuple[Setting, ...]) -> None:
+    app = page(tab, language=language, steps=steps)
+    with use_language(language):
+        hint = _("This is still the model as loaded: compress a layer on Tune, and see what it gains here.")
+        assert app.title[0].value == _("Is it really small and fast, and where?")
+    assert (hint in texts(app)) is not steps
+
+
+def test_nothing_is_said_of_files_and_times_before_they_are_there() -> None:
+    app = page(TABS[2])
+    plain, packed, torch_time, best = app.metric
+    assert "KiB" in plain.value
+    assert [packed.value, torch_time.value, best.value] == ["not made", "not measured", "not measured"]
+    assert "Not measured yet" in texts(app)
+
+
+def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
+    app = page()
+    button(app, "Make").click().run()  # type: ignore[attr-defined]
+    (key,) = app.session_state[jobs.MINE]
+    assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
+    app.run()
+    assert not app.exception
+    assert texts(app).count("Run on 114 validation items: same class as torch on 100.00 %") == 1
+    assert app.metric[1].value != "not made"
+    assert len(app.get("download_button")) == 2
+    assert [b.label for b in app.button].count("Make") == len(Form) - 1
+    assert opened(app, TABS[1]).table[-1].value.iloc[:, 0].str.contains("Packed file").any()
+
+
+def test_a_file_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Refused("No weight of {model} has codes.", model="<b>it</b>")
+    key = FILES.job(_model(), FilesKnobs(form=Form.INT8), 0, found_in="tabular").key
+    info = Info(key, State.REFUSED, problem=refused)
+    monkeypatch.setattr(jobs, "runner", lambda: _Stub(**{key: info}))
+    app = page()
+    assert "No weight of" in texts(app)
+    assert [b.disabled for b in app.button if b.label == "Make"] == [False, False, False, True]
+
+
+@pytest.fixture(scope="module")
+def times(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The key of a job that the page starts, and a file with times measured in a hurry."""
+    model = _model()
+    hurry = LatencyKnobs(rounds=5, seconds=0.0, onnx=False)
+    measured = result_of(LATENCY.run(model, hurry, 0, Store()))
+    path = tmp_path_factory.mktemp("times") / "result"
+    LATENCY.pack(measured).write(path)
+    return LATENCY.job(model, LatencyKnobs(), 0, found_in="tabular").key, path
+
+
+def _model() -> Model:
+    subject = load_sample("tabular")
+    return compress(subject, rules(fc1=STEPS), Store())
+
+
+def test_measured_times_come_with_reasons_and_forms_and_an_old_one_is_marked(
+    monkeypatch: pytest.MonkeyPatch, times: tuple[str, Path]
+) -> None:
+    key, path = times
+    monkeypatch.setattr(jobs, "runner", lambda: _Stub(**{key: Info(key, State.DONE, result=path)}))
+    app = page(TABS[2])
+    assert app.metric[2].value.endswith("x")
+    reasons = next(t.value for t in app.table if "why" in t.value)
+    assert "torch" in reasons["runtime"].tolist()
+    assert reasons["why"].str.len().min() > 10
+    assert set(app.dataframe[0].value["layer"]) == {"fc1", "fc2", "fc3"}
+    assert "Older times" not in texts(app)
+    app.session_state[state.KEY] = state.with_recipe(app.session_state[state.KEY], rules(fc1=STEPS[:1]))
+    app.run()
+    assert not app.exception
+    assert "Older times, of recipe" in texts(app)
+    assert app.metric[2].value == "not measured"
+
+
+def test_a_model_without_items_can_be_taken_away_but_not_timed() -> None:
+    subject = own_subject(
+        dict(mlp_subject().network.state_dict()), None, name="mine", input_shape=mlp_subject().input.shape
+    )
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[state.UPLOADS] = {"own-1": subject}
+    app.query_params["m"] = "own-1"
+    app = opened(app, TABS[2])
+    assert "has no validation items" in texts(app)
+    app = opened(app, TABS[0])
+    assert button(app, "Make all files") is not None
+
+
+def test_the_same_files_give_the_same_archive() -> None:
+    content = {"model.py": b"x = 1", "weights.safetensors": bytes(1000)}
+    archive = files.zipped(content)
+    assert archive == files.zipped(content)
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened_again:
+        assert {name: opened_again.read(name) for name in opened_again.namelist()} == content
+
+
+def test_energy_is_marked_as_estimated_and_counts_are_not() -> None:
+    from compress_core.measure.energy import energy_costs
+
+    costs = energy_costs(_model())
+    frame = work_frame(costs, costs).set_index("")
+    assert frame.loc["Energy, estimated"].str.startswith("≈").all()
+    assert not frame.loc["Weights read"].str.startswith("≈").any()

@@ -119,6 +119,8 @@ def supplied(
             "groups": 1,
             "rows": weight,
             "norm_gain": weight[:, 0],
+            "activation_mean": weight.abs().amax(1),
+            "activation_zeros": (weight == 0).float().mean(1),
             "inputs": [read],
             "compressed_inputs": [read],
             "squared_gradient": gradients_like(weight),

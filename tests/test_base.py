@@ -19,6 +19,7 @@ from compress_core.subject.samples import load_sample
 from compress_core.subject.shrink import preview
 from compress_core.subject.skeleton import digest_of, skeleton_of
 from compress_core.subject.subject import Subject
+from tests.subjects import Mlp, seeded, tiny_subject, with_calibration
 
 STORE = Store()
 HALF = 'groups: [{match: "*", steps: [{technique: magnitude, share_removed: 0.5}]}]'
@@ -108,7 +109,15 @@ def test_a_dropped_block_leaves_its_shortcut_and_costs_nothing(resnet):
 
 
 @pytest.mark.parametrize(
-    ("technique", "share"), [("batch_norm_scale", 0.25), ("geometric_median", 0.25), ("random_pruning", 0.5)]
+    ("technique", "share"),
+    [
+        ("batch_norm_scale", 0.25),
+        ("geometric_median", 0.25),
+        ("random_pruning", 0.5),
+        ("taylor", 0.25),
+        ("mean_activation", 0.5),
+        ("zero_activations", 0.5),
+    ],
 )
 def test_every_criterion_removes_the_exact_share_of_each_group(resnet, technique, share):
     text = f'groups: [{{match: "*", steps: [{{technique: {technique}, share_removed: {share}}}]}}]'
@@ -144,3 +153,17 @@ def test_kept_channels_are_rounded_up_to_a_multiple(resnet):
 def test_a_group_that_cannot_be_cut_is_refused_with_the_reason(resnet, text, sentence):
     with pytest.raises(Refused, match=sentence):
         made(resnet, text)
+
+
+def test_a_neuron_that_never_fires_goes_first_and_is_not_missed():
+    network = seeded(Mlp())
+    with torch.no_grad():
+        network.fc1.bias[3] = -1e3
+    subject = with_calibration(tiny_subject(network, (6,)))
+    for technique in ("mean_activation", "zero_activations"):
+        text = f"groups: [{{match: fc1, steps: [{{technique: {technique}, share_removed: 0.125}}]}}]"
+        model = compress(subject, read_recipe(text), Store())
+        assert not cutting_of(subject, model.recipe, Store()).kept["fc1"][3]
+        items = subject.split("validation").inputs
+        with torch.inference_mode():
+            assert torch.allclose(model.network()(items), subject.network(items), atol=1e-6)

@@ -33,8 +33,10 @@ from compress_core.techniques.batch_norm_scale import batch_norm_scale
 from compress_core.techniques.geometric_median import geometric_median
 from compress_core.techniques.low_rank import low_rank
 from compress_core.techniques.magnitude import magnitude
+from compress_core.techniques.mean_activation import mean_activation
 from compress_core.techniques.normal_float import gaussian_levels
 from compress_core.techniques.random_pruning import random_pruning
+from compress_core.techniques.zero_activations import zero_activations
 from tests.technique_cases import answer, bad_values, coded, good_values, nasty_weights, numbers, strategy
 
 ALL = techniques()
@@ -855,9 +857,11 @@ def test_geometric_median_goes_first_where_a_filter_lies_between_two_others():
     assert torch.allclose(scores.double(), torch.cdist(rows / 9, rows / 9).sum(1).double(), atol=1e-6)
 
 
-def test_channels_are_ordered_by_the_size_of_their_gain():
+def test_channels_are_ordered_by_gain_by_mean_answer_and_by_share_of_zeros():
     values = torch.tensor([0.5, -2.0, 0.0, 1.0])
     assert batch_norm_scale(values).values.argsort().tolist() == [2, 0, 3, 1]
+    assert mean_activation(values.abs()).values.argsort().tolist() == [2, 0, 3, 1]
+    assert zero_activations(torch.tensor([0.1, 0.9, 0.5])).values.argsort().tolist() == [1, 2, 0]
 
 
 @settings(max_examples=60)

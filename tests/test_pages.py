@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.errors import Refused
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import Recipe, Resolved, Rule, Setting, resolve
 from compress_core.subject.samples import load_sample
 from dashboard import state
 from dashboard.links import encoded
@@ -33,6 +34,13 @@ def opened(page: str, model: str = "lenet300", recipe: object = None, language: 
 def assert_fine(app: AppTest) -> None:
     assert not app.exception, [e.message for e in app.exception]
     assert app.title, "a page has a title"
+
+
+def in_a_link(steps: dict[str, tuple[Setting, ...]]) -> object:
+    """Steps of lenet5 as a link carries them, small layers included."""
+    recipe = Recipe(tuple(Rule(name, settings) for name, settings in steps.items()))
+    resolved = resolve(recipe, list(load_sample("lenet5").by_name))
+    return [[name, [s.as_json() for s in settings]] for name, settings in resolved.layers]
 
 
 def recipe_of(app: AppTest) -> Resolved:
@@ -106,6 +114,31 @@ def test_rule_for_all_layers_prunes_the_network_to_that_share_and_undo_takes_it_
     assert recipe_of(app).layers == ()
     app.button(key="slimscope.redo").click().run()
     assert len(recipe_of(app).layers) == 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_show_layers_in_two_and_three_parts_and_blocks_that_are_gone(page: str) -> None:
+    steps = {
+        "conv1": (Setting.of("spatial"), Setting.of("magnitude", pattern="row")),
+        "conv2": (Setting.of("tucker", choose="break_even"), Setting.of("normal_float", bits=3)),
+        "fc1": (Setting.of("low_rank", choose="bytes", share_of_bytes=1.5),),
+        "fc2": (Setting.of("magnitude", pattern="2x4", scope="erk"), Setting.of("clipped")),
+    }
+    app = opened(page, "lenet5", in_a_link(steps))
+    assert len(recipe_of(app).layers) == 4 + 2 + 3
+    assert_fine(app)
+
+
+def test_a_factorizer_that_a_layer_cannot_have_is_told_and_one_that_it_can_starts_at_half_its_bytes() -> None:
+    app = opened("tune", "lenet5")
+    for layer, technique in (("fc1", "spatial"), ("fc1", "low_rank")):
+        app.session_state[KEY] = replace(app.session_state[KEY], layer=layer)
+        app.run()
+        key = next(s.key for s in app.selectbox if s.key.endswith("FACTOR.technique"))
+        app.selectbox(key=key).set_value(technique).run()
+        assert_fine(app)
+        found = [s.technique for s in recipe_of(app).by_layer.get(layer, ())]
+        assert found == ([] if technique == "spatial" else ["low_rank"])
 
 
 def test_choosing_a_technique_adds_its_step_and_none_takes_it_out() -> None:

@@ -9,16 +9,19 @@ from torch import Tensor
 
 from compress_core.errors import Refused
 from compress_core.statistics import statistic
+from compress_core.statistics.singular_vectors import lower_gram
 
 
 @dataclass(frozen=True)
 class ModeVectors:
-    """Orthonormal directions of the channels, and the squared weights that lie along each.
+    """kernel = core seen along orthonormal directions of its channels, times the largest weight.
 
-    outputs [groups, out / groups, out / groups], inputs [groups, in, in], float64; their powers
-    [groups, out / groups] and [groups, in] descend and are in units of the largest weight squared.
+    core [groups, out / groups, in, positions], outputs [groups, out / groups, out / groups] and inputs
+    [groups, in, in] with a direction in each column; their powers, the squared weights along each,
+    descend [groups, out / groups] and [groups, in] float64. A smaller core is the first of each.
     """
 
+    core: Tensor
     outputs: Tensor
     inputs: Tensor
     output_power: Tensor
@@ -40,13 +43,16 @@ def mode_vectors(kernel: Tensor, groups: int) -> ModeVectors:
             "factor a convolution, or use low_rank."
         )
     largest = float(kernel.abs().max())
-    parts = torch.unflatten(kernel.double() / (largest or 1.0), 0, (groups, -1)).flatten(3)
-    output_power, outputs = principal(parts.flatten(2))
-    input_power, inputs = principal(parts.transpose(1, 2).flatten(2))
-    return ModeVectors(outputs, inputs, output_power, input_power, largest)
+    parts = torch.unflatten(kernel / (largest or 1.0), 0, (groups, -1)).flatten(3)
+    output_power, outputs = principal(parts.flatten(2).double())
+    input_power, inputs = principal(parts.transpose(1, 2).flatten(2).double())
+    outputs, inputs = outputs.float(), inputs.float()
+    turned = torch.einsum("goik,gos->gsik", parts, outputs)
+    core = torch.einsum("gsik,gir->gsrk", turned, inputs).contiguous()
+    return ModeVectors(core, outputs, inputs, output_power, input_power, largest)
 
 
 def principal(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Squared singular values [groups, n] descending, and left singular vectors [groups, n, n] of rows."""
-    power, vectors = torch.linalg.eigh(rows @ rows.mT)
+    power, vectors = torch.linalg.eigh(lower_gram(rows))
     return power.clamp_min(0).flip(-1), vectors.flip(-1)

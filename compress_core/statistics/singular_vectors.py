@@ -49,7 +49,7 @@ def singular_vectors(weight: Tensor, groups: int) -> SingularVectors:
     parts = torch.unflatten(weight / torch.where(largest > 0, largest, 1.0), 0, (groups, -1))
     tall = parts.shape[1] >= parts.shape[2]
     exact = parts.double()
-    squared, vectors = torch.linalg.eigh(_lower_gram(exact.mT if tall else exact))
+    squared, vectors = torch.linalg.eigh(lower_gram(exact.mT if tall else exact))
     values, one = squared.clamp_min(0).sqrt().flip(-1), vectors.flip(-1)
     # no direction belongs to a value that is nothing but rounding
     weak = (values <= values[:, :1] * 1e-7).unsqueeze(1)
@@ -59,7 +59,7 @@ def singular_vectors(weight: Tensor, groups: int) -> SingularVectors:
     return SingularVectors(left, values * largest.double(), right)
 
 
-def _lower_gram(rows: Tensor) -> Tensor:
+def lower_gram(rows: Tensor) -> Tensor:
     """rows @ rows.mT [groups, n, n] as far as an eigen-decomposition reads it: on and below the diagonal."""
     count = rows.shape[1]
     gram = rows.new_zeros(rows.shape[0], count, count)

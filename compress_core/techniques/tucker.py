@@ -40,13 +40,22 @@ def tucker(
     rank_in, rank_out = rank_in or free_in, rank_out or free_out
     refuse_above(rank_in, inputs, inputs, kernel.numel() // (groups * inputs))
     refuse_above(rank_out, outputs, outputs, kernel.shape[1:].numel())
-    parts = torch.unflatten(kernel.double() / (mode_vectors.largest or 1.0), 0, (groups, -1)).flatten(3)
     narrow, wide = mode_vectors.inputs[..., :rank_in], mode_vectors.outputs[..., :rank_out]
-    for _ in range(sweeps):
-        wide = principal(torch.einsum("goik,gir->gork", parts, narrow).flatten(2))[1][..., :rank_out]
-        narrow = principal(torch.einsum("goik,gor->girk", parts, wide).flatten(2))[1][..., :rank_in]
-    core = torch.einsum("goik,gir,gos->gsrk", parts, narrow, wide)
+    core = mode_vectors.core[:, :rank_out, :rank_in]
+    if sweeps:
+        narrow, core, wide = _swept(mode_vectors, rank_in, rank_out, sweeps)
     return Factored(_kernels(kernel, narrow, core, wide, mode_vectors.largest))
+
+
+def _swept(modes: ModeVectors, rank_in: int, rank_out: int, sweeps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Directions of the inputs, core and directions of the outputs, each side fitted to the other in turn."""
+    whole = modes.core.double()
+    narrow = torch.eye(whole.shape[2], rank_in, dtype=whole.dtype).expand(whole.shape[0], -1, -1)
+    for _ in range(sweeps):
+        wide = principal(torch.einsum("goik,gir->gork", whole, narrow).flatten(2))[1][..., :rank_out]
+        narrow = principal(torch.einsum("goik,gos->gisk", whole, wide).flatten(2))[1][..., :rank_in]
+    core = torch.einsum("goik,gir,gos->gsrk", whole, narrow, wide)
+    return modes.inputs.double() @ narrow, core, modes.outputs.double() @ wide
 
 
 def _kernels(

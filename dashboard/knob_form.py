@@ -15,6 +15,7 @@ from compress_core.technique import step_of, unit_of
 from dashboard.text import label, translated
 
 Widget = Callable[[], Any]
+MOST_NOTCHES = 16  # a slider with more of them is hard to set
 
 
 def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
@@ -70,6 +71,9 @@ def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) ->
         return st.number_input(text, lowest, highest, start, step, format="%.3f", **said)
     lowest_int = None if low is None else int(low)
     highest_int = None if high is None else int(high)
+    width = MOST_NOTCHES + 1 if lowest_int is None or highest_int is None else highest_int - lowest_int
+    if value is not None and width <= MOST_NOTCHES:
+        return st.slider(text, lowest_int, highest_int, int(value), 1, **said)
     return st.number_input(text, lowest_int, highest_int, value, 1, **said)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.text import _
-from dashboard.tune import groups, recipe_view, rules, sliders, steps, table
+from dashboard.tune import groups, inputs, recipe_view, rules, sliders, steps, table, whole
 
 workspace = state.on_page()
 subject = state.subject(workspace)
@@ -15,6 +15,7 @@ model = state.model(workspace)
 st.title(_("What does this layer do to me?"))
 with st.expander(_("One knob for many layers"), expanded=True, icon=":material/tune:"):
     rules.draw(workspace, subject)
+whole.draw(workspace, model)
 groups.draw(workspace, model)
 
 chosen, same, reset, reset_all = st.columns([3, 1.6, 1, 1], vertical_alignment="bottom")
@@ -36,5 +37,6 @@ reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width
 reset_all.button(_("Reset all"), on_click=steps.reset_all, width="stretch")
 
 sliders.draw(workspace, model, layer.name)
+inputs.draw(workspace, model, layer.name)
 table.draw(workspace, model)
 recipe_view.draw(workspace, subject)

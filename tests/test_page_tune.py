@@ -5,7 +5,8 @@ from __future__ import annotations
 from streamlit.testing.v1 import AppTest
 
 from compress_core.subject.samples import load_sample
-from dashboard.tune import groups
+from dashboard.state import KEY
+from dashboard.tune import groups, whole
 from tests.test_pages import assert_fine, opened, recipe_of
 
 CUT = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
@@ -77,3 +78,55 @@ def test_reset_all_takes_groups_out_too() -> None:
     app = opened("tune", "resnet", CUT)
     next(b for b in app.button if b.label == "Reset all").click().run()
     assert not recipe_of(app)
+
+
+def toggle(app: AppTest, name: str) -> AppTest:
+    """The page after the switch of one technique was turned."""
+    found = app.toggle(key=by_key(app.toggle, name))
+    return found.set_value(not found.value).run()
+
+
+def test_preparation_is_switched_on_and_one_that_does_nothing_says_why_beside_its_switch() -> None:
+    app = opened("tune", "resnet")
+    app.session_state[whole.KEY] = True
+    app = toggle(toggle(app.run(), "fold_batch_norm"), "cross_layer_equalization")
+    assert_fine(app)
+    names = [step.technique for step in recipe_of(app).prepare]
+    assert names == ["fold_batch_norm", "cross_layer_equalization"]
+    app = opened("tune", "lenet5")
+    app.session_state[whole.KEY] = True
+    app = toggle(app.run(), "fold_batch_norm")
+    assert_fine(app)
+    assert not recipe_of(app).prepare
+    assert len(app.warning) == 1
+    assert not app.toggle(key=by_key(app.toggle, "fold_batch_norm")).value
+
+
+def test_correction_without_a_change_is_refused_and_with_one_is_kept() -> None:
+    app = opened("tune", "lenet5")
+    app.session_state[whole.KEY] = True
+    app = toggle(app.run(), "bias_correction")
+    assert not recipe_of(app).correct
+    assert any("make up for" in warning.value for warning in app.warning)
+    pruned = [["fc1", [{"technique": "magnitude", "sparsity": 0.9}]]]
+    app = opened("tune", "lenet5", pruned)
+    app.session_state[whole.KEY] = True
+    app = toggle(app.run(), "bias_correction")
+    assert [step.technique for step in recipe_of(app).correct] == ["bias_correction"]
+    next(b for b in app.button if b.label == "Reset layer").click().run()
+    assert_fine(app)
+    assert recipe_of(app).layers
+
+
+def test_inputs_are_thinned_out_before_they_are_rounded_whatever_is_chosen_first() -> None:
+    app = opened("tune", "lenet5")
+    for kind, name in [("input quantizer", "static_range"), ("activation sparsifier", "top_k")]:
+        app = app.selectbox(key=by_key(app.selectbox, f"{kind}.technique")).set_value(name).run()
+    bits = by_key(app.slider, "input quantizer.bits")
+    assert_fine(app.slider(key=bits).set_value(4).run())
+    layer = app.session_state[KEY].layer
+    steps = [step.as_json() for step in recipe_of(app).inputs_of(layer)]
+    assert steps == [{"technique": "top_k"}, {"technique": "static_range", "bits": 4}]
+    assert any("zero point" in caption.value for caption in app.caption)
+    app = app.selectbox(key=by_key(app.selectbox, "sparsifier.technique")).set_value("").run()
+    assert [step.technique for step in recipe_of(app).inputs_of(layer)] == ["static_range"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +26,7 @@ from dashboard.knob_form import knob_form
 from dashboard.live_slider import LiveTable, Readout, live_slider
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _, label, literal, refusal, translated
+from dashboard.tune.steps import keep
 
 SHARE = "share_removed"
 FIRST_CRITERION = "magnitude"
@@ -189,15 +189,10 @@ def _moved(names: Sequence[str], setting: Setting, share: float) -> None:
 
 def _keep(settings: Mapping[str, Setting | None], *, by_widget: bool = False) -> None:
     """Give groups their steps; what cannot be done leaves a notice and changes nothing."""
-    workspace = state.required()
-    recipe = workspace.recipe
+    recipe = state.required().recipe
     for name, setting in settings.items():
         recipe = with_group(recipe, name, setting)
-    try:
-        state.keep(state.edited(workspace, recipe, by_widget=by_widget))
-    except Refused as refused:
-        state.notice(refusal(refused))
-        state.keep(replace(state.required(), version=workspace.version + 1))
+    keep(recipe, by_widget=by_widget)
 
 
 # Blocks, all groups in a table, locked ones ----------------------------------------------------------------

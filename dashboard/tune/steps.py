@@ -11,7 +11,7 @@ import streamlit as st
 from compress_core.edit import step_of, with_inputs, with_step, without_layers
 from compress_core.errors import Refused
 from compress_core.patterns import n_of_m
-from compress_core.recipe import Setting
+from compress_core.recipe import Resolved, Setting
 from compress_core.select import Selection
 from compress_core.technique import LAYER_STAGES, Stage, techniques
 from dashboard import state
@@ -30,14 +30,24 @@ def names_of(stage: Stage) -> list[str]:
 
 def set_step(layers: Iterable[str], stage: Stage, setting: Setting | None, *, by_widget: bool) -> None:
     """Replace one stage of some layers; what cannot be done leaves a notice and changes nothing."""
+    keep(with_step(state.required().recipe, _unlocked(layers), stage, setting), by_widget=by_widget)
+
+
+def keep(recipe: Resolved, *, by_widget: bool = False) -> Refused | None:
+    """Take over a recipe; one that cannot be done leaves a notice, is given back and changes nothing."""
     workspace = state.required()
-    free = [layer for layer in layers if layer not in workspace.locked]
     try:
-        changed = with_step(workspace.recipe, free, stage, setting)
-        state.keep(state.edited(workspace, changed, by_widget=by_widget))
+        state.keep(state.edited(workspace, recipe, by_widget=by_widget))
     except Refused as refused:
         state.notice(refusal(refused))
-        state.keep(replace(state.required(), version=workspace.version + 1))
+        state.keep(replace(workspace, version=workspace.version + 1))
+        return refused
+    return None
+
+
+def _unlocked(layers: Iterable[str]) -> list[str]:
+    locked = state.required().locked
+    return [layer for layer in layers if layer not in locked]
 
 
 def set_knobs(layers: Iterable[str], stage: Stage, technique: str, knobs: dict[str, Any]) -> None:
@@ -83,31 +93,20 @@ def choose_layer(key: str) -> None:
 
 def reset(layers: Iterable[str]) -> None:
     """Take every step of some layers out, but of locked ones."""
-    workspace = state.required()
-    free = [layer for layer in layers if layer not in workspace.locked]
-    state.keep(state.edited(workspace, without_layers(workspace.recipe, free)))
+    keep(without_layers(state.required().recipe, _unlocked(layers)))
 
 
 def reset_all() -> None:
     """Take out the steps of all unlocked layers and all that concerns the whole network."""
     workspace = state.required()
-    free = [name for name in state.subject(workspace).by_name if name not in workspace.locked]
-    left = without_layers(workspace.recipe, free)
-    try:
-        state.keep(state.edited(workspace, replace(left, groups=(), prepare=(), correct=())))
-    except Refused as refused:
-        state.notice(refusal(refused))
+    left = without_layers(workspace.recipe, _unlocked(state.subject(workspace).by_name))
+    keep(replace(left, groups=(), prepare=(), correct=()))
 
 
 def same_for(source: str, layers: Iterable[str]) -> None:
     """Give other layers the steps of one layer, as far as they can take them."""
-    workspace = state.required()
-    recipe = workspace.recipe
-    free = [layer for layer in layers if layer not in workspace.locked]
+    before = recipe = state.required().recipe
+    free = _unlocked(layers)
     for stage in LAYER_STAGES:
-        recipe = with_step(recipe, free, stage, step_of(workspace.recipe, source, stage))
-    recipe = with_inputs(recipe, free, workspace.recipe.inputs_of(source))
-    try:
-        state.keep(state.edited(workspace, recipe))
-    except Refused as refused:
-        state.notice(refusal(refused))
+        recipe = with_step(recipe, free, stage, step_of(before, source, stage))
+    keep(with_inputs(recipe, free, before.inputs_of(source)))

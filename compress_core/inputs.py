@@ -78,15 +78,18 @@ class KeepAbove:
 
 @dataclass(frozen=True)
 class KeepLargest:
-    """Of every item only the share of its values that are largest in size stays."""
+    """Of every item only the share of its values that are largest in size stays; of equals the earlier."""
 
     share: float
 
     def __call__(self, values: Tensor) -> Tensor:
-        flat = values.flatten(1)
-        count = max(1, round(self.share * flat.shape[1]))
-        kept = torch.zeros_like(flat, dtype=torch.bool)
-        kept.scatter_(1, flat.abs().topk(count, dim=1).indices, value=True)
+        sizes = values.flatten(1).abs()
+        count = max(1, round(self.share * sizes.shape[1]))
+        smallest = sizes.topk(count, dim=1).values[:, -1:]
+        above, ties = sizes > smallest, sizes == smallest
+        # runtimes differ in which of equals they take, so that is not left to them
+        places = count - above.sum(1, keepdim=True)
+        kept = above | (ties & (ties.long().cumsum(1) <= places))
         return torch.where(kept.view(values.shape), values, values.new_zeros(()))
 
 

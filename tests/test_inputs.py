@@ -159,6 +159,9 @@ def test_top_k_keeps_exactly_k_of_every_item_whatever_ties_there_are(
     smallest = torch.where(kept == 0, torch.full((), torch.inf), kept.abs()).amin(1)
     assert (gone.abs().amax(1) <= smallest).all()
     assert torch.equal(kept[kept != 0], values.flatten(1)[kept != 0])
+    order = values.flatten(1).abs().sort(dim=1, descending=True, stable=True).indices
+    first = order[:, : max(1, round(share * 21))].sort(1).values
+    assert torch.equal(kept.nonzero()[:, 1].view(5, -1), first)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.29, 0.5, 0.905, 1.0])
@@ -255,14 +258,14 @@ class Twice(nn.Module):
         self.shared, self.head = nn.Linear(6, 6), nn.Linear(6, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.shared(input=x) + self.shared(100 * x))
+        return self.head(self.shared(input=x) + self.shared(100 * x.abs()))
 
 
 def test_a_layer_that_is_called_twice_has_one_range_for_both_calls() -> None:
     subject = with_calibration(tiny_subject(seeded(Twice()), (6,)))
     model = ruled(subject, STATIC, match="shared")
     items = subject.split("calibration").inputs
-    assert model.inputs["shared"] == (static_range(torch.cat([items, 100 * items])),)
+    assert model.inputs["shared"] == (static_range(torch.cat([items, 100 * items.abs()])),)
     assert not torch.equal(model.network()(items), subject.network(items))
 
 
@@ -358,6 +361,14 @@ def test_replay_equals_a_full_forward_with_rules_at_inputs(name: str, kind: str,
     names = list(subject.by_name)
     chosen = {"first": names[1], "last": names[-1], "any": "*"}[match]
     assert_replay_is_exact(ruled(subject, *RECIPES[kind](), match=chosen, store=STORE))
+
+
+def test_replay_starts_at_a_rounded_input_before_the_first_edited_weight() -> None:
+    subject = load_sample("lenet5")
+    rounded = Rule("fc1", (Setting.of("static_range", bits=3),))
+    for edited in ("conv2", "fc2"):
+        recipe = Recipe((rounded, Rule(edited, (Setting.of("uniform", bits=4),))))
+        assert_replay_is_exact(compress(subject, recipe, STORE))
 
 
 def assert_replay_is_exact(model: Model, items: int = 260) -> None:

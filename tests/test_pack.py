@@ -38,7 +38,7 @@ from compress_core.store import Store
 from compress_core.subject.samples import load_sample
 from compress_core.subject.structure import Structure
 from compress_core.subject.subject import Subject, restructured
-from tests.subjects import everything_subject, mlp_subject, rules, seeded, tiny_subject
+from tests.subjects import everything_subject, mlp_subject, rules, seeded, tiny_subject, with_calibration
 from tests.test_container import recipes
 
 SUBJECT = everything_subject()
@@ -201,6 +201,17 @@ def test_rules_for_inputs_are_read_back(tmp_path: Path) -> None:
     answered = read_packed(tmp_path / "rules.slim", subject)(inputs)
     assert torch.equal(answered, model.network()(inputs))
     assert not torch.equal(answered, plain.network()(inputs))
+
+
+@pytest.mark.parametrize("match", ["cross.*", "depth", "*_proj"])
+@pytest.mark.parametrize("technique", ["uniform", "low_rank"])
+def test_a_bias_that_a_correction_added_is_read_back(tmp_path: Path, match: str, technique: str) -> None:
+    subject = with_calibration(SUBJECT)
+    recipe = Recipe((Rule(match, (Setting.of(technique),)),), correct=(Setting.of("bias_correction"),))
+    model = compress(subject, recipe, Store())
+    write_packed(model, tmp_path / "biased.slim")
+    inputs = subject.split("calibration").inputs
+    assert torch.equal(read_packed(tmp_path / "biased.slim", subject)(inputs), model.network()(inputs))
 
 
 def test_a_folded_norm_is_read_back_as_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,8 +52,11 @@ from compress_core.subject.layers import (
     attach_inputs,
     axes_of,
     find_layers,
+    read_bias,
     read_matrix,
     shapes_in_file,
+    with_bias,
+    write_bias,
     write_factors,
 )
 from compress_core.subject.skeleton import skeleton_of
@@ -290,6 +294,9 @@ def _rebuilt(subject: Subject, packed: Packed) -> nn.Module:
     if "structure" in packed.structure:
         network = Structure.from_json(packed.structure["structure"]).built(subject.network)
     layers, _ = find_layers(network)
+    for layer in layers:
+        if _has_new_bias(network, layer, packed.state):
+            write_bias(network, layer, torch.zeros(layer.rows))
     before = network.state_dict()
     for layer in layers:
         shapes = _small_shapes(layer, packed.state, before)
@@ -301,6 +308,15 @@ def _rebuilt(subject: Subject, packed: Packed) -> nn.Module:
         attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
     _fill(network, packed.state)
     return network
+
+
+def _has_new_bias(network: nn.Module, layer: Layer, state: Mapping[str, Tensor]) -> bool:
+    """Whether a correction gave a bias to a layer that had none, under the name it has by now."""
+    if layer.kind == "embedding" or read_bias(network, layer) is not None:
+        return False
+    here = with_bias(network, layer, torch.zeros(layer.rows))
+    of_part = re.compile(rf"{re.escape(layer.name)}(\.\d+)?\.bias")
+    return any(name in here or of_part.fullmatch(name) for name in state)
 
 
 def _small_shapes(

@@ -25,8 +25,10 @@ from compress_core.subject.own import with_items
 from compress_core.subject.samples import load_sample
 from compress_core.subject.skeleton import skeleton_of
 from compress_core.subject.subject import Split, Subject
+from tests import test_zoo_pipeline as zoo_pipeline
 from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject
 from tests.test_own import digits
+from tests.zoo import ZOO
 
 EVERYTHING = everything_subject()
 ITEMS = EVERYTHING.split("validation").inputs
@@ -370,3 +372,24 @@ def test_a_factored_layer_is_read_by_its_first_part() -> None:
     ours = channels_read(model.network(), ["fc2"], items).of("fc2")
     plain = channels_read(Model.original(subject).network(), ["fc2"], items).of("fc2")
     assert np.allclose(ours.mean, plain.mean)
+
+
+# Every way to build a network -------------------------------------------------------------------------------
+
+
+UNSEEN = ("did not run", "looks rows up", "in a way of its own", "by their weights alone")
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_layer_of_the_zoo_is_measured_or_refused_with_the_reason(name: str) -> None:
+    subject, store = zoo_pipeline.subject_of(name), Store()
+    inputs = subject.split("calibration").inputs
+    for layer, technique in itertools.product(subject.layers, ("taylor", "gptq", "whitened_low_rank")):
+        try:
+            model = compress(subject, Recipe((Rule(layer.name, (Setting.of(technique),)),)), store)
+        except Refused as refused:
+            reasons = ("one table of class scores",) if technique == "taylor" else UNSEEN
+            assert any(reason in str(refused) for reason in reasons)
+        else:
+            with torch.no_grad():
+                assert torch.isfinite(model.network()(inputs)).all()

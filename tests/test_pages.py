@@ -54,6 +54,11 @@ def test_page_shows_a_compressed_model(page: str, language: str) -> None:
     assert_fine(opened(page, recipe=PRUNED, language=language))
 
 
+@pytest.mark.parametrize("technique", ["wanda", "taylor", "sparsegpt", "gptq", "whitened_low_rank"])
+def test_tune_shows_a_layer_that_was_measured_on_items(technique: str) -> None:
+    assert_fine(opened("tune", recipe=[["fc1", [Setting.of(technique).as_json()]]]))
+
+
 CUT = {
     "prepare": [{"technique": "fold_batch_norm"}],
     "groups": [

@@ -2,6 +2,14 @@
 
 from compress_core.apply.base import groups_of
 from compress_core.apply.run import compress, resolved_for
-from compress_core.apply.supply import derive, generator_for, items_behind
+from compress_core.apply.supply import CALIBRATION_ITEMS, derive, generator_for, items_behind
 
-__all__ = ["compress", "derive", "generator_for", "groups_of", "items_behind", "resolved_for"]
+__all__ = [
+    "CALIBRATION_ITEMS",
+    "compress",
+    "derive",
+    "generator_for",
+    "groups_of",
+    "items_behind",
+    "resolved_for",
+]

@@ -46,14 +46,14 @@ class PlainAttention(nn.Module):
         if type(attention).forward is not nn.MultiheadAttention.forward or is_hooked(attention):
             raise Refused(
                 "{layer} is a {kind} with a computation of its own, which our attention would lose: "
-                "prune or quantize its projections instead of factoring them.",
+                "prune or quantize its projections by their weights alone.",
                 layer=name,
                 kind=type(attention).__name__,
             )
         if attention.bias_k is not None or attention.add_zero_attn:
             raise Refused(
                 "{layer} adds a learned or a zero key (add_bias_kv, add_zero_attn), which our attention "
-                "does not: prune or quantize its projections instead of factoring them.",
+                "does not: prune or quantize its projections by their weights alone.",
                 layer=name,
             )
         plain = cls(attention.embed_dim, attention.head_dim, batch_first=attention.batch_first)

@@ -117,7 +117,7 @@ def _gradients(
         raise Refused(
             "The model must return one table of class scores [items, classes], but it returned {got}: "
             "wrap it so that forward returns the logits.",
-            got=type(scores).__name__,
+            got=list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__,
         )
     loss = nn.functional.cross_entropy(scores, scores.argmax(dim=1) if label is None else label)
     found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)

@@ -119,6 +119,12 @@ def test_entropy_cuts_a_lone_outlier_off_and_leaves_an_even_spread_alone() -> No
     assert least_divergent(np.append(even, np.float32(8)), 128) < 2
 
 
+@pytest.mark.parametrize("levels", [4, 8, 128])
+def test_entropy_does_not_clip_a_background_that_holds_most_values(levels: int) -> None:
+    values = np.append(np.full(8000, -0.42), np.linspace(0.01, 2.8, 2000)).astype(np.float32)
+    assert least_divergent(values, levels) > 0.42
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 99), st.integers(2, 8))
 def test_no_other_share_of_the_range_errs_less_than_the_least_squares(seed: int, bits: int) -> None:

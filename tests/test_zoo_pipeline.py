@@ -1,4 +1,4 @@
-"""Every network of the zoo goes the whole way, small, written and read back, or is refused with the reason."""
+"""Every network of the zoo goes the whole way, cut, written and read back, or is refused with the reason."""
 
 from __future__ import annotations
 

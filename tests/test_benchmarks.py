@@ -18,7 +18,7 @@ from compress_core.measure.replay import record, replay
 from compress_core.measure.timing import Spread
 from compress_core.store import Store
 
-COMPARED = ("pruning", "quantizing", "ranks", "answers", "execution")
+COMPARED = ("pruning", "quantizing", "ranks", "structured", "answers", "execution")
 
 
 @pytest.mark.parametrize("group", COMPARED)

@@ -1,0 +1,133 @@
+"""The structured slider: one coupled group, all of them, and the small network built afterwards."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning
+from torch import Tensor, nn
+
+from benchmarks.clock import Case, Side
+from benchmarks.networks import Size, resnet50
+from benchmarks.visitor import sparsity_of
+from compress_core.apply import groups_of
+from compress_core.apply.base import Cutting, cutting_of
+from compress_core.edit import with_group
+from compress_core.recipe import Resolved, Setting
+from compress_core.store import Store
+from compress_core.subject.group import BLOCK, Group
+from compress_core.subject.layers import Layer
+from compress_core.subject.muted import Muted
+from compress_core.subject.remaining import remaining
+from compress_core.subject.shrink import shrink
+from compress_core.subject.subject import Subject
+
+GOAL = 15
+_TRACED_SIDE = 32  # of the image that torch-pruning traces: the smallest that the network takes
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What a slider shows: the layers as they would be, and the preview with its weights."""
+
+    layers: tuple[Layer, ...]
+    network: nn.Module
+
+
+class _Sliders:
+    """One visitor's sliders for some groups of a network: scores are known, one preview is kept."""
+
+    def __init__(self, subject: Subject, names: Sequence[str], store: Store) -> None:
+        self.subject, self.names, self.store = subject, names, store
+        self.muted = Muted(subject.network)
+        self.groups = groups_of(subject, (), store)
+
+    def cutting(self, share: float) -> Cutting:
+        """Setting checked, recipe edited, units chosen."""
+        setting, recipe = Setting.of_group("magnitude", share_removed=share), Resolved(())
+        for name in self.names:
+            recipe = with_group(recipe, name, setting)
+        return cutting_of(self.subject, recipe, self.store)
+
+    def show(self, share: float) -> _Shown:
+        """Numbers and preview weights after the slider was let go."""
+        found = self.cutting(share)
+        layers = remaining(self.subject.layers, found.cuts, found.dropped)
+        return _Shown(layers, self.muted.show(found.cuts, found.dropped))
+
+    def removed(self, share: float) -> Mapping[str, list[int]]:
+        """The same choice as numbers of channels of each group's first producer."""
+        return {
+            name: _channels(self.groups[name], ~kept) for name, kept in self.cutting(share).kept.items()
+        }
+
+
+def _channels(group: Group, lost: Tensor) -> list[int]:
+    first = next(m for m in group.members if m.module == group.producers[0])
+    found: list[int] = first.indices[lost].flatten().tolist()
+    return found
+
+
+def cases(size: Size) -> Iterator[Case]:
+    """One group, then all free groups; each time the numbers and the preview, then the small network."""
+    subject, store = resnet50(size), Store()
+    groups = groups_of(subject, (), store).values()
+    free = [g.name for g in groups if g.locked is None and g.kind != BLOCK]
+    one = "layer4.1.conv2"
+    assert one in free
+    yield from _cases(f"group {one}", _Sliders(subject, [one], store))
+    yield from _cases(f"all {len(free)} groups", _Sliders(subject, free, store))
+
+
+def _cases(of: str, sliders: _Sliders) -> Iterator[Case]:
+    def built(share: float) -> nn.Module:
+        found = sliders.cutting(share)
+        return shrink(sliders.subject.network, found.cuts, found.dropped)
+
+    peer = Side(
+        "torch-pruning: copy, graph, prune",
+        lambda removed: _by_torch_pruning(sliders.subject.network, removed),
+        lambda turn: sliders.removed(sparsity_of(turn)),
+    )
+    name = f"structured slider, {of}"
+    yield Case(name, peer, Side("slimscope", sliders.show, sparsity_of), _same_small, GOAL)
+    yield Case("  building the small network", peer, Side("slimscope", built, sparsity_of), _same_outputs)
+
+
+def _by_torch_pruning(network: nn.Module, removed: Mapping[str, list[int]]) -> nn.Module:
+    """A copy, since it prunes in place; which channels go it is told, and gets fresh lists and dicts."""
+    small = copy.deepcopy(network).requires_grad_(requires_grad=True)
+    graph = torch_pruning.DependencyGraph()
+    fresh: dict[str, Any] = {
+        "unwrapped_parameters": [],
+        "customized_pruners": {},
+        "ignored_layers": [],
+        "ignored_params": [],
+    }
+    graph.build_dependency(small, _image(), verbose=False, **fresh)
+    for name, channels in removed.items():
+        layer = small.get_submodule(name)
+        graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=channels).prune()
+    return small
+
+
+def _image() -> Tensor:
+    shape = (2, 3, _TRACED_SIDE, _TRACED_SIDE)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(4))
+
+
+def _same_small(peer: nn.Module, ours: _Shown) -> bool:
+    """Layers of the same shapes, and a preview that answers as the small network does."""
+    shapes = {name: p.shape for name, p in peer.named_parameters()}
+    told = all(shapes[f"{layer.name}.weight"] == layer.kernel_shape for layer in ours.layers)
+    return told and _same_outputs(peer, ours.network)
+
+
+@torch.inference_mode()
+def _same_outputs(peer: nn.Module, ours: nn.Module) -> bool:
+    one, other = peer(_image()), ours(_image())
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(one.abs().max()))

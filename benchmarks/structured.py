@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, resnet50
-from benchmarks.visitor import sparsity_of
 from compress_core.apply import groups_of
 from compress_core.apply.base import Cutting, cutting_of
 from compress_core.edit import with_group
@@ -27,6 +26,7 @@ from compress_core.subject.shrink import shrink
 from compress_core.subject.subject import Subject
 
 GOAL = 15
+_LOWEST, _PLACES, _JUMP = 100, 800, 311  # a slider from 0.1 to 0.9 that goes far every time
 _TRACED_SIDE = 32  # of the image that torch-pruning traces: the smallest that the network takes
 
 
@@ -61,9 +61,12 @@ class _Sliders:
 
     def removed(self, share: float) -> Mapping[str, list[int]]:
         """The same choice as numbers of channels of each group's first producer."""
-        return {
-            name: _channels(self.groups[name], ~kept) for name, kept in self.cutting(share).kept.items()
-        }
+        return {name: _channels(self.groups[name], ~kept) for name, kept in self.cutting(share).kept.items()}
+
+
+def share_of(turn: int) -> float:
+    """Another place of the slider at every turn, far from the last: what changes must be written."""
+    return (_LOWEST + turn * _JUMP % _PLACES) / 1000
 
 
 def _channels(group: Group, lost: Tensor) -> list[int]:
@@ -91,11 +94,11 @@ def _cases(of: str, sliders: _Sliders) -> Iterator[Case]:
     peer = Side(
         "torch-pruning: copy, graph, prune",
         lambda removed: _by_torch_pruning(sliders.subject.network, removed),
-        lambda turn: sliders.removed(sparsity_of(turn)),
+        lambda turn: sliders.removed(share_of(turn)),
     )
     name = f"structured slider, {of}"
-    yield Case(name, peer, Side("slimscope", sliders.show, sparsity_of), _same_small, GOAL)
-    yield Case("  building the small network", peer, Side("slimscope", built, sparsity_of), _same_outputs)
+    yield Case(name, peer, Side("slimscope", sliders.show, share_of), _same_small, GOAL)
+    yield Case("  building the small network", peer, Side("slimscope", built, share_of), _same_outputs)
 
 
 def _by_torch_pruning(network: nn.Module, removed: Mapping[str, list[int]]) -> nn.Module:

@@ -31,7 +31,7 @@ class Member:
     def kept(self, lost: Tensor) -> Tensor:
         """The channels that stay, sorted; lost is a mask [units]."""
         kept = torch.ones(self.width, dtype=torch.bool)
-        kept[self.indices[lost].flatten()] = False
+        kept.index_fill_(0, self.indices[lost].flatten(), value=False)
         return kept.nonzero().flatten()
 
 

@@ -13,51 +13,50 @@ from compress_core.subject.layers.places import frozen
 from compress_core.subject.shrink import IN, Cut, kept_by_side, open_for
 from compress_core.subject.skeleton import skeleton_of
 
-_FEW = 8  # rewriting single slices pays while they are less than one in so many,
-_RUN = 9  # for slices of so many neighbours in memory; shorter ones pay later
-
 
 @dataclass(frozen=True, eq=False)
 class _Consumer:
-    """A weight of the network, our copy of it in which slices are zero, and which ones (a mask)."""
+    """A weight of the network and our copy of it in which some slices are zero.
 
-    module: nn.Module
-    axis: int
-    loud: nn.Parameter
-    muted: nn.Parameter
+    loud and muted are [slices, values of one slice], so that a slice lies together in memory; the module
+    reads muted as a view of its own shape. silent: which slices are zero (a mask).
+    """
+
+    loud: Tensor
+    muted: Tensor
     silent: Tensor
 
     @classmethod
     def of(cls, module: nn.Module, axis: int) -> _Consumer:
-        loud = module.get_parameter("weight")
-        muted = frozen(loud.detach().clone())
-        module.register_parameter("weight", muted)
-        return cls(module, axis, loud, muted, torch.zeros(loud.shape[axis], dtype=torch.bool))
+        weight = module.get_parameter("weight").detach().movedim(axis, 0)
+        loud = weight.flatten(1).contiguous()
+        muted = loud.clone()
+        module.register_parameter("weight", frozen(muted.view(weight.shape).movedim(0, axis)))
+        return cls(loud, muted, torch.zeros(len(loud), dtype=torch.bool))
 
-    def silence(self, silent: Tensor) -> None:
-        """Zero these slices and bring the others back."""
-        turned = (silent ^ self.silent).nonzero().flatten()
-        run = min(_RUN, self.loud[(0,) * (self.axis + 1)].numel())
-        if len(turned) * _FEW * _RUN > len(silent) * run:
-            shape = [-1 if axis == self.axis else 1 for axis in range(self.loud.dim())]
-            torch.mul(self.loud, (~silent).to(self.loud.dtype).view(shape), out=self.muted)
-        elif len(turned):
-            back = turned[~silent[turned]]
-            self.muted.index_fill_(self.axis, turned[silent[turned]], 0)
-            self.muted.index_copy_(self.axis, back, self.loud.index_select(self.axis, back))
+    def silence(self, silent: Tensor, scratch: Tensor) -> None:
+        """Zero these slices and bring the others back; scratch holds as many values as there are."""
+        lost, back = (silent > self.silent).nonzero().flatten(), (silent < self.silent).nonzero().flatten()
+        if len(lost):
+            self.muted.index_fill_(0, lost, 0)
+        if len(back):
+            values = scratch[: len(back) * self.loud.shape[1]].view(len(back), -1)
+            self.muted.index_copy_(0, back, torch.index_select(self.loud, 0, back, out=values))
         self.silent.copy_(silent)
 
 
 class Muted:
     """What `preview` gives, again and again for other cuts of one network with finite weights.
 
-    It belongs to one caller, who is done with what `show` gave before asking anew.
+    It belongs to one caller, who is done with what `show` gave before asking anew. It holds what it mutes
+    twice: as it was and as it is shown, slices first.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self._skeleton = skeleton_of(network)
         self._consumers: dict[str, _Consumer] = {}
         self._lent: list[tuple[nn.Module, str, nn.Parameter]] = []
+        self._scratch = torch.empty(0)
 
     def show(self, cuts: Iterable[Cut], dropped: Sequence[str] = ()) -> nn.Module:
         """The full-size network in which nobody hears what is cut, and dropped blocks add nothing."""
@@ -69,7 +68,7 @@ class Muted:
             open_for(self._skeleton, kept)
             for name, consumer in self._consumers.items():
                 if IN not in kept.get(name, {}):
-                    consumer.silence(torch.zeros_like(consumer.silent))
+                    consumer.silence(torch.zeros_like(consumer.silent), self._scratch)
             for name, sides in kept.items():
                 if IN in sides:
                     self._mute(name, sides[IN])
@@ -85,9 +84,12 @@ class Muted:
             mute_inputs(module, kept)
             return
         if name not in self._consumers:
-            self._consumers[name] = _Consumer.of(module, axis)
+            made = self._consumers[name] = _Consumer.of(module, axis)
+            if made.loud.numel() > len(self._scratch):
+                self._scratch = torch.empty_like(made.loud).flatten()
         consumer = self._consumers[name]
-        consumer.silence(torch.ones_like(consumer.silent).index_fill_(0, kept, value=False))
+        silent = torch.ones_like(consumer.silent).index_fill_(0, kept, value=False)
+        consumer.silence(silent, self._scratch)
 
     def _drop(self, name: str) -> None:
         for part in self._skeleton.get_submodule(name).modules():

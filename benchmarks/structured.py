@@ -27,7 +27,7 @@ from compress_core.subject.subject import Subject
 
 GOAL = 15
 _LOWEST, _PLACES, _JUMP = 100, 800, 311  # a slider from 0.1 to 0.9 that goes far every time
-_TRACED_SIDE = 32  # of the image that torch-pruning traces: the smallest that the network takes
+_SMALLEST = 32  # pixels of the side of an image that still goes through the network
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +91,26 @@ def _cases(of: str, sliders: _Sliders) -> Iterator[Case]:
         found = sliders.cutting(share)
         return shrink(sliders.subject.network, found.cuts, found.dropped)
 
-    peer = Side(
-        "torch-pruning: copy, graph, prune",
-        lambda removed: _by_torch_pruning(sliders.subject.network, removed),
-        lambda turn: sliders.removed(share_of(turn)),
-    )
-    name = f"structured slider, {of}"
-    yield Case(name, peer, Side("slimscope", sliders.show, share_of), _same_small, GOAL)
+    name, ours = f"structured slider, {of}", Side("slimscope", sliders.show, share_of)
+    image = sliders.subject.split("validation").inputs[:1]
+    peer = _peer(sliders, image)
+    yield Case(name, peer, ours, _same_small, GOAL)
+    yield Case("  traced on the smallest image", _peer(sliders, _small_images()[:1]), ours, _same_small)
     yield Case("  building the small network", peer, Side("slimscope", built, share_of), _same_outputs)
 
 
-def _by_torch_pruning(network: nn.Module, removed: Mapping[str, list[int]]) -> nn.Module:
-    """A copy, since it prunes in place; which channels go it is told, and gets fresh lists and dicts."""
+def _peer(sliders: _Sliders, image: Tensor) -> Side:
+    """Which channels go it is told: no time for scores is charged to it."""
+    network = sliders.subject.network
+    return Side(
+        "torch-pruning: copy, graph, prune",
+        lambda removed: _by_torch_pruning(network, removed, image),
+        lambda turn: sliders.removed(share_of(turn)),
+    )
+
+
+def _by_torch_pruning(network: nn.Module, removed: Mapping[str, list[int]], image: Tensor) -> nn.Module:
+    """A copy, since it prunes in place and its graph belongs to the copy; lists and dicts are fresh."""
     small = copy.deepcopy(network).requires_grad_(requires_grad=True)
     graph = torch_pruning.DependencyGraph()
     fresh: dict[str, Any] = {
@@ -111,15 +119,15 @@ def _by_torch_pruning(network: nn.Module, removed: Mapping[str, list[int]]) -> n
         "ignored_layers": [],
         "ignored_params": [],
     }
-    graph.build_dependency(small, _image(), verbose=False, **fresh)
+    graph.build_dependency(small, image, verbose=False, **fresh)
     for name, channels in removed.items():
         layer = small.get_submodule(name)
         graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=channels).prune()
     return small
 
 
-def _image() -> Tensor:
-    shape = (2, 3, _TRACED_SIDE, _TRACED_SIDE)
+def _small_images() -> Tensor:
+    shape = (2, 3, _SMALLEST, _SMALLEST)
     return torch.randn(shape, generator=torch.Generator().manual_seed(4))
 
 
@@ -132,5 +140,5 @@ def _same_small(peer: nn.Module, ours: _Shown) -> bool:
 
 @torch.inference_mode()
 def _same_outputs(peer: nn.Module, ours: nn.Module) -> bool:
-    one, other = peer(_image()), ours(_image())
+    one, other = peer(_small_images()), ours(_small_images())
     return torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(one.abs().max()))

@@ -15,7 +15,7 @@ from dashboard.links import encoded
 from dashboard.state import KEY, OWN, UPLOADS
 
 APP = str(Path(__file__).parent.parent / "app.py")
-PAGES = ("start", "tune", "weights", "behaviour", "explain")
+PAGES = ("start", "tune", "weights", "behaviour", "explain", "deploy")
 LARGEST_SAMPLE = "lenet5"
 MOST_MS, MOST_MB = 300, 1
 _STEPS = [Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=4)]

@@ -200,6 +200,23 @@ def test_item_is_explained_before_and_after(address: str, visit: Visit) -> None:
     visit.settled()
 
 
+def test_packed_file_is_made_and_taken_away(address: str, visit: Visit) -> None:
+    page = open_demo(visit, address)
+    page.get_by_role("link", name="Deploy").click()
+    expect(page.get_by_role("heading", name="Is it really small and fast, and where?")).to_be_visible()
+    page.get_by_role("button", name="Make", exact=False).filter(has_not_text="all").first.click()
+    downloads = page.get_by_role("button", name="Download")
+    expect(downloads).to_have_count(2, timeout=2 * PATIENCE)
+    visit.settled()
+    with page.expect_download() as started:
+        downloads.nth(1).click()
+    assert started.value.path().read_bytes().startswith(b"SLIM")
+    page.get_by_role("tab", name="Is it small?").click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    expect(page.get_by_text("not made yet")).to_have_count(0)
+    visit.settled()
+
+
 def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
     page = open_demo(visit, address)
     page.get_by_role("radio", name="中文").or_(page.get_by_role("button", name="中文")).click()

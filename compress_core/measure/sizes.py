@@ -99,7 +99,7 @@ _SAID: Mapping[str, tuple[Phrase, Phrase]] = MappingProxyType(
         ),
         "packed_gzip": (
             Phrase("Packed file, gzip"),
-            Phrase("Nothing is left to find: gzip adds its own header."),
+            Phrase("What is packed looks random: gzip finds hardly more, or just adds its own header."),
         ),
     }
 )

@@ -114,18 +114,26 @@ def _plain(model: Model) -> None:
     _download(place, model, kind, "plain", lambda: container_bytes(model))
 
 
-def _row(kind: _Kind) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """A framed row with the words about a file; gives the places for its numbers and its button."""
+def _row(kind: _Kind, *, is_under_way: bool = False) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A framed row with the words about a file; gives the places for its numbers and its button.
+
+    While it is under way both are one place, wide enough for the progress and its own button.
+    """
+    widths = [2.3, 3.6] if is_under_way else [2.3, 2.6, 1]
     with st.container(border=True):
-        words, numbers, place = st.columns([2.3, 2.6, 1], gap="medium", vertical_alignment="center")
+        words, *places = st.columns(widths, gap="medium", vertical_alignment="center")
     words.markdown(f"**{kind.title}**\n\n{kind.what}")
     words.caption(_("Needs: {needs}").format(needs=kind.needs))
-    return numbers, place
+    return places[0], places[-1]
 
 
 def _file(workspace: state.Workspace, model: Model, form: Form, job: Job) -> None:
     kind, found = _kinds()[form], jobs.info(job.key)
-    numbers, place = _row(kind)
+    numbers, place = _row(kind, is_under_way=not found.is_over)
+    if not found.is_over:
+        with numbers:
+            jobs.watch(job.key)
+        return
     made = results.made(job)
     if made is not None:
         with numbers:
@@ -137,13 +145,11 @@ def _file(workspace: state.Workspace, model: Model, form: Form, job: Job) -> Non
         if found.state is State.UNKNOWN:
             st.caption(_("not made yet"))
         jobs.outcome(found)
-        if not found.is_over:
-            jobs.watch(job.key)
     place.button(
         _("Make"),
         key=f"deploy.make.{form.value}",
         icon=":material/deployed_code:",
-        disabled=not found.is_over or found.state is State.REFUSED,
+        disabled=found.state is State.REFUSED,
         on_click=_make,
         args=({form: job}, workspace),
         width="stretch",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from compress_core.measure.forms import FormRow, FormTable
+from compress_core.measure.forms import Form, FormRow, FormTable
 from dashboard.show import interval_text, number_text
 from dashboard.text import _
 
@@ -23,7 +23,7 @@ def draw(tables: Sequence[FormTable]) -> None:
     table = tables[batches.index(batch) if batch in batches else 0]
     rows = [row for row in table.rows if everything or row.chosen]
     st.dataframe(
-        form_frame(rows),
+        form_frame(rows, everything=everything),
         hide_index=True,
         width="stretch",
         height=min(36 * (len(rows) + 1) + 3, 430),
@@ -35,20 +35,25 @@ def draw(tables: Sequence[FormTable]) -> None:
     st.caption(_said_of_all(table))
 
 
-def form_frame(rows: Sequence[FormRow]) -> pd.DataFrame:
-    """One row for each layer and form; missing numbers say so."""
+def form_frame(rows: Sequence[FormRow], *, everything: bool) -> pd.DataFrame:
+    """One row for each layer and form; missing numbers say so. everything: not only what was chosen."""
+    chosen = {_("chosen"): [row.chosen for row in rows]} if everything else {}
     return pd.DataFrame(
         {
             _("layer"): [row.layer for row in rows],
             _("form"): [_(row.form.title) for row in rows],
-            _("chosen"): [row.chosen for row in rows],
+            **chosen,
             _("ms"): [_milliseconds(row) for row in rows],
-            _("times faster than dense"): [
-                f"{number_text(row.ratio)} {interval_text(row.ratio)}".strip() for row in rows
-            ],
+            _("times faster than dense"): [_ratio(row) for row in rows],
             _("why"): [_(row.reason) for row in rows],
         }
     )
+
+
+def _ratio(row: FormRow) -> str:
+    if row.form is Form.DENSE:
+        return "–"
+    return f"{number_text(row.ratio)} {interval_text(row.ratio)}".strip()
 
 
 def _milliseconds(row: FormRow) -> str:

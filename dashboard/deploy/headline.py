@@ -43,13 +43,13 @@ def _bytes(place: st.delta_generator.DeltaGenerator, title: str, size: int | Non
         place,
         title,
         _("not made") if size is None else in_bytes(size),
-        "" if not size else _("{ratio}x smaller").format(ratio=f"{original / size:.1f}"),
+        _("make it below") if not size else _("{ratio}x smaller").format(ratio=f"{original / size:.1f}"),
     )
 
 
 def _times(place: st.delta_generator.DeltaGenerator, title: str, bars: list[Bar]) -> None:
     if not bars:
-        _metric(place, title, _("not measured"), "")
+        _metric(place, title, _("not measured"), _("measure it below"))
         return
     _metric(place, title, number_text(bars[0].ratio), interval_text(bars[0].ratio))
 
@@ -59,7 +59,7 @@ def _best(place: st.delta_generator.DeltaGenerator, bars: list[Bar]) -> None:
     title = _("Times faster at best")
     sure = [bar for bar in bars if bar.ratio.low is not None and bar.ratio.low > 1]
     if not bars:
-        _metric(place, title, _("not measured"), "")
+        _metric(place, title, _("not measured"), _("measure it below"))
     elif not sure:
         _metric(place, title, _("not faster"), _("in no runtime, surely"))
     else:
@@ -69,4 +69,4 @@ def _best(place: st.delta_generator.DeltaGenerator, bars: list[Bar]) -> None:
 
 
 def _metric(place: st.delta_generator.DeltaGenerator, title: str, value: str, below: str) -> None:
-    place.metric(title, value, below or "–", delta_color="off", delta_arrow="off", border=True)
+    place.metric(title, value, below, delta_color="off", delta_arrow="off", border=True)

@@ -64,7 +64,7 @@ def _size(row: SizeRow) -> int | None:
 def _table(rows: Sequence[SizeRow]) -> pd.DataFrame:
     labels = {row.name: _(row.label) for row in rows}
     indented = {name: _("of these: {item}").format(item=labels[name]) for name in _BITS if name in labels}
-    order = [*(r for r in rows if r.name not in _BITS), *(r for r in rows if r.name in _BITS)]
+    order = _in_order(rows)
     return pd.DataFrame(
         {
             "": [indented.get(row.name, labels[row.name]) for row in order],
@@ -72,6 +72,13 @@ def _table(rows: Sequence[SizeRow]) -> pd.DataFrame:
             _("what it means"): [_(row.note) for row in order],
         }
     )
+
+
+def _in_order(rows: Sequence[SizeRow]) -> list[SizeRow]:
+    """Each row at its place, what bit mask and codes are made of right below them."""
+    items = [row for row in rows if row.name in _BITS]
+    others = [[row, *(items if row.name == "bitmask" else [])] for row in rows if row.name not in _BITS]
+    return [row for below in others for row in below]
 
 
 def _amount(row: SizeRow) -> str:

@@ -12,7 +12,11 @@ from compress_core.model import Model
 from dashboard.text import _, label, literal
 
 CHOSEN = "slimscope.deploy.target"
-_MARKS = {"used": "✓", "partly": "◐", "lost": "✗"}
+_MARKS = {
+    "used": ":material/check_circle:",
+    "partly": ":material/contrast:",
+    "lost": ":material/cancel:",
+}
 
 
 def draw(model: Model) -> None:
@@ -27,12 +31,12 @@ def draw(model: Model) -> None:
     steps = list(dict.fromkeys(row.step for row in rows))
     st.table(_frame(rows, steps, titles), border="horizontal", hide_index=True)
     st.caption(
-        _("✓ used: it saves time, memory or energy there. ◐ partly: only under a condition. ✗ lost: no gain.")
+        _("Used: it saves time, memory or energy there. Partly: only under a condition. Lost: no gain.")
     )
     ids = list(titles)
     wish = st.session_state.get(CHOSEN, ids[0])
     chosen = st.selectbox(
-        _("Why, on"),
+        _("The reasons on"),
         ids,
         ids.index(wish) if wish in ids else 0,
         format_func=lambda target: titles[target],

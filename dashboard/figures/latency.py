@@ -159,16 +159,22 @@ def _title(timed: Sequence[Timed]) -> str:
 def _alternative(timed: Sequence[Timed]) -> str:
     if not timed:
         return _("There is no item to show.")
-    said = [
-        _("{runtime}, {model}, batch of {batch}: {milliseconds} ms").format(
-            runtime=shortened(bar.runtime),
-            model=_("original") if bar.is_original else _("compressed"),
-            batch=bar.batch,
-            milliseconds=f"{bar.milliseconds:.3g}",
+    said = []
+    for batch in sorted({bar.batch for bar in timed}):
+        chosen = [bar for bar in timed if bar.batch == batch]
+        times = {
+            _("original"): [_named(bar) for bar in chosen if bar.is_original],
+            _("compressed"): [_named(bar) for bar in chosen if not bar.is_original],
+        }
+        parts = [f"{model}: {', '.join(named)}" for model, named in times.items() if named]
+        said.append(
+            _("Milliseconds for a batch of {batch}, {times}.").format(batch=batch, times="; ".join(parts))
         )
-        for bar in timed
-    ]
-    return "; ".join(said) + "."
+    return " ".join(said)
+
+
+def _named(bar: Timed) -> str:
+    return f"{shortened(bar.runtime)} {bar.milliseconds:.3g}"
 
 
 def _table(timed: Sequence[Timed]) -> pd.DataFrame:

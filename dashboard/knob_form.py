@@ -37,7 +37,8 @@ def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
 
 def knob_widget(name: str, field: FieldInfo, value: Any, key: str, on_change: Callable[..., None]) -> Any:
     """The widget of one knob, in the visitor's language; gives its value."""
-    text = label(name) + (f" ({translated(unit_of(field))})" if unit_of(field) else "")
+    unit = unit_of(field)
+    text = label(name) + (f" ({translated(unit)})" if unit and unit not in name else "")
     said: dict[str, Any] = {"help": translated(field.description or ""), "key": key, "on_change": on_change}
     kind = field.annotation
     if typing.get_origin(kind) is typing.Literal:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.text import _
-from dashboard.tune import groups, inputs, recipe_view, rules, sliders, steps, table, whole
+from dashboard.tune import groups, inputs, quantizers, recipe_view, rules, sliders, steps, table, whole
 
 workspace = state.on_page()
 subject = state.subject(workspace)
@@ -37,6 +37,7 @@ reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width
 reset_all.button(_("Reset all"), on_click=steps.reset_all, width="stretch")
 
 sliders.draw(workspace, model, layer.name)
+quantizers.draw(workspace, model, layer.name)
 inputs.draw(workspace, model, layer.name)
 table.draw(workspace, model)
 recipe_view.draw(workspace, subject)

@@ -32,6 +32,7 @@ from dashboard.figures import (
 )
 from dashboard.figures.coupling import Node, coupling
 from dashboard.figures.drawn import Drawn, clicked
+from dashboard.figures.quantizers import Levels, quantizer_levels
 from dashboard.figures.reduce import Window, binned, block_reduce, shared_edges
 from dashboard.figures.words import percent, plain, safe, shortened, signed
 from dashboard.text import use_language
@@ -691,7 +692,7 @@ def test_coupling_names_makers_and_readers_and_draws_each_hand_over() -> None:
     drawn = coupling("conv1", COUPLED, edges)
     lines = drawn.figure.data[0]
     assert np.isnan(lines.x).sum() == 2
-    assert "conv1, block.conv2 make the channels" in drawn.alternative
+    assert "conv1, block.conv2 make the channels. They pass through bn1." in drawn.alternative
     assert drawn.table["hands_to"].tolist() == ["bn1", "", "<b>fc</b>", ""]
     assert not any("<b>fc</b>" in a.text for a in drawn.figure.layout.annotations)
 
@@ -701,3 +702,17 @@ def test_coupling_of_many_modules_says_how_many_it_does_not_draw() -> None:
     drawn = coupling("start", [Node("start", "producer", 8, 8), *many], [])
     assert any("36" in a.text for a in drawn.figure.layout.annotations)
     assert len(drawn.table) == 61
+
+
+def test_quantizers_have_a_line_of_ticks_each_on_the_axis_of_the_weights() -> None:
+    edges = shared_edges(np.array([-1.0, 1.0]), bins=5)
+    some = [
+        Levels("One", np.array([-1.0, 0, 1]), 30.0, 0.01),
+        Levels("Two", np.array([0.0, 0.5]), 20.0, 0.2),
+    ]
+    drawn = quantizer_levels("fc", some, np.array([1, 2, 3, 2, 1]), edges)
+    lines = [trace for trace in drawn.figure.data if trace.type == "scatter"]
+    assert [list(line.x) for line in lines] == [[-1, 0, 1], [0, 0.5]]
+    assert "One errs least with 1.00 %" in drawn.alternative
+    assert "Two takes the fewest bytes, 20 B" in drawn.alternative
+    assert drawn.table["bytes"].tolist() == [30, 20]

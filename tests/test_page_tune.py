@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from compress_core.recipe import Setting
 from compress_core.subject.samples import load_sample
 from dashboard.state import KEY
-from dashboard.tune import groups, whole
+from dashboard.tune import groups, quantizers, whole
 from tests.test_pages import assert_fine, opened, recipe_of
 
 CUT = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
@@ -130,3 +131,15 @@ def test_inputs_are_thinned_out_before_they_are_rounded_whatever_is_chosen_first
     assert any("zero point" in caption.value for caption in app.caption)
     app = app.selectbox(key=by_key(app.selectbox, "sparsifier.technique")).set_value("").run()
     assert [step.technique for step in recipe_of(app).inputs_of(layer)] == ["static_range"]
+
+
+def test_quantizers_are_compared_once_opened_and_one_can_be_taken() -> None:
+    app = opened("tune", "lenet5")
+    app.session_state[quantizers.KEY] = True
+    app = app.run()
+    assert_fine(app)
+    app = app.selectbox(key=by_key(app.selectbox, f"{quantizers.KEY}.take")).set_value("kmeans").run()
+    next(b for b in app.button if b.label == "Use it on this layer").click().run()
+    assert_fine(app)
+    layer = app.session_state[KEY].layer
+    assert [s.as_json() for s in recipe_of(app).by_layer[layer]] == [Setting.of("kmeans", bits=4).as_json()]

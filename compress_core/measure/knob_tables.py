@@ -78,7 +78,7 @@ def sparsity_table(
     weights that is lost.
     """
     own = _own(setting) | _pattern(setting)
-    alone = _steps_for_weights(recipe, [layer])
+    alone = steps_for_weights(recipe, [layer])
 
     def at(sparsity: float) -> tuple[Coded, ...]:
         step = Setting.of(setting.technique, **own, sparsity=sparsity)
@@ -174,7 +174,7 @@ def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting,
     places = list(range(2, 9))
 
     names = list(subject.by_name)
-    recipe = _steps_for_weights(recipe, names)
+    recipe = steps_for_weights(recipe, names)
 
     def make() -> BitsTable:
         bare = in_order(with_step(recipe, [layer], Stage.QUANTIZE, None), names)
@@ -202,7 +202,7 @@ def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting,
     return store.get(key, make)
 
 
-def _steps_for_weights(recipe: Resolved, names: list[str]) -> Resolved:
+def steps_for_weights(recipe: Resolved, names: list[str]) -> Resolved:
     """What the recipe does to the weights of these layers, without all that is done to anything else."""
     there = {place for name in names for place in (name, *parts_of(recipe, name))}
     steps = {

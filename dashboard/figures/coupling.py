@@ -183,16 +183,17 @@ def _subtitle(nodes: Sequence[Node]) -> str:
 def _alternative(group: str, nodes: Sequence[Node]) -> str:
     if not nodes:
         return _("{group} has no modules to draw.").format(group=group)
-    return _(
-        "Group {group}: {makers} make the channels, {passing} modules pass them on, {readers} read them. "
-        "Taking out one channel makes all of these {count} modules smaller."
-    ).format(
-        group=group,
-        makers=_listed([node.module for node in nodes if node.role == "producer"]),
-        passing=sum(node.role == "between" for node in nodes),
-        readers=_listed([node.module for node in nodes if node.role == "consumer"]) or _("nobody"),
-        count=len({node.module for node in nodes}),
-    )
+    roles = {role: [node.module for node in nodes if node.role == role] for role in COLUMN}
+    said = [
+        _("Group {group}: {makers} make the channels.").format(group=group, makers=_listed(roles["producer"]))
+    ]
+    if roles["between"]:
+        said.append(_("They pass through {names}.").format(names=_listed(roles["between"])))
+    if roles["consumer"]:
+        said.append(_("They are read by {names}.").format(names=_listed(roles["consumer"])))
+    count = len({node.module for node in nodes})
+    said.append(_("Taking out one channel makes all {count} modules smaller.").format(count=count))
+    return " ".join(said)
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

@@ -281,7 +281,7 @@ def _locked(groups: Groups) -> None:
     locked = [group for group in groups.values() if group.locked is not None]
     if not locked:
         return
-    with st.popover(_("Why {count} groups are locked").format(count=len(locked)), icon=":material/lock:"):
+    with st.popover(_("Locked groups and why: {count}").format(count=len(locked)), icon=":material/lock:"):
         for group in locked:
             st.markdown(
                 _("**{group}** ({kind}): {reason}").format(

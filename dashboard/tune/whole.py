@@ -44,7 +44,7 @@ def draw(workspace: state.Workspace, model: Model) -> None:
         for column, stage in zip(st.columns(2, gap="medium"), SECTIONS, strict=True):
             with column:
                 st.markdown(f"**{titles[stage]}**")
-                for name in names_of(stage):
+                for name in _in_order(stage):
                     _switch(workspace, stage, techniques()[name])
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, resnet50
+from benchmarks.visitor import sparsity_of
 from compress_core.apply import groups_of
 from compress_core.apply.base import Cutting, cutting_of
 from compress_core.edit import with_group
@@ -26,7 +27,7 @@ from compress_core.subject.shrink import shrink
 from compress_core.subject.subject import Subject
 
 GOAL = 15
-_LOWEST, _PLACES, _JUMP = 100, 800, 311  # a slider from 0.1 to 0.9 that goes far every time
+_FAR = 203  # of the slider's turns, which makes each a jump of a third of its way or more
 _SMALLEST = 32  # pixels of the side of an image that still goes through the network
 
 
@@ -64,9 +65,9 @@ class _Sliders:
         return {name: _channels(self.groups[name], ~kept) for name, kept in self.cutting(share).kept.items()}
 
 
-def share_of(turn: int) -> float:
+def _far(turn: int) -> float:
     """Another place of the slider at every turn, far from the last: what changes must be written."""
-    return (_LOWEST + turn * _JUMP % _PLACES) / 1000
+    return sparsity_of(turn * _FAR)
 
 
 def _channels(group: Group, lost: Tensor) -> list[int]:
@@ -91,12 +92,14 @@ def _cases(of: str, sliders: _Sliders) -> Iterator[Case]:
         found = sliders.cutting(share)
         return shrink(sliders.subject.network, found.cuts, found.dropped)
 
-    name, ours = f"structured slider, {of}", Side("slimscope", sliders.show, share_of)
+    name, ours = f"structured slider, {of}", Side("slimscope", sliders.show, sparsity_of)
     image = sliders.subject.split("validation").inputs[:1]
     peer = _peer(sliders, image)
     yield Case(name, peer, ours, _same_small, GOAL)
+    thrown = Side("slimscope", sliders.show, _far)
+    yield Case("  thrown far at every turn", peer, thrown, _same_small)
     yield Case("  traced on the smallest image", _peer(sliders, _small_images()[:1]), ours, _same_small)
-    yield Case("  building the small network", peer, Side("slimscope", built, share_of), _same_outputs)
+    yield Case("  building the small network", peer, Side("slimscope", built, sparsity_of), _same_outputs)
 
 
 def _peer(sliders: _Sliders, image: Tensor) -> Side:
@@ -105,7 +108,7 @@ def _peer(sliders: _Sliders, image: Tensor) -> Side:
     return Side(
         "torch-pruning: copy, graph, prune",
         lambda removed: _by_torch_pruning(network, removed, image),
-        lambda turn: sliders.removed(share_of(turn)),
+        lambda turn: sliders.removed(sparsity_of(turn)),
     )
 
 

@@ -20,7 +20,8 @@ with refusals():
             icon=":material/tune:",
         )
         st.page_link("pages/tune.py", label=_("Go to Tune"), icon=":material/tune:")
-    headline.draw(model)
+    else:
+        headline.draw(model)
     take, small, fast, cost, where = st.tabs(
         [
             _("What can I take away?"),

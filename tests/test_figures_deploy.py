@@ -79,6 +79,12 @@ def test_the_smallest_way_is_in_the_title_with_how_many_times_smaller() -> None:
     assert "At best 8.0 times smaller" in bytes_side_by_side(WAYS).figure.layout.title.text
 
 
+@pytest.mark.parametrize("size", [4000, 4096, 8000])
+def test_a_model_of_about_the_same_size_is_not_called_smaller(size: int) -> None:
+    ways = [WAYS[0], Way("Dense", size)]
+    assert "about as large" in bytes_side_by_side(ways).figure.layout.title.text
+
+
 def test_the_title_names_the_fastest_runtime_that_is_surely_faster() -> None:
     title = latency_bars(TIMES).figure.layout.title.text
     assert "4.0 times faster: torch, batch of 32" in title

@@ -39,12 +39,12 @@ def _bars(model: Model) -> list[Bar]:
 
 
 def _bytes(place: st.delta_generator.DeltaGenerator, title: str, size: int | None, original: int) -> None:
-    _metric(
-        place,
-        title,
-        _("not made") if size is None else in_bytes(size),
-        _("make it below") if not size else _("{ratio}x smaller").format(ratio=f"{original / size:.1f}"),
-    )
+    if size is None:
+        _metric(place, title, _("not made"), _("make it below"))
+        return
+    said = _("{ratio}x smaller") if size < original else _("{ratio}x of the original")
+    ratio = original / size if size < original else size / original
+    _metric(place, title, in_bytes(size), said.format(ratio=f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}"))
 
 
 def _times(place: st.delta_generator.DeltaGenerator, title: str, bars: list[Bar]) -> None:
@@ -61,7 +61,7 @@ def _best(place: st.delta_generator.DeltaGenerator, bars: list[Bar]) -> None:
     if not bars:
         _metric(place, title, _("not measured"), _("measure it below"))
     elif not sure:
-        _metric(place, title, _("not faster"), _("in no runtime, surely"))
+        _metric(place, title, _("not faster"), _("no runtime surely is"))
     else:
         bar = max(sure, key=lambda bar: bar.ratio.value or 0.0)
         where = _("{runtime}, batch of {batch}").format(runtime=_(bar.runtime.title), batch=bar.batch)

@@ -98,6 +98,8 @@ def _title(ways: Sequence[Way]) -> str:
     best = _smallest(ways)
     if best is None or not original or not best.size:
         return _("Bytes side by side")
+    if best.size > 0.95 * original:
+        return _("However it is counted, it is about as large as the original, or larger")
     return _("At best {ratio} times smaller: {way}").format(
         ratio=f"{original / best.size:.1f}", way=safe(best.label)
     )

@@ -6,6 +6,7 @@ import streamlit as st
 
 from compress_core.measure.weights import channel_sparsity, layer_weights
 from dashboard import engine, state
+from dashboard.activations_view import activations
 from dashboard.figures.sparsity import dead_channels, sparsity_by_channel
 from dashboard.show import figure, is_dark, kept
 from dashboard.text import _
@@ -32,6 +33,8 @@ with overview:
         figure(drawn, "weights.dead")
 with bytes_now:
     figure(kept("bytes", model.key, lambda: sizes(model, dark=dark)), "weights.bytes")
+
+activations(model, dark=dark)
 
 name = chosen_layer(state.required())
 detail(layer_weights(model, name, engine.store()), model, dark=dark)

@@ -30,6 +30,7 @@ from dashboard.figures import (
     spectrum,
     weights,
 )
+from dashboard.figures.activations import activations_by_channel
 from dashboard.figures.coupling import Node, coupling
 from dashboard.figures.drawn import Drawn, clicked
 from dashboard.figures.quantizers import Levels, quantizer_levels
@@ -716,3 +717,12 @@ def test_quantizers_have_a_line_of_ticks_each_on_the_axis_of_the_weights() -> No
     assert "One errs least with 1.00 %" in drawn.alternative
     assert "Two takes the fewest bytes, 20 B" in drawn.alternative
     assert drawn.table["bytes"].tolist() == [30, 20]
+
+
+def test_activations_of_both_models_share_one_scale_and_name_silent_channels() -> None:
+    shares = {"one": np.array([0.0, 1.0, 0.5]), "two": np.array([1.0, 1.0])}
+    drawn = [activations_by_channel(shares, 64, compressed=c, near=False) for c in (False, True)]
+    assert {(d.figure.data[0].zmin, d.figure.data[0].zmax) for d in drawn} == {(0, 1)}
+    assert "most zeros arrive at two with 100.0 %" in drawn[0].alternative
+    assert "3 channels are zero throughout" in drawn[0].alternative
+    assert len(drawn[0].table) == 5

@@ -218,3 +218,14 @@ class Parameters(dict[str, str]):
 
     def to_dict(self) -> dict[str, str]:
         return dict(self)
+
+
+def test_weights_shows_activations_of_a_cut_model() -> None:
+    app = opened("weights", "resnet", CUT)
+    assert_fine(app)
+    peaks = [metric.value for metric in app.metric]
+    assert len(peaks) == 2
+    table = next(frame.value for frame in app.dataframe if "dead_after" in frame.value)
+    cut = table.set_index("layer")
+    assert cut.loc["fc", "channels"] == 2 * cut.loc["fc", "channels_after"]
+    assert cut.loc["layer2.conv1"].isna()["channels_after"]

@@ -37,12 +37,25 @@ def sparsity_by_channel(shares: Mapping[str, NDArray[Any]], *, dark: bool = Fals
     shares: for each layer [out], between 0 and 1. A wide layer shows blocks of channels, a narrow one is
     stretched; a click on a cell carries (layer, first channel, last channel), as numbers from 0.
     """
+    figure = channel_heatmap(
+        shares,
+        title=_("Share of weights at zero in each output channel"),
+        axis=_("output channel, from the first to the last"),
+        dark=dark,
+    )
+    return Drawn(figure, _layers_alternative(shares), channel_table(shares))
+
+
+def channel_heatmap(
+    shares: Mapping[str, NDArray[Any]], *, title: str, axis: str, dark: bool = False
+) -> go.Figure:
+    """One row for each layer, one cell for each channel or block of channels, always from 0 to 100 %."""
     width = int(np.clip(MOST_VALUES // max(len(shares), 1), NARROWEST, WIDEST))
     rows = [_row(np.asarray(values), width // 2) for values in shares.values()]
     figure = go.Figure(_layers_heatmap(rows, width))
     _layer_targets(figure, list(shares), rows, width)
     figure.update_xaxes(
-        title_text=_("output channel, from the first to the last"),
+        title_text=axis,
         showticklabels=False,
         ticks="",
         showgrid=False,
@@ -51,14 +64,13 @@ def sparsity_by_channel(shares: Mapping[str, NDArray[Any]], *, dark: bool = Fals
     )
     figure.update_yaxes(tickvals=np.arange(len(rows)), ticktext=_row_labels(shares, rows), showgrid=False)
     figure.update_yaxes(range=[len(rows) - 0.5, -0.5])
-    palette.style(
+    return palette.style(
         figure,
         dark=dark,
-        title=_("Share of weights at zero in each output channel"),
+        title=title,
         subtitle=_("One row is one layer; what a cell covers stands beside its name"),
         height=HEAD_AND_FOOT + _rows_height(len(rows)),
     )
-    return Drawn(figure, _layers_alternative(shares), _channel_table(shares))
 
 
 def _row(values: NDArray[Any], most_cells: int) -> Row:
@@ -131,7 +143,8 @@ def _row_labels(shares: Mapping[str, NDArray[Any]], rows: Sequence[Row]) -> list
     return labels
 
 
-def _channel_table(shares: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+def channel_table(shares: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """One row for each channel of each layer."""
     lengths = [len(values) for values in shares.values()]
     return pd.DataFrame(
         {

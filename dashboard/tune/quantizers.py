@@ -7,6 +7,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from compress_core.apply.supply import items_behind
 from compress_core.measure.quantizer_rows import QuantizerRow, quantizer_rows
 from compress_core.model import Model
 from compress_core.recipe import Setting
@@ -55,6 +56,17 @@ def _show(
     content = f"{base.digest}:{workspace.recipe.sha}:{layer}:{bits}"
     figure(kept("quantizers", content, partial(_drawn, base, layer, made)), f"tune.quantizers.{layer}.{bits}")
     _table(base, layer, made)
+    for_outputs = [
+        row.technique
+        for row in rows
+        if row.error is not None and items_behind(base, [Setting.of(row.technique)])
+    ]
+    if for_outputs:
+        st.caption(
+            _("{names}: rounds so that the layer's outputs stay close, so its weights may err more.").format(
+                names=", ".join(map(label, for_outputs))
+            )
+        )
     for row in rows:
         if row.refused is not None:
             st.caption(f"{label(row.technique)}: {literal(refusal(row.refused))}")

@@ -19,7 +19,7 @@ from dashboard import engine
 from dashboard.figures.activations import activations_by_channel
 from dashboard.figures.words import in_bytes
 from dashboard.show import figure, kept, refusals
-from dashboard.text import _, literal, spoken
+from dashboard.text import _, literal, refusal
 
 KEY = "weights.activations"
 AT_ONCE = 10**10  # multiply-accumulates of all items: up to here it takes about a second
@@ -61,7 +61,7 @@ def _zeros(model: Model, *, dark: bool) -> None:
         right.info(_("Here stands the compressed model, on the same scale, once something is changed."))
     _table(original, model)
     for name, reason in after.read.left_out.items():
-        st.caption(f"{literal(name)}: {literal(spoken(reason))}")
+        st.caption(f"{literal(name)}: {literal(refusal(reason))}")
 
 
 def _heatmap(

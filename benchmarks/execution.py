@@ -1,4 +1,4 @@
-"""A sparse network in the best form of each layer, beside the same network with dense layers."""
+"""Sparse layers in their best form beside dense ones, and fewer channels beside all of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from torch import Tensor, nn
 from benchmarks.clock import Case, Limit, Side
 from benchmarks.networks import FULL, Size
 from compress_core.apply import compress
+from compress_core.apply.base import cutting_of
+from compress_core.deliver.onnx_file import onnx_bytes
+from compress_core.deliver.runtime import Session
 from compress_core.measure.forms import choose_forms, layers_alone, with_forms
 from compress_core.measure.timing import Effort, this_machine
 from compress_core.progress import result_of
 from compress_core.recipe import parse_recipe
 from compress_core.store import Store
 from compress_core.subject.samples import load_sample
+from compress_core.subject.shrink import preview
 
 SPARSITY, BATCH, GOAL = 0.95, 64, 2.5
+CUT_BATCH, CUT_GOAL = 32, 1.8
 TIMES = 20  # batches in one run, so that it is not the first of them that is timed
 _PATTERNS = ("unstructured", "1x8", "column")
 _QUICK = Effort(2, 2, 0.0, 0.0)
@@ -34,6 +39,30 @@ def cases(size: Size) -> Iterator[Case | Limit]:
         yield _case(f"{name}: linear layers", _layers(dense, items), _layers(chosen, items), goal)
         whole = (partial(_forward, network, items) for network in (dense, chosen))
         yield _case(f"{name}: whole network", next(whole), next(whole))
+    yield from _cut(size)
+
+
+def _cut(size: Size) -> Iterator[Case]:
+    """Half of the channels of every free group of a small ResNet gone, then as many zeros anywhere."""
+    subject, store = load_sample("resnet"), Store()
+    halved = {"technique": "magnitude", "share_removed": 0.5}
+    model = compress(subject, parse_recipe({"groups": [{"match": "*", "steps": [halved]}]}), store)
+    found = cutting_of(subject, model.recipe, store)
+    networks = preview(subject.network, found.cuts, found.dropped), model.network()
+    items = subject.split("validation").inputs[:CUT_BATCH]
+    name, words = f"resnet, half of the channels, {TIMES} batches of {CUT_BATCH}", ("muted", "cut out")
+    wide, small = (partial(_forward, network, items) for network in networks)
+    yield _case(f"{name}: torch", wide, small, CUT_GOAL, words)
+    if size == FULL:  # the exporter takes seconds
+        sessions = (Session(onnx_bytes(network, (items,))) for network in networks)
+        wide, small = (partial(_answers, session, items) for session in sessions)
+        yield _case(f"{name}: ONNX Runtime", wide, small, CUT_GOAL, words)
+    gone = 1 - sum(x.weights for x in model.base.layers) / sum(x.weights for x in subject.layers)
+    step = {"technique": "magnitude", "sparsity": round(gone, 3), "scope": "network"}
+    zeros = compress(subject, parse_recipe({"layers": [{"match": "*", "steps": [step]}]}), store).network()
+    full = Side("as loaded", lambda _: _repeated(partial(_forward, subject.network, items)))
+    sparse = Side("zeros in dense layers", lambda _: _repeated(partial(_forward, zeros, items)))
+    yield Case(f"  as many zeros anywhere ({gone:.0%}): torch", full, sparse, _same_form)
 
 
 def _networks(pattern: str, effort: Effort) -> tuple[nn.Module, nn.Module, Tensor]:
@@ -55,13 +84,21 @@ def _forward(network: nn.Module, items: Tensor) -> Tensor:
     return outputs
 
 
+def _answers(session: Session, items: Tensor) -> Tensor:
+    return torch.from_numpy(session(items.numpy()))
+
+
 def _case(
-    interaction: str, dense: Callable[[], object], chosen: Callable[[], object], goal: float | None = None
+    interaction: str,
+    dense: Callable[[], object],
+    chosen: Callable[[], object],
+    goal: float | None = None,
+    words: tuple[str, str] = ("the same weights in dense layers", "best form of each layer"),
 ) -> Case:
     return Case(
         interaction,
-        Side("the same weights in dense layers", lambda _: _repeated(dense)),
-        Side("best form of each layer", lambda _: _repeated(chosen)),
+        Side(words[0], lambda _: _repeated(dense)),
+        Side(words[1], lambda _: _repeated(chosen)),
         _agree,
         goal,
     )
@@ -81,3 +118,10 @@ def _agree(one: object, other: object) -> bool:
     assert isinstance(one, list)
     assert isinstance(other, list)
     return all(_agree(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _same_form(one: object, other: object) -> bool:
+    """Zeros change the answers, not how many there are."""
+    assert isinstance(one, Tensor)
+    assert isinstance(other, Tensor)
+    return one.shape == other.shape

@@ -363,6 +363,16 @@ def test_techniques_are_listed_with_the_schema_of_their_knobs() -> None:
     assert listed["kmeans"]["needs"] == ["weight", "kept", "sorted_weights"]
 
 
+def test_more_than_22_techniques_are_listed_each_with_kind_source_and_knobs() -> None:
+    listed = in_json("techniques")
+    assert len({row["name"] for row in listed}) == len(listed) >= 22
+    for row in listed:
+        assert row["kind"], row["name"]
+        assert re.search(r"\b(19|20)\d\d\b", row["source"]), row["name"]
+        assert row["knobs"].keys() >= set(row["required"])
+        assert all(knob["description"] for knob in row["knobs"].values()), row["name"]
+
+
 # What is written
 
 

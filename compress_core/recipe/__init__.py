@@ -1,0 +1,17 @@
+"""A recipe: which techniques, with which knobs, on which layers. Frozen data with a canonical form."""
+
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.text import parse_recipe, read_plain, read_recipe
+from compress_core.recipe.values import Named, Recipe, Resolved, Rule, Setting
+
+__all__ = [
+    "Named",
+    "Recipe",
+    "Resolved",
+    "Rule",
+    "Setting",
+    "parse_recipe",
+    "read_plain",
+    "read_recipe",
+    "resolve",
+]

@@ -1,0 +1,90 @@
+"""Rules become the steps of each layer: the canonical form that names results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from compress_core.errors import Refused
+from compress_core.recipe.values import Named, Recipe, Resolved, Rule, Setting
+from compress_core.technique import Stage
+
+
+def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> Resolved:
+    """The canonical form of a recipe for a model with these layers; raises Refused for unknown ones.
+
+    groups: what the recipe's rules say of the model's groups, which `apply` finds out.
+    """
+    taken: list[tuple[str, tuple[Setting, ...]]] = []
+    for name in names:
+        rule = _first_match(recipe, name)
+        if rule is None or not rule.steps:
+            continue
+        if rule.steps[0].stage is not Stage.FACTOR:
+            taken.append((name, rule.steps))
+            continue
+        inputs = tuple(s for s in rule.steps if s.stage is Stage.INPUTS)
+        taken.append((name, rule.steps[:1] + inputs))
+        taken.extend(_small_layers(recipe, name, rule))
+    _check_every_rule_speaks(recipe, names, [name for name, _ in taken])
+    layers = tuple((name, steps) for name, steps in taken if steps)
+    return Resolved(layers, groups, recipe.prepare, recipe.correct)
+
+
+def _first_match(recipe: Recipe, name: str) -> Rule | None:
+    return next((rule for rule in recipe.layers if rule.matches(name)), None)
+
+
+def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str, tuple[Setting, ...]]]:
+    small = []
+    for index in range(factoring.steps[0].method.parts):
+        own = next((r for r in recipe.layers if r.matches(f"{name}.{index}") and not r.matches(name)), None)
+        steps = _without_inputs(factoring.steps[1:]) if own is None else own.steps
+        if any(s.stage is Stage.FACTOR for s in steps):
+            raise Refused(
+                "{layer} is already a factor of {whole} and cannot be factored again: "
+                "remove that step or narrow the rule {match}.",
+                layer=f"{name}.{index}",
+                whole=name,
+                match=own.match if own else factoring.match,
+            )
+        small.append((f"{name}.{index}", steps))
+    return small
+
+
+def _without_inputs(steps: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    return tuple(s for s in steps if s.stage is not Stage.INPUTS)
+
+
+def _check_every_rule_speaks(recipe: Recipe, names: Sequence[str], small: Sequence[str]) -> None:
+    for rule in recipe.layers:
+        if any(rule.matches(name) for name in (*names, *small)):
+            continue
+        stem, _, index = rule.match.rpartition(".")
+        if stem in names and index.isdecimal():
+            _refuse_part(recipe, stem, rule.match)
+        raise Refused(
+            "No layer matches {match!r}; the layers are {names}: correct the name.",
+            match=rule.match,
+            names=", ".join(names[:12]) + (", ..." if len(names) > 12 else ""),
+        )
+
+
+def _refuse_part(recipe: Recipe, stem: str, match: str) -> NoReturn:
+    """A rule for a part of a layer that is not factored, or not into so many parts."""
+    rule = _first_match(recipe, stem)
+    factoring = next((s for s in (rule.steps if rule else ()) if s.stage is Stage.FACTOR), None)
+    if factoring is None:
+        raise Refused(
+            "{match} is a part of {stem}, which this recipe does not factor: add low_rank to {stem}.",
+            match=match,
+            stem=stem,
+        )
+    raise Refused(
+        "{match} is no part of {stem}, which {technique} replaces by {parts} layers, counted from 0: "
+        "correct the number.",
+        match=match,
+        stem=stem,
+        technique=factoring.technique,
+        parts=factoring.method.parts,
+    )

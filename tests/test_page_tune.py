@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streamlit.testing.v1 import AppTest
 
 from compress_core.recipe import Setting
@@ -143,3 +145,14 @@ def test_quantizers_are_compared_once_opened_and_one_can_be_taken() -> None:
     assert_fine(app)
     layer = app.session_state[KEY].layer
     assert [s.as_json() for s in recipe_of(app).by_layer[layer]] == [Setting.of("kmeans", bits=4).as_json()]
+
+
+def test_groups_and_blocks_with_a_layer_that_the_visitor_locked_are_locked() -> None:
+    app = opened("tune", "resnet")
+    app.session_state[groups.KEY] = True
+    app.session_state[KEY] = replace(app.session_state[KEY], locked=frozenset({"layer2.conv1"}))
+    app = app.run()
+    assert_fine(app)
+    assert app.button_group(key=by_key(app.button_group, ".blocks.")).options == ["layer1", "layer3"]
+    app = at(app, "layer2.conv1")
+    assert any("is locked in the table" in info.value for info in app.info)

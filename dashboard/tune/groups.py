@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,7 +49,8 @@ def draw(workspace: state.Workspace, model: Model) -> None:
         return
     with section, refusals():
         with st.spinner(_("Finding out which channels must shrink together …")):
-            groups = groups_of(model.subject, workspace.recipe.prepare, engine.store())
+            found = groups_of(model.subject, workspace.recipe.prepare, engine.store())
+        groups = {name: _as_locked(workspace, group) for name, group in found.items()}
         st.caption(
             _(
                 "Unlike single weights, these are really cut out: layers get fewer channels, "
@@ -65,6 +67,20 @@ def draw(workspace: state.Workspace, model: Model) -> None:
             _blocks(workspace, groups)
         _locked(groups)
         _one(workspace, model, groups)
+
+
+def _as_locked(workspace: state.Workspace, group: Group) -> Group:
+    """A group that touches a layer which the visitor locked is locked too."""
+    inside = f"{group.name}."
+    held = [
+        layer
+        for layer in sorted(workspace.locked)
+        if any(member.module == layer for member in group.members)
+        or (group.kind == BLOCK and f"{layer}.".startswith(inside))
+    ]
+    if not held or group.locked is not None:
+        return group
+    return replace(group, locked=_("{layer} is locked in the table below").format(layer=held[0]))
 
 
 def kind_word(kind: str) -> str:

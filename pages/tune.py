@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import cautions, state
 from dashboard.text import _
 from dashboard.tune import groups, inputs, quantizers, recipe_view, rules, sliders, steps, table, whole
 
@@ -13,6 +13,7 @@ subject = state.subject(workspace)
 model = state.model(workspace)
 
 st.title(_("What does this layer do to me?"))
+cautions.draw(model)
 with st.expander(_("One knob for many layers"), expanded=True, icon=":material/tune:"):
     rules.draw(workspace, subject)
 whole.draw(workspace, model)

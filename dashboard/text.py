@@ -69,9 +69,12 @@ def translated(text: str) -> str:
     return _(text)
 
 
+_WRITTEN = {"gptq": "GPTQ", "kmeans": "k-means", "sparsegpt": "SparseGPT"}  # as their papers write them
+
+
 def as_words(name: str) -> str:
     """A name of the core as English words: scale_per -> Scale per."""
-    return name.replace("_", " ").capitalize()
+    return _WRITTEN.get(name) or name.replace("_", " ").capitalize()
 
 
 def label(name: str) -> str:

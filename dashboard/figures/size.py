@@ -44,7 +44,7 @@ def bytes_by_item(before: Bytes, after: Bytes, *, dark: bool = False) -> Drawn:
         _add_item(figure, label, colour, counts, np.array([before.total, after.total]))
     _write_totals(figure, before, after, dark=dark)
     unit, divisor = _unit(max(before.total, after.total))
-    longest = 1.24 * max(before.total, after.total, 1) / divisor
+    longest = 1.5 * max(before.total, after.total, 1) / divisor
     figure.update_xaxes(title_text=_("size ({unit})").format(unit=unit), range=[0, longest], row=1, col=1)
     figure.update_xaxes(title_text=_("share of each"), range=[0, 1], tickformat=".0%", row=1, col=2)
     figure.update_yaxes(range=[1.5, -0.5], showgrid=False)

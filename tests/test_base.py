@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -32,12 +33,19 @@ layers:
 
 @pytest.fixture(scope="module", params=["lenet300", "lenet5", "resnet", "vit"])
 def subject(request: pytest.FixtureRequest) -> Subject:
-    return load_sample(request.param)
+    return with_fewer_items(load_sample(request.param))
 
 
 @pytest.fixture(scope="module")
 def resnet() -> Subject:
-    return load_sample("resnet")
+    return with_fewer_items(load_sample("resnet"))
+
+
+def with_fewer_items(subject: Subject) -> Subject:
+    """Three batches of the validation items: enough to see a wrong bit."""
+    items = subject.split("validation")
+    few = replace(items, inputs=items.inputs[:700], labels=items.labels[:700])
+    return replace(subject, splits={**subject.splits, "validation": few})
 
 
 def made(subject: Subject, text: str) -> Model:

@@ -268,7 +268,7 @@ def test_a_rank_that_does_not_pay_is_warned_of() -> None:
 @pytest.mark.parametrize("name", names_of(Stage.GROUPS))
 def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str) -> None:
     group = "layer2" if name == "drop_block" else "layer2.conv1"
-    found = in_json("evaluate", "resnet", "--step", f"{group}: {name}")
+    found = in_json("evaluate", "resnet", "--split", "test", "--step", f"{group}: {name}")
     assert found["recipe"]["groups"] == [{"match": group, "steps": [Setting.of_group(name).as_json()]}]
     assert found["accuracy"]["value"] is not None
 
@@ -286,7 +286,15 @@ def test_every_technique_for_the_whole_network_is_a_step_of_the_command_line(nam
     section = techniques()[name].stage.name.lower()
     prepare = ("--step", "prepare: fold_batch_norm") if name == "cross_layer_equalization" else ()
     found = in_json(
-        "evaluate", "resnet", "--step", "*: uniform bits=3", *prepare, "--step", f"{section}: {name}"
+        "evaluate",
+        "resnet",
+        "--split",
+        "test",
+        "--step",
+        "*: uniform bits=3",
+        *prepare,
+        "--step",
+        f"{section}: {name}",
     )
     assert found["recipe"][section][-1] == Setting.of(name).as_json()
     assert found["accuracy"]["value"] is not None

@@ -63,7 +63,8 @@ def _compressed(subject: Subject, *steps: Setting) -> Model:
 
 @pytest.fixture(scope="module")
 def resnet() -> Model:
-    return _ranged(_compressed(load_sample("resnet"), UNIFORM))
+    rule = Rule("*", (UNIFORM, Setting.of("static_range", bits=8)))
+    return compress(load_sample("resnet"), Recipe((rule,)), Store())
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from compress_core.subject.group import BLOCK, Group
 from compress_core.subject.groups import find_groups
 from compress_core.subject.shrink import Cut, shrink
 from compress_core.subject.subject import Subject, restructured
+from compress_core.texts import Phrase
 
 EXAMPLES = 8
 
@@ -76,13 +77,13 @@ def _refusal(rule: Rule, named: Sequence[Group], groups: Mapping[str, Group]) ->
             "choose channels with a criterion.",
             technique=rule.steps[0].technique,
             group=named[0].name,
-            kind=named[0].kind,
+            kind=Phrase(named[0].kind),
         )
     free = [name for name, group in groups.items() if group.locked is None]
     return Refused(
         "No group of coupled channels matches {match!r}; the free groups are {names}: correct the name.",
         match=rule.match,
-        names=", ".join(free[:12]) + (", ..." if len(free) > 12 else "") or "none",
+        names=", ".join(free[:12]) + (", ..." if len(free) > 12 else "") or Phrase("none"),
     )
 
 

@@ -12,6 +12,7 @@ import yaml
 from compress_core.errors import Refused, shortened
 from compress_core.recipe.values import VERSION, Recipe, Rule, Setting, escaped
 from compress_core.technique import LAYER_STAGES, Stage, technique_named
+from compress_core.texts import Phrase
 
 _SECTIONS = ("version", "prepare", "groups", "layers", "correct")
 
@@ -105,13 +106,14 @@ def _parse_whole(value: object, section: str, stage: Stage) -> tuple[Setting, ..
 
 
 def _section_of(stage: Stage) -> str:
+    """Where a step of this stage stands; the names of sections are those of a file."""
     names = {
         Stage.PREPARE: "prepare",
         Stage.GROUPS: "groups",
         Stage.INPUTS: "inputs",
         Stage.CORRECT: "correct",
     }
-    return names.get(stage, "the steps of a layer")
+    return names.get(stage) or Phrase("the steps of a layer")
 
 
 def read_plain(values: object) -> Recipe:
@@ -155,14 +157,20 @@ def _listed(value: object, where: str) -> Sequence[object]:
 
 def _parse_rule(rule: object) -> Rule:
     match, content = _matched(rule, {"match", "steps", "inputs"})
-    steps = tuple(_parse_step(step) for step in _listed(content.get("steps"), f"steps of {match}"))
-    inputs = tuple(_parse_step(step) for step in _listed(content.get("inputs"), f"inputs of {match}"))
+    steps = tuple(
+        _parse_step(step) for step in _listed(content.get("steps"), Phrase("steps of {match}", match=match))
+    )
+    inputs = tuple(
+        _parse_step(step) for step in _listed(content.get("inputs"), Phrase("inputs of {match}", match=match))
+    )
     for step, here in [*((s, True) for s in steps), *((s, False) for s in inputs)]:
         if step.stage not in (LAYER_STAGES if here else (Stage.INPUTS,)):
             raise Refused(
                 "{technique} does not belong under {section}: move it to {place}.",
                 technique=step.technique,
-                section=f"{'steps' if here else 'inputs'} of {match}",
+                section=Phrase("steps of {match}", match=match)
+                if here
+                else Phrase("inputs of {match}", match=match),
                 place=_section_of(step.stage),
             )
     _check_order(match, steps)
@@ -172,7 +180,7 @@ def _parse_rule(rule: object) -> Rule:
 
 def _parse_group(rule: object) -> Rule:
     match, content = _matched(rule, {"match", "steps"})
-    listed = _listed(content.get("steps"), f"steps of {match}")
+    listed = _listed(content.get("steps"), Phrase("steps of {match}", match=match))
     steps = tuple(_parse_step(step, Setting.of_group) for step in listed)
     if len(steps) != 1:
         raise Refused(
@@ -228,7 +236,7 @@ def _check_order(match: str, steps: Sequence[Setting]) -> None:
             raise Refused(
                 "{match} has two steps that {verb}, {first} and {second}: keep one of them.",
                 match=match,
-                verb=before.stage.name.lower(),
+                verb=Phrase(before.stage.name.lower()),
                 first=before.technique,
                 second=after.technique,
             )

@@ -467,3 +467,14 @@ def test_unpacking_does_not_replace_somebody_elses_code(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["unpack", str(path), "--out", str(tmp_path)])
     assert said.exit_code
     assert (tmp_path / "model.py").read_text() == "mine = True"
+
+
+def test_what_is_measured_on_ones_own_items_can_be_packed(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    inputs, labels = generator.normal(size=(240, 30)).astype(np.float32), generator.integers(0, 2, 240)
+    np.savez(tmp_path / "own.npz", inputs=inputs, labels=labels)
+    steps = ("--step", "fc1: wanda sparsity=0.5", "--out", str(tmp_path / "own.slim"))
+    assert run("pack", "tabular", "--data", str(tmp_path / "own.npz"), *steps).exit_code == 0
+    alone = run("pack", "tabular", "--step", "fc1: wanda sparsity=0.5", "--out", str(tmp_path / "b.slim"))
+    assert alone.exit_code == 0
+    assert (tmp_path / "own.slim").read_bytes() != (tmp_path / "b.slim").read_bytes()

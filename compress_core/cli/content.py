@@ -74,7 +74,7 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
     """The numbers with the titles under which they are printed."""
     from compress_core.measure.metrics import metrics
 
-    titles = {name: metric.title for name, metric in metrics().items()} | {"macs": "MACs"}
+    titles = {name: metric.title for name, metric in metrics().items()} | {"macs": "MACs of the layers"}
     return [
         (titles.get(name, name.replace("_", " ").capitalize()), number) for name, number in numbers.items()
     ]

@@ -10,6 +10,7 @@ import typer
 from compress_core.cli import show
 from compress_core.cli.applying import MODEL_FILE, refuse_to_replace_a_stranger
 from compress_core.cli.arguments import (
+    DataOption,
     JsonOption,
     ModelArgument,
     OutOption,
@@ -48,6 +49,7 @@ def pack(
     step: StepOption = None,
     own: OwnOption = None,
     weights: WeightsOption = None,
+    items: DataOption = None,
     input_shape: ShapeOption = None,
     with_source: SourceOption = False,
     as_json: JsonOption = False,
@@ -64,7 +66,7 @@ def pack(
 
     if out is None:
         raise Refused("pack needs a file to write: add --out FILE.")
-    asked = chosen(model, recipe, own=own, step=step, weights=weights, items=None, input_shape=input_shape)
+    asked = chosen(model, recipe, own=own, step=step, weights=weights, items=items, input_shape=input_shape)
     case = open_case(asked)
     size = _write(case.model, out, with_source=with_source)
     rows = sizes(case.model, container_bytes(case.model), out.read_bytes())

@@ -6,16 +6,17 @@ import streamlit as st
 
 from compress_core.errors import Refused
 from dashboard import engine, header, state
-from dashboard.text import _, refusal
+from dashboard.text import _, refusal, remember_language
 
 st.set_page_config(
     page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
 )
 engine.warmed_up()
+remember_language()
 try:
     state.read_link()
 except Refused as refused:
-    st.query_params.clear()
+    state.forget_link()
     state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
 page = st.navigation(

@@ -17,6 +17,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from compress_core.errors import Refused
 from dashboard import engine
 from dashboard.links import decoded, encoded
+from dashboard.text import QUERY_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
     from compress_core.model import Model
@@ -194,11 +195,18 @@ def write_link() -> None:
         return
     wanted = {"m": workspace.model, "r": encoded(workspace.recipe.as_json()), "l": workspace.layer}
     wanted["seed"] = str(workspace.seed) if workspace.seed else ""
+    wanted[QUERY_KEY] = st.session_state.get(SESSION_KEY) or st.query_params.get(QUERY_KEY, "")
     for key, value in wanted.items():
         if value and st.query_params.get(key) != value:
             st.query_params[key] = value
         elif not value and key in st.query_params:
             del st.query_params[key]
+
+
+def forget_link() -> None:
+    """Take out of the address what could not be opened; the language stays."""
+    for key in [key for key in st.query_params if key != QUERY_KEY]:
+        del st.query_params[key]
 
 
 def read_link() -> None:

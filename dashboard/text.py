@@ -115,6 +115,13 @@ def use_language(code: str) -> Iterator[None]:
         _said.reset(token)
 
 
+def remember_language() -> None:
+    """A language that came with a link is the session's, since other pages have other addresses."""
+    said = _code(st.query_params.get(QUERY_KEY))
+    if said is not None and SESSION_KEY not in st.session_state:
+        st.session_state[SESSION_KEY] = said
+
+
 def choose_language(code: str) -> None:
     """Keep a visitor's choice for this session and in the link."""
     st.session_state[SESSION_KEY] = code

@@ -17,7 +17,7 @@ from compress_core.measure.runtimes.runnable import Runtime
 from compress_core.model import Model
 from compress_core.recipe import Setting
 from compress_core.store import Store
-from tests.subjects import mlp_subject, rules
+from tests.subjects import mlp_subject, rules, with_calibration
 
 STEPS = {
     "zeros": Setting.of("magnitude", sparsity=0.5),
@@ -121,7 +121,7 @@ SPARSE = Facts(macs_kept=1.0, sparsity=0.9, bits=32, layers=8)
         (bar(Runtime.BF16, 1.5, 1.6), SPARSE, "8 instead of 24 bits"),
         (bar(Runtime.ONNX_INT8, 1.5, 1.6), Facts(1, 0, 8, 8, 0, 8), "Bytes are multiplied"),
         (bar(Runtime.ONNX_INT8, 0.5, 0.6), Facts(1, 0, 8, 8, 0, 8), "rounding inputs and outputs costs"),
-        (bar(Runtime.ONNX_INT8, 0.9, 1.0), SPARSE, "no input is rounded"),
+        (bar(Runtime.ONNX_INT8, 0.9, 1.0), SPARSE, "No layer has both codes and a rounded input"),
         (bar(Runtime.TORCH, 1.0, 1.0, "original"), SPARSE, "The model as loaded"),
     ],
 )
@@ -139,3 +139,14 @@ def test_facts_are_counted_from_the_model() -> None:
     factored = facts_of(model_with(STEPS["low_rank"]))
     assert factored.macs_kept == pytest.approx((28 + 56 + 21) / 125)
     assert isinstance(model.network().get_submodule("fc1"), nn.Linear)
+
+
+def test_a_layer_in_bytes_has_codes_and_a_rounded_input() -> None:
+    coded, rounded = Setting.of("uniform", bits=8), Setting.of("static_range")
+    subject = with_calibration(mlp_subject())
+
+    def whole(*steps: Setting) -> int:
+        return facts_of(compress(subject, rules(fc1=steps), Store())).whole_layers
+
+    assert whole(coded, rounded) == 1
+    assert [whole(rounded), whole(coded), whole(Setting.of("kmeans"), rounded)] == [0, 0, 0]

@@ -225,7 +225,7 @@ def _print_bars(found: Measured) -> None:
         typer.echo(
             f"{agreement.name}: {show.value_of(agreement.same_answer)} of the answers are as evaluated, "
             f"largest difference {show.value_of(agreement.difference)}, "
-            f"accuracy {show.value_of(agreement.accuracy)} there."
+            f"accuracy {show.value_of(agreement.accuracy)} there (N = {agreement.accuracy.n or 0:,})."
         )
 
 

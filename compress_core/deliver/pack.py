@@ -246,6 +246,8 @@ def read_state(path: Path, most_values: int = MOST_VALUES) -> Packed:
 
     Raises Refused where the file is damaged, or holds more values than may be made.
     """
+    if not path.is_file():
+        raise Refused("{path} is not there: name a file that slimscope pack wrote.", path=path)
     try:
         return _read(path.read_bytes(), most_values)
     except (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compress_core.inputs import StaticGrid
+from compress_core.levels import Grid
 from compress_core.measure.energy import work_of
 from compress_core.measure.latency import Bar
 from compress_core.measure.number import Number
@@ -23,8 +24,8 @@ class Facts:
 
     macs_kept: its operations over the original's, zeros counted; sparsity: share of zeros; bits: of most
     weights, 32 where they are not quantized; layers: how many are called; other_forms: how many of them
-    were chosen to run in another form than dense; rounded_inputs: how many round what they get to whole
-    numbers of a range fixed beforehand.
+    were chosen to run in another form than dense; whole_layers: how many multiply codes by inputs that are
+    rounded to bytes of a range fixed beforehand.
     """
 
     macs_kept: float
@@ -32,7 +33,7 @@ class Facts:
     bits: int
     layers: int
     other_forms: int = 0
-    rounded_inputs: int = 0
+    whole_layers: int = 0
 
 
 def facts_of(model: Model, other_forms: int = 0) -> Facts:
@@ -50,8 +51,16 @@ def facts_of(model: Model, other_forms: int = 0) -> Facts:
         bits=bits if 2 * covered > weights else 32,
         layers=len(work),
         other_forms=other_forms,
-        rounded_inputs=sum(any(isinstance(r, StaticGrid) for r in rules) for rules in model.inputs.values()),
+        whole_layers=sum(_is_whole(model, name) for name in model.inputs),
     )
+
+
+def _is_whole(model: Model, name: str) -> bool:
+    """Whether a layer can be computed in bytes: its weights on a grid, its input rounded to one."""
+    rules, edited = model.inputs[name], model.edited.get(name)
+    rounded = len(rules) == 1 and isinstance(rules[0], StaticGrid) and rules[0].bits == 8
+    first = None if edited is None else edited.coded[0].quantised
+    return rounded and first is not None and isinstance(first.levels, Grid) and first.levels.group is None
 
 
 def reason(bar: Bar, facts: Facts) -> str:
@@ -97,8 +106,8 @@ def _of_bf16(ratio: Number) -> str:
 
 
 def _of_int8(ratio: Number, facts: Facts) -> str:
-    if not facts.rounded_inputs:
-        return N_("The file holds codes, but no input is rounded: they are decoded to 32 bits before use.")
+    if not facts.whole_layers:
+        return N_("No layer has both codes and a rounded input: codes are decoded to 32 bits before use.")
     if _surely_faster(ratio):
         return N_("Bytes are multiplied in place of 32-bit numbers.")
     return N_(

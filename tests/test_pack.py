@@ -373,7 +373,7 @@ def test_a_file_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="none.slim is not there"):
+    with pytest.raises(Refused, match=r"none\.slim is not there"):
         read_packed(tmp_path / "none.slim", MLP)
 
 

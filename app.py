@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from dashboard import engine, header, state
 from dashboard.text import _, refusal, remember_language
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, resnet50
 from benchmarks.visitor import moved, sparsity_of
-from compress_core.measure.evaluate import predict
-from compress_core.store import Store
+from compress_core.foundation.store import Store
+from compress_core.measure.behavior.evaluate import predict
 from compress_core.subject.subject import Subject
 
 

@@ -12,15 +12,15 @@ from benchmarks.clock import Case, Limit, Side
 from benchmarks.networks import FULL, Size
 from compress_core.apply import compress
 from compress_core.apply.base import cutting_of
-from compress_core.deliver.onnx_file import onnx_bytes
+from compress_core.deliver.onnx_export import onnx_bytes
 from compress_core.deliver.runtime import Session
-from compress_core.measure.forms import choose_forms, layers_alone, with_forms
-from compress_core.measure.timing import Effort, this_machine
-from compress_core.progress import result_of
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.speed.kernel_variants import choose_forms, layers_alone, with_forms
+from compress_core.measure.speed.timing import Effort, this_machine
 from compress_core.recipe import parse_recipe
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.subject.shrink import preview
+from compress_core.structure.shrink import preview
 
 SPARSITY, BATCH, GOAL = 0.95, 64, 2.5
 CUT_BATCH, CUT_GOAL = 32, 1.8

@@ -8,7 +8,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from compress_core.subject.subject import InputForm, Split, Subject, make_subject
+from compress_core.subject.input_form import InputForm
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject, make_subject
 
 _BLOCKS = (3, 4, 6, 3)
 _WIDER = 4  # a bottleneck's output over its width

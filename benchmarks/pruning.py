@@ -13,12 +13,12 @@ from torch.nn.utils import prune
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, one_convolution, resnet50
 from benchmarks.visitor import buffers_for, decode, moved, sparsity_of, weight_of
-from compress_core.answers import Scores
-from compress_core.measure.knob_tables import sparsity_table
-from compress_core.patterns import LayerShape
+from compress_core.foundation.store import Store
+from compress_core.measure.tables.knob_tables import sparsity_table
 from compress_core.recipe import Resolved, Setting
-from compress_core.select import Selection, rank_boxes, select
-from compress_core.store import Store
+from compress_core.selection.patterns import LayerShape
+from compress_core.selection.scores import Scores
+from compress_core.selection.select import Selection, rank_boxes, select
 from compress_core.subject.subject import Subject
 
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from benchmarks.clock import Case, Limit, Side, milliseconds
 from benchmarks.networks import Size, one_convolution
 from benchmarks.visitor import buffers_for, decode, moved, weight_of
-from compress_core.codebook import fit_codebook, ordered
+from compress_core.foundation.store import Store
 from compress_core.levels import Table, symmetric_grid
-from compress_core.scale import RowRanges, largest_kept
-from compress_core.store import Store
+from compress_core.numerics.codebook import fit_codebook, ordered
+from compress_core.numerics.scale import RowRanges, largest_kept
 from compress_core.subject.subject import Subject
 
 BITS, CLUSTERS = 4, 16

@@ -11,9 +11,9 @@ from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, one_convolution, one_linear
 from benchmarks.visitor import moved, weight_of
 from compress_core.apply import derive
-from compress_core.measure.knob_tables import rank_table
+from compress_core.foundation.store import Store
+from compress_core.measure.tables.knob_tables import rank_table
 from compress_core.statistics.singular_vectors import SingularVectors
-from compress_core.store import Store
 
 _JUMP = 13
 

@@ -16,14 +16,14 @@ from benchmarks.networks import Size, resnet50
 from benchmarks.visitor import sparsity_of
 from compress_core.apply import groups_of
 from compress_core.apply.base import Cutting, cutting_of
-from compress_core.edit import with_group
+from compress_core.foundation.store import Store
+from compress_core.network.layers import Layer
 from compress_core.recipe import Resolved, Setting
-from compress_core.store import Store
-from compress_core.subject.group import BLOCK, Group
-from compress_core.subject.layers import Layer
-from compress_core.subject.muted import Muted
-from compress_core.subject.remaining import remaining
-from compress_core.subject.shrink import shrink
+from compress_core.recipe.edit import with_group
+from compress_core.structure.group import BLOCK, Group
+from compress_core.structure.masked_preview import Muted
+from compress_core.structure.remaining import remaining
+from compress_core.structure.shrink import shrink
 from compress_core.subject.subject import Subject
 
 GOAL = 15

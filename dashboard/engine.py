@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
-    from compress_core.measure.number import Number
-    from compress_core.model import Model
-    from compress_core.store import Store
-    from compress_core.subject.subject import Split, Subject
+    from compress_core.apply.model import Model
+    from compress_core.foundation.number import Number
+    from compress_core.foundation.store import Store
+    from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 
 ICON = Path(__file__).parent / "icon.png"
 STORE_BYTES = 2**31
@@ -33,13 +34,13 @@ def _import_slow_libraries() -> None:
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    import compress_core.measure.evaluate  # noqa: F401
+    import compress_core.measure.behavior.evaluate  # noqa: F401
 
 
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
     """Results of all sessions by content; SLIMSCOPE_STORE names a folder that keeps statistics."""
-    from compress_core.store import Store
+    from compress_core.foundation.store import Store
 
     folder = os.environ.get("SLIMSCOPE_STORE")
     return Store(STORE_BYTES, Path(folder) if folder else None)
@@ -48,7 +49,7 @@ def store() -> Store:
 @st.cache_resource(show_spinner=False, max_entries=16)
 def sample(name: str) -> Subject:
     """A sample model, loaded once for everybody and never changed."""
-    from compress_core.subject.samples import load_sample
+    from compress_core.load.samples import load_sample
 
     return load_sample(name)
 
@@ -63,7 +64,7 @@ class Quick:
 
 def quick_numbers(model: Model, split: Split) -> Quick:
     """Every number on the first items only; the page says so."""
-    from compress_core.measure.evaluate import evaluate
+    from compress_core.measure.behavior.evaluate import evaluate
 
     head = first_items(split)
     return Quick(evaluate(model, head, store()), len(head))
@@ -71,7 +72,7 @@ def quick_numbers(model: Model, split: Split) -> Quick:
 
 def first_items(split: Split) -> Split:
     """The first items of a split, the same object every time."""
-    from compress_core.subject.subject import Split
+    from compress_core.subject.split import Split
 
     def make() -> Split:
         labels = None if split.labels is None else split.labels[:QUICK_ITEMS]
@@ -82,6 +83,6 @@ def first_items(split: Split) -> Split:
 
 def is_evaluated(model: Model, split: Split) -> bool:
     """Whether the whole split has already been computed for this model."""
-    from compress_core.measure.evaluate import is_predicted
+    from compress_core.measure.behavior.evaluate import is_predicted
 
     return is_predicted(model, split, store())

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from compress_core.errors import Refused
-from dashboard import engine, jobs, state
+from compress_core.foundation.errors import Refused
+from dashboard import engine, state
+from dashboard import job_panel as jobs
 from dashboard.figures.words import in_bytes
 from dashboard.show import interval_text, number_text, untouched_text
 from dashboard.text import _, choose_language, current_language, languages, literal, refusal, spoken
 
 if TYPE_CHECKING:
-    from compress_core.measure.number import Number
-    from compress_core.model import Model
+    from compress_core.apply.model import Model
+    from compress_core.foundation.number import Number
 
 SPLIT = "validation"
 
@@ -101,7 +102,7 @@ def _recipe(place: DeltaGenerator, workspace: state.Workspace) -> None:
 
 
 def _size(place: DeltaGenerator, model: Model) -> None:
-    from compress_core.model import Model
+    from compress_core.apply.model import Model
 
     bits, original = model.bits, Model.original(model.subject)
     place.caption(_("Size of the file"))
@@ -158,7 +159,7 @@ def link() -> str:
 
 def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
     """Numbers of the first items at once, those of all items when they are ready."""
-    from compress_core.measure.evaluate import evaluate
+    from compress_core.measure.behavior.evaluate import evaluate
 
     subject = model.subject
     if SPLIT not in subject.splits:

@@ -10,8 +10,8 @@ import annotated_types
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from compress_core.knobs import Strict
-from compress_core.technique import step_of, unit_of
+from compress_core.foundation.knobs import Strict
+from compress_core.techniques.contract.technique import step_of, unit_of
 from dashboard.text import label, translated
 
 Widget = Callable[[], Any]

@@ -7,7 +7,7 @@ import binascii
 import json
 import zlib
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 
 MOST_CHARACTERS = 20_000
 MOST_BYTES = 200_000

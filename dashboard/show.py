@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from dashboard.figures.words import in_bytes
 from dashboard.text import _, current_language, literal, refusal, spoken
 
 if TYPE_CHECKING:
-    from compress_core.measure.number import Number
-    from compress_core.subject.layers import Untouched
+    from compress_core.foundation.number import Number
+    from compress_core.network.layers import Untouched
     from dashboard.figures.drawn import Drawn
 
 DARK = "dark"

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from dashboard import engine
 from dashboard.links import decoded, encoded
 from dashboard.text import QUERY_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
-    from compress_core.model import Model
+    from compress_core.apply.model import Model
     from compress_core.recipe import Recipe, Resolved
     from compress_core.subject.subject import Subject
 
@@ -132,7 +132,7 @@ def model(workspace: Workspace) -> Model:
 
 def edited(workspace: Workspace, recipe: Resolved, *, by_widget: bool = False) -> Workspace:
     """A workspace with another recipe, tried before it is kept; raises Refused and changes nothing."""
-    from compress_core.edit import in_order
+    from compress_core.recipe.edit import in_order
 
     found = subject(workspace)
     ordered = in_order(recipe, list(found.by_name))

@@ -19,8 +19,8 @@ from types import MappingProxyType
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from compress_core.errors import Refused
-from compress_core.texts import Phrase
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
 
 LOCALE = Path(__file__).parent / "locale"
 DOMAINS = ("slimscope", "techniques", "core")

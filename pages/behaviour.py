@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.measure.evaluate import compare
-from dashboard import behaviour_view, engine, state
-from dashboard.figures.behaviour import flips_matrix, per_class_change
+from compress_core.measure.behavior.evaluate import compare
+from dashboard import engine, state
+from dashboard.behavior import changed_items as behaviour_view
+from dashboard.figures.changes import flips_matrix, per_class_change
 from dashboard.figures.confidence import confidence_drift
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _

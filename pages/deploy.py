@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.deploy import files, headline, sizes, speed, targets, work
+from dashboard.deploy import byte_counts as sizes
+from dashboard.deploy import files, headline, speed, targets, work
 from dashboard.show import refusals
 from dashboard.text import _
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.measure.evaluate import compare
+from compress_core.measure.behavior.evaluate import compare
 from dashboard import engine, header, state
-from dashboard.explain import choice, item, many
+from dashboard.explain import choice
+from dashboard.explain import many_items as many
+from dashboard.explain import one_item as item
 from dashboard.show import refusals
 from dashboard.text import _
 

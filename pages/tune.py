@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import cautions, state
+from dashboard import state
+from dashboard import warnings as cautions
 from dashboard.text import _
-from dashboard.tune import groups, inputs, quantizers, recipe_view, rules, sliders, steps, table, whole
+from dashboard.tune import coupled_groups as groups
+from dashboard.tune import input_rules as inputs
+from dashboard.tune import quantizer_comparison as quantizers
+from dashboard.tune import recipe_view, rules, sliders, steps, table
+from dashboard.tune import whole_network as whole
 
 workspace = state.on_page()
 subject = state.subject(workspace)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.measure.weights import channel_sparsity, layer_weights
+from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights
 from dashboard import engine, state
-from dashboard.activations_view import activations
-from dashboard.figures.sparsity import dead_channels, sparsity_by_channel
+from dashboard.figures.sparsity_maps import dead_channels, sparsity_by_channel
 from dashboard.show import figure, is_dark, kept
 from dashboard.text import _
-from dashboard.weights_view import after_click, chosen_layer, detail, sizes
+from dashboard.weights.layer import after_click, chosen_layer, detail, sizes
+from dashboard.weights.layer_inputs import activations
 
 workspace = state.on_page()
 model = state.model(workspace)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from compress_core.knobs import Unit
-from compress_core.technique import Technique, techniques
+from compress_core.foundation.knobs import Unit
+from compress_core.techniques.contract.technique import Technique, techniques
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"

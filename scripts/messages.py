@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "dashboard" / "locale"
 TRANSLATED = ("zh",)
 SOURCES = ("app.py", "pages", "dashboard", "compress_core")
-# Which argument is the text. `N_` and Phrase are those of compress_core.texts, missing that of Number.
+# Which argument is the text. `N_` and Phrase are those of foundation.texts, missing that of Number.
 KEYWORDS: Mapping[str, int] = MappingProxyType({"_": 0, "N_": 0, "Phrase": 0, "Refused": 0, "missing": 1})
 _LIMITS = (
     ("less_than_equal", "le"),
@@ -72,7 +72,7 @@ def literals(source: str) -> Iterator[str]:
 
 def technique_template() -> Catalog:
     """What techniques say of themselves: names, summaries, and their knobs with the choices of each."""
-    from compress_core.technique import techniques
+    from compress_core.techniques.contract.technique import techniques
 
     catalog = _empty("techniques")
     for technique in techniques().values():
@@ -82,7 +82,7 @@ def technique_template() -> Catalog:
 
 
 def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
-    from compress_core.technique import unit_of
+    from compress_core.techniques.contract.technique import unit_of
 
     for name, field in knobs.model_fields.items():
         yield as_words(name)
@@ -104,7 +104,7 @@ def core_template() -> Catalog:
 
 
 def _said_of_samples() -> Iterator[tuple[str, str]]:
-    from compress_core.subject.cards import cards
+    from compress_core.load.cards import cards
 
     for card in cards().values():
         yield from ((card.name, said) for said in (card.title, card.summary, card.task))
@@ -112,9 +112,9 @@ def _said_of_samples() -> Iterator[tuple[str, str]]:
 
 
 def _said_of_measures() -> Iterator[tuple[str, str]]:
-    from compress_core.measure.attribution import attribution_methods
-    from compress_core.measure.metrics import metrics
-    from compress_core.measure.portability import texts as said_of_targets
+    from compress_core.measure.behavior.metrics import metrics
+    from compress_core.measure.cost.portability import texts as said_of_targets
+    from compress_core.measure.explain.attribution import attribution_methods
 
     yield from said_of_targets()
     for metric in metrics().values():
@@ -124,7 +124,7 @@ def _said_of_measures() -> Iterator[tuple[str, str]]:
 
 
 def _said_of_recipes() -> Iterator[tuple[str, str]]:
-    from compress_core.technique import Stage, constraint_text
+    from compress_core.techniques.contract.technique import Stage, constraint_text
 
     yield from (("stage", stage.name.lower()) for stage in Stage)
     yield from (("knob", constraint_text(kind, limits)) for kind, limits in CONSTRAINTS.items())

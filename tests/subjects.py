@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.subject.subject import InputForm, Split, Subject, make_subject
+from compress_core.subject.input_form import InputForm
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject, make_subject
 
 
 def tiny_subject(network: nn.Module, shape: tuple[int, ...], items: int = 12, name: str = "tiny") -> Subject:

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 from torch import Tensor
 
-from compress_core.answers import ChannelScores, Factored, Pruned, Quantised, Scores
 from compress_core.apply import generator_for
-from compress_core.coded import Coded
-from compress_core.group_selection import GroupSelection, choose_units
-from compress_core.inputs import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
-from compress_core.knobs import Strict
-from compress_core.patterns import LayerShape
-from compress_core.select import Chosen, Kept, Selection, select
+from compress_core.foundation.knobs import Strict
+from compress_core.selection.group_selection import GroupSelection, choose_units
+from compress_core.selection.patterns import LayerShape
+from compress_core.selection.scores import Scores
+from compress_core.selection.select import Chosen, Kept, Selection, select
 from compress_core.statistics import statistics
-from compress_core.technique import Technique, step_of
+from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.input_rules import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
+from compress_core.techniques.contract.results import ChannelScores, Factored, Pruned, Quantised
+from compress_core.techniques.contract.technique import Technique, step_of
 
 
 def nasty_weights() -> dict[str, Tensor]:

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply import compress
-from compress_core.errors import Refused
-from compress_core.measure.activations import activation_frame, activation_sparsity
-from compress_core.measure.peak_memory import peak_memory, traced_peak
-from compress_core.model import Model
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.cost.peak_memory import peak_memory, traced_peak
+from compress_core.measure.tables.layer_inputs import activation_frame, activation_sparsity
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject
 from tests.test_calibrate import calibrated

@@ -13,17 +13,17 @@ from torch import nn
 from torch.nn.utils import prune
 
 from compress_core.apply import compress, derive, generator_for, run
-from compress_core.apply.supply import Part, Standing
-from compress_core.errors import Refused
-from compress_core.measure.cost import costs, layer_costs, layer_frame
-from compress_core.measure.factor_cost import factor_warnings
-from compress_core.measure.weights import channel_sparsity, layer_weights
-from compress_core.model import Model
+from compress_core.apply.context import Part, Standing
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.cost.cost import costs, layer_costs, layer_frame
+from compress_core.measure.cost.factor_cost import factor_warnings
+from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights
+from compress_core.network.layers import write_matrix
+from compress_core.network.shared_copy import digest_of, skeleton_of
 from compress_core.recipe import Recipe, Rule, Setting, read_recipe, resolve
-from compress_core.store import Store
-from compress_core.subject.layers import write_matrix
-from compress_core.subject.samples import load_sample
-from compress_core.subject.skeleton import digest_of, skeleton_of
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, everything_subject, mlp_subject, rules, seeded, tiny_subject
 

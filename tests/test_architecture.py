@@ -7,31 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scripts.arrows import circle, imported, module_graph, room_of, sources, upward
+
 ROOT = Path(__file__).resolve().parent.parent
-WINGS = {"sample_models": 0, "compress_core": 1, "dashboard": 2, "pages": 3, "app": 4}
-# Modules of the core that stand in no row speak the language of the core: rank 0.
-CORE = {
-    "subject": 1,
-    "apply": 2,
-    "model": 2,
-    "measure": 3,
-    "training": 4,
-    "decide": 5,
-    "deliver": 6,
-    "worker": 7,
-    "cli": 8,
-}
-PRODUCT = [
-    path
-    for wing in WINGS
-    for path in ([ROOT / "app.py"] if wing == "app" else sorted((ROOT / wing).rglob("*.py")))
-    if path.exists()
-]
+PRODUCT = dict(sources(ROOT))
 MACHINE_PATH = re.compile(rb"(?<![\w.~/])/(?:root|Users/\w+|home/\w+|work/\w+|opt/\w+|tmp/\w+)\b")
 REGISTRY_HOST = re.compile(
     rb"\b(?:pypi\.(?:org|python\.org)|pythonhosted\.org|download\.pytorch\.org|registry\.npmjs\.org|cdn\.jsdelivr\.net)\b"
@@ -45,38 +28,6 @@ for found in pkgutil.walk_packages(compress_core.__path__, "compress_core."):
         importlib.import_module(found.name)
 print(sorted(name for name in sys.modules if name.split(".")[0] in {"streamlit", "dashboard", "pages"}))
 """
-
-
-def _name(path: Path) -> str:
-    """The dotted name of a module from its file."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _imports(source: str) -> Iterator[str]:
-    """Every dotted name that a source imports, wherever the import stands."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports name the whole module"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _wing(module: str) -> int | None:
-    return WINGS.get(module.split(".", maxsplit=1)[0])
-
-
-def _core(module: str) -> int:
-    wing, _, rest = module.partition(".")
-    return CORE.get(rest.split(".", maxsplit=1)[0], 0) if wing == "compress_core" else -1
-
-
-def _upward(module: str, imported: str) -> bool:
-    here, there = _wing(module), _wing(imported)
-    if here is None or there is None:
-        return False
-    return there > here or (here == there == WINGS["compress_core"] and _core(imported) > _core(module))
 
 
 def _is_layer_type(node: ast.expr) -> bool:
@@ -119,35 +70,53 @@ def _is_made_here(path: Path) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", PRODUCT, ids=_name)
-def test_imports_run_downwards_only(path: Path) -> None:
-    found = [name for name in _imports(path.read_text(encoding="utf-8")) if _upward(_name(path), name)]
-    assert not found, f"{_name(path)} imports {found}: move the code down, or give it a place in CORE"
+def test_imports_run_downwards_only() -> None:
+    graph = module_graph(ROOT)
+    found = [
+        f"{module} imports {other}"
+        for module, others in graph.items()
+        for other in others
+        if upward(room_of(module), room_of(other))
+    ]
+    assert not found, "move the code down, or give its room a place in LAYERS of scripts/arrows.py"
+
+
+def test_no_module_reaches_itself() -> None:
+    assert not circle(module_graph(ROOT))
 
 
 @pytest.mark.parametrize(
-    ("module", "imported"),
+    ("module", "other"),
     [
-        ("compress_core.subject.layers", "dashboard.text._"),
-        ("dashboard.state", "pages.tune.show"),
-        ("compress_core.recipe", "compress_core.apply.applied"),
-        ("compress_core.measure.compare", "compress_core.deliver.pack"),
-        ("sample_models.train", "compress_core.errors.Refused"),
+        ("compress_core.network.layers", "dashboard.text"),
+        ("dashboard.state", "pages.tune"),
+        ("compress_core.recipe.values", "compress_core.apply.run"),
+        ("compress_core.measure.behavior.compare", "compress_core.deliver.pack"),
+        ("compress_core.measure.cost.sizes", "compress_core.measure.tables.knob_tables"),
+        ("compress_core.techniques.contract.technique", "compress_core.techniques.magnitude"),
     ],
 )
-def test_an_upward_import_is_seen(module: str, imported: str) -> None:
-    assert _upward(module, imported)
-    assert not _upward(imported, module)
+def test_an_upward_import_is_seen(module: str, other: str) -> None:
+    assert upward(room_of(module), room_of(other))
+    assert not upward(room_of(other), room_of(module))
+
+
+def test_a_room_without_a_place_and_one_beside_it_are_seen() -> None:
+    assert upward("tasks", "annex")
+    assert upward("measure.speed", "measure.explain")
+
+
+def test_a_circle_is_seen() -> None:
+    assert circle({"text": {"values"}, "values": {"patterns", "text"}, "patterns": set()})
 
 
 def test_only_the_dashboard_imports_streamlit_and_its_figures_do_not() -> None:
-    pure = [
-        p for p in PRODUCT if _name(p).startswith(("compress_core", "sample_models", "dashboard.figures"))
-    ]
+    pure = ("compress_core", "sample_models", "dashboard.figures")
     found = [
-        _name(path)
-        for path in pure
-        if any(name.split(".")[0] == "streamlit" for name in _imports(path.read_text(encoding="utf-8")))
+        module
+        for module, path in PRODUCT.items()
+        if module.startswith(pure)
+        and any(name.split(".")[0] == "streamlit" for name in imported(path.read_text(encoding="utf-8")))
     ]
     assert not found
 
@@ -161,9 +130,13 @@ def test_importing_all_of_the_core_loads_no_streamlit_and_no_page() -> None:
 
 
 def test_layer_types_are_told_apart_in_one_folder_only() -> None:
-    inside = [p for p in PRODUCT if not _name(p).startswith("compress_core.subject.layers")]
-    found = {_name(p): _asks_for_a_layer_type(p.read_text(encoding="utf-8")) for p in inside}
-    assert not {name: lines for name, lines in found.items() if lines}
+    found = {
+        module: lines
+        for module, path in PRODUCT.items()
+        if not module.startswith("compress_core.network.layers")
+        and (lines := _asks_for_a_layer_type(path.read_text(encoding="utf-8")))
+    }
+    assert not found
 
 
 @pytest.mark.parametrize(
@@ -184,7 +157,7 @@ def test_a_question_for_any_module_tells_no_layers_apart() -> None:
 
 
 def test_no_page_lets_raw_html_through() -> None:
-    found = [_name(p) for p in PRODUCT if "unsafe_allow_html" in p.read_text(encoding="utf-8")]
+    found = [m for m, path in PRODUCT.items() if "unsafe_allow_html" in path.read_text(encoding="utf-8")]
     assert not found
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compress_core.errors import Refused
-from compress_core.measure import attribution
-from compress_core.measure.attribution import (
+from compress_core.foundation.errors import Refused
+from compress_core.measure.explain import attribution
+from compress_core.measure.explain.attribution import (
     attribute,
     attribution_methods,
     last_spatial_module,
@@ -333,6 +333,8 @@ def test_an_unknown_method_is_refused_with_the_names_there_are() -> None:
 
 
 def test_captum_is_imported_only_when_something_is_explained() -> None:
-    program = "import sys, compress_core.measure.attribution; print('captum' in sys.modules)"
+    program = (
+        "import sys, compress_core.measure.explain.explanation.attribution; print('captum' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -13,10 +13,10 @@ from benchmarks.clock import Case, Held, Limit, Side, Timed, assert_agree
 from benchmarks.networks import FULL, TINY, ResNet50, resnet50
 from benchmarks.table import line_of
 from benchmarks.visitor import sparsity_of
-from compress_core.measure.evaluate import recording_of
-from compress_core.measure.replay import record, replay
-from compress_core.measure.timing import Spread
-from compress_core.store import Store
+from compress_core.foundation.store import Store
+from compress_core.measure.behavior.evaluate import recording_of
+from compress_core.measure.behavior.replay import record, replay
+from compress_core.measure.speed.timing import Spread
 
 COMPARED = ("pruning", "quantizing", "ranks", "structured", "answers", "execution")
 

@@ -11,20 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply import compress, derive
-from compress_core.apply import supply as supplying
-from compress_core.apply.supply import Standing, start, supply
-from compress_core.errors import Refused
-from compress_core.model import Model
+from compress_core.apply import context as supplying
+from compress_core.apply.context import Standing, start, supply
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.load.user_model import with_items
+from compress_core.network import calibrate
+from compress_core.network.calibrate import forward_order, inputs_of, squared_gradients
+from compress_core.network.channels import channel_activity, channels_read
+from compress_core.network.layers import channel_axis, find_layers, read_matrix, readers
+from compress_core.network.shared_copy import skeleton_of
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject import calibrate
-from compress_core.subject.calibrate import forward_order, inputs_of, squared_gradients
-from compress_core.subject.channels import channel_activity, channels_read
-from compress_core.subject.layers import channel_axis, find_layers, read_matrix, readers
-from compress_core.subject.own import with_items
-from compress_core.subject.samples import load_sample
-from compress_core.subject.skeleton import skeleton_of
-from compress_core.subject.subject import Split, Subject
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 from tests import test_zoo_pipeline as zoo_pipeline
 from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject
 from tests.test_own import digits

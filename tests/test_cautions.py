@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from compress_core.apply import compress
-from compress_core.measure.cautions import cautions, holds_pattern
+from compress_core.foundation.store import Store
+from compress_core.measure.cost.warnings import cautions, holds_pattern
+from compress_core.network.layers import read_matrix
 from compress_core.recipe import read_recipe
-from compress_core.store import Store
-from compress_core.subject.layers import read_matrix
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, seeded, tiny_subject
 

@@ -10,10 +10,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.answers import Quantised
-from compress_core.coded import Bits, Coded, Zeros, pack, read_stored, stored_shape, unpack, whole_bytes
 from compress_core.levels import Table, affine_grid, exponential_levels, symmetric_grid
-from compress_core.select import Chosen
+from compress_core.selection.select import Chosen
+from compress_core.techniques.contract.encoded import (
+    Bits,
+    Coded,
+    Zeros,
+    pack,
+    read_stored,
+    stored_shape,
+    unpack,
+    whole_bytes,
+)
+from compress_core.techniques.contract.results import Quantised
 
 
 def drawn(rows: int, inputs: int) -> torch.Tensor:

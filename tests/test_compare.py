@@ -10,14 +10,14 @@ from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix
 
-from compress_core.errors import Refused
-from compress_core.measure.compare import Comparison, items_to_decide, no_loss
-from compress_core.measure.intervals import tango
-from compress_core.measure.metrics.churn import churn
-from compress_core.measure.metrics.confidence_drift import confidence_drift
-from compress_core.measure.metrics.ece import ece
-from compress_core.measure.number import Number
-from compress_core.measure.predictions import Predictions
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.compare import Comparison, items_to_decide, no_loss
+from compress_core.measure.behavior.metrics.churn import churn
+from compress_core.measure.behavior.metrics.confidence_drift import confidence_drift
+from compress_core.measure.behavior.metrics.ece import ece
+from compress_core.measure.behavior.predictions import Predictions
+from compress_core.numerics.intervals import tango
 
 LABELS = [0, 0, 1, 1, 2, 2]
 BEFORE = [0, 0, 1, 0, 0, 2]

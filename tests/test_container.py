@@ -16,13 +16,13 @@ from safetensors.torch import save
 from torch import nn
 
 from compress_core.apply import compress
+from compress_core.apply.model import Model, signed
 from compress_core.deliver import container
 from compress_core.deliver.container import container_bytes, read_container, write_container
-from compress_core.errors import Refused
-from compress_core.model import Model, signed
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject, with_calibration
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply import compress
-from compress_core.errors import Refused
-from compress_core.measure.evaluate import predict
-from compress_core.model import Model
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.behavior.evaluate import predict
+from compress_core.network.shared_copy import digest_of
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.subject.skeleton import digest_of
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
 

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from compress_core.apply import compress
-from compress_core.errors import Refused
-from compress_core.measure.evaluate import predict
-from compress_core.patterns import LayerShape, largest_n_of_m
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.behavior.evaluate import predict
+from compress_core.numerics.scale import RowRanges
+from compress_core.numerics.second_order import damped, inverse_factor
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.scale import RowRanges
-from compress_core.second_order import damped, inverse_factor
+from compress_core.selection.patterns import LayerShape, largest_n_of_m
 from compress_core.statistics.input_moment import second_moment
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.technique import techniques
+from compress_core.techniques.contract.technique import techniques
 from compress_core.techniques.gptq import gptq
 from compress_core.techniques.sparsegpt import sparsegpt
 from compress_core.techniques.taylor import taylor

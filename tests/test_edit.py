@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.edit import in_order, step_of, with_step, without_layers
 from compress_core.recipe import Recipe, Resolved, Rule, Setting, resolve
-from compress_core.technique import Stage
+from compress_core.recipe.edit import in_order, step_of, with_step, without_layers
+from compress_core.techniques.contract.technique import Stage
 
 NAMES = ["a", "b", "c", "c[0]*"]
 PRUNE = Setting.of("magnitude", sparsity=0.3)

@@ -12,11 +12,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from compress_core.errors import Refused
-from compress_core.measure.attribution import attribute, attribution_methods, method_named, with_tensors
-from compress_core.measure.explain import Explanation, explain, noisy, predicted_class, shuffled
-from compress_core.measure.similarity import MEASURES, NotMeasured, similarity_frame, support_of
-from compress_core.progress import Progress, result_of
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import Progress, result_of
+from compress_core.measure.explain.attribution import (
+    attribute,
+    attribution_methods,
+    method_named,
+    with_tensors,
+)
+from compress_core.measure.explain.explanation import Explanation, explain, noisy, predicted_class, shuffled
+from compress_core.measure.explain.similarity import MEASURES, NotMeasured, similarity_frame, support_of
 from sample_models.architectures import LeNet5, LeNet300, TabularNet
 
 SAMPLES = Path(__file__).parent.parent / "sample_models"

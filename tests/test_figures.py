@@ -18,22 +18,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from dashboard.figures import (
-    behaviour,
-    confidence,
-    explain,
-    palette,
-    pictures,
-    similarity,
-    size,
-    sparsity,
-    spectrum,
-    weights,
-)
-from dashboard.figures.activations import activations_by_channel
-from dashboard.figures.coupling import Node, coupling
+from dashboard.figures import attribution_maps as explain
+from dashboard.figures import bytes_by_item as size
+from dashboard.figures import changes as behaviour
+from dashboard.figures import confidence, palette, pictures, spectrum
+from dashboard.figures import similarity_summary as similarity
+from dashboard.figures import sparsity_maps as sparsity
+from dashboard.figures import weight_histograms as weights
+from dashboard.figures.activation_maps import activations_by_channel
+from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.drawn import Drawn, clicked
-from dashboard.figures.quantizers import Levels, quantizer_levels
+from dashboard.figures.quantizer_levels import Levels, quantizer_levels
 from dashboard.figures.reduce import Window, binned, block_reduce, shared_edges
 from dashboard.figures.words import percent, plain, safe, shortened, signed
 from dashboard.text import use_language

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.apply import compress
-from compress_core.measure.executable import (
+from compress_core.foundation.progress import Progress, result_of
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.speed.kernel_variants import Form, choose_forms, layers_alone, with_forms
+from compress_core.measure.speed.kernels import (
     CsrProduct,
     CsrSums,
     GatheredConvolution,
@@ -21,13 +25,9 @@ from compress_core.measure.executable import (
     csr32,
     int8_rows,
 )
-from compress_core.measure.forms import Form, choose_forms, layers_alone, with_forms
-from compress_core.measure.timing import Effort, Watch
-from compress_core.progress import Progress, result_of
+from compress_core.measure.speed.timing import Effort, Watch
+from compress_core.network.layers.matrix_sites import Window, find_pairs, find_sites, input_of
 from compress_core.recipe import Setting
-from compress_core.store import Store
-from compress_core.subject.layers.forms import Window, find_pairs, find_sites, input_of
-from compress_core.subject.samples import load_sample
 from tests.subjects import mlp_subject, rules, seeded
 
 QUICK = Effort(rounds_least=2, rounds_most=2, seconds=0.0, turn=0.0)

@@ -6,13 +6,13 @@ import pytest
 
 from compress_core.apply import compress
 from compress_core.apply.base import groups_of
-from compress_core.errors import Refused
-from compress_core.measure.cost import costs
-from compress_core.measure.group_table import group_table
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.cost.cost import costs
+from compress_core.measure.tables.group_table import group_table
 from compress_core.recipe import Recipe, Resolved, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.group import BLOCK
-from compress_core.subject.samples import load_sample
+from compress_core.structure.group import BLOCK
 
 STORE = Store()
 RESNET = load_sample("resnet")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from compress_core.subject.group import BLOCK
-from compress_core.subject.groups import Group, find_groups
-from compress_core.subject.layers.cut import is_producer
-from compress_core.subject.samples import load_sample
-from compress_core.subject.skeleton import digest_of
+from compress_core.load.samples import load_sample
+from compress_core.network.layers.cut import is_producer
+from compress_core.network.shared_copy import digest_of
+from compress_core.structure.group import BLOCK
+from compress_core.structure.groups import Group, find_groups
 from tests.subjects import Mlp, seeded
 from tests.zoo import ANSWER, ZOO, groups_of
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from compress_core.errors import Refused
-from compress_core.subject.infer import best_candidate, candidates, infer_network, match_known
-from compress_core.subject.upload import read_state
+from compress_core.foundation.errors import Refused
+from compress_core.load.infer import best_candidate, candidates, infer_network, match_known
+from compress_core.load.upload import read_state
 
 State = dict[str, Tensor]
 

@@ -12,9 +12,17 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.apply import compress
-from compress_core.errors import Refused
-from compress_core.input_ranges import least_divergent, least_squares_share, range_of
-from compress_core.inputs import (
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.behavior.evaluate import predict
+from compress_core.measure.explain.attribution import attribute_in_batches, attribution_methods
+from compress_core.numerics.input_ranges import least_divergent, least_squares_share, range_of
+from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.subject.subject import Subject
+from compress_core.techniques.activation_threshold import activation_threshold
+from compress_core.techniques.contract.input_rules import (
     DynamicGrid,
     KeepAbove,
     KeepLargest,
@@ -22,14 +30,6 @@ from compress_core.inputs import (
     rule_as_json,
     rule_from_json,
 )
-from compress_core.measure.attribution import attribute_in_batches, attribution_methods
-from compress_core.measure.evaluate import predict
-from compress_core.model import Model
-from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.subject.subject import Subject
-from compress_core.techniques.activation_threshold import activation_threshold
 from compress_core.techniques.static_range import static_range
 from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
 

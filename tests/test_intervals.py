@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from compress_core.measure.intervals import (
+from compress_core.numerics.intervals import (
     holm,
     lost_share,
     mcnemar_exact,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from compress_core.errors import Refused
-from compress_core.progress import Progress
-from compress_core.worker.info import State
-from compress_core.worker.job import Job
-from compress_core.worker.runner import MOST_PUT, LocalRunner
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import Progress
+from compress_core.jobs.info import State
+from compress_core.jobs.job import Job
+from compress_core.jobs.runner import MOST_PUT, LocalRunner
 
 STAND_IN = """
 import json, os, pathlib, sys

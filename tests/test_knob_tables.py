@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply import compress
-from compress_core.edit import in_order, with_step
-from compress_core.measure.knob_tables import bits_table, rank_table, sparsity_table
-from compress_core.model import Edited
+from compress_core.apply.model import Edited
+from compress_core.foundation.store import Store
+from compress_core.measure.tables.knob_tables import bits_table, rank_table, sparsity_table
 from compress_core.recipe import Recipe, Resolved, Rule, Setting, resolve
-from compress_core.store import Store
+from compress_core.recipe.edit import in_order, with_step
 from compress_core.subject.subject import Subject
-from compress_core.technique import Stage
+from compress_core.techniques.contract.technique import Stage
 from tests.subjects import mlp_subject, rules, seeded, tiny_subject, with_calibration
 
 

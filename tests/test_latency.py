@@ -11,14 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply import compress
-from compress_core.errors import Refused
-from compress_core.measure.break_even import BreakEven, break_even_table
-from compress_core.measure.forms import Form
-from compress_core.measure.latency import agreement, latency
-from compress_core.measure.number import Number
-from compress_core.measure.runtimes.eager import torch_bf16, torch_eager, torch_forms
-from compress_core.measure.runtimes.runnable import Runnable, Runtime
-from compress_core.measure.timing import (
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.foundation.texts import Phrase
+from compress_core.load.samples import load_sample
+from compress_core.measure.speed.break_even import BreakEven, break_even_table
+from compress_core.measure.speed.kernel_variants import Form
+from compress_core.measure.speed.latency import agreement, latency
+from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_forms
+from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
+from compress_core.measure.speed.timing import (
     Effort,
     Rounds,
     Spread,
@@ -29,14 +34,9 @@ from compress_core.measure.timing import (
     one_thread,
     waiting_warning,
 )
-from compress_core.model import Model
-from compress_core.progress import result_of
 from compress_core.recipe import Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.texts import Phrase
-from compress_core.worker.onnx_sides import onnx_sides
-from compress_core.worker.tasks.latency import LATENCY, LatencyKnobs, run
+from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs, run
+from compress_core.tasks.onnx_sides import onnx_sides
 from tests.subjects import mlp_subject, rules, tiny_subject
 
 THREE = Effort(rounds_least=3, rounds_most=3, seconds=0.0, turn=0.0)

@@ -13,14 +13,10 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.flop_counter import FlopCounterMode
 
 from compress_core.apply import compress
-from compress_core.errors import Refused
-from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.statistics.mode_vectors import mode_vectors
-from compress_core.statistics.singular_vectors import singular_vectors
-from compress_core.statistics.spatial_vectors import spatial_vectors
-from compress_core.store import Store
-from compress_core.subject.attention import PlainAttention
-from compress_core.subject.layers import (
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.network.attention import PlainAttention
+from compress_core.network.layers import (
     Layer,
     axes_of,
     count_macs,
@@ -33,7 +29,11 @@ from compress_core.subject.layers import (
     write_factors,
     write_matrix,
 )
-from compress_core.subject.skeleton import digest_of, skeleton_of
+from compress_core.network.shared_copy import digest_of, skeleton_of
+from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.statistics.mode_vectors import mode_vectors
+from compress_core.statistics.singular_vectors import singular_vectors
+from compress_core.statistics.spatial_vectors import spatial_vectors
 from compress_core.techniques.low_rank import low_rank
 from compress_core.techniques.spatial import spatial
 from compress_core.techniques.tucker import tucker

@@ -17,7 +17,7 @@ from compress_core.levels import (
     spread,
     symmetric_grid,
 )
-from compress_core.nearest import nearest_into, upper_ends
+from compress_core.numerics.nearest import nearest_into, upper_ends
 
 
 def drawn(rows: int, inputs: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from dashboard.links import MOST_BYTES, decoded, encoded
 
 plain = st.recursive(

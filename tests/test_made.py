@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from compress_core.apply import compress
-from compress_core.deliver.made import Form, Made, making
-from compress_core.errors import Refused
-from compress_core.measure.evaluate import evaluate
-from compress_core.measure.sizes import counted_sizes
-from compress_core.model import Model
-from compress_core.progress import result_of
+from compress_core.apply.model import Model
+from compress_core.deliver.exports import Form, Made, making
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.behavior.evaluate import evaluate
+from compress_core.measure.cost.sizes import counted_sizes
 from compress_core.recipe import Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.worker.tasks.files import FILES, FilesKnobs, pack, unpack
+from compress_core.tasks.export_files import FILES, FilesKnobs, pack, unpack
 from tests.subjects import rules
 
 STORE = Store()

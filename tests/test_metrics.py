@@ -12,20 +12,20 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
-from compress_core.errors import Refused
-from compress_core.measure.metric import NO_LABELS, NO_ORIGINAL, NOT_FINITE, metric
-from compress_core.measure.metrics import metrics, numbers
-from compress_core.measure.metrics.accuracy import accuracy
-from compress_core.measure.metrics.accuracy_change import accuracy_change
-from compress_core.measure.metrics.churn import churn
-from compress_core.measure.metrics.confidence_drift import confidence_drift
-from compress_core.measure.metrics.ece import BINS, ece
-from compress_core.measure.metrics.kl import UNBOUNDED, kl
-from compress_core.measure.metrics.mcnemar import mcnemar
-from compress_core.measure.metrics.right_to_wrong import right_to_wrong
-from compress_core.measure.metrics.wrong_to_right import wrong_to_right
-from compress_core.measure.number import Number
-from compress_core.measure.predictions import Predictions
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.metric import NO_LABELS, NO_ORIGINAL, NOT_FINITE, metric
+from compress_core.measure.behavior.metrics import metrics, numbers
+from compress_core.measure.behavior.metrics.accuracy import accuracy
+from compress_core.measure.behavior.metrics.accuracy_change import accuracy_change
+from compress_core.measure.behavior.metrics.churn import churn
+from compress_core.measure.behavior.metrics.confidence_drift import confidence_drift
+from compress_core.measure.behavior.metrics.ece import BINS, ece
+from compress_core.measure.behavior.metrics.kl import UNBOUNDED, kl
+from compress_core.measure.behavior.metrics.mcnemar import mcnemar
+from compress_core.measure.behavior.metrics.right_to_wrong import right_to_wrong
+from compress_core.measure.behavior.metrics.wrong_to_right import wrong_to_right
+from compress_core.measure.behavior.predictions import Predictions
 
 WANTED = {
     "accuracy": ("share", "higher", ("after",), True),

@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from compress_core.apply import compress
+from compress_core.apply.model import Model
 from compress_core.cli import app
-from compress_core.deliver.onnx_file import model_onnx, onnx_bytes
+from compress_core.deliver.int8_export import Qdq, model_qdq, whole_numbers
+from compress_core.deliver.onnx_export import model_onnx, onnx_bytes
 from compress_core.deliver.onnx_graph import WholeNumbers
-from compress_core.deliver.qdq import Qdq, model_qdq, whole_numbers
 from compress_core.deliver.runtime import Agreement, Session, agreement, predictions_in_torch
-from compress_core.errors import Refused
-from compress_core.inputs import KeepAbove, StaticGrid
-from compress_core.measure.compare import Comparison
-from compress_core.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.behavior.compare import Comparison
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
 from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.input_rules import KeepAbove, StaticGrid
 from tests.subjects import everything_subject, rules, seeded, tiny_subject
 
 UNIFORM = Setting.of("uniform", bits=8)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_core.errors import Refused
-from compress_core.subject.items import Items
-from compress_core.subject.own import (
+from compress_core.foundation.errors import Refused
+from compress_core.load.items import Items
+from compress_core.load.samples import load_sample
+from compress_core.load.user_model import (
     known_shapes,
     loaded,
     network_from,
@@ -20,7 +21,6 @@ from compress_core.subject.own import (
     subject_from_network,
     with_items,
 )
-from compress_core.subject.samples import load_sample
 
 
 def digits(count: int = 3, **arrays: object) -> Items:

@@ -23,21 +23,21 @@ from torch import Tensor, nn
 from typer.testing import CliRunner, Result
 
 from compress_core.apply import compress
+from compress_core.apply.model import Model
 from compress_core.cli import app
-from compress_core.coded import Coded
 from compress_core.deliver import pack
 from compress_core.deliver.pack import pack_bytes, read_packed, read_state, write_packed
 from compress_core.deliver.packing import entries
-from compress_core.deliver.packing.weights import pack_weight, read_weight
+from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.source import model_source
-from compress_core.errors import Refused
-from compress_core.inputs import KeepAbove
-from compress_core.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.subject.structure import Structure
+from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
+from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.input_rules import KeepAbove
 from tests.subjects import everything_subject, mlp_subject, rules, seeded, tiny_subject, with_calibration
 from tests.test_container import recipes
 

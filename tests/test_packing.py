@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from compress_core.deliver.packing import coder, logistic, neighbours
+from compress_core.deliver.packing import coder, logistic
+from compress_core.deliver.packing import neighbors as neighbours
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import TOTAL, TOTAL_BITS, Damaged, Reading, Writing
 from compress_core.deliver.packing.codes import pack_codes, read_codes

@@ -12,18 +12,19 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply import compress
-from compress_core.deliver.made import Form
-from compress_core.errors import Refused
-from compress_core.model import Model
-from compress_core.progress import result_of
+from compress_core.apply.model import Model
+from compress_core.deliver.exports import Form
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.jobs.info import Info, State
+from compress_core.load.samples import load_sample
+from compress_core.load.user_model import own_subject
 from compress_core.recipe import Setting
-from compress_core.store import Store
-from compress_core.subject.own import own_subject
-from compress_core.subject.samples import load_sample
-from compress_core.worker.info import Info, State
-from compress_core.worker.tasks.files import FILES, FilesKnobs
-from compress_core.worker.tasks.latency import LATENCY, LatencyKnobs
-from dashboard import jobs, state
+from compress_core.tasks.export_files import FILES, FilesKnobs
+from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
+from dashboard import job_panel as jobs
+from dashboard import state
 from dashboard.deploy import files
 from dashboard.deploy.work import work_frame
 from dashboard.links import encoded
@@ -187,7 +188,7 @@ def test_the_same_files_give_the_same_archive() -> None:
 
 
 def test_energy_is_marked_as_estimated_and_counts_are_not() -> None:
-    from compress_core.measure.energy import energy_costs
+    from compress_core.measure.cost.energy import energy_costs
 
     costs = energy_costs(_model())
     frame = work_frame(costs, costs).set_index("")

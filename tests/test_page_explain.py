@@ -10,11 +10,12 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from compress_core.progress import Progress
-from compress_core.subject.items import Items
-from compress_core.subject.own import own_subject
-from compress_core.worker.info import Info, State
-from dashboard import jobs, state
+from compress_core.foundation.progress import Progress
+from compress_core.jobs.info import Info, State
+from compress_core.load.items import Items
+from compress_core.load.user_model import own_subject
+from dashboard import job_panel as jobs
+from dashboard import state
 from dashboard.explain.choice import next_after
 from dashboard.explain.words import verdict
 from dashboard.links import encoded
@@ -165,7 +166,7 @@ class _Stub:
 
 
 def _jobs_page() -> None:
-    from dashboard import jobs
+    from dashboard import job_panel as jobs
 
     jobs.summary()
     for key in jobs.under_way():

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
+from compress_core.load.samples import load_sample
 from compress_core.recipe import Setting
-from compress_core.subject.samples import load_sample
 from dashboard.state import KEY
-from dashboard.tune import groups, quantizers, whole
+from dashboard.tune import coupled_groups as groups
+from dashboard.tune import quantizer_comparison as quantizers
+from dashboard.tune import whole_network as whole
 from tests.test_pages import assert_fine, opened, recipe_of
 
 CUT = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}

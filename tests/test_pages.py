@@ -9,9 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
+from compress_core.load.samples import load_sample
 from compress_core.recipe import Recipe, Resolved, Rule, Setting, resolve
-from compress_core.subject.samples import load_sample
 from dashboard import state
 from dashboard.links import encoded
 from dashboard.state import KEY

@@ -9,14 +9,14 @@ import pytest
 from torch import nn
 
 from compress_core.apply import compress
-from compress_core.measure.latency import Bar
-from compress_core.measure.number import Number
-from compress_core.measure.portability import Trait, steps_of, targets, texts, usable
-from compress_core.measure.reasons import Facts, facts_of, reason
-from compress_core.measure.runtimes.runnable import Runtime
-from compress_core.model import Model
+from compress_core.apply.model import Model
+from compress_core.foundation.number import Number
+from compress_core.foundation.store import Store
+from compress_core.measure.cost.portability import Trait, steps_of, targets, texts, usable
+from compress_core.measure.speed.latency import Bar
+from compress_core.measure.speed.reasons import Facts, facts_of, reason
+from compress_core.measure.speed.runtimes.runnable import Runtime
 from compress_core.recipe import Setting
-from compress_core.store import Store
 from tests.subjects import mlp_subject, rules, with_calibration
 
 STEPS = {

@@ -11,9 +11,18 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress_core.errors import Refused
-from compress_core.recipe import Recipe, Resolved, Rule, Setting, parse_recipe, read_recipe, resolve
-from compress_core.technique import Stage
+from compress_core.foundation.errors import Refused
+from compress_core.recipe import (
+    Recipe,
+    Resolved,
+    Rule,
+    Setting,
+    parse_recipe,
+    read_recipe,
+    read_resolved,
+    resolve,
+)
+from compress_core.techniques.contract.technique import Stage
 
 NAMES = ["conv1", "conv2", "fc1", "fc2"]
 
@@ -251,7 +260,7 @@ layers: [{match: "fc[*]1", steps: [low_rank, magnitude, {technique: uniform, bit
     groups = (("conv1", recipe.groups[0].steps),)
     found = resolve(recipe, ["conv1", "fc*1"], groups)
     assert [name for name, _ in found.layers] == ["fc*1", "fc*1.0", "fc*1.1"]
-    assert Resolved.from_json(json.loads(json.dumps(found.as_json()))) == found
+    assert read_resolved(json.loads(json.dumps(found.as_json()))) == found
     assert resolve(found.as_recipe(), ["conv1", "fc*1"], groups) == found
 
 
@@ -266,4 +275,4 @@ def test_the_name_of_a_result_is_that_of_its_layers_alone_where_nothing_else_is_
 @pytest.mark.parametrize("values", [[["a"]], [["a", 3]], {"layers": 3}, [[["technique"]]], "text", 7])
 def test_damaged_plain_values_are_refused(values):
     with pytest.raises(Refused):
-        Resolved.from_json(values)
+        read_resolved(values)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compress_core.measure import replay as module_under_test
-from compress_core.measure.replay import Recording, record, replay
-from compress_core.subject.layers import Layer, find_layers, read_matrix, write_matrix
-from compress_core.subject.skeleton import digest_of, skeleton_of
+from compress_core.measure.behavior import replay as module_under_test
+from compress_core.measure.behavior.replay import Recording, record, replay
+from compress_core.network.layers import Layer, find_layers, read_matrix, write_matrix
+from compress_core.network.shared_copy import digest_of, skeleton_of
 from tests.subjects import Everything, seeded
 
 SHIFTS = ((4, 1.0), (4, -1.0), (3, 0.0))

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from compress_core.answers import Scores
-from compress_core.budgets import erdos_renyi
-from compress_core.coded import Coded
-from compress_core.errors import Refused
-from compress_core.patterns import Box, Cut, LayerShape, largest_n_of_m, n_of_m
-from compress_core.ranking import rank_scores
-from compress_core.select import Above, Chosen, Selection, exact_count, select
-from compress_core.technique import technique_named
+from compress_core.foundation.errors import Refused
+from compress_core.selection.budgets import erdos_renyi
+from compress_core.selection.patterns import Box, Cut, LayerShape, largest_n_of_m, n_of_m
+from compress_core.selection.ranking import rank_scores
+from compress_core.selection.scores import Scores
+from compress_core.selection.select import Above, Chosen, Selection, exact_count, select
+from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.technique import technique_named
 
 
 def masks(weights: list[Tensor], choice: Selection, *, absolute: bool = True) -> list[Tensor]:

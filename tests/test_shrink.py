@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from compress_core.errors import Refused
-from compress_core.subject.group import Group
-from compress_core.subject.groups import find_groups
-from compress_core.subject.layers import count_macs, find_layers
-from compress_core.subject.muted import Muted
-from compress_core.subject.proof import Example, doubled, in_double, run, tensors_in
-from compress_core.subject.remaining import remaining
-from compress_core.subject.samples import load_sample
-from compress_core.subject.shrink import Cut, preview, shrink
-from compress_core.subject.skeleton import digest_of, skeleton_of
+from compress_core.foundation.errors import Refused
+from compress_core.load.samples import load_sample
+from compress_core.network.forward import Example, doubled, in_double, run, tensors_in
+from compress_core.network.layers import count_macs, find_layers
+from compress_core.network.shared_copy import digest_of, skeleton_of
+from compress_core.structure.group import Group
+from compress_core.structure.groups import find_groups
+from compress_core.structure.masked_preview import Muted
+from compress_core.structure.remaining import remaining
+from compress_core.structure.shrink import Cut, preview, shrink
 from tests.zoo import ZOO, groups_of
 
 SAMPLES = ["lenet300", "lenet5", "resnet", "vit", "tabular"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
-from compress_core.measure.similarity import (
+from compress_core.measure.explain.similarity import (
     MEASURES,
     NotMeasured,
     pair,

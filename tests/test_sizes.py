@@ -10,13 +10,13 @@ import scipy.sparse
 import torch
 
 from compress_core.apply import compress
+from compress_core.apply.model import Model
 from compress_core.deliver.container import container_bytes
 from compress_core.deliver.pack import pack_bytes
-from compress_core.measure.sizes import SizeRow, sizes
-from compress_core.model import Model
+from compress_core.foundation.store import Store
+from compress_core.foundation.texts import Phrase
+from compress_core.measure.cost.sizes import SizeRow, sizes
 from compress_core.recipe import Setting
-from compress_core.store import Store
-from compress_core.texts import Phrase
 from tests.subjects import everything_subject, mlp_subject, rules
 
 STEPS = (Setting.of("magnitude", sparsity=0.75), Setting.of("uniform", bits=4))

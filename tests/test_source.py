@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from compress_core.apply import compress
+from compress_core.apply.model import Model
 from compress_core.cli import app
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.source import Source, model_source, source_of, write_source
-from compress_core.errors import Refused
-from compress_core.inputs import StaticGrid
-from compress_core.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.network.layers.source import written
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.layers.source import written
-from compress_core.subject.samples import load_sample
+from compress_core.techniques.contract.input_rules import StaticGrid
 from tests.subjects import everything_subject, rules, seeded
 from tests.zoo import ZOO
 

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.store import Store, digest, write_whole
+from compress_core.foundation.store import Store, digest, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from compress_core.answers import Factored, Quantised
 from compress_core.apply import generator_for
-from compress_core.coded import Coded, read_stored
-from compress_core.errors import Refused
-from compress_core.factoring import composed
-from compress_core.group_selection import GroupSelection, choose_units
+from compress_core.foundation.errors import Refused
 from compress_core.levels import Table
-from compress_core.patterns import LayerShape
-from compress_core.select import Selection, select
+from compress_core.numerics.factoring import composed
+from compress_core.selection.group_selection import GroupSelection, choose_units
+from compress_core.selection.patterns import LayerShape
+from compress_core.selection.select import Selection, select
 from compress_core.statistics.mode_vectors import mode_vectors
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.statistics.spatial_vectors import spatial_vectors
 from compress_core.statistics.whitened_vectors import whitened_vectors
-from compress_core.technique import Stage, Technique, techniques
 from compress_core.techniques.batch_norm_scale import batch_norm_scale
+from compress_core.techniques.contract.encoded import Coded, read_stored
+from compress_core.techniques.contract.results import Factored, Quantised
+from compress_core.techniques.contract.technique import Stage, Technique, techniques
 from compress_core.techniques.geometric_median import geometric_median
 from compress_core.techniques.low_rank import low_rank
 from compress_core.techniques.magnitude import magnitude
@@ -825,7 +825,7 @@ def test_a_rank_that_a_convolution_cannot_have_is_refused(name, knobs, sentence)
 
 
 def test_a_new_technique_is_declared_by_one_function():
-    from compress_core.technique import _declared
+    from compress_core.techniques.contract.technique import _declared
 
     def ternary(weight: Tensor, kept: Tensor) -> Quantised:
         """Round to three levels.

@@ -21,12 +21,12 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
+from compress_core.network.layers import find_layers, shipped, small_layers
 from compress_core.statistics.singular_vectors import singular_vectors
-from compress_core.subject.layers import find_layers, shipped, small_layers
-from compress_core.technique import technique_named
+from compress_core.techniques.contract.technique import technique_named
 from compress_core.techniques.low_rank import low_rank
-from compress_core.texts import Phrase
 from dashboard import text
 from dashboard.text import _, current_language, languages, literal, refusal, use_language
 from scripts import messages

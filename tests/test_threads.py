@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_core.apply import compress
-from compress_core.measure.evaluate import compare, evaluate, predict
+from compress_core.foundation.store import Store
+from compress_core.load.samples import load_sample
+from compress_core.measure.behavior.evaluate import compare, evaluate, predict
+from compress_core.network.shared_copy import digest_of
 from compress_core.recipe import Recipe, Rule, Setting
-from compress_core.store import Store
-from compress_core.subject.samples import load_sample
-from compress_core.subject.skeleton import digest_of
-from compress_core.subject.subject import Split, Subject
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject
 
 THREADS, EVALUATIONS = 8, 125

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from compress_core.errors import Refused
-from compress_core.subject.upload import read_state
+from compress_core.foundation.errors import Refused
+from compress_core.load.upload import read_state
 
 ALLOWED = (
     torch.float64,

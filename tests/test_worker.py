@@ -16,22 +16,22 @@ import pytest
 import torch
 
 from compress_core.apply import compress
-from compress_core.errors import Refused
-from compress_core.model import Model
-from compress_core.progress import result_of
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.jobs.bundle import bundle_of, read_bundle
+from compress_core.jobs.info import State
+from compress_core.jobs.job import Job, canonical
+from compress_core.jobs.process import ROOT, _environment
+from compress_core.jobs.run import recipe_of, run
+from compress_core.jobs.runner import LocalRunner
+from compress_core.jobs.task import Packed, tasks
+from compress_core.load.items import Items
+from compress_core.load.samples import load_sample
+from compress_core.load.user_model import own_subject
 from compress_core.recipe import parse_recipe
-from compress_core.store import Store
-from compress_core.subject.items import Items
-from compress_core.subject.own import own_subject
-from compress_core.subject.samples import load_sample
-from compress_core.worker.bundle import bundle_of, read_bundle
-from compress_core.worker.info import State
-from compress_core.worker.job import Job, canonical
-from compress_core.worker.process import ROOT, _environment
-from compress_core.worker.run import recipe_of, run
-from compress_core.worker.runner import LocalRunner
-from compress_core.worker.task import Packed, tasks
-from compress_core.worker.tasks.explain import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
+from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
 
 KNOBS = ExplainKnobs(method="saliency", items=20)
 SEED = 5
@@ -84,7 +84,7 @@ def test_a_process_writes_what_the_same_call_computes_here(tmp_path: Path) -> No
     model = compressed()
     file = tmp_path / "job.json"
     file.write_text(job_for(model).as_json())
-    command = [sys.executable, "-m", "compress_core.worker", str(file)]
+    command = [sys.executable, "-m", "compress_core.jobs", str(file)]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
     said = [json.loads(line) for line in finished.stdout.splitlines()]
     assert said[-1] == {"done": True}
@@ -96,7 +96,7 @@ def test_a_process_writes_what_the_same_call_computes_here(tmp_path: Path) -> No
 
 
 def test_a_worker_without_a_job_file_says_how_it_is_used() -> None:
-    command = [sys.executable, "-m", "compress_core.worker"]
+    command = [sys.executable, "-m", "compress_core.jobs"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     assert finished.returncode == 2
     assert finished.stderr.startswith("usage: ")
@@ -118,7 +118,7 @@ def test_a_worker_ends_when_its_server_does(tmp_path: Path) -> None:
     file = tmp_path / "job.json"
     file.write_text(job_for(compressed("lenet300"), ExplainKnobs(method="occlusion", items=4096)).as_json())
     worker = subprocess.Popen(
-        [sys.executable, "-m", "compress_core.worker", "--wait"],
+        [sys.executable, "-m", "compress_core.jobs", "--wait"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

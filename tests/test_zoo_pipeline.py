@@ -15,21 +15,23 @@ from torch import Tensor, nn
 
 from compress_core.apply import compress
 from compress_core.apply.base import cutting_of
+from compress_core.apply.model import Model
 from compress_core.deliver.container import read_container, write_container
-from compress_core.deliver.onnx_file import model_onnx
+from compress_core.deliver.onnx_export import model_onnx
 from compress_core.deliver.pack import read_packed, write_packed
 from compress_core.deliver.runtime import Session
 from compress_core.deliver.source import model_source, write_source
-from compress_core.errors import Refused
-from compress_core.measure.evaluate import predict
-from compress_core.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.load.user_model import subject_from_network
+from compress_core.measure.behavior.evaluate import predict
+from compress_core.network.forward import in_double
+from compress_core.network.layers import write_matrix
 from compress_core.recipe import read_recipe
-from compress_core.store import Store
-from compress_core.subject.layers import write_matrix
-from compress_core.subject.own import subject_from_network
-from compress_core.subject.proof import in_double
-from compress_core.subject.shrink import preview
-from compress_core.subject.subject import InputForm, Split, Subject, make_subject
+from compress_core.structure.shrink import preview
+from compress_core.subject.input_form import InputForm
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject, make_subject
 from tests.zoo import ZOO, Specimen
 
 ITEMS = 8

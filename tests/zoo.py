@@ -12,8 +12,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from compress_core.subject.groups import Group, find_groups
-from compress_core.subject.proof import Example
+from compress_core.network.forward import Example
+from compress_core.structure.groups import Group, find_groups
 from tests import zoo_images as images
 from tests import zoo_sequences as sequences
 from tests.subjects import seeded

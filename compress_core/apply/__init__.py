@@ -1,8 +1,8 @@
 """Recipe + subject -> model, stage by stage: preparations, cuts, layers, their inputs, corrections."""
 
 from compress_core.apply.base import groups_of
+from compress_core.apply.context import CALIBRATION_ITEMS, derive, generator_for, items_behind
 from compress_core.apply.run import compress, resolved_for
-from compress_core.apply.supply import CALIBRATION_ITEMS, derive, generator_for, items_behind
 
 __all__ = [
     "CALIBRATION_ITEMS",

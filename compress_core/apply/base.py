@@ -10,18 +10,18 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from compress_core.apply.context import Standing, canonical, items_behind
 from compress_core.apply.group_scores import unit_scores
 from compress_core.apply.prepare import prepared
-from compress_core.apply.supply import Standing, canonical, items_behind
-from compress_core.errors import Refused
-from compress_core.group_selection import GroupSelection, choose_units
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store, digest
+from compress_core.foundation.texts import Phrase
 from compress_core.recipe import Named, Recipe, Resolved, Rule, Setting
-from compress_core.store import Store, digest
-from compress_core.subject.group import BLOCK, Group
-from compress_core.subject.groups import find_groups
-from compress_core.subject.shrink import Cut, shrink
+from compress_core.selection.group_selection import GroupSelection, choose_units
+from compress_core.structure.group import BLOCK, Group
+from compress_core.structure.groups import find_groups
+from compress_core.structure.shrink import Cut, shrink
 from compress_core.subject.subject import Subject, restructured
-from compress_core.texts import Phrase
 
 EXAMPLES = 8
 

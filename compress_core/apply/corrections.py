@@ -14,14 +14,12 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from compress_core.answers import Restated, Shifted
-from compress_core.apply.supply import CALIBRATION_ITEMS
-from compress_core.errors import Refused
-from compress_core.model import Model
-from compress_core.recipe import Setting
-from compress_core.store import Store, digest
-from compress_core.subject.flow import flow_of
-from compress_core.subject.layers import (
+from compress_core.apply.context import CALIBRATION_ITEMS
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store, digest
+from compress_core.network.flow import flow_of
+from compress_core.network.layers import (
     Layer,
     batch_norms,
     module_of,
@@ -30,8 +28,10 @@ from compress_core.subject.layers import (
     with_bias,
     write_state,
 )
-from compress_core.subject.skeleton import skeleton_of
+from compress_core.network.shared_copy import skeleton_of
+from compress_core.recipe import Setting
 from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.results import Restated, Shifted
 
 
 def corrected(model: Model, store: Store) -> Model:

@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compress_core.answers import ChannelScores, Scores
-from compress_core.apply.supply import Standing, answer_of, items_behind, start, supply
-from compress_core.errors import Refused
-from compress_core.group_selection import GroupSelection
+from compress_core.apply.context import Standing, answer_of, items_behind, start, supply
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import digest
+from compress_core.network.layers import Layer, read_kernel
+from compress_core.network.layers.cut import channel_means, norm_gain
 from compress_core.recipe import Setting
-from compress_core.store import digest
-from compress_core.subject.group import Group, Member
-from compress_core.subject.layers import Layer, read_kernel
-from compress_core.subject.layers.cut import channel_means, norm_gain
+from compress_core.selection.group_selection import GroupSelection
+from compress_core.selection.scores import Scores
+from compress_core.structure.group import Group, Member
+from compress_core.techniques.contract.results import ChannelScores
 
 _TINY = torch.finfo(torch.float32).tiny
 

@@ -13,13 +13,13 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from compress_core.apply.supply import CALIBRATION_ITEMS, items_behind
-from compress_core.errors import Refused
-from compress_core.inputs import InputRule
-from compress_core.model import Model
+from compress_core.apply.context import CALIBRATION_ITEMS, items_behind
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store, digest
+from compress_core.network.layers import attach_inputs
 from compress_core.recipe import Setting
-from compress_core.store import Store, digest
-from compress_core.subject.layers import attach_inputs
+from compress_core.techniques.contract.input_rules import InputRule
 
 Rules = Mapping[str, tuple[InputRule, ...]]
 

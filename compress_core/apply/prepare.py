@@ -12,13 +12,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from compress_core.answers import Folded, Rescaled
-from compress_core.apply.supply import canonical
-from compress_core.errors import Refused
-from compress_core.recipe import Setting
-from compress_core.store import Store, digest
-from compress_core.subject.flow import Flow, flow_of
-from compress_core.subject.layers import (
+from compress_core.apply.context import canonical
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store, digest
+from compress_core.foundation.texts import N_
+from compress_core.network.flow import Flow, flow_of
+from compress_core.network.forward import in_double, in_short, run, scramble, tensors_in
+from compress_core.network.layers import (
     Layer,
     batch_norms,
     find_layers,
@@ -29,11 +29,11 @@ from compress_core.subject.layers import (
     write_bias,
     write_matrix,
 )
-from compress_core.subject.proof import in_double, in_short, run, scramble, tensors_in
-from compress_core.subject.skeleton import skeleton_of
-from compress_core.subject.structure import Structure
+from compress_core.network.shared_copy import skeleton_of
+from compress_core.recipe import Setting
+from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
-from compress_core.texts import N_
+from compress_core.techniques.contract.results import Folded, Rescaled
 
 _CLOSE = 1e-9
 _PROBES = 8

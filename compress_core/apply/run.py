@@ -11,21 +11,22 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from compress_core.answers import Factored, Pruned, Quantised, Scores
 from compress_core.apply.base import base_of, groups_of, resolved_groups
+from compress_core.apply.context import Part, Standing, answer_of, canonical, items_behind, start
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_inputs
-from compress_core.apply.supply import Part, Standing, answer_of, canonical, items_behind, start
-from compress_core.coded import Coded
-from compress_core.errors import Refused
-from compress_core.model import Edited, Model
-from compress_core.patterns import LayerShape, n_of_m
+from compress_core.apply.model import Edited, Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store, digest
+from compress_core.network.layers import shipped, small_layers
 from compress_core.recipe import Named, Recipe, Resolved, Setting, resolve
-from compress_core.select import Chosen, Kept, Ranked, Selection, rank_boxes, select
-from compress_core.store import Store, digest
-from compress_core.subject.layers import shipped, small_layers
+from compress_core.selection.patterns import LayerShape, n_of_m
+from compress_core.selection.scores import Scores
+from compress_core.selection.select import Chosen, Kept, Ranked, Selection, rank_boxes, select
 from compress_core.subject.subject import Subject
-from compress_core.technique import Stage
+from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.results import Factored, Pruned, Quantised
+from compress_core.techniques.contract.technique import Stage
 
 
 def resolved_for(subject: Subject, recipe: Recipe, store: Store) -> Resolved:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from compress_core import __version__
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 
 
 class OneSentence(TyperGroup):

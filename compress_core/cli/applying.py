@@ -22,13 +22,13 @@ from compress_core.cli.arguments import (
     WeightsOption,
     chosen,
 )
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compress_core.cli.loading import Case
-    from compress_core.measure.number import Number
+    from compress_core.foundation.number import Number
 
 MODEL_FILE, RECIPE_FILE, NUMBERS_FILE = "model.safetensors", "recipe.yaml", "numbers.json"
 
@@ -81,7 +81,7 @@ def _numbers(case: Case) -> Mapping[str, Number]:
 def _write(case: Case, content: show.Json, out: Path) -> dict[str, int]:
     """The three files with their bytes; raises Refused where the folder cannot hold them."""
     from compress_core.deliver.container import write_container
-    from compress_core.store import write_whole
+    from compress_core.foundation.store import write_whole
 
     recipe = case.model.recipe.as_recipe().as_yaml().encode()
     numbers = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 
 from compress_core.cli import show
 from compress_core.cli.loading import Case
-from compress_core.measure.number import Number
+from compress_core.foundation.number import Number
 
 
 def numbers_of(case: Case) -> Mapping[str, Number]:
     """Every number of the model on the split asked for; raises Refused where there are no such items."""
-    from compress_core.measure.evaluate import evaluate
+    from compress_core.measure.behavior.evaluate import evaluate
 
     return evaluate(case.model, case.split, case.store)
 
 
 def numbers_without_items(case: Case) -> Mapping[str, Number]:
     """Sizes, and for everything that needs items the reason why it is missing."""
-    from compress_core.measure.cost import costs
-    from compress_core.measure.metrics import metrics
+    from compress_core.measure.behavior.metrics import metrics
+    from compress_core.measure.cost.cost import costs
 
     missing = {
         name: Number.missing(metric.unit, "There are no items to measure on.")
@@ -30,7 +30,7 @@ def numbers_without_items(case: Case) -> Mapping[str, Number]:
 
 def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
     """What was evaluated, every number of it, and a row for each layer."""
-    from compress_core.measure.cautions import cautions
+    from compress_core.measure.cost.warnings import cautions
 
     items = len(case.split) if case.subject.splits else 0
     recipe = case.model.recipe
@@ -50,7 +50,7 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
 
 def layer_rows(case: Case) -> list[show.Json]:
     """What each layer costs now and did as loaded."""
-    from compress_core.measure.cost import LayerCost, layer_costs
+    from compress_core.measure.cost.cost import LayerCost, layer_costs
 
     def row(cost: LayerCost) -> show.Json:
         zeros = cost.zeros
@@ -72,7 +72,7 @@ def layer_rows(case: Case) -> list[show.Json]:
 
 def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
     """The numbers with the titles under which they are printed."""
-    from compress_core.measure.metrics import metrics
+    from compress_core.measure.behavior.metrics import metrics
 
     titles = {name: metric.title for name, metric in metrics().items()} | {"macs": "MACs of the layers"}
     return [
@@ -82,7 +82,7 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
 
 def headline(case: Case) -> str:
     """Which model, items and recipe the numbers are about, and broken weights."""
-    from compress_core.measure.cautions import cautions
+    from compress_core.measure.cost.warnings import cautions
 
     splits = case.subject.splits
     if not splits:

@@ -10,9 +10,9 @@ import typer
 from compress_core.cli import show
 from compress_core.cli.content import headline
 from compress_core.cli.loading import Case
-from compress_core.measure.attribution import method_named
-from compress_core.measure.number import Number
-from compress_core.worker.tasks.explain import ExplainKnobs, ManyExplained, run
+from compress_core.foundation.number import Number
+from compress_core.measure.explain.attribution import method_named
+from compress_core.tasks.explain_items import ExplainKnobs, ManyExplained, run
 
 WORST = 5
 

@@ -24,11 +24,11 @@ from compress_core.cli.arguments import (
     WeightsOption,
     chosen,
 )
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
-    from compress_core.measure.number import Number
+    from compress_core.foundation.number import Number
 
 
 class Form(StrEnum):
@@ -111,10 +111,10 @@ def _content(case: Case, to: Form, out: Path, exported: Exported) -> show.Json:
 
 
 def _exported(case: Case, to: Form, out: Path) -> Exported:
-    from compress_core.deliver.made import Form as MadeForm
-    from compress_core.deliver.made import making
-    from compress_core.progress import result_of
-    from compress_core.store import write_whole
+    from compress_core.deliver.exports import Form as MadeForm
+    from compress_core.deliver.exports import making
+    from compress_core.foundation.progress import result_of
+    from compress_core.foundation.store import write_whole
 
     split = case.split if case.subject.splits else None
     made = result_of(making(case.model, MadeForm(to.value), split, case.store))

@@ -16,13 +16,13 @@ from compress_core.cli.arguments import (
     WeightsOption,
     chosen,
 )
-from compress_core.measure.number import Number
-from compress_core.subject.cards import Card, CardShare, cards
+from compress_core.foundation.number import Number
+from compress_core.load.cards import Card, CardShare, cards
 
 if TYPE_CHECKING:
-    from compress_core.subject.layers import Layer
+    from compress_core.network.layers import Layer
     from compress_core.subject.subject import Subject
-    from compress_core.technique import Technique
+    from compress_core.techniques.contract.technique import Technique
 
 
 def models(as_json: JsonOption = False) -> None:
@@ -73,7 +73,7 @@ def _model(card: Card) -> show.Json:
 
 def techniques(as_json: JsonOption = False) -> None:
     """The techniques and their knobs, in the order of a recipe."""
-    from compress_core.technique import techniques as registered
+    from compress_core.techniques.contract.technique import techniques as registered
 
     found = registered().values()
     if as_json:
@@ -93,7 +93,7 @@ def _knobs_in_words(method: Technique) -> str:
 
 
 def _technique(method: Technique) -> show.Json:
-    from compress_core.technique import step_of, unit_of
+    from compress_core.techniques.contract.technique import step_of, unit_of
 
     schema = method.knobs.model_json_schema()
     knobs = schema.get("properties", {})

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress_core.cli.arguments import Chosen
-from compress_core.errors import Refused
-from compress_core.subject.cards import card_of, cards
+from compress_core.foundation.errors import Refused
+from compress_core.load.cards import card_of, cards
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from compress_core.model import Model
+    from compress_core.apply.model import Model
+    from compress_core.foundation.store import Store
+    from compress_core.load.items import Items
     from compress_core.recipe import Recipe
-    from compress_core.store import Store
-    from compress_core.subject.items import Items
-    from compress_core.subject.subject import Split, Subject
+    from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 
 WEIGHTS_FILES = (".safetensors", ".pt", ".pth", ".bin")
 _LARGEST_FILE = 8 * 2**30
@@ -54,7 +55,7 @@ class Case:
 def open_case(chosen: Chosen) -> Case:
     """The model with its recipe applied; raises Refused."""
     from compress_core.apply import compress
-    from compress_core.store import Store
+    from compress_core.foundation.store import Store
 
     recipe = read_recipe_of(chosen)
     subject = open_subject(chosen)
@@ -96,7 +97,7 @@ def _is_weights_file(model: str) -> bool:
 
 
 def _from_weights(chosen: Chosen) -> Subject:
-    from compress_core.subject.own import own_subject
+    from compress_core.load.user_model import own_subject
 
     if chosen.model is not None and chosen.weights is not None:
         raise Refused(
@@ -112,21 +113,21 @@ def _from_weights(chosen: Chosen) -> Subject:
 def _from_sample(chosen: Chosen, name: str, items: Items | None) -> Subject:
     card = card_of(name)
     if chosen.weights is not None:
-        from compress_core.subject.own import sample_with
+        from compress_core.load.user_model import sample_with
 
         return sample_with(card.name, _state(chosen.weights), items, name=chosen.weights.stem)
-    from compress_core.subject.samples import load_sample
+    from compress_core.load.samples import load_sample
 
     if items is None:
         return load_sample(card.name)
-    from compress_core.subject.own import with_items
+    from compress_core.load.user_model import with_items
 
     return with_items(load_sample(card.name), items)
 
 
 def _from_factory(chosen: Chosen, factory: str, items: Items | None) -> Subject:
     """A network of the visitor's own code; what that code prints must not get among our lines."""
-    from compress_core.subject.own import loaded, network_from, subject_from_network
+    from compress_core.load.user_model import loaded, network_from, subject_from_network
 
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
@@ -138,7 +139,7 @@ def _from_factory(chosen: Chosen, factory: str, items: Items | None) -> Subject:
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    from compress_core.subject.upload import read_state
+    from compress_core.load.upload import read_state
 
     return read_state(
         _content(path),
@@ -150,7 +151,7 @@ def _state(path: Path) -> dict[str, Tensor]:
 
 
 def _items(path: Path) -> Items:
-    from compress_core.subject.items import DEFAULT_CAPS, read_items
+    from compress_core.load.items import DEFAULT_CAPS, read_items
 
     caps = replace(
         DEFAULT_CAPS, file_bytes=_LARGEST_FILE, unpacked_bytes=2 * _LARGEST_FILE, items=_MOST_ITEMS
@@ -223,7 +224,7 @@ def _refuse_unless_whole(section: str, match: str, setting: Mapping[str, object]
 
 
 def _section_of(setting: Mapping[str, object]) -> str:
-    from compress_core.technique import Stage, technique_named
+    from compress_core.techniques.contract.technique import Stage, technique_named
 
     stage = technique_named(str(setting["technique"])).stage
     if "share_removed" in setting:

@@ -24,12 +24,12 @@ from compress_core.cli.arguments import (
     WeightsOption,
     chosen,
 )
-from compress_core.errors import Refused
-from compress_core.measure.number import Number
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
-    from compress_core.measure.compare import Comparison
+    from compress_core.measure.behavior.compare import Comparison
 
 
 def evaluate(
@@ -61,7 +61,7 @@ def evaluate(
 
 def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
     """The numbers that say something: a model as loaded has nothing to differ from."""
-    from compress_core.measure.metrics import metrics
+    from compress_core.measure.behavior.metrics import metrics
 
     if case.model.is_changed:
         return numbers
@@ -83,7 +83,7 @@ def compare(
     """The original against the compressed model, and who is hurt."""
     from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
-    from compress_core.measure.evaluate import compare as compared
+    from compress_core.measure.behavior.evaluate import compare as compared
 
     asked = chosen(
         model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
@@ -113,8 +113,8 @@ def _check_there_are_steps(asked: Chosen) -> None:
 
 
 def _original(case: Case) -> show.Json:
-    from compress_core.measure.evaluate import evaluate as evaluated
-    from compress_core.model import Model
+    from compress_core.apply.model import Model
+    from compress_core.measure.behavior.evaluate import evaluate as evaluated
 
     numbers = evaluated(Model.original(case.subject), case.split, case.store)
     return {name: numbers[name].as_json() for name in ("accuracy", "ece", "bytes", "sparsity", "macs")}
@@ -153,7 +153,7 @@ def per_class(comparison: Comparison, classes: tuple[str, ...]) -> list[dict[str
 
 
 def _class_row(row: Mapping[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    from compress_core.measure.intervals import wilson
+    from compress_core.numerics.intervals import wilson
 
     n = int(row["n"])
 

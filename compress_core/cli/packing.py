@@ -21,11 +21,11 @@ from compress_core.cli.arguments import (
     WeightsOption,
     chosen,
 )
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
+    from compress_core.apply.model import Model
     from compress_core.deliver.pack import Packed
-    from compress_core.model import Model
 
 FileOption = Annotated[
     Path | None,
@@ -62,7 +62,7 @@ def pack(
     """
     from compress_core.cli.loading import open_case
     from compress_core.deliver.container import container_bytes
-    from compress_core.measure.sizes import sizes
+    from compress_core.measure.cost.sizes import sizes
 
     if out is None:
         raise Refused("pack needs a file to write: add --out FILE.")
@@ -133,7 +133,7 @@ def _write_plain(packed: Packed, out: Path) -> dict[str, int]:
     from safetensors.torch import save
 
     from compress_core.deliver.source import CODE_FILE, WEIGHTS_FILE
-    from compress_core.store import write_whole
+    from compress_core.foundation.store import write_whole
 
     network = packed.architecture
     names = {name: name for name in packed.state} if network is None else network.names

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import typer
 
-from compress_core.measure.number import Number
-from compress_core.progress import Progress
+from compress_core.foundation.number import Number
+from compress_core.foundation.progress import Progress
 
 Result = TypeVar("Result")
 

@@ -24,9 +24,9 @@ from compress_core.cli.arguments import (
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
-    from compress_core.measure.break_even import BreakEven
-    from compress_core.measure.latency import Bar
-    from compress_core.worker.measured import Measured
+    from compress_core.measure.speed.break_even import BreakEven
+    from compress_core.measure.speed.latency import Bar
+    from compress_core.tasks.latency_result import Measured
 
 BatchOption = Annotated[
     list[int] | None,
@@ -69,7 +69,7 @@ def latency(
     """
     from compress_core.cli.content import headline
     from compress_core.cli.loading import open_case
-    from compress_core.worker.tasks.latency import LatencyKnobs, run
+    from compress_core.tasks.measure_latency import LatencyKnobs, run
 
     asked = chosen(
         model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
@@ -91,14 +91,14 @@ def latency(
 
 
 def _break_even() -> tuple[BreakEven, ...]:
-    from compress_core.measure.break_even import break_even_table
-    from compress_core.measure.timing import this_machine
+    from compress_core.measure.speed.break_even import break_even_table
+    from compress_core.measure.speed.timing import this_machine
 
     return show.with_progress(break_even_table(this_machine()))
 
 
 def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[str, Any]:
-    from compress_core.measure.energy import HOROWITZ, energy_costs
+    from compress_core.measure.cost.energy import HOROWITZ, energy_costs
 
     recipe = case.model.recipe
     return {
@@ -188,7 +188,7 @@ def _win(row: BreakEven) -> show.Json:
 
 
 def _portability(case: Case) -> list[show.Json]:
-    from compress_core.measure.portability import usable
+    from compress_core.measure.cost.portability import usable
 
     return [
         {

@@ -18,12 +18,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from compress_core.coded import kernel_shape, read_stored, stored_shape
-from compress_core.errors import Refused, shortened
-from compress_core.inputs import rule_from_json
-from compress_core.model import Model, signed
-from compress_core.store import write_whole
-from compress_core.subject.layers import (
+from compress_core.apply.model import Model, signed
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.store import write_whole
+from compress_core.network.layers import (
     Layer,
     attach_inputs,
     axes_of,
@@ -34,8 +32,10 @@ from compress_core.subject.layers import (
     write_matrix,
     write_state,
 )
-from compress_core.subject.structure import Structure
+from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.encoded import kernel_shape, read_stored, stored_shape
+from compress_core.techniques.contract.input_rules import rule_from_json
 
 
 def container_bytes(model: Model) -> bytes:

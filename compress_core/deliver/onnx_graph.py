@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.inputs import StaticGrid
+from compress_core.techniques.contract.input_rules import StaticGrid
 
 _ROUNDING = 1e-5  # of a row's largest weight: what folding a norm in 32 bits can do
 _WEIGHT_AT = {"Conv": 1, "Gemm": 1, "MatMul": 1, "ConvTranspose": 1, "Gather": 0}

@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress_core.coded import Coded
+from compress_core.apply.model import Model
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.entries import (
@@ -43,11 +43,9 @@ from compress_core.deliver.packing.entries import (
     write_pieces,
 )
 from compress_core.deliver.source import Source
-from compress_core.errors import Refused, shortened
-from compress_core.inputs import rule_as_json, rule_from_json
-from compress_core.model import Model
-from compress_core.store import write_whole
-from compress_core.subject.layers import (
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.store import write_whole
+from compress_core.network.layers import (
     Layer,
     attach_inputs,
     axes_of,
@@ -59,9 +57,11 @@ from compress_core.subject.layers import (
     write_bias,
     write_factors,
 )
-from compress_core.subject.skeleton import skeleton_of
-from compress_core.subject.structure import Structure
+from compress_core.network.shared_copy import skeleton_of
+from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.input_rules import rule_as_json, rule_from_json
 
 MAGIC, VERSION = b"SLIM", 1
 MOST_VALUES = 2**28  # of a file whose model is not at hand: 1 GiB of float32

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from compress_core.errors import Refused, shortened
+from compress_core.foundation.errors import Refused, shortened
 
 _INFIX: dict[object, str] = {
     operator.add: "+",

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_core.deliver.agreement import largest_difference
-from compress_core.errors import Refused, shortened
-from compress_core.measure.compare import Comparison
-from compress_core.measure.intervals import wilson
-from compress_core.measure.number import Number
-from compress_core.measure.predictions import Predictions
-from compress_core.subject.subject import BATCH, Split
+from compress_core.deliver.parity import largest_difference
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.behavior.predictions import Predictions
+from compress_core.numerics.intervals import wilson
+from compress_core.subject.split import BATCH, Split
 
 
 class Session:

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 
-from compress_core.deliver.agreement import is_close, largest_difference
+from compress_core.apply.model import Model
+from compress_core.deliver.parity import is_close, largest_difference
 from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import Inputs, Traced, by_export, by_layer
-from compress_core.errors import Refused
-from compress_core.model import Model
-from compress_core.store import write_whole
-from compress_core.subject.layers.source import Written
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import write_whole
+from compress_core.network.layers.source import Written
 
 CODE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"
 TOLERANCE = 1e-5  # of the largest output: what the order of additions can do to 32-bit numbers

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from compress_core.deliver.silence import quiet
-from compress_core.errors import Refused, shortened
-from compress_core.subject.layers.source import Written, put_back, taken_off, written
-from compress_core.subject.skeleton import skeleton_of
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.network.layers.source import Written, put_back, taken_off, written
+from compress_core.network.shared_copy import skeleton_of
 
 Inputs = tuple[Tensor, ...]
 

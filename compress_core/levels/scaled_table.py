@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from compress_core.levels.spread import spread
-from compress_core.nearest import nearest_into
+from compress_core.numerics.nearest import nearest_into
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compress_core.nearest import nearest_into, upper_ends
+from compress_core.numerics.nearest import nearest_into, upper_ends
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from compress_core.recipe.values import Named, Recipe, Resolved, Rule, Setting
-from compress_core.technique import Stage
+from compress_core.techniques.contract.technique import Stage
 
 
 def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> Resolved:

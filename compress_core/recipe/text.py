@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from compress_core.errors import Refused, shortened
-from compress_core.recipe.values import VERSION, Recipe, Rule, Setting, escaped
-from compress_core.technique import LAYER_STAGES, Stage, technique_named
-from compress_core.texts import Phrase
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.texts import Phrase
+from compress_core.recipe.values import VERSION, Recipe, Resolved, Rule, Setting, escaped, unescaped
+from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named
 
 _SECTIONS = ("version", "prepare", "groups", "layers", "correct")
 
@@ -123,6 +123,16 @@ def read_plain(values: object) -> Recipe:
     for key in ("layers", "groups"):
         content[key] = [_as_rule(entry, key) for entry in _listed(sections.get(key), key)]
     return parse_recipe(content)
+
+
+def read_resolved(values: object) -> Resolved:
+    """The reverse of `Resolved.as_json`; raises Refused for other values."""
+    recipe = read_plain(values)
+    layers, groups = (
+        tuple((unescaped(rule.match), rule.steps) for rule in rules)
+        for rules in (recipe.layers, recipe.groups)
+    )
+    return Resolved(layers, groups, recipe.prepare, recipe.correct)
 
 
 def _as_rule(entry: object, section: str) -> dict[str, object]:

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from compress_core.group_selection import GroupSelection
-from compress_core.knobs import Strict
-from compress_core.patterns import n_of_m
-from compress_core.select import Selection
-from compress_core.technique import Stage, Technique, technique_named
+from compress_core.foundation.knobs import Strict
+from compress_core.selection.group_selection import GroupSelection
+from compress_core.selection.patterns import n_of_m
+from compress_core.selection.select import Selection
+from compress_core.techniques.contract.technique import Stage, Technique, technique_named
 
 VERSION = 1
 
@@ -164,18 +164,6 @@ class Resolved:
             "layers": layers,
             "correct": [s.as_json() for s in self.correct],
         }
-
-    @classmethod
-    def from_json(cls, values: object) -> Resolved:
-        """The reverse of `as_json`; raises Refused for other values."""
-        from compress_core.recipe.text import read_plain
-
-        recipe = read_plain(values)
-        layers, groups = (
-            tuple((unescaped(rule.match), rule.steps) for rule in rules)
-            for rules in (recipe.layers, recipe.groups)
-        )
-        return cls(layers, groups, recipe.prepare, recipe.correct)
 
     @cached_property
     def sha(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from compress_core.statistics import statistic
 from compress_core.statistics.singular_vectors import lower_gram
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.scale import RowRanges
+from compress_core.numerics.scale import RowRanges
 from compress_core.statistics import statistic
 
 

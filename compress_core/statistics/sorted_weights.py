@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.codebook import Ordered, ordered
+from compress_core.numerics.codebook import Ordered, ordered
 from compress_core.statistics import statistic
 
 

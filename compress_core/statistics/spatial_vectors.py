@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from compress_core.statistics import statistic
 from compress_core.statistics.singular_vectors import SingularVectors, singular_vectors
 

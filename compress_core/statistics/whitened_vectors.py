@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_core.second_order import damped
+from compress_core.numerics.second_order import damped
 from compress_core.statistics import statistic
 from compress_core.statistics.singular_vectors import SingularVectors
 

@@ -2,87 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from compress_core.errors import Refused
-from compress_core.subject.items import ITEMS_TO_SHARE
-from compress_core.subject.layers import Layer, Untouched, count_macs, find_layers, read_matrix
-from compress_core.subject.skeleton import digest_of, skeleton_of
-from compress_core.subject.structure import Structure
+from compress_core.foundation.errors import Refused
+from compress_core.network.layers import Layer, Untouched, count_macs, find_layers, read_matrix
+from compress_core.network.shared_copy import digest_of, skeleton_of
+from compress_core.structure.structure import Structure
+from compress_core.subject.input_form import InputForm
+from compress_core.subject.split import Split
 
-BATCH = 250
-
-
-@dataclass(frozen=True)
-class InputForm:
-    """How items become what the network takes: (x / unit - mean) / std.
-
-    kind is image (shape [C, H, W], raw values 0 to 255, unit 255) or table (shape [F], unit 1).
-    """
-
-    kind: str
-    shape: tuple[int, ...]
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    features: tuple[str, ...] = ()
-
-    @property
-    def is_image(self) -> bool:
-        return self.kind == "image"
-
-    def prepared(self, raw: np.ndarray) -> Tensor:
-        """Raw items [N, ...] -> what the network takes [N, *shape] float32; bytes mean 0 to 255."""
-        values = torch.from_numpy(np.ascontiguousarray(raw)).to(torch.float32)
-        values = values.reshape(len(raw), *self.shape)
-        if raw.dtype == np.uint8:
-            values = values / 255
-        return (values - self._shaped(self.mean)) / self._shaped(self.std)
-
-    def raw(self, prepared: Tensor) -> Tensor:
-        """The reverse of `prepared`, for showing an item: images in 0 to 1."""
-        return prepared * self._shaped(self.std) + self._shaped(self.mean)
-
-    @cached_property
-    def baseline(self) -> Tensor:
-        """An input without content [1, *shape]: black for an image, the training mean for a table."""
-        if not self.is_image:
-            return torch.zeros(1, *self.shape)
-        return self.prepared(np.zeros((1, *self.shape), dtype=np.uint8))
-
-    def _shaped(self, values: tuple[float, ...]) -> Tensor:
-        return torch.tensor(values).view(-1, *(1,) * (len(self.shape) - 1))
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Items of one split, prepared: inputs [N, ...], labels [N] or None."""
-
-    name: str
-    inputs: Tensor
-    labels: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    @cached_property
-    def digest(self) -> str:
-        content = hashlib.sha256(f"{tuple(self.inputs.shape)}".encode())
-        content.update(self.inputs.numpy().tobytes())
-        if self.labels is not None:
-            content.update(self.labels.numpy().tobytes())
-        return content.hexdigest()
-
-    def batches(self) -> Iterator[Tensor]:
-        """Inputs in batches of a fixed size: the same split gives the same bits."""
-        return iter(torch.split(self.inputs, BATCH))
+ITEMS_TO_SHARE = 200
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,8 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.inputs import KeepAbove
-from compress_core.knobs import Step, Unit
-from compress_core.technique import technique
+from compress_core.foundation.knobs import Step, Unit
+from compress_core.techniques.contract import KeepAbove, technique
 
 
 @technique

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.answers import ChannelScores
-from compress_core.technique import technique
+from compress_core.techniques.contract import ChannelScores, technique
 
 
 @technique

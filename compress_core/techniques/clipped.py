@@ -8,12 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.answers import Quantised
-from compress_core.clipping import best_share
-from compress_core.knobs import Unit
+from compress_core.foundation.knobs import Unit
 from compress_core.levels import symmetric_grid
-from compress_core.scale import RowRanges, ScalePer, group_of, largest_kept, sharing
-from compress_core.technique import technique
+from compress_core.numerics.clipping import best_share
+from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept, sharing
+from compress_core.techniques.contract import Quantised, technique
 
 
 @technique

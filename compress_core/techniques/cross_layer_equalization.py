@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_core.answers import Rescaled
-from compress_core.technique import technique
+from compress_core.techniques.contract import Rescaled, technique
 
 
 @technique

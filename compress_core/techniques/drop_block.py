@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from compress_core.answers import Dropped
-from compress_core.technique import technique
+from compress_core.techniques.contract import Dropped, technique
 
 
 @technique

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from compress_core.inputs import DynamicGrid
-from compress_core.knobs import Unit
-from compress_core.technique import technique
+from compress_core.foundation.knobs import Unit
+from compress_core.techniques.contract import DynamicGrid, technique
 
 
 @technique

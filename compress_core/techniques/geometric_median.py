@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_core.answers import ChannelScores
-from compress_core.technique import technique
+from compress_core.techniques.contract import ChannelScores, technique
 
 _AT_ONCE = 256  # rows whose distances are held at a time
 

@@ -8,12 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.answers import Quantised
-from compress_core.knobs import Unit
+from compress_core.foundation.knobs import Unit
 from compress_core.levels import Grid, spread, symmetric_grid
-from compress_core.scale import RowRanges, ScalePer, group_of, largest_kept
-from compress_core.second_order import Damping, better_rows, inverse_factor, spans_of, swept
-from compress_core.technique import technique
+from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
+from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
+from compress_core.techniques.contract import Quantised, technique
 
 _AT_ONCE = 128
 

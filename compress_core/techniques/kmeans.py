@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.answers import Quantised
-from compress_core.codebook import Ordered, fit_codebook, ordered
-from compress_core.knobs import Unit
+from compress_core.foundation.knobs import Unit
 from compress_core.levels import Table
-from compress_core.technique import technique
+from compress_core.numerics.codebook import Ordered, fit_codebook, ordered
+from compress_core.techniques.contract import Quantised, technique
 
 
 @technique

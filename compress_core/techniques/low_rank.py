@@ -6,10 +6,9 @@ from typing import Annotated
 
 from torch import Tensor
 
-from compress_core.answers import Factored, Parts
-from compress_core.factoring import Choose, Energy, Rank, ShareOfBytes, chosen_rank, refuse_above
+from compress_core.numerics.factoring import Choose, Energy, Rank, ShareOfBytes, chosen_rank, refuse_above
 from compress_core.statistics.singular_vectors import SingularVectors
-from compress_core.technique import technique
+from compress_core.techniques.contract import Factored, Parts, technique
 
 
 @technique

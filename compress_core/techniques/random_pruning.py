@@ -8,8 +8,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from compress_core.answers import Scores
-from compress_core.technique import technique
+from compress_core.techniques.contract import Scores, technique
 
 
 @technique

@@ -8,13 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.answers import Pruned
-from compress_core.errors import Refused
-from compress_core.knobs import Step, Unit
-from compress_core.patterns import n_of_m
-from compress_core.second_order import Damping, better_rows, inverse_factor, spans_of, swept
-from compress_core.select import exact_count
-from compress_core.technique import technique
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.knobs import Step, Unit
+from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
+from compress_core.selection.patterns import n_of_m
+from compress_core.selection.select import exact_count
+from compress_core.techniques.contract import Pruned, technique
 
 
 @technique

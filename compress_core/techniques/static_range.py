@@ -8,10 +8,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.input_ranges import RangeMethod, range_of
-from compress_core.inputs import StaticGrid, grid_over
-from compress_core.knobs import Step, Unit
-from compress_core.technique import technique
+from compress_core.foundation.knobs import Step, Unit
+from compress_core.numerics.input_ranges import RangeMethod, range_of
+from compress_core.techniques.contract import StaticGrid, technique
+from compress_core.techniques.contract.input_rules import grid_over
 
 
 @technique

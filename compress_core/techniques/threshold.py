@@ -7,9 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.answers import Pruned
-from compress_core.knobs import Step, Unit
-from compress_core.technique import technique
+from compress_core.foundation.knobs import Step, Unit
+from compress_core.techniques.contract import Pruned, technique
 
 
 @technique

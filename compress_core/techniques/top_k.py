@@ -6,9 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from compress_core.inputs import KeepLargest
-from compress_core.knobs import Step, Unit
-from compress_core.technique import technique
+from compress_core.foundation.knobs import Step, Unit
+from compress_core.techniques.contract import KeepLargest, technique
 
 
 @technique

@@ -8,10 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.answers import Factored, Parts
-from compress_core.factoring import Choose, Energy, Rank, ShareOfBytes, most_weights, refuse_above
+from compress_core.numerics.factoring import Choose, Energy, Rank, ShareOfBytes, most_weights, refuse_above
 from compress_core.statistics.mode_vectors import ModeVectors, principal
-from compress_core.technique import technique
+from compress_core.techniques.contract import Factored, Parts, technique
 
 
 @technique

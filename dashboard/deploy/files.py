@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from compress_core.apply.model import Model
 from compress_core.deliver.container import container_bytes
-from compress_core.deliver.made import Form, Made
-from compress_core.model import Model
-from compress_core.worker.info import State
-from compress_core.worker.job import Job
-from dashboard import engine, jobs, state
+from compress_core.deliver.exports import Form, Made
+from compress_core.jobs.info import State
+from compress_core.jobs.job import Job
+from dashboard import engine, state
+from dashboard import job_panel as jobs
 from dashboard.deploy import results
 from dashboard.figures.words import in_bytes
 from dashboard.show import interval_text, number_text

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.deliver.made import Form
-from compress_core.errors import Refused
-from compress_core.measure.latency import Bar
-from compress_core.measure.runtimes.runnable import Runtime
-from compress_core.model import Model
+from compress_core.apply.model import Model
+from compress_core.deliver.exports import Form
+from compress_core.foundation.errors import Refused
+from compress_core.measure.speed.latency import Bar
+from compress_core.measure.speed.runtimes.runnable import Runtime
 from dashboard.deploy import results
 from dashboard.figures.words import in_bytes
 from dashboard.show import interval_text, number_text

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from compress_core.deliver.made import Form, Made
-from compress_core.model import Model
-from compress_core.store import digest
-from compress_core.worker.job import Job
-from compress_core.worker.measured import Measured
-from compress_core.worker.tasks.files import FILES, FilesKnobs
-from compress_core.worker.tasks.latency import LATENCY, LatencyKnobs
-from dashboard import engine, header, jobs
+from compress_core.apply.model import Model
+from compress_core.deliver.exports import Form, Made
+from compress_core.foundation.store import digest
+from compress_core.jobs.job import Job
+from compress_core.tasks.export_files import FILES, FilesKnobs
+from compress_core.tasks.latency_result import Measured
+from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
+from dashboard import engine, header
+from dashboard import job_panel as jobs
 
 _TIMES_BYTES = 2**16
 

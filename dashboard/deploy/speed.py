@@ -9,15 +9,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from compress_core.measure.latency import Bar
-from compress_core.measure.number import Number
-from compress_core.model import Model
-from compress_core.worker.info import State
-from compress_core.worker.job import Job
-from compress_core.worker.measured import Measured
-from dashboard import jobs, state
-from dashboard.deploy import forms, results
-from dashboard.figures.latency import Timed, latency_bars
+from compress_core.apply.model import Model
+from compress_core.foundation.number import Number
+from compress_core.jobs.info import State
+from compress_core.jobs.job import Job
+from compress_core.measure.speed.latency import Bar
+from compress_core.tasks.latency_result import Measured
+from dashboard import job_panel as jobs
+from dashboard import state
+from dashboard.deploy import kernel_variants as forms
+from dashboard.deploy import results
+from dashboard.figures.latency_bars import Timed, latency_bars
 from dashboard.show import figure, interval_text, is_dark, kept, number_text
 from dashboard.text import _, literal, refusal
 

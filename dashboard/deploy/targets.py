@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from compress_core.measure.portability import Row, Step, usable
-from compress_core.model import Model
+from compress_core.apply.model import Model
+from compress_core.measure.cost.portability import Row, Step, usable
 from dashboard.text import _, label, literal
 
 CHOSEN = "slimscope.deploy.target"

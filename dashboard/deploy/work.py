@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from compress_core.measure.energy import HOROWITZ, energy_costs
-from compress_core.measure.number import Number
-from compress_core.model import Model
+from compress_core.apply.model import Model
+from compress_core.foundation.number import Number
+from compress_core.measure.cost.energy import HOROWITZ, energy_costs
 from dashboard import engine
 from dashboard.show import number_text
 from dashboard.text import _, literal

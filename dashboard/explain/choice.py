@@ -8,14 +8,15 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from compress_core.measure.attribution import AttributionMethod, offered_methods
-from compress_core.measure.compare import Comparison
-from compress_core.store import digest
+from compress_core.foundation.store import digest
+from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.explain.attribution import AttributionMethod, offered_methods
 from dashboard import engine
 from dashboard.text import _, label, literal, translated
 
 if TYPE_CHECKING:
-    from compress_core.subject.subject import Split, Subject
+    from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 
 METHOD = "slimscope.explain.method"
 ITEM = "slimscope.explain.item"

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from compress_core.store import digest
-from compress_core.worker.tasks.explain import ManyExplained
+from compress_core.foundation.store import digest
+from compress_core.tasks.explain_items import ManyExplained
 from dashboard import engine
 from dashboard.explain import choice
-from dashboard.explain.item import class_name
+from dashboard.explain.one_item import class_name
 from dashboard.figures.pictures import item_image, map_image
 from dashboard.text import _, literal
 
 if TYPE_CHECKING:
-    from compress_core.model import Model
+    from compress_core.apply.model import Model
 
 COUNT = 8
 A_ROW = 4

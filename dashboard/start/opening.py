@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from compress_core.subject.cards import cards
+from compress_core.load.cards import cards
 from dashboard import state
 from dashboard.text import QUERY_KEY, _
 

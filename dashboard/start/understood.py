@@ -10,7 +10,8 @@ from dashboard.show import untouched_text
 from dashboard.text import _, literal, translated
 
 if TYPE_CHECKING:
-    from compress_core.subject.subject import Split, Subject
+    from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 
 
 def understood(subject: Subject) -> None:

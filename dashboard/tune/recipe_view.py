@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from compress_core.errors import Refused
+from compress_core.foundation.errors import Refused
 from compress_core.recipe import read_recipe
 from compress_core.subject.subject import Subject
 from dashboard import state
@@ -79,7 +79,7 @@ network = model.network()  # an ordinary torch.nn.Module
 '''
 
 
-_SAMPLE = ("from compress_core.subject.samples import load_sample", 'load_sample("{name}")')
+_SAMPLE = ("from compress_core.load.samples import load_sample", 'load_sample("{name}")')
 _OWN = (
     """from pathlib import Path
 

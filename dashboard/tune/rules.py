@@ -8,10 +8,10 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from compress_core.edit import step_of
 from compress_core.recipe import Setting
+from compress_core.recipe.edit import step_of
 from compress_core.subject.subject import Subject
-from compress_core.technique import Stage
+from compress_core.techniques.contract.technique import Stage
 from dashboard import state
 from dashboard.text import _, current_language, label
 from dashboard.tune.steps import FIRST_CHOICE, names_of, set_step, sparsity_of
@@ -52,7 +52,7 @@ def matching(subject: Subject, pattern: str) -> list[str]:
 
 
 def _criteria() -> list[str]:
-    from compress_core.technique import techniques
+    from compress_core.techniques.contract.technique import techniques
 
     return [name for name in names_of(Stage.PRUNE) if techniques()[name].is_criterion]
 

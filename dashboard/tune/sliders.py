@@ -10,17 +10,23 @@ import numpy as np
 import streamlit as st
 
 from compress_core.apply import derive
-from compress_core.edit import step_of
-from compress_core.errors import Refused
-from compress_core.measure.factor_cost import factor_cost
-from compress_core.measure.knob_tables import RankTable, bits_table, rank_table, sparsity_table, vectors_of
-from compress_core.model import Model
-from compress_core.patterns import n_of_m
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.measure.cost.factor_cost import factor_cost
+from compress_core.measure.tables.knob_tables import (
+    RankTable,
+    bits_table,
+    rank_table,
+    sparsity_table,
+    vectors_of,
+)
+from compress_core.network.layers import Layer, read_matrix
 from compress_core.recipe import Setting
-from compress_core.select import Selection
-from compress_core.subject.layers import Layer, read_matrix
+from compress_core.recipe.edit import step_of
+from compress_core.selection.patterns import n_of_m
+from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
-from compress_core.technique import Stage, technique_named
+from compress_core.techniques.contract.technique import Stage, technique_named
 from dashboard import engine, state
 from dashboard.figures.reduce import binned, shared_edges
 from dashboard.figures.words import in_bytes
@@ -28,15 +34,7 @@ from dashboard.knob_form import knob_form
 from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live_slider
 from dashboard.show import refusals
 from dashboard.text import _, label, literal, refusal, translated
-from dashboard.tune.steps import (
-    CHOICES,
-    FIRST_CHOICE,
-    MAIN_KNOB,
-    idle_choices,
-    names_of,
-    set_knobs,
-    set_step,
-)
+from dashboard.tune.steps import CHOICES, FIRST_CHOICE, MAIN_KNOB, idle_choices, names_of, set_knobs, set_step
 
 NONE = ""
 FULL_BITS = 32

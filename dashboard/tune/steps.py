@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from compress_core.edit import step_of, with_inputs, with_step, without_layers
-from compress_core.errors import Refused
-from compress_core.patterns import n_of_m
+from compress_core.foundation.errors import Refused
 from compress_core.recipe import Resolved, Setting
-from compress_core.select import Selection
-from compress_core.technique import LAYER_STAGES, Stage, techniques
+from compress_core.recipe.edit import step_of, with_inputs, with_step, without_layers
+from compress_core.selection.patterns import n_of_m
+from compress_core.selection.select import Selection
+from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, techniques
 from dashboard import state
 from dashboard.text import refusal
 

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from compress_core.edit import step_of
-from compress_core.measure.cost import layer_costs, layer_frame
-from compress_core.model import Model
+from compress_core.apply.model import Model
+from compress_core.measure.cost.cost import layer_costs, layer_frame
 from compress_core.recipe import Setting
-from compress_core.technique import Stage
+from compress_core.recipe.edit import step_of
+from compress_core.techniques.contract.technique import Stage
 from dashboard import state
 from dashboard.text import _
 from dashboard.tune.sliders import as_shape

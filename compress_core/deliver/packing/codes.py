@@ -12,12 +12,12 @@ from functools import partial
 
 import numpy as np
 
-from compress_core.coded import pack, unpack
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, Writing
 from compress_core.deliver.packing.logistic import Mixer
-from compress_core.deliver.packing.neighbours import WHOLE, Around, Crop, Scan, shortest
+from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
+from compress_core.techniques.contract.encoded import pack, unpack
 
 FIXED, PLAIN, AROUND = range(3)
 SMALLEST_AROUND = 1024  # codes; fewer teach too little

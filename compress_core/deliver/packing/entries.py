@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compress_core.coded import Coded
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
-from compress_core.deliver.packing.weights import pack_weight, read_weight
+from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
+from compress_core.techniques.contract.encoded import Coded
 
 TWIN, PLAIN, CODED, TURNED = range(4)
 _MOST_AXES = 16

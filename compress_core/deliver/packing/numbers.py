@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compress_core.coded import TYPE_BITS, TYPE_NAMES
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged, Reading, Writing, refuse_more_than
 from compress_core.deliver.packing.symbols import code_symbols
+from compress_core.techniques.contract.encoded import TYPE_BITS, TYPE_NAMES
 
 RAW, PLANES = range(2)
 _TYPES = tuple(TYPE_NAMES)  # a file holds the place in this row: never reorder, only append

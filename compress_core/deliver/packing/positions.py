@@ -15,7 +15,7 @@ import numpy as np
 from compress_core.deliver.packing.bytestream import Reader, Writer, bits_to_bytes, bytes_to_bits
 from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, Writing, refuse_more_than
 from compress_core.deliver.packing.logistic import Mixer
-from compress_core.deliver.packing.neighbours import WHOLE, Around, Crop, Scan, shortest
+from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
 
 BITS, PLAIN, AROUND = range(3)

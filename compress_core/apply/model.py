@@ -1,0 +1,258 @@
+"""A compressed model: its subject, the recipe that made it, and every edited weight in coded form.
+
+The later stages of a recipe work on the *base*: the subject itself or, where norms were folded and
+channels cut, the smaller network that this left, as a subject of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.network.layers import (
+    Layer,
+    Place,
+    attach_inputs,
+    multiplied_out,
+    read_matrix,
+    write_factors,
+    write_matrix,
+    write_state,
+)
+from compress_core.network.shared_copy import skeleton_of
+from compress_core.recipe import Resolved
+from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.encoded import TYPE_BITS, TYPE_NAMES, Bits, Coded, stored_shape
+from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
+
+Entries = dict[str, tuple[str, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A layer's new form: one coded weight, or one for each of the small layers where it was factored."""
+
+    layer: Layer
+    coded: tuple[Coded, ...]
+    small: tuple[Layer, ...] = ()
+
+    @property
+    def is_factored(self) -> bool:
+        return bool(self.small)
+
+    @property
+    def parts(self) -> tuple[tuple[Layer, Coded], ...]:
+        """The layers that ship with their weights: itself, or its small layers in order."""
+        return tuple(zip(self.small or (self.layer,), self.coded, strict=True))
+
+    @property
+    def rank(self) -> int | None:
+        """Channels in each group at the narrowest place between two small layers; None if not factored."""
+        return min((part.kernel_shape[1] for part in self.small[1:]), default=None)
+
+    @property
+    def kernels(self) -> tuple[Tensor, ...]:
+        """The decoded kernels of the layers that ship, new tensors."""
+        return tuple(coded.values.view(part.kernel_shape) for part, coded in self.parts)
+
+    @property
+    def values(self) -> Tensor:
+        """The weight that the layer now applies [out, in * k]; small layers are multiplied out."""
+        return multiplied_out(self.layer, self.kernels) if self.is_factored else self.coded[0].values
+
+    @property
+    def bits(self) -> Bits:
+        return sum((c.bits for c in self.coded), Bits())
+
+    @property
+    def macs(self) -> int | None:
+        counts = [part.macs for part, _ in self.parts]
+        return None if any(c is None for c in counts) else sum(c for c in counts if c is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """(subject, resolved recipe): frozen, named by what it was made of.
+
+    base: whose layers edited, inputs and rest speak of. inputs: what happens to a layer's input, in
+    order. rest: biases and statistics of norms that corrections replaced, by their name in the state.
+    """
+
+    subject: Subject
+    recipe: Resolved
+    base: Subject
+    edited: Mapping[str, Edited]
+    key: str
+    inputs: Mapping[str, tuple[InputRule, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    rest: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def original(cls, subject: Subject) -> Model:
+        """The model as loaded."""
+        return cls(subject, Resolved(()), subject, MappingProxyType({}), f"{subject.digest}:original")
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the recipe does anything."""
+        return bool(self.recipe)
+
+    @cached_property
+    def changed_parameters(self) -> tuple[str, ...] | None:
+        """The parameters of the loaded network at whose first use its course may change.
+
+        None: it may change anywhere, as where something without parameters was replaced.
+        """
+        places = [p for name in {*self.edited, *self.inputs} for p in self._loaded_places(name)]
+        names = {".".join(filter(None, (place.module, place.parameter))) for place in places}
+        touched = self.base.structure.touched | {name.rpartition(".")[0] for name in self.rest}
+        for name in touched:
+            own = parameters_under(self.subject.network, name)
+            if not own:
+                return None
+            names.update(own)
+        return tuple(sorted(names))
+
+    def _loaded_places(self, name: str) -> tuple[Place, ...]:
+        return self.subject.by_name[name].places if name in self.subject.by_name else ()
+
+    def network(self) -> nn.Module:
+        """The network that is evaluated and shipped; the caller owns it, unedited tensors are shared."""
+        skeleton = skeleton_of(self.base.network)
+        with torch.inference_mode(mode=False), torch.no_grad():
+            for name, tensor in self.rest.items():
+                write_state(skeleton, name, tensor)
+            for edited in self.edited.values():
+                if edited.is_factored:
+                    write_factors(skeleton, edited.layer, edited.kernels)
+                else:
+                    write_matrix(skeleton, edited.layer, edited.coded[0].values)
+            for name, rules in self.inputs.items():
+                attach_inputs(skeleton, self.base.by_name[name], rules)
+        return skeleton
+
+    def values(self, name: str) -> Tensor:
+        """The weight that a layer applies [out, in * k], as large as loaded: zero where it was cut out."""
+        loaded = self.subject.layer(name)
+        if name not in self.base.by_name:
+            return torch.zeros(stored_shape(loaded.kernel_shape))
+        small = self.base.by_name[name]
+        values = self.edited[name].values if name in self.edited else read_matrix(self.base.network, small)
+        return self.base.structure.spread(self.subject.network, loaded, small, values)
+
+    @cached_property
+    def _coded_in_file(self) -> tuple[tuple[str, Coded], ...]:
+        """Every weight that is stored in coded form; projections packed in one tensor go together."""
+        names = set(self.edited)
+        packed = {(p.module, p.parameter) for n in names for p in self.base.by_name[n].places if p.rows}
+        found: list[tuple[str, Coded]] = []
+        for layer in self.base.layers:
+            if layer.name in names:
+                found.extend((part.name, coded) for part, coded in self.edited[layer.name].parts)
+            elif any((p.module, p.parameter) in packed for p in layer.places):
+                found.append((layer.name, Coded(read_matrix(self.base.network, layer))))
+        return tuple(found)
+
+    @cached_property
+    def _rest(self) -> dict[str, Tensor]:
+        """State that no coded weight replaces; tied tensors once, under their first name."""
+        network = self.base.network
+        places = (place for name in self.edited for place in self.base.by_name[name].places)
+        covered = (getattr(network.get_submodule(p.module), p.parameter) for p in places)
+        seen = {_memory_of(tensor) for tensor in covered}
+        rest: dict[str, Tensor] = {}
+        for name, tensor in network.state_dict().items():
+            if tensor.numel() and _memory_of(tensor) in seen:
+                continue
+            seen.add(_memory_of(tensor))
+            rest[name] = tensor
+        return rest | dict(self.rest)
+
+    def entries(self) -> Entries:
+        """Name -> (type, shape) of every tensor in the file."""
+        entries: Entries = {n: (TYPE_NAMES[t.dtype], tuple(t.shape)) for n, t in self._rest.items()}
+        for name, coded in self._coded_in_file:
+            entries |= {f"{name}:{part}": entry for part, entry in coded.entries().items()}
+        return entries
+
+    def stored(self) -> dict[str, Tensor]:
+        """Every tensor of the file."""
+        tensors = {name: t.detach().contiguous().clone() for name, t in self._rest.items()}
+        for name, coded in self._coded_in_file:
+            tensors |= {f"{name}:{part}": t.contiguous() for part, t in coded.stored().items()}
+        return tensors
+
+    @cached_property
+    def form(self) -> str:
+        """What a reader must know beside the tensors, as JSON."""
+        layers = {name: coded.form() for name, coded in self._coded_in_file}
+        for part in (part for edited in self.edited.values() for part in edited.small):
+            if len(part.kernel_shape) > 2:  # a matrix does not tell which axes belong to a part
+                layers[part.name]["kernel"] = list(part.kernel_shape[2:])
+        form: dict[str, Any] = {"version": 1, "model": self.subject.name, "digest": self.subject.digest}
+        form["layers"] = layers
+        if self.base.structure:
+            form["structure"] = self.base.structure.as_json()
+        if self.inputs:
+            form["inputs"] = {n: [rule_as_json(r) for r in rules] for n, rules in self.inputs.items()}
+        return json.dumps(form, separators=(",", ":"))
+
+    @cached_property
+    def bits(self) -> Bits:
+        """Bits of all coded weights by item; what is stored as it was counts as values."""
+        coded = sum((c.bits for _, c in self._coded_in_file), Bits())
+        rest = sum(t.numel() * t.element_size() * 8 for t in self._rest.values())
+        return coded + Bits(values=rest)
+
+    @cached_property
+    def file_bytes(self) -> int:
+        """Bytes of the plain container as it would be written, header included."""
+        entries = self.entries()
+        payload = sum(math.prod(shape) * TYPE_BITS[kind] // 8 for kind, shape in entries.values())
+        return payload + header_bytes(entries, signed(self.form, "0" * 8))
+
+
+def signed(form: str, crc32: str) -> str:
+    """The form with the checksum of the tensors; one entry, since safetensors keeps no order of several."""
+    return f'{form[:-1]},"crc32":"{crc32}"}}'
+
+
+def parameters_under(network: nn.Module, name: str) -> tuple[str, ...]:
+    """The parameters of a module, or of the one that is nearest above a name that is no module."""
+    named = dict(network.named_parameters(remove_duplicate=False))
+    while name:
+        own = tuple(other for other in named if other == name or other.startswith(f"{name}."))
+        if own or name in dict(network.named_modules()):
+            return own
+        name = name.rpartition(".")[0]
+    return tuple(named)
+
+
+def _memory_of(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:
+    """Where a tensor lies and in which form: what shares it is one tensor under several names."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride()
+
+
+# safetensors writes the widest types first; only the digits of the offsets depend on it.
+_FILE_ORDER = ("U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8", "BOOL")
+
+
+def header_bytes(entries: Entries, form: str) -> int:
+    """Bytes of a safetensors header: 8 for its length, then JSON padded to a multiple of 8."""
+    header: dict[str, object] = {"__metadata__": {"slimscope": form}}
+    offset = 0
+    for name, (kind, shape) in sorted(
+        entries.items(), key=lambda item: (_FILE_ORDER.index(item[1][0]), item[0])
+    ):
+        end = offset + math.prod(shape) * TYPE_BITS[kind] // 8
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    length = len(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode())
+    return 8 + -(-length // 8) * 8

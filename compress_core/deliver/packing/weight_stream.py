@@ -1,0 +1,54 @@
+"""One coded weight as bytes: positions, levels, codes or values; and back to the values it decodes to."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compress_core.deliver.packing.bytestream import Reader, Writer
+from compress_core.deliver.packing.coder import Damaged, refuse_more_than
+from compress_core.deliver.packing.codes import pack_codes, read_codes
+from compress_core.deliver.packing.level_tables import read_levels, write_levels
+from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
+from compress_core.deliver.packing.positions import pack_positions, read_positions
+from compress_core.techniques.contract.encoded import Coded
+
+ALL, SOME = range(2)
+
+
+def pack_weight(coded: Coded) -> bytes:
+    """A weight [rows, columns] -> bytes; rows and columns are the reader's to know."""
+    writer = Writer()
+    kept = np.ones(tuple(coded.weight.shape), dtype=bool) if coded.kept is None else coded.kept.mask.numpy()
+    pruned = not bool(kept.all())
+    writer.number(SOME if pruned else ALL)
+    if pruned:
+        writer.run(pack_positions(kept))
+    if coded.quantised is None:
+        write_levels(writer, None)
+        writer.raw(pack_numbers(coded.values[torch.from_numpy(kept)]))
+        return writer.content()
+    levels = coded.quantised.levels
+    write_levels(writer, levels)
+    codes = coded.codes.numpy().astype(np.int64) - levels.low
+    writer.raw(pack_codes(codes, kept, levels.high - levels.low + 1))
+    return writer.content()
+
+
+def read_weight(content: bytes, rows: int, columns: int) -> Tensor:
+    """The values [rows, columns]; raises Damaged."""
+    refuse_more_than(len(content), rows * columns)
+    reader = Reader(content)
+    pruned = reader.number()
+    if pruned > SOME:
+        raise Damaged
+    kept = read_positions(reader.run(), rows, columns) if pruned else np.ones((rows, columns), dtype=bool)
+    mask = torch.from_numpy(kept)
+    levels = read_levels(reader, rows, columns)
+    if levels is None:
+        values = torch.zeros(rows, columns)
+        values[mask] = read_numbers(reader.rest(), type_number(values), (int(kept.sum()),))
+        return values
+    codes = read_codes(reader.rest(), kept, levels.high - levels.low + 1)
+    return levels.decode(torch.from_numpy(codes).to(torch.int32) + levels.low).masked_fill_(~mask, 0.0)

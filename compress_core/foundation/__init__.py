@@ -1,0 +1,1 @@
+"""Words, values and keys that everything else stands on."""

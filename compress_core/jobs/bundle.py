@@ -1,0 +1,76 @@
+"""A visitor's own model as files for a worker: weights and items as tensors, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from safetensors import safe_open
+from safetensors.torch import load, save
+from torch import Tensor
+
+from compress_core.load.items import Items
+from compress_core.load.user_model import own_subject
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
+
+STATE, ITEMS, CARD = "state.safetensors", "items.safetensors", "card.json"
+_ORDER = "order"
+
+
+def bundle_of(subject: Subject) -> Mapping[str, bytes]:
+    """The files from which `read_bundle` makes the same model with the same items."""
+    state = {name: t.detach().contiguous().clone() for name, t in subject.network.state_dict().items()}
+    items: dict[str, Tensor] = {}
+    for name, split in subject.splits.items():
+        items[f"{name}.inputs"] = split.inputs.contiguous()
+        if split.labels is not None:
+            items[f"{name}.labels"] = split.labels.contiguous()
+    card = {
+        "name": subject.name,
+        "shape": subject.input.shape,
+        "inferred": not subject.factory,
+        "splits": list(subject.splits),
+    }
+    return {
+        # safetensors sorts by name, and the order of a state dict says which layer comes first.
+        STATE: save(state, {_ORDER: json.dumps(list(state))}),
+        ITEMS: save(items),
+        CARD: json.dumps(card).encode(),
+    }
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether the files of a model lie here."""
+    return (folder / CARD).is_file()
+
+
+def read_bundle(folder: Path) -> Subject:
+    """The model whose files lie in a folder; its items are taken as they are, since they were prepared."""
+    card = json.loads((folder / CARD).read_bytes())
+    splits = _splits(load((folder / ITEMS).read_bytes()), card["splits"])
+    # Labelled items once chose among the networks that fit these weights, so they choose again.
+    chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
+    items = None if chosen_by is None else _items(chosen_by)
+    shape = tuple(card["shape"])
+    subject = own_subject(
+        _state(folder / STATE), items, name=card["name"], input_shape=shape, sets_apart=False
+    )
+    return replace(subject, splits=MappingProxyType(splits))
+
+
+def _splits(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Split]:
+    return {name: Split(name, tensors[f"{name}.inputs"], tensors.get(f"{name}.labels")) for name in names}
+
+
+def _items(split: Split) -> Items:
+    return Items(split.inputs.numpy(), None if split.labels is None else split.labels.numpy())
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        order = json.loads(file.metadata()[_ORDER])
+        return {name: file.get_tensor(name) for name in order}

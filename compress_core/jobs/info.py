@@ -1,0 +1,56 @@
+"""How a job stands, as a value. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import Progress
+
+_TOO_EARLY = 0.03
+
+
+class State(Enum):
+    """Where a job is on its way."""
+
+    UNKNOWN = "unknown"
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Info:
+    """One look at a job.
+
+    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is;
+    problem: why there is no result, in one sentence; result: the file, once there is one; pid: the process
+    that works on it.
+    """
+
+    key: str
+    state: State
+    progress: Progress | None = None
+    ahead: int = 0
+    seconds: float = 0.0
+    watchers: int = 0
+    problem: Refused | None = None
+    result: Path | None = None
+    pid: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state not in {State.QUEUED, State.RUNNING}
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate from the time so far; None while it is too early to say."""
+        if self.progress is None or self.progress.share < _TOO_EARLY:
+            return None
+        return self.seconds * (1 / self.progress.share - 1)

@@ -1,0 +1,71 @@
+"""A job: what is to be done, as frozen data with a key. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from compress_core import __version__
+from compress_core.foundation.errors import Refused
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of long work; equal jobs have equal keys and are done once.
+
+    kind: the name of a task. content: digest of the model's weights and of the items that are used.
+    subject: where the worker finds them, a sample's name or what `put` answered; it does not count in
+    the key. recipe: the layers of a resolved recipe as canonical JSON. knobs: those of the task, as
+    canonical JSON.
+    """
+
+    kind: str
+    content: str
+    subject: str
+    recipe: str
+    knobs: str
+    seed: int
+
+    @cached_property
+    def key(self) -> str:
+        """sha-256 of everything that decides the result, this release included; in hexadecimal."""
+        parts = [__version__, self.kind, self.content, self.recipe, self.knobs, self.seed]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def as_json(self) -> str:
+        """The job as its file holds it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, text: str) -> Job:
+        """A job from its file; raises Refused where the file is none."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise Refused(
+                "The job file is damaged ({reason}): submit the job again.", reason=str(error)
+            ) from None
+
+
+def canonical(values: object) -> str:
+    """The one JSON text of plain values."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def refusal_as_json(refused: Refused) -> dict[str, Any]:
+    """A refusal as a worker reports it: the template and its values, so that it can still be translated."""
+    return {"text": refused.text, "values": {name: _plain(value) for name, value in refused.values.items()}}
+
+
+def refusal_from_json(said: Mapping[str, Any]) -> Refused:
+    """The refusal that a worker reported."""
+    return Refused(said["text"], **said["values"])
+
+
+def _plain(value: object) -> object:
+    """Numbers and texts stay, for the formats of a template; everything else is shown as text."""
+    return value if isinstance(value, str | int | float) else str(value)

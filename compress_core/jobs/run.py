@@ -1,0 +1,62 @@
+"""What happens inside the worker's process: read the job, do it, tell how far it is, write the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from compress_core.apply import compress
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.jobs.bundle import is_bundle, read_bundle
+from compress_core.jobs.job import Job, refusal_as_json
+from compress_core.jobs.task import content_of, task_of
+from compress_core.load.samples import load_sample
+from compress_core.recipe import Resolved, read_resolved
+from compress_core.subject.subject import Subject
+
+RESULT = "result.safetensors"
+STORE_BYTES = 2**29
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def run(path: Path, say: Say) -> None:
+    """Do the job of a file and write its result beside it; what is refused is said as template and values."""
+    try:
+        _do(Job.read(path.read_text(encoding="utf-8")), path.parent, say)
+    except Refused as refused:
+        say({"refused": refusal_as_json(refused)})
+    else:
+        say({"done": True})
+
+
+def _do(job: Job, folder: Path, say: Say) -> None:
+    task = task_of(job)
+    knobs = task.knobs_of(job)
+    subject = subject_of(job)
+    if content_of(subject, task.split(knobs)) != job.content:
+        raise Refused("The model or its items have changed since the job was submitted: submit it again.")
+    store = Store(STORE_BYTES)
+    model = compress(subject, recipe_of(job), store)
+    work = task.run(model, knobs, job.seed, store)
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as end:
+            task.pack(end.value).write(folder / RESULT)
+            return
+        say({"progress": [progress.done, progress.total, progress.note]})
+
+
+def subject_of(job: Job) -> Subject:
+    """The model of a job: a sample by its name, or what was put."""
+    place = Path(job.subject)
+    return read_bundle(place) if is_bundle(place) else load_sample(job.subject)
+
+
+def recipe_of(job: Job) -> Resolved:
+    """The resolved recipe of a job."""
+    return read_resolved(json.loads(job.recipe))

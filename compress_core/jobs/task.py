@@ -1,0 +1,121 @@
+"""What a worker can do: a task is one file in tasks/, which makes a job of a generator of the core."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.knobs import Strict
+from compress_core.foundation.progress import Progress
+from compress_core.foundation.store import Store, digest, write_whole
+from compress_core.jobs.job import Job, canonical
+from compress_core.subject.subject import Subject
+
+Knobs = TypeVar("Knobs", bound=Strict)
+Result = TypeVar("Result")
+_FACTS = "facts"
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A result as its file holds it: arrays by name, and everything else as plain JSON values."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    facts: Mapping[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write one file, whole or not at all."""
+        arrays = {name: np.ascontiguousarray(values) for name, values in self.arrays.items()}
+        write_whole(path, save(arrays, {_FACTS: json.dumps(dict(self.facts), allow_nan=False)}))
+
+    @classmethod
+    def read(cls, path: Path) -> Packed:
+        """What `write` wrote."""
+        with safe_open(path, "numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle is no mapping
+            return cls(arrays, json.loads(file.metadata()[_FACTS]))
+
+
+@dataclass(frozen=True)
+class Task(Generic[Knobs, Result]):
+    """A kind of long work: run(model, knobs, seed, store) and how its result goes into a file and back.
+
+    split(knobs) names the items that are used, empty where none are; their digest is part of a job's key.
+    """
+
+    kind: str
+    knobs: type[Knobs]
+    split: Callable[[Knobs], str]
+    run: Callable[[Model, Knobs, int, Store], Generator[Progress, None, Result]]
+    pack: Callable[[Result], Packed]
+    unpack: Callable[[Packed], Result]
+
+    def job(self, model: Model, knobs: Knobs, seed: int, *, found_in: str) -> Job:
+        """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
+        return Job(
+            kind=self.kind,
+            content=content_of(model.subject, self.split(knobs)),
+            subject=found_in,
+            recipe=canonical(model.recipe.as_json()),
+            knobs=canonical(knobs.model_dump(mode="json")),
+            seed=seed,
+        )
+
+    def knobs_of(self, job: Job) -> Knobs:
+        """The knobs of a job; raises Refused for values that the task does not take."""
+        try:
+            return self.knobs.model_validate_json(job.knobs)
+        except ValidationError as error:
+            reason = str(error.errors()[0]["msg"])
+            raise Refused(
+                "The task {kind} does not take these values ({reason}): submit the job again.",
+                kind=self.kind,
+                reason=reason,
+            ) from None
+
+    def result(self, path: Path) -> Result:
+        """What a finished job left."""
+        return self.unpack(Packed.read(path))
+
+
+def content_of(subject: Subject, split: str) -> str:
+    """Digest of the weights and of the items of a split; of the weights alone where none is named."""
+    return digest(subject.digest, subject.split(split).digest if split else "")
+
+
+@lru_cache(maxsize=1)
+def tasks() -> Mapping[str, Task[Any, Any]]:
+    """Every task by its kind."""
+    package = importlib.import_module("compress_core.tasks")
+    modules = [
+        importlib.import_module(f"{package.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(package.__path__)
+    ]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Task)]
+    return MappingProxyType({task.kind: task for task in found})
+
+
+def task_of(job: Job) -> Task[Any, Any]:
+    """The task of a job; raises Refused for an unknown kind."""
+    if job.kind not in tasks():
+        raise Refused(
+            "There is no task {kind!r}; there are {known}: choose one of them.",
+            kind=job.kind,
+            known=", ".join(tasks()),
+        )
+    return tasks()[job.kind]

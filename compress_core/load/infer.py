@@ -1,0 +1,313 @@
+"""A plain MLP or CNN, built from nothing but the names and shapes of its state dict."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
+from compress_core.load.arrangement import IMAGE_SIZES, Arrangement, arrangements
+from compress_core.load.chain import Chain, chain_of
+from compress_core.load.plain_network import (
+    Block,
+    PlainNetwork,
+    Step,
+    average,
+    conv_module,
+    filled,
+    flatten,
+    halve,
+    linear_module,
+    norm_module,
+    rectify,
+)
+from compress_core.load.stored import shown
+
+_MOST_PIXELS = 10_000_000
+_BATCH = 250
+
+
+@dataclass(frozen=True, eq=False)
+class InferredNetwork:
+    """A network built from a state dict, and what had to be assumed for it.
+
+    input_shape is that of one item, [values] or [channels, height, width]; description says in words what
+    the network is and what its state dict did not tell; alternatives counts the arrangements that fit the
+    shapes as well (0: this is the only one of those tried); arrangement is None for an MLP.
+    """
+
+    network: nn.Module
+    input_shape: tuple[int, ...]
+    classes: int
+    description: str
+    alternatives: int
+    arrangement: Arrangement | None
+
+
+def infer_network(
+    state: Mapping[str, Tensor], *, input_shape: tuple[int, ...] | None = None
+) -> InferredNetwork:
+    """The likeliest plain network with these weights, with memory of its own and in evaluation mode.
+
+    Raises Refused where the state dict is not that of a plain MLP or CNN.
+    """
+    return _owned(candidates(state, input_shape=input_shape)[0])
+
+
+def candidates(
+    state: Mapping[str, Tensor], *, input_shape: tuple[int, ...] | None = None
+) -> tuple[InferredNetwork, ...]:
+    """Every network of the stated set that has these weights and takes such items, likeliest first.
+
+    Assumed: ReLU between layers, stride 1, 2 x 2 max pooling, epsilon 1e-5 in batch norms, no skip
+    connections. The candidates share the memory of the state. Without input_shape, an MLP takes rows and a
+    CNN square images of usual sizes. Raises Refused with the reason where there is none.
+    """
+    if input_shape is not None:
+        _check_input_shape(input_shape)
+    chain = chain_of(state)
+    classes = chain.linears[-1][0].outputs
+    if classes < 2:
+        raise Refused(
+            "The last layer '{layer}' has one output; a classifier must have one for each of two or more "
+            "classes. Use the command line with --model package.module:factory.",
+            layer=shown(chain.linears[-1][0].name),
+        )
+    if not chain.convolutions:
+        return (_mlp(state, chain, input_shape, classes),)
+    return _cnns(state, chain, input_shape, classes)
+
+
+def best_candidate(candidates: Sequence[InferredNetwork], inputs: Tensor, labels: Tensor) -> InferredNetwork:
+    """The candidate that gets most of the labelled items right; among equals the likeliest.
+
+    inputs [N, *input_shape], prepared as the networks take them; labels [N]. The result has memory of its
+    own. Raises Refused where no candidate takes items of this shape.
+    """
+    assert len(inputs) == len(labels) > 0
+    taking = [one for one in candidates if _takes(one, tuple(inputs.shape[1:]))]
+    if not taking:
+        raise Refused(
+            "The items have shape {got}; the network takes {expected}. Upload items of that shape.",
+            got=list(inputs.shape[1:]),
+            expected=" or ".join(str(list(one.input_shape)) for one in candidates),
+        )
+    right = [_right(one.network, inputs, labels) for one in taking]
+    best = taking[right.index(max(right))]
+    if len(taking) == 1:
+        return _owned(best)
+    chosen = Phrase(
+        "{description} Chosen among {arrangements} arrangements because it gets most labelled items "
+        "right: {right} of {labels}; {equals} of them do.",
+        description=best.description,
+        arrangements=len(taking),
+        right=max(right),
+        labels=len(labels),
+        equals=right.count(max(right)),
+    )
+    return replace(_owned(best), description=chosen)
+
+
+def match_known(state: Mapping[str, Tensor], known: Mapping[str, Mapping[str, Sequence[int]]]) -> str | None:
+    """The name of the known architecture with exactly these tensor names and shapes, or None."""
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for architecture, shapes in known.items():
+        if found == {name: tuple(shape) for name, shape in shapes.items()}:
+            return architecture
+    return None
+
+
+def _owned(inferred: InferredNetwork) -> InferredNetwork:
+    return replace(inferred, network=copy.deepcopy(inferred.network))
+
+
+def _takes(inferred: InferredNetwork, shape: tuple[int, ...]) -> bool:
+    if inferred.arrangement is None:
+        return math.prod(shape) == math.prod(inferred.input_shape)
+    return shape == inferred.input_shape
+
+
+@torch.inference_mode()
+def _right(network: nn.Module, inputs: Tensor, labels: Tensor) -> int:
+    batches = zip(torch.split(inputs, _BATCH), torch.split(labels, _BATCH), strict=True)
+    return sum(int((network(items).argmax(1) == classes).sum()) for items, classes in batches)
+
+
+def _check_input_shape(shape: tuple[int, ...]) -> None:
+    if not 1 <= len(shape) <= 3 or any(size < 1 for size in shape) or math.prod(shape) > _MOST_PIXELS:
+        raise Refused(
+            "The shape of an item is {got}; it must be [values], [height, width] or [channels, height, "
+            "width], with {most:,} values at most.",
+            got=list(shape),
+            most=_MOST_PIXELS,
+        )
+
+
+def _mlp(
+    state: Mapping[str, Tensor], chain: Chain, input_shape: tuple[int, ...] | None, classes: int
+) -> InferredNetwork:
+    first = chain.linears[0][0]
+    shape = input_shape or (first.inputs,)
+    if math.prod(shape) != first.inputs:
+        raise Refused(
+            "The first layer '{layer}' takes {inputs} values, but an item of shape {shape} has {got}. "
+            "Upload items with {inputs} values each.",
+            layer=shown(first.name),
+            inputs=first.inputs,
+            shape=list(shape),
+            got=math.prod(shape),
+        )
+    modules = dict(_linear_modules(chain))
+    network = filled(PlainNetwork(modules, list(_linear_blocks(chain, before=(flatten,)))), state)
+    widths = "-".join(str(width) for width in (first.inputs, *(layer.outputs for layer, _ in chain.linears)))
+    description = Phrase(
+        "Plain MLP {widths}{norms}. Assumed, because a state dict does not tell: "
+        "ReLU between the layers.{doubt}",
+        widths=widths,
+        norms=_norms_in_words(chain),
+        doubt=_doubt(chain),
+    )
+    return InferredNetwork(network, shape, classes, description, 0, None)
+
+
+def _cnns(
+    state: Mapping[str, Tensor], chain: Chain, input_shape: tuple[int, ...] | None, classes: int
+) -> tuple[InferredNetwork, ...]:
+    fitting = [
+        (shape, arrangement)
+        for shape in _image_shapes(chain, input_shape)
+        for arrangement in arrangements(chain.convolutions, chain.linears[0][0], shape)
+        if input_shape is not None or not arrangement.averages  # an average fits images of any size
+    ]
+    if not fitting:
+        raise _no_arrangement(chain, input_shape)
+    others = len(fitting) - 1
+    return tuple(
+        InferredNetwork(
+            _cnn(state, chain, arrangement),
+            shape,
+            classes,
+            _cnn_in_words(chain, shape, arrangement, others),
+            others,
+            arrangement,
+        )
+        for shape, arrangement in fitting
+    )
+
+
+def _image_shapes(chain: Chain, input_shape: tuple[int, ...] | None) -> list[tuple[int, ...]]:
+    first = chain.convolutions[0][0]
+    if input_shape is None:
+        # Photographs with three channels are more often 32 x 32 than 28 x 28.
+        sizes = sorted(IMAGE_SIZES, key=lambda size: size == 28 and first.inputs == 3)
+        return [(first.inputs, size, size) for size in sizes]
+    shape = (1, *input_shape) if len(input_shape) == 2 else input_shape
+    if len(shape) != 3 or shape[0] != first.inputs:
+        raise Refused(
+            "The first convolution '{layer}' takes images with {channels} channels, "
+            "[{channels}, height, width], but an item has shape {got}. Upload images of that kind.",
+            layer=shown(first.name),
+            channels=first.inputs,
+            got=list(input_shape),
+        )
+    return [shape]
+
+
+def _no_arrangement(chain: Chain, input_shape: tuple[int, ...] | None) -> Refused:
+    following = chain.linears[0][0]
+    if input_shape is None:
+        return Refused(
+            "The size of the images cannot be told from the weights: '{layer}' takes {inputs} values, which "
+            "no usual size gives in one way. Upload items together with the model, or say the input's shape.",
+            layer=shown(following.name),
+            inputs=following.inputs,
+        )
+    return Refused(
+        "'{layer}' takes {inputs} values, but images of shape {shape} give another number with every padding "
+        "and pooling tried (none or half the kernel; 2 x 2 after some convolutions, or an average). "
+        "Use the command line with --model package.module:factory.",
+        layer=shown(following.name),
+        inputs=following.inputs,
+        shape=list(input_shape),
+    )
+
+
+def _cnn(state: Mapping[str, Tensor], chain: Chain, arrangement: Arrangement) -> nn.Module:
+    modules: dict[str, nn.Module] = {}
+    blocks: list[Block] = []
+    steps = zip(chain.convolutions, arrangement.padding, arrangement.pools, strict=True)
+    for (conv, norm), padding, pools in steps:
+        modules[conv.name] = conv_module(conv, padding)
+        if norm:
+            modules[norm.name] = norm_module(norm, conv)
+        after = (rectify, halve) if pools else (rectify,)
+        blocks.append(Block(conv.name, norm.name if norm else None, after=after))
+    before = (average, flatten) if arrangement.averages else (flatten,)
+    modules.update(_linear_modules(chain))
+    return filled(PlainNetwork(modules, [*blocks, *_linear_blocks(chain, before=before)]), state)
+
+
+def _linear_modules(chain: Chain) -> Iterator[tuple[str, nn.Module]]:
+    for layer, norm in chain.linears:
+        yield layer.name, linear_module(layer)
+        if norm:
+            yield norm.name, norm_module(norm, layer)
+
+
+def _linear_blocks(chain: Chain, before: tuple[Step, ...]) -> Iterator[Block]:
+    """The first linear layer is preceded by the steps before; ReLU behind all but the last."""
+    last = len(chain.linears) - 1
+    for index, (layer, norm) in enumerate(chain.linears):
+        yield Block(
+            layer.name,
+            norm.name if norm else None,
+            before=before if index == 0 else (),
+            after=(rectify,) if index < last else (),
+        )
+
+
+def _cnn_in_words(chain: Chain, shape: tuple[int, ...], arrangement: Arrangement, others: int) -> str:
+    channels = ", ".join(str(conv.outputs) for conv, _ in chain.convolutions)
+    widths = ", ".join(str(layer.outputs) for layer, _ in chain.linears)
+    return Phrase(
+        "Plain CNN on images of {shape}: convolutions with {channels} channels, linear layers with {widths} "
+        "outputs{norms}. Assumed, because a state dict does not tell: ReLU between the layers, stride 1, "
+        "{padding}, {pooling}, then {end}.{also}{doubt}",
+        shape=" x ".join(str(size) for size in shape),
+        channels=channels,
+        widths=widths,
+        norms=_norms_in_words(chain),
+        padding=arrangement.padding_text,
+        pooling=arrangement.pooling_text,
+        end=Phrase("the average over all pixels") if arrangement.averages else Phrase("flattening"),
+        also=_also(others),
+        doubt=_doubt(chain),
+    )
+
+
+def _also(others: int) -> str:
+    """That other arrangements fit, a sentence to append."""
+    if not others:
+        return ""
+    return Phrase(
+        " {others} other arrangements of padding and pooling would fit the shapes as well; "
+        "labelled items can tell which is right.",
+        others=others,
+    )
+
+
+def _norms_in_words(chain: Chain) -> str:
+    count = sum(norm is not None for _, norm in (*chain.convolutions, *chain.linears))
+    return Phrase(", batch norm behind {count} of them", count=count) if count else ""
+
+
+def _doubt(chain: Chain) -> str:
+    if chain.sure:
+        return ""
+    return Phrase(" Which layer a batch norm follows was read from the order of the names.")

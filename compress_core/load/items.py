@@ -1,0 +1,290 @@
+"""The bytes of an uploaded data set become items and labels, or one sentence that says why not."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from compress_core.foundation.errors import Refused
+from compress_core.load.stored import shown
+from compress_core.load.zipped import Zipped, is_zip, open_zip
+
+"""From so many items on, one in ten is set apart for calibration."""
+
+_MAGIC = b"\x93NUMPY"
+_HEADER_MOST = 4096
+_DESCR = re.compile(r"[<>|=]?(f2|f4|f8|[iu][1248]|b1)")
+_INPUT_NAMES = ("inputs", "images")
+
+Inputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ItemCaps:
+    """What a data set may hold at most; unpacked counts the bytes of all arrays of the file together."""
+
+    file_bytes: int = 200 * 2**20
+    unpacked_bytes: int = 400 * 2**20
+    items: int = 200_000
+    dimensions: int = 5
+    classes: int = 10_000
+
+
+DEFAULT_CAPS = ItemCaps()
+
+
+@dataclass(frozen=True)
+class Items:
+    """What the network is shown, and, where it is known, what it should answer.
+
+    inputs [N, ...] float32 (or uint8, as pixels come), all finite; labels [N] int64 from 0, or None.
+    """
+
+    inputs: Inputs
+    labels: npt.NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class _Header:
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    fortran_order: bool
+    length: int
+
+
+def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> Items:
+    """Read inputs and labels from the bytes of an .npz file, or inputs alone from an .npy file.
+
+    The .npz holds `inputs` or `images`, and `labels` if they are known; other arrays are not read. Bytes stay
+    uint8; every other number becomes float32 with the same value. Sizes are checked from the headers before
+    an array is made; pickled objects are never read. `name` is the file's name, for a refusal.
+
+    Raises Refused, and nothing else, whatever the bytes are.
+    """
+    if len(content) > caps.file_bytes:
+        raise Refused(
+            "The file '{file}' has {got:,} bytes; at most {most:,} are read. Upload fewer items.",
+            file=shown(name),
+            got=len(content),
+            most=caps.file_bytes,
+        )
+    if content.startswith(_MAGIC):
+        return Items(_inputs(_array(content, "inputs", caps), caps), None)
+    if is_zip(content):
+        return _from_archive(content, caps)
+    raise Refused(
+        "The file '{file}' is neither .npz nor .npy. Upload what "
+        "numpy.savez(path, inputs=inputs, labels=labels) writes.",
+        file=shown(name),
+    )
+
+
+def _from_archive(content: bytes, caps: ItemCaps) -> Items:
+    archive = open_zip(content, most_members=64, most_bytes=caps.unpacked_bytes)
+    found = [name for name in _INPUT_NAMES if f"{name}.npy" in archive.sizes]
+    if len(found) != 1:
+        raise Refused(
+            "The .npz file holds {names}; it must hold 'inputs' or 'images', one of them. "
+            "Save it with numpy.savez(path, inputs=inputs, labels=labels).",
+            names=shown(", ".join(sorted(archive.sizes)) or "nothing"),
+        )
+    inputs = _inputs(_member(archive, found[0], caps), caps)
+    if "labels.npy" not in archive.sizes:
+        return Items(inputs, None)
+    return Items(inputs, _labels(_member(archive, "labels", caps), len(inputs), caps))
+
+
+def _member(archive: Zipped, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
+    head = archive.read(f"{name}.npy", most=_HEADER_MOST + 16)
+    _check_size(_header(head, name, caps), name, archive.sizes[f"{name}.npy"])
+    return _array(archive.read(f"{name}.npy"), name, caps)
+
+
+def _array(content: bytes, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
+    header = _header(content[: _HEADER_MOST + 16], name, caps)
+    _check_size(header, name, len(content))
+    values = np.frombuffer(content, header.dtype, offset=header.length)
+    return values.reshape(header.shape, order="F" if header.fortran_order else "C")
+
+
+def _header(head: bytes, name: str, caps: ItemCaps) -> _Header:
+    """What the array claims to be, as numpy.lib.format lays it down."""
+    width = {1: 2, 2: 4, 3: 4}.get(head[6] if len(head) > 7 else 0, 0)
+    length = int.from_bytes(head[8 : 8 + width], "little")
+    if not head.startswith(_MAGIC) or not width or not 0 < length <= min(_HEADER_MOST, len(head) - 8 - width):
+        raise _unreadable(name)
+    text = head[8 + width : 8 + width + length].decode("latin-1").strip()
+    if "\\" in text:  # an unknown escape would write a warning to the server's log
+        raise _unreadable(name)
+    try:
+        fields: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as broken:
+        raise _unreadable(name) from broken
+    match fields:
+        case {"descr": descr, "fortran_order": bool(order), "shape": tuple(shape)} if all(
+            type(size) is int and size >= 0 for size in shape
+        ):
+            _check_shape(shape, name, caps)
+            return _Header(_dtype(descr, name), shape, order, 8 + width + length)
+    raise _unreadable(name)
+
+
+def _dtype(descr: object, name: str) -> np.dtype[np.generic]:
+    if not isinstance(descr, str) or not _DESCR.fullmatch(descr):
+        raise Refused(
+            "The array '{array}' has the type {dtype}; it must hold integers, floating-point numbers or "
+            "booleans. Convert it with .astype('float32') and save it again.",
+            array=name,
+            dtype=shown(descr) if isinstance(descr, str) else "record",
+        )
+    return np.dtype(descr)
+
+
+def _check_shape(shape: tuple[int, ...], name: str, caps: ItemCaps) -> None:
+    if not 1 <= len(shape) <= caps.dimensions:
+        raise Refused(
+            "The array '{array}' has {got} dimensions; it must have 1 to {most}, the first one "
+            "counting items.",
+            array=name,
+            got=len(shape),
+            most=caps.dimensions,
+        )
+    if not 1 <= shape[0] <= caps.items or any(size < 1 for size in shape):
+        raise Refused(
+            "The array '{array}' must have 1 to {most:,} items, each with values in it. "
+            "Upload fewer items, or check how the array was made.",
+            array=name,
+            most=caps.items,
+        )
+
+
+def _check_size(header: _Header, name: str, available: int) -> None:
+    wanted = header.length + math.prod(header.shape) * header.dtype.itemsize
+    if wanted != available:
+        raise Refused(
+            "The array '{array}' claims another number of values than its bytes hold. "
+            "The file is cut off or damaged: save it anew.",
+            array=name,
+        )
+
+
+def _unreadable(name: str) -> Refused:
+    return Refused(
+        "The array '{array}' has no header that numpy writes. The file is damaged: "
+        "save it anew with numpy.savez.",
+        array=name,
+    )
+
+
+def _inputs(values: npt.NDArray[np.generic], caps: ItemCaps) -> Inputs:
+    if values.ndim < 2:
+        raise Refused(
+            "The inputs have shape {got}; they must have one axis for items and one or more for values.",
+            got=list(values.shape),
+        )
+    if values.size * 4 > caps.unpacked_bytes and values.dtype != np.uint8:
+        raise Refused(
+            "The inputs would take {got:,} bytes as float32; at most {most:,} are read. Upload fewer items.",
+            got=values.size * 4,
+            most=caps.unpacked_bytes,
+        )
+    if values.dtype == np.uint8:
+        return np.array(values, dtype=np.uint8, order="C")
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted = np.array(values, dtype=np.float32, order="C")
+    broken = int((~np.isfinite(converted.reshape(len(converted), -1)).all(axis=1)).sum())
+    if broken:
+        raise Refused(
+            "{broken:,} of {total:,} items hold NaN or infinite values (or such beyond float32); "
+            "every value must be a finite number. Remove or fill those items.",
+            broken=broken,
+            total=len(converted),
+        )
+    return converted
+
+
+def _labels(values: npt.NDArray[np.generic], items: int, caps: ItemCaps) -> npt.NDArray[np.int64]:
+    if values.shape != (items,):
+        raise Refused(
+            "The labels have shape {got}; they must be one whole number for each of the {items:,} items, "
+            "shape [{items}].",
+            got=list(values.shape),
+            items=items,
+        )
+    if not np.issubdtype(values.dtype, np.integer):
+        raise Refused(
+            "The labels have the type {got}; they must be whole numbers from 0, one class each. "
+            "Convert them with .astype('int64').",
+            got=str(values.dtype),
+        )
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= caps.classes:
+        raise Refused(
+            "The labels go from {low} to {high}; they must go from 0 to the number of classes less 1 "
+            "(at most {most}). Number the classes from 0.",
+            low=low,
+            high=high,
+            most=caps.classes - 1,
+        )
+    return np.array(values, dtype=np.int64)
+
+
+def check_classes(items: Items, classes: int) -> None:
+    """Refuse labels that name a class the network has no output for."""
+    if items.labels is not None and int(items.labels.max()) >= classes:
+        raise Refused(
+            "The labels go up to {high}, but the network has {classes} classes, 0 to {last}. "
+            "Upload the data this network was trained for.",
+            high=int(items.labels.max()),
+            classes=classes,
+            last=classes - 1,
+        )
+
+
+def fit_to(items: Items, input_shape: tuple[int, ...]) -> Items:
+    """The same items in the shape the network takes, where only one way to get there makes sense.
+
+    input_shape is that of one item, [channels, height, width] or [values]. As they are, if the shapes agree;
+    else [N, H, W] gets a channel axis; else [N, H, W, C] becomes [N, C, H, W]; else items of one channel are
+    flattened, or folded to an image, row by row. Several channels are never flattened or folded, because
+    their order cannot be known. Raises Refused with both shapes.
+    """
+    fitted = _fitted(items.inputs, input_shape)
+    if fitted is None:
+        raise Refused(
+            "An item has shape {got}, but the network takes {expected}. Save the items as "
+            "[N, {sizes}], in the order and scale the network was trained on.",
+            got=list(items.inputs.shape[1:]),
+            expected=list(input_shape),
+            sizes=", ".join(str(size) for size in input_shape),
+        )
+    return replace(items, inputs=fitted)
+
+
+def _fitted(inputs: Inputs, wanted: tuple[int, ...]) -> Inputs | None:
+    count, shape = len(inputs), inputs.shape[1:]
+    if shape == wanted:
+        return inputs
+    if len(wanted) == 3 and len(shape) == 3 and (shape[2], *shape[:2]) == wanted:
+        return np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))  # type: ignore[return-value]  # lost in numpy's stubs
+    got, expected = _without_channel(shape), _without_channel(wanted)
+    if got is None or expected is None or math.prod(got) != math.prod(expected):
+        return None
+    if got != expected and 1 not in {len(got), len(expected)}:
+        return None
+    return inputs.reshape(count, *wanted)
+
+
+def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape of one item less a channel axis of length 1; None where there are several channels."""
+    match shape:
+        case (_,) | (_, _):
+            return shape
+        case (1, height, width) | (height, width, 1):
+            return (height, width)
+    return None

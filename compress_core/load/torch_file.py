@@ -1,0 +1,75 @@
+"""A file written by torch.save: where the values of its state dict lie, checked before any is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compress_core.foundation.errors import Refused
+from compress_core.load.state_pickle import View, read_views
+from compress_core.load.stored import Caps, Stored, shown
+from compress_core.load.zipped import Zipped, open_zip
+
+_LEGACY = b"\x80"
+_SMALL_MEMBERS = 100  # version, byte order and the like
+
+
+def is_legacy_pickle(content: bytes) -> bool:
+    """Whether the bytes are a bare pickle, as torch.save wrote before PyTorch 1.6."""
+    return content.startswith(_LEGACY)
+
+
+def declared_in_torch(content: bytes, caps: Caps) -> dict[str, Stored]:
+    """What a state dict written by torch.save declares, in its order; nothing of its pickle is run.
+
+    A dict around it under 'state_dict', 'model_state_dict' or 'model' is opened. Raises Refused for
+    everything else: pickled objects, TorchScript, sparse and quantized tensors, damaged archives.
+    """
+    most = 4 * caps.tensors + _SMALL_MEMBERS
+    archive = open_zip(content, most_members=most, most_bytes=caps.file_bytes)
+    root = _folder(archive)
+    order = f"{root}/byteorder"
+    if order in archive.sizes and archive.read(order, most=16) != b"little":
+        raise Refused("The file's byte order must be little-endian. Save the model as safetensors.")
+    if archive.sizes[f"{root}/data.pkl"] > caps.directory_bytes:
+        raise Refused(
+            "The pickle in the file has {got:,} bytes; at most {most:,} are read. "
+            "Upload the state dict alone: torch.save(model.state_dict(), path).",
+            got=archive.sizes[f"{root}/data.pkl"],
+            most=caps.directory_bytes,
+        )
+    return _located(archive, root, read_views(archive.read(f"{root}/data.pkl")))
+
+
+def _folder(archive: Zipped) -> str:
+    roots = [name.partition("/")[0] for name in archive.sizes if name.partition("/")[2] == "data.pkl"]
+    if len(roots) != 1:
+        raise Refused(
+            "The zip file is not one that torch.save writes: it must hold one data.pkl. "
+            "Upload torch.save(model.state_dict(), path) or safetensors."
+        )
+    if any(name.startswith((f"{roots[0]}/code/", f"{roots[0]}/constants.pkl")) for name in archive.sizes):
+        raise Refused(
+            "The file is a TorchScript program, which could run code. "
+            "Upload torch.save(model.state_dict(), path) or safetensors."
+        )
+    return roots[0]
+
+
+def _located(archive: Zipped, root: str, views: Mapping[str, View]) -> dict[str, Stored]:
+    buffers: dict[str, memoryview] = {}
+    found: dict[str, Stored] = {}
+    for name, view in views.items():
+        member = f"{root}/data/{view.storage.key}"
+        size = view.storage.element.raw.itemsize
+        if archive.sizes.get(member, -1) < view.storage.count * size:
+            raise Refused(
+                "The values of tensor '{tensor}' are missing from the file or too few. "
+                "The file is damaged: save it anew.",
+                tensor=shown(name),
+            )
+        if member not in buffers:
+            buffers[member] = memoryview(archive.read(member))
+        found[name] = Stored(
+            buffers[member], view.offset * size, view.storage.element, view.shape, view.stride
+        )
+    return found

@@ -1,0 +1,302 @@
+"""Somebody's own model: a state dict or a network, and the items it is judged on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
+from compress_core.load.cards import card_of, cards
+from compress_core.load.infer import InferredNetwork, best_candidate, candidates, match_known
+from compress_core.load.items import Items, check_classes, fit_to
+from compress_core.load.samples import build, load_sample
+from compress_core.load.stored import shown
+from compress_core.subject.input_form import InputForm
+from compress_core.subject.split import Split
+from compress_core.subject.subject import ITEMS_TO_SHARE, Subject, make_subject
+
+Shape = tuple[int, ...]
+
+_ITEMS_TO_CHOOSE = 1000
+"""Labelled items on which the arrangements of an inferred network are told apart."""
+
+_MOST_SET_APART = 256
+
+_RAISED_BY_OTHERS = (Exception, SystemExit)
+"""What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
+
+
+def own_subject(
+    state: Mapping[str, Tensor],
+    items: Items | None,
+    *,
+    name: str,
+    input_shape: Shape | None = None,
+    sets_apart: bool = True,
+) -> Subject:
+    """The model that a state dict holds, with the items as `splits_of` divides them.
+
+    The architecture of a sample is recognised by its names and shapes and brings input form, classes and,
+    where no items are given, splits. Any other is inferred as a plain MLP or CNN; labelled items choose
+    among the arrangements that fit. input_shape is that of one item, for an inferred network without items.
+
+    Raises Refused where the weights are those of no such network, or the items don't fit.
+    """
+    known = match_known(state, known_shapes())
+    if known is not None:
+        return sample_with(known, state, items, name=name)
+    judged, apart = (items, None) if items is None or not sets_apart else _set_apart(items)
+    inferred = _inferred(state, judged, input_shape)
+    form, classes = _form(inferred.input_shape), _numbered(inferred.classes)
+    splits = _splits(judged, apart, form, len(classes))
+    with _explained(name, inferred.input_shape):
+        return make_subject(name, name, inferred.network, form, classes, splits, inferred.description)
+
+
+def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *, name: str) -> Subject:
+    """A sample's architecture with other weights; its own splits where no items are given.
+
+    Raises Refused where the weights or the items don't fit.
+    """
+    card, base = card_of(sample), load_sample(sample)
+    network = loaded(build(card.factory, card.arguments), state, name)
+    splits = base.splits if items is None else splits_of(items, base.input, len(base.classes))
+    summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
+    return make_subject(name, name, network, base.input, base.classes, splits, summary, card.factory)
+
+
+def subject_from_network(
+    network: nn.Module, items: Items | None, name: str, input_shape: Shape | None = None
+) -> Subject:
+    """The model that a network of your own is, with the items as `splits_of` divides them.
+
+    It is taken to the CPU and to float32. input_shape is that of one item; the items tell it where it is not
+    given. Whole numbers of one byte mean 0 to 255, everything else is shown to the network as it is.
+
+    Raises Refused where the network does not run on such items or gives no table of class scores.
+    """
+    if items is None and input_shape is None:
+        raise Refused(
+            "The shape of one item of {name} is not known: give items with --data, "
+            "or its shape with --input-shape, as in 1x28x28.",
+            name=name,
+        )
+    shape = input_shape if items is None or input_shape is not None else items.inputs.shape[1:]
+    assert shape is not None, "items or a shape"
+    form = _form(shape)
+    with _explained(name, shape):
+        ours = network.to("cpu", torch.float32).eval()
+        classes = _numbered(_classes_of(ours, form.baseline, name))
+        splits = {} if items is None else splits_of(items, form, len(classes))
+        return make_subject(name, name, ours, form, classes, splits, factory=name)
+
+
+def with_items(subject: Subject, items: Items) -> Subject:
+    """The same model judged on other items, as `splits_of` divides them."""
+    splits = splits_of(items, subject.input, len(subject.classes))
+    return replace(subject, splits=MappingProxyType(splits))
+
+
+def splits_of(items: Items, form: InputForm, classes: int) -> dict[str, Split]:
+    """Items as the validation split; from 200 on, one in ten (at most 256) is for calibration instead.
+
+    Which ones is drawn with a fixed seed. Techniques measure on the items set apart, and no accuracy
+    is reported on them. Raises Refused where the items don't fit.
+    """
+    return _splits(*_set_apart(items), form, classes)
+
+
+def _splits(judged: Items | None, apart: Items | None, form: InputForm, classes: int) -> dict[str, Split]:
+    named = {"validation": judged, "calibration": apart}
+    found = {n: split_of(items, form, classes) for n, items in named.items() if items is not None}
+    return {name: replace(split, name=name) for name, split in found.items()}
+
+
+def _set_apart(items: Items) -> tuple[Items, Items | None]:
+    """The items to judge on and those to calibrate on, None where there are too few."""
+    total = len(items.inputs)
+    if total < ITEMS_TO_SHARE:
+        return items, None
+    drawn = torch.randperm(total, generator=torch.Generator().manual_seed(0)).numpy()
+    count = min(_MOST_SET_APART, total // 10)
+    apart, judged = np.sort(drawn[:count]), np.sort(drawn[count:])
+    return _some(items, judged), _some(items, apart)
+
+
+def _some(items: Items, which: NDArray[np.int64]) -> Items:
+    return Items(items.inputs[which], None if items.labels is None else items.labels[which])
+
+
+def split_of(items: Items, form: InputForm, classes: int) -> Split:
+    """Items in the form that the network takes, as the validation split; raises Refused."""
+    fitted = fit_to(items, form.shape)
+    check_classes(items, classes)
+    _check_scale(fitted, form)
+    labels = None if items.labels is None else torch.from_numpy(items.labels)
+    return Split("validation", form.prepared(fitted.inputs), labels)
+
+
+def network_from(factory: str) -> nn.Module:
+    """The network that package.module:factory makes; raises Refused whatever goes wrong in there."""
+    try:
+        return _uncompiled(build(factory))
+    except Refused:
+        raise
+    except _RAISED_BY_OTHERS as error:
+        raise Refused(
+            "{factory} failed ({reason}): it must be callable without arguments and return the network.",
+            factory=factory,
+            reason=_in_short(error),
+        ) from error
+
+
+def _uncompiled(network: nn.Module) -> nn.Module:
+    """What torch.compile was given: compiled code runs past whoever watches the layers."""
+    inside = network._modules.get("_orig_mod")  # noqa: SLF001 - the name that its state dict shows too
+    return network if inside is None else inside
+
+
+def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
+    """The network with the weights of a state dict; raises Refused with the first that does not fit."""
+    difference = _difference(network.state_dict(), state)
+    if difference is not None:
+        raise Refused(
+            "The weights of {name} do not fit the network, {difference}: "
+            "save the state dict of this very architecture.",
+            name=shown(name),
+            difference=difference,
+        )
+    network.load_state_dict(dict(state))
+    return network
+
+
+@lru_cache(maxsize=1)
+def known_shapes() -> Mapping[str, Mapping[str, Shape]]:
+    """The tensor names and shapes of every sample's architecture."""
+    # Not under torch.device("meta"): its first use imports 800 modules and takes two seconds.
+    networks = {card.name: build(card.factory, card.arguments) for card in cards().values()}
+    return MappingProxyType(
+        {
+            sample: {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+            for sample, network in networks.items()
+        }
+    )
+
+
+def _form(shape: Shape) -> InputForm:
+    return InputForm("image" if len(shape) == 3 else "table", shape)
+
+
+def _numbered(classes: int) -> tuple[str, ...]:
+    return tuple(str(index) for index in range(classes))
+
+
+def _inferred(state: Mapping[str, Tensor], items: Items | None, input_shape: Shape | None) -> InferredNetwork:
+    if items is None:
+        return candidates(state, input_shape=input_shape)[0]
+    readings = [input_shape] if input_shape is not None else _readings(items.inputs.shape[1:])
+    fitting = _fitting(state, readings)
+    likeliest = fitting[0]
+    check_classes(items, likeliest.classes)
+    if items.labels is None:
+        return likeliest
+    head = Items(items.inputs[:_ITEMS_TO_CHOOSE], items.labels[:_ITEMS_TO_CHOOSE])
+    split = split_of(head, _form(likeliest.input_shape), likeliest.classes)
+    assert split.labels is not None, "labelled items"
+    return best_candidate(fitting, split.inputs, split.labels)
+
+
+def _readings(shape: Shape) -> tuple[Shape, ...]:
+    """How an item of this shape may be meant, likeliest first."""
+    match shape:
+        case (values,):
+            side = math.isqrt(values)
+            return (shape, (1, side, side)) if side**2 == values else (shape,)
+        case (height, width):
+            return ((1, height, width),)
+        case (height, width, channels):
+            return (shape, (channels, height, width))
+    return (shape,)
+
+
+def _fitting(state: Mapping[str, Tensor], readings: Sequence[Shape]) -> tuple[InferredNetwork, ...]:
+    refusals = []
+    for shape in readings:
+        try:
+            return candidates(state, input_shape=shape)
+        except Refused as refused:
+            refusals.append(refused)
+    raise refusals[0]
+
+
+def _check_scale(items: Items, form: InputForm) -> None:
+    """Images for a network that scales them itself must not have been scaled before."""
+    scales = form.is_image and (any(form.mean) or any(std != 1 for std in form.std))
+    if not scales or items.inputs.dtype == "uint8":
+        return
+    low, high = float(items.inputs.min()), float(items.inputs.max())
+    if low < 0 or high > 1:
+        raise Refused(
+            "The images hold numbers from {low:g} to {high:g}, but this architecture takes bytes (uint8, "
+            "0 to 255) or numbers from 0 to 1: save them before any normalisation.",
+            low=low,
+            high=high,
+        )
+
+
+@torch.inference_mode()
+def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
+    """From an answer to two items: one that takes a single item only could not be evaluated."""
+    output = network(example.repeat(2, *(1,) * (example.ndim - 1)))
+    if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2 or output.shape[1] < 2:
+        raise Refused(
+            "{name} must answer with one score for each of two or more classes, [items, classes], but it "
+            "gave {got}: wrap it so that forward returns the logits.",
+            name=name,
+            got=list(output.shape) if isinstance(output, Tensor) else type(output).__name__,
+        )
+    return int(output.shape[1])
+
+
+@contextmanager
+def _explained(name: str, shape: Shape) -> Iterator[None]:
+    """Turn what a network of somebody else raises on its first item into one sentence."""
+    try:
+        yield
+    except Refused:
+        raise
+    except _RAISED_BY_OTHERS as error:
+        raise Refused(
+            "{name} does not run on an item of shape {shape} ({reason}): "
+            "give items, or an input shape, as the network takes them.",
+            name=name,
+            shape=list(shape),
+            reason=_in_short(error),
+        ) from error
+
+
+def _in_short(error: BaseException) -> str:
+    return shown(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:
+    missing = [name for name in expected if name not in given]
+    if missing:
+        return f"{missing[0]} is missing"
+    extra = [name for name in given if name not in expected]
+    if extra:
+        return f"{shown(extra[0])} has no place in it"
+    for name, tensor in expected.items():
+        if tensor.shape != given[name].shape:
+            return f"{name} has shape {list(given[name].shape)} instead of {list(tensor.shape)}"
+    return None

@@ -1,0 +1,275 @@
+"""Two models on the same items: who is hurt, how sure we are, and is it a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.metrics import numbers
+from compress_core.measure.behavior.metrics.ece import BINS, confidence_bin
+from compress_core.measure.behavior.predictions import Predictions
+from compress_core.numerics.intervals import (
+    Floats,
+    holm,
+    lost_share,
+    mcnemar_exact,
+    score_variance,
+    tango,
+    two_sided,
+    wilson,
+)
+
+MARGIN_POINTS = 0.3
+
+Answer = Literal["no loss", "loss", "undecided", "not measured"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model lost accuracy; where that is undecided, about how many items would decide it.
+
+    items_to_decide is None where the answer stands, and where the change seen lies exactly on the
+    margin, which no number of items decides.
+    """
+
+    answer: Answer
+    margin_points: float
+    items_to_decide: int | None = None
+
+
+def no_loss(change: Number, margin_points: float = MARGIN_POINTS) -> Verdict:
+    """No loss means: with 95 % confidence at most the margin of accuracy is lost.
+
+    change is the accuracy change in points with its paired interval.
+    """
+    assert change.unit == "points", "a change of accuracy is in points"
+    assert margin_points > 0, "a margin is above 0"
+    if change.value is None or change.low is None or change.high is None:
+        return Verdict("not measured", margin_points)
+    if change.low >= -margin_points:
+        return Verdict("no loss", margin_points)
+    if change.high < -margin_points:
+        return Verdict("loss", margin_points)
+    return Verdict("undecided", margin_points, items_to_decide(change, margin_points))
+
+
+def items_to_decide(change: Number, margin_points: float) -> int | None:
+    """About how many items would decide, if the shares won and lost stay as seen.
+
+    That many put the end of the interval on the margin. None where no number decides: the change is
+    not measured, or lies exactly on the margin.
+    """
+    value, low, high, n = change.value, change.low, change.high, change.n
+    if value is None or low is None or high is None or n is None or value == -margin_points:
+        return None
+    share, margin = value / 100, -margin_points / 100
+    lost = lost_share(share, (low if low < value else high) / 100, n)
+    variance = score_variance(share + lost, lost, 1, margin)
+    return ceil(two_sided(0.95) ** 2 * float(variance) / (share - margin) ** 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What changed between two models on the same items.
+
+    Raises Refused when the items or the classes differ.
+    """
+
+    before: Predictions
+    after: Predictions
+
+    def __post_init__(self) -> None:
+        if self.before.items != self.after.items or self.before.n != self.after.n:
+            raise Refused(
+                "The two models must be evaluated on the same items, but one saw {before_n} items of the "
+                "{before_split} split and the other {after_n} different ones of the {after_split} split; "
+                "evaluate both on the same data and split.",
+                before_n=self.before.n,
+                before_split=self.before.split,
+                after_n=self.after.n,
+                after_split=self.after.split,
+            )
+        if self.before.classes != self.after.classes:
+            raise Refused(
+                "The two models must tell the same classes apart, but one has {before} and the other "
+                "{after}; compare a model with one compressed from it.",
+                before=self.before.classes,
+                after=self.after.classes,
+            )
+        labels, same = self.before.labels, self.after.labels
+        assert labels is None or same is None or np.array_equal(labels, same), "same items, same labels"
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether right and wrong are known; if not, only what needs no labels can be asked."""
+        return self.before.labels is not None and self.after.labels is not None
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Number]:
+        """Every metric of the model after, by name; those that need the original compare with it."""
+        return MappingProxyType(numbers(self.after, self.before))
+
+    def no_loss(self, margin_points: float = MARGIN_POINTS) -> Verdict:
+        """Whether the model after lost at most the margin of accuracy, with 95 % confidence."""
+        return no_loss(self.numbers["accuracy_change"], margin_points)
+
+    def per_class(self) -> pd.DataFrame:
+        """Accuracy of each class before and after, the worst change first.
+
+        Columns: class, n, accuracy_before, accuracy_after (shares), change, low, high (points, paired
+        interval), p (exact McNemar), p_holm (adjusted for the number of classes). Classes without
+        items are left out. Raises Refused without labels.
+        """
+        right_before, right_after = self._right()
+        items = self._count(np.ones(self.before.n, dtype=np.bool_))
+        present = np.flatnonzero(items)
+        n, gained = items[present], self._count(right_after & ~right_before)[present]
+        lost = self._count(right_before & ~right_after)[present]
+        low, high = tango(gained, lost, n).times(100)
+        p = mcnemar_exact(gained, lost)
+        table = pd.DataFrame(
+            {
+                "class": present,
+                "n": n,
+                "accuracy_before": self._count(right_before)[present] / n,
+                "accuracy_after": self._count(right_after)[present] / n,
+                "change": 100 * (gained - lost) / n,
+                "low": low,
+                "high": high,
+                "p": p,
+                "p_holm": holm(p),
+            }
+        )
+        return table.sort_values(["change", "class"], ignore_index=True)
+
+    def flips(self) -> pd.DataFrame:
+        """How many items of each predicted class before (rows) got each class after (columns).
+
+        A row and a column -1 stand for items without finite outputs, where there are any.
+        """
+        classes = self.before.classes
+        first = 0 if self.before.answered.all() and self.after.answered.all() else -1
+        size = classes - first
+        cells = (self.before.predicted - first) * size + (self.after.predicted - first)
+        names = np.arange(first, classes)
+        return pd.DataFrame(
+            np.bincount(cells, minlength=size**2).reshape(size, size),
+            index=pd.Index(names, name="before"),
+            columns=pd.Index(names, name="after"),
+        )
+
+    def changed_items(self) -> pd.DataFrame:
+        """The items whose predicted class changed, the biggest drop of confidence first.
+
+        Columns: item (its place), label (missing without labels), before, after (classes),
+        confidence_before, confidence_after (each model in its own class), drop (of the probability of
+        the class before, as a share), kind (right_to_wrong, wrong_to_right, wrong_to_wrong; "changed"
+        without labels). Items whose drop is unknown, for want of finite outputs, come first.
+        """
+        item = np.flatnonzero(self.before.predicted != self.after.predicted)
+        labels = self._labels[item] if self.has_labels else None
+        table = pd.DataFrame(
+            {
+                "item": item,
+                "label": pd.array([pd.NA] * item.size if labels is None else labels, dtype="Int64"),
+                "before": self.before.predicted[item],
+                "after": self.after.predicted[item],
+                "confidence_before": self.before.confidence[item],
+                "confidence_after": self.after.confidence[item],
+                "drop": (self.before.confidence - self._kept_confidence)[item],
+                "kind": self._kinds(item),
+            }
+        )
+        return table.sort_values(
+            ["drop", "item"], ascending=[False, True], na_position="first", ignore_index=True
+        )
+
+    def reliability(self) -> pd.DataFrame:
+        """How often each model is right when it says how sure it is, in 15 bins of confidence.
+
+        Columns: model (before, after), bin, low, high (its borders), n, confidence (mean), accuracy,
+        accuracy_low, accuracy_high (Wilson). Items without finite outputs are left out; a bin without
+        items has no confidence and no accuracy. Raises Refused without labels.
+        """
+        right_before, right_after = self._right()
+        frames = [_reliability(self.before, right_before), _reliability(self.after, right_after)]
+        return (
+            pd.concat(frames, keys=["before", "after"], names=["model"]).reset_index(0).reset_index(drop=True)
+        )
+
+    def confidence_pairs(self, bins: int = 50) -> pd.DataFrame:
+        """How many items had each confidence before (rows) and have each after (columns).
+
+        Both confidences are of the class predicted before; rows and columns are named by the lower
+        borders of equal bins of [0, 1]. Items without finite outputs are left out.
+        """
+        known = self.before.answered & self.after.answered
+        pairs = np.stack([self.before.confidence[known], self._kept_confidence[known]])
+        row, column = np.minimum((pairs * bins).astype(np.int64), bins - 1)
+        borders = np.arange(bins) / bins
+        return pd.DataFrame(
+            np.bincount(row * bins + column, minlength=bins**2).reshape(bins, bins),
+            index=pd.Index(borders, name="confidence_before"),
+            columns=pd.Index(borders, name="confidence_after"),
+        )
+
+    @cached_property
+    def _kept_confidence(self) -> Floats:
+        return self.after.confidence_in(self.before.predicted)
+
+    @property
+    def _labels(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        labels = self.before.labels
+        assert labels is not None, "asked for labels that are not there"
+        return labels.reshape(-1)
+
+    def _right(self) -> tuple[np.ndarray, np.ndarray]:
+        right_before, right_after = self.before.correct, self.after.correct
+        if right_before is None or right_after is None:
+            raise Refused(
+                "Accuracy by class and reliability need the right answers, but these items have no labels; "
+                "use data with labels, or look at churn, divergence and confidence drift."
+            )
+        return right_before, right_after
+
+    def _count(self, which: np.ndarray) -> np.ndarray:
+        return np.bincount(self._labels[which], minlength=self.before.classes)
+
+    def _kinds(self, item: np.ndarray) -> list[str]:
+        if not self.has_labels:
+            return ["changed"] * item.size
+        right_before, right_after = self._right()
+        kinds = np.full(item.size, "wrong_to_wrong", dtype=object)
+        kinds[right_before[item]] = "right_to_wrong"
+        kinds[right_after[item]] = "wrong_to_right"
+        return list(kinds)
+
+
+def _reliability(predictions: Predictions, right: np.ndarray) -> pd.DataFrame:
+    known = predictions.answered
+    confidence, right = predictions.confidence[known], right[known]
+    bins = confidence_bin(confidence)
+    n, hits = np.bincount(bins, minlength=BINS), np.bincount(bins[right], minlength=BINS)
+    low, high = wilson(hits, n)
+    seen = np.where(n > 0, n, np.nan)
+    return pd.DataFrame(
+        {
+            "bin": np.arange(BINS),
+            "low": np.arange(BINS) / BINS,
+            "high": np.arange(1, BINS + 1) / BINS,
+            "n": n,
+            "confidence": np.bincount(bins, confidence, BINS) / seen,
+            "accuracy": hits / seen,
+            "accuracy_low": np.where(n > 0, low, np.nan),
+            "accuracy_high": np.where(n > 0, high, np.nan),
+        }
+    )

@@ -1,0 +1,88 @@
+"""Run models over a split: predictions kept by content, computed from the first changed weight on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.foundation.store import Store, digest
+from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.behavior.metrics import numbers
+from compress_core.measure.behavior.predictions import Predictions
+from compress_core.measure.behavior.replay import Recording, record, replay
+from compress_core.measure.cost.cost import costs
+from compress_core.network.shared_copy import skeleton_of
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
+
+REPLAY_BYTES = 2**28
+
+
+def parameters_of(subject: Subject, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The parameters in which the weights of these layers lie."""
+    places = (place for name in names for place in subject.layer(name).places)
+    return tuple(".".join(filter(None, (place.module, place.parameter))) for place in places)
+
+
+def recording_of(subject: Subject, split: Split, store: Store) -> Recording:
+    """One noted pass of the original over a split; every later evaluation starts from it."""
+    names = tuple(subject.by_name)
+
+    def make() -> Recording:
+        network = skeleton_of(subject.network)
+        return record(network, split.batches(), parameters_of(subject, names), REPLAY_BYTES)
+
+    return store.get(f"recording:{subject.digest}:{split.digest}", make, lambda r: r.nbytes)
+
+
+def predict(model: Model, split: Split, store: Store) -> Predictions:
+    """What a model answers on every item of a split; raises Refused where it is no classifier."""
+
+    def make() -> Predictions:
+        recording = recording_of(model.subject, split, store)
+        if model.is_changed:
+            outputs = replay(model.network(), recording, model.changed_parameters)
+        else:
+            outputs = recording.outputs
+        labels = None if split.labels is None else split.labels.numpy()
+        return Predictions(_logits(outputs), labels, split.name, split.digest, model.key)
+
+    return store.get(_predictions_key(model, split), make, lambda p: 3 * p.logits.nbytes + 4096)
+
+
+def _predictions_key(model: Model, split: Split) -> str:
+    return digest("predictions", model.key, split.digest)
+
+
+def is_predicted(model: Model, split: Split, store: Store) -> bool:
+    """Whether this model's answers on this split are already known."""
+    return store.has(_predictions_key(model, split))
+
+
+def _logits(outputs: tuple[Tensor, ...]) -> NDArray[np.float32]:
+    if any(not isinstance(o, Tensor) or o.dim() != 2 for o in outputs):
+        raise Refused(
+            "The model must return one table of class scores [items, classes], but it returned {got}: "
+            "wrap it so that forward returns the logits.",
+            got=type(outputs[0]).__name__,
+        )
+    return torch.cat(outputs).float().numpy()
+
+
+def evaluate(model: Model, split: Split, store: Store) -> Mapping[str, Number]:
+    """Every number of one model on one split, with its size; churn and the like against the original."""
+    before = predict(Model.original(model.subject), split, store)
+    return {**numbers(predict(model, split, store), before), **costs(model)}
+
+
+def compare(model: Model, split: Split, store: Store) -> Comparison:
+    """The original against the model on the same items."""
+    before = predict(Model.original(model.subject), split, store)
+    return Comparison(before, predict(model, split, store))

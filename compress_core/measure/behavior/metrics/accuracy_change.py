@@ -1,0 +1,21 @@
+"""Change of accuracy."""
+
+from __future__ import annotations
+
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.metric import metric
+from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
+from compress_core.numerics.intervals import tango
+
+
+@metric(title="Accuracy change", unit="points", direction="higher", needs_labels=True)
+def accuracy_change(before: Predictions, after: Predictions) -> Number:
+    """How many percentage points of accuracy were won (or lost, below 0) on the same items.
+
+    Paired score interval: it stays wider than 0 when no item changed.
+
+    Tango 1998, Statistics in Medicine 17, 891-908.
+    """
+    gained, lost = gained_and_lost(before, after)
+    low, high = tango(gained, lost, after.n).times(100)
+    return Number(100 * (gained - lost) / after.n, "points", "measured", float(low), float(high), after.n)

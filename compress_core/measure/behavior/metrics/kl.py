@@ -1,0 +1,42 @@
+"""Divergence of the output distributions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compress_core.foundation.number import Number
+from compress_core.foundation.texts import N_
+from compress_core.measure.behavior.metric import NOT_FINITE, metric
+from compress_core.measure.behavior.predictions import Predictions, log_softmax
+from compress_core.numerics.intervals import Floats, of_mean
+
+UNBOUNDED = N_("The model gives probability 0 to something the original holds possible.")
+
+
+def kl_by_item(before: Predictions, after: Predictions) -> Floats:
+    """KL(original || model) of each item in nats, [N]; NaN where an output is not finite."""
+    log_before, log_after = log_softmax(before.logits), log_softmax(after.logits)
+    possible = ~np.isneginf(log_before)
+    gap = np.subtract(log_before, log_after, out=np.zeros_like(log_before), where=possible)
+    # Rounding may put equal distributions a hair below 0.
+    divergence: Floats = np.maximum((before.probabilities * gap).sum(axis=1), 0.0)
+    return divergence
+
+
+@metric(title="Mean KL divergence", unit="nat", direction="lower", needs_labels=False)
+def kl(before: Predictions, after: Predictions) -> Number:
+    """How far the probabilities moved from the original's, on average over the items.
+
+    Mean of KL(original || model) in nats, with the normal interval of a mean; no interval where
+    every item moved the same.
+
+    Kullback and Leibler 1951, Annals of Mathematical Statistics 22, 79-86.
+    """
+    divergence = kl_by_item(before, after)
+    if np.isnan(divergence).any():
+        return Number.missing("nat", NOT_FINITE, after.n)
+    if np.isinf(divergence).any():
+        return Number.missing("nat", UNBOUNDED, after.n)
+    bounds = of_mean(divergence)
+    low, high = (None, None) if bounds is None else (max(0.0, float(bounds.low)), float(bounds.high))
+    return Number(float(divergence.mean()), "nat", "measured", low, high, after.n)

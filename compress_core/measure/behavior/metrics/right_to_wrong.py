@@ -1,0 +1,19 @@
+"""Items that were lost."""
+
+from __future__ import annotations
+
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.metric import metric
+from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
+from compress_core.numerics.intervals import wilson
+
+
+@metric(title="Right to wrong", unit="item", direction="lower", needs_labels=True)
+def right_to_wrong(before: Predictions, after: Predictions) -> Number:
+    """How many items that the original got right and this model gets wrong.
+
+    Wilson interval of their share, times the number of items.
+    """
+    _, count = gained_and_lost(before, after)
+    low, high = wilson(count, after.n).times(after.n)
+    return Number(count, "item", "measured", float(low), float(high), after.n)

@@ -1,0 +1,146 @@
+"""What a model answered on a list of items: the one thing every metric is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.foundation.errors import Refused
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+NO_CLASS = -1
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logarithms of the probabilities that the outputs stand for.
+
+    logits [N, C] -> [N, C] in float64; a row with a NaN, a plus infinity or nothing but minus
+    infinities is NaN throughout.
+    """
+    wide = logits.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shifted = wide - wide.max(axis=1, keepdims=True)
+        logs: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logs
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The raw outputs of one model on one list of items, and what follows from them.
+
+    logits [N, C]; labels [N] in 0..C-1, or None; items is the digest of the items, key names the
+    model. Arrays are read-only, since sessions share them. A row without finite probabilities has
+    no class (-1), which is never right.
+
+    Raises Refused where labels and outputs don't belong together.
+    """
+
+    logits: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    split: str
+    items: str
+    key: str
+
+    def __post_init__(self) -> None:
+        logits = np.asarray(self.logits, dtype=np.float32)
+        _refuse_unless_scores(logits)
+        object.__setattr__(self, "logits", _read_only(logits.view()))
+        if self.labels is not None:
+            _refuse_unless_labels(np.asarray(self.labels), *logits.shape)
+            labels = np.asarray(self.labels, dtype=np.int64)
+            object.__setattr__(self, "labels", _read_only(labels.view()))
+
+    @property
+    def n(self) -> int:
+        """How many items."""
+        return int(self.logits.shape[0])
+
+    @property
+    def classes(self) -> int:
+        """How many classes the model tells apart."""
+        return int(self.logits.shape[1])
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Probability of each class, [N, C]; NaN in rows without finite outputs."""
+        return _read_only(np.exp(log_softmax(self.logits)))
+
+    @cached_property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which items got finite probabilities, [N]."""
+        return _read_only(~np.isnan(self.probabilities[:, 0]))
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """The most probable class, the first among equals, [N]; -1 where there is none."""
+        best = self.logits.argmax(axis=1).astype(np.int64)
+        return _read_only(np.where(self.answered, best, NO_CLASS))
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """Probability of the predicted class, [N]; NaN where there is none."""
+        return _read_only(self.probabilities.max(axis=1))
+
+    @cached_property
+    def correct(self) -> NDArray[np.bool_] | None:
+        """Whether the predicted class is the label, [N]; None without labels."""
+        return None if self.labels is None else _read_only(self.predicted == self.labels)
+
+    def confidence_in(self, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probability of a given class for each item, classes [N] -> [N]; NaN for class -1."""
+        given = np.take_along_axis(self.probabilities, np.maximum(classes, 0)[:, None], axis=1)[:, 0]
+        return np.where(classes == NO_CLASS, np.nan, given)
+
+
+def gained_and_lost(before: Predictions, after: Predictions) -> tuple[int, int]:
+    """How many items turned from wrong to right, and how many from right to wrong."""
+    right_before, right_after = before.correct, after.correct
+    assert right_before is not None, "right and wrong need labels"
+    assert right_after is not None, "right and wrong need labels"
+    gained, lost = right_after & ~right_before, right_before & ~right_after
+    return int(np.count_nonzero(gained)), int(np.count_nonzero(lost))
+
+
+def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.flags.writeable = False
+    return array
+
+
+def _refuse_unless_scores(logits: NDArray[np.float32]) -> None:
+    if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2:
+        raise Refused(
+            "The model's outputs must be a table with a row for each item and at least two classes, "
+            "but its shape is {shape}; choose data with items and a model that classifies.",
+            shape=list(logits.shape),
+        )
+
+
+def _refuse_unless_labels(labels: NDArray[np.generic], n: int, classes: int) -> None:
+    if labels.shape != (n,):
+        raise Refused(
+            "There must be one label for each of the {n} items, but the labels have the shape {shape}; "
+            "give a list of {n} labels, or none.",
+            n=n,
+            shape=list(labels.shape),
+        )
+    if labels.dtype.kind not in "iu":
+        raise Refused(
+            "Labels must be whole numbers from 0 to {last}, but they are of type {dtype}; "
+            "convert them to integers.",
+            last=classes - 1,
+            dtype=str(labels.dtype),
+        )
+    outside = labels[(labels < 0) | (labels >= classes)]  # type: ignore[operator]  # kind checked above
+    if outside.size:
+        raise Refused(
+            "Labels must be from 0 to {last}, since the model tells {classes} classes apart, but there is "
+            "a label {label}; use data labelled for this model.",
+            last=classes - 1,
+            classes=classes,
+            label=int(outside[0]),
+        )

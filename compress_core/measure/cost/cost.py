@@ -1,0 +1,114 @@
+"""What a model costs to keep and to run: exact bytes, sparsity by origin, multiply-accumulates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandas as pd
+
+from compress_core.apply.model import Model
+from compress_core.foundation.number import Number
+from compress_core.network.layers import Layer, read_matrix
+from compress_core.techniques.contract.encoded import Coded, Zeros
+
+
+def costs(model: Model) -> Mapping[str, Number]:
+    """Sizes of a model as exact numbers, by name.
+
+    bytes: the plain container as written, header included; sparsity: share of zeros among the
+    weights of all layers that can be compressed, by origin; macs: for one item.
+    """
+    zeros, weights = zeros_of(model)
+    original = Model.original(model.subject)
+    bits = model.bits
+    count = max(1, weights)
+    exact = {
+        "bytes": (float(model.file_bytes), "byte"),
+        "size_ratio": (original.file_bytes / model.file_bytes, "ratio"),
+        "bytes_values": (bits.values / 8, "byte"),
+        "bytes_positions": (bits.positions / 8, "byte"),
+        "bytes_tables": (bits.tables / 8, "byte"),
+        "bytes_header": (model.file_bytes - bits.total / 8, "byte"),
+        "sparsity": (zeros.total / count, "share"),
+        "sparsity_pruned": (zeros.pruned / count, "share"),
+        "sparsity_quantized": (zeros.quantized / count, "share"),
+        "sparsity_original": (zeros.original / count, "share"),
+    }
+    found = {name: Number(value, unit, "exact") for name, (value, unit) in exact.items()}
+    return {**found, "macs": _macs(model)}
+
+
+def _macs(model: Model) -> Number:
+    counts = [row.macs for row in layer_costs(model)]
+    if any(count is None for count in counts):
+        return Number.missing("MAC", "Some layers did not run on the example input.")
+    return Number(float(sum(c for c in counts if c is not None)), "MAC", "exact")
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer's size now and as loaded; a factored layer counts all its parts, a dropped one nothing."""
+
+    layer: Layer
+    weights: int
+    zeros: Zeros
+    bytes_before: int
+    bytes: int
+    macs: int | None
+    rank: int | None
+
+
+@lru_cache(maxsize=64)
+def layer_costs(model: Model) -> tuple[LayerCost, ...]:
+    """The cost of every layer, in module order."""
+    return tuple(_layer_cost(model, layer) for layer in model.subject.layers)
+
+
+def _layer_cost(model: Model, layer: Layer) -> LayerCost:
+    before = layer.weights * 4
+    small = model.base.by_name.get(layer.name)
+    if small is None:
+        return LayerCost(layer, 0, Zeros(0, 0, 0), before, 0, 0, None)
+    edited = model.edited.get(layer.name)
+    if edited is None:
+        zeros = Coded(read_matrix(model.base.network, small)).zeros
+        return LayerCost(layer, small.weights, zeros, before, small.weights * 4, small.macs, None)
+    zeros = _added(coded.zeros for coded in edited.coded)
+    weights = sum(part.weights for part, _ in edited.parts)
+    return LayerCost(layer, weights, zeros, before, edited.bits.total // 8, edited.macs, edited.rank)
+
+
+def _added(zeros: Iterable[Zeros]) -> Zeros:
+    parts = list(zeros)
+    return Zeros(
+        sum(z.pruned for z in parts), sum(z.quantized for z in parts), sum(z.original for z in parts)
+    )
+
+
+def zeros_of(model: Model) -> tuple[Zeros, int]:
+    """Zeros by origin over all compressible layers, and the number of their weights as they ship."""
+    rows = layer_costs(model)
+    return _added(row.zeros for row in rows), sum(row.weights for row in rows)
+
+
+def layer_frame(model: Model) -> pd.DataFrame:
+    """The layer table: one row a layer with kind, shape, weights, zeros, bytes, MACs and rank."""
+    rows = layer_costs(model)
+    return pd.DataFrame(
+        {
+            "layer": [r.layer.name for r in rows],
+            "kind": [r.layer.kind for r in rows],
+            "shape": ["x".join(map(str, r.layer.kernel_shape)) for r in rows],
+            "weights": [r.layer.weights for r in rows],
+            "sparsity": [r.zeros.total / max(1, r.weights) for r in rows],
+            "pruned": [r.zeros.pruned for r in rows],
+            "quantized_to_zero": [r.zeros.quantized for r in rows],
+            "zero_before": [r.zeros.original for r in rows],
+            "rank": pd.array([r.rank for r in rows], dtype="Int64"),
+            "bytes_before": [r.bytes_before for r in rows],
+            "bytes": [r.bytes for r in rows],
+            "macs": pd.array([r.macs for r in rows], dtype="Int64"),
+        }
+    )

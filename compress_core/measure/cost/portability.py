@@ -1,0 +1,168 @@
+"""Which runtime or chip can use which step of a recipe, and what would be lost: data with sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from compress_core.apply.model import Model
+from compress_core.levels import Grid
+from compress_core.levels.exponential import Exponential
+from compress_core.recipe import Setting
+from compress_core.selection.patterns import n_of_m
+from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.input_rules import DynamicGrid, StaticGrid
+from compress_core.techniques.contract.technique import Stage
+
+Use = Literal["used", "partly", "lost"]
+Trait = Literal[
+    "channels",
+    "low_rank",
+    "prepared",
+    "zeros",
+    "zeros_2_4",
+    "zeros_structured",
+    "grid",
+    "grid_grouped",
+    "grid_affine",
+    "power_of_two",
+    "codebook",
+    "inputs_int8",
+    "inputs_sparse",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Verdict(_Frozen):
+    """What a target makes of one trait; source where it is another than the target's."""
+
+    use: Use
+    why: str
+    source: str = ""
+
+
+class Target(_Frozen):
+    """A runtime or a family of chips."""
+
+    id: str
+    title: str
+    source: str
+    verdicts: Mapping[Trait, Verdict]
+
+
+class _Table(_Frozen):
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A technique of the recipe with what it makes of the layers it is used on."""
+
+    technique: str
+    stage: Stage
+    trait: Trait
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step on one target."""
+
+    target: Target
+    step: Step
+    use: Use
+    why: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def targets() -> tuple[Target, ...]:
+    """Every target of the table, in its order."""
+    text = resources.files(__package__).joinpath("portability.json").read_text(encoding="utf-8")
+    return _Table.model_validate_json(text).targets
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """(target, text) of all that is shown, for the catalogue."""
+    for target in targets():
+        yield target.id, target.title
+        yield from ((target.id, verdict.why) for verdict in target.verdicts.values())
+
+
+def usable(model: Model) -> tuple[Row, ...]:
+    """What each target can use of a model's recipe: a row for every target and step, targets together."""
+    return tuple(_row(target, step) for target in targets() for step in steps_of(model))
+
+
+def _row(target: Target, step: Step) -> Row:
+    verdict = target.verdicts[step.trait]
+    return Row(target, step, verdict.use, verdict.why, verdict.source or target.source)
+
+
+def steps_of(model: Model) -> tuple[Step, ...]:
+    """The steps of a recipe by what they make, in the order of the stages; equal ones are one."""
+    found: dict[tuple[Stage, str, Trait], list[str]] = {}
+    for setting, trait, layer in _traits(model):
+        found.setdefault((setting.stage, setting.technique, trait), []).append(layer)
+    ordered = sorted(found.items(), key=lambda item: item[0][0])
+    return tuple(
+        Step(technique, stage, trait, tuple(name for name in layers if name))
+        for (stage, technique, trait), layers in ordered
+    )
+
+
+def _traits(model: Model) -> Iterator[tuple[Setting, Trait, str]]:
+    recipe = model.recipe
+    for setting in (*recipe.prepare, *recipe.correct):
+        yield setting, "prepared", ""
+    for name, settings in recipe.groups:
+        yield from ((setting, "channels", name) for setting in settings)
+    coded = {part.name: weight for edited in model.edited.values() for part, weight in edited.parts}
+    for name, settings in recipe.layers:
+        for setting in settings:
+            yield from ((setting, trait, name) for trait in _traits_of(setting, name, model, coded))
+
+
+def _traits_of(setting: Setting, name: str, model: Model, coded: Mapping[str, Coded]) -> Iterator[Trait]:
+    match setting.stage:
+        case Stage.FACTOR:
+            yield "low_rank"
+        case Stage.PRUNE:
+            yield _pattern(str(getattr(setting.knobs, "pattern", "unstructured")))
+        case Stage.QUANTIZE if name in coded:
+            yield _levels(coded[name])
+        case Stage.INPUTS:
+            yield from {_inputs(rule) for rule in model.inputs.get(name, ())}
+
+
+def _pattern(pattern: str) -> Trait:
+    counts = n_of_m(pattern)
+    if counts == (2, 4):
+        return "zeros_2_4"
+    return "zeros" if pattern == "unstructured" or counts is not None else "zeros_structured"
+
+
+def _levels(coded: Coded) -> Trait:
+    match coded.quantised.levels if coded.quantised is not None else None:
+        case Grid(group=int()):
+            return "grid_grouped"
+        case Grid(zero_point=None):
+            return "grid"
+        case Grid():
+            return "grid_affine"
+        case Exponential():
+            return "power_of_two"
+        case _:
+            return "codebook"
+
+
+def _inputs(rule: object) -> Trait:
+    return "inputs_int8" if isinstance(rule, StaticGrid | DynamicGrid) else "inputs_sparse"

@@ -1,0 +1,70 @@
+"""What a recipe does that its maker may not want: said in sentences, not refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
+from compress_core.measure.cost.factor_cost import factor_warnings
+from compress_core.network.layers import Layer, read_matrix
+from compress_core.selection.patterns import LayerShape, largest_n_of_m
+
+PATTERNS = ((1, 4), (2, 4), (4, 8))  # those that hardware or libraries know
+
+
+def cautions(model: Model) -> tuple[Phrase, ...]:
+    """What of an earlier step a later one undoes, and where a step makes a layer larger or slower."""
+    return (*_patterns_lost(model), *_ragged_patterns(model), *factor_warnings(model))
+
+
+def holds_pattern(matrix: Tensor, layer: Layer, n: int, m: int) -> bool:
+    """Whether of every m neighbouring inputs at most n weights are nonzero, and some are zero.
+
+    matrix [out, in * k].
+    """
+    try:
+        kept = largest_n_of_m(matrix.abs(), LayerShape(layer.name, layer.kernel_shape, layer.groups), n, m)
+    except Refused:
+        return False
+    return bool((matrix == 0).any()) and not bool(matrix[~kept].any())
+
+
+def _patterns_lost(model: Model) -> Iterator[Phrase]:
+    """Removing input channels shifts the others: what was a pattern of neighbours is one no longer."""
+    entered = {cut.module for cut in model.base.structure.cuts if cut.side == "in"}
+    for layer in model.subject.layers:
+        small = model.base.by_name.get(layer.name)
+        if layer.name not in entered or small is None:
+            continue
+        before = read_matrix(model.subject.network, layer)
+        after = read_matrix(model.base.network, small)
+        for n, m in PATTERNS:
+            if holds_pattern(before, layer, n, m) and not holds_pattern(after, small, n, m):
+                yield Phrase(
+                    "{layer} came with a pattern {n}:{m}, which the removed channels destroy: cut in "
+                    "multiples of {m} neighbours, or prune it with pattern {n}:{m} again.",
+                    layer=layer.name,
+                    n=n,
+                    m=m,
+                )
+                break
+
+
+def _ragged_patterns(model: Model) -> Iterator[Phrase]:
+    for name, steps in model.recipe.layers:
+        small = model.base.by_name.get(name)
+        pattern = next((str(getattr(s.knobs, "pattern", "")) for s in steps), "")
+        m = int(pattern.partition(":")[2]) if ":" in pattern else 0
+        if small is not None and m and small.kernel_shape[1] % m:
+            yield Phrase(
+                "{layer} has {inputs} input channels, which is no multiple of {m}: hardware for {pattern} "
+                "needs one, so keep multiples of {m} channels in its group.",
+                layer=name,
+                inputs=small.kernel_shape[1],
+                m=m,
+                pattern=pattern,
+            )

@@ -1,0 +1,328 @@
+"""Which parts of an input speak for a class: one signed map for each item, computed by Captum.
+
+A method is one function with a decorator. Captum hangs hooks on what it explains, and networks are
+shared between sessions; so every call works on a skeleton of its own: modules copied, weights shared.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import chain
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import N_
+
+STEPS = 50
+"""Points on the way from the baseline to the input (integrated gradients)."""
+WINDOW, STRIDE = 4, 2
+"""Side and step of the square that occlusion moves over an image, in pixels."""
+ROWS_AT_ONCE = 256
+VALUES_AT_ONCE = 2**20
+"""What goes through a network in one pass: at most so many inputs, and so many input values."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a map answers: which inputs speak for the target class, seen from the baseline.
+
+    inputs [N, C, *size] or [N, F], targets [N], baseline [1, ...]; rows: inputs allowed in one pass.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    baseline: Tensor
+    rows: int
+
+
+Run = Callable[[nn.Module, Question], Tensor]
+Refusal = Callable[[nn.Module, Tensor], Refused | None]
+
+
+@dataclass(frozen=True)
+class AttributionMethod:
+    """A way to explain a prediction; `refusal(network, example [1, ...])` is None where it is on offer."""
+
+    name: str
+    summary: str
+    source: str
+    rows_per_item: int
+    run: Run
+    refusal: Refusal
+
+
+_METHODS: dict[str, AttributionMethod] = {}
+
+
+def attribution_methods() -> Mapping[str, AttributionMethod]:
+    """Every method by name, in the order of this file."""
+    return MappingProxyType(_METHODS)
+
+
+def offered_methods(network: nn.Module, example: Tensor) -> tuple[AttributionMethod, ...]:
+    """The methods that can explain this network; example [1, ...]."""
+    return tuple(method for method in _METHODS.values() if method.refusal(network, example) is None)
+
+
+def method_named(name: str) -> AttributionMethod:
+    """The method of that name.
+
+    Raises Refused for a name that is not registered.
+    """
+    if name not in _METHODS:
+        text = N_("There is no attribution method {name!r}; choose one of {names}.")
+        raise Refused(text, name=name, names=", ".join(_METHODS))
+    return _METHODS[name]
+
+
+def attribute(
+    network: nn.Module, inputs: Tensor, targets: Tensor, method: AttributionMethod, baseline: Tensor
+) -> Tensor:
+    """One signed map for each item: positive speaks for its target class, negative against it.
+
+    inputs [N, C, *size] -> maps [N, *size], channels summed; inputs [N, F] -> maps [N, F].
+    targets [N] class numbers, baseline [1, ...] the input that says nothing. Weights, flags and hooks of
+    the network are left as they are, so threads may share it.
+
+    Raises Refused where the method cannot explain this network, or shapes do not fit together.
+    """
+    maps = list(attribute_in_batches(network, inputs, targets, method, baseline))
+    return torch.cat(maps)
+
+
+def attribute_in_batches(
+    network: nn.Module, inputs: Tensor, targets: Tensor, method: AttributionMethod, baseline: Tensor
+) -> Iterator[Tensor]:
+    """The same, a few items at a time, so that memory stays bounded and progress can be shown."""
+    _check_shapes(inputs, targets, baseline)
+    refusal = method.refusal(network, inputs[:1])
+    if refusal is not None:
+        raise refusal
+    own = skeleton(network)
+    rows = rows_at_once(inputs)
+    size = max(1, rows // method.rows_per_item)
+    for start in range(0, len(inputs), size):
+        part = slice(start, start + size)
+        yield _maps(own, method, Question(inputs[part], targets[part], baseline, rows))
+
+
+def skeleton(network: nn.Module) -> nn.Module:
+    """A copy of the module tree in evaluation mode that shares every weight and buffer with the original."""
+    return with_tensors(network, _differentiable)
+
+
+@torch.inference_mode(mode=False)
+def with_tensors(network: nn.Module, replacement: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A copy of the module tree, in evaluation mode, with replacement(t) for each parameter and buffer t.
+
+    A tensor that two layers share is replaced once; one that is returned unchanged stays shared.
+    """
+    memo: dict[int, object] = {id(buffer): replacement(buffer) for buffer in network.buffers()}
+    for parameter in network.parameters():
+        new = replacement(parameter)
+        memo[id(parameter)] = new if new is parameter else nn.Parameter(new, requires_grad=False)
+    return copy.deepcopy(network, memo).eval()
+
+
+def rows_at_once(inputs: Tensor) -> int:
+    """How many inputs of this size may go through a network together."""
+    return max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // max(1, inputs[0].numel())))
+
+
+def _differentiable(tensor: Tensor) -> Tensor:
+    # Autograd refuses tensors that were made under inference_mode; their clones are ordinary.
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
+def _check_shapes(inputs: Tensor, targets: Tensor, baseline: Tensor) -> None:
+    if len(inputs) == 0:
+        raise Refused("There is nothing to explain: the sample has no items; choose at least one.")
+    if targets.shape != inputs.shape[:1]:
+        text = N_("There must be one target class for each of the {items} items, got shape {shape}.")
+        raise Refused(text, items=len(inputs), shape=list(targets.shape))
+    if baseline.shape != (1, *inputs.shape[1:]):
+        text = N_("The baseline must have the shape of one input, {expected}, got {shape}.")
+        raise Refused(text, expected=[1, *inputs.shape[1:]], shape=list(baseline.shape))
+
+
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
+def _maps(own: nn.Module, method: AttributionMethod, question: Question) -> Tensor:
+    """Maps for one batch, channels summed."""
+    inputs = question.inputs.detach().clone().requires_grad_()
+    asked = replace(
+        question, inputs=inputs, targets=question.targets.clone(), baseline=question.baseline.clone()
+    )
+    maps = method.run(own, asked).detach().to(inputs.dtype)
+    return maps if maps.ndim == 2 else maps.sum(dim=1)
+
+
+# What stands in the way of a method
+
+
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
+def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
+    """Why the network's output cannot be differentiated by its input, or None if it can."""
+    unfit = needs_classes(network, example)
+    if unfit is not None:
+        return unfit
+    output = skeleton(network)(example.detach().clone().requires_grad_())
+    if not output.requires_grad:
+        return Refused("The output of this network does not follow its input smoothly; choose occlusion.")
+    return None
+
+
+@torch.no_grad()
+def needs_classes(network: nn.Module, example: Tensor) -> Refused | None:
+    """Why the network does not give real-valued inputs one score for each class, or None if it does."""
+    if not example.is_floating_point() or example.ndim < 2:
+        text = N_("Only inputs of real numbers, [items, ...], can be explained; these are {dtype} {shape}.")
+        return Refused(text, dtype=str(example.dtype), shape=list(example.shape))
+    output = skeleton(network)(example)
+    if not (isinstance(output, Tensor) and output.ndim == 2):
+        return Refused(
+            "Only networks that answer with one score for each class, [items, classes], are explained."
+        )
+    return None
+
+
+def needs_convolution(network: nn.Module, example: Tensor) -> Refused | None:
+    """Why there is no layer of feature maps to look at, or None if there is one."""
+    unfit = needs_gradient(network, example)
+    if unfit is not None:
+        return unfit
+    if last_spatial_module(skeleton(network), example) is None:
+        return Refused(
+            "GradCAM needs a convolution on images, and this network has none; choose another method."
+        )
+    return None
+
+
+def last_spatial_module(own: nn.Module, example: Tensor) -> nn.Module | None:
+    """The last part with a convolution kernel in it to answer with feature maps of more than one pixel.
+
+    Found by one forward pass of example [1, C, H, W], so that blocks count with what they add up to.
+    """
+    finished: list[nn.Module] = []
+
+    def note(module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
+            finished.append(module)
+
+    with ExitStack() as hooks, torch.no_grad():
+        for module in own.modules():
+            if module is not own and any(t.ndim == 4 for t in chain(module.parameters(), module.buffers())):
+                hooks.enter_context(module.register_forward_hook(note))
+        own(example)
+    return finished[-1] if finished else None
+
+
+# The methods
+
+
+def attribution_method(*, refusal: Refusal, rows_per_item: int = 1) -> Callable[[Run], Run]:
+    """Register a function as a method; its docstring begins with the summary and ends with the source."""
+
+    def register(run: Run) -> Run:
+        paragraphs = (inspect.getdoc(run) or "").split("\n\n")
+        summary, source = paragraphs[0], paragraphs[-1].replace("\n", " ")
+        name = getattr(run, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
+        _METHODS[name] = AttributionMethod(name, summary, source, rows_per_item, run, refusal)
+        return run
+
+    return register
+
+
+@attribution_method(refusal=needs_gradient)
+def saliency(network: nn.Module, question: Question) -> Tensor:
+    """How the class score would change if one input value grew a little: the gradient, with its sign.
+
+    Simonyan et al. 2014, arXiv:1312.6034, section 3 (which takes the absolute value).
+    """
+    from captum.attr import Saliency
+
+    maps: Tensor = Saliency(network).attribute(question.inputs, target=question.targets, abs=False)
+    return maps
+
+
+@attribution_method(refusal=needs_gradient)
+def input_x_gradient(network: nn.Module, question: Question) -> Tensor:
+    """Each input value times the gradient: what the value contributes if the network were linear.
+
+    Shrikumar et al. 2016, arXiv:1605.01713, section 3.
+    """
+    from captum.attr import InputXGradient
+
+    maps: Tensor = InputXGradient(network).attribute(question.inputs, target=question.targets)
+    return maps
+
+
+@attribution_method(refusal=needs_gradient, rows_per_item=STEPS)
+def integrated_gradients(network: nn.Module, question: Question) -> Tensor:
+    """Gradients gathered on the way from the baseline to the input; they add up to the score's change.
+
+    50 points, Gauss-Legendre quadrature.
+
+    Sundararajan et al. 2017, arXiv:1703.01365, eq. 1.
+    """
+    from captum.attr import IntegratedGradients
+
+    together = len(question.inputs) * STEPS <= question.rows
+    maps: Tensor = IntegratedGradients(network).attribute(
+        question.inputs,
+        baselines=question.baseline,
+        target=question.targets,
+        n_steps=STEPS,
+        internal_batch_size=None if together else max(question.rows, len(question.inputs)),
+    )
+    return maps
+
+
+@attribution_method(refusal=needs_convolution)
+def grad_cam(network: nn.Module, question: Question) -> Tensor:
+    """Where the last convolution sees evidence for or against the class: coarse, enlarged to the input.
+
+    Signed: the paper's final ReLU, which hides what speaks against the class, is left out.
+
+    Selvaraju et al. 2017, arXiv:1610.02391, eq. 1 and 2.
+    """
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    layer = last_spatial_module(network, question.inputs[:1])
+    assert layer is not None, "refused before"
+    coarse = LayerGradCam(network, layer).attribute(question.inputs, target=question.targets)
+    maps: Tensor = LayerAttribution.interpolate(coarse, question.inputs.shape[2:], "bilinear")
+    return maps
+
+
+@attribution_method(refusal=needs_classes, rows_per_item=16)
+def occlusion(network: nn.Module, question: Question) -> Tensor:
+    """How much the class score falls when a small window is covered by the baseline.
+
+    Images: windows of 4 x 4 pixels, 2 apart, averaged where they overlap. Tables: one feature at a time.
+
+    Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2.
+    """
+    from captum.attr import Occlusion
+
+    channels, *size = question.inputs.shape[1:]
+    window = (channels, *(min(WINDOW, side) for side in size)) if size else (1,)
+    stride = (channels, *(min(STRIDE, side) for side in size)) if size else (1,)
+    maps: Tensor = Occlusion(network).attribute(
+        question.inputs,
+        sliding_window_shapes=window,
+        strides=stride,
+        baselines=question.baseline,
+        target=question.targets,
+        perturbations_per_eval=max(1, question.rows // len(question.inputs)),
+    )
+    # A window covers all channels together, so each of them carries the whole effect.
+    return maps[:, :1] if size else maps

@@ -1,0 +1,226 @@
+"""Does the compressed model still look at the same things? Maps before and after, over many items.
+
+The target is the class that the parent predicts, for both models. Two floors stand beside every number:
+*noise*, the parent against itself on inputs that were hardly changed, and *random*, the parent against a
+network whose weights were shuffled within each layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from compress_core.foundation.progress import Progress
+from compress_core.foundation.texts import N_
+from compress_core.measure.behavior.predictions import NO_CLASS
+from compress_core.measure.explain.attribution import (
+    AttributionMethod,
+    attribute_in_batches,
+    rows_at_once,
+    skeleton,
+    with_tensors,
+)
+from compress_core.measure.explain.similarity import (
+    MEASURES,
+    Bools,
+    NotMeasured,
+    similarity_frame,
+    support_of,
+)
+
+NOISE_STRENGTH = 0.02
+"""Standard deviation of the noise behind the noise floor, as a share of that of the inputs."""
+
+Maps = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ItemMaps:
+    """The maps of one item on one scale, from -limit to limit; difference = after - before."""
+
+    before: Maps
+    after: Maps
+    difference: Maps
+    limit: float
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What two models look at on the same items, and how alike it is.
+
+    before, after, support [N, *size]; `items` has a row for each item: item, class_before, class_after,
+    flipped, the measures of `similarity.MEASURES`, reason (why not measured, else None); `noise` and
+    `random` hold the measures of the floors. noise_deviation is in the unit of the inputs.
+    """
+
+    method: str
+    seed: int
+    noise_deviation: float
+    before: Maps
+    after: Maps
+    support: Bools
+    items: pd.DataFrame
+    noise: pd.DataFrame
+    random: pd.DataFrame
+
+    def maps(self, item: int) -> ItemMaps:
+        """The two maps of an item and their difference, with the limit of a scale that fits both."""
+        before, after = self.before[item], self.after[item]
+        limit = float(np.nanmax(np.abs([before, after])))
+        return ItemMaps(before, after, after - before, limit)
+
+    def worst(self, count: int, measure: str = "spearman") -> pd.DataFrame:
+        """The items whose maps changed most, worst first; what was not measured is left out."""
+        measured = self.items.dropna(subset=[measure])
+        return measured.sort_values([measure, "item"]).head(count)
+
+    def summary(self) -> pd.DataFrame:
+        """One row for each measure and group of items, floors last.
+
+        Columns: measure, group (all, kept, flipped, noise floor, random floor), median, low_quartile,
+        high_quartile, n, not_measured (items), reason (the most frequent one, or None).
+        """
+        flipped = self.items["flipped"]
+        groups = {
+            "all": self.items,
+            "kept": self.items[~flipped],
+            "flipped": self.items[flipped],
+            "noise floor": self.noise,
+            "random floor": self.random,
+        }
+        rows = [_summarised(measure, group, frame) for measure in MEASURES for group, frame in groups.items()]
+        reasons = pd.Series([row["reason"] for row in rows], dtype=object)
+        return pd.DataFrame(rows).assign(reason=reasons)
+
+
+def explain(
+    before: nn.Module,
+    after: nn.Module,
+    inputs: Tensor,
+    method: AttributionMethod,
+    baseline: Tensor,
+    *,
+    seed: int,
+) -> Generator[Progress, None, Explanation]:
+    """Explain both models on the same items, with the noise and the random floor; yields how far it is.
+
+    inputs [N, ...], baseline [1, ...]; the seed makes the noise and the shuffled weights.
+
+    Raises Refused where the method cannot explain these networks.
+    """
+    class_before, class_after = (predicted_class(network, inputs) for network in (before, after))
+    support = support_of(inputs, baseline)
+    deviation = NOISE_STRENGTH * float(inputs.std())
+    asked = {
+        N_("before compression"): (before, inputs),
+        N_("after compression"): (after, inputs),
+        N_("noise floor"): (before, noisy(inputs, support, deviation, seed)),
+        N_("random floor"): (shuffled(before, seed), inputs),
+    }
+    targets = class_before.clamp(min=0)
+    found: list[Maps] = []
+    total = len(asked) * len(inputs)
+    for note, (network, shown) in asked.items():
+        batches = attribute_in_batches(network, shown, targets, method, baseline)
+        found.append((yield from _collected(batches, len(inputs) * len(found), total, note)))
+    first, second, noise, random = found
+    return Explanation(
+        method=method.name,
+        seed=seed,
+        noise_deviation=deviation,
+        before=first,
+        after=second,
+        support=support,
+        items=_items(class_before, class_after, similarity_frame(first, second, support)),
+        noise=similarity_frame(first, noise, support),
+        random=similarity_frame(first, random, support),
+    )
+
+
+@torch.inference_mode()
+def predicted_class(network: nn.Module, inputs: Tensor) -> Tensor:
+    """The most probable class of each item, [N]; -1 where the outputs are not finite."""
+    own = skeleton(network)
+    shares = torch.cat([own(rows).softmax(dim=1) for rows in _in_parts(inputs)])
+    return torch.where(shares.isnan().any(dim=1), NO_CLASS, shares.argmax(dim=1))
+
+
+def noisy(inputs: Tensor, support: Bools, deviation: float, seed: int) -> Tensor:
+    """The inputs with Gaussian noise on their support only, so that the background stays the baseline."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype) * deviation
+    where = torch.from_numpy(support)
+    return inputs + noise * (where if inputs.ndim == 2 else where.unsqueeze(1))
+
+
+def shuffled(network: nn.Module, seed: int) -> nn.Module:
+    """A copy of the network with every weight of two or more dimensions in random order.
+
+    Each layer keeps its values and forgets what it learned; biases and norms stay. The original is
+    not touched.
+
+    Adebayo et al. 2018, arXiv:1810.03292, section 3 (model parameter randomization).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weights = {id(p) for p in network.parameters() if p.ndim >= 2}
+
+    def in_random_order(tensor: Tensor) -> Tensor:
+        if id(tensor) not in weights:
+            return tensor
+        order = torch.randperm(tensor.numel(), generator=generator)
+        return tensor.detach().flatten()[order].reshape(tensor.shape)
+
+    return with_tensors(network, in_random_order)
+
+
+def _in_parts(inputs: Tensor) -> Iterator[Tensor]:
+    size = rows_at_once(inputs)
+    return (inputs[start : start + size] for start in range(0, len(inputs), size))
+
+
+def _collected(
+    batches: Iterator[Tensor], done: int, total: int, note: str
+) -> Generator[Progress, None, Maps]:
+    yield Progress(done, total, note)
+    maps = []
+    for batch in batches:
+        maps.append(batch.numpy())
+        done += len(batch)
+        yield Progress(done, total, note)
+    return np.concatenate(maps)
+
+
+def _items(class_before: Tensor, class_after: Tensor, similarities: pd.DataFrame) -> pd.DataFrame:
+    first, second = class_before.numpy(), class_after.numpy()
+    facts = pd.DataFrame(
+        {
+            "item": np.arange(len(first)),
+            "class_before": first,
+            "class_after": second,
+            "flipped": first != second,
+        }
+    )
+    return pd.concat([facts, similarities], axis=1)
+
+
+def _summarised(measure: str, group: str, frame: pd.DataFrame) -> dict[str, object]:
+    values = frame[measure].dropna()
+    low, median, high = values.quantile([0.25, 0.5, 0.75])
+    missing = frame[frame[measure].isna()]
+    reasons = missing["reason"].fillna(NotMeasured.NO_NEIGHBOURS.value).mode()
+    return {
+        "measure": measure,
+        "group": group,
+        "median": median,
+        "low_quartile": low,
+        "high_quartile": high,
+        "n": len(values),
+        "not_measured": len(missing),
+        "reason": reasons.iloc[0] if len(reasons) else None,
+    }

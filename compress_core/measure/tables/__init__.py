@@ -1,0 +1,1 @@
+"""What a knob would do at each of its places, and what is left in a layer: rows for a page."""

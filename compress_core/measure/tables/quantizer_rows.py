@@ -1,0 +1,81 @@
+"""Every quantizer on one layer at the same number of bits: levels, error, true bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from compress_core.apply import compress
+from compress_core.apply.context import items_behind
+from compress_core.apply.model import Edited
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store, digest
+from compress_core.measure.tables.knob_tables import steps_for_weights
+from compress_core.recipe import Resolved, Setting
+from compress_core.recipe.edit import in_order, with_step
+from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.results import Quantised
+from compress_core.techniques.contract.technique import Stage, techniques
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizerRow:
+    """What one quantizer makes of a layer; levels, bytes and error are None where it was refused.
+
+    levels: those of the first row, ascending; bytes of the layer as stored; error: share of the squared
+    weights, over those that pruning left.
+    """
+
+    technique: str
+    levels: NDArray[np.float64] | None
+    bytes: float | None
+    error: float | None
+    refused: Refused | None = None
+
+
+def quantizer_rows(
+    subject: Subject, recipe: Resolved, layer: str, bits: int, store: Store
+) -> tuple[QuantizerRow, ...]:
+    """All quantizers with their other knobs as declared, the most exact first, refused ones last.
+
+    subject: the one whose weights are treated; the layer's rank and pruning stay as the recipe has them.
+    """
+    names = list(subject.by_name)
+    bare = in_order(with_step(steps_for_weights(recipe, names), [layer], Stage.QUANTIZE, None), names)
+    quantizers = [name for name, method in techniques().items() if method.stage is Stage.QUANTIZE]
+    settings = [_at(name, bits) for name in quantizers]
+
+    def make() -> tuple[QuantizerRow, ...]:
+        reference = compress(subject, bare, store).values(layer)
+        rows = [_row(subject, bare, layer, setting, reference, store) for setting in settings]
+        return tuple(sorted(rows, key=lambda row: (row.error is None, row.error)))
+
+    key = digest("quantizers", subject.digest, bare.sha, layer, bits, *items_behind(subject, settings))
+    return store.get(key, make)
+
+
+def _at(name: str, bits: int) -> Setting:
+    has_bits = "bits" in techniques()[name].own_knobs
+    return Setting.of(name, **({"bits": bits} if has_bits else {}))
+
+
+def _row(
+    subject: Subject, bare: Resolved, layer: str, setting: Setting, reference: Tensor, store: Store
+) -> QuantizerRow:
+    recipe = in_order(with_step(bare, [layer], Stage.QUANTIZE, setting), list(subject.by_name))
+    try:
+        edited = compress(subject, recipe, store).edited[layer]
+    except Refused as refused:
+        return QuantizerRow(setting.technique, None, None, None, refused)
+    power = max(float(reference.double().square().sum()), np.finfo(np.float64).tiny)
+    lost = float((edited.values - reference).double().square().sum())
+    return QuantizerRow(setting.technique, _levels(edited), edited.bits.total / 8, lost / power)
+
+
+def _levels(edited: Edited) -> NDArray[np.float64]:
+    quantised = edited.coded[0].quantised
+    assert isinstance(quantised, Quantised)
+    return np.sort(quantised.levels.levels().double().numpy())

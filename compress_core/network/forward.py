@@ -1,0 +1,121 @@
+"""One forward pass of a network that is not ours: what to give it, what it answers, which way it took."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
+_SEED = 11
+_DECIDING = frozenset({"__bool__", "__int__", "__float__", "__index__", "item", "tolist", "numpy"})
+
+
+def run(network: nn.Module, example: Example) -> object:
+    """What a network answers: a mapping is its keywords, a tuple its arguments, a tensor the only one."""
+    if isinstance(example, Tensor):
+        return network(example)
+    return network(**example) if isinstance(example, Mapping) else network(*example)
+
+
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """All tensors in nested lists, tuples, mappings and plain objects, in their order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_in(item)
+    elif hasattr(value, "__dict__"):
+        yield from tensors_in(vars(value))
+
+
+def in_double(network: nn.Module) -> nn.Module:
+    """A copy with tensors of its own, in float64."""
+    return copy.deepcopy(network).double().eval()
+
+
+def doubled(example: Any) -> Any:
+    """The example in float64, whole numbers as they are."""
+    if isinstance(example, Tensor):
+        return example.double() if example.is_floating_point() else example
+    if isinstance(example, Mapping):
+        return {name: doubled(item) for name, item in example.items()}
+    return tuple(doubled(item) for item in example) if isinstance(example, tuple | list) else example
+
+
+def shuffled(example: Any, generator: torch.Generator) -> Any:
+    """Another input of the same form: random numbers, whole numbers in another order."""
+    if isinstance(example, Tensor):
+        if example.is_floating_point():
+            return torch.randn(example.shape, generator=generator, dtype=example.dtype)
+        return example.flatten()[torch.randperm(example.numel(), generator=generator)].view(example.shape)
+    if isinstance(example, Mapping):
+        return {name: shuffled(item, generator) for name, item in example.items()}
+    return tuple(shuffled(i, generator) for i in example) if isinstance(example, tuple) else example
+
+
+def scramble(network: nn.Module) -> nn.Module:
+    """The network with random weights in place of its own, written into it.
+
+    A dead or tiny trained channel would hide a wrong answer; random ones do not.
+    """
+    generator = torch.Generator().manual_seed(_SEED)
+    with torch.no_grad():
+        for values in network.parameters():
+            if values.is_floating_point():
+                noise = torch.randn(values.shape, generator=generator, dtype=values.dtype)
+                fan = values[0].numel() if values.dim() > 1 else 25
+                values.copy_(noise * fan**-0.5 + (0.5 if values.dim() == 1 else 0))
+        for name, statistic in network.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                statistic.copy_(0.5 + torch.rand(statistic.shape, generator=generator, dtype=statistic.dtype))
+    return network
+
+
+def in_short(error: Exception) -> str:
+    """The first line of an error, as a sentence shows it."""
+    return (str(error) or type(error).__name__).split("\n", 1)[0][:200]
+
+
+class _Watch(TorchFunctionMode):
+    """Notes whether a value decides what is computed."""
+
+    decided = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in _DECIDING:
+            self.decided = True
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one pass showed: how often each module ran, and whether values chose the way."""
+
+    calls: Mapping[str, int]
+    depends_on_values: bool
+
+
+def watch(network: nn.Module, example: Example) -> Course:
+    """Run once and note which modules take part."""
+    calls: Counter[str] = Counter()
+    hooks = [
+        module.register_forward_pre_hook(lambda _, __, name=name: calls.update([name]))
+        for name, module in network.named_modules()
+    ]
+    try:
+        with torch.no_grad(), _Watch() as mode:
+            run(network, example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Course(calls, mode.decided)

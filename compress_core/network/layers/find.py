@@ -1,0 +1,114 @@
+"""The layers of a network, and what is left alone with the reason."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.network.layers.kinds import (
+    NORMS,
+    RECURRENT,
+    Layer,
+    Place,
+    Untouched,
+    is_attention,
+    is_computed,
+    layers_of,
+)
+from compress_core.network.layers.places import stored_at
+
+
+def find_layers(network: nn.Module) -> tuple[tuple[Layer, ...], tuple[Untouched, ...]]:
+    """The layers that can be compressed, in module order, and those left alone with the reason."""
+    found: dict[object, Layer] = {}
+    for name, module in network.named_modules():
+        if _inside_attention(network, name):
+            continue
+        for layer in layers_of(name, module):
+            key = _memory_of(network, layer), layer.kernel_shape, layer.groups, layer.transposed
+            first = found.get(key, layer) if layer.weights else layer
+            shared = () if first is layer else first.places
+            found[key] = replace(first, places=shared + layer.places)
+    clash = _in_two_forms(network, tuple(found.values()))
+    layers = tuple(_with_bare_names(network, layer) for layer in found.values() if layer not in clash)
+    return layers, tuple(_left_alone(network, layers, clash))
+
+
+def _memory_of(network: nn.Module, layer: Layer) -> tuple[int, torch.Size, tuple[int, ...]]:
+    weight = stored_at(network, layer.places[0])
+    return weight.data_ptr(), weight.shape, weight.stride()
+
+
+def _in_two_forms(network: nn.Module, layers: tuple[Layer, ...]) -> Mapping[Layer, Layer]:
+    """Layers that lie in one another's memory but not in the same form, such as a transposed tie."""
+    spans = []
+    for layer in layers:
+        weight = stored_at(network, layer.places[0])
+        start = weight.data_ptr()
+        length = 1 + sum((n - 1) * step for n, step in zip(weight.shape, weight.stride(), strict=True))
+        if layer.weights:
+            spans.append((start, start + length * weight.element_size(), layer))
+    spans.sort(key=lambda span: span[:2])
+    clash: dict[Layer, Layer] = {}
+    for (_, end, one), (start, _, other) in itertools.pairwise(spans):
+        if start < end:
+            clash[one], clash[other] = other, one
+    return clash
+
+
+def _with_bare_names(network: nn.Module, layer: Layer) -> Layer:
+    """A weight that is also registered as a bare parameter elsewhere lies there too."""
+    first = layer.places[0]
+    if first.rows is not None:
+        return layer
+    shared = getattr(network.get_submodule(first.module), first.parameter)
+    everywhere = (
+        Place(name, parameter)
+        for name, module in network.named_modules()
+        for parameter, tensor in module.named_parameters(recurse=False, remove_duplicate=False)
+        if tensor is shared
+    )
+    return replace(layer, places=layer.places + tuple(p for p in everywhere if p not in layer.places))
+
+
+def _left_alone(
+    network: nn.Module, layers: tuple[Layer, ...], clash: Mapping[Layer, Layer]
+) -> Iterator[Untouched]:
+    """Every module with parameters that no layer covers, and why."""
+    for layer, other in clash.items():
+        reason = Phrase("its weight shares memory with {other} in another form", other=other.name)
+        yield Untouched(layer.name, layer.kind, layer.weights, reason)
+    covered = {(place.module, place.parameter) for layer in layers for place in layer.places}
+    for name, module in network.named_modules():
+        inside = ".parametrizations." in f".{name}." or _inside_attention(network, name)
+        if inside or any(True for _ in layers_of(name, module)):
+            continue
+        parameters = module.named_parameters(recurse=parametrize.is_parametrized(module))
+        own = sum(tensor.numel() for parameter, tensor in parameters if (name, parameter) not in covered)
+        if own:
+            yield Untouched(name, type(module).__name__, own, _reason_to_leave(module))
+
+
+def _inside_attention(network: nn.Module, name: str) -> bool:
+    stem, _, last = name.rpartition(".")
+    return bool(name) and last == "out_proj" and is_attention(network.get_submodule(stem))
+
+
+def _reason_to_leave(module: nn.Module) -> str:
+    if isinstance(module, RECURRENT):
+        return N_("recurrent: one weight serves every time step through a fused kernel")
+    if isinstance(module, NORMS):
+        return N_("normalisation: a few parameters for each channel, nothing to gain")
+    if parametrize.is_parametrized(module) or is_computed(module, "weight"):
+        return N_("its weight is computed from other parameters, an edit would be lost")
+    if isinstance(module, nn.Embedding):
+        return N_("it rescales its rows while it looks them up (max_norm)")
+    if isinstance(module, nn.Bilinear | nn.EmbeddingBag):
+        return Phrase("{kind} has no form that we can store smaller yet", kind=type(module).__name__)
+    return N_("parameters of its own that no known layer type describes")

@@ -1,0 +1,1 @@
+"""Plain mathematics on tensors and counts; knows nothing of networks or recipes."""

@@ -1,0 +1,100 @@
+"""The knob that says how many weights share one scale, and the ranges it leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from compress_core.foundation.errors import Refused
+
+ScalePer = Annotated[
+    str,
+    Field(
+        pattern=r"^(tensor|row|group:[1-9]\d{0,5})$",
+        description="How many weights share one scale: the tensor, a row, or a group of g inputs (group:g).",
+        examples=["tensor", "row", "group:16", "group:32", "group:64", "group:128", "group:256"],
+    ),
+]
+
+
+def group_of(scale_per: str) -> int | None:
+    """The g of group:g, else None."""
+    return int(scale_per.removeprefix("group:")) if scale_per.startswith("group:") else None
+
+
+@dataclass(frozen=True)
+class RowRanges:
+    """Smallest and largest kept weight of each row [out, 1], widened to include 0.
+
+    all_kept: nothing is pruned.
+    """
+
+    low: Tensor
+    high: Tensor
+    all_kept: bool
+
+    @classmethod
+    def of(cls, weight: Tensor, kept: Tensor) -> RowRanges:
+        """The ranges of a layer; weight, kept [out, in]."""
+        everything = bool(kept.numpy().all())  # numpy looks at bytes ten times faster than torch
+        low, high = _range(weight if everything else weight * kept, 1)
+        return cls(low, high, everything)
+
+
+def range_of_kept(
+    weight: Tensor, kept: Tensor, scale_per: str, rows: RowRanges | None = None
+) -> tuple[Tensor, Tensor]:
+    """(smallest, largest) of the kept weights that share a scale, widened to include 0.
+
+    weight, kept [out, in] -> [1, 1], [out, 1] or [out, ceil(in / g)]; rows, where they are known,
+    make it a look-up unless the scale is per group.
+    """
+    group = group_of(scale_per)
+    if group is not None:
+        values = _grouped(weight if rows is not None and rows.all_kept else weight * kept, group)
+        low, high = _range(values, 2)
+        return low.squeeze(2), high.squeeze(2)
+    rows = rows or RowRanges.of(weight, kept)
+    if scale_per == "row":
+        return rows.low, rows.high
+    return rows.low.min().view(1, 1), rows.high.max().view(1, 1)
+
+
+def largest_kept(weight: Tensor, kept: Tensor, scale_per: str, rows: RowRanges | None = None) -> Tensor:
+    """Largest |weight| among the kept ones that share a scale; 0 where none is kept."""
+    low, high = range_of_kept(weight, kept, scale_per, rows)
+    return torch.maximum(high, -low)
+
+
+def sharing(weight: Tensor, scale_per: str) -> Tensor:
+    """The weights that share a scale, a row for each scale; a last group is filled up with zeros.
+
+    weight [out, in] -> [1, out * in], [out, in] or [out * ceil(in / g), g].
+    """
+    group = group_of(scale_per)
+    if group is not None:
+        return _grouped(weight, group).flatten(0, 1)
+    return weight if scale_per == "row" else weight.reshape(1, -1)
+
+
+def _range(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """In one direction aminmax is four times slower than amin and amax."""
+    return values.amin(dim, keepdim=True).clamp_max(0), values.amax(dim, keepdim=True).clamp_min(0)
+
+
+def _grouped(values: Tensor, group: int) -> Tensor:
+    """[out, in] -> [out, ceil(in / group), group], the last group filled up with zeros."""
+    inputs = values.shape[1]
+    if group > inputs:
+        raise Refused(
+            "Groups of {group} inputs do not fit a layer with {inputs} inputs: "
+            "choose a group of at most {inputs}, or one scale for each row.",
+            group=group,
+            inputs=inputs,
+        )
+    padded = values if inputs % group == 0 else torch.nn.functional.pad(values, (0, -inputs % group))
+    return torch.unflatten(padded, 1, (-1, group))

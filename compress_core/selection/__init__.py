@@ -1,0 +1,1 @@
+"""Which weights or channels stay: scope, pattern, exact count, for every criterion."""

@@ -1,0 +1,222 @@
+"""What must shrink together: coupled channels, heads, and blocks that can be left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.network.forward import (
+    Course,
+    Example,
+    doubled,
+    in_double,
+    in_short,
+    run,
+    scramble,
+    shuffled,
+    tensors_in,
+    watch,
+)
+from compress_core.network.layers import (
+    attention_names,
+    is_convolution,
+    is_producer,
+    open_attention,
+    reason_to_keep_whole,
+)
+from compress_core.structure.blocks import find_blocks
+from compress_core.structure.coupling import Coupling, Slot, Unit, trace
+from compress_core.structure.equivalence import Proof, proof_of
+from compress_core.structure.equivalence_batch import judged, together
+from compress_core.structure.families import families, merged, sizes
+from compress_core.structure.group import BLOCK, Group, Member
+from compress_core.structure.shrink import IN, OUT, OWN, side_of
+
+__all__ = ["Group", "Member", "find_groups"]
+
+_SEED = 5
+
+
+def find_groups(network: nn.Module, example: Example) -> tuple[Group, ...]:
+    """All groups of a network, free or locked with the reason, in the order of their first producers.
+
+    example: real items as the network takes them, a tensor, a tuple of arguments or a mapping of keywords.
+    Every free group was tried in float64: the smaller network gave the outputs of the muted one. Every
+    layer is in a group; blocks that can be left out stand at the end.
+    """
+    with torch.inference_mode(mode=False):
+        finder = _Finder(network, example)
+        return (*finder.channel_groups(), *finder.blocks())
+
+
+class _Finder:
+    """One search: private copies of the network, and what one pass showed."""
+
+    def __init__(self, network: nn.Module, example: Example) -> None:
+        self.network = in_double(network)
+        for name in attention_names(self.network):
+            with suppress(Refused):  # the rarer variants stay whole: `reason_to_keep_whole` says so
+                open_attention(self.network, (name,))
+        self.example = doubled(example)
+        other = shuffled(self.example, torch.Generator().manual_seed(_SEED))
+        self.proof = proof_of(scramble(in_double(self.network)), other, self.example)
+        self.shared = _shared_modules(self.network)
+        self.course = Course({}, depends_on_values=False)
+        self.coupling = Coupling((), (), frozenset())
+
+    def channel_groups(self) -> tuple[Group, ...]:
+        """Coupled channels; a layer that the trace did not reach is a locked group of its own."""
+        unreached: str = N_("the trace did not reach it: it did not run, or its gradient is cut off")
+        try:
+            self.course = watch(self.network, self.example)
+            self.coupling = trace(in_double(self.network), lambda n: tensors_in(run(n, self.example)))
+        except Exception as error:  # noqa: BLE001 - neither the network nor the library is ours
+            unreached = Phrase("the network could not be traced ({error})", error=in_short(error))
+        found = _named_apart(self._free_or_locked())
+        reached = {name for group in found for name in group.producers}
+        found += [self._whole(name, unreached) for name in self._producers() if name not in reached]
+        order = {name: index for index, (name, _) in enumerate(self.network.named_modules())}
+        return tuple(sorted(found, key=lambda group: order[group.producers[0]]))
+
+    def blocks(self) -> tuple[Group, ...]:
+        """Residual blocks; one that the network cannot run without is locked."""
+        if self.course.depends_on_values or not self.course.calls:
+            return ()
+        found = [Group(name, BLOCK, 1) for name in find_blocks(self.network, self.example)]
+        locked = judged(Proof(self.network, self.example), found)
+        return tuple(replace(group, locked=reason) for group, reason in zip(found, locked, strict=True))
+
+    def _producers(self) -> Iterator[str]:
+        return (name for name, module in self.network.named_modules() if is_producer(module))
+
+    def _whole(self, name: str, reason: str) -> Group:
+        """A locked group of one layer of which nothing more is known than its width."""
+        width = side_of(self.network, name, OUT) or 1
+        member = Member(name, OUT, torch.arange(width)[:, None], width, "producer")
+        locked = reason_to_keep_whole(self._module(name)) or reason
+        return Group(name, self._kind(member, alone=True), width, (member,), (), locked)
+
+    def _free_or_locked(self) -> list[Group]:
+        """All that the trace found: unit by unit where that holds, else several units as one."""
+        found = families(self.coupling.units)
+        groups = [[self._group(units) for units in family] for family in found]
+        locked = self._verdicts([group for family in groups for group in family])
+        chosen: list[Group] = []
+        for units, family in zip(found, groups, strict=True):
+            apart = [replace(group, locked=locked[group]) for group in family]
+            larger = self._of_larger_units([unit for alike in units for unit in alike], apart)
+            chosen += apart if larger is None else [larger]
+        all_at_once = not any(reason for group, reason in locked.items() if group.consumers)
+        return chosen if all_at_once else together(self.proof, chosen)
+
+    def _verdicts(self, groups: Sequence[Group]) -> dict[Group, str | None]:
+        """Why each group is locked; those that nobody reads are tried alone, they give the answers."""
+        locked = {group: self._sure_reason(group) for group in groups}
+        open_ones = [group for group in groups if locked[group] is None]
+        for group in open_ones:
+            if not group.consumers:
+                locked |= zip([group], judged(self.proof, [group]), strict=True)
+        read = [group for group in open_ones if group.consumers]
+        return locked | dict(zip(read, judged(self.proof, read), strict=True))
+
+    def _of_larger_units(self, units: Sequence[Unit], apart: Sequence[Group]) -> Group | None:
+        """Heads, or the channels of a norm's group, where single units do not hold; None if nothing does."""
+        held = not any(group.locked and group.consumers for group in apart)
+        if held or any(map(self._sure_reason, apart)):
+            return None
+        modules = [member.module for member in apart[0].members if member.side != OWN]
+        for size, neighbours in sizes(self.network, modules, len(units)):
+            alike = merged(units, size, neighbours=neighbours)
+            tried = None if alike is None else self._group(alike)
+            if tried is not None and judged(self.proof, [tried]) == [None]:
+                heads = neighbours and not is_convolution(self._module(tried.name))
+                return replace(tried, kind="heads" if heads else tried.kind)
+        return None
+
+    def _module(self, name: str) -> nn.Module:
+        return self.network.get_submodule(name)
+
+    def _group(self, units: Sequence[Unit]) -> Group:
+        equal: dict[tuple[tuple[int, ...], ...], Tensor] = {}
+        members = tuple(self._member(slot, units, equal) for slot in sorted(units[0]))
+        modules = {member.module for member in members}
+        edges = sorted({edge for edge in self.coupling.edges if modules.issuperset(edge)})
+        producers = [member for member in members if member.role == "producer"]
+        kind = self._kind(producers[0], alone=len(producers) == 1)
+        return Group(producers[0].module, kind, len(units), members, tuple(edges))
+
+    def _member(
+        self, slot: Slot, units: Sequence[Unit], equal: dict[tuple[tuple[int, ...], ...], Tensor]
+    ) -> Member:
+        role = "consumer" if slot.side == IN else "between"
+        if slot.side == OUT and is_producer(self._module(slot.module)):
+            role = "producer"
+        width = side_of(self.network, slot.module, slot.side)
+        assert width is not None
+        indices = tuple(unit[slot] for unit in units)
+        return Member(slot.module, slot.side, equal.setdefault(indices, torch.tensor(indices)), width, role)
+
+    def _kind(self, producer: Member, *, alone: bool) -> str:
+        if not alone:
+            return "channels"
+        return "filters" if is_convolution(self._module(producer.module)) else "neurons"
+
+    def _sure_reason(self, group: Group) -> str | None:
+        """What locks a group whatever the numbers say."""
+        if group.units < 2:
+            return N_("it has one unit only, and one must stay")
+        if self.course.depends_on_values:
+            return N_(
+                "the values of an item choose the network's course, so one trace does not speak for all"
+            )
+        for member in group.members:
+            reason = self._reason_of(member)
+            if reason is not None and member.module != group.name:
+                return Phrase("{module}: {reason}", module=member.module, reason=reason)
+            if reason is not None:
+                return reason
+        strays = sorted(slot for slot in self.coupling.strays if _is_in(group, slot))
+        if strays:
+            return Phrase(
+                "the channels of {module} are split, joined or gated in a way that cannot be followed",
+                module=strays[0].module,
+            )
+        return None
+
+    def _reason_of(self, member: Member) -> str | None:
+        owner = member.module.rpartition(".")[0] if member.side == OWN else member.module
+        reason = reason_to_keep_whole(self._module(owner))
+        if reason is None and (member.module in self.shared or self.course.calls.get(owner, 0) > 1):
+            return N_("its weight is used in several places")
+        return reason
+
+
+def _is_in(group: Group, slot: Slot) -> bool:
+    return any((member.module, member.side) == (slot.module, slot.side) for member in group.members)
+
+
+def _shared_modules(network: nn.Module) -> frozenset[str]:
+    """Modules and bare parameters that hold a tensor which another module holds too."""
+    places: defaultdict[int, list[str]] = defaultdict(list)
+    for owner, module in network.named_modules():
+        for name, values in module.named_parameters(recurse=False, remove_duplicate=False):
+            places[id(values)] += [owner, f"{owner}.{name}".lstrip(".")]
+    return frozenset(name for held in places.values() if len(held) > 2 for name in held)
+
+
+def _named_apart(groups: Sequence[Group]) -> list[Group]:
+    """A second group that begins at the same layer gets a number."""
+    seen: defaultdict[str, int] = defaultdict(int)
+    named = []
+    for group in groups:
+        seen[group.name] += 1
+        number = seen[group.name]
+        named.append(group if number == 1 else replace(group, name=f"{group.name}#{number}"))
+    return named

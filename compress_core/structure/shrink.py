@@ -1,0 +1,124 @@
+"""A network that really has fewer channels, and one of full size that computes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.network.layers import cut_channels, mute_inputs, open_attention, width_of
+from compress_core.network.layers.places import frozen, replace_module
+from compress_core.network.shared_copy import skeleton_of
+
+OUT, IN, OWN = "out", "in", "own"
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """What one side of a module keeps.
+
+    side: "out" what it gives (a norm has only this side), "in" what it takes, "own" where `module` names
+    a bare parameter, cut along its last axis that is longer than one; kept: sorted indices [k] of all its
+    channels, also of those that other groups speak for.
+    """
+
+    module: str
+    side: str
+    kept: Tensor
+
+
+def shrink(network: nn.Module, cuts: Iterable[Cut], dropped: Sequence[str] = ()) -> nn.Module:
+    """The network with smaller layers and without the dropped blocks; the caller owns it.
+
+    Nothing is edited in place: what is not cut is shared with the network. Cuts of several groups on one
+    module keep what all of them keep. Raises Refused where a module cannot have fewer channels.
+    """
+    skeleton, sides = _opened(network, cuts, dropped)
+    with torch.inference_mode(mode=False), torch.no_grad():
+        for name, kept in sides.items():
+            if OWN in kept:
+                _put_parameter(skeleton, name, kept[OWN])
+            else:
+                cut_channels(skeleton.get_submodule(name), name, kept.get(OUT), kept.get(IN))
+        for name in dropped:
+            replace_module(skeleton, skeleton.get_submodule(name), nn.Identity())
+    return skeleton
+
+
+def preview(network: nn.Module, cuts: Iterable[Cut], dropped: Sequence[str] = ()) -> nn.Module:
+    """The network at full size that computes what the shrunk one does; the caller owns it.
+
+    The input slices of every consumer of a cut channel are zero, and all parameters of a dropped block.
+    Zeroing a channel where it is made would leave the shift of its norm.
+    """
+    skeleton, sides = _opened(network, cuts, dropped)
+    with torch.inference_mode(mode=False), torch.no_grad():
+        for name, kept in sides.items():
+            if IN in kept:
+                mute_inputs(skeleton.get_submodule(name), kept[IN])
+        for name in dropped:
+            for part in skeleton.get_submodule(name).modules():
+                for parameter, values in list(part.named_parameters(recurse=False)):
+                    setattr(part, parameter, frozen(torch.zeros_like(values)))
+    return skeleton
+
+
+def side_of(network: nn.Module, name: str, side: str) -> int | None:
+    """How many channels that side has; None where there is no such side."""
+    if side == OWN:
+        return parameter_at(network, name).shape[parameter_axis(parameter_at(network, name))]
+    return width_of(network.get_submodule(name), side)
+
+
+def parameter_at(network: nn.Module, name: str) -> Tensor:
+    owner, _, last = name.rpartition(".")
+    values: Tensor = getattr(network.get_submodule(owner), last)
+    return values
+
+
+def parameter_axis(values: Tensor) -> int:
+    """The last axis longer than one: there a bare parameter has its channels."""
+    return max((axis for axis, size in enumerate(values.shape) if size > 1), default=0)
+
+
+def kept_by_side(cuts: Iterable[Cut]) -> Mapping[str, Mapping[str, Tensor]]:
+    """What each side of each module keeps after all cuts; raises Refused where nothing is left."""
+    merged: dict[str, dict[str, Tensor]] = {}
+    for cut in cuts:
+        sides = merged.setdefault(cut.module, {})
+        sides[cut.side] = _both(sides[cut.side], cut.kept) if cut.side in sides else cut.kept
+        if not len(sides[cut.side]):
+            raise Refused(
+                "Nothing would be left of {layer}: keep at least one of its channels.", layer=cut.module
+            )
+    return merged
+
+
+def _opened(
+    network: nn.Module, cuts: Iterable[Cut], dropped: Sequence[str]
+) -> tuple[nn.Module, Mapping[str, Mapping[str, Tensor]]]:
+    """A skeleton in which every name of a cut is a module, and what each side keeps."""
+    skeleton = skeleton_of(network)
+    gone = tuple(f"{name}." for name in dropped)
+    merged = kept_by_side(cut for cut in cuts if not f"{cut.module}.".startswith(gone))
+    open_for(skeleton, merged)
+    return skeleton, merged
+
+
+def open_for(skeleton: nn.Module, sides: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Make layers of the projections that are cut."""
+    open_attention(skeleton, {name.rpartition(".")[0] for name, kept in sides.items() if OWN not in kept})
+
+
+def _both(one: Tensor, other: Tensor) -> Tensor:
+    return one[torch.isin(one, other)]
+
+
+def _put_parameter(skeleton: nn.Module, name: str, kept: Tensor) -> None:
+    owner, _, last = name.rpartition(".")
+    values = parameter_at(skeleton, name)
+    small = values.detach().index_select(parameter_axis(values), kept)
+    setattr(skeleton.get_submodule(owner), last, frozen(small))

@@ -1,0 +1,86 @@
+"""How a network's tree came from the loaded one: what a file must say so that it can be built again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.network.layers import Layer, fold_away, read_matrix, write_matrix
+from compress_core.network.shared_copy import skeleton_of
+from compress_core.structure.shrink import Cut, shrink
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What happened to the tree, in this order.
+
+    folded: norms that went into the layer before them, (layer, norm) by name; rescaled: layers whose
+    values were balanced; cuts: what each side of a module kept; dropped: blocks that are left out.
+    """
+
+    folded: tuple[tuple[str, str], ...] = ()
+    rescaled: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.folded or self.rescaled or self.cuts or self.dropped)
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """The modules and bare parameters of the loaded network whose computation changed."""
+        folded = {name for pair in self.folded for name in pair}
+        return frozenset({*folded, *self.rescaled, *self.dropped, *(cut.module for cut in self.cuts)})
+
+    def built(self, network: nn.Module) -> nn.Module:
+        """A skeleton with this structure; the values of what changed are for the caller to put in."""
+        skeleton = skeleton_of(network)
+        for layer, norm in self.folded:
+            fold_away(skeleton, layer, norm)
+        return shrink(skeleton, self.cuts, self.dropped) if self.cuts or self.dropped else skeleton
+
+    def spread(self, network: nn.Module, loaded: Layer, small: Layer, matrix: Tensor) -> Tensor:
+        """A weight of the base [out, in * k] in the shape it was loaded in, zero where it was cut out.
+
+        network is the loaded one: its layer, filled with the numbers of its places and cut like the
+        weight, says where each value was.
+        """
+        if loaded.kernel_shape == small.kernel_shape:
+            return matrix
+        numbered = skeleton_of(network)
+        places = torch.arange(loaded.weights, dtype=torch.float64).view(-1, loaded.columns)
+        write_matrix(numbered, loaded, places)
+        cut = shrink(numbered, [cut for cut in self.cuts if cut.module == loaded.name])
+        at = read_matrix(cut, small).long().view(-1)
+        return matrix.new_zeros(loaded.weights).index_copy_(0, at, matrix.reshape(-1)).view(places.shape)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        return {
+            "folded": [list(pair) for pair in self.folded],
+            "rescaled": list(self.rescaled),
+            "cuts": [[cut.module, cut.side, cut.kept.tolist()] for cut in self.cuts],
+            "dropped": list(self.dropped),
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Structure:
+        """The reverse of `as_json`; raises Refused for anything else."""
+        try:
+            cuts = (Cut(str(module), str(side), torch.tensor(kept)) for module, side, kept in said["cuts"])
+            return cls(
+                tuple((str(layer), str(norm)) for layer, norm in said["folded"]),
+                tuple(map(str, said["rescaled"])),
+                tuple(cuts),
+                tuple(map(str, said["dropped"])),
+            )
+        except (KeyError, TypeError, ValueError, RuntimeError):
+            raise Refused(
+                "The file describes its structure in a way that this release does not know: update it."
+            ) from None

@@ -1,0 +1,115 @@
+"""Explain two models on a random sample of items: maps, similarities and both floors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from compress_core.apply.model import Model
+from compress_core.foundation.knobs import Strict
+from compress_core.foundation.progress import Progress
+from compress_core.foundation.store import Store
+from compress_core.jobs.task import Packed, Task
+from compress_core.measure.explain.attribution import method_named
+from compress_core.measure.explain.explanation import Explanation, explain
+
+_FRAMES = ("items", "noise", "random")
+_REASON = "reason"
+
+
+class ExplainKnobs(Strict):
+    """Which method, on how many items of which split."""
+
+    method: str
+    split: str = "validation"
+    items: int = Field(ge=1, le=4096)
+
+
+@dataclass(frozen=True, eq=False)
+class ManyExplained:
+    """An explanation of a sample of items; chosen [N] says which items of the split they are."""
+
+    explanation: Explanation
+    chosen: NDArray[np.int64]
+    split: str
+    size_of_split: int
+
+
+def chosen_items(size: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """A random sample without repeats, in the order of the split; all items where there are no more."""
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+    chosen: NDArray[np.int64] = order[:wanted].sort().values.numpy()
+    return chosen
+
+
+def run(
+    model: Model, knobs: ExplainKnobs, seed: int, _store: Store
+) -> Generator[Progress, None, ManyExplained]:
+    """Explain the original and the model on a random sample; raises Refused where the method cannot."""
+    subject, split = model.subject, model.subject.split(knobs.split)
+    chosen = chosen_items(len(split), knobs.items, seed)
+    inputs = split.inputs[torch.from_numpy(chosen)]
+    method = method_named(knobs.method)
+    work = explain(subject.network, model.network(), inputs, method, subject.input.baseline, seed=seed)
+    return ManyExplained((yield from work), chosen, split.name, len(split))
+
+
+def pack(found: ManyExplained) -> Packed:
+    """Maps and columns of numbers as arrays, reasons as JSON."""
+    explanation = found.explanation
+    arrays: dict[str, NDArray[Any]] = {
+        "chosen": found.chosen,
+        "before": explanation.before,
+        "after": explanation.after,
+        "support": explanation.support,
+    }
+    frames: dict[str, pd.DataFrame] = {name: getattr(explanation, name) for name in _FRAMES}
+    for name, frame in frames.items():
+        arrays |= {f"{name}.{c}": frame[c].to_numpy() for c in frame.columns if c != _REASON}
+    facts = {
+        "method": explanation.method,
+        "seed": explanation.seed,
+        "noise_deviation": explanation.noise_deviation,
+        "split": found.split,
+        "size_of_split": found.size_of_split,
+        "columns": {name: list(frame.columns) for name, frame in frames.items()},
+        "reasons": {name: list(frame[_REASON]) for name, frame in frames.items()},
+    }
+    return Packed(arrays, facts)
+
+
+def unpack(packed: Packed) -> ManyExplained:
+    """The reverse of `pack`."""
+    arrays, facts = packed.arrays, packed.facts
+    items, noise, random = (_frame(name, packed) for name in _FRAMES)
+    explanation = Explanation(
+        method=facts["method"],
+        seed=facts["seed"],
+        noise_deviation=facts["noise_deviation"],
+        before=arrays["before"],
+        after=arrays["after"],
+        support=arrays["support"],
+        items=items,
+        noise=noise,
+        random=random,
+    )
+    return ManyExplained(explanation, arrays["chosen"], facts["split"], facts["size_of_split"])
+
+
+def _frame(name: str, packed: Packed) -> pd.DataFrame:
+    columns: dict[str, object] = {
+        column: packed.arrays[f"{name}.{column}"]
+        for column in packed.facts["columns"][name]
+        if column != _REASON
+    }
+    return pd.DataFrame({**columns, _REASON: pd.Series(packed.facts["reasons"][name], dtype=object)})
+
+
+EXPLAIN = Task("explain", ExplainKnobs, lambda knobs: knobs.split, run, pack, unpack)

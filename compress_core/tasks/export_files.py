@@ -1,0 +1,65 @@
+"""Make a file to take away and try it, in a process of its own: exporters are not made for many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from compress_core.apply.model import Model
+from compress_core.deliver.exports import Form, Made, making
+from compress_core.foundation.knobs import Strict
+from compress_core.foundation.progress import Progress
+from compress_core.foundation.store import Store
+from compress_core.jobs.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
+from compress_core.jobs.task import Packed, Task
+from compress_core.measure.cost.sizes import SizeRow
+
+
+class FilesKnobs(Strict):
+    """Which file, and on which items it is tried; without a name on none."""
+
+    form: Form
+    split: str = "validation"
+
+
+def run(model: Model, knobs: FilesKnobs, _seed: int, store: Store) -> Generator[Progress, None, Made]:
+    """Make it; raises Refused where that cannot be done."""
+    split = model.subject.split(knobs.split) if knobs.split else None
+    return making(model, knobs.form, split, store)
+
+
+def pack(made: Made) -> Packed:
+    """Contents as arrays of bytes, everything else as JSON."""
+    arrays = {name: np.frombuffer(content, np.uint8) for name, content in made.files.items()}
+    facts = {
+        "numbers": {name: number_as_json(number) for name, number in made.numbers.items()},
+        "left": {name: text_as_json(reason) for name, reason in made.left.items()},
+        "sizes": [_row_as_json(row) for row in made.sizes],
+    }
+    return Packed(arrays, facts)
+
+
+def unpack(packed: Packed) -> Made:
+    """The reverse of `pack`."""
+    facts = packed.facts
+    return Made(
+        {name: array.tobytes() for name, array in packed.arrays.items()},
+        {name: number_from_json(said) for name, said in facts["numbers"].items()},
+        {name: text_from_json(said) for name, said in facts["left"].items()},
+        tuple(_row(said) for said in facts["sizes"]),
+    )
+
+
+def _row_as_json(row: SizeRow) -> dict[str, Any]:
+    said = {"label": text_as_json(row.label), "note": text_as_json(row.note)}
+    return {"name": row.name, "number": number_as_json(row.number), **said}
+
+
+def _row(said: dict[str, Any]) -> SizeRow:
+    number = number_from_json(said["number"])
+    return SizeRow(said["name"], text_from_json(said["label"]), number, text_from_json(said["note"]))
+
+
+FILES = Task("files", FilesKnobs, lambda knobs: knobs.split, run, pack, unpack)

@@ -1,0 +1,113 @@
+"""What a latency job found, and how it goes into a file and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from compress_core.foundation.errors import Refused
+from compress_core.jobs.job import refusal_as_json, refusal_from_json
+from compress_core.jobs.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
+from compress_core.jobs.task import Packed
+from compress_core.measure.speed.kernel_variants import Form, FormRow, FormTable
+from compress_core.measure.speed.latency import Agreement, Bar, Latency
+from compress_core.measure.speed.runtimes.runnable import Runtime
+from compress_core.measure.speed.timing import Rounds
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Bars with a reason each, forms of layers at each batch size, and how far other numbers are off.
+
+    not_run: runtimes that do not take the model, with the reason.
+    """
+
+    latency: Latency
+    reasons: tuple[str, ...]
+    tables: tuple[FormTable, ...]
+    agreements: tuple[Agreement, ...]
+    not_run: tuple[tuple[Runtime, Refused], ...]
+
+    @property
+    def bars(self) -> tuple[tuple[Bar, str], ...]:
+        """Every bar with its reason."""
+        return tuple(zip(self.latency.bars(), self.reasons, strict=True))
+
+
+def pack(found: Measured) -> Packed:
+    """Times as arrays, everything else as JSON."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for batch, rounds in found.latency.rounds.items():
+        arrays |= {f"{batch}.wall": rounds.wall, f"{batch}.cpu": rounds.cpu}
+    facts = {
+        "sides": [[batch, list(rounds.names)] for batch, rounds in found.latency.rounds.items()],
+        "warnings": [text_as_json(warning) for warning in found.latency.warnings],
+        "reasons": [text_as_json(reason) for reason in found.reasons],
+        "tables": [table_as_json(table) for table in found.tables],
+        "agreements": [agreement_as_json(agreement) for agreement in found.agreements],
+        "not_run": [[runtime.value, refusal_as_json(why)] for runtime, why in found.not_run],
+    }
+    return Packed(arrays, facts)
+
+
+def unpack(packed: Packed) -> Measured:
+    """The reverse of `pack`."""
+    arrays, facts = packed.arrays, packed.facts
+    rounds = {
+        int(batch): Rounds(tuple(names), arrays[f"{batch}.wall"], arrays[f"{batch}.cpu"])
+        for batch, names in facts["sides"]
+    }
+    return Measured(
+        Latency(rounds, tuple(text_from_json(warning) for warning in facts["warnings"])),
+        tuple(text_from_json(reason) for reason in facts["reasons"]),
+        tuple(_table(said) for said in facts["tables"]),
+        tuple(_agreement(said) for said in facts["agreements"]),
+        tuple((Runtime(runtime), refusal_from_json(why)) for runtime, why in facts["not_run"]),
+    )
+
+
+def table_as_json(table: FormTable) -> dict[str, Any]:
+    """The table of forms as plain values."""
+    rows = [
+        {
+            "layer": row.layer,
+            "form": row.form.value,
+            "milliseconds": number_as_json(row.milliseconds),
+            "ratio": number_as_json(row.ratio),
+            "chosen": row.chosen,
+            "reason": text_as_json(row.reason),
+        }
+        for row in table.rows
+    ]
+    return {"batch": table.batch, "layers_ratio": number_as_json(table.layers_ratio), "rows": rows}
+
+
+def _table(said: Mapping[str, Any]) -> FormTable:
+    rows = tuple(
+        FormRow(
+            row["layer"],
+            Form(row["form"]),
+            number_from_json(row["milliseconds"]),
+            number_from_json(row["ratio"]),
+            row["chosen"],
+            text_from_json(row["reason"]),
+        )
+        for row in said["rows"]
+    )
+    return FormTable(said["batch"], rows, number_from_json(said["layers_ratio"]))
+
+
+def agreement_as_json(agreement: Agreement) -> dict[str, Any]:
+    """How far a runtime is from what was evaluated, as plain values."""
+    numbers = {name: getattr(agreement, name) for name in ("difference", "same_answer", "accuracy")}
+    return {"name": agreement.name, **{name: number_as_json(n) for name, n in numbers.items()}}
+
+
+def _agreement(said: Mapping[str, Any]) -> Agreement:
+    return Agreement(
+        said["name"],
+        *(number_from_json(said[name]) for name in ("difference", "same_answer", "accuracy")),
+    )

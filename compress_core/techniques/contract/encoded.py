@@ -1,0 +1,268 @@
+"""A weight as it would be stored: what was kept, which levels it takes, how many bits that is.
+
+This is the only place that counts bits. A file (deliver/container.py) holds exactly `stored()`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compress_core.levels import Exponential, Grid, Levels, ScaledTable, Table
+from compress_core.selection.select import Chosen, Kept
+from compress_core.techniques.contract.results import Quantised
+
+TYPE_NAMES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+TYPE_BITS = {name: kind.itemsize * 8 for kind, name in TYPE_NAMES.items()}
+_ITEM_OF = {"mask": "positions", "values": "values", "codes": "values"}
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Bits of a stored weight, by item; each item starts on a full byte."""
+
+    values: int = 0
+    positions: int = 0
+    tables: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.values + self.positions + self.tables
+
+    def __add__(self, other: Bits) -> Bits:
+        return Bits(self.values + other.values, self.positions + other.positions, self.tables + other.tables)
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """Where the zeros of a weight come from; the three add up to all zeros."""
+
+    pruned: int
+    quantized: int
+    original: int
+
+    @property
+    def total(self) -> int:
+        return self.pruned + self.quantized + self.original
+
+
+def whole_bytes(bits: int) -> int:
+    """Bits rounded up to full bytes."""
+    return (bits + 7) // 8 * 8
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One weight with the answers given so far; nothing is decoded until it is asked for.
+
+    weight [out, in] float32, shared and never written; kept None: nothing pruned;
+    quantised None: 32-bit values.
+    """
+
+    weight: Tensor
+    kept: Kept | None = None
+    quantised: Quantised | None = None
+
+    def decode_into(self, out: Tensor) -> Tensor:
+        """Write the values that are evaluated and shipped into `out` [out, in]."""
+        if self.quantised is None:
+            return out.copy_(self.weight) if self.kept is None else self.kept.prune_into(self.weight, out)
+        if self.quantised.codes is not None:
+            out.copy_(self.quantised.levels.decode(self.quantised.codes))
+        else:
+            self.quantised.levels.quantize_into(self.weight, out)
+        return out if self.kept is None else out.masked_fill_(~self.kept.mask, 0.0)
+
+    @property
+    def values(self) -> Tensor:
+        """The decoded weight [out, in], a new tensor."""
+        return self.decode_into(torch.empty_like(self.weight))
+
+    @property
+    def codes(self) -> Tensor:
+        """Codes [out, in] int16 of every weight, the pruned ones included."""
+        assert self.quantised is not None
+        if self.quantised.codes is not None:
+            return self.quantised.codes.to(torch.int16)
+        return self.quantised.levels.encode(self.weight)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether any answer was given."""
+        return self.kept is not None or self.quantised is not None
+
+    @property
+    def kept_count(self) -> int:
+        return self.weight.numel() if self.kept is None else self.kept.count
+
+    @cached_property
+    def zeros(self) -> Zeros:
+        """Zeros by origin: masked away, made by the quantizer, there before."""
+        zero = int((self.values == 0).count_nonzero())
+        pruned = self.weight.numel() - self.kept_count
+        stays = self.weight == 0 if self.kept is None else (self.weight == 0) & self.kept.mask
+        original = min(int(stays.count_nonzero()), zero - pruned)
+        return Zeros(pruned, zero - pruned - original, original)
+
+    @property
+    def bits_for_each_value(self) -> int:
+        return 32 if self.quantised is None else self.quantised.levels.code_bits
+
+    @property
+    def stores_mask(self) -> bool:
+        """Whether a bit for each position and the kept values are smaller than every value."""
+        if self.kept is None or self.kept_count == self.weight.numel():
+            return False
+        every = whole_bytes(self.weight.numel() * self.bits_for_each_value)
+        sparse = whole_bytes(self.weight.numel()) + whole_bytes(self.kept_count * self.bits_for_each_value)
+        return sparse < every or not self._can_write_zero
+
+    @property
+    def _can_write_zero(self) -> bool:
+        return self.quantised is None or self.quantised.levels.has_zero
+
+    def entries(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Name -> (safetensors type, shape) of what `stored()` will hold, without making it."""
+        size = self.weight.numel()
+        count = self.kept_count if self.stores_mask else size
+        found: dict[str, tuple[str, tuple[int, ...]]] = {}
+        if self.stores_mask:
+            found["mask"] = ("U8", (whole_bytes(size) // 8,))
+        if self.quantised is None:
+            return found | {"values": ("F32", (count,))}
+        levels = self.quantised.levels
+        found["codes"] = ("U8", (whole_bytes(count * levels.code_bits) // 8,))
+        return found | {k: (TYPE_NAMES[t.dtype], tuple(t.shape)) for k, t in levels.stored().items()}
+
+    @cached_property
+    def bits(self) -> Bits:
+        """Bits by item, read off the entries of the file."""
+        items = {"values": 0, "positions": 0, "tables": 0}
+        for name, (kind, shape) in self.entries().items():
+            items[_ITEM_OF.get(name, "tables")] += math.prod(shape) * TYPE_BITS[kind]
+        return Bits(**items)
+
+    def stored(self) -> dict[str, Tensor]:
+        """The tensors of a file: `mask` (a bit a weight), `values` or `codes`, and the levels' tables."""
+        parts: dict[str, Tensor] = {}
+        if self.stores_mask:
+            assert self.kept is not None
+            parts["mask"] = torch.from_numpy(np.packbits(self.kept.mask.numpy().reshape(-1)))
+        if self.quantised is None:
+            parts["values"] = self.values.reshape(-1)[self._stored_positions()]
+            return parts
+        levels = self.quantised.levels
+        codes = self.codes
+        if self.kept is not None and not self.stores_mask:
+            codes = torch.where(self.kept.mask, codes, levels.encode(torch.zeros_like(self.weight)))
+        unsigned = (codes - levels.low).reshape(-1)[self._stored_positions()].numpy()
+        parts["codes"] = torch.from_numpy(pack(unsigned.astype(np.uint16), levels.code_bits))
+        return parts | levels.stored()
+
+    def _stored_positions(self) -> Tensor | slice:
+        if not self.stores_mask:
+            return slice(None)
+        assert self.kept is not None
+        return self.kept.mask.reshape(-1)
+
+    def form(self) -> dict[str, Any]:
+        """What a reader must know beside the tensors; plain JSON."""
+        form: dict[str, Any] = {"shape": list(self.weight.shape)}
+        match self.quantised.levels if self.quantised else None:
+            case Grid() as grid:
+                form |= {"levels": "grid", "low": grid.low, "high": grid.high, "group": grid.group}
+            case Exponential() as powers:
+                form |= {"levels": "exponential", "count": powers.count, "group": powers.group}
+            case Table():
+                form |= {"levels": "table"}
+            case ScaledTable() as scaled:
+                form |= {"levels": "scaled_table", "group": scaled.group}
+            case None:
+                pass
+        return form
+
+
+def read_stored(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Tensor:
+    """The values [out, in] of a stored weight: the reverse of `Coded.stored`."""
+    rows, inputs = form["shape"]
+    size = rows * inputs
+    kept = Chosen(torch.ones(rows, inputs, dtype=torch.bool))
+    if "mask" in parts:
+        flags = np.unpackbits(parts["mask"].numpy(), count=size).astype(bool)
+        kept = Chosen(torch.from_numpy(flags).view(rows, inputs))
+    if "values" in parts:
+        values = torch.zeros(rows, inputs)
+        values[kept.mask] = parts["values"]
+        return values
+    levels = _read_levels(parts, form)
+    stored = unpack(parts["codes"].numpy(), levels.code_bits, kept.count).astype(np.int32) + levels.low
+    codes = torch.zeros(rows, inputs, dtype=torch.int32)
+    codes[kept.mask] = torch.from_numpy(stored)
+    return levels.decode(codes).masked_fill_(~kept.mask, 0.0)
+
+
+def _read_levels(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Levels:
+    match form["levels"]:
+        case "grid":
+            return Grid(parts["scale"], form["low"], form["high"], parts.get("zero_point"), form["group"])
+        case "exponential":
+            return Exponential(parts["top"].to(torch.int32), form["count"], form["group"])
+        case "scaled_table":
+            return ScaledTable(parts["table"], parts["scale"], form["group"])
+        case _:
+            return Table(parts["table"])
+
+
+_CODES_AT_ONCE = 2**18  # a multiple of 8: every piece of packed codes fills whole bytes
+
+
+def pack(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Unsigned codes [n] at a fixed number of bits, most significant first -> bytes uint8."""
+    if bits == 8:
+        return codes.astype(np.uint8)
+    shifts = np.arange(bits - 1, -1, -1, dtype=np.uint16)
+    pieces = [codes[i : i + _CODES_AT_ONCE, None] for i in range(0, max(1, len(codes)), _CODES_AT_ONCE)]
+    return np.concatenate([np.packbits(((c >> shifts) & 1).astype(np.uint8).reshape(-1)) for c in pieces])
+
+
+def unpack(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
+    """The reverse of `pack`: codes [count] uint16."""
+    if bits == 8:
+        return packed[:count].astype(np.uint16)
+    flags = np.unpackbits(packed, count=count * bits).reshape(count, bits)
+    codes = np.zeros(count, dtype=np.uint16)
+    for place in range(bits):
+        codes |= flags[:, place].astype(np.uint16) << np.uint16(bits - 1 - place)
+    return codes
+
+
+def stored_shape(shape: torch.Size) -> tuple[int, int]:
+    """[out, in, *k] -> [out, in * k], the form in which every weight is coded."""
+    return shape[0], math.prod(shape[1:])
+
+
+def kernel_shape(stored: Sequence[int], kernel: Sequence[int]) -> torch.Size:
+    """The reverse of `stored_shape`, for a kernel [*k]; raises ValueError where it does not fit."""
+    rows, columns = stored
+    positions = math.prod(kernel)
+    if positions < 1 or columns % positions:
+        raise ValueError(stored)
+    return torch.Size([rows, columns // positions, *kernel])

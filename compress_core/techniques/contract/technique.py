@@ -1,0 +1,319 @@
+"""A technique is a pure function in a file of its own; everything else is read from its signature.
+
+Positional arguments are tensors that the engine supplies by name, keyword-only arguments are
+knobs, the return annotation says which kind of answer it gives and thereby its place in a recipe.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from annotated_types import Gt, Lt
+from pydantic import BaseModel, ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticKnownError
+
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.knobs import FINEST, Step, Strict, Unit
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.selection.group_selection import GroupSelection
+from compress_core.selection.scores import Scores
+from compress_core.selection.select import Selection
+from compress_core.techniques.contract.input_rules import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
+from compress_core.techniques.contract.results import (
+    ChannelScores,
+    Dropped,
+    Factored,
+    Folded,
+    Pruned,
+    Quantised,
+    Rescaled,
+    Restated,
+    Shifted,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Stage(IntEnum):
+    """Where a technique stands in a recipe; the order is fixed."""
+
+    PREPARE = 1
+    GROUPS = 2
+    FACTOR = 3
+    PRUNE = 4
+    QUANTIZE = 5
+    INPUTS = 6
+    CORRECT = 7
+
+
+LAYER_STAGES = (Stage.FACTOR, Stage.PRUNE, Stage.QUANTIZE)
+STAGE_OF = MappingProxyType(
+    {
+        Folded: Stage.PREPARE,
+        Rescaled: Stage.PREPARE,
+        ChannelScores: Stage.GROUPS,
+        Dropped: Stage.GROUPS,
+        Factored: Stage.FACTOR,
+        Scores: Stage.PRUNE,
+        Pruned: Stage.PRUNE,
+        Quantised: Stage.QUANTIZE,
+        StaticGrid: Stage.INPUTS,
+        DynamicGrid: Stage.INPUTS,
+        KeepAbove: Stage.INPUTS,
+        KeepLargest: Stage.INPUTS,
+        Shifted: Stage.CORRECT,
+        Restated: Stage.CORRECT,
+    }
+)
+KIND_OF = MappingProxyType(
+    {
+        Folded: N_("preparation"),
+        Rescaled: N_("preparation"),
+        ChannelScores: N_("group criterion"),
+        Dropped: N_("block removal"),
+        Factored: N_("factorizer"),
+        Scores: N_("criterion"),
+        Pruned: N_("pruner"),
+        Quantised: N_("quantizer"),
+        StaticGrid: N_("input quantizer"),
+        DynamicGrid: N_("input quantizer"),
+        KeepAbove: N_("activation sparsifier"),
+        KeepLargest: N_("activation sparsifier"),
+        Shifted: N_("correction"),
+        Restated: N_("correction"),
+    }
+)
+
+Knobs = BaseModel
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A compression method and all that is known of it from its signature and docstring."""
+
+    name: str
+    function: Callable[..., Any]
+    needs: tuple[str, ...]
+    knobs: type[Knobs]
+    group_knobs: type[Knobs] | None
+    answer: type
+    parts: int
+    summary: str
+    details: str
+    source: str
+
+    @property
+    def stage(self) -> Stage:
+        return STAGE_OF[self.answer]
+
+    @property
+    def kind(self) -> str:
+        """What sort of technique it is, in a word or two."""
+        return KIND_OF[self.answer]
+
+    @property
+    def is_criterion(self) -> bool:
+        """Whether it scores weights and leaves the choice to the engine's selection."""
+        return self.answer is Scores
+
+    @property
+    def serves_groups(self) -> bool:
+        """Whether it can stand in the groups of a recipe: it scores weights or channels, or drops a block."""
+        return self.group_knobs is not None
+
+    @cached_property
+    def own_knobs(self) -> frozenset[str]:
+        """The knobs that the function itself declares, without those of the selection."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+    def validated(self, values: Mapping[str, object]) -> Knobs:
+        """Knob values checked against the declaration; raises Refused with one sentence."""
+        return _validated(self, self.knobs, values)
+
+    def validated_for_group(self, values: Mapping[str, object]) -> Knobs:
+        """The same for a group of coupled channels; raises Refused where it cannot serve groups."""
+        if self.group_knobs is None:
+            known = ", ".join(name for name, t in techniques().items() if t.serves_groups)
+            raise Refused(
+                "{technique} cannot choose channels, so it cannot stand in groups: use one of {known}, "
+                "or move the step to layers.",
+                technique=self.name,
+                known=known,
+            )
+        return _validated(self, self.group_knobs, values)
+
+
+def _validated(method: Technique, declared: type[Knobs], values: Mapping[str, object]) -> Knobs:
+    try:
+        knobs = declared.model_validate(dict(values))
+    except ValidationError as error:
+        raise _refusal(method, declared, error) from None
+    snapped: dict[str, Any] = {k: _snapped(declared.model_fields[k], v) for k, v in knobs}
+    return declared.model_construct(**snapped)
+
+
+def _snapped(field: FieldInfo, value: object) -> object:
+    """A real value without the noise of its last digits; beside an excluded bound it moves inside."""
+    if not isinstance(value, float):
+        return value
+    place = round(value / FINEST)
+    for bound in field.metadata:
+        match bound:
+            case Gt(gt=float() | int() as limit) if place * FINEST <= limit:
+                place += 1
+            case Lt(lt=float() | int() as limit) if place * FINEST >= limit:
+                place -= 1
+    return round(place * FINEST, 10)
+
+
+def step_of(field: FieldInfo) -> float | None:
+    """The step of a real knob, None where it has none."""
+    return next((m.size for m in field.metadata if isinstance(m, Step)), None)
+
+
+def unit_of(field: FieldInfo) -> str:
+    """The unit of a knob, empty where it has none."""
+    return next((m.symbol for m in field.metadata if isinstance(m, Unit)), "")
+
+
+_REGISTRY: dict[str, Technique] = {}
+
+
+def technique(function: F) -> F:
+    """Register a pure function as a technique."""
+    name = function.__name__
+    assert name not in _REGISTRY or _REGISTRY[name].function.__module__ == function.__module__, name
+    _REGISTRY[name] = _declared(function)
+    return function
+
+
+def _declared(function: Callable[..., Any]) -> Technique:
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters.values()
+    fields = {
+        p.name: (hints[p.name], ... if p.default is p.empty else p.default)
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY
+    }
+    needs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+    summary, details, source = _told(inspect.getdoc(function) or "")
+    answer, parts = _answer(hints["return"])
+    of_groups = answer in {ChannelScores, Dropped}
+    base = Selection if answer is Scores else GroupSelection if answer is ChannelScores else Strict
+    knobs = create_model(function.__name__, __base__=base, **fields)  # type: ignore[call-overload]
+    group_knobs = knobs if of_groups else None
+    if answer is Scores:
+        group_knobs = create_model(function.__name__, __base__=GroupSelection, **fields)  # type: ignore[call-overload]
+    return Technique(
+        function.__name__, function, needs, knobs, group_knobs, answer, parts, summary, details, source
+    )
+
+
+def _answer(annotation: Any) -> tuple[type, int]:
+    """What a technique answers, and how many layers that leaves in the place of one."""
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return annotation, 1
+    answer, parts = typing.get_args(annotation)
+    return answer, parts.count
+
+
+def _told(doc: str) -> tuple[str, str, str]:
+    """Docstring -> what a visitor reads, shapes and invariants, the source."""
+    paragraphs = [" ".join(part.split()) for part in doc.split("\n\n") if part.strip()]
+    assert len(paragraphs) >= 2, "a technique says what it does and where it comes from"
+    return paragraphs[0], " ".join(paragraphs[1:-1]), paragraphs[-1]
+
+
+@lru_cache(maxsize=1)
+def _load_all() -> None:
+    package = importlib.import_module("compress_core.techniques")
+    for found in pkgutil.iter_modules(package.__path__):
+        if not found.ispkg:  # contract/ holds what all of them stand on
+            importlib.import_module(f"{package.__name__}.{found.name}")
+
+
+def techniques() -> Mapping[str, Technique]:
+    """Every technique by name, in the order of the stages and then of the alphabet."""
+    _load_all()
+    return {t.name: t for t in sorted(_REGISTRY.values(), key=lambda t: (t.stage, t.name))}
+
+
+def technique_named(name: str) -> Technique:
+    """The technique of that name; raises Refused with the names that are near."""
+    _load_all()
+    if name not in _REGISTRY:
+        known = techniques()
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = (
+            Phrase("did you mean {near}", near=near[0])
+            if near
+            else Phrase("choose one of {known}", known=", ".join(known))
+        )
+        raise Refused("No technique is called {name!r}; {hint}.", name=name, hint=hint)
+    return _REGISTRY[name]
+
+
+def _refusal(method: Technique, declared: type[Knobs], error: ValidationError) -> Refused:
+    first = error.errors()[0]
+    knob = ".".join(str(part) for part in first["loc"]) or method.name
+    if first["type"] == "extra_forbidden":
+        return Refused(
+            "{technique} has no knob {knob}; it has {known}: correct the name or leave it out.",
+            technique=method.name,
+            knob=knob,
+            known=", ".join(declared.model_fields) or Phrase("none"),
+        )
+    if first["type"] == "missing":
+        return Refused("{technique} needs the knob {knob}: add it.", technique=method.name, knob=knob)
+    if first["type"] == "value_error" and not first["loc"]:
+        return Refused("{technique}: {reason}.", technique=method.name, reason=first["ctx"]["error"])
+    return Refused(
+        "{technique}: {knob} got {got}, but {must}: change the value.",
+        technique=method.name,
+        knob=knob,
+        got=shortened(first["input"]),
+        must=_must(declared, first),
+    )
+
+
+def _must(declared: type[Knobs], error: ErrorDetails) -> str | ValueError:
+    """What a value must be, in words."""
+    if error["type"] == "value_error":
+        problem: ValueError = error["ctx"]["error"]
+        return problem
+    field = declared.model_fields.get(str(error["loc"][0]))
+    if error["type"] == "string_pattern_mismatch" and field is not None and field.examples:
+        return Phrase("it must look like one of {examples}", examples=", ".join(map(str, field.examples)))
+    limits = error.get("ctx", {})
+    return Phrase(
+        constraint_text(error["type"], limits), **{name: _limit(value) for name, value in limits.items()}
+    )
+
+
+def constraint_text(kind: str, limits: Mapping[str, Any]) -> str:
+    """What pydantic says of a value that breaks a constraint of this kind, as a template."""
+    text = PydanticKnownError(typing.cast("Any", kind), dict(limits) or None).message_template
+    return text[0].lower() + text[1:]
+
+
+def _limit(value: object) -> object:
+    match value:
+        case float():
+            return f"{value:g}"
+        case str() if " or " in value:
+            others, _or, last = value.rpartition(" or ")
+            return Phrase("{others} or {last}", others=others, last=last)
+        case _:
+            return value

@@ -1,0 +1,75 @@
+"""Which form suits each layer best? The ones that were tried, timed on what the layer really gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from compress_core.measure.speed.kernel_variants import Form, FormRow, FormTable
+from dashboard.show import interval_text, number_text
+from dashboard.text import _
+
+
+def draw(tables: Sequence[FormTable]) -> None:
+    """The chosen form of every layer at a batch size; all that were tried when wished."""
+    batches = [table.batch for table in tables]
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    batch = left.segmented_control(
+        _("Items at once"), batches, default=batches[0], key="deploy.forms.batch", required=True
+    )
+    everything = right.toggle(_("Also show forms that were tried and not chosen"), key="deploy.forms.all")
+    table = tables[batches.index(batch) if batch in batches else 0]
+    rows = [row for row in table.rows if everything or row.chosen]
+    st.dataframe(
+        form_frame(rows, everything=everything),
+        hide_index=True,
+        width="stretch",
+        height=min(36 * (len(rows) + 1) + 3, 430),
+        column_config={
+            _("why"): st.column_config.TextColumn(width="large"),
+            _("chosen"): st.column_config.CheckboxColumn(width="small"),
+        },
+    )
+    st.caption(_said_of_all(table))
+
+
+def form_frame(rows: Sequence[FormRow], *, everything: bool) -> pd.DataFrame:
+    """One row for each layer and form; missing numbers say so. everything: not only what was chosen."""
+    chosen = {_("chosen"): [row.chosen for row in rows]} if everything else {}
+    return pd.DataFrame(
+        {
+            _("layer"): [row.layer for row in rows],
+            _("form"): [_(row.form.title) for row in rows],
+            **chosen,
+            _("ms"): [_milliseconds(row) for row in rows],
+            _("times faster than dense"): [_ratio(row) for row in rows],
+            _("why"): [_(row.reason) for row in rows],
+        }
+    )
+
+
+def _ratio(row: FormRow) -> str:
+    if row.form is Form.DENSE:
+        return "–"
+    return f"{number_text(row.ratio)} {interval_text(row.ratio)}".strip()
+
+
+def _milliseconds(row: FormRow) -> str:
+    value = row.milliseconds.value
+    return _("not measured") if value is None else f"{value:.3g}"
+
+
+def _said_of_all(table: FormTable) -> str:
+    ratio = table.layers_ratio
+    explained = _(
+        "Dense multiplies every weight; CSR stores only the kept ones with their columns; gathered leaves "
+        "out rows and columns that are all zero. A form is taken where it is surely faster."
+    )
+    if ratio.value is None:
+        return explained
+    together = _("All these layers together: {ratio} {interval} times as fast as dense.").format(
+        ratio=f"{ratio.value:.2f}", interval=interval_text(ratio)
+    )
+    return f"{explained} {together}"

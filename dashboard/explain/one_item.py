@@ -1,0 +1,160 @@
+"""One item: what both models say of it, what they look at, and how alike that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import digest
+from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.behavior.predictions import NO_CLASS, Predictions
+from compress_core.measure.explain.attribution import AttributionMethod
+from compress_core.measure.explain.explanation import Explanation, explain
+from compress_core.measure.explain.similarity import MEASURES
+from dashboard import engine
+from dashboard.explain.words import what_a_map_says, what_floors_say
+from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.similarity_summary import measure_names
+from dashboard.show import figure, is_dark
+from dashboard.text import _, current_language, literal
+
+if TYPE_CHECKING:
+    from compress_core.apply.model import Model
+    from compress_core.subject.split import Split
+
+_PLAIN: Any = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One item of a split, a model and a method; the seed makes the noise and the shuffled weights."""
+
+    model: Model
+    split: Split
+    item: int
+    method: AttributionMethod
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What the maps are made of."""
+        return digest(self.model.key, self.split.digest, self.item, self.method.name, self.seed)
+
+    def explanation(self) -> Explanation:
+        """The maps with both floors, kept by content; raises Refused where the method cannot make them."""
+        return engine.store().get(
+            f"explained:{self.key}", self._explained, lambda found: 4 * found.before.nbytes + 2**15
+        )
+
+    def _explained(self) -> Explanation:
+        subject, network = self.model.subject, self.model.network()
+        inputs = self.split.inputs[self.item : self.item + 1]
+        work = explain(subject.network, network, inputs, self.method, subject.input.baseline, seed=self.seed)
+        return result_of(work)
+
+    def drawn(self, name: str, make: Callable[[], Drawn]) -> Drawn:
+        """A figure of the maps, drawn once for each theme and language."""
+        key = digest("drawn", name, self.key, is_dark(), current_language())
+        return engine.store().get(key, make, lambda _: 2**18)
+
+
+def draw(view: View, comparison: Comparison) -> None:
+    """Classes and confidence, the maps before and after, and the similarity beside its floors."""
+    _answers(view.model, comparison, view.item)
+    found = view.explanation()
+    if view.model.subject.input.is_image:
+        _maps(view, found)
+    else:
+        _bars(view, found)
+
+
+def _answers(model: Model, comparison: Comparison, item: int) -> None:
+    before, after = comparison.before, comparison.after
+    label, first, second = st.columns(3)
+    known = before.labels
+    label.metric(
+        _("Label"),
+        _("none") if known is None else class_name(model, int(known[item])),
+        border=True,
+        height="stretch",
+    )
+    first.metric(_("Original says"), *_said(model, before, item), **_PLAIN)
+    second.metric(_("Compressed says"), *_said(model, after, item), **_PLAIN)
+
+
+def _said(model: Model, predictions: Predictions, item: int) -> tuple[str, str]:
+    chosen = int(predictions.predicted[item])
+    if chosen == NO_CLASS:
+        return class_name(model, chosen), _("its outputs are not finite")
+    confidence = f"{100 * predictions.confidence[item]:.1f} %"
+    return class_name(model, chosen), _("with {confidence} confidence").format(confidence=confidence)
+
+
+def class_name(model: Model, number: int) -> str:
+    """What a class is called; -1 is no class."""
+    classes = model.subject.classes
+    if number == NO_CLASS:
+        return _("nothing")
+    return classes[number] if number < len(classes) else str(number)
+
+
+def _maps(view: View, found: Explanation) -> None:
+    before, after, dark = found.before[0], found.after[0], is_dark()
+    picture = view.model.subject.input.raw(view.split.inputs[view.item : view.item + 1])[0].numpy()
+    maps = view.drawn("maps", lambda: maps_side_by_side(picture, before, after, dark=dark))
+    figure(maps, "explain.maps")
+    st.caption(what_a_map_says(_target(view.model, found), is_image=True))
+    left, right = st.columns([1, 1.15], gap="medium")
+    with left:
+        figure(view.drawn("blink", lambda: blink(before, after, dark=dark)), "explain.blink")
+    with right:
+        _similarity(found)
+
+
+def _bars(view: View, found: Explanation) -> None:
+    before, after, dark = found.before[0], found.after[0], is_dark()
+    names = view.model.subject.input.features or tuple(str(i) for i in range(before.size))
+    bars = view.drawn("bars", lambda: attribution_bars(names, before, after, dark=dark))
+    figure(bars, "explain.bars")
+    st.caption(what_a_map_says(_target(view.model, found), is_image=False))
+    _similarity(found)
+
+
+def _target(model: Model, found: Explanation) -> str:
+    return literal(class_name(model, max(0, int(found.items["class_before"].iloc[0]))))
+
+
+def _similarity(found: Explanation) -> None:
+    st.markdown(f"**{_('How alike both maps of this item are')}**")
+    names = measure_names()
+    shown = [
+        m for m in MEASURES if np.isfinite(_first(found.random, m)) or np.isfinite(_first(found.items, m))
+    ]
+    frames = {
+        _("this item"): found.items,
+        _("noise floor"): found.noise,
+        _("random floor"): found.random,
+    }
+    rows = {title: [_first(frame, m) for m in shown] for title, frame in frames.items()}
+    table = pd.DataFrame({_("measure"): [names[m] for m in shown], **rows})
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        column_config={title: st.column_config.NumberColumn(format="%.2f") for title in frames},
+    )
+    reason = found.items["reason"].iloc[0]
+    if reason is not None:
+        st.caption(_("Not measured: {reason}.").format(reason=literal(_(reason))))
+    st.caption(what_floors_say())
+
+
+def _first(frame: pd.DataFrame, measure: str) -> float:
+    return float(frame[measure].iloc[0])

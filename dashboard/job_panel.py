@@ -1,0 +1,147 @@
+"""Long work of a visitor: started, watched and cancelled. The page never waits for it.
+
+Workers never call Streamlit; a fragment asks how far they are, and stops asking when they end.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.text import _, literal, refusal
+
+if TYPE_CHECKING:
+    from compress_core.apply.model import Model
+    from compress_core.foundation.knobs import Strict
+    from compress_core.jobs.info import Info
+    from compress_core.jobs.job import Job
+    from compress_core.jobs.runner import Runner
+    from compress_core.jobs.task import Task
+
+MINE = "slimscope.jobs"
+WATCHER = "slimscope.watcher"
+EVERY_SECONDS = 1.0
+MOST_REMEMBERED = 20
+
+
+@st.cache_resource(show_spinner=False)
+def runner() -> Runner:
+    """The one runner of this server; SLIMSCOPE_WORKERS says how many jobs run at once (1)."""
+    from compress_core.jobs.runner import LocalRunner
+
+    return LocalRunner(most_at_once=max(1, int(os.environ.get("SLIMSCOPE_WORKERS", "1"))))
+
+
+def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:
+    """The job of doing a task with a model, to look up what is known of it."""
+    return task.job(model, knobs, seed, found_in=model.subject.name)
+
+
+def submit(job: Job, workspace: state.Workspace, title: str) -> None:
+    """Have a job done for this visitor; title is what the header calls it."""
+    from compress_core.jobs.bundle import bundle_of
+
+    if workspace.model.startswith(state.OWN):
+        job = replace(job, subject=runner().put(bundle_of(state.subject(workspace))))
+    runner().submit(job, _watcher())
+    mine = {**_mine(), job.key: title}
+    st.session_state[MINE] = dict(list(mine.items())[-MOST_REMEMBERED:])
+
+
+def info(key: str) -> Info:
+    """How a job stands."""
+    return runner().info(key)
+
+
+def cancel(key: str) -> None:
+    """Have it done for this visitor no more; it goes on for others who want it."""
+    runner().cancel(key, _watcher())
+
+
+def under_way() -> dict[str, str]:
+    """The titles of this visitor's jobs that wait or run, by key; asks no runner where there are none."""
+    return {key: title for key, title in _mine().items() if not info(key).is_over}
+
+
+def watch(key: str) -> None:
+    """Progress, time left and a button to cancel, drawn anew every second until the job ends."""
+    st.fragment(_watched, run_every=EVERY_SECONDS)(key)
+
+
+def summary() -> None:
+    """The visitor's running jobs in one line, for the header; nothing where there are none."""
+    if under_way():
+        st.fragment(_summed_up, run_every=EVERY_SECONDS)()
+
+
+def _watched(key: str) -> None:
+    found = info(key)
+    if found.is_over:
+        st.rerun()
+    line, button = st.columns([5, 1], vertical_alignment="bottom")
+    line.progress(found.progress.share if found.progress else 0.0, text=_how_far(found))
+    button.button(
+        _("Cancel"),
+        key=f"jobs.cancel.{key}",
+        icon=":material/stop_circle:",
+        on_click=cancel,
+        args=(key,),
+        width="stretch",
+    )
+
+
+def _summed_up() -> None:
+    running = under_way()
+    if not running:
+        st.rerun()
+    with st.popover(
+        _("{count} running").format(count=len(running)), icon=":material/progress_activity:", width="stretch"
+    ):
+        for key, title in running.items():
+            found = info(key)
+            st.progress(
+                found.progress.share if found.progress else 0.0, text=f"{literal(title)}: {_how_far(found)}"
+            )
+
+
+def outcome(found: Info) -> None:
+    """Why a job left no result, in one sentence; nothing where there is no problem."""
+    if found.problem is not None:
+        st.warning(literal(refusal(found.problem)), icon=":material/block:")
+
+
+def _how_far(found: Info) -> str:
+    from compress_core.jobs.info import State
+
+    if found.state is State.QUEUED:
+        return _("Waiting: {ahead} before it").format(ahead=found.ahead)
+    if found.progress is None:
+        return _("Starting")
+    done = _("{done:,} of {total:,}").format(done=found.progress.done, total=found.progress.total)
+    parts = [done, _(found.progress.note), _time_left(found.seconds_left)]
+    return " · ".join(part for part in parts if part)
+
+
+def _time_left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return _("about {seconds} s left").format(seconds=max(1, math.ceil(seconds)))
+    return _("about {minutes} min left").format(minutes=math.ceil(seconds / 60))
+
+
+def _mine() -> dict[str, str]:
+    mine: dict[str, str] = st.session_state.get(MINE, {})
+    return mine
+
+
+def _watcher() -> str:
+    """A name of this session, so that its cancel takes the job from nobody else."""
+    name: str = st.session_state.setdefault(WATCHER, uuid.uuid4().hex)
+    return name

@@ -1,0 +1,418 @@
+"""What shrinks together: coupled channels, heads and blocks, with one knob for each and one for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from compress_core.apply.base import Cutting, cutting_of, groups_of
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.measure.tables.group_table import group_table
+from compress_core.recipe import Resolved, Setting
+from compress_core.recipe.edit import with_group
+from compress_core.selection.group_selection import GroupSelection
+from compress_core.structure.group import BLOCK, Group
+from compress_core.techniques.contract.technique import techniques
+from dashboard import engine, state
+from dashboard.figures.coupling_graph import Node, coupling
+from dashboard.figures.words import percent, whole
+from dashboard.knob_form import knob_form
+from dashboard.live_slider import LiveTable, Readout, live_slider
+from dashboard.show import figure, is_dark, kept, refusals
+from dashboard.text import _, label, literal, refusal, translated
+from dashboard.tune.steps import keep
+
+SHARE = "share_removed"
+FIRST_CRITERION = "magnitude"
+DROP = "drop_block"
+KEY = "tune.groups"
+Groups = Mapping[str, Group]
+
+
+def draw(workspace: state.Workspace, model: Model) -> None:
+    """The section; what is coupled is found out when it is opened for the first time."""
+    section = st.expander(
+        _("What shrinks together"),
+        expanded=bool(workspace.recipe.groups),
+        icon=":material/account_tree:",
+        key=KEY,
+        on_change="rerun",
+    )
+    if not section.open:
+        return
+    with section, refusals():
+        with st.spinner(_("Finding out which channels must shrink together …")):
+            found = groups_of(model.subject, workspace.recipe.prepare, engine.store())
+        groups = {name: _as_locked(workspace, group) for name, group in found.items()}
+        st.caption(
+            _(
+                "Unlike single weights, these are really cut out: layers get fewer channels, "
+                "and so do all that read them or are added to them."
+            )
+        )
+        free = {name: g for name, g in groups.items() if g.locked is None and g.kind != BLOCK}
+        if free:
+            _together(workspace, model, free)
+            _blocks(workspace, groups)
+            _table(workspace, model, free)
+        else:
+            st.info(_("No group of this model is free; the reasons stand below."), icon=":material/lock:")
+            _blocks(workspace, groups)
+        _locked(groups)
+        _one(workspace, model, groups)
+
+
+def _as_locked(workspace: state.Workspace, group: Group) -> Group:
+    """A group that touches a layer which the visitor locked is locked too."""
+    inside = f"{group.name}."
+    held = [
+        layer
+        for layer in sorted(workspace.locked)
+        if any(member.module == layer for member in group.members)
+        or (group.kind == BLOCK and f"{layer}.".startswith(inside))
+    ]
+    if not held or group.locked is not None:
+        return group
+    return replace(group, locked=_("{layer} is locked in the table below").format(layer=held[0]))
+
+
+def kind_word(kind: str) -> str:
+    """What a kind of group is called in the visitor's language."""
+    return {
+        "filters": _("filters"),
+        "channels": _("channels"),
+        "neurons": _("neurons"),
+        "heads": _("heads"),
+        BLOCK: _("block"),
+    }.get(kind, kind)
+
+
+def setting_of(recipe: Resolved, group: str) -> Setting | None:
+    """The step of one group, None where it is left alone."""
+    return next((steps[0] for name, steps in recipe.groups if name == group), None)
+
+
+def _criteria() -> list[str]:
+    return [name for name, method in techniques().items() if method.serves_groups and name != DROP]
+
+
+# One knob for all ------------------------------------------------------------------------------------------
+
+
+def _together(workspace: state.Workspace, model: Model, free: Groups) -> None:
+    settings = [setting_of(workspace.recipe, name) for name in free]
+    first = next((s for s in settings if s is not None), None)
+    how, knob = st.columns([1, 2], gap="medium")
+    key = f"{KEY}.all.{workspace.version}"
+    with how:
+        criteria = _criteria()
+        technique = st.selectbox(
+            _("Criterion"),
+            criteria,
+            criteria.index(first.technique if first else FIRST_CRITERION),
+            format_func=label,
+            key=f"{key}.technique",
+        )
+        scope = st.segmented_control(
+            _("Share counted in"),
+            ["group", "network"],
+            default=getattr(first.knobs, "scope", "group") if first else "group",
+            format_func=label,
+            key=f"{key}.scope",
+            required=True,
+        )
+    shown = _at_share(technique, 0.5, scope=scope or "group")
+    same = len(set(settings)) == 1
+    with knob, refusals():
+        _slider(
+            workspace,
+            model,
+            {name: group.units for name, group in free.items()},
+            shown,
+            value=_share(settings[0]) if same else 0.0,
+            title=_("Same share for all {count} free groups").format(count=len(free)),
+            key=f"{key}.{technique}.{scope}",
+        )
+        if not same:
+            st.caption(_("These groups have different shares now.") + " " + _left_now(model))
+
+
+def _left_now(model: Model) -> str:
+    weights = sum(layer.weights for layer in model.base.layers)
+    return _("The network has {weights} of its weights.").format(
+        weights=_of(sum(layer.weights for layer in model.subject.layers), weights)
+    )
+
+
+def _at_share(technique: str, share: float, **knobs: object) -> Setting:
+    return Setting.of_group(technique, **{**knobs, SHARE: share})
+
+
+def _share(setting: Setting | None) -> float:
+    return setting.knobs.share_removed if setting and isinstance(setting.knobs, GroupSelection) else 0.0
+
+
+def _slider(
+    workspace: state.Workspace,
+    model: Model,
+    units: Mapping[str, int],
+    setting: Setting,
+    *,
+    value: float,
+    title: str,
+    key: str,
+) -> None:
+    """The share that some groups lose, with what would be left of the whole network."""
+    rows = group_table(model.subject, workspace.recipe, list(units.items()), setting, engine.store())
+    subject = model.subject
+    weights = sum(layer.weights for layer in subject.layers)
+    readouts = [
+        Readout(_("Units left"), "", rows.units, text=partial(_of, sum(units.values()))),
+        Readout(_("Weights left"), "", rows.weights, text=partial(_of, weights)),
+    ]
+    if rows.macs is not None:
+        macs = sum(layer.macs or 0 for layer in subject.layers)
+        readouts.append(Readout(_("MACs for one item"), "", rows.macs, text=partial(_of, macs)))
+    live_slider(
+        title,
+        LiveTable(rows.share, tuple(readouts)),
+        value=value,
+        key=f"{key}.slider",
+        unit="%",
+        factor=100,
+        text_of=lambda share: _("{share:.3g} % cut out").format(share=100 * share),
+        help=_("Exact numbers of the whole network, looked up while you drag; it is rebuilt on release."),
+        on_change=partial(_moved, tuple(units), setting),
+    )
+
+
+def _of(total: int, count: float) -> str:
+    return f"{whole(count)} ({percent(count / max(1, total))})"
+
+
+def _moved(names: Sequence[str], setting: Setting, share: float) -> None:
+    knobs = {k: v for k, v in setting.knobs if k != SHARE}
+    chosen = _at_share(setting.technique, share, **knobs) if share else None
+    _keep(dict.fromkeys(names, chosen), by_widget=True)
+
+
+def _keep(settings: Mapping[str, Setting | None], *, by_widget: bool = False) -> None:
+    """Give groups their steps; what cannot be done leaves a notice and changes nothing."""
+    recipe = state.required().recipe
+    for name, setting in settings.items():
+        recipe = with_group(recipe, name, setting)
+    keep(recipe, by_widget=by_widget)
+
+
+# Blocks, all groups in a table, locked ones ----------------------------------------------------------------
+
+
+def _blocks(workspace: state.Workspace, groups: Groups) -> None:
+    names = [name for name, group in groups.items() if group.kind == BLOCK and group.locked is None]
+    if not names:
+        return
+    key = f"{KEY}.blocks.{workspace.version}"
+    st.pills(
+        _("Blocks left out"),
+        names,
+        selection_mode="multi",
+        default=[name for name in names if setting_of(workspace.recipe, name) is not None],
+        format_func=literal,
+        key=key,
+        on_change=partial(_blocks_chosen, names, key),
+        help=translated(techniques()[DROP].summary),
+    )
+
+
+def _blocks_chosen(names: Sequence[str], key: str) -> None:
+    gone = set(st.session_state[key])
+    _keep({name: Setting.of(DROP) if name in gone else None for name in names}, by_widget=True)
+
+
+def _table(workspace: state.Workspace, model: Model, free: Groups) -> None:
+    cutting = cutting_of(model.subject, workspace.recipe, engine.store())
+    frame = pd.DataFrame([_row(workspace, group, cutting) for group in free.values()])
+    key = f"{KEY}.table.{workspace.version}.{workspace.recipe.sha[:12]}"
+    st.data_editor(
+        frame,
+        key=key,
+        hide_index=True,
+        width="stretch",
+        height=min(36 * (len(frame) + 1) + 3, 290),
+        disabled=[c for c in frame.columns if c != "share"],
+        column_config=_columns(),
+        on_change=_edited,
+        args=(key, list(free)),
+    )
+
+
+def _row(workspace: state.Workspace, group: Group, cutting: Cutting) -> dict[str, Any]:
+    setting = setting_of(workspace.recipe, group.name)
+    left = cutting.kept.get(group.name)
+    return {
+        "group": group.name,
+        "kind": kind_word(group.kind),
+        "units": group.units,
+        "share": 100 * _share(setting),
+        "left": group.units if left is None else int(left.count_nonzero()),
+        "technique": label(setting.technique) if setting else "",
+        "layers": len({member.module for member in group.members}),
+    }
+
+
+def _columns() -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    return {
+        "group": st.column_config.TextColumn(
+            _("Group"), pinned=True, help=_("Named by the first layer that makes its channels.")
+        ),
+        "kind": st.column_config.TextColumn(_("Kind")),
+        "units": number(_("Units")),
+        "share": number(_("Cut out (%)"), min_value=0.0, max_value=99.9, step=0.1, format="%.1f"),
+        "left": number(_("Units left")),
+        "technique": st.column_config.TextColumn(_("Criterion")),
+        "layers": number(_("Modules that shrink")),
+    }
+
+
+def _edited(key: str, names: list[str]) -> None:
+    recipe = state.required().recipe
+    changed: dict[str, Setting | None] = {}
+    for row, cells in st.session_state[key]["edited_rows"].items():
+        name, share = names[int(row)], (cells.get("share") or 0.0) / 100
+        before = setting_of(recipe, name) or Setting.of_group(FIRST_CRITERION)
+        knobs = {k: v for k, v in before.knobs if k != SHARE}
+        changed[name] = _at_share(before.technique, share, **knobs) if share else None
+    _keep(changed)
+
+
+def _locked(groups: Groups) -> None:
+    locked = [group for group in groups.values() if group.locked is not None]
+    if not locked:
+        return
+    with st.popover(_("Locked groups and why: {count}").format(count=len(locked)), icon=":material/lock:"):
+        for group in locked:
+            st.markdown(
+                _("**{group}** ({kind}): {reason}").format(
+                    group=literal(group.name), kind=kind_word(group.kind), reason=_reason(group)
+                )
+            )
+
+
+def _reason(group: Group) -> str:
+    return literal(_(group.locked or ""))
+
+
+# One group --------------------------------------------------------------------------------------------------
+
+
+def _one(workspace: state.Workspace, model: Model, groups: Groups) -> None:
+    """The chosen group: its knobs, and its coupling as a graph."""
+    names = [name for name, group in groups.items() if group.members]
+    if not names:
+        return
+    layer = workspace.layer
+    nearest = next((name for name in names if layer in groups[name].producers), names[0])
+    choose, knobs = st.columns([1, 2], gap="medium")
+    picked = choose.selectbox(_("Group"), names, names.index(nearest), key=f"{KEY}.one.{layer}")
+    group = groups[picked]
+    choose.caption(
+        _("{units} {kind}, in {count} modules").format(
+            units=group.units, kind=kind_word(group.kind), count=len({m.module for m in group.members})
+        )
+    )
+    if group.locked is not None:
+        knobs.info(_reason(group), icon=":material/lock:")
+    else:
+        _knobs(choose, knobs, workspace, model, group)
+    _graph(workspace, model, group)
+
+
+def _knobs(
+    left: DeltaGenerator, right: DeltaGenerator, workspace: state.Workspace, model: Model, group: Group
+) -> None:
+    setting = setting_of(workspace.recipe, group.name)
+    shown = setting or Setting.of_group(FIRST_CRITERION)
+    key = f"{KEY}.one.{workspace.version}.{group.name}"
+    partners = _counted_with(workspace.recipe, group.name, setting)
+    groups = groups_of(model.subject, workspace.recipe.prepare, engine.store())
+    with right, refusals():
+        _slider(
+            workspace,
+            model,
+            {name: groups[name].units for name in partners},
+            shown,
+            value=_share(setting),
+            title=_("Share cut out"),
+            key=f"{key}.{shown.technique}",
+        )
+        if len(partners) > 1:
+            st.caption(_("Counted over {count} groups together.").format(count=len(partners)))
+    if setting is None:
+        return
+    with left:
+        criteria = _criteria()
+        st.selectbox(
+            _("Criterion"),
+            criteria,
+            criteria.index(setting.technique),
+            format_func=label,
+            key=f"{key}.technique",
+            on_change=partial(_other_criterion, group.name, f"{key}.technique"),
+        )
+        st.caption(literal(translated(setting.method.summary)))
+        with st.expander(_("More knobs"), key=f"{key}.more"):
+            knob_form(
+                setting.knobs,
+                without=frozenset({SHARE}),
+                key=key,
+                on_change=partial(_knob_moved, group.name, key),
+            )
+
+
+def _counted_with(recipe: Resolved, group: str, setting: Setting | None) -> list[str]:
+    """The groups among which the share of this one is counted, itself included."""
+    if setting is None or getattr(setting.knobs, "scope", "group") != "network":
+        return [group]
+    return [name for name, steps in recipe.groups if steps[0] == setting]
+
+
+def _other_criterion(group: str, key: str) -> None:
+    before = setting_of(state.required().recipe, group)
+    shared = {k: v for k, v in before.knobs if k in GroupSelection.model_fields} if before else {}
+    _keep({group: Setting.of_group(st.session_state[key], **shared)})
+
+
+def _knob_moved(group: str, key: str) -> None:
+    setting = setting_of(state.required().recipe, group)
+    if setting is None:
+        return
+    values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in setting.knobs}
+    try:
+        changed = Setting.of_group(setting.technique, **values)
+    except Refused as refused:
+        state.notice(refusal(refused))
+        return
+    _keep({group: changed}, by_widget=True)
+
+
+def _graph(workspace: state.Workspace, model: Model, group: Group) -> None:
+    with refusals():
+        cutting = cutting_of(model.subject, workspace.recipe, engine.store())
+        left = {(cut.module, cut.side): len(cut.kept) for cut in cutting.cuts}
+        nodes = [
+            Node(m.module, m.role, m.width, left.get((m.module, m.side), m.width)) for m in group.members
+        ]
+        drawn = kept(
+            f"coupling:{group.name}",
+            f"{model.subject.digest}:{workspace.recipe.structure_sha}",
+            lambda: coupling(group.name, nodes, group.edges, dark=is_dark()),
+        )
+        figure(drawn, f"tune.coupling.{group.name}")

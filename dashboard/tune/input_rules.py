@@ -1,0 +1,99 @@
+"""What happens to the inputs of the selected layer: small values dropped, the rest rounded."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.recipe import Setting
+from compress_core.recipe.edit import with_inputs
+from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
+from compress_core.techniques.contract.technique import Stage, techniques
+from dashboard import state
+from dashboard.knob_form import knob_form
+from dashboard.text import _, as_words, label, literal, refusal, translated
+from dashboard.tune.steps import keep, names_of
+
+NONE = ""
+
+
+def draw(workspace: state.Workspace, model: Model, layer: str) -> None:
+    """A box for each kind of rule; nothing where there is no such technique or the layer is left out."""
+    kinds = _kinds()
+    if not kinds or layer not in model.base.by_name:
+        return
+    rules = model.inputs.get(layer, ())
+    with st.container(border=True):
+        st.markdown(f"**{_('Inputs of {layer}').format(layer=literal(layer))}**")
+        st.caption(_("What arrives at the layer, with all weights as they ship; done anew for every item."))
+        for column, kind in zip(st.columns(len(kinds), gap="medium"), kinds, strict=True):
+            with column:
+                _kind(workspace, layer, kind, rules)
+
+
+def _kinds() -> list[str]:
+    """The kinds of rules, sparsifiers before quantizers as a recipe wants them."""
+    return sorted({techniques()[name].kind for name in names_of(Stage.INPUTS)})
+
+
+def _kind(workspace: state.Workspace, layer: str, kind: str, rules: tuple[InputRule, ...]) -> None:
+    steps = workspace.recipe.inputs_of(layer)
+    setting = next((step for step in steps if step.method.kind == kind), None)
+    choices = [NONE, *(name for name in names_of(Stage.INPUTS) if techniques()[name].kind == kind)]
+    key = f"tune.inputs.{workspace.version}.{layer}.{kind}"
+    st.selectbox(
+        _(kind)[:1].upper() + _(kind)[1:],
+        choices,
+        choices.index(setting.technique if setting else NONE),
+        format_func=lambda name: label(name) if name else _("none"),
+        key=f"{key}.technique",
+        on_change=partial(_chosen, layer, kind, f"{key}.technique"),
+        disabled=layer in workspace.locked,
+    )
+    if setting is None:
+        return
+    st.caption(literal(translated(setting.method.summary)))
+    knob_form(setting.knobs, without=frozenset(), key=key, on_change=partial(_knob_moved, layer, kind, key))
+    place = steps.index(setting)
+    if place < len(rules):
+        st.caption(_("Fixed as: {rule}").format(rule=literal(_said(rules[place]))))
+
+
+def _said(rule: InputRule) -> str:
+    """The numbers of a rule, as they ship."""
+    values = {name: value for name, value in rule_as_json(rule).items() if name != "kind"}
+    return ", ".join(
+        f"{_(as_words(name)).lower()} {value:.4g}"
+        if isinstance(value, float)
+        else f"{label(name).lower()} {value}"
+        for name, value in values.items()
+    )
+
+
+def _chosen(layer: str, kind: str, key: str) -> None:
+    name = st.session_state[key]
+    _replace(layer, kind, None if name == NONE else Setting.of(name))
+
+
+def _knob_moved(layer: str, kind: str, key: str) -> None:
+    steps = state.required().recipe.inputs_of(layer)
+    before = next((step for step in steps if step.method.kind == kind), None)
+    if before is None:
+        return
+    values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in before.knobs}
+    try:
+        _replace(layer, kind, Setting.of(before.technique, **values), by_widget=True)
+    except Refused as refused:
+        state.notice(refusal(refused))
+
+
+def _replace(layer: str, kind: str, setting: Setting | None, *, by_widget: bool = False) -> None:
+    """Give a layer another rule of one kind; the kinds stay in their order."""
+    workspace = state.required()
+    others = [step for step in workspace.recipe.inputs_of(layer) if step.method.kind != kind]
+    steps = sorted([*others, *([setting] if setting else [])], key=lambda step: step.method.kind)
+    if layer not in workspace.locked:
+        keep(with_inputs(workspace.recipe, [layer], steps), by_widget=by_widget)

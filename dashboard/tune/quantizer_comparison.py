@@ -1,0 +1,122 @@
+"""All quantizers side by side on the selected layer, worked out when somebody looks."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from compress_core.apply.context import items_behind
+from compress_core.apply.model import Model
+from compress_core.measure.tables.quantizer_rows import QuantizerRow, quantizer_rows
+from compress_core.recipe import Setting
+from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.technique import Stage
+from dashboard import engine, state
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.quantizer_levels import Levels, quantizer_levels
+from dashboard.show import figure, is_dark, kept, refusals
+from dashboard.text import _, label, literal, refusal
+from dashboard.tune.sliders import counted
+from dashboard.tune.steps import set_step
+
+KEY = "tune.quantizers"
+
+
+def draw(workspace: state.Workspace, model: Model, layer: str) -> None:
+    """The section; nothing is computed as long as it is closed or the layer is left out."""
+    if layer not in model.base.by_name:
+        return
+    section = st.expander(
+        _("All quantizers side by side"), icon=":material/compare_arrows:", key=KEY, on_change="rerun"
+    )
+    if not section.open:
+        return
+    with section, refusals():
+        bits = int(
+            st.segmented_control(
+                _("Bits for each weight"), range(2, 9), default=4, key=f"{KEY}.bits", required=True
+            )
+            or 4
+        )
+        with st.spinner(_("Trying every quantizer on {layer} …").format(layer=literal(layer))):
+            rows = quantizer_rows(model.base, workspace.recipe, layer, bits, engine.store())
+        _show(model.base, layer, bits, rows, workspace)
+
+
+def _show(
+    base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], workspace: state.Workspace
+) -> None:
+    made = [
+        Levels(label(row.technique), row.levels, row.bytes, row.error)
+        for row in rows
+        if row.levels is not None and row.bytes is not None and row.error is not None
+    ]
+    content = f"{base.digest}:{workspace.recipe.sha}:{layer}:{bits}"
+    figure(kept("quantizers", content, partial(_drawn, base, layer, made)), f"tune.quantizers.{layer}.{bits}")
+    _table(base, layer, made)
+    for_outputs = [
+        row.technique
+        for row in rows
+        if row.error is not None and items_behind(base, [Setting.of(row.technique)])
+    ]
+    if for_outputs:
+        st.caption(
+            _("{names}: rounds so that the layer's outputs stay close, so its weights may err more.").format(
+                names=", ".join(map(label, for_outputs))
+            )
+        )
+    for row in rows:
+        if row.refused is not None:
+            st.caption(f"{label(row.technique)}: {literal(refusal(row.refused))}")
+    _take(workspace, layer, bits, [row.technique for row in rows if row.refused is None])
+
+
+def _drawn(base: Subject, layer: str, made: list[Levels]) -> Drawn:
+    edges, counts = counted(base, base.layer(layer))
+    return quantizer_levels(layer, made, counts, edges, dark=is_dark())
+
+
+def _table(base: Subject, layer: str, made: list[Levels]) -> None:
+    whole = 4 * base.layer(layer).weights
+    frame = pd.DataFrame(
+        {
+            "quantizer": [one.name for one in made],
+            "levels": [len(one.levels) for one in made],
+            "error": [100 * one.error for one in made],
+            "bytes": [one.bytes for one in made],
+            "ratio": [whole / one.bytes for one in made],
+        }
+    )
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        frame,
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "quantizer": st.column_config.TextColumn(_("Quantizer")),
+            "levels": number(_("Levels")),
+            "error": number(_("Squared error (%)"), format="%.4f"),
+            "bytes": number(_("Bytes"), format="localized", help=_("With tables, scales and the mask.")),
+            "ratio": number(_("Smaller"), format="%.2fx"),
+        },
+    )
+
+
+def _take(workspace: state.Workspace, layer: str, bits: int, names: list[str]) -> None:
+    choose, take = st.columns([2, 1], vertical_alignment="bottom")
+    picked = choose.selectbox(_("Quantizer"), names, format_func=label, key=f"{KEY}.take.{layer}")
+    take.button(
+        _("Use it on this layer"),
+        on_click=partial(_taken, layer, picked, bits),
+        disabled=picked is None or layer in workspace.locked,
+        width="stretch",
+    )
+
+
+def _taken(layer: str, technique: str, bits: int) -> None:
+    setting = Setting.of(technique)
+    if "bits" in setting.method.own_knobs:
+        setting = Setting.of(technique, bits=bits)
+    set_step([layer], Stage.QUANTIZE, setting, by_widget=False)

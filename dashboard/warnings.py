@@ -1,0 +1,17 @@
+"""What a recipe does that its maker may not want, above the controls that led to it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.apply.model import Model
+from compress_core.foundation.store import digest
+from compress_core.measure.cost.warnings import cautions
+from dashboard import engine
+from dashboard.text import _, literal
+
+
+def draw(model: Model) -> None:
+    """A sentence for each; nothing where all is well."""
+    for sentence in engine.store().get(digest("cautions", model.key), lambda: cautions(model)):
+        st.warning(literal(_(sentence)), icon=":material/priority_high:")

@@ -24,7 +24,7 @@ page = st.navigation(
         st.Page("pages/start.py", title=_("Start"), icon=":material/home:", default=True),
         st.Page("pages/tune.py", title=_("Tune"), icon=":material/tune:"),
         st.Page("pages/weights.py", title=_("Weights"), icon=":material/grid_on:"),
-        st.Page("pages/behaviour.py", title=_("Behaviour"), icon=":material/groups:"),
+        st.Page("pages/behavior.py", title=_("Behavior"), icon=":material/groups:"),
         st.Page("pages/explain.py", title=_("Explain"), icon=":material/visibility:"),
         st.Page("pages/deploy.py", title=_("Deploy"), icon=":material/deployed_code:"),
     ],

@@ -13,11 +13,15 @@ from benchmarks.networks import FULL, Size
 from compress_core.apply import compress
 from compress_core.apply.base import cutting_of
 from compress_core.deliver.onnx_export import onnx_bytes
-from compress_core.deliver.runtime import Session
+from compress_core.deliver.runtime import OnnxSession
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
-from compress_core.measure.speed.kernel_variants import choose_forms, layers_alone, with_forms
+from compress_core.measure.speed.kernel_variants import (
+    choose_kernel_variants,
+    layers_alone,
+    with_kernel_variants,
+)
 from compress_core.measure.speed.timing import Effort, this_machine
 from compress_core.recipe import parse_recipe
 from compress_core.structure.shrink import preview
@@ -54,7 +58,7 @@ def _cut(size: Size) -> Iterator[Case]:
     wide, small = (partial(_forward, network, items) for network in networks)
     yield _case(f"{name}: torch", wide, small, CUT_GOAL, words)
     if size == FULL:  # the exporter takes seconds
-        sessions = (Session(onnx_bytes(network, (items,))) for network in networks)
+        sessions = (OnnxSession(onnx_bytes(network, (items,))) for network in networks)
         wide, small = (partial(_answers, session, items) for session in sessions)
         yield _case(f"{name}: ONNX Runtime", wide, small, CUT_GOAL, words)
     gone = 1 - sum(x.weights for x in model.base.layers) / sum(x.weights for x in subject.layers)
@@ -70,8 +74,8 @@ def _networks(pattern: str, effort: Effort) -> tuple[nn.Module, nn.Module, Tenso
     steps = [{"technique": "magnitude", "sparsity": SPARSITY, "pattern": pattern}]
     model = compress(subject, parse_recipe({"layers": [{"match": "*", "steps": steps}]}), Store())
     network, items = model.network(), subject.split("validation").inputs[:BATCH]
-    table = result_of(choose_forms(network, items, this_machine(), effort=effort))
-    return network, with_forms(network, table.choice), items
+    table = result_of(choose_kernel_variants(network, items, this_machine(), effort=effort))
+    return network, with_kernel_variants(network, table.choice), items
 
 
 def _layers(network: nn.Module, items: Tensor) -> Callable[[], object]:
@@ -84,7 +88,7 @@ def _forward(network: nn.Module, items: Tensor) -> Tensor:
     return outputs
 
 
-def _answers(session: Session, items: Tensor) -> Tensor:
+def _answers(session: OnnxSession, items: Tensor) -> Tensor:
     return torch.from_numpy(session(items.numpy()))
 
 

@@ -9,16 +9,16 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks.clock import Limit, milliseconds
 from benchmarks.networks import Size, many_linears
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from dashboard.links import encoded
 from dashboard.state import KEY, OWN, UPLOADS
 
 APP = str(Path(__file__).parent.parent / "app.py")
-PAGES = ("start", "tune", "weights", "behaviour", "explain", "deploy")
+PAGES = ("start", "tune", "weights", "behavior", "explain", "deploy")
 LARGEST_SAMPLE = "lenet5"
 MOST_MS, MOST_MB = 300, 1
-_STEPS = [Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=4)]
+_STEPS = [Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=4)]
 
 
 def cases(size: Size) -> Iterator[Limit]:
@@ -70,8 +70,8 @@ def _moved(app: AppTest, words: str) -> Limit:
     def run() -> float:
         workspace = app.session_state[KEY]
         name, _ = workspace.recipe.layers[0]
-        step = Setting.of("magnitude", sparsity=next(places) / 100)
-        recipe = Resolved(((name, (step, _STEPS[1])), *workspace.recipe.layers[1:]))
+        step = Step.of("magnitude", sparsity=next(places) / 100)
+        recipe = ResolvedRecipe(((name, (step, _STEPS[1])), *workspace.recipe.layers[1:]))
         app.session_state[KEY] = type(workspace)(workspace.model, recipe, workspace.layer)
         return _milliseconds(app)
 

@@ -15,7 +15,7 @@ from benchmarks.networks import Size, one_convolution, resnet50
 from benchmarks.visitor import buffers_for, decode, moved, sparsity_of, weight_of
 from compress_core.foundation.store import Store
 from compress_core.measure.tables.knob_tables import sparsity_table
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.selection.patterns import LayerShape
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import Selection, rank_boxes, select
@@ -68,8 +68,8 @@ def _one_layer(subject: Subject, store: Store) -> Iterator[Case]:
 
     def bare(sparsity: float) -> Tensor:
         choice = Selection(sparsity=sparsity)
-        kept = select(scores, [shape], choice, ranked)[0]
-        return kept.prune_into(weight, buffers["conv"])
+        mask = select(scores, [shape], choice, ranked)[0]
+        return mask.prune_into(weight, buffers["conv"])
 
     app = Side("slimscope", as_the_app, sparsity_of)
     bare_side = Side("slimscope, bare", bare, sparsity_of)
@@ -93,10 +93,10 @@ def _numbers(subject: Subject, store: Store) -> Case:
         numbers = (float(removed.double().mean()), float(before[removed].abs().max()), error)
         return bool(np.allclose(numbers, ours, rtol=1e-3))
 
-    setting = Setting.of("magnitude")
+    step = Step.of("magnitude")
 
     def looked_up(row: int) -> tuple[float, float, float]:
-        table = sparsity_table(subject, Resolved(()), "conv", setting, store)
+        table = sparsity_table(subject, ResolvedRecipe(()), "conv", step, store)
         return 1 - float(table.kept[row]) / weights, float(table.threshold[row]), float(table.error[row])
 
     return Case(

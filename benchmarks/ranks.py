@@ -46,7 +46,7 @@ def _slider(size: Size) -> Iterator[Case]:
         return (left[:, :rank] * values[:rank]) @ right[:rank]
 
     def as_the_app(turn: int) -> Tensor:
-        return moved(subject, store, ["fc"], "low_rank", rank=rank_of(turn)).edited["fc"].values
+        return moved(subject, store, ["fc"], "low_rank", rank=rank_of(turn)).compressed["fc"].values
 
     def bare(turn: int) -> Tensor:
         rank = rank_of(turn)

@@ -18,10 +18,10 @@ from compress_core.apply import groups_of
 from compress_core.apply.base import Cutting, cutting_of
 from compress_core.foundation.store import Store
 from compress_core.network.layers import Layer
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_group
 from compress_core.structure.group import BLOCK, Group
-from compress_core.structure.masked_preview import Muted
+from compress_core.structure.masked_preview import MaskedPreview
 from compress_core.structure.remaining import remaining
 from compress_core.structure.shrink import shrink
 from compress_core.subject.subject import Subject
@@ -44,14 +44,14 @@ class _Sliders:
 
     def __init__(self, subject: Subject, names: Sequence[str], store: Store) -> None:
         self.subject, self.names, self.store = subject, names, store
-        self.muted = Muted(subject.network)
+        self.muted = MaskedPreview(subject.network)
         self.groups = groups_of(subject, (), store)
 
     def cutting(self, share: float) -> Cutting:
-        """Setting checked, recipe edited, units chosen."""
-        setting, recipe = Setting.of_group("magnitude", share_removed=share), Resolved(())
+        """Step checked, recipe edited, units chosen."""
+        step, recipe = Step.of_group("magnitude", share_removed=share), ResolvedRecipe(())
         for name in self.names:
-            recipe = with_group(recipe, name, setting)
+            recipe = with_group(recipe, name, step)
         return cutting_of(self.subject, recipe, self.store)
 
     def show(self, share: float) -> _Shown:

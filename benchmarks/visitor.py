@@ -9,7 +9,7 @@ from torch import Tensor
 from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.foundation.store import Store
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.subject.subject import Subject
 
@@ -23,15 +23,15 @@ def sparsity_of(turn: int) -> float:
 
 def moved(subject: Subject, store: Store, layers: Sequence[str], technique: str, **knobs: object) -> Model:
     """The model after a slider was let go: setting checked, recipe edited and resolved, steps carried out."""
-    setting = Setting.of(technique, **knobs)
-    recipe = with_step(Resolved(()), layers, setting.stage, setting)
+    step = Step.of(technique, **knobs)
+    recipe = with_step(ResolvedRecipe(()), layers, step.stage, step)
     return compress(subject, in_order(recipe, list(subject.by_name)), store)
 
 
 def decode(model: Model, buffers: dict[str, Tensor]) -> dict[str, Tensor]:
     """Write the new weights of every edited layer into buffers that are kept from turn to turn."""
-    for name, edited in model.edited.items():
-        edited.coded[0].decode_into(buffers[name])
+    for name, edited in model.compressed.items():
+        edited.encoded[0].decode_into(buffers[name])
     return buffers
 
 

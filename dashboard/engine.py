@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from compress_core.foundation.number import Number
     from compress_core.foundation.store import Store
     from compress_core.subject.split import Split
-from compress_core.subject.subject import Subject
+    from compress_core.subject.subject import Subject
 
 ICON = Path(__file__).parent / "icon.png"
 STORE_BYTES = 2**31

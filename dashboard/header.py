@@ -180,15 +180,13 @@ def _accuracy(
             st.caption(_("Accuracy"))
             st.markdown(_("not measured: no items were loaded"))
             return
-        labelled = numbers["accuracy"].value is not None
-        heading = (
-            _("Accuracy on {split}, N = {items:,}") if labelled else _("Churn on {split}, N = {items:,}")
-        )
+        labeled = numbers["accuracy"].value is not None
+        heading = _("Accuracy on {split}, N = {items:,}") if labeled else _("Churn on {split}, N = {items:,}")
         st.caption(heading.format(split=_(SPLIT), items=items) + (" …" if is_quick else ""))
-        shown = numbers["accuracy"] if labelled else numbers["churn"]
+        shown = numbers["accuracy"] if labeled else numbers["churn"]
         change = numbers["accuracy_change"]
         label = number_text(shown)
-        if labelled and model.is_changed:
+        if labeled and model.is_changed:
             label += f" · {number_text(change)} {interval_text(change)}"
         with st.popover(label, width="stretch"):
             _explain(numbers, SPLIT, items, is_quick=is_quick)

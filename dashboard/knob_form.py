@@ -11,7 +11,7 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from compress_core.foundation.knobs import Strict
-from compress_core.techniques.contract.technique import step_of, unit_of
+from compress_core.techniques.contract.technique import slider_step, unit_of
 from dashboard.text import label, translated
 
 Widget = Callable[[], Any]
@@ -21,7 +21,7 @@ MOST_NOTCHES = 16  # a slider with more of them is hard to set
 def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
     """Lowest and highest value that a knob can take; a bound that is excluded yields by one step."""
     low = high = None
-    step = step_of(field) or 1
+    step = slider_step(field) or 1
     for limit in field.metadata:
         match limit:
             case annotated_types.Ge(ge=value):
@@ -63,7 +63,7 @@ def _choice(written: str) -> str:
 def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) -> Any:
     low, high = bounds_of(field)
     if float in {field.annotation, *typing.get_args(field.annotation)}:
-        step = step_of(field) or 0.01
+        step = slider_step(field) or 0.01
         if value is not None and field.annotation is float and low is not None and high is not None:
             return st.slider(text, float(low), float(high), float(value), step, format="%.3g", **said)
         lowest = None if low is None else float(low)

@@ -21,7 +21,7 @@ from dashboard.text import QUERY_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
-    from compress_core.recipe import Recipe, Resolved
+    from compress_core.recipe import Recipe, ResolvedRecipe
     from compress_core.subject.subject import Subject
 
 KEY = "slimscope.workspace"
@@ -41,13 +41,13 @@ class Workspace:
     """
 
     model: str
-    recipe: Resolved
+    recipe: ResolvedRecipe
     layer: str
     seed: int = 0
-    past: tuple[Resolved, ...] = ()
-    future: tuple[Resolved, ...] = ()
+    past: tuple[ResolvedRecipe, ...] = ()
+    future: tuple[ResolvedRecipe, ...] = ()
     locked: frozenset[str] = frozenset()
-    snapshots: Mapping[str, Resolved] = field(default_factory=lambda: MappingProxyType({}))
+    snapshots: Mapping[str, ResolvedRecipe] = field(default_factory=lambda: MappingProxyType({}))
     version: int = 0
 
 
@@ -108,12 +108,12 @@ def open_model(name: str) -> Workspace:
 
     Raises Refused for an unknown model, or for a recipe that cannot be done: the model is open then.
     """
-    from compress_core.recipe import Resolved
+    from compress_core.recipe import ResolvedRecipe
 
     found = own_model(name) if name.startswith(OWN) else engine.sample(name)
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
-    workspace = Workspace(name, Resolved(()), biggest, version=before.version + 1 if before else 0)
+    workspace = Workspace(name, ResolvedRecipe(()), biggest, version=before.version + 1 if before else 0)
     keep(workspace)
     link: dict[str, str] | None = st.session_state.get(LINK)
     if link is not None and link["m"] == name:
@@ -130,7 +130,7 @@ def model(workspace: Workspace) -> Model:
     return compress(subject(workspace), workspace.recipe, engine.store())
 
 
-def edited(workspace: Workspace, recipe: Resolved, *, by_widget: bool = False) -> Workspace:
+def edited(workspace: Workspace, recipe: ResolvedRecipe, *, by_widget: bool = False) -> Workspace:
     """A workspace with another recipe, tried before it is kept; raises Refused and changes nothing."""
     from compress_core.recipe.edit import in_order
 

@@ -1,4 +1,4 @@
-"""The one catalogue of every text a visitor sees, in English and Chinese.
+"""The one catalog of every text a visitor sees, in English and Chinese.
 
 English is the key and stands in the source: `_("Layer {name}").format(name=...)`. The translations lie
 beside this file in locale/; `make messages` collects new texts and compiles them. Needs no page: in a
@@ -41,7 +41,7 @@ def _(msgid: str) -> str:
     """The text in the visitor's language, a phrase with its values; English where there is no translation."""
     if isinstance(msgid, Phrase):
         return _filled(msgid.template, msgid.values)
-    return _catalogue(current_language()).gettext(msgid) if msgid else ""
+    return _catalog(current_language()).gettext(msgid) if msgid else ""
 
 
 def spoken(text: str) -> str:
@@ -135,7 +135,7 @@ def _code(wish: object) -> str | None:
 
 
 @lru_cache(maxsize=len(_NAMES))
-def _catalogue(code: str) -> gettext.NullTranslations:
+def _catalog(code: str) -> gettext.NullTranslations:
     first = gettext.NullTranslations()
     if code != ENGLISH:
         for domain in DOMAINS:

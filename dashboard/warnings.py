@@ -6,12 +6,12 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.store import digest
-from compress_core.measure.cost.warnings import cautions
+from compress_core.measure.cost.warnings import recipe_warnings
 from dashboard import engine
 from dashboard.text import _, literal
 
 
 def draw(model: Model) -> None:
     """A sentence for each; nothing where all is well."""
-    for sentence in engine.store().get(digest("cautions", model.key), lambda: cautions(model)):
+    for sentence in engine.store().get(digest("cautions", model.key), lambda: recipe_warnings(model)):
         st.warning(literal(_(sentence)), icon=":material/priority_high:")

@@ -42,5 +42,5 @@ with refusals():
     method = choice.method(left, model.subject, split)
     chosen = choice.item(right, comparison)
     if method is not None:
-        item.draw(item.View(model, split, chosen, method, workspace.seed), comparison)
+        item.draw(item.ItemView(model, split, chosen, method, workspace.seed), comparison)
         many.draw(workspace, model, split, method)

@@ -32,7 +32,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 
 def prepared(stored: NDArray[Any], description: dict[str, Any]) -> Tensor:
-    """What the network is fed: images [N, H, W] as (x / 255 - mean) / std in [N, 1, H, W]; rows standardised.
+    """What the network is fed: images [N, H, W] as (x / 255 - mean) / std in [N, 1, H, W]; rows standardized.
 
     `description` is the `input` of a card.
     """

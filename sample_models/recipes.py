@@ -52,7 +52,7 @@ def _mnist(name: str, title: str, summary: str, factory: str) -> dict[str, Any]:
         "input": {"kind": "image", "shape": [1, 28, 28], "mean": 0.1307, "std": 0.3081},
         "data": "../data/mnist_6k_2k.npz",
         "data_origin": "MNIST, LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/",
-        "licence": "weights: Apache-2.0; images: CC BY-SA 3.0",
+        "license": "weights: Apache-2.0; images: CC BY-SA 3.0",
     }
 
 
@@ -116,7 +116,7 @@ RECIPES: dict[str, TrainingRecipe] = {
             "data": "../data/breast_cancer.npz",
             "data_origin": "Breast Cancer Wisconsin (Diagnostic), Wolberg, Mangasarian and Street 1993, "
             "https://doi.org/10.24432/C5DW2B, as it comes with scikit-learn",
-            "licence": "weights: Apache-2.0; table: CC BY 4.0",
+            "license": "weights: Apache-2.0; table: CC BY 4.0",
         },
         epochs=60,
         rate=5e-3,

@@ -60,7 +60,7 @@ def distorted(images: Tensor, by: Distortion, generator: torch.Generator) -> Ten
 def batches(
     items: TrainingItems, recipe: TrainingRecipe, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order, distorted where the recipe says so, standardised; an odd rest left out."""
+    """One epoch in random order, distorted where the recipe says so, standardized; an odd rest left out."""
     order = torch.randperm(len(items.labels), generator=generator)
     for index in torch.split(order, recipe.batch):
         if len(index) == recipe.batch:

@@ -1,4 +1,4 @@
-"""Collect every text a visitor sees, update the Chinese catalogue and compile it: `make messages`.
+"""Collect every text a visitor sees, update the Chinese catalog and compile it: `make messages`.
 
 slimscope.pot holds what stands in the source, techniques.pot what the techniques say of themselves, core.pot
 what else the core declares: cards of the samples, metrics, attribution methods, limits of knobs.
@@ -113,7 +113,7 @@ def _said_of_samples() -> Iterator[tuple[str, str]]:
 
 def _said_of_measures() -> Iterator[tuple[str, str]]:
     from compress_core.measure.behavior.metrics import metrics
-    from compress_core.measure.cost.portability import texts as said_of_targets
+    from compress_core.measure.cost.portability import portability_texts as said_of_targets
     from compress_core.measure.explain.attribution import attribution_methods
 
     yield from said_of_targets()
@@ -135,13 +135,13 @@ TEMPLATES: Mapping[str, Callable[[], Catalog]] = MappingProxyType(
 )
 
 
-def texts(catalog: Catalog) -> Iterator[Message]:
-    """The messages of a catalogue without its header."""
+def portability_texts(catalog: Catalog) -> Iterator[Message]:
+    """The messages of a catalog without its header."""
     return (message for message in catalog if message.id)
 
 
 def read(path: Path, locale: str | None = None) -> Catalog:
-    """A catalogue from its .po or .pot file; empty where there is no file yet."""
+    """A catalog from its .po or .pot file; empty where there is no file yet."""
     if not path.exists():
         return _empty(path.stem, locale)
     with path.open("rb") as file:
@@ -149,7 +149,7 @@ def read(path: Path, locale: str | None = None) -> Catalog:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """The catalogue in the binary form that gettext reads."""
+    """The catalog in the binary form that gettext reads."""
     buffer = io.BytesIO()
     write_mo(buffer, catalog)
     return buffer.getvalue()
@@ -172,7 +172,7 @@ def update(domain: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, catalog)
         path.with_suffix(".mo").write_bytes(compiled(read(path, language)))
-        missing = sum(not message.string for message in texts(catalog))
+        missing = sum(not message.string for message in portability_texts(catalog))
         print(f"{path.relative_to(ROOT)}: {len(catalog)} texts, {missing} without a translation")
 
 

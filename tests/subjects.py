@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject
@@ -41,7 +41,7 @@ def seeded(network: nn.Module, seed: int = 3) -> nn.Module:
     return network.eval()
 
 
-def rules(**steps: Setting | tuple[Setting, ...]) -> Recipe:
+def rules(**steps: Step | tuple[Step, ...]) -> Recipe:
     """A recipe with a rule for each name; an underscore stands for a dot, `any` for every layer."""
     matches = {"any": "*"}
     return Recipe(

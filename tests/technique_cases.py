@@ -18,12 +18,12 @@ from compress_core.foundation.knobs import Strict
 from compress_core.selection.group_selection import GroupSelection, choose_units
 from compress_core.selection.patterns import LayerShape
 from compress_core.selection.scores import Scores
-from compress_core.selection.select import Chosen, Kept, Selection, select
+from compress_core.selection.select import ExplicitMask, Mask, Selection, select
 from compress_core.statistics import statistics
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
-from compress_core.techniques.contract.results import ChannelScores, Factored, Pruned, Quantised
-from compress_core.techniques.contract.technique import Technique, step_of
+from compress_core.techniques.contract.results import ChannelScores, Factored, Pruned, Quantized
+from compress_core.techniques.contract.technique import Technique, slider_step
 
 
 def nasty_weights() -> dict[str, Tensor]:
@@ -104,7 +104,7 @@ def gradients_like(weight: Tensor) -> Tensor:
 def supplied(
     method: Technique,
     weight: Tensor,
-    kept: Tensor,
+    mask: Tensor,
     seed: int = 0,
     name: str = "layer",
     reads: Tensor | None = None,
@@ -116,7 +116,7 @@ def supplied(
         given = {
             "weight": weight,
             "kernel": kernel_of(weight),
-            "kept": kept,
+            "mask": mask,
             "groups": 1,
             "rows": weight,
             "norm_gain": weight[:, 0],
@@ -124,7 +124,7 @@ def supplied(
             "activation_zeros": (weight == 0).float().mean(1),
             "inputs": [read],
             "compressed_inputs": [read],
-            "squared_gradient": gradients_like(weight),
+            "fisher_diagonal": gradients_like(weight),
         }
         if need in given:
             return given[need]
@@ -138,64 +138,66 @@ def supplied(
     return [supply(need) for need in method.needs]
 
 
-def answer(
+def result(
     method: Technique,
     weight: Tensor,
     /,
-    kept: Tensor | None = None,
+    mask: Tensor | None = None,
     name: str = "layer",
     reads: Tensor | None = None,
     **knobs: object,
 ) -> object:
     """What a technique answers for checked knobs."""
     values = method.validated(knobs)
-    kept = torch.ones_like(weight, dtype=torch.bool) if kept is None else kept
+    mask = torch.ones_like(weight, dtype=torch.bool) if mask is None else mask
     own = {k: v for k, v in values if k in method.own_knobs}
     seed = getattr(values, "seed", 0)
-    return method.function(*supplied(method, weight, kept, seed, name, reads), **own)
+    return method.function(*supplied(method, weight, mask, seed, name, reads), **own)
 
 
-def coded(
+def encoded(
     method: Technique,
     weight: Tensor,
     /,
-    kept: Tensor | None = None,
+    mask: Tensor | None = None,
     name: str = "layer",
     reads: Tensor | None = None,
     **knobs: object,
-) -> tuple[Coded, ...]:
+) -> tuple[EncodedWeight, ...]:
     """The weights that a technique leaves, as they would be stored, none if it is about something else."""
-    mask = None if kept is None else Chosen(kept)
-    match answer(method, weight, kept, name, reads, **knobs):
+    explicit = None if mask is None else ExplicitMask(mask)
+    match result(method, weight, mask, name, reads, **knobs):
         case Scores() as scores:
-            return (Coded(weight, chosen(scores, weight, method.validated(knobs))),)
+            return (EncodedWeight(weight, chosen(scores, weight, method.validated(knobs))),)
         case Pruned() as pruned:
-            return (Coded(weight if pruned.values is None else pruned.values, Chosen(pruned.kept)),)
-        case Quantised() as quantised:
-            return (Coded(weight, mask, quantised),)
+            return (
+                EncodedWeight(weight if pruned.values is None else pruned.values, ExplicitMask(pruned.mask)),
+            )
+        case Quantized() as quantized:
+            return (EncodedWeight(weight, explicit, quantized),)
         case Factored() as factors:
-            return tuple(Coded(kernel.flatten(1)) for kernel in factors.kernels)
+            return tuple(EncodedWeight(kernel.flatten(1)) for kernel in factors.kernels)
         case ChannelScores() as of_rows:
-            return (Coded(weight, rows_chosen(of_rows, weight, method.validated(knobs))),)
+            return (EncodedWeight(weight, rows_chosen(of_rows, weight, method.validated(knobs))),)
     return ()  # an answer that is no weight, see `numbers`
 
 
 def numbers(method: Technique, weight: Tensor, /, **knobs: object) -> Tensor:
     """All that an answer which is no weight makes of one, in a row."""
-    made = answer(method, weight, **knobs)
+    made = result(method, weight, **knobs)
     if isinstance(made, StaticGrid | DynamicGrid | KeepAbove | KeepLargest):
         return made(weight).flatten()
     return torch.cat([value.double().flatten() for value in vars(made).values()])
 
 
-def rows_chosen(scores: ChannelScores, weight: Tensor, choice: Strict) -> Kept:
+def rows_chosen(scores: ChannelScores, weight: Tensor, choice: Strict) -> Mask:
     """The rows that stay, as where each is a unit of its own."""
     assert isinstance(choice, GroupSelection)
-    (kept,) = choose_units([scores.values], choice)
-    return Chosen(kept[:, None].expand_as(weight).contiguous())
+    (mask,) = choose_units([scores.values], choice)
+    return ExplicitMask(mask[:, None].expand_as(weight).contiguous())
 
 
-def chosen(scores: Scores, weight: Tensor, choice: Strict) -> Kept:
+def chosen(scores: Scores, weight: Tensor, choice: Strict) -> Mask:
     """What the engine's selection keeps of one layer."""
     assert isinstance(choice, Selection)
     return select([scores], [LayerShape("layer", weight.shape)], choice, None)[0]
@@ -203,7 +205,7 @@ def chosen(scores: Scores, weight: Tensor, choice: Strict) -> Kept:
 
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
     """The least and the greatest allowed value; an excluded bound moves by a step."""
-    step = step_of(field) or 1
+    step = slider_step(field) or 1
     low = high = None
     for bound in field.metadata:
         match bound:

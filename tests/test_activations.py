@@ -17,7 +17,7 @@ from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.cost.peak_memory import peak_memory, traced_peak
 from compress_core.measure.tables.layer_inputs import activation_frame, activation_sparsity
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject
 from tests.test_calibrate import calibrated
@@ -59,7 +59,7 @@ def test_the_frame_tells_of_all_channels_together(lenet: Subject) -> None:
 
 def test_a_compressed_model_is_measured_as_it_is_evaluated() -> None:
     subject, store = calibrated(seeded(Mlp()), (6,)), Store()
-    model = compress(subject, rules(fc1=Setting.of("magnitude", sparsity=0.9)), store)
+    model = compress(subject, rules(fc1=Step.of("magnitude", sparsity=0.9)), store)
     hidden = hidden_of(model.network(), subject.split("calibration").inputs)
     found = activation_sparsity(model, store)
     assert found.shares()["fc2"] == pytest.approx((hidden == 0).double().mean(0).numpy())
@@ -70,7 +70,7 @@ def test_a_compressed_model_is_measured_as_it_is_evaluated() -> None:
 
 def test_an_input_rule_is_seen_in_what_the_layer_reads() -> None:
     subject, store = calibrated(seeded(Mlp()), (6,)), Store()
-    model = compress(subject, rules(fc1=Setting.of("top_k", share_kept=0.5)), store)
+    model = compress(subject, rules(fc1=Step.of("top_k", share_kept=0.5)), store)
     found = activation_sparsity(model, store)
     assert found.by_layer["fc1"].zero_share.mean() == pytest.approx(0.5)
     assert found.zero_share.value > activation_sparsity(Model.original(subject), store).zero_share.value
@@ -78,7 +78,7 @@ def test_an_input_rule_is_seen_in_what_the_layer_reads() -> None:
 
 def test_a_smaller_network_reads_fewer_channels() -> None:
     subject, store = calibrated(seeded(Mlp()), (6,)), Store()
-    cut = Recipe(groups=(Rule("fc1", (Setting.of_group("magnitude", share_removed=0.5),)),))
+    cut = Recipe(groups=(Rule("fc1", (Step.of_group("magnitude", share_removed=0.5),)),))
     found = activation_sparsity(compress(subject, cut, store), store)
     assert len(found.by_layer["fc2"].mean) == 4
 
@@ -156,7 +156,7 @@ def test_tracing_leaves_nothing_behind() -> None:
 def test_fewer_channels_take_less_memory_and_zeros_do_not(lenet: Subject) -> None:
     store = Store()
     before = peak_memory(Model.original(lenet), store).bytes.value
-    sparse = compress(lenet, rules(any=Setting.of("magnitude", sparsity=0.9)), store)
+    sparse = compress(lenet, rules(any=Step.of("magnitude", sparsity=0.9)), store)
     assert peak_memory(sparse, store).bytes.value == before
-    cut = Recipe(groups=(Rule("*", (Setting.of_group("magnitude", share_removed=0.9),)),))
+    cut = Recipe(groups=(Rule("*", (Step.of_group("magnitude", share_removed=0.9),)),))
     assert peak_memory(compress(lenet, cut, store), store).bytes.value < before

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, steps
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
 from compress_core.apply import compress, derive, generator_for, run
-from compress_core.apply.context import Part, Standing
+from compress_core.apply.context import Context, Part
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
@@ -22,12 +22,12 @@ from compress_core.measure.cost.cost import costs, layer_costs, layer_frame
 from compress_core.measure.cost.factor_cost import factor_warnings
 from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights
 from compress_core.network.layers import write_matrix
-from compress_core.network.shared_copy import digest_of, skeleton_of
-from compress_core.recipe import Recipe, Rule, Setting, read_recipe, resolve
+from compress_core.network.shared_copy import digest_of, shared_copy
+from compress_core.recipe import Recipe, Rule, Step, read_recipe, resolve
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, everything_subject, mlp_subject, rules, seeded, tiny_subject
 
-MAGNITUDE = Setting.of("magnitude", sparsity=0.5)
+MAGNITUDE = Step.of("magnitude", sparsity=0.5)
 SUBJECT = mlp_subject()
 
 
@@ -47,9 +47,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
     calls: Counter[tuple[str, str]] = Counter()
     answer = run.answer_of
 
-    def counting(setting: Setting, part: Part, standing: Standing) -> Any:
-        calls[setting.technique, part.layer.name] += 1
-        return answer(setting, part, standing)
+    def counting(step: Step, part: Part, context: Context) -> Any:
+        calls[step.technique, part.layer.name] += 1
+        return answer(step, part, context)
 
     monkeypatch.setattr(run, "answer_of", counting)
     return calls
@@ -59,58 +59,66 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
 
 
 def test_ninety_percent_of_fc1_of_lenet5_are_exactly_360000_weights(lenet5: Subject) -> None:
-    model = compress(lenet5, rules(fc1=Setting.of("magnitude", sparsity=0.9)), Store())
-    coded = model.edited["fc1"].coded[0]
-    assert coded.zeros.pruned == int((~coded.kept.mask).count_nonzero()) == 360_000
+    model = compress(lenet5, rules(fc1=Step.of("magnitude", sparsity=0.9)), Store())
+    encoded = model.compressed["fc1"].encoded[0]
+    assert encoded.zeros.pruned == int((~encoded.mask.tensor).count_nonzero()) == 360_000
     linear = nn.Linear(800, 500)
     linear.weight = nn.Parameter(lenet5.network.fc1.weight.clone())
     prune.l1_unstructured(linear, "weight", 360_000)
-    assert torch.equal(coded.kept.mask, linear.weight_mask.bool())
+    assert torch.equal(encoded.mask.tensor, linear.weight_mask.bool())
     assert torch.equal(model.network().fc1.weight, linear.weight)
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.137, 0.29, 0.5, 0.935, 1.0])
 def test_over_the_network_the_count_is_exact_over_all_layers(everything: Subject, sparsity: float) -> None:
-    step = Setting.of("magnitude", sparsity=sparsity, scope="network")
+    step = Step.of("magnitude", sparsity=sparsity, scope="network")
     model = compress(everything, Recipe((Rule("*", (step,)),)), Store())
     weights = sum(layer.weights for layer in everything.layers)
-    removed = sum(edited.coded[0].zeros.pruned for edited in model.edited.values())
+    removed = sum(compressed.encoded[0].zeros.pruned for compressed in model.compressed.values())
     assert removed == round(sparsity * weights)
     if 0 < removed < weights:
-        kept = torch.cat([e.coded[0].weight[e.coded[0].kept.mask].abs() for e in model.edited.values()])
-        gone = torch.cat([e.coded[0].weight[~e.coded[0].kept.mask].abs() for e in model.edited.values()])
-        assert kept.min() >= gone.max()
+        mask = torch.cat(
+            [e.encoded[0].weight[e.encoded[0].mask.tensor].abs() for e in model.compressed.values()]
+        )
+        gone = torch.cat(
+            [e.encoded[0].weight[~e.encoded[0].mask.tensor].abs() for e in model.compressed.values()]
+        )
+        assert mask.min() >= gone.max()
 
 
 @pytest.mark.parametrize("sparsity", [0.29, 0.9])
 def test_an_erk_budget_is_exact_over_all_layers_and_spares_the_small_ones(
     everything: Subject, sparsity: float
 ) -> None:
-    step = Setting.of("magnitude", sparsity=sparsity, scope="erk")
+    step = Step.of("magnitude", sparsity=sparsity, scope="erk")
     model = compress(everything, Recipe((Rule("*", (step,)),)), Store())
-    coded = {name: edited.coded[0] for name, edited in model.edited.items()}
-    total = sum(c.weight.numel() for c in coded.values())
-    assert sum(c.zeros.pruned for c in coded.values()) == round(sparsity * total)
-    share = {name: c.kept_count / c.weight.numel() for name, c in coded.items()}
+    encoded = {name: compressed.encoded[0] for name, compressed in model.compressed.items()}
+    total = sum(c.weight.numel() for c in encoded.values())
+    assert sum(c.zeros.pruned for c in encoded.values()) == round(sparsity * total)
+    share = {name: c.kept_count / c.weight.numel() for name, c in encoded.items()}
     assert share["plane"] > share["block.linear1"]
 
 
 def test_a_network_scope_covers_the_layers_of_equal_steps_only() -> None:
-    step = Setting.of("magnitude", sparsity=0.5, scope="network")
-    other = Setting.of("magnitude", sparsity=0.25, scope="network")
+    step = Step.of("magnitude", sparsity=0.5, scope="network")
+    other = Step.of("magnitude", sparsity=0.25, scope="network")
     model = compress(SUBJECT, rules(fc1=step, fc2=other, fc3=step), Store())
-    together = sum(model.edited[name].coded[0].zeros.pruned for name in ("fc1", "fc3"))
+    together = sum(model.compressed[name].encoded[0].zeros.pruned for name in ("fc1", "fc3"))
     assert together == round(0.5 * (48 + 21))
-    assert model.edited["fc2"].coded[0].zeros.pruned == round(0.25 * 56)
+    assert model.compressed["fc2"].encoded[0].zeros.pruned == round(0.25 * 56)
 
 
 def test_small_layers_take_part_in_a_network_scope() -> None:
-    network_wide = Setting.of("magnitude", sparsity=0.4, scope="network")
-    recipe = rules(fc1=(Setting.of("low_rank", rank=3), network_wide), fc2=network_wide)
+    network_wide = Step.of("magnitude", sparsity=0.4, scope="network")
+    recipe = rules(fc1=(Step.of("low_rank", rank=3), network_wide), fc2=network_wide)
     model = compress(SUBJECT, recipe, Store())
-    sizes = [coded.weight.numel() for edited in model.edited.values() for coded in edited.coded]
+    sizes = [
+        encoded.weight.numel() for compressed in model.compressed.values() for encoded in compressed.encoded
+    ]
     assert sizes == [3 * 6, 8 * 3, 56]
-    assert sum(c.zeros.pruned for e in model.edited.values() for c in e.coded) == round(0.4 * sum(sizes))
+    assert sum(c.zeros.pruned for e in model.compressed.values() for c in e.encoded) == round(
+        0.4 * sum(sizes)
+    )
 
 
 # --- keys --------------------------------------------------------------------------------------------
@@ -122,14 +130,14 @@ def test_the_same_recipe_gives_the_same_model_object() -> None:
     model = compress(SUBJECT, recipe, store)
     assert compress(SUBJECT, recipe, store) is model
     assert compress(SUBJECT, resolve(recipe, list(SUBJECT.by_name)), store) is model
-    assert compress(mlp_subject(), rules(fc1=Setting.of("magnitude")), store) is model
+    assert compress(mlp_subject(), rules(fc1=Step.of("magnitude")), store) is model
 
 
 def test_another_bit_width_does_not_score_or_factor_anew(asked: Counter[tuple[str, str]]) -> None:
     store = Store()
-    start = (Setting.of("low_rank", rank=3), Setting.of("random_pruning", sparsity=0.3))
+    start = (Step.of("low_rank", rank=3), Step.of("random_pruning", sparsity=0.3))
     for bits in (2, 4, 8):
-        compress(SUBJECT, rules(fc1=(*start, Setting.of("uniform", bits=bits))), store)
+        compress(SUBJECT, rules(fc1=(*start, Step.of("uniform", bits=bits))), store)
     assert asked == {
         ("low_rank", "fc1"): 1,
         ("random_pruning", "fc1.0"): 1,
@@ -142,14 +150,14 @@ def test_another_bit_width_does_not_score_or_factor_anew(asked: Counter[tuple[st
 def test_another_sparsity_does_not_score_anew_but_quantizes_anew(asked: Counter[tuple[str, str]]) -> None:
     store = Store()
     for sparsity in (0.2, 0.4):
-        steps = (Setting.of("random_pruning", sparsity=sparsity), Setting.of("kmeans", bits=2))
+        steps = (Step.of("random_pruning", sparsity=sparsity), Step.of("kmeans", bits=2))
         compress(SUBJECT, rules(fc1=steps), store)
     assert asked == {("random_pruning", "fc1"): 1, ("kmeans", "fc1"): 2}
 
 
 def test_another_layer_does_not_touch_what_was_done(asked: Counter[tuple[str, str]]) -> None:
     store = Store()
-    step = (Setting.of("threshold"), Setting.of("kmeans", bits=2))
+    step = (Step.of("threshold"), Step.of("kmeans", bits=2))
     compress(SUBJECT, rules(fc1=step), store)
     compress(SUBJECT, rules(fc1=step, fc2=step), store)
     assert set(asked.values()) == {1}
@@ -158,9 +166,7 @@ def test_another_layer_does_not_touch_what_was_done(asked: Counter[tuple[str, st
 
 def test_back_to_an_old_value_costs_nothing(asked: Counter[tuple[str, str]]) -> None:
     store = Store()
-    models = [
-        compress(SUBJECT, rules(fc1=Setting.of("random_pruning", seed=seed)), store) for seed in (0, 1, 0)
-    ]
+    models = [compress(SUBJECT, rules(fc1=Step.of("random_pruning", seed=seed)), store) for seed in (0, 1, 0)]
     assert models[0] is models[2]
     assert asked["random_pruning", "fc1"] == 2
 
@@ -168,16 +174,14 @@ def test_back_to_an_old_value_costs_nothing(asked: Counter[tuple[str, str]]) -> 
 def test_the_quantizer_sees_which_weights_were_kept() -> None:
     store = Store()
     fitted = [
-        compress(
-            SUBJECT, rules(fc1=(Setting.of("magnitude", sparsity=s), Setting.of("kmeans", bits=2))), store
-        )
+        compress(SUBJECT, rules(fc1=(Step.of("magnitude", sparsity=s), Step.of("kmeans", bits=2))), store)
         for s in (0.0, 0.8)
     ]
-    tables = [m.edited["fc1"].coded[0].quantised.levels.table for m in fitted]
+    tables = [m.compressed["fc1"].encoded[0].quantized.levels.table for m in fitted]
     assert not torch.equal(*tables)
     for model in fitted:
-        coded = model.edited["fc1"].coded[0]
-        assert not coded.values[~coded.kept.mask].any()
+        encoded = model.compressed["fc1"].encoded[0]
+        assert not encoded.values[~encoded.mask.tensor].any()
 
 
 def test_subjects_with_other_weights_do_not_share_results() -> None:
@@ -187,7 +191,7 @@ def test_subjects_with_other_weights_do_not_share_results() -> None:
     store = Store()
     models = [compress(s, rules(fc1=MAGNITUDE), store) for s in (SUBJECT, tiny_subject(other, (6,)))]
     assert models[0].key != models[1].key
-    assert not torch.equal(*(m.edited["fc1"].coded[0].weight for m in models))
+    assert not torch.equal(*(m.compressed["fc1"].encoded[0].weight for m in models))
 
 
 # --- refused -----------------------------------------------------------------------------------------
@@ -202,7 +206,7 @@ def test_weights_that_are_not_finite_are_refused_in_their_layer_only(bad: float)
     assert dict(subject.problems) == {"fc2": 2}
     with pytest.raises(Refused, match="fc2 holds 2 weights that are NaN or infinite"):
         compress(subject, rules(fc2=MAGNITUDE), Store())
-    assert compress(subject, rules(fc1=MAGNITUDE), Store()).edited["fc1"].coded[0].zeros.pruned == 24
+    assert compress(subject, rules(fc1=MAGNITUDE), Store()).compressed["fc1"].encoded[0].zeros.pruned == 24
 
 
 def test_a_network_that_insists_on_its_layer_says_that_it_cannot_be_factored() -> None:
@@ -213,7 +217,7 @@ def test_a_network_that_insists_on_its_layer_says_that_it_cannot_be_factored() -
 
     subject = tiny_subject(seeded(Strict()), (6,))
     with pytest.raises(Refused, match="does not run with smaller layers in place of one"):
-        compress(subject, rules(fc1=Setting.of("low_rank", rank=2)), Store())
+        compress(subject, rules(fc1=Step.of("low_rank", rank=2)), Store())
 
 
 def test_a_weight_that_is_read_by_hand_is_pruned_but_not_factored() -> None:
@@ -224,25 +228,25 @@ def test_a_weight_that_is_read_by_hand_is_pruned_but_not_factored() -> None:
     subject = tiny_subject(seeded(ByHand()), (6,))
     compress(subject, rules(fc1=MAGNITUDE), Store()).network()
     with pytest.raises(Refused, match="does not run with smaller layers in place of one"):
-        compress(subject, rules(fc1=Setting.of("low_rank", rank=2)), Store())
+        compress(subject, rules(fc1=Step.of("low_rank", rank=2)), Store())
 
 
 def test_a_refused_recipe_is_refused_again_and_leaves_the_store_usable() -> None:
     store = Store()
-    recipe = rules(fc1=Setting.of("low_rank", rank=7))
+    recipe = rules(fc1=Step.of("low_rank", rank=7))
     for _ in range(2):
         with pytest.raises(Refused, match="rank 6 at most"):
             compress(SUBJECT, recipe, store)
-    assert compress(SUBJECT, rules(fc1=Setting.of("low_rank", rank=6)), store)
+    assert compress(SUBJECT, rules(fc1=Step.of("low_rank", rank=6)), store)
 
 
 # --- factored layers ---------------------------------------------------------------------------------
 
 STEPS = {
     "factored": (),
-    "pruned": (Setting.of("magnitude", sparsity=0.4),),
-    "quantized": (Setting.of("uniform", bits=4),),
-    "pruned and quantized": (Setting.of("random_pruning", sparsity=0.4), Setting.of("kmeans", bits=3)),
+    "pruned": (Step.of("magnitude", sparsity=0.4),),
+    "quantized": (Step.of("uniform", bits=4),),
+    "pruned and quantized": (Step.of("random_pruning", sparsity=0.4), Step.of("kmeans", bits=3)),
 }
 
 
@@ -252,13 +256,13 @@ def test_the_factored_network_computes_what_the_products_of_its_factors_compute(
 ) -> None:
     inputs = everything.split("validation").inputs
     for layer in everything.layers:
-        recipe = Recipe((Rule(layer.name, (Setting.of("low_rank", rank=1), *STEPS[steps])),))
+        recipe = Recipe((Rule(layer.name, (Step.of("low_rank", rank=1), *STEPS[steps])),))
         if len(layer.places) > 1:
             with pytest.raises(Refused, match="shares its weight"):
                 compress(everything, recipe, Store())
             continue
         model = compress(everything, recipe, Store())
-        whole = skeleton_of(everything.network)
+        whole = shared_copy(everything.network)
         write_matrix(whole, layer, model.values(layer.name))
         torch.testing.assert_close(model.network()(inputs), whole(inputs), atol=1e-4, rtol=1e-3)
 
@@ -273,27 +277,27 @@ def test_the_factored_network_computes_what_the_products_of_its_factors_compute(
 def test_small_convolutions_compute_what_their_product_computes(
     everything: Subject, name: str, technique: str
 ) -> None:
-    recipe = Recipe((Rule(name, (Setting.of(technique, energy=0.7), *STEPS["quantized"])),))
+    recipe = Recipe((Rule(name, (Step.of(technique, energy=0.7), *STEPS["quantized"])),))
     model = compress(everything, recipe, Store())
-    edited = model.edited[name]
-    assert [part.name for part in edited.small] == [f"{name}.{i}" for i in range(len(edited.coded))]
-    assert all(coded.quantised is not None for coded in edited.coded)
-    whole, inputs = skeleton_of(everything.network), everything.split("validation").inputs
-    write_matrix(whole, edited.layer, model.values(name))
+    compressed = model.compressed[name]
+    assert [part.name for part in compressed.small] == [f"{name}.{i}" for i in range(len(compressed.encoded))]
+    assert all(encoded.quantized is not None for encoded in compressed.encoded)
+    whole, inputs = shared_copy(everything.network), everything.split("validation").inputs
+    write_matrix(whole, compressed.layer, model.values(name))
     torch.testing.assert_close(model.network()(inputs), whole(inputs), atol=1e-4, rtol=1e-3)
 
 
 def test_a_rank_that_makes_a_layer_bigger_or_slower_is_warned_of_and_not_refused() -> None:
     subject = tiny_subject(seeded(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.Flatten())), (3, 9, 9))
 
-    def said(step: Setting) -> list[str]:
+    def said(step: Step) -> list[str]:
         return [str(text) for text in factor_warnings(compress(subject, rules(any=step), Store()))]
 
-    assert said(Setting.of("low_rank", rank=5)) == []
-    (both,) = said(Setting.of("low_rank", rank=7))
+    assert said(Step.of("low_rank", rank=5)) == []
+    (both,) = said(Step.of("low_rank", rank=7))
     assert "245 weights instead of 216 and 3,920 multiplications for an item instead of 3,456:" in both
-    assert said(Setting.of("tucker", rank_in=3, rank_out=4)) == []
-    assert said(Setting.of("tucker", rank_in=3, rank_out=5)) == [
+    assert said(Step.of("tucker", rank_in=3, rank_out=4)) == []
+    assert said(Step.of("tucker", rank_in=3, rank_out=5)) == [
         "Rank 3 costs 0 3,529 multiplications for an item instead of 3,456: choose a smaller one."
     ]
 
@@ -307,16 +311,16 @@ def test_a_rule_speaks_for_one_small_layer() -> None:
           - {match: fc1, steps: [{technique: low_rank, rank: 4}, {technique: uniform, bits: 5}]}
         """
     )
-    first, second = compress(SUBJECT, recipe, Store()).edited["fc1"].coded
-    assert (first.zeros.pruned, first.quantised) == (12, None)
-    assert second.kept is None
-    assert second.quantised is not None
+    first, second = compress(SUBJECT, recipe, Store()).compressed["fc1"].encoded
+    assert (first.zeros.pruned, first.quantized) == (12, None)
+    assert second.mask is None
+    assert second.quantized is not None
 
 
 def test_energy_and_the_rank_it_leads_to_make_the_same_weights() -> None:
-    by_energy = compress(SUBJECT, rules(fc1=Setting.of("low_rank", energy=0.9)), Store())
-    rank = by_energy.edited["fc1"].coded[0].weight.shape[0]
-    by_rank = compress(SUBJECT, rules(fc1=Setting.of("low_rank", rank=rank)), Store())
+    by_energy = compress(SUBJECT, rules(fc1=Step.of("low_rank", energy=0.9)), Store())
+    rank = by_energy.compressed["fc1"].encoded[0].weight.shape[0]
+    by_rank = compress(SUBJECT, rules(fc1=Step.of("low_rank", rank=rank)), Store())
     assert torch.equal(by_energy.values("fc1"), by_rank.values("fc1"))
 
 
@@ -325,14 +329,14 @@ def test_energy_and_the_rank_it_leads_to_make_the_same_weights() -> None:
 
 @given(st.permutations(["fc1", "fc2", "fc3"]))
 def test_the_order_of_rules_that_do_not_overlap_changes_nothing(names: list[str]) -> None:
-    steps = {"fc1": MAGNITUDE, "fc2": Setting.of("uniform"), "fc3": Setting.of("low_rank", rank=2)}
+    steps = {"fc1": MAGNITUDE, "fc2": Step.of("uniform"), "fc3": Step.of("low_rank", rank=2)}
     store = Store()
     expected = compress(SUBJECT, rules(**steps), store)
     assert compress(SUBJECT, rules(**{name: steps[name] for name in names}), store) is expected
 
 
 def test_the_canonical_form_resolves_to_itself() -> None:
-    recipe = rules(fc1=(Setting.of("low_rank", rank=3), MAGNITUDE), fc2=Setting.of("kmeans"), any=MAGNITUDE)
+    recipe = rules(fc1=(Step.of("low_rank", rank=3), MAGNITUDE), fc2=Step.of("kmeans"), any=MAGNITUDE)
     resolved = resolve(recipe, list(SUBJECT.by_name))
     again = resolve(resolved.as_recipe(), list(SUBJECT.by_name))
     assert again == resolved
@@ -348,9 +352,9 @@ def test_an_empty_recipe_is_the_original() -> None:
 
 def test_random_pruning_is_the_same_again_and_another_for_each_seed_and_layer() -> None:
     def masks(seed: int) -> list[torch.Tensor]:
-        recipe = Recipe((Rule("*", (Setting.of("random_pruning", seed=seed),)),))
+        recipe = Recipe((Rule("*", (Step.of("random_pruning", seed=seed),)),))
         model = compress(SUBJECT, recipe, Store())
-        return [e.coded[0].kept.mask for e in model.edited.values()]
+        return [e.encoded[0].mask.tensor for e in model.compressed.values()]
 
     assert all(torch.equal(a, b) for a, b in zip(masks(3), masks(3), strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(masks(3), masks(4), strict=True))
@@ -361,14 +365,14 @@ def test_random_pruning_is_the_same_again_and_another_for_each_seed_and_layer() 
 def test_no_global_seed_is_read_or_moved() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    compress(SUBJECT, rules(any=Setting.of("random_pruning")), Store()).network()
+    compress(SUBJECT, rules(any=Step.of("random_pruning")), Store()).network()
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_statistic_of_a_layer_is_derived_once() -> None:
     store = Store()
     first = derive(SUBJECT, "fc1", "singular_vectors", store)
-    compress(SUBJECT, rules(fc1=Setting.of("low_rank", rank=2)), store)
+    compress(SUBJECT, rules(fc1=Step.of("low_rank", rank=2)), store)
     assert derive(SUBJECT, "fc1", "singular_vectors", store) is first
     exact = torch.linalg.svdvals(SUBJECT.network.fc1.weight)
     torch.testing.assert_close(first.values[0].float(), exact)
@@ -379,23 +383,23 @@ def test_a_statistic_of_a_layer_is_derived_once() -> None:
 PRUNERS = st.sampled_from(
     [
         None,
-        Setting.of("magnitude", sparsity=0.37),
-        Setting.of("magnitude", pattern="1:2"),
-        Setting.of("magnitude", sparsity=0.6, scope="row"),
-        Setting.of("magnitude", sparsity=0.5, scope="erk", pattern="1x2"),
-        Setting.of("magnitude", sparsity=0.4, scope="network", pattern="row"),
-        Setting.of("random_pruning", sparsity=0.5, scope="network"),
-        Setting.of("threshold", share=0.3),
+        Step.of("magnitude", sparsity=0.37),
+        Step.of("magnitude", pattern="1:2"),
+        Step.of("magnitude", sparsity=0.6, scope="row"),
+        Step.of("magnitude", sparsity=0.5, scope="erk", pattern="1x2"),
+        Step.of("magnitude", sparsity=0.4, scope="network", pattern="row"),
+        Step.of("random_pruning", sparsity=0.5, scope="network"),
+        Step.of("threshold", share=0.3),
     ]
 )
 QUANTIZERS = st.sampled_from(
     [
         None,
-        Setting.of("uniform", bits=2),
-        Setting.of("affine", bits=3, scale_per="tensor"),
-        Setting.of("power_of_two", bits=2),
-        Setting.of("kmeans", bits=2),
-        Setting.of("normal_float", bits=3),
+        Step.of("uniform", bits=2),
+        Step.of("affine", bits=3, scale_per="tensor"),
+        Step.of("power_of_two", bits=2),
+        Step.of("kmeans", bits=2),
+        Step.of("normal_float", bits=3),
     ]
 )
 
@@ -412,21 +416,21 @@ def _with_zeros() -> Subject:
 ZEROS = _with_zeros()
 
 
-@settings(max_examples=60)
+@steps(max_examples=60)
 @given(PRUNERS, QUANTIZERS, st.sampled_from([None, 2, 3]))
 def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(
-    pruner: Setting | None, quantizer: Setting | None, rank: int | None
+    pruner: Step | None, quantizer: Step | None, rank: int | None
 ) -> None:
-    factor = None if rank is None else Setting.of("low_rank", rank=rank)
-    steps = tuple(s for s in (factor, pruner, quantizer) if s is not None)
-    model = compress(ZEROS, Recipe((Rule("fc[12]", steps),)), Store())
+    factor = None if rank is None else Step.of("low_rank", rank=rank)
+    chosen = tuple(s for s in (factor, pruner, quantizer) if s is not None)
+    model = compress(ZEROS, Recipe((Rule("fc[12]", chosen),)), Store())
     for row in layer_costs(model):
-        edited = model.edited.get(row.layer.name)
-        coded = edited.coded if edited else ()
-        values = [c.values for c in coded] or [model.values(row.layer.name)]
+        compressed = model.compressed.get(row.layer.name)
+        encoded = compressed.encoded if compressed else ()
+        values = [c.values for c in encoded] or [model.values(row.layer.name)]
         assert row.zeros.total == sum(int((v == 0).count_nonzero()) for v in values)
         assert min(row.zeros.pruned, row.zeros.quantized, row.zeros.original) >= 0
-        assert row.zeros.pruned == sum(c.weight.numel() - c.kept_count for c in coded)
+        assert row.zeros.pruned == sum(c.weight.numel() - c.kept_count for c in encoded)
         assert row.weights == sum(v.numel() for v in values)
         if quantizer is None:
             assert row.zeros.quantized == 0
@@ -438,7 +442,7 @@ def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(
 
 
 def test_macs_of_the_layers_add_up_and_a_missing_one_is_said_to_be_missing(everything: Subject) -> None:
-    model = compress(SUBJECT, rules(fc2=Setting.of("low_rank", rank=2)), Store())
+    model = compress(SUBJECT, rules(fc2=Step.of("low_rank", rank=2)), Store())
     assert costs(model)["macs"].value == 48 + (14 + 16) + 21
     assert layer_frame(model)["rank"].tolist()[1] == 2
     idle = Mlp()
@@ -451,7 +455,7 @@ def test_macs_of_the_layers_add_up_and_a_missing_one_is_said_to_be_missing(every
 
 def test_weights_before_and_after_are_those_that_are_applied(everything: Subject) -> None:
     names = [layer.name for layer in everything.layers if len(layer.places) == 1]
-    matching = tuple(Rule(name, (Setting.of("low_rank", rank=1), MAGNITUDE)) for name in names)
+    matching = tuple(Rule(name, (Step.of("low_rank", rank=1), MAGNITUDE)) for name in names)
     model = compress(everything, Recipe(matching), Store())
     sparsity = channel_sparsity(model, Store())
     for layer in everything.layers:
@@ -464,13 +468,13 @@ def test_weights_before_and_after_are_those_that_are_applied(everything: Subject
 def test_a_bare_layer_is_a_network_too() -> None:
     subject = tiny_subject(nn.Linear(6, 3), (6,))
     assert [layer.name for layer in subject.layers] == ["0"]
-    model = compress(subject, rules(any=Setting.of("low_rank", rank=2)), Store())
+    model = compress(subject, rules(any=Step.of("low_rank", rank=2)), Store())
     assert model.network()(torch.ones(1, 6)).shape == (1, 3)
 
 
 def test_compressing_everything_leaves_the_original_as_it_was(everything: Subject) -> None:
     for technique in ("magnitude", "kmeans"):
-        network = compress(everything, rules(any=Setting.of(technique)), Store()).network()
+        network = compress(everything, rules(any=Step.of(technique)), Store()).network()
         network(everything.split("validation").inputs)
         assert digest_of(network) != everything.digest
     assert digest_of(everything.network) == everything.digest

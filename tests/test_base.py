@@ -16,7 +16,7 @@ from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.cost.cost import costs, layer_costs
-from compress_core.network.shared_copy import digest_of, skeleton_of
+from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.recipe import read_recipe
 from compress_core.structure.shrink import preview
 from compress_core.subject.subject import Subject
@@ -81,10 +81,10 @@ def test_replay_of_a_cut_network_is_bit_equal_to_a_full_forward(subject):
 
 def test_later_steps_see_the_smaller_weights(subject):
     model = made(subject, THEN)
-    for name, edited in model.edited.items():
-        weight = edited.coded[0].weight
+    for name, compressed in model.compressed.items():
+        weight = compressed.encoded[0].weight
         assert weight.numel() == model.base.layer(name).weights <= subject.layer(name).weights
-        assert edited.coded[0].zeros.pruned == round(0.5 * weight.numel())
+        assert compressed.encoded[0].zeros.pruned == round(0.5 * weight.numel())
 
 
 def test_weights_are_shown_in_the_shape_they_were_loaded_in(subject):
@@ -92,7 +92,7 @@ def test_weights_are_shown_in_the_shape_they_were_loaded_in(subject):
     for layer in subject.layers:
         values = model.values(layer.name)
         assert values.shape == (layer.rows, layer.columns)
-        small = model.edited[layer.name].values
+        small = model.compressed[layer.name].values
         assert int((values != 0).sum()) == int((small != 0).sum())
         assert values[values != 0].sum() == small[small != 0].sum()
 
@@ -110,7 +110,7 @@ def test_a_dropped_block_leaves_its_shortcut_and_costs_nothing(resnet):
     assert rows["layer2.conv1"].weights == rows["layer2.conv2"].macs == 0
     assert not model.values("layer2.conv1").any()
     items = resnet.split("validation").inputs[:4]
-    network = skeleton_of(resnet.network)
+    network = shared_copy(resnet.network)
     network.layer2 = torch.nn.Identity()
     with torch.inference_mode():
         assert torch.equal(model.network()(items), network(items))

@@ -226,7 +226,7 @@ def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["tune", "weights", "behaviour", "explain"])
+@pytest.mark.parametrize("name", ["tune", "weights", "behavior", "explain"])
 def test_page_is_drawn_without_an_error_in_both_themes(
     address: str, browser: Browser, scheme: str, name: str, tmp_path: Path
 ) -> None:

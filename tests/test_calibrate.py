@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from compress_core.apply import compress, derive
 from compress_core.apply import context as supplying
-from compress_core.apply.context import Standing, start, supply
+from compress_core.apply.context import Context, start, supply
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.load.user_model import with_items
 from compress_core.network import calibrate
-from compress_core.network.calibrate import forward_order, inputs_of, squared_gradients
+from compress_core.network.calibrate import fisher_diagonals, forward_order, inputs_of
 from compress_core.network.channels import channel_activity, channels_read
 from compress_core.network.layers import channel_axis, find_layers, read_matrix, readers
-from compress_core.network.shared_copy import skeleton_of
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.network.shared_copy import shared_copy
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests import test_zoo_pipeline as zoo_pipeline
@@ -49,7 +49,7 @@ def assert_columns_explain(network: nn.Module, name: str, items: Tensor) -> None
     layers, _ = find_layers(network)
     layer = next(one for one in layers if one.name == name)
     matrix = read_matrix(network, layer).unflatten(0, (layer.groups, -1))
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     answers: list[Tensor] = []
     for module in dict.fromkeys(readers(skeleton, layer)):
         axis = channel_axis(module)
@@ -96,9 +96,9 @@ def test_padding_strides_and_dilation_are_those_of_the_layer(case: str) -> None:
 
 def test_small_batches_read_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = EVERYTHING.layer("plane")
-    whole = torch.cat(list(inputs_of(skeleton_of(EVERYTHING.network), layer, ITEMS)), dim=1)
+    whole = torch.cat(list(inputs_of(shared_copy(EVERYTHING.network), layer, ITEMS)), dim=1)
     monkeypatch.setattr(calibrate, "NUMBERS_AT_ONCE", 3 * layer.positions * layer.columns)
-    parts = list(inputs_of(skeleton_of(EVERYTHING.network), layer, ITEMS))
+    parts = list(inputs_of(shared_copy(EVERYTHING.network), layer, ITEMS))
     assert len(parts) == 2
     assert all(part.numel() <= calibrate.NUMBERS_AT_ONCE for part in parts)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole)
@@ -128,12 +128,12 @@ class ByHand(Mlp):
 def test_inputs_that_cannot_be_seen_are_refused(network: nn.Module, name: str, says: str) -> None:
     subject = tiny_subject(network, (6,))
     with pytest.raises(Refused, match=says):
-        list(inputs_of(skeleton_of(network), subject.layer(name), subject.split("validation").inputs))
+        list(inputs_of(shared_copy(network), subject.layer(name), subject.split("validation").inputs))
 
 
 def test_an_embedding_multiplies_nothing() -> None:
     with pytest.raises(Refused, match="places looks rows up and multiplies no input"):
-        list(inputs_of(skeleton_of(EVERYTHING.network), EVERYTHING.layer("places"), ITEMS))
+        list(inputs_of(shared_copy(EVERYTHING.network), EVERYTHING.layer("places"), ITEMS))
 
 
 # Order ------------------------------------------------------------------------------------------------------
@@ -154,11 +154,11 @@ class Backwards(nn.Module):
 def test_layers_stand_in_the_order_in_which_they_are_called() -> None:
     subject = tiny_subject(seeded(Backwards()), (6,))
     assert [layer.name for layer in subject.layers] == ["last", "inner.0", "first"]
-    assert Standing(subject, Store()).order == ("first", "inner.0", "last")
+    assert Context(subject, Store()).order == ("first", "inner.0", "last")
 
 
 def test_projections_and_shared_layers_stand_where_they_are_first_used() -> None:
-    order = forward_order(skeleton_of(EVERYTHING.network), EVERYTHING.layers, EVERYTHING.input.baseline)
+    order = forward_order(shared_copy(EVERYTHING.network), EVERYTHING.layers, EVERYTHING.input.baseline)
     assert sorted(order) == sorted(EVERYTHING.by_name)
     assert order[0] == "words"
     wanted = ("line", "attention.q_proj", "attention.out_proj", "up", "cross.v_proj", "block.linear1", "head")
@@ -169,15 +169,15 @@ def test_projections_and_shared_layers_stand_where_they_are_first_used() -> None
 def test_a_sequential_method_sees_what_its_predecessors_now_produce() -> None:
     subject = calibrated(seeded(Backwards()), (6,))
     network, inputs = subject.network, subject.split("calibration").inputs
-    model = compress(subject, rules(any=Setting.of("gptq", bits=2)), Store())
+    model = compress(subject, rules(any=Step.of("gptq", bits=2)), Store())
     first = (inputs @ model.values("first").T + network.first.bias).relu()
     inner = (first @ model.values("inner.0").T + network.inner[0].bias).relu()
-    standing = Standing(subject, Store())
-    done = {n: start(subject.layer(n), standing) for n in subject.by_name}
-    now = {n: replace(part, coded=model.edited[n].coded[0]) for n, part in done.items()}
+    context = Context(subject, Store())
+    done = {n: start(subject.layer(n), context) for n in subject.by_name}
+    now = {n: replace(part, encoded=model.compressed[n].encoded[0]) for n, part in done.items()}
     for name, read in (("first", inputs), ("inner.0", first), ("last", inner)):
-        behind = standing.behind(now, name, Setting.of("gptq"))
-        moment = supply("compressed_input_moment", done[name], None, behind)
+        behind = context.behind(now, name, Step.of("gptq"))
+        moment = supply("compressed_hessian", done[name], None, behind)
         expected = read.double().T @ read.double() / len(inputs)
         torch.testing.assert_close(moment[0], expected, atol=1e-5, rtol=1e-4)
 
@@ -194,17 +194,17 @@ def test_norms_and_moments_are_those_of_the_pixels(lenet: Subject) -> None:
     store = Store()
     pixels = lenet.split("calibration").inputs[:256].flatten(1).double()
     norm = derive(lenet, "fc1", "input_norm", store)
-    moment = derive(lenet, "fc1", "input_moment", store)
+    moment = derive(lenet, "fc1", "hessian", store)
     torch.testing.assert_close(norm[0].double(), pixels.norm(dim=0), rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(moment[0], pixels.T @ pixels / 256)
-    assert derive(lenet, "fc1", "input_moment", store) is moment
+    assert derive(lenet, "fc1", "hessian", store) is moment
 
 
 def test_the_output_error_is_the_trace_with_the_moment() -> None:
     subject = calibrated(
         seeded(nn.Sequential(nn.Conv2d(2, 4, 3, groups=2, padding=1), nn.Flatten())), (2, 5, 5)
     )
-    moment = derive(subject, "0", "input_moment", Store())
+    moment = derive(subject, "0", "hessian", Store())
     change = torch.randn(4, 9, generator=torch.Generator().manual_seed(1)).double()
     told = sum(float(d @ moment[i // 2] @ d) for i, d in enumerate(change))
     inputs = subject.split("calibration").inputs.double()
@@ -212,11 +212,11 @@ def test_the_output_error_is_the_trace_with_the_moment() -> None:
     assert told == pytest.approx(float(out.square().sum(1).mean()), rel=1e-5)
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_squared_gradients_are_the_mean_of_each_items_own(labelled: bool) -> None:
+@pytest.mark.parametrize("labeled", [True, False])
+def test_squared_gradients_are_the_mean_of_each_items_own(labeled: bool) -> None:
     items = ITEMS[:4]
-    labels = torch.tensor([0, 2, 1, 1]) if labelled else None
-    found = squared_gradients(skeleton_of(EVERYTHING.network), EVERYTHING.layers, items, labels)
+    labels = torch.tensor([0, 2, 1, 1]) if labeled else None
+    found = fisher_diagonals(shared_copy(EVERYTHING.network), EVERYTHING.layers, items, labels)
     network = everything_subject().network.requires_grad_()
     expected: dict[str, Tensor] = {layer.name: torch.zeros(()) for layer in EVERYTHING.layers}
     for index in range(4):
@@ -240,25 +240,25 @@ def test_measuring_changes_nothing_of_the_original() -> None:
     subject = calibrated(seeded(Mlp()), (6,))
     before = {n: t.clone() for n, t in subject.network.state_dict().items()}
     store = Store()
-    for name, statistic in itertools.product(subject.by_name, ("input_norm", "squared_gradient")):
+    for name, statistic in itertools.product(subject.by_name, ("input_norm", "fisher_diagonal")):
         derive(subject, name, statistic, store)
     assert all(torch.equal(before[n], t) for n, t in subject.network.state_dict().items())
     assert not any(p.requires_grad or p.grad is not None for p in subject.network.parameters())
     assert not any(m._forward_pre_hooks or m._forward_hooks for m in subject.network.modules())
 
 
-def test_a_small_layer_is_measured_with_its_neighbour_in_place() -> None:
+def test_a_small_layer_is_measured_with_its_neighbor_in_place() -> None:
     subject = calibrated(seeded(Mlp()), (6,))
-    recipe = rules(fc2=(Setting.of("low_rank", rank=3), Setting.of("wanda", sparsity=0.5)))
+    recipe = rules(fc2=(Step.of("low_rank", rank=3), Step.of("wanda", sparsity=0.5)))
     model = compress(subject, recipe, Store())
-    first, second = model.edited["fc2"].coded
+    first, second = model.compressed["fc2"].encoded
     inputs = subject.split("calibration").inputs
     hidden = (inputs @ subject.network.fc1.weight.T + subject.network.fc1.bias).relu()
     narrow = hidden @ first.weight.T
-    for coded, read in ((first, hidden), (second, narrow)):
-        scores = coded.weight.abs() * read.norm(dim=0)
-        kept = coded.kept.mask
-        assert scores[kept].min() >= scores[~kept].max()
+    for encoded, read in ((first, hidden), (second, narrow)):
+        scores = encoded.weight.abs() * read.norm(dim=0)
+        mask = encoded.mask.tensor
+        assert scores[mask].min() >= scores[~mask].max()
 
 
 @pytest.mark.parametrize("technique", ["wanda", "taylor", "gptq"])
@@ -266,19 +266,19 @@ def test_a_small_layer_is_measured_with_its_neighbour_in_place() -> None:
 def test_small_layers_of_every_kind_are_measured(technique: str, name: str) -> None:
     split = EVERYTHING.split("validation")
     subject = replace(EVERYTHING, splits={"calibration": replace(split, name="calibration")})
-    recipe = Recipe((Rule(name, (Setting.of("low_rank", rank=1), Setting.of(technique))),))
+    recipe = Recipe((Rule(name, (Step.of("low_rank", rank=1), Step.of(technique))),))
     model = compress(subject, recipe, Store())
-    assert model.edited[name].is_factored
+    assert model.compressed[name].is_factored
     assert torch.isfinite(model.network()(ITEMS)).all()
 
 
 def test_other_calibration_items_make_another_model() -> None:
     subject = calibrated(seeded(Mlp()), (6,))
     other = calibrated(seeded(Mlp()), (6,), items=31)
-    store, recipe = Store(), rules(any=Setting.of("wanda"))
+    store, recipe = Store(), rules(any=Step.of("wanda"))
     assert subject.digest == other.digest
     assert compress(subject, recipe, store).key != compress(other, recipe, store).key
-    plain = rules(any=Setting.of("magnitude"))
+    plain = rules(any=Step.of("magnitude"))
     assert compress(subject, plain, store).key == compress(other, plain, store).key
 
 
@@ -287,12 +287,14 @@ def test_a_model_without_calibration_items_is_told_what_to_add() -> None:
     with pytest.raises(
         Refused, match=r"Tiny has no calibration items, .* at least 200 items, of which one in ten"
     ):
-        compress(subject, rules(any=Setting.of("wanda")), Store())
+        compress(subject, rules(any=Step.of("wanda")), Store())
 
 
 def test_own_items_are_enough_for_a_technique_that_measures() -> None:
     subject = with_items(load_sample("lenet300"), digits(200))
-    assert compress(subject, rules(fc3=Setting.of("wanda")), Store()).edited["fc3"].coded[0].kept_count == 500
+    assert (
+        compress(subject, rules(fc3=Step.of("wanda")), Store()).compressed["fc3"].encoded[0].kept_count == 500
+    )
 
 
 def test_an_earlier_layers_rank_redoes_what_stands_behind_it_and_no_more(
@@ -306,9 +308,9 @@ def test_an_earlier_layers_rank_redoes_what_stands_behind_it_and_no_more(
     )
     for rank in (2, 3):
         steps = {
-            "fc2": Setting.of("low_rank", rank=rank),
-            "fc1": Setting.of("wanda"),
-            "fc3": Setting.of("wanda"),
+            "fc2": Step.of("low_rank", rank=rank),
+            "fc1": Step.of("wanda"),
+            "fc3": Step.of("wanda"),
         }
         compress(subject, rules(**steps), store)
     assert measured == ["fc1", "fc3", "fc3"]
@@ -322,7 +324,7 @@ def test_channel_activity_is_that_of_the_relu_before() -> None:
     with torch.no_grad():
         network.fc1.bias[2] = -1e3
     items = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
-    found = channel_activity(skeleton_of(network), ["fc2", "fc1"], items)
+    found = channel_activity(shared_copy(network), ["fc2", "fc1"], items)
     hidden = network.fc1(items).relu().double()
     torch.testing.assert_close(found["fc2"][0], hidden.mean(0))
     torch.testing.assert_close(found["fc2"][1], (hidden == 0).double().mean(0))
@@ -331,11 +333,11 @@ def test_channel_activity_is_that_of_the_relu_before() -> None:
 
 
 def test_channels_of_maps_are_told_over_items_and_places() -> None:
-    read = channels_read(skeleton_of(EVERYTHING.network), list(EVERYTHING.by_name), ITEMS)
+    read = channels_read(shared_copy(EVERYTHING.network), list(EVERYTHING.by_name), ITEMS)
     assert set(read.by_layer) == set(MULTIPLYING)
     with pytest.raises(Refused, match="words looks rows up"):
         read.of("words")
-    network, seen = skeleton_of(EVERYTHING.network), []
+    network, seen = shared_copy(EVERYTHING.network), []
     network.depth.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
     with torch.no_grad():
         network(ITEMS)
@@ -355,11 +357,11 @@ def test_channels_of_maps_are_told_over_items_and_places() -> None:
 
 def test_a_layer_that_reads_nothing_says_so() -> None:
     with pytest.raises(Refused, match="fc1 did not run on the items, so it read nothing"):
-        channel_activity(skeleton_of(seeded(ByHand())), ["fc1"], torch.ones(2, 6))
+        channel_activity(shared_copy(seeded(ByHand())), ["fc1"], torch.ones(2, 6))
 
 
 def test_other_items_reach_the_base_that_a_cut_leaves() -> None:
-    recipe = Recipe((Rule("fc3", (Setting.of("wanda"),)),), (Rule("fc1", (Setting.of_group("magnitude"),)),))
+    recipe = Recipe((Rule("fc3", (Step.of("wanda"),)),), (Rule("fc1", (Step.of_group("magnitude"),)),))
     store = Store()
     for items in (30, 31):
         subject = calibrated(seeded(Mlp()), (6,), items)
@@ -368,7 +370,7 @@ def test_other_items_reach_the_base_that_a_cut_leaves() -> None:
 
 def test_a_factored_layer_is_read_by_its_first_part() -> None:
     subject = tiny_subject(seeded(Mlp()), (6,))
-    model = compress(subject, rules(fc2=Setting.of("low_rank", rank=2)), Store())
+    model = compress(subject, rules(fc2=Step.of("low_rank", rank=2)), Store())
     items = subject.split("validation").inputs
     ours = channels_read(model.network(), ["fc2"], items).of("fc2")
     plain = channels_read(Model.original(subject).network(), ["fc2"], items).of("fc2")
@@ -384,7 +386,7 @@ UNSEEN = ("did not run", "looks rows up", "in a way of its own", "by their weigh
 def made_or_refused(subject: Subject, layer: str, technique: str, store: Store) -> Model | str:
     """The model that a step makes of one layer, or why it is refused."""
     try:
-        return compress(subject, Recipe((Rule(layer, (Setting.of(technique),)),)), store)
+        return compress(subject, Recipe((Rule(layer, (Step.of(technique),)),)), store)
     except Refused as refused:
         return str(refused)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from compress_core.apply import compress
 from compress_core.foundation.store import Store
-from compress_core.measure.cost.warnings import cautions, holds_pattern
+from compress_core.measure.cost.warnings import holds_pattern, recipe_warnings
 from compress_core.network.layers import read_matrix
 from compress_core.recipe import read_recipe
 from compress_core.subject.subject import Subject
@@ -26,7 +26,7 @@ def two_of_four() -> Subject:
 
 
 def said(subject: Subject, text: str) -> tuple[str, ...]:
-    return cautions(compress(subject, read_recipe(text), Store()))
+    return recipe_warnings(compress(subject, read_recipe(text), Store()))
 
 
 def test_a_pattern_that_a_layer_came_with_is_known(two_of_four):

@@ -23,7 +23,7 @@ from compress_core.foundation.store import Store
 from compress_core.load.cards import cards
 from compress_core.load.samples import load_sample
 from compress_core.measure.explain.attribution import attribution_methods
-from compress_core.recipe import Setting, read_recipe
+from compress_core.recipe import Step, read_recipe
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,7 +88,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "latin.yaml").write_bytes(b"layers: \xff\xfe")
     inputs = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     np.savez(tmp_path / "items.npz", inputs=inputs, labels=np.arange(20) % 3)
-    np.savez(tmp_path / "unlabelled.npz", inputs=inputs)
+    np.savez(tmp_path / "unlabeled.npz", inputs=inputs)
     plain = {"in.weight": torch.ones(8, 4), "in.bias": torch.ones(8), "out.weight": torch.ones(3, 8)}
     save_file(plain, tmp_path / "plain.safetensors")
     tabular = load_sample("tabular")
@@ -159,7 +159,7 @@ PLAIN = re.compile(r"\.(n|seed|batch|shape|groups|index|item|recipe\..*|input\.s
         ("models",),
         ("layers", "tabular"),
         ("evaluate", "tabular"),
-        ("evaluate", "own_factories:small", "--data", "unlabelled.npz"),
+        ("evaluate", "own_factories:small", "--data", "unlabeled.npz"),
         ("compare", "tabular", "good.yaml"),
         ("explain", "tabular", "good.yaml", "--items", "5", "--method", "saliency"),
         ("latency", "tabular", "good.yaml", "--rounds", "7", "--batch", "2", "--no-onnx"),
@@ -204,7 +204,7 @@ def test_classes_stand_worst_first_and_add_up() -> None:
 
 def test_without_labels_churn_is_measured_and_accuracy_says_why_not(folder: Path) -> None:
     found = in_json(
-        "compare", "own_factories:small", "--data", "unlabelled.npz", "--step", "0: uniform bits=2"
+        "compare", "own_factories:small", "--data", "unlabeled.npz", "--step", "0: uniform bits=2"
     )
     assert found["accuracy"]["value"] is None
     assert found["accuracy"]["reason"] == found["per_class_reason"] == "The items have no labels."
@@ -254,7 +254,7 @@ def test_every_technique_for_layers_is_a_step_of_the_command_line(name: str) -> 
     has_factors = technique_named(name).stage is Stage.FACTOR
     model, layer = ("lenet5", "conv2") if has_factors else ("tabular", "fc1")
     found = in_json("evaluate", model, "--step", f"{layer}: {name}")
-    assert found["recipe"]["layers"][0]["steps"] == [Setting.of(name).as_json()]
+    assert found["recipe"]["layers"][0]["steps"] == [Step.of(name).as_json()]
     assert found["accuracy"]["value"] is not None
 
 
@@ -269,7 +269,7 @@ def test_a_rank_that_does_not_pay_is_warned_of() -> None:
 def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str) -> None:
     group = "layer2" if name == "drop_block" else "layer2.conv1"
     found = in_json("evaluate", "resnet", "--split", "test", "--step", f"{group}: {name}")
-    assert found["recipe"]["groups"] == [{"match": group, "steps": [Setting.of_group(name).as_json()]}]
+    assert found["recipe"]["groups"] == [{"match": group, "steps": [Step.of_group(name).as_json()]}]
     assert found["accuracy"]["value"] is not None
 
 
@@ -277,7 +277,7 @@ def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str) -> 
 def test_every_technique_for_inputs_is_a_step_of_the_command_line(name: str) -> None:
     found = in_json("evaluate", "tabular", "--step", "fc1: uniform", "--step", f"fc1: {name}")
     rule = found["recipe"]["layers"][0]
-    assert [rule["steps"], rule["inputs"]] == [[{"technique": "uniform"}], [Setting.of(name).as_json()]]
+    assert [rule["steps"], rule["inputs"]] == [[{"technique": "uniform"}], [Step.of(name).as_json()]]
     assert found["accuracy"]["value"] is not None
 
 
@@ -296,7 +296,7 @@ def test_every_technique_for_the_whole_network_is_a_step_of_the_command_line(nam
         "--step",
         f"{section}: {name}",
     )
-    assert found["recipe"][section][-1] == Setting.of(name).as_json()
+    assert found["recipe"][section][-1] == Step.of(name).as_json()
     assert found["accuracy"]["value"] is not None
 
 
@@ -334,7 +334,7 @@ def test_a_factory_is_a_model_in_every_place(folder: Path, arguments: tuple[str,
     [("same.safetensors",), ("--weights", "same.safetensors"), ("tabular", "--weights", "same.safetensors")],
     ids=" ".join,
 )
-def test_weights_of_a_sample_are_recognised_and_judged_on_its_items(
+def test_weights_of_a_sample_are_recognized_and_judged_on_its_items(
     folder: Path, arguments: tuple[str, ...]
 ) -> None:
     found = in_json("evaluate", *arguments)
@@ -368,7 +368,7 @@ def test_techniques_are_listed_with_the_schema_of_their_knobs() -> None:
     assert listed["uniform"]["knobs"]["bits"]["maximum"] == 8
     assert listed["uniform"]["knobs"]["bits"]["unit"] == "bit"
     assert listed["magnitude"]["knobs"]["sparsity"]["multipleOf"] == 0.001
-    assert listed["kmeans"]["needs"] == ["weight", "kept", "sorted_weights"]
+    assert listed["kmeans"]["needs"] == ["weight", "mask", "sorted_weights"]
 
 
 def test_more_than_22_techniques_are_listed_each_with_kind_source_and_knobs() -> None:
@@ -435,7 +435,7 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         ),
         (("apply", "tabular", "good.yaml", "--out", "out"), ["model.safetensors", "read back"]),
         (("layers", "tabular"), ["break-even rank", "32x30"]),
-        (("layers", "resnet"), ["left alone", "normalisation"]),
+        (("layers", "resnet"), ["left alone", "normalization"]),
         (("techniques",), ["low_rank", "sparsity=0.5"]),
         (("models",), ["lenet5", "431,080", "99.43 % (99.21 to 99.59 %)"]),
         (("--version",), ["slimscope 0."]),
@@ -460,7 +460,7 @@ def test_every_command_explains_itself_and_takes_json(command: str) -> None:
 
 
 def test_a_missing_number_is_shown_as_not_measured_with_its_reason(folder: Path) -> None:
-    shown = run("evaluate", "own_factories:small", "--data", "unlabelled.npz").stdout
+    shown = run("evaluate", "own_factories:small", "--data", "unlabeled.npz").stdout
     assert re.search(r"Accuracy +- .*not measured: The items have no labels\.", shown)
 
 

@@ -35,12 +35,12 @@ def by_hand(labels: list[int] | None = LABELS) -> Comparison:
     return Comparison(predictions(4 * np.eye(3)[BEFORE], labels), predictions(2 * np.eye(3)[AFTER], labels))
 
 
-def drawn(n: int = 800, classes: int = 4, *, labelled: bool = True) -> Comparison:
+def drawn(n: int = 800, classes: int = 4, *, labeled: bool = True) -> Comparison:
     generator = np.random.default_rng(5)
     labels = generator.integers(0, classes, n)
     before = generator.normal(size=(n, classes)) + 2 * np.eye(classes)[labels]
     after = before + generator.normal(size=before.shape)
-    known = labels if labelled else None
+    known = labels if labeled else None
     return Comparison(predictions(before, known), predictions(after, known))
 
 
@@ -93,7 +93,7 @@ def test_the_flips_are_scikit_learns_confusion_matrix_of_the_two_models() -> Non
 
 
 def test_what_lies_off_the_diagonal_of_the_flips_is_the_churn() -> None:
-    comparison = drawn(labelled=False)
+    comparison = drawn(labeled=False)
     matrix = comparison.flips().to_numpy()
     share = 1 - np.trace(matrix) / comparison.before.n
     assert share == pytest.approx(churn(comparison.before, comparison.after).value)

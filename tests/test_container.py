@@ -16,46 +16,46 @@ from safetensors.torch import save
 from torch import nn
 
 from compress_core.apply import compress
-from compress_core.apply.model import Model, signed
+from compress_core.apply.model import Model, with_checksum
 from compress_core.deliver import container
 from compress_core.deliver.container import container_bytes, read_container, write_container
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject, with_calibration
 
 SUBJECT = everything_subject()
 STORE = Store()
-FACTORS = st.sampled_from([None, Setting.of("low_rank", rank=1), Setting.of("low_rank", energy=0.7)])
-TUCKER = [Setting.of("tucker", energy=0.8), Setting.of("tucker", rank_in=1, sweeps=1)]
-SPATIAL = [Setting.of("spatial", rank=2), Setting.of("spatial", choose="bytes")]
+FACTORS = st.sampled_from([None, Step.of("low_rank", rank=1), Step.of("low_rank", energy=0.7)])
+TUCKER = [Step.of("tucker", energy=0.8), Step.of("tucker", rank_in=1, sweeps=1)]
+SPATIAL = [Step.of("spatial", rank=2), Step.of("spatial", choose="bytes")]
 PRUNERS = st.sampled_from(
     [
         None,
-        Setting.of("magnitude", sparsity=0.9),
-        Setting.of("magnitude", sparsity=0.05),
-        Setting.of("magnitude", sparsity=1.0),
-        Setting.of("random_pruning", sparsity=0.5, scope="network"),
-        Setting.of("random_pruning", sparsity=0.0),
-        Setting.of("threshold", share=0.4),
+        Step.of("magnitude", sparsity=0.9),
+        Step.of("magnitude", sparsity=0.05),
+        Step.of("magnitude", sparsity=1.0),
+        Step.of("random_pruning", sparsity=0.5, scope="network"),
+        Step.of("random_pruning", sparsity=0.0),
+        Step.of("threshold", share=0.4),
     ]
 )
 QUANTIZERS = st.sampled_from(
     [
         None,
-        Setting.of("uniform", bits=3),
-        Setting.of("uniform", bits=8, scale_per="tensor"),
-        Setting.of("affine", bits=5),
-        Setting.of("power_of_two", bits=4, scale_per="row"),
-        Setting.of("kmeans", bits=2),
-        Setting.of("kmeans", bits=5, table_per="row"),
+        Step.of("uniform", bits=3),
+        Step.of("uniform", bits=8, scale_per="tensor"),
+        Step.of("affine", bits=5),
+        Step.of("power_of_two", bits=4, scale_per="row"),
+        Step.of("kmeans", bits=2),
+        Step.of("kmeans", bits=5, table_per="row"),
     ]
 )
 
 
-def _factors(name: str) -> st.SearchStrategy[Setting | None]:
+def _factors(name: str) -> st.SearchStrategy[Step | None]:
     axes = len(SUBJECT.by_name[name].kernel_shape)
     return FACTORS | st.sampled_from([None] + (TUCKER if axes > 2 else []) + (SPATIAL if axes == 4 else []))
 
@@ -104,9 +104,9 @@ def test_any_recipe_gives_a_file_of_the_said_length_that_reads_back_equal(
 
 @pytest.mark.parametrize("name", ["line", "up", "plane", "depth", "room"])
 def test_a_convolution_in_three_layers_reads_back_equal(tmp_path: Path, name: str) -> None:
-    steps = (Setting.of("tucker", energy=0.9), Setting.of("magnitude", sparsity=0.3), Setting.of("uniform"))
+    steps = (Step.of("tucker", energy=0.9), Step.of("magnitude", sparsity=0.3), Step.of("uniform"))
     model = compress(SUBJECT, Recipe((Rule(name, steps),)), STORE)
-    assert len(model.edited[name].small) == 3
+    assert len(model.compressed[name].small) == 3
     assert_file_is_the_model(model, tmp_path / "three.safetensors")
 
 
@@ -115,13 +115,13 @@ def test_a_convolution_in_three_layers_reads_back_equal(tmp_path: Path, name: st
 def test_one_edited_layer_of_each_kind_reads_back_equal(tmp_path: Path, name: str, technique: str) -> None:
     if technique == "low_rank" and len(SUBJECT.by_name[name].places) > 1:
         technique = "affine"
-    model = compress(SUBJECT, Recipe((Rule(name, (Setting.of(technique),)),)), STORE)
+    model = compress(SUBJECT, Recipe((Rule(name, (Step.of(technique),)),)), STORE)
     assert_file_is_the_model(model, tmp_path / "one.safetensors")
 
 
 def test_a_sample_model_reads_back_equal(tmp_path: Path) -> None:
     subject = load_sample("tabular")
-    steps = (Setting.of("magnitude", sparsity=0.9), Setting.of("kmeans", bits=4))
+    steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=4))
     assert_file_is_the_model(compress(subject, rules(any=steps), Store()), tmp_path / "sample.safetensors")
 
 
@@ -135,7 +135,7 @@ def test_the_original_is_stored_once_for_all_that_share_a_weight(tmp_path: Path)
 
 
 def test_an_edited_weight_under_two_names_is_not_stored_as_it_was(tmp_path: Path) -> None:
-    model = compress(SUBJECT, rules(head=Setting.of("uniform"), words=Setting.of("uniform")), Store())
+    model = compress(SUBJECT, rules(head=Step.of("uniform"), words=Step.of("uniform")), Store())
     assert_file_is_the_model(model, tmp_path / "edited.safetensors")
     with safe_open(tmp_path / "edited.safetensors", "pt") as file:
         names = set(file.keys())
@@ -148,14 +148,14 @@ def test_any_name_of_a_layer_is_counted_and_read_back(tmp_path: Path, name: str)
     network.add_module(name, nn.Linear(6, 4))
     network.add_module("a", nn.Linear(4, 3))
     subject = tiny_subject(network, (6,))
-    model = compress(subject, rules(a=Setting.of("uniform")), Store())
+    model = compress(subject, rules(a=Step.of("uniform")), Store())
     assert_file_is_the_model(model, tmp_path / "names.safetensors")
-    every = Recipe((Rule("*", (Setting.of("uniform"),)),))
+    every = Recipe((Rule("*", (Step.of("uniform"),)),))
     assert_file_is_the_model(compress(subject, every, Store()), tmp_path / "names.safetensors")
 
 
 def test_the_same_recipe_gives_the_same_bytes() -> None:
-    recipe = rules(any=(Setting.of("random_pruning", seed=3), Setting.of("kmeans", bits=3)))
+    recipe = rules(any=(Step.of("random_pruning", seed=3), Step.of("kmeans", bits=3)))
     assert container_bytes(compress(everything_subject(), recipe, Store())) == container_bytes(
         compress(SUBJECT, recipe, Store())
     )
@@ -166,9 +166,7 @@ def test_the_same_recipe_gives_the_same_bytes() -> None:
 MLP = mlp_subject()
 MODEL = compress(
     MLP,
-    rules(
-        fc1=(Setting.of("magnitude", sparsity=0.8), Setting.of("uniform")), fc2=Setting.of("low_rank", rank=2)
-    ),
+    rules(fc1=(Step.of("magnitude", sparsity=0.8), Step.of("uniform")), fc2=Step.of("low_rank", rank=2)),
     Store(),
 )
 CONTENT = container_bytes(MODEL)
@@ -225,7 +223,7 @@ def _with_form(**changes: object) -> bytes:
     """The file with another form, its checksum right."""
     stored = MODEL.stored()
     form = json.dumps(json.loads(MODEL.form) | changes)
-    return save(stored, {"slimscope": signed(form, container._checksum(form, stored))})
+    return save(stored, {"slimscope": with_checksum(form, container._checksum(form, stored))})
 
 
 @pytest.mark.parametrize("shape", [[8, 7], [48, 1], [2**40, 2**40], [-1, 6], [8], "86", None, [8.5, 6]])
@@ -251,7 +249,7 @@ def test_a_form_with_other_levels_is_refused_or_read(tmp_path: Path, levels: obj
 def test_a_file_that_does_not_read_back_is_not_called_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = compress(MLP, rules(fc1=Setting.of("magnitude", sparsity=0.7)), Store())
+    other = compress(MLP, rules(fc1=Step.of("magnitude", sparsity=0.7)), Store())
     monkeypatch.setattr(container, "container_bytes", lambda _: container_bytes(other))
     with pytest.raises(Refused, match="does not hold the evaluated values"):
         write_container(MODEL, tmp_path / "file.safetensors")
@@ -260,28 +258,28 @@ def test_a_file_that_does_not_read_back_is_not_called_written(
 # --- what a file says beside weights --------------------------------------------------------------------
 
 
-BIASED = (Setting.of("bias_correction"),)
-ROUNDED = (Setting.of("uniform", bits=4), Setting.of("static_range", bits=6))
+BIASED = (Step.of("bias_correction"),)
+ROUNDED = (Step.of("uniform", bits=4), Step.of("static_range", bits=6))
 WHOLE: dict[str, tuple[str, Recipe]] = {
     "folded": (
         "resnet",
-        Recipe((Rule("*", ROUNDED),), prepare=(Setting.of("fold_batch_norm"),), correct=BIASED),
+        Recipe((Rule("*", ROUNDED),), prepare=(Step.of("fold_batch_norm"),), correct=BIASED),
     ),
-    "folded alone": ("resnet", Recipe(prepare=(Setting.of("fold_batch_norm"),))),
+    "folded alone": ("resnet", Recipe(prepare=(Step.of("fold_batch_norm"),))),
     "equalized": (
         "lenet300",
-        Recipe((Rule("fc2", ROUNDED),), prepare=(Setting.of("cross_layer_equalization"),)),
+        Recipe((Rule("fc2", ROUNDED),), prepare=(Step.of("cross_layer_equalization"),)),
     ),
     "restated": (
         "resnet",
-        Recipe((Rule("*", ROUNDED),), correct=(*BIASED, Setting.of("reestimate_batch_norm"))),
+        Recipe((Rule("*", ROUNDED),), correct=(*BIASED, Step.of("reestimate_batch_norm"))),
     ),
     "cut": (
         "resnet",
         Recipe(
             (Rule("*", ROUNDED),),
-            groups=(Rule("layer2.conv1", (Setting.of_group("magnitude", share_removed=0.5),)),),
-            prepare=(Setting.of("fold_batch_norm"),),
+            groups=(Rule("layer2.conv1", (Step.of_group("magnitude", share_removed=0.5),)),),
+            prepare=(Step.of("fold_batch_norm"),),
             correct=BIASED,
         ),
     ),
@@ -300,10 +298,10 @@ def test_structure_rules_and_corrections_read_back_to_the_evaluated_network(
     assert torch.equal(read_container(path, _blank(model.subject))(inputs), model.network()(inputs))
 
 
-@pytest.mark.parametrize("steps", [ROUNDED, (Setting.of("low_rank", rank=1), Setting.of("top_k"))])
+@pytest.mark.parametrize("steps", [ROUNDED, (Step.of("low_rank", rank=1), Step.of("top_k"))])
 @pytest.mark.parametrize("match", ["cross.*", "attention.out_proj", "block.*", "depth", "line", "*_proj"])
 def test_rules_and_new_biases_of_every_kind_of_layer_read_back(
-    tmp_path: Path, match: str, steps: tuple[Setting, ...]
+    tmp_path: Path, match: str, steps: tuple[Step, ...]
 ) -> None:
     subject = with_calibration(SUBJECT)
     model = compress(subject, Recipe((Rule(match, steps),), correct=BIASED), STORE)
@@ -336,5 +334,5 @@ def test_a_new_bias_of_another_length_is_refused(tmp_path: Path) -> None:
     subject = with_calibration(tiny_subject(network, (6,)))
     model = compress(subject, Recipe((Rule("0", ROUNDED),), correct=BIASED), Store())
     stored = model.stored() | {"0.bias": torch.zeros(6)}
-    content = save(stored, {"slimscope": signed(model.form, container._checksum(model.form, stored))})
+    content = save(stored, {"slimscope": with_checksum(model.form, container._checksum(model.form, stored))})
     assert_refused(content, tmp_path, subject)

@@ -1,4 +1,4 @@
-"""Corrections: mean outputs are what they were, norms normalise again, what changes nothing is refused."""
+"""Corrections: mean outputs are what they were, norms normalize again, what changes nothing is refused."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.network.shared_copy import digest_of
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
 
-BIAS, NORMS = Setting.of("bias_correction"), Setting.of("reestimate_batch_norm")
-FOLD = Setting.of("fold_batch_norm")
-CRUDE = Setting.of("uniform", bits=2)
+BIAS, NORMS = Step.of("bias_correction"), Step.of("reestimate_batch_norm")
+FOLD = Step.of("fold_batch_norm")
+CRUDE = Step.of("uniform", bits=2)
 STORE = Store()
 
 
 def corrected(
     subject: Subject,
-    *correct: Setting,
-    steps: tuple[Setting, ...] = (CRUDE,),
+    *correct: Step,
+    steps: tuple[Step, ...] = (CRUDE,),
     match: str = "*",
     **more: object,
 ) -> Model:
@@ -83,8 +83,8 @@ def test_only_the_layers_that_were_changed_get_another_bias() -> None:
 
 def test_rounded_inputs_are_made_up_for_as_well() -> None:
     subject = load_sample("lenet300")
-    model = corrected(subject, BIAS, steps=(Setting.of("static_range", bits=2),))
-    assert not model.edited
+    model = corrected(subject, BIAS, steps=(Step.of("static_range", bits=2),))
+    assert not model.compressed
     assert_means_meet(model, list(subject.by_name))
 
 
@@ -116,7 +116,7 @@ def test_a_folded_layer_has_a_bias_to_correct() -> None:
 
 def test_a_factored_layer_keeps_its_corrected_bias() -> None:
     subject = with_calibration(mlp_subject())
-    model = corrected(subject, BIAS, steps=(Setting.of("low_rank", rank=1),), match="fc2")
+    model = corrected(subject, BIAS, steps=(Step.of("low_rank", rank=1),), match="fc2")
     assert set(model.rest) == {"fc2.bias"}
     assert torch.equal(model.network().fc2[1].bias, model.rest["fc2.bias"])
     assert_means_meet(model, ["fc2"])
@@ -131,9 +131,9 @@ def test_projections_of_attention_are_corrected_in_their_one_vector() -> None:
     assert model.rest["cross.in_proj_bias"].shape == (24,)
     out = corrected(subject, BIAS, match="cross.out_proj")
     assert set(out.rest) == {"cross.out_proj.bias"}
-    both = corrected(subject, BIAS, steps=(Setting.of("static_range", bits=2),), match="*.?_proj")
+    both = corrected(subject, BIAS, steps=(Step.of("static_range", bits=2),), match="*.?_proj")
     for projection in ("attention.q_proj", "attention.v_proj", "block.self_attn.k_proj"):
-        fine = corrected(subject, steps=(Setting.of("static_range", bits=8),), match="*.?_proj")
+        fine = corrected(subject, steps=(Step.of("static_range", bits=8),), match="*.?_proj")
         items = calibrated(model)
         got = outputs_of(both.network(), projection, items).mean(1)
         assert torch.allclose(got, outputs_of(fine.network(), projection, items).mean(1), atol=0.02)
@@ -158,7 +158,7 @@ def test_a_layer_that_is_called_twice_is_right_over_both_calls() -> None:
 # Norms ------------------------------------------------------------------------------------------------------
 
 
-def assert_norms_normalise(model: Model) -> None:
+def assert_norms_normalize(model: Model) -> None:
     """On calibration items their outputs have mean offset and variance gain squared."""
     network = model.network()
     for name, module in network.named_modules():
@@ -170,19 +170,19 @@ def assert_norms_normalise(model: Model) -> None:
             assert torch.allclose(spread, module.weight.square() * share, rtol=1e-3), name
 
 
-def test_after_re_estimation_every_norm_normalises_the_compressed_network() -> None:
+def test_after_re_estimation_every_norm_normalizes_the_compressed_network() -> None:
     subject = load_sample("resnet")
     model = corrected(subject, NORMS)
     assert len(model.rest) == 14
-    assert_norms_normalise(model)
+    assert_norms_normalize(model)
     with pytest.raises(AssertionError):
-        assert_norms_normalise(corrected(subject))
+        assert_norms_normalize(corrected(subject))
     assert digest_of(subject.network) == digest_of(load_sample("resnet").network)
 
 
 def test_both_corrections_follow_one_another_in_the_order_of_the_recipe() -> None:
     subject = load_sample("resnet")
-    assert_norms_normalise(corrected(subject, BIAS, NORMS))
+    assert_norms_normalize(corrected(subject, BIAS, NORMS))
     last = corrected(subject, NORMS, BIAS)
     assert_means_meet(last, ["fc"])
     assert not torch.equal(last.rest["bn1.running_mean"], corrected(subject, BIAS).rest["bn1.running_mean"])
@@ -249,11 +249,11 @@ def test_what_is_not_finite_is_refused() -> None:
 
 
 @pytest.mark.parametrize("correction", [BIAS, NORMS])
-def test_a_crude_residual_network_is_right_more_often_after_a_correction(correction: Setting) -> None:
+def test_a_crude_residual_network_is_right_more_often_after_a_correction(correction: Step) -> None:
     subject = load_sample("resnet")
     split = subject.split("validation")
     head = type(split)("validation", split.inputs[:1000], split.labels[:1000])
-    steps = (Setting.of("uniform", bits=3, scale_per="tensor"),)
+    steps = (Step.of("uniform", bits=3, scale_per="tensor"),)
     before, after = (
         predict(corrected(subject, *correct, steps=steps), head, STORE).correct.mean()
         for correct in ((), (correction,))
@@ -264,19 +264,19 @@ def test_a_crude_residual_network_is_right_more_often_after_a_correction(correct
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("lenet5", {"prepare": (Setting.of("cross_layer_equalization"),), "correct": (BIAS,)}),
-        ("resnet", {"prepare": (FOLD, Setting.of("cross_layer_equalization")), "correct": (BIAS,)}),
+        ("lenet5", {"prepare": (Step.of("cross_layer_equalization"),), "correct": (BIAS,)}),
+        ("resnet", {"prepare": (FOLD, Step.of("cross_layer_equalization")), "correct": (BIAS,)}),
         ("resnet", {"correct": (BIAS, NORMS)}),
         ("vit", {"correct": (BIAS,)}),
     ],
 )
 @pytest.mark.parametrize("which", ["last", "any"])
 def test_replay_equals_a_full_forward_after_preparations_and_corrections(
-    name: str, more: dict[str, tuple[Setting, ...]], which: str
+    name: str, more: dict[str, tuple[Step, ...]], which: str
 ) -> None:
     subject = load_sample(name)
     match = "*" if which == "any" else list(subject.by_name)[-1]
-    steps = (Setting.of("uniform", bits=4), Setting.of("static_range", bits=6))
+    steps = (Step.of("uniform", bits=4), Step.of("static_range", bits=6))
     model = compress(subject, Recipe((Rule(match, steps),), **more), STORE)
     split = subject.split("validation")
     head = type(split)("validation", split.inputs[:260], None)

@@ -17,15 +17,15 @@ from compress_core.load.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.numerics.scale import RowRanges
 from compress_core.numerics.second_order import damped, inverse_factor
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.selection.patterns import LayerShape, largest_n_of_m
-from compress_core.statistics.input_moment import second_moment
+from compress_core.statistics.hessian import second_moment
 from compress_core.techniques.contract.technique import techniques
 from compress_core.techniques.gptq import gptq
 from compress_core.techniques.sparsegpt import sparsegpt
 from compress_core.techniques.taylor import taylor
 from compress_core.techniques.wanda import wanda
-from tests.technique_cases import answer, coded, nasty_inputs, nasty_weights
+from tests.technique_cases import answer, encoded, nasty_inputs, nasty_weights
 
 ALL = techniques()
 MEASURING = ["wanda", "taylor", "sparsegpt", "gptq", "whitened_low_rank"]
@@ -50,9 +50,9 @@ def output_error(weight: Tensor, changed: Tensor, reads: Tensor) -> float:
 
 
 def values_of(
-    name: str, weight: Tensor, reads: Tensor, kept: Tensor | None = None, **knobs: object
+    name: str, weight: Tensor, reads: Tensor, mask: Tensor | None = None, **knobs: object
 ) -> Tensor:
-    (part,) = coded(ALL[name], weight, kept, reads=reads, **knobs)
+    (part,) = encoded(ALL[name], weight, mask, reads=reads, **knobs)
     return part.values
 
 
@@ -63,7 +63,7 @@ def values_of(
 )
 def test_nasty_inputs_leave_finite_weights(name: str, reads: str, case: str) -> None:
     weight = NASTY[case]
-    for part in coded(ALL[name], weight, reads=nasty_inputs(weight.shape[1])[reads]):
+    for part in encoded(ALL[name], weight, reads=nasty_inputs(weight.shape[1])[reads]):
         assert torch.isfinite(part.values).all()
 
 
@@ -113,17 +113,17 @@ def test_the_factor_is_that_of_the_inverse(reads: str) -> None:
 def test_sparsegpt_removes_exactly_the_share(seed: int, sparsity: float, block: int, groups: int) -> None:
     weight, reads = drawn(6, 10, seed=seed), correlated(10, seed).expand(groups, -1, -1)
     pruned = sparsegpt(weight, weight, second_moment([reads]), sparsity=sparsity, block=block)
-    assert int((~pruned.kept).sum()) == round(sparsity * 60)
-    assert not pruned.values[~pruned.kept].any()
+    assert int((~pruned.mask).sum()) == round(sparsity * 60)
+    assert not pruned.values[~pruned.mask].any()
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 999), st.sampled_from([0.3, 0.5, 0.8]), st.sampled_from([1, 4, 128]))
 def test_sparsegpt_errs_no_more_than_its_zeros_alone(seed: int, sparsity: float, block: int) -> None:
     weight, reads = drawn(8, 16, seed=seed), correlated(16, seed)
-    (part,) = coded(ALL["sparsegpt"], weight, reads=reads, sparsity=sparsity, block=block)
+    (part,) = encoded(ALL["sparsegpt"], weight, reads=reads, sparsity=sparsity, block=block)
     ours = output_error(weight, part.values, reads)
-    assert ours <= output_error(weight, weight * part.kept.mask, reads) * (1 + 1e-5)
+    assert ours <= output_error(weight, weight * part.mask.tensor, reads) * (1 + 1e-5)
 
 
 @settings(max_examples=30)
@@ -132,13 +132,13 @@ def test_no_values_on_its_mask_beat_least_squares_and_sparsegpt_comes_near(
     seed: int, sparsity: float
 ) -> None:
     weight, reads = drawn(1, 12, seed=seed), correlated(12, seed)
-    (part,) = coded(ALL["sparsegpt"], weight, reads=reads, sparsity=sparsity, block=1, damping=0.0001)
-    kept, inputs = part.kept.mask[0], reads[0].double()
+    (part,) = encoded(ALL["sparsegpt"], weight, reads=reads, sparsity=sparsity, block=1, damping=0.0001)
+    mask, inputs = part.mask.tensor[0], reads[0].double()
     wanted = inputs @ weight[0].double()
-    best = torch.linalg.lstsq(inputs[:, kept], wanted).solution
-    least = float((inputs[:, kept] @ best - wanted).square().mean())
+    best = torch.linalg.lstsq(inputs[:, mask], wanted).solution
+    least = float((inputs[:, mask] @ best - wanted).square().mean())
     ours = output_error(weight, part.values, reads)
-    alone = output_error(weight, weight * part.kept.mask, reads)
+    alone = output_error(weight, weight * part.mask.tensor, reads)
     assert ours >= least * (1 - 1e-6)
     assert ours <= max(3 * least, alone * 0.9) + 1e-6
 
@@ -147,10 +147,10 @@ def test_the_last_input_alone_is_pruned_as_the_optimal_brain_surgeon_does() -> N
     # Hassibi and Stork 1993: removing weight q moves the others by -w_q / [H^-1]_qq * H^-1 e_q
     weight, reads = drawn(1, 6) + 3, correlated(6)
     weight[0, 0] = 1e-3
-    (part,) = coded(ALL["sparsegpt"], weight, reads=reads, sparsity=1 / 6, block=6)
+    (part,) = encoded(ALL["sparsegpt"], weight, reads=reads, sparsity=1 / 6, block=6)
     inverse = torch.linalg.inv(damped(second_moment([reads]), 0.01))[0]
     expected = weight[0].double() - weight[0, 0].double() / inverse[0, 0] * inverse[0]
-    assert part.kept.mask.tolist() == [[False, *[True] * 5]]
+    assert part.mask.tensor.tolist() == [[False, *[True] * 5]]
     torch.testing.assert_close(part.values[0].double(), expected, atol=1e-6, rtol=1e-5)
 
 
@@ -173,9 +173,9 @@ def test_sparsegpt_keeps_n_of_every_m_channels_at_each_place_of_the_kernel(
     weight = shaped.flatten(1)
     pruned = sparsegpt(weight, shaped, second_moment([correlated(weight.shape[1])]), pattern=pattern)
     n, m = map(int, pattern.split(":"))
-    again = largest_n_of_m(pruned.kept.float(), LayerShape("layer", shaped.shape), n, m)
-    assert not (pruned.kept & ~again).any()
-    assert pruned.kept.sum() == again.sum()
+    again = largest_n_of_m(pruned.mask.float(), LayerShape("layer", shaped.shape), n, m)
+    assert not (pruned.mask & ~again).any()
+    assert pruned.mask.sum() == again.sum()
 
 
 @pytest.mark.parametrize(
@@ -206,14 +206,14 @@ def test_gptq_errs_no_more_than_rounding_on_the_same_levels(
     seed: int, bits: int, scale_per: str, order: str, pruned: float
 ) -> None:
     weight, reads = drawn(5, 14, seed=seed), correlated(14, seed)
-    kept = torch.rand(5, 14, generator=torch.Generator().manual_seed(seed)) >= pruned
+    mask = torch.rand(5, 14, generator=torch.Generator().manual_seed(seed)) >= pruned
     knobs = {"bits": bits, "scale_per": scale_per}
     (ours,), (plain,) = (
-        coded(ALL[n], weight, kept, reads=reads, **more)
+        encoded(ALL[n], weight, mask, reads=reads, **more)
         for n, more in (("gptq", {"order": order, **knobs}), ("uniform", knobs))
     )
-    assert not ours.codes[~kept].any()
-    for row, target in enumerate(weight * kept):
+    assert not ours.codes[~mask].any()
+    for row, target in enumerate(weight * mask):
         errors = [output_error(target[None], part.values[row, None], reads) for part in (ours, plain)]
         assert errors[0] <= errors[1] * (1 + 1e-5)
 
@@ -231,11 +231,11 @@ def test_gptq_more_than_halves_the_error_of_rounding_on_inputs_that_go_together(
 @pytest.mark.parametrize("scale_per", ["tensor", "row"])
 def test_gptq_without_correlation_rounds_to_the_nearest_level(case: str, scale_per: str) -> None:
     weight = NASTY[case]
-    ones, kept = (
+    ones, mask = (
         torch.eye(weight.shape[1], dtype=torch.float64)[None],
         torch.ones_like(weight, dtype=torch.bool),
     )
-    ours = gptq(weight, kept, RowRanges.of(weight, kept), ones, bits=3, scale_per=scale_per)
+    ours = gptq(weight, mask, RowRanges.of(weight, mask), ones, bits=3, scale_per=scale_per)
     levels = answer(ALL["uniform"], weight, bits=3, scale_per=scale_per).levels
     assert torch.equal(ours.levels.scale, levels.scale)
     assert torch.equal(ours.codes, levels.encode(weight))
@@ -245,17 +245,17 @@ def test_gptq_on_a_pair_of_inputs_does_what_can_be_worked_by_hand() -> None:
     # both inputs are always equal: the second weight takes over what rounding took from the first
     weight = torch.tensor([[0.4, 0.4, 3.0]])
     reads = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
-    (part,) = coded(ALL["gptq"], weight, reads=reads, bits=3, order="stored", damping=0.0001)
+    (part,) = encoded(ALL["gptq"], weight, reads=reads, bits=3, order="stored", damping=0.0001)
     assert part.values.tolist() == [[0.0, 1.0, 3.0]]
 
 
 def test_groups_are_rounded_each_by_its_own_inputs() -> None:
     weight = drawn(6, 8)
     moments = torch.cat([second_moment([correlated(8, seed)]) for seed in (1, 2)])
-    kept = torch.ones_like(weight, dtype=torch.bool)
+    mask = torch.ones_like(weight, dtype=torch.bool)
 
     def codes(rows: slice, moment: Tensor) -> Tensor:
-        part, all_kept = weight[rows], kept[rows]
+        part, all_kept = weight[rows], mask[rows]
         return gptq(part, all_kept, RowRanges.of(part, all_kept), moment, bits=3, order="stored").codes
 
     both = codes(slice(0, 6), moments)
@@ -303,7 +303,7 @@ def test_measuring_techniques_keep_more_of_lenet300_than_those_that_look_at_weig
     subject, store = load_sample("lenet300"), Store()
 
     def accuracy(technique: str, **knobs: object) -> float:
-        model = compress(subject, Recipe((Rule("*", (Setting.of(technique, **knobs),)),)), store)
+        model = compress(subject, Recipe((Rule("*", (Step.of(technique, **knobs),)),)), store)
         found = predict(model, subject.split("validation"), store)
         return float((found.logits.argmax(axis=1) == found.labels).mean())
 

@@ -11,7 +11,7 @@ from compress_core.apply.model import Model
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.cost.energy import HOROWITZ, Work, energy, energy_costs, work_of
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from tests.subjects import mlp_subject, rules, seeded, tiny_subject
 
 
@@ -28,17 +28,17 @@ def test_a_convolution_uses_each_weight_at_every_pixel() -> None:
 
 
 def test_zeros_are_useless_operations_and_coded_weights_fewer_bytes() -> None:
-    recipe = rules(fc1=(Setting.of("magnitude", sparsity=0.75), Setting.of("uniform", bits=4)))
+    recipe = rules(fc1=(Step.of("magnitude", sparsity=0.75), Step.of("uniform", bits=4)))
     model = compress(mlp_subject(), recipe, Store())
     first, second, _ = work_of(model)
     nonzero = int(model.values("fc1").count_nonzero())
     assert (first.macs, first.useful_macs) == (48, nonzero)
-    assert first.coded_bytes == model.edited["fc1"].bits.total / 8
+    assert first.coded_bytes == model.compressed["fc1"].bits.total / 8
     assert (second.useful_macs, second.coded_bytes) == (56, 4 * 56)
 
 
 def test_a_factored_layer_counts_as_its_two_factors() -> None:
-    model = compress(mlp_subject(), rules(fc1=Setting.of("low_rank", rank=2)), Store())
+    model = compress(mlp_subject(), rules(fc1=Step.of("low_rank", rank=2)), Store())
     names = {work.layer: work.macs for work in work_of(model)}
     assert (names["fc1.0"], names["fc1.1"]) == (2 * 6, 2 * 8)
 

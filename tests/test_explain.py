@@ -20,7 +20,13 @@ from compress_core.measure.explain.attribution import (
     method_named,
     with_tensors,
 )
-from compress_core.measure.explain.explanation import Explanation, explain, noisy, predicted_class, shuffled
+from compress_core.measure.explain.explanation import (
+    Explanation,
+    explain,
+    noisy,
+    predicted_class,
+    with_shuffled_weights,
+)
 from compress_core.measure.explain.similarity import MEASURES, NotMeasured, similarity_frame, support_of
 from sample_models.architectures import LeNet5, LeNet300, TabularNet
 
@@ -180,7 +186,7 @@ def test_a_table_is_explained_feature_by_feature() -> None:
     )
     assert result.before.shape == (8, 30)
     row = result.summary().set_index(["measure", "group"]).loc[("ssim", "all")]
-    assert (row["n"], row["reason"]) == (0, NotMeasured.NO_NEIGHBOURS.value)
+    assert (row["n"], row["reason"]) == (0, NotMeasured.NO_NEIGHBORS.value)
 
 
 def test_what_cannot_be_explained_is_refused(network: nn.Module) -> None:
@@ -221,7 +227,7 @@ class Tied(nn.Module):
 def test_shuffling_keeps_the_values_of_each_layer_and_forgets_their_places() -> None:
     network = Tied()
     original = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    other = shuffled(network, seed=4)
+    other = with_shuffled_weights(network, seed=4)
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in original.items())
     assert other.first.weight is other.second.weight
     assert not torch.equal(other.first.weight, network.first.weight)
@@ -231,7 +237,7 @@ def test_shuffling_keeps_the_values_of_each_layer_and_forgets_their_places() -> 
 
 
 def test_shuffling_follows_the_seed(network: nn.Module) -> None:
-    one, same, other = (shuffled(network, seed).fc1.weight for seed in (1, 1, 2))
+    one, same, other = (with_shuffled_weights(network, seed).fc1.weight for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from dashboard.figures import attribution_maps as explain
 from dashboard.figures import bytes_by_item as size
-from dashboard.figures import changes as behaviour
+from dashboard.figures import changes as behavior
 from dashboard.figures import confidence, palette, pictures, spectrum
 from dashboard.figures import similarity_summary as similarity
 from dashboard.figures import sparsity_maps as sparsity
@@ -28,8 +28,8 @@ from dashboard.figures import weight_histograms as weights
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.drawn import Drawn, clicked
-from dashboard.figures.quantizer_levels import Levels, quantizer_levels
-from dashboard.figures.reduce import Window, binned, block_reduce, shared_edges
+from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
+from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
 from dashboard.figures.words import percent, plain, safe, shortened, signed
 from dashboard.text import use_language
 
@@ -123,11 +123,11 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "spectrum": lambda name, dark: spectrum.spectrum(
         name, np.sort(RANDOM.random(4096))[::-1], rank=512, break_even=2048, dark=dark
     ),
-    "flips_matrix": lambda name, dark: behaviour.flips_matrix(_flips(1000), _names(name, 1000), dark=dark),
-    "per_class_change": lambda name, dark: behaviour.per_class_change(
+    "flips_matrix": lambda name, dark: behavior.flips_matrix(_flips(1000), _names(name, 1000), dark=dark),
+    "per_class_change": lambda name, dark: behavior.per_class_change(
         _per_class(1000), _names(name, 1000), dark=dark
     ),
-    "accuracy_change": lambda _name, dark: behaviour.accuracy_change(-0.4, -0.8, 0.1, 6000, 0.3, dark=dark),
+    "accuracy_change": lambda _name, dark: behavior.accuracy_change(-0.4, -0.8, 0.1, 6000, 0.3, dark=dark),
     "reliability": lambda _name, dark: confidence.reliability(
         _reliability_bins(), ece_before=0.01, ece_after=0.05, dark=dark
     ),
@@ -327,14 +327,14 @@ def test_block_reduction_takes_numbers_too(dtype: type) -> None:
 
 def test_a_window_reduces_only_what_is_inside_it() -> None:
     mask = RANDOM.random((40, 60)) < 0.5
-    blocks = block_reduce(mask, 4, Window(10, 30, 20, 50))
+    blocks = block_reduce(mask, 4, ZoomWindow(10, 30, 20, 50))
     np.testing.assert_allclose(blocks.mean, _block_means(mask[10:30, 20:50], 4), rtol=1e-6)
     assert (blocks.row_edges[0], blocks.row_edges[-1]) == (10, 30)
 
 
-@pytest.mark.parametrize("window", [Window(50, 60, 0, 5), Window(3, 3, 0, 5)])
-def test_a_window_outside_the_matrix_shows_all_of_it(window: Window) -> None:
-    assert window.within(40, 60) == Window(0, 40, 0, 60)
+@pytest.mark.parametrize("window", [ZoomWindow(50, 60, 0, 5), ZoomWindow(3, 3, 0, 5)])
+def test_a_window_outside_the_matrix_shows_all_of_it(window: ZoomWindow) -> None:
+    assert window.within(40, 60) == ZoomWindow(0, 40, 0, 60)
 
 
 @pytest.mark.parametrize("edges", [np.linspace(-3, 3, 62), np.array([-3.0, -1.0, 0.0, 0.1, 2.5])])
@@ -351,9 +351,9 @@ def test_shared_edges_cover_both_and_give_zero_a_bin_of_its_own() -> None:
 
 
 def test_a_symmetric_limit_passes_over_nan_and_never_is_zero() -> None:
-    assert palette.centred(np.array([np.nan, -3.0, 2.0])) == 3.0
-    assert palette.centred(np.zeros(4)) == 1.0
-    assert palette.centred(np.array([0.0] * 999 + [5.0]), quantile=0.5) == 5.0
+    assert palette.centerd(np.array([np.nan, -3.0, 2.0])) == 3.0
+    assert palette.centerd(np.zeros(4)) == 1.0
+    assert palette.centerd(np.array([0.0] * 999 + [5.0]), quantile=0.5) == 5.0
 
 
 # ---------------------------------------------------------------- sparsity
@@ -374,8 +374,8 @@ def test_a_click_on_a_cell_opens_exactly_its_block() -> None:
     kept = RANDOM.random((64, 96)) < 0.3
     figure = sparsity.sparsity_within("fc", kept, max_cells=16).figure
     targets = figure.data[1]
-    window = Window(*clicked({"customdata": targets.customdata[16 * 2 + 5].tolist()}))
-    assert window == Window(8, 12, 30, 36)
+    window = ZoomWindow(*clicked({"customdata": targets.customdata[16 * 2 + 5].tolist()}))
+    assert window == ZoomWindow(8, 12, 30, 36)
     assert (targets.x[37], targets.y[37]) == (32.5, 9.5)
     inside = sparsity.sparsity_within("fc", kept, window=window)
     np.testing.assert_array_equal(_heatmaps(inside.figure)[0].z, 1.0 - kept[8:12, 30:36])
@@ -476,12 +476,12 @@ def test_energy_is_the_running_share_of_squared_singular_values() -> None:
     assert {shape.x0 for shape in drawn.figure.layout.shapes} == {1, 2}
 
 
-# ---------------------------------------------------------------- behaviour
+# ---------------------------------------------------------------- behavior
 
 
 def test_the_diagonal_is_on_no_scale_and_flips_are_on_their_own() -> None:
     counts = pd.DataFrame([[90, 2, 0], [0, 80, 5], [1, 0, 70]])
-    stayed, changed = _heatmaps(behaviour.flips_matrix(counts, ["a", "b", "c"]).figure)
+    stayed, changed = _heatmaps(behavior.flips_matrix(counts, ["a", "b", "c"]).figure)
     assert not stayed.showscale
     assert np.isnan(np.diagonal(changed.z)).all()
     assert (np.nanmax(changed.z), changed.zmax) == (5, 5)
@@ -489,21 +489,21 @@ def test_the_diagonal_is_on_no_scale_and_flips_are_on_their_own() -> None:
 
 def test_flips_are_counted_and_the_most_frequent_is_named() -> None:
     counts = pd.DataFrame([[90, 2, 0], [0, 80, 5], [1, 0, 70]])
-    drawn = behaviour.flips_matrix(counts, ["a", "b", "c"])
+    drawn = behavior.flips_matrix(counts, ["a", "b", "c"])
     assert "8 of 248" in drawn.figure.layout.title.text
     assert "b to c with 5 items" in drawn.alternative
     assert len(drawn.table) == 6
 
 
 def test_models_that_agree_everywhere_have_no_flips_to_draw() -> None:
-    drawn = behaviour.flips_matrix(pd.DataFrame(np.diag([3, 4])), ["a", "b"])
+    drawn = behavior.flips_matrix(pd.DataFrame(np.diag([3, 4])), ["a", "b"])
     assert drawn.alternative == "0 of 7 predictions changed."
 
 
 def test_with_many_classes_the_most_changed_are_shown_and_clicks_keep_their_numbers() -> None:
     counts = np.diag(np.full(100, 9))
     counts[97, 3] = 50
-    drawn = behaviour.flips_matrix(pd.DataFrame(counts), [str(i) for i in range(100)])
+    drawn = behavior.flips_matrix(pd.DataFrame(counts), [str(i) for i in range(100)])
     assert _heatmaps(drawn.figure)[1].z.shape == (40, 40)
     carried = {tuple(pair) for pair in drawn.figure.data[-1].customdata.tolist()}
     assert (97, 3) in carried
@@ -512,14 +512,14 @@ def test_with_many_classes_the_most_changed_are_shown_and_clicks_keep_their_numb
 
 def test_items_without_an_answer_have_a_row_of_their_own() -> None:
     counts = pd.DataFrame([[0, 1], [0, 5]], index=[-1, 0], columns=[-1, 0])
-    assert "no answer" in set(behaviour.flips_matrix(counts, ["a"]).table["before"])
+    assert "no answer" in set(behavior.flips_matrix(counts, ["a"]).table["before"])
 
 
 def test_the_worst_class_is_on_top_with_its_interval() -> None:
     frame = pd.DataFrame(
         {"class": [0, 1], "n": 10, "change": [1.0, -2.0], "low": [0, -5], "high": [2, 1], "p_holm": [1, 0.01]}
     )
-    drawn = behaviour.per_class_change(frame, ["zero", "one"])
+    drawn = behavior.per_class_change(frame, ["zero", "one"])
     dots = drawn.figure.data[0]
     assert list(drawn.table["name"]) == ["one", "zero"]
     assert (dots.error_x.arrayminus[0], dots.error_x.array[0]) == (3, 3)
@@ -554,7 +554,7 @@ def test_items_that_got_less_sure_lie_below_the_diagonal() -> None:
 # ---------------------------------------------------------------- explain
 
 
-def test_all_maps_have_one_scale_centred_at_zero() -> None:
+def test_all_maps_have_one_scale_centerd_at_zero() -> None:
     figure = explain.maps_side_by_side(_map(28), _map(28), 3 * _map(28)).figure
     assert {heatmap.coloraxis for heatmap in _heatmaps(figure)} == {"coloraxis"}
     assert figure.layout.coloraxis.cmin == -figure.layout.coloraxis.cmax < 0
@@ -642,7 +642,7 @@ def test_a_constant_item_is_black(value: float) -> None:
     assert np.asarray(Image.open(BytesIO(pictures.item_image(np.full((3, 3), value))))).max() == 0
 
 
-def test_zero_has_the_middle_colour_of_a_map() -> None:
+def test_zero_has_the_middle_color_of_a_map() -> None:
     image = np.asarray(Image.open(BytesIO(pictures.map_image(np.array([[-9.0, 0.0, 9.0]]), 3.0, side=3))))
     assert image[0, 1].tolist() == [247, 247, 247]
     assert image[0, 0, 0] > image[0, 0, 2]
@@ -703,8 +703,8 @@ def test_coupling_of_many_modules_says_how_many_it_does_not_draw() -> None:
 def test_quantizers_have_a_line_of_ticks_each_on_the_axis_of_the_weights() -> None:
     edges = shared_edges(np.array([-1.0, 1.0]), bins=5)
     some = [
-        Levels("One", np.array([-1.0, 0, 1]), 30.0, 0.01),
-        Levels("Two", np.array([0.0, 0.5]), 20.0, 0.2),
+        QuantizerLevels("One", np.array([-1.0, 0, 1]), 30.0, 0.01),
+        QuantizerLevels("Two", np.array([0.0, 0.5]), 20.0, 0.2),
     ]
     drawn = quantizer_levels("fc", some, np.array([1, 2, 3, 2, 1]), edges)
     lines = [trace for trace in drawn.figure.data if trace.type == "scatter"]

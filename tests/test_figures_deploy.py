@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.figures.byte_counts import Way, bytes_side_by_side
 from dashboard.figures.drawn import Drawn
-from dashboard.figures.latency_bars import Timed, latency_bars
+from dashboard.figures.latency_bars import TimedBar, latency_bars
 from dashboard.text import use_language
 
 HOSTILE = "<img src=x onerror=alert(1)>&%{x}$a$"
@@ -21,10 +21,10 @@ WAYS = [
 ]
 
 
-def timed(runtime: str, batch: int, ms: float, faster: float | None = None, low: float = 0.0) -> Timed:
+def timed(runtime: str, batch: int, ms: float, faster: float | None = None, low: float = 0.0) -> TimedBar:
     if faster is None:
-        return Timed(runtime, True, batch, ms, 0.9 * ms, 1.2 * ms)
-    return Timed(runtime, False, batch, ms, 0.9 * ms, 1.2 * ms, faster, low, 1.1 * faster)
+        return TimedBar(runtime, True, batch, ms, 0.9 * ms, 1.2 * ms)
+    return TimedBar(runtime, False, batch, ms, 0.9 * ms, 1.2 * ms, faster, low, 1.1 * faster)
 
 
 TIMES = [

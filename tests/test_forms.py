@@ -14,7 +14,12 @@ from compress_core.apply import compress
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
-from compress_core.measure.speed.kernel_variants import Form, choose_forms, layers_alone, with_forms
+from compress_core.measure.speed.kernel_variants import (
+    KernelVariant,
+    choose_kernel_variants,
+    layers_alone,
+    with_kernel_variants,
+)
 from compress_core.measure.speed.kernels import (
     CsrProduct,
     CsrSums,
@@ -26,8 +31,8 @@ from compress_core.measure.speed.kernels import (
     int8_rows,
 )
 from compress_core.measure.speed.timing import Effort, Watch
-from compress_core.network.layers.matrix_sites import Window, find_pairs, find_sites, input_of
-from compress_core.recipe import Setting
+from compress_core.network.layers.matrix_sites import ConvolutionWindow, find_pairs, find_sites, input_of
+from compress_core.recipe import Step
 from tests.subjects import mlp_subject, rules, seeded
 
 QUICK = Effort(rounds_least=2, rounds_most=2, seconds=0.0, turn=0.0)
@@ -92,7 +97,7 @@ def test_a_sparse_form_can_be_trained_through_and_shared_by_a_copy() -> None:
     assert_close(x.grad, matrix.sum(0).expand(3, 5))
     network = nn.Sequential(CsrProduct(matrix, None))
     with torch.inference_mode():
-        assert_close(with_forms(network, {})(x), x @ matrix.T)
+        assert_close(with_kernel_variants(network, {})(x), x @ matrix.T)
 
 
 def test_indices_take_32_bits_each() -> None:
@@ -121,7 +126,7 @@ def test_an_unfolded_convolution_computes_what_the_convolution_does(conv: nn.Con
         conv.weight[2] = 0
         conv.weight[:, 1] = 0
     site = find_sites(nn.Sequential(conv))[0]
-    assert isinstance(site.window, Window)
+    assert isinstance(site.window, ConvolutionWindow)
     x = torch.randn(2, 3, 9, 8)
     with torch.inference_mode():
         assert_close(Unfolded(kind(site.matrix, site.bias), site.window)(x), conv(x))
@@ -156,46 +161,53 @@ def test_the_form_that_the_clock_calls_fastest_is_chosen(
         network[0].weight.mul_(sparse(5, 6, 0.7, 3) != 0)
     handle = nn.modules.module.register_module_forward_hook(turned.hook)
     try:
-        steps = list(choose_forms(network, torch.randn(4, 6), turned.watch, effort=QUICK))
-        table = result_of(choose_forms(network, torch.randn(4, 6), turned.watch, effort=QUICK))
+        steps = list(choose_kernel_variants(network, torch.randn(4, 6), turned.watch, effort=QUICK))
+        table = result_of(choose_kernel_variants(network, torch.randn(4, 6), turned.watch, effort=QUICK))
     finally:
         handle.remove()
     assert [(step.done, step.total) for step in steps if isinstance(step, Progress)] == [(0, 2), (1, 2)]
-    assert dict(table.choice) == {"0": Form.CSR_SUMS}
+    assert dict(table.choice) == {"0": KernelVariant.CSR_SUMS}
     first = {row.form: row for row in table.rows if row.layer == "0"}
-    assert first[Form.CSR_SUMS].ratio.value == 3
-    assert first[Form.CSR].ratio.value == 1.5
-    assert "another form is faster still" in first[Form.CSR].reason
-    assert "not surely faster" in first[Form.GATHERED].reason or first[Form.GATHERED].ratio.reason
+    assert first[KernelVariant.CSR_SUMS].ratio.value == 3
+    assert first[KernelVariant.CSR].ratio.value == 1.5
+    assert "another form is faster still" in first[KernelVariant.CSR].reason
+    assert (
+        "not surely faster" in first[KernelVariant.GATHERED].reason
+        or first[KernelVariant.GATHERED].ratio.reason
+    )
     last = {row.form: row for row in table.rows if row.layer == "2"}
-    assert last[Form.DENSE].chosen
-    assert last[Form.CSR].milliseconds.reason == "0.0% of its weights are zero"
+    assert last[KernelVariant.DENSE].chosen
+    assert last[KernelVariant.CSR].milliseconds.reason == "0.0% of its weights are zero"
     assert table.layers_ratio.value == 6 / 4
 
 
-@pytest.mark.parametrize(("other", "chosen"), [(4.0, Form.DENSE), (2.9, Form.DENSE), (2.0, Form.CSR)])
-def test_a_form_that_is_slower_or_hardly_faster_leaves_the_layer_dense(other: float, chosen: Form) -> None:
+@pytest.mark.parametrize(
+    ("other", "chosen"), [(4.0, KernelVariant.DENSE), (2.9, KernelVariant.DENSE), (2.0, KernelVariant.CSR)]
+)
+def test_a_form_that_is_slower_or_hardly_faster_leaves_the_layer_dense(
+    other: float, chosen: KernelVariant
+) -> None:
     clock = Turned({nn.Linear: 3.0, CsrProduct: other, CsrSums: 9.0, GatheredLinear: 9.0})
     network = nn.Sequential(nn.Linear(6, 5))
     with torch.no_grad():
         network[0].weight.mul_(sparse(5, 6, 0.7, 3) != 0)
     handle = nn.modules.module.register_module_forward_hook(clock.hook)
     try:
-        table = result_of(choose_forms(network, torch.randn(4, 6), clock.watch, effort=QUICK))
+        table = result_of(choose_kernel_variants(network, torch.randn(4, 6), clock.watch, effort=QUICK))
     finally:
         handle.remove()
     assert [row.form for row in table.rows if row.chosen] == [chosen]
-    assert bool(table.choice) == (chosen is not Form.DENSE)
-    assert (table.layers_ratio.value is None) == (chosen is Form.DENSE)
+    assert bool(table.choice) == (chosen is not KernelVariant.DENSE)
+    assert (table.layers_ratio.value is None) == (chosen is KernelVariant.DENSE)
 
 
 def test_a_network_with_forms_answers_as_before_and_leaves_the_given_one_alone() -> None:
-    recipe = rules(any=Setting.of("magnitude", sparsity=0.95))
+    recipe = rules(any=Step.of("magnitude", sparsity=0.95))
     subject = load_sample("lenet300")
     network = compress(subject, recipe, Store()).network()
     items = subject.split("validation").inputs[:64]
-    choice = {"fc1": Form.CSR_SUMS, "fc2": Form.CSR, "fc3": Form.GATHERED}
-    formed = with_forms(network, choice)
+    choice = {"fc1": KernelVariant.CSR_SUMS, "fc2": KernelVariant.CSR, "fc3": KernelVariant.GATHERED}
+    formed = with_kernel_variants(network, choice)
     with torch.inference_mode():
         assert_close(formed(items), network(items))
     assert isinstance(formed.get_submodule("fc1"), CsrSums)
@@ -205,35 +217,37 @@ def test_a_network_with_forms_answers_as_before_and_leaves_the_given_one_alone()
 @pytest.mark.parametrize("name", ["lenet5", "resnet", "vit", "tabular"])
 def test_sparse_forms_of_every_layer_of_a_sample_answer_as_before(name: str) -> None:
     subject = load_sample(name)
-    network = compress(subject, rules(any=Setting.of("magnitude", sparsity=0.8)), Store()).network()
+    network = compress(subject, rules(any=Step.of("magnitude", sparsity=0.8)), Store()).network()
     items = subject.split("validation").inputs[:3]
-    formed = with_forms(network, {s.name: Form.CSR for s in find_sites(network) if not s.reason})
+    formed = with_kernel_variants(
+        network, {s.name: KernelVariant.CSR for s in find_sites(network) if not s.reason}
+    )
     with torch.inference_mode():
         assert_close(formed(items), network(items))
     assert any(isinstance(module, CsrProduct) for module in formed.modules())
 
 
 def test_a_factored_layer_is_multiplied_out_where_one_layer_is_faster(turned: Turned) -> None:
-    model = compress(mlp_subject(), rules(fc1=Setting.of("low_rank", rank=5)), Store())
+    model = compress(mlp_subject(), rules(fc1=Step.of("low_rank", rank=5)), Store())
     network, items = model.network(), torch.randn(4, 6)
     assert set(find_pairs(network)) == {"fc1"}
     handle = nn.modules.module.register_module_forward_hook(turned.hook)
     try:
-        table = result_of(choose_forms(network, items, turned.watch, effort=QUICK))
+        table = result_of(choose_kernel_variants(network, items, turned.watch, effort=QUICK))
     finally:
         handle.remove()
-    assert table.choice["fc1"] is Form.DENSE
-    formed = with_forms(network, table.choice)
+    assert table.choice["fc1"] is KernelVariant.DENSE
+    formed = with_kernel_variants(network, table.choice)
     assert isinstance(formed.get_submodule("fc1"), nn.Linear)
     with torch.inference_mode():
         assert_close(formed(items), network(items))
 
 
 def test_a_factored_convolution_is_multiplied_out_to_the_same() -> None:
-    model = compress(load_sample("lenet5"), rules(any=Setting.of("low_rank", rank=2)), Store())
+    model = compress(load_sample("lenet5"), rules(any=Step.of("low_rank", rank=2)), Store())
     network = model.network()
     items = model.subject.split("validation").inputs[:2]
-    formed = with_forms(network, dict.fromkeys(find_pairs(network), Form.DENSE))
+    formed = with_kernel_variants(network, dict.fromkeys(find_pairs(network), KernelVariant.DENSE))
     assert sum(isinstance(m, nn.Conv2d) for m in formed.modules()) == 2
     with torch.inference_mode():
         assert_close(formed(items), network(items))
@@ -260,7 +274,9 @@ def test_projections_inside_attention_are_left_alone() -> None:
     with torch.no_grad():
         for layer in (network.linear1, network.linear2):
             layer.weight[3:] = 0
-    formed = with_forms(network.eval(), {"linear1": Form.CSR, "linear2": Form.CSR})
+    formed = with_kernel_variants(
+        network.eval(), {"linear1": KernelVariant.CSR, "linear2": KernelVariant.CSR}
+    )
     tokens = torch.randn(2, 5, 8)
     with torch.inference_mode():
         assert_close(formed(tokens), network(tokens))
@@ -275,9 +291,9 @@ def test_a_layer_that_is_not_called_stays_dense_and_says_so(turned: Turned) -> N
         def forward(self, x: Tensor) -> Tensor:
             return nn.functional.linear(self.used(x), self.read.weight)
 
-    table = result_of(choose_forms(ByHand().eval(), torch.randn(2, 6), turned.watch, effort=QUICK))
+    table = result_of(choose_kernel_variants(ByHand().eval(), torch.randn(2, 6), turned.watch, effort=QUICK))
     row = next(row for row in table.rows if row.layer == "read")
-    assert (row.form, row.chosen, row.reason) == (Form.DENSE, True, "it is not called as a module")
+    assert (row.form, row.chosen, row.reason) == (KernelVariant.DENSE, True, "it is not called as a module")
 
 
 def test_layers_alone_run_on_what_each_gets() -> None:

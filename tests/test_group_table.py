@@ -11,26 +11,26 @@ from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.cost.cost import costs
 from compress_core.measure.tables.group_table import group_table
-from compress_core.recipe import Recipe, Resolved, Rule, Setting
+from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step
 from compress_core.structure.group import BLOCK
 
 STORE = Store()
 RESNET = load_sample("resnet")
-OTHER = Rule("layer3", (Setting.of("drop_block"),))
+OTHER = Rule("layer3", (Step.of("drop_block"),))
 
 
 @pytest.mark.parametrize("scope", ["group", "network"])
 @pytest.mark.parametrize("names", [["layer1.conv1"], ["conv1", "layer1.conv1", "layer2.conv1"]])
 def test_a_row_of_the_group_table_is_what_cutting_leaves(names: list[str], scope: str) -> None:
-    recipe = Resolved((), (("layer3", OTHER.steps),))
+    recipe = ResolvedRecipe((), (("layer3", OTHER.steps),))
     groups = groups_of(RESNET, (), STORE)
     units = [(name, groups[name].units) for name in names]
-    setting = Setting.of_group("magnitude", scope=scope)
-    table = group_table(RESNET, recipe, units, setting, STORE)
+    step = Step.of_group("magnitude", scope=scope)
+    table = group_table(RESNET, recipe, units, step, STORE)
     assert table.macs is not None
     for row in (0, 3, len(table.share) // 2, len(table.share) - 1):
-        step = Setting.of_group("magnitude", scope=scope, share_removed=float(table.share[row]))
-        rules = tuple(Rule(name, (step,)) for name in names) if row else ()
+        place = Step.of_group("magnitude", scope=scope, share_removed=float(table.share[row]))
+        rules = tuple(Rule(name, (place,)) for name in names) if row else ()
         model = compress(RESNET, Recipe(groups=(*rules, OTHER)), STORE)
         assert table.weights[row] == sum(layer.weights for layer in model.base.layers)
         assert table.macs[row] == costs(model)["macs"].value
@@ -42,12 +42,12 @@ def test_a_group_of_few_units_has_one_row_for_each() -> None:
     groups = groups_of(RESNET, (), STORE)
     free = [g for g in groups.values() if g.locked is None and g.kind != BLOCK]
     for group in free:
-        setting = Setting.of_group("geometric_median")
-        table = group_table(RESNET, Resolved(()), [(group.name, group.units)], setting, STORE)
+        step = Step.of_group("geometric_median")
+        table = group_table(RESNET, ResolvedRecipe(()), [(group.name, group.units)], step, STORE)
         assert table.units.tolist() == list(range(group.units, 0, -1))
 
 
 def test_a_criterion_that_cannot_serve_a_group_is_refused() -> None:
     lenet = load_sample("lenet5")
     with pytest.raises(Refused, match="no batch norm"):
-        group_table(lenet, Resolved(()), [("conv1", 20)], Setting.of_group("batch_norm_scale"), STORE)
+        group_table(lenet, ResolvedRecipe(()), [("conv1", 20)], Step.of_group("batch_norm_scale"), STORE)

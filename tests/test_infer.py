@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.infer import best_candidate, candidates, infer_network, match_known
-from compress_core.load.upload import read_state
+from compress_core.load.infer import best_candidate, infer_network, match_known, network_candidates
+from compress_core.load.upload import read_state_dict
 
 State = dict[str, Tensor]
 
@@ -185,7 +185,7 @@ def trained(make: Callable[[], nn.Module]) -> nn.Module:
 
 def as_uploaded(network: nn.Module) -> State:
     """Through a safetensors file, which forgets the order."""
-    return read_state(safetensors.torch.save(network.state_dict()), "m.safetensors")
+    return read_state_dict(safetensors.torch.save(network.state_dict()), "m.safetensors")
 
 
 @torch.no_grad()
@@ -221,7 +221,7 @@ def test_the_built_network_has_exactly_the_names_and_values_of_the_state(
 def test_a_gap_network_numbered_in_a_sequential_is_told_by_its_numbers() -> None:
     original = trained(gap_by_number)
     inferred = infer_network(as_uploaded(original), input_shape=(3, 32, 32))
-    fits = candidates(as_uploaded(original), input_shape=(3, 32, 32))
+    fits = network_candidates(as_uploaded(original), input_shape=(3, 32, 32))
     assert [_same_scores(one.network, original, (3, 32, 32)) for one in fits] == [True] + [False] * (
         len(fits) - 1
     )
@@ -236,13 +236,13 @@ def _same_scores(found: nn.Module, original: nn.Module, shape: Sequence[int]) ->
     return torch.allclose(found(inputs), original(inputs), atol=1e-5)
 
 
-def test_labelled_items_pick_the_arrangement_that_the_shapes_leave_open() -> None:
+def test_labeled_items_pick_the_arrangement_that_the_shapes_leave_open() -> None:
     original = trained(gap_by_name)
     inputs = torch.randn(200, 3, 16, 16, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         original.get_parameter("head.bias").sub_(original(inputs).mean(0))  # every class occurs
         labels = original(inputs).argmax(1)
-    fits = candidates(as_uploaded(original), input_shape=(3, 16, 16))
+    fits = network_candidates(as_uploaded(original), input_shape=(3, 16, 16))
     assert not _same_scores(fits[0].network, original, (3, 16, 16))
     chosen = best_candidate(fits, inputs, labels)
     assert_same_function(chosen.network, original, (3, 16, 16))
@@ -250,13 +250,13 @@ def test_labelled_items_pick_the_arrangement_that_the_shapes_leave_open() -> Non
 
 
 def test_among_equally_good_candidates_the_likeliest_is_chosen() -> None:
-    fits = candidates(trained(gap_by_number).state_dict(), input_shape=(3, 32, 32))
+    fits = network_candidates(trained(gap_by_number).state_dict(), input_shape=(3, 32, 32))
     chosen = best_candidate(fits, torch.zeros(1, 3, 32, 32), torch.tensor([99]))
     assert chosen.arrangement == fits[0].arrangement
 
 
 def test_items_of_another_shape_are_refused_with_both_shapes() -> None:
-    fits = candidates(trained(lenet).state_dict(), input_shape=(1, 28, 28))
+    fits = network_candidates(trained(lenet).state_dict(), input_shape=(1, 28, 28))
     with pytest.raises(Refused, match=re.escape("shape [1, 8, 8]; the network takes [1, 28, 28]")):
         best_candidate(fits, torch.zeros(2, 1, 8, 8), torch.zeros(2))
 
@@ -304,7 +304,7 @@ def test_the_network_shares_no_memory_with_the_state_and_candidates_do() -> None
     state = trained(gap_by_number).state_dict()
     inferred = infer_network(state, input_shape=(3, 32, 32)).network
     assert inferred.get_parameter("0.weight").data_ptr() != state["0.weight"].data_ptr()
-    fits = candidates(state, input_shape=(3, 32, 32))
+    fits = network_candidates(state, input_shape=(3, 32, 32))
     assert {one.network.get_parameter("0.weight").data_ptr() for one in fits} == {
         state["0.weight"].data_ptr()
     }
@@ -325,7 +325,7 @@ def test_a_replaced_layer_takes_effect() -> None:
 
 def test_the_same_state_gives_the_same_candidates_again() -> None:
     state = as_uploaded(trained(gap_by_number))
-    first, second = (candidates(state, input_shape=(3, 32, 32)) for _ in range(2))
+    first, second = (network_candidates(state, input_shape=(3, 32, 32)) for _ in range(2))
     assert [one.arrangement for one in first] == [one.arrangement for one in second]
 
 
@@ -336,10 +336,10 @@ def test_any_mlp_named_in_order_is_rebuilt_from_shuffled_tensors(
 ) -> None:
     widths = [*widths, 3]
     layers = [(f"fc{index}", nn.Linear(a, b)) for index, (a, b) in enumerate(pairwise(widths))]
-    steps: list[tuple[str, nn.Module] | nn.Module] = []
+    moves: list[tuple[str, nn.Module] | nn.Module] = []
     for pair in layers:
-        steps += [pair, nn.ReLU()]
-    original = Named(*steps[:-1])
+        moves += [pair, nn.ReLU()]
+    original = Named(*moves[:-1])
     names = list(original.state_dict())
     chance.shuffle(names)
     state = {name: original.state_dict()[name] for name in names}

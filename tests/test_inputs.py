@@ -19,7 +19,7 @@ from compress_core.load.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.explain.attribution import attribute_in_batches, attribution_methods
 from compress_core.numerics.input_ranges import least_divergent, least_squares_share, range_of
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.activation_threshold import activation_threshold
 from compress_core.techniques.contract.input_rules import (
@@ -35,14 +35,14 @@ from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject
 
 STORE = Store()
 METHODS = ["minmax", "percentile", "entropy", "squared_error"]
-STATIC = Setting.of("static_range")
+STATIC = Step.of("static_range")
 
 
 def drawn(*shape: int, seed: int = 0, shift: float = 0.0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) + shift
 
 
-def ruled(subject: Subject, *steps: Setting, match: str = "*", store: Store | None = None) -> Model:
+def ruled(subject: Subject, *steps: Step, match: str = "*", store: Store | None = None) -> Model:
     return compress(subject, Recipe((Rule(match, steps),)), store or Store())
 
 
@@ -222,7 +222,7 @@ def inputs_of(model: Model, name: str, items: Tensor) -> list[Tensor]:
 
 def test_a_layer_multiplies_rounded_inputs_and_no_others() -> None:
     subject = load_sample("lenet5")
-    model = ruled(subject, Setting.of("static_range", bits=3), match="fc1")
+    model = ruled(subject, Step.of("static_range", bits=3), match="fc1")
     items = subject.split("validation").inputs[:50]
     (rounded,) = inputs_of(model, "fc1", items)
     (whole,) = inputs_of(Model.original(subject), "fc1", items)
@@ -235,7 +235,7 @@ def test_a_layer_multiplies_rounded_inputs_and_no_others() -> None:
 def test_a_range_is_calibrated_with_compressed_weights_and_rounded_inputs_before() -> None:
     subject = with_calibration(mlp_subject())
     items = subject.split("calibration").inputs
-    crude = (Setting.of("uniform", bits=2), Setting.of("static_range", bits=2))
+    crude = (Step.of("uniform", bits=2), Step.of("static_range", bits=2))
     recipe = Recipe((Rule("fc1", crude), Rule("fc2", (STATIC,))))
     model = compress(subject, recipe, Store())
     with torch.no_grad():
@@ -247,7 +247,7 @@ def test_a_range_is_calibrated_with_compressed_weights_and_rounded_inputs_before
 
 def test_a_sparse_input_is_rounded_over_the_range_of_what_is_left() -> None:
     subject = with_calibration(mlp_subject())
-    sparse = Setting.of("activation_threshold", share_kept=0.3)
+    sparse = Step.of("activation_threshold", share_kept=0.3)
     model = ruled(subject, sparse, STATIC, match="fc1")
     above, grid = model.inputs["fc1"]
     items = subject.split("calibration").inputs
@@ -290,12 +290,12 @@ def test_a_layer_that_is_not_called_is_refused_whatever_the_rule() -> None:
     subject = with_calibration(tiny_subject(seeded(ByHand()), (6,)))
     for name in ("static_range", "dynamic_range", "top_k"):
         with pytest.raises(Refused, match=f"does not call hidden as a layer.*take {name} out"):
-            ruled(subject, Setting.of(name), match="hidden")
+            ruled(subject, Step.of(name), match="hidden")
 
 
 def test_numbers_of_rows_cannot_be_rounded() -> None:
     with pytest.raises(Refused, match="words looks up rows by number"):
-        ruled(everything_subject(), Setting.of("dynamic_range"), match="words")
+        ruled(everything_subject(), Step.of("dynamic_range"), match="words")
 
 
 def test_calibration_without_items_and_items_that_are_not_finite_are_refused() -> None:
@@ -322,10 +322,10 @@ PROJECTIONS = [
 def test_a_projection_of_attention_has_an_input_of_its_own(name: str) -> None:
     subject = with_calibration(everything_subject())
     items = subject.split("validation").inputs
-    model = ruled(subject, Setting.of("static_range", bits=2), match=name)
+    model = ruled(subject, Step.of("static_range", bits=2), match=name)
     (seen,) = inputs_of(model, name, items)
     assert len(seen.unique()) <= 4
-    fine = ruled(subject, Setting.of("static_range", bits=8), match=name)
+    fine = ruled(subject, Step.of("static_range", bits=8), match=name)
     with torch.no_grad():
         assert torch.allclose(fine.network()(items), subject.network(items), atol=0.3)
         assert not torch.equal(model.network()(items), subject.network(items))
@@ -333,7 +333,7 @@ def test_a_projection_of_attention_has_an_input_of_its_own(name: str) -> None:
 
 def test_a_factored_layer_is_rounded_where_it_reads() -> None:
     subject = with_calibration(mlp_subject())
-    model = ruled(subject, Setting.of("low_rank", rank=2), STATIC, match="fc2")
+    model = ruled(subject, Step.of("low_rank", rank=2), STATIC, match="fc2")
     assert set(model.inputs) == {"fc2"}
     items = subject.split("calibration").inputs
     (seen,) = inputs_of(model, "fc2.0", items)
@@ -344,18 +344,18 @@ def test_the_rules_are_fixed_once_for_all_corrections(monkeypatch: pytest.Monkey
     subject, store = with_calibration(mlp_subject()), Store()
     first = ruled(subject, STATIC, store=store)
     monkeypatch.setattr("compress_core.apply.inputs._fixed", None)
-    recipe = Recipe((Rule("*", (STATIC,)),), correct=(Setting.of("bias_correction"),))
+    recipe = Recipe((Rule("*", (STATIC,)),), correct=(Step.of("bias_correction"),))
     assert compress(subject, recipe, store).inputs is first.inputs
 
 
 # Replay and gradients ---------------------------------------------------------------------------------------
 
 
-RECIPES: dict[str, Callable[[], tuple[Setting, ...]]] = {
-    "static": lambda: (Setting.of("uniform", bits=4), Setting.of("static_range", bits=6)),
-    "dynamic": lambda: (Setting.of("dynamic_range", bits=5, per="batch"),),
-    "sparse": lambda: (Setting.of("top_k", share_kept=0.4), Setting.of("dynamic_range", per="item")),
-    "threshold": lambda: (Setting.of("activation_threshold", share_kept=0.4),),
+RECIPES: dict[str, Callable[[], tuple[Step, ...]]] = {
+    "static": lambda: (Step.of("uniform", bits=4), Step.of("static_range", bits=6)),
+    "dynamic": lambda: (Step.of("dynamic_range", bits=5, per="batch"),),
+    "sparse": lambda: (Step.of("top_k", share_kept=0.4), Step.of("dynamic_range", per="item")),
+    "threshold": lambda: (Step.of("activation_threshold", share_kept=0.4),),
 }
 
 
@@ -371,9 +371,9 @@ def test_replay_equals_a_full_forward_with_rules_at_inputs(name: str, kind: str,
 
 def test_replay_starts_at_a_rounded_input_before_the_first_edited_weight() -> None:
     subject = load_sample("lenet5")
-    rounded = Rule("fc1", (Setting.of("static_range", bits=3),))
+    rounded = Rule("fc1", (Step.of("static_range", bits=3),))
     for edited in ("conv2", "fc2"):
-        recipe = Recipe((rounded, Rule(edited, (Setting.of("uniform", bits=4),))))
+        recipe = Recipe((rounded, Rule(edited, (Step.of("uniform", bits=4),))))
         assert_replay_is_exact(compress(subject, recipe, STORE))
 
 
@@ -388,8 +388,8 @@ def assert_replay_is_exact(model: Model, items: int = 260) -> None:
 
 
 @pytest.mark.parametrize("name", ["saliency", "input_x_gradient", "integrated_gradients"])
-@pytest.mark.parametrize("step", [Setting.of("static_range", bits=4), Setting.of("top_k", share_kept=0.3)])
-def test_a_map_of_a_network_with_rules_at_its_inputs_is_not_empty(name: str, step: Setting) -> None:
+@pytest.mark.parametrize("step", [Step.of("static_range", bits=4), Step.of("top_k", share_kept=0.3)])
+def test_a_map_of_a_network_with_rules_at_its_inputs_is_not_empty(name: str, step: Step) -> None:
     subject = load_sample("lenet300")
     model = ruled(subject, step, store=STORE)
     inputs, targets = subject.split("validation").inputs[:4], torch.zeros(4, dtype=torch.long)

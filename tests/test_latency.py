@@ -19,9 +19,9 @@ from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.load.samples import load_sample
 from compress_core.measure.speed.break_even import BreakEven, break_even_table
-from compress_core.measure.speed.kernel_variants import Form
-from compress_core.measure.speed.latency import agreement, latency
-from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_forms
+from compress_core.measure.speed.kernel_variants import KernelVariant
+from compress_core.measure.speed.latency import latency, parity_of
+from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
 from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
 from compress_core.measure.speed.timing import (
     Effort,
@@ -34,7 +34,7 @@ from compress_core.measure.speed.timing import (
     one_thread,
     waiting_warning,
 )
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs, run
 from compress_core.tasks.onnx_sides import onnx_sides
 from tests.subjects import mlp_subject, rules, tiny_subject
@@ -172,7 +172,7 @@ def test_without_items_nothing_is_measured() -> None:
 def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
     """Original, compressed, and evaluated outputs of the compressed on 200 items."""
     subject = load_sample("lenet300")
-    recipe = rules(any=Setting.of("magnitude", sparsity=0.9))
+    recipe = rules(any=Step.of("magnitude", sparsity=0.9))
     network = compress(subject, recipe, Store()).network()
     with torch.inference_mode():
         evaluated = network(subject.split("validation").inputs[:200])
@@ -184,7 +184,7 @@ def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
 ) -> None:
     _, network, evaluated = lenet
     split = load_sample("lenet300").split("validation")
-    found = agreement(torch_bf16(network, "compressed"), evaluated, split)
+    found = parity_of(torch_bf16(network, "compressed"), evaluated, split)
     assert 1e-4 < found.difference.value < 1
     assert found.same_answer.value > 0.9
     assert {p.dtype for p in network.parameters()} == {torch.float32}
@@ -195,14 +195,14 @@ def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
 def test_torch_agrees_with_itself(lenet: tuple[nn.Module, nn.Module, Tensor]) -> None:
     _, network, evaluated = lenet
     split = load_sample("lenet300").split("validation")
-    for made in (torch_eager, torch_forms):
-        assert agreement(made(network, "compressed"), evaluated, split).difference.value < 1e-5
+    for made in (torch_eager, torch_variants):
+        assert parity_of(made(network, "compressed"), evaluated, split).difference.value < 1e-5
 
 
 def test_outputs_that_are_not_finite_have_no_largest_difference() -> None:
     split = load_sample("lenet300").split("validation")
     broken = Runnable(Runtime.TORCH, "original", lambda batch: torch.full((len(batch), 10), torch.nan))
-    found = agreement(broken, torch.zeros(20, 10), split)
+    found = parity_of(broken, torch.zeros(20, 10), split)
     assert found.difference.reason == "Some outputs are not finite."
 
 
@@ -213,7 +213,7 @@ def turned_by_its_own_load(load: float = 0.0) -> Watch:
 
 
 def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Path) -> None:
-    steps = (Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=4))
+    steps = (Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=4))
     model = compress(load_sample("tabular"), rules(fc1=steps), Store())
     knobs = LatencyKnobs(batches=(1, 3), rounds=5, seconds=0)
     watch = turned_by_its_own_load(load=9.0)
@@ -237,8 +237,8 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Pat
         (Runtime.ONNX_INT8, "compressed", 1),
     ]
     assert found.not_run == ()
-    assert all(a.same_answer.low < a.same_answer.value for a in found.agreements)
-    differences = {a.name: a.difference.value for a in found.agreements}
+    assert all(a.same_answer.low < a.same_answer.value for a in found.parities)
+    differences = {a.name: a.difference.value for a in found.parities}
     assert differences["onnxruntime:compressed"] < 1e-4
     assert differences["onnxruntime_int8:compressed"] < 1e-4, "the codes are those that were evaluated"
     assert [table.batch for table in found.tables] == [1, 3]
@@ -246,7 +246,7 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Pat
     again = LATENCY.result(tmp_path / "result.safetensors")
     assert again.bars == found.bars
     assert again.tables == found.tables
-    assert again.agreements == found.agreements
+    assert again.parities == found.parities
     assert again.latency.warnings == found.latency.warnings
     first = again.latency.warnings[0]
     assert isinstance(first, Phrase)
@@ -259,7 +259,7 @@ def test_a_model_as_loaded_has_no_forms_and_no_compressed_bar() -> None:
     found = result_of(run(model, knobs, 0, Store(), turned_by_its_own_load()))
     assert {bar.whose for bar, _ in found.bars} == {"original"}
     assert found.tables == ()
-    assert [agreement.name for agreement in found.agreements] == ["torch_bf16:original"]
+    assert [parity_of.name for parity_of in found.parities] == ["torch_bf16:original"]
 
 
 def test_a_runtime_that_does_not_take_the_model_is_left_out_with_the_reason() -> None:
@@ -279,7 +279,7 @@ def test_a_runtime_that_does_not_take_the_model_is_left_out_with_the_reason() ->
 
 
 def test_weights_on_no_grid_have_no_int8_bar_and_it_is_said_what_to_do() -> None:
-    model = compress(mlp_subject(), rules(fc1=Setting.of("magnitude", sparsity=0.5)), Store())
+    model = compress(mlp_subject(), rules(fc1=Step.of("magnitude", sparsity=0.5)), Store())
     runtime, refused = list(onnx_sides(model, Store()))[-1]
     assert (runtime, "such as uniform" in str(refused)) == (Runtime.ONNX_INT8, True)
 
@@ -293,9 +293,9 @@ def test_batch_sizes_that_make_no_sense_are_refused(batches: tuple[int, ...]) ->
 
 def test_break_even_is_the_share_from_which_on_a_form_always_wins() -> None:
     slow, fast = (Number(r, "ratio", "measured", r - 0.1, r + 0.1) for r in (0.9, 2.0))
-    row = BreakEven((4, 5), 1, Form.CSR, ((0.5, fast), (0.8, slow), (0.9, fast), (0.95, fast)))
+    row = BreakEven((4, 5), 1, KernelVariant.CSR, ((0.5, fast), (0.8, slow), (0.9, fast), (0.95, fast)))
     assert row.wins_from.value == 0.9
-    never = BreakEven((4, 5), 1, Form.CSR, ((0.5, fast), (0.8, slow)))
+    never = BreakEven((4, 5), 1, KernelVariant.CSR, ((0.5, fast), (0.8, slow)))
     assert never.wins_from.reason == "It is not surely faster at 80%."
 
 
@@ -306,10 +306,10 @@ def test_break_even_is_measured_for_every_form_shape_and_batch() -> None:
     )
     rows = result_of(work)
     assert [(row.form, row.batch) for row in rows[:4]] == [
-        (Form.CSR, 1),
-        (Form.CSR_SUMS, 1),
-        (Form.GATHERED, 1),
-        (Form.LOW_RANK, 1),
+        (KernelVariant.CSR, 1),
+        (KernelVariant.CSR_SUMS, 1),
+        (KernelVariant.GATHERED, 1),
+        (KernelVariant.LOW_RANK, 1),
     ]
     assert len(rows) == 8
     assert {tuple(share for share, _ in row.ratios) for row in rows} == {(0.5, 0.9)}

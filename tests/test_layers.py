@@ -29,8 +29,8 @@ from compress_core.network.layers import (
     write_factors,
     write_matrix,
 )
-from compress_core.network.shared_copy import digest_of, skeleton_of
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.network.shared_copy import digest_of, shared_copy
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.statistics.mode_vectors import mode_vectors
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.statistics.spatial_vectors import spatial_vectors
@@ -112,14 +112,14 @@ def _small(network: nn.Module, layer: Layer, rank: int) -> tuple[Layer, ...]:
 
 
 def _factored(network: nn.Module, layer: Layer, rank: int | None, technique: str = "low_rank") -> nn.Module:
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_factors(skeleton, layer, _kernels(network, layer, rank, technique))
     return skeleton
 
 
 def _with_product(network: nn.Module, layer: Layer, rank: int, technique: str = "low_rank") -> nn.Module:
     product = multiplied_out(layer, [k.double() for k in _kernels(network, layer, rank, technique)])
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, product.float())
     return skeleton
 
@@ -128,7 +128,7 @@ def _with_product(network: nn.Module, layer: Layer, rank: int, technique: str = 
 def test_writing_what_was_read_changes_nothing(kind: str) -> None:
     network = _network(kind)
     layer = _only_layer(network)
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, read_matrix(network, layer))
     assert digest_of(skeleton) == digest_of(network)
     assert torch.equal(read_kernel(skeleton, layer), read_kernel(network, layer))
@@ -140,7 +140,7 @@ def test_a_row_of_the_matrix_makes_one_output_channel(kind: str) -> None:
     layer = _only_layer(network)
     matrix = read_matrix(network, layer)
     matrix[1] = 0
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, matrix)
     channel = -1 if kind.startswith("linear") else 1
     before, after = (n(inputs).movedim(channel, 0) for n in (network, skeleton))
@@ -156,7 +156,7 @@ def test_the_second_axis_of_the_kernel_is_the_input_channel(kind: str) -> None:
     layer = _only_layer(network)
     kernel = read_kernel(network, layer).clone()
     kernel[:, 1] = 0
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, kernel.flatten(1))
     channel = -1 if kind.startswith("linear") else 1
     silent = inputs.clone()
@@ -295,7 +295,7 @@ def test_tied_weights_are_one_layer_written_at_every_place() -> None:
     layer = count_macs(network, find_layers(network)[0], TOKENS)[0]
     assert [p.module for p in layer.places] == ["emb", "out"]
     assert layer.macs == 5 * 36
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, torch.ones(9, 4))
     assert skeleton.emb.weight is skeleton.out.weight
     assert torch.equal(skeleton(TOKENS), torch.full((1, 5, 9), 4.0))
@@ -316,7 +316,7 @@ def test_a_bare_parameter_that_is_a_layers_weight_is_written_too() -> None:
     network = seeded(Own())
     (layer,), left = find_layers(network)
     assert not left
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, torch.zeros(3, 3))
     assert not skeleton(torch.ones(1, 3)).any()
 
@@ -484,7 +484,7 @@ def test_plain_attention_obeys_the_same_masks(kind: str, mask: str, padding: str
 def test_attention_with_added_keys_is_pruned_but_not_factored(extra: dict[str, bool]) -> None:
     network = seeded(nn.Sequential(nn.MultiheadAttention(8, 2, **extra)))
     layer = find_layers(network)[0][0]
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, torch.zeros(8, 8))
     assert not skeleton[0].in_proj_weight[:8].any()
     with pytest.raises(Refused, match="add_bias_kv"):
@@ -498,7 +498,7 @@ def test_each_projection_of_an_attention_is_a_layer(kind: str) -> None:
     assert [layer.name for layer in layers] == ["a.q_proj", "a.k_proj", "a.v_proj", "a.out_proj"]
     for layer in layers:
         network = nn.ModuleDict({"a": attention})
-        same = skeleton_of(network)
+        same = shared_copy(network)
         write_matrix(same, layer, read_matrix(network, layer))
         assert digest_of(same) == digest_of(network)
         factored = _factored(network, layer, layer.highest_rank)
@@ -513,7 +513,7 @@ def test_projections_are_edited_beside_a_factored_one_in_either_order(kind: str)
     network = nn.ModuleDict({"a": _attention(kind)})
     layers = find_layers(network)[0]
     for first, second in itertools.permutations(layers, 2):
-        halves = [skeleton_of(network), skeleton_of(network)]
+        halves = [shared_copy(network), shared_copy(network)]
         write_factors(halves[0], first, _kernels(network, first, None))
         for half in halves:
             write_matrix(half, second, read_matrix(network, second) * 0.5)
@@ -549,7 +549,7 @@ def test_every_layer_of_a_transformer_encoder_can_be_factored(
     layers, left = find_layers(network)
     assert len(layers) == (12 if stacked else 6)
     assert {u.kind for u in left} == {"LayerNorm"}
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     for each in layers:
         write_factors(skeleton, each, _kernels(network, each, None))
     with torch.no_grad():
@@ -582,10 +582,10 @@ def test_a_factored_feed_forward_layer_leaves_the_fused_kernel_where_that_is_swi
 LEFT: dict[str, tuple[Make, str]] = {
     "LSTM": (lambda: nn.LSTM(3, 4), "recurrent"),
     "GRUCell": (lambda: nn.GRUCell(3, 4), "recurrent"),
-    "BatchNorm1d": (lambda: nn.BatchNorm1d(3), "normalisation"),
-    "LayerNorm": (lambda: nn.LayerNorm(3), "normalisation"),
-    "GroupNorm": (lambda: nn.GroupNorm(1, 3), "normalisation"),
-    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(3, affine=True), "normalisation"),
+    "BatchNorm1d": (lambda: nn.BatchNorm1d(3), "normalization"),
+    "LayerNorm": (lambda: nn.LayerNorm(3), "normalization"),
+    "GroupNorm": (lambda: nn.GroupNorm(1, 3), "normalization"),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(3, affine=True), "normalization"),
     "Bilinear": (lambda: nn.Bilinear(2, 3, 4), "Bilinear has no form"),
     "EmbeddingBag": (lambda: nn.EmbeddingBag(3, 4), "EmbeddingBag has no form"),
     "PReLU": (lambda: nn.PReLU(3), "parameters of its own"),
@@ -649,7 +649,7 @@ def test_a_layer_that_does_not_run_has_no_macs() -> None:
 
 def test_a_skeleton_shares_every_tensor_and_no_module() -> None:
     network = seeded(Everything())
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     tensors = zip(network.state_dict().values(), skeleton.state_dict().values(), strict=True)
     assert all(a.data_ptr() == b.data_ptr() for a, b in tensors)
     assert not {id(m) for m in network.modules()} & {id(m) for m in skeleton.modules()}
@@ -659,7 +659,7 @@ def test_editing_every_layer_of_a_skeleton_leaves_the_original_as_it_was() -> No
     network, inputs = seeded(Everything()), torch.randn(2, 8)
     before, output = digest_of(network), network(inputs)
     for layer in find_layers(network)[0]:
-        skeleton = skeleton_of(network)
+        skeleton = shared_copy(network)
         write_matrix(skeleton, layer, torch.zeros(layer.rows, layer.columns))
         assert digest_of(skeleton) != before
         if len(layer.places) == 1:
@@ -689,7 +689,7 @@ def test_a_whole_network_of_all_kinds_is_factored_at_full_rank_without_change() 
     subject = everything_subject()
     inputs = subject.split("validation").inputs
     alone = [layer for layer in subject.layers if len(layer.places) == 1]
-    full = {layer.name: Setting.of("low_rank", rank=layer.highest_rank) for layer in alone}
+    full = {layer.name: Step.of("low_rank", rank=layer.highest_rank) for layer in alone}
     recipe = Recipe(tuple(Rule(name, (step,)) for name, step in full.items()))
     network = compress(subject, recipe, Store()).network()
     torch.testing.assert_close(network(inputs), subject.network(inputs), atol=1e-4, rtol=1e-3)

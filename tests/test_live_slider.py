@@ -305,7 +305,7 @@ def test_estimates_look_different_and_what_was_not_measured_says_so(page: Page) 
 
 
 @pytest.mark.browser
-def test_between_two_rows_the_neighbours_number_is_marked_as_an_estimate(page: Page) -> None:
+def test_between_two_rows_the_neighbors_number_is_marked_as_an_estimate(page: Page) -> None:
     expect(page.get_by_role("spinbutton", name="Free rank")).to_have_value("37")
     tile = page.locator(".readout", has_text="Parameters")
     expect(tile).to_have_class("readout exact about")

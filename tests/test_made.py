@@ -9,19 +9,19 @@ import torch
 
 from compress_core.apply import compress
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import Form, Made, making
+from compress_core.deliver.exports import ExportedFiles, ExportFormat, export_files
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.measure.cost.sizes import counted_sizes
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from compress_core.tasks.export_files import FILES, FilesKnobs, pack, unpack
 from tests.subjects import rules
 
 STORE = Store()
-GRID = (Setting.of("magnitude", sparsity=0.5), Setting.of("uniform", bits=6))
+GRID = (Step.of("magnitude", sparsity=0.5), Step.of("uniform", bits=6))
 
 
 @cache
@@ -30,13 +30,13 @@ def model_of(quantized: bool = True) -> Model:
 
 
 @cache
-def made(form: Form) -> Made:
+def made(form: ExportFormat) -> ExportedFiles:
     model = model_of()
-    return result_of(making(model, form, model.subject.split("validation"), STORE))
+    return result_of(export_files(model, form, model.subject.split("validation"), STORE))
 
 
-@pytest.mark.parametrize("form", [Form.PACKED, Form.SOURCE, Form.INT8])
-def test_every_file_is_measured_on_all_items_and_gives_the_evaluated_accuracy(form: Form) -> None:
+@pytest.mark.parametrize("form", [ExportFormat.PACKED, ExportFormat.SOURCE, ExportFormat.INT8])
+def test_every_file_is_measured_on_all_items_and_gives_the_evaluated_accuracy(form: ExportFormat) -> None:
     model = model_of()
     split = model.subject.split("validation")
     numbers = made(form).numbers
@@ -51,15 +51,15 @@ def test_every_file_is_measured_on_all_items_and_gives_the_evaluated_accuracy(fo
 
 
 def test_a_packed_file_differs_in_nothing() -> None:
-    assert made(Form.PACKED).numbers["largest_difference"].value == 0
+    assert made(ExportFormat.PACKED).numbers["largest_difference"].value == 0
 
 
 def test_source_comes_with_its_weights_beside_it() -> None:
-    assert set(made(Form.SOURCE).files) == {"model.py", "weights.safetensors"}
+    assert set(made(ExportFormat.SOURCE).files) == {"model.py", "weights.safetensors"}
 
 
 def test_ways_that_need_no_file_are_counted_alike_before_and_after_it_was_made() -> None:
-    later = {row.name: row.number.value for row in made(Form.PACKED).sizes}
+    later = {row.name: row.number.value for row in made(ExportFormat.PACKED).sizes}
     before = {row.name: row.number.value for row in counted_sizes(model_of())}
     assert "packed" not in before
     assert before == {name: later[name] for name in before}
@@ -68,17 +68,19 @@ def test_ways_that_need_no_file_are_counted_alike_before_and_after_it_was_made()
 def test_whole_numbers_are_refused_where_nothing_has_codes() -> None:
     model = model_of(quantized=False)
     with pytest.raises(Refused, match="has codes that ONNX can hold"):
-        result_of(making(model, Form.INT8, None, STORE))
+        result_of(export_files(model, ExportFormat.INT8, None, STORE))
 
 
 def test_without_items_the_agreement_is_not_measured() -> None:
-    number = result_of(making(model_of(), Form.PACKED, None, STORE)).numbers["largest_difference"]
+    number = result_of(export_files(model_of(), ExportFormat.PACKED, None, STORE)).numbers[
+        "largest_difference"
+    ]
     assert number.value is None
     assert "no items" in (number.reason or "")
 
 
-@pytest.mark.parametrize("form", [Form.PACKED, Form.SOURCE])
-def test_what_a_worker_hands_over_is_what_was_made(form: Form) -> None:
+@pytest.mark.parametrize("form", [ExportFormat.PACKED, ExportFormat.SOURCE])
+def test_what_a_worker_hands_over_is_what_was_made(form: ExportFormat) -> None:
     one = made(form)
     other = unpack(pack(one))
     assert other.files == one.files
@@ -88,8 +90,8 @@ def test_what_a_worker_hands_over_is_what_was_made(form: Form) -> None:
 
 
 def test_a_job_without_a_split_depends_on_the_weights_alone() -> None:
-    with_items = FILES.job(model_of(), FilesKnobs(form=Form.ONNX), 0, found_in="tabular")
-    without = FILES.job(model_of(), FilesKnobs(form=Form.ONNX, split=""), 0, found_in="tabular")
+    with_items = FILES.job(model_of(), FilesKnobs(form=ExportFormat.ONNX), 0, found_in="tabular")
+    without = FILES.job(model_of(), FilesKnobs(form=ExportFormat.ONNX, split=""), 0, found_in="tabular")
     assert with_items.content != without.content
 
 

@@ -19,19 +19,19 @@ from compress_core.cli import app
 from compress_core.deliver.int8_export import Qdq, model_qdq, whole_numbers
 from compress_core.deliver.onnx_export import model_onnx, onnx_bytes
 from compress_core.deliver.onnx_graph import WholeNumbers
-from compress_core.deliver.runtime import Agreement, Session, agreement, predictions_in_torch
+from compress_core.deliver.runtime import Agreement, OnnxSession, parity, predictions_in_torch
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.behavior.compare import Comparison
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.input_rules import KeepAbove, StaticGrid
 from tests.subjects import everything_subject, rules, seeded, tiny_subject
 
-UNIFORM = Setting.of("uniform", bits=8)
-PRUNED = Setting.of("magnitude", sparsity=0.5)
-SMALL = Setting.of("low_rank", energy=0.8)
+UNIFORM = Step.of("uniform", bits=8)
+PRUNED = Step.of("magnitude", sparsity=0.5)
+SMALL = Step.of("low_rank", energy=0.8)
 
 
 def _ranged(model: Model, bits: int = 8, split: str = "calibration") -> Model:
@@ -57,13 +57,13 @@ def _ranged(model: Model, bits: int = 8, split: str = "calibration") -> Model:
     return replace(model, inputs=MappingProxyType(grids))
 
 
-def _compressed(subject: Subject, *steps: Setting) -> Model:
+def _compressed(subject: Subject, *steps: Step) -> Model:
     return compress(subject, rules(any=steps) if steps else Recipe(), Store())
 
 
 @pytest.fixture(scope="module")
 def resnet() -> Model:
-    rule = Rule("*", (UNIFORM, Setting.of("static_range", bits=8)))
+    rule = Rule("*", (UNIFORM, Step.of("static_range", bits=8)))
     return compress(load_sample("resnet"), Recipe((rule,)), Store())
 
 
@@ -80,7 +80,7 @@ def tabular() -> tuple[Model, bytes]:
 
 @pytest.fixture(scope="module")
 def agreed(resnet: Model, whole: Qdq) -> Agreement:
-    return agreement(resnet.network(), whole.content, resnet.subject.split("test"))
+    return parity(resnet.network(), whole.content, resnet.subject.split("test"))
 
 
 def _nodes(content: bytes) -> list[str]:
@@ -93,12 +93,12 @@ def test_a_file_in_32_bits_answers_as_torch_does_for_any_number_of_items(
     tabular: tuple[Model, bytes],
 ) -> None:
     model, content = tabular
-    split, session, network = model.subject.split("test"), Session(content), model.network()
+    split, session, network = model.subject.split("test"), OnnxSession(content), model.network()
     for count in (1, 3, 57):
         with torch.no_grad():
             expected = network(split.inputs[:count]).numpy()
         assert np.abs(session(split.inputs[:count].numpy()) - expected).max() < 1e-5
-    found = agreement(network, content, split)
+    found = parity(network, content, split)
     assert found.same_class.value == 1.0
     assert found.accuracy.n == len(split)
     assert found.accuracy.low < found.accuracy.value < found.accuracy.high
@@ -123,7 +123,7 @@ def test_every_kind_of_layer_is_exported_factored_ones_included() -> None:
     items = subject.split("validation").inputs
     with torch.no_grad():
         expected = model.network()(items).numpy()
-    assert np.abs(Session(model_onnx(model))(items.numpy()) - expected).max() < 1e-5
+    assert np.abs(OnnxSession(model_onnx(model))(items.numpy()) - expected).max() < 1e-5
 
 
 class OnValues(nn.Module):
@@ -146,7 +146,7 @@ def test_what_cannot_be_exported_is_refused_with_the_reason(network: nn.Module, 
 
 def test_a_runtime_refuses_what_is_no_file_of_onnx() -> None:
     with pytest.raises(Refused, match="does not take the file"):
-        Session(b"nothing")
+        OnnxSession(b"nothing")
 
 
 def test_every_weight_and_input_of_the_recipe_is_written_in_whole_numbers(resnet: Model, whole: Qdq) -> None:
@@ -187,7 +187,7 @@ def test_scales_in_the_file_are_those_of_the_recipe() -> None:
     model = _ranged(_compressed(load_sample("tabular"), PRUNED, UNIFORM))
     graph = onnx.load_from_string(model_qdq(model).content).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    for name, edited in model.edited.items():
+    for name, edited in model.compressed.items():
         codes, scale, zero = (tensors[f"{name}.weight.{part}"] for part in ("codes", "scale", "zero"))
         values = (codes.astype(np.float32) - zero[:, None]) * scale[:, None]
         assert np.array_equal(values, edited.values.numpy())
@@ -211,10 +211,10 @@ def test_a_turned_weight_is_found_by_its_values_where_its_input_is_rounded_too()
     ranged = _ranged(model, split="validation")
     found, bare = model_qdq(ranged), model_qdq(model)
     assert found.inputs == found.weights == ("one", "two")
-    assert agreement(ranged.network(), found.content, items).largest_difference < 0.01
+    assert parity(ranged.network(), found.content, items).largest_difference < 0.01
     assert not bare.weights
     assert "rounds it on its own" in bare.left["one"]
-    assert agreement(model.network(), bare.content, items).largest_difference < 1e-5
+    assert parity(model.network(), bare.content, items).largest_difference < 1e-5
 
 
 def test_rules_that_are_no_whole_numbers_stay_as_they_were_evaluated() -> None:
@@ -223,25 +223,25 @@ def test_rules_that_are_no_whole_numbers_stay_as_they_were_evaluated() -> None:
     model = replace(model, inputs=MappingProxyType(kept))
     found = model_qdq(model)
     assert not found.inputs
-    assert agreement(model.network(), found.content, model.subject.split("test")).largest_difference < 1e-4
+    assert parity(model.network(), found.content, model.subject.split("test")).largest_difference < 1e-4
 
 
 @pytest.mark.parametrize(
     "setting",
-    [Setting.of("kmeans"), Setting.of("power_of_two"), Setting.of("magnitude", sparsity=0.5)],
-    ids=lambda setting: setting.technique,
+    [Step.of("kmeans"), Step.of("power_of_two"), Step.of("magnitude", sparsity=0.5)],
+    ids=lambda step: step.technique,
 )
-def test_a_weight_on_no_even_grid_says_why_it_stays(setting: Setting) -> None:
-    model = _compressed(load_sample("tabular"), setting)
-    assert "no evenly spaced grid" in str(whole_numbers(model.edited["fc1"].coded[0]))
+def test_a_weight_on_no_even_grid_says_why_it_stays(step: Step) -> None:
+    model = _compressed(load_sample("tabular"), step)
+    assert "no evenly spaced grid" in str(whole_numbers(model.compressed["fc1"].encoded[0]))
 
 
 @pytest.mark.parametrize("technique", ["uniform", "affine"])
 @pytest.mark.parametrize("scale_per", ["tensor", "row"])
 def test_codes_decode_to_the_evaluated_values(technique: str, scale_per: str) -> None:
-    model = _compressed(load_sample("tabular"), PRUNED, Setting.of(technique, bits=5, scale_per=scale_per))
-    for edited in model.edited.values():
-        found = whole_numbers(edited.coded[0])
+    model = _compressed(load_sample("tabular"), PRUNED, Step.of(technique, bits=5, scale_per=scale_per))
+    for edited in model.compressed.values():
+        found = whole_numbers(edited.encoded[0])
         assert isinstance(found, WholeNumbers)
         zero, scale = (each.astype(np.float32)[:, None] for each in (found.zero_point, found.scale))
         assert np.array_equal((found.codes - zero) * scale, edited.values.numpy())

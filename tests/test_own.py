@@ -1,4 +1,4 @@
-"""A model of one's own: recognised, inferred or built by a factory, and fed as it was trained."""
+"""A model of one's own: recognized, inferred or built by a factory, and fed as it was trained."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from compress_core.load.user_model import (
     known_shapes,
     loaded,
     network_from,
-    own_subject,
     split_of,
     subject_from_network,
+    user_subject,
     with_items,
 )
 
@@ -45,16 +45,16 @@ def cnn() -> nn.Module:
     ).eval()
 
 
-def test_weights_of_a_sample_are_recognised_and_bring_its_items_and_classes() -> None:
+def test_weights_of_a_sample_are_recognized_and_bring_its_items_and_classes() -> None:
     state = {name: t + 0.01 for name, t in weights_of("tabular").items()}
-    subject, sample = own_subject(state, None, name="mine"), load_sample("tabular")
+    subject, sample = user_subject(state, None, name="mine"), load_sample("tabular")
     assert (subject.name, subject.classes, subject.input) == ("mine", sample.classes, sample.input)
     assert subject.splits["validation"].digest == sample.splits["validation"].digest
     assert subject.digest != sample.digest
 
 
-def test_own_items_replace_every_split_of_a_recognised_sample() -> None:
-    subject = own_subject(weights_of("lenet300"), digits(), name="mine")
+def test_own_items_replace_every_split_of_a_recognized_sample() -> None:
+    subject = user_subject(weights_of("lenet300"), digits(), name="mine")
     assert list(subject.splits) == ["validation"]
     assert len(subject.split("validation")) == 3
 
@@ -72,21 +72,21 @@ def test_every_sample_is_known_by_the_shapes_of_its_file() -> None:
         assert {k: tuple(t.shape) for k, t in state.items()} == shapes
 
 
-@pytest.mark.parametrize("low_high", [(-1.0, 1.0), (0.0, 255.0)], ids=["normalised", "bytes as floats"])
+@pytest.mark.parametrize("low_high", [(-1.0, 1.0), (0.0, 255.0)], ids=["normalized", "bytes as floats"])
 def test_images_that_were_scaled_already_are_refused_by_a_network_that_scales(
     low_high: tuple[float, float],
 ) -> None:
     inputs = np.linspace(*low_high, 784, dtype=np.float32).reshape(1, 28, 28)
-    with pytest.raises(Refused, match="before any normalisation"):
-        own_subject(weights_of("lenet300"), Items(inputs, None), name="mine")
+    with pytest.raises(Refused, match="before any normalization"):
+        user_subject(weights_of("lenet300"), Items(inputs, None), name="mine")
 
 
-def test_labelled_items_choose_the_arrangement_that_computes_what_the_original_did() -> None:
+def test_labeled_items_choose_the_arrangement_that_computes_what_the_original_did() -> None:
     network = cnn()
     inputs = np.random.default_rng(1).normal(size=(199, 1, 8, 8)).astype(np.float32)
     with torch.inference_mode():
         answers = network(torch.from_numpy(inputs))
-    subject = own_subject(network.state_dict(), Items(inputs, answers.argmax(1).numpy()), name="cnn")
+    subject = user_subject(network.state_dict(), Items(inputs, answers.argmax(1).numpy()), name="cnn")
     with torch.inference_mode():
         again = subject.network(subject.split("validation").inputs)
     assert torch.allclose(again, answers, atol=1e-5)
@@ -95,13 +95,13 @@ def test_labelled_items_choose_the_arrangement_that_computes_what_the_original_d
 @pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 1), (1, 8, 8)], ids=str)
 def test_items_of_one_channel_are_understood_in_every_usual_shape(shape: tuple[int, ...]) -> None:
     inputs = np.ones((2, *shape), dtype=np.float32)
-    subject = own_subject(cnn().state_dict(), Items(inputs, None), name="cnn")
+    subject = user_subject(cnn().state_dict(), Items(inputs, None), name="cnn")
     assert subject.split("validation").inputs.shape == (2, 1, 8, 8)
 
 
 def test_without_items_an_inferred_network_has_layers_and_no_split() -> None:
     state = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)).state_dict()
-    subject = own_subject(state, None, name="mlp")
+    subject = user_subject(state, None, name="mlp")
     assert [layer.macs for layer in subject.layers] == [30, 10]
     assert not subject.splits
 
@@ -109,7 +109,7 @@ def test_without_items_an_inferred_network_has_layers_and_no_split() -> None:
 def test_labels_beyond_the_classes_are_refused() -> None:
     inputs, labels = np.ones((2, 1, 8, 8), np.float32), np.array([0, 3])
     with pytest.raises(Refused, match="3 classes"):
-        own_subject(cnn().state_dict(), Items(inputs, labels), name="cnn")
+        user_subject(cnn().state_dict(), Items(inputs, labels), name="cnn")
 
 
 def test_a_network_of_ones_own_sees_the_items_as_they_are_and_bytes_as_shares() -> None:

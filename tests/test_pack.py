@@ -26,17 +26,17 @@ from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.cli import app
 from compress_core.deliver import pack
-from compress_core.deliver.pack import pack_bytes, read_packed, read_state, write_packed
+from compress_core.deliver.pack import pack_bytes, read_packed, read_packed_state, write_packed
 from compress_core.deliver.packing import entries
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.source import model_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import KeepAbove
 from tests.subjects import everything_subject, mlp_subject, rules, seeded, tiny_subject, with_calibration
 from tests.test_container import recipes
@@ -49,7 +49,7 @@ def assert_file_is_the_model(model: Model, path: Path) -> None:
     """What is read back, by the file alone and into a network, is what was evaluated."""
     assert write_packed(model, path) == path.stat().st_size
     evaluated = model.network().state_dict()
-    alone, read = read_state(path).state, read_packed(path, model.subject).state_dict()
+    alone, read = read_packed_state(path).state, read_packed(path, model.subject).state_dict()
     assert evaluated.keys() == alone.keys() == read.keys()
     assert all(torch.equal(evaluated[name], alone[name]) for name in evaluated)
     assert all(torch.equal(evaluated[name], read[name]) for name in evaluated)
@@ -68,24 +68,24 @@ def test_any_recipe_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, r
 @pytest.mark.parametrize(
     "step",
     [
-        Setting.of("uniform", bits=4, scale_per="tensor"),
-        Setting.of("affine", bits=3),
-        Setting.of("power_of_two", bits=4),
-        Setting.of("kmeans", bits=3, table_per="row"),
-        Setting.of("normal_float"),
+        Step.of("uniform", bits=4, scale_per="tensor"),
+        Step.of("affine", bits=3),
+        Step.of("power_of_two", bits=4),
+        Step.of("kmeans", bits=3, table_per="row"),
+        Step.of("normal_float"),
         None,
     ],
 )
 @pytest.mark.parametrize("sparsity", [None, 0.6, 1.0])
 def test_every_kind_of_levels_decodes_to_the_evaluated_values(
-    step: Setting | None, sparsity: float | None
+    step: Step | None, sparsity: float | None
 ) -> None:
-    steps = (None if sparsity is None else Setting.of("magnitude", sparsity=sparsity), step)
+    steps = (None if sparsity is None else Step.of("magnitude", sparsity=sparsity), step)
     if steps == (None, None):
         return
     model = compress(mlp_subject(), rules(fc1=tuple(s for s in steps if s is not None)), Store())
-    (coded,) = model.edited["fc1"].coded
-    assert torch.equal(read_weight(pack_weight(coded), 8, 6), coded.values)
+    (encoded,) = model.compressed["fc1"].encoded
+    assert torch.equal(read_weight(pack_weight(encoded), 8, 6), encoded.values)
 
 
 # --- against what others would write -------------------------------------------------------------------
@@ -109,20 +109,20 @@ def entropy_bits(symbols: Sequence[int]) -> float:
     return -sum(n * math.log2(n / len(symbols)) for n in counts.values())
 
 
-def gaps_and_codes(coded: Coded) -> tuple[list[int], list[int]]:
+def gaps_and_codes(encoded: EncodedWeight) -> tuple[list[int], list[int]]:
     """How many weights are skipped before each kept one, and its code."""
-    assert coded.kept is not None
-    places = np.flatnonzero(coded.kept.mask.numpy())
+    assert encoded.mask is not None
+    places = np.flatnonzero(encoded.mask.tensor.numpy())
     gaps = np.diff(places, prepend=-1) - 1
-    return gaps.tolist(), coded.codes.numpy().reshape(-1)[places].tolist()
+    return gaps.tolist(), encoded.codes.numpy().reshape(-1)[places].tolist()
 
 
-def rival_bits(coded: Coded) -> int:
+def rival_bits(encoded: EncodedWeight) -> int:
     """Han et al. 2016, Deep Compression: Huffman of gaps of a fixed width, and of codes.
 
     Of the widths from 4 to 8 bits the best; a filler costs its gap only, and no table is counted.
     """
-    gaps, codes = gaps_and_codes(coded)
+    gaps, codes = gaps_and_codes(encoded)
     best = min(
         huffman_bits([g for gap in gaps for g in [top] * (gap // top) + [gap % top]])
         for top in (2**width - 1 for width in range(4, 9))
@@ -132,17 +132,17 @@ def rival_bits(coded: Coded) -> int:
 
 @pytest.fixture(scope="module")
 def lenet() -> Model:
-    steps = (Setting.of("magnitude", sparsity=0.9), Setting.of("kmeans", bits=5))
+    steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=5))
     return compress(load_sample("lenet300"), rules(any=steps), Store())
 
 
 def test_the_weights_of_lenet_are_a_tenth_smaller_than_huffman_and_within_ideal_gaps(lenet: Model) -> None:
     pieces = pack._pieces(lenet)
     payload = sum(len(c) for piece in pieces.values() for c in piece.contents if piece.kind == entries.CODED)
-    weights = [coded for edited in lenet.edited.values() for coded in edited.coded]
-    tables = sum(coded.bits.tables for coded in weights) / 8
-    rival = sum(rival_bits(coded) for coded in weights) / 8 + tables
-    ideal = sum(entropy_bits(part) for coded in weights for part in gaps_and_codes(coded)) / 8
+    weights = [encoded for edited in lenet.compressed.values() for encoded in edited.encoded]
+    tables = sum(encoded.bits.tables for encoded in weights) / 8
+    rival = sum(rival_bits(encoded) for encoded in weights) / 8 + tables
+    ideal = sum(entropy_bits(part) for encoded in weights for part in gaps_and_codes(encoded)) / 8
     assert payload <= 0.9 * rival
     assert payload <= 1.03 * ideal
     read = entries.read_pieces(*entries.write_pieces(pieces), most_values=10**6)
@@ -151,7 +151,7 @@ def test_the_weights_of_lenet_are_a_tenth_smaller_than_huffman_and_within_ideal_
 
 
 def test_a_sample_reads_back_equal_and_its_header_is_short(tmp_path: Path) -> None:
-    steps = (Setting.of("magnitude", sparsity=0.9), Setting.of("kmeans", bits=5))
+    steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=5))
     model = compress(load_sample("tabular"), rules(any=steps), Store())
     assert_file_is_the_model(model, tmp_path / "tabular.slim")
     directory, contents = entries.write_pieces(pack._pieces(model))
@@ -160,7 +160,7 @@ def test_a_sample_reads_back_equal_and_its_header_is_short(tmp_path: Path) -> No
 
 
 def test_the_same_recipe_gives_the_same_bytes() -> None:
-    recipe = rules(any=(Setting.of("random_pruning", seed=3), Setting.of("kmeans", bits=3)))
+    recipe = rules(any=(Step.of("random_pruning", seed=3), Step.of("kmeans", bits=3)))
     assert pack_bytes(compress(everything_subject(), recipe, Store())) == pack_bytes(
         compress(SUBJECT, recipe, Store())
     )
@@ -179,13 +179,13 @@ def test_a_tied_weight_is_stored_once_and_is_one_parameter_again(tmp_path: Path)
 
 
 def test_a_transposed_convolution_is_coded_in_its_own_order(tmp_path: Path) -> None:
-    model = compress(SUBJECT, rules(up=(Setting.of("magnitude"), Setting.of("uniform"))), Store())
+    model = compress(SUBJECT, rules(up=(Step.of("magnitude"), Step.of("uniform"))), Store())
     assert pack._pieces(model)["up.weight"].kind == entries.TURNED
     assert_file_is_the_model(model, tmp_path / "up.slim")
 
 
 def test_projections_in_one_tensor_are_coded_apart(tmp_path: Path) -> None:
-    recipe = Recipe((Rule("attention.k_proj", (Setting.of("uniform", bits=2),)),))
+    recipe = Recipe((Rule("attention.k_proj", (Step.of("uniform", bits=2),)),))
     model = compress(SUBJECT, recipe, Store())
     piece = pack._pieces(model)["attention.in_proj_weight"]
     assert (piece.kind, len(piece.contents)) == (entries.CODED, 3)
@@ -194,7 +194,7 @@ def test_projections_in_one_tensor_are_coded_apart(tmp_path: Path) -> None:
 
 def test_rules_for_inputs_are_read_back(tmp_path: Path) -> None:
     subject = mlp_subject()
-    plain = compress(subject, rules(fc2=Setting.of("low_rank", rank=2)), Store())
+    plain = compress(subject, rules(fc2=Step.of("low_rank", rank=2)), Store())
     model = replace(plain, inputs=MappingProxyType({"fc1": (KeepAbove(0.7),), "fc2": (KeepAbove(0.1),)}))
     assert_file_is_the_model(model, tmp_path / "rules.slim")
     inputs = subject.split("validation").inputs
@@ -207,7 +207,7 @@ def test_rules_for_inputs_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("technique", ["uniform", "low_rank"])
 def test_a_bias_that_a_correction_added_is_read_back(tmp_path: Path, match: str, technique: str) -> None:
     subject = with_calibration(SUBJECT)
-    recipe = Recipe((Rule(match, (Setting.of(technique),)),), correct=(Setting.of("bias_correction"),))
+    recipe = Recipe((Rule(match, (Step.of(technique),)),), correct=(Step.of("bias_correction"),))
     model = compress(subject, recipe, Store())
     write_packed(model, tmp_path / "biased.slim")
     inputs = subject.split("calibration").inputs
@@ -243,9 +243,9 @@ MLP = mlp_subject()
 MODEL = compress(
     MLP,
     rules(
-        fc1=(Setting.of("magnitude", sparsity=0.8), Setting.of("uniform")),
-        fc2=Setting.of("low_rank", rank=2),
-        fc3=Setting.of("kmeans", bits=2, table_per="row"),
+        fc1=(Step.of("magnitude", sparsity=0.8), Step.of("uniform")),
+        fc2=Step.of("low_rank", rank=2),
+        fc3=Step.of("kmeans", bits=2, table_per="row"),
     ),
     Store(),
 )
@@ -354,14 +354,14 @@ def test_a_tensor_larger_than_its_bytes_can_be_is_refused_unmade(
     path = tmp_path / "large.slim"
     path.write_bytes(piece_of(shape, kind))
     with pytest.raises(Refused, match="damaged"):
-        read_state(path)
+        read_packed_state(path)
 
 
 def test_a_file_of_more_values_than_asked_for_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.slim").write_bytes(CONTENT)
-    assert read_state(tmp_path / "a.slim", 10**6).model == "tiny"
+    assert read_packed_state(tmp_path / "a.slim", 10**6).model == "tiny"
     with pytest.raises(Refused, match="damaged"):
-        read_state(tmp_path / "a.slim", 50)
+        read_packed_state(tmp_path / "a.slim", 50)
 
 
 def test_a_directory_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
@@ -380,10 +380,10 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_does_not_read_back_is_not_called_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = compress(MLP, rules(fc1=Setting.of("magnitude", sparsity=0.7)), Store())
+    other = compress(MLP, rules(fc1=Step.of("magnitude", sparsity=0.7)), Store())
     monkeypatch.setattr(pack, "pack_bytes", lambda _, source: pack_bytes(other, source))
     with pytest.raises(Refused, match="does not hold the evaluated values"):
-        write_packed(compress(MLP, rules(fc2=Setting.of("magnitude")), Store()), tmp_path / "file.slim")
+        write_packed(compress(MLP, rules(fc2=Step.of("magnitude")), Store()), tmp_path / "file.slim")
 
 
 # --- the commands --------------------------------------------------------------------------------------
@@ -406,7 +406,7 @@ def test_pack_and_unpack_give_the_evaluated_weights(tmp_path: Path) -> None:
     assert sizes["packed"] == file.stat().st_size < sizes["container"] < sizes["dense"]
     unpacked = run("unpack", str(file), "--out", str(folder), "--json")
     assert json.loads(unpacked.stdout)["tensors"] == len(load_file(folder / "model.safetensors"))
-    steps = (Setting.of("magnitude", sparsity=0.9), Setting.of("kmeans", bits=4))
+    steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=4))
     subject = load_sample("tabular")
     evaluated: dict[str, Tensor] = compress(subject, rules(any=steps), Store()).network().state_dict()
     read = load_file(folder / "model.safetensors")
@@ -445,9 +445,7 @@ def test_the_commands_refuse_in_one_sentence(tmp_path: Path) -> None:
 
 def test_a_file_with_its_source_needs_neither_the_model_nor_our_code(tmp_path: Path) -> None:
     subject = load_sample("lenet300")
-    model = compress(
-        subject, rules(fc1=(Setting.of("low_rank", rank=9), Setting.of("uniform", bits=5))), STORE
-    )
+    model = compress(subject, rules(fc1=(Step.of("low_rank", rank=9), Step.of("uniform", bits=5))), STORE)
     path = tmp_path / "with.slim"
     write_packed(model, path, model_source(model))
     said = CliRunner().invoke(app, ["unpack", str(path), "--out", str(tmp_path / "plain")])

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from compress_core.deliver.packing import coder, logistic
-from compress_core.deliver.packing import neighbors as neighbours
+from compress_core.deliver.packing import coder, logistic, neighbors
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import TOTAL, TOTAL_BITS, Damaged, Reading, Writing
 from compress_core.deliver.packing.codes import pack_codes, read_codes
@@ -89,53 +88,53 @@ def test_what_is_written_stays_the_same_from_release_to_release() -> None:
 
 
 def test_flags_in_runs_take_fewer_bytes_than_their_own_entropy() -> None:
-    kept = smooth_flags(120, 90)
-    share = kept.mean()
-    entropy = -kept.size * (share * np.log2(share) + (1 - share) * np.log2(1 - share)) / 8
-    assert len(pack_positions(kept)) < 0.8 * entropy
+    mask = smooth_flags(120, 90)
+    share = mask.mean()
+    entropy = -mask.size * (share * np.log2(share) + (1 - share) * np.log2(1 - share)) / 8
+    assert len(pack_positions(mask)) < 0.8 * entropy
 
 
 MASKS = arrays.arrays(bool, st.tuples(st.integers(0, 40), st.integers(0, 60)), elements=st.booleans())
 
 
 @settings(max_examples=40)
-@given(kept=MASKS)
-def test_positions_read_back_and_take_at_most_a_bit_each_and_a_byte(kept: np.ndarray) -> None:
-    content = pack_positions(kept)
-    assert len(content) <= 1 + (kept.size + 7) // 8
-    assert np.array_equal(read_positions(content, *kept.shape), kept)
+@given(mask=MASKS)
+def test_positions_read_back_and_take_at_most_a_bit_each_and_a_byte(mask: np.ndarray) -> None:
+    content = pack_positions(mask)
+    assert len(content) <= 1 + (mask.size + 7) // 8
+    assert np.array_equal(read_positions(content, *mask.shape), mask)
 
 
 @settings(max_examples=40)
-@given(kept=MASKS, alphabet=st.sampled_from([1, 2, 3, 31, 32, 255, 256, 257, 1000]), seed=st.integers(0, 9))
+@given(mask=MASKS, alphabet=st.sampled_from([1, 2, 3, 31, 32, 255, 256, 257, 1000]), seed=st.integers(0, 9))
 def test_codes_read_back_and_take_at_most_their_bits_and_a_byte(
-    kept: np.ndarray, alphabet: int, seed: int
+    mask: np.ndarray, alphabet: int, seed: int
 ) -> None:
-    codes = np.random.default_rng(seed).integers(0, alphabet, kept.shape)
-    content = pack_codes(codes, kept, alphabet)
+    codes = np.random.default_rng(seed).integers(0, alphabet, mask.shape)
+    content = pack_codes(codes, mask, alphabet)
     bits = max(1, (alphabet - 1).bit_length())
-    assert len(content) <= 1 + (int(kept.sum()) * bits + 7) // 8
-    assert np.array_equal(read_codes(content, kept, alphabet), np.where(kept, codes, 0))
+    assert len(content) <= 1 + (int(mask.sum()) * bits + 7) // 8
+    assert np.array_equal(read_codes(content, mask, alphabet), np.where(mask, codes, 0))
 
 
 def test_a_matrix_on_its_side_takes_the_same_bytes() -> None:
-    kept = smooth_flags(80, 40)
-    codes = np.cumsum(kept, axis=0) % 16
-    lying, standing = pack_positions(kept), pack_positions(kept.T)
-    assert lying[0] == standing[0] == AROUND
-    assert lying[1] ^ 1 == standing[1]
-    assert lying[2:] == standing[2:]
-    assert np.array_equal(read_positions(standing, 40, 80), kept.T)
-    everywhere = np.ones_like(kept)
-    lying, standing = pack_codes(codes, everywhere, 16), pack_codes(codes.T, everywhere.T, 16)
-    assert lying[2:] == standing[2:]
-    assert np.array_equal(read_codes(standing, everywhere.T, 16), codes.T)
+    mask = smooth_flags(80, 40)
+    codes = np.cumsum(mask, axis=0) % 16
+    lying, context = pack_positions(mask), pack_positions(mask.T)
+    assert lying[0] == context[0] == AROUND
+    assert lying[1] ^ 1 == context[1]
+    assert lying[2:] == context[2:]
+    assert np.array_equal(read_positions(context, 40, 80), mask.T)
+    everywhere = np.ones_like(mask)
+    lying, context = pack_codes(codes, everywhere, 16), pack_codes(codes.T, everywhere.T, 16)
+    assert lying[2:] == context[2:]
+    assert np.array_equal(read_codes(context, everywhere.T, 16), codes.T)
 
 
 def test_the_stride_of_an_image_is_found() -> None:
     image = np.sin(np.arange(14) / 3)[:, None] * np.sin(np.arange(20) / 5)[None]
     rows = np.stack([np.roll(image, k, (0, 1)).reshape(-1) for k in range(25)])
-    found = next(neighbours.scans((rows * 100).astype(np.int64)))
+    found = next(neighbors.scans((rows * 100).astype(np.int64)))
     assert found.stride == 20
 
 
@@ -214,7 +213,7 @@ def test_the_surest_flags_cost_what_the_cap_on_their_number_counts_on() -> None:
     coder.refuse_more_than(len(writing.content()), len(zeros))
 
 
-def test_a_large_matrix_is_written_with_its_neighbours_where_its_corner_gains() -> None:
+def test_a_large_matrix_is_written_with_its_neighbors_where_its_corner_gains() -> None:
     large = smooth_flags(600, 1100)
     content = pack_positions(large)
     assert content[0] == AROUND
@@ -223,11 +222,11 @@ def test_a_large_matrix_is_written_with_its_neighbours_where_its_corner_gains() 
     assert len(pack_positions(noise)) == 1 + noise.size // 8
 
 
-def test_a_matrix_with_too_many_columns_has_no_neighbours() -> None:
-    long = np.zeros((1, neighbours.MOST_STEPS + 1), dtype=np.int64)
-    assert [scan.turned for scan in neighbours.scans(long)] == [True]
+def test_a_matrix_with_too_many_columns_has_no_neighbors() -> None:
+    long = np.zeros((1, neighbors.MOST_STEPS + 1), dtype=np.int64)
+    assert [scan.turned for scan in neighbors.scans(long)] == [True]
     with pytest.raises(Damaged):
-        neighbours.Scan(False, 3).shape(*long.shape)
+        neighbors.Scan(False, 3).shape(*long.shape)
 
 
 def test_half_a_word_is_refused() -> None:

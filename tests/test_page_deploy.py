@@ -13,14 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.apply import compress
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import Form
+from compress_core.deliver.exports import ExportFormat
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.info import Info, State
 from compress_core.load.samples import load_sample
-from compress_core.load.user_model import own_subject
-from compress_core.recipe import Setting
+from compress_core.load.user_model import user_subject
+from compress_core.recipe import Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
 from dashboard import job_panel as jobs
@@ -32,7 +32,7 @@ from dashboard.text import _, use_language
 from tests.subjects import mlp_subject, rules
 from tests.test_architecture import ROOT
 
-STEPS = (Setting.of("magnitude", sparsity=0.9), Setting.of("uniform", bits=5))
+STEPS = (Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=5))
 TABS = (
     "What can I take away?",
     "Is it small?",
@@ -60,7 +60,7 @@ class _Stub:
         return self.known.get(key, Info(key, State.UNKNOWN))
 
 
-def page(tab: str = TABS[0], *, steps: tuple[Setting, ...] = STEPS, language: str = "en") -> AppTest:
+def page(tab: str = TABS[0], *, steps: tuple[Step, ...] = STEPS, language: str = "en") -> AppTest:
     """The page of the table model after its first run, its first layer treated with the steps."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.query_params["m"] = "tabular"
@@ -91,7 +91,7 @@ def button(app: AppTest, label: str) -> object:
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("steps", [STEPS, ()], ids=["compressed", "unchanged"])
-def test_every_tab_is_drawn(tab: str, language: str, steps: tuple[Setting, ...]) -> None:
+def test_every_tab_is_drawn(tab: str, language: str, steps: tuple[Step, ...]) -> None:
     app = page(tab, language=language, steps=steps)
     with use_language(language):
         hint = _("This is still the model as loaded: compress a layer on Tune, and see what it gains here.")
@@ -117,13 +117,13 @@ def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
     assert texts(app).count("Run on 114 validation items: same class as torch on 100.00 %") == 1
     assert app.metric[1].value != "not made"
     assert len(app.get("download_button")) == 2
-    assert [b.label for b in app.button].count("Make") == len(Form) - 1
+    assert [b.label for b in app.button].count("Make") == len(ExportFormat) - 1
     assert opened(app, TABS[1]).table[-1].value.iloc[:, 0].str.contains("Packed file").any()
 
 
 def test_a_file_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Refused("No weight of {model} has codes.", model="<b>it</b>")
-    key = FILES.job(_model(), FilesKnobs(form=Form.INT8), 0, found_in="tabular").key
+    key = FILES.job(_model(), FilesKnobs(form=ExportFormat.INT8), 0, found_in="tabular").key
     info = Info(key, State.REFUSED, problem=refused)
     monkeypatch.setattr(jobs, "runner", lambda: _Stub(**{key: info}))
     app = page()
@@ -167,7 +167,7 @@ def test_measured_times_come_with_reasons_and_forms_and_an_old_one_is_marked(
 
 
 def test_a_model_without_items_can_be_taken_away_but_not_timed() -> None:
-    subject = own_subject(
+    subject = user_subject(
         dict(mlp_subject().network.state_dict()), None, name="mine", input_shape=mlp_subject().input.shape
     )
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from compress_core.foundation.progress import Progress
 from compress_core.jobs.info import Info, State
 from compress_core.load.items import Items
-from compress_core.load.user_model import own_subject
+from compress_core.load.user_model import user_subject
 from dashboard import job_panel as jobs
 from dashboard import state
 from dashboard.explain.choice import next_after
@@ -87,7 +87,7 @@ def test_an_own_model_is_explained_where_it_came_with_items(has_items: bool) -> 
     torch.manual_seed(0)
     weights = {"a.weight": torch.randn(6, 4), "a.bias": torch.randn(6), "b.weight": torch.randn(3, 6)}
     items = Items(torch.rand(20, 4).numpy(), None) if has_items else None
-    subject = own_subject({**weights, "b.bias": torch.zeros(3)}, items, name="mine", input_shape=(4,))
+    subject = user_subject({**weights, "b.bias": torch.zeros(3)}, items, name="mine", input_shape=(4,))
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.session_state[state.UPLOADS] = {"own-1": subject}
     app.query_params["m"] = "own-1"

@@ -98,10 +98,10 @@ def own_mlp(seed: int = 0) -> nn.Sequential:
     return nn.Sequential(nn.Linear(FEATURES, 16), nn.ReLU(), nn.Linear(16, CLASSES))
 
 
-def items_of(network: nn.Module, *, labelled: bool) -> bytes:
+def items_of(network: nn.Module, *, labeled: bool) -> bytes:
     """Items whose labels are what the network says."""
     inputs = torch.randn(40, FEATURES, generator=torch.Generator().manual_seed(1))
-    if not labelled:
+    if not labeled:
         return npz(inputs=inputs.numpy())
     with torch.no_grad():
         return npz(inputs=inputs.numpy(), labels=network(inputs).argmax(1).numpy())
@@ -173,7 +173,7 @@ def test_a_card_says_accuracy_interval_and_number_of_items() -> None:
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "state dict"])
-def test_the_weights_of_a_sample_are_recognised_and_bring_its_items(kind: str) -> None:
+def test_the_weights_of_a_sample_are_recognized_and_bring_its_items(kind: str) -> None:
     file = sample_folder() / "lenet300" / cards()["lenet300"].weights
     content = file.read_bytes() if kind == "safetensors" else state_dict_file(load_file(file))
     app = uploaded(started(), content, "mine.bin")
@@ -185,18 +185,18 @@ def test_the_weights_of_a_sample_are_recognised_and_bring_its_items(kind: str) -
     assert found.classes == cards()["lenet300"].classes
 
 
-@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
-def test_an_mlp_of_ones_own_is_read_with_its_items_and_judged(labelled: bool) -> None:
+@pytest.mark.parametrize("labeled", [True, False], ids=["labeled", "unlabeled"])
+def test_an_mlp_of_ones_own_is_read_with_its_items_and_judged(labeled: bool) -> None:
     network = own_mlp()
-    items = items_of(network, labelled=labelled)
+    items = items_of(network, labeled=labeled)
     app = uploaded(started(), save(network.state_dict()), "mine.safetensors", items)
-    assert ("without labels" in shown(app)) is not labelled
+    assert ("without labels" in shown(app)) is not labeled
     clicked(app, TUNE)
     found = app.session_state[state.UPLOADS][workspace(app).model]
     assert tuple(found.by_name) == ("0", "2")
     assert found.input.shape == (FEATURES,)
     assert len(found.split("validation")) == 40
-    assert_fine(app.switch_page("pages/behaviour.py").run())
+    assert_fine(app.switch_page("pages/behavior.py").run())
     assert app.title[0].value == "Who is hurt?"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from streamlit.testing.v1 import AppTest
 
 from compress_core.load.samples import load_sample
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups
 from dashboard.tune import quantizer_comparison as quantizers
@@ -146,7 +146,7 @@ def test_quantizers_are_compared_once_opened_and_one_can_be_taken() -> None:
     next(b for b in app.button if b.label == "Use it on this layer").click().run()
     assert_fine(app)
     layer = app.session_state[KEY].layer
-    assert [s.as_json() for s in recipe_of(app).by_layer[layer]] == [Setting.of("kmeans", bits=4).as_json()]
+    assert [s.as_json() for s in recipe_of(app).by_layer[layer]] == [Step.of("kmeans", bits=4).as_json()]
 
 
 def test_groups_and_blocks_with_a_layer_that_the_visitor_locked_are_locked() -> None:

@@ -1,4 +1,4 @@
-"""Tune, Weights and Behaviour, run as Streamlit runs them."""
+"""Tune, Weights and Behavior, run as Streamlit runs them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.foundation.errors import Refused
 from compress_core.load.samples import load_sample
-from compress_core.recipe import Recipe, Resolved, Rule, Setting, resolve
+from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step, resolve
 from dashboard import state
 from dashboard.links import encoded
 from dashboard.state import KEY
 
 APP = str(Path(__file__).parent.parent / "app.py")
-PAGES = ("tune", "weights", "behaviour")
-PRUNED = [["fc1", [Setting.of("magnitude", sparsity=0.9).as_json(), Setting.of("uniform", bits=4).as_json()]]]
+PAGES = ("tune", "weights", "behavior")
+PRUNED = [["fc1", [Step.of("magnitude", sparsity=0.9).as_json(), Step.of("uniform", bits=4).as_json()]]]
 
 
 def opened(page: str, model: str = "lenet300", recipe: object = None, language: str = "en") -> AppTest:
@@ -36,15 +36,15 @@ def assert_fine(app: AppTest) -> None:
     assert app.title, "a page has a title"
 
 
-def in_a_link(steps: dict[str, tuple[Setting, ...]]) -> object:
+def in_a_link(steps: dict[str, tuple[Step, ...]]) -> object:
     """Steps of lenet5 as a link carries them, small layers included."""
     recipe = Recipe(tuple(Rule(name, settings) for name, settings in steps.items()))
     resolved = resolve(recipe, list(load_sample("lenet5").by_name))
     return [[name, [s.as_json() for s in settings]] for name, settings in resolved.layers]
 
 
-def recipe_of(app: AppTest) -> Resolved:
-    recipe: Resolved = app.session_state[KEY].recipe
+def recipe_of(app: AppTest) -> ResolvedRecipe:
+    recipe: ResolvedRecipe = app.session_state[KEY].recipe
     return recipe
 
 
@@ -56,7 +56,7 @@ def test_page_shows_a_compressed_model(page: str, language: str) -> None:
 
 @pytest.mark.parametrize("technique", ["wanda", "taylor", "sparsegpt", "gptq", "whitened_low_rank"])
 def test_tune_shows_a_layer_that_was_measured_on_items(technique: str) -> None:
-    assert_fine(opened("tune", recipe=[["fc1", [Setting.of(technique).as_json()]]]))
+    assert_fine(opened("tune", recipe=[["fc1", [Step.of(technique).as_json()]]]))
 
 
 CUT = {
@@ -87,8 +87,8 @@ def test_page_shows_an_untouched_table_model(page: str) -> None:
 
 
 def test_titles_speak_the_language_of_the_link() -> None:
-    assert opened("behaviour").title[0].value == "Who is hurt?"
-    assert opened("behaviour", language="zh").title[0].value != "Who is hurt?"
+    assert opened("behavior").title[0].value == "Who is hurt?"
+    assert opened("behavior", language="zh").title[0].value != "Who is hurt?"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -124,10 +124,10 @@ def test_rule_for_all_layers_prunes_the_network_to_that_share_and_undo_takes_it_
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_show_layers_in_two_and_three_parts_and_blocks_that_are_gone(page: str) -> None:
     steps = {
-        "conv1": (Setting.of("spatial"), Setting.of("magnitude", pattern="row")),
-        "conv2": (Setting.of("tucker", choose="break_even"), Setting.of("normal_float", bits=3)),
-        "fc1": (Setting.of("low_rank", choose="bytes", share_of_bytes=1.5),),
-        "fc2": (Setting.of("magnitude", pattern="2x4", scope="erk"), Setting.of("clipped")),
+        "conv1": (Step.of("spatial"), Step.of("magnitude", pattern="row")),
+        "conv2": (Step.of("tucker", choose="break_even"), Step.of("normal_float", bits=3)),
+        "fc1": (Step.of("low_rank", choose="bytes", share_of_bytes=1.5),),
+        "fc2": (Step.of("magnitude", pattern="2x4", scope="erk"), Step.of("clipped")),
     }
     app = opened(page, "lenet5", in_a_link(steps))
     assert len(recipe_of(app).layers) == 4 + 2 + 3

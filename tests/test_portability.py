@@ -12,26 +12,26 @@ from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
-from compress_core.measure.cost.portability import Trait, steps_of, targets, texts, usable
+from compress_core.measure.cost.portability import Trait, portability_texts, steps_of, targets, usable
 from compress_core.measure.speed.latency import Bar
 from compress_core.measure.speed.reasons import Facts, facts_of, reason
 from compress_core.measure.speed.runtimes.runnable import Runtime
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from tests.subjects import mlp_subject, rules, with_calibration
 
 STEPS = {
-    "zeros": Setting.of("magnitude", sparsity=0.5),
-    "zeros_2_4": Setting.of("magnitude", pattern="2:4"),
-    "zeros_structured": Setting.of("magnitude", sparsity=0.5, pattern="column"),
-    "grid": Setting.of("uniform", bits=4),
-    "grid_affine": Setting.of("affine", bits=4),
-    "power_of_two": Setting.of("power_of_two"),
-    "codebook": Setting.of("kmeans"),
-    "low_rank": Setting.of("low_rank", rank=2),
+    "zeros": Step.of("magnitude", sparsity=0.5),
+    "zeros_2_4": Step.of("magnitude", pattern="2:4"),
+    "zeros_structured": Step.of("magnitude", sparsity=0.5, pattern="column"),
+    "grid": Step.of("uniform", bits=4),
+    "grid_affine": Step.of("affine", bits=4),
+    "power_of_two": Step.of("power_of_two"),
+    "codebook": Step.of("kmeans"),
+    "low_rank": Step.of("low_rank", rank=2),
 }
 
 
-def model_with(*steps: Setting) -> Model:
+def model_with(*steps: Step) -> Model:
     return compress(mlp_subject(), rules(fc1=tuple(steps)), Store())
 
 
@@ -48,7 +48,7 @@ def test_there_are_at_least_eight_targets_under_names_of_their_own() -> None:
 
 
 def test_what_is_shown_can_be_translated() -> None:
-    said = {text for _, text in texts()}
+    said = {text for _, text in portability_texts()}
     assert said >= {row.why for row in usable(model_with(STEPS["grid"]))} | {t.title for t in targets()}
 
 
@@ -131,7 +131,7 @@ def test_each_bar_has_its_reason(bar: Bar, facts: Facts, said: str) -> None:
 
 def test_facts_are_counted_from_the_model() -> None:
     model = model_with(STEPS["zeros"], STEPS["grid"])
-    facts = facts_of(model, other_forms=2)
+    facts = facts_of(model, other_variants=2)
     zeros = int((model.values("fc1") == 0).sum())
     assert facts == Facts(1.0, pytest.approx(zeros / (48 + 56 + 21)), 32, 3, 2)
     every = compress(mlp_subject(), rules(any=STEPS["grid"]), Store())
@@ -142,11 +142,11 @@ def test_facts_are_counted_from_the_model() -> None:
 
 
 def test_a_layer_in_bytes_has_codes_and_a_rounded_input() -> None:
-    coded, rounded = Setting.of("uniform", bits=8), Setting.of("static_range")
+    encoded, rounded = Step.of("uniform", bits=8), Step.of("static_range")
     subject = with_calibration(mlp_subject())
 
-    def whole(*steps: Setting) -> int:
+    def whole(*steps: Step) -> int:
         return facts_of(compress(subject, rules(fc1=steps), Store())).whole_layers
 
-    assert whole(coded, rounded) == 1
-    assert [whole(rounded), whole(coded), whole(Setting.of("kmeans"), rounded)] == [0, 0, 0]
+    assert whole(encoded, rounded) == 1
+    assert [whole(rounded), whole(encoded), whole(Step.of("kmeans"), rounded)] == [0, 0, 0]

@@ -23,14 +23,14 @@ from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.network.layers import read_matrix
 from compress_core.network.shared_copy import digest_of
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.cross_layer_equalization import cross_layer_equalization
 from compress_core.techniques.fold_batch_norm import fold_batch_norm
 from tests.subjects import everything_subject, seeded, tiny_subject
 
-FOLD = Setting.of("fold_batch_norm")
-EQUALIZE = Setting.of("cross_layer_equalization")
+FOLD = Step.of("fold_batch_norm")
+EQUALIZE = Step.of("cross_layer_equalization")
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
@@ -315,15 +315,15 @@ def test_equalization_needs_folded_norms_in_the_residual_sample() -> None:
 # In a recipe ------------------------------------------------------------------------------------------------
 
 
-def _bits(name: str, *steps: Setting) -> Model:
-    every = Rule("*", (Setting.of("uniform", bits=3),))
+def _bits(name: str, *steps: Step) -> Model:
+    every = Rule("*", (Step.of("uniform", bits=3),))
     return compress(load_sample(name), Recipe((every,), prepare=steps), Store())
 
 
 def test_the_steps_of_layers_see_the_prepared_weights() -> None:
     model = _bits("resnet", FOLD)
     folded = read_matrix(model.base.network, model.base.layer("conv1"))
-    assert torch.equal(model.edited["conv1"].coded[0].weight, folded)
+    assert torch.equal(model.compressed["conv1"].encoded[0].weight, folded)
     assert model.network().bn1.__class__ is nn.Identity
     assert not any(name.startswith("bn1.") for name in model.entries())
 
@@ -357,7 +357,7 @@ def test_equalization_lowers_the_error_of_one_scale_for_the_whole_tensor() -> No
         network[0].bias.mul_(factors)
         network[2].weight.div_(factors)
     subject = tiny_subject(network, (6,), items=64)
-    rule = Rule("*", (Setting.of("uniform", bits=6, scale_per="tensor"),))
+    rule = Rule("*", (Step.of("uniform", bits=6, scale_per="tensor"),))
     inputs = subject.split("validation").inputs
     errors = []
     for steps in ((), (EQUALIZE,)):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from compress_core.foundation.errors import Refused
 from compress_core.recipe import (
     Recipe,
-    Resolved,
+    ResolvedRecipe,
     Rule,
-    Setting,
+    Step,
     parse_recipe,
     read_recipe,
     read_resolved,
@@ -171,21 +171,21 @@ def test_another_recipe_has_another_sha(other):
 
 
 def test_a_pattern_has_one_form_with_and_without_its_sparsity():
-    with_it = Setting.of("magnitude", pattern="1:4", sparsity=0.75)
-    assert with_it == Setting.of("magnitude", pattern="1:4")
+    with_it = Step.of("magnitude", pattern="1:4", sparsity=0.75)
+    assert with_it == Step.of("magnitude", pattern="1:4")
     assert with_it.as_json() == {"technique": "magnitude", "pattern": "1:4"}
-    assert Setting.of("magnitude", **dict(with_it.knobs)) == with_it
+    assert Step.of("magnitude", **dict(with_it.knobs)) == with_it
 
 
 def test_a_share_finer_than_the_slider_stays_and_noise_in_the_last_digits_goes():
-    assert Setting.of("magnitude", sparsity=0.9995).as_json()["sparsity"] == 0.9995
-    assert Setting.of("magnitude", sparsity=0.1 + 0.2).as_json()["sparsity"] == 0.3
+    assert Step.of("magnitude", sparsity=0.9995).as_json()["sparsity"] == 0.9995
+    assert Step.of("magnitude", sparsity=0.1 + 0.2).as_json()["sparsity"] == 0.3
 
 
 def test_a_value_beside_an_excluded_bound_snaps_to_a_place_that_is_allowed():
-    energy = Setting.of("low_rank", energy=1e-9)
+    energy = Step.of("low_rank", energy=1e-9)
     assert energy.as_json() == {"technique": "low_rank", "energy": 1e-6}
-    assert Setting.of("low_rank", **dict(energy.knobs)) == energy
+    assert Step.of("low_rank", **dict(energy.knobs)) == energy
 
 
 def test_after_factoring_later_steps_stand_under_the_small_layers():
@@ -205,7 +205,7 @@ def test_after_factoring_later_steps_stand_under_the_small_layers():
 
 
 def test_a_name_with_wildcard_characters_can_be_meant():
-    recipe = Recipe((Rule("odd[*]", (Setting.of("magnitude"),)),))
+    recipe = Recipe((Rule("odd[*]", (Step.of("magnitude"),)),))
     found = resolve(Recipe((Rule("*", recipe.layers[0].steps),)), ["odd*", "odd[1]"])
     assert resolve(found.as_recipe(), ["odd*", "odd[1]"]) == found
 
@@ -213,16 +213,16 @@ def test_a_name_with_wildcard_characters_can_be_meant():
 steps = st.lists(
     st.one_of(
         st.builds(
-            lambda s, c: Setting.of("magnitude", sparsity=s, scope=c),
+            lambda s, c: Step.of("magnitude", sparsity=s, scope=c),
             st.floats(0, 1),
             st.sampled_from(["row", "layer", "network"]),
         ),
         st.builds(
-            lambda b, p: Setting.of("uniform", bits=b, scale_per=p),
+            lambda b, p: Step.of("uniform", bits=b, scale_per=p),
             st.integers(2, 8),
             st.sampled_from(["tensor", "group:8"]),
         ),
-        st.builds(lambda r: Setting.of("low_rank", rank=r), st.integers(1, 9)),
+        st.builds(lambda r: Step.of("low_rank", rank=r), st.integers(1, 9)),
     ),
     max_size=3,
     unique_by=lambda s: s.stage,
@@ -265,11 +265,11 @@ layers: [{match: "fc[*]1", steps: [low_rank, magnitude, {technique: uniform, bit
 
 
 def test_the_name_of_a_result_is_that_of_its_layers_alone_where_nothing_else_is_done():
-    layers = (("a", (Setting.of("magnitude"),)),)
-    assert Resolved(layers).as_json() == [["a", [{"technique": "magnitude"}]]]
-    cut = Resolved(layers, (("a", (Setting.of_group("magnitude"),)),))
-    assert cut.sha != Resolved(layers).sha
-    assert cut.structure_sha == replace(cut, layers=()).sha != Resolved(layers).structure_sha
+    layers = (("a", (Step.of("magnitude"),)),)
+    assert ResolvedRecipe(layers).as_json() == [["a", [{"technique": "magnitude"}]]]
+    cut = ResolvedRecipe(layers, (("a", (Step.of_group("magnitude"),)),))
+    assert cut.sha != ResolvedRecipe(layers).sha
+    assert cut.structure_sha == replace(cut, layers=()).sha != ResolvedRecipe(layers).structure_sha
 
 
 @pytest.mark.parametrize("values", [[["a"]], [["a", 3]], {"layers": 3}, [[["technique"]]], "text", 7])

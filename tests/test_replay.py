@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from compress_core.measure.behavior import replay as module_under_test
 from compress_core.measure.behavior.replay import Recording, record, replay
 from compress_core.network.layers import Layer, find_layers, read_matrix, write_matrix
-from compress_core.network.shared_copy import digest_of, skeleton_of
+from compress_core.network.shared_copy import digest_of, shared_copy
 from tests.subjects import Everything, seeded
 
 SHIFTS = ((4, 1.0), (4, -1.0), (3, 0.0))
@@ -395,11 +395,11 @@ def _parameters(layers: tuple[Layer, ...]) -> list[str]:
 
 def _recorded(network: nn.Module, max_bytes: int = PLENTY) -> Recording:
     layers, _ = find_layers(network)
-    return record(skeleton_of(network), BATCHES, _parameters(layers), max_bytes)
+    return record(shared_copy(network), BATCHES, _parameters(layers), max_bytes)
 
 
 def _edited(network: nn.Module, layer: Layer, factor: float) -> nn.Module:
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     write_matrix(skeleton, layer, read_matrix(network, layer) * factor)
     return skeleton
 
@@ -412,7 +412,7 @@ def _full(network: nn.Module) -> list[Tensor]:
 def assert_replay_is_exact(network: nn.Module, max_bytes: int = PLENTY) -> None:
     """Every layer edited in turn: replay equals a full forward of an equal network, bit for bit."""
     recording = _recorded(network, max_bytes)
-    for got, expected in zip(recording.outputs, _full(skeleton_of(network)), strict=True):
+    for got, expected in zip(recording.outputs, _full(shared_copy(network)), strict=True):
         assert torch.equal(got, expected)
     for layer in find_layers(network)[0]:
         for factor in FACTORS:
@@ -504,7 +504,7 @@ def test_hooks_and_forwards_are_gone_afterwards() -> None:
     network = seeded(Attentions(norm_first=True))
     own = network.up
     own.forward = lambda x: F.linear(x, own.weight)
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     layers, _ = find_layers(network)
     recording = record(skeleton, BATCHES, _parameters(layers), PLENTY)
     replay(skeleton, recording, _parameters(layers[-1:]))
@@ -527,7 +527,7 @@ def test_they_are_gone_after_a_failure_too() -> None:
 
     network = seeded(Fails())
     recording = _recorded(network)
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     skeleton.fails = True
     with pytest.raises(ValueError, match="as told"):
         replay(skeleton, recording, ["c.weight"])

@@ -15,17 +15,17 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 from compress_core.selection.budgets import erdos_renyi
-from compress_core.selection.patterns import Box, Cut, LayerShape, largest_n_of_m, n_of_m
+from compress_core.selection.patterns import Box, BoxGrid, LayerShape, largest_n_of_m, n_of_m
 from compress_core.selection.ranking import rank_scores
 from compress_core.selection.scores import Scores
-from compress_core.selection.select import Above, Chosen, Selection, exact_count, select
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.selection.select import ExplicitMask, Selection, ThresholdMask, exact_count, select
+from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.technique import technique_named
 
 
 def masks(weights: list[Tensor], choice: Selection, *, absolute: bool = True) -> list[Tensor]:
     scores = [Scores(w, absolute=absolute) for w in weights]
-    return [k.mask for k in select(scores, shapes_of(weights), choice, None)]
+    return [k.tensor for k in select(scores, shapes_of(weights), choice, None)]
 
 
 def shapes_of(weights: list[Tensor]) -> list[LayerShape]:
@@ -36,9 +36,9 @@ def slow_masks(weights: list[Tensor], sparsity: float) -> list[Tensor]:
     """The lowest scores go; among equal ones the later layer and index goes first."""
     flat = torch.cat([w.abs().reshape(-1) for w in weights]).tolist()
     order = sorted(range(len(flat)), key=lambda i: (flat[i], -i))
-    kept = torch.ones(len(flat), dtype=torch.bool)
-    kept[order[: round(sparsity * len(flat))]] = False
-    parts = kept.split([w.numel() for w in weights])
+    mask = torch.ones(len(flat), dtype=torch.bool)
+    mask[order[: round(sparsity * len(flat))]] = False
+    parts = mask.split([w.numel() for w in weights])
     return [part.view(w.shape) for part, w in zip(parts, weights, strict=True)]
 
 
@@ -105,22 +105,22 @@ def test_counts_are_those_of_the_masks_and_the_quick_way_prunes_the_same(weights
     if scope == "layer":
         weights, scores = weights[:1], scores[:1]
     choice = Selection(sparsity=sparsity, scope=scope)
-    for weight, kept in zip(weights, select(scores, shapes_of(weights), choice, None), strict=True):
-        assert isinstance(kept, Above)
-        assert kept.count == int(kept.mask.sum())
-        quick = kept.prune_into(weight, torch.empty_like(weight))
-        slow = Chosen(kept.mask).prune_into(weight.clone(), torch.empty_like(weight))
+    for weight, mask in zip(weights, select(scores, shapes_of(weights), choice, None), strict=True):
+        assert isinstance(mask, ThresholdMask)
+        assert mask.count == int(mask.tensor.sum())
+        quick = mask.prune_into(weight, torch.empty_like(weight))
+        slow = ExplicitMask(mask.tensor).prune_into(weight.clone(), torch.empty_like(weight))
         assert torch.equal(quick, slow)
-        assert torch.equal(quick, weight * kept.mask)
+        assert torch.equal(quick, weight * mask.tensor)
 
 
 def test_pruned_weights_are_plus_zero():
     weight = torch.tensor([[-1.0, -2.0, 3.0]])
-    for kept in (
-        Chosen(torch.tensor([[False, False, True]])),
+    for mask in (
+        ExplicitMask(torch.tensor([[False, False, True]])),
         select([Scores(weight, absolute=True)], shapes_of([weight]), Selection(sparsity=0.667), None)[0],
     ):
-        assert not torch.signbit(Coded(weight, kept).values).any()
+        assert not torch.signbit(EncodedWeight(weight, mask).values).any()
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_a_share_of_a_size_is_rounded_not_cut(share, size, count):
 
 def slow_n_of_m(scores: Tensor, shape: torch.Size, n: int, m: int) -> Tensor:
     kernel = scores.reshape(shape)
-    kept = torch.zeros(shape, dtype=torch.bool)
+    mask = torch.zeros(shape, dtype=torch.bool)
     for out, *position in itertools.product(range(shape[0]), *map(range, shape[2:])):
         for start in range(0, shape[1], m):
             inputs = range(start, min(start + m, shape[1]))
             best = sorted(inputs, key=lambda i: (-float(kernel[(out, i, *position)]), i))[:n]
             for i in best:
-                kept[(out, i, *position)] = True
-    return kept.reshape(scores.shape)
+                mask[(out, i, *position)] = True
+    return mask.reshape(scores.shape)
 
 
 @given(
@@ -156,9 +156,9 @@ def test_n_of_m_equals_a_slow_loop(seed, counts, shape):
     scores = torch.randint(
         0, 4, (shape[0], shape[1:].numel()), generator=torch.Generator().manual_seed(seed)
     ).float()
-    kept = largest_n_of_m(scores, LayerShape("a", shape), n, m)
-    assert torch.equal(kept, slow_n_of_m(scores, shape, n, m))
-    groups = kept.view(shape).movedim(1, -1)
+    mask = largest_n_of_m(scores, LayerShape("a", shape), n, m)
+    assert torch.equal(mask, slow_n_of_m(scores, shape, n, m))
+    groups = mask.view(shape).movedim(1, -1)
     assert all(int(part.sum(-1).max()) <= n for part in groups.split(m, dim=-1))
 
 
@@ -243,7 +243,7 @@ def slow_boxes(shape: LayerShape, pattern: str) -> Tensor:
 
 def fits(shape: LayerShape, pattern: str) -> bool:
     try:
-        Cut.of(pattern, shape)
+        BoxGrid.of(pattern, shape)
     except Refused:
         return False
     return True
@@ -256,30 +256,30 @@ FITTING = [(s, p) for s in SHAPES for p in PATTERNS if fits(s, p)]
 @pytest.mark.parametrize("sparsity", [0.0, 0.29, 0.5, 0.8, 1.0])
 def test_whole_boxes_with_the_lowest_means_are_removed_and_exactly_so_many(shape, pattern, sparsity):
     scores = torch.rand(shape.kernel, generator=torch.Generator().manual_seed(0)).flatten(1)
-    kept = select([Scores(scores)], [shape], Selection(sparsity=sparsity, pattern=pattern), None)[0]
+    mask = select([Scores(scores)], [shape], Selection(sparsity=sparsity, pattern=pattern), None)[0]
     boxes = slow_boxes(shape, pattern)
     means = {int(b): float(scores[boxes == b].double().mean()) for b in boxes.unique()}
     lowest = sorted(means, key=means.get)
     removed = min(round(sparsity * len(means)), len(means) - (pattern == "row"))
-    assert set(boxes[~kept.mask].tolist()) == set(lowest[:removed])
-    assert not set(boxes[kept.mask].tolist()) & set(lowest[:removed])
-    assert kept.count == int(kept.mask.sum())
+    assert set(boxes[~mask.tensor].tolist()) == set(lowest[:removed])
+    assert not set(boxes[mask.tensor].tolist()) & set(lowest[:removed])
+    assert mask.count == int(mask.tensor.sum())
 
 
 @pytest.mark.parametrize(("shape", "pattern"), FITTING)
 def test_of_equal_boxes_the_earlier_one_stays(shape, pattern):
     scores = torch.full(shape.kernel, 0.3).flatten(1)
     choice = Selection(sparsity=0.5, pattern=pattern)
-    (kept,) = select([Scores(scores)], [shape], choice, None)
-    cut = Cut.of(pattern, shape)
+    (mask,) = select([Scores(scores)], [shape], choice, None)
+    cut = BoxGrid.of(pattern, shape)
     count = cut.sizes.numel() - round(cut.sizes.numel() / 2)
-    assert torch.equal(kept.mask, cut.spread(torch.arange(cut.sizes.numel()).view(cut.sizes.shape) < count))
+    assert torch.equal(mask.tensor, cut.spread(torch.arange(cut.sizes.numel()).view(cut.sizes.shape) < count))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_box_of_one_weight_is_the_weight(shape):
     values = torch.arange(float(shape.kernel.numel())).view(shape.kernel[0], -1)
-    cut = Cut(shape, Box())
+    cut = BoxGrid(shape, Box())
     assert torch.equal(cut.summed(values).view(-1).sort().values, values.double().view(-1))
     assert torch.equal(cut.spread(cut.summed(values)), values.double())
     assert int(cut.sizes.sum()) == shape.kernel.numel()
@@ -290,11 +290,11 @@ def test_row_scope_removes_the_same_number_of_boxes_from_each_row_of_boxes(patte
     shape = LayerShape("a", torch.Size([6, 9, 2]))
     scores = torch.rand(6, 18, generator=torch.Generator().manual_seed(0))
     choice = Selection(sparsity=0.4, scope="row", pattern=pattern)
-    (kept,) = select([Scores(scores)], [shape], choice, None)
-    cut = Cut.of(pattern, shape)
-    stay = cut.summed(kept.mask) > 0
+    (mask,) = select([Scores(scores)], [shape], choice, None)
+    cut = BoxGrid.of(pattern, shape)
+    stay = cut.summed(mask.tensor) > 0
     assert (stay.sum(dim=1) == stay.shape[1] - round(0.4 * stay.shape[1])).all()
-    assert torch.equal(cut.spread(stay), kept.mask)
+    assert torch.equal(cut.spread(stay), mask.tensor)
 
 
 def test_network_scope_compares_the_means_of_boxes_whatever_their_size():
@@ -315,8 +315,8 @@ def test_one_row_of_every_layer_stays(scope):
 
 def test_huge_scores_do_not_overflow_in_a_box():
     weight = torch.tensor([[1e38, 2e38, 3e38, 3e38], [3e38, 3e38, 3e38, 3e38]])
-    (kept,) = masks([weight], Selection(sparsity=0.25, pattern="1x2"))
-    assert kept.tolist() == [[False, False, True, True], [True] * 4]
+    (mask,) = masks([weight], Selection(sparsity=0.25, pattern="1x2"))
+    assert mask.tolist() == [[False, False, True, True], [True] * 4]
 
 
 @pytest.mark.parametrize(
@@ -345,11 +345,11 @@ layer_shapes = st.one_of(
 )
 
 
-def published_densities(shapes: list[tuple[int, ...]], kept: int) -> list[float]:
+def published_densities(shapes: list[tuple[int, ...]], mask: int) -> list[float]:
     """Clip and redistribute, as RigL does: beyond density 1 is full, the others share the rest."""
     full: set[int] = set()
     while True:
-        rest = kept - sum(math.prod(shapes[i]) for i in full)
+        rest = mask - sum(math.prod(shapes[i]) for i in full)
         others = [i for i in range(len(shapes)) if i not in full]
         factor = rest / max(1, sum(sum(shapes[i]) for i in others))
         over = {i for i in others if factor * sum(shapes[i]) / math.prod(shapes[i]) > 1}
@@ -362,11 +362,11 @@ def published_densities(shapes: list[tuple[int, ...]], kept: int) -> list[float]
 @given(st.lists(layer_shapes, min_size=1, max_size=6), st.floats(0, 1))
 def test_an_erk_budget_is_spent_to_the_last_weight_as_published(shapes, share):
     sizes = [math.prod(s) for s in shapes]
-    kept = round(share * sum(sizes))
-    found = erdos_renyi([LayerShape("a", torch.Size(s)) for s in shapes], sizes, kept)
-    assert sum(found) == kept
+    mask = round(share * sum(sizes))
+    found = erdos_renyi([LayerShape("a", torch.Size(s)) for s in shapes], sizes, mask)
+    assert sum(found) == mask
     assert all(0 <= n <= size for n, size in zip(found, sizes, strict=True))
-    for count, size, density in zip(found, sizes, published_densities(shapes, kept), strict=True):
+    for count, size, density in zip(found, sizes, published_densities(shapes, mask), strict=True):
         assert abs(count - density * size) <= 1 + len(shapes) / 2
 
 
@@ -375,8 +375,8 @@ def test_with_a_smaller_budget_no_layer_keeps_more(shapes):
     sizes = [math.prod(s) for s in shapes]
     forms = [LayerShape("a", torch.Size(s)) for s in shapes]
     before = sizes
-    for kept in range(sum(sizes), -1, -max(1, sum(sizes) // 23)):
-        after = erdos_renyi(forms, sizes, kept)
+    for mask in range(sum(sizes), -1, -max(1, sum(sizes) // 23)):
+        after = erdos_renyi(forms, sizes, mask)
         assert all(a <= b for a, b in zip(after, before, strict=True))
         before = after
 

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.load.samples import load_sample
-from compress_core.network.forward import Example, doubled, in_double, run, tensors_in
+from compress_core.network.forward import Example, doubled, in_double, run_network, tensors_in
 from compress_core.network.layers import count_macs, find_layers
-from compress_core.network.shared_copy import digest_of, skeleton_of
+from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.structure.group import Group
 from compress_core.structure.groups import find_groups
-from compress_core.structure.masked_preview import Muted
+from compress_core.structure.masked_preview import MaskedPreview
 from compress_core.structure.remaining import remaining
-from compress_core.structure.shrink import Cut, preview, shrink
+from compress_core.structure.shrink import ChannelCut, preview, shrink
 from tests.zoo import ZOO, groups_of
 
 SAMPLES = ["lenet300", "lenet5", "resnet", "vit", "tabular"]
@@ -35,7 +35,7 @@ def _kept(group: Group, share: float, seed: int = 0) -> Tensor:
     return mask
 
 
-def _cuts(groups: tuple[Group, ...], share: float, seed: int = 0) -> list[Cut]:
+def _cuts(groups: tuple[Group, ...], share: float, seed: int = 0) -> list[ChannelCut]:
     free = (group for group in groups if group.locked is None)
     return [cut for group in free for cut in group.cuts(_kept(group, share, seed))]
 
@@ -47,7 +47,10 @@ def _dropped(groups: tuple[Group, ...]) -> list[str]:
 
 def assert_equal_outputs(small: nn.Module, large: nn.Module, example: Example) -> None:
     with torch.inference_mode():
-        got, want = list(tensors_in(run(small, example))), list(tensors_in(run(large, example)))
+        got, want = (
+            list(tensors_in(run_network(small, example))),
+            list(tensors_in(run_network(large, example))),
+        )
     assert [t.shape for t in got] == [t.shape for t in want]
     assert all(torch.allclose(a, b, rtol=0, atol=1e-9) for a, b in zip(got, want, strict=True))
 
@@ -145,7 +148,7 @@ def test_torch_pruning_cuts_the_same_network_from_the_residual_stream_of_resnet(
 def test_any_cut_of_a_grouped_and_a_concatenated_network_composes(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["grouped", "concat", "depth_multiplier", "group_norm", "chunk_gate"]))
     network, example = in_double(ZOO[name].network()), doubled(ZOO[name].example())
-    cuts: list[Cut] = []
+    cuts: list[ChannelCut] = []
     for group in groups_of(name):
         if group.locked is None:
             units = st.sets(st.integers(0, group.units - 1), min_size=1)
@@ -155,7 +158,7 @@ def test_any_cut_of_a_grouped_and_a_concatenated_network_composes(data: st.DataO
 
 def test_nothing_left_is_refused() -> None:
     with pytest.raises(Refused, match="Nothing would be left of fc1: keep at least one"):
-        shrink(ZOO["mlp"].network(), [Cut("fc1", "out", torch.tensor([], dtype=torch.int64))])
+        shrink(ZOO["mlp"].network(), [ChannelCut("fc1", "out", torch.tensor([], dtype=torch.int64))])
 
 
 @pytest.mark.parametrize(
@@ -163,17 +166,29 @@ def test_nothing_left_is_refused() -> None:
     [
         (
             "layer_norm",
-            Cut("norm", "out", torch.tensor([0, 1])),
+            ChannelCut("norm", "out", torch.tensor([0, 1])),
             "norm cannot lose these channels .a norm is",
         ),
-        ("grouped", Cut("grouped", "out", torch.tensor([0, 1, 2])), "in 4 groups, each of which must keep"),
-        ("group_norm", Cut("norm", "out", torch.tensor([0, 1, 2])), "across 4 channels, so only all of them"),
-        ("lstm", Cut("rnn", "in", torch.tensor([0])), "recurrent: one weight serves"),
-        ("conv1d_weight_norm", Cut("conv2", "in", torch.tensor([0])), "computed from other parameters"),
-        ("residual", Cut("head", "out", torch.tensor([0])), "Head has no form with fewer channels"),
+        (
+            "grouped",
+            ChannelCut("grouped", "out", torch.tensor([0, 1, 2])),
+            "in 4 groups, each of which must keep",
+        ),
+        (
+            "group_norm",
+            ChannelCut("norm", "out", torch.tensor([0, 1, 2])),
+            "across 4 channels, so only all of them",
+        ),
+        ("lstm", ChannelCut("rnn", "in", torch.tensor([0])), "recurrent: one weight serves"),
+        (
+            "conv1d_weight_norm",
+            ChannelCut("conv2", "in", torch.tensor([0])),
+            "computed from other parameters",
+        ),
+        ("residual", ChannelCut("head", "out", torch.tensor([0])), "Head has no form with fewer channels"),
     ],
 )
-def test_what_cannot_be_cut_is_refused_in_a_sentence(name: str, cut: Cut, message: str) -> None:
+def test_what_cannot_be_cut_is_refused_in_a_sentence(name: str, cut: ChannelCut, message: str) -> None:
     with pytest.raises(Refused, match=message):
         shrink(ZOO[name].network(), [cut])
 
@@ -181,7 +196,7 @@ def test_what_cannot_be_cut_is_refused_in_a_sentence(name: str, cut: Cut, messag
 @pytest.mark.parametrize("name", ["residual", "grouped", "transposed", "multihead_attention", "dense_block"])
 def test_a_kept_preview_follows_the_slider_bit_for_bit(name: str) -> None:
     network = ZOO[name].network()
-    muted = Muted(network)
+    muted = MaskedPreview(network)
     for step, share in enumerate((0.5, 0.4, 0.9, 0.1, 0.95, 0.5)):
         cuts = _cuts(groups_of(name), share, seed=step // 2)
         dropped = _dropped(groups_of(name)) if step % 2 else []
@@ -197,7 +212,7 @@ def test_a_kept_preview_follows_the_slider_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in ZOO if ZOO[name].free and len(ZOO[name].shapes) == 1])
 def test_the_numbers_of_the_slider_are_those_of_the_shrunk_network(name: str) -> None:
     network, example = ZOO[name].network(), ZOO[name].example()
-    layers = count_macs(skeleton_of(network), find_layers(network)[0], example)
+    layers = count_macs(shared_copy(network), find_layers(network)[0], example)
     cuts, dropped = _cuts(groups_of(name), 0.6), _dropped(groups_of(name))
     small = shrink(network, cuts, dropped)
     want = count_macs(small, find_layers(small)[0], example)
@@ -209,7 +224,7 @@ def test_the_numbers_of_the_slider_are_those_of_the_shrunk_network(name: str) ->
 def test_a_kept_preview_rewrites_single_slices_as_they_go_and_come_back() -> None:
     subject = load_sample("resnet")
     group = find_groups(subject.network, subject.split("calibration").inputs[:2])[0]
-    muted = Muted(subject.network)
+    muted = MaskedPreview(subject.network)
     for lost in ([0, 5], [5, 9], [9], [9, 31], [], [31]):
         kept = torch.ones(32, dtype=torch.bool)
         kept[lost] = False

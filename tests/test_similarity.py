@@ -230,7 +230,7 @@ def test_an_item_with_one_value_that_differs_from_the_baseline_is_not_measured()
     assert similarity_frame(before, after, support)["reason"][4] == NotMeasured.TOO_SMALL.value
 
 
-def test_a_table_has_no_neighbourhoods_for_ssim() -> None:
+def test_a_table_has_no_neighborhoods_for_ssim() -> None:
     before, after, support = random_sample(shape=(4, 30))
     frame = similarity_frame(before, after, support)
     assert frame["ssim"].isna().all()

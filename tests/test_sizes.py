@@ -15,16 +15,16 @@ from compress_core.deliver.container import container_bytes
 from compress_core.deliver.pack import pack_bytes
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
-from compress_core.measure.cost.sizes import SizeRow, sizes
-from compress_core.recipe import Setting
+from compress_core.measure.cost.sizes import SizeRow, byte_sizes
+from compress_core.recipe import Step
 from tests.subjects import everything_subject, mlp_subject, rules
 
-STEPS = (Setting.of("magnitude", sparsity=0.75), Setting.of("uniform", bits=4))
+STEPS = (Step.of("magnitude", sparsity=0.75), Step.of("uniform", bits=4))
 MODEL = compress(mlp_subject(), rules(any=STEPS), Store())
 
 
 def rows_of(model: Model) -> dict[str, SizeRow]:
-    return {row.name: row for row in sizes(model, container_bytes(model), pack_bytes(model))}
+    return {row.name: row for row in byte_sizes(model, container_bytes(model), pack_bytes(model))}
 
 
 def value(rows: dict[str, SizeRow], name: str) -> float:
@@ -54,7 +54,7 @@ def test_csr_bytes_are_those_of_scipy() -> None:
 
 @pytest.mark.parametrize(("sparsity", "larger"), [(0.3, True), (0.8, False)])
 def test_csr_pays_only_beyond_half_zeros(sparsity: float, larger: bool) -> None:
-    rows = rows_of(compress(mlp_subject(), rules(any=Setting.of("magnitude", sparsity=sparsity)), Store()))
+    rows = rows_of(compress(mlp_subject(), rules(any=Step.of("magnitude", sparsity=sparsity)), Store()))
     assert (value(rows, "csr") > value(rows, "dense")) == larger
 
 
@@ -93,4 +93,4 @@ def test_the_same_zeros_are_counted_everywhere() -> None:
     weights = [t for t in MODEL.network().state_dict().values() if t.dim() > 1]
     zeros = sum(int((t == 0).sum()) for t in weights) / sum(t.numel() for t in weights)
     assert value(rows, "zeros") == pytest.approx(zeros)
-    assert torch.equal(weights[0], MODEL.edited["fc1"].values)
+    assert torch.equal(weights[0], MODEL.compressed["fc1"].values)

@@ -24,13 +24,13 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.network.layers.source import written
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.techniques.contract.input_rules import StaticGrid
 from tests.subjects import everything_subject, rules, seeded
 from tests.zoo import ZOO
 
-PRUNED, QUANTIZED = Setting.of("magnitude", sparsity=0.7), Setting.of("uniform", bits=4)
-SMALL = Setting.of("low_rank", energy=0.6)
+PRUNED, QUANTIZED = Step.of("magnitude", sparsity=0.7), Step.of("uniform", bits=4)
+SMALL = Step.of("low_rank", energy=0.6)
 RECIPES = {
     "as loaded": Recipe(),
     "pruned and quantized": rules(any=(PRUNED, QUANTIZED)),

@@ -27,8 +27,8 @@ from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.statistics.spatial_vectors import spatial_vectors
 from compress_core.statistics.whitened_vectors import whitened_vectors
 from compress_core.techniques.batch_norm_scale import batch_norm_scale
-from compress_core.techniques.contract.encoded import Coded, read_stored
-from compress_core.techniques.contract.results import Factored, Quantised
+from compress_core.techniques.contract.encoded import EncodedWeight, read_stored
+from compress_core.techniques.contract.results import Factored, Quantized
 from compress_core.techniques.contract.technique import Stage, Technique, techniques
 from compress_core.techniques.geometric_median import geometric_median
 from compress_core.techniques.low_rank import low_rank
@@ -37,16 +37,16 @@ from compress_core.techniques.mean_activation import mean_activation
 from compress_core.techniques.normal_float import gaussian_levels
 from compress_core.techniques.random_pruning import random_pruning
 from compress_core.techniques.zero_activations import zero_activations
-from tests.technique_cases import answer, bad_values, coded, good_values, nasty_weights, numbers, strategy
+from tests.technique_cases import bad_values, encoded, good_values, nasty_weights, numbers, result, strategy
 
 ALL = techniques()
 KNOBS = [(name, knob) for name, method in ALL.items() for knob in method.knobs.model_fields]
 NASTY = nasty_weights()
-QUANTIZERS = [name for name, method in ALL.items() if method.answer is Quantised]
+QUANTIZERS = [name for name, method in ALL.items() if method.result is Quantized]
 BY_BITS = [name for name in QUANTIZERS if "bits" in ALL[name].own_knobs]
 SCALED = [name for name in QUANTIZERS if "scale_per" in ALL[name].own_knobs]
-FACTORIZERS = [name for name, method in ALL.items() if method.answer is Factored]
-TO_NEAREST = [name for name in BY_BITS if answer(ALL[name], torch.eye(2)).codes is None]
+FACTORIZERS = [name for name, method in ALL.items() if method.result is Factored]
+TO_NEAREST = [name for name in BY_BITS if result(ALL[name], torch.eye(2)).codes is None]
 OF_OTHERS = [n for n, method in ALL.items() if method.stage in {Stage.PREPARE, Stage.INPUTS, Stage.CORRECT}]
 CRITERIA = [name for name, method in ALL.items() if method.is_criterion]
 
@@ -55,7 +55,7 @@ def drawn(rows: int, inputs: int, seed: int = 0) -> Tensor:
     return torch.randn(rows, inputs, generator=torch.Generator().manual_seed(seed))
 
 
-def assert_sound(part: Coded) -> None:
+def assert_sound(part: EncodedWeight) -> None:
     """Finite, counted to the byte, and read back to the same values."""
     values = part.values
     assert torch.isfinite(values).all()
@@ -140,7 +140,7 @@ def test_an_unknown_knob_is_refused_with_the_names_there_are(name):
 @pytest.mark.parametrize("name", ALL)
 def test_nasty_weights_decode_to_finite_values_that_the_file_holds(name, case):
     weight = NASTY[case]
-    for part in coded(ALL[name], weight):
+    for part in encoded(ALL[name], weight):
         assert_sound(part)
 
 
@@ -155,10 +155,10 @@ def test_what_is_nasty_gives_finite_numbers_where_a_technique_is_not_about_weigh
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 def test_quantized_pruned_weights_stay_zero_and_the_file_holds_them(name, case, share):
     weight = NASTY[case]
-    kept = torch.rand(weight.shape, generator=torch.Generator().manual_seed(3)) >= share
-    for part in coded(ALL[name], weight, kept):
+    mask = torch.rand(weight.shape, generator=torch.Generator().manual_seed(3)) >= share
+    for part in encoded(ALL[name], weight, mask):
         assert_sound(part)
-        assert not part.values[~kept].any()
+        assert not part.values[~mask].any()
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -174,7 +174,7 @@ def test_any_knob_values_give_a_sound_weight_or_a_refusal(name, data):
     rows, inputs = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 9))
     weight = drawn(rows, inputs, data.draw(st.integers(0, 99)))
     try:
-        parts = coded(method, weight, **given_knobs)
+        parts = encoded(method, weight, **given_knobs)
     except Refused:  # a group, a rank or a pattern that this small layer has no room for
         parts = ()
     for part in parts:
@@ -185,10 +185,10 @@ def test_any_knob_values_give_a_sound_weight_or_a_refusal(name, data):
 @pytest.mark.parametrize("name", ALL)
 def test_a_technique_changes_nothing_and_answers_the_same_again(name, case):
     weight = NASTY[case].clone()
-    first, second = answer(ALL[name], weight), answer(ALL[name], weight)
+    first, second = result(ALL[name], weight), result(ALL[name], weight)
     assert torch.equal(weight, NASTY[case])
     assert_same(first, second)
-    for part in coded(ALL[name], weight):
+    for part in encoded(ALL[name], weight):
         part.decode_into(torch.empty_like(part.weight))
     assert torch.equal(weight, NASTY[case])
 
@@ -199,26 +199,26 @@ def test_masks_only_ever_lose_weights_when_sparsity_grows(name, scope):
     weight = torch.round(drawn(8, 24), decimals=1)
     before = torch.ones_like(weight, dtype=torch.bool)
     for sparsity in np.linspace(0, 1, 33):
-        (part,) = coded(ALL[name], weight, sparsity=float(sparsity), scope=scope)
-        assert not (part.kept.mask & ~before).any()
-        before = part.kept.mask
+        (part,) = encoded(ALL[name], weight, sparsity=float(sparsity), scope=scope)
+        assert not (part.mask.tensor & ~before).any()
+        before = part.mask.tensor
 
 
 @pytest.mark.parametrize("name", CRITERIA)
 @pytest.mark.parametrize("sparsity", [0.0, 0.01, 0.29, 0.333, 0.5, 0.57, 0.905, 1.0])
 def test_exactly_the_share_is_removed_whatever_ties_there_are(name, sparsity):
     for weight in (drawn(10, 10), NASTY["ties"], NASTY["all zero"], NASTY["constant"]):
-        (part,) = coded(ALL[name], weight, sparsity=sparsity)
+        (part,) = encoded(ALL[name], weight, sparsity=sparsity)
         removed = round(sparsity * weight.numel())
-        assert int((~part.kept.mask).sum()) == removed == part.zeros.pruned
-        assert part.kept.count == int(part.kept.mask.sum())
+        assert int((~part.mask.tensor).sum()) == removed == part.zeros.pruned
+        assert part.mask.count == int(part.mask.tensor.sum())
 
 
 @pytest.mark.parametrize("name", BY_BITS)
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_a_weight_takes_no_more_levels_than_its_bits_can_name(name, bits):
     weight = drawn(4, 600)
-    (part,) = coded(ALL[name], weight, bits=bits)
+    (part,) = encoded(ALL[name], weight, bits=bits)
     for row in part.values:
         assert len(row.unique()) <= 2**bits
     assert part.bits_for_each_value <= bits
@@ -228,9 +228,9 @@ def test_a_weight_takes_no_more_levels_than_its_bits_can_name(name, bits):
 def test_every_weight_goes_to_its_nearest_level(name):
     weight = drawn(3, 400)
     for bits in (2, 3, 5):
-        (part,) = coded(ALL[name], weight, bits=bits)
+        (part,) = encoded(ALL[name], weight, bits=bits)
         for row, values in enumerate(part.values):
-            levels = part.quantised.levels.levels(row).double()
+            levels = part.quantized.levels.levels(row).double()
             best = (weight[row].double()[:, None] - levels).abs().min(dim=1).values
             assert torch.allclose((weight[row] - values).abs().double(), best, atol=1e-6)
 
@@ -238,8 +238,8 @@ def test_every_weight_goes_to_its_nearest_level(name):
 @pytest.mark.parametrize("name", TO_NEAREST)
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_quantizing_what_is_quantized_changes_nothing(name, bits):
-    (once,) = coded(ALL[name], drawn(5, 200), bits=bits)
-    (twice,) = coded(ALL[name], once.values, bits=bits)
+    (once,) = encoded(ALL[name], drawn(5, 200), bits=bits)
+    (twice,) = encoded(ALL[name], once.values, bits=bits)
     assert torch.allclose(once.values, twice.values, atol=1e-6)
 
 
@@ -247,7 +247,7 @@ def test_quantizing_what_is_quantized_changes_nothing(name, bits):
 def test_more_bits_never_err_more(name):
     weight = drawn(6, 300)
     errors = [
-        float((coded(ALL[name], weight, bits=b)[0].values - weight).square().sum()) for b in range(2, 9)
+        float((encoded(ALL[name], weight, bits=b)[0].values - weight).square().sum()) for b in range(2, 9)
     ]
     assert all(after <= before * 1.0001 for before, after in itertools.pairwise(errors))
 
@@ -260,8 +260,8 @@ def test_magnitude_removes_what_torch_prunes(sparsity):
     layer = nn.Linear(37, 23)
     weight = layer.weight.detach().clone()
     prune.l1_unstructured(layer, "weight", round(sparsity * weight.numel()))
-    (part,) = coded(ALL["magnitude"], weight, sparsity=sparsity)
-    assert torch.equal(part.kept.mask, layer.weight_mask.bool())
+    (part,) = encoded(ALL["magnitude"], weight, sparsity=sparsity)
+    assert torch.equal(part.mask.tensor, layer.weight_mask.bool())
     assert torch.equal(part.values, layer.weight.detach())
 
 
@@ -275,22 +275,22 @@ def test_magnitude_over_the_network_removes_what_torch_prunes_globally(sparsity)
     )
     choice = Selection(sparsity=sparsity, scope="network")
     shapes = [LayerShape(n, w.shape) for n, w in zip("abc", weights, strict=True)]
-    kept = select([magnitude(w) for w in weights], shapes, choice, None)
-    for part, layer, weight in zip(kept, layers, weights, strict=True):
-        assert torch.equal(part.mask, layer.weight_mask.bool())
-        assert part.count == int(part.mask.sum())
-        assert torch.equal(Coded(weight, part).values, layer.weight.detach())
+    mask = select([magnitude(w) for w in weights], shapes, choice, None)
+    for part, layer, weight in zip(mask, layers, weights, strict=True):
+        assert torch.equal(part.tensor, layer.weight_mask.bool())
+        assert part.count == int(part.tensor.sum())
+        assert torch.equal(EncodedWeight(weight, part).values, layer.weight.detach())
 
 
 def test_random_pruning_is_the_same_for_a_seed_and_another_for_each_layer():
     weight = drawn(40, 50)
 
-    def mask(seed, name):
-        return coded(ALL["random_pruning"], weight, name=name, seed=seed)[0].kept.mask
+    def mask_of(seed, name):
+        return encoded(ALL["random_pruning"], weight, name=name, seed=seed)[0].mask.tensor
 
-    assert torch.equal(mask(1, "fc1"), mask(1, "fc1"))
-    for other in (mask(2, "fc1"), mask(1, "fc2")):
-        assert 0.4 < float((mask(1, "fc1") == other).float().mean()) < 0.6
+    assert torch.equal(mask_of(1, "fc1"), mask_of(1, "fc1"))
+    for other in (mask_of(2, "fc1"), mask_of(1, "fc2")):
+        assert 0.4 < float((mask_of(1, "fc1") == other).float().mean()) < 0.6
 
 
 def test_random_pruning_does_not_look_at_the_weight_nor_at_the_global_seed():
@@ -305,9 +305,9 @@ def test_random_pruning_does_not_look_at_the_weight_nor_at_the_global_seed():
 
 def test_threshold_keeps_what_reaches_the_share_of_the_largest():
     weight = torch.tensor([[0.1, -0.5, 1.0], [-2.0, 0.99, 0.0]])
-    assert coded(ALL["threshold"], weight, share=0.5)[0].values.tolist() == [[0, 0, 1], [-2, 0, 0]]
-    assert coded(ALL["threshold"], weight, share=1.0)[0].kept.count == 1
-    assert coded(ALL["threshold"], weight, share=0.0)[0].kept.count == 6
+    assert encoded(ALL["threshold"], weight, share=0.5)[0].values.tolist() == [[0, 0, 1], [-2, 0, 0]]
+    assert encoded(ALL["threshold"], weight, share=1.0)[0].mask.count == 1
+    assert encoded(ALL["threshold"], weight, share=0.0)[0].mask.count == 6
 
 
 # Uniform and affine -----------------------------------------------------------------------------------------
@@ -318,8 +318,8 @@ def test_threshold_keeps_what_reaches_the_share_of_the_largest():
 def test_uniform_errs_by_at_most_half_a_step_and_keeps_zero(seed, bits, scale_per):
     weight = drawn(7, 20, seed)
     weight[2, 3] = 0
-    (part,) = coded(ALL["uniform"], weight, bits=bits, scale_per=scale_per)
-    grid = part.quantised.levels
+    (part,) = encoded(ALL["uniform"], weight, bits=bits, scale_per=scale_per)
+    grid = part.quantized.levels
     step = grid.decode(torch.ones_like(weight))
     assert ((part.values - weight).abs() <= step / 2 * (1 + 1e-5)).all()
     assert part.values[2, 3] == 0
@@ -334,9 +334,9 @@ def test_uniform_equals_fake_quantization_of_torch(bits):
     scale = weight.abs().amax(1) / high
     zero_point = torch.zeros(30, dtype=torch.int32)
     peer = torch.fake_quantize_per_channel_affine(weight, scale, zero_point, 0, -high, high)
-    assert torch.equal(coded(ALL["uniform"], weight, bits=bits, scale_per="row")[0].values, peer)
+    assert torch.equal(encoded(ALL["uniform"], weight, bits=bits, scale_per="row")[0].values, peer)
     peer = torch.fake_quantize_per_tensor_affine(weight, float(weight.abs().max() / high), 0, -high, high)
-    ours = coded(ALL["uniform"], weight, bits=bits, scale_per="tensor")[0].values
+    ours = encoded(ALL["uniform"], weight, bits=bits, scale_per="tensor")[0].values
     assert torch.allclose(ours, peer, atol=1e-6)
 
 
@@ -344,8 +344,8 @@ def test_uniform_equals_fake_quantization_of_torch(bits):
 @pytest.mark.parametrize("shift", [-3.0, -0.7, 0.0, 2.0])
 def test_affine_equals_fake_quantization_of_torch_with_its_zero_point(bits, shift):
     weight = drawn(30, 50) + shift
-    (part,) = coded(ALL["affine"], weight, bits=bits, scale_per="tensor")
-    grid = part.quantised.levels
+    (part,) = encoded(ALL["affine"], weight, bits=bits, scale_per="tensor")
+    grid = part.quantized.levels
     assert 0 <= int(grid.zero_point) <= 2**bits - 1 == grid.high
     peer = torch.fake_quantize_per_tensor_affine(
         weight, grid.scale.view(()), grid.zero_point.view(()).int(), 0, grid.high
@@ -358,8 +358,8 @@ def test_affine_equals_fake_quantization_of_torch_with_its_zero_point(bits, shif
 def test_affine_covers_the_weights_and_zero_and_errs_by_half_a_step(shift, scale_per):
     weight = drawn(9, 35) + shift
     weight[:, ::5] = 0
-    (part,) = coded(ALL["affine"], weight, bits=4, scale_per=scale_per)
-    grid = part.quantised.levels
+    (part,) = encoded(ALL["affine"], weight, bits=4, scale_per=scale_per)
+    grid = part.quantized.levels
     step = grid.decode(torch.ones_like(weight)) - grid.decode(torch.zeros_like(weight))
     assert ((part.values - weight).abs() <= step / 2 * (1 + 1e-4)).all()
     assert not part.values[:, ::5].any()
@@ -368,9 +368,9 @@ def test_affine_covers_the_weights_and_zero_and_errs_by_half_a_step(shift, scale
 @pytest.mark.parametrize("name", [name for name in SCALED if name in TO_NEAREST])
 def test_a_group_is_scaled_as_if_it_were_alone(name):
     weight = drawn(6, 20)
-    whole = coded(ALL[name], weight, bits=3, scale_per="group:8")[0].values
+    whole = encoded(ALL[name], weight, bits=3, scale_per="group:8")[0].values
     alone = [
-        coded(ALL[name], part.contiguous(), bits=3, scale_per="row")[0].values
+        encoded(ALL[name], part.contiguous(), bits=3, scale_per="row")[0].values
         for part in weight.split(8, dim=1)
     ]
     assert torch.equal(whole, torch.cat(alone, dim=1))
@@ -385,9 +385,9 @@ def test_a_group_is_scaled_as_if_it_were_alone(name):
 )
 def test_pruned_weights_do_not_widen_the_range(name, sharing):
     weight = drawn(6, 60)
-    kept = weight.abs() < 1
-    (part,) = coded(ALL[name], weight, kept, bits=4, **sharing)
-    (alone,) = coded(ALL[name], weight * kept, kept, bits=4, **sharing)
+    mask = weight.abs() < 1
+    (part,) = encoded(ALL[name], weight, mask, bits=4, **sharing)
+    (alone,) = encoded(ALL[name], weight * mask, mask, bits=4, **sharing)
     assert torch.equal(part.values, alone.values)
     assert part.values.abs().max() <= 1.15
 
@@ -395,15 +395,15 @@ def test_pruned_weights_do_not_widen_the_range(name, sharing):
 @pytest.mark.parametrize("name", SCALED)
 def test_a_group_wider_than_the_layer_is_refused(name):
     with pytest.raises(Refused, match="Groups of 64 inputs do not fit a layer with 20 inputs: choose"):
-        coded(ALL[name], drawn(3, 20), scale_per="group:64")
+        encoded(ALL[name], drawn(3, 20), scale_per="group:64")
 
 
 @pytest.mark.parametrize("name", SCALED)
 @pytest.mark.parametrize("group", [16, 64, 256])
 def test_smaller_groups_cost_their_scales_and_nothing_else(name, group):
-    (part,) = coded(ALL[name], drawn(4, 600), bits=4, scale_per=f"group:{group}")
+    (part,) = encoded(ALL[name], drawn(4, 600), bits=4, scale_per=f"group:{group}")
     groups = 4 * math.ceil(600 / group)
-    (alone,) = coded(ALL[name], drawn(4, 600), bits=4, scale_per="tensor")
+    (alone,) = encoded(ALL[name], drawn(4, 600), bits=4, scale_per="tensor")
     of_each = {"power_of_two": 8, "affine": 40}.get(name, 32)
     assert part.bits.tables - alone.bits.tables == (groups - 1) * of_each
     assert part.bits.values == alone.bits.values
@@ -412,8 +412,8 @@ def test_smaller_groups_cost_their_scales_and_nothing_else(name, group):
 # Clipped ----------------------------------------------------------------------------------------------------
 
 
-def squared_error(part: Coded, kept: Tensor | bool = True) -> float:
-    return float(((part.values - part.weight) * kept).double().square().sum())
+def squared_error(part: EncodedWeight, mask: Tensor | bool = True) -> float:
+    return float(((part.values - part.weight) * mask).double().square().sum())
 
 
 @settings(max_examples=60)
@@ -425,17 +425,17 @@ def squared_error(part: Coded, kept: Tensor | bool = True) -> float:
 )
 def test_clipped_never_errs_more_than_uniform(seed, bits, scale_per, power):
     weight = drawn(7, 20, seed) ** power
-    kept = drawn(7, 20, seed + 1) > -1
+    mask = drawn(7, 20, seed + 1) > -1
     knobs = {"bits": bits, "scale_per": scale_per}
-    (ours,), (whole,) = (coded(ALL[name], weight, kept, **knobs) for name in ("clipped", "uniform"))
-    assert squared_error(ours, kept) <= squared_error(whole, kept) * (1 + 1e-6)
+    (ours,), (whole,) = (encoded(ALL[name], weight, mask, **knobs) for name in ("clipped", "uniform"))
+    assert squared_error(ours, mask) <= squared_error(whole, mask) * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("case", NASTY)
 @pytest.mark.parametrize("scale_per", ["tensor", "row"])
 def test_clipped_never_errs_more_than_uniform_on_nasty_weights(case, scale_per):
     (ours,), (whole,) = (
-        coded(ALL[n], NASTY[case], bits=3, scale_per=scale_per) for n in ("clipped", "uniform")
+        encoded(ALL[n], NASTY[case], bits=3, scale_per=scale_per) for n in ("clipped", "uniform")
     )
     assert squared_error(ours) <= squared_error(whole) * (1 + 1e-6)
 
@@ -444,7 +444,7 @@ def test_clipped_never_errs_more_than_uniform_on_nasty_weights(case, scale_per):
 @pytest.mark.parametrize("tail", [1.5, 3.0, 30.0])
 def test_clipped_errs_about_as_little_as_the_best_of_two_thousand_ranges(bits, tail):
     weight = torch.from_numpy(np.random.default_rng(0).standard_t(tail, (1, 20_000))).float()
-    (part,) = coded(ALL["clipped"], weight, bits=bits, scale_per="tensor")
+    (part,) = encoded(ALL["clipped"], weight, bits=bits, scale_per="tensor")
     high, largest = 2 ** (bits - 1) - 1, float(weight.abs().max())
     steps = largest * np.geomspace(1e-3, 1, 2000) / high
     best = min(float(((weight / s).round().clamp(-high, high) * s - weight).square().sum()) for s in steps)
@@ -461,8 +461,8 @@ def test_clipped_finds_the_step_that_is_best_for_a_gaussian(bits):
     step = minimize_scalar(
         lambda s: float((density * (at - np.clip(np.round(at / s), 0, high) * s) ** 2).sum()), (0.1, 2)
     ).x
-    (part,) = coded(ALL["clipped"], drawn(100, 2000), bits=bits, scale_per="tensor")
-    assert float(part.quantised.levels.scale) == pytest.approx(step, rel=0.04)
+    (part,) = encoded(ALL["clipped"], drawn(100, 2000), bits=bits, scale_per="tensor")
+    assert float(part.quantized.levels.scale) == pytest.approx(step, rel=0.04)
 
 
 # Normal float -----------------------------------------------------------------------------------------------
@@ -495,8 +495,8 @@ def test_normal_float_levels_are_the_quantiles_of_a_gaussian(bits):
 @pytest.mark.parametrize("scale_per", ["tensor", "row", "group:5"])
 def test_normal_float_takes_the_nearest_level_times_the_largest_weight(scale_per):
     weight = drawn(6, 23)
-    (part,) = coded(ALL["normal_float"], weight, bits=3, scale_per=scale_per)
-    levels = part.quantised.levels
+    (part,) = encoded(ALL["normal_float"], weight, bits=3, scale_per=scale_per)
+    levels = part.quantized.levels
     largest = levels.decode(torch.full_like(weight, 7))
     best = (weight.unsqueeze(2) - largest.unsqueeze(2) * gaussian_levels(3)).abs().min(dim=2).values
     assert torch.allclose((weight - part.values).abs(), best, atol=1e-6)
@@ -510,8 +510,8 @@ def test_normal_float_takes_the_nearest_level_times_the_largest_weight(scale_per
 @given(st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=20), st.integers(2, 6))
 def test_power_of_two_finds_the_nearest_level_as_brute_force_does(values, bits):
     weight = torch.tensor([values])
-    (part,) = coded(ALL["power_of_two"], weight, bits=bits)
-    top = int(part.quantised.levels.top)
+    (part,) = encoded(ALL["power_of_two"], weight, bits=bits)
+    top = int(part.quantized.levels.top)
     powers = [2.0 ** (top - i) for i in range(2 ** (bits - 1) - 1)]
     levels = torch.tensor([0.0, *powers, *(-p for p in powers)], dtype=torch.float64)
     best = (weight.double().T - levels).abs().min(dim=1).values
@@ -521,8 +521,8 @@ def test_power_of_two_finds_the_nearest_level_as_brute_force_does(values, bits):
 @pytest.mark.parametrize(("largest", "top"), [(1.0, 0), (1.49, 0), (1.5, 1), (2.0, 1), (0.3, -2), (0.4, -1)])
 def test_the_highest_power_is_the_one_nearest_to_the_largest_weight(largest, top):
     # Zhou et al. 2017, eq. 3: floor(log2(4 s / 3))
-    (part,) = coded(ALL["power_of_two"], torch.tensor([[largest, -0.1]]))
-    assert int(part.quantised.levels.top) == top == math.floor(math.log2(4 * largest / 3))
+    (part,) = encoded(ALL["power_of_two"], torch.tensor([[largest, -0.1]]))
+    assert int(part.quantized.levels.top) == top == math.floor(math.log2(4 * largest / 3))
 
 
 # k-means ----------------------------------------------------------------------------------------------------
@@ -543,7 +543,7 @@ def test_kmeans_errs_no_more_than_scikit_learn(shape, bits):
     from sklearn.cluster import KMeans
 
     values = SHAPES_OF_WEIGHTS[shape](np.random.default_rng(0)).astype(np.float32)
-    (part,) = coded(ALL["kmeans"], torch.from_numpy(values)[None], bits=bits)
+    (part,) = encoded(ALL["kmeans"], torch.from_numpy(values)[None], bits=bits)
     peer = KMeans(2**bits, n_init=2, random_state=0).fit(values[:, None].astype(np.float64))
     ours = float((part.values[0] - torch.from_numpy(values)).double().square().sum())
     assert ours <= peer.inertia_ * 1.001
@@ -553,30 +553,30 @@ def test_kmeans_errs_no_more_than_scikit_learn(shape, bits):
 @pytest.mark.parametrize(("bits", "inputs"), [(2, 80), (3, 80), (4, 80), (2, 2000), (3, 300)])
 def test_each_level_is_the_mean_of_the_kept_weights_nearest_to_it(table_per, bits, inputs):
     weight = drawn(5, inputs)
-    kept = torch.rand(weight.shape, generator=torch.Generator().manual_seed(0)) < 0.7
-    (part,) = coded(ALL["kmeans"], weight, kept, bits=bits, table_per=table_per)
-    codes = part.quantised.levels.encode(weight)
+    mask = torch.rand(weight.shape, generator=torch.Generator().manual_seed(0)) < 0.7
+    (part,) = encoded(ALL["kmeans"], weight, mask, bits=bits, table_per=table_per)
+    codes = part.quantized.levels.encode(weight)
     for row in range(5) if table_per == "row" else [slice(None)]:
-        for code, level in enumerate(part.quantised.levels.levels(row if table_per == "row" else 0)):
-            mine = weight[row][(codes[row] == code) & kept[row]]
+        for code, level in enumerate(part.quantized.levels.levels(row if table_per == "row" else 0)):
+            mine = weight[row][(codes[row] == code) & mask[row]]
             assert torch.isclose(mine.double().mean(), level.double(), atol=1e-3 if inputs == 2000 else 1e-6)
 
 
 @pytest.mark.parametrize("table_per", ["tensor", "row"])
 def test_no_more_distinct_weights_than_levels_stay_as_they_are(table_per):
     weight = torch.tensor([[0.1, 0.1, 0.1], [-7.0, 3.0, 0.1]])
-    (part,) = coded(ALL["kmeans"], weight, bits=2, table_per=table_per)
+    (part,) = encoded(ALL["kmeans"], weight, bits=2, table_per=table_per)
     assert torch.equal(part.values, weight)
-    (one,) = coded(ALL["kmeans"], torch.full((4, 5), 0.3), bits=8)
+    (one,) = encoded(ALL["kmeans"], torch.full((4, 5), 0.3), bits=8)
     assert torch.equal(one.values, torch.full((4, 5), 0.3))
-    assert one.quantised.levels.table.tolist() == [[pytest.approx(0.3)]]
+    assert one.quantized.levels.table.tolist() == [[pytest.approx(0.3)]]
 
 
 @settings(max_examples=40)
 @given(st.lists(st.floats(-100, 100, width=16), min_size=3, max_size=9), st.integers(0, 1))
 def test_four_levels_for_few_weights_are_the_best_there_are(values, seed):
     ordered = sorted(values)
-    (part,) = coded(ALL["kmeans"], torch.tensor([values]), bits=2)
+    (part,) = encoded(ALL["kmeans"], torch.tensor([values]), bits=2)
 
     def spread(piece):
         return sum((v - sum(piece) / len(piece)) ** 2 for v in piece) if piece else 0.0
@@ -593,11 +593,11 @@ def test_the_fast_way_to_the_nearest_level_is_exact(bits, case):
     weight = {"normal": weight, "outlier": weight.clone(), "narrow": weight * 1e-33}[case]
     if case == "outlier":
         weight[0, 0] = 1e30
-    (part,) = coded(ALL["kmeans"], weight, bits=bits)
-    table = part.quantised.levels.table[0].double()
+    (part,) = encoded(ALL["kmeans"], weight, bits=bits)
+    table = part.quantized.levels.table[0].double()
     exact = torch.bucketize(weight.double(), (table[1:] + table[:-1]) / 2)
-    assert torch.equal(part.quantised.levels.encode(weight), exact.to(torch.int16))
-    assert torch.equal(part.values, part.quantised.levels.table[0][exact])
+    assert torch.equal(part.quantized.levels.encode(weight), exact.to(torch.int16))
+    assert torch.equal(part.values, part.quantized.levels.table[0][exact])
 
 
 # Low rank ---------------------------------------------------------------------------------------------------
@@ -612,7 +612,7 @@ def test_low_rank_errs_as_little_as_the_singular_values_allow(shape):
     weight = drawn(*shape)
     values = torch.linalg.svdvals(weight.double())
     for rank in range(1, min(shape) + 1):
-        factors = answer(ALL["low_rank"], weight, rank=rank)
+        factors = result(ALL["low_rank"], weight, rank=rank)
         error = float((product(factors) - weight).double().square().sum())
         assert error == pytest.approx(
             float(values[rank:].square().sum()), abs=1e-8 * float(values.square().sum())
@@ -623,7 +623,7 @@ def test_low_rank_errs_as_little_as_the_singular_values_allow(shape):
 @given(st.integers(0, 999), st.integers(1, 5))
 def test_low_rank_beats_any_other_factors_of_its_rank(seed, rank):
     weight = drawn(12, 8, seed)
-    ours = (product(answer(ALL["low_rank"], weight, rank=rank)) - weight).square().sum()
+    ours = (product(result(ALL["low_rank"], weight, rank=rank)) - weight).square().sum()
     left = drawn(12, rank, seed + 1)
     best_right = torch.linalg.lstsq(left, weight).solution
     assert ours <= (left @ best_right - weight).square().sum() * 1.00001
@@ -632,7 +632,7 @@ def test_low_rank_beats_any_other_factors_of_its_rank(seed, rank):
 @pytest.mark.parametrize("case", ["random", "huge", "outlier", "zero rows", "denormal", "all zero", "ties"])
 def test_full_rank_reproduces_the_weight(case):
     weight = NASTY[case]
-    factors = answer(ALL["low_rank"], weight, rank=min(weight.shape))
+    factors = result(ALL["low_rank"], weight, rank=min(weight.shape))
     assert torch.allclose(product(factors), weight, rtol=0, atol=float(weight.abs().max()) * 1e-5)
 
 
@@ -657,20 +657,20 @@ def test_energy_picks_the_lowest_rank_that_keeps_it(energy):
     weight = drawn(20, 30)
     squared = torch.linalg.svdvals(weight.double()).square()
     share = squared.cumsum(0) / squared.sum()
-    rank = answer(ALL["low_rank"], weight, energy=energy).rank
+    rank = result(ALL["low_rank"], weight, energy=energy).rank
     assert share[rank - 1] >= energy - 1e-8
     assert rank == 1 or share[rank - 2] < energy
 
 
 def test_a_weight_of_zeros_needs_rank_one():
-    assert answer(ALL["low_rank"], torch.zeros(5, 7)).rank == 1
+    assert result(ALL["low_rank"], torch.zeros(5, 7)).rank == 1
 
 
 def test_a_rank_above_the_highest_is_refused():
     with pytest.raises(
         Refused, match="A weight of 5 x 7 has rank 5 at most, but rank 6 was asked for: choose"
     ):
-        answer(ALL["low_rank"], drawn(5, 7), rank=6)
+        result(ALL["low_rank"], drawn(5, 7), rank=6)
 
 
 @pytest.mark.parametrize("name", FACTORIZERS)
@@ -827,23 +827,23 @@ def test_a_rank_that_a_convolution_cannot_have_is_refused(name, knobs, sentence)
 def test_a_new_technique_is_declared_by_one_function():
     from compress_core.techniques.contract.technique import _declared
 
-    def ternary(weight: Tensor, kept: Tensor) -> Quantised:
+    def ternary(weight: Tensor, mask: Tensor) -> Quantized:
         """Round to three levels.
 
-        weight, kept [out, in].
+        weight, mask [out, in].
 
         Li et al. 2016, arXiv:1605.04711.
         """
-        return Quantised(Table(torch.tensor([[-1.0, 0.0, 1.0]])))
+        return Quantized(Table(torch.tensor([[-1.0, 0.0, 1.0]])))
 
     method = _declared(ternary)
     assert isinstance(method, Technique)
     assert (method.name, method.needs, method.source) == (
         "ternary",
-        ("weight", "kept"),
+        ("weight", "mask"),
         "Li et al. 2016, arXiv:1605.04711.",
     )
-    (part,) = coded(method, drawn(3, 4))
+    (part,) = encoded(method, drawn(3, 4))
     assert_sound(part)
 
 
@@ -871,11 +871,11 @@ def test_units_of_groups_are_removed_in_exact_number_and_at_least_one_stays(size
     scores = [torch.rand(size, generator=generator).mul(4).round() for size in sizes]
     for scope in ("group", "network"):
         choice = GroupSelection(share_removed=share, scope=scope, multiple_of=multiple)
-        kept = choose_units(scores, choice)
-        for size, mask, score in zip(sizes, kept, scores, strict=True):
-            assert mask.any()
-            assert int(mask.sum()) in {size, *range(multiple, size + 1, multiple)}
-            assert score[mask].min() >= (score[~mask].max() if (~mask).any() else -1)
+        mask = choose_units(scores, choice)
+        for size, units, score in zip(sizes, mask, scores, strict=True):
+            assert units.any()
+            assert int(units.sum()) in {size, *range(multiple, size + 1, multiple)}
+            assert score[units].min() >= (score[~units].max() if (~units).any() else -1)
         if scope == "group" and multiple == 1:
             expected = [max(1, size - round(share * size)) for size in sizes]
-            assert [int(mask.sum()) for mask in kept] == expected
+            assert [int(units.sum()) for units in mask] == expected

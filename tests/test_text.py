@@ -1,4 +1,4 @@
-"""Every text of the dashboard stands in the catalogue, in English and in Chinese."""
+"""Every text of the dashboard stands in the catalog, in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _placeholders(template: str) -> set[str]:
 
 
 def _has_words(node: ast.expr) -> bool:
-    """Whether an expression writes out words of its own, rather than asking the catalogue for them."""
+    """Whether an expression writes out words of its own, rather than asking the catalog for them."""
     match node:
         case ast.Constant(value=str() as said):
             return said != "Slimscope" and re.search(r"[^\W\d_]{2,}", said) is not None
@@ -67,7 +67,7 @@ def _has_words(node: ast.expr) -> bool:
 
 
 def _unasked(source: str) -> Iterator[int]:
-    """The lines that show a visitor words which did not go through the catalogue."""
+    """The lines that show a visitor words which did not go through the catalog."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -121,7 +121,7 @@ def test_translations_keep_the_placeholders(domain: str, language: str) -> None:
 
 @pytest.mark.parametrize("language", FOREIGN)
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_the_binary_catalogue_is_the_compiled_text(domain: str, language: str) -> None:
+def test_the_binary_catalog_is_the_compiled_text(domain: str, language: str) -> None:
     path = messages.po_file(domain, language)
     with path.with_suffix(".mo").open("rb") as file:
         binary = {str(m.id): m.string for m in messages.texts(read_mo(file))}
@@ -130,7 +130,7 @@ def test_the_binary_catalogue_is_the_compiled_text(domain: str, language: str) -
     }, "run `make messages`"
 
 
-def test_what_pages_show_goes_through_the_catalogue() -> None:
+def test_what_pages_show_goes_through_the_catalog() -> None:
     wings = [
         messages.ROOT / "app.py",
         *(p for w in ("pages", "dashboard") for p in (messages.ROOT / w).rglob("*.py")),
@@ -147,7 +147,7 @@ def test_what_pages_show_goes_through_the_catalogue() -> None:
     "source",
     ['st.title("Tune a layer")', 'st.slider(_("Bits"), help=f"for {n} layers")', 'go.Bar(title="Size")'],
 )
-def test_words_past_the_catalogue_are_seen(source: str) -> None:
+def test_words_past_the_catalog_are_seen(source: str) -> None:
     assert list(_unasked(source)) == [1]
 
 
@@ -156,7 +156,7 @@ def test_outside_a_page_english_is_spoken() -> None:
     assert _("A text that nobody has translated") == "A text that nobody has translated"
 
 
-def test_no_text_stays_empty_rather_than_showing_the_header_of_the_catalogue() -> None:
+def test_no_text_stays_empty_rather_than_showing_the_header_of_the_catalog() -> None:
     with use_language("zh"):
         assert _("") == ""
 
@@ -180,14 +180,14 @@ def test_an_unknown_language_is_refused_by_name() -> None:
 def test_a_refusal_is_translated_and_then_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     chinese = gettext.NullTranslations()
     monkeypatch.setattr(chinese, "gettext", {"No layer {name}.": "没有层 {name}。"}.__getitem__)
-    monkeypatch.setattr(text, "_catalogue", lambda _code: chinese)
+    monkeypatch.setattr(text, "_catalog", lambda _code: chinese)
     assert refusal(Refused("No layer {name}.", name="fc9")) == "没有层 fc9。"
 
 
 def _gettext(monkeypatch: pytest.MonkeyPatch, known: dict[str, str]) -> None:
     chinese = gettext.NullTranslations()
     monkeypatch.setattr(chinese, "gettext", lambda msgid: known.get(msgid, msgid))
-    monkeypatch.setattr(text, "_catalogue", lambda _code: chinese)
+    monkeypatch.setattr(text, "_catalog", lambda _code: chinese)
 
 
 def test_a_phrase_is_english_text_and_is_translated_with_the_phrases_inside(

@@ -15,7 +15,7 @@ from compress_core.foundation.store import Store
 from compress_core.load.samples import load_sample
 from compress_core.measure.behavior.evaluate import compare, evaluate, predict
 from compress_core.network.shared_copy import digest_of
-from compress_core.recipe import Recipe, Rule, Setting
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject
@@ -36,10 +36,10 @@ def _recipe(thread: int, turn: int) -> Recipe:
     layer = ("fc1", "fc2", "fc3", "fc[23]")[seed % 4]
     share = 0.1 + (seed % 89) / 100
     steps = (
-        (Setting.of("magnitude", sparsity=share),),
-        (Setting.of("magnitude", sparsity=share, scope="network"), Setting.of("uniform", bits=2 + seed % 7)),
-        (Setting.of("low_rank", rank=1 + seed % 10),),
-        (Setting.of("uniform", bits=2 + seed % 7, scale_per="tensor"),),
+        (Step.of("magnitude", sparsity=share),),
+        (Step.of("magnitude", sparsity=share, scope="network"), Step.of("uniform", bits=2 + seed % 7)),
+        (Step.of("low_rank", rank=1 + seed % 10),),
+        (Step.of("uniform", bits=2 + seed % 7, scale_per="tensor"),),
     )[(seed // 4) % 4]
     return Recipe((Rule(layer, steps),))
 
@@ -72,7 +72,7 @@ def test_a_network_of_all_kinds_is_edited_by_eight_threads_without_harm() -> Non
     names = list(subject.by_name)
 
     def answers(thread: int) -> list[NDArray[np.float32]]:
-        recipes = [Recipe((Rule(name, (Setting.of("uniform", bits=2 + thread % 7),)),)) for name in names]
+        recipes = [Recipe((Rule(name, (Step.of("uniform", bits=2 + thread % 7),)),)) for name in names]
         split = subject.split("validation")
         return [predict(compress(subject, recipe, store), split, store).logits for recipe in recipes]
 
@@ -102,7 +102,7 @@ def test_a_prediction_equals_a_full_forward_of_the_network_that_ships(
 def test_the_original_against_itself_changes_nothing(lenet300: tuple[Subject, Split]) -> None:
     subject, split = lenet300
     store = Store()
-    same = compress(subject, Recipe((Rule("fc1", (Setting.of("magnitude", sparsity=0.0),)),)), store)
+    same = compress(subject, Recipe((Rule("fc1", (Step.of("magnitude", sparsity=0.0),)),)), store)
     numbers = evaluate(same, split, store)
     assert (numbers["churn"].value, numbers["kl"].value) == (0.0, 0.0)
     both = compare(same, split, store)

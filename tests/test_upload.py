@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.upload import read_state
+from compress_core.load.upload import read_state_dict
 
 ALLOWED = (
     torch.float64,
@@ -87,7 +87,7 @@ def assert_same_state(found: Mapping[str, Tensor], expected: Mapping[str, Tensor
 def assert_refused_or_read(content: bytes) -> bool:
     """Whether the bytes were read; anything raised but Refused fails the test."""
     try:
-        read_state(content, "model")
+        read_state_dict(content, "model")
     except Refused:
         return False
     return True
@@ -100,15 +100,17 @@ def assert_refused_or_read(content: bytes) -> bool:
 def test_a_saved_state_dict_reads_as_torch_load_reads_it(protocol: int) -> None:
     state = small_network().state_dict()
     content = saved(state, protocol)
-    assert_same_state(read_state(content, "m.pt"), state)
+    assert_same_state(read_state_dict(content, "m.pt"), state)
     if protocol < 4:  # later ones torch.load refuses
-        assert_same_state(read_state(content, "m.pt"), torch.load(io.BytesIO(content), weights_only=True))
+        assert_same_state(
+            read_state_dict(content, "m.pt"), torch.load(io.BytesIO(content), weights_only=True)
+        )
 
 
 def test_safetensors_read_as_the_library_reads_them() -> None:
     content = safetensors.torch.save(small_network().state_dict(), metadata={"made": "by hand"})
     expected = safetensors.torch.load(content)
-    found = read_state(content, "m.safetensors")
+    found = read_state_dict(content, "m.safetensors")
     assert_same_state(found, {name: expected[name] for name in found})
     assert set(found) == set(expected)
 
@@ -119,7 +121,7 @@ def test_every_allowed_type_keeps_its_values(
     dtype: torch.dtype, write: Callable[[dict[str, Tensor]], bytes]
 ) -> None:
     state = {"a.values": torch.tensor([[0, 1, 1], [1, 0, 3]]).to(dtype)}
-    assert_same_state(read_state(write(state), "m"), state)
+    assert_same_state(read_state_dict(write(state), "m"), state)
 
 
 @pytest.mark.parametrize(
@@ -136,18 +138,18 @@ def test_every_allowed_type_keeps_its_values(
 )
 def test_views_into_a_storage_are_read_by_stride_and_offset(view: Callable[[Tensor], Tensor]) -> None:
     state = {"a.values": view(torch.arange(12.0).view(3, 4))}
-    assert_same_state(read_state(saved(state), "m.pt"), state)
+    assert_same_state(read_state_dict(saved(state), "m.pt"), state)
 
 
 def test_tied_tensors_come_back_with_memory_of_their_own() -> None:
     shared = torch.arange(4.0)
-    found = read_state(saved({"a.values": shared, "b.values": shared}), "m.pt")
+    found = read_state_dict(saved({"a.values": shared, "b.values": shared}), "m.pt")
     found["a.values"].zero_()
     assert torch.equal(found["b.values"], shared)
 
 
 def test_parameters_are_read_as_tensors() -> None:
-    found = read_state(saved(OrderedDict(small_network().named_parameters())), "m.pt")
+    found = read_state_dict(saved(OrderedDict(small_network().named_parameters())), "m.pt")
     assert type(found["0.weight"]) is Tensor
 
 
@@ -161,27 +163,27 @@ def test_a_checkpoint_around_the_state_is_opened(wrapper: str) -> None:
         ],
     }
     checkpoint = {"epoch": 3, "loss": 0.5, "optimizer": optimizer, wrapper: network.state_dict()}
-    assert_same_state(read_state(saved(checkpoint), "m.pt"), network.state_dict())
+    assert_same_state(read_state_dict(saved(checkpoint), "m.pt"), network.state_dict())
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
 def test_prefixes_of_wrappers_are_taken_off(prefix: str) -> None:
     state = small_network().state_dict()
-    found = read_state(saved({prefix + name: tensor for name, tensor in state.items()}), "m.pt")
+    found = read_state_dict(saved({prefix + name: tensor for name, tensor in state.items()}), "m.pt")
     assert_same_state(found, state)
 
 
 def test_a_prefix_that_not_all_names_have_stays() -> None:
     state = {"module.weight": torch.ones(2), "other.weight": torch.ones(2)}
-    assert list(read_state(saved(state), "m.pt")) == list(state)
+    assert list(read_state_dict(saved(state), "m.pt")) == list(state)
 
 
 @given(st.lists(st.lists(st.floats(width=32, allow_nan=False), min_size=3, max_size=3), min_size=1))
 @settings(max_examples=30, deadline=None)
 def test_any_finite_values_survive_both_formats(rows: list[list[float]]) -> None:
     state = {"fc.weight": torch.tensor(rows)}
-    assert_same_state(read_state(saved(state), "m"), state)
-    assert_same_state(read_state(safetensors.torch.save(state), "m"), state)
+    assert_same_state(read_state_dict(saved(state), "m"), state)
+    assert_same_state(read_state_dict(safetensors.torch.save(state), "m"), state)
 
 
 # What is refused: safetensors
@@ -226,19 +228,19 @@ ENTRY = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
 )
 def test_malformed_safetensors_are_refused_with_the_reason(header: object, values: int, reason: str) -> None:
     with pytest.raises(Refused, match=re.escape(reason)):
-        read_state(as_safetensors(header, bytes(values)), "m.safetensors")
+        read_state_dict(as_safetensors(header, bytes(values)), "m.safetensors")
 
 
 def test_a_safetensors_header_longer_than_the_cap_is_refused() -> None:
     content = (2**40).to_bytes(8, "little") + b"{" + bytes(100)
     with pytest.raises(Refused, match=r"header claims 1,099,511,627,776 bytes"):
-        read_state(content, "m.safetensors")
+        read_state_dict(content, "m.safetensors")
 
 
 def test_a_header_of_many_tensors_is_refused_before_it_is_parsed() -> None:
     header = {f"l{index}.weight": ENTRY for index in range(20)}
     with pytest.raises(Refused, match="more than the 10 tensors"):
-        read_state(as_safetensors(header, bytes(16)), "m", max_tensors=10)
+        read_state_dict(as_safetensors(header, bytes(16)), "m", max_tensors=10)
 
 
 # What is refused: PyTorch
@@ -257,13 +259,13 @@ def test_a_pickle_that_calls_the_system_is_refused_and_not_run(tmp_path: Path, p
     trap = tmp_path / "ran"
     content = saved({"fc.weight": torch.ones(2), "x": Malicious(str(trap))}, protocol)
     with pytest.raises(Refused, match=r"(posix|nt)\.system.*nothing was run"):
-        read_state(content, "m.pt")
+        read_state_dict(content, "m.pt")
     assert not trap.exists()
 
 
 def test_a_bare_malicious_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="bare pickle"):
-        read_state(pickle.dumps(Malicious(f"{tmp_path}/ran"), protocol=2), "m.pt")
+        read_state_dict(pickle.dumps(Malicious(f"{tmp_path}/ran"), protocol=2), "m.pt")
     assert not (tmp_path / "ran").exists()
 
 
@@ -306,59 +308,59 @@ HUGE = b"\x8a\x06" + (10**12).to_bytes(6, "little")  # LONG1
 )
 def test_pickles_that_are_no_state_dict_are_refused_with_the_reason(program: bytes, reason: str) -> None:
     with pytest.raises(Refused, match=re.escape(reason)):
-        read_state(with_program(program), "m.pt")
+        read_state_dict(with_program(program), "m.pt")
 
 
 def test_the_handmade_pickle_is_read_where_nothing_is_wrong_with_it() -> None:
-    found = read_state(with_program(tensor_program(b"K\x04\x85", b"K\x01\x85")), "m.pt")
+    found = read_state_dict(with_program(tensor_program(b"K\x04\x85", b"K\x01\x85")), "m.pt")
     assert torch.equal(found["w.weight"], torch.zeros(4))
 
 
 def test_the_stride_of_an_axis_of_length_one_may_be_any_number() -> None:
     beyond_64_bits = b"\x8a\x0a" + (10**20).to_bytes(10, "little")
-    found = read_state(with_program(tensor_program(b"K\x01\x85", beyond_64_bits + b"\x85")), "m.pt")
+    found = read_state_dict(with_program(tensor_program(b"K\x01\x85", beyond_64_bits + b"\x85")), "m.pt")
     assert torch.equal(found["w.weight"], torch.zeros(1))
 
 
 def test_a_pickle_that_doubles_at_every_step_is_refused_in_no_time() -> None:
     program = b"\x80\x02)" + b"q\x00h\x00\x86" * 200 + b"q\x01}h\x01h\x01s."
     with pytest.raises(Refused, match=r"not one that torch\.save writes"):
-        read_state(with_program(program), "m.pt")
+        read_state_dict(with_program(program), "m.pt")
 
 
 def test_a_pickle_of_too_many_instructions_is_refused() -> None:
     with pytest.raises(Refused, match="more than 200,000 instructions"):
-        read_state(with_program(b"\x80\x02" + b"]" * 300_000 + b"."), "m.pt")
+        read_state_dict(with_program(b"\x80\x02" + b"]" * 300_000 + b"."), "m.pt")
 
 
 def test_a_state_dict_of_4096_tensors_is_read() -> None:
     state = OrderedDict((f"layer{index}.weight", torch.tensor([float(index)])) for index in range(4096))
-    assert_same_state(read_state(saved(state), "m.pt"), state)
+    assert_same_state(read_state_dict(saved(state), "m.pt"), state)
 
 
 def test_other_kinds_of_tensors_are_refused() -> None:
     quantized = torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
     for tensor in (torch.eye(3).to_sparse(), quantized, torch.nested.nested_tensor([torch.ones(2)])):
         with pytest.raises(Refused, match="only plain dense tensors"):
-            read_state(saved({"fc.weight": tensor}), "m.pt")
+            read_state_dict(saved({"fc.weight": tensor}), "m.pt")
 
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.uint16, torch.float8_e4m3fn], ids=str)
 def test_other_types_of_values_are_refused(dtype: torch.dtype) -> None:
     with pytest.raises(Refused, match="could run code"):
-        read_state(saved({"fc.weight": torch.zeros(3).to(dtype)}), "m.pt")
+        read_state_dict(saved({"fc.weight": torch.zeros(3).to(dtype)}), "m.pt")
 
 
 def test_a_pickled_module_is_refused_with_what_to_save_instead() -> None:
     with pytest.raises(Refused, match=r"torch\.nn\.modules.*torch\.save\(model\.state_dict\(\), path\)"):
-        read_state(saved(small_network()), "m.pt")
+        read_state_dict(saved(small_network()), "m.pt")
 
 
 def test_the_old_format_of_pytorch_is_refused_with_what_to_save_instead() -> None:
     buffer = io.BytesIO()
     torch.save(small_network().state_dict(), buffer, _use_new_zipfile_serialization=False)
     with pytest.raises(Refused, match=r"before PyTorch 1\.6.*torch\.save\(model\.state_dict\(\), path\)"):
-        read_state(buffer.getvalue(), "m.pt")
+        read_state_dict(buffer.getvalue(), "m.pt")
 
 
 def test_torchscript_is_refused() -> None:
@@ -366,22 +368,23 @@ def test_torchscript_is_refused() -> None:
     with pytest.warns(DeprecationWarning, match="torch.jit"):
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), buffer)
     with pytest.raises(Refused, match="TorchScript"):
-        read_state(buffer.getvalue(), "m.pt")
+        read_state_dict(buffer.getvalue(), "m.pt")
 
 
 def test_a_weight_of_whole_numbers_is_refused_and_a_buffer_is_not() -> None:
     with pytest.raises(Refused, match="holds int8"):
-        read_state(saved({"fc.weight": torch.ones(2, 2, dtype=torch.int8)}), "m.pt")
+        read_state_dict(saved({"fc.weight": torch.ones(2, 2, dtype=torch.int8)}), "m.pt")
     assert (
-        read_state(saved({"bn.num_batches_tracked": torch.tensor(7)}), "m.pt")["bn.num_batches_tracked"] == 7
+        read_state_dict(saved({"bn.num_batches_tracked": torch.tensor(7)}), "m.pt")["bn.num_batches_tracked"]
+        == 7
     )
 
 
 def test_float64_beyond_float32_is_refused_and_infinity_is_kept() -> None:
     with pytest.raises(Refused, match="beyond"):
-        read_state(saved({"fc.weight": torch.tensor([1e300], dtype=torch.float64)}), "m.pt")
+        read_state_dict(saved({"fc.weight": torch.tensor([1e300], dtype=torch.float64)}), "m.pt")
     state = {"fc.weight": torch.tensor([torch.inf, torch.nan], dtype=torch.float64)}
-    assert read_state(saved(state), "m.pt")["fc.weight"].isnan().tolist() == [False, True]
+    assert read_state_dict(saved(state), "m.pt")["fc.weight"].isnan().tolist() == [False, True]
 
 
 # What is refused: archives and sizes
@@ -402,25 +405,25 @@ def test_a_file_that_unpacks_to_more_than_a_file_may_weigh_is_refused() -> None:
     bomb = rezipped(saved({"fc.weight": torch.zeros(1_000_000)}), zipfile.ZIP_DEFLATED)
     assert len(bomb) < 20_000
     with pytest.raises(Refused, match=r"would unpack to 4,000,\d{3} bytes"):
-        read_state(bomb, "m.pt", max_bytes=1_000_000)
+        read_state_dict(bomb, "m.pt", max_bytes=1_000_000)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_compressions_that_neither_torch_nor_numpy_write_are_refused(compression: int) -> None:
     with pytest.raises(Refused, match="compressed in a way"):
-        read_state(rezipped(saved({"fc.weight": torch.zeros(9)}), compression), "m.pt")
+        read_state_dict(rezipped(saved({"fc.weight": torch.zeros(9)}), compression), "m.pt")
 
 
 def test_two_members_of_one_name_are_refused() -> None:
     content = saved(small_network().state_dict())
     with pytest.raises(Refused, match="same name"):
-        read_state(rezipped(content, zipfile.ZIP_STORED, "archive/data/0"), "m.pt")
+        read_state_dict(rezipped(content, zipfile.ZIP_STORED, "archive/data/0"), "m.pt")
 
 
 def test_members_that_overlap_are_refused() -> None:
     """Many entries of the directory that lead to the same bytes: more unpacked than the file weighs."""
     content = with_program(tensor_program(b"K\x04\x85", b"K\x01\x85"), bytes(5000))
-    assert read_state(content, "m.pt", max_bytes=20_000)
+    assert read_state_dict(content, "m.pt", max_bytes=20_000)
     start = content.index(b"PK\x01\x02")
     end = content.index(b"PK\x05\x06")
     directory = b"".join(content[start:end].replace(b"archive/", b"archiv%d/" % i) for i in range(10))
@@ -428,7 +431,7 @@ def test_members_that_overlap_are_refused() -> None:
     record[8:12] = (40).to_bytes(2, "little") * 2
     record[12:16] = len(directory).to_bytes(4, "little")
     with pytest.raises(Refused, match=r"would unpack to 5\d,\d{3} bytes"):
-        read_state(content[:start] + directory + bytes(record), "m.pt", max_bytes=20_000)
+        read_state_dict(content[:start] + directory + bytes(record), "m.pt", max_bytes=20_000)
 
 
 def test_a_directory_that_overstates_a_member_is_noticed() -> None:
@@ -436,26 +439,26 @@ def test_a_directory_that_overstates_a_member_is_noticed() -> None:
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/0"))
     content[entry + 24 : entry + 28] = (64 * 4 + 4).to_bytes(4, "little")
     with pytest.raises(Refused, match="'archive/data/0' of the zip file is cut off or damaged"):
-        read_state(bytes(content), "m.pt")
+        read_state_dict(bytes(content), "m.pt")
 
 
 def test_a_flipped_bit_in_the_values_is_noticed() -> None:
     content = bytearray(saved({"fc.weight": torch.full((64,), 1.5)}))
     content[content.index(b"\x00\x00\xc0\x3f" * 8) + 20] ^= 1
     with pytest.raises(Refused, match="damaged"):
-        read_state(bytes(content), "m.pt")
+        read_state_dict(bytes(content), "m.pt")
 
 
 def test_another_byte_order_is_refused() -> None:
     content = rezipped(saved({"a.b": torch.ones(2)}), zipfile.ZIP_STORED).replace(b"little", b"biggie")
     with pytest.raises(Refused, match=r"byte order|damaged"):
-        read_state(content, "m.pt")
+        read_state_dict(content, "m.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"GGUF", b"\x89HDF", bytes(100), b"\xff" * 100])
 def test_files_of_another_kind_are_refused(content: bytes) -> None:
     with pytest.raises(Refused):
-        read_state(content, "m.bin")
+        read_state_dict(content, "m.bin")
 
 
 def test_caps_on_bytes_tensors_and_values_hold() -> None:
@@ -463,18 +466,18 @@ def test_caps_on_bytes_tensors_and_values_hold() -> None:
     for write in (saved, safetensors.torch.save):
         content = write(state)
         with pytest.raises(Refused, match="bytes; at most 100"):
-            read_state(content, "m", max_bytes=100)
+            read_state_dict(content, "m", max_bytes=100)
         with pytest.raises(Refused, match="tensors"):
-            read_state(content, "m", max_tensors=3)
+            read_state_dict(content, "m", max_tensors=3)
         with pytest.raises(Refused, match="in all; at most 30"):
-            read_state(content, "m", max_elements=30)
+            read_state_dict(content, "m", max_elements=30)
         total = sum(tensor.numel() for tensor in state.values())
-        read_state(content, "m", max_bytes=len(content), max_tensors=len(state), max_elements=total)
+        read_state_dict(content, "m", max_bytes=len(content), max_tensors=len(state), max_elements=total)
 
 
 def test_what_a_file_calls_itself_cannot_fill_the_page() -> None:
     with pytest.raises(Refused) as caught:
-        read_state(with_program(b"\x80\x02c" + b"a" * 50_000 + b"\nb\n."), "n" * 50_000)
+        read_state_dict(with_program(b"\x80\x02c" + b"a" * 50_000 + b"\nb\n."), "n" * 50_000)
     assert len(str(caught.value)) < 400
 
 

@@ -22,14 +22,14 @@ from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.jobs.info import State
-from compress_core.jobs.job import Job, canonical
+from compress_core.jobs.job import Job, canonical_json
 from compress_core.jobs.process import ROOT, _environment
-from compress_core.jobs.run import recipe_of, run
+from compress_core.jobs.run import recipe_of, run_job
 from compress_core.jobs.runner import LocalRunner
-from compress_core.jobs.task import Packed, tasks
+from compress_core.jobs.task import ResultFiles, tasks
 from compress_core.load.items import Items
 from compress_core.load.samples import load_sample
-from compress_core.load.user_model import own_subject
+from compress_core.load.user_model import user_subject
 from compress_core.recipe import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
 
@@ -57,7 +57,7 @@ def said_by(job: Job, folder: Path) -> list[dict[str, Any]]:
     file = folder / "job.json"
     file.write_text(job.as_json())
     said: list[dict[str, Any]] = []
-    run(file, said.append)
+    run_job(file, said.append)
     return said
 
 
@@ -147,7 +147,7 @@ def own_model() -> Any:
         "a.bias": torch.randn(3),
     }
     images = torch.rand(30, 1, 8, 8).numpy()
-    return own_subject(state, Items(images, np.arange(30) % 3), name="mine")
+    return user_subject(state, Items(images, np.arange(30) % 3), name="mine")
 
 
 def test_a_put_model_is_the_same_model_with_the_same_items(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_put_model_is_the_same_model_with_the_same_items(tmp_path: Path) -> No
 def test_a_put_sample_with_other_weights_keeps_its_scale(tmp_path: Path) -> None:
     state = {n: t + 0.01 for n, t in load_sample("lenet300").network.state_dict().items()}
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
-    subject = own_subject(state, Items(images, None), name="mine")
+    subject = user_subject(state, Items(images, None), name="mine")
     for name, content in bundle_of(subject).items():
         (tmp_path / name).write_bytes(content)
     again = read_bundle(tmp_path)
@@ -192,9 +192,15 @@ def test_a_job_without_a_recipe_explains_the_original(tmp_path: Path) -> None:
         ({"kind": "fly"}, "no task 'fly'"),
         ({"content": "0" * 64}, "have changed since"),
         ({"subject": "nobody"}, "no sample model 'nobody'"),
-        ({"knobs": canonical({"method": "saliency", "items": 0})}, "does not take these values"),
-        ({"knobs": canonical({"method": "saliency", "items": 2, "wings": 2})}, "does not take these values"),
-        ({"knobs": canonical({"method": "grad_cam", "items": 2, "split": "validation"})}, "GradCAM needs"),
+        ({"knobs": canonical_json({"method": "saliency", "items": 0})}, "does not take these values"),
+        (
+            {"knobs": canonical_json({"method": "saliency", "items": 2, "wings": 2})},
+            "does not take these values",
+        ),
+        (
+            {"knobs": canonical_json({"method": "grad_cam", "items": 2, "split": "validation"})},
+            "GradCAM needs",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said_with_template_and_values(
@@ -219,7 +225,7 @@ def test_a_sample_of_items_is_random_without_repeats_and_in_order() -> None:
 def test_a_packed_result_reads_back_as_it_was(tmp_path: Path) -> None:
     found = done_here(compressed())
     EXPLAIN.pack(found).write(tmp_path / "result.safetensors")
-    assert_equal_results(EXPLAIN.unpack(Packed.read(tmp_path / "result.safetensors")), found)
+    assert_equal_results(EXPLAIN.unpack(ResultFiles.read(tmp_path / "result.safetensors")), found)
 
 
 def test_the_tasks_are_found_in_their_folder() -> None:

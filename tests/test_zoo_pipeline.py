@@ -19,7 +19,7 @@ from compress_core.apply.model import Model
 from compress_core.deliver.container import read_container, write_container
 from compress_core.deliver.onnx_export import model_onnx
 from compress_core.deliver.pack import read_packed, write_packed
-from compress_core.deliver.runtime import Session
+from compress_core.deliver.runtime import OnnxSession
 from compress_core.deliver.source import model_source, write_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
@@ -143,11 +143,11 @@ def test_a_network_from_which_nothing_can_go_is_refused_with_the_reason(name: st
 @pytest.mark.parametrize("name", ZOO)
 def test_no_layer_is_silently_left_as_it_was(name: str) -> None:
     model, subject = made(name), subject_of(name)
-    assert [layer.name for layer in model.base.layers if layer.name not in model.edited] == []
-    for edited in model.edited.values():
-        (coded,) = edited.coded
-        assert coded.zeros.pruned == round(0.5 * coded.weight.numel())
-        assert len(coded.values.unique()) <= 63 * len(coded.values)
+    assert [layer.name for layer in model.base.layers if layer.name not in model.compressed] == []
+    for compressed in model.compressed.values():
+        (encoded,) = compressed.encoded
+        assert encoded.zeros.pruned == round(0.5 * encoded.weight.numel())
+        assert len(encoded.values.unique()) <= 63 * len(encoded.values)
     assert not torch.equal(answers(model.network(), name), answers(subject.network, name))
 
 
@@ -271,6 +271,6 @@ def test_the_written_code_answers_the_same_without_us_or_is_refused(name: str, e
 
 @pytest.mark.parametrize("name", IN_ONNX)
 def test_the_onnx_file_answers_the_same_in_its_runtime(name: str) -> None:
-    session, inputs = Session(model_onnx(made(name))), subject_of(name).split("validation").inputs
+    session, inputs = OnnxSession(model_onnx(made(name))), subject_of(name).split("validation").inputs
     theirs = torch.from_numpy(session(inputs.numpy()))
     torch.testing.assert_close(theirs, answers(made(name).network(), name), rtol=1e-4, atol=1e-4)

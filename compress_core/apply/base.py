@@ -10,23 +10,23 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from compress_core.apply.context import Standing, canonical, items_behind
+from compress_core.apply.context import Context, canonical_step, items_behind
 from compress_core.apply.group_scores import unit_scores
 from compress_core.apply.prepare import prepared
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import Phrase
-from compress_core.recipe import Named, Recipe, Resolved, Rule, Setting
+from compress_core.recipe import Named, Recipe, ResolvedRecipe, Rule, Step
 from compress_core.selection.group_selection import GroupSelection, choose_units
 from compress_core.structure.group import BLOCK, Group
 from compress_core.structure.groups import find_groups
-from compress_core.structure.shrink import Cut, shrink
+from compress_core.structure.shrink import ChannelCut, shrink
 from compress_core.subject.subject import Subject, restructured
 
 EXAMPLES = 8
 
 
-def groups_of(subject: Subject, prepare: Sequence[Setting], store: Store) -> Mapping[str, Group]:
+def groups_of(subject: Subject, prepare: Sequence[Step], store: Store) -> Mapping[str, Group]:
     """The coupled groups of a subject once it is prepared, free or locked, by name."""
     base = prepared(subject, tuple(prepare), store)
 
@@ -60,9 +60,9 @@ def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:
     return tuple((name, taken[name].steps) for name in groups if name in taken)
 
 
-def _fits(setting: Setting, group: Group) -> bool:
+def _fits(step: Step, group: Group) -> bool:
     """A block is dropped, channels are chosen by a criterion."""
-    return (group.kind == BLOCK) != isinstance(setting.knobs, GroupSelection)
+    return (group.kind == BLOCK) != isinstance(step.knobs, GroupSelection)
 
 
 def _refusal(rule: Rule, named: Sequence[Group], groups: Mapping[str, Group]) -> Refused:
@@ -92,41 +92,41 @@ class Cutting:
     """What the groups of a recipe take away: which units stay of each group, and what follows for modules."""
 
     kept: Mapping[str, Tensor]
-    cuts: tuple[Cut, ...]
+    cuts: tuple[ChannelCut, ...]
     dropped: tuple[str, ...]
 
 
-def cutting_of(subject: Subject, resolved: Resolved, store: Store) -> Cutting:
+def cutting_of(subject: Subject, resolved: ResolvedRecipe, store: Store) -> Cutting:
     """Which units the groups of a recipe lose; raises Refused. Nothing is built."""
     base = prepared(subject, resolved.prepare, store)
     groups = groups_of(subject, resolved.prepare, store)
-    kept = _kept_units(resolved.groups, groups, Standing(base, store))
+    kept = _kept_units(resolved.groups, groups, Context(base, store))
     cuts = tuple(cut for name, units in kept.items() for cut in groups[name].cuts(units))
     dropped = tuple(gone for name, units in kept.items() for gone in groups[name].dropped(units))
     return Cutting(MappingProxyType(kept), cuts, dropped)
 
 
-def _kept_units(chosen: Named, groups: Mapping[str, Group], standing: Standing) -> dict[str, Tensor]:
+def _kept_units(chosen: Named, groups: Mapping[str, Group], context: Context) -> dict[str, Tensor]:
     kept: dict[str, Tensor] = {}
     scopes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    settings = {name: steps[0] for name, steps in chosen}
-    for name, setting in settings.items():
-        choice = setting.knobs
+    steps = {name: found[0] for name, found in chosen}
+    for name, step in steps.items():
+        choice = step.knobs
         if name not in groups or groups[name].locked is not None:
             raise Refused("There is no free group {group} in this model: leave it out of groups.", group=name)
         if not isinstance(choice, GroupSelection):
             kept[name] = torch.zeros(groups[name].units, dtype=torch.bool)
         else:
-            scopes[canonical(setting), "" if choice.scope == "network" else name].append(name)
+            scopes[canonical_step(step), "" if choice.scope == "network" else name].append(name)
     for members in scopes.values():
-        choice = settings[members[0]].knobs
+        choice = steps[members[0]].knobs
         assert isinstance(choice, GroupSelection)
-        scores = [unit_scores(groups[name], settings[name], standing) for name in members]
+        scores = [unit_scores(groups[name], steps[name], context) for name in members]
         kept |= dict(zip(members, choose_units(scores, choice), strict=True))
-    return {name: kept[name] for name in settings}
+    return {name: kept[name] for name in steps}
 
 
-def base_of(subject: Subject, resolved: Resolved, store: Store) -> Subject:
+def base_of(subject: Subject, resolved: ResolvedRecipe, store: Store) -> Subject:
     """The subject that the layers' steps work on: prepared, and with its groups cut; raises Refused."""
     base = prepared(subject, resolved.prepare, store)
     if not resolved.groups:
@@ -137,7 +137,7 @@ def base_of(subject: Subject, resolved: Resolved, store: Store) -> Subject:
     return cut if cut.splits is subject.splits else replace(cut, splits=subject.splits)
 
 
-def _cut(subject: Subject, base: Subject, resolved: Resolved, key: str, store: Store) -> Subject:
+def _cut(subject: Subject, base: Subject, resolved: ResolvedRecipe, key: str, store: Store) -> Subject:
     found = cutting_of(subject, resolved, store)
     network = shrink(base.network, found.cuts, found.dropped)
     structure = replace(base.structure, cuts=found.cuts, dropped=found.dropped)

@@ -19,24 +19,24 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
-from compress_core.network.calibrate import forward_order, inputs_of, squared_gradients
+from compress_core.network.calibrate import fisher_diagonals, forward_order, inputs_of
 from compress_core.network.channels import channels_read
 from compress_core.network.layers import Layer, read_matrix, write_factors, write_matrix
-from compress_core.network.shared_copy import skeleton_of
-from compress_core.recipe import Setting
+from compress_core.network.shared_copy import shared_copy
+from compress_core.recipe import Step
 from compress_core.statistics import Statistic, statistics
 from compress_core.subject.subject import Subject
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 
 CALIBRATION_ITEMS = 256
 _OF_ITEMS = frozenset(
-    {"items", "labels", "inputs", "compressed_inputs", "squared_gradient", "channel_activity"}
+    {"items", "labels", "inputs", "compressed_inputs", "fisher_diagonal", "channel_activity"}
 )
 _OF_OTHER_STAGES = frozenset(
     {"activation_mean", "activation_zeros", "layer_inputs", "mean_before", "mean_after", "input_mean",
      "input_variance"}
 )  # fmt: skip
-_OF_WEIGHT = frozenset({"weight", "kernel", "kept"})
+_OF_WEIGHT = frozenset({"weight", "kernel", "mask"})
 _OF_OTHERS = frozenset({"compressed_network", "compressed_inputs"})
 
 
@@ -45,12 +45,12 @@ class Part:
     """One weight on its way through the stages; its key chains the keys of what it saw."""
 
     layer: Layer
-    coded: Coded
+    encoded: EncodedWeight
     key: str
 
 
 @dataclass(frozen=True)
-class Standing:
+class Context:
     """Where a technique stands: the base whose layers it treats, and the layers before it as they are.
 
     factored: the layers that were factored, with the two parts they became.
@@ -67,7 +67,7 @@ class Standing:
         base = self.base
         return self.store.get(
             f"order:{base.digest}",
-            lambda: forward_order(skeleton_of(base.network), base.layers, base.input.baseline),
+            lambda: forward_order(shared_copy(base.network), base.layers, base.input.baseline),
         )
 
     def in_order(self, names: Iterable[str]) -> list[str]:
@@ -79,17 +79,17 @@ class Standing:
         }
         return sorted(names, key=place.__getitem__)
 
-    def behind(self, parts: Mapping[str, Part], name: str, setting: Setting) -> Standing:
+    def behind(self, parts: Mapping[str, Part], name: str, step: Step) -> Context:
         """The same place for a layer that stands behind these parts: those before it, if its step asks."""
-        if not _depends(setting.method.needs, _OF_OTHERS):
+        if not _depends(step.method.needs, _OF_OTHERS):
             return self
         order = self.in_order(parts)
         return replace(self, before={n: parts[n] for n in order[: order.index(name)]})
 
-    def key_of(self, part: Part, setting: Setting) -> str:
+    def key_of(self, part: Part, step: Step) -> str:
         """The key of an answer; it chains what else the answer depends on: the items, the layers before."""
-        needs = setting.method.needs
-        return digest(part.key, canonical(setting), *self.seen_by(needs, part))
+        needs = step.method.needs
+        return digest(part.key, canonical_step(step), *self.seen_by(needs, part))
 
     def seen_by(self, needs: tuple[str, ...], part: Part) -> list[str]:
         """The keys of what is not the weight's own: the items, factored layers, those before this one."""
@@ -101,7 +101,7 @@ class Standing:
 
     def _factored_for(self, needs: tuple[str, ...], part: Part) -> list[tuple[Part, ...]]:
         """The factored layers that matter: those up to this one, or all where gradients come back."""
-        if _depends(needs, frozenset({"squared_gradient"})):
+        if _depends(needs, frozenset({"fisher_diagonal"})):
             return list(self.factored.values())
         own = next((n for n, ps in self.factored.items() if part.layer in [p.layer for p in ps]), None)
         name = part.layer.name if own is None else own
@@ -122,25 +122,25 @@ class Standing:
         return self._with(self.before)
 
     def _with(self, done: Mapping[str, Part]) -> nn.Module:
-        skeleton = skeleton_of(self.base.network)
+        skeleton = shared_copy(self.base.network)
         with torch.inference_mode(mode=False), torch.no_grad():
             for name, parts in self.factored.items():
                 now = [done.get(p.layer.name, p) for p in parts]
-                kernels = [p.coded.values.view(p.layer.kernel_shape) for p in now]
+                kernels = [p.encoded.values.view(p.layer.kernel_shape) for p in now]
                 write_factors(skeleton, self.base.layer(name), kernels)
             for name, part in done.items():
                 if name in self.base.by_name:
-                    write_matrix(skeleton, part.layer, part.coded.values)
+                    write_matrix(skeleton, part.layer, part.encoded.values)
         return skeleton
 
-    def squared_gradient(self, part: Part) -> Tensor:
+    def fisher_diagonal(self, part: Part) -> Tensor:
         """The squared gradient of a part's weight; all parts are measured in one go."""
         parts = tuple(p.layer for ps in self.factored.values() for p in ps)
         layers = parts + tuple(layer for layer in self.base.layers if layer.name not in self.factored)
-        key = digest("gradients", *self.seen_by(("squared_gradient",), part))
+        key = digest("gradients", *self.seen_by(("fisher_diagonal",), part))
         found: Mapping[str, Tensor] = self.store.get(
             key,
-            lambda: squared_gradients(self.network(), layers, *self.items()),
+            lambda: fisher_diagonals(self.network(), layers, *self.items()),
             lambda made: sum(t.nbytes for t in made.values()),
         )
         return found[part.layer.name]
@@ -158,21 +158,21 @@ class Standing:
         return told.mean_absolute, told.zero_share
 
 
-def canonical(setting: Setting) -> str:
+def canonical_step(step: Step) -> str:
     """The one text of a setting."""
-    return json.dumps(setting.as_json(), sort_keys=True)
+    return json.dumps(step.as_json(), sort_keys=True)
 
 
-def items_behind(subject: Subject, settings: Iterable[Setting]) -> tuple[str, ...]:
+def items_behind(subject: Subject, steps: Iterable[Step]) -> tuple[str, ...]:
     """The digest of the calibration items where one of these steps measures on them."""
     measured = _OF_ITEMS | _OF_OTHER_STAGES
-    measures = any(_depends(setting.method.needs, measured) for setting in settings)
+    measures = any(_depends(step.method.needs, measured) for step in steps)
     return (subject.split("calibration").digest,) if measures and "calibration" in subject.splits else ()
 
 
-def start(layer: Layer, standing: Standing) -> Part:
+def start(layer: Layer, context: Context) -> Part:
     """A layer as the base has it; raises Refused where its weights are broken."""
-    base = standing.base
+    base = context.base
     if layer.name in base.problems:
         raise Refused(
             "{layer} holds {count} weights that are NaN or infinite: "
@@ -181,63 +181,63 @@ def start(layer: Layer, standing: Standing) -> Part:
             count=base.problems[layer.name],
         )
     key = digest(base.digest, layer.name)
-    weight = standing.store.get(key, lambda: read_matrix(base.network, layer))
-    return Part(layer, Coded(weight), key)
+    weight = context.store.get(key, lambda: read_matrix(base.network, layer))
+    return Part(layer, EncodedWeight(weight), key)
 
 
-def answer_of(setting: Setting, part: Part, standing: Standing) -> Any:
+def technique_result(step: Step, part: Part, context: Context) -> Any:
     """Call a technique with what it asks for by name."""
-    method = setting.method
-    supplied = [supply(name, part, setting, standing) for name in method.needs]
-    own = {k: v for k, v in setting.knobs if k in method.own_knobs}
+    method = step.method
+    supplied = [supply(name, part, step, context) for name in method.needs]
+    own = {k: v for k, v in step.knobs if k in method.own_knobs}
     return method.function(*supplied, **own)
 
 
 def _kept(part: Part) -> Tensor:
-    kept = part.coded.kept
-    return torch.ones(1, 1, dtype=torch.bool).expand_as(part.coded.weight) if kept is None else kept.mask
+    mask = part.encoded.mask
+    return torch.ones(1, 1, dtype=torch.bool).expand_as(part.encoded.weight) if mask is None else mask.tensor
 
 
-def _generator(part: Part, setting: Setting | None) -> torch.Generator:
-    assert setting is not None, "only a technique draws at random"
-    return generator_for(getattr(setting.knobs, "seed", 0), part.layer.name)
+def _generator(part: Part, step: Step | None) -> torch.Generator:
+    assert step is not None, "only a technique draws at random"
+    return generator_for(getattr(step.knobs, "seed", 0), part.layer.name)
 
 
-_GIVEN: Mapping[str, Callable[[Part, Setting | None, Standing], Any]] = {
-    "weight": lambda part, _, __: part.coded.weight,
-    "kernel": lambda part, _, __: part.coded.weight.view(part.layer.kernel_shape),
-    "kept": lambda part, _, __: _kept(part),
+_GIVEN: Mapping[str, Callable[[Part, Step | None, Context], Any]] = {
+    "weight": lambda part, _, __: part.encoded.weight,
+    "kernel": lambda part, _, __: part.encoded.weight.view(part.layer.kernel_shape),
+    "mask": lambda part, _, __: _kept(part),
     "groups": lambda part, _, __: part.layer.groups,
     "layer": lambda part, _, __: part.layer,
-    "generator": lambda part, setting, _: _generator(part, setting),
-    "network": lambda _, __, standing: standing.network(),
-    "compressed_network": lambda _, __, standing: standing.compressed_network(),
-    "items": lambda _, __, standing: standing.items()[0],
-    "labels": lambda _, __, standing: standing.items()[1],
-    "inputs": lambda part, _, standing: inputs_of(standing.network(), part.layer, standing.items()[0]),
-    "compressed_inputs": lambda part, _, standing: inputs_of(
-        standing.compressed_network(), part.layer, standing.items()[0]
+    "generator": lambda part, step, _: _generator(part, step),
+    "network": lambda _, __, context: context.network(),
+    "compressed_network": lambda _, __, context: context.compressed_network(),
+    "items": lambda _, __, context: context.items()[0],
+    "labels": lambda _, __, context: context.items()[1],
+    "inputs": lambda part, _, context: inputs_of(context.network(), part.layer, context.items()[0]),
+    "compressed_inputs": lambda part, _, context: inputs_of(
+        context.compressed_network(), part.layer, context.items()[0]
     ),
-    "squared_gradient": lambda part, _, standing: standing.squared_gradient(part),
-    "channel_activity": lambda part, _, standing: standing.channel_activity(part),
+    "fisher_diagonal": lambda part, _, context: context.fisher_diagonal(part),
+    "channel_activity": lambda part, _, context: context.channel_activity(part),
 }
 
 
-def supply(name: str, part: Part, setting: Setting | None, standing: Standing) -> Any:
+def supply(name: str, part: Part, step: Step | None, context: Context) -> Any:
     """One argument of a technique or a statistic: given, or derived once and kept."""
     if name in _GIVEN:
-        return _GIVEN[name](part, setting, standing)
+        return _GIVEN[name](part, step, context)
     derived = statistics()[name]
 
     def derive_it() -> Any:
-        return derived.function(*(supply(need, part, setting, standing) for need in derived.needs))
+        return derived.function(*(supply(need, part, step, context) for need in derived.needs))
 
-    return standing.store.get(_statistic_key(derived, part, standing), derive_it, _tensor_bytes)
+    return context.store.get(_statistic_key(derived, part, context), derive_it, _tensor_bytes)
 
 
-def _statistic_key(derived: Statistic, part: Part, standing: Standing) -> str:
+def _statistic_key(derived: Statistic, part: Part, context: Context) -> str:
     """A statistic that looks at the weight follows from it, and one of the inputs does not."""
-    seen = standing.seen_by(derived.needs, part)
+    seen = context.seen_by(derived.needs, part)
     if not seen:
         return digest(part.key, derived.name)
     own = part.key if _depends(derived.needs, _OF_WEIGHT) else part.layer.name
@@ -257,8 +257,8 @@ def _tensor_bytes(value: object) -> int:
 
 def derive(subject: Subject, layer: str, name: str, store: Store) -> Any:
     """A statistic of a layer of an original or a base, kept by content."""
-    standing = Standing(subject, store)
-    return supply(name, start(subject.layer(layer), standing), None, standing)
+    context = Context(subject, store)
+    return supply(name, start(subject.layer(layer), context), None, context)
 
 
 def generator_for(seed: int, name: str) -> torch.Generator:

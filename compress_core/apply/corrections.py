@@ -28,8 +28,8 @@ from compress_core.network.layers import (
     with_bias,
     write_state,
 )
-from compress_core.network.shared_copy import skeleton_of
-from compress_core.recipe import Setting
+from compress_core.network.shared_copy import shared_copy
+from compress_core.recipe import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.results import Restated, Shifted
 
@@ -37,7 +37,7 @@ from compress_core.techniques.contract.results import Restated, Shifted
 def corrected(model: Model, store: Store) -> Model:
     """The model with the corrections of its recipe; raises Refused where one changes nothing."""
     for step in model.recipe.correct:
-        rest = _shifted(model, step, store) if step.method.answer is Shifted else _restated(model, step)
+        rest = _shifted(model, step, store) if step.method.result is Shifted else _restated(model, step)
         model = replace(model, rest=MappingProxyType({**model.rest, **rest}))
     return model
 
@@ -75,18 +75,18 @@ def _run(network: nn.Module, base: Subject) -> None:
         network(base.split("calibration").inputs[:CALIBRATION_ITEMS])
 
 
-def _answer(step: Setting, given: Mapping[str, Tensor]) -> Shifted | Restated:
-    answer: Shifted | Restated = step.method.function(*(given[need] for need in step.method.needs))
-    return answer
+def _answer(step: Step, given: Mapping[str, Tensor]) -> Shifted | Restated:
+    result: Shifted | Restated = step.method.function(*(given[need] for need in step.method.needs))
+    return result
 
 
 # Biases -----------------------------------------------------------------------------------------------------
 
 
-def _shifted(model: Model, step: Setting, store: Store) -> dict[str, Tensor]:
+def _shifted(model: Model, step: Step, store: Store) -> dict[str, Tensor]:
     """The biases, by their name in the state, that bring mean outputs back to what they were."""
     base = model.base
-    changed = {*model.edited, *model.inputs}
+    changed = {*model.compressed, *model.inputs}
     layers = [x for x in base.layers if x.name in changed and x.kind != "embedding"]
     key = digest("mean outputs", base.digest, base.split("calibration").digest, *(x.name for x in layers))
     before = store.get(key, lambda: _mean_outputs(base, layers))
@@ -108,7 +108,7 @@ def _shifted(model: Model, step: Setting, store: Store) -> dict[str, Tensor]:
 
 def _mean_outputs(base: Subject, layers: Iterable[Layer]) -> dict[str, _Gauge]:
     """What every one of these layers puts out on calibration items before it is changed."""
-    network = skeleton_of(base.network)
+    network = shared_copy(base.network)
     gauges = {layer.name: _Gauge() for layer in layers}
     for layer in layers:
         module_of(network, layer).register_forward_hook(_noting(gauges[layer.name], _axis(layer)))
@@ -130,15 +130,15 @@ class _Output:
     """A hook that measures a layer's output and corrects it on the spot."""
 
     layer: Layer
-    step: Setting
+    step: Step
     before: _Gauge
     gauge: _Gauge = field(default_factory=_Gauge)
 
     def shift(self) -> Tensor:
         """What its bias lacks [out]."""
-        answer = _answer(self.step, {"mean_before": self.before.mean, "mean_after": self.gauge.mean})
-        assert isinstance(answer, Shifted)
-        return answer.bias
+        result = _answer(self.step, {"mean_before": self.before.mean, "mean_after": self.gauge.mean})
+        assert isinstance(result, Shifted)
+        return result.bias
 
     def __call__(self, _module: nn.Module, _given: object, output: Tensor) -> Tensor:
         self.gauge.add(output, _axis(self.layer))
@@ -147,9 +147,9 @@ class _Output:
         return output + self.shift().to(output.dtype).view(-1, *(1,) * (-1 - _axis(self.layer)))
 
 
-def _state_of(model: Model, shifts: list[tuple[Layer, Tensor]], step: Setting) -> dict[str, Tensor]:
+def _state_of(model: Model, shifts: list[tuple[Layer, Tensor]], step: Step) -> dict[str, Tensor]:
     """The shifts put into biases, or into the running mean of a norm that alone reads the output."""
-    current = skeleton_of(model.base.network)
+    current = shared_copy(model.base.network)
     for name, values in model.rest.items():
         write_state(current, name, values)
     norms = _norms_behind(model.base, [layer for layer, _ in shifts])
@@ -179,13 +179,13 @@ def _norms_behind(base: Subject, layers: Iterable[Layer]) -> dict[str, str]:
     }
     if not bare:
         return {}
-    network = skeleton_of(base.network)
+    network = shared_copy(base.network)
     flow = flow_of(network, base.input.baseline, bare)
     norms = ((flow.behind.get(norm, ""), norm) for norm in batch_norms(network))
     return {layer: norm for layer, norm in norms if layer in bare and flow.reads_alone(norm, layer)}
 
 
-def _refuse_unless_finite(values: Tensor, name: str, step: Setting) -> None:
+def _refuse_unless_finite(values: Tensor, name: str, step: Step) -> None:
     if not values.float().isfinite().all():
         raise Refused(
             "{name} gets values that are not finite, so {technique} cannot measure it: "
@@ -198,7 +198,7 @@ def _refuse_unless_finite(values: Tensor, name: str, step: Setting) -> None:
 # Norms ------------------------------------------------------------------------------------------------------
 
 
-def _restated(model: Model, step: Setting) -> dict[str, Tensor]:
+def _restated(model: Model, step: Step) -> dict[str, Tensor]:
     """New running statistics of all norms that run, by their name in the state."""
     network = model.network()
     inputs = {name: _NormInput(name, step) for name in batch_norms(network)}
@@ -214,10 +214,10 @@ def _restated(model: Model, step: Setting) -> dict[str, Tensor]:
     _run(network, model.base)
     state: dict[str, Tensor] = {}
     for name, place in inputs.items():
-        answer = place.restated()
+        result = place.restated()
         dtype = read_norm(network, name).mean.dtype
-        state[f"{name}.running_mean"] = answer.mean.to(dtype)
-        state[f"{name}.running_var"] = answer.variance.to(dtype)
+        state[f"{name}.running_mean"] = result.mean.to(dtype)
+        state[f"{name}.running_var"] = result.variance.to(dtype)
     return state
 
 
@@ -226,17 +226,17 @@ class _NormInput:
     """A hook that first counts calls, then measures a norm's input and restates the norm on the spot."""
 
     name: str
-    step: Setting
+    step: Step
     calls: int = 0
     measuring: bool = False
     gauge: _Gauge = field(default_factory=_Gauge)
 
     def restated(self) -> Restated:
         """The norm's new statistics [channels]."""
-        answer = _answer(self.step, {"input_mean": self.gauge.mean, "input_variance": self.gauge.variance})
-        assert isinstance(answer, Restated)
-        _refuse_unless_finite(torch.cat([answer.mean, answer.variance]), self.name, self.step)
-        return answer
+        result = _answer(self.step, {"input_mean": self.gauge.mean, "input_variance": self.gauge.variance})
+        assert isinstance(result, Restated)
+        _refuse_unless_finite(torch.cat([result.mean, result.variance]), self.name, self.step)
+        return result
 
     def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
         if not self.measuring:
@@ -244,12 +244,12 @@ class _NormInput:
             return
         self.gauge.add(given[0], 1)
         if self.calls == 1:
-            answer = self.restated()
-            for name, values in (("running_mean", answer.mean), ("running_var", answer.variance)):
+            result = self.restated()
+            for name, values in (("running_mean", result.mean), ("running_var", result.variance)):
                 write_state(module, name, values.to(given[0].dtype))
 
 
-def _no_norm(model: Model, step: Setting) -> Refused:
+def _no_norm(model: Model, step: Step) -> Refused:
     if model.base.structure.folded:
         return Refused(
             "The batch norms of {model} were folded into the layers before them, so {technique} finds none: "

@@ -18,19 +18,19 @@ from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers import attach_inputs
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from compress_core.techniques.contract.input_rules import InputRule
 
 Rules = Mapping[str, tuple[InputRule, ...]]
 
 
-def with_inputs(model: Model, store: Store) -> Model:
+def with_input_rules(model: Model, store: Store) -> Model:
     """The model with the input rules of its recipe; raises Refused where one cannot be had."""
     asked = {layer.name: model.recipe.inputs_of(layer.name) for layer in model.base.layers}
     asked = {name: steps for name, steps in asked.items() if steps}
     if not asked:
         return model
-    items = items_behind(model.subject, model.recipe.settings)
+    items = items_behind(model.subject, model.recipe.steps)
     key = digest("inputs", model.subject.digest, replace(model.recipe, correct=()).sha, *items)
     rules: Rules = store.get(key, lambda: _fixed(model, asked))
     return replace(model, inputs=rules)
@@ -45,7 +45,7 @@ class _Place:
     """
 
     name: str
-    steps: tuple[Setting, ...]
+    steps: tuple[Step, ...]
     calls: int = 0
     fixing: bool = False
     seen: list[Tensor] = field(default_factory=list)
@@ -71,7 +71,7 @@ class _Place:
             seen = [rules[-1](values) for values in seen]
         self.rules = tuple(rules)
 
-    def _rule(self, step: Setting, seen: Sequence[Tensor]) -> InputRule:
+    def _rule(self, step: Step, seen: Sequence[Tensor]) -> InputRule:
         together = seen[0] if len(seen) == 1 else torch.cat([torch.zeros(0), *(v.flatten() for v in seen)])
         if not together.isfinite().all():
             raise Refused(
@@ -86,7 +86,7 @@ class _Place:
         return rule
 
 
-def _fixed(model: Model, asked: Mapping[str, tuple[Setting, ...]]) -> Rules:
+def _fixed(model: Model, asked: Mapping[str, tuple[Step, ...]]) -> Rules:
     """The rules of every layer that has some."""
     network = model.network()
     places = {name: _Place(name, steps) for name, steps in asked.items()}

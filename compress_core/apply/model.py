@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from compress_core.network.layers import (
     Layer,
-    Place,
+    WeightLocation,
     attach_inputs,
     multiplied_out,
     read_matrix,
@@ -27,21 +27,21 @@ from compress_core.network.layers import (
     write_matrix,
     write_state,
 )
-from compress_core.network.shared_copy import skeleton_of
-from compress_core.recipe import Resolved
+from compress_core.network.shared_copy import shared_copy
+from compress_core.recipe import ResolvedRecipe
 from compress_core.subject.subject import Subject
-from compress_core.techniques.contract.encoded import TYPE_BITS, TYPE_NAMES, Bits, Coded, stored_shape
+from compress_core.techniques.contract.encoded import TYPE_BITS, TYPE_NAMES, Bits, EncodedWeight, stored_shape
 from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
 
 Entries = dict[str, tuple[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
-class Edited:
+class CompressedLayer:
     """A layer's new form: one coded weight, or one for each of the small layers where it was factored."""
 
     layer: Layer
-    coded: tuple[Coded, ...]
+    encoded: tuple[EncodedWeight, ...]
     small: tuple[Layer, ...] = ()
 
     @property
@@ -49,9 +49,9 @@ class Edited:
         return bool(self.small)
 
     @property
-    def parts(self) -> tuple[tuple[Layer, Coded], ...]:
+    def parts(self) -> tuple[tuple[Layer, EncodedWeight], ...]:
         """The layers that ship with their weights: itself, or its small layers in order."""
-        return tuple(zip(self.small or (self.layer,), self.coded, strict=True))
+        return tuple(zip(self.small or (self.layer,), self.encoded, strict=True))
 
     @property
     def rank(self) -> int | None:
@@ -61,16 +61,16 @@ class Edited:
     @property
     def kernels(self) -> tuple[Tensor, ...]:
         """The decoded kernels of the layers that ship, new tensors."""
-        return tuple(coded.values.view(part.kernel_shape) for part, coded in self.parts)
+        return tuple(encoded.values.view(part.kernel_shape) for part, encoded in self.parts)
 
     @property
     def values(self) -> Tensor:
         """The weight that the layer now applies [out, in * k]; small layers are multiplied out."""
-        return multiplied_out(self.layer, self.kernels) if self.is_factored else self.coded[0].values
+        return multiplied_out(self.layer, self.kernels) if self.is_factored else self.encoded[0].values
 
     @property
     def bits(self) -> Bits:
-        return sum((c.bits for c in self.coded), Bits())
+        return sum((c.bits for c in self.encoded), Bits())
 
     @property
     def macs(self) -> int | None:
@@ -82,14 +82,14 @@ class Edited:
 class Model:
     """(subject, resolved recipe): frozen, named by what it was made of.
 
-    base: whose layers edited, inputs and rest speak of. inputs: what happens to a layer's input, in
+    base: whose layers compressed, inputs and rest speak of. inputs: what happens to a layer's input, in
     order. rest: biases and statistics of norms that corrections replaced, by their name in the state.
     """
 
     subject: Subject
-    recipe: Resolved
+    recipe: ResolvedRecipe
     base: Subject
-    edited: Mapping[str, Edited]
+    compressed: Mapping[str, CompressedLayer]
     key: str
     inputs: Mapping[str, tuple[InputRule, ...]] = field(default_factory=lambda: MappingProxyType({}))
     rest: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
@@ -97,7 +97,7 @@ class Model:
     @classmethod
     def original(cls, subject: Subject) -> Model:
         """The model as loaded."""
-        return cls(subject, Resolved(()), subject, MappingProxyType({}), f"{subject.digest}:original")
+        return cls(subject, ResolvedRecipe(()), subject, MappingProxyType({}), f"{subject.digest}:original")
 
     @property
     def is_changed(self) -> bool:
@@ -110,7 +110,7 @@ class Model:
 
         None: it may change anywhere, as where something without parameters was replaced.
         """
-        places = [p for name in {*self.edited, *self.inputs} for p in self._loaded_places(name)]
+        places = [p for name in {*self.compressed, *self.inputs} for p in self._loaded_places(name)]
         names = {".".join(filter(None, (place.module, place.parameter))) for place in places}
         touched = self.base.structure.touched | {name.rpartition(".")[0] for name in self.rest}
         for name in touched:
@@ -120,20 +120,20 @@ class Model:
             names.update(own)
         return tuple(sorted(names))
 
-    def _loaded_places(self, name: str) -> tuple[Place, ...]:
+    def _loaded_places(self, name: str) -> tuple[WeightLocation, ...]:
         return self.subject.by_name[name].places if name in self.subject.by_name else ()
 
     def network(self) -> nn.Module:
         """The network that is evaluated and shipped; the caller owns it, unedited tensors are shared."""
-        skeleton = skeleton_of(self.base.network)
+        skeleton = shared_copy(self.base.network)
         with torch.inference_mode(mode=False), torch.no_grad():
             for name, tensor in self.rest.items():
                 write_state(skeleton, name, tensor)
-            for edited in self.edited.values():
-                if edited.is_factored:
-                    write_factors(skeleton, edited.layer, edited.kernels)
+            for compressed in self.compressed.values():
+                if compressed.is_factored:
+                    write_factors(skeleton, compressed.layer, compressed.kernels)
                 else:
-                    write_matrix(skeleton, edited.layer, edited.coded[0].values)
+                    write_matrix(skeleton, compressed.layer, compressed.encoded[0].values)
             for name, rules in self.inputs.items():
                 attach_inputs(skeleton, self.base.by_name[name], rules)
         return skeleton
@@ -144,27 +144,29 @@ class Model:
         if name not in self.base.by_name:
             return torch.zeros(stored_shape(loaded.kernel_shape))
         small = self.base.by_name[name]
-        values = self.edited[name].values if name in self.edited else read_matrix(self.base.network, small)
+        values = (
+            self.compressed[name].values if name in self.compressed else read_matrix(self.base.network, small)
+        )
         return self.base.structure.spread(self.subject.network, loaded, small, values)
 
     @cached_property
-    def _coded_in_file(self) -> tuple[tuple[str, Coded], ...]:
+    def _encoded_in_file(self) -> tuple[tuple[str, EncodedWeight], ...]:
         """Every weight that is stored in coded form; projections packed in one tensor go together."""
-        names = set(self.edited)
+        names = set(self.compressed)
         packed = {(p.module, p.parameter) for n in names for p in self.base.by_name[n].places if p.rows}
-        found: list[tuple[str, Coded]] = []
+        found: list[tuple[str, EncodedWeight]] = []
         for layer in self.base.layers:
             if layer.name in names:
-                found.extend((part.name, coded) for part, coded in self.edited[layer.name].parts)
+                found.extend((part.name, encoded) for part, encoded in self.compressed[layer.name].parts)
             elif any((p.module, p.parameter) in packed for p in layer.places):
-                found.append((layer.name, Coded(read_matrix(self.base.network, layer))))
+                found.append((layer.name, EncodedWeight(read_matrix(self.base.network, layer))))
         return tuple(found)
 
     @cached_property
     def _rest(self) -> dict[str, Tensor]:
         """State that no coded weight replaces; tied tensors once, under their first name."""
         network = self.base.network
-        places = (place for name in self.edited for place in self.base.by_name[name].places)
+        places = (place for name in self.compressed for place in self.base.by_name[name].places)
         covered = (getattr(network.get_submodule(p.module), p.parameter) for p in places)
         seen = {_memory_of(tensor) for tensor in covered}
         rest: dict[str, Tensor] = {}
@@ -178,22 +180,22 @@ class Model:
     def entries(self) -> Entries:
         """Name -> (type, shape) of every tensor in the file."""
         entries: Entries = {n: (TYPE_NAMES[t.dtype], tuple(t.shape)) for n, t in self._rest.items()}
-        for name, coded in self._coded_in_file:
-            entries |= {f"{name}:{part}": entry for part, entry in coded.entries().items()}
+        for name, encoded in self._encoded_in_file:
+            entries |= {f"{name}:{part}": entry for part, entry in encoded.entries().items()}
         return entries
 
     def stored(self) -> dict[str, Tensor]:
         """Every tensor of the file."""
         tensors = {name: t.detach().contiguous().clone() for name, t in self._rest.items()}
-        for name, coded in self._coded_in_file:
-            tensors |= {f"{name}:{part}": t.contiguous() for part, t in coded.stored().items()}
+        for name, encoded in self._encoded_in_file:
+            tensors |= {f"{name}:{part}": t.contiguous() for part, t in encoded.stored().items()}
         return tensors
 
     @cached_property
     def form(self) -> str:
         """What a reader must know beside the tensors, as JSON."""
-        layers = {name: coded.form() for name, coded in self._coded_in_file}
-        for part in (part for edited in self.edited.values() for part in edited.small):
+        layers = {name: encoded.form() for name, encoded in self._encoded_in_file}
+        for part in (part for compressed in self.compressed.values() for part in compressed.small):
             if len(part.kernel_shape) > 2:  # a matrix does not tell which axes belong to a part
                 layers[part.name]["kernel"] = list(part.kernel_shape[2:])
         form: dict[str, Any] = {"version": 1, "model": self.subject.name, "digest": self.subject.digest}
@@ -207,19 +209,19 @@ class Model:
     @cached_property
     def bits(self) -> Bits:
         """Bits of all coded weights by item; what is stored as it was counts as values."""
-        coded = sum((c.bits for _, c in self._coded_in_file), Bits())
+        encoded = sum((c.bits for _, c in self._encoded_in_file), Bits())
         rest = sum(t.numel() * t.element_size() * 8 for t in self._rest.values())
-        return coded + Bits(values=rest)
+        return encoded + Bits(values=rest)
 
     @cached_property
     def file_bytes(self) -> int:
         """Bytes of the plain container as it would be written, header included."""
         entries = self.entries()
         payload = sum(math.prod(shape) * TYPE_BITS[kind] // 8 for kind, shape in entries.values())
-        return payload + header_bytes(entries, signed(self.form, "0" * 8))
+        return payload + header_bytes(entries, with_checksum(self.form, "0" * 8))
 
 
-def signed(form: str, crc32: str) -> str:
+def with_checksum(form: str, crc32: str) -> str:
     """The form with the checksum of the tensors; one entry, since safetensors keeps no order of several."""
     return f'{form[:-1]},"crc32":"{crc32}"}}'
 

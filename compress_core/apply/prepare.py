@@ -12,12 +12,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply.context import canonical
+from compress_core.apply.context import canonical_step
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import N_
 from compress_core.network.flow import Flow, flow_of
-from compress_core.network.forward import in_double, in_short, run, scramble, tensors_in
+from compress_core.network.forward import in_double, in_short, run_network, scramble, tensors_in
 from compress_core.network.layers import (
     Layer,
     batch_norms,
@@ -29,8 +29,8 @@ from compress_core.network.layers import (
     write_bias,
     write_matrix,
 )
-from compress_core.network.shared_copy import skeleton_of
-from compress_core.recipe import Setting
+from compress_core.network.shared_copy import shared_copy
+from compress_core.recipe import Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
 from compress_core.techniques.contract.results import Folded, Rescaled
@@ -41,14 +41,14 @@ _SWEEPS = 40
 _SETTLED = 1e-6
 
 
-def prepared(subject: Subject, steps: tuple[Setting, ...], store: Store) -> Subject:
+def prepared(subject: Subject, steps: tuple[Step, ...], store: Store) -> Subject:
     """The subject after its preparations, a base for all that follows; raises Refused where one does nothing.
 
     Its layers keep their names.
     """
     if not steps:
         return subject
-    key = digest(subject.digest, *map(canonical, steps))
+    key = digest(subject.digest, *map(canonical_step, steps))
     base = store.get(f"prepared:{key}", lambda: _prepared(subject, steps, key), _bytes_of)
     return base if base.splits is subject.splits else replace(base, splits=subject.splits)
 
@@ -75,14 +75,14 @@ class _Work:
 
     def flow(self) -> Flow:
         """Who reads the outputs of these layers."""
-        return flow_of(skeleton_of(self.network), self.examples[0], set(self.layers))
+        return flow_of(shared_copy(self.network), self.examples[0], set(self.layers))
 
 
-def _prepared(subject: Subject, steps: tuple[Setting, ...], key: str) -> Subject:
+def _prepared(subject: Subject, steps: tuple[Step, ...], key: str) -> Subject:
     network = in_double(subject.network)
     work = _Work(network, subject.structure, _examples(subject, network), subject.title)
     for step in steps:
-        work = _folded(work, step) if step.method.answer is Folded else _equalized(work, step)
+        work = _folded(work, step) if step.method.result is Folded else _equalized(work, step)
     skeleton = work.structure.built(subject.network)
     for layer in find_layers(skeleton)[0]:
         if layer.name in work.structure.touched:
@@ -107,7 +107,7 @@ def _write_rounded(skeleton: nn.Module, double: nn.Module, layer: Layer) -> None
 # Folding ----------------------------------------------------------------------------------------------------
 
 
-def _folded(work: _Work, step: Setting) -> _Work:
+def _folded(work: _Work, step: Step) -> _Work:
     """Every batch norm that alone reads a layer's output goes into that layer."""
     layers, flow = work.layers, work.flow()
     pairs = []
@@ -124,7 +124,7 @@ def _folded(work: _Work, step: Setting) -> _Work:
             model=work.title,
             technique=step.technique,
         )
-    network = skeleton_of(work.network)
+    network = shared_copy(work.network)
     for layer, norm in proven:
         _fold(network, layer, norm, step)
     names = tuple((layer.name, norm) for layer, norm in proven)
@@ -133,21 +133,21 @@ def _folded(work: _Work, step: Setting) -> _Work:
     )
 
 
-def _fold(network: nn.Module, layer: Layer, norm: str, step: Setting) -> None:
+def _fold(network: nn.Module, layer: Layer, norm: str, step: Step) -> None:
     state = read_norm(network, norm)
     given = {f"norm_{name}": value for name, value in vars(state).items()}
-    answer: Folded = step.method.function(*(given[need] for need in step.method.needs))
+    result: Folded = step.method.function(*(given[need] for need in step.method.needs))
     bias = read_bias(network, layer)
-    shifted = answer.shift if bias is None else bias * answer.scale + answer.shift
+    shifted = result.shift if bias is None else bias * result.scale + result.shift
     fold_away(network, layer.name, norm)
-    write_matrix(network, layer, read_matrix(network, layer) * answer.scale[:, None])
+    write_matrix(network, layer, read_matrix(network, layer) * result.scale[:, None])
     write_bias(network, layer, shifted)
 
 
 # Equalization -----------------------------------------------------------------------------------------------
 
 
-def _equalized(work: _Work, step: Setting) -> _Work:
+def _equalized(work: _Work, step: Step) -> _Work:
     """Pair after pair until nothing moves any more, since a layer may stand in two pairs."""
     layers, flow = work.layers, work.flow()
     pairs = [
@@ -166,7 +166,7 @@ def _equalized(work: _Work, step: Setting) -> _Work:
             model=work.title,
             technique=step.technique,
         )
-    network = skeleton_of(work.network)
+    network = shared_copy(work.network)
     for _ in range(_SWEEPS):
         if max(_equalize(network, *pair, step) for pair in proven) < _SETTLED:
             break
@@ -178,16 +178,16 @@ def _inputs_of(layer: Layer) -> int:
     return layer.kernel_shape[1] * layer.groups
 
 
-def _equalize(network: nn.Module, first: Layer, second: Layer, step: Setting) -> float:
+def _equalize(network: nn.Module, first: Layer, second: Layer, step: Step) -> float:
     """Equalize one pair; returns the largest change, as the logarithm of a factor."""
     by_input = _in_groups(network, second).abs().amax((1, 3)).flatten()
     given = {
         "first_range": read_matrix(network, first).abs().amax(1),
         "second_range": by_input.view(first.rows, -1).amax(1),
     }
-    answer: Rescaled = step.method.function(*(given[need] for need in step.method.needs))
-    _rescale(network, first, second, answer.factors)
-    return float(answer.factors.log().abs().max())
+    result: Rescaled = step.method.function(*(given[need] for need in step.method.needs))
+    _rescale(network, first, second, result.factors)
+    return float(result.factors.log().abs().max())
 
 
 def _in_groups(network: nn.Module, layer: Layer) -> Tensor:
@@ -219,10 +219,12 @@ def _rescale_at_random(network: nn.Module, pair: tuple[Layer, Layer]) -> None:
 
 # What is tried ----------------------------------------------------------------------------------------------
 
-Pair = TypeVar("Pair")
+LayerPair = TypeVar("LayerPair")
 
 
-def _proven(work: _Work, pairs: Sequence[Pair], rewrite: Callable[[nn.Module, Pair], None]) -> Sequence[Pair]:
+def _proven(
+    work: _Work, pairs: Sequence[LayerPair], rewrite: Callable[[nn.Module, LayerPair], None]
+) -> Sequence[LayerPair]:
     """The pairs whose rewriting changes no answer: of the network itself, nor with any other weights."""
     tried = [
         _Tried.of(network, work.examples) for network in (work.network, scramble(in_double(work.network)))
@@ -244,24 +246,24 @@ class _Tried:
     def of(cls, network: nn.Module, examples: Iterable[Tensor]) -> _Tried:
         """With the examples to which it gives a finite answer."""
         given = [(example, _answer(network, example)) for example in examples]
-        finite = [(example, answer) for example, answer in given if answer.isfinite().all()]
+        finite = [(example, result) for example, result in given if result.isfinite().all()]
         return cls(network, tuple(e for e, _ in finite), tuple(a for _, a in finite))
 
-    def stays(self, rewrite: Callable[[nn.Module, Pair], None], pairs: Sequence[Pair]) -> bool:
+    def stays(self, rewrite: Callable[[nn.Module, LayerPair], None], pairs: Sequence[LayerPair]) -> bool:
         """Whether the answers stay the same to rounding."""
-        network = skeleton_of(self.network)
+        network = shared_copy(self.network)
         for pair in pairs:
             rewrite(network, pair)
         return all(
-            _is_close(_answer(network, example), answer)
-            for example, answer in zip(self.examples, self.answers, strict=True)
+            _is_close(_answer(network, example), result)
+            for example, result in zip(self.examples, self.answers, strict=True)
         )
 
 
 def _answer(network: nn.Module, example: Tensor) -> Tensor:
     """All that a network answers in one row of numbers."""
     with torch.no_grad():
-        return torch.cat([t.flatten().double() for t in tensors_in(run(network, example))])
+        return torch.cat([t.flatten().double() for t in tensors_in(run_network(network, example))])
 
 
 def _is_close(got: Tensor, want: Tensor) -> bool:

@@ -14,13 +14,13 @@ from compress_core.cli.arguments import (
     JsonOption,
     ModelArgument,
     OutOption,
-    OwnOption,
     RecipeArgument,
     ShapeOption,
     SplitOption,
     StepOption,
+    UserModelOption,
     WeightsOption,
-    chosen,
+    model_options,
 )
 from compress_core.foundation.errors import Refused
 
@@ -39,7 +39,7 @@ def apply(
     out: OutOption = None,
     step: StepOption = None,
     split: SplitOption = "validation",
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -55,8 +55,15 @@ def apply(
 
     if out is None:
         raise Refused("apply needs a folder to write to: add --out DIR.")
-    asked = chosen(
-        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    asked = model_options(
+        model,
+        recipe,
+        user_model=user_model,
+        step=step,
+        split=split,
+        weights=weights,
+        items=items,
+        input_shape=input_shape,
     )
     case = open_case(asked)
     numbers = _numbers(case)

@@ -32,7 +32,7 @@ StepOption = Annotated[
         show_default=False,
     ),
 ]
-OwnOption = Annotated[
+UserModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
@@ -46,7 +46,7 @@ WeightsOption = Annotated[
     typer.Option(
         "--weights",
         metavar="FILE",
-        help="Weights to load into MODEL; without MODEL the network is recognised or inferred.",
+        help="Weights to load into MODEL; without MODEL the network is recognized or inferred.",
         show_default=False,
     ),
 ]
@@ -96,7 +96,7 @@ SeedOption = Annotated[
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ModelOptions:
     """Which model, which recipe and which items were asked for, as typed."""
 
     model: str | None
@@ -108,22 +108,22 @@ class Chosen:
     input_shape: str | None = None
 
 
-def chosen(
+def model_options(
     model: str | None,
     recipe: str | None = None,
     *,
-    own: str | None,
+    user_model: str | None,
     step: list[str] | None = None,
     split: str = "validation",
     weights: Path | None,
     items: Path | None,
     input_shape: str | None,
-) -> Chosen:
+) -> ModelOptions:
     """The arguments in their places: with --model, the first place is that of the recipe."""
-    if own is not None:
+    if user_model is not None:
         if recipe is not None:
             raise typer.BadParameter(
-                f"{own} takes the place of {model}, give one of them", param_hint="--model"
+                f"{user_model} takes the place of {model}, give one of them", param_hint="--model"
             )
-        model, recipe = own, model
-    return Chosen(model, recipe, tuple(step or ()), split, weights, items, input_shape)
+        model, recipe = user_model, model
+    return ModelOptions(model, recipe, tuple(step or ()), split, weights, items, input_shape)

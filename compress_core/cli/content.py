@@ -30,7 +30,7 @@ def numbers_without_items(case: Case) -> Mapping[str, Number]:
 
 def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
     """What was evaluated, every number of it, and a row for each layer."""
-    from compress_core.measure.cost.warnings import cautions
+    from compress_core.measure.cost.warnings import recipe_warnings
 
     items = len(case.split) if case.subject.splits else 0
     recipe = case.model.recipe
@@ -42,7 +42,7 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
         "data": None if case.chosen.items is None else str(case.chosen.items),
         "n": items,
         "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
-        "cautions": list(cautions(case.model)),
+        "cautions": list(recipe_warnings(case.model)),
         **{name: number.as_json() for name, number in numbers.items()},
         "layers": layer_rows(case),
     }
@@ -82,7 +82,7 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
 
 def headline(case: Case) -> str:
     """Which model, items and recipe the numbers are about, and broken weights."""
-    from compress_core.measure.cost.warnings import cautions
+    from compress_core.measure.cost.warnings import recipe_warnings
 
     splits = case.subject.splits
     if not splits:
@@ -96,5 +96,5 @@ def headline(case: Case) -> str:
         f"\n{name} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()
     )
-    careful = "".join(f"\nCaution: {sentence}" for sentence in cautions(case.model))
+    careful = "".join(f"\nCaution: {sentence}" for sentence in recipe_warnings(case.model))
     return f"{case.subject.title}, {changed}; {measured_on}.{broken}{careful}\n"

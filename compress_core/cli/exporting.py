@@ -16,13 +16,13 @@ from compress_core.cli.arguments import (
     JsonOption,
     ModelArgument,
     OutOption,
-    OwnOption,
     RecipeArgument,
     ShapeOption,
     SplitOption,
     StepOption,
+    UserModelOption,
     WeightsOption,
-    chosen,
+    model_options,
 )
 from compress_core.foundation.errors import Refused
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from compress_core.foundation.number import Number
 
 
-class Form(StrEnum):
+class ExportTarget(StrEnum):
     """What can be written."""
 
     SOURCE = "source"
@@ -49,7 +49,7 @@ class Exported:
 
 
 FormOption = Annotated[
-    Form,
+    ExportTarget,
     typer.Option(
         "--to",
         help="source (model.py and weights, for torch), onnx (32 bits) or int8 (ONNX, the recipe's codes).",
@@ -60,11 +60,11 @@ FormOption = Annotated[
 def export(
     model: ModelArgument = None,
     recipe: RecipeArgument = None,
-    to: FormOption = Form.SOURCE,
+    to: FormOption = ExportTarget.SOURCE,
     out: OutOption = None,
     step: StepOption = None,
     split: SplitOption = "validation",
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -79,8 +79,15 @@ def export(
 
     if out is None:
         raise Refused("export needs a folder to write to: add --out DIR.")
-    asked = chosen(
-        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    asked = model_options(
+        model,
+        recipe,
+        user_model=user_model,
+        step=step,
+        split=split,
+        weights=weights,
+        items=items,
+        input_shape=input_shape,
     )
     case = open_case(asked)
     exported = _exported(case, to, out)
@@ -95,7 +102,7 @@ def export(
         typer.echo(f"{name} stays in 32 bits: {reason}.")
 
 
-def _content(case: Case, to: Form, out: Path, exported: Exported) -> show.Json:
+def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> show.Json:
     items = len(case.split) if case.subject.splits else 0
     return {
         "model": case.subject.name,
@@ -110,14 +117,13 @@ def _content(case: Case, to: Form, out: Path, exported: Exported) -> show.Json:
     }
 
 
-def _exported(case: Case, to: Form, out: Path) -> Exported:
-    from compress_core.deliver.exports import Form as MadeForm
-    from compress_core.deliver.exports import making
+def _exported(case: Case, to: ExportTarget, out: Path) -> Exported:
+    from compress_core.deliver.exports import ExportFormat, export_files
     from compress_core.foundation.progress import result_of
     from compress_core.foundation.store import write_whole
 
     split = case.split if case.subject.splits else None
-    made = result_of(making(case.model, MadeForm(to.value), split, case.store))
+    made = result_of(export_files(case.model, ExportFormat(to.value), split, case.store))
     try:
         for name, content in made.files.items():
             write_whole(out / name, content)

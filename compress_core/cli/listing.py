@@ -11,10 +11,10 @@ from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
     ModelArgument,
-    OwnOption,
     ShapeOption,
+    UserModelOption,
     WeightsOption,
-    chosen,
+    model_options,
 )
 from compress_core.foundation.number import Number
 from compress_core.load.cards import Card, CardShare, cards
@@ -66,7 +66,7 @@ def _model(card: Card) -> show.Json:
         "classes": list(card.classes),
         "input": {"kind": card.input.kind, "shape": list(card.input.shape)},
         "data_origin": card.data_origin,
-        "licence": card.licence,
+        "license": card.license,
         "sha256": card.sha256,
     }
 
@@ -93,12 +93,12 @@ def _knobs_in_words(method: Technique) -> str:
 
 
 def _technique(method: Technique) -> show.Json:
-    from compress_core.techniques.contract.technique import step_of, unit_of
+    from compress_core.techniques.contract.technique import slider_step, unit_of
 
     schema = method.knobs.model_json_schema()
     knobs = schema.get("properties", {})
     for name, field in method.knobs.model_fields.items():
-        extra = {"unit": unit_of(field) or None, "multipleOf": step_of(field)}
+        extra = {"unit": unit_of(field) or None, "multipleOf": slider_step(field)}
         knobs[name] |= {key: value for key, value in extra.items() if value is not None}
     return {
         "name": method.name,
@@ -115,7 +115,7 @@ def _technique(method: Technique) -> show.Json:
 
 def layers(
     model: ModelArgument = None,
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -127,7 +127,7 @@ def layers(
     """
     from compress_core.cli.loading import open_subject
 
-    asked = chosen(model, own=own, weights=weights, items=items, input_shape=input_shape)
+    asked = model_options(model, user_model=user_model, weights=weights, items=items, input_shape=input_shape)
     subject = open_subject(asked)
     if as_json:
         show.print_json(_layers(subject))

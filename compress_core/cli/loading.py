@@ -13,7 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compress_core.cli.arguments import Chosen
+from compress_core.cli.arguments import ModelOptions
 from compress_core.foundation.errors import Refused
 from compress_core.load.cards import card_of, cards
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from compress_core.load.items import Items
     from compress_core.recipe import Recipe
     from compress_core.subject.split import Split
-from compress_core.subject.subject import Subject
+    from compress_core.subject.subject import Subject
 
 WEIGHTS_FILES = (".safetensors", ".pt", ".pth", ".bin")
 _LARGEST_FILE = 8 * 2**30
@@ -39,7 +39,7 @@ class Case:
     """A model as it was asked for, where its results are kept, and what of it is looked at."""
 
     model: Model
-    chosen: Chosen
+    chosen: ModelOptions
     store: Store
 
     @property
@@ -52,7 +52,7 @@ class Case:
         return self.subject.split(self.chosen.split)
 
 
-def open_case(chosen: Chosen) -> Case:
+def open_case(chosen: ModelOptions) -> Case:
     """The model with its recipe applied; raises Refused."""
     from compress_core.apply import compress
     from compress_core.foundation.store import Store
@@ -63,7 +63,7 @@ def open_case(chosen: Chosen) -> Case:
     return Case(compress(subject, recipe, store), chosen, store)
 
 
-def open_subject(chosen: Chosen) -> Subject:
+def open_subject(chosen: ModelOptions) -> Subject:
     """The model as loaded; raises Refused."""
     _one_thread()
     if chosen.model is None and chosen.weights is None:
@@ -96,8 +96,8 @@ def _is_weights_file(model: str) -> bool:
         return False
 
 
-def _from_weights(chosen: Chosen) -> Subject:
-    from compress_core.load.user_model import own_subject
+def _from_weights(chosen: ModelOptions) -> Subject:
+    from compress_core.load.user_model import user_subject
 
     if chosen.model is not None and chosen.weights is not None:
         raise Refused(
@@ -107,10 +107,10 @@ def _from_weights(chosen: Chosen) -> Subject:
     path = Path(chosen.model) if chosen.weights is None and chosen.model is not None else chosen.weights
     assert path is not None, "one of the two names a file"
     items = None if chosen.items is None else _items(chosen.items)
-    return own_subject(_state(path), items, name=path.stem, input_shape=_input_shape(chosen))
+    return user_subject(_state(path), items, name=path.stem, input_shape=_input_shape(chosen))
 
 
-def _from_sample(chosen: Chosen, name: str, items: Items | None) -> Subject:
+def _from_sample(chosen: ModelOptions, name: str, items: Items | None) -> Subject:
     card = card_of(name)
     if chosen.weights is not None:
         from compress_core.load.user_model import sample_with
@@ -125,7 +125,7 @@ def _from_sample(chosen: Chosen, name: str, items: Items | None) -> Subject:
     return with_items(load_sample(card.name), items)
 
 
-def _from_factory(chosen: Chosen, factory: str, items: Items | None) -> Subject:
+def _from_factory(chosen: ModelOptions, factory: str, items: Items | None) -> Subject:
     """A network of the visitor's own code; what that code prints must not get among our lines."""
     from compress_core.load.user_model import loaded, network_from, subject_from_network
 
@@ -139,9 +139,9 @@ def _from_factory(chosen: Chosen, factory: str, items: Items | None) -> Subject:
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    from compress_core.load.upload import read_state
+    from compress_core.load.upload import read_state_dict
 
-    return read_state(
+    return read_state_dict(
         _content(path),
         path.name,
         max_bytes=_LARGEST_FILE,
@@ -159,7 +159,7 @@ def _items(path: Path) -> Items:
     return read_items(_content(path), path.name, caps=caps)
 
 
-def _input_shape(chosen: Chosen) -> tuple[int, ...] | None:
+def _input_shape(chosen: ModelOptions) -> tuple[int, ...] | None:
     if chosen.input_shape is None:
         return None
     sizes = chosen.input_shape.replace(",", "x").split("x")
@@ -180,7 +180,7 @@ def _content(path: Path) -> bytes:
         ) from None
 
 
-def read_recipe_of(chosen: Chosen) -> Recipe:
+def read_recipe_of(chosen: ModelOptions) -> Recipe:
     """The steps on the command line, then the rules of the file; raises Refused."""
     from compress_core.recipe import parse_recipe, read_recipe
 
@@ -199,35 +199,35 @@ def _sections(steps: Iterable[str]) -> dict[str, object]:
     whole: dict[str, list[dict[str, object]]] = {"prepare": [], "correct": []}
     layers: dict[str, dict[str, object]] = {}
     groups: dict[str, dict[str, object]] = {}
-    for step in steps:
-        match, setting = _parse_step(step)
-        section = _section_of(setting)
+    for typed in steps:
+        match, step = _parse_step(typed)
+        section = _section_of(step)
         if section in whole:
-            _refuse_unless_whole(section, match, setting)
-            whole[section].append(setting)
+            _refuse_unless_whole(section, match, step)
+            whole[section].append(step)
             continue
         rules, key = (groups, "steps") if section == "groups" else (layers, section)
         rule = rules.setdefault(match, {"match": match})
-        rule[key] = [*typing.cast("list[object]", rule.get(key, [])), setting]
+        rule[key] = [*typing.cast("list[object]", rule.get(key, [])), step]
     return {**whole, "groups": list(groups.values()), "layers": list(layers.values())}
 
 
-def _refuse_unless_whole(section: str, match: str, setting: Mapping[str, object]) -> None:
+def _refuse_unless_whole(section: str, match: str, step: Mapping[str, object]) -> None:
     """What speaks of the whole network is not written as if it were about one layer."""
     if match not in {section, "*"}:
         raise Refused(
             "{technique} is about the whole network, not about {match}: write '{section}: {technique}'.",
-            technique=setting["technique"],
+            technique=step["technique"],
             match=match,
             section=section,
         )
 
 
-def _section_of(setting: Mapping[str, object]) -> str:
+def _section_of(step: Mapping[str, object]) -> str:
     from compress_core.techniques.contract.technique import Stage, technique_named
 
-    stage = technique_named(str(setting["technique"])).stage
-    if "share_removed" in setting:
+    stage = technique_named(str(step["technique"])).stage
+    if "share_removed" in step:
         return "groups"
     names = {
         Stage.PREPARE: "prepare",

@@ -9,20 +9,20 @@ import typer
 
 from compress_core.cli import show
 from compress_core.cli.arguments import (
-    Chosen,
     DataOption,
     ItemsOption,
     JsonOption,
     MethodOption,
     ModelArgument,
-    OwnOption,
+    ModelOptions,
     RecipeArgument,
     SeedOption,
     ShapeOption,
     SplitOption,
     StepOption,
+    UserModelOption,
     WeightsOption,
-    chosen,
+    model_options,
 )
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
@@ -37,7 +37,7 @@ def evaluate(
     recipe: RecipeArgument = None,
     step: StepOption = None,
     split: SplitOption = "validation",
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -47,8 +47,15 @@ def evaluate(
     from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
 
-    asked = chosen(
-        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    asked = model_options(
+        model,
+        recipe,
+        user_model=user_model,
+        step=step,
+        split=split,
+        weights=weights,
+        items=items,
+        input_shape=input_shape,
     )
     case = open_case(asked)
     numbers = numbers_of(case)
@@ -74,7 +81,7 @@ def compare(
     recipe: RecipeArgument = None,
     step: StepOption = None,
     split: SplitOption = "validation",
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -85,8 +92,15 @@ def compare(
     from compress_core.cli.loading import open_case
     from compress_core.measure.behavior.evaluate import compare as compared
 
-    asked = chosen(
-        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    asked = model_options(
+        model,
+        recipe,
+        user_model=user_model,
+        step=step,
+        split=split,
+        weights=weights,
+        items=items,
+        input_shape=input_shape,
     )
     _check_there_are_steps(asked)
     case = open_case(asked)
@@ -104,7 +118,7 @@ def compare(
         _print_classes(rows)
 
 
-def _check_there_are_steps(asked: Chosen) -> None:
+def _check_there_are_steps(asked: ModelOptions) -> None:
     if asked.recipe is None and not asked.steps:
         raise Refused(
             "There is no recipe to compare with: give a YAML file, - for standard input, "
@@ -201,7 +215,7 @@ def explain(
     count: ItemsOption = 50,
     seed: SeedOption = 0,
     split: SplitOption = "validation",
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -214,8 +228,15 @@ def explain(
     from compress_core.cli.explaining import explained, print_explanation
     from compress_core.cli.loading import open_case
 
-    asked = chosen(
-        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    asked = model_options(
+        model,
+        recipe,
+        user_model=user_model,
+        step=step,
+        split=split,
+        weights=weights,
+        items=items,
+        input_shape=input_shape,
     )
     _check_there_are_steps(asked)
     case = open_case(asked)

@@ -14,18 +14,18 @@ from compress_core.cli.arguments import (
     JsonOption,
     ModelArgument,
     OutOption,
-    OwnOption,
     RecipeArgument,
     ShapeOption,
     StepOption,
+    UserModelOption,
     WeightsOption,
-    chosen,
+    model_options,
 )
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
-    from compress_core.deliver.pack import Packed
+    from compress_core.deliver.pack import PackedFile
 
 FileOption = Annotated[
     Path | None,
@@ -47,7 +47,7 @@ def pack(
     recipe: RecipeArgument = None,
     out: FileOption = None,
     step: StepOption = None,
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -62,14 +62,16 @@ def pack(
     """
     from compress_core.cli.loading import open_case
     from compress_core.deliver.container import container_bytes
-    from compress_core.measure.cost.sizes import sizes
+    from compress_core.measure.cost.sizes import byte_sizes
 
     if out is None:
         raise Refused("pack needs a file to write: add --out FILE.")
-    asked = chosen(model, recipe, own=own, step=step, weights=weights, items=items, input_shape=input_shape)
+    asked = model_options(
+        model, recipe, user_model=user_model, step=step, weights=weights, items=items, input_shape=input_shape
+    )
     case = open_case(asked)
     size = _write(case.model, out, with_source=with_source)
-    rows = sizes(case.model, container_bytes(case.model), out.read_bytes())
+    rows = byte_sizes(case.model, container_bytes(case.model), out.read_bytes())
     if as_json:
         written = show.exact(size, "byte").as_json()
         content = {"model": case.subject.name, "out": str(out), "bytes": written}
@@ -108,11 +110,11 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
     under each of their names. Where the network went along as Python, model.py and weights.safetensors
     are written instead; nothing of it is run.
     """
-    from compress_core.deliver.pack import read_state
+    from compress_core.deliver.pack import read_packed_state
 
     if out is None:
         raise Refused("unpack needs a folder to write to: add --out DIR.")
-    packed = read_state(file)
+    packed = read_packed_state(file)
     files = _write_plain(packed, out)
     if as_json:
         written = {name: show.exact(size, "byte").as_json() for name, size in files.items()}
@@ -128,7 +130,7 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
         typer.echo(f"Written to {out / name}, {size:,} bytes.")
 
 
-def _write_plain(packed: Packed, out: Path) -> dict[str, int]:
+def _write_plain(packed: PackedFile, out: Path) -> dict[str, int]:
     """The decoded weights, and the network that takes them where it went along; bytes by file."""
     from safetensors.torch import save
 

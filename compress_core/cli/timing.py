@@ -13,13 +13,13 @@ from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
     ModelArgument,
-    OwnOption,
     RecipeArgument,
     ShapeOption,
     SplitOption,
     StepOption,
+    UserModelOption,
     WeightsOption,
-    chosen,
+    model_options,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ BatchOption = Annotated[
 RoundsOption = Annotated[
     int, typer.Option("--rounds", metavar="N", min=5, max=200, help="Rounds of turns at most.")
 ]
-FormsOption = Annotated[
+VariantsOption = Annotated[
     bool, typer.Option("--forms/--no-forms", help="Try other forms of each layer: sparse, gathered, int8.")
 ]
 OnnxOption = Annotated[
@@ -52,11 +52,11 @@ def latency(
     step: StepOption = None,
     batch: BatchOption = None,
     rounds: RoundsOption = 25,
-    forms: FormsOption = True,
+    forms: VariantsOption = True,
     onnx: OnnxOption = True,
     break_even: BreakEvenOption = False,
     split: SplitOption = "validation",
-    own: OwnOption = None,
+    user_model: UserModelOption = None,
     weights: WeightsOption = None,
     items: DataOption = None,
     input_shape: ShapeOption = None,
@@ -71,8 +71,15 @@ def latency(
     from compress_core.cli.loading import open_case
     from compress_core.tasks.measure_latency import LatencyKnobs, run
 
-    asked = chosen(
-        model, recipe, own=own, step=step, split=split, weights=weights, items=items, input_shape=input_shape
+    asked = model_options(
+        model,
+        recipe,
+        user_model=user_model,
+        step=step,
+        split=split,
+        weights=weights,
+        items=items,
+        input_shape=input_shape,
     )
     case = open_case(asked)
     sizes = tuple(batch or (1, 32))
@@ -110,7 +117,7 @@ def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[s
         "warnings": list(found.latency.warnings),
         "bars": [_bar(bar, reason) for bar, reason in found.bars],
         "not_run": {runtime.value: str(why) for runtime, why in found.not_run},
-        "agreement": [_agreement(found, index) for index in range(len(found.agreements))],
+        "agreement": [_parity(found, index) for index in range(len(found.parities))],
         "forms": [_forms(found, index) for index in range(len(found.tables))],
         "break_even": [_win(row) for row in wins],
         "energy": {
@@ -147,13 +154,13 @@ def _bar(bar: Bar, reason: str) -> show.Json:
     }
 
 
-def _agreement(found: Measured, index: int) -> show.Json:
-    agreement = found.agreements[index]
-    runtime, _, whose = agreement.name.partition(":")
+def _parity(found: Measured, index: int) -> show.Json:
+    parity = found.parities[index]
+    runtime, _, whose = parity.name.partition(":")
     numbers = {
-        "largest_difference": agreement.difference,
-        "same_answer": agreement.same_answer,
-        "accuracy": agreement.accuracy,
+        "largest_difference": parity.difference,
+        "same_answer": parity.same_answer,
+        "accuracy": parity.accuracy,
     }
     return {"runtime": runtime, "model": whose, **{name: n.as_json() for name, n in numbers.items()}}
 
@@ -221,11 +228,11 @@ def _print_bars(found: Measured) -> None:
     show.print_table(heads, rows)
     for runtime, why in found.not_run:
         typer.echo(f"Not measured in {runtime.title}: {why}")
-    for agreement in found.agreements:
+    for parity in found.parities:
         typer.echo(
-            f"{agreement.name}: {show.value_of(agreement.same_answer)} of the answers are as evaluated, "
-            f"largest difference {show.value_of(agreement.difference)}, "
-            f"accuracy {show.value_of(agreement.accuracy)} there (N = {agreement.accuracy.n or 0:,})."
+            f"{parity.name}: {show.value_of(parity.same_answer)} of the answers are as evaluated, "
+            f"largest difference {show.value_of(parity.difference)}, "
+            f"accuracy {show.value_of(parity.accuracy)} there (N = {parity.accuracy.n or 0:,})."
         )
 
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from compress_core.apply.model import Model, signed
+from compress_core.apply.model import Model, with_checksum
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.store import write_whole
 from compress_core.network.layers import (
@@ -41,7 +41,7 @@ from compress_core.techniques.contract.input_rules import rule_from_json
 def container_bytes(model: Model) -> bytes:
     """The file's content; as long as `model.file_bytes` says."""
     stored = model.stored()
-    content: bytes = save(stored, {"slimscope": signed(model.form, _checksum(model.form, stored))})
+    content: bytes = save(stored, {"slimscope": with_checksum(model.form, _checksum(model.form, stored))})
     return content
 
 
@@ -93,7 +93,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             text = (file.metadata() or {})["slimscope"]
             form = json.loads(text)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            checksum = _checksum(text[: -len(signed("}", "0" * 8))] + "}", tensors)
+            checksum = _checksum(text[: -len(with_checksum("}", "0" * 8))] + "}", tensors)
             whole = form["crc32"] == checksum and isinstance(form["digest"], str)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
         raise _damaged(path) from None
@@ -111,12 +111,12 @@ def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Te
     structure = Structure.from_json(form["structure"]) if "structure" in form else Structure()
     network = structure.built(subject.network)
     layers, forms = find_layers(network)[0], form["layers"]
-    coded: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+    encoded: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
     new = _biases_not_there(network, layers)
     for name, tensor in tensors.items():
         stem, _, part = name.rpartition(":")
         if stem in forms and "." not in part:
-            coded[stem][part] = tensor
+            encoded[stem][part] = tensor
         elif name in new:
             _refuse_unless_like(new[name], tensor)
             write_state(network, name, tensor)
@@ -125,9 +125,9 @@ def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Te
     for layer in layers:
         if layer.name in forms:
             _refuse_other_shape(forms[layer.name], stored_shape(layer.kernel_shape))
-            write_matrix(network, layer, read_stored(coded[layer.name], forms[layer.name]))
+            write_matrix(network, layer, read_stored(encoded[layer.name], forms[layer.name]))
         elif f"{layer.name}.0" in forms:
-            write_factors(network, layer, _kernels(layer, forms, coded))
+            write_factors(network, layer, _kernels(layer, forms, encoded))
     by_name = {layer.name: layer for layer in layers}
     for name, rules in form.get("inputs", {}).items():
         attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
@@ -149,13 +149,13 @@ def _refuse_unless_like(known: Tensor, tensor: Tensor) -> None:
 
 
 def _kernels(
-    layer: Layer, forms: Mapping[str, dict[str, Any]], coded: Mapping[str, dict[str, Tensor]]
+    layer: Layer, forms: Mapping[str, dict[str, Any]], encoded: Mapping[str, dict[str, Tensor]]
 ) -> list[Tensor]:
     """The kernels of a factored layer; nothing is allocated unless they are a chain in its place."""
     names = list(itertools.takewhile(forms.__contains__, (f"{layer.name}.{i}" for i in itertools.count())))
     shapes = [kernel_shape(forms[name]["shape"], forms[name].get("kernel", ())) for name in names]
     axes_of(layer, shapes)
-    values = (read_stored(coded[name], forms[name]) for name in names)
+    values = (read_stored(encoded[name], forms[name]) for name in names)
     return [matrix.view(shape) for matrix, shape in zip(values, shapes, strict=True)]
 
 

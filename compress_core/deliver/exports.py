@@ -27,7 +27,7 @@ from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.behavior.predictions import Predictions
-from compress_core.measure.cost.sizes import SizeRow, sizes
+from compress_core.measure.cost.sizes import SizeRow, byte_sizes
 from compress_core.numerics.intervals import wilson
 from compress_core.subject.split import Split
 
@@ -35,7 +35,7 @@ PACKED_FILE = "model.slim"
 _KEY = "file"
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """What can be made."""
 
     PACKED = "packed"
@@ -45,7 +45,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class ExportedFiles:
     """The files of a form, and what they answer where they run.
 
     files: content by name. numbers: largest_difference of any output and same_class, against the network in
@@ -59,46 +59,48 @@ class Made:
     sizes: tuple[SizeRow, ...] = ()
 
 
-def making(model: Model, form: Form, split: Split | None, store: Store) -> Generator[Progress, None, Made]:
+def export_files(
+    model: Model, form: ExportFormat, split: Split | None, store: Store
+) -> Generator[Progress, None, ExportedFiles]:
     """Make a file and run it on all items of a split; raises Refused where it cannot be made."""
     yield Progress(0, 2, N_("writing the file"))
     match form:
-        case Form.PACKED:
+        case ExportFormat.PACKED:
             return (yield from _packed(model, split, store))
-        case Form.SOURCE:
+        case ExportFormat.SOURCE:
             return (yield from _source(model, split, store))
-        case Form.ONNX:
+        case ExportFormat.ONNX:
             content = model_onnx(model)
-            return Made({ONNX_FILE: content}, (yield from _in_runtime(model, content, split, store)))
-        case Form.INT8:
+            return ExportedFiles({ONNX_FILE: content}, (yield from _in_runtime(model, content, split, store)))
+        case ExportFormat.INT8:
             made = _codes(model)
             numbers = yield from _in_runtime(model, made.content, split, store)
-            return Made({INT8_FILE: made.content}, numbers, made.left)
+            return ExportedFiles({INT8_FILE: made.content}, numbers, made.left)
 
 
-def _packed(model: Model, split: Split | None, store: Store) -> Generator[Progress, None, Made]:
+def _packed(model: Model, split: Split | None, store: Store) -> Generator[Progress, None, ExportedFiles]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PACKED_FILE
         write_packed(model, path)
         content, network = path.read_bytes(), read_packed(path, model.subject)
     yield _trying()
     answers = None if split is None else predictions_in_torch(network, split, _KEY)
-    rows = sizes(model, container_bytes(model), content)
-    return Made({PACKED_FILE: content}, _numbers(model, answers, split, store), sizes=rows)
+    rows = byte_sizes(model, container_bytes(model), content)
+    return ExportedFiles({PACKED_FILE: content}, _numbers(model, answers, split, store), sizes=rows)
 
 
-def _source(model: Model, split: Split | None, store: Store) -> Generator[Progress, None, Made]:
+def _source(model: Model, split: Split | None, store: Store) -> Generator[Progress, None, ExportedFiles]:
     source = model_source(model)
     yield _trying()
     answers = None if split is None else predictions_in_torch(source.network(), split, _KEY)
     files = {CODE_FILE: source.code.encode(), WEIGHTS_FILE: source.weights}
-    return Made(files, _numbers(model, answers, split, store))
+    return ExportedFiles(files, _numbers(model, answers, split, store))
 
 
 def _codes(model: Model) -> Qdq:
     """The file with codes; raises Refused before anything is written where no weight has any."""
-    parts = (part for edited in model.edited.values() for part in edited.parts)
-    held = {layer.name: whole_numbers(coded) for layer, coded in parts}
+    parts = (part for compressed in model.compressed.values() for part in compressed.parts)
+    held = {layer.name: whole_numbers(encoded) for layer, encoded in parts}
     left = {name: why for name, why in held.items() if isinstance(why, str)}
     made = None if len(left) == len(held) else model_qdq(model)
     if made is not None and made.weights:

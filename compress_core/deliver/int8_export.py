@@ -18,7 +18,7 @@ from compress_core.deliver.onnx_graph import OnnxGraph, WholeNumbers
 from compress_core.deliver.some_items import few_items
 from compress_core.foundation.texts import N_
 from compress_core.levels import Grid
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import StaticGrid
 
 INT8_FILE = "model.int8.onnx"
@@ -38,9 +38,9 @@ class Qdq:
     left: Mapping[str, str]
 
 
-def whole_numbers(coded: Coded) -> WholeNumbers | str:
+def whole_numbers(encoded: EncodedWeight) -> WholeNumbers | str:
     """A weight's codes in one byte each, or why it has none."""
-    levels = None if coded.quantised is None else coded.quantised.levels
+    levels = None if encoded.quantized is None else encoded.quantized.levels
     if not isinstance(levels, Grid):
         return N_("its weights are on no evenly spaced grid, which is all that whole numbers can hold")
     if levels.group is not None:
@@ -50,10 +50,10 @@ def whole_numbers(coded: Coded) -> WholeNumbers | str:
     shift = 128 if levels.zero_point is None else 0
     scale = levels.scale.reshape(-1).float().numpy()
     zero = torch.zeros_like(levels.scale) if levels.zero_point is None else levels.zero_point
-    codes = coded.codes + shift
+    codes = encoded.codes + shift
     zero_point = (zero.reshape(-1) + shift).to(torch.uint8)
-    if coded.kept is not None:
-        codes = torch.where(coded.kept.mask, codes, zero_point.to(codes.dtype)[:, None])
+    if encoded.mask is not None:
+        codes = torch.where(encoded.mask.tensor, codes, zero_point.to(codes.dtype)[:, None])
     return WholeNumbers(codes.to(torch.uint8).numpy(), scale, zero_point.numpy())
 
 
@@ -63,7 +63,9 @@ def model_qdq(model: Model) -> Qdq:
     Norms are folded into the layers before them by the exporter; a folded row keeps its codes and gets a
     new scale, so the function is the evaluated one up to the rounding of 32-bit numbers and of biases.
     """
-    weights = {layer.name: coded for edited in model.edited.values() for layer, coded in edited.parts}
+    weights = {
+        layer.name: encoded for compressed in model.compressed.values() for layer, encoded in compressed.parts
+    }
     grids = {_first_part(model, n): rules[0] for n, rules in model.inputs.items() if len(rules) == 1}
     inputs = {n: rule for n, rule in grids.items() if isinstance(rule, StaticGrid) and rule.bits == 8}
     items = (few_items(model.subject),)
@@ -78,10 +80,10 @@ def model_qdq(model: Model) -> Qdq:
 
 def _first_part(model: Model, name: str) -> str:
     """Whose input a layer's input is: its own, or that of its first factor."""
-    return model.edited[name].parts[0][0].name if name in model.edited else name
+    return model.compressed[name].parts[0][0].name if name in model.compressed else name
 
 
-def qdq(content: bytes, weights: Mapping[str, Coded], inputs: Mapping[str, StaticGrid]) -> Qdq:
+def qdq(content: bytes, weights: Mapping[str, EncodedWeight], inputs: Mapping[str, StaticGrid]) -> Qdq:
     """Put codes in the place of weights, and rounding in front of layers, in an ONNX file of 32 bits.
 
     content: the file of a network whose weights have the values of `weights` and whose inputs are not
@@ -94,12 +96,12 @@ def qdq(content: bytes, weights: Mapping[str, Coded], inputs: Mapping[str, Stati
     left: dict[str, str] = {}
     rounded: list[str] = []
     twins = _with_equal_values(weights)
-    for name, coded in weights.items():
-        numbers, grid = whole_numbers(coded), inputs.get(name)
+    for name, encoded in weights.items():
+        numbers, grid = whole_numbers(encoded), inputs.get(name)
         if isinstance(numbers, str):
             left[name] = numbers
             continue
-        sites = graph.sites(f"{name}.weight", coded.values.numpy())
+        sites = graph.sites(f"{name}.weight", encoded.values.numpy())
         if not sites or name in twins:
             left[name] = N_("the file holds its weight together with another, or in a form without rows")
         elif grid is None and any(site.would_be_rounded for site in sites):
@@ -114,9 +116,9 @@ def qdq(content: bytes, weights: Mapping[str, Coded], inputs: Mapping[str, Stati
     return Qdq(made, tuple(n for n in weights if n not in left), tuple(rounded), MappingProxyType(left))
 
 
-def _with_equal_values(weights: Mapping[str, Coded]) -> set[str]:
+def _with_equal_values(weights: Mapping[str, EncodedWeight]) -> set[str]:
     """Layers that cannot be told apart by their values."""
     seen: dict[bytes, list[str]] = {}
-    for name, coded in weights.items():
-        seen.setdefault(coded.values.numpy().tobytes(), []).append(name)
+    for name, encoded in weights.items():
+        seen.setdefault(encoded.values.numpy().tobytes(), []).append(name)
     return {name for names in seen.values() if len(names) > 1 for name in names}

@@ -10,9 +10,9 @@ from torch import nn
 from compress_core.apply.model import Model
 from compress_core.deliver.silence import quiet
 from compress_core.deliver.some_items import few_items
-from compress_core.deliver.traced import Inputs, export_program
+from compress_core.deliver.traced import ExampleInputs, export_program
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.shared_copy import shared_copy
 
 ONNX_FILE = "model.onnx"
 ITEMS = "N"  # the name of the first dimension of every input
@@ -23,13 +23,13 @@ def model_onnx(model: Model) -> bytes:
     return onnx_bytes(model.network(), (few_items(model.subject),))
 
 
-def onnx_bytes(network: nn.Module, inputs: Inputs) -> bytes:
+def onnx_bytes(network: nn.Module, inputs: ExampleInputs) -> bytes:
     """A network as ONNX, all weights inside; the same network gives the same bytes.
 
     inputs: at least two items of each. Raises Refused where torch's exporter cannot follow the network.
     """
     with torch.no_grad(), quiet():
-        program = export_program(skeleton_of(network), inputs)
+        program = export_program(shared_copy(network), inputs)
         try:
             made = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False)
         except Exception as error:

@@ -47,7 +47,7 @@ class WholeNumbers:
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
+class CodeSite:
     """A node that computes with a weight: the form of its tensor, and what a folded norm did to it.
 
     rows_along: the axis of the tensor along which rows lie; factor [out], None where nothing was folded.
@@ -79,7 +79,7 @@ class OnnxGraph:
         self._before: dict[str, list[Any]] = {}
         self._written: set[str] = set()
 
-    def sites(self, name: str, values: NDArray[np.float32]) -> tuple[Site, ...]:
+    def sites(self, name: str, values: NDArray[np.float32]) -> tuple[CodeSite, ...]:
         """The nodes that compute with a weight [out, in * k] of that name or, turned, of those values."""
         found = []
         for site in self._weighted_nodes():
@@ -92,7 +92,7 @@ class OnnxGraph:
                 found.append(replace(site, factor=factor))
         return tuple(found)
 
-    def _weighted_nodes(self) -> Iterator[Site]:
+    def _weighted_nodes(self) -> Iterator[CodeSite]:
         for node in self._graph.node:
             at = _WEIGHT_AT.get(node.op_type)
             if at is None or node.input[at] not in self._tensors:
@@ -100,9 +100,9 @@ class OnnxGraph:
             attributes = {a.name: a.i for a in node.attribute}
             along = {"Gemm": 1 - attributes.get("transB", 0), "MatMul": 1, "ConvTranspose": 1}
             if node.op_type != "ConvTranspose" or attributes.get("group", 1) == 1:
-                yield Site(node, node.input[at], along.get(node.op_type, 0))
+                yield CodeSite(node, node.input[at], along.get(node.op_type, 0))
 
-    def write(self, sites: Sequence[Site], numbers: WholeNumbers, grid: StaticGrid | None) -> bool:
+    def write(self, sites: Sequence[CodeSite], numbers: WholeNumbers, grid: StaticGrid | None) -> bool:
         """Put the codes in the place of a weight wherever it is used, and rounding before it by the grid.
 
         Answers whether every input is rounded now.
@@ -110,7 +110,7 @@ class OnnxGraph:
         rounded = [self._write(site, numbers, grid) for site in sites]
         return all(rounded)
 
-    def _write(self, site: Site, numbers: WholeNumbers, grid: StaticGrid | None) -> bool:
+    def _write(self, site: CodeSite, numbers: WholeNumbers, grid: StaticGrid | None) -> bool:
         if site.factor is not None:
             numbers = numbers.scaled(site.factor)
         name, node = site.tensor, site.node

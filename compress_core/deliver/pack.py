@@ -33,9 +33,9 @@ from compress_core.apply.model import Model
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.entries import (
-    Block,
     Piece,
-    coded,
+    WeightBlock,
+    encoded,
     holds,
     plain,
     read_pieces,
@@ -57,10 +57,10 @@ from compress_core.network.layers import (
     write_bias,
     write_factors,
 )
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.shared_copy import shared_copy
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import rule_as_json, rule_from_json
 
 MAGIC, VERSION = b"SLIM", 1
@@ -83,7 +83,7 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedFile:
     """What a packed file holds: the model it was made of, and the state of the compressed network.
 
     architecture is None where the network did not go along.
@@ -160,28 +160,28 @@ def _pieces(model: Model) -> dict[str, Piece]:
     return pieces
 
 
-def _piece(tensor: Tensor, blocks: Sequence[Block]) -> Piece:
+def _piece(tensor: Tensor, blocks: Sequence[WeightBlock]) -> Piece:
     """Coded where the blocks are the tensor; a transposed convolution keeps its weight in another order."""
     if blocks:
         for groups in (0, blocks[0].groups):
             lying = [replace(block, groups=groups) for block in blocks]
             if holds(tensor, lying):
-                return coded(tensor, lying)
+                return encoded(tensor, lying)
     return plain(tensor)
 
 
-def _blocks(model: Model, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Sequence[Block]]]:
+def _blocks(model: Model, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Sequence[WeightBlock]]]:
     """The coded weights by the name in the state of the tensor that they make up, in its order."""
-    found: defaultdict[str, list[Block]] = defaultdict(list)
+    found: defaultdict[str, list[WeightBlock]] = defaultdict(list)
     for layer in model.base.layers:
-        edited = model.edited.get(layer.name)
-        as_it_was = ((layer, Coded(read_matrix(model.base.network, layer))),)
-        parts = as_it_was if edited is None else edited.parts
+        compressed = model.compressed.get(layer.name)
+        as_it_was = ((layer, EncodedWeight(read_matrix(model.base.network, layer))),)
+        parts = as_it_was if compressed is None else compressed.parts
         for part, weight in parts:
             place = part.places[0]
             name = f"{place.module}.{place.parameter}".removeprefix(".")
-            own = f"{part.name}.weight"  # of a projection whose neighbour was factored
-            found[name if name in state else own].append(Block(weight, part.rows, layer.groups))
+            own = f"{part.name}.weight"  # of a projection whose neighbor was factored
+            found[name if name in state else own].append(WeightBlock(weight, part.rows, layer.groups))
     return iter(found.items())
 
 
@@ -224,7 +224,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def read_packed(path: Path, subject: Subject) -> nn.Module:
     """The compressed network from its file and the model it was made of; raises Refused."""
-    packed = read_state(
+    packed = read_packed_state(
         path, most_values=_ROOM * sum(t.numel() for t in subject.network.state_dict().values())
     )
     if packed.digest != subject.digest:
@@ -241,7 +241,7 @@ def read_packed(path: Path, subject: Subject) -> nn.Module:
         raise _damaged(path) from None
 
 
-def read_state(path: Path, most_values: int = MOST_VALUES) -> Packed:
+def read_packed_state(path: Path, most_values: int = MOST_VALUES) -> PackedFile:
     """What a packed file holds, without the model that it was made of.
 
     Raises Refused where the file is damaged, or holds more values than may be made.
@@ -263,7 +263,7 @@ def read_state(path: Path, most_values: int = MOST_VALUES) -> Packed:
         raise _damaged(path) from None
 
 
-def _read(content: bytes, most_values: int) -> Packed:
+def _read(content: bytes, most_values: int) -> PackedFile:
     body, check = content[:-_CHECK_BYTES], content[-_CHECK_BYTES:]
     if zlib.crc32(body).to_bytes(_CHECK_BYTES, "little") != check:
         raise Damaged
@@ -276,7 +276,7 @@ def _read(content: bytes, most_values: int) -> Packed:
     state = read_pieces(_inflated(reader.run()), reader.rest(), most_values)
     if architecture is not None and not state.keys() >= set(architecture.names.values()):
         raise Damaged
-    return Packed(name, digest, architecture, structure, state)
+    return PackedFile(name, digest, architecture, structure, state)
 
 
 def _read_architecture(content: bytes) -> Architecture | None:
@@ -290,9 +290,9 @@ def _damaged(path: Path) -> Refused:
     return Refused("{path} is no packed file of ours or is damaged: write it again with pack.", path=path)
 
 
-def _rebuilt(subject: Subject, packed: Packed) -> nn.Module:
+def _rebuilt(subject: Subject, packed: PackedFile) -> nn.Module:
     """The subject's network with the file's structure, factored layers, rules and tensors."""
-    network = skeleton_of(subject.network)
+    network = shared_copy(subject.network)
     if "structure" in packed.structure:
         network = Structure.from_json(packed.structure["structure"]).built(subject.network)
     layers, _ = find_layers(network)

@@ -19,7 +19,7 @@ from compress_core.numerics.intervals import wilson
 from compress_core.subject.split import BATCH, Split
 
 
-class Session:
+class OnnxSession:
     """A file in ONNX Runtime on one thread of the CPU; the same items give the same bits."""
 
     def __init__(self, content: bytes) -> None:
@@ -70,13 +70,13 @@ def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predicti
 
 def predictions_in_runtime(content: bytes, split: Split) -> Predictions:
     """What a file answers on a split; raises Refused where the runtime does not take it."""
-    session = Session(content)
+    session = OnnxSession(content)
     starts = range(0, len(split), BATCH)
     logits = np.concatenate([session(split.inputs[at : at + BATCH].numpy()) for at in starts])
     return Predictions(logits, _labels(split), split.name, split.digest, hashlib.sha256(content).hexdigest())
 
 
-def agreement(network: nn.Module, content: bytes, split: Split, key: str = "torch") -> Agreement:
+def parity(network: nn.Module, content: bytes, split: Split, key: str = "torch") -> Agreement:
     """Run both on the same items; raises Refused where they are no classifiers."""
     one, other = predictions_in_torch(network, split, key), predictions_in_runtime(content, split)
     same = int(np.count_nonzero(one.predicted == other.predicted))

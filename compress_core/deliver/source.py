@@ -19,7 +19,7 @@ from compress_core.apply.model import Model
 from compress_core.deliver.parity import is_close, largest_difference
 from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
 from compress_core.deliver.some_items import few_items
-from compress_core.deliver.traced import Inputs, Traced, by_export, by_layer
+from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import write_whole
 from compress_core.network.layers.source import Written
@@ -68,7 +68,7 @@ class _Member:
     tensors: Mapping[str, Tensor]
 
 
-def source_of(network: nn.Module, inputs: Inputs, title: str = "") -> Source:
+def source_of(network: nn.Module, inputs: ExampleInputs, title: str = "") -> Source:
     """Write a network as code and weights, run the code, and compare what it answers.
 
     inputs: a few real items [N, ...] for each input, at least two. Raises Refused where the network cannot
@@ -84,7 +84,7 @@ def source_of(network: nn.Module, inputs: Inputs, title: str = "") -> Source:
 
 
 def _source(
-    network: nn.Module, way: Callable[[nn.Module, Inputs], Traced], inputs: Inputs, title: str
+    network: nn.Module, way: Callable[[nn.Module, ExampleInputs], Traced], inputs: ExampleInputs, title: str
 ) -> Source:
     with torch.no_grad():
         found = way(network, inputs)
@@ -140,7 +140,7 @@ def _without_twins(members: tuple[_Member, ...]) -> tuple[dict[str, Tensor], dic
 
 
 def _code(
-    found: Traced, members: tuple[_Member, ...], ties: Mapping[str, str], inputs: Inputs, title: str
+    found: Traced, members: tuple[_Member, ...], ties: Mapping[str, str], inputs: ExampleInputs, title: str
 ) -> str:
     attributes = dict(zip([*found.layers, *found.tensors], (m.name for m in members), strict=True))
     writer = ForwardWriter(found.graph, attributes)
@@ -236,7 +236,7 @@ def _run(code: str, tensors: Mapping[str, Tensor], ties: Mapping[str, str]) -> n
     return network.eval()
 
 
-def _difference(network: nn.Module, made: nn.Module, inputs: Inputs) -> float:
+def _difference(network: nn.Module, made: nn.Module, inputs: ExampleInputs) -> float:
     """The largest difference in any output, on all items and on one; raises Refused at more than rounding."""
     largest, before = 0.0, {name: buffer.clone() for name, buffer in network.named_buffers()}
     for given in (inputs, tuple(each[:1] for each in inputs)):

@@ -14,9 +14,9 @@ from torch import Tensor, fx, nn
 from compress_core.deliver.silence import quiet
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.network.layers.source import Written, put_back, taken_off, written
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.shared_copy import shared_copy
 
-Inputs = tuple[Tensor, ...]
+ExampleInputs = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +55,13 @@ class _ByLayer(fx.Tracer):
         return self.found[m] is not None
 
 
-def by_layer(network: nn.Module, inputs: Inputs) -> Traced:
+def by_layer(network: nn.Module, inputs: ExampleInputs) -> Traced:
     """The graph of a network in which each node of a known layer calls that layer.
 
     Raises whatever the network's code does when it is followed without items: most of all where its course
     asks for a value or a shape.
     """
-    network = skeleton_of(network)
+    network = shared_copy(network)
     tracer = _ByLayer(network)
     graph = tracer.trace(network, _left_at_default(network, len(inputs)))
     _drop_defaults(graph, len(inputs))
@@ -98,12 +98,12 @@ def _tensor(network: nn.Module, name: str) -> Tensor:
     return tensor
 
 
-def by_export(network: nn.Module, inputs: Inputs) -> Traced:
+def by_export(network: nn.Module, inputs: ExampleInputs) -> Traced:
     """The graph by torch.export, whose nodes are functions; it also follows what depends on shapes.
 
     inputs: at least two items. Raises Refused where the course depends on the items or on their number.
     """
-    program = export_program(skeleton_of(network), inputs)
+    program = export_program(shared_copy(network), inputs)
     graph, signature = program.graph, program.graph_signature
     lifted: dict[str, str] = {
         **signature.inputs_to_parameters,
@@ -130,7 +130,7 @@ def _read_instead(graph: fx.Graph, placeholder: fx.Node, name: str) -> None:
     graph.erase_node(placeholder)
 
 
-def export_program(network: nn.Module, inputs: Inputs) -> torch.export.ExportedProgram:
+def export_program(network: nn.Module, inputs: ExampleInputs) -> torch.export.ExportedProgram:
     """torch's exported program for any number of items; raises Refused with torch's reason."""
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} for _ in inputs)

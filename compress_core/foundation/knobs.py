@@ -18,7 +18,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Step:
+class SliderStep:
     """The distance between two places of a real knob on a page; a recipe may be finer."""
 
     size: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["measured", "estimated", "exact"]
+NumberKind = Literal["measured", "estimated", "exact"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Number:
 
     value: float | None
     unit: str
-    kind: Kind
+    kind: NumberKind
     low: float | None = None
     high: float | None = None
     n: int | None = None

@@ -1,6 +1,6 @@
 """English texts of the core that a page shows in the visitor's language.
 
-The core speaks English and knows no catalogue. It marks what is translated where it is shown: `N_` a
+The core speaks English and knows no catalog. It marks what is translated where it is shown: `N_` a
 constant, `Phrase` a text with values of its own.
 """
 
@@ -10,7 +10,7 @@ from typing import Self
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools know
-    """The same text; marks a literal for the catalogue."""
+    """The same text; marks a literal for the catalog."""
     return text
 
 

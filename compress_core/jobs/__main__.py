@@ -44,10 +44,10 @@ def main(arguments: list[str]) -> int:
 def _work(path: Path, lines: TextIO) -> None:
     import torch
 
-    from compress_core.jobs.run import run
+    from compress_core.jobs.run import run_job
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    run(path, lambda said: _say(lines, said))
+    run_job(path, lambda said: _say(lines, said))
 
 
 def _import_what_takes_long() -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from compress_core.load.items import Items
-from compress_core.load.user_model import own_subject
+from compress_core.load.user_model import user_subject
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 
@@ -52,11 +52,11 @@ def read_bundle(folder: Path) -> Subject:
     """The model whose files lie in a folder; its items are taken as they are, since they were prepared."""
     card = json.loads((folder / CARD).read_bytes())
     splits = _splits(load((folder / ITEMS).read_bytes()), card["splits"])
-    # Labelled items once chose among the networks that fit these weights, so they choose again.
+    # Labeled items once chose among the networks that fit these weights, so they choose again.
     chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
     items = None if chosen_by is None else _items(chosen_by)
     shape = tuple(card["shape"])
-    subject = own_subject(
+    subject = user_subject(
         _state(folder / STATE), items, name=card["name"], input_shape=shape, sets_apart=False
     )
     return replace(subject, splits=MappingProxyType(splits))

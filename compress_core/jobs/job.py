@@ -51,7 +51,7 @@ class Job:
             ) from None
 
 
-def canonical(values: object) -> str:
+def canonical_json(values: object) -> str:
     """The one JSON text of plain values."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 

@@ -14,7 +14,7 @@ from compress_core.jobs.bundle import is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
 from compress_core.jobs.task import content_of, task_of
 from compress_core.load.samples import load_sample
-from compress_core.recipe import Resolved, read_resolved
+from compress_core.recipe import ResolvedRecipe, read_resolved
 from compress_core.subject.subject import Subject
 
 RESULT = "result.safetensors"
@@ -23,7 +23,7 @@ STORE_BYTES = 2**29
 Say = Callable[[dict[str, Any]], None]
 
 
-def run(path: Path, say: Say) -> None:
+def run_job(path: Path, say: Say) -> None:
     """Do the job of a file and write its result beside it; what is refused is said as template and values."""
     try:
         _do(Job.read(path.read_text(encoding="utf-8")), path.parent, say)
@@ -57,6 +57,6 @@ def subject_of(job: Job) -> Subject:
     return read_bundle(place) if is_bundle(place) else load_sample(job.subject)
 
 
-def recipe_of(job: Job) -> Resolved:
+def recipe_of(job: Job) -> ResolvedRecipe:
     """The resolved recipe of a job."""
     return read_resolved(json.loads(job.recipe))

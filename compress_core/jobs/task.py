@@ -23,7 +23,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store, digest, write_whole
-from compress_core.jobs.job import Job, canonical
+from compress_core.jobs.job import Job, canonical_json
 from compress_core.subject.subject import Subject
 
 Knobs = TypeVar("Knobs", bound=Strict)
@@ -32,7 +32,7 @@ _FACTS = "facts"
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class ResultFiles:
     """A result as its file holds it: arrays by name, and everything else as plain JSON values."""
 
     arrays: Mapping[str, NDArray[Any]]
@@ -44,7 +44,7 @@ class Packed:
         write_whole(path, save(arrays, {_FACTS: json.dumps(dict(self.facts), allow_nan=False)}))
 
     @classmethod
-    def read(cls, path: Path) -> Packed:
+    def read(cls, path: Path) -> ResultFiles:
         """What `write` wrote."""
         with safe_open(path, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle is no mapping
@@ -62,8 +62,8 @@ class Task(Generic[Knobs, Result]):
     knobs: type[Knobs]
     split: Callable[[Knobs], str]
     run: Callable[[Model, Knobs, int, Store], Generator[Progress, None, Result]]
-    pack: Callable[[Result], Packed]
-    unpack: Callable[[Packed], Result]
+    pack: Callable[[Result], ResultFiles]
+    unpack: Callable[[ResultFiles], Result]
 
     def job(self, model: Model, knobs: Knobs, seed: int, *, found_in: str) -> Job:
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
@@ -71,8 +71,8 @@ class Task(Generic[Knobs, Result]):
             kind=self.kind,
             content=content_of(model.subject, self.split(knobs)),
             subject=found_in,
-            recipe=canonical(model.recipe.as_json()),
-            knobs=canonical(knobs.model_dump(mode="json")),
+            recipe=canonical_json(model.recipe.as_json()),
+            knobs=canonical_json(knobs.model_dump(mode="json")),
             seed=seed,
         )
 
@@ -90,7 +90,7 @@ class Task(Generic[Knobs, Result]):
 
     def result(self, path: Path) -> Result:
         """What a finished job left."""
-        return self.unpack(Packed.read(path))
+        return self.unpack(ResultFiles.read(path))
 
 
 def content_of(subject: Subject, split: str) -> str:

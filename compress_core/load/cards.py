@@ -49,7 +49,7 @@ class Card(_Frozen):
     input: CardInput
     data: str
     data_origin: str
-    licence: str
+    license: str
     trained_with: str
     seed: int
     weights: str

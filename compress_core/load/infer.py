@@ -15,9 +15,9 @@ from compress_core.foundation.texts import Phrase
 from compress_core.load.arrangement import IMAGE_SIZES, Arrangement, arrangements
 from compress_core.load.chain import Chain, chain_of
 from compress_core.load.plain_network import (
-    Block,
+    PlainBlock,
     PlainNetwork,
-    Step,
+    TensorFunction,
     average,
     conv_module,
     filled,
@@ -57,10 +57,10 @@ def infer_network(
 
     Raises Refused where the state dict is not that of a plain MLP or CNN.
     """
-    return _owned(candidates(state, input_shape=input_shape)[0])
+    return _owned(network_candidates(state, input_shape=input_shape)[0])
 
 
-def candidates(
+def network_candidates(
     state: Mapping[str, Tensor], *, input_shape: tuple[int, ...] | None = None
 ) -> tuple[InferredNetwork, ...]:
     """Every network of the stated set that has these weights and takes such items, likeliest first.
@@ -84,26 +84,28 @@ def candidates(
     return _cnns(state, chain, input_shape, classes)
 
 
-def best_candidate(candidates: Sequence[InferredNetwork], inputs: Tensor, labels: Tensor) -> InferredNetwork:
-    """The candidate that gets most of the labelled items right; among equals the likeliest.
+def best_candidate(
+    network_candidates: Sequence[InferredNetwork], inputs: Tensor, labels: Tensor
+) -> InferredNetwork:
+    """The candidate that gets most of the labeled items right; among equals the likeliest.
 
     inputs [N, *input_shape], prepared as the networks take them; labels [N]. The result has memory of its
     own. Raises Refused where no candidate takes items of this shape.
     """
     assert len(inputs) == len(labels) > 0
-    taking = [one for one in candidates if _takes(one, tuple(inputs.shape[1:]))]
+    taking = [one for one in network_candidates if _takes(one, tuple(inputs.shape[1:]))]
     if not taking:
         raise Refused(
             "The items have shape {got}; the network takes {expected}. Upload items of that shape.",
             got=list(inputs.shape[1:]),
-            expected=" or ".join(str(list(one.input_shape)) for one in candidates),
+            expected=" or ".join(str(list(one.input_shape)) for one in network_candidates),
         )
     right = [_right(one.network, inputs, labels) for one in taking]
     best = taking[right.index(max(right))]
     if len(taking) == 1:
         return _owned(best)
     chosen = Phrase(
-        "{description} Chosen among {arrangements} arrangements because it gets most labelled items "
+        "{description} Chosen among {arrangements} arrangements because it gets most labeled items "
         "right: {right} of {labels}; {equals} of them do.",
         description=best.description,
         arrangements=len(taking),
@@ -240,14 +242,14 @@ def _no_arrangement(chain: Chain, input_shape: tuple[int, ...] | None) -> Refuse
 
 def _cnn(state: Mapping[str, Tensor], chain: Chain, arrangement: Arrangement) -> nn.Module:
     modules: dict[str, nn.Module] = {}
-    blocks: list[Block] = []
+    blocks: list[PlainBlock] = []
     steps = zip(chain.convolutions, arrangement.padding, arrangement.pools, strict=True)
     for (conv, norm), padding, pools in steps:
         modules[conv.name] = conv_module(conv, padding)
         if norm:
             modules[norm.name] = norm_module(norm, conv)
         after = (rectify, halve) if pools else (rectify,)
-        blocks.append(Block(conv.name, norm.name if norm else None, after=after))
+        blocks.append(PlainBlock(conv.name, norm.name if norm else None, after=after))
     before = (average, flatten) if arrangement.averages else (flatten,)
     modules.update(_linear_modules(chain))
     return filled(PlainNetwork(modules, [*blocks, *_linear_blocks(chain, before=before)]), state)
@@ -260,11 +262,11 @@ def _linear_modules(chain: Chain) -> Iterator[tuple[str, nn.Module]]:
             yield norm.name, norm_module(norm, layer)
 
 
-def _linear_blocks(chain: Chain, before: tuple[Step, ...]) -> Iterator[Block]:
+def _linear_blocks(chain: Chain, before: tuple[TensorFunction, ...]) -> Iterator[PlainBlock]:
     """The first linear layer is preceded by the steps before; ReLU behind all but the last."""
     last = len(chain.linears) - 1
     for index, (layer, norm) in enumerate(chain.linears):
-        yield Block(
+        yield PlainBlock(
             layer.name,
             norm.name if norm else None,
             before=before if index == 0 else (),
@@ -297,7 +299,7 @@ def _also(others: int) -> str:
         return ""
     return Phrase(
         " {others} other arrangements of padding and pooling would fit the shapes as well; "
-        "labelled items can tell which is right.",
+        "labeled items can tell which is right.",
         others=others,
     )
 

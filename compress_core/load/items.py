@@ -21,7 +21,7 @@ _HEADER_MOST = 4096
 _DESCR = re.compile(r"[<>|=]?(f2|f4|f8|[iu][1248]|b1)")
 _INPUT_NAMES = ("inputs", "images")
 
-Inputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+ItemInputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Items:
     inputs [N, ...] float32 (or uint8, as pixels come), all finite; labels [N] int64 from 0, or None.
     """
 
-    inputs: Inputs
+    inputs: ItemInputs
     labels: npt.NDArray[np.int64] | None
 
 
@@ -181,7 +181,7 @@ def _unreadable(name: str) -> Refused:
     )
 
 
-def _inputs(values: npt.NDArray[np.generic], caps: ItemCaps) -> Inputs:
+def _inputs(values: npt.NDArray[np.generic], caps: ItemCaps) -> ItemInputs:
     if values.ndim < 2:
         raise Refused(
             "The inputs have shape {got}; they must have one axis for items and one or more for values.",
@@ -266,7 +266,7 @@ def fit_to(items: Items, input_shape: tuple[int, ...]) -> Items:
     return replace(items, inputs=fitted)
 
 
-def _fitted(inputs: Inputs, wanted: tuple[int, ...]) -> Inputs | None:
+def _fitted(inputs: ItemInputs, wanted: tuple[int, ...]) -> ItemInputs | None:
     count, shape = len(inputs), inputs.shape[1:]
     if shape == wanted:
         return inputs

@@ -12,7 +12,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.load.plain_layers import Conv, Linear, Norm, Weighted
 from compress_core.load.stored import shown
 
-Step = Callable[[Tensor], Tensor]
+TensorFunction = Callable[[Tensor], Tensor]
 
 
 def rectify(values: Tensor) -> Tensor:
@@ -36,13 +36,13 @@ def flatten(values: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Block:
+class PlainBlock:
     """Steps without weights, a layer, its batch norm, and steps again; layers are named, not held."""
 
     layer: str
     norm: str | None = None
-    before: tuple[Step, ...] = ()
-    after: tuple[Step, ...] = ()
+    before: tuple[TensorFunction, ...] = ()
+    after: tuple[TensorFunction, ...] = ()
 
 
 class PlainNetwork(nn.Module):
@@ -51,7 +51,7 @@ class PlainNetwork(nn.Module):
     Layers are looked up by name at every call, so that a replaced one takes effect.
     """
 
-    def __init__(self, modules: Mapping[str, nn.Module], blocks: Sequence[Block]) -> None:
+    def __init__(self, modules: Mapping[str, nn.Module], blocks: Sequence[PlainBlock]) -> None:
         super().__init__()
         self._blocks = tuple(blocks)
         for name, module in modules.items():
@@ -64,7 +64,7 @@ class PlainNetwork(nn.Module):
             values = self._through(block, values)
         return values
 
-    def _through(self, block: Block, values: Tensor) -> Tensor:
+    def _through(self, block: PlainBlock, values: Tensor) -> Tensor:
         for step in block.before:
             values = step(values)
         values = self.get_submodule(block.layer)(values)

@@ -55,7 +55,7 @@ class Storage:
 
 
 @dataclass(frozen=True)
-class View:
+class TensorView:
     """A tensor as a look into a storage; offset and stride in values. Nothing here has been checked yet."""
 
     storage: Storage
@@ -64,7 +64,7 @@ class View:
     stride: tuple[int, ...]
 
 
-def read_views(program: bytes) -> dict[str, View]:
+def read_views(program: bytes) -> dict[str, TensorView]:
     """The tensors a pickled state dict declares, by name and in its order; nothing is run or allocated.
 
     Raises Refused where the pickle mentions or makes anything but plain tensors in a dict.
@@ -72,7 +72,7 @@ def read_views(program: bytes) -> dict[str, View]:
     return _without_wrapper(_interpreted(program))
 
 
-def _without_wrapper(found: object) -> dict[str, View]:
+def _without_wrapper(found: object) -> dict[str, TensorView]:
     if isinstance(found, dict):
         found = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), dict)), found)
     if not isinstance(found, dict):
@@ -81,7 +81,7 @@ def _without_wrapper(found: object) -> dict[str, View]:
             "Upload torch.save(model.state_dict(), path)."
         )
     for name, value in found.items():
-        if not isinstance(name, str) or not isinstance(value, View):
+        if not isinstance(name, str) or not isinstance(value, TensorView):
             raise Refused(
                 "The entry '{entry}' of the file is no tensor; a state dict holds nothing but tensors "
                 "by name. Upload torch.save(model.state_dict(), path).",
@@ -282,18 +282,18 @@ def _reduce(machine: _Machine, _: object) -> None:
             machine.stack.append({})
         case _Name("torch._utils _rebuild_tensor_v2"), tuple():
             machine.stack.append(_view(arguments))
-        case _Name("torch._utils _rebuild_parameter"), (View() as view, bool(), dict()):
+        case _Name("torch._utils _rebuild_parameter"), (TensorView() as view, bool(), dict()):
             machine.stack.append(view)
         case _:
             raise _MalformedError
 
 
-def _view(arguments: tuple[object, ...]) -> View:
+def _view(arguments: tuple[object, ...]) -> TensorView:
     match arguments:
         case (Storage() as storage, int(offset), tuple(shape), tuple(stride), bool(), dict(), *metadata):
             whole = all(type(number) is int for number in (*shape, *stride))
             if whole and len(shape) == len(stride) and metadata in ([], [None], [{}]):
-                return View(storage, offset, shape, stride)
+                return TensorView(storage, offset, shape, stride)
     raise _MalformedError
 
 

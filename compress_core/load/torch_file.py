@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.state_pickle import View, read_views
+from compress_core.load.state_pickle import TensorView, read_views
 from compress_core.load.stored import Caps, Stored, shown
 from compress_core.load.zipped import Zipped, open_zip
 
@@ -55,7 +55,7 @@ def _folder(archive: Zipped) -> str:
     return roots[0]
 
 
-def _located(archive: Zipped, root: str, views: Mapping[str, View]) -> dict[str, Stored]:
+def _located(archive: Zipped, root: str, views: Mapping[str, TensorView]) -> dict[str, Stored]:
     buffers: dict[str, memoryview] = {}
     found: dict[str, Stored] = {}
     for name, view in views.items():

@@ -19,7 +19,7 @@ _DIRECTORY_BYTES = 2 * 2**20
 _ADDED_PREFIXES = ("module.", "_orig_mod.")  # by DataParallel and by torch.compile
 
 
-def read_state(
+def read_state_dict(
     content: bytes,
     name: str,
     *,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.load.cards import card_of, cards
-from compress_core.load.infer import InferredNetwork, best_candidate, candidates, match_known
+from compress_core.load.infer import InferredNetwork, best_candidate, match_known, network_candidates
 from compress_core.load.items import Items, check_classes, fit_to
 from compress_core.load.samples import build, load_sample
 from compress_core.load.stored import shown
@@ -25,10 +25,10 @@ from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import ITEMS_TO_SHARE, Subject, make_subject
 
-Shape = tuple[int, ...]
+ItemShape = tuple[int, ...]
 
 _ITEMS_TO_CHOOSE = 1000
-"""Labelled items on which the arrangements of an inferred network are told apart."""
+"""Labeled items on which the arrangements of an inferred network are told apart."""
 
 _MOST_SET_APART = 256
 
@@ -36,18 +36,18 @@ _RAISED_BY_OTHERS = (Exception, SystemExit)
 """What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
 
 
-def own_subject(
+def user_subject(
     state: Mapping[str, Tensor],
     items: Items | None,
     *,
     name: str,
-    input_shape: Shape | None = None,
+    input_shape: ItemShape | None = None,
     sets_apart: bool = True,
 ) -> Subject:
     """The model that a state dict holds, with the items as `splits_of` divides them.
 
-    The architecture of a sample is recognised by its names and shapes and brings input form, classes and,
-    where no items are given, splits. Any other is inferred as a plain MLP or CNN; labelled items choose
+    The architecture of a sample is recognized by its names and shapes and brings input form, classes and,
+    where no items are given, splits. Any other is inferred as a plain MLP or CNN; labeled items choose
     among the arrangements that fit. input_shape is that of one item, for an inferred network without items.
 
     Raises Refused where the weights are those of no such network, or the items don't fit.
@@ -76,7 +76,7 @@ def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *
 
 
 def subject_from_network(
-    network: nn.Module, items: Items | None, name: str, input_shape: Shape | None = None
+    network: nn.Module, items: Items | None, name: str, input_shape: ItemShape | None = None
 ) -> Subject:
     """The model that a network of your own is, with the items as `splits_of` divides them.
 
@@ -181,7 +181,7 @@ def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Mod
 
 
 @lru_cache(maxsize=1)
-def known_shapes() -> Mapping[str, Mapping[str, Shape]]:
+def known_shapes() -> Mapping[str, Mapping[str, ItemShape]]:
     """The tensor names and shapes of every sample's architecture."""
     # Not under torch.device("meta"): its first use imports 800 modules and takes two seconds.
     networks = {card.name: build(card.factory, card.arguments) for card in cards().values()}
@@ -193,7 +193,7 @@ def known_shapes() -> Mapping[str, Mapping[str, Shape]]:
     )
 
 
-def _form(shape: Shape) -> InputForm:
+def _form(shape: ItemShape) -> InputForm:
     return InputForm("image" if len(shape) == 3 else "table", shape)
 
 
@@ -201,9 +201,11 @@ def _numbered(classes: int) -> tuple[str, ...]:
     return tuple(str(index) for index in range(classes))
 
 
-def _inferred(state: Mapping[str, Tensor], items: Items | None, input_shape: Shape | None) -> InferredNetwork:
+def _inferred(
+    state: Mapping[str, Tensor], items: Items | None, input_shape: ItemShape | None
+) -> InferredNetwork:
     if items is None:
-        return candidates(state, input_shape=input_shape)[0]
+        return network_candidates(state, input_shape=input_shape)[0]
     readings = [input_shape] if input_shape is not None else _readings(items.inputs.shape[1:])
     fitting = _fitting(state, readings)
     likeliest = fitting[0]
@@ -212,11 +214,11 @@ def _inferred(state: Mapping[str, Tensor], items: Items | None, input_shape: Sha
         return likeliest
     head = Items(items.inputs[:_ITEMS_TO_CHOOSE], items.labels[:_ITEMS_TO_CHOOSE])
     split = split_of(head, _form(likeliest.input_shape), likeliest.classes)
-    assert split.labels is not None, "labelled items"
+    assert split.labels is not None, "labeled items"
     return best_candidate(fitting, split.inputs, split.labels)
 
 
-def _readings(shape: Shape) -> tuple[Shape, ...]:
+def _readings(shape: ItemShape) -> tuple[ItemShape, ...]:
     """How an item of this shape may be meant, likeliest first."""
     match shape:
         case (values,):
@@ -229,11 +231,11 @@ def _readings(shape: Shape) -> tuple[Shape, ...]:
     return (shape,)
 
 
-def _fitting(state: Mapping[str, Tensor], readings: Sequence[Shape]) -> tuple[InferredNetwork, ...]:
+def _fitting(state: Mapping[str, Tensor], readings: Sequence[ItemShape]) -> tuple[InferredNetwork, ...]:
     refusals = []
     for shape in readings:
         try:
-            return candidates(state, input_shape=shape)
+            return network_candidates(state, input_shape=shape)
         except Refused as refused:
             refusals.append(refused)
     raise refusals[0]
@@ -248,7 +250,7 @@ def _check_scale(items: Items, form: InputForm) -> None:
     if low < 0 or high > 1:
         raise Refused(
             "The images hold numbers from {low:g} to {high:g}, but this architecture takes bytes (uint8, "
-            "0 to 255) or numbers from 0 to 1: save them before any normalisation.",
+            "0 to 255) or numbers from 0 to 1: save them before any normalization.",
             low=low,
             high=high,
         )
@@ -269,7 +271,7 @@ def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
 
 
 @contextmanager
-def _explained(name: str, shape: Shape) -> Iterator[None]:
+def _explained(name: str, shape: ItemShape) -> Iterator[None]:
     """Turn what a network of somebody else raises on its first item into one sentence."""
     try:
         yield

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import Layer, Place, columns, matrix_within, place_in, readers
+from compress_core.network.layers import Layer, WeightLocation, columns, matrix_within, place_in, readers
 
 NUMBERS_AT_ONCE = 2**22  # of a layer's input, unfolded: 16 MiB of float32
 
@@ -84,7 +84,7 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
         )
 
 
-def squared_gradients(
+def fisher_diagonals(
     network: nn.Module, layers: Sequence[Layer], items: Tensor, labels: Tensor | None
 ) -> Mapping[str, Tensor]:
     """Mean over items of the squared gradient of each item's loss, for every layer [out, in / groups * k].
@@ -124,5 +124,5 @@ def _gradients(
     return dict(zip(leaves, found, strict=True))
 
 
-def _parameter_at(place: Place) -> str:
+def _parameter_at(place: WeightLocation) -> str:
     return ".".join(filter(None, (place.module, place.parameter)))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from compress_core.network.forward import Example, run, tensors_in
+from compress_core.network.forward import Example, run_network, tensors_in
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -88,7 +88,7 @@ def flow_of(network: nn.Module, example: Example, modules: Collection[str]) -> F
     """Run a network that is ours once and note where the outputs of some of its modules go."""
     notes = _Notes(modules)
     with torch.no_grad(), _watched(network, notes), notes:
-        run(network, example)
+        run_network(network, example)
     readers = {name: frozenset(found) for name, found in notes.readers.items()}
     return Flow(dict(notes.calls), notes.behind, readers, notes.sources)
 

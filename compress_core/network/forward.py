@@ -17,7 +17,7 @@ _SEED = 11
 _DECIDING = frozenset({"__bool__", "__int__", "__float__", "__index__", "item", "tolist", "numpy"})
 
 
-def run(network: nn.Module, example: Example) -> object:
+def run_network(network: nn.Module, example: Example) -> object:
     """What a network answers: a mapping is its keywords, a tuple its arguments, a tensor the only one."""
     if isinstance(example, Tensor):
         return network(example)
@@ -52,15 +52,15 @@ def doubled(example: Any) -> Any:
     return tuple(doubled(item) for item in example) if isinstance(example, tuple | list) else example
 
 
-def shuffled(example: Any, generator: torch.Generator) -> Any:
+def shuffled_example(example: Any, generator: torch.Generator) -> Any:
     """Another input of the same form: random numbers, whole numbers in another order."""
     if isinstance(example, Tensor):
         if example.is_floating_point():
             return torch.randn(example.shape, generator=generator, dtype=example.dtype)
         return example.flatten()[torch.randperm(example.numel(), generator=generator)].view(example.shape)
     if isinstance(example, Mapping):
-        return {name: shuffled(item, generator) for name, item in example.items()}
-    return tuple(shuffled(i, generator) for i in example) if isinstance(example, tuple) else example
+        return {name: shuffled_example(item, generator) for name, item in example.items()}
+    return tuple(shuffled_example(i, generator) for i in example) if isinstance(example, tuple) else example
 
 
 def scramble(network: nn.Module) -> nn.Module:
@@ -105,7 +105,7 @@ class Course:
     depends_on_values: bool
 
 
-def watch(network: nn.Module, example: Example) -> Course:
+def watched_course(network: nn.Module, example: Example) -> Course:
     """Run once and note which modules take part."""
     calls: Counter[str] = Counter()
     hooks = [
@@ -114,7 +114,7 @@ def watch(network: nn.Module, example: Example) -> Course:
     ]
     try:
         with torch.no_grad(), _Watch() as mode:
-            run(network, example)
+            run_network(network, example)
     finally:
         for hook in hooks:
             hook.remove()

@@ -22,7 +22,7 @@ _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 _OWN_WAYS = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")
 
 
-def skeleton_of(network: nn.Module) -> nn.Module:
+def shared_copy(network: nn.Module) -> nn.Module:
     """Modules copied, tensors shared: hooks and replaced layers are the copy's own.
 
     Buffers are shared because nothing here runs in training mode. What modules hold beside tensors and

@@ -4,7 +4,7 @@ A cluster is an interval of the sorted weights, so that its mean is a difference
 first intervals are the best ones that end at the edges of some hundred cells (dynamic programming,
 as in Wang and Song 2011, Ckmeans.1d.dp); Lloyd's steps then settle them among all weights. The cells
 hold equal shares of the cube root of the density, which is best for many levels (Panter and Dite
-1951). Where the programme would take too long (many levels or many rows), so do the first intervals.
+1951). Where the program would take too long (many levels or many rows), so do the first intervals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 _STRETCHES = (1.7, 1.0)  # Lloyd's steps are first made longer, which saves half of them
 _ROUNDS = 25  # steps of each kind at most
-_TRIALS = 2**19  # additions that the dynamic programme may take
+_TRIALS = 2**19  # additions that the dynamic program may take
 _FINE = 2048  # cells in which the density is estimated
 _EXACT = 512  # up to so many weights in one row the intervals are the best of all
 
@@ -40,10 +40,10 @@ class Ordered:
         return torch.where(self.counts > 0, self.ascending.gather(1, inside), 0.0)
 
 
-def ordered(weight: Tensor, kept: Tensor) -> Ordered:
-    """Sort the kept weights of each row; weight, kept [rows, n]."""
-    counts = kept.count_nonzero(dim=1).unsqueeze(1)
-    values = np.where(kept.numpy(), weight.numpy(), np.float32(np.inf))
+def ordered(weight: Tensor, mask: Tensor) -> Ordered:
+    """Sort the kept weights of each row; weight, mask [rows, n]."""
+    counts = mask.count_nonzero(dim=1).unsqueeze(1)
+    values = np.where(mask.numpy(), weight.numpy(), np.float32(np.inf))
     values.sort(axis=1)  # numpy sorts with vector instructions, torch does not
     values = np.ascontiguousarray(values[:, : max(1, int(counts.max()))])
     inside = np.arange(values.shape[1]) < counts.numpy()

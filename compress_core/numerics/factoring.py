@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.knobs import Step, Unit
+from compress_core.foundation.knobs import SliderStep, Unit
 
 Rank = Annotated[
     int | None,
@@ -28,13 +28,13 @@ Energy = Annotated[
     float,
     Field(gt=0, le=1, description="Share of the squared singular values to keep when energy chooses."),
     Unit("share"),
-    Step(0.001),
+    SliderStep(0.001),
 ]
 ShareOfBytes = Annotated[
     float,
     Field(gt=0, le=4, description="Share of the layer's bytes that its parts may take when bytes choose."),
     Unit("share"),
-    Step(0.001),
+    SliderStep(0.001),
 ]
 
 

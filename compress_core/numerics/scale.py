@@ -38,35 +38,35 @@ class RowRanges:
     all_kept: bool
 
     @classmethod
-    def of(cls, weight: Tensor, kept: Tensor) -> RowRanges:
-        """The ranges of a layer; weight, kept [out, in]."""
-        everything = bool(kept.numpy().all())  # numpy looks at bytes ten times faster than torch
-        low, high = _range(weight if everything else weight * kept, 1)
+    def of(cls, weight: Tensor, mask: Tensor) -> RowRanges:
+        """The ranges of a layer; weight, mask [out, in]."""
+        everything = bool(mask.numpy().all())  # numpy looks at bytes ten times faster than torch
+        low, high = _range(weight if everything else weight * mask, 1)
         return cls(low, high, everything)
 
 
 def range_of_kept(
-    weight: Tensor, kept: Tensor, scale_per: str, rows: RowRanges | None = None
+    weight: Tensor, mask: Tensor, scale_per: str, rows: RowRanges | None = None
 ) -> tuple[Tensor, Tensor]:
     """(smallest, largest) of the kept weights that share a scale, widened to include 0.
 
-    weight, kept [out, in] -> [1, 1], [out, 1] or [out, ceil(in / g)]; rows, where they are known,
+    weight, mask [out, in] -> [1, 1], [out, 1] or [out, ceil(in / g)]; rows, where they are known,
     make it a look-up unless the scale is per group.
     """
     group = group_of(scale_per)
     if group is not None:
-        values = _grouped(weight if rows is not None and rows.all_kept else weight * kept, group)
+        values = _grouped(weight if rows is not None and rows.all_kept else weight * mask, group)
         low, high = _range(values, 2)
         return low.squeeze(2), high.squeeze(2)
-    rows = rows or RowRanges.of(weight, kept)
+    rows = rows or RowRanges.of(weight, mask)
     if scale_per == "row":
         return rows.low, rows.high
     return rows.low.min().view(1, 1), rows.high.max().view(1, 1)
 
 
-def largest_kept(weight: Tensor, kept: Tensor, scale_per: str, rows: RowRanges | None = None) -> Tensor:
+def largest_kept(weight: Tensor, mask: Tensor, scale_per: str, rows: RowRanges | None = None) -> Tensor:
     """Largest |weight| among the kept ones that share a scale; 0 where none is kept."""
-    low, high = range_of_kept(weight, kept, scale_per, rows)
+    low, high = range_of_kept(weight, mask, scale_per, rows)
     return torch.maximum(high, -low)
 
 

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.foundation.knobs import Step, Unit
+from compress_core.foundation.knobs import SliderStep, Unit
 
 Damping = Annotated[
     float,
@@ -23,7 +23,7 @@ Damping = Annotated[
         description="Share of the mean squared input that is added to each, so that none looks too certain.",
     ),
     Unit("share"),
-    Step(0.0001),
+    SliderStep(0.0001),
 ]
 
 

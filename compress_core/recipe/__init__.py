@@ -2,14 +2,14 @@
 
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.text import parse_recipe, read_plain, read_recipe, read_resolved
-from compress_core.recipe.values import Named, Recipe, Resolved, Rule, Setting
+from compress_core.recipe.values import Named, Recipe, ResolvedRecipe, Rule, Step
 
 __all__ = [
     "Named",
     "Recipe",
-    "Resolved",
+    "ResolvedRecipe",
     "Rule",
-    "Setting",
+    "Step",
     "parse_recipe",
     "read_plain",
     "read_recipe",

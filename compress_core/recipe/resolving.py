@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from compress_core.foundation.errors import Refused
-from compress_core.recipe.values import Named, Recipe, Resolved, Rule, Setting
+from compress_core.recipe.values import Named, Recipe, ResolvedRecipe, Rule, Step
 from compress_core.techniques.contract.technique import Stage
 
 
-def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> Resolved:
+def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> ResolvedRecipe:
     """The canonical form of a recipe for a model with these layers; raises Refused for unknown ones.
 
     groups: what the recipe's rules say of the model's groups, which `apply` finds out.
     """
-    taken: list[tuple[str, tuple[Setting, ...]]] = []
+    taken: list[tuple[str, tuple[Step, ...]]] = []
     for name in names:
         rule = _first_match(recipe, name)
         if rule is None or not rule.steps:
@@ -28,14 +28,14 @@ def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> Resolve
         taken.extend(_small_layers(recipe, name, rule))
     _check_every_rule_speaks(recipe, names, [name for name, _ in taken])
     layers = tuple((name, steps) for name, steps in taken if steps)
-    return Resolved(layers, groups, recipe.prepare, recipe.correct)
+    return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct)
 
 
 def _first_match(recipe: Recipe, name: str) -> Rule | None:
     return next((rule for rule in recipe.layers if rule.matches(name)), None)
 
 
-def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str, tuple[Setting, ...]]]:
+def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str, tuple[Step, ...]]]:
     small = []
     for index in range(factoring.steps[0].method.parts):
         own = next((r for r in recipe.layers if r.matches(f"{name}.{index}") and not r.matches(name)), None)
@@ -52,7 +52,7 @@ def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str,
     return small
 
 
-def _without_inputs(steps: tuple[Setting, ...]) -> tuple[Setting, ...]:
+def _without_inputs(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(s for s in steps if s.stage is not Stage.INPUTS)
 
 

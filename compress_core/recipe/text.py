@@ -11,7 +11,7 @@ import yaml
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
-from compress_core.recipe.values import VERSION, Recipe, Resolved, Rule, Setting, escaped, unescaped
+from compress_core.recipe.values import VERSION, Recipe, ResolvedRecipe, Rule, Step, escaped, unescaped
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named
 
 _SECTIONS = ("version", "prepare", "groups", "layers", "correct")
@@ -85,7 +85,7 @@ def parse_recipe(content: object) -> Recipe:
     )
 
 
-def _parse_whole(value: object, section: str, stage: Stage) -> tuple[Setting, ...]:
+def _parse_whole(value: object, section: str, stage: Stage) -> tuple[Step, ...]:
     """The steps of a section that speaks of the whole network."""
     steps = tuple(_parse_step(step) for step in _listed(value, section))
     for index, step in enumerate(steps):
@@ -117,7 +117,7 @@ def _section_of(stage: Stage) -> str:
 
 
 def read_plain(values: object) -> Recipe:
-    """A recipe from what `Resolved.as_json` made, with one rule for each name; raises Refused."""
+    """A recipe from what `ResolvedRecipe.as_json` made, with one rule for each name; raises Refused."""
     sections = values if isinstance(values, Mapping) else {"layers": values}
     content = {key: sections.get(key) for key in ("prepare", "correct")}
     for key in ("layers", "groups"):
@@ -125,14 +125,14 @@ def read_plain(values: object) -> Recipe:
     return parse_recipe(content)
 
 
-def read_resolved(values: object) -> Resolved:
-    """The reverse of `Resolved.as_json`; raises Refused for other values."""
+def read_resolved(values: object) -> ResolvedRecipe:
+    """The reverse of `ResolvedRecipe.as_json`; raises Refused for other values."""
     recipe = read_plain(values)
     layers, groups = (
         tuple((unescaped(rule.match), rule.steps) for rule in rules)
         for rules in (recipe.layers, recipe.groups)
     )
-    return Resolved(layers, groups, recipe.prepare, recipe.correct)
+    return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct)
 
 
 def _as_rule(entry: object, section: str) -> dict[str, object]:
@@ -191,7 +191,7 @@ def _parse_rule(rule: object) -> Rule:
 def _parse_group(rule: object) -> Rule:
     match, content = _matched(rule, {"match", "steps"})
     listed = _listed(content.get("steps"), Phrase("steps of {match}", match=match))
-    steps = tuple(_parse_step(step, Setting.of_group) for step in listed)
+    steps = tuple(_parse_step(step, Step.of_group) for step in listed)
     if len(steps) != 1:
         raise Refused(
             "The group rule for {match} has {count} steps, but a group is cut once: give it one step.",
@@ -218,7 +218,7 @@ def _matched(rule: object, known: set[str]) -> tuple[str, Mapping[Any, Any]]:
     return rule["match"], rule
 
 
-def _parse_step(step: object, make: Callable[..., Setting] = Setting.of) -> Setting:
+def _parse_step(step: object, make: Callable[..., Step] = Step.of) -> Step:
     if isinstance(step, str):
         return make(step)
     if not isinstance(step, Mapping) or not isinstance(step.get("technique"), str):
@@ -227,7 +227,7 @@ def _parse_step(step: object, make: Callable[..., Setting] = Setting.of) -> Sett
     return make(step["technique"], **knobs)
 
 
-def _check_inputs(match: str, inputs: Sequence[Setting]) -> None:
+def _check_inputs(match: str, inputs: Sequence[Step]) -> None:
     """An input may lose its small values and be rounded, each once and in this order."""
     for before, after in itertools.pairwise(inputs):
         if before.method.kind in {after.method.kind, "input quantizer"}:
@@ -240,7 +240,7 @@ def _check_inputs(match: str, inputs: Sequence[Setting]) -> None:
             )
 
 
-def _check_order(match: str, steps: Sequence[Setting]) -> None:
+def _check_order(match: str, steps: Sequence[Step]) -> None:
     for before, after in itertools.pairwise(steps):
         if before.stage == after.stage:
             raise Refused(

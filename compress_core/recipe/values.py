@@ -24,19 +24,19 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Setting:
+class Step:
     """A technique with its knob values, all of them checked; equal settings are equal values."""
 
     technique: str
     knobs: Strict
 
     @classmethod
-    def of(cls, technique: str, /, **knobs: object) -> Setting:
+    def of(cls, technique: str, /, **knobs: object) -> Step:
         """A setting from a technique's name and knobs; raises Refused."""
         return cls(technique, technique_named(technique).validated(knobs))  # type: ignore[arg-type]
 
     @classmethod
-    def of_group(cls, technique: str, /, **knobs: object) -> Setting:
+    def of_group(cls, technique: str, /, **knobs: object) -> Step:
         """The same for a group of coupled channels, whose selection has other knobs; raises Refused."""
         return cls(technique, technique_named(technique).validated_for_group(knobs))  # type: ignore[arg-type]
 
@@ -65,7 +65,7 @@ class Setting:
         return hash(json.dumps(self.as_json(), sort_keys=True))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Setting) and self.as_json() == other.as_json()
+        return isinstance(other, Step) and self.as_json() == other.as_json()
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Rule:
     """
 
     match: str
-    steps: tuple[Setting, ...]
+    steps: tuple[Step, ...]
 
     def matches(self, name: str) -> bool:
         """Whether the rule speaks of this layer."""
@@ -95,8 +95,8 @@ class Recipe:
 
     layers: tuple[Rule, ...] = ()
     groups: tuple[Rule, ...] = ()
-    prepare: tuple[Setting, ...] = ()
-    correct: tuple[Setting, ...] = ()
+    prepare: tuple[Step, ...] = ()
+    correct: tuple[Step, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The form of a recipe file; sections that say nothing are left out."""
@@ -114,17 +114,17 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedRecipe:
     """A recipe's canonical form: for each layer that changes, its steps in order.
 
     After a factoring, later steps stand under the names of the small layers (fc1.0, fc1.1). A rule
     speaks for a small layer when it matches its name and not the whole layer's.
     """
 
-    layers: tuple[tuple[str, tuple[Setting, ...]], ...]
-    groups: tuple[tuple[str, tuple[Setting, ...]], ...] = ()
-    prepare: tuple[Setting, ...] = ()
-    correct: tuple[Setting, ...] = ()
+    layers: tuple[tuple[str, tuple[Step, ...]], ...]
+    groups: tuple[tuple[str, tuple[Step, ...]], ...] = ()
+    prepare: tuple[Step, ...] = ()
+    correct: tuple[Step, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything is done at all."""
@@ -136,20 +136,20 @@ class Resolved:
         return bool(self.prepare or self.groups)
 
     @property
-    def settings(self) -> tuple[Setting, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """Every step of every section."""
         steps = (step for _, steps in (*self.groups, *self.layers) for step in steps)
         return (*self.prepare, *steps, *self.correct)
 
     @cached_property
-    def by_layer(self) -> Mapping[str, tuple[Setting, ...]]:
+    def by_layer(self) -> Mapping[str, tuple[Step, ...]]:
         return MappingProxyType(dict(self.layers))
 
-    def step(self, name: str, stage: Stage) -> Setting | None:
+    def step(self, name: str, stage: Stage) -> Step | None:
         """The step of one stage for a layer, None if it has none."""
         return next((s for s in self.by_layer.get(name, ()) if s.stage == stage), None)
 
-    def inputs_of(self, name: str) -> tuple[Setting, ...]:
+    def inputs_of(self, name: str) -> tuple[Step, ...]:
         """What happens to a layer's input, in order."""
         return tuple(s for s in self.by_layer.get(name, ()) if s.stage is Stage.INPUTS)
 
@@ -173,7 +173,7 @@ class Resolved:
     @cached_property
     def structure_sha(self) -> str:
         """The same of what is prepared and cut: it names the base on which the layers' steps work."""
-        alone = Resolved((), self.groups, self.prepare)
+        alone = ResolvedRecipe((), self.groups, self.prepare)
         return alone.sha
 
     @cached_property
@@ -188,7 +188,7 @@ class Resolved:
         return Recipe(layers, groups, self.prepare, self.correct)
 
 
-Named = tuple[tuple[str, tuple[Setting, ...]], ...]
+Named = tuple[tuple[str, tuple[Step, ...]], ...]
 
 
 def _named_as_json(named: Named) -> list[Any]:

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.foundation.knobs import Step, Strict, Unit
+from compress_core.foundation.knobs import SliderStep, Strict, Unit
 
 
 class GroupSelection(Strict):
@@ -22,7 +22,7 @@ class GroupSelection(Strict):
         float,
         Field(ge=0, lt=1, description="Share of the channels, neurons or heads that is cut out."),
         Unit("share"),
-        Step(0.001),
+        SliderStep(0.001),
     ] = 0.5
     scope: Annotated[
         Literal["group", "network"],

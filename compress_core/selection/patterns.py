@@ -72,7 +72,7 @@ def checked_pattern(pattern: str) -> str:
 
 
 @dataclass(frozen=True)
-class Cut:
+class BoxGrid:
     """A weight [out, in * k] as boxes [groups * boxes of rows, boxes of inputs * positions].
 
     The last boxes of a group may be smaller than the others.
@@ -82,7 +82,7 @@ class Cut:
     box: Box
 
     @classmethod
-    def of(cls, pattern: str, shape: LayerShape) -> Cut:
+    def of(cls, pattern: str, shape: LayerShape) -> BoxGrid:
         """How a pattern cuts a weight; raises Refused where the weight has no room for one box."""
         box, rows, inputs = box_of(pattern), shape.kernel[0] // shape.groups, shape.kernel[1]
         if pattern == "kernel" and len(shape.kernel) == 2:
@@ -154,7 +154,7 @@ class Cut:
 
 
 def largest_n_of_m(scores: Tensor, shape: LayerShape, n: int, m: int) -> Tensor:
-    """Keep the n highest of every m neighbouring input channels, for each kernel position.
+    """Keep the n highest of every m neighboring input channels, for each kernel position.
 
     scores [out, in * k] -> kept [out, in * k] bool; a last group of fewer than m keeps at most n.
 

@@ -15,7 +15,7 @@ _STRIDE = 256  # of the sample that narrows a search over many layers
 
 
 @dataclass(frozen=True)
-class Place:
+class RankPosition:
     """Where a selection ends: what is above the threshold stays, and so many that equal it.
 
     above and equal count the scores of each layer.
@@ -42,17 +42,17 @@ class Ranking:
         """Each layer's scores, ascending; views."""
         return tuple(self.ascending[a:b] for a, b in zip((0, *self.ends), self.ends, strict=False))
 
-    def place(self, removed: int) -> Place:
+    def place(self, removed: int) -> RankPosition:
         """Where a selection ends that removes so many."""
         if removed == 0:
             sizes = tuple(len(layer) for layer in self.layers)
-            return Place(float("-inf"), 0, sizes, (0,) * len(sizes))
+            return RankPosition(float("-inf"), 0, sizes, (0,) * len(sizes))
         threshold = self.ascending[removed - 1] if len(self.ends) == 1 else self._lowest(removed)
         up_to = [int(np.searchsorted(layer, threshold, side="right")) for layer in self.layers]
         below = [int(np.searchsorted(layer, threshold, side="left")) for layer in self.layers]
         above = tuple(len(layer) - i for layer, i in zip(self.layers, up_to, strict=True))
         equal = tuple(i - j for i, j in zip(up_to, below, strict=True))
-        return Place(float(threshold), sum(up_to) - removed, above, equal)
+        return RankPosition(float(threshold), sum(up_to) - removed, above, equal)
 
     def _lowest(self, removed: int) -> np.floating[Any]:
         """The last of the `removed` lowest scores of all layers."""

@@ -17,9 +17,16 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.knobs import Step, Strict, Unit
+from compress_core.foundation.knobs import SliderStep, Strict, Unit
 from compress_core.selection.budgets import erdos_renyi
-from compress_core.selection.patterns import PATTERN, Cut, LayerShape, checked_pattern, largest_n_of_m, n_of_m
+from compress_core.selection.patterns import (
+    PATTERN,
+    BoxGrid,
+    LayerShape,
+    checked_pattern,
+    largest_n_of_m,
+    n_of_m,
+)
 from compress_core.selection.ranking import Ranking, rank_scores
 from compress_core.selection.scores import Scores
 
@@ -37,7 +44,7 @@ class Selection(Strict):
             description="Share of the weights, or of what is removed together, that is set to zero.",
         ),
         Unit("share"),
-        Step(0.001),
+        SliderStep(0.001),
     ] = 0.5
     scope: Annotated[
         Scope,
@@ -51,7 +58,7 @@ class Selection(Strict):
         Field(
             pattern=PATTERN,
             description="What is removed together: single weights, blocks of rows x inputs, rows, columns or "
-            "kernels; or n:m, which keeps n of every m neighbouring inputs.",
+            "kernels; or n:m, which keeps n of every m neighboring inputs.",
             examples=["unstructured", "1:4", "2:4", "4:8", "1x8", "4x4", "row", "column", "kernel"],
         ),
     ] = "unstructured"
@@ -104,7 +111,7 @@ _BLOCK = 2**16  # scores at a time, so that the passes stay in the cache
 
 
 @dataclass(frozen=True)
-class Above:
+class ThresholdMask:
     """Weights whose score is above a threshold stay, and so do the chosen ones that equal it.
 
     ties: flat indices of weights at the threshold that stay too.
@@ -116,16 +123,16 @@ class Above:
     count: int
 
     @cached_property
-    def mask(self) -> Tensor:
-        """kept [out, in] bool."""
-        kept = self.scores.ranked() > self.threshold
-        kept.view(-1)[self.ties] = True
-        return kept
+    def tensor(self) -> Tensor:
+        """mask [out, in] bool."""
+        mask = self.scores.ranked() > self.threshold
+        mask.view(-1)[self.ties] = True
+        return mask
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the weight with zeros where it is pruned."""
         if not (self.scores.absolute and self.scores.values is weight and weight.is_contiguous()):
-            return _masked_into(weight, self.mask, out)
+            return _masked_into(weight, self.tensor, out)
         torch.hardshrink(weight, max(self.threshold, -1.0), out=out)
         if len(self.ties):
             out.view(-1)[self.ties] = weight.view(-1)[self.ties]
@@ -138,46 +145,46 @@ def _masked_into(weight: Tensor, mask: Tensor, out: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """An explicit mask, kept [out, in] bool."""
+class ExplicitMask:
+    """An explicit mask, mask [out, in] bool."""
 
-    mask: Tensor
+    tensor: Tensor
 
     @cached_property
     def count(self) -> int:
-        return int(self.mask.count_nonzero())
+        return int(self.tensor.count_nonzero())
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the weight with zeros where it is pruned."""
-        return _masked_into(weight, self.mask, out)
+        return _masked_into(weight, self.tensor, out)
 
 
 @dataclass(frozen=True)
-class Boxes:
+class BoxMask:
     """The weights of the boxes that stay; count of them."""
 
-    boxes: Above
-    cut: Cut
+    boxes: ThresholdMask
+    cut: BoxGrid
     count: int
 
     @cached_property
-    def mask(self) -> Tensor:
-        """kept [out, in] bool."""
-        return self.cut.spread(self.boxes.mask)
+    def tensor(self) -> Tensor:
+        """mask [out, in] bool."""
+        return self.cut.spread(self.boxes.tensor)
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the weight with zeros where it is pruned."""
-        return _masked_into(weight, self.mask, out)
+        return _masked_into(weight, self.tensor, out)
 
 
-Kept = Above | Boxes | Chosen
+Mask = ThresholdMask | BoxMask | ExplicitMask
 
 
 @dataclass(frozen=True)
 class Ranked:
     """The scores of what a pattern takes together in some layers, and their order."""
 
-    cuts: tuple[Cut, ...]
+    cuts: tuple[BoxGrid, ...]
     boxes: tuple[Scores, ...]
     ranking: Ranking
 
@@ -189,7 +196,7 @@ class Ranked:
 
 def select(
     scores: Sequence[Scores], shapes: Sequence[LayerShape], choice: Selection, ranked: Ranked | None
-) -> tuple[Kept, ...]:
+) -> tuple[Mask, ...]:
     """Which weights of each layer of one scope stay; raises Refused where a pattern does not fit a layer.
 
     ranked: what `rank_boxes` gives for the same scores and pattern, where it is known.
@@ -197,13 +204,15 @@ def select(
     counts = n_of_m(choice.pattern)
     if counts is not None:
         matrices = (s.ranked() for s in scores)
-        return tuple(Chosen(largest_n_of_m(m, s, *counts)) for m, s in zip(matrices, shapes, strict=True))
+        return tuple(
+            ExplicitMask(largest_n_of_m(m, s, *counts)) for m, s in zip(matrices, shapes, strict=True)
+        )
     if choice.scope == "row":
         rows = zip(*_boxes(scores, shapes, choice.pattern), strict=True)
-        return tuple(Chosen(cut.spread(_within_rows(s.ranked(), choice.sparsity))) for cut, s in rows)
+        return tuple(ExplicitMask(cut.spread(_within_rows(s.ranked(), choice.sparsity))) for cut, s in rows)
     ranked = ranked or rank_boxes(scores, shapes, choice.pattern)
-    kept = _by_size(ranked, choice.sparsity) if choice.scope == "erk" else _together(ranked, choice.sparsity)
-    return tuple(_as_weights(above, cut) for above, cut in zip(kept, ranked.cuts, strict=True))
+    mask = _by_size(ranked, choice.sparsity) if choice.scope == "erk" else _together(ranked, choice.sparsity)
+    return tuple(_as_weights(above, cut) for above, cut in zip(mask, ranked.cuts, strict=True))
 
 
 def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str) -> Ranked:
@@ -214,12 +223,12 @@ def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: 
 
 def _boxes(
     scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str
-) -> tuple[tuple[Cut, ...], tuple[Scores, ...]]:
-    cuts = tuple(Cut.of(pattern, shape) for shape in shapes)
+) -> tuple[tuple[BoxGrid, ...], tuple[Scores, ...]]:
+    cuts = tuple(BoxGrid.of(pattern, shape) for shape in shapes)
     return cuts, tuple(_of_boxes(s, cut) for s, cut in zip(scores, cuts, strict=True))
 
 
-def _of_boxes(scores: Scores, cut: Cut) -> Scores:
+def _of_boxes(scores: Scores, cut: BoxGrid) -> Scores:
     """A box matters as much as its weights do in the mean; one that must stay, more than any other."""
     if cut.is_single:
         return scores
@@ -229,8 +238,8 @@ def _of_boxes(scores: Scores, cut: Cut) -> Scores:
     return Scores(means)
 
 
-def _as_weights(boxes: Above, cut: Cut) -> Kept:
-    return boxes if cut.is_single else Boxes(boxes, cut, int(cut.sizes[boxes.mask].sum()))
+def _as_weights(boxes: ThresholdMask, cut: BoxGrid) -> Mask:
+    return boxes if cut.is_single else BoxMask(boxes, cut, int(cut.sizes[boxes.tensor].sum()))
 
 
 def exact_count(share: float, size: int) -> int:
@@ -238,18 +247,18 @@ def exact_count(share: float, size: int) -> int:
     return round(share * size)
 
 
-def removed_boxes(sparsity: float, size: int, cuts: Sequence[Cut]) -> int:
+def removed_boxes(sparsity: float, size: int, cuts: Sequence[BoxGrid]) -> int:
     """How many of all `size` boxes of some layers are removed."""
     return min(exact_count(sparsity, size), size - sum(cut.stays for cut in cuts))
 
 
-def _together(ranked: Ranked, sparsity: float) -> list[Above]:
+def _together(ranked: Ranked, sparsity: float) -> list[ThresholdMask]:
     """All layers on one scale."""
     removed = removed_boxes(sparsity, len(ranked.ranking.ascending), ranked.cuts)
     return _across(ranked.boxes, ranked.ranking, removed)
 
 
-def _by_size(ranked: Ranked, sparsity: float) -> list[Above]:
+def _by_size(ranked: Ranked, sparsity: float) -> list[ThresholdMask]:
     """Each layer on its own, with its part of the budget."""
     layers = ranked.ranking.layers
     sizes, total = [len(layer) for layer in layers], len(ranked.ranking.ascending)
@@ -260,15 +269,17 @@ def _by_size(ranked: Ranked, sparsity: float) -> list[Above]:
     return [_across([s], Ranking(layer, (size,)), size - count)[0] for s, layer, size, count in alone]
 
 
-def _across(scores: Sequence[Scores], ranking: Ranking, removed: int) -> list[Above]:
+def _across(scores: Sequence[Scores], ranking: Ranking, removed: int) -> list[ThresholdMask]:
     place = ranking.place(removed)
     left = place.ties_kept
-    kept = []
+    mask = []
     for layer, above, equal in zip(scores, place.above, place.equal, strict=True):
         stay = min(left, equal)
         left -= stay
-        kept.append(Above(layer, place.threshold, _first_equal(layer, place.threshold, stay), above + stay))
-    return kept
+        mask.append(
+            ThresholdMask(layer, place.threshold, _first_equal(layer, place.threshold, stay), above + stay)
+        )
+    return mask
 
 
 def _first_equal(scores: Scores, threshold: float, count: int) -> Tensor:
@@ -292,9 +303,9 @@ def _within_rows(scores: Tensor, sparsity: float) -> Tensor:
     if removed == 0:
         return torch.ones_like(scores, dtype=torch.bool)
     threshold = torch.from_numpy(np.sort(scores.numpy(), axis=1)[:, removed - 1 : removed])
-    kept = scores > threshold
-    missing = scores.shape[1] - removed - kept.count_nonzero(dim=1)
+    mask = scores > threshold
+    missing = scores.shape[1] - removed - mask.count_nonzero(dim=1)
     tied = torch.nonzero(missing).view(-1)
     equal = scores[tied] == threshold[tied]
-    kept[tied] |= equal & (equal.cumsum(dim=1) <= missing[tied].unsqueeze(1))
-    return kept
+    mask[tied] |= equal & (equal.cumsum(dim=1) <= missing[tied].unsqueeze(1))
+    return mask

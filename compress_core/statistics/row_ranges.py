@@ -9,9 +9,9 @@ from compress_core.statistics import statistic
 
 
 @statistic
-def row_ranges(weight: Tensor, kept: Tensor) -> RowRanges:
+def row_ranges(weight: Tensor, mask: Tensor) -> RowRanges:
     """Smallest and largest kept weight of each row: another bit width is then a division.
 
-    weight, kept [out, in].
+    weight, mask [out, in].
     """
-    return RowRanges.of(weight, kept)
+    return RowRanges.of(weight, mask)

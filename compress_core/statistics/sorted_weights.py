@@ -9,9 +9,9 @@ from compress_core.statistics import statistic
 
 
 @statistic
-def sorted_weights(weight: Tensor, kept: Tensor) -> Ordered:
+def sorted_weights(weight: Tensor, mask: Tensor) -> Ordered:
     """All kept weights of a layer as one row, sorted: any interval's mean is then a look-up.
 
-    weight, kept [out, in].
+    weight, mask [out, in].
     """
-    return ordered(weight.reshape(1, -1), kept.reshape(1, -1))
+    return ordered(weight.reshape(1, -1), mask.reshape(1, -1))

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress_core.network.forward import Example, run
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.forward import Example, run_network
+from compress_core.network.shared_copy import shared_copy
 
 _Calls = Mapping[str, list[tuple[tuple[Any, ...], dict[str, Any], object]]]
 
@@ -44,7 +44,7 @@ def _noted(network: nn.Module, example: Example) -> _Calls:
     ]
     try:
         with torch.no_grad():
-            run(network, example)
+            run_network(network, example)
     finally:
         for hook in hooks:
             hook.remove()
@@ -54,7 +54,7 @@ def _noted(network: nn.Module, example: Example) -> _Calls:
 def _passes(
     network: nn.Module, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any], _: object
 ) -> bool:
-    silent = skeleton_of(network.get_submodule(name))
+    silent = shared_copy(network.get_submodule(name))
     with torch.no_grad():
         for module in silent.modules():
             for parameter, values in list(module.named_parameters(recurse=False)):

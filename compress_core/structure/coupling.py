@@ -33,7 +33,7 @@ class Slot:
     side: str
 
 
-Unit = Mapping[Slot, tuple[int, ...]]
+CoupledUnit = Mapping[Slot, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Coupling:
     have, because something on the way changes the number of channels.
     """
 
-    units: tuple[Unit, ...]
+    units: tuple[CoupledUnit, ...]
     edges: tuple[tuple[str, str], ...]
     strays: frozenset[Slot]
 
@@ -189,7 +189,7 @@ class _Walk:
                 for index in range(self.widths[out]):
                     self._join((out, index), (slot, index // each))
 
-    def _units(self) -> tuple[Unit, ...]:
+    def _units(self) -> tuple[CoupledUnit, ...]:
         gathered: defaultdict[tuple[Slot, int], dict[Slot, list[int]]] = defaultdict(dict)
         for slot, index in sorted(self.above):
             gathered[self._top((slot, index))].setdefault(slot, []).append(index)

@@ -15,20 +15,20 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.network.forward import Example, in_short, run, tensors_in
-from compress_core.structure.shrink import Cut, kept_by_side, preview, shrink, side_of
+from compress_core.network.forward import Example, in_short, run_network, tensors_in
+from compress_core.structure.shrink import ChannelCut, kept_by_side, preview, shrink, side_of
 
 CLOSE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Proof:
+class EquivalenceCheck:
     """A network with inputs on which cuts are tried."""
 
     network: nn.Module
     example: Example
 
-    def failure(self, cuts: Sequence[Cut], dropped: Sequence[str] = ()) -> str | None:
+    def failure(self, cuts: Sequence[ChannelCut], dropped: Sequence[str] = ()) -> str | None:
         """Why the smaller network is not the muted one; None where they are equal."""
         try:
             small = shrink(self.network, cuts, dropped)
@@ -49,7 +49,7 @@ class Proof:
 
     def _outputs(self, network: nn.Module) -> list[Tensor]:
         with torch.inference_mode():
-            return list(tensors_in(run(network, self.example)))
+            return list(tensors_in(run_network(network, self.example)))
 
     @cached_property
     def _shapes(self) -> list[torch.Size]:
@@ -64,15 +64,15 @@ def _difference(got: Sequence[Tensor], want: Sequence[Tensor]) -> str | None:
     return N_("fewer channels change more than their own part: something reckons across them")
 
 
-def proof_of(network: nn.Module, *examples: Example) -> Proof:
+def equivalence_check(network: nn.Module, *examples: Example) -> EquivalenceCheck:
     """A proof on the first example that the network takes, the last in any case."""
-    return Proof(network, next((e for e in examples[:-1] if _takes(network, e)), examples[-1]))
+    return EquivalenceCheck(network, next((e for e in examples[:-1] if _takes(network, e)), examples[-1]))
 
 
 def _takes(network: nn.Module, example: Example) -> bool:
     try:
         with torch.inference_mode():
-            return all(bool(t.isfinite().all()) for t in tensors_in(run(network, example)))
+            return all(bool(t.isfinite().all()) for t in tensors_in(run_network(network, example)))
     except Exception:  # noqa: BLE001 - random numbers may be none that this network takes
         return False
 

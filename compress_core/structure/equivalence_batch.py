@@ -8,15 +8,15 @@ from dataclasses import replace
 import torch
 
 from compress_core.foundation.texts import N_
-from compress_core.structure.equivalence import Proof
+from compress_core.structure.equivalence import EquivalenceCheck
 from compress_core.structure.group import BLOCK, Group
-from compress_core.structure.shrink import Cut
+from compress_core.structure.shrink import ChannelCut
 
 _SEED = 5
 _COUNTS: tuple[Callable[[int], int], ...] = (lambda n: n - 1, lambda n: max(1, n // 2), lambda _: 1)
 
 
-def judged(proof: Proof, groups: Sequence[Group]) -> list[str | None]:
+def checked_groups(proof: EquivalenceCheck, groups: Sequence[Group]) -> list[str | None]:
     """Why each group cannot lose units, None where it can.
 
     All lose some at once: one unit each, half of them at random, all but one. Where that fails, each half
@@ -28,10 +28,10 @@ def judged(proof: Proof, groups: Sequence[Group]) -> list[str | None]:
     if failed is None or len(groups) == 1:
         return [failed] * len(groups)
     middle = len(groups) // 2
-    return judged(proof, groups[:middle]) + judged(proof, groups[middle:])
+    return checked_groups(proof, groups[:middle]) + checked_groups(proof, groups[middle:])
 
 
-def together(proof: Proof, groups: Sequence[Group]) -> list[Group]:
+def together(proof: EquivalenceCheck, groups: Sequence[Group]) -> list[Group]:
     """Groups that hold apart must hold together: those that break what came before are locked."""
     free = [group for group in groups if group.locked is None]
     if not free or _failure(proof, free) is None:
@@ -44,7 +44,7 @@ def together(proof: Proof, groups: Sequence[Group]) -> list[Group]:
     return [g if g in kept or g.locked is not None else replace(g, locked=reason) for g in groups]
 
 
-def _failure(proof: Proof, groups: Sequence[Group]) -> str | None:
+def _failure(proof: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
     for count in _COUNTS if any(group.kind != BLOCK for group in groups) else _COUNTS[:1]:
         failed = proof.failure(*_lost(groups, count))
         if failed is not None:
@@ -52,10 +52,10 @@ def _failure(proof: Proof, groups: Sequence[Group]) -> str | None:
     return None
 
 
-def _lost(groups: Sequence[Group], count: Callable[[int], int]) -> tuple[list[Cut], list[str]]:
+def _lost(groups: Sequence[Group], count: Callable[[int], int]) -> tuple[list[ChannelCut], list[str]]:
     """What goes when each group keeps that many of its units, chosen at random; a block goes whole."""
     generator = torch.Generator().manual_seed(_SEED)
-    cuts: list[Cut] = []
+    cuts: list[ChannelCut] = []
     dropped: list[str] = []
     for group in groups:
         order = torch.randperm(group.units, generator=generator)

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from compress_core.structure.shrink import Cut
+from compress_core.structure.shrink import ChannelCut
 
 BLOCK = "block"
 
@@ -51,14 +51,14 @@ class Group:
     edges: tuple[tuple[str, str], ...] = ()
     locked: str | None = None
 
-    def cuts(self, kept_units: Tensor) -> tuple[Cut, ...]:
+    def cuts(self, kept_units: Tensor) -> tuple[ChannelCut, ...]:
         """What each member keeps; kept_units is a mask [units] or the indices of those that stay."""
         if self.kind == BLOCK:
             return ()
         lost = ~self._mask(kept_units)
         kept = {(id(m.indices), m.width): m for m in self.members}
         channels = {key: member.kept(lost) for key, member in kept.items()}
-        return tuple(Cut(m.module, m.side, channels[id(m.indices), m.width]) for m in self.members)
+        return tuple(ChannelCut(m.module, m.side, channels[id(m.indices), m.width]) for m in self.members)
 
     def dropped(self, kept_units: Tensor) -> tuple[str, ...]:
         """The block's name where its only unit goes."""

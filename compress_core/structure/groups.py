@@ -18,11 +18,11 @@ from compress_core.network.forward import (
     doubled,
     in_double,
     in_short,
-    run,
+    run_network,
     scramble,
-    shuffled,
+    shuffled_example,
     tensors_in,
-    watch,
+    watched_course,
 )
 from compress_core.network.layers import (
     attention_names,
@@ -32,10 +32,10 @@ from compress_core.network.layers import (
     reason_to_keep_whole,
 )
 from compress_core.structure.blocks import find_blocks
-from compress_core.structure.coupling import Coupling, Slot, Unit, trace
-from compress_core.structure.equivalence import Proof, proof_of
-from compress_core.structure.equivalence_batch import judged, together
-from compress_core.structure.families import families, merged, sizes
+from compress_core.structure.coupling import CoupledUnit, Coupling, Slot, trace
+from compress_core.structure.equivalence import EquivalenceCheck, equivalence_check
+from compress_core.structure.equivalence_batch import checked_groups, together
+from compress_core.structure.families import families, merged, unit_sizes
 from compress_core.structure.group import BLOCK, Group, Member
 from compress_core.structure.shrink import IN, OUT, OWN, side_of
 
@@ -65,8 +65,8 @@ class _Finder:
             with suppress(Refused):  # the rarer variants stay whole: `reason_to_keep_whole` says so
                 open_attention(self.network, (name,))
         self.example = doubled(example)
-        other = shuffled(self.example, torch.Generator().manual_seed(_SEED))
-        self.proof = proof_of(scramble(in_double(self.network)), other, self.example)
+        other = shuffled_example(self.example, torch.Generator().manual_seed(_SEED))
+        self.proof = equivalence_check(scramble(in_double(self.network)), other, self.example)
         self.shared = _shared_modules(self.network)
         self.course = Course({}, depends_on_values=False)
         self.coupling = Coupling((), (), frozenset())
@@ -75,8 +75,8 @@ class _Finder:
         """Coupled channels; a layer that the trace did not reach is a locked group of its own."""
         unreached: str = N_("the trace did not reach it: it did not run, or its gradient is cut off")
         try:
-            self.course = watch(self.network, self.example)
-            self.coupling = trace(in_double(self.network), lambda n: tensors_in(run(n, self.example)))
+            self.course = watched_course(self.network, self.example)
+            self.coupling = trace(in_double(self.network), lambda n: tensors_in(run_network(n, self.example)))
         except Exception as error:  # noqa: BLE001 - neither the network nor the library is ours
             unreached = Phrase("the network could not be traced ({error})", error=in_short(error))
         found = _named_apart(self._free_or_locked())
@@ -90,7 +90,7 @@ class _Finder:
         if self.course.depends_on_values or not self.course.calls:
             return ()
         found = [Group(name, BLOCK, 1) for name in find_blocks(self.network, self.example)]
-        locked = judged(Proof(self.network, self.example), found)
+        locked = checked_groups(EquivalenceCheck(self.network, self.example), found)
         return tuple(replace(group, locked=reason) for group, reason in zip(found, locked, strict=True))
 
     def _producers(self) -> Iterator[str]:
@@ -122,28 +122,28 @@ class _Finder:
         open_ones = [group for group in groups if locked[group] is None]
         for group in open_ones:
             if not group.consumers:
-                locked |= zip([group], judged(self.proof, [group]), strict=True)
+                locked |= zip([group], checked_groups(self.proof, [group]), strict=True)
         read = [group for group in open_ones if group.consumers]
-        return locked | dict(zip(read, judged(self.proof, read), strict=True))
+        return locked | dict(zip(read, checked_groups(self.proof, read), strict=True))
 
-    def _of_larger_units(self, units: Sequence[Unit], apart: Sequence[Group]) -> Group | None:
+    def _of_larger_units(self, units: Sequence[CoupledUnit], apart: Sequence[Group]) -> Group | None:
         """Heads, or the channels of a norm's group, where single units do not hold; None if nothing does."""
         held = not any(group.locked and group.consumers for group in apart)
         if held or any(map(self._sure_reason, apart)):
             return None
         modules = [member.module for member in apart[0].members if member.side != OWN]
-        for size, neighbours in sizes(self.network, modules, len(units)):
-            alike = merged(units, size, neighbours=neighbours)
+        for size, neighbors in unit_sizes(self.network, modules, len(units)):
+            alike = merged(units, size, neighbors=neighbors)
             tried = None if alike is None else self._group(alike)
-            if tried is not None and judged(self.proof, [tried]) == [None]:
-                heads = neighbours and not is_convolution(self._module(tried.name))
+            if tried is not None and checked_groups(self.proof, [tried]) == [None]:
+                heads = neighbors and not is_convolution(self._module(tried.name))
                 return replace(tried, kind="heads" if heads else tried.kind)
         return None
 
     def _module(self, name: str) -> nn.Module:
         return self.network.get_submodule(name)
 
-    def _group(self, units: Sequence[Unit]) -> Group:
+    def _group(self, units: Sequence[CoupledUnit]) -> Group:
         equal: dict[tuple[tuple[int, ...], ...], Tensor] = {}
         members = tuple(self._member(slot, units, equal) for slot in sorted(units[0]))
         modules = {member.module for member in members}
@@ -153,7 +153,7 @@ class _Finder:
         return Group(producers[0].module, kind, len(units), members, tuple(edges))
 
     def _member(
-        self, slot: Slot, units: Sequence[Unit], equal: dict[tuple[tuple[int, ...], ...], Tensor]
+        self, slot: Slot, units: Sequence[CoupledUnit], equal: dict[tuple[tuple[int, ...], ...], Tensor]
     ) -> Member:
         role = "consumer" if slot.side == IN else "between"
         if slot.side == OUT and is_producer(self._module(slot.module)):

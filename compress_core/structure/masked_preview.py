@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from compress_core.network.layers import input_axis, mute_inputs
 from compress_core.network.layers.places import frozen
-from compress_core.network.shared_copy import skeleton_of
-from compress_core.structure.shrink import IN, Cut, kept_by_side, open_for
+from compress_core.network.shared_copy import shared_copy
+from compress_core.structure.shrink import IN, ChannelCut, kept_by_side, open_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class _Consumer:
         self.silent.copy_(silent)
 
 
-class Muted:
+class MaskedPreview:
     """What `preview` gives, again and again for other cuts of one network with finite weights.
 
     It belongs to one caller, who is done with what `show` gave before asking anew. It holds what it mutes
@@ -53,12 +53,12 @@ class Muted:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self._skeleton = skeleton_of(network)
+        self._skeleton = shared_copy(network)
         self._consumers: dict[str, _Consumer] = {}
         self._lent: list[tuple[nn.Module, str, nn.Parameter]] = []
         self._scratch = torch.empty(0)
 
-    def show(self, cuts: Iterable[Cut], dropped: Sequence[str] = ()) -> nn.Module:
+    def show(self, cuts: Iterable[ChannelCut], dropped: Sequence[str] = ()) -> nn.Module:
         """The full-size network in which nobody hears what is cut, and dropped blocks add nothing."""
         with torch.inference_mode(mode=False), torch.no_grad():
             for module, parameter, values in reversed(self._lent):

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from compress_core.network.layers import Layer
-from compress_core.structure.shrink import IN, OUT, Cut, kept_by_side
+from compress_core.structure.shrink import IN, OUT, ChannelCut, kept_by_side
 
 
-def remaining(layers: Iterable[Layer], cuts: Iterable[Cut], dropped: Sequence[str] = ()) -> tuple[Layer, ...]:
+def remaining(
+    layers: Iterable[Layer], cuts: Iterable[ChannelCut], dropped: Sequence[str] = ()
+) -> tuple[Layer, ...]:
     """The layers as the shrunk network has them: shapes, groups, MACs; those of dropped blocks are gone."""
     gone = tuple(f"{name}." for name in dropped)
     kept = kept_by_side(cuts)

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.network.layers import cut_channels, mute_inputs, open_attention, width_of
 from compress_core.network.layers.places import frozen, replace_module
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.shared_copy import shared_copy
 
 OUT, IN, OWN = "out", "in", "own"
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class ChannelCut:
     """What one side of a module keeps.
 
     side: "out" what it gives (a norm has only this side), "in" what it takes, "own" where `module` names
@@ -30,7 +30,7 @@ class Cut:
     kept: Tensor
 
 
-def shrink(network: nn.Module, cuts: Iterable[Cut], dropped: Sequence[str] = ()) -> nn.Module:
+def shrink(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str] = ()) -> nn.Module:
     """The network with smaller layers and without the dropped blocks; the caller owns it.
 
     Nothing is edited in place: what is not cut is shared with the network. Cuts of several groups on one
@@ -48,7 +48,7 @@ def shrink(network: nn.Module, cuts: Iterable[Cut], dropped: Sequence[str] = ())
     return skeleton
 
 
-def preview(network: nn.Module, cuts: Iterable[Cut], dropped: Sequence[str] = ()) -> nn.Module:
+def preview(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str] = ()) -> nn.Module:
     """The network at full size that computes what the shrunk one does; the caller owns it.
 
     The input slices of every consumer of a cut channel are zero, and all parameters of a dropped block.
@@ -84,7 +84,7 @@ def parameter_axis(values: Tensor) -> int:
     return max((axis for axis, size in enumerate(values.shape) if size > 1), default=0)
 
 
-def kept_by_side(cuts: Iterable[Cut]) -> Mapping[str, Mapping[str, Tensor]]:
+def kept_by_side(cuts: Iterable[ChannelCut]) -> Mapping[str, Mapping[str, Tensor]]:
     """What each side of each module keeps after all cuts; raises Refused where nothing is left."""
     merged: dict[str, dict[str, Tensor]] = {}
     for cut in cuts:
@@ -98,10 +98,10 @@ def kept_by_side(cuts: Iterable[Cut]) -> Mapping[str, Mapping[str, Tensor]]:
 
 
 def _opened(
-    network: nn.Module, cuts: Iterable[Cut], dropped: Sequence[str]
+    network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str]
 ) -> tuple[nn.Module, Mapping[str, Mapping[str, Tensor]]]:
     """A skeleton in which every name of a cut is a module, and what each side keeps."""
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     gone = tuple(f"{name}." for name in dropped)
     merged = kept_by_side(cut for cut in cuts if not f"{cut.module}.".startswith(gone))
     open_for(skeleton, merged)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.layers import Layer, fold_away, read_matrix, write_matrix
-from compress_core.network.shared_copy import skeleton_of
-from compress_core.structure.shrink import Cut, shrink
+from compress_core.network.shared_copy import shared_copy
+from compress_core.structure.shrink import ChannelCut, shrink
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Structure:
 
     folded: tuple[tuple[str, str], ...] = ()
     rescaled: tuple[str, ...] = ()
-    cuts: tuple[Cut, ...] = ()
+    cuts: tuple[ChannelCut, ...] = ()
     dropped: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -40,7 +40,7 @@ class Structure:
 
     def built(self, network: nn.Module) -> nn.Module:
         """A skeleton with this structure; the values of what changed are for the caller to put in."""
-        skeleton = skeleton_of(network)
+        skeleton = shared_copy(network)
         for layer, norm in self.folded:
             fold_away(skeleton, layer, norm)
         return shrink(skeleton, self.cuts, self.dropped) if self.cuts or self.dropped else skeleton
@@ -53,7 +53,7 @@ class Structure:
         """
         if loaded.kernel_shape == small.kernel_shape:
             return matrix
-        numbered = skeleton_of(network)
+        numbered = shared_copy(network)
         places = torch.arange(loaded.weights, dtype=torch.float64).view(-1, loaded.columns)
         write_matrix(numbered, loaded, places)
         cut = shrink(numbered, [cut for cut in self.cuts if cut.module == loaded.name])
@@ -73,7 +73,9 @@ class Structure:
     def from_json(cls, said: Mapping[str, Any]) -> Structure:
         """The reverse of `as_json`; raises Refused for anything else."""
         try:
-            cuts = (Cut(str(module), str(side), torch.tensor(kept)) for module, side, kept in said["cuts"])
+            cuts = (
+                ChannelCut(str(module), str(side), torch.tensor(kept)) for module, side, kept in said["cuts"]
+            )
             return cls(
                 tuple((str(layer), str(norm)) for layer, norm in said["folded"]),
                 tuple(map(str, said["rescaled"])),

@@ -12,7 +12,7 @@ from torch import nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.layers import Layer, Untouched, count_macs, find_layers, read_matrix
-from compress_core.network.shared_copy import digest_of, skeleton_of
+from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.structure.structure import Structure
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
@@ -61,7 +61,7 @@ class Subject:
             )
         if name not in self.splits:
             raise Refused(
-                "{model} has no {split} items, it has {known}: choose one of them or add labelled data.",
+                "{model} has no {split} items, it has {known}: choose one of them or add labeled data.",
                 model=self.title,
                 split=name,
                 known=", ".join(self.splits) or "none",
@@ -95,7 +95,7 @@ def make_subject(
     if not next(network.children(), None):
         network = nn.Sequential(network)  # a layer alone has no name
     layers, untouched = find_layers(network)
-    layers = count_macs(skeleton_of(network), layers, form.baseline)
+    layers = count_macs(shared_copy(network), layers, form.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
     return Subject(
         name=name,
@@ -116,7 +116,7 @@ def make_subject(
 def restructured(subject: Subject, network: nn.Module, structure: Structure, key: str) -> Subject:
     """The same subject around a network of another structure; key stands in for a digest of its content."""
     layers, untouched = find_layers(network)
-    layers = count_macs(skeleton_of(network), layers, subject.input.baseline)
+    layers = count_macs(shared_copy(network), layers, subject.input.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
     return replace(
         subject,

@@ -16,7 +16,7 @@ from compress_core.apply.model import Model
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
-from compress_core.jobs.task import Packed, Task
+from compress_core.jobs.task import ResultFiles, Task
 from compress_core.measure.explain.attribution import method_named
 from compress_core.measure.explain.explanation import Explanation, explain
 
@@ -61,7 +61,7 @@ def run(
     return ManyExplained((yield from work), chosen, split.name, len(split))
 
 
-def pack(found: ManyExplained) -> Packed:
+def pack(found: ManyExplained) -> ResultFiles:
     """Maps and columns of numbers as arrays, reasons as JSON."""
     explanation = found.explanation
     arrays: dict[str, NDArray[Any]] = {
@@ -82,10 +82,10 @@ def pack(found: ManyExplained) -> Packed:
         "columns": {name: list(frame.columns) for name, frame in frames.items()},
         "reasons": {name: list(frame[_REASON]) for name, frame in frames.items()},
     }
-    return Packed(arrays, facts)
+    return ResultFiles(arrays, facts)
 
 
-def unpack(packed: Packed) -> ManyExplained:
+def unpack(packed: ResultFiles) -> ManyExplained:
     """The reverse of `pack`."""
     arrays, facts = packed.arrays, packed.facts
     items, noise, random = (_frame(name, packed) for name in _FRAMES)
@@ -103,7 +103,7 @@ def unpack(packed: Packed) -> ManyExplained:
     return ManyExplained(explanation, arrays["chosen"], facts["split"], facts["size_of_split"])
 
 
-def _frame(name: str, packed: Packed) -> pd.DataFrame:
+def _frame(name: str, packed: ResultFiles) -> pd.DataFrame:
     columns: dict[str, object] = {
         column: packed.arrays[f"{name}.{column}"]
         for column in packed.facts["columns"][name]

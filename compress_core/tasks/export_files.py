@@ -8,29 +8,31 @@ from typing import Any
 import numpy as np
 
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import Form, Made, making
+from compress_core.deliver.exports import ExportedFiles, ExportFormat, export_files
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.jobs.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
-from compress_core.jobs.task import Packed, Task
+from compress_core.jobs.task import ResultFiles, Task
 from compress_core.measure.cost.sizes import SizeRow
 
 
 class FilesKnobs(Strict):
     """Which file, and on which items it is tried; without a name on none."""
 
-    form: Form
+    form: ExportFormat
     split: str = "validation"
 
 
-def run(model: Model, knobs: FilesKnobs, _seed: int, store: Store) -> Generator[Progress, None, Made]:
+def run(
+    model: Model, knobs: FilesKnobs, _seed: int, store: Store
+) -> Generator[Progress, None, ExportedFiles]:
     """Make it; raises Refused where that cannot be done."""
     split = model.subject.split(knobs.split) if knobs.split else None
-    return making(model, knobs.form, split, store)
+    return export_files(model, knobs.form, split, store)
 
 
-def pack(made: Made) -> Packed:
+def pack(made: ExportedFiles) -> ResultFiles:
     """Contents as arrays of bytes, everything else as JSON."""
     arrays = {name: np.frombuffer(content, np.uint8) for name, content in made.files.items()}
     facts = {
@@ -38,13 +40,13 @@ def pack(made: Made) -> Packed:
         "left": {name: text_as_json(reason) for name, reason in made.left.items()},
         "sizes": [_row_as_json(row) for row in made.sizes],
     }
-    return Packed(arrays, facts)
+    return ResultFiles(arrays, facts)
 
 
-def unpack(packed: Packed) -> Made:
+def unpack(packed: ResultFiles) -> ExportedFiles:
     """The reverse of `pack`."""
     facts = packed.facts
-    return Made(
+    return ExportedFiles(
         {name: array.tobytes() for name, array in packed.arrays.items()},
         {name: number_from_json(said) for name, said in facts["numbers"].items()},
         {name: text_from_json(said) for name, said in facts["left"].items()},

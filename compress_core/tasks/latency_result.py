@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.job import refusal_as_json, refusal_from_json
 from compress_core.jobs.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
-from compress_core.jobs.task import Packed
-from compress_core.measure.speed.kernel_variants import Form, FormRow, FormTable
-from compress_core.measure.speed.latency import Agreement, Bar, Latency
+from compress_core.jobs.task import ResultFiles
+from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
+from compress_core.measure.speed.latency import Bar, Latency, Parity
 from compress_core.measure.speed.runtimes.runnable import Runtime
 from compress_core.measure.speed.timing import Rounds
 
@@ -27,8 +27,8 @@ class Measured:
 
     latency: Latency
     reasons: tuple[str, ...]
-    tables: tuple[FormTable, ...]
-    agreements: tuple[Agreement, ...]
+    tables: tuple[KernelVariantTable, ...]
+    parities: tuple[Parity, ...]
     not_run: tuple[tuple[Runtime, Refused], ...]
 
     @property
@@ -37,7 +37,7 @@ class Measured:
         return tuple(zip(self.latency.bars(), self.reasons, strict=True))
 
 
-def pack(found: Measured) -> Packed:
+def pack(found: Measured) -> ResultFiles:
     """Times as arrays, everything else as JSON."""
     arrays: dict[str, NDArray[Any]] = {}
     for batch, rounds in found.latency.rounds.items():
@@ -47,13 +47,13 @@ def pack(found: Measured) -> Packed:
         "warnings": [text_as_json(warning) for warning in found.latency.warnings],
         "reasons": [text_as_json(reason) for reason in found.reasons],
         "tables": [table_as_json(table) for table in found.tables],
-        "agreements": [agreement_as_json(agreement) for agreement in found.agreements],
+        "agreements": [parity_as_json(parity) for parity in found.parities],
         "not_run": [[runtime.value, refusal_as_json(why)] for runtime, why in found.not_run],
     }
-    return Packed(arrays, facts)
+    return ResultFiles(arrays, facts)
 
 
-def unpack(packed: Packed) -> Measured:
+def unpack(packed: ResultFiles) -> Measured:
     """The reverse of `pack`."""
     arrays, facts = packed.arrays, packed.facts
     rounds = {
@@ -64,12 +64,12 @@ def unpack(packed: Packed) -> Measured:
         Latency(rounds, tuple(text_from_json(warning) for warning in facts["warnings"])),
         tuple(text_from_json(reason) for reason in facts["reasons"]),
         tuple(_table(said) for said in facts["tables"]),
-        tuple(_agreement(said) for said in facts["agreements"]),
+        tuple(_parity(said) for said in facts["agreements"]),
         tuple((Runtime(runtime), refusal_from_json(why)) for runtime, why in facts["not_run"]),
     )
 
 
-def table_as_json(table: FormTable) -> dict[str, Any]:
+def table_as_json(table: KernelVariantTable) -> dict[str, Any]:
     """The table of forms as plain values."""
     rows = [
         {
@@ -85,11 +85,11 @@ def table_as_json(table: FormTable) -> dict[str, Any]:
     return {"batch": table.batch, "layers_ratio": number_as_json(table.layers_ratio), "rows": rows}
 
 
-def _table(said: Mapping[str, Any]) -> FormTable:
+def _table(said: Mapping[str, Any]) -> KernelVariantTable:
     rows = tuple(
-        FormRow(
+        KernelVariantRow(
             row["layer"],
-            Form(row["form"]),
+            KernelVariant(row["form"]),
             number_from_json(row["milliseconds"]),
             number_from_json(row["ratio"]),
             row["chosen"],
@@ -97,17 +97,17 @@ def _table(said: Mapping[str, Any]) -> FormTable:
         )
         for row in said["rows"]
     )
-    return FormTable(said["batch"], rows, number_from_json(said["layers_ratio"]))
+    return KernelVariantTable(said["batch"], rows, number_from_json(said["layers_ratio"]))
 
 
-def agreement_as_json(agreement: Agreement) -> dict[str, Any]:
+def parity_as_json(parity: Parity) -> dict[str, Any]:
     """How far a runtime is from what was evaluated, as plain values."""
-    numbers = {name: getattr(agreement, name) for name in ("difference", "same_answer", "accuracy")}
-    return {"name": agreement.name, **{name: number_as_json(n) for name, n in numbers.items()}}
+    numbers = {name: getattr(parity, name) for name in ("difference", "same_answer", "accuracy")}
+    return {"name": parity.name, **{name: number_as_json(n) for name, n in numbers.items()}}
 
 
-def _agreement(said: Mapping[str, Any]) -> Agreement:
-    return Agreement(
+def _parity(said: Mapping[str, Any]) -> Parity:
+    return Parity(
         said["name"],
         *(number_from_json(said[name]) for name in ("difference", "same_answer", "accuracy")),
     )

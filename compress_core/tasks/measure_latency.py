@@ -16,10 +16,14 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
 from compress_core.jobs.task import Task
-from compress_core.measure.speed.kernel_variants import FormTable, choose_forms, with_forms
-from compress_core.measure.speed.latency import Agreement, Latency, agreement, batch_of, latency
+from compress_core.measure.speed.kernel_variants import (
+    KernelVariantTable,
+    choose_kernel_variants,
+    with_kernel_variants,
+)
+from compress_core.measure.speed.latency import Latency, Parity, batch_of, latency, parity_of
 from compress_core.measure.speed.reasons import facts_of, reason
-from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_forms
+from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
 from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
 from compress_core.measure.speed.timing import (
     Effort,
@@ -64,7 +68,7 @@ def run(
     busy = load_warning(watch.load(), watch.cores)
     network = model.network()
     rounds: dict[int, Rounds] = {}
-    tables: list[FormTable] = []
+    tables: list[KernelVariantTable] = []
     total = 2 * _PARTS * len(knobs.batches)
     yield Progress(0, total, N_("preparing the runtimes"))
     whole, refused = _runnables(model, network, split.inputs[:1], store if knobs.onnx else None)
@@ -72,14 +76,14 @@ def run(
         start, sides = 2 * _PARTS * place, list(whole)
         if knobs.forms and model.is_changed:
             items = batch_of(split.inputs, batch)
-            table = yield from _as_part(choose_forms(network, items, watch), start, total)
+            table = yield from _as_part(choose_kernel_variants(network, items, watch), start, total)
             tables.append(table)
-            sides.insert(2, torch_forms(with_forms(network, table.choice), "compressed"))
+            sides.insert(2, torch_variants(with_kernel_variants(network, table.choice), "compressed"))
         work = latency(sides, split.inputs, watch, batches=(batch,), effort=effort)
         rounds |= (yield from _as_part(work, start + _PARTS, total)).rounds
     found = Latency(rounds, busy + waiting_warning(tuple(rounds.values())))
-    agreements = _agreements(whole, network, split)
-    return Measured(found, _reasons(found, model, tables), tuple(tables), agreements, refused)
+    parities = _parities(whole, network, split)
+    return Measured(found, _reasons(found, model, tables), tuple(tables), parities, refused)
 
 
 def _check(batches: Sequence[int]) -> None:
@@ -132,7 +136,7 @@ def _as_part(
         yield Progress(start + round(_PARTS * step.share), total, step.note)
 
 
-def _agreements(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tuple[Agreement, ...]:
+def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tuple[Parity, ...]:
     """How far the runtimes that compute other numbers are from what was evaluated."""
     changed = any(side.whose == "compressed" for side in sides)
     shown = "compressed" if changed else "original"
@@ -140,10 +144,10 @@ def _agreements(sides: Sequence[Runnable], network: nn.Module, split: Split) -> 
     with torch.inference_mode():
         batches = torch.split(split.inputs[:_AGREE_ON], BATCH)
         evaluated = torch.cat([network(items) for items in batches])
-    return tuple(agreement(side, evaluated, split) for side in others)
+    return tuple(parity_of(side, evaluated, split) for side in others)
 
 
-def _reasons(found: Latency, model: Model, tables: Sequence[FormTable]) -> tuple[str, ...]:
+def _reasons(found: Latency, model: Model, tables: Sequence[KernelVariantTable]) -> tuple[str, ...]:
     forms = {table.batch: len(table.choice) for table in tables}
     facts = {batch: facts_of(model, forms.get(batch, 0)) for batch in found.rounds}
     return tuple(reason(bar, facts[bar.batch]) for bar in found.bars())

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.foundation.knobs import Step, Unit
+from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.techniques.contract import KeepAbove, technique
 
 
@@ -20,7 +20,7 @@ def activation_threshold(
         float,
         Field(gt=0, le=1, description="Share of the calibration inputs that stays."),
         Unit("share"),
-        Step(0.01),
+        SliderStep(0.01),
     ] = 0.5,
 ) -> KeepAbove:
     """Set the small values of a layer's input to zero, so that the weights they meet are not needed.

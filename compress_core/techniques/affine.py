@@ -10,24 +10,24 @@ from torch import Tensor
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import affine_grid
 from compress_core.numerics.scale import RowRanges, ScalePer, group_of, range_of_kept
-from compress_core.techniques.contract import Quantised, technique
+from compress_core.techniques.contract import Quantized, technique
 
 
 @technique
 def affine(
     weight: Tensor,
-    kept: Tensor,
+    mask: Tensor,
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
     scale_per: ScalePer = "row",
-) -> Quantised:
+) -> Quantized:
     """Round to evenly spaced levels between the smallest and the largest weight; zero stays exactly zero.
 
-    weight, kept [out, in]; 2**bits levels, the range is that of the kept weights widened to include 0,
+    weight, mask [out, in]; 2**bits levels, the range is that of the kept weights widened to include 0,
     the zero point is one of the codes 0 to 2**bits - 1.
 
     Jacob et al. 2018, arXiv:1712.05877, eq. 1 and section 3.
     """
-    smallest, largest = range_of_kept(weight, kept, scale_per, row_ranges)
-    return Quantised(affine_grid(smallest, largest, bits, group_of(scale_per)))
+    smallest, largest = range_of_kept(weight, mask, scale_per, row_ranges)
+    return Quantized(affine_grid(smallest, largest, bits, group_of(scale_per)))

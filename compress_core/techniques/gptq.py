@@ -12,7 +12,7 @@ from compress_core.foundation.knobs import Unit
 from compress_core.levels import Grid, spread, symmetric_grid
 from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
 from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
-from compress_core.techniques.contract import Quantised, technique
+from compress_core.techniques.contract import Quantized, technique
 
 _AT_ONCE = 128
 
@@ -20,9 +20,9 @@ _AT_ONCE = 128
 @technique
 def gptq(
     weight: Tensor,
-    kept: Tensor,
+    mask: Tensor,
     row_ranges: RowRanges,
-    compressed_input_moment: Tensor,
+    compressed_hessian: Tensor,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
     scale_per: ScalePer = "row",
@@ -31,39 +31,39 @@ def gptq(
         Field(description="Which inputs are rounded first: those with the largest signal, or as stored."),
     ] = "largest",
     damping: Damping = 0.01,
-) -> Quantised:
+) -> Quantized:
     """Round one input after the other, and let those still to come make up for the error in the output.
 
-    weight, kept [out, in]; levels are those of `uniform`, pruned weights stay zero. Inputs are those that
+    weight, mask [out, in]; levels are those of `uniform`, pruned weights stay zero. Inputs are those that
     the layers before produce now. Where plain rounding happens to err less on a row, the row keeps it: no
     error of the output on the calibration items is above that of `uniform`.
 
     Frantar et al. 2022, GPTQ, arXiv:2210.17323, section 3.
     """
-    largest = largest_kept(weight, kept, scale_per, row_ranges)
+    largest = largest_kept(weight, mask, scale_per, row_ranges)
     grid = symmetric_grid(largest, bits, group_of(scale_per))
-    moment = compressed_input_moment
+    moment = compressed_hessian
     shape = (len(moment), -1, weight.shape[1])
-    target = torch.where(kept, weight, 0.0)
+    target = torch.where(mask, weight, 0.0)
     nearest = grid.encode(target)
     ahead = torch.arange(weight.shape[1])
     if order == "largest":
         ahead = moment.diagonal(dim1=1, dim2=2).sum(dim=0).argsort(descending=True, stable=True)
-    codes = _rounded(target, kept, grid, moment, ahead, damping)
+    codes = _rounded(target, mask, grid, moment, ahead, damping)
     exact = target.double().view(shape)
     ours, plain = (grid.decode(c).double().view(shape) for c in (codes, nearest))
     better = better_rows(ours, plain, exact, moment).view(-1, 1)
-    return Quantised(grid, torch.where(better, codes, nearest))
+    return Quantized(grid, torch.where(better, codes, nearest))
 
 
 def _rounded(
-    target: Tensor, kept: Tensor, grid: Grid, moment: Tensor, ahead: Tensor, damping: float
+    target: Tensor, mask: Tensor, grid: Grid, moment: Tensor, ahead: Tensor, damping: float
 ) -> Tensor:
     """Codes [out, in] int16; ahead: the inputs in the order in which they are rounded."""
     groups, inputs = len(moment), target.shape[1]
     scale = spread(grid.scale, inputs, grid.group).expand_as(target)[:, ahead]
     inverse = scale.reciprocal()
-    stays = kept[:, ahead]
+    stays = mask[:, ahead]
     codes = torch.zeros(target.shape)
 
     def fixed(column: Tensor, index: int) -> Tensor:

@@ -10,27 +10,27 @@ from torch import Tensor
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import Table
 from compress_core.numerics.codebook import Ordered, fit_codebook, ordered
-from compress_core.techniques.contract import Quantised, technique
+from compress_core.techniques.contract import Quantized, technique
 
 
 @technique
 def kmeans(
     weight: Tensor,
-    kept: Tensor,
+    mask: Tensor,
     sorted_weights: Ordered,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
     table_per: Annotated[
         Literal["tensor", "row"], Field(description="How many weights share one table of levels.")
     ] = "tensor",
-) -> Quantised:
+) -> Quantized:
     """Round to a table of levels that moves to where the weights are.
 
-    weight, kept [out, in]; at most 2**bits levels, each the mean of the kept weights nearest to it;
+    weight, mask [out, in]; at most 2**bits levels, each the mean of the kept weights nearest to it;
     no random start.
 
     Han et al. 2016, Deep Compression, arXiv:1510.00149, section 3; Lloyd 1982, Least Squares
     Quantization in PCM.
     """
-    rows = sorted_weights if table_per == "tensor" else ordered(weight, kept)
-    return Quantised(Table(fit_codebook(rows, 2**bits)))
+    rows = sorted_weights if table_per == "tensor" else ordered(weight, mask)
+    return Quantized(Table(fit_codebook(rows, 2**bits)))

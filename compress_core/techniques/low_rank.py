@@ -1,4 +1,4 @@
-"""Low-rank factorisation by truncated singular values."""
+"""Low-rank factorization by truncated singular values."""
 
 from __future__ import annotations
 

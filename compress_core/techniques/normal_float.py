@@ -11,28 +11,28 @@ from torch import Tensor
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import ScaledTable
 from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
-from compress_core.techniques.contract import Quantised, technique
+from compress_core.techniques.contract import Quantized, technique
 
 
 @technique
 def normal_float(
     weight: Tensor,
-    kept: Tensor,
+    mask: Tensor,
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
     scale_per: ScalePer = "row",
-) -> Quantised:
+) -> Quantized:
     """Round to levels that lie as densely as the weights of a Gaussian do; zero stays exactly zero.
 
-    weight, kept [out, in]; 2**bits levels from -1 to 1, one more above zero than below, times the
+    weight, mask [out, in]; 2**bits levels from -1 to 1, one more above zero than below, times the
     largest kept weight that shares the scale. The paper shares a scale among 64 weights (group:64).
 
     Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3 and appendix E, for any number of bits.
     """
-    largest = largest_kept(weight, kept, scale_per, row_ranges)
+    largest = largest_kept(weight, mask, scale_per, row_ranges)
     scale = largest.clamp_min(torch.finfo(weight.dtype).tiny)
-    return Quantised(ScaledTable(gaussian_levels(bits), scale, group_of(scale_per)))
+    return Quantized(ScaledTable(gaussian_levels(bits), scale, group_of(scale_per)))
 
 
 def gaussian_levels(bits: int) -> Tensor:

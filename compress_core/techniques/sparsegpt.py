@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.knobs import Step, Unit
+from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
 from compress_core.selection.patterns import n_of_m
 from compress_core.selection.select import exact_count
@@ -20,7 +20,7 @@ from compress_core.techniques.contract import Pruned, technique
 def sparsegpt(
     weight: Tensor,
     kernel: Tensor,
-    compressed_input_moment: Tensor,
+    compressed_hessian: Tensor,
     *,
     sparsity: Annotated[
         float | None,
@@ -28,13 +28,13 @@ def sparsegpt(
             ge=0, le=1, description="Share of the weights set to zero; left out, that of n:m, or one half."
         ),
         Unit("share"),
-        Step(0.001),
+        SliderStep(0.001),
     ] = None,
     pattern: Annotated[
         str,
         Field(
             pattern=r"^(unstructured|[1-9]\d{0,2}:[1-9]\d{0,2})$",
-            description="Any weights, or at most n of every m neighbouring inputs kept, written n:m.",
+            description="Any weights, or at most n of every m neighboring inputs kept, written n:m.",
             examples=["unstructured", "1:4", "2:4", "4:8"],
         ),
     ] = "unstructured",
@@ -52,7 +52,7 @@ def sparsegpt(
 
     Frantar and Alistarh 2023, SparseGPT, arXiv:2301.00774, algorithm 1.
     """
-    counts, moment = _counts(pattern, sparsity, kernel), compressed_input_moment
+    counts, moment = _counts(pattern, sparsity, kernel), compressed_hessian
     places = _by_position(kernel) if counts else torch.arange(weight.shape[1])
     exact = weight.double().view(len(moment), -1, weight.shape[1])[:, :, places]
     seen = moment[:, places][:, :, places]
@@ -66,12 +66,12 @@ def sparsegpt(
         spans = spans_of(weight.shape[1], block)
         choice = _Choice(exact, factor, share=0.5 if sparsity is None else sparsity)
     updated = swept(exact, factor, spans, choice.start, choice.fixed)
-    as_before = torch.where(choice.kept, exact, 0.0)
+    as_before = torch.where(choice.mask, exact, 0.0)
     values = torch.where(better_rows(updated, as_before, exact, seen), updated, as_before)
     back = places.argsort()
     largest = torch.finfo(weight.dtype).max
     return Pruned(
-        choice.kept.flatten(0, 1)[:, back], values.flatten(0, 1)[:, back].clamp(-largest, largest).float()
+        choice.mask.flatten(0, 1)[:, back], values.flatten(0, 1)[:, back].clamp(-largest, largest).float()
     )
 
 
@@ -81,7 +81,7 @@ class _Choice:
     def __init__(
         self, weight: Tensor, factor: Tensor, *, share: float = 0.0, kept_of_span: int | None = None
     ) -> None:
-        self.kept = torch.ones(weight.shape, dtype=torch.bool)
+        self.mask = torch.ones(weight.shape, dtype=torch.bool)
         self._diagonal = factor.diagonal(dim1=1, dim2=2).unsqueeze(1)
         self._share, self._kept_of_span = share, kept_of_span
         self._removed = 0
@@ -89,7 +89,7 @@ class _Choice:
     def start(self, values: Tensor, span: range) -> None:
         """values [groups, rows, span] as they are now."""
         cost = (values / self._diagonal[:, :, span.start : span.stop]).square()
-        stays = self.kept[:, :, span.start : span.stop]
+        stays = self.mask[:, :, span.start : span.stop]
         if self._kept_of_span is not None:
             goes = torch.sort(cost, dim=2, descending=True, stable=True).indices[..., self._kept_of_span :]
             stays.scatter_(2, goes, value=False)
@@ -101,7 +101,7 @@ class _Choice:
 
     def fixed(self, column: Tensor, index: int) -> Tensor:
         """What becomes of an input's values [groups, rows]."""
-        return torch.where(self.kept[:, :, index], column, 0.0)
+        return torch.where(self.mask[:, :, index], column, 0.0)
 
 
 def _counts(pattern: str, sparsity: float | None, kernel: Tensor) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.foundation.knobs import Step, Unit
+from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.numerics.input_ranges import RangeMethod, range_of
 from compress_core.techniques.contract import StaticGrid, technique
 from compress_core.techniques.contract.input_rules import grid_over
@@ -27,7 +27,7 @@ def static_range(
         float,
         Field(gt=50, le=100, description="For the method percentile: where the tails are cut."),
         Unit("%"),
-        Step(0.01),
+        SliderStep(0.01),
     ] = 99.9,
 ) -> StaticGrid:
     """Round a layer's input to evenly spaced levels over a range that was fixed beforehand.

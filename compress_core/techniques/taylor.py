@@ -9,13 +9,13 @@ from compress_core.techniques.contract import Scores, technique
 
 
 @technique
-def taylor(weight: Tensor, squared_gradient: Tensor) -> Scores:
+def taylor(weight: Tensor, fisher_diagonal: Tensor) -> Scores:
     """A weight matters as much as the loss would change without it: gradient times weight, squared.
 
-    weight, squared_gradient [out, in] -> scores [out, in]. The square is taken for each item before the
+    weight, fisher_diagonal [out, in] -> scores [out, in]. The square is taken for each item before the
     mean: the mean gradient of a trained network is about 0.
 
     Molchanov et al. 2019, Importance Estimation for Neural Network Pruning, arXiv:1906.10771, eq. 4 and 8.
     """
-    product = squared_gradient.sqrt() * weight.abs()
+    product = fisher_diagonal.sqrt() * weight.abs()
     return Scores(product.square_().clamp_max_(torch.finfo(torch.float32).max))

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.foundation.knobs import Step, Unit
+from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.techniques.contract import Pruned, technique
 
 
@@ -19,7 +19,7 @@ def threshold(
         float,
         Field(ge=0, le=1, description="Share of the layer's largest |weight| that a weight must reach."),
         Unit("share"),
-        Step(0.001),
+        SliderStep(0.001),
     ] = 0.1,
 ) -> Pruned:
     """Keep the weights that reach a share of the layer's largest one; how many that is, the layer decides.

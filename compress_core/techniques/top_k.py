@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from compress_core.foundation.knobs import Step, Unit
+from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.techniques.contract import KeepLargest, technique
 
 
@@ -17,7 +17,7 @@ def top_k(
         float,
         Field(gt=0, le=1, description="Share of each item's values that stays."),
         Unit("share"),
-        Step(0.01),
+        SliderStep(0.01),
     ] = 0.5,
 ) -> KeepLargest:
     """Keep only the largest values of a layer's input, the same number for every item.

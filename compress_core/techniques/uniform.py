@@ -10,23 +10,23 @@ from torch import Tensor
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import symmetric_grid
 from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
-from compress_core.techniques.contract import Quantised, technique
+from compress_core.techniques.contract import Quantized, technique
 
 
 @technique
 def uniform(
     weight: Tensor,
-    kept: Tensor,
+    mask: Tensor,
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
     scale_per: ScalePer = "row",
-) -> Quantised:
+) -> Quantized:
     """Round to evenly spaced levels, symmetric about zero, so that zero stays exactly zero.
 
-    weight, kept [out, in]; 2**bits - 1 levels, the range is that of the kept weights.
+    weight, mask [out, in]; 2**bits - 1 levels, the range is that of the kept weights.
 
     Jacob et al. 2018, arXiv:1712.05877, eq. 1 with zero point 0.
     """
-    largest = largest_kept(weight, kept, scale_per, row_ranges)
-    return Quantised(symmetric_grid(largest, bits, group_of(scale_per), clips=not row_ranges.all_kept))
+    largest = largest_kept(weight, mask, scale_per, row_ranges)
+    return Quantized(symmetric_grid(largest, bits, group_of(scale_per), clips=not row_ranges.all_kept))

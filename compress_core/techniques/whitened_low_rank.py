@@ -1,4 +1,4 @@
-"""Low-rank factorisation that looks at the layer's output."""
+"""Low-rank factorization that looks at the layer's output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of the Behaviour page: the verdict in words, the numbers, the gallery of changed items."""
+"""The parts of the Behavior page: the verdict in words, the numbers, the gallery of changed items."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def gallery(compared: Comparison, subject: Subject, split: Split) -> None:
     kinds = [_all(), *sorted(changed["kind"].unique())]
     names = _kind_names()
     kind = st.segmented_control(
-        _("Which"), kinds, default=_all(), format_func=lambda k: names[k], key="behaviour.kind", required=True
+        _("Which"), kinds, default=_all(), format_func=lambda k: names[k], key="behavior.kind", required=True
     )
     found = changed if kind == _all() else changed[changed["kind"] == kind]
     if subject.input.is_image:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import Form
+from compress_core.deliver.exports import ExportFormat
 from compress_core.measure.cost.sizes import SizeRow, counted_sizes
 from dashboard import engine
 from dashboard.deploy import results
@@ -22,7 +22,7 @@ _BITS = ("values", "positions", "tables")
 
 def draw(model: Model) -> None:
     """The figure, then the same as a table with one sentence on each way."""
-    made = results.made(results.file_job(model, Form.PACKED))
+    made = results.made(results.file_job(model, ExportFormat.PACKED))
     rows = _counted(model) if made is None else made.sizes
     if made is None:
         st.caption(

@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
 from compress_core.deliver.container import container_bytes
-from compress_core.deliver.exports import Form, Made
+from compress_core.deliver.exports import ExportedFiles, ExportFormat
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job
 from dashboard import engine, state
@@ -36,27 +36,27 @@ class _Kind:
     ending: str
 
 
-def _kinds() -> Mapping[Form, _Kind]:
+def _kinds() -> Mapping[ExportFormat, _Kind]:
     return {
-        Form.PACKED: _Kind(
+        ExportFormat.PACKED: _Kind(
             _("Packed file"),
             _("As small as it gets: frequent codes are written with fewer bits (entropy coding)."),
             _("slimscope unpack, which turns it back into plain weights"),
             "slim",
         ),
-        Form.SOURCE: _Kind(
+        ExportFormat.SOURCE: _Kind(
             _("Source and weights"),
             _("The network as readable Python, and its weights at full length."),
             _("torch and safetensors, nothing of ours"),
             "zip",
         ),
-        Form.ONNX: _Kind(
+        ExportFormat.ONNX: _Kind(
             _("ONNX, 32 bits"),
             _("A list of operations with their weights, which programs in many languages can run."),
             _("ONNX Runtime or another program that reads ONNX"),
             "onnx",
         ),
-        Form.INT8: _Kind(
+        ExportFormat.INT8: _Kind(
             _("ONNX, whole numbers"),
             _("The same with the recipe's own codes of 8 bits or fewer in place of 32-bit weights."),
             _("ONNX Runtime; time is saved only where inputs are rounded too"),
@@ -67,7 +67,7 @@ def _kinds() -> Mapping[Form, _Kind]:
 
 def draw(workspace: state.Workspace, model: Model) -> None:
     """The plain file at once; every other one is made when it is asked for, beside the page."""
-    wanted = {form: results.file_job(model, form) for form in Form}
+    wanted = {form: results.file_job(model, form) for form in ExportFormat}
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
     words.caption(
         _(
@@ -94,7 +94,7 @@ def _is_missing(job: Job) -> bool:
     return jobs.info(job.key).state in {State.UNKNOWN, State.CANCELLED, State.FAILED}
 
 
-def _make(wanted: Mapping[Form, Job], workspace: state.Workspace) -> None:
+def _make(wanted: Mapping[ExportFormat, Job], workspace: state.Workspace) -> None:
     titles = _kinds()
     for form, job in wanted.items():
         jobs.submit(job, workspace, titles[form].title)
@@ -128,7 +128,7 @@ def _row(kind: _Kind, *, is_under_way: bool = False) -> tuple[DeltaGenerator, De
     return places[0], places[-1]
 
 
-def _file(workspace: state.Workspace, model: Model, form: Form, job: Job) -> None:
+def _file(workspace: state.Workspace, model: Model, form: ExportFormat, job: Job) -> None:
     kind, found = _kinds()[form], jobs.info(job.key)
     numbers, place = _row(kind, is_under_way=not found.is_over)
     if not found.is_over:
@@ -157,19 +157,19 @@ def _file(workspace: state.Workspace, model: Model, form: Form, job: Job) -> Non
     )
 
 
-def _numbers(made: Made) -> None:
+def _numbers(made: ExportedFiles) -> None:
     """Bytes of each file, agreement with torch, and layers that stay as they were."""
     sizes = {name: len(content) for name, content in made.files.items()}
     one_by_one = "" if len(sizes) < 2 else ": " + ", ".join(f"{n} {in_bytes(s)}" for n, s in sizes.items())
     st.markdown(f"**{in_bytes(sum(sizes.values()))}**{one_by_one}")
-    st.caption(agreement_text(made))
+    st.caption(parity_text(made))
     if made.left:
         with st.popover(_("{count} layers stay in 32 bits").format(count=len(made.left)), width="content"):
             for name, reason in made.left.items():
                 st.caption(f"{literal(name)}: {literal(_(reason))}")
 
 
-def agreement_text(made: Made) -> str:
+def parity_text(made: ExportedFiles) -> str:
     """How far a file is from the network in torch, and its own accuracy."""
     numbers = made.numbers
     difference = numbers["largest_difference"]
@@ -195,7 +195,7 @@ def agreement_text(made: Made) -> str:
     )
 
 
-def _content(made: Made, key: str) -> bytes:
+def _content(made: ExportedFiles, key: str) -> bytes:
     """The one file, or all of them in a zip."""
     if len(made.files) == 1:
         return next(iter(made.files.values()))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from compress_core.measure.speed.kernel_variants import Form, FormRow, FormTable
+from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from dashboard.show import interval_text, number_text
 from dashboard.text import _
 
 
-def draw(tables: Sequence[FormTable]) -> None:
+def draw(tables: Sequence[KernelVariantTable]) -> None:
     """The chosen form of every layer at a batch size; all that were tried when wished."""
     batches = [table.batch for table in tables]
     left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -23,7 +23,7 @@ def draw(tables: Sequence[FormTable]) -> None:
     table = tables[batches.index(batch) if batch in batches else 0]
     rows = [row for row in table.rows if everything or row.chosen]
     st.dataframe(
-        form_frame(rows, everything=everything),
+        variant_frame(rows, everything=everything),
         hide_index=True,
         width="stretch",
         height=min(36 * (len(rows) + 1) + 3, 430),
@@ -35,7 +35,7 @@ def draw(tables: Sequence[FormTable]) -> None:
     st.caption(_said_of_all(table))
 
 
-def form_frame(rows: Sequence[FormRow], *, everything: bool) -> pd.DataFrame:
+def variant_frame(rows: Sequence[KernelVariantRow], *, everything: bool) -> pd.DataFrame:
     """One row for each layer and form; missing numbers say so. everything: not only what was chosen."""
     chosen = {_("chosen"): [row.chosen for row in rows]} if everything else {}
     return pd.DataFrame(
@@ -50,18 +50,18 @@ def form_frame(rows: Sequence[FormRow], *, everything: bool) -> pd.DataFrame:
     )
 
 
-def _ratio(row: FormRow) -> str:
-    if row.form is Form.DENSE:
+def _ratio(row: KernelVariantRow) -> str:
+    if row.form is KernelVariant.DENSE:
         return "–"
     return f"{number_text(row.ratio)} {interval_text(row.ratio)}".strip()
 
 
-def _milliseconds(row: FormRow) -> str:
+def _milliseconds(row: KernelVariantRow) -> str:
     value = row.milliseconds.value
     return _("not measured") if value is None else f"{value:.3g}"
 
 
-def _said_of_all(table: FormTable) -> str:
+def _said_of_all(table: KernelVariantTable) -> str:
     ratio = table.layers_ratio
     explained = _(
         "Dense multiplies every weight; CSR stores only the kept ones with their columns; gathered leaves "

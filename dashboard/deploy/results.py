@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import Form, Made
+from compress_core.deliver.exports import ExportedFiles, ExportFormat
 from compress_core.foundation.store import digest
 from compress_core.jobs.job import Job
 from compress_core.tasks.export_files import FILES, FilesKnobs
@@ -15,13 +15,13 @@ from dashboard import job_panel as jobs
 _TIMES_BYTES = 2**16
 
 
-def file_job(model: Model, form: Form) -> Job:
+def file_job(model: Model, form: ExportFormat) -> Job:
     """The job that makes a file and tries it on the items that every page shows, where there are any."""
     split = header.SPLIT if header.SPLIT in model.subject.splits else ""
     return jobs.job_of(FILES, model, FilesKnobs(form=form, split=split), 0)
 
 
-def made(job: Job) -> Made | None:
+def made(job: Job) -> ExportedFiles | None:
     """The files that a job made; None until it is done."""
     path = jobs.info(job.key).result
     if path is None:
@@ -29,7 +29,7 @@ def made(job: Job) -> Made | None:
     return engine.store().get(digest("made", job.key), lambda: FILES.result(path), _bytes_of)
 
 
-def _bytes_of(found: Made) -> int:
+def _bytes_of(found: ExportedFiles) -> int:
     return sum(map(len, found.files.values()))
 
 

@@ -19,7 +19,7 @@ from dashboard import job_panel as jobs
 from dashboard import state
 from dashboard.deploy import kernel_variants as forms
 from dashboard.deploy import results
-from dashboard.figures.latency_bars import Timed, latency_bars
+from dashboard.figures.latency_bars import TimedBar, latency_bars
 from dashboard.show import figure, interval_text, is_dark, kept, number_text
 from dashboard.text import _, literal, refusal
 
@@ -27,7 +27,7 @@ SHOWN = "slimscope.deploy.shown"
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownLatency:
     """The finished job whose times are on the screen, and the recipe it speaks of."""
 
     job: Job
@@ -60,13 +60,13 @@ def draw(workspace: state.Workspace, model: Model) -> None:
     if not found.is_over:
         jobs.watch(job.key)
     if found.state is State.DONE:
-        st.session_state[SHOWN] = Shown(job, workspace.recipe.sha)
+        st.session_state[SHOWN] = ShownLatency(job, workspace.recipe.sha)
     _last_result(job)
 
 
 def _last_result(wanted: Job) -> None:
     """The newest times of this model; marked where they belong to another recipe."""
-    shown: Shown | None = st.session_state.get(SHOWN)
+    shown: ShownLatency | None = st.session_state.get(SHOWN)
     measured = results.measured(shown.job) if shown and shown.job.content == wanted.content else None
     if shown is None or measured is None:
         st.info(_("Not measured yet: nothing here is guessed."), icon=":material/timer_off:")
@@ -95,17 +95,17 @@ def _result(measured: Measured, key: str) -> None:
                 runtime=literal(_(runtime.title)), reason=literal(refusal(why))
             )
         )
-    if measured.agreements:
+    if measured.parities:
         with st.expander(_("Do the other runtimes still answer the same?"), icon=":material/rule:"):
-            st.table(_agreements(measured), border="horizontal", hide_index=True)
+            st.table(_parities(measured), border="horizontal", hide_index=True)
     if measured.tables:
         st.subheader(_("Which form suits each layer best?"))
         forms.draw(measured.tables)
 
 
-def _timed(bar: Bar) -> Timed:
+def _timed(bar: Bar) -> TimedBar:
     time, ratio = bar.milliseconds, bar.ratio
-    return Timed(
+    return TimedBar(
         _(bar.runtime.title),
         bar.whose == "original",
         bar.batch,
@@ -141,9 +141,9 @@ def _with_interval(number: Number) -> str:
     return f"{number_text(number)} {interval_text(number)}".strip()
 
 
-def _agreements(measured: Measured) -> pd.DataFrame:
+def _parities(measured: Measured) -> pd.DataFrame:
     titles = {side.runtime.value: _(side.runtime.title) for side in measured.latency.bars()}
-    found = measured.agreements
+    found = measured.parities
     return pd.DataFrame(
         {
             _("runtime"): [literal(titles.get(a.name.partition(":")[0], a.name)) for a in found],

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.measure.cost.portability import Row, Step, usable
+from compress_core.measure.cost.portability import PortabilityRow, PortableStep, usable
 from dashboard.text import _, label, literal
 
 CHOSEN = "slimscope.deploy.target"
@@ -48,7 +48,9 @@ def draw(model: Model) -> None:
             _detail(row)
 
 
-def _frame(rows: Sequence[Row], steps: Sequence[Step], titles: Mapping[str, str]) -> pd.DataFrame:
+def _frame(
+    rows: Sequence[PortabilityRow], steps: Sequence[PortableStep], titles: Mapping[str, str]
+) -> pd.DataFrame:
     words = use_words()
     cells = {(row.target.id, row.step): f"{_MARKS[row.use]} {words[row.use]}" for row in rows}
     columns = {step_title(step, steps): [cells[target, step] for target in titles] for step in steps}
@@ -60,7 +62,7 @@ def use_words() -> Mapping[str, str]:
     return {"used": _("used"), "partly": _("partly"), "lost": _("lost")}
 
 
-def step_title(step: Step, steps: Sequence[Step]) -> str:
+def step_title(step: PortableStep, steps: Sequence[PortableStep]) -> str:
     """The technique, and on which layers where the same technique stands there twice."""
     title = literal(label(step.technique))
     if sum(other.technique == step.technique for other in steps) < 2:
@@ -69,7 +71,7 @@ def step_title(step: Step, steps: Sequence[Step]) -> str:
     return f"{title} ({literal(shown)})"
 
 
-def _detail(row: Row) -> None:
+def _detail(row: PortabilityRow) -> None:
     title, use = literal(label(row.step.technique)), use_words()[row.use]
     why, source = literal(_(row.why)), f"[{_('source')}]({row.source})"
     st.markdown(f"{_MARKS[row.use]} **{title}**, {use}: {why} {source}")

@@ -16,7 +16,7 @@ from dashboard.text import _, label, literal, translated
 
 if TYPE_CHECKING:
     from compress_core.subject.split import Split
-from compress_core.subject.subject import Subject
+    from compress_core.subject.subject import Subject
 
 METHOD = "slimscope.explain.method"
 ITEM = "slimscope.explain.item"

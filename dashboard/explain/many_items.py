@@ -33,7 +33,7 @@ SIZE = "slimscope.explain.size"
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownExplanation:
     """The finished job whose result is on the screen, and the model and recipe it speaks of."""
 
     job: Job
@@ -62,7 +62,7 @@ def draw(workspace: state.Workspace, model: Model, split: Split, method: Attribu
     if not found.is_over:
         jobs.watch(job.key)
     if found.state is State.DONE:
-        st.session_state[SHOWN] = Shown(job, workspace.recipe.sha)
+        st.session_state[SHOWN] = ShownExplanation(job, workspace.recipe.sha)
     _last_result(model, job)
 
 
@@ -82,7 +82,7 @@ def _size(place: st.delta_generator.DeltaGenerator, most: int) -> int:
 
 def _last_result(model: Model, wanted: Job) -> None:
     """The newest result of this model; marked where it belongs to another recipe, method or number."""
-    shown: Shown | None = st.session_state.get(SHOWN)
+    shown: ShownExplanation | None = st.session_state.get(SHOWN)
     if shown is None or shown.job.content != wanted.content:
         st.caption(
             _(
@@ -104,7 +104,7 @@ def _last_result(model: Model, wanted: Job) -> None:
     _result(model, result, shown.job.key)
 
 
-def _stale(shown: Shown) -> None:
+def _stale(shown: ShownExplanation) -> None:
     knobs = json.loads(shown.job.knobs)
     st.warning(
         _(

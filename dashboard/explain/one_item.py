@@ -33,7 +33,7 @@ _PLAIN: Any = {"delta_color": "off", "delta_arrow": "off", "border": True, "heig
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class ItemView:
     """One item of a split, a model and a method; the seed makes the noise and the shuffled weights."""
 
     model: Model
@@ -65,7 +65,7 @@ class View:
         return engine.store().get(key, make, lambda _: 2**18)
 
 
-def draw(view: View, comparison: Comparison) -> None:
+def draw(view: ItemView, comparison: Comparison) -> None:
     """Classes and confidence, the maps before and after, and the similarity beside its floors."""
     _answers(view.model, comparison, view.item)
     found = view.explanation()
@@ -105,7 +105,7 @@ def class_name(model: Model, number: int) -> str:
     return classes[number] if number < len(classes) else str(number)
 
 
-def _maps(view: View, found: Explanation) -> None:
+def _maps(view: ItemView, found: Explanation) -> None:
     before, after, dark = found.before[0], found.after[0], is_dark()
     picture = view.model.subject.input.raw(view.split.inputs[view.item : view.item + 1])[0].numpy()
     maps = view.drawn("maps", lambda: maps_side_by_side(picture, before, after, dark=dark))
@@ -118,7 +118,7 @@ def _maps(view: View, found: Explanation) -> None:
         _similarity(found)
 
 
-def _bars(view: View, found: Explanation) -> None:
+def _bars(view: ItemView, found: Explanation) -> None:
     before, after, dark = found.before[0], found.after[0], is_dark()
     names = view.model.subject.input.features or tuple(str(i) for i in range(before.size))
     bars = view.drawn("bars", lambda: attribution_bars(names, before, after, dark=dark))

@@ -9,7 +9,7 @@ def what_a_map_says(target: str, *, is_image: bool) -> str:
     """How to read a map, in two sentences; target is the class that both models are asked about."""
     if is_image:
         said = _(
-            "Each pixel is coloured by how much it speaks for (purple) or against (orange) "
+            "Each pixel is colored by how much it speaks for (purple) or against (orange) "
             "{target}, the class that the original predicts. Both maps have the same scale: "
             "a paler map is weaker evidence."
         )

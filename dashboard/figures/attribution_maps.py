@@ -32,13 +32,13 @@ Map = NDArray[np.float32]
 def maps_side_by_side(
     item: NDArray[Any], before: NDArray[Any], after: NDArray[Any], *, dark: bool = False
 ) -> Drawn:
-    """The item, what each model looked at and the difference, all maps on one scale centred at zero.
+    """The item, what each model looked at and the difference, all maps on one scale centerd at zero.
 
     item as in item_image; before, after [h, w] or [channels, h, w], whose channels are added up. Large
     maps show the mean of blocks.
     """
     first, second = _drawable(before), _drawable(after)
-    limit = palette.centred(first, second, quantile=SATURATION)
+    limit = palette.centerd(first, second, quantile=SATURATION)
     titles = [_("Item"), _("Original"), _("Compressed"), _("Difference")]
     figure = make_subplots(1, 4, horizontal_spacing=0.03, subplot_titles=titles)
     figure.add_trace(_item_trace(item), row=1, col=1)
@@ -65,11 +65,11 @@ def maps_side_by_side(
 def blink(before: NDArray[Any], after: NDArray[Any], *, dark: bool = False) -> Drawn:
     """Both maps in one place: buttons show one, the other, or let them take turns.
 
-    before, after [h, w] or [channels, h, w]; one scale centred at zero. Takes turns slower than three times a
+    before, after [h, w] or [channels, h, w]; one scale centerd at zero. Takes turns slower than three times a
     second, which is safe for people with photosensitive epilepsy, and stops by itself.
     """
     first, second = _drawable(before), _drawable(after)
-    limit = palette.centred(first, second, quantile=SATURATION)
+    limit = palette.centerd(first, second, quantile=SATURATION)
     figure = go.Figure([_map_trace(first), _map_trace(second)])
     figure.data[1].visible = False
     figure.frames = [_frame("before", 0, _("Original")), _frame("after", 1, _("Compressed"))]
@@ -102,7 +102,7 @@ def _map_trace(values: Map) -> go.Heatmap:
 
 
 def _map_scale(limit: float) -> dict[str, object]:
-    bar = palette.colour_bar(_("attribution"), tickformat=".2~g", nticks=5)
+    bar = palette.color_bar(_("attribution"), tickformat=".2~g", nticks=5)
     return {"colorscale": palette.DIVERGING, "cmin": -limit, "cmax": limit, "colorbar": bar}
 
 
@@ -113,7 +113,7 @@ def _square(figure: go.Figure, anchor: str, shape: tuple[int, ...], **where: int
 
 
 def _scale_note(limit: float) -> str:
-    return _("Purple speaks for the class, orange against it; full colour from ±{limit}").format(
+    return _("Purple speaks for the class, orange against it; full color from ±{limit}").format(
         limit=short(limit)
     )
 
@@ -139,7 +139,7 @@ def _frame(name: str, visible: int, caption: str) -> go.Frame:
 
 
 def _buttons(*, dark: bool) -> dict[str, object]:
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     turns = ["after", "before"] * BLINKS
     labels = ((_("Original"), ["before"]), (_("Compressed"), ["after"]), (_("Blink"), turns))
     return {
@@ -151,9 +151,9 @@ def _buttons(*, dark: bool) -> dict[str, object]:
         "yanchor": "bottom",
         "pad": {"b": 26},
         "showactive": False,
-        "bgcolor": colours.surface,
-        "bordercolor": colours.muted,
-        "font": {"color": colours.text},
+        "bgcolor": colors.surface,
+        "bordercolor": colors.muted,
+        "font": {"color": colors.text},
         "buttons": [
             {"label": label, "method": "animate", "args": _turns(frames)} for label, frames in labels
         ],
@@ -201,11 +201,11 @@ def attribution_bars(
     """
     order = np.argsort(-np.maximum(np.abs(before), np.abs(after)), kind="stable")
     shown = order[:MOST_FEATURES]
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     names = safe_names([features[i] for i in shown], 28)
     figure = go.Figure()
-    for offset, (name, values, colour) in enumerate(
-        ((_("original"), before, colours.before), (_("compressed"), after, colours.after))
+    for offset, (name, values, color) in enumerate(
+        ((_("original"), before, colors.before), (_("compressed"), after, colors.after))
     ):
         figure.add_trace(
             go.Bar(
@@ -214,13 +214,13 @@ def attribution_bars(
                 width=0.34,
                 orientation="h",
                 name=name,
-                marker={"color": colour, "line": {"width": 0}},
+                marker={"color": color, "line": {"width": 0}},
                 hovertext=names,
                 hovertemplate=hover((name, "%{x:.3g}"), heading="%{hovertext}"),
             )
         )
-    palette.rule(figure, at=0, upright=True, colour=colours.text)
-    limit = 1.08 * palette.centred(np.asarray(before), np.asarray(after))
+    palette.rule(figure, at=0, upright=True, color=colors.text)
+    limit = 1.08 * palette.centerd(np.asarray(before), np.asarray(after))
     figure.update_xaxes(title_text=_("attribution (against | for the class)"), range=[-limit, limit])
     figure.update_yaxes(
         tickvals=np.arange(len(shown)), ticktext=names, range=[len(shown) - 0.4, -0.6], showgrid=False

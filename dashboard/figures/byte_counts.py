@@ -33,7 +33,7 @@ class Way:
 
 def bytes_side_by_side(ways: Sequence[Way], *, dark: bool = False) -> Drawn:
     """A bar for each way to count a model's bytes, the model as loaded on top."""
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     counted = np.array([way.size or 0 for way in ways], dtype=np.float64)
     largest = float(counted.max(initial=1.0))
     unit, divisor = ("MiB", KIBI**2) if largest >= KIBI**2 else ("KiB", KIBI)
@@ -44,7 +44,7 @@ def bytes_side_by_side(ways: Sequence[Way], *, dark: bool = False) -> Drawn:
             orientation="h",
             width=0.66,
             marker={
-                "color": [colours.before if way.is_original else colours.after for way in ways],
+                "color": [colors.before if way.is_original else colors.after for way in ways],
                 "opacity": np.array([0.5 if way.is_zipped else 1.0 for way in ways]),
                 "line": {"width": 0},
             },
@@ -61,7 +61,7 @@ def bytes_side_by_side(ways: Sequence[Way], *, dark: bool = False) -> Drawn:
             showarrow=False,
             xanchor="left",
             xshift=6,
-            font={"color": colours.muted if way.size is None else colours.text},
+            font={"color": colors.muted if way.size is None else colors.text},
         )
     figure.update_xaxes(title_text=_("size ({unit})").format(unit=unit), range=[0, 1.3 * largest / divisor])
     figure.update_yaxes(

@@ -40,8 +40,8 @@ class Bytes:
 def bytes_by_item(before: Bytes, after: Bytes, *, dark: bool = False) -> Drawn:
     """What a model takes, by what the bytes are for: left both on one scale, right the shares of each."""
     figure = make_subplots(1, 2, column_widths=[0.6, 0.4], shared_yaxes=True, horizontal_spacing=0.04)
-    for label, colour, counts in _items(before, after):
-        _add_item(figure, label, colour, counts, np.array([before.total, after.total]))
+    for label, color, counts in _items(before, after):
+        _add_item(figure, label, color, counts, np.array([before.total, after.total]))
     _write_totals(figure, before, after, dark=dark)
     unit, divisor = _unit(max(before.total, after.total))
     longest = 1.5 * max(before.total, after.total, 1) / divisor
@@ -55,7 +55,7 @@ def bytes_by_item(before: Bytes, after: Bytes, *, dark: bool = False) -> Drawn:
 
 
 def _items(before: Bytes, after: Bytes) -> list[tuple[str, str, NDArray[np.int64]]]:
-    """Name, colour and bytes before and after of each item."""
+    """Name, color and bytes before and after of each item."""
     return [
         (_("values"), OKABE_ITO[0], np.array([before.values, after.values])),
         (_("positions"), OKABE_ITO[3], np.array([before.positions, after.positions])),
@@ -69,13 +69,13 @@ def _unit(largest: int) -> tuple[str, int]:
 
 
 def _add_item(
-    figure: go.Figure, label: str, colour: str, counts: NDArray[np.int64], totals: NDArray[np.int64]
+    figure: go.Figure, label: str, color: str, counts: NDArray[np.int64], totals: NDArray[np.int64]
 ) -> None:
     """The item's piece of each bar, in bytes and as a share of its own model."""
     shares = counts / np.maximum(totals, 1)
     common = {"y": np.arange(2), "orientation": "h", "width": 0.58, "name": label, "legendgroup": label}
     look = {
-        "marker": {"color": colour, "line": {"width": 0}},
+        "marker": {"color": color, "line": {"width": 0}},
         "customdata": np.array([in_bytes(c) for c in counts]),
     }
     size = counts / _unit(int(totals.max()))[1]
@@ -146,7 +146,7 @@ def level_grid(
 
     counts [bins] of the weights that are not zero, edges [bins + 1]; levels: for each quantizer its values.
     """
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     rows = max(len(levels), 1)
     share = min(0.12 * rows, 0.5)
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[1 - share, share], vertical_spacing=0.04)
@@ -155,14 +155,14 @@ def level_grid(
             x=(edges[:-1] + edges[1:]) / 2,
             y=counts,
             width=np.diff(edges),
-            marker={"color": colours.before, "opacity": 0.6, "line": {"width": 0}},
+            marker={"color": colors.before, "opacity": 0.6, "line": {"width": 0}},
             hovertemplate=hover((_("value"), "%{x:.3g}"), (_("weights in the bin"), "%{y:,d}")),
         ),
         row=1,
         col=1,
     )
     for row, (name, values) in enumerate(levels.items()):
-        figure.add_trace(_level_ticks(row, safe(name, 24), values, colours.after), row=2, col=1)
+        figure.add_trace(_level_ticks(row, safe(name, 24), values, colors.after), row=2, col=1)
     figure.update_yaxes(title_text=_("weights in the bin"), row=1, col=1)
     figure.update_yaxes(
         tickvals=np.arange(len(levels)),
@@ -184,12 +184,12 @@ def level_grid(
     return Drawn(figure, _levels_alternative(layer, counts, levels), _levels_table(levels))
 
 
-def _level_ticks(row: int, name: str, values: NDArray[np.floating[Any]], colour: str) -> go.Scatter:
+def _level_ticks(row: int, name: str, values: NDArray[np.floating[Any]], color: str) -> go.Scatter:
     return go.Scatter(
         x=values,
         y=np.full(len(values), row),
         mode="markers",
-        marker={"symbol": "line-ns", "size": 16, "line": {"width": 1.6, "color": colour}},
+        marker={"symbol": "line-ns", "size": 16, "line": {"width": 1.6, "color": color}},
         hovertemplate=hover((_("level"), "%{x:.4g}"), heading=name),
     )
 

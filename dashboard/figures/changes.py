@@ -23,7 +23,7 @@ ROW_HEIGHT, LABEL_HEIGHT = 24, 17
 
 
 def flips_matrix(flips: pd.DataFrame, classes: Sequence[str], *, dark: bool = False) -> Drawn:
-    """Which predictions became which: rows before, columns after; what stayed is grey, on no scale.
+    """Which predictions became which: rows before, columns after; what stayed is gray, on no scale.
 
     flips: counts [before, after], index and columns the numbers of the classes; -1 is "no answer".
     A click on a cell carries (row, column) of `flips`. With many classes the most changed are shown.
@@ -62,8 +62,8 @@ def _most_changed(counts: NDArray[Any]) -> NDArray[np.int64]:
 def _stayed(counts: NDArray[Any]) -> go.Heatmap:
     z = np.full(counts.shape, np.nan, np.float32)
     np.fill_diagonal(z, 1)
-    grey = "rgba(128,138,152,0.30)"
-    scale = [[0, grey], [1, grey]]
+    gray = "rgba(128,138,152,0.30)"
+    scale = [[0, gray], [1, gray]]
     return go.Heatmap(
         z=z, colorscale=scale, zmin=0, zmax=1, showscale=False, hoverinfo="skip", xgap=1, ygap=1
     )
@@ -74,7 +74,7 @@ def _changed(counts: NDArray[Any]) -> go.Heatmap:
     z = np.where(counts > 0, counts, np.nan).astype(np.float32)
     np.fill_diagonal(z, np.nan)
     most = float(np.nanmax(z)) if np.isfinite(z).any() else 1.0
-    bar = palette.colour_bar(_("items that changed"), tickformat=",d", nticks=min(int(most) + 1, 6))
+    bar = palette.color_bar(_("items that changed"), tickformat=",d", nticks=min(int(most) + 1, 6))
     return go.Heatmap(
         z=z,
         zmin=0,
@@ -88,7 +88,7 @@ def _changed(counts: NDArray[Any]) -> go.Heatmap:
     )
 
 
-def _write_counts(figure: go.Figure, counts: NDArray[Any], colours: Ink) -> None:
+def _write_counts(figure: go.Figure, counts: NDArray[Any], colors: Ink) -> None:
     """The number in each cell that has one, as long as there is room."""
     if len(counts) > MOST_WRITTEN:
         return
@@ -102,7 +102,7 @@ def _write_counts(figure: go.Figure, counts: NDArray[Any], colours: Ink) -> None
             y=rows,
             text=[whole(n) for n in counts[rows, columns]],
             mode="text",
-            textfont={"color": np.where(rows == columns, colours.text, on_cell), "size": 11},
+            textfont={"color": np.where(rows == columns, colors.text, on_cell), "size": 11},
             hoverinfo="skip",
             showlegend=False,
         )
@@ -125,7 +125,7 @@ def _flips_subtitle(shown: int, every: int) -> str:
         return _("The {shown} most changed of {every} classes; the diagonal did not change").format(
             shown=shown, every=every
         )
-    return _("Grey diagonal: the same prediction before and after")
+    return _("Gray diagonal: the same prediction before and after")
 
 
 def _flips_table(counts: NDArray[Any], names: Sequence[str]) -> pd.DataFrame:
@@ -157,9 +157,9 @@ def per_class_change(per_class: pd.DataFrame, classes: Sequence[str], *, dark: b
     table = per_class.assign(name=[classes[number] for number in per_class["class"]])
     table = table.sort_values(["change", "class"], ignore_index=True)
     shown = table.head(MOST_CLASSES)
-    colours = palette.ink(dark=dark)
-    figure = go.Figure(_change_dots(shown, colours))
-    palette.rule(figure, at=0, upright=True, colour=colours.text)
+    colors = palette.ink(dark=dark)
+    figure = go.Figure(_change_dots(shown, colors))
+    palette.rule(figure, at=0, upright=True, color=colors.text)
     figure.update_xaxes(title_text=_("change of accuracy (points)"), ticksuffix="")
     figure.update_yaxes(
         tickvals=np.arange(len(shown)),
@@ -179,27 +179,27 @@ def per_class_change(per_class: pd.DataFrame, classes: Sequence[str], *, dark: b
     return Drawn(figure, _change_alternative(table), table)
 
 
-def _change_dots(shown: pd.DataFrame, colours: Ink) -> go.Scatter:
+def _change_dots(shown: pd.DataFrame, colors: Ink) -> go.Scatter:
     change = shown["change"].to_numpy(np.float64)
     sure = shown["p_holm"].to_numpy(np.float64) < 0.05
-    colour = np.where(change < 0, colours.loss, np.where(change > 0, colours.gain, colours.muted))
+    color = np.where(change < 0, colors.loss, np.where(change > 0, colors.gain, colors.muted))
     carried = shown[["low", "high", "n", "p_holm"]].to_numpy(np.float64)
     return go.Scatter(
         x=change,
         y=np.arange(len(shown)),
         mode="markers",
         marker={
-            "color": colour,
+            "color": color,
             "size": 9,
             "symbol": np.where(sure, "circle", "circle-open"),
-            "line": {"width": 1.8, "color": colour},
+            "line": {"width": 1.8, "color": color},
         },
         error_x={
             "type": "data",
             "symmetric": False,
             "array": shown["high"].to_numpy(np.float64) - change,
             "arrayminus": change - shown["low"].to_numpy(np.float64),
-            "color": colours.muted,
+            "color": colors.muted,
             "thickness": 1.4,
             "width": 3,
         },
@@ -240,27 +240,27 @@ def accuracy_change(
 
     change, low, high and margin in points; n items.
     """
-    colours = palette.ink(dark=dark)
-    colour = colours.loss if change < 0 else colours.gain if change > 0 else colours.muted
+    colors = palette.ink(dark=dark)
+    color = colors.loss if change < 0 else colors.gain if change > 0 else colors.muted
     dot = go.Scatter(
         x=[change],
         y=[0],
         mode="markers",
-        marker={"size": 12, "color": colour},
+        marker={"size": 12, "color": color},
         error_x={
             "type": "data",
             "symmetric": False,
             "array": [high - change],
             "arrayminus": [change - low],
-            "color": colours.text,
+            "color": colors.text,
             "thickness": 2,
             "width": 6,
         },
         hovertemplate=hover((_("change (points)"), f"{signed(change)} [{signed(low)}, {signed(high)}]")),
     )
     figure = go.Figure(dot)
-    palette.rule(figure, at=0, upright=True, colour=colours.text)
-    palette.rule(figure, at=-margin, upright=True, colour=colours.muted, dash="dash")
+    palette.rule(figure, at=0, upright=True, color=colors.text)
+    palette.rule(figure, at=-margin, upright=True, color=colors.muted, dash="dash")
     reach = 1.15 * max(abs(low), abs(high), 2 * margin)
     figure.update_xaxes(title_text=_("change of accuracy (points)"), range=[-reach, reach])
     figure.update_yaxes(visible=False, range=[-1, 1])

@@ -25,7 +25,7 @@ def reliability(
     bins: model ("before", "after"), low, high, n, confidence, accuracy, accuracy_low, accuracy_high
     (shares); empty bins hold NaN. ece: the calibration error as a share.
     """
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     titles = [_panel(_("Original"), ece_before), _panel(_("Compressed"), ece_after)]
     figure = make_subplots(
         2,
@@ -37,18 +37,18 @@ def reliability(
         horizontal_spacing=0.09,
         subplot_titles=titles,
     )
-    for column, (model, colour) in enumerate((("before", colours.before), ("after", colours.after)), start=1):
-        _add_model(figure, bins[bins["model"] == model], column, colour, colours)
+    for column, (model, color) in enumerate((("before", colors.before), ("after", colors.after)), start=1):
+        _add_model(figure, bins[bins["model"] == model], column, color, colors)
     _name_axes(figure, bins)
     palette.style(
         figure,
         dark=dark,
         title=_("Is a model right as often as it says?"),
-        subtitle=_("On the dotted line it is; grey: the gap; bars: 95 % intervals of each bin"),
+        subtitle=_("On the dotted line it is; gray: the gap; bars: 95 % intervals of each bin"),
         height=500,
     )
     figure.update_layout(barmode="overlay", bargap=0, margin_t=88)
-    figure.update_annotations(font={"size": palette.TEXT_SIZE, "color": colours.text})
+    figure.update_annotations(font={"size": palette.TEXT_SIZE, "color": colors.text})
     return Drawn(figure, _alternative(bins, ece_before, ece_after), bins.reset_index(drop=True))
 
 
@@ -58,46 +58,46 @@ def _panel(name: str, ece: float | None) -> str:
     )
 
 
-def _add_model(figure: go.Figure, bins: pd.DataFrame, column: int, colour: str, colours: Ink) -> None:
+def _add_model(figure: go.Figure, bins: pd.DataFrame, column: int, color: str, colors: Ink) -> None:
     part = {name: bins[name].to_numpy(np.float64) for name in bins.columns.drop("model")}
-    centres, widths = (part["low"] + part["high"]) / 2, (part["high"] - part["low"]) * 0.94
+    centers, widths = (part["low"] + part["high"]) / 2, (part["high"] - part["low"]) * 0.94
     gap = go.Bar(
-        x=centres,
+        x=centers,
         y=part["confidence"] - part["accuracy"],
         base=part["accuracy"],
         width=widths,
-        marker={"color": colours.neutral, "opacity": 0.75, "line": {"width": 0}},
+        marker={"color": colors.neutral, "opacity": 0.75, "line": {"width": 0}},
         hoverinfo="skip",
     )
     figure.add_trace(gap, row=1, col=column)
-    figure.add_trace(_dots(part, colour, colours), row=1, col=column)
-    line = {"color": colours.text, "width": 1.2, "dash": "dot"}
+    figure.add_trace(_dots(part, color, colors), row=1, col=column)
+    line = {"color": colors.text, "width": 1.2, "dash": "dot"}
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line=line, row=1, col=column)
     share = part["n"] / max(float(part["n"].sum()), 1.0)
     counts = go.Bar(
-        x=centres,
+        x=centers,
         y=share,
         width=widths,
-        marker={"color": colour, "line": {"width": 0}},
+        marker={"color": color, "line": {"width": 0}},
         customdata=part["n"],
         hovertemplate=hover((_("items"), "%{customdata:,d} (%{y:.1%})")),
     )
     figure.add_trace(counts, row=2, col=column)
 
 
-def _dots(part: dict[str, np.ndarray], colour: str, colours: Ink) -> go.Scatter:
+def _dots(part: dict[str, np.ndarray], color: str, colors: Ink) -> go.Scatter:
     """Accuracy at the mean confidence of each bin, with its interval."""
     return go.Scatter(
         x=part["confidence"],
         y=part["accuracy"],
         mode="markers",
-        marker={"color": colour, "size": 8, "line": {"color": colours.surface, "width": 1}},
+        marker={"color": color, "size": 8, "line": {"color": colors.surface, "width": 1}},
         error_y={
             "type": "data",
             "symmetric": False,
             "array": part["accuracy_high"] - part["accuracy"],
             "arrayminus": part["accuracy"] - part["accuracy_low"],
-            "color": colour,
+            "color": color,
             "thickness": 1.6,
             "width": 3,
         },
@@ -174,7 +174,7 @@ def _drift_heatmap(counts: NDArray[Any], edges: NDArray[np.float64]) -> go.Heatm
         zmin=0,
         zmax=float(powers[-1]),
         colorscale=palette.SEQUENTIAL,
-        colorbar=palette.colour_bar(
+        colorbar=palette.color_bar(
             _("items (log scale)"), tickvals=powers, ticktext=[whole(10.0**p) for p in powers]
         ),
         hovertemplate=hover(

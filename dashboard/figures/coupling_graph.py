@@ -48,15 +48,15 @@ def coupling(
     nodes in the order of the network; edges (from, to) by module. A long column is cut off and says so.
     """
     places, left_out = _places(nodes)
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     figure = go.Figure()
-    _draw_edges(figure, places, edges, colours)
-    _join_partners(figure, places, colours)
+    _draw_edges(figure, places, edges, colors)
+    _join_partners(figure, places, colors)
     for role in COLUMN:
-        _draw_nodes(figure, [place for place in places if place.node.role == role], role, colours)
+        _draw_nodes(figure, [place for place in places if place.node.role == role], role, colors)
     height = max((-place.y for place in places), default=0) + 1 + bool(left_out)
     for role, count in left_out.items():
-        _say_rest(figure, COLUMN[role], -height + 1, count, colours)
+        _say_rest(figure, COLUMN[role], -height + 1, count, colors)
     figure.update_xaxes(visible=False, range=[-0.62, 2.62], fixedrange=True)
     figure.update_yaxes(visible=False, range=[-height + 0.4, 1.1], fixedrange=True)
     palette.style(
@@ -70,7 +70,7 @@ def coupling(
 
 
 def _places(nodes: Sequence[Node]) -> tuple[list[_Place], dict[str, int]]:
-    """Where the modules stand, each column centred; how many of a column are left out."""
+    """Where the modules stand, each column centerd; how many of a column are left out."""
     columns = {role: [node for node in nodes if node.role == role] for role in COLUMN}
     left_out = {
         role: len(column) - MOST_IN_A_COLUMN
@@ -88,7 +88,7 @@ def _places(nodes: Sequence[Node]) -> tuple[list[_Place], dict[str, int]]:
 
 
 def _draw_edges(
-    figure: go.Figure, places: Sequence[_Place], edges: Sequence[tuple[str, str]], colours: Ink
+    figure: go.Figure, places: Sequence[_Place], edges: Sequence[tuple[str, str]], colors: Ink
 ) -> None:
     """All hand-overs as one trace of S-shaped lines; one within a column bends outwards."""
     ends = {place.node.module: place for place in places}
@@ -102,20 +102,20 @@ def _draw_edges(
             bend = 0.32 * np.sin(np.pi * steps) if one.x == other.x else 0
             xs += [*(one.x + (other.x - one.x) * steps + bend), np.nan]
             ys += [*(one.y + (other.y - one.y) * ease), np.nan]
-    line = {"color": colours.muted, "width": 1.2}
+    line = {"color": colors.muted, "width": 1.2}
     figure.add_trace(
         go.Scatter(x=xs, y=ys, mode="lines", line=line, opacity=0.7, hoverinfo="skip", showlegend=False)
     )
 
 
-def _join_partners(figure: go.Figure, places: Sequence[_Place], colours: Ink) -> None:
+def _join_partners(figure: go.Figure, places: Sequence[_Place], colors: Ink) -> None:
     """A bracket beside producers whose outputs are added: they lose the same channels."""
     levels = [place.y for place in places if place.node.role == "producer"]
     if len(levels) < 2:
         return
     top, bottom = max(levels), min(levels)
     x = [-0.5, -0.56, -0.56, -0.5]
-    line = {"color": colours.before, "width": 2}
+    line = {"color": colors.before, "width": 2}
     figure.add_trace(
         go.Scatter(
             x=x, y=[top, top, bottom, bottom], mode="lines", line=line, hoverinfo="skip", showlegend=False
@@ -123,8 +123,8 @@ def _join_partners(figure: go.Figure, places: Sequence[_Place], colours: Ink) ->
     )
 
 
-def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colours: Ink) -> None:
-    colour = {"producer": colours.before, "between": colours.muted, "consumer": colours.after}[role]
+def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colors: Ink) -> None:
+    color = {"producer": colors.before, "between": colors.muted, "consumer": colors.after}[role]
     titles = {"producer": _("makes them"), "between": _("passes them on"), "consumer": _("reads them")}
     if not places:
         return
@@ -133,7 +133,7 @@ def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colours:
         y=0.95,
         text=f"<b>{titles[role]}</b>",
         showarrow=False,
-        font={"color": colour, "size": palette.TEXT_SIZE},
+        font={"color": color, "size": palette.TEXT_SIZE},
     )
     for place in places:
         figure.add_annotation(
@@ -141,11 +141,11 @@ def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colours:
             y=place.y,
             text=_box_text(place.node),
             showarrow=False,
-            bgcolor=colours.surface,
-            bordercolor=colour,
+            bgcolor=colors.surface,
+            bordercolor=color,
             borderwidth=1.4,
             borderpad=3,
-            font={"color": colours.text, "size": palette.TEXT_SIZE - 1},
+            font={"color": colors.text, "size": palette.TEXT_SIZE - 1},
             hovertext=safe(place.node.module, 80),
         )
     figure.add_trace(
@@ -153,7 +153,7 @@ def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colours:
             x=[place.x for place in places],
             y=[place.y for place in places],
             mode="markers",
-            marker={"color": colour, "size": 1},
+            marker={"color": color, "size": 1},
             text=[safe(place.node.module, 80) for place in places],
             customdata=[[place.node.kept, place.node.width] for place in places],
             hovertemplate=hover(
@@ -169,9 +169,9 @@ def _box_text(node: Node) -> str:
     return f"{safe(node.module, LONGEST)}  <span style='font-size:11px'>{count}</span>"
 
 
-def _say_rest(figure: go.Figure, x: float, y: float, count: int, colours: Ink) -> None:
+def _say_rest(figure: go.Figure, x: float, y: float, count: int, colors: Ink) -> None:
     text = _("and {count} more").format(count=count)
-    figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"color": colours.muted})
+    figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"color": colors.muted})
 
 
 def _subtitle(nodes: Sequence[Node]) -> str:

@@ -19,7 +19,7 @@ BAR = 34
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedBar:
     """A network in a runtime: milliseconds for one batch with their interval, and times faster.
 
     faster: than the original in the same family of runtimes, low and high its interval; NaN where that
@@ -37,7 +37,7 @@ class Timed:
     faster_high: float = float("nan")
 
 
-def latency_bars(timed: Sequence[Timed], *, dark: bool = False) -> Drawn:
+def latency_bars(timed: Sequence[TimedBar], *, dark: bool = False) -> Drawn:
     """A panel for each batch size, a row for each runtime, original and compressed one above the other."""
     batches = sorted({bar.batch for bar in timed})
     rows = list(dict.fromkeys((bar.runtime, bar.is_original) for bar in timed))
@@ -85,10 +85,10 @@ def _panels(batches: Sequence[int]) -> list[str]:
 
 
 def _add(
-    figure: go.Figure, bars: Sequence[Timed], rows: Sequence[tuple[str, bool]], column: int, *, dark: bool
+    figure: go.Figure, bars: Sequence[TimedBar], rows: Sequence[tuple[str, bool]], column: int, *, dark: bool
 ) -> None:
     """The bars of one network in one panel."""
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     is_original = bars[0].is_original
     label = _("original") if is_original else _("compressed")
     places = np.array([rows.index((bar.runtime, bar.is_original)) for bar in bars])
@@ -103,13 +103,13 @@ def _add(
             name=label,
             legendgroup=label,
             showlegend=column == 1,
-            marker={"color": colours.before if is_original else colours.after, "line": {"width": 0}},
+            marker={"color": colors.before if is_original else colors.after, "line": {"width": 0}},
             error_x={
                 "type": "data",
                 "symmetric": False,
                 "array": high - middle,
                 "arrayminus": middle - low,
-                "color": colours.text,
+                "color": colors.text,
                 "thickness": 1.2,
                 "width": 3,
             },
@@ -134,18 +134,18 @@ def _add(
         )
 
 
-def _written(bar: Timed) -> str:
+def _written(bar: TimedBar) -> str:
     time = f"{bar.milliseconds:.3g} ms"
     return time if bar.is_original or not np.isfinite(bar.faster) else f"{time} · <b>{bar.faster:.2f}x</b>"
 
 
-def _best(timed: Sequence[Timed]) -> Timed | None:
+def _best(timed: Sequence[TimedBar]) -> TimedBar | None:
     """The bar that is surely faster by most; None where none is."""
     sure = [bar for bar in timed if not bar.is_original and bar.faster_low > 1]
     return max(sure, key=lambda bar: bar.faster, default=None)
 
 
-def _title(timed: Sequence[Timed]) -> str:
+def _title(timed: Sequence[TimedBar]) -> str:
     best = _best(timed)
     if not any(not bar.is_original for bar in timed):
         return _("How long the original takes")
@@ -156,7 +156,7 @@ def _title(timed: Sequence[Timed]) -> str:
     )
 
 
-def _alternative(timed: Sequence[Timed]) -> str:
+def _alternative(timed: Sequence[TimedBar]) -> str:
     if not timed:
         return _("There is no item to show.")
     said = []
@@ -173,11 +173,11 @@ def _alternative(timed: Sequence[Timed]) -> str:
     return " ".join(said)
 
 
-def _named(bar: Timed) -> str:
+def _named(bar: TimedBar) -> str:
     return f"{shortened(bar.runtime)} {bar.milliseconds:.3g}"
 
 
-def _table(timed: Sequence[Timed]) -> pd.DataFrame:
+def _table(timed: Sequence[TimedBar]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "runtime": [bar.runtime for bar in timed],

@@ -1,4 +1,4 @@
-"""Colours that everybody can tell apart, and one style for light and dark pages."""
+"""Colors that everybody can tell apart, and one style for light and dark pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIDE, FOOT, TITLE_LINE, SUBTITLE_LINE, LEGEND_LINE = 16, 52, 42, 22, 28
 
 @dataclass(frozen=True)
 class Ink:
-    """The colours that depend on the page: text and lines, and one colour for each role."""
+    """The colors that depend on the page: text and lines, and one color for each role."""
 
     text: str
     muted: str
@@ -63,7 +63,7 @@ DARK = Ink(
 
 
 def ink(*, dark: bool) -> Ink:
-    """The colours for a light or a dark page."""
+    """The colors for a light or a dark page."""
     return DARK if dark else LIGHT
 
 
@@ -75,38 +75,38 @@ def style(
     height in pixels; a legend stands at the foot. Show it with theme=None. Axes keep what was set for them,
     before or after. Changes and returns the figure.
     """
-    colours = ink(dark=dark)
+    colors = ink(dark=dark)
     layout = figure.layout  # assigned one by one: update_layout takes five times as long
-    layout.template = _template(colours)
-    layout.title = _title(title, subtitle, colours)
+    layout.template = _template(colors)
+    layout.title = _title(title, subtitle, colors)
     layout.margin = {"l": SIDE, "r": SIDE + 8, "t": TITLE_LINE + SUBTITLE_LINE * bool(subtitle), "b": FOOT}
     layout.height = height + LEGEND_LINE * legend
     layout.showlegend = legend
     return figure
 
 
-def rule(figure: go.Figure, *, at: float, upright: bool, colour: str, dash: str = "solid") -> None:
+def rule(figure: go.Figure, *, at: float, upright: bool, color: str, dash: str = "solid") -> None:
     """A thin line across the first panel, upright at a value of x or level at a value of y."""
     ends = (
         {"x0": at, "x1": at, "y0": 0, "y1": 1, "xref": "x", "yref": "y domain"}
         if upright
         else {"y0": at, "y1": at, "x0": 0, "x1": 1, "xref": "x domain", "yref": "y"}
     )
-    figure.add_shape(type="line", line={"color": colour, "width": 1.2, "dash": dash}, **ends)
+    figure.add_shape(type="line", line={"color": color, "width": 1.2, "dash": dash}, **ends)
 
 
 @cache
-def _template(colours: Ink) -> go.layout.Template:
+def _template(colors: Ink) -> go.layout.Template:
     """All that is the same for every figure, built once for light and once for dark."""
-    line = {"gridcolor": colours.grid, "linecolor": colours.muted, "tickcolor": colours.muted}
+    line = {"gridcolor": colors.grid, "linecolor": colors.muted, "tickcolor": colors.muted}
     heading = {"title": {"standoff": 8, "font": {"size": TEXT_SIZE}}}
     axis = {**line, **heading, "zeroline": False, "automargin": True, "ticklen": 4}
     return go.layout.Template(
         layout={
             "paper_bgcolor": CLEAR,
             "plot_bgcolor": CLEAR,
-            "font": {"family": FONT, "size": TEXT_SIZE, "color": colours.text},
-            "hoverlabel": _hover_label(colours),
+            "font": {"family": FONT, "size": TEXT_SIZE, "color": colors.text},
+            "hoverlabel": _hover_label(colors),
             "legend": _legend(),
             "xaxis": {**axis, "showline": True, "ticks": "outside"},
             "yaxis": {**axis, "showline": False, "ticks": ""},
@@ -114,12 +114,12 @@ def _template(colours: Ink) -> go.layout.Template:
     )
 
 
-def _title(title: str, subtitle: str, colours: Ink) -> dict[str, Any]:
+def _title(title: str, subtitle: str, colors: Ink) -> dict[str, Any]:
     """Both lines in one text: Plotly's own subtitle moves with the height of the plot."""
-    second = f"<br><span style='font-size:{TEXT_SIZE}px;color:{colours.muted}'>{subtitle}</span>"
+    second = f"<br><span style='font-size:{TEXT_SIZE}px;color:{colors.muted}'>{subtitle}</span>"
     return {
         "text": f"<b>{title}</b>" + second * bool(subtitle),
-        "font": {"size": TITLE_SIZE, "color": colours.text},
+        "font": {"size": TITLE_SIZE, "color": colors.text},
         "x": 0,
         "xref": "container",
         "xanchor": "left",
@@ -130,9 +130,9 @@ def _title(title: str, subtitle: str, colours: Ink) -> dict[str, Any]:
     }
 
 
-def _hover_label(colours: Ink) -> dict[str, Any]:
-    font = {"family": FONT, "size": TEXT_SIZE, "color": colours.text}
-    return {"bgcolor": colours.surface, "bordercolor": colours.muted, "align": "left", "font": font}
+def _hover_label(colors: Ink) -> dict[str, Any]:
+    font = {"family": FONT, "size": TEXT_SIZE, "color": colors.text}
+    return {"bgcolor": colors.surface, "bordercolor": colors.muted, "align": "left", "font": font}
 
 
 def _legend() -> dict[str, Any]:
@@ -149,13 +149,13 @@ def _legend() -> dict[str, Any]:
     }
 
 
-def colour_bar(title: str, **more: object) -> dict[str, object]:
-    """A slim colour bar at the right with its title along it."""
+def color_bar(title: str, **more: object) -> dict[str, object]:
+    """A slim color bar at the right with its title along it."""
     heading = {"text": title, "side": "right", "font": {"size": TEXT_SIZE}}
     return {"title": heading, "thickness": 12, "outlinewidth": 0, "ticklen": 3, "len": 1, **more}
 
 
-def centred(*values: NDArray[Any], quantile: float = 1.0) -> float:
+def centerd(*values: NDArray[Any], quantile: float = 1.0) -> float:
     """The largest absolute value, or a quantile of them, so that a scale is symmetric about zero.
 
     NaN is passed over; 1 when there is nothing but zeros.

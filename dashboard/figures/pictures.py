@@ -23,15 +23,15 @@ def item_image(
     pixels as as_picture takes them; low and high are shown black and white, the item's own extremes
     unless given. side: pixels of the longer edge, at least.
     """
-    return _png(_grey_levels(as_picture(pixels), low, high), side)
+    return _png(_gray_levels(as_picture(pixels), low, high), side)
 
 
 def as_picture(pixels: NDArray[Any]) -> NDArray[Any]:
-    """An item as [h, w] grey or [h, w, 3] colour, from that or from channels first, [1 or 3, h, w]."""
+    """An item as [h, w] gray or [h, w, 3] color, from that or from channels first, [1 or 3, h, w]."""
     if pixels.ndim == 3 and pixels.shape[0] == 3 and pixels.shape[2] != 3:
         return np.moveaxis(pixels, 0, 2)
     flat = pixels[0] if pixels.ndim == 3 and pixels.shape[0] == 1 else pixels
-    assert flat.ndim == 2 or (flat.ndim == 3 and flat.shape[2] == 3), "an item is grey or has three colours"
+    assert flat.ndim == 2 or (flat.ndim == 3 and flat.shape[2] == 3), "an item is gray or has three colors"
     return flat
 
 
@@ -45,14 +45,14 @@ def map_image(values: NDArray[Any], limit: float, *, side: int = SIDE) -> bytes:
     """A signed map as a PNG on the diverging scale, zero in its middle.
 
     values [h, w] or [channels, h, w]; limit: the absolute value that gets
-    the strongest colour, the same for what is compared.
+    the strongest color, the same for what is compared.
     """
     table = _diverging_table()
     place = np.clip(np.nan_to_num(as_map(values)) / (limit or 1.0), -1, 1)
     return _png(table[np.round((place + 1) / 2 * (len(table) - 1)).astype(np.int64)], side)
 
 
-def _grey_levels(pixels: NDArray[Any], low: float | None, high: float | None) -> NDArray[np.uint8]:
+def _gray_levels(pixels: NDArray[Any], low: float | None, high: float | None) -> NDArray[np.uint8]:
     values = pixels.astype(np.float64)
     finite = values[np.isfinite(values)]
     bottom = low if low is not None else float(finite.min(initial=np.inf)) if finite.size else 0.0
@@ -63,9 +63,9 @@ def _grey_levels(pixels: NDArray[Any], low: float | None, high: float | None) ->
 
 
 def _diverging_table(steps: int = 255) -> NDArray[np.uint8]:
-    """The diverging scale as [steps, 3]; an odd number, so that zero has the middle colour."""
-    colours = sample_colorscale(get_colorscale(palette.DIVERGING), np.linspace(0, 1, steps).tolist())
-    return np.round([unlabel_rgb(colour) for colour in colours]).astype(np.uint8)
+    """The diverging scale as [steps, 3]; an odd number, so that zero has the middle color."""
+    colors = sample_colorscale(get_colorscale(palette.DIVERGING), np.linspace(0, 1, steps).tolist())
+    return np.round([unlabel_rgb(color) for color in colors]).astype(np.uint8)
 
 
 def _png(pixels: NDArray[np.uint8], side: int) -> bytes:

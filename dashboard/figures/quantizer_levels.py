@@ -22,7 +22,7 @@ LINE, HISTOGRAM, HEAD_AND_FOOT = 34, 150, 150
 
 
 @dataclass(frozen=True, eq=False)
-class Levels:
+class QuantizerLevels:
     """One quantizer: its name as shown, the levels of the first row, bytes of the layer, squared error."""
 
     name: str
@@ -32,13 +32,18 @@ class Levels:
 
 
 def quantizer_levels(
-    layer: str, quantizers: Sequence[Levels], counts: NDArray[Any], edges: Reals, *, dark: bool = False
+    layer: str,
+    quantizers: Sequence[QuantizerLevels],
+    counts: NDArray[Any],
+    edges: Reals,
+    *,
+    dark: bool = False,
 ) -> Drawn:
     """The weights of a layer as bars, and below them one line of ticks for the levels of each quantizer.
 
     counts [bins], edges [bins + 1]; quantizers from top to bottom, the most exact first.
     """
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     height = LINE * max(len(quantizers), 2)
     share = HISTOGRAM / (HISTOGRAM + height)
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[share, 1 - share], vertical_spacing=0.03)
@@ -46,12 +51,12 @@ def quantizer_levels(
         x=(edges[:-1] + edges[1:]) / 2,
         y=counts,
         width=np.diff(edges),
-        marker={"color": colours.before, "opacity": 0.55, "line": {"width": 0}},
+        marker={"color": colors.before, "opacity": 0.55, "line": {"width": 0}},
         hovertemplate=hover((_("weights in the bin"), "%{y:,d}"), heading="%{x:.3g}"),
     )
     figure.add_trace(bars, row=1, col=1)
     for index, one in enumerate(quantizers):
-        figure.add_trace(_ticks(one, index, colours), row=2, col=1)
+        figure.add_trace(_ticks(one, index, colors), row=2, col=1)
     figure.update_yaxes(title_text=_("weights"), row=1, col=1)
     figure.update_yaxes(
         tickvals=np.arange(len(quantizers)),
@@ -76,7 +81,7 @@ def quantizer_levels(
     return Drawn(figure, _alternative(layer, quantizers), _table(quantizers))
 
 
-def _ticks(one: Levels, index: int, colours: palette.Ink) -> go.Scatter:
+def _ticks(one: QuantizerLevels, index: int, colors: palette.Ink) -> go.Scatter:
     return go.Scatter(
         x=one.levels,
         y=np.full(len(one.levels), index),
@@ -84,14 +89,14 @@ def _ticks(one: Levels, index: int, colours: palette.Ink) -> go.Scatter:
         marker={
             "symbol": "line-ns",
             "size": 15,
-            "color": colours.after,
-            "line": {"color": colours.after, "width": 1.3},
+            "color": colors.after,
+            "line": {"color": colors.after, "width": 1.3},
         },
         hovertemplate=hover((_("level"), "%{x:.4g}"), heading=safe(one.name)),
     )
 
 
-def _heading(one: Levels) -> str:
+def _heading(one: QuantizerLevels) -> str:
     small = f"{_error(one.error)} · {in_bytes(one.bytes)}"
     return f"{safe(one.name)}<br><span style='font-size:11px'>{small}</span>"
 
@@ -100,7 +105,7 @@ def _error(share: float) -> str:
     return percent(share, 2) if share >= 1e-4 else f"{short(100 * share)} %"
 
 
-def _alternative(layer: str, quantizers: Sequence[Levels]) -> str:
+def _alternative(layer: str, quantizers: Sequence[QuantizerLevels]) -> str:
     if not quantizers:
         return _("No quantizer can be shown on {layer}.").format(layer=layer)
     best, worst = quantizers[0], quantizers[-1]
@@ -120,7 +125,7 @@ def _alternative(layer: str, quantizers: Sequence[Levels]) -> str:
     )
 
 
-def _table(quantizers: Sequence[Levels]) -> pd.DataFrame:
+def _table(quantizers: Sequence[QuantizerLevels]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "quantizer": [one.name for one in quantizers],

@@ -13,7 +13,7 @@ MOST_CELLS = 128
 
 
 @dataclass(frozen=True)
-class Window:
+class ZoomWindow:
     """A part of a matrix: rows top to bottom, columns left to right, the ends not included."""
 
     top: int
@@ -21,12 +21,12 @@ class Window:
     left: int
     right: int
 
-    def within(self, rows: int, columns: int) -> Window:
+    def within(self, rows: int, columns: int) -> ZoomWindow:
         """The part of it that a matrix of this shape has; the whole matrix where they do not meet."""
         top, bottom = max(self.top, 0), min(self.bottom, rows)
         left, right = max(self.left, 0), min(self.right, columns)
         inside = top < bottom and left < right
-        return Window(top, bottom, left, right) if inside else Window(0, rows, 0, columns)
+        return ZoomWindow(top, bottom, left, right) if inside else ZoomWindow(0, rows, 0, columns)
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,15 @@ class Blocks:
         return int(self.row_edges[1] - self.row_edges[0]), int(self.column_edges[1] - self.column_edges[0])
 
 
-def block_reduce(matrix: NDArray[Any], max_cells: int = MOST_CELLS, window: Window | None = None) -> Blocks:
+def block_reduce(
+    matrix: NDArray[Any], max_cells: int = MOST_CELLS, window: ZoomWindow | None = None
+) -> Blocks:
     """The mean over blocks of equal size, as few to a block as max_cells a side allow.
 
     matrix [rows, columns] of bools or numbers; the last block of a side may be smaller.
     """
     rows, columns = matrix.shape
-    part = (window or Window(0, rows, 0, columns)).within(rows, columns)
+    part = (window or ZoomWindow(0, rows, 0, columns)).within(rows, columns)
     row_edges = block_edges(part.top, part.bottom, max_cells)
     column_edges = block_edges(part.left, part.right, max_cells)
     inside = matrix[part.top : part.bottom, part.left : part.right]

@@ -50,15 +50,15 @@ def similarity_summary(
     """
     names = measure_names()
     measures = [name for name in MEASURES if name in items]
-    colours = palette.ink(dark=dark)
-    groups = _groups(items, colours)
+    colors = palette.ink(dark=dark)
+    groups = _groups(items, colors)
     figure = go.Figure()
-    for place, (label, frame, colour) in enumerate(groups):
+    for place, (label, frame, color) in enumerate(groups):
         offset = (place - 1) * 0.27
-        _add_boxes(figure, frame, measures, offset=offset, label=label, colour=colour)
-        _add_points(figure, frame, measures, offset=offset, colour=colour)
-    _add_floor(figure, noise, measures, label=_("noise floor (median)"), dash="dash", colours=colours)
-    _add_floor(figure, random, measures, label=_("random floor (median)"), dash="dot", colours=colours)
+        _add_boxes(figure, frame, measures, offset=offset, label=label, color=color)
+        _add_points(figure, frame, measures, offset=offset, color=color)
+    _add_floor(figure, noise, measures, label=_("noise floor (median)"), dash="dash", colors=colors)
+    _add_floor(figure, random, measures, label=_("random floor (median)"), dash="dot", colors=colors)
     figure.update_xaxes(
         tickvals=np.arange(len(measures)),
         ticktext=[names[m] for m in measures],
@@ -80,12 +80,12 @@ def similarity_summary(
     return Drawn(figure, _alternative(table, names), table)
 
 
-def _groups(items: pd.DataFrame, colours: Ink) -> list[tuple[str, pd.DataFrame, str]]:
+def _groups(items: pd.DataFrame, colors: Ink) -> list[tuple[str, pd.DataFrame, str]]:
     flipped = items["flipped"].astype(bool)
     return [
-        (_("all"), items, colours.muted),
-        (_("prediction kept"), items[~flipped], colours.before),
-        (_("prediction flipped"), items[flipped], colours.after),
+        (_("all"), items, colors.muted),
+        (_("prediction kept"), items[~flipped], colors.before),
+        (_("prediction flipped"), items[flipped], colors.after),
     ]
 
 
@@ -96,7 +96,7 @@ def _measured(frame: pd.DataFrame, measure: str) -> Floats:
 
 
 def _add_boxes(
-    figure: go.Figure, frame: pd.DataFrame, measures: list[str], *, offset: float, label: str, colour: str
+    figure: go.Figure, frame: pd.DataFrame, measures: list[str], *, offset: float, label: str, color: str
 ) -> None:
     """Boxes from five numbers each, so that no raw value travels."""
     found = {i: _measured(frame, m) for i, m in enumerate(measures)}
@@ -112,7 +112,7 @@ def _add_boxes(
             upperfence=numbers[:, 4],
             width=WIDTH,
             name=f"{label} (n = {whole(len(frame))})",
-            line={"color": colour, "width": 1.6},
+            line={"color": color, "width": 1.6},
             hoverinfo="y",
             legendgroup=label,
         )
@@ -120,7 +120,7 @@ def _add_boxes(
 
 
 def _add_points(
-    figure: go.Figure, frame: pd.DataFrame, measures: list[str], *, offset: float, colour: str
+    figure: go.Figure, frame: pd.DataFrame, measures: list[str], *, offset: float, color: str
 ) -> None:
     """The items as points, at most 150 evenly chosen for each measure, spread sideways without chance."""
     x: list[NDArray[Any]] = [np.empty(0)]
@@ -136,7 +136,7 @@ def _add_points(
             x=np.concatenate(x),
             y=np.concatenate(y),
             mode="markers",
-            marker={"color": colour, "size": 4, "opacity": 0.35},
+            marker={"color": color, "size": 4, "opacity": 0.35},
             hovertemplate=hover((_("similarity"), "%{y:.3f}")),
             showlegend=False,
         )
@@ -144,7 +144,7 @@ def _add_points(
 
 
 def _add_floor(
-    figure: go.Figure, floor: pd.DataFrame, measures: list[str], *, label: str, dash: str, colours: Ink
+    figure: go.Figure, floor: pd.DataFrame, measures: list[str], *, label: str, dash: str, colors: Ink
 ) -> None:
     """One short line over the slot of each measure."""
     medians = [_median(_measured(floor, m)) if m in floor else np.nan for m in measures]
@@ -155,7 +155,7 @@ def _add_floor(
             x=np.stack([places - 0.44, places + 0.44, gap], axis=1).ravel(),
             y=np.repeat(np.array(medians), 3),
             mode="lines",
-            line={"color": colours.text, "width": 1.8, "dash": dash},
+            line={"color": colors.text, "width": 1.8, "dash": dash},
             name=label,
             hovertemplate=hover((label, "%{y:.3f}")),
         )
@@ -178,7 +178,7 @@ def _table(
     groups: list[tuple[str, pd.DataFrame, str]], floors: Mapping[str, pd.DataFrame], measures: list[str]
 ) -> pd.DataFrame:
     """One row for each measure and group, floors last."""
-    frames = dict(zip(("all", "kept", "flipped"), (frame for _label, frame, _colour in groups), strict=True))
+    frames = dict(zip(("all", "kept", "flipped"), (frame for _label, frame, _color in groups), strict=True))
     rows = [
         _quartiles(measure, group, _measured(frame, measure), len(frame))
         for measure in measures

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
-from dashboard.figures.reduce import MOST_CELLS, Blocks, Window, block_reduce
+from dashboard.figures.reduce import MOST_CELLS, Blocks, ZoomWindow, block_reduce
 from dashboard.figures.targets import add_targets
 from dashboard.figures.words import hover, percent, safe, safe_names, whole
 from dashboard.text import _
@@ -24,7 +24,7 @@ ROW_HEIGHT, LOWEST_ROW, HEAD_AND_FOOT, HOVER_NAME = 26, 17, 116, 28
 
 
 @dataclass(frozen=True)
-class Row:
+class HeatmapRow:
     """One layer of the heatmap: the mean share of each cell and the channels from edge to edge."""
 
     shares: NDArray[np.float32]
@@ -73,12 +73,12 @@ def channel_heatmap(
     )
 
 
-def _row(values: NDArray[Any], most_cells: int) -> Row:
+def _row(values: NDArray[Any], most_cells: int) -> HeatmapRow:
     blocks = block_reduce(values[None, :], most_cells)
-    return Row(blocks.mean[0], blocks.column_edges)
+    return HeatmapRow(blocks.mean[0], blocks.column_edges)
 
 
-def _layers_heatmap(rows: Sequence[Row], width: int) -> go.Heatmap:
+def _layers_heatmap(rows: Sequence[HeatmapRow], width: int) -> go.Heatmap:
     """Each row repeats its cells over the common width."""
     column = np.arange(width)
     stretched = [row.shares[column * len(row.shares) // width] for row in rows]
@@ -88,7 +88,7 @@ def _layers_heatmap(rows: Sequence[Row], width: int) -> go.Heatmap:
         zmax=1,
         ygap=2,
         colorscale=palette.SEQUENTIAL,
-        colorbar=palette.colour_bar(
+        colorbar=palette.color_bar(
             _("share at zero"),
             tickformat=".0%",
             lenmode="pixels",
@@ -105,13 +105,13 @@ def _rows_height(rows: int) -> int:
     return max(rows, 4) * int(np.clip(1600 // max(rows, 1), LOWEST_ROW, ROW_HEIGHT))
 
 
-def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Row], width: int) -> None:
+def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[HeatmapRow], width: int) -> None:
     """One target in the middle of each cell."""
     counts = [len(row.shares) for row in rows]
     if not counts:
         return
     layer = np.repeat(np.arange(len(rows)), counts)
-    centres = [(np.arange(n) + 0.5) * width / n - 0.5 for n in counts]
+    centers = [(np.arange(n) + 0.5) * width / n - 0.5 for n in counts]
     first = np.concatenate([row.edges[:-1] for row in rows])
     last = np.concatenate([row.edges[1:] - 1 for row in rows])
     text = [
@@ -126,7 +126,7 @@ def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Row],
     carried = np.stack([layer, first, last], axis=1)
     add_targets(
         figure,
-        np.concatenate(centres).astype(np.float32),
+        np.concatenate(centers).astype(np.float32),
         layer,
         carried,
         template=template,
@@ -134,7 +134,7 @@ def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Row],
     )
 
 
-def _row_labels(shares: Mapping[str, NDArray[Any]], rows: Sequence[Row]) -> list[str]:
+def _row_labels(shares: Mapping[str, NDArray[Any]], rows: Sequence[HeatmapRow]) -> list[str]:
     labels = []
     for (name, values), row in zip(shares.items(), rows, strict=True):
         per_cell = int(row.edges[1] - row.edges[0])
@@ -176,7 +176,7 @@ def sparsity_within(
     layer: str,
     kept: NDArray[Any],
     *,
-    window: Window | None = None,
+    window: ZoomWindow | None = None,
     max_cells: int = MOST_CELLS,
     dark: bool = False,
 ) -> Drawn:
@@ -211,7 +211,7 @@ def _block_heatmap(pruned: NDArray[np.float32], blocks: Blocks) -> go.Heatmap:
         zmin=0,
         zmax=1,
         colorscale=palette.SEQUENTIAL,
-        colorbar=palette.colour_bar(_("share pruned"), tickformat=".0%"),
+        colorbar=palette.color_bar(_("share pruned"), tickformat=".0%"),
         hoverinfo="skip",
     )
 
@@ -279,14 +279,14 @@ def dead_channels(
     """
     share = np.asarray(dead) / np.maximum(np.asarray(channels), 1)
     said = [f"{whole(d)} / {whole(c)}" for d, c in zip(dead, channels, strict=True)]
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     figure = go.Figure(
         go.Bar(
             x=share,
             y=np.arange(len(share)),
             orientation="h",
             width=0.62,
-            marker={"color": colours.after},
+            marker={"color": colors.after},
             text=said,
             textposition="outside",
             cliponaxis=False,

@@ -35,11 +35,11 @@ def spectrum(
     numbers = np.arange(1, len(values) + 1)
     energy = np.cumsum(values.astype(np.float64) ** 2)
     energy = energy / max(float(energy[-1]) if len(energy) else 0.0, np.finfo(np.float64).tiny)
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08)
-    _add_spectrum(figure, numbers, values, energy, colours)
-    _mark_rank(figure, rank, _("rank {rank}"), dash="solid", colour=colours.after, side="bottom")
-    _mark_rank(figure, break_even, _("break-even {rank}"), dash="dash", colour=colours.text, side="top")
+    _add_spectrum(figure, numbers, values, energy, colors)
+    _mark_rank(figure, rank, _("rank {rank}"), dash="solid", color=colors.after, side="bottom")
+    _mark_rank(figure, break_even, _("break-even {rank}"), dash="dash", color=colors.text, side="top")
     figure.update_yaxes(title_text=_("singular value"), type="log", exponentformat="power", row=1, col=1)
     figure.update_yaxes(title_text=_("energy held"), tickformat=".0%", range=[0, 1.03], row=2, col=1)
     figure.update_xaxes(title_text=_("rank"), row=2, col=1)
@@ -55,10 +55,10 @@ def spectrum(
 
 
 def _add_spectrum(
-    figure: go.Figure, numbers: NDArray[Any], values: Reals, energy: Reals, colours: Ink
+    figure: go.Figure, numbers: NDArray[Any], values: Reals, energy: Reals, colors: Ink
 ) -> None:
     """Zero has no place on a log scale and is left out."""
-    line = {"color": colours.before, "width": 2}
+    line = {"color": colors.before, "width": 2}
     top = go.Scatter(
         x=numbers,
         y=np.where(values > 0, values, np.nan),
@@ -76,12 +76,12 @@ def _add_spectrum(
     figure.add_traces([top, bottom], rows=[1, 2], cols=[1, 1])
 
 
-def _mark_rank(figure: go.Figure, rank: int | None, said: str, *, dash: str, colour: str, side: str) -> None:
+def _mark_rank(figure: go.Figure, rank: int | None, said: str, *, dash: str, color: str, side: str) -> None:
     """A line through both panels, with its name at one end of the lower one."""
     if rank is None:
         return
     for panel in ("y domain", "y2 domain"):
-        line = {"color": colour, "width": 1.6, "dash": dash}
+        line = {"color": color, "width": 1.6, "dash": dash}
         figure.add_shape(type="line", x0=rank, x1=rank, y0=0, y1=1, xref="x", yref=panel, line=line)
     figure.add_annotation(
         x=rank,
@@ -93,7 +93,7 @@ def _mark_rank(figure: go.Figure, rank: int | None, said: str, *, dash: str, col
         xanchor="left",
         yanchor=side,
         xshift=4,
-        font={"color": colour},
+        font={"color": color},
     )
 
 

@@ -21,8 +21,8 @@ Counts = NDArray[np.integer[Any]]
 MOST_BARS = 256
 
 
-class Zeros(Protocol):
-    """How many weights are at exactly zero, by what put them there; `Coded.zeros()` is one."""
+class ZeroCounts(Protocol):
+    """How many weights are at exactly zero, by what put them there; `EncodedWeight.zeros()` is one."""
 
     @property
     def pruned(self) -> int: ...
@@ -39,7 +39,7 @@ def weight_histograms(
     before_counts: Counts,
     after_counts: Counts,
     edges: Reals,
-    zeros: Zeros,
+    zeros: ZeroCounts,
     *,
     threshold: float | None = None,
     levels: Reals | None = None,
@@ -51,12 +51,12 @@ def weight_histograms(
     edges [bins + 1]; counts [bins] hold the weights that are not zero. threshold: the smallest magnitude
     kept; levels: the values that the quantizer can write.
     """
-    colours = palette.ink(dark=dark)
+    colors = palette.ink(dark=dark)
     figure = make_subplots(1, 2, column_widths=[0.86, 0.14], horizontal_spacing=0.1)
-    _add_counts(figure, before_counts, after_counts, edges, colours, log_counts=log_counts)
-    _add_shares(figure, int(after_counts.sum()), zeros, colours)
-    _mark_levels(figure, levels, colours)
-    _mark_threshold(figure, threshold, colours)
+    _add_counts(figure, before_counts, after_counts, edges, colors, log_counts=log_counts)
+    _add_shares(figure, int(after_counts.sum()), zeros, colors)
+    _mark_levels(figure, levels, colors)
+    _mark_threshold(figure, threshold, colors)
     palette.style(
         figure,
         dark=dark,
@@ -75,7 +75,7 @@ def weight_histograms(
 
 
 def _add_counts(
-    figure: go.Figure, before: Counts, after: Counts, edges: Reals, colours: Ink, *, log_counts: bool
+    figure: go.Figure, before: Counts, after: Counts, edges: Reals, colors: Ink, *, log_counts: bool
 ) -> None:
     """Filled bars for the original, an outline for the compressed weights."""
     carried = np.stack([edges[:-1], edges[1:], after], axis=1)
@@ -84,7 +84,7 @@ def _add_counts(
         y=before,
         width=np.diff(edges),
         name=_("original"),
-        marker={"color": colours.before, "opacity": 0.45, "line": {"width": 0}},
+        marker={"color": colors.before, "opacity": 0.45, "line": {"width": 0}},
         customdata=carried,
         hovertemplate=hover(
             (_("original"), "%{y:,d}"),
@@ -97,31 +97,31 @@ def _add_counts(
         x=edges,
         y=np.maximum(np.append(after, after[-1:]), floor),
         mode="lines",
-        line={"shape": "hv", "color": colours.after, "width": 1.8},
+        line={"shape": "hv", "color": colors.after, "width": 1.8},
         name=_("compressed"),
         hoverinfo="skip",
     )
     figure.add_traces([bars, outline], rows=[1, 1], cols=[1, 1])
 
 
-def _add_shares(figure: go.Figure, kept: int, zeros: Zeros, colours: Ink) -> None:
+def _add_shares(figure: go.Figure, kept: int, zeros: ZeroCounts, colors: Ink) -> None:
     """One column of 100 %: what is left, and what each kind of zero takes."""
     total = max(kept + zeros.total, 1)
     parts = (
-        (_("not zero"), kept, colours.after),
-        (_("zero before"), zeros.original, colours.before),
-        (_("rounded to zero"), zeros.quantized, colours.zero),
-        (_("pruned"), zeros.pruned, colours.neutral),
+        (_("not zero"), kept, colors.after),
+        (_("zero before"), zeros.original, colors.before),
+        (_("rounded to zero"), zeros.quantized, colors.zero),
+        (_("pruned"), zeros.pruned, colors.neutral),
     )
     base = 0.0
-    for name, count, colour in parts:
+    for name, count, color in parts:
         share = count / total
         bar = go.Bar(
             x=[0],
             y=[share],
             base=[base],
             width=[0.9],
-            marker={"color": colour, "line": {"width": 0}},
+            marker={"color": color, "line": {"width": 0}},
             text=[f"{name}<br>{percent(share)}" if share >= 0.08 else ""],
             textposition="inside",
             insidetextanchor="middle",
@@ -133,7 +133,7 @@ def _add_shares(figure: go.Figure, kept: int, zeros: Zeros, colours: Ink) -> Non
         base += share
 
 
-def _mark_levels(figure: go.Figure, levels: Reals | None, colours: Ink) -> None:
+def _mark_levels(figure: go.Figure, levels: Reals | None, colors: Ink) -> None:
     """A tick on the ground for every level of the quantizer."""
     if levels is None or not len(levels):
         return
@@ -144,7 +144,7 @@ def _mark_levels(figure: go.Figure, levels: Reals | None, colours: Ink) -> None:
             y=np.tile([0.0, 0.05, np.nan], len(levels)),
             yaxis="y3",
             mode="lines",
-            line={"color": colours.text, "width": 1.2},
+            line={"color": colors.text, "width": 1.2},
             name=_("levels ({count})").format(count=len(levels)),
             hoverinfo="skip",
         )
@@ -152,10 +152,10 @@ def _mark_levels(figure: go.Figure, levels: Reals | None, colours: Ink) -> None:
     figure.update_layout(yaxis3={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
 
 
-def _mark_threshold(figure: go.Figure, threshold: float | None, colours: Ink) -> None:
+def _mark_threshold(figure: go.Figure, threshold: float | None, colors: Ink) -> None:
     if threshold is None:
         return
-    line = {"color": colours.text, "width": 1.2, "dash": "dash"}
+    line = {"color": colors.text, "width": 1.2, "dash": "dash"}
     for side in (-threshold, threshold):
         figure.add_shape(type="line", x0=side, x1=side, y0=0, y1=1, xref="x", yref="y domain", line=line)
     figure.add_annotation(
@@ -168,9 +168,9 @@ def _mark_threshold(figure: go.Figure, threshold: float | None, colours: Ink) ->
         xanchor="left",
         yanchor="top",
         xshift=5,
-        bgcolor=colours.surface,
+        bgcolor=colors.surface,
         opacity=0.85,
-        font={"color": colours.text},
+        font={"color": colors.text},
     )
 
 
@@ -188,7 +188,7 @@ def _name_histogram_axes(figure: go.Figure, before: Counts, after: Counts, *, lo
 
 
 def _histogram_alternative(
-    layer: str, after: Counts, zeros: Zeros, threshold: float | None, levels: Reals | None
+    layer: str, after: Counts, zeros: ZeroCounts, threshold: float | None, levels: Reals | None
 ) -> str:
     total = max(int(after.sum()) + zeros.total, 1)
     said = _(
@@ -208,7 +208,7 @@ def _histogram_alternative(
     return said
 
 
-def _histogram_table(before: Counts, after: Counts, edges: Reals, zeros: Zeros) -> pd.DataFrame:
+def _histogram_table(before: Counts, after: Counts, edges: Reals, zeros: ZeroCounts) -> pd.DataFrame:
     """One row for each bin; the three kinds of zero are rows from 0 to 0."""
     bins = pd.DataFrame(
         {"kind": "bin", "low": edges[:-1], "high": edges[1:], "before": before, "after": after}
@@ -229,11 +229,11 @@ def error_by_channel(layer: str, errors: Reals, *, ordered: bool = True, dark: b
     """
     order = np.argsort(-errors, kind="stable") if ordered else np.arange(len(errors))
     shown = errors[order]
-    colours = palette.ink(dark=dark)
-    figure = go.Figure(_channel_trace(shown, order, colours))
+    colors = palette.ink(dark=dark)
+    figure = go.Figure(_channel_trace(shown, order, colors))
     measured = errors[np.isfinite(errors)]
     if measured.size:
-        _mark_median(figure, float(np.median(measured)), colours)
+        _mark_median(figure, float(np.median(measured)), colors)
     axis = _("output channels, the worst first") if ordered else _("output channel")
     figure.update_xaxes(title_text=axis, showgrid=False)
     figure.update_yaxes(title_text=_("relative squared error"), tickformat=".3~%", rangemode="tozero")
@@ -247,19 +247,19 @@ def error_by_channel(layer: str, errors: Reals, *, ordered: bool = True, dark: b
     return Drawn(figure, _error_alternative(layer, errors), table)
 
 
-def _channel_trace(shown: Reals, order: NDArray[Any], colours: Ink) -> go.Bar | go.Scatter:
+def _channel_trace(shown: Reals, order: NDArray[Any], colors: Ink) -> go.Bar | go.Scatter:
     """Bars as long as they can be told apart, else one line."""
     template = hover((_("channel"), "%{customdata}"), (_("relative squared error"), "%{y:.3%}"))
     common = {"x": np.arange(len(shown)), "y": shown, "customdata": order, "hovertemplate": template}
     if len(shown) <= MOST_BARS:
-        return go.Bar(**common, marker={"color": colours.after, "line": {"width": 0}})
+        return go.Bar(**common, marker={"color": colors.after, "line": {"width": 0}})
     return go.Scatter(
-        **common, mode="lines", fill="tozeroy", line={"shape": "hvh", "color": colours.after, "width": 1.4}
+        **common, mode="lines", fill="tozeroy", line={"shape": "hvh", "color": colors.after, "width": 1.4}
     )
 
 
-def _mark_median(figure: go.Figure, median: float, colours: Ink) -> None:
-    palette.rule(figure, at=median, upright=False, colour=colours.text, dash="dot")
+def _mark_median(figure: go.Figure, median: float, colors: Ink) -> None:
+    palette.rule(figure, at=median, upright=False, color=colors.text, dash="dot")
     figure.add_annotation(
         x=1,
         xref="paper",
@@ -268,9 +268,9 @@ def _mark_median(figure: go.Figure, median: float, colours: Ink) -> None:
         showarrow=False,
         xanchor="right",
         yanchor="bottom",
-        bgcolor=colours.surface,
+        bgcolor=colors.surface,
         opacity=0.85,
-        font={"color": colours.text},
+        font={"color": colors.text},
     )
 
 

@@ -54,7 +54,7 @@ class LiveSlider {
     this.now = element("span", "now", "", { "aria-hidden": "true" });
     this.help = element("button", "help", "?", { type: "button", "aria-describedby": `${id}-help` });
     this.bubble = element("span", "bubble", "", { role: "tooltip", id: `${id}-help` });
-    this.box = element("input", "box", "", { type: "number", "aria-labelledby": `${id}-label ${id}-unit` });
+    this.box = element("input", "box", "", { type: "number", "aria-labeledby": `${id}-label ${id}-unit` });
     this.unit = element("span", "unit", "", { id: `${id}-unit` });
     this.range = element("input", "range", "", { type: "range", id, min: 0, step: 1, "aria-describedby": `${id}-help` });
     this.lowEnd = element("span");
@@ -225,7 +225,7 @@ class LiveSlider {
     this.readouts.style.setProperty("--columns", Math.ceil(count / rows));
   }
 
-  // Needed as soon as a number is not exact; between two rows of the table every number is a neighbour's.
+  // Needed as soon as a number is not exact; between two rows of the table every number is a neighbor's.
   drawLegend(between) {
     const present = new Set(this.data.readouts.map((readout) => readout.kind));
     if (between && present.size) present.add("estimated");

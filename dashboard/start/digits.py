@@ -1,4 +1,4 @@
-"""A strip of sample digits, drawn in one colour on no background, so that it suits light and dark."""
+"""A strip of sample digits, drawn in one color on no background, so that it suits light and dark."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dashboard.start.opening import DEMO_MODEL
 ROWS = 3
 GAP = 4
 SCALE = 2
-LIGHT_INK, DARK_INK = (15, 101, 146), (124, 196, 242)  # the link colours of the theme
+LIGHT_INK, DARK_INK = (15, 101, 146), (124, 196, 242)  # the link colors of the theme
 
 
 @lru_cache(maxsize=2)
 def strip(*, dark: bool) -> NDArray[np.uint8]:
-    """A few images of each digit, one column for each, as colours with opacity [height, width, 4]."""
+    """A few images of each digit, one column for each, as colors with opacity [height, width, 4]."""
     images, labels = _calibration_items()
     digits = np.stack([images[labels == digit][:ROWS] for digit in range(10)], axis=1)
     padded = np.pad(digits, ((0, 0), (0, 0), (GAP, GAP), (GAP, GAP)))

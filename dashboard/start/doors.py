@@ -76,8 +76,8 @@ def doors() -> tuple[Door, ...]:
             ":material/fact_check:",
             _("I have to judge what it does"),
             _("See which items and classes change their answer, and how sure that is."),
-            _("Check the behaviour"),
-            opening.BEHAVIOUR,
+            _("Check the behavior"),
+            opening.BEHAVIOR,
         ),
     )
 

@@ -16,7 +16,7 @@ from dashboard.text import QUERY_KEY, _
 if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
-TUNE, WEIGHTS, BEHAVIOUR = "pages/tune.py", "pages/weights.py", "pages/behaviour.py"
+TUNE, WEIGHTS, BEHAVIOR = "pages/tune.py", "pages/weights.py", "pages/behavior.py"
 SET_ASIDE = "slimscope.set_aside"
 MOST_SET_ASIDE = 6
 DEMO_MODEL = "lenet5"

@@ -72,11 +72,11 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
 def read_own(weights: tuple[bytes, str], items: tuple[bytes, str] | None) -> Subject:
     """The model in the bytes of the uploaded files, each with its name; raises Refused."""
     from compress_core.load.items import read_items
-    from compress_core.load.upload import read_state
-    from compress_core.load.user_model import own_subject
+    from compress_core.load.upload import read_state_dict
+    from compress_core.load.user_model import user_subject
 
-    found = read_state(*weights)
-    return own_subject(
+    found = read_state_dict(*weights)
+    return user_subject(
         found, read_items(*items) if items else None, name=PurePath(weights[1]).stem[:MOST_CHARACTERS]
     )
 

@@ -72,9 +72,9 @@ def accuracy_text(share: CardShare) -> tuple[str, str]:
 def _origin(card: Card) -> None:
     st.markdown(f"**{literal(translated(card.title))}**")
     st.caption(
-        _("Data: {origin}. Licence: {licence}. Trained with: {command}").format(
+        _("Data: {origin}. License: {license}. Trained with: {command}").format(
             origin=literal(card.data_origin),
-            licence=literal(card.licence),
+            license=literal(card.license),
             command=literal(card.trained_with),
         )
     )

@@ -11,7 +11,7 @@ from dashboard.text import _, literal, translated
 
 if TYPE_CHECKING:
     from compress_core.subject.split import Split
-from compress_core.subject.subject import Subject
+    from compress_core.subject.subject import Subject
 
 
 def understood(subject: Subject) -> None:
@@ -42,7 +42,7 @@ def understood(subject: Subject) -> None:
 
 def _items(subject: Subject) -> list[str]:
     if not subject.splits:
-        return [_("No items: sizes and weights can be seen, accuracy and behaviour cannot.")]
+        return [_("No items: sizes and weights can be seen, accuracy and behavior cannot.")]
     return [_split(split) for split in subject.splits.values()]
 
 

@@ -15,7 +15,7 @@ from compress_core.apply.base import Cutting, cutting_of, groups_of
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.measure.tables.group_table import group_table
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_group
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.structure.group import BLOCK, Group
@@ -94,7 +94,7 @@ def kind_word(kind: str) -> str:
     }.get(kind, kind)
 
 
-def setting_of(recipe: Resolved, group: str) -> Setting | None:
+def step_of(recipe: ResolvedRecipe, group: str) -> Step | None:
     """The step of one group, None where it is left alone."""
     return next((steps[0] for name, steps in recipe.groups if name == group), None)
 
@@ -107,8 +107,8 @@ def _criteria() -> list[str]:
 
 
 def _together(workspace: state.Workspace, model: Model, free: Groups) -> None:
-    settings = [setting_of(workspace.recipe, name) for name in free]
-    first = next((s for s in settings if s is not None), None)
+    steps = [step_of(workspace.recipe, name) for name in free]
+    first = next((s for s in steps if s is not None), None)
     how, knob = st.columns([1, 2], gap="medium")
     key = f"{KEY}.all.{workspace.version}"
     with how:
@@ -129,14 +129,14 @@ def _together(workspace: state.Workspace, model: Model, free: Groups) -> None:
             required=True,
         )
     shown = _at_share(technique, 0.5, scope=scope or "group")
-    same = len(set(settings)) == 1
+    same = len(set(steps)) == 1
     with knob, refusals():
         _slider(
             workspace,
             model,
             {name: group.units for name, group in free.items()},
             shown,
-            value=_share(settings[0]) if same else 0.0,
+            value=_share(steps[0]) if same else 0.0,
             title=_("Same share for all {count} free groups").format(count=len(free)),
             key=f"{key}.{technique}.{scope}",
         )
@@ -151,26 +151,26 @@ def _left_now(model: Model) -> str:
     )
 
 
-def _at_share(technique: str, share: float, **knobs: object) -> Setting:
-    return Setting.of_group(technique, **{**knobs, SHARE: share})
+def _at_share(technique: str, share: float, **knobs: object) -> Step:
+    return Step.of_group(technique, **{**knobs, SHARE: share})
 
 
-def _share(setting: Setting | None) -> float:
-    return setting.knobs.share_removed if setting and isinstance(setting.knobs, GroupSelection) else 0.0
+def _share(step: Step | None) -> float:
+    return step.knobs.share_removed if step and isinstance(step.knobs, GroupSelection) else 0.0
 
 
 def _slider(
     workspace: state.Workspace,
     model: Model,
     units: Mapping[str, int],
-    setting: Setting,
+    step: Step,
     *,
     value: float,
     title: str,
     key: str,
 ) -> None:
     """The share that some groups lose, with what would be left of the whole network."""
-    rows = group_table(model.subject, workspace.recipe, list(units.items()), setting, engine.store())
+    rows = group_table(model.subject, workspace.recipe, list(units.items()), step, engine.store())
     subject = model.subject
     weights = sum(layer.weights for layer in subject.layers)
     readouts = [
@@ -189,7 +189,7 @@ def _slider(
         factor=100,
         text_of=lambda share: _("{share:.3g} % cut out").format(share=100 * share),
         help=_("Exact numbers of the whole network, looked up while you drag; it is rebuilt on release."),
-        on_change=partial(_moved, tuple(units), setting),
+        on_change=partial(_moved, tuple(units), step),
     )
 
 
@@ -197,17 +197,17 @@ def _of(total: int, count: float) -> str:
     return f"{whole(count)} ({percent(count / max(1, total))})"
 
 
-def _moved(names: Sequence[str], setting: Setting, share: float) -> None:
-    knobs = {k: v for k, v in setting.knobs if k != SHARE}
-    chosen = _at_share(setting.technique, share, **knobs) if share else None
+def _moved(names: Sequence[str], step: Step, share: float) -> None:
+    knobs = {k: v for k, v in step.knobs if k != SHARE}
+    chosen = _at_share(step.technique, share, **knobs) if share else None
     _keep(dict.fromkeys(names, chosen), by_widget=True)
 
 
-def _keep(settings: Mapping[str, Setting | None], *, by_widget: bool = False) -> None:
+def _keep(steps: Mapping[str, Step | None], *, by_widget: bool = False) -> None:
     """Give groups their steps; what cannot be done leaves a notice and changes nothing."""
     recipe = state.required().recipe
-    for name, setting in settings.items():
-        recipe = with_group(recipe, name, setting)
+    for name, step in steps.items():
+        recipe = with_group(recipe, name, step)
     keep(recipe, by_widget=by_widget)
 
 
@@ -223,7 +223,7 @@ def _blocks(workspace: state.Workspace, groups: Groups) -> None:
         _("Blocks left out"),
         names,
         selection_mode="multi",
-        default=[name for name in names if setting_of(workspace.recipe, name) is not None],
+        default=[name for name in names if step_of(workspace.recipe, name) is not None],
         format_func=literal,
         key=key,
         on_change=partial(_blocks_chosen, names, key),
@@ -233,7 +233,7 @@ def _blocks(workspace: state.Workspace, groups: Groups) -> None:
 
 def _blocks_chosen(names: Sequence[str], key: str) -> None:
     gone = set(st.session_state[key])
-    _keep({name: Setting.of(DROP) if name in gone else None for name in names}, by_widget=True)
+    _keep({name: Step.of(DROP) if name in gone else None for name in names}, by_widget=True)
 
 
 def _table(workspace: state.Workspace, model: Model, free: Groups) -> None:
@@ -254,15 +254,15 @@ def _table(workspace: state.Workspace, model: Model, free: Groups) -> None:
 
 
 def _row(workspace: state.Workspace, group: Group, cutting: Cutting) -> dict[str, Any]:
-    setting = setting_of(workspace.recipe, group.name)
+    step = step_of(workspace.recipe, group.name)
     left = cutting.kept.get(group.name)
     return {
         "group": group.name,
         "kind": kind_word(group.kind),
         "units": group.units,
-        "share": 100 * _share(setting),
+        "share": 100 * _share(step),
         "left": group.units if left is None else int(left.count_nonzero()),
-        "technique": label(setting.technique) if setting else "",
+        "technique": label(step.technique) if step else "",
         "layers": len({member.module for member in group.members}),
     }
 
@@ -284,10 +284,10 @@ def _columns() -> dict[str, Any]:
 
 def _edited(key: str, names: list[str]) -> None:
     recipe = state.required().recipe
-    changed: dict[str, Setting | None] = {}
+    changed: dict[str, Step | None] = {}
     for row, cells in st.session_state[key]["edited_rows"].items():
         name, share = names[int(row)], (cells.get("share") or 0.0) / 100
-        before = setting_of(recipe, name) or Setting.of_group(FIRST_CRITERION)
+        before = step_of(recipe, name) or Step.of_group(FIRST_CRITERION)
         knobs = {k: v for k, v in before.knobs if k != SHARE}
         changed[name] = _at_share(before.technique, share, **knobs) if share else None
     _keep(changed)
@@ -338,10 +338,10 @@ def _one(workspace: state.Workspace, model: Model, groups: Groups) -> None:
 def _knobs(
     left: DeltaGenerator, right: DeltaGenerator, workspace: state.Workspace, model: Model, group: Group
 ) -> None:
-    setting = setting_of(workspace.recipe, group.name)
-    shown = setting or Setting.of_group(FIRST_CRITERION)
+    step = step_of(workspace.recipe, group.name)
+    shown = step or Step.of_group(FIRST_CRITERION)
     key = f"{KEY}.one.{workspace.version}.{group.name}"
-    partners = _counted_with(workspace.recipe, group.name, setting)
+    partners = _counted_with(workspace.recipe, group.name, step)
     groups = groups_of(model.subject, workspace.recipe.prepare, engine.store())
     with right, refusals():
         _slider(
@@ -349,54 +349,54 @@ def _knobs(
             model,
             {name: groups[name].units for name in partners},
             shown,
-            value=_share(setting),
+            value=_share(step),
             title=_("Share cut out"),
             key=f"{key}.{shown.technique}",
         )
         if len(partners) > 1:
             st.caption(_("Counted over {count} groups together.").format(count=len(partners)))
-    if setting is None:
+    if step is None:
         return
     with left:
         criteria = _criteria()
         st.selectbox(
             _("Criterion"),
             criteria,
-            criteria.index(setting.technique),
+            criteria.index(step.technique),
             format_func=label,
             key=f"{key}.technique",
             on_change=partial(_other_criterion, group.name, f"{key}.technique"),
         )
-        st.caption(literal(translated(setting.method.summary)))
+        st.caption(literal(translated(step.method.summary)))
         with st.expander(_("More knobs"), key=f"{key}.more"):
             knob_form(
-                setting.knobs,
+                step.knobs,
                 without=frozenset({SHARE}),
                 key=key,
                 on_change=partial(_knob_moved, group.name, key),
             )
 
 
-def _counted_with(recipe: Resolved, group: str, setting: Setting | None) -> list[str]:
+def _counted_with(recipe: ResolvedRecipe, group: str, step: Step | None) -> list[str]:
     """The groups among which the share of this one is counted, itself included."""
-    if setting is None or getattr(setting.knobs, "scope", "group") != "network":
+    if step is None or getattr(step.knobs, "scope", "group") != "network":
         return [group]
-    return [name for name, steps in recipe.groups if steps[0] == setting]
+    return [name for name, steps in recipe.groups if steps[0] == step]
 
 
 def _other_criterion(group: str, key: str) -> None:
-    before = setting_of(state.required().recipe, group)
+    before = step_of(state.required().recipe, group)
     shared = {k: v for k, v in before.knobs if k in GroupSelection.model_fields} if before else {}
-    _keep({group: Setting.of_group(st.session_state[key], **shared)})
+    _keep({group: Step.of_group(st.session_state[key], **shared)})
 
 
 def _knob_moved(group: str, key: str) -> None:
-    setting = setting_of(state.required().recipe, group)
-    if setting is None:
+    step = step_of(state.required().recipe, group)
+    if step is None:
         return
-    values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in setting.knobs}
+    values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in step.knobs}
     try:
-        changed = Setting.of_group(setting.technique, **values)
+        changed = Step.of_group(step.technique, **values)
     except Refused as refused:
         state.notice(refusal(refused))
         return

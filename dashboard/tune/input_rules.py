@@ -8,8 +8,8 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import Setting
-from compress_core.recipe.edit import with_inputs
+from compress_core.recipe import Step
+from compress_core.recipe.edit import with_input_steps
 from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
 from compress_core.techniques.contract.technique import Stage, techniques
 from dashboard import state
@@ -41,23 +41,23 @@ def _kinds() -> list[str]:
 
 def _kind(workspace: state.Workspace, layer: str, kind: str, rules: tuple[InputRule, ...]) -> None:
     steps = workspace.recipe.inputs_of(layer)
-    setting = next((step for step in steps if step.method.kind == kind), None)
+    step = next((step for step in steps if step.method.kind == kind), None)
     choices = [NONE, *(name for name in names_of(Stage.INPUTS) if techniques()[name].kind == kind)]
     key = f"tune.inputs.{workspace.version}.{layer}.{kind}"
     st.selectbox(
         _(kind)[:1].upper() + _(kind)[1:],
         choices,
-        choices.index(setting.technique if setting else NONE),
+        choices.index(step.technique if step else NONE),
         format_func=lambda name: label(name) if name else _("none"),
         key=f"{key}.technique",
         on_change=partial(_chosen, layer, kind, f"{key}.technique"),
         disabled=layer in workspace.locked,
     )
-    if setting is None:
+    if step is None:
         return
-    st.caption(literal(translated(setting.method.summary)))
-    knob_form(setting.knobs, without=frozenset(), key=key, on_change=partial(_knob_moved, layer, kind, key))
-    place = steps.index(setting)
+    st.caption(literal(translated(step.method.summary)))
+    knob_form(step.knobs, without=frozenset(), key=key, on_change=partial(_knob_moved, layer, kind, key))
+    place = steps.index(step)
     if place < len(rules):
         st.caption(_("Fixed as: {rule}").format(rule=literal(_said(rules[place]))))
 
@@ -75,7 +75,7 @@ def _said(rule: InputRule) -> str:
 
 def _chosen(layer: str, kind: str, key: str) -> None:
     name = st.session_state[key]
-    _replace(layer, kind, None if name == NONE else Setting.of(name))
+    _replace(layer, kind, None if name == NONE else Step.of(name))
 
 
 def _knob_moved(layer: str, kind: str, key: str) -> None:
@@ -85,15 +85,15 @@ def _knob_moved(layer: str, kind: str, key: str) -> None:
         return
     values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in before.knobs}
     try:
-        _replace(layer, kind, Setting.of(before.technique, **values), by_widget=True)
+        _replace(layer, kind, Step.of(before.technique, **values), by_widget=True)
     except Refused as refused:
         state.notice(refusal(refused))
 
 
-def _replace(layer: str, kind: str, setting: Setting | None, *, by_widget: bool = False) -> None:
+def _replace(layer: str, kind: str, step: Step | None, *, by_widget: bool = False) -> None:
     """Give a layer another rule of one kind; the kinds stay in their order."""
     workspace = state.required()
     others = [step for step in workspace.recipe.inputs_of(layer) if step.method.kind != kind]
-    steps = sorted([*others, *([setting] if setting else [])], key=lambda step: step.method.kind)
+    steps = sorted([*others, *([step] if step else [])], key=lambda step: step.method.kind)
     if layer not in workspace.locked:
-        keep(with_inputs(workspace.recipe, [layer], steps), by_widget=by_widget)
+        keep(with_input_steps(workspace.recipe, [layer], steps), by_widget=by_widget)

@@ -10,12 +10,12 @@ import streamlit as st
 from compress_core.apply.context import items_behind
 from compress_core.apply.model import Model
 from compress_core.measure.tables.quantizer_rows import QuantizerRow, quantizer_rows
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard import engine, state
 from dashboard.figures.drawn import Drawn
-from dashboard.figures.quantizer_levels import Levels, quantizer_levels
+from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _, label, literal, refusal
 from dashboard.tune.sliders import counted
@@ -49,7 +49,7 @@ def _show(
     base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], workspace: state.Workspace
 ) -> None:
     made = [
-        Levels(label(row.technique), row.levels, row.bytes, row.error)
+        QuantizerLevels(label(row.technique), row.levels, row.bytes, row.error)
         for row in rows
         if row.levels is not None and row.bytes is not None and row.error is not None
     ]
@@ -59,7 +59,7 @@ def _show(
     for_outputs = [
         row.technique
         for row in rows
-        if row.error is not None and items_behind(base, [Setting.of(row.technique)])
+        if row.error is not None and items_behind(base, [Step.of(row.technique)])
     ]
     if for_outputs:
         st.caption(
@@ -73,12 +73,12 @@ def _show(
     _take(workspace, layer, bits, [row.technique for row in rows if row.refused is None])
 
 
-def _drawn(base: Subject, layer: str, made: list[Levels]) -> Drawn:
+def _drawn(base: Subject, layer: str, made: list[QuantizerLevels]) -> Drawn:
     edges, counts = counted(base, base.layer(layer))
     return quantizer_levels(layer, made, counts, edges, dark=is_dark())
 
 
-def _table(base: Subject, layer: str, made: list[Levels]) -> None:
+def _table(base: Subject, layer: str, made: list[QuantizerLevels]) -> None:
     whole = 4 * base.layer(layer).weights
     frame = pd.DataFrame(
         {
@@ -116,7 +116,7 @@ def _take(workspace: state.Workspace, layer: str, bits: int, names: list[str]) -
 
 
 def _taken(layer: str, technique: str, bits: int) -> None:
-    setting = Setting.of(technique)
-    if "bits" in setting.method.own_knobs:
-        setting = Setting.of(technique, bits=bits)
-    set_step([layer], Stage.QUANTIZE, setting, by_widget=False)
+    step = Step.of(technique)
+    if "bits" in step.method.own_knobs:
+        step = Step.of(technique, bits=bits)
+    set_step([layer], Stage.QUANTIZE, step, by_widget=False)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from compress_core.recipe import Setting
-from compress_core.recipe.edit import step_of
+from compress_core.recipe import Step
+from compress_core.recipe.edit import step_for_layer
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard import state
@@ -58,7 +58,7 @@ def _criteria() -> list[str]:
 
 
 def _prune(place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str) -> None:
-    now = {sparsity_of(step_of(workspace.recipe, name, Stage.PRUNE)) for name in names}
+    now = {sparsity_of(step_for_layer(workspace.recipe, name, Stage.PRUNE)) for name in names}
     with place:
         criterion = st.selectbox(
             _("Criterion"), _criteria(), format_func=label, key=f"rules.criterion.{current_language()}"
@@ -86,12 +86,12 @@ def _prune(place: DeltaGenerator, workspace: state.Workspace, names: list[str], 
 
 
 def _set_share(names: list[str], criterion: str, scope: str, percent: float) -> None:
-    setting = Setting.of(criterion, sparsity=percent / 100, scope=scope) if percent else None
-    set_step(names, Stage.PRUNE, setting, by_widget=False)
+    step = Step.of(criterion, sparsity=percent / 100, scope=scope) if percent else None
+    set_step(names, Stage.PRUNE, step, by_widget=False)
 
 
 def _bits(place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str) -> None:
-    steps = [step_of(workspace.recipe, name, Stage.QUANTIZE) for name in names]
+    steps = [step_for_layer(workspace.recipe, name, Stage.QUANTIZE) for name in names]
     now = {getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in steps}
     with place:
         quantizer = st.selectbox(
@@ -112,8 +112,8 @@ def _bits(place: DeltaGenerator, workspace: state.Workspace, names: list[str], k
 
 
 def _set_bits(names: list[str], quantizer: str, bits: int) -> None:
-    setting = None if bits == FULL_BITS else Setting.of(quantizer, bits=bits)
-    set_step(names, Stage.QUANTIZE, setting, by_widget=False)
+    step = None if bits == FULL_BITS else Step.of(quantizer, bits=bits)
+    set_step(names, Stage.QUANTIZE, step, by_widget=False)
 
 
 def _energy(place: DeltaGenerator, names: list[str], key: str) -> None:
@@ -131,8 +131,8 @@ def _energy(place: DeltaGenerator, names: list[str], key: str) -> None:
 
 
 def _set_energy(names: list[str], percent: int) -> None:
-    setting = None if percent == 100 else Setting.of(FIRST_CHOICE[Stage.FACTOR], energy=percent / 100)
-    set_step(names, Stage.FACTOR, setting, by_widget=False)
+    step = None if percent == 100 else Step.of(FIRST_CHOICE[Stage.FACTOR], energy=percent / 100)
+    set_step(names, Stage.FACTOR, step, by_widget=False)
 
 
 def _later(key: str, act: Callable[[float], None]) -> Callable[[], None]:

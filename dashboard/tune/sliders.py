@@ -21,8 +21,8 @@ from compress_core.measure.tables.knob_tables import (
     vectors_of,
 )
 from compress_core.network.layers import Layer, read_matrix
-from compress_core.recipe import Setting
-from compress_core.recipe.edit import step_of
+from compress_core.recipe import Step
+from compress_core.recipe.edit import step_for_layer
 from compress_core.selection.patterns import n_of_m
 from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
@@ -72,11 +72,11 @@ def as_shape(layer: Layer) -> str:
 
 
 def _stage(workspace: state.Workspace, base: Subject, layer: Layer, stage: Stage) -> None:
-    setting = step_of(workspace.recipe, layer.name, stage)
+    step = step_for_layer(workspace.recipe, layer.name, stage)
     key = f"tune.{workspace.version}.{layer.name}.{stage.name}"
     locked = layer.name in workspace.locked
     choices = [NONE, *names_of(stage)]
-    name = setting.technique if setting else NONE
+    name = step.technique if step else NONE
     st.selectbox(
         _("Technique"),
         choices,
@@ -86,70 +86,70 @@ def _stage(workspace: state.Workspace, base: Subject, layer: Layer, stage: Stage
         on_change=partial(_technique_chosen, layer.name, stage, f"{key}.technique"),
         disabled=locked,
     )
-    shown = setting or Setting.of(FIRST_CHOICE[stage])
-    _main_slider(workspace, base, layer, stage, shown, setting is not None, key, locked)
-    if setting is None:
+    shown = step or Step.of(FIRST_CHOICE[stage])
+    _main_slider(workspace, base, layer, stage, shown, step is not None, key, locked)
+    if step is None:
         return
-    st.caption(literal(translated(setting.method.summary)))
+    st.caption(literal(translated(step.method.summary)))
     if stage is Stage.FACTOR:
         _warn_of_rank(workspace, layer)
-    if not _has_slider(stage, setting):
-        _other_knobs(layer, stage, setting, key)
+    if not _has_slider(stage, step):
+        _other_knobs(layer, stage, step, key)
         return
     with st.expander(_("More knobs"), key=f"{key}.more"):
-        _other_knobs(layer, stage, setting, key)
+        _other_knobs(layer, stage, step, key)
 
 
 def _warn_of_rank(workspace: state.Workspace, layer: Layer) -> None:
-    edited = state.model(workspace).edited.get(layer.name)
-    cost = None if edited is None else factor_cost(edited)
+    compressed = state.model(workspace).compressed.get(layer.name)
+    cost = None if compressed is None else factor_cost(compressed)
     if cost is not None and cost.warning is not None:
         st.warning(literal(translated(cost.warning)))
 
 
-def _has_slider(stage: Stage, setting: Setting) -> bool:
+def _has_slider(stage: Stage, step: Step) -> bool:
     """Whether a table can say beforehand what each value of the main knob leaves."""
-    known = MAIN_KNOB[stage] in setting.method.knobs.model_fields
-    return known and (stage is not Stage.PRUNE or isinstance(setting.knobs, Selection))
+    known = MAIN_KNOB[stage] in step.method.knobs.model_fields
+    return known and (stage is not Stage.PRUNE or isinstance(step.knobs, Selection))
 
 
 def _technique_chosen(layer: str, stage: Stage, key: str) -> None:
     chosen = st.session_state[key]
     try:
-        setting = None if chosen == NONE else _starting_setting(chosen, layer)
+        step = None if chosen == NONE else _starting_setting(chosen, layer)
     except Refused as refused:
         state.notice(refusal(refused))
         state.keep(replace(state.required(), version=state.required().version + 1))
         return
-    set_step([layer], stage, setting, by_widget=False)
+    set_step([layer], stage, step, by_widget=False)
 
 
-def _starting_setting(technique: str, layer: str) -> Setting:
+def _starting_setting(technique: str, layer: str) -> Step:
     if technique_named(technique).stage is not Stage.FACTOR:
-        return Setting.of(technique)
+        return Step.of(technique)
     if "rank" not in technique_named(technique).knobs.model_fields:
-        return Setting.of(technique, choose="bytes")
+        return Step.of(technique, choose="bytes")
     rows = rank_table(state.model(state.required()).base, layer, engine.store(), technique)
-    return Setting.of(technique, rank=max(1, rows.break_even // 2))
+    return Step.of(technique, rank=max(1, rows.break_even // 2))
 
 
-def _other_knobs(layer: Layer, stage: Stage, setting: Setting, key: str) -> None:
-    hidden = {MAIN_KNOB[stage]} if _has_slider(stage, setting) else set()
+def _other_knobs(layer: Layer, stage: Stage, step: Step, key: str) -> None:
+    hidden = {MAIN_KNOB[stage]} if _has_slider(stage, step) else set()
     chosen: dict[str, Any] = {}
 
     def changed() -> None:
         prefix = f"{key}."
         given = {
             name: st.session_state[prefix + name]
-            for name in setting.method.knobs.model_fields
+            for name in step.method.knobs.model_fields
             if prefix + name in st.session_state
         }
-        values = {k: v for k, v in setting.changed.items() if k not in given} | given
-        set_knobs([layer.name], stage, setting.technique, values)
+        values = {k: v for k, v in step.changed.items() if k not in given} | given
+        set_knobs([layer.name], stage, step.technique, values)
 
     chosen |= knob_form(
-        setting.knobs,
-        without=frozenset(hidden | _without_meaning(setting)),
+        step.knobs,
+        without=frozenset(hidden | _without_meaning(step)),
         key=key,
         on_change=changed,
     )
@@ -157,11 +157,11 @@ def _other_knobs(layer: Layer, stage: Stage, setting: Setting, key: str) -> None
         st.caption(_("This technique has no other knobs."))
 
 
-def _without_meaning(setting: Setting) -> set[str]:
+def _without_meaning(step: Step) -> set[str]:
     """Knobs that another knob's value has made idle."""
-    if isinstance(setting.knobs, Selection) and n_of_m(setting.knobs.pattern) is not None:
+    if isinstance(step.knobs, Selection) and n_of_m(step.knobs.pattern) is not None:
         return {"sparsity", "scope"}
-    return idle_choices(setting) if setting.stage is Stage.FACTOR else set()
+    return idle_choices(step) if step.stage is Stage.FACTOR else set()
 
 
 def _main_slider(
@@ -169,20 +169,20 @@ def _main_slider(
     base: Subject,
     layer: Layer,
     stage: Stage,
-    setting: Setting,
+    step: Step,
     is_on: bool,
     key: str,
     locked: bool,
 ) -> None:
-    if not _has_slider(stage, setting):
+    if not _has_slider(stage, step):
         return
     match stage:
         case Stage.PRUNE:
-            _prune(workspace, base, layer, setting, is_on, key, locked)
+            _prune(workspace, base, layer, step, is_on, key, locked)
         case Stage.FACTOR:
-            _rank(workspace, base, layer, setting, is_on, key, locked)
+            _rank(workspace, base, layer, step, is_on, key, locked)
         case Stage.QUANTIZE:
-            _bits(workspace, base, layer, setting, is_on, key, locked)
+            _bits(workspace, base, layer, step, is_on, key, locked)
 
 
 def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -> None:
@@ -190,7 +190,7 @@ def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -
     if value == off:
         set_step([layer], stage, None, by_widget=True)
         return
-    current = step_of(state.required().recipe, layer, stage)
+    current = step_for_layer(state.required().recipe, layer, stage)
     knobs = dict(current.changed) if current and current.technique == technique else {}
     if stage is Stage.FACTOR:
         knobs = {k: v for k, v in knobs.items() if k not in CHOICES}
@@ -202,12 +202,12 @@ def _prune(
     workspace: state.Workspace,
     base: Subject,
     layer: Layer,
-    setting: Setting,
+    step: Step,
     is_on: bool,
     key: str,
     locked: bool,
 ) -> None:
-    choice = setting.knobs
+    choice = step.knobs
     assert isinstance(choice, Selection)
     counts = n_of_m(choice.pattern)
     if counts is not None:
@@ -217,7 +217,7 @@ def _prune(
             )
         )
         return
-    rows = sparsity_table(base, workspace.recipe, layer.name, setting, engine.store())
+    rows = sparsity_table(base, workspace.recipe, layer.name, step, engine.store())
     table = LiveTable(
         rows.sparsity,
         (
@@ -239,7 +239,7 @@ def _prune(
         histogram=_weights_with_threshold(base, layer, rows.threshold),
         help=_("Within this layer; the readouts are exact and move while you drag."),
         disabled=locked,
-        on_change=partial(_moved, layer.name, Stage.PRUNE, setting.technique, 0.0),
+        on_change=partial(_moved, layer.name, Stage.PRUNE, step.technique, 0.0),
     )
 
 
@@ -273,16 +273,16 @@ def _rank(
     workspace: state.Workspace,
     base: Subject,
     layer: Layer,
-    setting: Setting,
+    step: Step,
     is_on: bool,
     key: str,
     locked: bool,
 ) -> None:
-    rows = rank_table(base, layer.name, engine.store(), setting.technique)
+    rows = rank_table(base, layer.name, engine.store(), step.technique)
     highest = float(rows.rank[-1])
     whole = rows.rank == highest
     weights = np.where(whole, layer.weights, rows.weights)
-    by_output = vectors_of(setting.technique) == "whitened_vectors"
+    by_output = vectors_of(step.technique) == "whitened_vectors"
     lost = _("Squared output lost") if by_output else _("Squared weights lost")
     readouts = [
         Readout(_("Weights"), "", weights, text=lambda v: f"{v:,.0f}"),
@@ -292,8 +292,8 @@ def _rank(
     if rows.macs is not None:
         macs = np.where(whole, layer.macs or 0, rows.macs)
         readouts.append(Readout(_("MACs for one item"), "", macs, text=lambda v: f"{v:,.0f}"))
-    edited = state.model(workspace).edited.get(layer.name)
-    rank = None if edited is None else edited.rank
+    compressed = state.model(workspace).compressed.get(layer.name)
+    rank = None if compressed is None else compressed.rank
     live_slider(
         _("Singular values kept"),
         LiveTable(rows.rank, tuple(readouts)),
@@ -301,12 +301,12 @@ def _rank(
         key=f"{key}.slider",
         step=1,
         text_of=lambda v: _("not factored") if v == highest else _("rank {rank:g}").format(rank=v),
-        histogram=_spectrum(base, layer, rows, setting.technique),
+        histogram=_spectrum(base, layer, rows, step.technique),
         help=_(
             "At its right end the layer is left whole. Below the break-even rank the factors are smaller."
         ),
         disabled=locked or highest <= 1,
-        on_change=partial(_moved, layer.name, Stage.FACTOR, setting.technique, highest),
+        on_change=partial(_moved, layer.name, Stage.FACTOR, step.technique, highest),
     )
 
 
@@ -336,12 +336,12 @@ def _bits(
     workspace: state.Workspace,
     base: Subject,
     layer: Layer,
-    setting: Setting,
+    step: Step,
     is_on: bool,
     key: str,
     locked: bool,
 ) -> None:
-    rows = bits_table(base, workspace.recipe, layer.name, setting, engine.store())
+    rows = bits_table(base, workspace.recipe, layer.name, step, engine.store())
     places = np.append(rows.bits, FULL_BITS)
     table = LiveTable(
         places,
@@ -355,7 +355,7 @@ def _bits(
     live_slider(
         _("Bits for each weight"),
         table,
-        value=float(getattr(setting.knobs, "bits", FULL_BITS)) if is_on else float(FULL_BITS),
+        value=float(getattr(step.knobs, "bits", FULL_BITS)) if is_on else float(FULL_BITS),
         key=f"{key}.slider",
         unit=_("bit"),
         text_of=lambda v: (
@@ -371,5 +371,5 @@ def _bits(
         ),
         help=_("At its right end the weights stay 32-bit numbers."),
         disabled=locked,
-        on_change=partial(_moved, layer.name, Stage.QUANTIZE, setting.technique, float(FULL_BITS)),
+        on_change=partial(_moved, layer.name, Stage.QUANTIZE, step.technique, float(FULL_BITS)),
     )

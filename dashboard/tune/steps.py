@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import Resolved, Setting
-from compress_core.recipe.edit import step_of, with_inputs, with_step, without_layers
+from compress_core.recipe import ResolvedRecipe, Step
+from compress_core.recipe.edit import step_for_layer, with_input_steps, with_step, without_layers
 from compress_core.selection.patterns import n_of_m
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, techniques
@@ -28,12 +28,12 @@ def names_of(stage: Stage) -> list[str]:
     return [name for name, method in techniques().items() if method.stage is stage]
 
 
-def set_step(layers: Iterable[str], stage: Stage, setting: Setting | None, *, by_widget: bool) -> None:
+def set_step(layers: Iterable[str], stage: Stage, step: Step | None, *, by_widget: bool) -> None:
     """Replace one stage of some layers; what cannot be done leaves a notice and changes nothing."""
-    keep(with_step(state.required().recipe, _unlocked(layers), stage, setting), by_widget=by_widget)
+    keep(with_step(state.required().recipe, _unlocked(layers), stage, step), by_widget=by_widget)
 
 
-def keep(recipe: Resolved, *, by_widget: bool = False) -> Refused | None:
+def keep(recipe: ResolvedRecipe, *, by_widget: bool = False) -> Refused | None:
     """Take over a recipe; one that cannot be done leaves a notice, is given back and changes nothing."""
     workspace = state.required()
     try:
@@ -53,13 +53,13 @@ def _unlocked(layers: Iterable[str]) -> list[str]:
 def set_knobs(layers: Iterable[str], stage: Stage, technique: str, knobs: dict[str, Any]) -> None:
     """The same from a technique's name and values that a widget gave."""
     try:
-        setting = Setting.of(technique, **consistent(knobs))
+        step = Step.of(technique, **consistent(knobs))
     except Refused as refused:
         state.notice(refusal(refused))
         workspace = state.required()
         state.keep(replace(workspace, version=workspace.version + 1))
         return
-    set_step(layers, stage, setting, by_widget=True)
+    set_step(layers, stage, step, by_widget=True)
 
 
 def consistent(knobs: dict[str, Any]) -> dict[str, Any]:
@@ -69,21 +69,21 @@ def consistent(knobs: dict[str, Any]) -> dict[str, Any]:
     return knobs
 
 
-def idle_choices(setting: Setting) -> set[str]:
+def idle_choices(step: Step) -> set[str]:
     """Knobs that do not matter to how a factorizer comes by its rank."""
-    ranks = [value for knob, value in setting.knobs if knob in {"rank", "rank_in", "rank_out"}]
+    ranks = [value for knob, value in step.knobs if knob in {"rank", "rank_in", "rank_out"}]
     if None not in ranks:
         return set(CHOICES)
-    chosen = getattr(setting.knobs, "choose", "")
+    chosen = getattr(step.knobs, "choose", "")
     return {knob for knob, choice in CHOICES.items() if choice and choice != chosen}
 
 
-def sparsity_of(setting: Setting | None) -> float:
+def sparsity_of(step: Step | None) -> float:
     """The share that a prune step removes; 0 where there is none or no share is set."""
-    if setting is None or not isinstance(setting.knobs, Selection):
+    if step is None or not isinstance(step.knobs, Selection):
         return 0.0
-    counts = n_of_m(setting.knobs.pattern)
-    return setting.knobs.sparsity if counts is None else 1 - counts[0] / counts[1]
+    counts = n_of_m(step.knobs.pattern)
+    return step.knobs.sparsity if counts is None else 1 - counts[0] / counts[1]
 
 
 def choose_layer(key: str) -> None:
@@ -108,5 +108,5 @@ def same_for(source: str, layers: Iterable[str]) -> None:
     before = recipe = state.required().recipe
     free = _unlocked(layers)
     for stage in LAYER_STAGES:
-        recipe = with_step(recipe, free, stage, step_of(before, source, stage))
-    keep(with_inputs(recipe, free, before.inputs_of(source)))
+        recipe = with_step(recipe, free, stage, step_for_layer(before, source, stage))
+    keep(with_input_steps(recipe, free, before.inputs_of(source)))

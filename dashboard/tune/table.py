@@ -10,8 +10,8 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.measure.cost.cost import layer_costs, layer_frame
-from compress_core.recipe import Setting
-from compress_core.recipe.edit import step_of
+from compress_core.recipe import Step
+from compress_core.recipe.edit import step_for_layer
 from compress_core.techniques.contract.technique import Stage
 from dashboard import state
 from dashboard.text import _
@@ -61,8 +61,8 @@ def _contains(frame: pd.DataFrame, search: str) -> pd.Series[bool]:
 def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
     costs = layer_frame(model)
     names = costs["layer"]
-    prune = [step_of(workspace.recipe, n, Stage.PRUNE) for n in names]
-    quantize = [step_of(workspace.recipe, n, Stage.QUANTIZE) for n in names]
+    prune = [step_for_layer(workspace.recipe, n, Stage.PRUNE) for n in names]
+    quantize = [step_for_layer(workspace.recipe, n, Stage.QUANTIZE) for n in names]
     return pd.DataFrame(
         {
             "layer": names,
@@ -141,9 +141,9 @@ def _set(layer: str, stage: Stage, knob: str, value: float, off: float) -> None:
     if value == off:
         set_step([layer], stage, None, by_widget=False)
         return
-    before = step_of(state.required().recipe, layer, stage)
+    before = step_for_layer(state.required().recipe, layer, stage)
     keeps = before is not None and knob in before.method.knobs.model_fields
     technique = before.technique if before is not None and keeps else FIRST_CHOICE[stage]
     others = dict(before.changed) if before is not None and keeps else {}
     others.pop("pattern", None)
-    set_step([layer], stage, Setting.of(technique, **{**others, knob: value}), by_widget=False)
+    set_step([layer], stage, Step.of(technique, **{**others, knob: value}), by_widget=False)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_whole
 from compress_core.techniques.contract.technique import Stage, Technique, techniques
 from dashboard import state
@@ -48,17 +48,17 @@ def draw(workspace: state.Workspace, model: Model) -> None:
                     _switch(workspace, stage, techniques()[name])
 
 
-def _steps(recipe: Resolved, stage: Stage) -> tuple[Setting, ...]:
+def _steps(recipe: ResolvedRecipe, stage: Stage) -> tuple[Step, ...]:
     return recipe.prepare if stage is Stage.PREPARE else recipe.correct
 
 
 def _switch(workspace: state.Workspace, stage: Stage, method: Technique) -> None:
     key = f"{KEY}.{workspace.version}.{method.name}"
     steps = _steps(workspace.recipe, stage)
-    setting = next((step for step in steps if step.technique == method.name), None)
+    step = next((step for step in steps if step.technique == method.name), None)
     st.toggle(
         label(method.name),
-        setting is not None,
+        step is not None,
         key=key,
         on_change=partial(_switched, stage, method.name, key),
         help=translated(method.details) or None,
@@ -67,9 +67,9 @@ def _switch(workspace: state.Workspace, stage: Stage, method: Technique) -> None
     said = st.session_state.get(REFUSED)
     if said is not None and said[:2] == (method.name, workspace.recipe.sha):
         st.warning(literal(said[2]), icon=":material/block:")
-    if setting is not None:
+    if step is not None:
         knob_form(
-            setting.knobs,
+            step.knobs,
             without=frozenset(),
             key=key,
             on_change=partial(_knob_moved, stage, method.name, key),
@@ -79,7 +79,7 @@ def _switch(workspace: state.Workspace, stage: Stage, method: Technique) -> None
 def _switched(stage: Stage, name: str, key: str) -> None:
     recipe = state.required().recipe
     others = [step for step in _steps(recipe, stage) if step.technique != name]
-    _try(stage, name, [*others, Setting.of(name)] if st.session_state[key] else others)
+    _try(stage, name, [*others, Step.of(name)] if st.session_state[key] else others)
 
 
 def _knob_moved(stage: Stage, name: str, key: str) -> None:
@@ -87,11 +87,11 @@ def _knob_moved(stage: Stage, name: str, key: str) -> None:
     _try(stage, name, [_from_widgets(step, key) if step.technique == name else step for step in steps])
 
 
-def _from_widgets(step: Setting, key: str) -> Setting:
-    return Setting.of(step.technique, **{k: st.session_state.get(f"{key}.{k}", v) for k, v in step.knobs})
+def _from_widgets(step: Step, key: str) -> Step:
+    return Step.of(step.technique, **{k: st.session_state.get(f"{key}.{k}", v) for k, v in step.knobs})
 
 
-def _try(stage: Stage, name: str, steps: Sequence[Setting]) -> None:
+def _try(stage: Stage, name: str, steps: Sequence[Step]) -> None:
     """Take over the steps; the sentence of a refusal stands beside the switch that caused it."""
     recipe = state.required().recipe
     ordered = [step for known in _in_order(stage) for step in steps if step.technique == known]

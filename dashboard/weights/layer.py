@@ -10,12 +10,12 @@ import numpy as np
 import streamlit as st
 
 from compress_core.apply import derive
-from compress_core.apply.model import Edited, Model
+from compress_core.apply.model import CompressedLayer, Model
 from compress_core.measure.tables.layer_weights import LayerWeights
 from dashboard import engine, state
 from dashboard.figures.bytes_by_item import Bytes, bytes_by_item
 from dashboard.figures.drawn import Drawn, clicked
-from dashboard.figures.reduce import Window, binned, shared_edges
+from dashboard.figures.reduce import ZoomWindow, binned, shared_edges
 from dashboard.figures.sparsity_maps import sparsity_within
 from dashboard.figures.spectrum import spectrum
 from dashboard.figures.weight_histograms import error_by_channel, weight_histograms
@@ -108,20 +108,23 @@ def _inside(weights: LayerWeights, seen: str, *, dark: bool) -> None:
     for point in points_of(event)[:1]:
         place = clicked(point)
         if len(place) == 4 and place != _corners(window):
-            st.session_state[WINDOW] = (weights.layer.name, _around(Window(*place), weights.nonzero.shape))
+            st.session_state[WINDOW] = (
+                weights.layer.name,
+                _around(ZoomWindow(*place), weights.nonzero.shape),
+            )
             st.rerun()
 
 
-def _corners(window: Window | None) -> tuple[int, ...]:
+def _corners(window: ZoomWindow | None) -> tuple[int, ...]:
     return () if window is None else (window.top, window.bottom, window.left, window.right)
 
 
-def _around(window: Window, shape: tuple[int, ...]) -> Window:
-    """A block with its neighbours, at least 32 weights wide."""
+def _around(window: ZoomWindow, shape: tuple[int, ...]) -> ZoomWindow:
+    """A block with its neighbors, at least 32 weights wide."""
     rows, columns = max(32, 8 * (window.bottom - window.top)), max(32, 8 * (window.right - window.left))
     top = int(np.clip((window.top + window.bottom - rows) // 2, 0, max(0, shape[0] - rows)))
     left = int(np.clip((window.left + window.right - columns) // 2, 0, max(0, shape[1] - columns)))
-    return Window(top, top + rows, left, left + columns)
+    return ZoomWindow(top, top + rows, left, left + columns)
 
 
 def _histograms(weights: LayerWeights, *, log_counts: bool, dark: bool) -> Drawn:
@@ -144,14 +147,14 @@ def _spectrum(weights: LayerWeights, model: Model, *, dark: bool) -> Drawn:
     layer = model.base.layer(weights.layer.name)
     vectors = derive(model.base, layer.name, "singular_vectors", engine.store())
     values = vectors.values.double().square().mean(dim=0).sqrt().numpy()
-    edited = model.edited.get(layer.name)
+    compressed = model.compressed.get(layer.name)
     rank = None
-    if edited is not None and edited.is_factored and _by_singular_values(edited):
-        rank = edited.rank
+    if compressed is not None and compressed.is_factored and _by_singular_values(compressed):
+        rank = compressed.rank
     return spectrum(layer.name, values, rank=rank, break_even=layer.break_even_rank or None, dark=dark)
 
 
-def _by_singular_values(edited: Edited) -> bool:
+def _by_singular_values(compressed: CompressedLayer) -> bool:
     """Whether the layer's own singular values were truncated: the first part has its whole kernel."""
-    whole = edited.layer.kernel_shape
-    return len(edited.small) == 2 and edited.small[0].kernel_shape[2:] == whole[2:]
+    whole = compressed.layer.kernel_shape
+    return len(compressed.small) == 2 and compressed.small[0].kernel_shape[2:] == whole[2:]

@@ -17,7 +17,7 @@ from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, W
 from compress_core.deliver.packing.logistic import Mixer
 from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
-from compress_core.techniques.contract.encoded import pack, unpack
+from compress_core.techniques.contract.encoded import codes_from_bits, codes_to_bits
 
 FIXED, PLAIN, AROUND = range(3)
 SMALLEST_AROUND = 1024  # codes; fewer teach too little
@@ -26,21 +26,21 @@ _SIZES = (1, 17, 64, 64)  # contexts of each kind, for every beginning of a code
 _KINDS = np.array(_SIZES)[:, None]
 
 
-def pack_codes(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> bytes:
+def pack_codes(codes: np.ndarray, mask: np.ndarray, alphabet: int) -> bytes:
     """Codes [rows, columns] of the kept weights, 0 <= code < alphabet -> bytes."""
-    return min(_ways(codes, kept, alphabet), key=len)
+    return min(_ways(codes, mask, alphabet), key=len)
 
 
-def _ways(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> Iterator[bytes]:
-    flat = codes[kept].astype(np.int64)
-    yield bytes([FIXED]) + pack(flat.astype(np.uint16), _bits(alphabet)).tobytes()
+def _ways(codes: np.ndarray, mask: np.ndarray, alphabet: int) -> Iterator[bytes]:
+    flat = codes[mask].astype(np.int64)
+    yield bytes([FIXED]) + codes_to_bits(flat.astype(np.uint16), _bits(alphabet)).tobytes()
     if alphabet > LARGEST_ALPHABET:
         return
-    plain = partial(_plain, codes, kept, alphabet)
+    plain = partial(_plain, codes, mask, alphabet)
     yield bytes([PLAIN]) + plain(WHOLE)
     if len(flat) >= SMALLEST_AROUND:
-        centred = np.where(kept, 2 * codes.astype(np.int64) - (alphabet - 1), 0)
-        found = shortest(centred, partial(_written, codes, kept, alphabet), plain)
+        centerd = np.where(mask, 2 * codes.astype(np.int64) - (alphabet - 1), 0)
+        found = shortest(centerd, partial(_written, codes, mask, alphabet), plain)
         if found is not None:
             scan, content = found
             writer = Writer()
@@ -50,9 +50,9 @@ def _ways(codes: np.ndarray, kept: np.ndarray, alphabet: int) -> Iterator[bytes]
             yield writer.content()
 
 
-def _plain(codes: np.ndarray, kept: np.ndarray, alphabet: int, crop: Crop) -> bytes:
+def _plain(codes: np.ndarray, mask: np.ndarray, alphabet: int, crop: Crop) -> bytes:
     coder = Writing()
-    flat = codes[crop][kept[crop]].astype(np.int64)
+    flat = codes[crop][mask[crop]].astype(np.int64)
     code_symbols(coder, max(2, alphabet), len(flat), flat)
     return coder.content()
 
@@ -61,29 +61,29 @@ def _bits(alphabet: int) -> int:
     return max(1, (alphabet - 1).bit_length())
 
 
-def _written(codes: np.ndarray, kept: np.ndarray, alphabet: int, scan: Scan, crop: Crop) -> bytes:
+def _written(codes: np.ndarray, mask: np.ndarray, alphabet: int, scan: Scan, crop: Crop) -> bytes:
     coder = Writing()
-    known = np.where(kept, codes, 0)[crop].astype(np.int16)
-    code_around(coder, scan.columns(kept[crop]), alphabet, scan.stride, scan.columns(known))
+    known = np.where(mask, codes, 0)[crop].astype(np.int16)
+    code_around(coder, scan.columns(mask[crop]), alphabet, scan.stride, scan.columns(known))
     return coder.content()
 
 
-def read_codes(content: bytes, kept: np.ndarray, alphabet: int) -> np.ndarray:
+def read_codes(content: bytes, mask: np.ndarray, alphabet: int) -> np.ndarray:
     """The reverse of `pack_codes`: codes [rows, columns] int16, 0 where nothing was kept; raises Damaged."""
     reader = Reader(content)
-    count = int(kept.sum())
-    codes = np.zeros(kept.shape, dtype=np.int16)
+    count = int(mask.sum())
+    codes = np.zeros(mask.shape, dtype=np.int16)
     match reader.raw(1)[0]:
         case 0:
             if len(content) - 1 != (count * _bits(alphabet) + 7) // 8:
                 raise Damaged
-            codes[kept] = unpack(np.frombuffer(content[1:], np.uint8), _bits(alphabet), count)
+            codes[mask] = codes_from_bits(np.frombuffer(content[1:], np.uint8), _bits(alphabet), count)
         case 1 if alphabet <= LARGEST_ALPHABET:
-            codes[kept] = code_symbols(Reading(content[1:]), max(2, alphabet), count)
+            codes[mask] = code_symbols(Reading(content[1:]), max(2, alphabet), count)
         case 2 if alphabet <= LARGEST_ALPHABET:
             scan = Scan.read(reader)
-            scan.shape(*kept.shape)
-            found = code_around(Reading(reader.rest()), scan.columns(kept), alphabet, scan.stride)
+            scan.shape(*mask.shape)
+            found = code_around(Reading(reader.rest()), scan.columns(mask), alphabet, scan.stride)
             codes = scan.back(found).astype(np.int16)
         case _:
             raise Damaged
@@ -93,26 +93,26 @@ def read_codes(content: bytes, kept: np.ndarray, alphabet: int) -> np.ndarray:
 
 
 def code_around(
-    coder: Coder, kept: np.ndarray, alphabet: int, stride: int, truth: np.ndarray | None = None
+    coder: Coder, mask: np.ndarray, alphabet: int, stride: int, truth: np.ndarray | None = None
 ) -> np.ndarray:
-    """Write or read codes [steps, lines] int16 where kept [steps, lines]; 0 elsewhere."""
-    steps, lines = kept.shape
+    """Write or read codes [steps, lines] int16 where mask [steps, lines]; 0 elsewhere."""
+    steps, lines = mask.shape
     bits = _bits(alphabet)
     mixers = [Mixer([size << bit for size in _SIZES]) for bit in range(bits)]
-    masks = Around(kept.astype(np.int8), stride)
-    centred = Around(np.zeros((steps, lines), dtype=np.int16), stride)
-    sizes = np.zeros((2, lines), dtype=np.int64)  # sum of |centred| and count, of each line so far
+    masks = Around(mask.astype(np.int8), stride)
+    centerd = Around(np.zeros((steps, lines), dtype=np.int16), stride)
+    sizes = np.zeros((2, lines), dtype=np.int64)  # sum of |centerd| and count, of each line so far
     codes = np.zeros((steps, lines), dtype=np.int16)
     for step in range(steps):
-        at = np.flatnonzero(kept[step])
+        at = np.flatnonzero(mask[step])
         if not len(at):
             continue
-        contexts = _contexts(masks, centred, sizes[:, at], step, stride, at, alphabet)
+        contexts = _contexts(masks, centerd, sizes[:, at], step, stride, at, alphabet)
         known = None if truth is None else truth[step, at].astype(np.int64)
         found = _code_bits(coder, mixers, contexts, known)
         codes[step, at] = found
         values = 2 * found - (alphabet - 1)
-        centred.at(step)[at] = values
+        centerd.at(step)[at] = values
         sizes[0, at] += np.abs(values)
         sizes[1, at] += 1
     return codes
@@ -128,12 +128,12 @@ def _code_bits(coder: Coder, mixers: list[Mixer], contexts: Ints, known: Ints | 
 
 
 def _contexts(
-    masks: Around, centred: Around, sizes: Ints, step: int, stride: int, at: Ints, alphabet: int
+    masks: Around, centerd: Around, sizes: Ints, step: int, stride: int, at: Ints, alphabet: int
 ) -> Ints:
     """[4, n] for each kept weight: nothing, the mean of the codes around, the two nearest, its line."""
     top = max(1, alphabet - 1)
     left, up, up_left, up_right = (
-        centred.at(step - distance)[at].astype(np.int64) for distance in (1, stride, stride + 1, stride - 1)
+        centerd.at(step - distance)[at].astype(np.int64) for distance in (1, stride, stride + 1, stride - 1)
     )
     known = 2 * (left != 0) + 2 * (up != 0) + (up_left != 0) + (up_right != 0)
     mean = (2 * left + 2 * up + up_left + up_right) // np.maximum(1, known)

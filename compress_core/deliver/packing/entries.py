@@ -13,20 +13,20 @@ from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 
 TWIN, PLAIN, CODED, TURNED = range(4)
 _MOST_AXES = 16
 
 
 @dataclass(frozen=True)
-class Block:
+class WeightBlock:
     """A coded weight and how it lies in its tensor.
 
     rows: how many of the tensor's first axis; groups: of a transposed convolution, 0 for all others.
     """
 
-    coded: Coded
+    encoded: EncodedWeight
     rows: int
     groups: int = 0
 
@@ -55,7 +55,7 @@ def plain(tensor: Tensor) -> Piece:
     return Piece(PLAIN, writer.content(), (pack_numbers(tensor),))
 
 
-def coded(tensor: Tensor, blocks: Sequence[Block]) -> Piece:
+def encoded(tensor: Tensor, blocks: Sequence[WeightBlock]) -> Piece:
     """A tensor that consists of coded weights, one above the other."""
     writer = Writer()
     _write_shape(writer, tuple(tensor.shape))
@@ -66,17 +66,17 @@ def coded(tensor: Tensor, blocks: Sequence[Block]) -> Piece:
         writer.number(len(blocks))
         for block in blocks:
             writer.number(block.rows)
-    return Piece(TURNED if groups else CODED, writer.content(), tuple(pack_weight(b.coded) for b in blocks))
+    return Piece(TURNED if groups else CODED, writer.content(), tuple(pack_weight(b.encoded) for b in blocks))
 
 
-def holds(tensor: Tensor, blocks: Sequence[Block]) -> bool:
+def holds(tensor: Tensor, blocks: Sequence[WeightBlock]) -> bool:
     """Whether these blocks decode to exactly this tensor."""
-    if tensor.dtype != torch.float32 or sum(b.coded.weight.numel() for b in blocks) != tensor.numel():
+    if tensor.dtype != torch.float32 or sum(b.encoded.weight.numel() for b in blocks) != tensor.numel():
         return False
     if not blocks[0].groups and sum(block.rows for block in blocks) != len(tensor):
         return False
     return torch.equal(
-        tensor, _laid_out([b.coded.values for b in blocks], tuple(tensor.shape), blocks[0].groups)
+        tensor, _laid_out([b.encoded.values for b in blocks], tuple(tensor.shape), blocks[0].groups)
     )
 
 

@@ -1,6 +1,6 @@
 """A matrix that is coded column by column: what lies around a column, and which way round is best.
 
-Weights that belong to neighbouring pixels or kernel positions resemble each other. Beside the column
+Weights that belong to neighboring pixels or kernel positions resemble each other. Beside the column
 before, the one a *stride* earlier is looked at: 28 for an image of 28 x 28, k for a k x k kernel. A
 matrix may be turned on its side, so that rows are coded in the place of columns.
 """
@@ -62,7 +62,7 @@ class Scan:
 
 
 class Around:
-    """Columns [steps, lines] with empty ones before and behind, so that any neighbour can be asked for."""
+    """Columns [steps, lines] with empty ones before and behind, so that any neighbor can be asked for."""
 
     def __init__(self, columns: NDArray[np.generic], stride: int) -> None:
         self._margin = stride + _RADIUS
@@ -106,7 +106,7 @@ def shortest(
 ) -> tuple[Scan, bytes] | None:
     """The way through a matrix that gives the fewest bytes; a large matrix is judged by a corner of it.
 
-    None where each way has too many steps, or where the corner is no shorter than without neighbours.
+    None where each way has too many steps, or where the corner is no shorter than without neighbors.
     """
     tried = [(scan, write(scan, _CORNER)) for scan in scans(matrix)]
     if not tried:

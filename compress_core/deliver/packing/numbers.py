@@ -42,8 +42,8 @@ def _planes(values: np.ndarray) -> bytes:
         plane = ((turned >> np.uint32(place)) & np.uint32(255)).astype(np.int64)
         coder = Writing()
         code_symbols(coder, 256, len(plane), plane)
-        coded = coder.content()
-        writer.run(coded if len(coded) < len(plane) else plane.astype(np.uint8).tobytes())
+        encoded = coder.content()
+        writer.run(encoded if len(encoded) < len(plane) else plane.astype(np.uint8).tobytes())
     return writer.content()
 
 

@@ -23,19 +23,19 @@ SMALLEST_AROUND = 1024  # weights; fewer teach too little
 _DENSITIES = 16
 
 
-def pack_positions(kept: np.ndarray) -> bytes:
+def pack_positions(mask: np.ndarray) -> bytes:
     """Flags [rows, columns] bool -> bytes."""
-    return min(_ways(kept), key=len)
+    return min(_ways(mask), key=len)
 
 
-def _ways(kept: np.ndarray) -> Iterator[bytes]:
-    flat = kept.reshape(-1).astype(np.int64)
+def _ways(mask: np.ndarray) -> Iterator[bytes]:
+    flat = mask.reshape(-1).astype(np.int64)
     yield bytes([BITS]) + bits_to_bytes(flat)
-    plain = partial(_plain, kept)
+    plain = partial(_plain, mask)
     yield bytes([PLAIN]) + plain(WHOLE)
     if len(flat) >= SMALLEST_AROUND:
         share = 4096 * int(flat.sum()) // len(flat)
-        found = shortest(kept, partial(_written, kept, share), plain)
+        found = shortest(mask, partial(_written, mask, share), plain)
         if found is not None:
             scan, content = found
             writer = Writer()
@@ -46,16 +46,16 @@ def _ways(kept: np.ndarray) -> Iterator[bytes]:
             yield writer.content()
 
 
-def _plain(kept: np.ndarray, crop: Crop) -> bytes:
+def _plain(mask: np.ndarray, crop: Crop) -> bytes:
     coder = Writing()
-    flat = kept[crop].reshape(-1).astype(np.int64)
+    flat = mask[crop].reshape(-1).astype(np.int64)
     code_symbols(coder, 2, len(flat), flat)
     return coder.content()
 
 
-def _written(kept: np.ndarray, share: int, scan: Scan, crop: Crop) -> bytes:
+def _written(mask: np.ndarray, share: int, scan: Scan, crop: Crop) -> bytes:
     coder = Writing()
-    columns = scan.columns(kept[crop]).astype(np.uint8)
+    columns = scan.columns(mask[crop]).astype(np.uint8)
     code_around(coder, columns.shape, scan.stride, share, columns)
     return coder.content()
 

@@ -12,27 +12,31 @@ from compress_core.deliver.packing.codes import pack_codes, read_codes
 from compress_core.deliver.packing.level_tables import read_levels, write_levels
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
 from compress_core.deliver.packing.positions import pack_positions, read_positions
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 
 ALL, SOME = range(2)
 
 
-def pack_weight(coded: Coded) -> bytes:
+def pack_weight(encoded: EncodedWeight) -> bytes:
     """A weight [rows, columns] -> bytes; rows and columns are the reader's to know."""
     writer = Writer()
-    kept = np.ones(tuple(coded.weight.shape), dtype=bool) if coded.kept is None else coded.kept.mask.numpy()
-    pruned = not bool(kept.all())
+    mask = (
+        np.ones(tuple(encoded.weight.shape), dtype=bool)
+        if encoded.mask is None
+        else encoded.mask.tensor.numpy()
+    )
+    pruned = not bool(mask.all())
     writer.number(SOME if pruned else ALL)
     if pruned:
-        writer.run(pack_positions(kept))
-    if coded.quantised is None:
+        writer.run(pack_positions(mask))
+    if encoded.quantized is None:
         write_levels(writer, None)
-        writer.raw(pack_numbers(coded.values[torch.from_numpy(kept)]))
+        writer.raw(pack_numbers(encoded.values[torch.from_numpy(mask)]))
         return writer.content()
-    levels = coded.quantised.levels
+    levels = encoded.quantized.levels
     write_levels(writer, levels)
-    codes = coded.codes.numpy().astype(np.int64) - levels.low
-    writer.raw(pack_codes(codes, kept, levels.high - levels.low + 1))
+    codes = encoded.codes.numpy().astype(np.int64) - levels.low
+    writer.raw(pack_codes(codes, mask, levels.high - levels.low + 1))
     return writer.content()
 
 
@@ -43,12 +47,12 @@ def read_weight(content: bytes, rows: int, columns: int) -> Tensor:
     pruned = reader.number()
     if pruned > SOME:
         raise Damaged
-    kept = read_positions(reader.run(), rows, columns) if pruned else np.ones((rows, columns), dtype=bool)
-    mask = torch.from_numpy(kept)
+    mask = read_positions(reader.run(), rows, columns) if pruned else np.ones((rows, columns), dtype=bool)
+    stays = torch.from_numpy(mask)
     levels = read_levels(reader, rows, columns)
     if levels is None:
         values = torch.zeros(rows, columns)
-        values[mask] = read_numbers(reader.rest(), type_number(values), (int(kept.sum()),))
+        values[stays] = read_numbers(reader.rest(), type_number(values), (int(mask.sum()),))
         return values
-    codes = read_codes(reader.rest(), kept, levels.high - levels.low + 1)
-    return levels.decode(torch.from_numpy(codes).to(torch.int32) + levels.low).masked_fill_(~mask, 0.0)
+    codes = read_codes(reader.rest(), mask, levels.high - levels.low + 1)
+    return levels.decode(torch.from_numpy(codes).to(torch.int32) + levels.low).masked_fill_(~stays, 0.0)

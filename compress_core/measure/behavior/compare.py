@@ -30,7 +30,7 @@ from compress_core.numerics.intervals import (
 
 MARGIN_POINTS = 0.3
 
-Answer = Literal["no loss", "loss", "undecided", "not measured"]
+LossAnswer = Literal["no loss", "loss", "undecided", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Verdict:
     margin, which no number of items decides.
     """
 
-    answer: Answer
+    answer: LossAnswer
     margin_points: float
     items_to_decide: int | None = None
 

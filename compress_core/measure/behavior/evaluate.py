@@ -18,7 +18,7 @@ from compress_core.measure.behavior.metrics import numbers
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.measure.behavior.replay import Recording, record, replay
 from compress_core.measure.cost.cost import costs
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.shared_copy import shared_copy
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 
@@ -36,7 +36,7 @@ def recording_of(subject: Subject, split: Split, store: Store) -> Recording:
     names = tuple(subject.by_name)
 
     def make() -> Recording:
-        network = skeleton_of(subject.network)
+        network = shared_copy(subject.network)
         return record(network, split.batches(), parameters_of(subject, names), REPLAY_BYTES)
 
     return store.get(f"recording:{subject.digest}:{split.digest}", make, lambda r: r.nbytes)

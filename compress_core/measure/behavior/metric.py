@@ -13,7 +13,7 @@ from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.predictions import Predictions
 
 Direction = Literal["higher", "lower", "none"]
-Measure = Callable[..., Number]
+MetricFunction = Callable[..., Number]
 
 NO_LABELS = N_("The items have no labels.")
 NO_ORIGINAL = N_("There is no original to compare with.")
@@ -37,7 +37,7 @@ class Metric:
     direction: Direction
     needs: tuple[str, ...]
     needs_labels: bool
-    function: Measure
+    function: MetricFunction
 
     def __call__(self, after: Predictions, before: Predictions | None = None) -> Number:
         """The number, or why it is missing."""
@@ -52,10 +52,10 @@ class Metric:
 
 def metric(
     *, title: str, unit: str, direction: Direction, needs_labels: bool
-) -> Callable[[Measure], Measure]:
+) -> Callable[[MetricFunction], MetricFunction]:
     """Register a function of `after`, or of `before` and `after`, as a metric; it stays a function."""
 
-    def register(function: Measure) -> Measure:
+    def register(function: MetricFunction) -> MetricFunction:
         needs = tuple(inspect.signature(function).parameters)
         assert set(needs) <= {"before", "after"}, f"{function.__name__} asks for {needs}"
         name, docstring = function.__name__, inspect.getdoc(function)

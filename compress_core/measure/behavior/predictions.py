@@ -139,7 +139,7 @@ def _refuse_unless_labels(labels: NDArray[np.generic], n: int, classes: int) -> 
     if outside.size:
         raise Refused(
             "Labels must be from 0 to {last}, since the model tells {classes} classes apart, but there is "
-            "a label {label}; use data labelled for this model.",
+            "a label {label}; use data labeled for this model.",
             last=classes - 1,
             classes=classes,
             label=int(outside[0]),

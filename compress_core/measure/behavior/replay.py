@@ -26,7 +26,7 @@ CallKey = tuple[str, int]
 
 
 @dataclass
-class Call:
+class ModuleCall:
     """One call of a module: when it started and ended, its place in the nest, who read its output.
 
     readers: for every read, the calls that were under way; reruns: its answer would not stand for all
@@ -47,7 +47,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Cut:
+class ResumePoint:
     """What a pass that starts at one moment needs: per call answered, whether its output is read."""
 
     moment: int
@@ -109,7 +109,7 @@ class _Trace(TorchFunctionMode):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.calls: list[Call] = []
+        self.calls: list[ModuleCall] = []
         self.outputs: dict[int, Output] = {}
         self.first_use: dict[str, int] = {}
         self.seconds: list[float] = []
@@ -172,7 +172,7 @@ class _Trace(TorchFunctionMode):
     def started(self, name: str, inputs: object, *, is_hooked: bool) -> None:
         self._noting = True
         index = len(self.calls)
-        call = Call((name, self._counts[name]), self._tick(), tuple(self._open), reruns=is_hooked)
+        call = ModuleCall((name, self._counts[name]), self._tick(), tuple(self._open), reruns=is_hooked)
         self.calls.append(call)
         self._counts[name] += 1
         for tensor in tensors_of(inputs):
@@ -235,7 +235,7 @@ def _ending(trace: _Trace) -> Callable[..., None]:
     return lambda _module, _args, output: trace.ended(output)
 
 
-def _answered(calls: Sequence[Call], moment: int) -> list[int]:
+def _answered(calls: Sequence[ModuleCall], moment: int) -> list[int]:
     """The topmost calls that ended before a moment and can be answered."""
     chosen: set[int] = set()
     for index, call in enumerate(calls):
@@ -244,13 +244,13 @@ def _answered(calls: Sequence[Call], moment: int) -> list[int]:
     return sorted(chosen)
 
 
-def _cut(calls: Sequence[Call], moment: int, seconds: float) -> Cut:
+def _cut(calls: Sequence[ModuleCall], moment: int, seconds: float) -> ResumePoint:
     answered = _answered(calls, moment)
     inside = set(answered)
     read = frozenset(
         calls[i].key for i in answered if any(not inside.intersection(reader) for reader in calls[i].readers)
     )
-    return Cut(moment, tuple(calls[i].key for i in answered), read, seconds)
+    return ResumePoint(moment, tuple(calls[i].key for i in answered), read, seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,8 +262,8 @@ class Recording:
 
     batches: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    calls: tuple[Call, ...]
-    cuts: tuple[Cut, ...]
+    calls: tuple[ModuleCall, ...]
+    cuts: tuple[ResumePoint, ...]
     kept: tuple[dict[CallKey, Output], ...]
     first_use: dict[str, int]
 
@@ -276,7 +276,7 @@ class Recording:
     def nbytes(self) -> int:
         return self.kept_bytes + sum(_bytes_of(output) for output in self.outputs)
 
-    def cut_for(self, parameters: Iterable[str] | None) -> Cut | None:
+    def cut_for(self, parameters: Iterable[str] | None) -> ResumePoint | None:
         """The latest kept cut before the first use of any of these parameters; None: run in full."""
         if parameters is None:
             return None
@@ -301,8 +301,8 @@ def record(
     signatures: list[tuple[object, ...]] = []
     kept: list[dict[CallKey, Output]] = []
     results = []
-    cuts: tuple[Cut, ...] = ()
-    calls: tuple[Call, ...] = ()
+    cuts: tuple[ResumePoint, ...] = ()
+    calls: tuple[ModuleCall, ...] = ()
     first_use: dict[str, int] = {}
     for batch in items:
         trace = _Trace(network)
@@ -320,14 +320,14 @@ def record(
     return Recording(items, tuple(results), calls, cuts, tuple(kept), first_use)
 
 
-def _kept_outputs(trace: _Trace, cuts: Sequence[Cut]) -> dict[CallKey, Output]:
+def _kept_outputs(trace: _Trace, cuts: Sequence[ResumePoint]) -> dict[CallKey, Output]:
     wanted = {key for cut in cuts for key in cut.answered}
     read = {key for cut in cuts for key in cut.read}
     by_key = {trace.calls[i].key: output for i, output in trace.outputs.items()}
     return {k: by_key[k] if k in read else _stand_in(by_key[k]) for k in wanted if k in by_key}
 
 
-def _affordable(trace: _Trace, parameters: Iterable[str], max_bytes: int) -> tuple[Cut, ...]:
+def _affordable(trace: _Trace, parameters: Iterable[str], max_bytes: int) -> tuple[ResumePoint, ...]:
     """A cut for each weight; while they take too much, the one that saves the least time a byte goes."""
     moments = sorted({trace.first_use[p] for p in parameters if p in trace.first_use})
     cuts = [_cut(trace.calls, m, trace.seconds[m - 1] - trace.seconds[0]) for m in moments]
@@ -356,7 +356,7 @@ def replay(network: nn.Module, recording: Recording, parameters: Iterable[str] |
     return tuple(results)
 
 
-def _run_from(network: nn.Module, recording: Recording, cut: Cut, index: int) -> Tensor | None:
+def _run_from(network: nn.Module, recording: Recording, cut: ResumePoint, index: int) -> Tensor | None:
     """The output for one batch, None where the edited network wants what was not kept."""
     replies = _replies(recording, cut, index)
     modules = [(network.get_submodule(name), answers) for name, answers in replies.items()]
@@ -377,7 +377,7 @@ def _run_from(network: nn.Module, recording: Recording, cut: Cut, index: int) ->
                 module.forward = before
 
 
-def _replies(recording: Recording, cut: Cut, index: int) -> dict[str, list[Output | None]]:
+def _replies(recording: Recording, cut: ResumePoint, index: int) -> dict[str, list[Output | None]]:
     """For each module that is answered at all, its calls in order: an output, or None to compute."""
     answered = set(cut.answered)
     hidden = {i for i, call in enumerate(recording.calls) if call.key in answered}

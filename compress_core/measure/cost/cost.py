@@ -11,7 +11,7 @@ import pandas as pd
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.network.layers import Layer, read_matrix
-from compress_core.techniques.contract.encoded import Coded, Zeros
+from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 
 
 def costs(model: Model) -> Mapping[str, Number]:
@@ -71,13 +71,15 @@ def _layer_cost(model: Model, layer: Layer) -> LayerCost:
     small = model.base.by_name.get(layer.name)
     if small is None:
         return LayerCost(layer, 0, Zeros(0, 0, 0), before, 0, 0, None)
-    edited = model.edited.get(layer.name)
-    if edited is None:
-        zeros = Coded(read_matrix(model.base.network, small)).zeros
+    compressed = model.compressed.get(layer.name)
+    if compressed is None:
+        zeros = EncodedWeight(read_matrix(model.base.network, small)).zeros
         return LayerCost(layer, small.weights, zeros, before, small.weights * 4, small.macs, None)
-    zeros = _added(coded.zeros for coded in edited.coded)
-    weights = sum(part.weights for part, _ in edited.parts)
-    return LayerCost(layer, weights, zeros, before, edited.bits.total // 8, edited.macs, edited.rank)
+    zeros = _added(encoded.zeros for encoded in compressed.encoded)
+    weights = sum(part.weights for part, _ in compressed.parts)
+    return LayerCost(
+        layer, weights, zeros, before, compressed.bits.total // 8, compressed.macs, compressed.rank
+    )
 
 
 def _added(zeros: Iterable[Zeros]) -> Zeros:

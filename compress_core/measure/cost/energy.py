@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.network.layers import Layer, count_macs, find_layers, read_matrix
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.shared_copy import shared_copy
 
 _FLOAT = 4  # bytes of a float32
 
@@ -77,16 +77,20 @@ class Work:
 def work_of(model: Model, batch: int = 1) -> tuple[Work, ...]:
     """The work of every layer that has weights, in module order, for a batch of items."""
     network, example = model.network(), model.subject.input.baseline
-    layers = count_macs(skeleton_of(network), find_layers(network)[0], example)
+    layers = count_macs(shared_copy(network), find_layers(network)[0], example)
     moved = _moved(network, layers, example)
-    coded = {part.name: c.bits.total / 8 for edited in model.edited.values() for part, c in edited.parts}
-    return tuple(_work(network, layer, batch, moved, coded) for layer in layers)
+    encoded = {
+        part.name: c.bits.total / 8
+        for compressed in model.compressed.values()
+        for part, c in compressed.parts
+    }
+    return tuple(_work(network, layer, batch, moved, encoded) for layer in layers)
 
 
 def _work(
-    network: nn.Module, layer: Layer, batch: int, moved: dict[str, int], coded: Mapping[str, float]
+    network: nn.Module, layer: Layer, batch: int, moved: dict[str, int], encoded: Mapping[str, float]
 ) -> Work:
-    whole, stored = _FLOAT * layer.weights, coded.get(layer.name, _FLOAT * layer.weights)
+    whole, stored = _FLOAT * layer.weights, encoded.get(layer.name, _FLOAT * layer.weights)
     if layer.kind == "embedding":  # only the rows that are looked up are read
         share = min(1.0, batch * (layer.positions or 0) / max(1, layer.rows))
         whole, stored = round(share * whole), share * stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compress_core.apply.model import Edited, Model
+from compress_core.apply.model import CompressedLayer, Model
 from compress_core.foundation.texts import Phrase
 
 
@@ -53,18 +53,18 @@ class FactorCost:
         )
 
 
-def factor_cost(edited: Edited) -> FactorCost | None:
+def factor_cost(compressed: CompressedLayer) -> FactorCost | None:
     """What the small layers of a factored layer cost; None for a layer that is whole."""
-    if edited.rank is None:
+    if compressed.rank is None:
         return None
-    layer = edited.layer
-    weights = sum(part.weights for part in edited.small)
-    return FactorCost(layer.name, edited.rank, weights, layer.weights, edited.macs, layer.macs)
+    layer = compressed.layer
+    weights = sum(part.weights for part in compressed.small)
+    return FactorCost(layer.name, compressed.rank, weights, layer.weights, compressed.macs, layer.macs)
 
 
 def factor_warnings(model: Model) -> Iterator[Phrase]:
     """One sentence for each factored layer that got no smaller, or slower."""
-    for edited in model.edited.values():
-        cost = factor_cost(edited)
+    for compressed in model.compressed.values():
+        cost = factor_cost(compressed)
         if cost is not None and cost.warning is not None:
             yield cost.warning

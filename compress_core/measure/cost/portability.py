@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from compress_core.apply.model import Model
 from compress_core.levels import Grid
 from compress_core.levels.exponential import Exponential
-from compress_core.recipe import Setting
+from compress_core.recipe import Step
 from compress_core.selection.patterns import n_of_m
-from compress_core.techniques.contract.encoded import Coded
+from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import DynamicGrid, StaticGrid
 from compress_core.techniques.contract.technique import Stage
 
@@ -41,7 +41,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Verdict(_Frozen):
+class PortabilityVerdict(_Frozen):
     """What a target makes of one trait; source where it is another than the target's."""
 
     use: Use
@@ -55,7 +55,7 @@ class Target(_Frozen):
     id: str
     title: str
     source: str
-    verdicts: Mapping[Trait, Verdict]
+    verdicts: Mapping[Trait, PortabilityVerdict]
 
 
 class _Table(_Frozen):
@@ -63,7 +63,7 @@ class _Table(_Frozen):
 
 
 @dataclass(frozen=True)
-class Step:
+class PortableStep:
     """A technique of the recipe with what it makes of the layers it is used on."""
 
     technique: str
@@ -73,11 +73,11 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Row:
+class PortabilityRow:
     """One step on one target."""
 
     target: Target
-    step: Step
+    step: PortableStep
     use: Use
     why: str
     source: str
@@ -90,55 +90,57 @@ def targets() -> tuple[Target, ...]:
     return _Table.model_validate_json(text).targets
 
 
-def texts() -> Iterator[tuple[str, str]]:
-    """(target, text) of all that is shown, for the catalogue."""
+def portability_texts() -> Iterator[tuple[str, str]]:
+    """(target, text) of all that is shown, for the catalog."""
     for target in targets():
         yield target.id, target.title
         yield from ((target.id, verdict.why) for verdict in target.verdicts.values())
 
 
-def usable(model: Model) -> tuple[Row, ...]:
+def usable(model: Model) -> tuple[PortabilityRow, ...]:
     """What each target can use of a model's recipe: a row for every target and step, targets together."""
     return tuple(_row(target, step) for target in targets() for step in steps_of(model))
 
 
-def _row(target: Target, step: Step) -> Row:
+def _row(target: Target, step: PortableStep) -> PortabilityRow:
     verdict = target.verdicts[step.trait]
-    return Row(target, step, verdict.use, verdict.why, verdict.source or target.source)
+    return PortabilityRow(target, step, verdict.use, verdict.why, verdict.source or target.source)
 
 
-def steps_of(model: Model) -> tuple[Step, ...]:
+def steps_of(model: Model) -> tuple[PortableStep, ...]:
     """The steps of a recipe by what they make, in the order of the stages; equal ones are one."""
     found: dict[tuple[Stage, str, Trait], list[str]] = {}
-    for setting, trait, layer in _traits(model):
-        found.setdefault((setting.stage, setting.technique, trait), []).append(layer)
+    for step, trait, layer in _traits(model):
+        found.setdefault((step.stage, step.technique, trait), []).append(layer)
     ordered = sorted(found.items(), key=lambda item: item[0][0])
     return tuple(
-        Step(technique, stage, trait, tuple(name for name in layers if name))
+        PortableStep(technique, stage, trait, tuple(name for name in layers if name))
         for (stage, technique, trait), layers in ordered
     )
 
 
-def _traits(model: Model) -> Iterator[tuple[Setting, Trait, str]]:
+def _traits(model: Model) -> Iterator[tuple[Step, Trait, str]]:
     recipe = model.recipe
-    for setting in (*recipe.prepare, *recipe.correct):
-        yield setting, "prepared", ""
-    for name, settings in recipe.groups:
-        yield from ((setting, "channels", name) for setting in settings)
-    coded = {part.name: weight for edited in model.edited.values() for part, weight in edited.parts}
-    for name, settings in recipe.layers:
-        for setting in settings:
-            yield from ((setting, trait, name) for trait in _traits_of(setting, name, model, coded))
+    for step in (*recipe.prepare, *recipe.correct):
+        yield step, "prepared", ""
+    for name, steps in recipe.groups:
+        yield from ((step, "channels", name) for step in steps)
+    encoded = {
+        part.name: weight for compressed in model.compressed.values() for part, weight in compressed.parts
+    }
+    for name, steps in recipe.layers:
+        for step in steps:
+            yield from ((step, trait, name) for trait in _traits_of(step, name, model, encoded))
 
 
-def _traits_of(setting: Setting, name: str, model: Model, coded: Mapping[str, Coded]) -> Iterator[Trait]:
-    match setting.stage:
+def _traits_of(step: Step, name: str, model: Model, encoded: Mapping[str, EncodedWeight]) -> Iterator[Trait]:
+    match step.stage:
         case Stage.FACTOR:
             yield "low_rank"
         case Stage.PRUNE:
-            yield _pattern(str(getattr(setting.knobs, "pattern", "unstructured")))
-        case Stage.QUANTIZE if name in coded:
-            yield _levels(coded[name])
+            yield _pattern(str(getattr(step.knobs, "pattern", "unstructured")))
+        case Stage.QUANTIZE if name in encoded:
+            yield _levels(encoded[name])
         case Stage.INPUTS:
             yield from {_inputs(rule) for rule in model.inputs.get(name, ())}
 
@@ -150,8 +152,8 @@ def _pattern(pattern: str) -> Trait:
     return "zeros" if pattern == "unstructured" or counts is not None else "zeros_structured"
 
 
-def _levels(coded: Coded) -> Trait:
-    match coded.quantised.levels if coded.quantised is not None else None:
+def _levels(encoded: EncodedWeight) -> Trait:
+    match encoded.quantized.levels if encoded.quantized is not None else None:
         case Grid(group=int()):
             return "grid_grouped"
         case Grid(zero_point=None):

@@ -105,7 +105,7 @@ _SAID: Mapping[str, tuple[Phrase, Phrase]] = MappingProxyType(
 )
 
 
-def sizes(model: Model, container: bytes, packed: bytes) -> tuple[SizeRow, ...]:
+def byte_sizes(model: Model, container: bytes, packed: bytes) -> tuple[SizeRow, ...]:
     """All ways side by side; container and packed are the two files' contents as written.
 
     Whoever calls hands the files in, since how they are written is not known here.

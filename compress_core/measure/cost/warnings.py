@@ -16,13 +16,13 @@ from compress_core.selection.patterns import LayerShape, largest_n_of_m
 PATTERNS = ((1, 4), (2, 4), (4, 8))  # those that hardware or libraries know
 
 
-def cautions(model: Model) -> tuple[Phrase, ...]:
+def recipe_warnings(model: Model) -> tuple[Phrase, ...]:
     """What of an earlier step a later one undoes, and where a step makes a layer larger or slower."""
     return (*_patterns_lost(model), *_ragged_patterns(model), *factor_warnings(model))
 
 
 def holds_pattern(matrix: Tensor, layer: Layer, n: int, m: int) -> bool:
-    """Whether of every m neighbouring inputs at most n weights are nonzero, and some are zero.
+    """Whether of every m neighboring inputs at most n weights are nonzero, and some are zero.
 
     matrix [out, in * k].
     """
@@ -34,7 +34,7 @@ def holds_pattern(matrix: Tensor, layer: Layer, n: int, m: int) -> bool:
 
 
 def _patterns_lost(model: Model) -> Iterator[Phrase]:
-    """Removing input channels shifts the others: what was a pattern of neighbours is one no longer."""
+    """Removing input channels shifts the others: what was a pattern of neighbors is one no longer."""
     entered = {cut.module for cut in model.base.structure.cuts if cut.side == "in"}
     for layer in model.subject.layers:
         small = model.base.by_name.get(layer.name)
@@ -46,7 +46,7 @@ def _patterns_lost(model: Model) -> Iterator[Phrase]:
             if holds_pattern(before, layer, n, m) and not holds_pattern(after, small, n, m):
                 yield Phrase(
                     "{layer} came with a pattern {n}:{m}, which the removed channels destroy: cut in "
-                    "multiples of {m} neighbours, or prune it with pattern {n}:{m} again.",
+                    "multiples of {m} neighbors, or prune it with pattern {n}:{m} again.",
                     layer=layer.name,
                     n=n,
                     m=m,

@@ -94,7 +94,7 @@ class Explanation:
             "noise floor": self.noise,
             "random floor": self.random,
         }
-        rows = [_summarised(measure, group, frame) for measure in MEASURES for group, frame in groups.items()]
+        rows = [_summarized(measure, group, frame) for measure in MEASURES for group, frame in groups.items()]
         reasons = pd.Series([row["reason"] for row in rows], dtype=object)
         return pd.DataFrame(rows).assign(reason=reasons)
 
@@ -121,7 +121,7 @@ def explain(
         N_("before compression"): (before, inputs),
         N_("after compression"): (after, inputs),
         N_("noise floor"): (before, noisy(inputs, support, deviation, seed)),
-        N_("random floor"): (shuffled(before, seed), inputs),
+        N_("random floor"): (with_shuffled_weights(before, seed), inputs),
     }
     targets = class_before.clamp(min=0)
     found: list[Maps] = []
@@ -159,7 +159,7 @@ def noisy(inputs: Tensor, support: Bools, deviation: float, seed: int) -> Tensor
     return inputs + noise * (where if inputs.ndim == 2 else where.unsqueeze(1))
 
 
-def shuffled(network: nn.Module, seed: int) -> nn.Module:
+def with_shuffled_weights(network: nn.Module, seed: int) -> nn.Module:
     """A copy of the network with every weight of two or more dimensions in random order.
 
     Each layer keeps its values and forgets what it learned; biases and norms stay. The original is
@@ -209,11 +209,11 @@ def _items(class_before: Tensor, class_after: Tensor, similarities: pd.DataFrame
     return pd.concat([facts, similarities], axis=1)
 
 
-def _summarised(measure: str, group: str, frame: pd.DataFrame) -> dict[str, object]:
+def _summarized(measure: str, group: str, frame: pd.DataFrame) -> dict[str, object]:
     values = frame[measure].dropna()
     low, median, high = values.quantile([0.25, 0.5, 0.75])
     missing = frame[frame[measure].isna()]
-    reasons = missing["reason"].fillna(NotMeasured.NO_NEIGHBOURS.value).mode()
+    reasons = missing["reason"].fillna(NotMeasured.NO_NEIGHBORS.value).mode()
     return {
         "measure": measure,
         "group": group,

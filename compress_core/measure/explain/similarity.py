@@ -38,11 +38,11 @@ class NotMeasured(Enum):
     NOT_FINITE = N_("a map holds values that are not finite")
     CONSTANT_BEFORE = N_("the original's map is the same everywhere")
     CONSTANT_AFTER = N_("the map compared with the original's is the same everywhere")
-    NO_NEIGHBOURS = N_("the measure needs an image of at least 3 x 3 pixels")
+    NO_NEIGHBORS = N_("the measure needs an image of at least 3 x 3 pixels")
 
 
 @dataclass(frozen=True)
-class Pair:
+class MapPair:
     """Two maps of each item, flattened to their support; what lies outside it is zero.
 
     before, after, support [N, values]; reasons [N], None where the maps can be compared; size is the
@@ -61,7 +61,7 @@ class Pair:
         return np.array([reason is None for reason in self.reasons], dtype=np.bool_)
 
 
-Measure = Callable[[Pair], Floats]
+SimilarityMeasure = Callable[[MapPair], Floats]
 
 
 def support_of(inputs: Tensor, baseline: Tensor) -> Bools:
@@ -77,14 +77,14 @@ def support_of(inputs: Tensor, baseline: Tensor) -> Bools:
     return differs
 
 
-def pair(before: NDArray[np.floating], after: NDArray[np.floating], support: Bools) -> Pair:
+def pair(before: NDArray[np.floating], after: NDArray[np.floating], support: Bools) -> MapPair:
     """Two maps of the same items, ready to be compared."""
     assert before.shape == after.shape == support.shape, "maps and support have one shape"
     flat = support.reshape(len(support), -1)
     first, second = (
         np.where(support, m, 0.0).reshape(len(m), -1).astype(np.float64) for m in (before, after)
     )
-    maps = Pair(first, second, flat, _reasons(first, second, flat), support.shape[1:])
+    maps = MapPair(first, second, flat, _reasons(first, second, flat), support.shape[1:])
     # Zero, so that arithmetic stays silent; the numbers of items that are not measured are not shown.
     first, second = (np.where(maps.measurable[:, None], values, 0.0) for values in (first, second))
     return replace(maps, before=first, after=second)
@@ -111,26 +111,26 @@ def _constant(values: Floats, support: Bools) -> Bools:
     return constant
 
 
-def spearman(maps: Pair) -> Floats:
+def spearman(maps: MapPair) -> Floats:
     """Whether both maps rank the input values alike, with sign: 1 same order, 0 unrelated, -1 reversed.
 
     Spearman 1904; average ranks for ties, on the support.
     """
     # Outside the support stands infinity, which ranks last and leaves the ranks inside untouched.
     ranks = (rankdata(np.where(maps.support, values, np.inf), axis=1) for values in (maps.before, maps.after))
-    first, second = (_centred(values, maps.support) for values in ranks)
+    first, second = (_centerd(values, maps.support) for values in ranks)
     return _cosine(first, second, maps.measurable)
 
 
-def cosine(maps: Pair) -> Floats:
+def cosine(maps: MapPair) -> Floats:
     """The angle between both maps seen as vectors: 1 the same direction, 0 unrelated, -1 opposite.
 
-    On the support, not centred.
+    On the support, not centerd.
     """
     return _cosine(maps.before, maps.after, maps.measurable)
 
 
-def top_share_intersection(maps: Pair, *, share: float) -> Floats:
+def top_share_intersection(maps: MapPair, *, share: float) -> Floats:
     """How many of the strongest input values, by absolute value, both maps have in common: 1 all of them.
 
     The strongest max(1, round(share x support)) of each; ties by position. Two unrelated maps share about
@@ -143,21 +143,21 @@ def top_share_intersection(maps: Pair, *, share: float) -> Floats:
     return np.where(maps.measurable, common.sum(axis=1) / count, np.nan)
 
 
-def top_5(maps: Pair) -> Floats:
+def top_5(maps: MapPair) -> Floats:
     """How many of the strongest 5 % of the input values both maps have in common."""
     return top_share_intersection(maps, share=0.05)
 
 
-def top_10(maps: Pair) -> Floats:
+def top_10(maps: MapPair) -> Floats:
     """How many of the strongest 10 % of the input values both maps have in common."""
     return top_share_intersection(maps, share=0.10)
 
 
-def ssim(maps: Pair) -> Floats:
-    """Whether both maps look alike in each small neighbourhood, strength included: 1 the same picture.
+def ssim(maps: MapPair) -> Floats:
+    """Whether both maps look alike in each small neighborhood, strength included: 1 the same picture.
 
     Both maps are divided by their common largest absolute value (data range 2) and are zero outside the
-    support; windows of 7 x 7, averaged over the support. Tables have no neighbourhoods: not measured.
+    support; windows of 7 x 7, averaged over the support. Tables have no neighborhoods: not measured.
 
     Wang et al. 2004, doi:10.1109/TIP.2003.819861, eq. 13, uniform windows and sample covariance.
     """
@@ -173,7 +173,7 @@ def ssim(maps: Pair) -> Floats:
     return np.where(maps.measurable, total / np.maximum(1, maps.support.sum(axis=1)), np.nan)
 
 
-MEASURES: Mapping[str, Measure] = MappingProxyType(
+MEASURES: Mapping[str, SimilarityMeasure] = MappingProxyType(
     {measure.__name__: measure for measure in (spearman, top_5, top_10, ssim, cosine)}
 )
 """Every measure by the name of its column."""
@@ -189,7 +189,7 @@ def similarity_frame(
     return pd.DataFrame({**columns, "reason": pd.Series(reasons, dtype=object)})
 
 
-def _centred(values: Floats, support: Bools) -> Floats:
+def _centerd(values: Floats, support: Bools) -> Floats:
     inside = np.where(support, values, 0.0)
     mean = inside.sum(axis=1, keepdims=True) / np.maximum(1, support.sum(axis=1, keepdims=True))
     return np.where(support, values - mean, 0.0)
@@ -209,7 +209,7 @@ def _unit(values: Floats, measurable: Bools) -> Floats:
     return unit
 
 
-def _strongest(values: Floats, maps: Pair, count: NDArray[np.int64]) -> Bools:
+def _strongest(values: Floats, maps: MapPair, count: NDArray[np.int64]) -> Bools:
     strength = np.where(maps.support, np.abs(values), -1.0)
     order = np.argsort(-strength, axis=1, kind="stable")
     chosen = np.zeros(strength.shape, dtype=np.bool_)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.measure.speed.kernel_variants import Form, timed_forms
+from compress_core.measure.speed.kernel_variants import KernelVariant, timed_variants
 from compress_core.measure.speed.kernels import CsrProduct, CsrSums, GatheredLinear
 from compress_core.measure.speed.timing import Effort, Watch, one_thread
 
-Shape = tuple[int, int]
-SHAPES: tuple[Shape, ...] = ((100, 300), (300, 784), (768, 768))  # [out, in]
+MatrixShape = tuple[int, int]
+SHAPES: tuple[MatrixShape, ...] = ((100, 300), (300, 784), (768, 768))  # [out, in]
 BATCHES = (1, 64)
 SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 EFFORT = Effort(rounds_least=7, rounds_most=9, seconds=0.3, turn=0.002)
@@ -31,9 +31,9 @@ class BreakEven:
     columns for the gathered one; two factors hold as many weights as a layer of that sparsity keeps.
     """
 
-    shape: Shape
+    shape: MatrixShape
     batch: int
-    form: Form
+    form: KernelVariant
     ratios: tuple[tuple[float, Number], ...]
 
     @property
@@ -55,7 +55,7 @@ class BreakEven:
 def break_even_table(
     watch: Watch,
     *,
-    shapes: Sequence[Shape] = SHAPES,
+    shapes: Sequence[MatrixShape] = SHAPES,
     batches: Sequence[int] = BATCHES,
     sparsities: Sequence[float] = SPARSITIES,
     effort: Effort = EFFORT,
@@ -76,11 +76,11 @@ def break_even_table(
 
 
 def _ratio(
-    weight: Tensor, sparsity: float, form: Form, given: Tensor, watch: Watch, effort: Effort
+    weight: Tensor, sparsity: float, form: KernelVariant, given: Tensor, watch: Watch, effort: Effort
 ) -> Number:
     dense, other = _MADE[form](weight, sparsity)
-    rounds = timed_forms({Form.DENSE: dense, form: other}, given, watch, effort)
-    return rounds.ratio(Form.DENSE.value, form.value)
+    rounds = timed_variants({KernelVariant.DENSE: dense, form: other}, given, watch, effort)
+    return rounds.ratio(KernelVariant.DENSE.value, form.value)
 
 
 def _scattered(
@@ -121,9 +121,9 @@ def _dense(matrix: Tensor) -> nn.Module:
     return layer.eval()
 
 
-_MADE: dict[Form, Callable[[Tensor, float], tuple[nn.Module, nn.Module]]] = {
-    Form.CSR: _scattered(CsrProduct),
-    Form.CSR_SUMS: _scattered(CsrSums),
-    Form.GATHERED: _columns,
-    Form.LOW_RANK: _factors,
+_MADE: dict[KernelVariant, Callable[[Tensor, float], tuple[nn.Module, nn.Module]]] = {
+    KernelVariant.CSR: _scattered(CsrProduct),
+    KernelVariant.CSR_SUMS: _scattered(CsrSums),
+    KernelVariant.GATHERED: _columns,
+    KernelVariant.LOW_RANK: _factors,
 }

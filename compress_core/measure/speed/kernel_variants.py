@@ -25,7 +25,13 @@ from compress_core.measure.speed.kernels import (
     used,
 )
 from compress_core.measure.speed.timing import Effort, Rounds, Watch, finished, in_turns, one_thread
-from compress_core.network.layers.matrix_sites import Site, find_pairs, find_sites, input_of, with_modules
+from compress_core.network.layers.matrix_sites import (
+    MatrixSite,
+    find_pairs,
+    find_sites,
+    input_of,
+    with_modules,
+)
 
 EFFORT = Effort(rounds_least=7, rounds_most=15, seconds=0.8, turn=0.002)
 TOLERANCE = 1e-5  # of the largest output
@@ -33,7 +39,7 @@ SURELY = 1.05  # times faster than dense, at the lower end of the interval, from
 _SPARSE_FROM = 0.3  # share of zeros below which no sparse form is worth a try
 
 
-class Form(Enum):
+class KernelVariant(Enum):
     """How a layer is executed; the value names it in files, `title` on a page."""
 
     DENSE = "dense"
@@ -50,24 +56,24 @@ class Form(Enum):
 
 
 _TITLES = {
-    Form.DENSE: N_("dense"),
-    Form.CSR: N_("CSR, 32-bit indices, sparse product"),
-    Form.CSR_SUMS: N_("CSR, 32-bit indices, weighted sums"),
-    Form.GATHERED: N_("gathered rows and columns"),
-    Form.LOW_RANK: N_("two factors"),
-    Form.INT8: N_("int8 weights"),
+    KernelVariant.DENSE: N_("dense"),
+    KernelVariant.CSR: N_("CSR, 32-bit indices, sparse product"),
+    KernelVariant.CSR_SUMS: N_("CSR, 32-bit indices, weighted sums"),
+    KernelVariant.GATHERED: N_("gathered rows and columns"),
+    KernelVariant.LOW_RANK: N_("two factors"),
+    KernelVariant.INT8: N_("int8 weights"),
 }
 
 
 @dataclass(frozen=True)
-class FormRow:
+class KernelVariantRow:
     """A layer in one form: milliseconds for the batch, times faster than dense, chosen or not, and why.
 
     Dense means as it would be in this place, on the same input: a transposed one slows it down.
     """
 
     layer: str
-    form: Form
+    form: KernelVariant
     milliseconds: Number
     ratio: Number
     chosen: bool
@@ -75,23 +81,25 @@ class FormRow:
 
 
 @dataclass(frozen=True)
-class FormTable:
+class KernelVariantTable:
     """All layers in all forms that could be tried, at one batch size.
 
     layers_ratio: all these layers alone, dense in the dense network over the chosen forms in theirs.
     """
 
     batch: int
-    rows: tuple[FormRow, ...]
+    rows: tuple[KernelVariantRow, ...]
     layers_ratio: Number
 
     @property
-    def choice(self) -> Mapping[str, Form]:
+    def choice(self) -> Mapping[str, KernelVariant]:
         """The form of each layer that does not stay as it is."""
-        stays = {Form.DENSE, Form.LOW_RANK}
-        pairs = {row.layer for row in self.rows if row.form is Form.LOW_RANK}
+        stays = {KernelVariant.DENSE, KernelVariant.LOW_RANK}
+        pairs = {row.layer for row in self.rows if row.form is KernelVariant.LOW_RANK}
         chosen = {row.layer: row.form for row in self.rows if row.chosen}
-        other = {n: f for n, f in chosen.items() if f not in stays or (n in pairs and f is Form.DENSE)}
+        other = {
+            n: f for n, f in chosen.items() if f not in stays or (n in pairs and f is KernelVariant.DENSE)
+        }
         return MappingProxyType(other)
 
 
@@ -99,40 +107,45 @@ class FormTable:
 class _Candidate:
     """A form that can be tried, or the reason why not; told: what speaks for it, in words."""
 
-    form: Form
+    form: KernelVariant
     build: Callable[[], nn.Module] | None
     told: str
 
 
-def with_forms(network: nn.Module, choice: Mapping[str, Form]) -> nn.Module:
+def with_kernel_variants(network: nn.Module, choice: Mapping[str, KernelVariant]) -> nn.Module:
     """A network that computes the same with some layers in other forms; the given one stays as it is.
 
     A factored layer chosen as dense is multiplied out.
     """
-    merged = {name: module for name, module in find_pairs(network).items() if choice.get(name) is Form.DENSE}
+    merged = {
+        name: module
+        for name, module in find_pairs(network).items()
+        if choice.get(name) is KernelVariant.DENSE
+    }
     inside = tuple(f"{name}." for name in merged)
     built = {
         site.name: _build(site, choice[site.name])
         for site in find_sites(network)
-        if choice.get(site.name, Form.DENSE) is not Form.DENSE and not site.name.startswith(inside)
+        if choice.get(site.name, KernelVariant.DENSE) is not KernelVariant.DENSE
+        and not site.name.startswith(inside)
     }
     return with_modules(network, built | merged)
 
 
-def _build(site: Site, form: Form) -> nn.Module:
-    found = next(c for c in candidates(site) if c.form is form)
+def _build(site: MatrixSite, form: KernelVariant) -> nn.Module:
+    found = next(c for c in variant_candidates(site) if c.form is form)
     assert found.build is not None, "only a form that can be tried is chosen"
     return found.build()
 
 
-def candidates(site: Site) -> tuple[_Candidate, ...]:
+def variant_candidates(site: MatrixSite) -> tuple[_Candidate, ...]:
     """The forms of a layer beside dense, each with a way to build it or the reason why there is none."""
     if site.reason:
         return ()
     return (*_sparse(site), _gathered(site), _int8(site))
 
 
-def _sparse(site: Site) -> tuple[_Candidate, ...]:
+def _sparse(site: MatrixSite) -> tuple[_Candidate, ...]:
     zeros = float((site.matrix == 0).sum()) / max(1, site.matrix.numel())
     told = Phrase("{zeros:.1%} of its weights are zero", zeros=zeros)
 
@@ -142,13 +155,13 @@ def _sparse(site: Site) -> tuple[_Candidate, ...]:
         window = site.window
         return lambda: Unfolded(kind(site.matrix, site.bias), window)
 
-    kinds = {Form.CSR: CsrProduct, Form.CSR_SUMS: CsrSums}
+    kinds = {KernelVariant.CSR: CsrProduct, KernelVariant.CSR_SUMS: CsrSums}
     return tuple(
         _Candidate(form, None if zeros < _SPARSE_FROM else build(kind), told) for form, kind in kinds.items()
     )
 
 
-def _gathered(site: Site) -> _Candidate:
+def _gathered(site: MatrixSite) -> _Candidate:
     whole = site.matrix
     if site.window is not None:
         whole = site.matrix.view(len(site.matrix), site.channels, -1).any(2)
@@ -161,28 +174,28 @@ def _gathered(site: Site) -> _Candidate:
         all_columns=whole.shape[1],
     )
     if len(rows) == whole.shape[0] and len(columns) == whole.shape[1]:
-        return _Candidate(Form.GATHERED, None, told)
+        return _Candidate(KernelVariant.GATHERED, None, told)
     if site.window is not None:
         window = site.window
-        return _Candidate(Form.GATHERED, lambda: GatheredConvolution(site, window), told)
-    return _Candidate(Form.GATHERED, lambda: GatheredLinear(site.matrix, site.bias), told)
+        return _Candidate(KernelVariant.GATHERED, lambda: GatheredConvolution(site, window), told)
+    return _Candidate(KernelVariant.GATHERED, lambda: GatheredLinear(site.matrix, site.bias), told)
 
 
-def _int8(site: Site) -> _Candidate:
+def _int8(site: MatrixSite) -> _Candidate:
     if site.window is not None:
-        return _Candidate(Form.INT8, None, N_("torch has no int8 convolution that keeps its inputs"))
+        return _Candidate(KernelVariant.INT8, None, N_("torch has no int8 convolution that keeps its inputs"))
     if not hasattr(torch.ops.aten, "_weight_int8pack_mm"):
-        return _Candidate(Form.INT8, None, N_("this torch multiplies no int8 weights"))
+        return _Candidate(KernelVariant.INT8, None, N_("this torch multiplies no int8 weights"))
     found = int8_rows(site.matrix)
     if found is None:
-        return _Candidate(Form.INT8, None, N_("its rows do not lie on 255 evenly spaced levels"))
+        return _Candidate(KernelVariant.INT8, None, N_("its rows do not lie on 255 evenly spaced levels"))
     told = N_("a quarter of the bytes, decoded while multiplying")
-    return _Candidate(Form.INT8, lambda: Int8Rows(*found, site.bias), told)
+    return _Candidate(KernelVariant.INT8, lambda: Int8Rows(*found, site.bias), told)
 
 
-def choose_forms(
+def choose_kernel_variants(
     network: nn.Module, batch: Tensor, watch: Watch, *, effort: Effort = EFFORT
-) -> Generator[Progress, None, FormTable]:
+) -> Generator[Progress, None, KernelVariantTable]:
     """Time every form of every layer on what it gets when the batch [N, ...] goes through the network.
 
     Layers are decided front to back, since a form also decides how its outputs lie in memory. A form is
@@ -190,23 +203,25 @@ def choose_forms(
     """
     sites, pairs = find_sites(network), find_pairs(network)
     total = len(sites) + len(pairs)
-    rows: list[FormRow] = []
+    rows: list[KernelVariantRow] = []
     current = network
     with one_thread():
         for done, site in enumerate(sites):
             yield Progress(done, total, site.name)
             found = _try(current, site, batch, watch, effort)
             rows += found
-            chosen = next((row.form for row in found if row.chosen), Form.DENSE)
-            if chosen is not Form.DENSE:
+            chosen = next((row.form for row in found if row.chosen), KernelVariant.DENSE)
+            if chosen is not KernelVariant.DENSE:
                 current = with_modules(current, {site.name: _build(site, chosen)})
         for done, (name, merged) in enumerate(pairs.items(), len(sites)):
             yield Progress(done, total, name)
             rows += _try_pair(current, name, merged, batch, watch, effort)
-        table = FormTable(len(batch), tuple(rows), Number.missing("ratio", N_("No layer changed its form.")))
+        table = KernelVariantTable(
+            len(batch), tuple(rows), Number.missing("ratio", N_("No layer changed its form."))
+        )
         if not table.choice:
             return table
-        ratio = layers_ratio(network, with_forms(network, table.choice), batch, watch, effort)
+        ratio = layers_ratio(network, with_kernel_variants(network, table.choice), batch, watch, effort)
         return replace(table, layers_ratio=ratio)
 
 
@@ -227,23 +242,27 @@ def layers_alone(network: nn.Module, names: Sequence[str], batch: Tensor) -> Cal
     return lambda: [call() for call in calls]
 
 
-def _try(current: nn.Module, site: Site, batch: Tensor, watch: Watch, effort: Effort) -> list[FormRow]:
+def _try(
+    current: nn.Module, site: MatrixSite, batch: Tensor, watch: Watch, effort: Effort
+) -> list[KernelVariantRow]:
     given = input_of(current, site.name, batch)
     if site.reason or given is None:
         reason = site.reason or N_("it is not called as a module")
         missing = Number.missing("ms", reason), Number.missing("ratio", reason)
-        return [FormRow(site.name, Form.DENSE, *missing, True, reason)]
-    tried = candidates(site)
+        return [KernelVariantRow(site.name, KernelVariant.DENSE, *missing, True, reason)]
+    tried = variant_candidates(site)
     modules = {c.form: c.build() for c in tried if c.build is not None}
-    modules = {Form.DENSE: current.get_submodule(site.name)} | modules
-    rounds = timed_forms(modules, given, watch, effort)
-    equal = {form for form, module in modules.items() if _same(module, modules[Form.DENSE], given)}
+    modules = {KernelVariant.DENSE: current.get_submodule(site.name)} | modules
+    rounds = timed_variants(modules, given, watch, effort)
+    equal = {form for form, module in modules.items() if _same(module, modules[KernelVariant.DENSE], given)}
     best = _fastest({form: rounds.ratio("dense", form.value) for form in equal})
-    dense = _Candidate(Form.DENSE, None, N_("every weight is multiplied, zeros too"))
+    dense = _Candidate(KernelVariant.DENSE, None, N_("every weight is multiplied, zeros too"))
     return [_row(site.name, c, rounds, c.form is best, c.form in equal) for c in (dense, *tried)]
 
 
-def timed_forms(modules: Mapping[Form, nn.Module], given: Tensor, watch: Watch, effort: Effort) -> Rounds:
+def timed_variants(
+    modules: Mapping[KernelVariant, nn.Module], given: Tensor, watch: Watch, effort: Effort
+) -> Rounds:
     """Modules in turns on the same input; the names of the sides are the values of the forms."""
     sides = {form.value: _call(module, given) for form, module in modules.items()}
     return finished(in_turns(sides, watch, effort))
@@ -264,26 +283,30 @@ def _same(module: nn.Module, dense: nn.Module, given: Tensor) -> bool:
     return bool(((module(given) - expected).abs() <= room).all())
 
 
-def _fastest(ratios: Mapping[Form, Number]) -> Form:
+def _fastest(ratios: Mapping[KernelVariant, Number]) -> KernelVariant:
     """Dense, unless another form is surely faster; ratios hold dense itself as about 1."""
-    sure = {form: r.value for form, r in ratios.items() if form is not Form.DENSE and (r.low or 0) > SURELY}
-    return max(sure, key=lambda form: sure[form] or 0, default=Form.DENSE)
+    sure = {
+        form: r.value
+        for form, r in ratios.items()
+        if form is not KernelVariant.DENSE and (r.low or 0) > SURELY
+    }
+    return max(sure, key=lambda form: sure[form] or 0, default=KernelVariant.DENSE)
 
 
-def _row(layer: str, candidate: _Candidate, rounds: Rounds, chosen: bool, equal: bool) -> FormRow:
+def _row(layer: str, candidate: _Candidate, rounds: Rounds, chosen: bool, equal: bool) -> KernelVariantRow:
     form = candidate.form
     if form.value not in rounds.names:
         told = candidate.told
-        return FormRow(
+        return KernelVariantRow(
             layer, form, Number.missing("ms", told), Number.missing("ratio", told), chosen=False, reason=told
         )
-    ratio = rounds.ratio(Form.DENSE.value, form.value)
+    ratio = rounds.ratio(KernelVariant.DENSE.value, form.value)
     reason = _why(candidate, ratio, chosen) if equal else N_("its outputs differ from the dense ones")
-    return FormRow(layer, form, rounds.milliseconds(form.value), ratio, chosen, reason)
+    return KernelVariantRow(layer, form, rounds.milliseconds(form.value), ratio, chosen, reason)
 
 
 def _why(candidate: _Candidate, ratio: Number, chosen: bool) -> str:
-    if candidate.form is Form.DENSE:
+    if candidate.form is KernelVariant.DENSE:
         return N_("nothing tried is surely faster") if chosen else candidate.told
     if chosen:
         return Phrase("{fact}: the fastest of those tried", fact=candidate.told)
@@ -294,20 +317,20 @@ def _why(candidate: _Candidate, ratio: Number, chosen: bool) -> str:
 
 def _try_pair(
     current: nn.Module, name: str, merged: nn.Module, batch: Tensor, watch: Watch, effort: Effort
-) -> list[FormRow]:
+) -> list[KernelVariantRow]:
     """A factored layer as it stands beside its product as one dense layer."""
     given = input_of(current, name, batch)
     if given is None:
         return []
     pair = current.get_submodule(name)
-    rounds = timed_forms({Form.DENSE: merged, Form.LOW_RANK: pair}, given, watch, effort)
-    faster = rounds.ratio(Form.DENSE.value, Form.LOW_RANK.value)
+    rounds = timed_variants({KernelVariant.DENSE: merged, KernelVariant.LOW_RANK: pair}, given, watch, effort)
+    faster = rounds.ratio(KernelVariant.DENSE.value, KernelVariant.LOW_RANK.value)
     multiplied_out = (faster.high or 0) < 1
     small, whole = (sum(w.numel() for w in m.parameters() if w.dim() > 1) for m in (pair, merged))
     told = Phrase("{small:,} weights instead of {whole:,}", small=small, whole=whole)
-    low_rank = _Candidate(Form.LOW_RANK, None, told)
-    dense = _Candidate(Form.DENSE, None, N_("the product of both factors as one layer"))
-    rows = [_row(name, c, rounds, c.form is Form.LOW_RANK, True) for c in (dense, low_rank)]
+    low_rank = _Candidate(KernelVariant.LOW_RANK, None, told)
+    dense = _Candidate(KernelVariant.DENSE, None, N_("the product of both factors as one layer"))
+    rows = [_row(name, c, rounds, c.form is KernelVariant.LOW_RANK, True) for c in (dense, low_rank)]
     if multiplied_out:
         return [
             replace(rows[0], chosen=True, reason=N_("one layer is surely faster than its two factors")),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compress_core.network.layers.matrix_sites import Site, Window
+from compress_core.network.layers.matrix_sites import ConvolutionWindow, MatrixSite
 
 _INT8 = 127
 _OFF_GRID = 1e-4  # of a step: what rounding of float32 leaves
@@ -133,7 +133,7 @@ class GatheredConvolution(nn.Module):
     kernel: Tensor
     bias: Tensor
 
-    def __init__(self, site: Site, window: Window) -> None:
+    def __init__(self, site: MatrixSite, window: ConvolutionWindow) -> None:
         super().__init__()
         kernel = site.matrix.view(len(site.matrix), site.channels, *window.kernel)
         rows, channels = used(kernel.flatten(2).any(2))
@@ -170,7 +170,7 @@ def used(matrix: Tensor) -> tuple[Tensor, Tensor]:
 class Unfolded(nn.Module):
     """A convolution as a matrix applied to the unfolded input."""
 
-    def __init__(self, matrix: OnColumns, window: Window) -> None:
+    def __init__(self, matrix: OnColumns, window: ConvolutionWindow) -> None:
         super().__init__()
         self.matrix, self.window = matrix, window
 
@@ -186,7 +186,7 @@ class Unfolded(nn.Module):
         return outputs.view(-1, items, height * width).transpose(0, 1).reshape(items, -1, height, width)
 
 
-def _positions(size: int, window: Window, axis: int) -> int:
+def _positions(size: int, window: ConvolutionWindow, axis: int) -> int:
     reach = window.dilation[axis] * (window.kernel[axis] - 1) + 1
     return (size + 2 * window.padding[axis] - reach) // window.stride[axis] + 1
 

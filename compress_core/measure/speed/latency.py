@@ -132,7 +132,7 @@ def batch_of(inputs: Tensor, size: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Parity:
     """Whether a runtime gives the numbers that were evaluated.
 
     difference: the largest of any output; same_answer: share of items with the same most probable class;
@@ -145,12 +145,12 @@ class Agreement:
     accuracy: Number
 
 
-def agreement(runnable: Runnable, evaluated: Tensor, split: Split) -> Agreement:
+def parity_of(runnable: Runnable, evaluated: Tensor, split: Split) -> Parity:
     """A runtime against the evaluated outputs [N, classes] of the same network on a split's first N items."""
     n = len(evaluated)
     outputs = torch.cat([runnable.run(items) for items in torch.split(split.inputs[:n], BATCH)])
     answers = outputs.argmax(1)
-    return Agreement(
+    return Parity(
         runnable.name,
         _largest_difference(outputs, evaluated),
         _share(int((answers == evaluated.argmax(1)).sum()), n),

@@ -32,17 +32,17 @@ class Facts:
     sparsity: float
     bits: int
     layers: int
-    other_forms: int = 0
+    other_variants: int = 0
     whole_layers: int = 0
 
 
-def facts_of(model: Model, other_forms: int = 0) -> Facts:
+def facts_of(model: Model, other_variants: int = 0) -> Facts:
     """The facts of a model."""
     work, before = work_of(model), work_of(Model.original(model.subject))
     weights = sum(w.weight_bytes for w in work) // 4
     nonzero = sum(w.useful_macs for w in work) / max(1, sum(w.macs for w in work))
-    coded = [c for edited in model.edited.values() for c in edited.coded]
-    quantized = [c for c in coded if c.quantised is not None]
+    encoded = [c for compressed in model.compressed.values() for c in compressed.encoded]
+    quantized = [c for c in encoded if c.quantized is not None]
     covered = sum(c.weight.numel() for c in quantized)
     bits = max((c.bits_for_each_value for c in quantized), default=32)
     return Facts(
@@ -50,16 +50,16 @@ def facts_of(model: Model, other_forms: int = 0) -> Facts:
         sparsity=1 - nonzero,
         bits=bits if 2 * covered > weights else 32,
         layers=len(work),
-        other_forms=other_forms,
+        other_variants=other_variants,
         whole_layers=sum(_is_whole(model, name) for name in model.inputs),
     )
 
 
 def _is_whole(model: Model, name: str) -> bool:
     """Whether a layer can be computed in bytes: its weights on a grid, its input rounded to one."""
-    rules, edited = model.inputs[name], model.edited.get(name)
+    rules, compressed = model.inputs[name], model.compressed.get(name)
     rounded = len(rules) == 1 and isinstance(rules[0], StaticGrid) and rules[0].bits == 8
-    first = None if edited is None else edited.coded[0].quantised
+    first = None if compressed is None else compressed.encoded[0].quantized
     return rounded and first is not None and isinstance(first.levels, Grid) and first.levels.group is None
 
 
@@ -83,18 +83,18 @@ def _surely_faster(ratio: Number) -> bool:
 
 
 def _of_forms(bar: Bar, facts: Facts) -> str:
-    if not facts.other_forms:
+    if not facts.other_variants:
         return N_("No layer is surely faster in another form, so this is the dense network.")
     if _surely_faster(bar.ratio):
         return Phrase(
             "{count} of {layers} layers run in a form that skips zeros or reads fewer bytes.",
-            count=facts.other_forms,
+            count=facts.other_variants,
             layers=facts.layers,
         )
     return Phrase(
         "{count} of {layers} layers are faster in another form, but what stands between them takes the rest "
         "of the time.",
-        count=facts.other_forms,
+        count=facts.other_variants,
         layers=facts.layers,
     )
 
@@ -124,8 +124,8 @@ def _of_dense(bar: Bar, facts: Facts) -> str:
             "than the layer did.",
             times=facts.macs_kept,
         )
-    zeros, coded = facts.sparsity > _SOME, facts.bits < 32
-    if zeros and coded:
+    zeros, encoded = facts.sparsity > _SOME, facts.bits < 32
+    if zeros and encoded:
         return Phrase(
             "{zeros:.0%} of the multiplications are by zero and are done like any other; weights of {bits} "
             "bits are decoded to 32 before they are used: both save bytes of the file, not time.",
@@ -137,7 +137,7 @@ def _of_dense(bar: Bar, facts: Facts) -> str:
             "{zeros:.0%} of the multiplications are by zero, but zeros are multiplied like any other number.",
             zeros=facts.sparsity,
         )
-    if coded:
+    if encoded:
         return Phrase(
             "Weights of {bits} bits are decoded to 32 before they are used: they save bytes of the file, not "
             "time.",

@@ -12,7 +12,7 @@ from compress_core.apply.base import cutting_of
 from compress_core.apply.prepare import prepared
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers import Layer
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_group
 from compress_core.structure.remaining import remaining
 from compress_core.subject.subject import Subject
@@ -36,7 +36,7 @@ class GroupTable:
 
 
 def group_table(
-    subject: Subject, recipe: Resolved, units: Sequence[tuple[str, int]], setting: Setting, store: Store
+    subject: Subject, recipe: ResolvedRecipe, units: Sequence[tuple[str, int]], step: Step, store: Store
 ) -> GroupTable:
     """What is left when these groups lose a share by this criterion; raises Refused where it cannot serve.
 
@@ -44,13 +44,13 @@ def group_table(
     """
     names = [name for name, _ in units]
     others = tuple((name, steps) for name, steps in recipe.groups if name not in names)
-    rest = Resolved((), others, recipe.prepare)
-    key = digest("group table", subject.digest, rest.sha, *names, *sorted(map(str, _own(setting).items())))
+    rest = ResolvedRecipe((), others, recipe.prepare)
+    key = digest("group table", subject.digest, rest.sha, *names, *sorted(map(str, _own(step).items())))
 
     def make() -> GroupTable:
         layers = prepared(subject, recipe.prepare, store).layers
         share = _places([count for _, count in units])
-        rows = [_row(subject, _at(rest, names, setting, float(s)), layers, store) for s in share]
+        rows = [_row(subject, _at(rest, names, step, float(s)), layers, store) for s in share]
         kept, weights, macs = zip(*rows, strict=True)
         left = [sum(row.get(name, count) for name, count in units) for row in kept]
         known = None if None in macs else np.array(macs, float)
@@ -59,8 +59,8 @@ def group_table(
     return store.get(key, make, lambda table: 4 * table.share.nbytes)
 
 
-def _own(setting: Setting) -> dict[str, object]:
-    return {"technique": setting.technique, **{k: v for k, v in setting.knobs if k != "share_removed"}}
+def _own(step: Step) -> dict[str, object]:
+    return {"technique": step.technique, **{k: v for k, v in step.knobs if k != "share_removed"}}
 
 
 def _places(units: Sequence[int]) -> Floats:
@@ -70,19 +70,19 @@ def _places(units: Sequence[int]) -> Floats:
     return np.arange(MOST_ROWS) / MOST_ROWS
 
 
-def _at(rest: Resolved, names: Sequence[str], setting: Setting, share: float) -> Resolved:
+def _at(rest: ResolvedRecipe, names: Sequence[str], step: Step, share: float) -> ResolvedRecipe:
     if share == 0:
         return rest
-    knobs = {k: v for k, v in setting.knobs if k != "share_removed"}
-    step = Setting.of_group(setting.technique, **knobs, share_removed=share)
+    knobs = {k: v for k, v in step.knobs if k != "share_removed"}
+    own = Step.of_group(step.technique, **knobs, share_removed=share)
     recipe = rest
     for name in names:
-        recipe = with_group(recipe, name, step)
+        recipe = with_group(recipe, name, own)
     return recipe
 
 
 def _row(
-    subject: Subject, recipe: Resolved, layers: Sequence[Layer], store: Store
+    subject: Subject, recipe: ResolvedRecipe, layers: Sequence[Layer], store: Store
 ) -> tuple[dict[str, int], int, int | None]:
     """Units of the groups that are cut, weights and MACs that are left."""
     found = cutting_of(subject, recipe, store)

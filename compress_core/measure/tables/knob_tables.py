@@ -17,15 +17,15 @@ from compress_core.apply import compress, derive, items_behind
 from compress_core.foundation.store import Store, digest
 from compress_core.levels import Table
 from compress_core.network.layers import Layer, shipped, small_layers
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, parts_of, with_step
-from compress_core.selection.patterns import Cut, n_of_m
-from compress_core.selection.select import Above, Boxes, Selection, removed_boxes
+from compress_core.selection.patterns import BoxGrid, n_of_m
+from compress_core.selection.select import BoxMask, Selection, ThresholdMask, removed_boxes
 from compress_core.statistics import statistics
 from compress_core.statistics.singular_vectors import SingularVectors
 from compress_core.subject.subject import Subject
-from compress_core.techniques.contract.encoded import Coded
-from compress_core.techniques.contract.results import Quantised
+from compress_core.techniques.contract.encoded import EncodedWeight
+from compress_core.techniques.contract.results import Quantized
 from compress_core.techniques.contract.technique import Stage, Technique, technique_named
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ class RankTable:
 
 
 def sparsity_table(
-    subject: Subject, recipe: Resolved, layer: str, setting: Setting, store: Store, rows: int = 101
+    subject: Subject, recipe: ResolvedRecipe, layer: str, step: Step, store: Store, rows: int = 101
 ) -> SparsityTable:
     """What pruning a layer with this criterion would leave, from none to all of its weights.
 
@@ -77,22 +77,22 @@ def sparsity_table(
     the recipe gives it; of a factored layer all parts are pruned alike. error is the share of its squared
     weights that is lost.
     """
-    own = _own(setting) | _pattern(setting)
+    own = _own(step) | _pattern(step)
     alone = steps_for_weights(recipe, [layer])
 
-    def at(sparsity: float) -> tuple[Coded, ...]:
-        step = Setting.of(setting.technique, **own, sparsity=sparsity)
-        bare = in_order(with_step(alone, [layer], Stage.PRUNE, step), list(subject.by_name))
-        return compress(subject, bare, store).edited[layer].coded
+    def at(sparsity: float) -> tuple[EncodedWeight, ...]:
+        place = Step.of(step.technique, **own, sparsity=sparsity)
+        bare = in_order(with_step(alone, [layer], Stage.PRUNE, place), list(subject.by_name))
+        return compress(subject, bare, store).compressed[layer].encoded
 
     def bits(parts: list[_PrunedPart], share: float) -> int:
         if any(part.has_levels_of_its_own(share) for part in parts):
-            return sum(coded.bits.total for coded in at(share))
+            return sum(encoded.bits.total for encoded in at(share))
         return sum(part.bits(share) for part in parts)
 
     def make() -> SparsityTable:
         share = np.linspace(0, 1, rows).round(10)
-        parts = [_PrunedPart(coded) for coded in at(0.0)]
+        parts = [_PrunedPart(encoded) for encoded in at(0.0)]
         kept = np.array([sum(part.kept(s) for part in parts) for s in share], float)
         total = max(sum(part.power for part in parts), np.finfo(np.float64).tiny)
         error = np.array([sum(part.lost(s) for part in parts) for s in share]) / total
@@ -100,17 +100,17 @@ def sparsity_table(
         threshold = [parts[0].threshold(s) if len(parts) == 1 else np.nan for s in share]
         return SparsityTable(share, kept, np.array(sizes) / 8, error, np.array(threshold))
 
-    items = items_behind(subject, [setting, *alone.settings])
-    key = digest("sparsity", subject.digest, alone.sha, layer, setting.technique, own, rows, *items)
+    items = items_behind(subject, [step, *alone.steps])
+    key = digest("sparsity", subject.digest, alone.sha, layer, step.technique, own, rows, *items)
     return store.get(key, make, lambda table: 5 * table.kept.nbytes)
 
 
-def _own(setting: Setting) -> dict[str, object]:
-    return {k: v for k, v in setting.knobs if k in setting.method.own_knobs}
+def _own(step: Step) -> dict[str, object]:
+    return {k: v for k, v in step.knobs if k in step.method.own_knobs}
 
 
-def _pattern(setting: Setting) -> dict[str, object]:
-    choice = setting.knobs
+def _pattern(step: Step) -> dict[str, object]:
+    choice = step.knobs
     assert isinstance(choice, Selection)
     return {} if n_of_m(choice.pattern) else {"pattern": choice.pattern}
 
@@ -118,16 +118,16 @@ def _pattern(setting: Setting) -> dict[str, object]:
 class _PrunedPart:
     """A weight pruned by a criterion, with what any other share of it would be; shares from 0 to 1."""
 
-    def __init__(self, coded: Coded) -> None:
-        kept = coded.kept
-        assert isinstance(kept, Above | Boxes)
-        self._coded, self._choice, self._size = coded, kept, coded.weight.numel()
-        self._above = kept if isinstance(kept, Above) else kept.boxes
-        self._cuts: tuple[Cut, ...] = () if isinstance(kept, Above) else (kept.cut,)
+    def __init__(self, encoded: EncodedWeight) -> None:
+        kept = encoded.mask
+        assert isinstance(kept, ThresholdMask | BoxMask)
+        self._coded, self._choice, self._size = encoded, kept, encoded.weight.numel()
+        self._above = kept if isinstance(kept, ThresholdMask) else kept.boxes
+        self._cuts: tuple[BoxGrid, ...] = () if isinstance(kept, ThresholdMask) else (kept.cut,)
         scores = self._above.scores.ranked().reshape(-1).numpy()
         order = len(scores) - 1 - np.argsort(scores[::-1], kind="stable")  # of equals the last goes first
         self._ascending = scores[order]
-        squared = coded.weight.double().square()
+        squared = encoded.weight.double().square()
         self._lost = np.cumsum(np.append(0.0, self._by_box(squared)[order]))
         self._gone = np.cumsum(np.append(0, self._by_box(torch.ones_like(squared))[order]))
 
@@ -159,17 +159,17 @@ class _PrunedPart:
     def bits(self, share: float) -> int:
         """Bits of the stored weight; the mask is not needed to count them."""
         kept = replace(self._choice, count=self.kept(share))
-        return replace(self._coded, kept=kept).bits.total
+        return replace(self._coded, mask=kept).bits.total
 
     def has_levels_of_its_own(self, share: float) -> bool:
         """Whether a codebook may have fewer entries, or one for zero, than that of the other shares."""
-        levels = self._coded.quantised.levels if self._coded.quantised else None
+        levels = self._coded.quantized.levels if self._coded.quantized else None
         if not isinstance(levels, Table):
             return False
         return levels.has_zero or self.kept(share) <= levels.table.shape[0] * 2**levels.code_bits
 
 
-def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting, store: Store) -> BitsTable:
+def bits_table(subject: Subject, recipe: ResolvedRecipe, layer: str, step: Step, store: Store) -> BitsTable:
     """What quantizing a layer's kept weights would cost and lose, at every number of bits."""
     places = list(range(2, 9))
 
@@ -183,26 +183,26 @@ def bits_table(subject: Subject, recipe: Resolved, layer: str, setting: Setting,
         power = max(float(reference.double().square().sum()), np.finfo(np.float64).tiny)
         bytes_, errors, levels = [], [], []
         for bits in places:
-            step = Setting.of(setting.technique, **{**_own(setting), "bits": bits})
+            place = Step.of(step.technique, **{**_own(step), "bits": bits})
             model = compress(
-                subject, in_order(with_step(recipe, [layer], Stage.QUANTIZE, step), names), store
+                subject, in_order(with_step(recipe, [layer], Stage.QUANTIZE, place), names), store
             )
-            edited = model.edited[layer]
-            bytes_.append(edited.bits.total / 8)
-            errors.append(float((edited.values - reference).double().square().sum()) / power)
-            quantised = edited.coded[0].quantised
-            assert isinstance(quantised, Quantised)
-            levels.append(quantised.levels.levels().double().numpy())
-        before = unquantized.edited.get(layer)
+            compressed = model.compressed[layer]
+            bytes_.append(compressed.bits.total / 8)
+            errors.append(float((compressed.values - reference).double().square().sum()) / power)
+            quantized = compressed.encoded[0].quantized
+            assert isinstance(quantized, Quantized)
+            levels.append(quantized.levels.levels().double().numpy())
+        before = unquantized.compressed.get(layer)
         size = subject.layer(layer).weights * 4 if before is None else before.bits.total / 8
         return BitsTable(np.array(places, float), np.array(bytes_), size, np.array(errors), tuple(levels))
 
-    items = items_behind(subject, [setting, *recipe.settings])
-    key = digest("bits", subject.digest, recipe.sha, layer, setting.technique, _own(setting), *items)
+    items = items_behind(subject, [step, *recipe.steps])
+    key = digest("bits", subject.digest, recipe.sha, layer, step.technique, _own(step), *items)
     return store.get(key, make)
 
 
-def steps_for_weights(recipe: Resolved, names: list[str]) -> Resolved:
+def steps_for_weights(recipe: ResolvedRecipe, names: list[str]) -> ResolvedRecipe:
     """What the recipe does to the weights of these layers, without all that is done to anything else."""
     there = {place for name in names for place in (name, *parts_of(recipe, name))}
     steps = {
@@ -210,7 +210,7 @@ def steps_for_weights(recipe: Resolved, names: list[str]) -> Resolved:
         for name, found in recipe.layers
         if name in there
     }
-    return Resolved(tuple((name, found) for name, found in steps.items() if found))
+    return ResolvedRecipe(tuple((name, found) for name, found in steps.items() if found))
 
 
 def rank_table(
@@ -226,7 +226,7 @@ def rank_table(
         vectors: SingularVectors = derive(subject, layer, vectors_of(technique), store)
         return _rank_rows(subject.layer(layer), technique_named(technique), vectors, rows)
 
-    items = items_behind(subject, [Setting.of(technique)])
+    items = items_behind(subject, [Step.of(technique)])
     key = digest("rank", subject.digest, layer, technique, rows, *items)
     return store.get(key, make, lambda table: 5 * table.rank.nbytes)
 

@@ -13,8 +13,8 @@ from compress_core.apply.model import Model
 from compress_core.foundation.store import Store
 from compress_core.measure.cost.cost import layer_costs
 from compress_core.network.layers import Layer, read_matrix
-from compress_core.selection.select import Above
-from compress_core.techniques.contract.encoded import Coded, Zeros
+from compress_core.selection.select import ThresholdMask
+from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,21 +56,23 @@ def _layer_weights(model: Model, name: str) -> LayerWeights:
     before = read_matrix(model.subject.network, layer)
     after = model.values(name)
     cost = next(row for row in layer_costs(model) if row.layer.name == name)
-    edited = model.edited.get(name)
-    coded = edited.coded[0] if edited is not None and not edited.is_factored else None
-    levels = None if coded is None or coded.quantised is None else coded.quantised.levels.levels().numpy()
+    compressed = model.compressed.get(name)
+    encoded = compressed.encoded[0] if compressed is not None and not compressed.is_factored else None
+    levels = (
+        None if encoded is None or encoded.quantized is None else encoded.quantized.levels.levels().numpy()
+    )
     return LayerWeights(
-        layer, before.numpy(), after.numpy(), (after != 0).numpy(), cost.zeros, levels, _threshold(coded)
+        layer, before.numpy(), after.numpy(), (after != 0).numpy(), cost.zeros, levels, _threshold(encoded)
     )
 
 
-def _threshold(coded: Coded | None) -> float | None:
+def _threshold(encoded: EncodedWeight | None) -> float | None:
     """The smallest |weight| that stays; None where size did not decide, or nothing is pruned or left."""
-    if coded is None or not isinstance(coded.kept, Above) or not coded.kept.scores.absolute:
+    if encoded is None or not isinstance(encoded.mask, ThresholdMask) or not encoded.mask.scores.absolute:
         return None
-    if coded.kept_count in {0, coded.weight.numel()}:
+    if encoded.kept_count in {0, encoded.weight.numel()}:
         return None
-    return float(coded.weight[coded.kept.mask].abs().min())
+    return float(encoded.weight[encoded.mask.tensor].abs().min())
 
 
 @dataclass(frozen=True, eq=False)

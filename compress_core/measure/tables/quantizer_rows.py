@@ -10,14 +10,14 @@ from torch import Tensor
 
 from compress_core.apply import compress
 from compress_core.apply.context import items_behind
-from compress_core.apply.model import Edited
+from compress_core.apply.model import CompressedLayer
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.measure.tables.knob_tables import steps_for_weights
-from compress_core.recipe import Resolved, Setting
+from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.subject.subject import Subject
-from compress_core.techniques.contract.results import Quantised
+from compress_core.techniques.contract.results import Quantized
 from compress_core.techniques.contract.technique import Stage, techniques
 
 
@@ -37,7 +37,7 @@ class QuantizerRow:
 
 
 def quantizer_rows(
-    subject: Subject, recipe: Resolved, layer: str, bits: int, store: Store
+    subject: Subject, recipe: ResolvedRecipe, layer: str, bits: int, store: Store
 ) -> tuple[QuantizerRow, ...]:
     """All quantizers with their other knobs as declared, the most exact first, refused ones last.
 
@@ -46,36 +46,36 @@ def quantizer_rows(
     names = list(subject.by_name)
     bare = in_order(with_step(steps_for_weights(recipe, names), [layer], Stage.QUANTIZE, None), names)
     quantizers = [name for name, method in techniques().items() if method.stage is Stage.QUANTIZE]
-    settings = [_at(name, bits) for name in quantizers]
+    steps = [_at(name, bits) for name in quantizers]
 
     def make() -> tuple[QuantizerRow, ...]:
         reference = compress(subject, bare, store).values(layer)
-        rows = [_row(subject, bare, layer, setting, reference, store) for setting in settings]
+        rows = [_row(subject, bare, layer, step, reference, store) for step in steps]
         return tuple(sorted(rows, key=lambda row: (row.error is None, row.error)))
 
-    key = digest("quantizers", subject.digest, bare.sha, layer, bits, *items_behind(subject, settings))
+    key = digest("quantizers", subject.digest, bare.sha, layer, bits, *items_behind(subject, steps))
     return store.get(key, make)
 
 
-def _at(name: str, bits: int) -> Setting:
+def _at(name: str, bits: int) -> Step:
     has_bits = "bits" in techniques()[name].own_knobs
-    return Setting.of(name, **({"bits": bits} if has_bits else {}))
+    return Step.of(name, **({"bits": bits} if has_bits else {}))
 
 
 def _row(
-    subject: Subject, bare: Resolved, layer: str, setting: Setting, reference: Tensor, store: Store
+    subject: Subject, bare: ResolvedRecipe, layer: str, step: Step, reference: Tensor, store: Store
 ) -> QuantizerRow:
-    recipe = in_order(with_step(bare, [layer], Stage.QUANTIZE, setting), list(subject.by_name))
+    recipe = in_order(with_step(bare, [layer], Stage.QUANTIZE, step), list(subject.by_name))
     try:
-        edited = compress(subject, recipe, store).edited[layer]
+        compressed = compress(subject, recipe, store).compressed[layer]
     except Refused as refused:
-        return QuantizerRow(setting.technique, None, None, None, refused)
+        return QuantizerRow(step.technique, None, None, None, refused)
     power = max(float(reference.double().square().sum()), np.finfo(np.float64).tiny)
-    lost = float((edited.values - reference).double().square().sum())
-    return QuantizerRow(setting.technique, _levels(edited), edited.bits.total / 8, lost / power)
+    lost = float((compressed.values - reference).double().square().sum())
+    return QuantizerRow(step.technique, _levels(compressed), compressed.bits.total / 8, lost / power)
 
 
-def _levels(edited: Edited) -> NDArray[np.float64]:
-    quantised = edited.coded[0].quantised
-    assert isinstance(quantised, Quantised)
-    return np.sort(quantised.levels.levels().double().numpy())
+def _levels(compressed: CompressedLayer) -> NDArray[np.float64]:
+    quantized = compressed.encoded[0].quantized
+    assert isinstance(quantized, Quantized)
+    return np.sort(quantized.levels.levels().double().numpy())

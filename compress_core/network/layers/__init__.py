@@ -25,7 +25,7 @@ from compress_core.network.layers.factors import (
     write_factors,
 )
 from compress_core.network.layers.find import find_layers
-from compress_core.network.layers.kinds import Layer, Place, Untouched
+from compress_core.network.layers.kinds import Layer, Untouched, WeightLocation
 from compress_core.network.layers.macs import count_macs
 from compress_core.network.layers.norms import NormState, batch_norms, fold_away, read_norm
 from compress_core.network.layers.places import (
@@ -46,8 +46,8 @@ from compress_core.network.layers.unfold import channel_axis, columns, reader_na
 __all__ = [
     "Layer",
     "NormState",
-    "Place",
     "Untouched",
+    "WeightLocation",
     "attach_inputs",
     "attention_names",
     "axes_of",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.network.attention import PlainAttention, is_hooked
-from compress_core.network.layers.kinds import CONVOLUTIONS, TRANSPOSED, Extent, Layer, Place
+from compress_core.network.layers.kinds import CONVOLUTIONS, TRANSPOSED, Extent, Layer, WeightLocation
 from compress_core.network.layers.places import from_kernel, frozen, replace_module
 from compress_core.numerics.factoring import composed
 from compress_core.techniques.contract.results import Factored
@@ -207,7 +207,7 @@ def small_layers(layer: Layer, shapes: Sequence[torch.Size]) -> tuple[Layer, ...
             f"{layer.name}.{index}",
             Phrase("factor of {kind}", kind=layer.kind),
             shape,
-            (Place(f"{layer.name}.{index}"),),
+            (WeightLocation(f"{layer.name}.{index}"),),
             layer.groups,
             layer.transposed and bool(axes[index]),
             macs=None if used is None else used.times * shape.numel(),

@@ -15,8 +15,8 @@ from compress_core.network.layers.kinds import (
     NORMS,
     RECURRENT,
     Layer,
-    Place,
     Untouched,
+    WeightLocation,
     is_attention,
     is_computed,
     layers_of,
@@ -69,7 +69,7 @@ def _with_bare_names(network: nn.Module, layer: Layer) -> Layer:
         return layer
     shared = getattr(network.get_submodule(first.module), first.parameter)
     everywhere = (
-        Place(name, parameter)
+        WeightLocation(name, parameter)
         for name, module in network.named_modules()
         for parameter, tensor in module.named_parameters(recurse=False, remove_duplicate=False)
         if tensor is shared
@@ -104,7 +104,7 @@ def _reason_to_leave(module: nn.Module) -> str:
     if isinstance(module, RECURRENT):
         return N_("recurrent: one weight serves every time step through a fused kernel")
     if isinstance(module, NORMS):
-        return N_("normalisation: a few parameters for each channel, nothing to gain")
+        return N_("normalization: a few parameters for each channel, nothing to gain")
     if parametrize.is_parametrized(module) or is_computed(module, "weight"):
         return N_("its weight is computed from other parameters, an edit would be lost")
     if isinstance(module, nn.Embedding):

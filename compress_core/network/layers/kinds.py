@@ -28,7 +28,7 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
 
 @dataclass(frozen=True)
-class Place:
+class WeightLocation:
     """Where a weight lies: a module's parameter, or some rows of it.
 
     module and parameter are names; rows None means all of it.
@@ -60,7 +60,7 @@ class Layer:
     name: str
     kind: str
     kernel_shape: torch.Size
-    places: tuple[Place, ...]
+    places: tuple[WeightLocation, ...]
     groups: int = 1
     transposed: bool = False
     bias: bool = False
@@ -118,7 +118,7 @@ def is_computed(module: nn.Module, parameter: str) -> bool:
 
 
 def layers_of(name: str, module: nn.Module) -> Iterator[Layer]:
-    place = (Place(name),)
+    place = (WeightLocation(name),)
     if is_attention(module):
         yield from attention_layers(name, module)
         return
@@ -159,10 +159,10 @@ def attention_layers(name: str, module: nn.Module) -> Iterator[Layer]:
         rows = (index * width, (index + 1) * width) if packed else None
         shape = torch.Size([width, width]) if packed else weight.shape
         if not is_computed(module, parameter):
-            place = Place(name, parameter, rows)
+            place = WeightLocation(name, parameter, rows)
             yield Layer(prefix + projection, kind, shape, (place,), bias=module.in_proj_bias is not None)
     if not is_computed(module.out_proj, "weight"):
-        out = Place(f"{prefix}out_proj")
+        out = WeightLocation(f"{prefix}out_proj")
         bias = module.out_proj.bias is not None
         yield Layer(prefix + "out_proj", kind, module.out_proj.weight.shape, (out,), bias=bias)
 

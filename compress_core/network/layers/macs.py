@@ -15,7 +15,7 @@ from compress_core.network.layers.kinds import (
     TRANSPOSED,
     Extent,
     Layer,
-    Place,
+    WeightLocation,
     attention_layers,
     layers_of,
 )
@@ -35,7 +35,7 @@ def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -
 
     A Linear counts every position it is applied to; an Embedding looks up and multiplies nothing.
     """
-    counts: defaultdict[Place, list[_Uses]] = defaultdict(list)
+    counts: defaultdict[WeightLocation, list[_Uses]] = defaultdict(list)
     hooks = []
     for name, module in network.named_modules():
         if any(True for _ in layers_of(name, module)):
@@ -57,7 +57,7 @@ def _counted(layer: Layer, uses: list[_Uses]) -> Layer:
     return replace(layer, macs=macs, positions=sum(u.positions for u in uses), extents=extents)
 
 
-def _counting(name: str, counts: Mapping[Place, list[_Uses]]) -> Callable[..., None]:
+def _counting(name: str, counts: Mapping[WeightLocation, list[_Uses]]) -> Callable[..., None]:
     """A hook that notes how often each weight of a module is used."""
 
     def count(
@@ -73,7 +73,7 @@ def _counting(name: str, counts: Mapping[Place, list[_Uses]]) -> Callable[..., N
         else:
             given_first = inputs[0] if inputs else next(iter(kwargs.values()))
             assert isinstance(output, Tensor)
-            counts[Place(name)].append(_uses(module, given_first, output))
+            counts[WeightLocation(name)].append(_uses(module, given_first, output))
 
     return count
 

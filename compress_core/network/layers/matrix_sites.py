@@ -13,20 +13,20 @@ from compress_core.network.attention import is_hooked
 from compress_core.network.layers.factors import _leave_fast_path
 from compress_core.network.layers.kinds import is_attention, is_computed
 from compress_core.network.layers.places import frozen, replace_module
-from compress_core.network.shared_copy import skeleton_of
+from compress_core.network.shared_copy import shared_copy
 
 _DENSE_ONLY = (nn.Conv1d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-Pair = tuple[int, int]
+FactorPair = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Window:
+class ConvolutionWindow:
     """How a two-dimensional convolution moves over its input."""
 
-    kernel: Pair
-    stride: Pair
-    padding: Pair
-    dilation: Pair
+    kernel: FactorPair
+    stride: FactorPair
+    padding: FactorPair
+    dilation: FactorPair
 
     @property
     def is_pointwise(self) -> bool:
@@ -35,7 +35,7 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
+class MatrixSite:
     """A module that applies matrix [out, in * k] and bias [out]; window None for a Linear.
 
     reason: why it can only run as it is; empty where other forms may be tried.
@@ -44,7 +44,7 @@ class Site:
     name: str
     matrix: Tensor
     bias: Tensor | None = None
-    window: Window | None = None
+    window: ConvolutionWindow | None = None
     reason: str = ""
 
     @property
@@ -55,7 +55,7 @@ class Site:
         )
 
 
-def find_sites(network: nn.Module) -> tuple[Site, ...]:
+def find_sites(network: nn.Module) -> tuple[MatrixSite, ...]:
     """Every Linear and convolution outside of attention's own projections, in module order."""
     hidden = [f"{name}." if name else "" for name, module in network.named_modules() if is_attention(module)]
     return tuple(
@@ -66,25 +66,25 @@ def find_sites(network: nn.Module) -> tuple[Site, ...]:
     )
 
 
-def _sites_of(name: str, module: nn.Module) -> Iterator[Site]:
+def _sites_of(name: str, module: nn.Module) -> Iterator[MatrixSite]:
     match module:
         case nn.Linear():
-            yield Site(name, module.weight.detach(), module.bias, reason=_reason(module, nn.Linear))
+            yield MatrixSite(name, module.weight.detach(), module.bias, reason=_reason(module, nn.Linear))
         case nn.Conv2d():
-            yield Site(name, *_read_convolution(module))
+            yield MatrixSite(name, *_read_convolution(module))
         case _ if isinstance(module, _DENSE_ONLY):
             reason = N_("only two-dimensional convolutions are tried in other forms")
-            yield Site(name, module.weight.detach().flatten(1), module.bias, reason=reason)
+            yield MatrixSite(name, module.weight.detach().flatten(1), module.bias, reason=reason)
 
 
-def _read_convolution(module: nn.Conv2d) -> tuple[Tensor, Tensor | None, Window | None, str]:
+def _read_convolution(module: nn.Conv2d) -> tuple[Tensor, Tensor | None, ConvolutionWindow | None, str]:
     matrix, reason = module.weight.detach().flatten(1), _reason(module, nn.Conv2d)
     if module.groups > 1:
         reason = N_("grouped: each group multiplies a few channels only")
     if isinstance(module.padding, str) or module.padding_mode != "zeros":
         return matrix, module.bias, None, reason or N_("its padding is not zeros of a fixed width")
     sizes = (module.kernel_size, module.stride, module.padding, module.dilation)
-    return matrix, module.bias, Window(*((int(a), int(b)) for a, b in sizes)), reason
+    return matrix, module.bias, ConvolutionWindow(*((int(a), int(b)) for a, b in sizes)), reason
 
 
 def _reason(module: nn.Module, base: type[nn.Module]) -> str:
@@ -132,7 +132,7 @@ def _merged(module: nn.Module) -> nn.Module | None:
 
 def with_modules(network: nn.Module, replacements: Mapping[str, nn.Module]) -> nn.Module:
     """A skeleton of the network with other modules in some places; the network stays as it is."""
-    skeleton = skeleton_of(network)
+    skeleton = shared_copy(network)
     for name, module in replacements.items():
         replace_module(skeleton, skeleton.get_submodule(name), module)
         _leave_fast_path(skeleton, name.rpartition(".")[0])

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from compress_core.network.attention import PlainAttention
-from compress_core.network.layers.kinds import PROJECTIONS, Layer, Place, kernel_view
+from compress_core.network.layers.kinds import PROJECTIONS, Layer, WeightLocation, kernel_view
 
 
-def stored_at(network: nn.Module, place: Place) -> Tensor:
+def stored_at(network: nn.Module, place: WeightLocation) -> Tensor:
     weight: Tensor = getattr(network.get_submodule(place.module), place.parameter)
     return weight if place.rows is None else weight[slice(*place.rows)]
 
@@ -30,15 +30,15 @@ def read_matrix(network: nn.Module, layer: Layer) -> Tensor:
     return read_kernel(network, layer).flatten(1).contiguous()
 
 
-def place_in(network: nn.Module, layer: Layer) -> Place:
-    """Where a layer's weight lies in this network: projections move when a neighbour was factored."""
+def place_in(network: nn.Module, layer: Layer) -> WeightLocation:
+    """Where a layer's weight lies in this network: projections move when a neighbor was factored."""
     place = layer.places[0]
     if isinstance(network.get_submodule(place.module), PlainAttention):
-        return Place(".".join(filter(None, (place.module, projection_at(place)))))
+        return WeightLocation(".".join(filter(None, (place.module, projection_at(place)))))
     return place
 
 
-def matrix_within(parameter: Tensor, layer: Layer, place: Place) -> Tensor:
+def matrix_within(parameter: Tensor, layer: Layer, place: WeightLocation) -> Tensor:
     """A layer's part of a tensor that is shaped as the parameter of its place, such as a gradient.
 
     -> [out, in / groups * k].
@@ -53,7 +53,7 @@ def write_matrix(skeleton: nn.Module, layer: Layer, matrix: Tensor) -> None:
     whole = frozen(stored)
     for place in layer.places:
         module = skeleton.get_submodule(place.module)
-        if isinstance(module, PlainAttention):  # a neighbour was factored: projections are layers now
+        if isinstance(module, PlainAttention):  # a neighbor was factored: projections are layers now
             module.get_submodule(projection_at(place)).weight = whole
         elif place.rows is None:
             setattr(module, place.parameter, whole)
@@ -63,7 +63,7 @@ def write_matrix(skeleton: nn.Module, layer: Layer, matrix: Tensor) -> None:
             setattr(module, place.parameter, frozen(full))
 
 
-def projection_at(place: Place) -> str:
+def projection_at(place: WeightLocation) -> str:
     if place.rows is None:
         return place.parameter.removesuffix("_weight")
     start, end = place.rows
@@ -125,13 +125,13 @@ def module_of(skeleton: nn.Module, layer: Layer) -> nn.Module:
     return above.get_submodule(last)
 
 
-def bias_place(network: nn.Module, layer: Layer) -> Place:
+def bias_place(network: nn.Module, layer: Layer) -> WeightLocation:
     """Where a layer's bias lies or would lie; projections of attention have theirs in one vector."""
     owner, _, last = layer.name.rpartition(".")
     if last in PROJECTIONS and isinstance(network.get_submodule(owner), nn.MultiheadAttention):
         start = PROJECTIONS.index(last) * layer.rows
-        return Place(owner, "in_proj_bias", (start, start + layer.rows))
-    return Place(layer.module, "bias")
+        return WeightLocation(owner, "in_proj_bias", (start, start + layer.rows))
+    return WeightLocation(layer.module, "bias")
 
 
 def read_bias(network: nn.Module, layer: Layer) -> Tensor | None:

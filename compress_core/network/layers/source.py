@@ -19,7 +19,7 @@ _UNKNOWN = inspect.Parameter.empty
 
 
 @dataclass(frozen=True)
-class Call:
+class WrittenCall:
     """A call of a class in torch.nn: values without a name, then values by name."""
 
     kind: type[nn.Module]
@@ -31,7 +31,7 @@ class Call:
         with torch.device("meta"):
             return self.kind(*self.unnamed, **dict(self.named)).eval()
 
-    def shorter(self) -> Iterator[Call]:
+    def shorter(self) -> Iterator[WrittenCall]:
         """The calls with one value left out, or with one number in the place of equal ones."""
         for at, (name, value) in enumerate(self.named):
             rest = self.named[:at], self.named[at + 1 :]
@@ -51,7 +51,7 @@ def _is_one_number(value: Any) -> bool:
 class Written:
     """A module as text: the call that makes it, and the tensors that it then holds, by their names."""
 
-    call: Call
+    call: WrittenCall
     tensors: Mapping[str, Tensor]
 
 
@@ -97,7 +97,7 @@ def _class_in_torch(module: nn.Module) -> type[nn.Module] | None:
     return None
 
 
-def _full_call(kind: type[nn.Module], module: nn.Module) -> Call | None:
+def _full_call(kind: type[nn.Module], module: nn.Module) -> WrittenCall | None:
     unnamed, named = [], []
     for name, parameter in _parameters_of(kind).items():
         value = _value_of(module, name)
@@ -107,7 +107,7 @@ def _full_call(kind: type[nn.Module], module: nn.Module) -> Call | None:
             unnamed.append(value)
         else:
             named.append((name, value))
-    return Call(kind, tuple(unnamed), tuple(named))
+    return WrittenCall(kind, tuple(unnamed), tuple(named))
 
 
 def _parameters_of(kind: type[nn.Module]) -> Mapping[str, inspect.Parameter]:
@@ -164,7 +164,7 @@ def _read(module: nn.Module, name: str) -> Tensor:
     return tensor
 
 
-def _makes(call: Call, module: nn.Module) -> bool:
+def _makes(call: WrittenCall, module: nn.Module) -> bool:
     """Whether the call makes a module with the same parts, shapes and values in every plain field."""
     try:
         twin = call.made()

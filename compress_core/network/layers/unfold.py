@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.attention import PlainAttention
-from compress_core.network.layers.kinds import CONVOLUTIONS, TRANSPOSED, Layer, Place
+from compress_core.network.layers.kinds import CONVOLUTIONS, TRANSPOSED, Layer, WeightLocation
 from compress_core.network.layers.places import projection_at, replace_module
 
 _MULTIPLIES = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
@@ -85,7 +85,7 @@ def _without_fused_attention(skeleton: nn.Module, name: str) -> None:
             replace_module(skeleton, module, PlainAttention.taking_over(module, around))
 
 
-def _module_at(skeleton: nn.Module, place: Place) -> nn.Module:
+def _module_at(skeleton: nn.Module, place: WeightLocation) -> nn.Module:
     _without_fused_attention(skeleton, place.module)
     module = skeleton.get_submodule(place.module)
     if isinstance(module, PlainAttention):
@@ -93,7 +93,7 @@ def _module_at(skeleton: nn.Module, place: Place) -> nn.Module:
     return module
 
 
-def _refuse_unless_it_multiplies(module: nn.Module, layer: Layer, place: Place) -> None:
+def _refuse_unless_it_multiplies(module: nn.Module, layer: Layer, place: WeightLocation) -> None:
     known = next((kind for kind in _MULTIPLIES if isinstance(module, kind)), None)
     if isinstance(module, nn.Embedding):
         raise Refused(

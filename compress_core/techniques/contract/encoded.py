@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from compress_core.levels import Exponential, Grid, Levels, ScaledTable, Table
-from compress_core.selection.select import Chosen, Kept
-from compress_core.techniques.contract.results import Quantised
+from compress_core.selection.select import ExplicitMask, Mask
+from compress_core.techniques.contract.results import Quantized
 
 TYPE_NAMES = {
     torch.float32: "F32",
@@ -70,26 +70,26 @@ def whole_bytes(bits: int) -> int:
 
 
 @dataclass(frozen=True)
-class Coded:
+class EncodedWeight:
     """One weight with the answers given so far; nothing is decoded until it is asked for.
 
     weight [out, in] float32, shared and never written; kept None: nothing pruned;
-    quantised None: 32-bit values.
+    quantized None: 32-bit values.
     """
 
     weight: Tensor
-    kept: Kept | None = None
-    quantised: Quantised | None = None
+    mask: Mask | None = None
+    quantized: Quantized | None = None
 
     def decode_into(self, out: Tensor) -> Tensor:
         """Write the values that are evaluated and shipped into `out` [out, in]."""
-        if self.quantised is None:
-            return out.copy_(self.weight) if self.kept is None else self.kept.prune_into(self.weight, out)
-        if self.quantised.codes is not None:
-            out.copy_(self.quantised.levels.decode(self.quantised.codes))
+        if self.quantized is None:
+            return out.copy_(self.weight) if self.mask is None else self.mask.prune_into(self.weight, out)
+        if self.quantized.codes is not None:
+            out.copy_(self.quantized.levels.decode(self.quantized.codes))
         else:
-            self.quantised.levels.quantize_into(self.weight, out)
-        return out if self.kept is None else out.masked_fill_(~self.kept.mask, 0.0)
+            self.quantized.levels.quantize_into(self.weight, out)
+        return out if self.mask is None else out.masked_fill_(~self.mask.tensor, 0.0)
 
     @property
     def values(self) -> Tensor:
@@ -99,37 +99,37 @@ class Coded:
     @property
     def codes(self) -> Tensor:
         """Codes [out, in] int16 of every weight, the pruned ones included."""
-        assert self.quantised is not None
-        if self.quantised.codes is not None:
-            return self.quantised.codes.to(torch.int16)
-        return self.quantised.levels.encode(self.weight)
+        assert self.quantized is not None
+        if self.quantized.codes is not None:
+            return self.quantized.codes.to(torch.int16)
+        return self.quantized.levels.encode(self.weight)
 
     @property
     def is_changed(self) -> bool:
         """Whether any answer was given."""
-        return self.kept is not None or self.quantised is not None
+        return self.mask is not None or self.quantized is not None
 
     @property
     def kept_count(self) -> int:
-        return self.weight.numel() if self.kept is None else self.kept.count
+        return self.weight.numel() if self.mask is None else self.mask.count
 
     @cached_property
     def zeros(self) -> Zeros:
         """Zeros by origin: masked away, made by the quantizer, there before."""
         zero = int((self.values == 0).count_nonzero())
         pruned = self.weight.numel() - self.kept_count
-        stays = self.weight == 0 if self.kept is None else (self.weight == 0) & self.kept.mask
+        stays = self.weight == 0 if self.mask is None else (self.weight == 0) & self.mask.tensor
         original = min(int(stays.count_nonzero()), zero - pruned)
         return Zeros(pruned, zero - pruned - original, original)
 
     @property
     def bits_for_each_value(self) -> int:
-        return 32 if self.quantised is None else self.quantised.levels.code_bits
+        return 32 if self.quantized is None else self.quantized.levels.code_bits
 
     @property
     def stores_mask(self) -> bool:
         """Whether a bit for each position and the kept values are smaller than every value."""
-        if self.kept is None or self.kept_count == self.weight.numel():
+        if self.mask is None or self.kept_count == self.weight.numel():
             return False
         every = whole_bytes(self.weight.numel() * self.bits_for_each_value)
         sparse = whole_bytes(self.weight.numel()) + whole_bytes(self.kept_count * self.bits_for_each_value)
@@ -137,7 +137,7 @@ class Coded:
 
     @property
     def _can_write_zero(self) -> bool:
-        return self.quantised is None or self.quantised.levels.has_zero
+        return self.quantized is None or self.quantized.levels.has_zero
 
     def entries(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Name -> (safetensors type, shape) of what `stored()` will hold, without making it."""
@@ -146,9 +146,9 @@ class Coded:
         found: dict[str, tuple[str, tuple[int, ...]]] = {}
         if self.stores_mask:
             found["mask"] = ("U8", (whole_bytes(size) // 8,))
-        if self.quantised is None:
+        if self.quantized is None:
             return found | {"values": ("F32", (count,))}
-        levels = self.quantised.levels
+        levels = self.quantized.levels
         found["codes"] = ("U8", (whole_bytes(count * levels.code_bits) // 8,))
         return found | {k: (TYPE_NAMES[t.dtype], tuple(t.shape)) for k, t in levels.stored().items()}
 
@@ -164,29 +164,29 @@ class Coded:
         """The tensors of a file: `mask` (a bit a weight), `values` or `codes`, and the levels' tables."""
         parts: dict[str, Tensor] = {}
         if self.stores_mask:
-            assert self.kept is not None
-            parts["mask"] = torch.from_numpy(np.packbits(self.kept.mask.numpy().reshape(-1)))
-        if self.quantised is None:
+            assert self.mask is not None
+            parts["mask"] = torch.from_numpy(np.packbits(self.mask.tensor.numpy().reshape(-1)))
+        if self.quantized is None:
             parts["values"] = self.values.reshape(-1)[self._stored_positions()]
             return parts
-        levels = self.quantised.levels
+        levels = self.quantized.levels
         codes = self.codes
-        if self.kept is not None and not self.stores_mask:
-            codes = torch.where(self.kept.mask, codes, levels.encode(torch.zeros_like(self.weight)))
+        if self.mask is not None and not self.stores_mask:
+            codes = torch.where(self.mask.tensor, codes, levels.encode(torch.zeros_like(self.weight)))
         unsigned = (codes - levels.low).reshape(-1)[self._stored_positions()].numpy()
-        parts["codes"] = torch.from_numpy(pack(unsigned.astype(np.uint16), levels.code_bits))
+        parts["codes"] = torch.from_numpy(codes_to_bits(unsigned.astype(np.uint16), levels.code_bits))
         return parts | levels.stored()
 
     def _stored_positions(self) -> Tensor | slice:
         if not self.stores_mask:
             return slice(None)
-        assert self.kept is not None
-        return self.kept.mask.reshape(-1)
+        assert self.mask is not None
+        return self.mask.tensor.reshape(-1)
 
     def form(self) -> dict[str, Any]:
         """What a reader must know beside the tensors; plain JSON."""
         form: dict[str, Any] = {"shape": list(self.weight.shape)}
-        match self.quantised.levels if self.quantised else None:
+        match self.quantized.levels if self.quantized else None:
             case Grid() as grid:
                 form |= {"levels": "grid", "low": grid.low, "high": grid.high, "group": grid.group}
             case Exponential() as powers:
@@ -201,22 +201,24 @@ class Coded:
 
 
 def read_stored(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Tensor:
-    """The values [out, in] of a stored weight: the reverse of `Coded.stored`."""
+    """The values [out, in] of a stored weight: the reverse of `EncodedWeight.stored`."""
     rows, inputs = form["shape"]
     size = rows * inputs
-    kept = Chosen(torch.ones(rows, inputs, dtype=torch.bool))
+    mask = ExplicitMask(torch.ones(rows, inputs, dtype=torch.bool))
     if "mask" in parts:
         flags = np.unpackbits(parts["mask"].numpy(), count=size).astype(bool)
-        kept = Chosen(torch.from_numpy(flags).view(rows, inputs))
+        mask = ExplicitMask(torch.from_numpy(flags).view(rows, inputs))
     if "values" in parts:
         values = torch.zeros(rows, inputs)
-        values[kept.mask] = parts["values"]
+        values[mask.tensor] = parts["values"]
         return values
     levels = _read_levels(parts, form)
-    stored = unpack(parts["codes"].numpy(), levels.code_bits, kept.count).astype(np.int32) + levels.low
+    stored = (
+        codes_from_bits(parts["codes"].numpy(), levels.code_bits, mask.count).astype(np.int32) + levels.low
+    )
     codes = torch.zeros(rows, inputs, dtype=torch.int32)
-    codes[kept.mask] = torch.from_numpy(stored)
-    return levels.decode(codes).masked_fill_(~kept.mask, 0.0)
+    codes[mask.tensor] = torch.from_numpy(stored)
+    return levels.decode(codes).masked_fill_(~mask.tensor, 0.0)
 
 
 def _read_levels(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Levels:
@@ -234,7 +236,7 @@ def _read_levels(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Levels
 _CODES_AT_ONCE = 2**18  # a multiple of 8: every piece of packed codes fills whole bytes
 
 
-def pack(codes: np.ndarray, bits: int) -> np.ndarray:
+def codes_to_bits(codes: np.ndarray, bits: int) -> np.ndarray:
     """Unsigned codes [n] at a fixed number of bits, most significant first -> bytes uint8."""
     if bits == 8:
         return codes.astype(np.uint8)
@@ -243,7 +245,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     return np.concatenate([np.packbits(((c >> shifts) & 1).astype(np.uint8).reshape(-1)) for c in pieces])
 
 
-def unpack(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
+def codes_from_bits(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
     """The reverse of `pack`: codes [count] uint16."""
     if bits == 8:
         return packed[:count].astype(np.uint16)

@@ -89,8 +89,8 @@ class KeepLargest:
         above, ties = sizes > smallest, sizes == smallest
         # runtimes differ in which of equals they take, so that is not left to them
         places = count - above.sum(1, keepdim=True)
-        kept = above | (ties & (ties.long().cumsum(1) <= places))
-        return torch.where(kept.view(values.shape), values, values.new_zeros(()))
+        mask = above | (ties & (ties.long().cumsum(1) <= places))
+        return torch.where(mask.view(values.shape), values, values.new_zeros(()))
 
 
 InputRule = StaticGrid | DynamicGrid | KeepAbove | KeepLargest

@@ -13,14 +13,14 @@ from compress_core.techniques.contract.input_rules import DynamicGrid, KeepAbove
 
 @dataclass(frozen=True)
 class Pruned:
-    """Which weights stay, kept [out, in] bool, and new values [out, in] where the method updates them."""
+    """Which weights stay, mask [out, in] bool, and new values [out, in] where the method updates them."""
 
-    kept: Tensor
+    mask: Tensor
     values: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Quantised:
+class Quantized:
     """Levels, and a code for each weight [out, in] where it is not simply the nearest level."""
 
     levels: Levels
@@ -102,6 +102,8 @@ class Restated:
     variance: Tensor
 
 
-WeightAnswer = Scores | Pruned | Quantised | Factored
-InputAnswer = StaticGrid | DynamicGrid | KeepAbove | KeepLargest
-Answer = WeightAnswer | InputAnswer | ChannelScores | Dropped | Folded | Rescaled | Shifted | Restated
+WeightResult = Scores | Pruned | Quantized | Factored
+InputResult = StaticGrid | DynamicGrid | KeepAbove | KeepLargest
+TechniqueResult = (
+    WeightResult | InputResult | ChannelScores | Dropped | Folded | Rescaled | Shifted | Restated
+)

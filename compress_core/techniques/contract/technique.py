@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.foundation.knobs import FINEST, Step, Strict, Unit
+from compress_core.foundation.knobs import FINEST, SliderStep, Strict, Unit
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.scores import Scores
@@ -36,7 +36,7 @@ from compress_core.techniques.contract.results import (
     Factored,
     Folded,
     Pruned,
-    Quantised,
+    Quantized,
     Rescaled,
     Restated,
     Shifted,
@@ -67,7 +67,7 @@ STAGE_OF = MappingProxyType(
         Factored: Stage.FACTOR,
         Scores: Stage.PRUNE,
         Pruned: Stage.PRUNE,
-        Quantised: Stage.QUANTIZE,
+        Quantized: Stage.QUANTIZE,
         StaticGrid: Stage.INPUTS,
         DynamicGrid: Stage.INPUTS,
         KeepAbove: Stage.INPUTS,
@@ -85,7 +85,7 @@ KIND_OF = MappingProxyType(
         Factored: N_("factorizer"),
         Scores: N_("criterion"),
         Pruned: N_("pruner"),
-        Quantised: N_("quantizer"),
+        Quantized: N_("quantizer"),
         StaticGrid: N_("input quantizer"),
         DynamicGrid: N_("input quantizer"),
         KeepAbove: N_("activation sparsifier"),
@@ -107,7 +107,7 @@ class Technique:
     needs: tuple[str, ...]
     knobs: type[Knobs]
     group_knobs: type[Knobs] | None
-    answer: type
+    result: type
     parts: int
     summary: str
     details: str
@@ -115,17 +115,17 @@ class Technique:
 
     @property
     def stage(self) -> Stage:
-        return STAGE_OF[self.answer]
+        return STAGE_OF[self.result]
 
     @property
     def kind(self) -> str:
         """What sort of technique it is, in a word or two."""
-        return KIND_OF[self.answer]
+        return KIND_OF[self.result]
 
     @property
     def is_criterion(self) -> bool:
         """Whether it scores weights and leaves the choice to the engine's selection."""
-        return self.answer is Scores
+        return self.result is Scores
 
     @property
     def serves_groups(self) -> bool:
@@ -178,9 +178,9 @@ def _snapped(field: FieldInfo, value: object) -> object:
     return round(place * FINEST, 10)
 
 
-def step_of(field: FieldInfo) -> float | None:
+def slider_step(field: FieldInfo) -> float | None:
     """The step of a real knob, None where it has none."""
-    return next((m.size for m in field.metadata if isinstance(m, Step)), None)
+    return next((m.size for m in field.metadata if isinstance(m, SliderStep)), None)
 
 
 def unit_of(field: FieldInfo) -> str:
@@ -209,15 +209,15 @@ def _declared(function: Callable[..., Any]) -> Technique:
     }
     needs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
     summary, details, source = _told(inspect.getdoc(function) or "")
-    answer, parts = _answer(hints["return"])
-    of_groups = answer in {ChannelScores, Dropped}
-    base = Selection if answer is Scores else GroupSelection if answer is ChannelScores else Strict
+    result, parts = _answer(hints["return"])
+    of_groups = result in {ChannelScores, Dropped}
+    base = Selection if result is Scores else GroupSelection if result is ChannelScores else Strict
     knobs = create_model(function.__name__, __base__=base, **fields)  # type: ignore[call-overload]
     group_knobs = knobs if of_groups else None
-    if answer is Scores:
+    if result is Scores:
         group_knobs = create_model(function.__name__, __base__=GroupSelection, **fields)  # type: ignore[call-overload]
     return Technique(
-        function.__name__, function, needs, knobs, group_knobs, answer, parts, summary, details, source
+        function.__name__, function, needs, knobs, group_knobs, result, parts, summary, details, source
     )
 
 
@@ -225,8 +225,8 @@ def _answer(annotation: Any) -> tuple[type, int]:
     """What a technique answers, and how many layers that leaves in the place of one."""
     if typing.get_origin(annotation) is not typing.Annotated:
         return annotation, 1
-    answer, parts = typing.get_args(annotation)
-    return answer, parts.count
+    result, parts = typing.get_args(annotation)
+    return result, parts.count
 
 
 def _told(doc: str) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from compress_core.numerics.intervals import mcnemar_exact
 def mcnemar(before: Predictions, after: Predictions) -> Number:
     """How easily chance alone would make the accuracy change this much, if it truly stayed the same.
 
-    A p-value, two-sided and exact. It tests accuracy, not behaviour: as many items won as lost give 1.
+    A p-value, two-sided and exact. It tests accuracy, not behavior: as many items won as lost give 1.
 
     McNemar 1947, Psychometrika 12, 153-157.
     """

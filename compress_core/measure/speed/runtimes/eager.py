@@ -16,7 +16,7 @@ def torch_eager(network: nn.Module, whose: Whose) -> Runnable:
     return Runnable(Runtime.TORCH, whose, _inference(network))
 
 
-def torch_forms(network: nn.Module, whose: Whose) -> Runnable:
+def torch_variants(network: nn.Module, whose: Whose) -> Runnable:
     """A network whose layers stand in their best executable forms."""
     return Runnable(Runtime.FORMS, whose, _inference(network))
 

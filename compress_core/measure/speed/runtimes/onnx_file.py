@@ -11,10 +11,10 @@ from torch import Tensor
 
 from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime, Whose
 
-Session = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+OpenSession = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-def onnx_runtime(session: Session, whose: Whose, *, int8: bool = False) -> Runnable:
+def onnx_runtime(session: OpenSession, whose: Whose, *, int8: bool = False) -> Runnable:
     """A session, items [N, ...] -> scores [N, classes]; int8 says that its file holds codes."""
 
     def run(batch: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from compress_core.statistics import statistic
-from compress_core.statistics.input_moment import second_moment
+from compress_core.statistics.hessian import second_moment
 
 
 @statistic
-def compressed_input_moment(compressed_inputs: Iterable[Tensor]) -> Tensor:
-    """Mean of x x^T of what the layer reads behind its compressed predecessors, as `input_moment`."""
+def compressed_hessian(compressed_inputs: Iterable[Tensor]) -> Tensor:
+    """Mean of x x^T of what the layer reads behind its compressed predecessors, as `hessian`."""
     return second_moment(compressed_inputs)

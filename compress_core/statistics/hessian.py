@@ -25,7 +25,7 @@ def second_moment(inputs: Iterable[Tensor]) -> Tensor:
 
 
 @statistic
-def input_moment(inputs: Iterable[Tensor]) -> Tensor:
+def hessian(inputs: Iterable[Tensor]) -> Tensor:
     """Mean of x x^T of what the layer reads in the original, [groups, in * k, in * k] float64.
 
     The squared error of a layer's output under a change D of its weight is the trace of D moment D^T.

@@ -6,7 +6,8 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine, header, state
-from dashboard.text import _, refusal, remember_language
+from dashboard.language import remember_language
+from dashboard.text import _, refusal
 
 st.set_page_config(
     page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}

@@ -13,8 +13,9 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, state
 from dashboard import job_panel as jobs
 from dashboard.figures.words import in_bytes
+from dashboard.language import choose_language
 from dashboard.show import interval_text, number_text, untouched_text
-from dashboard.text import _, choose_language, current_language, languages, literal, refusal, spoken
+from dashboard.text import _, current_language, languages, literal, refusal, spoken
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model

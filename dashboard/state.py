@@ -16,8 +16,8 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine
+from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
-from dashboard.text import QUERY_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model

@@ -1,35 +1,34 @@
 """The one catalog of every text a visitor sees, in English and Chinese.
 
 English is the key and stands in the source: `_("Layer {name}").format(name=...)`. The translations lie
-beside this file in locale/; `make messages` collects new texts and compiles them. Needs no page: in a
-worker or a test, `use_language` says the language.
+beside this file in locale/; `make messages` collects new texts and compiles them. Knows no Streamlit, so
+that figures can speak: `dashboard.language` tells it what a visitor wishes, and in a worker or a test
+`use_language` says the language.
 """
 
 from __future__ import annotations
 
 import gettext
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 
+Wishes = Callable[[], Iterable[object]]
+
 LOCALE = Path(__file__).parent / "locale"
 DOMAINS = ("slimscope", "techniques", "core")
-SESSION_KEY = "slimscope.language"
-QUERY_KEY = "lang"
 ENGLISH = "en"
 _NAMES = MappingProxyType({ENGLISH: "English", "zh": "中文"})
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&.@=-])")
 _said: ContextVar[str | None] = ContextVar("slimscope_language", default=None)
+_askers: list[Wishes] = []
 
 
 def languages() -> Mapping[str, str]:
@@ -97,10 +96,14 @@ def current_language() -> str:
     said = _said.get()
     if said is not None:
         return said
-    if get_script_run_ctx(suppress_warning=True) is None:
-        return ENGLISH
-    wishes = (st.session_state.get(SESSION_KEY), st.query_params.get(QUERY_KEY), st.context.locale)
-    return next((code for wish in wishes if (code := _code(wish)) is not None), ENGLISH)
+    wishes = (wish for ask in _askers for wish in ask())
+    return next((code for wish in wishes if (code := code_of(wish)) is not None), ENGLISH)
+
+
+def asks(wishes: Wishes) -> Wishes:
+    """Mark what says which languages a visitor wishes, the most wanted first; none where nobody visits."""
+    _askers.append(wishes)
+    return wishes
 
 
 @contextmanager
@@ -115,21 +118,8 @@ def use_language(code: str) -> Iterator[None]:
         _said.reset(token)
 
 
-def remember_language() -> None:
-    """A language that came with a link is the session's, since other pages have other addresses."""
-    said = _code(st.query_params.get(QUERY_KEY))
-    if said is not None and SESSION_KEY not in st.session_state:
-        st.session_state[SESSION_KEY] = said
-
-
-def choose_language(code: str) -> None:
-    """Keep a visitor's choice for this session and in the link."""
-    st.session_state[SESSION_KEY] = code
-    st.query_params[QUERY_KEY] = code
-
-
-def _code(wish: object) -> str | None:
-    """A browser's locale such as zh-Hans-CN -> the code of a language on offer."""
+def code_of(wish: object) -> str | None:
+    """A browser's locale such as zh-Hans-CN -> the code of a language on offer, None for any other."""
     primary = re.split(r"[-_]", wish)[0].lower() if isinstance(wish, str) else ""
     return primary if primary in _NAMES else None
 

@@ -113,10 +113,10 @@ def _said_of_samples() -> Iterator[tuple[str, str]]:
 
 def _said_of_measures() -> Iterator[tuple[str, str]]:
     from compress_core.measure.behavior.metrics import metrics
-    from compress_core.measure.cost.portability import portability_texts as said_of_targets
+    from compress_core.measure.cost.portability import portability_texts
     from compress_core.measure.explain.attribution import attribution_methods
 
-    yield from said_of_targets()
+    yield from portability_texts()
     for metric in metrics().values():
         yield from ((metric.name, said) for said in (metric.title, metric.summary))
     for method in attribution_methods().values():
@@ -135,7 +135,7 @@ TEMPLATES: Mapping[str, Callable[[], Catalog]] = MappingProxyType(
 )
 
 
-def portability_texts(catalog: Catalog) -> Iterator[Message]:
+def texts(catalog: Catalog) -> Iterator[Message]:
     """The messages of a catalog without its header."""
     return (message for message in catalog if message.id)
 
@@ -172,7 +172,7 @@ def update(domain: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, catalog)
         path.with_suffix(".mo").write_bytes(compiled(read(path, language)))
-        missing = sum(not message.string for message in portability_texts(catalog))
+        missing = sum(not message.string for message in texts(catalog))
         print(f"{path.relative_to(ROOT)}: {len(catalog)} texts, {missing} without a translation")
 
 

@@ -27,7 +27,7 @@ from compress_core.network.layers import find_layers, shipped, small_layers
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.techniques.contract.technique import technique_named
 from compress_core.techniques.low_rank import low_rank
-from dashboard import text
+from dashboard import language, text
 from dashboard.text import _, current_language, languages, literal, refusal, use_language
 from scripts import messages
 
@@ -286,8 +286,10 @@ def test_a_name_of_the_core_is_shown_as_words() -> None:
 def _page() -> None:
     import streamlit as st
 
+    from dashboard import language
     from dashboard.text import current_language
 
+    assert language.QUERY_KEY
     st.text(current_language())
 
 
@@ -306,9 +308,9 @@ def test_a_page_speaks_what_was_chosen_else_what_the_link_says(
 ) -> None:
     page = AppTest.from_function(_page, default_timeout=60)
     if link is not None:
-        page.query_params[text.QUERY_KEY] = link
+        page.query_params[language.QUERY_KEY] = link
     if chosen is not None:
-        page.session_state[text.SESSION_KEY] = chosen
+        page.session_state[language.SESSION_KEY] = chosen
     assert page.run().text[0].value == spoken
 
 
@@ -316,7 +318,7 @@ def test_a_page_speaks_what_was_chosen_else_what_the_link_says(
     ("locale", "code"), [("zh-CN", "zh"), ("zh_TW", "zh"), ("EN-us", "en"), ("fr", None), (None, None)]
 )
 def test_a_locale_is_read_by_its_first_part(locale: str | None, code: str | None) -> None:
-    assert text._code(locale) == code
+    assert text.code_of(locale) == code
 
 
 def test_templates_hold_no_line_numbers_and_no_dates() -> None:

@@ -11,7 +11,8 @@ import streamlit as st
 
 from compress_core.load.cards import cards
 from dashboard import state
-from dashboard.text import QUERY_KEY, _
+from dashboard.language import QUERY_KEY
+from dashboard.text import _
 
 if TYPE_CHECKING:
     from compress_core.subject.subject import Subject

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, steps
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
@@ -45,13 +45,13 @@ def everything() -> Subject:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
     """How often each technique was called for each layer."""
     calls: Counter[tuple[str, str]] = Counter()
-    answer = run.answer_of
+    answer = run.technique_result
 
     def counting(step: Step, part: Part, context: Context) -> Any:
         calls[step.technique, part.layer.name] += 1
         return answer(step, part, context)
 
-    monkeypatch.setattr(run, "answer_of", counting)
+    monkeypatch.setattr(run, "technique_result", counting)
     return calls
 
 
@@ -416,7 +416,7 @@ def _with_zeros() -> Subject:
 ZEROS = _with_zeros()
 
 
-@steps(max_examples=60)
+@settings(max_examples=60)
 @given(PRUNERS, QUANTIZERS, st.sampled_from([None, 2, 3]))
 def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(
     pruner: Step | None, quantizer: Step | None, rank: int | None

@@ -25,7 +25,7 @@ from compress_core.techniques.gptq import gptq
 from compress_core.techniques.sparsegpt import sparsegpt
 from compress_core.techniques.taylor import taylor
 from compress_core.techniques.wanda import wanda
-from tests.technique_cases import answer, encoded, nasty_inputs, nasty_weights
+from tests.technique_cases import encoded, nasty_inputs, nasty_weights, result
 
 ALL = techniques()
 MEASURING = ["wanda", "taylor", "sparsegpt", "gptq", "whitened_low_rank"]
@@ -188,7 +188,7 @@ def test_sparsegpt_keeps_n_of_every_m_channels_at_each_place_of_the_kernel(
 )
 def test_a_pattern_that_does_not_fit_is_refused(knobs: dict[str, object], says: str) -> None:
     with pytest.raises(Refused, match=says):
-        answer(ALL["sparsegpt"], drawn(3, 5), **knobs)
+        result(ALL["sparsegpt"], drawn(3, 5), **knobs)
 
 
 # GPTQ -------------------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_gptq_without_correlation_rounds_to_the_nearest_level(case: str, scale_p
         torch.ones_like(weight, dtype=torch.bool),
     )
     ours = gptq(weight, mask, RowRanges.of(weight, mask), ones, bits=3, scale_per=scale_per)
-    levels = answer(ALL["uniform"], weight, bits=3, scale_per=scale_per).levels
+    levels = result(ALL["uniform"], weight, bits=3, scale_per=scale_per).levels
     assert torch.equal(ours.levels.scale, levels.scale)
     assert torch.equal(ours.codes, levels.encode(weight))
 
@@ -266,7 +266,7 @@ def test_groups_are_rounded_each_by_its_own_inputs() -> None:
 
 
 def low_rank_values(name: str, weight: Tensor, reads: Tensor, **knobs: object) -> Tensor:
-    first, second = answer(ALL[name], weight, reads=reads, **knobs).kernels
+    first, second = result(ALL[name], weight, reads=reads, **knobs).kernels
     return second.flatten(1) @ first.flatten(1)
 
 

@@ -16,7 +16,7 @@ from compress_core.deliver.onnx_export import onnx_bytes
 from compress_core.deliver.runtime import OnnxSession
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.speed.kernel_variants import (
     choose_kernel_variants,
     layers_alone,

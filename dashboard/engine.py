@@ -49,7 +49,7 @@ def store() -> Store:
 @st.cache_resource(show_spinner=False, max_entries=16)
 def sample(name: str) -> Subject:
     """A sample model, loaded once for everybody and never changed."""
-    from compress_core.load.samples import load_sample
+    from compress_core.loading.samples import load_sample
 
     return load_sample(name)
 

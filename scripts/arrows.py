@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("network",),
     ("structure",),
     ("subject",),
-    ("load",),
+    ("loading",),
     ("apply",),
     ("measure.cost",),
     ("measure.behavior",),

@@ -104,7 +104,7 @@ def core_template() -> Catalog:
 
 
 def _said_of_samples() -> Iterator[tuple[str, str]]:
-    from compress_core.load.cards import cards
+    from compress_core.loading.cards import cards
 
     for card in cards().values():
         yield from ((card.name, said) for said in (card.title, card.summary, card.task))

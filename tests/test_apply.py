@@ -17,7 +17,7 @@ from compress_core.apply.context import Context, Part
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.cost import costs, layer_costs, layer_frame
 from compress_core.measure.cost.factor_cost import factor_warnings
 from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights

@@ -13,7 +13,7 @@ from compress_core.apply.base import cutting_of
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.cost.cost import costs, layer_costs
 from compress_core.network.shared_copy import digest_of, shared_copy

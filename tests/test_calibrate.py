@@ -16,8 +16,8 @@ from compress_core.apply.context import Context, start, supply
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
-from compress_core.load.user_model import with_items
+from compress_core.loading.samples import load_sample
+from compress_core.loading.user_model import with_items
 from compress_core.network import calibrate
 from compress_core.network.calibrate import fisher_diagonals, forward_order, inputs_of
 from compress_core.network.channels import channel_activity, channels_read

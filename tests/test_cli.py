@@ -20,8 +20,8 @@ from compress_core.apply import compress
 from compress_core.cli import app
 from compress_core.deliver.container import read_container
 from compress_core.foundation.store import Store
-from compress_core.load.cards import cards
-from compress_core.load.samples import load_sample
+from compress_core.loading.cards import cards
+from compress_core.loading.samples import load_sample
 from compress_core.measure.explain.attribution import attribution_methods
 from compress_core.recipe import Step, read_recipe
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques

@@ -21,7 +21,7 @@ from compress_core.deliver import container
 from compress_core.deliver.container import container_bytes, read_container, write_container
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject, with_calibration

@@ -13,7 +13,7 @@ from torch import Tensor
 from compress_core.apply import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.numerics.scale import RowRanges
 from compress_core.numerics.second_order import damped, inverse_factor

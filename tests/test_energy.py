@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.energy import HOROWITZ, Work, energy, energy_costs, work_of
 from compress_core.recipe import Step
 from tests.subjects import mlp_subject, rules, seeded, tiny_subject

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from compress_core.apply import compress
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.speed.kernel_variants import (
     KernelVariant,
     choose_kernel_variants,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.network.layers.cut import is_producer
 from compress_core.network.shared_copy import digest_of
 from compress_core.structure.group import BLOCK

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.infer import best_candidate, infer_network, match_known, network_candidates
-from compress_core.load.upload import read_state_dict
+from compress_core.loading.infer import best_candidate, infer_network, match_known, network_candidates
+from compress_core.loading.upload import read_state_dict
 
 State = dict[str, Tensor]
 

@@ -15,7 +15,7 @@ from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.explain.attribution import attribute_in_batches, attribution_methods
 from compress_core.numerics.input_ranges import least_divergent, least_squares_share, range_of

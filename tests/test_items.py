@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.items import ItemCaps, Items, check_classes, fit_to, read_items
+from compress_core.loading.items import ItemCaps, Items, check_classes, fit_to, read_items
 
 IMAGES = np.arange(5 * 6 * 7, dtype=np.uint8).reshape(5, 6, 7)
 LABELS = np.array([0, 1, 2, 1, 0])

@@ -17,7 +17,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.speed.break_even import BreakEven, break_even_table
 from compress_core.measure.speed.kernel_variants import KernelVariant
 from compress_core.measure.speed.latency import latency, parity_of

@@ -13,7 +13,7 @@ from compress_core.deliver.exports import ExportedFiles, ExportFormat, export_fi
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.measure.cost.sizes import counted_sizes
 from compress_core.recipe import Step

@@ -22,7 +22,7 @@ from compress_core.deliver.onnx_graph import WholeNumbers
 from compress_core.deliver.runtime import Agreement, OnnxSession, parity, predictions_in_torch
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.items import Items
-from compress_core.load.samples import load_sample
-from compress_core.load.user_model import (
+from compress_core.loading.items import Items
+from compress_core.loading.samples import load_sample
+from compress_core.loading.user_model import (
     known_shapes,
     loaded,
     network_from,

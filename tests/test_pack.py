@@ -32,7 +32,7 @@ from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.source import model_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.recipe import Recipe, Rule, Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured

@@ -18,8 +18,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.info import Info, State
-from compress_core.load.samples import load_sample
-from compress_core.load.user_model import user_subject
+from compress_core.loading.samples import load_sample
+from compress_core.loading.user_model import user_subject
 from compress_core.recipe import Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs

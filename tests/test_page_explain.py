@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.foundation.progress import Progress
 from compress_core.jobs.info import Info, State
-from compress_core.load.items import Items
-from compress_core.load.user_model import user_subject
+from compress_core.loading.items import Items
+from compress_core.loading.user_model import user_subject
 from dashboard import job_panel as jobs
 from dashboard import state
 from dashboard.explain.choice import next_after

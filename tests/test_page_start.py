@@ -17,7 +17,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 from torch import Tensor, nn
 
-from compress_core.load.cards import cards, sample_folder
+from compress_core.loading.cards import cards, sample_folder
 from compress_core.recipe import parse_recipe, resolve
 from dashboard import header, state
 from dashboard.start import opening, own_model
@@ -264,7 +264,7 @@ _IN_A_NEW_PROCESS = """
 import sys
 import dashboard.engine
 dashboard.engine._import_slow_libraries = lambda: None  # what warms up while the visitor reads
-import dashboard.state, compress_core.load.cards
+import dashboard.state, compress_core.loading.cards
 assert "torch" not in sys.modules, "imported by what Start needs"
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()

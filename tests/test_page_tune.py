@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.recipe import Step
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step, resolve
 from dashboard import state
 from dashboard.links import encoded

@@ -20,7 +20,7 @@ from compress_core.apply.model import Model
 from compress_core.apply.prepare import prepared
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.network.layers import read_matrix
 from compress_core.network.shared_copy import digest_of
 from compress_core.recipe import Recipe, Rule, Step

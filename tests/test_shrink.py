@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.network.forward import Example, doubled, in_double, run_network, tensors_in
 from compress_core.network.layers import count_macs, find_layers
 from compress_core.network.shared_copy import digest_of, shared_copy

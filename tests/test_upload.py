@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.upload import read_state_dict
+from compress_core.loading.upload import read_state_dict
 
 ALLOWED = (
     torch.float64,

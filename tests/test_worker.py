@@ -27,9 +27,9 @@ from compress_core.jobs.process import ROOT, _environment
 from compress_core.jobs.run import recipe_of, run_job
 from compress_core.jobs.runner import LocalRunner
 from compress_core.jobs.task import ResultFiles, tasks
-from compress_core.load.items import Items
-from compress_core.load.samples import load_sample
-from compress_core.load.user_model import user_subject
+from compress_core.loading.items import Items
+from compress_core.loading.samples import load_sample
+from compress_core.loading.user_model import user_subject
 from compress_core.recipe import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
 

@@ -23,7 +23,7 @@ from compress_core.deliver.runtime import OnnxSession
 from compress_core.deliver.source import model_source, write_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.load.user_model import subject_from_network
+from compress_core.loading.user_model import subject_from_network
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.network.forward import in_double
 from compress_core.network.layers import write_matrix

@@ -17,7 +17,7 @@ from compress_core.cli.arguments import (
     model_options,
 )
 from compress_core.foundation.number import Number
-from compress_core.load.cards import Card, CardShare, cards
+from compress_core.loading.cards import Card, CardShare, cards
 
 if TYPE_CHECKING:
     from compress_core.network.layers import Layer

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from compress_core.cli.arguments import ModelOptions
 from compress_core.foundation.errors import Refused
-from compress_core.load.cards import card_of, cards
+from compress_core.loading.cards import card_of, cards
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_core.apply.model import Model
     from compress_core.foundation.store import Store
-    from compress_core.load.items import Items
+    from compress_core.loading.items import Items
     from compress_core.recipe import Recipe
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
@@ -97,7 +97,7 @@ def _is_weights_file(model: str) -> bool:
 
 
 def _from_weights(chosen: ModelOptions) -> Subject:
-    from compress_core.load.user_model import user_subject
+    from compress_core.loading.user_model import user_subject
 
     if chosen.model is not None and chosen.weights is not None:
         raise Refused(
@@ -113,21 +113,21 @@ def _from_weights(chosen: ModelOptions) -> Subject:
 def _from_sample(chosen: ModelOptions, name: str, items: Items | None) -> Subject:
     card = card_of(name)
     if chosen.weights is not None:
-        from compress_core.load.user_model import sample_with
+        from compress_core.loading.user_model import sample_with
 
         return sample_with(card.name, _state(chosen.weights), items, name=chosen.weights.stem)
-    from compress_core.load.samples import load_sample
+    from compress_core.loading.samples import load_sample
 
     if items is None:
         return load_sample(card.name)
-    from compress_core.load.user_model import with_items
+    from compress_core.loading.user_model import with_items
 
     return with_items(load_sample(card.name), items)
 
 
 def _from_factory(chosen: ModelOptions, factory: str, items: Items | None) -> Subject:
     """A network of the visitor's own code; what that code prints must not get among our lines."""
-    from compress_core.load.user_model import loaded, network_from, subject_from_network
+    from compress_core.loading.user_model import loaded, network_from, subject_from_network
 
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
@@ -139,7 +139,7 @@ def _from_factory(chosen: ModelOptions, factory: str, items: Items | None) -> Su
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    from compress_core.load.upload import read_state_dict
+    from compress_core.loading.upload import read_state_dict
 
     return read_state_dict(
         _content(path),
@@ -151,7 +151,7 @@ def _state(path: Path) -> dict[str, Tensor]:
 
 
 def _items(path: Path) -> Items:
-    from compress_core.load.items import DEFAULT_CAPS, read_items
+    from compress_core.loading.items import DEFAULT_CAPS, read_items
 
     caps = replace(
         DEFAULT_CAPS, file_bytes=_LARGEST_FILE, unpacked_bytes=2 * _LARGEST_FILE, items=_MOST_ITEMS

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from compress_core.load.items import Items
-from compress_core.load.user_model import user_subject
+from compress_core.loading.items import Items
+from compress_core.loading.user_model import user_subject
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 

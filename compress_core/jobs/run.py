@@ -13,7 +13,7 @@ from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
 from compress_core.jobs.task import content_of, task_of
-from compress_core.load.samples import load_sample
+from compress_core.loading.samples import load_sample
 from compress_core.recipe import ResolvedRecipe, read_resolved
 from compress_core.subject.subject import Subject
 

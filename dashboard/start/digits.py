@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.load.cards import card_of, sample_folder
+from compress_core.loading.cards import card_of, sample_folder
 from dashboard.start.opening import DEMO_MODEL
 
 ROWS = 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from compress_core.load.cards import cards
+from compress_core.loading.cards import cards
 from dashboard import state
 from dashboard.language import QUERY_KEY
 from dashboard.text import _

@@ -71,9 +71,9 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
 
 def read_own(weights: tuple[bytes, str], items: tuple[bytes, str] | None) -> Subject:
     """The model in the bytes of the uploaded files, each with its name; raises Refused."""
-    from compress_core.load.items import read_items
-    from compress_core.load.upload import read_state_dict
-    from compress_core.load.user_model import user_subject
+    from compress_core.loading.items import read_items
+    from compress_core.loading.upload import read_state_dict
+    from compress_core.loading.user_model import user_subject
 
     found = read_state_dict(*weights)
     return user_subject(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.load.cards import Card, CardShare, cards
+from compress_core.loading.cards import Card, CardShare, cards
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.text import _, literal, translated

@@ -79,7 +79,7 @@ network = model.network()  # an ordinary torch.nn.Module
 '''
 
 
-_SAMPLE = ("from compress_core.load.samples import load_sample", 'load_sample("{name}")')
+_SAMPLE = ("from compress_core.loading.samples import load_sample", 'load_sample("{name}")')
 _OWN = (
     """from pathlib import Path
 

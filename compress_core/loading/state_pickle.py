@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.stored import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, Element, shown
+from compress_core.loading.stored import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, Element, shown
 
 MAX_INSTRUCTIONS = 200_000  # a tensor takes about 40
 _WRAPPERS = ("state_dict", "model_state_dict", "model")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.stored import shown
+from compress_core.loading.stored import shown
 
 ROLES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")  # in PyTorch's order
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+(_reverse)?)?")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.stored import shown
+from compress_core.loading.stored import shown
 
 _ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 0x1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from compress_core.foundation.texts import Phrase
-from compress_core.load.plain_layers import Conv, Linear, Norm
+from compress_core.loading.plain_layers import Conv, Linear, Norm
 
 IMAGE_SIZES = (28, 32, 64, 96, 128, 224)  # tried where nobody says how large the images are
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.load.cards import CardInput, card_of, sample_folder
+from compress_core.loading.cards import CardInput, card_of, sample_folder
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.plain_layers import Conv, Linear, Norm, Weighted
-from compress_core.load.stored import shown
+from compress_core.loading.plain_layers import Conv, Linear, Norm, Weighted
+from compress_core.loading.stored import shown
 
 TensorFunction = Callable[[Tensor], Tensor]
 

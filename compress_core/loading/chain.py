@@ -10,7 +10,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.plain_layers import (
+from compress_core.loading.plain_layers import (
     ROLES,
     Conv,
     Linear,
@@ -20,7 +20,7 @@ from compress_core.load.plain_layers import (
     part_of,
     reason_against,
 )
-from compress_core.load.stored import shown
+from compress_core.loading.stored import shown
 
 MAX_LAYERS = 64
 _MOST_STEPS = 3_000

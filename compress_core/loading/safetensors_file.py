@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.stored import (
+from compress_core.loading.stored import (
     BF16,
     BOOL,
     F16,

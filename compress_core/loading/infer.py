@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.load.arrangement import IMAGE_SIZES, Arrangement, arrangements
-from compress_core.load.chain import Chain, chain_of
-from compress_core.load.plain_network import (
+from compress_core.loading.arrangement import IMAGE_SIZES, Arrangement, arrangements
+from compress_core.loading.chain import Chain, chain_of
+from compress_core.loading.plain_network import (
     PlainBlock,
     PlainNetwork,
     TensorFunction,
@@ -27,7 +27,7 @@ from compress_core.load.plain_network import (
     norm_module,
     rectify,
 )
-from compress_core.load.stored import shown
+from compress_core.loading.stored import shown
 
 _MOST_PIXELS = 10_000_000
 _BATCH = 250

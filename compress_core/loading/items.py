@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.stored import shown
-from compress_core.load.zipped import Zipped, is_zip, open_zip
+from compress_core.loading.stored import shown
+from compress_core.loading.zipped import Zipped, is_zip, open_zip
 
 """From so many items on, one in ten is set apart for calibration."""
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.safetensors_file import declared_in_safetensors, is_safetensors
-from compress_core.load.stored import Caps, Stored, check_declared, decode, shown
-from compress_core.load.torch_file import declared_in_torch, is_legacy_pickle
-from compress_core.load.zipped import is_zip
+from compress_core.loading.safetensors_file import declared_in_safetensors, is_safetensors
+from compress_core.loading.stored import Caps, Stored, check_declared, decode, shown
+from compress_core.loading.torch_file import declared_in_torch, is_legacy_pickle
+from compress_core.loading.zipped import is_zip
 
 MAX_BYTES = 200 * 2**20
 MAX_TENSORS = 4096

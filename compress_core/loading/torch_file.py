@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compress_core.foundation.errors import Refused
-from compress_core.load.state_pickle import TensorView, read_views
-from compress_core.load.stored import Caps, Stored, shown
-from compress_core.load.zipped import Zipped, open_zip
+from compress_core.loading.state_pickle import TensorView, read_views
+from compress_core.loading.stored import Caps, Stored, shown
+from compress_core.loading.zipped import Zipped, open_zip
 
 _LEGACY = b"\x80"
 _SMALL_MEMBERS = 100  # version, byte order and the like

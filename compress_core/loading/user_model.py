@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.load.cards import card_of, cards
-from compress_core.load.infer import InferredNetwork, best_candidate, match_known, network_candidates
-from compress_core.load.items import Items, check_classes, fit_to
-from compress_core.load.samples import build, load_sample
-from compress_core.load.stored import shown
+from compress_core.loading.cards import card_of, cards
+from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
+from compress_core.loading.items import Items, check_classes, fit_to
+from compress_core.loading.samples import build, load_sample
+from compress_core.loading.stored import shown
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import ITEMS_TO_SHARE, Subject, make_subject

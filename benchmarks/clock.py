@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from compress_core.measure.speed.timing import Spread
+from compress_core.measure.speed.rounds import Spread
 
 ROUNDS_LEAST, ROUNDS_MOST = 5, 25
 SECONDS = 8.0  # for one case, after its least number of rounds

@@ -22,7 +22,7 @@ from compress_core.measure.speed.kernel_variants import (
     layers_alone,
     with_kernel_variants,
 )
-from compress_core.measure.speed.timing import Effort, this_machine
+from compress_core.measure.speed.rounds import Effort, this_machine
 from compress_core.recipe import parse_recipe
 from compress_core.structure.shrink import preview
 

@@ -8,7 +8,7 @@ import platform
 import torch
 
 from benchmarks.clock import Held, Timed
-from compress_core.measure.speed.timing import Spread
+from compress_core.measure.speed.rounds import Spread
 
 _COLUMNS = ("interaction", "peer", "peer ms", "ours ms", "ratio", "goal", "reached")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.start import doors, own_model, recent, samples
+from dashboard.start import doors, own_model, recent, sample_cards
 from dashboard.text import _, literal
 
 state.through_app()
@@ -18,7 +18,7 @@ doors.draw_doors()
 recent_work = st.container()
 
 st.subheader(_("Sample models"))
-samples.draw()
+sample_cards.draw()
 
 st.subheader(_("Your own model"))
 own_model.draw()

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state
-from dashboard import warnings as cautions
+from dashboard import recipe_warnings, state
 from dashboard.text import _
-from dashboard.tune import coupled_groups as groups
-from dashboard.tune import input_rules as inputs
-from dashboard.tune import quantizer_comparison as quantizers
-from dashboard.tune import recipe_view, rules, sliders, steps, table
-from dashboard.tune import whole_network as whole
+from dashboard.tune import (
+    coupled_groups,
+    input_steps,
+    layer_table,
+    quantizer_comparison,
+    recipe_view,
+    rules,
+    sliders,
+    steps,
+    whole_network,
+)
 
 workspace = state.on_page()
 subject = state.subject(workspace)
 model = state.model(workspace)
 
 st.title(_("What does this layer do to me?"))
-cautions.draw(model)
+recipe_warnings.draw(model)
 with st.expander(_("One knob for many layers"), expanded=True, icon=":material/tune:"):
     rules.draw(workspace, subject)
-whole.draw(workspace, model)
-groups.draw(workspace, model)
+whole_network.draw(workspace, model)
+coupled_groups.draw(workspace, model)
 
 chosen, same, reset, reset_all = st.columns([3, 1.6, 1, 1], vertical_alignment="bottom")
 names = list(subject.by_name)
@@ -43,7 +48,7 @@ reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width
 reset_all.button(_("Reset all"), on_click=steps.reset_all, width="stretch")
 
 sliders.draw(workspace, model, layer.name)
-quantizers.draw(workspace, model, layer.name)
-inputs.draw(workspace, model, layer.name)
-table.draw(workspace, model)
+quantizer_comparison.draw(workspace, model, layer.name)
+input_steps.draw(workspace, model, layer.name)
+layer_table.draw(workspace, model)
 recipe_view.draw(workspace, subject)

@@ -9,8 +9,8 @@ from dashboard import engine, state
 from dashboard.figures.sparsity_maps import dead_channels, sparsity_by_channel
 from dashboard.show import figure, is_dark, kept
 from dashboard.text import _
+from dashboard.weights.activations import activations
 from dashboard.weights.layer import after_click, chosen_layer, detail, sizes
-from dashboard.weights.layer_inputs import activations
 
 workspace = state.on_page()
 model = state.model(workspace)

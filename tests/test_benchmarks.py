@@ -16,7 +16,7 @@ from benchmarks.visitor import sparsity_of
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import record, replay
-from compress_core.measure.speed.timing import Spread
+from compress_core.measure.speed.rounds import Spread
 
 COMPARED = ("pruning", "quantizing", "ranks", "structured", "answers", "execution")
 

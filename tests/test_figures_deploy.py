@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.figures.byte_counts import Way, bytes_side_by_side
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.latency_bars import TimedBar, latency_bars
+from dashboard.figures.size_bars import Way, bytes_side_by_side
 from dashboard.text import use_language
 
 HOSTILE = "<img src=x onerror=alert(1)>&%{x}$a$"

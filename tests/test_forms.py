@@ -30,7 +30,7 @@ from compress_core.measure.speed.kernels import (
     csr32,
     int8_rows,
 )
-from compress_core.measure.speed.timing import Effort, Watch
+from compress_core.measure.speed.rounds import Effort, Watch
 from compress_core.network.layers.matrix_sites import ConvolutionWindow, find_pairs, find_sites, input_of
 from compress_core.recipe import Step
 from tests.subjects import mlp_subject, rules, seeded

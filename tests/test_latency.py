@@ -21,9 +21,7 @@ from compress_core.loading.samples import load_sample
 from compress_core.measure.speed.break_even import BreakEven, break_even_table
 from compress_core.measure.speed.kernel_variants import KernelVariant
 from compress_core.measure.speed.latency import latency, parity_of
-from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
-from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
-from compress_core.measure.speed.timing import (
+from compress_core.measure.speed.rounds import (
     Effort,
     Rounds,
     Spread,
@@ -34,6 +32,8 @@ from compress_core.measure.speed.timing import (
     one_thread,
     waiting_warning,
 )
+from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
+from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
 from compress_core.recipe import Step
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs, run
 from compress_core.tasks.onnx_sides import onnx_sides

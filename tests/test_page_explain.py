@@ -17,7 +17,7 @@ from compress_core.loading.user_model import user_subject
 from dashboard import job_panel as jobs
 from dashboard import state
 from dashboard.explain.choice import next_after
-from dashboard.explain.words import verdict
+from dashboard.explain.plain_words import verdict
 from dashboard.links import encoded
 from dashboard.text import _, use_language
 from tests.test_architecture import ROOT

@@ -22,7 +22,7 @@ from compress_core.recipe import parse_recipe, resolve
 from dashboard import header, state
 from dashboard.start import opening, own_model
 from dashboard.start.digits import strip
-from dashboard.start.samples import accuracy_text
+from dashboard.start.sample_cards import accuracy_text
 from dashboard.text import languages, literal
 
 ROOT = Path(__file__).parent.parent

@@ -23,7 +23,7 @@ from compress_core.deliver.source import Source, model_source, source_of, write_
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.network.layers.source import written
+from compress_core.network.layers.written_call import written
 from compress_core.recipe import Recipe, Rule, Step
 from compress_core.techniques.contract.input_rules import StaticGrid
 from tests.subjects import everything_subject, rules, seeded

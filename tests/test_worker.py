@@ -23,8 +23,8 @@ from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job, canonical_json
+from compress_core.jobs.perform import recipe_of, run_job
 from compress_core.jobs.process import ROOT, _environment
-from compress_core.jobs.run import recipe_of, run_job
 from compress_core.jobs.runner import LocalRunner
 from compress_core.jobs.task import ResultFiles, tasks
 from compress_core.loading.items import Items

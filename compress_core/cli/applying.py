@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
@@ -70,13 +70,13 @@ def apply(
     content = evaluation(case, numbers)
     written = _write(case, content, out)
     if as_json:
-        files = {name: show.exact(size, "byte").as_json() for name, size in written.items()}
-        show.print_json({**content, "out": str(out), "files": files})
+        files = {name: printing.exact(size, "byte").as_json() for name, size in written.items()}
+        printing.print_json({**content, "out": str(out), "files": files})
         return
     typer.echo(headline(case))
-    show.print_table(show.NUMBER_HEADS, show.number_rows(titled(numbers)))
+    printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
     typer.echo(f"\nWritten to {out}, read back and equal to what was evaluated:")
-    show.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in written.items()])
+    printing.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in written.items()])
 
 
 def _numbers(case: Case) -> Mapping[str, Number]:
@@ -85,7 +85,7 @@ def _numbers(case: Case) -> Mapping[str, Number]:
     return numbers_of(case) if case.subject.splits else numbers_without_items(case)
 
 
-def _write(case: Case, content: show.Json, out: Path) -> dict[str, int]:
+def _write(case: Case, content: printing.Json, out: Path) -> dict[str, int]:
     """The three files with their bytes; raises Refused where the folder cannot hold them."""
     from compress_core.deliver.container import write_container
     from compress_core.foundation.store import write_whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.loading import Case
 from compress_core.foundation.number import Number
 
@@ -28,7 +28,7 @@ def numbers_without_items(case: Case) -> Mapping[str, Number]:
     return {**missing, **costs(case.model)}
 
 
-def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
+def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Json:
     """What was evaluated, every number of it, and a row for each layer."""
     from compress_core.measure.cost.warnings import recipe_warnings
 
@@ -48,22 +48,24 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> show.Json:
     }
 
 
-def layer_rows(case: Case) -> list[show.Json]:
+def layer_rows(case: Case) -> list[printing.Json]:
     """What each layer costs now and did as loaded."""
     from compress_core.measure.cost.cost import LayerCost, layer_costs
 
-    def row(cost: LayerCost) -> show.Json:
+    def row(cost: LayerCost) -> printing.Json:
         zeros = cost.zeros
         counted = {
-            "weights": show.exact(cost.weights, "weight"),
-            "sparsity": show.exact(zeros.total / max(1, cost.weights), "share"),
-            "pruned": show.exact(zeros.pruned, "weight"),
-            "quantized_to_zero": show.exact(zeros.quantized, "weight"),
-            "zero_before": show.exact(zeros.original, "weight"),
-            "bytes_before": show.exact(cost.bytes_before, "byte"),
-            "bytes": show.exact(cost.bytes, "byte"),
-            "macs": show.exact_or_missing(cost.macs, "MAC", "The layer did not run on the example input."),
-            "rank": show.exact_or_missing(cost.rank, "rank", "The layer is not factored."),
+            "weights": printing.exact(cost.weights, "weight"),
+            "sparsity": printing.exact(zeros.total / max(1, cost.weights), "share"),
+            "pruned": printing.exact(zeros.pruned, "weight"),
+            "quantized_to_zero": printing.exact(zeros.quantized, "weight"),
+            "zero_before": printing.exact(zeros.original, "weight"),
+            "bytes_before": printing.exact(cost.bytes_before, "byte"),
+            "bytes": printing.exact(cost.bytes, "byte"),
+            "macs": printing.exact_or_missing(
+                cost.macs, "MAC", "The layer did not run on the example input."
+            ),
+            "rank": printing.exact_or_missing(cost.rank, "rank", "The layer is not factored."),
         }
         return {"layer": cost.layer.name, **{name: n.as_json() for name, n in counted.items()}}
 

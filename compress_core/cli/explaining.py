@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.content import headline
 from compress_core.cli.loading import Case
 from compress_core.foundation.number import Number
@@ -21,7 +21,7 @@ def explained(case: Case, method: str, count: int, seed: int) -> dict[str, Any]:
     """Similarity of the maps before and after on the items the page would draw, and the worst of them."""
     asked = method_named(method).name
     knobs = ExplainKnobs(method=asked, split=case.chosen.split, items=count)
-    found = show.with_progress(run(case.model, knobs, seed, case.store))
+    found = printing.with_progress(run(case.model, knobs, seed, case.store))
     return {
         "model": case.subject.name,
         "split": found.split,
@@ -49,7 +49,7 @@ def _summary_row(row: dict[Any, Any]) -> dict[str, Any]:
         "measure": row["measure"],
         "group": row["group"],
         **{name: similarity(name) for name in ("median", "low_quartile", "high_quartile")},
-        "not_measured": show.exact(int(row["not_measured"]), "item").as_json(),
+        "not_measured": printing.exact(int(row["not_measured"]), "item").as_json(),
     }
 
 
@@ -75,11 +75,11 @@ def print_explanation(case: Case, content: dict[str, Any]) -> None:
     typer.echo(headline(case))
     typer.echo(f"{content['method']} on {content['n']:,} of these items, seed {content['seed']}.\n")
     heads = ("measure", "items", ">median", ">quartiles", ">N", "how")
-    show.print_table(heads, [_cells(row) for row in content["similarity"]])
+    printing.print_table(heads, [_cells(row) for row in content["similarity"]])
     worst = [
         [
             str(row["item"]),
-            show.value_of(Number(**row["spearman"])),
+            printing.value_of(Number(**row["spearman"])),
             f"{row['class_before']}",
             f"{row['class_after']}",
         ]
@@ -87,11 +87,11 @@ def print_explanation(case: Case, content: dict[str, Any]) -> None:
     ]
     if worst:
         typer.echo("")
-        show.print_table((">most changed item", ">spearman", "class before", "class after"), worst)
+        printing.print_table((">most changed item", ">spearman", "class before", "class after"), worst)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     median, low, high = (Number(**row[name]) for name in ("median", "low_quartile", "high_quartile"))
-    quartiles = "" if low.value is None else f"{show.value_of(low)} to {show.value_of(high)}"
+    quartiles = "" if low.value is None else f"{printing.value_of(low)} to {printing.value_of(high)}"
     named = [row["measure"], row["group"]]
-    return [*named, show.value_of(median), quartiles, f"{median.n:,}", show.how_of(median)]
+    return [*named, printing.value_of(median), quartiles, f"{median.n:,}", printing.how_of(median)]

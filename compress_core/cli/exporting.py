@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
@@ -92,24 +92,24 @@ def export(
     case = open_case(asked)
     exported = _exported(case, to, out)
     if as_json:
-        show.print_json(_content(case, to, out, exported))
+        printing.print_json(_content(case, to, out, exported))
         return
     typer.echo(headline(case))
-    show.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in exported.files.items()])
+    printing.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in exported.files.items()])
     typer.echo()
-    show.print_table(show.NUMBER_HEADS, show.number_rows(exported.numbers.items()))
+    printing.print_table(printing.NUMBER_HEADS, printing.number_rows(exported.numbers.items()))
     for name, reason in exported.left.items():
         typer.echo(f"{name} stays in 32 bits: {reason}.")
 
 
-def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> show.Json:
+def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> printing.Json:
     items = len(case.split) if case.subject.splits else 0
     return {
         "model": case.subject.name,
         "recipe": {"sha": case.model.recipe.sha},
         "to": to.value,
         "out": str(out),
-        "files": {name: show.exact(size, "byte").as_json() for name, size in exported.files.items()},
+        "files": {name: printing.exact(size, "byte").as_json() for name, size in exported.files.items()},
         "split": case.chosen.split if items else None,
         "n": items,
         **{name: number.as_json() for name, number in exported.numbers.items()},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
@@ -29,13 +29,13 @@ def models(as_json: JsonOption = False) -> None:
     """The sample models, with their accuracy."""
     found = cards().values()
     if as_json:
-        show.print_json([_model(card) for card in found])
+        printing.print_json([_model(card) for card in found])
         return
     rows = [
         [
             card.name,
             f"{card.parameters:,}",
-            *(show.with_interval(_accuracy(card.accuracy[split])) for split in ("validation", "test")),
+            *(printing.with_interval(_accuracy(card.accuracy[split])) for split in ("validation", "test")),
             f"{card.accuracy['validation'].n:,} / {card.accuracy['test'].n:,}",
             card.summary,
         ]
@@ -49,19 +49,19 @@ def models(as_json: JsonOption = False) -> None:
         ">N",
         "what it is",
     )
-    show.print_table(heads, rows)
+    printing.print_table(heads, rows)
 
 
 def _accuracy(share: CardShare) -> Number:
     return Number(share.value, "share", "measured", share.low, share.high, share.n)
 
 
-def _model(card: Card) -> show.Json:
+def _model(card: Card) -> printing.Json:
     return {
         "name": card.name,
         "title": card.title,
         "summary": card.summary,
-        "parameters": show.exact(card.parameters, "parameter").as_json(),
+        "parameters": printing.exact(card.parameters, "parameter").as_json(),
         "accuracy": {split: _accuracy(share).as_json() for split, share in card.accuracy.items()},
         "classes": list(card.classes),
         "input": {"kind": card.input.kind, "shape": list(card.input.shape)},
@@ -77,10 +77,10 @@ def techniques(as_json: JsonOption = False) -> None:
 
     found = registered().values()
     if as_json:
-        show.print_json([_technique(method) for method in found])
+        printing.print_json([_technique(method) for method in found])
         return
     rows = [[t.name, t.stage.name.lower(), str(t.kind), _knobs_in_words(t), t.summary] for t in found]
-    show.print_table(("technique", "stage", "kind", "knobs and defaults", "what it does"), rows)
+    printing.print_table(("technique", "stage", "kind", "knobs and defaults", "what it does"), rows)
 
 
 def _knobs_in_words(method: Technique) -> str:
@@ -92,7 +92,7 @@ def _knobs_in_words(method: Technique) -> str:
     )
 
 
-def _technique(method: Technique) -> show.Json:
+def _technique(method: Technique) -> printing.Json:
     from compress_core.techniques.contract.technique import slider_step, unit_of
 
     schema = method.knobs.model_json_schema()
@@ -130,46 +130,46 @@ def layers(
     asked = model_options(model, user_model=user_model, weights=weights, items=items, input_shape=input_shape)
     subject = open_subject(asked)
     if as_json:
-        show.print_json(_layers(subject))
+        printing.print_json(_layers(subject))
     else:
         _print_layers(subject)
 
 
-def _layers(subject: Subject) -> show.Json:
+def _layers(subject: Subject) -> printing.Json:
     return {
         "model": subject.name,
         "title": subject.title,
         "summary": subject.summary,
         "digest": subject.digest,
-        "parameters": show.exact(subject.parameters, "parameter").as_json(),
+        "parameters": printing.exact(subject.parameters, "parameter").as_json(),
         "layers": [_layer(layer) for layer in subject.layers],
         "untouched": [
             {
                 "name": left.name,
                 "kind": left.kind,
-                "parameters": show.exact(left.parameters, "parameter").as_json(),
+                "parameters": printing.exact(left.parameters, "parameter").as_json(),
                 "reason": left.reason,
             }
             for left in subject.untouched
         ],
         "problems": [
-            {"layer": name, "not_finite": show.exact(count, "weight").as_json()}
+            {"layer": name, "not_finite": printing.exact(count, "weight").as_json()}
             for name, count in subject.problems.items()
         ],
     }
 
 
 def _macs(layer: Layer) -> Number:
-    return show.exact_or_missing(layer.macs, "MAC", "The layer did not run on the example input.")
+    return printing.exact_or_missing(layer.macs, "MAC", "The layer did not run on the example input.")
 
 
-def _layer(layer: Layer) -> show.Json:
+def _layer(layer: Layer) -> printing.Json:
     counted = {
-        "weights": show.exact(layer.weights, "weight"),
-        "bytes": show.exact(4 * layer.weights, "byte"),
+        "weights": printing.exact(layer.weights, "weight"),
+        "bytes": printing.exact(4 * layer.weights, "byte"),
         "macs": _macs(layer),
-        "highest_rank": show.exact(layer.highest_rank, "rank"),
-        "break_even_rank": show.exact(layer.break_even_rank, "rank"),
+        "highest_rank": printing.exact(layer.highest_rank, "rank"),
+        "break_even_rank": printing.exact(layer.break_even_rank, "rank"),
     }
     return {
         "name": layer.name,
@@ -188,16 +188,16 @@ def _print_layers(subject: Subject) -> None:
             layer.name,
             "x".join(map(str, layer.kernel_shape)),
             f"{layer.weights:,}",
-            show.value_of(_macs(layer)),
+            printing.value_of(_macs(layer)),
             str(layer.break_even_rank),
             layer.kind,
         ]
         for layer in subject.layers
     ]
-    show.print_table(("layer", ">shape", ">weights", ">MACs", ">break-even rank", "kind"), rows)
+    printing.print_table(("layer", ">shape", ">weights", ">MACs", ">break-even rank", "kind"), rows)
     if subject.untouched:
         left = [[u.name or "(top)", u.kind, f"{u.parameters:,}", u.reason] for u in subject.untouched]
         typer.echo("")
-        show.print_table(("left alone", "kind", ">parameters", "why"), left)
+        printing.print_table(("left alone", "kind", ">parameters", "why"), left)
     for name, count in subject.problems.items():
         typer.echo(f"\n{name} holds {count:,} weights that are NaN or infinite.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.arguments import (
     DataOption,
     ItemsOption,
@@ -60,10 +60,10 @@ def evaluate(
     case = open_case(asked)
     numbers = numbers_of(case)
     if as_json:
-        show.print_json(evaluation(case, numbers))
+        printing.print_json(evaluation(case, numbers))
         return
     typer.echo(headline(case))
-    show.print_table(show.NUMBER_HEADS, show.number_rows(titled(_telling(case, numbers))))
+    printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(_telling(case, numbers))))
 
 
 def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
@@ -109,10 +109,10 @@ def compare(
     if as_json:
         added = {"original": _original(case), "verdict": _verdict(comparison), "per_class": rows}
         reason = {} if comparison.has_labels else {"per_class_reason": "The items have no labels."}
-        show.print_json({**evaluation(case, numbers), **added, **reason})
+        printing.print_json({**evaluation(case, numbers), **added, **reason})
         return
     typer.echo(headline(case))
-    show.print_table(show.NUMBER_HEADS, show.number_rows(titled(numbers)))
+    printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
     typer.echo(f"\n{_verdict_in_words(comparison)}\n")
     if rows:
         _print_classes(rows)
@@ -126,7 +126,7 @@ def _check_there_are_steps(asked: ModelOptions) -> None:
         )
 
 
-def _original(case: Case) -> show.Json:
+def _original(case: Case) -> printing.Json:
     from compress_core.apply.model import Model
     from compress_core.measure.behavior.evaluate import evaluate as evaluated
 
@@ -134,16 +134,16 @@ def _original(case: Case) -> show.Json:
     return {name: numbers[name].as_json() for name in ("accuracy", "ece", "bytes", "sparsity", "macs")}
 
 
-def _verdict(comparison: Comparison) -> show.Json:
+def _verdict(comparison: Comparison) -> printing.Json:
     verdict = comparison.no_loss()
-    needed = show.exact_or_missing(
+    needed = printing.exact_or_missing(
         verdict.items_to_decide, "item", "No number of items is needed or decides."
     )
     if needed.value is not None:
         needed = Number(needed.value, "item", "estimated")
     return {
         "answer": verdict.answer,
-        "margin": show.exact(verdict.margin_points, "points").as_json(),
+        "margin": printing.exact(verdict.margin_points, "points").as_json(),
         "items_to_decide": needed.as_json(),
     }
 
@@ -195,16 +195,16 @@ def _print_classes(rows: list[dict[str, Any]]) -> None:
         [
             row["class"],
             *(
-                show.with_interval(Number(**row[name]))
+                printing.with_interval(Number(**row[name]))
                 for name in ("accuracy_before", "accuracy_after", "accuracy_change")
             ),
-            show.value_of(Number(**row["p_holm"])),
+            printing.value_of(Number(**row["p_holm"])),
             f"{row['n']:,}",
         ]
         for row in rows
     ]
     heads = ("class", ">before (95 %)", ">after (95 %)", ">change (95 %)", ">p (Holm)", ">N")
-    show.print_table(heads, cells)
+    printing.print_table(heads, cells)
 
 
 def explain(
@@ -242,6 +242,6 @@ def explain(
     case = open_case(asked)
     content = explained(case, method, count, seed)
     if as_json:
-        show.print_json(content)
+        printing.print_json(content)
     else:
         print_explanation(case, content)

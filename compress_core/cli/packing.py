@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.applying import MODEL_FILE, refuse_to_replace_a_stranger
 from compress_core.cli.arguments import (
     DataOption,
@@ -73,12 +73,12 @@ def pack(
     size = _write(case.model, out, with_source=with_source)
     rows = byte_sizes(case.model, container_bytes(case.model), out.read_bytes())
     if as_json:
-        written = show.exact(size, "byte").as_json()
+        written = printing.exact(size, "byte").as_json()
         content = {"model": case.subject.name, "out": str(out), "bytes": written}
-        show.print_json({**content, "sizes": [row.as_json() for row in rows]})
+        printing.print_json({**content, "sizes": [row.as_json() for row in rows]})
         return
-    cells = [[row.label, show.value_of(row.number), row.number.kind, row.note] for row in rows]
-    show.print_table(("", ">value", "how", "why it differs"), cells)
+    cells = [[row.label, printing.value_of(row.number), row.number.kind, row.note] for row in rows]
+    printing.print_table(("", ">value", "how", "why it differs"), cells)
     typer.echo(f"\nWritten to {out}, {size:,} bytes, read back and equal to what was evaluated.")
 
 
@@ -117,9 +117,9 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
     packed = read_packed_state(file)
     files = _write_plain(packed, out)
     if as_json:
-        written = {name: show.exact(size, "byte").as_json() for name, size in files.items()}
+        written = {name: printing.exact(size, "byte").as_json() for name, size in files.items()}
         names = {"model": packed.model, "digest": packed.digest, "out": str(out)}
-        show.print_json(
+        printing.print_json(
             {**names, "tensors": len(packed.state), "structure": packed.structure, "files": written}
         )
         return

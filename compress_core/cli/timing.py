@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compress_core.cli import show
+from compress_core.cli import printing
 from compress_core.cli.arguments import (
     DataOption,
     JsonOption,
@@ -84,10 +84,10 @@ def latency(
     case = open_case(asked)
     sizes = tuple(batch or (1, 32))
     knobs = LatencyKnobs(split=split, batches=sizes, rounds=rounds, forms=forms, onnx=onnx)
-    found = show.with_progress(run(case.model, knobs, 0, case.store))
+    found = printing.with_progress(run(case.model, knobs, 0, case.store))
     wins = _break_even() if break_even else ()
     if as_json:
-        show.print_json(_content(case, found, wins))
+        printing.print_json(_content(case, found, wins))
         return
     typer.echo(headline(case))
     _print_bars(found)
@@ -99,9 +99,9 @@ def latency(
 
 def _break_even() -> tuple[BreakEven, ...]:
     from compress_core.measure.speed.break_even import break_even_table
-    from compress_core.measure.speed.timing import this_machine
+    from compress_core.measure.speed.rounds import this_machine
 
-    return show.with_progress(break_even_table(this_machine()))
+    return printing.with_progress(break_even_table(this_machine()))
 
 
 def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[str, Any]:
@@ -128,21 +128,21 @@ def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[s
     }
 
 
-def _machine() -> show.Json:
+def _machine() -> printing.Json:
     import torch
 
     return {
         "system": platform.system(),
         "processor": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": show.exact(os.cpu_count() or 1, "core").as_json(),
-        "threads": show.exact(1, "thread").as_json(),
+        "cores": printing.exact(os.cpu_count() or 1, "core").as_json(),
+        "threads": printing.exact(1, "thread").as_json(),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
 
 
-def _bar(bar: Bar, reason: str) -> show.Json:
+def _bar(bar: Bar, reason: str) -> printing.Json:
     return {
         "runtime": bar.runtime.value,
         "model": bar.whose,
@@ -154,7 +154,7 @@ def _bar(bar: Bar, reason: str) -> show.Json:
     }
 
 
-def _parity(found: Measured, index: int) -> show.Json:
+def _parity(found: Measured, index: int) -> printing.Json:
     parity = found.parities[index]
     runtime, _, whose = parity.name.partition(":")
     numbers = {
@@ -165,7 +165,7 @@ def _parity(found: Measured, index: int) -> show.Json:
     return {"runtime": runtime, "model": whose, **{name: n.as_json() for name, n in numbers.items()}}
 
 
-def _forms(found: Measured, index: int) -> show.Json:
+def _forms(found: Measured, index: int) -> printing.Json:
     table = found.tables[index]
     rows = [
         {
@@ -181,20 +181,20 @@ def _forms(found: Measured, index: int) -> show.Json:
     return {"batch": table.batch, "layers_ratio": table.layers_ratio.as_json(), "layers": rows}
 
 
-def _win(row: BreakEven) -> show.Json:
+def _win(row: BreakEven) -> printing.Json:
     return {
         "shape": list(row.shape),
         "batch": row.batch,
         "form": row.form.value,
         "wins_from": row.wins_from.as_json(),
         "ratios": [
-            {"sparsity": show.exact(sparsity, "share").as_json(), "ratio": ratio.as_json()}
+            {"sparsity": printing.exact(sparsity, "share").as_json(), "ratio": ratio.as_json()}
             for sparsity, ratio in row.ratios
         ],
     }
 
 
-def _portability(case: Case) -> list[show.Json]:
+def _portability(case: Case) -> list[printing.Json]:
     from compress_core.measure.cost.portability import usable
 
     return [
@@ -219,20 +219,20 @@ def _print_bars(found: Measured) -> None:
             bar.runtime.title,
             bar.whose,
             str(bar.batch),
-            show.with_interval(bar.milliseconds),
-            show.with_interval(bar.ratio),
+            printing.with_interval(bar.milliseconds),
+            printing.with_interval(bar.ratio),
             reason,
         ]
         for bar, reason in found.bars
     ]
-    show.print_table(heads, rows)
+    printing.print_table(heads, rows)
     for runtime, why in found.not_run:
         typer.echo(f"Not measured in {runtime.title}: {why}")
     for parity in found.parities:
         typer.echo(
-            f"{parity.name}: {show.value_of(parity.same_answer)} of the answers are as evaluated, "
-            f"largest difference {show.value_of(parity.difference)}, "
-            f"accuracy {show.value_of(parity.accuracy)} there (N = {parity.accuracy.n or 0:,})."
+            f"{parity.name}: {printing.value_of(parity.same_answer)} of the answers are as evaluated, "
+            f"largest difference {printing.value_of(parity.difference)}, "
+            f"accuracy {printing.value_of(parity.accuracy)} there (N = {parity.accuracy.n or 0:,})."
         )
 
 
@@ -244,17 +244,17 @@ def _print_forms(found: Measured) -> None:
             [
                 row.layer,
                 row.form.title,
-                show.value_of(row.milliseconds),
-                show.with_interval(row.ratio),
+                printing.value_of(row.milliseconds),
+                printing.with_interval(row.ratio),
                 "chosen" if row.chosen else "",
                 row.reason,
             ]
             for row in table.rows
         ]
-        show.print_table(heads, rows)
+        printing.print_table(heads, rows)
         if table.layers_ratio.value is not None:
             typer.echo(
-                f"These layers alone are {show.with_interval(table.layers_ratio)} as fast as dense ones."
+                f"These layers alone are {printing.with_interval(table.layers_ratio)} as fast as dense ones."
             )
 
 
@@ -267,20 +267,22 @@ def _print_break_even(wins: tuple[BreakEven, ...]) -> None:
             "x".join(map(str, row.shape)),
             str(row.batch),
             row.form.title,
-            show.value_of(row.wins_from),
-            *(show.value_of(ratio) for _, ratio in row.ratios),
+            printing.value_of(row.wins_from),
+            *(printing.value_of(ratio) for _, ratio in row.ratios),
         ]
         for row in wins
     ]
     shares = (f">{sparsity:.0%}" for sparsity, _ in wins[0].ratios)
-    show.print_table(("out x in", ">batch", "form", ">from", *shares), rows)
+    printing.print_table(("out x in", ">batch", "form", ">from", *shares), rows)
 
 
 def _print_portability(case: Case) -> None:
     rows = [[row["title"], row["technique"], row["use"], row["why"]] for row in _portability(case)]
     if rows:
         typer.echo("\nWhat other runtimes and chips can use of this recipe (--json names the sources):")
-        show.print_table(("target", "technique", "use", "why"), [[str(cell) for cell in row] for row in rows])
+        printing.print_table(
+            ("target", "technique", "use", "why"), [[str(cell) for cell in row] for row in rows]
+        )
 
 
 def _print_warnings(found: Measured) -> None:

@@ -22,7 +22,7 @@ from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import write_whole
-from compress_core.network.layers.source import Written
+from compress_core.network.layers.written_call import Written
 
 CODE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"
 TOLERANCE = 1e-5  # of the largest output: what the order of additions can do to 32-bit numbers

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from compress_core.deliver.silence import quiet
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.network.layers.source import Written, put_back, taken_off, written
+from compress_core.network.layers.written_call import Written, put_back, taken_off, written
 from compress_core.network.shared_copy import shared_copy
 
 ExampleInputs = tuple[Tensor, ...]

@@ -44,14 +44,14 @@ def main(arguments: list[str]) -> int:
 def _work(path: Path, lines: TextIO) -> None:
     import torch
 
-    from compress_core.jobs.run import run_job
+    from compress_core.jobs.perform import run_job
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     run_job(path, lambda said: _say(lines, said))
 
 
 def _import_what_takes_long() -> None:
-    for name in ("captum.attr", "compress_core.jobs.run"):
+    for name in ("captum.attr", "compress_core.jobs.perform"):
         importlib.import_module(name)
     if hasattr(os, "nice"):
         os.nice(NICE)  # pages stay quick while a job runs

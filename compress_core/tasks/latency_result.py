@@ -14,8 +14,8 @@ from compress_core.jobs.plain_json import number_as_json, number_from_json, text
 from compress_core.jobs.task import ResultFiles
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from compress_core.measure.speed.latency import Bar, Latency, Parity
+from compress_core.measure.speed.rounds import Rounds
 from compress_core.measure.speed.runtimes.runnable import Runtime
-from compress_core.measure.speed.timing import Rounds
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,9 +23,7 @@ from compress_core.measure.speed.kernel_variants import (
 )
 from compress_core.measure.speed.latency import Latency, Parity, batch_of, latency, parity_of
 from compress_core.measure.speed.reasons import facts_of, reason
-from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
-from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
-from compress_core.measure.speed.timing import (
+from compress_core.measure.speed.rounds import (
     Effort,
     Rounds,
     Watch,
@@ -33,6 +31,8 @@ from compress_core.measure.speed.timing import (
     this_machine,
     waiting_warning,
 )
+from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
+from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
 from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
 from compress_core.tasks.onnx_sides import onnx_sides

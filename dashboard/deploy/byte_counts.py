@@ -11,8 +11,8 @@ from compress_core.apply.model import Model
 from compress_core.deliver.exports import ExportFormat
 from compress_core.measure.cost.sizes import SizeRow, counted_sizes
 from dashboard import engine
-from dashboard.deploy import results
-from dashboard.figures.byte_counts import Way, bytes_side_by_side
+from dashboard.deploy import job_results
+from dashboard.figures.size_bars import Way, bytes_side_by_side
 from dashboard.show import figure, is_dark, kept, number_text
 from dashboard.text import _
 
@@ -22,7 +22,7 @@ _BITS = ("values", "positions", "tables")
 
 def draw(model: Model) -> None:
     """The figure, then the same as a table with one sentence on each way."""
-    made = results.made(results.file_job(model, ExportFormat.PACKED))
+    made = job_results.made(job_results.file_job(model, ExportFormat.PACKED))
     rows = _counted(model) if made is None else made.sizes
     if made is None:
         st.caption(

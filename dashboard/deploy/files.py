@@ -18,7 +18,7 @@ from compress_core.jobs.info import State
 from compress_core.jobs.job import Job
 from dashboard import engine, state
 from dashboard import job_panel as jobs
-from dashboard.deploy import results
+from dashboard.deploy import job_results
 from dashboard.figures.words import in_bytes
 from dashboard.show import interval_text, number_text
 from dashboard.text import _, literal
@@ -67,7 +67,7 @@ def _kinds() -> Mapping[ExportFormat, _Kind]:
 
 def draw(workspace: state.Workspace, model: Model) -> None:
     """The plain file at once; every other one is made when it is asked for, beside the page."""
-    wanted = {form: results.file_job(model, form) for form in ExportFormat}
+    wanted = {form: job_results.file_job(model, form) for form in ExportFormat}
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
     words.caption(
         _(
@@ -135,7 +135,7 @@ def _file(workspace: state.Workspace, model: Model, form: ExportFormat, job: Job
         with numbers:
             jobs.watch(job.key)
         return
-    made = results.made(job)
+    made = job_results.made(job)
     if made is not None:
         with numbers:
             _numbers(made)

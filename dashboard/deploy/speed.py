@@ -17,8 +17,7 @@ from compress_core.measure.speed.latency import Bar
 from compress_core.tasks.latency_result import Measured
 from dashboard import job_panel as jobs
 from dashboard import state
-from dashboard.deploy import kernel_variants as forms
-from dashboard.deploy import results
+from dashboard.deploy import job_results, variant_table
 from dashboard.figures.latency_bars import TimedBar, latency_bars
 from dashboard.show import figure, interval_text, is_dark, kept, number_text
 from dashboard.text import _, literal, refusal
@@ -36,7 +35,7 @@ class ShownLatency:
 
 def draw(workspace: state.Workspace, model: Model) -> None:
     """Start, watch, show; an older result stays on the screen and is marked."""
-    job = results.latency_job(model)
+    job = job_results.latency_job(model)
     found = jobs.info(job.key)
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
     words.caption(
@@ -67,7 +66,7 @@ def draw(workspace: state.Workspace, model: Model) -> None:
 def _last_result(wanted: Job) -> None:
     """The newest times of this model; marked where they belong to another recipe."""
     shown: ShownLatency | None = st.session_state.get(SHOWN)
-    measured = results.measured(shown.job) if shown and shown.job.content == wanted.content else None
+    measured = job_results.measured(shown.job) if shown and shown.job.content == wanted.content else None
     if shown is None or measured is None:
         st.info(_("Not measured yet: nothing here is guessed."), icon=":material/timer_off:")
         return
@@ -100,7 +99,7 @@ def _result(measured: Measured, key: str) -> None:
             st.table(_parities(measured), border="horizontal", hide_index=True)
     if measured.tables:
         st.subheader(_("Which form suits each layer best?"))
-        forms.draw(measured.tables)
+        variant_table.draw(measured.tables)
 
 
 def _timed(bar: Bar) -> TimedBar:

@@ -18,7 +18,7 @@ from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplain
 from dashboard import engine, state
 from dashboard import job_panel as jobs
 from dashboard.explain import gallery
-from dashboard.explain.words import verdict, what_floors_say
+from dashboard.explain.plain_words import verdict, what_floors_say
 from dashboard.figures.similarity_summary import measure_names, similarity_summary
 from dashboard.show import figure, is_dark
 from dashboard.text import _, label, literal

@@ -18,7 +18,7 @@ from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.measure.explain.similarity import MEASURES
 from dashboard import engine
-from dashboard.explain.words import what_a_map_says, what_floors_say
+from dashboard.explain.plain_words import what_a_map_says, what_floors_say
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.similarity_summary import measure_names

@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dashboard.figures import palette
+from dashboard.figures.click_targets import add_targets
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
-from dashboard.figures.targets import add_targets
 from dashboard.figures.words import hover, safe, safe_names, shortened, signed, whole
 from dashboard.text import _
 

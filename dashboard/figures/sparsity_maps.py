@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dashboard.figures import palette
+from dashboard.figures.click_targets import add_targets
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.reduce import MOST_CELLS, Blocks, ZoomWindow, block_reduce
-from dashboard.figures.targets import add_targets
 from dashboard.figures.words import hover, percent, safe, safe_names, whole
 from dashboard.text import _
 

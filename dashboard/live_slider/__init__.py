@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from dashboard.live_slider.values import Histogram, Json, Kind, LiveTable, Readout, Reference
+from dashboard.live_slider.live_table import Histogram, Json, Kind, LiveTable, Readout, Reference
 from dashboard.text import _
 
 __all__ = ["Histogram", "Kind", "LiveTable", "Readout", "Reference", "live_slider"]

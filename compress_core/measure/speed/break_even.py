@@ -13,7 +13,7 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.measure.speed.kernel_variants import KernelVariant, timed_variants
 from compress_core.measure.speed.kernels import CsrProduct, CsrSums, GatheredLinear
-from compress_core.measure.speed.timing import Effort, Watch, one_thread
+from compress_core.measure.speed.rounds import Effort, Watch, one_thread
 
 MatrixShape = tuple[int, int]
 SHAPES: tuple[MatrixShape, ...] = ((100, 300), (300, 784), (768, 768))  # [out, in]

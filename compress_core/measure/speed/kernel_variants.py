@@ -24,7 +24,7 @@ from compress_core.measure.speed.kernels import (
     int8_rows,
     used,
 )
-from compress_core.measure.speed.timing import Effort, Rounds, Watch, finished, in_turns, one_thread
+from compress_core.measure.speed.rounds import Effort, Rounds, Watch, finished, in_turns, one_thread
 from compress_core.network.layers.matrix_sites import (
     MatrixSite,
     find_pairs,

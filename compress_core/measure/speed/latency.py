@@ -14,8 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime, Whose
-from compress_core.measure.speed.timing import (
+from compress_core.measure.speed.rounds import (
     Effort,
     Rounds,
     Watch,
@@ -24,6 +23,7 @@ from compress_core.measure.speed.timing import (
     one_thread,
     waiting_warning,
 )
+from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime, Whose
 from compress_core.numerics.intervals import wilson
 from compress_core.subject.split import BATCH, Split
 

@@ -13,5 +13,5 @@ from dashboard.text import _, literal
 
 def draw(model: Model) -> None:
     """A sentence for each; nothing where all is well."""
-    for sentence in engine.store().get(digest("cautions", model.key), lambda: recipe_warnings(model)):
+    for sentence in engine.store().get(digest("recipe warnings", model.key), lambda: recipe_warnings(model)):
         st.warning(literal(_(sentence)), icon=":material/priority_high:")

@@ -20,7 +20,7 @@ from compress_core.foundation.store import Store
 from compress_core.network.layers import Layer
 from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_group
-from compress_core.structure.group import BLOCK, Group
+from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.masked_preview import MaskedPreview
 from compress_core.structure.remaining import remaining
 from compress_core.structure.shrink import shrink
@@ -80,7 +80,7 @@ def cases(size: Size) -> Iterator[Case]:
     """One group, then all free groups; each time the numbers and the preview, then the small network."""
     subject, store = resnet50(size), Store()
     groups = groups_of(subject, (), store).values()
-    free = [g.name for g in groups if g.locked is None and g.kind != BLOCK]
+    free = [g.name for g in groups if g.locked is None and g.kind is not GroupKind.BLOCK]
     one = "layer4.1.conv2"
     assert one in free
     yield from _cases(f"group {one}", _Sliders(subject, [one], store))

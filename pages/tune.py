@@ -36,9 +36,9 @@ chosen.selectbox(
     _("Layer"), names, names.index(workspace.layer), key=key, on_change=steps.choose_layer, args=(key,)
 )
 layer = subject.layer(workspace.layer)
-alike = [other.name for other in subject.layers if other.kind == layer.kind and other.name != layer.name]
+alike = [other.name for other in subject.layers if other.label == layer.label and other.name != layer.name]
 same.button(
-    _("Same for all of kind {kind}").format(kind=_(layer.kind)),
+    _("Same for all of kind {kind}").format(kind=_(layer.label)),
     on_click=steps.same_for,
     args=(layer.name, alike),
     disabled=not alike,

@@ -21,7 +21,7 @@ from compress_core.loading.user_model import with_items
 from compress_core.network import calibrate
 from compress_core.network.calibrate import fisher_diagonals, forward_order, inputs_of
 from compress_core.network.channels import channel_activity, channels_read
-from compress_core.network.layers import channel_axis, find_layers, read_matrix, readers
+from compress_core.network.layers import LayerKind, channel_axis, find_layers, read_matrix, readers
 from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.split import Split
@@ -33,7 +33,7 @@ from tests.zoo import ZOO
 
 EVERYTHING = everything_subject()
 ITEMS = EVERYTHING.split("validation").inputs
-MULTIPLYING = [layer.name for layer in EVERYTHING.layers if layer.kind != "embedding"]
+MULTIPLYING = [layer.name for layer in EVERYTHING.layers if layer.kind is not LayerKind.EMBEDDING]
 
 
 def calibrated(network: nn.Module, shape: tuple[int, ...], items: int = 30) -> Subject:

@@ -12,7 +12,7 @@ from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.cost import costs
 from compress_core.measure.tables.group_table import group_table
 from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step
-from compress_core.structure.group import BLOCK
+from compress_core.structure.group import GroupKind
 
 STORE = Store()
 RESNET = load_sample("resnet")
@@ -40,7 +40,7 @@ def test_a_row_of_the_group_table_is_what_cutting_leaves(names: list[str], scope
 
 def test_a_group_of_few_units_has_one_row_for_each() -> None:
     groups = groups_of(RESNET, (), STORE)
-    free = [g for g in groups.values() if g.locked is None and g.kind != BLOCK]
+    free = [g for g in groups.values() if g.locked is None and g.kind is not GroupKind.BLOCK]
     for group in free:
         step = Step.of_group("geometric_median")
         table = group_table(RESNET, ResolvedRecipe(()), [(group.name, group.units)], step, STORE)

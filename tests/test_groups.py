@@ -9,7 +9,7 @@ from torch import nn
 from compress_core.loading.samples import load_sample
 from compress_core.network.layers.cut import is_producer
 from compress_core.network.shared_copy import digest_of
-from compress_core.structure.group import BLOCK
+from compress_core.structure.group import GroupKind, MemberRole
 from compress_core.structure.groups import Group, find_groups
 from tests.subjects import Mlp, seeded
 from tests.zoo import ANSWER, ZOO, groups_of
@@ -62,12 +62,12 @@ def test_nothing_of_one_search_is_seen_in_the_next() -> None:
 def test_the_residual_stream_of_resnet_couples_the_stem_with_every_block() -> None:
     groups = _sample_groups("resnet")
     stream = groups["conv1"]
-    assert stream.kind == "channels"
+    assert stream.kind is GroupKind.CHANNELS
     assert stream.units == 32
     assert set(stream.producers) == {"conv1", *(f"layer{i}.conv2" for i in (1, 2, 3))}
     assert set(stream.consumers) == {"fc", *(f"layer{i}.conv1" for i in (1, 2, 3))}
     assert {("conv1", "bn1"), ("layer1.bn2", "layer2.conv1"), ("layer3.bn2", "fc")} <= set(stream.edges)
-    assert {g.name for g in groups.values() if g.kind == BLOCK and not g.locked} == {
+    assert {g.name for g in groups.values() if g.kind is GroupKind.BLOCK and not g.locked} == {
         "layer1",
         "layer2",
         "layer3",
@@ -76,7 +76,7 @@ def test_the_residual_stream_of_resnet_couples_the_stem_with_every_block() -> No
 
 def test_a_channel_that_is_flattened_is_as_many_inputs_as_it_has_pixels() -> None:
     group = _sample_groups("lenet5")["conv2"]
-    consumer = next(member for member in group.members if member.role == "consumer")
+    consumer = next(member for member in group.members if member.role is MemberRole.CONSUMER)
     assert consumer.indices.tolist() == [list(range(16 * unit, 16 * unit + 16)) for unit in range(50)]
 
 
@@ -84,7 +84,7 @@ def test_heads_of_hand_written_attention_are_units_and_the_width_is_locked_by_it
     groups = _sample_groups("vit")
     for block in range(3):
         heads = groups[f"blocks.{block}.attention.q"]
-        assert (heads.kind, heads.units, heads.locked) == ("heads", 4, None)
+        assert (heads.kind, heads.units, heads.locked) == (GroupKind.HEADS, 4, None)
         assert heads.members[0].indices.shape == (4, 16)
         assert groups[f"blocks.{block}"].locked is None
     assert "norm is taken across" in str(groups["patch"].locked)

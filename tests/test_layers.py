@@ -18,6 +18,7 @@ from compress_core.foundation.store import Store
 from compress_core.network.attention import PlainAttention
 from compress_core.network.layers import (
     Layer,
+    LayerKind,
     axes_of,
     count_macs,
     find_layers,
@@ -269,7 +270,7 @@ TOKENS = torch.tensor([[1, 2, 0, 8, 2]])
 def test_an_embedding_is_factored_into_a_table_and_a_linear(padding: int | None) -> None:
     network = seeded(Words(padding))
     layer = count_macs(network, find_layers(network)[0], TOKENS)[0]
-    assert (layer.kind, layer.macs, layer.positions) == ("embedding", 0, 5)
+    assert (layer.kind, layer.macs, layer.positions) == (LayerKind.EMBEDDING, 0, 5)
     torch.testing.assert_close(_factored(network, layer, 4)(TOKENS), network(TOKENS), atol=1e-4, rtol=1e-4)
     low = _factored(network, layer, 2)
     torch.testing.assert_close(low(TOKENS), _with_product(network, layer, 2)(TOKENS), atol=1e-4, rtol=1e-4)
@@ -693,3 +694,25 @@ def test_a_whole_network_of_all_kinds_is_factored_at_full_rank_without_change() 
     recipe = Recipe(tuple(Rule(name, (step,)) for name, step in full.items()))
     network = compress(subject, recipe, Store()).network()
     torch.testing.assert_close(network(inputs), subject.network(inputs), atol=1e-4, rtol=1e-3)
+
+
+def test_a_layer_is_called_by_what_its_weight_is_and_a_factor_by_its_whole() -> None:
+    network = nn.Sequential(
+        nn.Linear(4, 4),
+        nn.Embedding(4, 4),
+        nn.Conv2d(4, 4, 1),
+        nn.Conv1d(4, 4, 1, groups=2),
+        nn.ConvTranspose3d(4, 4, 1, groups=4),
+        nn.MultiheadAttention(4, 2),
+    )
+    layers = find_layers(network)[0]
+    assert [layer.label for layer in layers[:6]] == [
+        "linear",
+        "embedding",
+        "conv2d",
+        "grouped conv1d",
+        "depthwise transposed conv3d",
+        "attention projection",
+    ]
+    first, last = small_layers(layers[2], [torch.Size([2, 4, 1, 1]), torch.Size([4, 2, 1, 1])])
+    assert (first.kind, first.label, last.label) == (LayerKind.FACTOR, *["factor of conv2d"] * 2)

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.loading.samples import load_sample
 from compress_core.network.forward import Example, doubled, in_double, run_network, tensors_in
-from compress_core.network.layers import count_macs, find_layers
+from compress_core.network.layers import Side, count_macs, find_layers
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.structure.group import Group
 from compress_core.structure.groups import find_groups
 from compress_core.structure.masked_preview import MaskedPreview
 from compress_core.structure.remaining import remaining
 from compress_core.structure.shrink import ChannelCut, preview, shrink
+from compress_core.structure.structure import Structure
 from tests.zoo import ZOO, groups_of
 
 SAMPLES = ["lenet300", "lenet5", "resnet", "vit", "tabular"]
@@ -158,7 +159,7 @@ def test_any_cut_of_a_grouped_and_a_concatenated_network_composes(data: st.DataO
 
 def test_nothing_left_is_refused() -> None:
     with pytest.raises(Refused, match="Nothing would be left of fc1: keep at least one"):
-        shrink(ZOO["mlp"].network(), [ChannelCut("fc1", "out", torch.tensor([], dtype=torch.int64))])
+        shrink(ZOO["mlp"].network(), [ChannelCut("fc1", Side.OUT, torch.tensor([], dtype=torch.int64))])
 
 
 @pytest.mark.parametrize(
@@ -166,26 +167,26 @@ def test_nothing_left_is_refused() -> None:
     [
         (
             "layer_norm",
-            ChannelCut("norm", "out", torch.tensor([0, 1])),
+            ChannelCut("norm", Side.OUT, torch.tensor([0, 1])),
             "norm cannot lose these channels .a norm is",
         ),
         (
             "grouped",
-            ChannelCut("grouped", "out", torch.tensor([0, 1, 2])),
+            ChannelCut("grouped", Side.OUT, torch.tensor([0, 1, 2])),
             "in 4 groups, each of which must keep",
         ),
         (
             "group_norm",
-            ChannelCut("norm", "out", torch.tensor([0, 1, 2])),
+            ChannelCut("norm", Side.OUT, torch.tensor([0, 1, 2])),
             "across 4 channels, so only all of them",
         ),
-        ("lstm", ChannelCut("rnn", "in", torch.tensor([0])), "recurrent: one weight serves"),
+        ("lstm", ChannelCut("rnn", Side.IN, torch.tensor([0])), "recurrent: one weight serves"),
         (
             "conv1d_weight_norm",
-            ChannelCut("conv2", "in", torch.tensor([0])),
+            ChannelCut("conv2", Side.IN, torch.tensor([0])),
             "computed from other parameters",
         ),
-        ("residual", ChannelCut("head", "out", torch.tensor([0])), "Head has no form with fewer channels"),
+        ("residual", ChannelCut("head", Side.OUT, torch.tensor([0])), "Head has no form with fewer channels"),
     ],
 )
 def test_what_cannot_be_cut_is_refused_in_a_sentence(name: str, cut: ChannelCut, message: str) -> None:
@@ -231,3 +232,9 @@ def test_a_kept_preview_rewrites_single_slices_as_they_go_and_come_back() -> Non
         want = preview(subject.network, group.cuts(kept)).state_dict()
         got = muted.show(group.cuts(kept)).state_dict()
         assert all(torch.equal(got[key], values) for key, values in want.items())
+
+
+def test_a_file_with_a_side_that_no_module_has_is_refused() -> None:
+    said = {"folded": [], "rescaled": [], "cuts": [["fc1", "above", [0]]], "dropped": []}
+    with pytest.raises(Refused, match="describes its structure in a way that this release does not know"):
+        Structure.from_json(said)

@@ -265,11 +265,11 @@ def test_what_a_knob_must_be_is_said_in_the_language_of_the_page(
 )
 def test_kinds_of_layers_and_reasons_to_leave_one_alone_are_translated(module: nn.Module) -> None:
     layers, untouched = find_layers(nn.Sequential(module))
-    said = [layer.kind for layer in layers] + [left.reason for left in untouched]
+    said = [layer.label for layer in layers] + [left.reason for left in untouched]
     for layer in layers:
         kernel = torch.ones(layer.kernel_shape)
         factors = low_rank(kernel, singular_vectors(kernel.flatten(1), layer.groups), rank=1)
-        said += [small.kind for small in small_layers(layer, [k.shape for k in shipped(layer, factors)])]
+        said += [small.label for small in small_layers(layer, [k.shape for k in shipped(layer, factors)])]
     with use_language("zh"):
         assert said
         assert not [words for words in said if not re.search("[一-鿿]", _(words))]

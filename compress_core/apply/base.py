@@ -18,7 +18,7 @@ from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import Phrase
 from compress_core.recipe import Named, Recipe, ResolvedRecipe, Rule, Step
 from compress_core.selection.group_selection import GroupSelection, choose_units
-from compress_core.structure.group import BLOCK, Group
+from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.groups import find_groups
 from compress_core.structure.shrink import ChannelCut, shrink
 from compress_core.subject.subject import Subject, restructured
@@ -62,7 +62,7 @@ def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:
 
 def _fits(step: Step, group: Group) -> bool:
     """A block is dropped, channels are chosen by a criterion."""
-    return (group.kind == BLOCK) != isinstance(step.knobs, GroupSelection)
+    return (group.kind is GroupKind.BLOCK) != isinstance(step.knobs, GroupSelection)
 
 
 def _refusal(rule: Rule, named: Sequence[Group], groups: Mapping[str, Group]) -> Refused:
@@ -77,7 +77,7 @@ def _refusal(rule: Rule, named: Sequence[Group], groups: Mapping[str, Group]) ->
             "choose channels with a criterion.",
             technique=rule.steps[0].technique,
             group=named[0].name,
-            kind=Phrase(named[0].kind),
+            kind=named[0].kind.label,
         )
     free = [name for name, group in groups.items() if group.locked is None]
     return Refused(

@@ -21,6 +21,7 @@ from compress_core.foundation.store import Store, digest
 from compress_core.network.flow import flow_of
 from compress_core.network.layers import (
     Layer,
+    LayerKind,
     batch_norms,
     module_of,
     read_bias,
@@ -87,7 +88,7 @@ def _shifted(model: Model, step: Step, store: Store) -> dict[str, Tensor]:
     """The biases, by their name in the state, that bring mean outputs back to what they were."""
     base = model.base
     changed = {*model.compressed, *model.inputs}
-    layers = [x for x in base.layers if x.name in changed and x.kind != "embedding"]
+    layers = [x for x in base.layers if x.name in changed and x.kind is not LayerKind.EMBEDDING]
     key = digest("mean outputs", base.digest, base.split("calibration").digest, *(x.name for x in layers))
     before = store.get(key, lambda: _mean_outputs(base, layers))
     layers = [layer for layer in layers if before[layer.name].calls]

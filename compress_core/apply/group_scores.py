@@ -11,12 +11,12 @@ from torch import Tensor
 from compress_core.apply.context import Context, items_behind, start, supply, technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
-from compress_core.network.layers import Layer, read_kernel
+from compress_core.network.layers import Layer, LayerKind, Side, read_kernel
 from compress_core.network.layers.cut import channel_means, norm_gain
 from compress_core.recipe import Step
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.scores import Scores
-from compress_core.structure.group import Group, Member
+from compress_core.structure.group import Group, Member, MemberRole
 from compress_core.techniques.contract.results import ChannelScores
 
 _TINY = torch.finfo(torch.float32).tiny
@@ -77,7 +77,8 @@ def _rows(group: Group, context: Context) -> Tensor:
     """What makes each unit [units, weights]: the rows of all producers side by side."""
     parts = []
     for member, layer in _layers(group, context):
-        if member.role == "producer" and member.side == "out" and layer.kind != "embedding":
+        made = member.role is MemberRole.PRODUCER and member.side is Side.OUT
+        if made and layer.kind is not LayerKind.EMBEDDING:
             rows = read_kernel(context.base.network, layer).flatten(1)
             parts.append(rows[member.indices].flatten(1))
     if not parts:
@@ -90,7 +91,9 @@ def _rows(group: Group, context: Context) -> Tensor:
 
 def _norm_gain(group: Group, context: Context) -> Tensor:
     """The mean |gain| of the norms behind a unit's channels [units]."""
-    gains = [(m, norm_gain(context.base.network, m.module)) for m in group.members if m.role == "between"]
+    gains = [
+        (m, norm_gain(context.base.network, m.module)) for m in group.members if m.role is MemberRole.BETWEEN
+    ]
     found = [gain.abs()[member.indices].mean(1) for member, gain in gains if gain is not None]
     if not found:
         raise Refused(
@@ -105,7 +108,7 @@ def _activity(which: int) -> Callable[[Group, Context], Tensor]:
     """What the consumers of a unit read on calibration items: mean |value| or share of zeros [units]."""
 
     def measured(group: Group, context: Context) -> Tensor:
-        read = [(m, layer) for m, layer in _layers(group, context) if m.role == "consumer"]
+        read = [(m, layer) for m, layer in _layers(group, context) if m.role is MemberRole.CONSUMER]
         if not read:
             raise Refused("Nobody reads what {group} makes: use another criterion.", group=group.name)
         found = [

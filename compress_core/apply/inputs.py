@@ -17,7 +17,7 @@ from compress_core.apply.context import CALIBRATION_ITEMS, items_behind
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
-from compress_core.network.layers import attach_inputs
+from compress_core.network.layers import LayerKind, attach_inputs
 from compress_core.recipe import Step
 from compress_core.techniques.contract.input_rules import InputRule
 
@@ -92,7 +92,7 @@ def _fixed(model: Model, asked: Mapping[str, tuple[Step, ...]]) -> Rules:
     places = {name: _Place(name, steps) for name, steps in asked.items()}
     for name, place in places.items():
         layer = model.base.by_name[name]
-        if layer.kind == "embedding":
+        if layer.kind is LayerKind.EMBEDDING:
             raise Refused(
                 "{layer} looks up rows by number, so its input cannot be rounded or thinned out: "
                 "take {technique} out.",

@@ -20,6 +20,7 @@ from compress_core.network.flow import Flow, flow_of
 from compress_core.network.forward import in_double, in_short, run_network, scramble, tensors_in
 from compress_core.network.layers import (
     Layer,
+    LayerKind,
     batch_norms,
     find_layers,
     fold_away,
@@ -69,7 +70,7 @@ class _Work:
     @property
     def layers(self) -> Mapping[str, Layer]:
         """The layers that one module computes alone and row by row, by name."""
-        kinds = {"embedding", "attention projection"}
+        kinds = {LayerKind.EMBEDDING, LayerKind.ATTENTION_PROJECTION}
         found = find_layers(self.network)[0]
         return {x.name: x for x in found if x.kind not in kinds and len(x.places) == 1}
 

@@ -173,7 +173,7 @@ def _layer(layer: Layer) -> printing.Json:
     }
     return {
         "name": layer.name,
-        "kind": layer.kind,
+        "kind": layer.label,
         "shape": list(layer.kernel_shape),
         "groups": layer.groups,
         "shared_by": [place.module for place in layer.places],
@@ -190,7 +190,7 @@ def _print_layers(subject: Subject) -> None:
             f"{layer.weights:,}",
             printing.value_of(_macs(layer)),
             str(layer.break_even_rank),
-            layer.kind,
+            layer.label,
         ]
         for layer in subject.layers
     ]

@@ -23,6 +23,7 @@ from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.store import write_whole
 from compress_core.network.layers import (
     Layer,
+    LayerKind,
     attach_inputs,
     axes_of,
     find_layers,
@@ -138,7 +139,7 @@ def _biases_not_there(network: nn.Module, layers: Iterable[Layer]) -> dict[str, 
     """The biases that a correction may have given to layers that had none, by name."""
     found: dict[str, Tensor] = {}
     for layer in layers:
-        if layer.kind != "embedding" and read_bias(network, layer) is None:
+        if layer.kind is not LayerKind.EMBEDDING and read_bias(network, layer) is None:
             found |= with_bias(network, layer, torch.zeros(layer.rows))
     return found
 

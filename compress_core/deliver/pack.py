@@ -47,6 +47,7 @@ from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.store import write_whole
 from compress_core.network.layers import (
     Layer,
+    LayerKind,
     attach_inputs,
     axes_of,
     find_layers,
@@ -314,7 +315,7 @@ def _rebuilt(subject: Subject, packed: PackedFile) -> nn.Module:
 
 def _has_new_bias(network: nn.Module, layer: Layer, state: Mapping[str, Tensor]) -> bool:
     """Whether a correction gave a bias to a layer that had none, under the name it has by now."""
-    if layer.kind == "embedding" or read_bias(network, layer) is not None:
+    if layer.kind is LayerKind.EMBEDDING or read_bias(network, layer) is not None:
         return False
     here = with_bias(network, layer, torch.zeros(layer.rows))
     of_part = re.compile(rf"{re.escape(layer.name)}(\.\d+)?\.bias")

@@ -17,8 +17,8 @@ import torch_pruning
 from torch import Tensor, nn
 from torch_pruning._helpers import _HybridIndex
 
-from compress_core.network.layers import channel_groups, is_convolution, is_opaque, is_producer
-from compress_core.structure.shrink import IN, OUT, OWN, side_of
+from compress_core.network.layers import Side, channel_groups, is_convolution, is_opaque, is_producer
+from compress_core.structure.shrink import side_of
 
 # torch-pruning keeps one pruner for each kind of layer in the whole process, and notes widths in it.
 _ONE_AT_A_TIME = threading.Lock()
@@ -30,7 +30,7 @@ class Slot:
 
     order: int
     module: str
-    side: str
+    side: Side
 
 
 CoupledUnit = Mapping[Slot, tuple[int, ...]]
@@ -118,7 +118,7 @@ class _Walk:
     def _producers(self) -> Iterator[Any]:
         for module, node in self.graph.module2node.items():
             known = self.graph._module2name.get(module)  # noqa: SLF001 - the library has no reader for it
-            if known is not None and is_producer(module) and side_of(self.network, known, OUT):
+            if known is not None and is_producer(module) and side_of(self.network, known, Side.OUT):
                 yield node
 
     def _pruner(self, node: Any) -> Any:
@@ -127,9 +127,9 @@ class _Walk:
     def _slot(self, node: Any, handler: Any) -> Slot | None:
         """Where channels lie, as a name and a side; None for what has no weight."""
         name = self.graph._module2name.get(node.module)  # noqa: SLF001
-        side = OUT if handler == self._pruner(node).prune_out_channels else IN
+        side = Side.OUT if handler == self._pruner(node).prune_out_channels else Side.IN
         if name is not None and not is_module(node.module):
-            name, side = self.graph._param_to_name[node.module], OWN  # noqa: SLF001
+            name, side = self.graph._param_to_name[node.module], Side.OWN  # noqa: SLF001
         if name is None:
             return None
         slot = Slot(self.order[name], name, side)
@@ -180,10 +180,10 @@ class _Walk:
 
     def _unite_multiplied(self) -> None:
         """A grouped convolution with one input a group: that input and its outputs go together."""
-        for slot in [s for s in self.widths if s.side == IN]:
+        for slot in [s for s in self.widths if s.side is Side.IN]:
             module = self.network.get_submodule(slot.module)
             parts = channel_groups(module)
-            out = Slot(slot.order, slot.module, OUT)
+            out = Slot(slot.order, slot.module, Side.OUT)
             if is_convolution(module) and parts == self.widths[slot] > 1 and out in self.widths:
                 each = self.widths[out] // parts
                 for index in range(self.widths[out]):

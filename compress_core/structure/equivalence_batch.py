@@ -9,7 +9,7 @@ import torch
 
 from compress_core.foundation.texts import N_
 from compress_core.structure.equivalence import EquivalenceCheck
-from compress_core.structure.group import BLOCK, Group
+from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.shrink import ChannelCut
 
 _SEED = 5
@@ -45,7 +45,7 @@ def together(proof: EquivalenceCheck, groups: Sequence[Group]) -> list[Group]:
 
 
 def _failure(proof: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
-    for count in _COUNTS if any(group.kind != BLOCK for group in groups) else _COUNTS[:1]:
+    for count in _COUNTS if any(group.kind is not GroupKind.BLOCK for group in groups) else _COUNTS[:1]:
         failed = proof.failure(*_lost(groups, count))
         if failed is not None:
             return failed
@@ -59,7 +59,7 @@ def _lost(groups: Sequence[Group], count: Callable[[int], int]) -> tuple[list[Ch
     dropped: list[str] = []
     for group in groups:
         order = torch.randperm(group.units, generator=generator)
-        kept = order[: 0 if group.kind == BLOCK else count(group.units)]
+        kept = order[: 0 if group.kind is GroupKind.BLOCK else count(group.units)]
         cuts += group.cuts(kept)
         dropped += group.dropped(kept)
     return cuts, dropped

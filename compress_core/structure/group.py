@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, StrEnum
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.network.layers import Side
 from compress_core.structure.shrink import ChannelCut
 
-BLOCK = "block"
+
+class GroupKind(Enum):
+    """What the units of a group are; of a convolution alone, filters, and channels of several layers."""
+
+    FILTERS = N_("filters")
+    CHANNELS = N_("channels")
+    NEURONS = N_("neurons")
+    HEADS = N_("heads")
+    BLOCK = N_("block")
+
+    @property
+    def label(self) -> str:
+        """What they are called: words to show, a phrase that can be translated."""
+        return Phrase(self.value)
+
+
+class MemberRole(StrEnum):
+    """What a module does with a group's channels: it makes them, passes them on (a norm), or reads them."""
+
+    PRODUCER = "producer"
+    BETWEEN = "between"
+    CONSUMER = "consumer"
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
     """One side of a module that a group cuts.
 
-    side: "out", "in" or "own" (a bare parameter); indices [units, r]: which of the side's `width`
-    channels belong to each unit, one tensor for all members of which it is true; role: producer, between
-    (a norm, a bare parameter) or consumer.
+    indices [units, r]: which of the side's `width` channels belong to each unit, one tensor for all
+    members of which it is true.
     """
 
     module: str
-    side: str
+    side: Side
     indices: Tensor
     width: int
-    role: str
+    role: MemberRole
 
     def kept(self, lost: Tensor) -> Tensor:
         """The channels that stay, sorted; lost is a mask [units]."""
@@ -39,13 +62,13 @@ class Member:
 class Group:
     """Channels, neurons or heads that must go together, or a block that can be left out.
 
-    name: its first producer; kind: filters (of one convolution), channels (of several layers), neurons,
-    heads or block; units: how many can be taken away one at a time, where one must stay unless it is a
-    block; edges: which member hands channels to which; locked: why nothing can go, None where it can.
+    name: its first producer; units: how many can be taken away one at a time, where one must stay
+    unless it is a block; edges: which member hands channels to which; locked: why nothing can go, None
+    where it can.
     """
 
     name: str
-    kind: str
+    kind: GroupKind
     units: int
     members: tuple[Member, ...] = ()
     edges: tuple[tuple[str, str], ...] = ()
@@ -53,7 +76,7 @@ class Group:
 
     def cuts(self, kept_units: Tensor) -> tuple[ChannelCut, ...]:
         """What each member keeps; kept_units is a mask [units] or the indices of those that stay."""
-        if self.kind == BLOCK:
+        if self.kind is GroupKind.BLOCK:
             return ()
         lost = ~self._mask(kept_units)
         kept = {(id(m.indices), m.width): m for m in self.members}
@@ -62,16 +85,16 @@ class Group:
 
     def dropped(self, kept_units: Tensor) -> tuple[str, ...]:
         """The block's name where its only unit goes."""
-        return (self.name,) if self.kind == BLOCK and not bool(self._mask(kept_units).any()) else ()
+        return (self.name,) if self.kind is GroupKind.BLOCK and not bool(self._mask(kept_units).any()) else ()
 
     @cached_property
     def producers(self) -> tuple[str, ...]:
         """The modules that make these channels; they are coupled because what they make is added."""
-        return tuple(m.module for m in self.members if m.role == "producer")
+        return tuple(m.module for m in self.members if m.role is MemberRole.PRODUCER)
 
     @cached_property
     def consumers(self) -> tuple[str, ...]:
-        return tuple(m.module for m in self.members if m.role == "consumer")
+        return tuple(m.module for m in self.members if m.role is MemberRole.CONSUMER)
 
     def _mask(self, kept_units: Tensor) -> Tensor:
         if kept_units.dtype == torch.bool:

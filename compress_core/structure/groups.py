@@ -25,6 +25,7 @@ from compress_core.network.forward import (
     watched_course,
 )
 from compress_core.network.layers import (
+    Side,
     attention_names,
     is_convolution,
     is_producer,
@@ -36,8 +37,8 @@ from compress_core.structure.coupling import CoupledUnit, Coupling, Slot, trace
 from compress_core.structure.equivalence import EquivalenceCheck, equivalence_check
 from compress_core.structure.equivalence_batch import checked_groups, together
 from compress_core.structure.families import families, merged, unit_sizes
-from compress_core.structure.group import BLOCK, Group, Member
-from compress_core.structure.shrink import IN, OUT, OWN, side_of
+from compress_core.structure.group import Group, GroupKind, Member, MemberRole
+from compress_core.structure.shrink import side_of
 
 __all__ = ["Group", "Member", "find_groups"]
 
@@ -89,7 +90,7 @@ class _Finder:
         """Residual blocks; one that the network cannot run without is locked."""
         if self.course.depends_on_values or not self.course.calls:
             return ()
-        found = [Group(name, BLOCK, 1) for name in find_blocks(self.network, self.example)]
+        found = [Group(name, GroupKind.BLOCK, 1) for name in find_blocks(self.network, self.example)]
         locked = checked_groups(EquivalenceCheck(self.network, self.example), found)
         return tuple(replace(group, locked=reason) for group, reason in zip(found, locked, strict=True))
 
@@ -98,8 +99,8 @@ class _Finder:
 
     def _whole(self, name: str, reason: str) -> Group:
         """A locked group of one layer of which nothing more is known than its width."""
-        width = side_of(self.network, name, OUT) or 1
-        member = Member(name, OUT, torch.arange(width)[:, None], width, "producer")
+        width = side_of(self.network, name, Side.OUT) or 1
+        member = Member(name, Side.OUT, torch.arange(width)[:, None], width, MemberRole.PRODUCER)
         locked = reason_to_keep_whole(self._module(name)) or reason
         return Group(name, self._kind(member, alone=True), width, (member,), (), locked)
 
@@ -131,13 +132,13 @@ class _Finder:
         held = not any(group.locked and group.consumers for group in apart)
         if held or any(map(self._sure_reason, apart)):
             return None
-        modules = [member.module for member in apart[0].members if member.side != OWN]
+        modules = [member.module for member in apart[0].members if member.side is not Side.OWN]
         for size, neighbors in unit_sizes(self.network, modules, len(units)):
             alike = merged(units, size, neighbors=neighbors)
             tried = None if alike is None else self._group(alike)
             if tried is not None and checked_groups(self.proof, [tried]) == [None]:
                 heads = neighbors and not is_convolution(self._module(tried.name))
-                return replace(tried, kind="heads" if heads else tried.kind)
+                return replace(tried, kind=GroupKind.HEADS if heads else tried.kind)
         return None
 
     def _module(self, name: str) -> nn.Module:
@@ -148,25 +149,26 @@ class _Finder:
         members = tuple(self._member(slot, units, equal) for slot in sorted(units[0]))
         modules = {member.module for member in members}
         edges = sorted({edge for edge in self.coupling.edges if modules.issuperset(edge)})
-        producers = [member for member in members if member.role == "producer"]
+        producers = [member for member in members if member.role is MemberRole.PRODUCER]
         kind = self._kind(producers[0], alone=len(producers) == 1)
         return Group(producers[0].module, kind, len(units), members, tuple(edges))
 
     def _member(
         self, slot: Slot, units: Sequence[CoupledUnit], equal: dict[tuple[tuple[int, ...], ...], Tensor]
     ) -> Member:
-        role = "consumer" if slot.side == IN else "between"
-        if slot.side == OUT and is_producer(self._module(slot.module)):
-            role = "producer"
+        role = MemberRole.CONSUMER if slot.side is Side.IN else MemberRole.BETWEEN
+        if slot.side is Side.OUT and is_producer(self._module(slot.module)):
+            role = MemberRole.PRODUCER
         width = side_of(self.network, slot.module, slot.side)
         assert width is not None
         indices = tuple(unit[slot] for unit in units)
         return Member(slot.module, slot.side, equal.setdefault(indices, torch.tensor(indices)), width, role)
 
-    def _kind(self, producer: Member, *, alone: bool) -> str:
+    def _kind(self, producer: Member, *, alone: bool) -> GroupKind:
         if not alone:
-            return "channels"
-        return "filters" if is_convolution(self._module(producer.module)) else "neurons"
+            return GroupKind.CHANNELS
+        filters = is_convolution(self._module(producer.module))
+        return GroupKind.FILTERS if filters else GroupKind.NEURONS
 
     def _sure_reason(self, group: Group) -> str | None:
         """What locks a group whatever the numbers say."""
@@ -191,7 +193,7 @@ class _Finder:
         return None
 
     def _reason_of(self, member: Member) -> str | None:
-        owner = member.module.rpartition(".")[0] if member.side == OWN else member.module
+        owner = member.module.rpartition(".")[0] if member.side is Side.OWN else member.module
         reason = reason_to_keep_whole(self._module(owner))
         if reason is None and (member.module in self.shared or self.course.calls.get(owner, 0) > 1):
             return N_("its weight is used in several places")

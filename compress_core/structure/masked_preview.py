@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compress_core.network.layers import input_axis, mute_inputs
+from compress_core.network.layers import Side, input_axis, mute_inputs
 from compress_core.network.layers.places import frozen
 from compress_core.network.shared_copy import shared_copy
-from compress_core.structure.shrink import IN, ChannelCut, kept_by_side, open_for
+from compress_core.structure.shrink import ChannelCut, kept_by_side, open_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +67,11 @@ class MaskedPreview:
             kept = kept_by_side(cuts)
             open_for(self._skeleton, kept)
             for name, consumer in self._consumers.items():
-                if IN not in kept.get(name, {}):
+                if Side.IN not in kept.get(name, {}):
                     consumer.silence(torch.zeros_like(consumer.silent), self._scratch)
             for name, sides in kept.items():
-                if IN in sides:
-                    self._mute(name, sides[IN])
+                if Side.IN in sides:
+                    self._mute(name, sides[Side.IN])
             for name in dropped:
                 self._drop(name)
         return self._skeleton

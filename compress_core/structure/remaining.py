@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from compress_core.network.layers import Layer
-from compress_core.structure.shrink import IN, OUT, ChannelCut, kept_by_side
+from compress_core.network.layers import Layer, LayerKind, Side
+from compress_core.structure.shrink import ChannelCut, kept_by_side
 
 
 def remaining(
@@ -20,14 +20,16 @@ def remaining(
     kept = kept_by_side(cuts)
     left = (layer for layer in layers if not f"{layer.name}.".startswith(gone))
     return tuple(
-        _smaller(layer, kept[layer.name].get(OUT), kept[layer.name].get(IN)) if layer.name in kept else layer
+        _smaller(layer, kept[layer.name].get(Side.OUT), kept[layer.name].get(Side.IN))
+        if layer.name in kept
+        else layer
         for layer in left
     )
 
 
 def _smaller(layer: Layer, out: Tensor | None, into: Tensor | None) -> Layer:
     rows, columns, *kernel = layer.kernel_shape
-    if layer.kind == "embedding":
+    if layer.kind is LayerKind.EMBEDDING:
         return replace(layer, kernel_shape=torch.Size([rows, columns if out is None else len(out)]))
     each = rows // layer.groups
     groups = layer.groups

@@ -9,24 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import cut_channels, mute_inputs, open_attention, width_of
+from compress_core.network.layers import Side, cut_channels, mute_inputs, open_attention, width_of
 from compress_core.network.layers.places import frozen, replace_module
 from compress_core.network.shared_copy import shared_copy
-
-OUT, IN, OWN = "out", "in", "own"
 
 
 @dataclass(frozen=True, eq=False)
 class ChannelCut:
     """What one side of a module keeps.
 
-    side: "out" what it gives (a norm has only this side), "in" what it takes, "own" where `module` names
-    a bare parameter, cut along its last axis that is longer than one; kept: sorted indices [k] of all its
-    channels, also of those that other groups speak for.
+    side: Side.OWN where `module` names a bare parameter, cut along its last axis that is longer than one;
+    kept: sorted indices [k] of all its channels, also of those that other groups speak for.
     """
 
     module: str
-    side: str
+    side: Side
     kept: Tensor
 
 
@@ -39,10 +36,10 @@ def shrink(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str
     skeleton, sides = _opened(network, cuts, dropped)
     with torch.inference_mode(mode=False), torch.no_grad():
         for name, kept in sides.items():
-            if OWN in kept:
-                _put_parameter(skeleton, name, kept[OWN])
+            if Side.OWN in kept:
+                _put_parameter(skeleton, name, kept[Side.OWN])
             else:
-                cut_channels(skeleton.get_submodule(name), name, kept.get(OUT), kept.get(IN))
+                cut_channels(skeleton.get_submodule(name), name, kept.get(Side.OUT), kept.get(Side.IN))
         for name in dropped:
             replace_module(skeleton, skeleton.get_submodule(name), nn.Identity())
     return skeleton
@@ -57,8 +54,8 @@ def preview(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[st
     skeleton, sides = _opened(network, cuts, dropped)
     with torch.inference_mode(mode=False), torch.no_grad():
         for name, kept in sides.items():
-            if IN in kept:
-                mute_inputs(skeleton.get_submodule(name), kept[IN])
+            if Side.IN in kept:
+                mute_inputs(skeleton.get_submodule(name), kept[Side.IN])
         for name in dropped:
             for part in skeleton.get_submodule(name).modules():
                 for parameter, values in list(part.named_parameters(recurse=False)):
@@ -66,9 +63,9 @@ def preview(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[st
     return skeleton
 
 
-def side_of(network: nn.Module, name: str, side: str) -> int | None:
+def side_of(network: nn.Module, name: str, side: Side) -> int | None:
     """How many channels that side has; None where there is no such side."""
-    if side == OWN:
+    if side is Side.OWN:
         return parameter_at(network, name).shape[parameter_axis(parameter_at(network, name))]
     return width_of(network.get_submodule(name), side)
 
@@ -84,9 +81,9 @@ def parameter_axis(values: Tensor) -> int:
     return max((axis for axis, size in enumerate(values.shape) if size > 1), default=0)
 
 
-def kept_by_side(cuts: Iterable[ChannelCut]) -> Mapping[str, Mapping[str, Tensor]]:
+def kept_by_side(cuts: Iterable[ChannelCut]) -> Mapping[str, Mapping[Side, Tensor]]:
     """What each side of each module keeps after all cuts; raises Refused where nothing is left."""
-    merged: dict[str, dict[str, Tensor]] = {}
+    merged: dict[str, dict[Side, Tensor]] = {}
     for cut in cuts:
         sides = merged.setdefault(cut.module, {})
         sides[cut.side] = _both(sides[cut.side], cut.kept) if cut.side in sides else cut.kept
@@ -99,7 +96,7 @@ def kept_by_side(cuts: Iterable[ChannelCut]) -> Mapping[str, Mapping[str, Tensor
 
 def _opened(
     network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str]
-) -> tuple[nn.Module, Mapping[str, Mapping[str, Tensor]]]:
+) -> tuple[nn.Module, Mapping[str, Mapping[Side, Tensor]]]:
     """A skeleton in which every name of a cut is a module, and what each side keeps."""
     skeleton = shared_copy(network)
     gone = tuple(f"{name}." for name in dropped)
@@ -108,9 +105,11 @@ def _opened(
     return skeleton, merged
 
 
-def open_for(skeleton: nn.Module, sides: Mapping[str, Mapping[str, Tensor]]) -> None:
+def open_for(skeleton: nn.Module, sides: Mapping[str, Mapping[Side, Tensor]]) -> None:
     """Make layers of the projections that are cut."""
-    open_attention(skeleton, {name.rpartition(".")[0] for name, kept in sides.items() if OWN not in kept})
+    open_attention(
+        skeleton, {name.rpartition(".")[0] for name, kept in sides.items() if Side.OWN not in kept}
+    )
 
 
 def _both(one: Tensor, other: Tensor) -> Tensor:

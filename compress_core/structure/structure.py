@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import Layer, fold_away, read_matrix, write_matrix
+from compress_core.network.layers import Layer, Side, fold_away, read_matrix, write_matrix
 from compress_core.network.shared_copy import shared_copy
 from compress_core.structure.shrink import ChannelCut, shrink
 
@@ -74,7 +74,7 @@ class Structure:
         """The reverse of `as_json`; raises Refused for anything else."""
         try:
             cuts = (
-                ChannelCut(str(module), str(side), torch.tensor(kept)) for module, side, kept in said["cuts"]
+                ChannelCut(str(module), Side(side), torch.tensor(kept)) for module, side, kept in said["cuts"]
             )
             return cls(
                 tuple((str(layer), str(norm)) for layer, norm in said["folded"]),

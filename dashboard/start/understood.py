@@ -58,7 +58,7 @@ def _split(split: Split) -> str:
 def _layers(subject: Subject) -> None:
     columns = {
         _("layer"): [layer.name for layer in subject.layers],
-        _("kind"): [_(layer.kind) for layer in subject.layers],
+        _("kind"): [_(layer.label) for layer in subject.layers],
         _("weights"): [layer.weights for layer in subject.layers],
     }
     with st.expander(_("{count} layers can be compressed").format(count=len(subject.layers))):

@@ -18,7 +18,7 @@ from compress_core.measure.tables.group_table import group_table
 from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_group
 from compress_core.selection.group_selection import GroupSelection
-from compress_core.structure.group import BLOCK, Group
+from compress_core.structure.group import Group, GroupKind
 from compress_core.techniques.contract.technique import techniques
 from dashboard import engine, state
 from dashboard.figures.coupling_graph import Node, coupling
@@ -57,7 +57,7 @@ def draw(workspace: state.Workspace, model: Model) -> None:
                 "and so do all that read them or are added to them."
             )
         )
-        free = {name: g for name, g in groups.items() if g.locked is None and g.kind != BLOCK}
+        free = {name: g for name, g in groups.items() if g.locked is None and g.kind is not GroupKind.BLOCK}
         if free:
             _together(workspace, model, free)
             _blocks(workspace, groups)
@@ -76,22 +76,11 @@ def _as_locked(workspace: state.Workspace, group: Group) -> Group:
         layer
         for layer in sorted(workspace.locked)
         if any(member.module == layer for member in group.members)
-        or (group.kind == BLOCK and f"{layer}.".startswith(inside))
+        or (group.kind is GroupKind.BLOCK and f"{layer}.".startswith(inside))
     ]
     if not held or group.locked is not None:
         return group
     return replace(group, locked=_("{layer} is locked in the table below").format(layer=held[0]))
-
-
-def kind_word(kind: str) -> str:
-    """What a kind of group is called in the visitor's language."""
-    return {
-        "filters": _("filters"),
-        "channels": _("channels"),
-        "neurons": _("neurons"),
-        "heads": _("heads"),
-        BLOCK: _("block"),
-    }.get(kind, kind)
 
 
 def step_of(recipe: ResolvedRecipe, group: str) -> Step | None:
@@ -215,7 +204,7 @@ def _keep(steps: Mapping[str, Step | None], *, by_widget: bool = False) -> None:
 
 
 def _blocks(workspace: state.Workspace, groups: Groups) -> None:
-    names = [name for name, group in groups.items() if group.kind == BLOCK and group.locked is None]
+    names = [name for name, group in groups.items() if group.kind is GroupKind.BLOCK and group.locked is None]
     if not names:
         return
     key = f"{KEY}.blocks.{workspace.version}"
@@ -258,7 +247,7 @@ def _row(workspace: state.Workspace, group: Group, cutting: Cutting) -> dict[str
     left = cutting.kept.get(group.name)
     return {
         "group": group.name,
-        "kind": kind_word(group.kind),
+        "kind": _(group.kind.label),
         "units": group.units,
         "share": 100 * _share(step),
         "left": group.units if left is None else int(left.count_nonzero()),
@@ -301,7 +290,7 @@ def _locked(groups: Groups) -> None:
         for group in locked:
             st.markdown(
                 _("**{group}** ({kind}): {reason}").format(
-                    group=literal(group.name), kind=kind_word(group.kind), reason=_reason(group)
+                    group=literal(group.name), kind=_(group.kind.label), reason=_reason(group)
                 )
             )
 
@@ -325,7 +314,7 @@ def _one(workspace: state.Workspace, model: Model, groups: Groups) -> None:
     group = groups[picked]
     choose.caption(
         _("{units} {kind}, in {count} modules").format(
-            units=group.units, kind=kind_word(group.kind), count=len({m.module for m in group.members})
+            units=group.units, kind=_(group.kind.label), count=len({m.module for m in group.members})
         )
     )
     if group.locked is not None:
@@ -408,7 +397,8 @@ def _graph(workspace: state.Workspace, model: Model, group: Group) -> None:
         cutting = cutting_of(model.subject, workspace.recipe, engine.store())
         left = {(cut.module, cut.side): len(cut.kept) for cut in cutting.cuts}
         nodes = [
-            Node(m.module, m.role, m.width, left.get((m.module, m.side), m.width)) for m in group.members
+            Node(m.module, m.role.value, m.width, left.get((m.module, m.side), m.width))
+            for m in group.members
         ]
         drawn = kept(
             f"coupling:{group.name}",

@@ -66,7 +66,7 @@ def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "layer": names,
-            "kind": [_(layer.kind) for layer in model.subject.layers],
+            "kind": [_(layer.label) for layer in model.subject.layers],
             "shape": _shapes(model),
             "lock": [n in workspace.locked for n in names],
             "prune": [100 * sparsity_of(s) for s in prune],

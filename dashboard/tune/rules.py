@@ -24,7 +24,7 @@ KIND = "kind: "
 def draw(workspace: state.Workspace, subject: Subject) -> None:
     """A row of knobs that act on all matching layers that are not locked."""
     key = f"rules.{workspace.version}"
-    kinds = {KIND + layer.kind: _("kind: {kind}").format(kind=_(layer.kind)) for layer in subject.layers}
+    kinds = {KIND + layer.label: _("kind: {kind}").format(kind=_(layer.label)) for layer in subject.layers}
     whom, share, bits, energy = st.columns([1.2, 1.4, 1.4, 1.2], gap="medium")
     pattern = whom.selectbox(
         _("Layers"),
@@ -47,7 +47,7 @@ def draw(workspace: state.Workspace, subject: Subject) -> None:
 def matching(subject: Subject, pattern: str) -> list[str]:
     """The layers of a kind, or those whose names match a pattern."""
     if pattern.startswith(KIND):
-        return [layer.name for layer in subject.layers if layer.kind == pattern.removeprefix(KIND)]
+        return [layer.name for layer in subject.layers if layer.label == pattern.removeprefix(KIND)]
     return [name for name in subject.by_name if fnmatch.fnmatchcase(name, pattern)]
 
 

@@ -101,7 +101,7 @@ def layer_frame(model: Model) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "layer": [r.layer.name for r in rows],
-            "kind": [r.layer.kind for r in rows],
+            "kind": [r.layer.label for r in rows],
             "shape": ["x".join(map(str, r.layer.kernel_shape)) for r in rows],
             "weights": [r.layer.weights for r in rows],
             "sparsity": [r.zeros.total / max(1, r.weights) for r in rows],

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
-from compress_core.network.layers import Layer, count_macs, find_layers, read_matrix
+from compress_core.network.layers import Layer, LayerKind, count_macs, find_layers, read_matrix
 from compress_core.network.shared_copy import shared_copy
 
 _FLOAT = 4  # bytes of a float32
@@ -91,7 +91,7 @@ def _work(
     network: nn.Module, layer: Layer, batch: int, moved: dict[str, int], encoded: Mapping[str, float]
 ) -> Work:
     whole, stored = _FLOAT * layer.weights, encoded.get(layer.name, _FLOAT * layer.weights)
-    if layer.kind == "embedding":  # only the rows that are looked up are read
+    if layer.kind is LayerKind.EMBEDDING:  # only the rows that are looked up are read
         share = min(1.0, batch * (layer.positions or 0) / max(1, layer.rows))
         whole, stored = round(share * whole), share * stored
     macs = layer.macs or 0

@@ -10,7 +10,7 @@ from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.cost.factor_cost import factor_warnings
-from compress_core.network.layers import Layer, read_matrix
+from compress_core.network.layers import Layer, Side, read_matrix
 from compress_core.selection.patterns import LayerShape, largest_n_of_m
 
 PATTERNS = ((1, 4), (2, 4), (4, 8))  # those that hardware or libraries know
@@ -35,7 +35,7 @@ def holds_pattern(matrix: Tensor, layer: Layer, n: int, m: int) -> bool:
 
 def _patterns_lost(model: Model) -> Iterator[Phrase]:
     """Removing input channels shifts the others: what was a pattern of neighbors is one no longer."""
-    entered = {cut.module for cut in model.base.structure.cuts if cut.side == "in"}
+    entered = {cut.module for cut in model.base.structure.cuts if cut.side is Side.IN}
     for layer in model.subject.layers:
         small = model.base.by_name.get(layer.name)
         if layer.name not in entered or small is None:

@@ -25,7 +25,7 @@ from compress_core.network.layers.factors import (
     write_factors,
 )
 from compress_core.network.layers.find import find_layers
-from compress_core.network.layers.kinds import Layer, Untouched, WeightLocation
+from compress_core.network.layers.kinds import Layer, LayerKind, Untouched, WeightLocation
 from compress_core.network.layers.macs import count_macs
 from compress_core.network.layers.norms import NormState, batch_norms, fold_away, read_norm
 from compress_core.network.layers.places import (
@@ -41,11 +41,14 @@ from compress_core.network.layers.places import (
     write_matrix,
     write_state,
 )
+from compress_core.network.layers.side import Side
 from compress_core.network.layers.unfold import channel_axis, columns, reader_named, readers
 
 __all__ = [
     "Layer",
+    "LayerKind",
     "NormState",
+    "Side",
     "Untouched",
     "WeightLocation",
     "attach_inputs",

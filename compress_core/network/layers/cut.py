@@ -15,10 +15,12 @@ from compress_core.network.layers.kinds import (
     RECURRENT,
     TRANSPOSED,
     Layer,
+    LayerKind,
     is_computed,
     kernel_view,
 )
 from compress_core.network.layers.places import from_kernel, frozen, replace_module
+from compress_core.network.layers.side import Side
 
 _PER_CHANNEL = (
     nn.modules.batchnorm._NormBase,  # noqa: SLF001 - the only common base of batch and instance norm
@@ -73,9 +75,9 @@ def _norms_all(module: nn.Module) -> bool:
     return isinstance(module, nn.LayerNorm | nn.RMSNorm)
 
 
-def width_of(module: nn.Module, side: str) -> int | None:
+def width_of(module: nn.Module, side: Side) -> int | None:
     """How many channels a side has, from the shape of the weight; None where it has no such side."""
-    out = side == "out"
+    out = side is Side.OUT
     if isinstance(module, CONVOLUTIONS + TRANSPOSED):
         kernel = _kernel_of(module)
         return kernel.shape[0] if out else kernel.shape[1] * module.groups
@@ -133,7 +135,7 @@ def _refused(name: str, reason: str) -> Refused:
 
 def mute_inputs(module: nn.Module, kept: Tensor) -> None:
     """Zero the weights that read any other input channel than those kept; the module stays as large."""
-    width = width_of(module, "in")
+    width = width_of(module, Side.IN)
     if width is None or is_depthwise(module) or isinstance(module, _PER_CHANNEL):
         return
     silent = torch.ones(width, dtype=torch.bool)
@@ -255,13 +257,13 @@ def _cut_grouped(
     return kernel.index_select(0, out).gather(1, index), left
 
 
-def channel_means(layer: Layer, values: Tensor, side: str) -> Tensor:
+def channel_means(layer: Layer, values: Tensor, side: Side) -> Tensor:
     """The mean of values [out, in * k] of a layer's weight over each channel of one side [channels]."""
     kernel = values.view(*layer.kernel_shape[:2], -1)
-    if layer.kind == "embedding":
+    if layer.kind is LayerKind.EMBEDDING:
         return kernel.mean(dim=(0, 2))
     depthwise = layer.groups > 1 and layer.kernel_shape[1] == 1
-    if side == "out" or depthwise:
+    if side is Side.OUT or depthwise:
         return kernel.mean(dim=(1, 2))
     grouped: Tensor = torch.unflatten(kernel.mean(dim=2), 0, (layer.groups, -1))
     return grouped.mean(dim=1).flatten()

@@ -10,9 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.texts import Phrase
 from compress_core.network.attention import PlainAttention, is_hooked
-from compress_core.network.layers.kinds import CONVOLUTIONS, TRANSPOSED, Extent, Layer, WeightLocation
+from compress_core.network.layers.kinds import (
+    CONVOLUTIONS,
+    TRANSPOSED,
+    Extent,
+    Layer,
+    LayerKind,
+    WeightLocation,
+)
 from compress_core.network.layers.places import from_kernel, frozen, replace_module
 from compress_core.numerics.factoring import composed
 from compress_core.techniques.contract.results import Factored
@@ -31,7 +37,7 @@ def write_factors(skeleton: nn.Module, layer: Layer, kernels: Sequence[Tensor]) 
             others=", ".join(p.module or p.parameter for p in layer.places[1:]),
         )
     owner, _, last = layer.name.rpartition(".")
-    if layer.kind == "attention projection":
+    if layer.kind is LayerKind.ATTENTION_PROJECTION:
         attention = skeleton.get_submodule(owner)
         if isinstance(attention, nn.MultiheadAttention):
             plain = PlainAttention.taking_over(attention, owner)
@@ -74,7 +80,7 @@ def shipped(layer: Layer, factors: Factored) -> tuple[Tensor, ...]:
 
     An embedding looks up the narrow rows and widens them, by the transpose of the other factor.
     """
-    if layer.kind != "embedding":
+    if layer.kind is not LayerKind.EMBEDDING:
         return factors.kernels
     wide, table = factors.kernels
     return table, wide.T.contiguous()
@@ -82,7 +88,7 @@ def shipped(layer: Layer, factors: Factored) -> tuple[Tensor, ...]:
 
 def multiplied_out(layer: Layer, kernels: Sequence[Tensor]) -> Tensor:
     """The weight [out, in / groups * k] that the small layers apply; kernels as `shipped` orders them."""
-    if layer.kind == "embedding":
+    if layer.kind is LayerKind.EMBEDDING:
         table, wide = kernels
         return table @ wide.T
     return composed(kernels, layer.groups).flatten(1)
@@ -130,7 +136,7 @@ def _is_chain(layer: Layer, shapes: Sequence[torch.Size]) -> bool:
     """Whether channels fit from layer to layer, and at both ends."""
     if len(shapes) < 2 or any(len(shape) != len(layer.kernel_shape) for shape in shapes):
         return False
-    if layer.kind == "embedding":
+    if layer.kind is LayerKind.EMBEDDING:
         table, wide = shapes
         return table[1] == wide[1] and (table[0], wide[0]) == tuple(layer.kernel_shape)
     leaving = [shape[0] for shape in shapes]
@@ -205,7 +211,7 @@ def small_layers(layer: Layer, shapes: Sequence[torch.Size]) -> tuple[Layer, ...
     return tuple(
         Layer(
             f"{layer.name}.{index}",
-            Phrase("factor of {kind}", kind=layer.kind),
+            LayerKind.FACTOR,
             shape,
             (WeightLocation(f"{layer.name}.{index}"),),
             layer.groups,
@@ -213,6 +219,7 @@ def small_layers(layer: Layer, shapes: Sequence[torch.Size]) -> tuple[Layer, ...
             macs=None if used is None else used.times * shape.numel(),
             positions=None if used is None else used.positions,
             extents=() if used is None else used.extents,
+            factor_of=layer.label,
         )
         for index, (shape, used) in enumerate(zip(shapes, uses, strict=True))
     )

@@ -83,7 +83,7 @@ def _left_alone(
     """Every module with parameters that no layer covers, and why."""
     for layer, other in clash.items():
         reason = Phrase("its weight shares memory with {other} in another form", other=other.name)
-        yield Untouched(layer.name, layer.kind, layer.weights, reason)
+        yield Untouched(layer.name, layer.label, layer.weights, reason)
     covered = {(place.module, place.parameter) for layer in layers for place in layer.places}
     for name, module in network.named_modules():
         inside = ".parametrizations." in f".{name}." or _inside_attention(network, name)

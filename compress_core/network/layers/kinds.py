@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,19 @@ NORMS = (
     nn.RMSNorm,
 )
 PROJECTIONS = ("q_proj", "k_proj", "v_proj")
+
+
+class LayerKind(Enum):
+    """What a layer does with its weight; how it is called is `Layer.label`.
+
+    A factor is one of the smaller layers in the place of another.
+    """
+
+    LINEAR = auto()
+    CONVOLUTION = auto()
+    EMBEDDING = auto()
+    ATTENTION_PROJECTION = auto()
+    FACTOR = auto()
 
 
 @dataclass(frozen=True)
@@ -54,11 +69,12 @@ class Layer:
 
     kernel_shape [out, in / groups, *k]; places: all that share it, the first gives the name;
     macs: multiply-accumulates for one item, None where the layer did not run; positions: of its output
-    for one item (a Linear on 49 tokens: 49; an Embedding: its look-ups); extents: of a convolution.
+    for one item (a Linear on 49 tokens: 49; an Embedding: its look-ups); extents: of a convolution;
+    factor_of: of a factor, the label of the layer in whose place it stands.
     """
 
     name: str
-    kind: str
+    kind: LayerKind
     kernel_shape: torch.Size
     places: tuple[WeightLocation, ...]
     groups: int = 1
@@ -67,6 +83,24 @@ class Layer:
     macs: int | None = None
     positions: int | None = None
     extents: tuple[Extent, ...] = ()
+    factor_of: str = ""
+
+    @property
+    def label(self) -> str:
+        """What such a layer is called: words to show, a phrase that can be translated."""
+        match self.kind:
+            case LayerKind.LINEAR:
+                return Phrase("linear")
+            case LayerKind.CONVOLUTION:
+                return _convolution_label(self.kernel_shape, self.groups, transposed=self.transposed)
+            case LayerKind.EMBEDDING:
+                return Phrase("embedding")
+            case LayerKind.ATTENTION_PROJECTION:
+                return Phrase("attention projection")
+            case LayerKind.FACTOR:
+                return Phrase("factor of {kind}", kind=self.factor_of)
+            case _:
+                assert_never(self.kind)
 
     @property
     def module(self) -> str:
@@ -126,32 +160,32 @@ def layers_of(name: str, module: nn.Module) -> Iterator[Layer]:
         return
     match module:
         case nn.Linear():
-            yield Layer(name, Phrase("linear"), module.weight.shape, place, bias=module.bias is not None)
+            yield Layer(name, LayerKind.LINEAR, module.weight.shape, place, bias=module.bias is not None)
         case nn.Embedding() if module.max_norm is None:
-            yield Layer(name, Phrase("embedding"), module.weight.shape, place)
+            yield Layer(name, LayerKind.EMBEDDING, module.weight.shape, place)
         case _ if isinstance(module, CONVOLUTIONS + TRANSPOSED):
             transposed = isinstance(module, TRANSPOSED)
             kernel = kernel_view(module.weight, module.groups, transposed)
-            kind = _kind_of_convolution(kernel, module.groups, transposed)
             bias = module.bias is not None
-            yield Layer(name, kind, kernel.shape, place, module.groups, transposed, bias)
+            convolution = LayerKind.CONVOLUTION
+            yield Layer(name, convolution, kernel.shape, place, module.groups, transposed, bias)
 
 
-def _kind_of_convolution(kernel: Tensor, groups: int, transposed: bool) -> str:
+def _convolution_label(kernel: torch.Size, groups: int, *, transposed: bool) -> str:
     """kernel [out, in / groups, *k]."""
-    kind = Phrase("conv{axes}d", axes=kernel.dim() - 2)
+    kind = Phrase("conv{axes}d", axes=len(kernel) - 2)
     if transposed:
         kind = Phrase("transposed {kind}", kind=kind)
     if groups == 1:
         return kind
-    depthwise = kernel.shape[1] == 1
+    depthwise = kernel[1] == 1
     return Phrase("depthwise {kind}", kind=kind) if depthwise else Phrase("grouped {kind}", kind=kind)
 
 
 def attention_layers(name: str, module: nn.Module) -> Iterator[Layer]:
     assert isinstance(module, nn.MultiheadAttention)
     prefix = f"{name}." if name else ""
-    width, kind = module.embed_dim, Phrase("attention projection")
+    width, kind = module.embed_dim, LayerKind.ATTENTION_PROJECTION
     for index, projection in enumerate(PROJECTIONS):
         packed = module.in_proj_weight is not None
         parameter = "in_proj_weight" if packed else f"{projection}_weight"

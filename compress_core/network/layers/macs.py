@@ -15,6 +15,7 @@ from compress_core.network.layers.kinds import (
     TRANSPOSED,
     Extent,
     Layer,
+    LayerKind,
     WeightLocation,
     attention_layers,
     layers_of,
@@ -51,7 +52,7 @@ def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -
 
 def _counted(layer: Layer, uses: list[_Uses]) -> Layer:
     if not uses:
-        return replace(layer, macs=0 if layer.kind == "embedding" else None)
+        return replace(layer, macs=0 if layer.kind is LayerKind.EMBEDDING else None)
     macs = layer.weights * sum(u.times for u in uses)
     extents = tuple(u.extent for u in uses if u.extent is not None)
     return replace(layer, macs=macs, positions=sum(u.positions for u in uses), extents=extents)

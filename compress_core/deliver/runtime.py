@@ -1,21 +1,16 @@
-"""A file run in ONNX Runtime: what it answers, and how well that agrees with torch."""
+"""A file run in ONNX Runtime, and the network beside it in torch: what each answers."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_core.deliver.parity import largest_difference
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.foundation.number import Number
-from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.predictions import Predictions
-from compress_core.numerics.intervals import wilson
 from compress_core.subject.split import BATCH, Split
 
 
@@ -44,23 +39,6 @@ class OnnxSession:
         return first
 
 
-@dataclass(frozen=True, eq=False)
-class Agreement:
-    """A file in its runtime beside the network in torch, on all items of a split.
-
-    largest_difference: of any output; same_class: share of the items, Wilson interval; accuracy: measured
-    anew in the runtime, missing without labels; change: against torch, in points, paired interval.
-    """
-
-    split: str
-    largest_difference: float
-    same_class: Number
-    accuracy: Number
-    change: Number
-    in_torch: Predictions
-    in_runtime: Predictions
-
-
 def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predictions:
     """What a network answers on a split, in batches of a fixed size."""
     with torch.no_grad():
@@ -74,23 +52,6 @@ def predictions_in_runtime(content: bytes, split: Split) -> Predictions:
     starts = range(0, len(split), BATCH)
     logits = np.concatenate([session(split.inputs[at : at + BATCH].numpy()) for at in starts])
     return Predictions(logits, _labels(split), split.name, split.digest, hashlib.sha256(content).hexdigest())
-
-
-def parity(network: nn.Module, content: bytes, split: Split, key: str = "torch") -> Agreement:
-    """Run both on the same items; raises Refused where they are no classifiers."""
-    one, other = predictions_in_torch(network, split, key), predictions_in_runtime(content, split)
-    same = int(np.count_nonzero(one.predicted == other.predicted))
-    low, high = wilson(same, one.n)
-    numbers = Comparison(one, other).numbers
-    return Agreement(
-        split.name,
-        largest_difference(torch.from_numpy(one.logits.copy()), torch.from_numpy(other.logits.copy())),
-        Number(same / one.n, "share", "measured", float(low), float(high), one.n),
-        numbers["accuracy"],
-        numbers["accuracy_change"],
-        one,
-        other,
-    )
 
 
 def _labels(split: Split) -> NDArray[np.int64] | None:

@@ -26,7 +26,7 @@ from compress_core.foundation.store import Store, digest, write_whole
 from compress_core.jobs.job import Job, canonical_json
 from compress_core.subject.subject import Subject
 
-Knobs = TypeVar("Knobs", bound=Strict)
+TaskKnobs = TypeVar("TaskKnobs", bound=Strict)
 Result = TypeVar("Result")
 _FACTS = "facts"
 
@@ -52,20 +52,20 @@ class ResultFiles:
 
 
 @dataclass(frozen=True)
-class Task(Generic[Knobs, Result]):
+class Task(Generic[TaskKnobs, Result]):
     """A kind of long work: run(model, knobs, seed, store) and how its result goes into a file and back.
 
     split(knobs) names the items that are used, empty where none are; their digest is part of a job's key.
     """
 
     kind: str
-    knobs: type[Knobs]
-    split: Callable[[Knobs], str]
-    run: Callable[[Model, Knobs, int, Store], Generator[Progress, None, Result]]
+    knobs: type[TaskKnobs]
+    split: Callable[[TaskKnobs], str]
+    run: Callable[[Model, TaskKnobs, int, Store], Generator[Progress, None, Result]]
     pack: Callable[[Result], ResultFiles]
     unpack: Callable[[ResultFiles], Result]
 
-    def job(self, model: Model, knobs: Knobs, seed: int, *, found_in: str) -> Job:
+    def job(self, model: Model, knobs: TaskKnobs, seed: int, *, found_in: str) -> Job:
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
         return Job(
             kind=self.kind,
@@ -76,7 +76,7 @@ class Task(Generic[Knobs, Result]):
             seed=seed,
         )
 
-    def knobs_of(self, job: Job) -> Knobs:
+    def knobs_of(self, job: Job) -> TaskKnobs:
         """The knobs of a job; raises Refused for values that the task does not take."""
         try:
             return self.knobs.model_validate_json(job.knobs)

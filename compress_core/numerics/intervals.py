@@ -9,10 +9,10 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
-Floats = NDArray[np.float64]
+from compress_core.numerics.arrays import Floats
 
 HALVINGS = 40  # within 1e-12 of the first bracket
 

@@ -12,12 +12,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from compress_core.numerics.arrays import Reals
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.words import hover, in_bytes, percent, safe, short
 from dashboard.text import _
 
-Reals = NDArray[np.floating[Any]]
 LINE, HISTOGRAM, HEAD_AND_FOOT = 34, 150, 150
 
 

@@ -11,13 +11,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from compress_core.numerics.arrays import Floats
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, whole
 from dashboard.text import _
-
-Floats = NDArray[np.float64]
 
 MEASURES = ("spearman", "top_5", "top_10", "ssim", "cosine")
 MOST_POINTS = 150

@@ -10,13 +10,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from compress_core.numerics.arrays import Reals
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, percent, safe, whole
 from dashboard.text import _
-
-Reals = NDArray[np.floating[Any]]
 
 
 def spectrum(

@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from compress_core.numerics.arrays import Reals
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, percent, safe, short, whole
 from dashboard.text import _
 
-Reals = NDArray[np.floating[Any]]
 Counts = NDArray[np.integer[Any]]
 MOST_BARS = 256
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from dashboard.live_slider.live_table import Histogram, Json, Kind, LiveTable, Readout, Reference
+from dashboard.live_slider.live_table import Histogram, Kind, LiveTable, Readout, Reference
 from dashboard.text import _
 
 __all__ = ["Histogram", "Kind", "LiveTable", "Readout", "Reference", "live_slider"]
@@ -123,7 +123,7 @@ def _heard_key(key: str) -> str:
     return f"slimscope.live_slider.{key}"
 
 
-def _numbers(knob: _Knob, value: float, factor: float, text_of: Callable[[float], str]) -> Json:
+def _numbers(knob: _Knob, value: float, factor: float, text_of: Callable[[float], str]) -> dict[str, object]:
     """Where the knob is, where it can be, and how that reads; decimals enough for every place."""
     places = [float(f"{place:.10g}") for place in np.asarray(knob.table.positions, float).tolist()]
     grid = [*places, value] if knob.step is None else [knob.step, value]
@@ -142,7 +142,9 @@ def _has_digits(number: float, digits: int) -> bool:
     return abs(round(number, digits) - number) <= 1e-9 * max(1.0, abs(number))
 
 
-def _appearance(label: str, table: LiveTable, histogram: Histogram | None, help_text: str, unit: str) -> Json:
+def _appearance(
+    label: str, table: LiveTable, histogram: Histogram | None, help_text: str, unit: str
+) -> dict[str, object]:
     words = _words()
     return {
         "label": label,

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["measured", "estimated", "exact"]
-Reals = NDArray[np.floating | np.integer]
-Json = dict[str, object]
+SliderValues = NDArray[np.floating | np.integer]
 
 # The browser draws on a unit square of this many parts: integers are the shortest JSON.
 PARTS = 10_000
@@ -30,13 +29,13 @@ class Readout:
 
     label: str
     unit: str
-    values: Reals
+    values: SliderValues
     kind: Kind = "exact"
     digits: int = 1
     text: Callable[[float], str] | None = None
     note: str = ""
 
-    def as_json(self, missing: str) -> Json:
+    def as_json(self, missing: str) -> dict[str, object]:
         """Label, one text for each row, and the curve of the values between 0 and CURVE_PARTS."""
         write = self.text or (lambda value: _decimal(value, self.digits))
         values = np.asarray(self.values, float)
@@ -57,7 +56,7 @@ class LiveTable:
     positions [rows], ascending, in the knob's own unit.
     """
 
-    positions: Reals
+    positions: SliderValues
     readouts: tuple[Readout, ...] = ()
 
     def __post_init__(self) -> None:
@@ -89,11 +88,11 @@ class Histogram:
     label says what is drawn, for people who don't see it; caption and axis stand in the plot.
     """
 
-    edges: Reals
-    counts: Reals
+    edges: SliderValues
+    counts: SliderValues
     label: str
-    marks: Sequence[Reals]
-    removed: Reals | None = None
+    marks: Sequence[SliderValues]
+    removed: SliderValues | None = None
     references: tuple[Reference, ...] = ()
     log_counts: bool = False
     caption: str = ""
@@ -107,7 +106,7 @@ class Histogram:
             "from and to for each row"
         )
 
-    def as_json(self) -> Json:
+    def as_json(self) -> dict[str, object]:
         """The plot on a square of PARTS x PARTS."""
         heights = np.log1p(self.counts) if self.log_counts else np.asarray(self.counts, float)
         bounds = self._rows_of_parts(list(self.removed)) if self.removed is not None else None
@@ -123,14 +122,14 @@ class Histogram:
             "ticks": [[*self._parts(np.array([at])), text] for at, text in self._ticks()],
         }
 
-    def _parts(self, places: Reals) -> list[int]:
+    def _parts(self, places: SliderValues) -> list[int]:
         """Positions on the axis as parts of its width; what lies outside stands at the border."""
         low, high = float(self.edges[0]), float(self.edges[-1])
         shares = (np.asarray(places, float) - low) / (high - low)
         parts: list[int] = np.rint(np.clip(shares[~np.isnan(shares)], 0, 1) * PARTS).astype(int).tolist()
         return parts
 
-    def _rows_of_parts(self, rows: Sequence[Reals]) -> list[list[int]]:
+    def _rows_of_parts(self, rows: Sequence[SliderValues]) -> list[list[int]]:
         """The same for every row at once: a hundred small arrays would cost a hundred times as much."""
         lengths = [int(np.count_nonzero(~np.isnan(row))) for row in rows]
         parts = iter(self._parts(np.concatenate([np.asarray(row, float) for row in rows])))

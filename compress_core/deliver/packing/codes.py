@@ -64,7 +64,7 @@ def _bits(alphabet: int) -> int:
 def _written(codes: np.ndarray, mask: np.ndarray, alphabet: int, scan: Scan, crop: Crop) -> bytes:
     coder = Writing()
     known = np.where(mask, codes, 0)[crop].astype(np.int16)
-    code_around(coder, scan.columns(mask[crop]), alphabet, scan.stride, scan.columns(known))
+    codes_around(coder, scan.columns(mask[crop]), alphabet, scan.stride, scan.columns(known))
     return coder.content()
 
 
@@ -83,7 +83,7 @@ def read_codes(content: bytes, mask: np.ndarray, alphabet: int) -> np.ndarray:
         case 2 if alphabet <= LARGEST_ALPHABET:
             scan = Scan.read(reader)
             scan.shape(*mask.shape)
-            found = code_around(Reading(reader.rest()), scan.columns(mask), alphabet, scan.stride)
+            found = codes_around(Reading(reader.rest()), scan.columns(mask), alphabet, scan.stride)
             codes = scan.back(found).astype(np.int16)
         case _:
             raise Damaged
@@ -92,7 +92,7 @@ def read_codes(content: bytes, mask: np.ndarray, alphabet: int) -> np.ndarray:
     return codes
 
 
-def code_around(
+def codes_around(
     coder: Coder, mask: np.ndarray, alphabet: int, stride: int, truth: np.ndarray | None = None
 ) -> np.ndarray:
     """Write or read codes [steps, lines] int16 where mask [steps, lines]; 0 elsewhere."""

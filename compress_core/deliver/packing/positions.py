@@ -56,7 +56,7 @@ def _plain(mask: np.ndarray, crop: Crop) -> bytes:
 def _written(mask: np.ndarray, share: int, scan: Scan, crop: Crop) -> bytes:
     coder = Writing()
     columns = scan.columns(mask[crop]).astype(np.uint8)
-    code_around(coder, columns.shape, scan.stride, share, columns)
+    flags_around(coder, columns.shape, scan.stride, share, columns)
     return coder.content()
 
 
@@ -75,13 +75,13 @@ def read_positions(content: bytes, rows: int, columns: int) -> np.ndarray:
             if share > 4096:
                 raise Damaged
             shape = scan.shape(rows, columns)
-            found = code_around(Reading(reader.rest()), shape, scan.stride, share)
+            found = flags_around(Reading(reader.rest()), shape, scan.stride, share)
             return scan.back(found).astype(bool)
         case _:
             raise Damaged
 
 
-def code_around(
+def flags_around(
     coder: Coder, shape: tuple[int, int], stride: int, share: int, truth: np.ndarray | None = None
 ) -> np.ndarray:
     """Write or read flags [steps, lines] uint8; share of ones out of 4096."""

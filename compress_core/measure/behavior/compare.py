@@ -17,8 +17,8 @@ from compress_core.foundation.number import Number
 from compress_core.measure.behavior.metrics import numbers
 from compress_core.measure.behavior.metrics.ece import BINS, confidence_bin
 from compress_core.measure.behavior.predictions import Predictions
+from compress_core.numerics.arrays import Floats
 from compress_core.numerics.intervals import (
-    Floats,
     holm,
     lost_share,
     mcnemar_exact,

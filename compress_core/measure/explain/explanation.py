@@ -28,11 +28,11 @@ from compress_core.measure.explain.attribution import (
 )
 from compress_core.measure.explain.similarity import (
     MEASURES,
-    Bools,
     NotMeasured,
     similarity_frame,
     support_of,
 )
+from compress_core.numerics.arrays import Bools
 
 NOISE_STRENGTH = 0.02
 """Standard deviation of the noise behind the noise floor, as a share of that of the inputs."""

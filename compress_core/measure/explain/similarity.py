@@ -20,9 +20,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from compress_core.foundation.texts import N_
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from compress_core.numerics.arrays import Bools, Floats
 
 SAME = 1e-5
 """A value differs from the baseline by more than this share of its item's largest difference."""

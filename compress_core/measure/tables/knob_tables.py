@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from compress_core.apply import compress, derive, items_behind
 from compress_core.foundation.store import Store, digest
 from compress_core.levels import Table
 from compress_core.network.layers import Layer, shipped, small_layers
+from compress_core.numerics.arrays import Floats
 from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, parts_of, with_step
 from compress_core.selection.patterns import BoxGrid, n_of_m
@@ -27,8 +27,6 @@ from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.results import Quantized
 from compress_core.techniques.contract.technique import Stage, Technique, technique_named
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

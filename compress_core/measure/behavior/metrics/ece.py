@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.metric import NOT_FINITE, metric
 from compress_core.measure.behavior.predictions import Predictions
-from compress_core.numerics.intervals import Floats
+from compress_core.numerics.arrays import Floats
 
 BINS = 15
 DRAWS = 2000

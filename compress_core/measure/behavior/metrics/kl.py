@@ -8,7 +8,8 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.metric import NOT_FINITE, metric
 from compress_core.measure.behavior.predictions import Predictions, log_softmax
-from compress_core.numerics.intervals import Floats, of_mean
+from compress_core.numerics.arrays import Floats
+from compress_core.numerics.intervals import of_mean
 
 UNBOUNDED = N_("The model gives probability 0 to something the original holds possible.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["SLIMSCOPE_WORKSPACE"] = ""  # no test writes into the user's folder, and none finds its results
 
 import pytest
 from hypothesis import settings

@@ -15,7 +15,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.foundation.store import Store, digest, write_whole
+from compress_core.foundation.atomic_file import write_whole
+from compress_core.foundation.store import Store, digest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -139,7 +140,7 @@ def test_digests_tell_apart_what_their_parts_tell_apart() -> None:
 WRITE = """
 import sys, torch
 from pathlib import Path
-from compress_core.store import Store
+from compress_core.foundation.store import Store
 Store(folder=Path(sys.argv[1])).tensors("key", lambda: {"a": torch.arange(5), "b": torch.ones(2, 3).t()})
 """
 

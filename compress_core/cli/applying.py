@@ -88,7 +88,7 @@ def _numbers(case: Case) -> Mapping[str, Number]:
 def _write(case: Case, content: printing.Json, out: Path) -> dict[str, int]:
     """The three files with their bytes; raises Refused where the folder cannot hold them."""
     from compress_core.deliver.container import write_container
-    from compress_core.foundation.store import write_whole
+    from compress_core.foundation.atomic_file import write_whole
 
     recipe = case.model.recipe.as_recipe().as_yaml().encode()
     numbers = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()

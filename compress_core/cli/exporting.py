@@ -119,8 +119,8 @@ def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> pri
 
 def _exported(case: Case, to: ExportTarget, out: Path) -> Exported:
     from compress_core.deliver.exports import ExportFormat, export_files
+    from compress_core.foundation.atomic_file import write_whole
     from compress_core.foundation.progress import result_of
-    from compress_core.foundation.store import write_whole
 
     split = case.split if case.subject.splits else None
     made = result_of(export_files(case.model, ExportFormat(to.value), split, case.store))

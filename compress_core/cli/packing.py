@@ -135,7 +135,7 @@ def _write_plain(packed: PackedFile, out: Path) -> dict[str, int]:
     from safetensors.torch import save
 
     from compress_core.deliver.source import CODE_FILE, WEIGHTS_FILE
-    from compress_core.foundation.store import write_whole
+    from compress_core.foundation.atomic_file import write_whole
 
     network = packed.architecture
     names = {name: name for name in packed.state} if network is None else network.names

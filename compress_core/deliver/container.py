@@ -19,8 +19,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from compress_core.apply.model import Model, with_checksum
+from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.foundation.store import write_whole
 from compress_core.network.layers import (
     Layer,
     LayerKind,

@@ -43,8 +43,8 @@ from compress_core.deliver.packing.entries import (
     write_pieces,
 )
 from compress_core.deliver.source import Source
+from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.foundation.store import write_whole
 from compress_core.network.layers import (
     Layer,
     LayerKind,

@@ -20,8 +20,8 @@ from compress_core.deliver.parity import is_close, largest_difference
 from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
+from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.store import write_whole
 from compress_core.network.layers.written_call import Written
 
 CODE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"

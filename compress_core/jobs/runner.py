@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
-from compress_core.foundation.store import write_whole
 from compress_core.jobs.info import Info, State
 from compress_core.jobs.job import Job, refusal_from_json
 from compress_core.jobs.process import COMMAND, Worker

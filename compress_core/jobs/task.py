@@ -19,10 +19,11 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from compress_core.apply.model import Model
+from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
-from compress_core.foundation.store import Store, digest, write_whole
+from compress_core.foundation.store import Store, digest
 from compress_core.jobs.job import Job, canonical_json
 from compress_core.subject.subject import Subject
 

@@ -1,0 +1,106 @@
+"""Files under a cap in bytes: the least used go first, and what somebody refers to goes last."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compress_core.foundation.workspace.cabinet import Cabinet
+from compress_core.foundation.workspace.database import Database
+
+_WRITTEN_SECONDS = 3600.0  # a file that has just been put, and is not yet spoken of, is younger
+_FRESH_SECONDS = 60.0  # a look at a file that was used a moment ago is no news worth a write
+_IN_ORDER_OF_LEAVING = """
+    SELECT digest, bytes FROM files WHERE digest != ?
+    ORDER BY digest IN (SELECT digest FROM pins), used
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Contents by their digest.
+
+    Writers put a content twice, before their transaction and inside: the first is the slow one, the second
+    makes sure that nobody made room of it in between, since making room is a transaction too.
+    """
+
+    database: Database
+    cabinet: Cabinet
+    clock: Callable[[], float]
+    max_bytes: int
+
+    def put(self, content: bytes) -> str:
+        """Keep a content and give its name; raises Refused or OSError where the disk does not take it."""
+        self.cabinet.put(content)
+        with self.database.writing() as connection:
+            return self.note(connection, content)
+
+    def note(self, connection: sqlite3.Connection, content: bytes) -> str:
+        """Keep a content within the transaction of whoever refers to it."""
+        digest = self.cabinet.put(content)
+        connection.execute(
+            "INSERT INTO files VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used",
+            (digest, len(content), self.clock()),
+        )
+        self._make_room(connection, digest)
+        return digest
+
+    def content(self, digest: str) -> bytes | None:
+        """A content; None where it is not there, or was damaged and therefore removed."""
+        found = self.cabinet.content(digest)
+        now = self.clock()
+        known = self.database.rows("SELECT used FROM files WHERE digest = ?", digest)
+        if known and (found is None or known[0][0] < now - _FRESH_SECONDS):
+            with self.database.writing() as connection:
+                if found is None:
+                    connection.execute("DELETE FROM files WHERE digest = ?", (digest,))
+                else:
+                    connection.execute("UPDATE files SET used = ? WHERE digest = ?", (now, digest))
+        return found
+
+    def path(self, digest: str) -> Path | None:
+        """The file of a content, unchecked; None where there is none, as in memory."""
+        return self.cabinet.path(digest)
+
+    def pin(self, connection: sqlite3.Connection, owner: str, contents: Mapping[str, bytes]) -> None:
+        """Keep the files of an owner by name, instead of those it had; they go after all that nobody owns."""
+        self.unpin(connection, owner)
+        for name, content in contents.items():
+            digest = self.note(connection, content)
+            connection.execute("INSERT INTO pins VALUES (?, ?, ?)", (owner, name, digest))
+
+    def unpin(self, connection: sqlite3.Connection, owner: str) -> None:
+        """An owner needs its files no more."""
+        connection.execute("DELETE FROM pins WHERE owner = ?", (owner,))
+
+    def of(self, owner: str) -> Mapping[str, str]:
+        """Digests of the files of an owner by name."""
+        return dict(self.database.rows("SELECT name, digest FROM pins WHERE owner = ? ORDER BY name", owner))
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of all files together."""
+        return int(self.database.rows("SELECT coalesce(sum(bytes), 0) FROM files")[0][0])
+
+    def sweep(self) -> None:
+        """Remove files that no row knows: a crash left them."""
+        old = set(self.cabinet.older_than(self.clock() - _WRITTEN_SECONDS))
+        if not old:
+            return
+        with self.database.writing() as connection:
+            known = {digest for (digest,) in connection.execute("SELECT digest FROM files")}
+            for digest in old - known:
+                self.cabinet.remove(digest)
+
+    def _make_room(self, connection: sqlite3.Connection, newest: str) -> None:
+        (held,) = connection.execute("SELECT sum(bytes) FROM files").fetchone()
+        if held <= self.max_bytes:
+            return
+        for digest, size in connection.execute(_IN_ORDER_OF_LEAVING, (newest,)).fetchall():
+            self.cabinet.remove(digest)
+            connection.execute("DELETE FROM files WHERE digest = ?", (digest,))
+            held -= size
+            if held <= self.max_bytes:
+                return

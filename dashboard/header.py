@@ -20,6 +20,7 @@ from dashboard.text import _, current_language, languages, literal, refusal, spo
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.foundation.number import Number
+    from compress_core.measure.behavior.metric import Metric
 
 SPLIT = "validation"
 
@@ -176,33 +177,34 @@ def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
 def _accuracy(
     place: DeltaGenerator, model: Model, numbers: Mapping[str, Number] | None, items: int, *, is_quick: bool
 ) -> None:
+    from compress_core.measure.behavior.metric import metrics
+
     with place.container():
         if numbers is None:
             st.caption(_("Accuracy"))
             st.markdown(_("not measured: no items were loaded"))
             return
-        labeled = numbers["accuracy"].value is not None
-        heading = _("Accuracy on {split}, N = {items:,}") if labeled else _("Churn on {split}, N = {items:,}")
-        st.caption(heading.format(split=_(SPLIT), items=items) + (" …" if is_quick else ""))
-        shown = numbers["accuracy"] if labeled else numbers["churn"]
-        change = numbers["accuracy_change"]
-        label = number_text(shown)
-        if labeled and model.is_changed:
-            label += f" · {number_text(change)} {interval_text(change)}"
+        headline = _headline(numbers)
+        title = _("{metric} on {split}, N = {items:,}").format(
+            metric=_(headline.title), split=_(SPLIT), items=items
+        )
+        st.caption(title + (" …" if is_quick else ""))
+        changes = [metric for metric in metrics().values() if metric.change_of == headline.name]
+        label = number_text(numbers[headline.name])
+        for metric in changes if model.is_changed else ():
+            label += f" · {number_text(numbers[metric.name])} {interval_text(numbers[metric.name])}"
         with st.popover(label, width="stretch"):
             _explain(numbers, SPLIT, items, is_quick=is_quick)
 
 
 def _explain(numbers: Mapping[str, Number], split: str, items: int, *, is_quick: bool) -> None:
     """Two elements, quick or not: what a longer version left over would stay on the screen."""
-    names = {
-        "accuracy": _("Accuracy, Wilson interval"),
-        "accuracy_change": _("Change against the original, paired interval of Tango"),
-        "churn": _("Churn: items whose predicted class changed"),
-        "right_to_wrong": _("Right before, wrong now"),
-        "wrong_to_right": _("Wrong before, right now"),
-    }
-    rows = [(text, number_text(numbers[n]), interval_text(numbers[n])) for n, text in names.items()]
+    from compress_core.measure.behavior.metric import Shown, shown_metrics
+
+    rows = [
+        (_named(metric), number_text(numbers[metric.name]), interval_text(numbers[metric.name]))
+        for metric in shown_metrics(Shown.HEADER)
+    ]
     texts, values, intervals = zip(*rows, strict=True)
     st.table({"": texts, _("value"): values, _("95 % interval"): intervals})
     said = (
@@ -211,3 +213,16 @@ def _explain(numbers: Mapping[str, Number], split: str, items: int, *, is_quick:
         else _("Measured on {items:,} items of the {split} split, the same for both models.")
     )
     st.caption(said.format(items=items, split=_(split)))
+
+
+def _headline(numbers: Mapping[str, Number]) -> Metric:
+    """The metric that stands for the model: the first one that is measured."""
+    from compress_core.measure.behavior.metric import Shown, shown_metrics
+
+    choices = shown_metrics(Shown.HEADLINE)
+    return next((metric for metric in choices if numbers[metric.name].value is not None), choices[-1])
+
+
+def _named(metric: Metric) -> str:
+    """What a metric is called, and the kind of its interval."""
+    return f"{_(metric.title)}, {_(metric.interval)}" if metric.interval else _(metric.title)

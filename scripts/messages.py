@@ -112,13 +112,13 @@ def _said_of_samples() -> Iterator[tuple[str, str]]:
 
 
 def _said_of_measures() -> Iterator[tuple[str, str]]:
-    from compress_core.measure.behavior.metrics import metrics
+    from compress_core.measure.behavior.metric import metrics
     from compress_core.measure.cost.portability import portability_texts
     from compress_core.measure.explain.attribution import attribution_methods
 
     yield from portability_texts()
     for metric in metrics().values():
-        yield from ((metric.name, said) for said in (metric.title, metric.summary))
+        yield from ((metric.name, said) for said in (metric.title, metric.interval, metric.summary) if said)
     for method in attribution_methods().values():
         yield from ((method.name, said) for said in (as_words(method.name), method.summary))
 

@@ -14,8 +14,7 @@ from sklearn.metrics import accuracy_score
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.metric import NO_LABELS, NO_ORIGINAL, NOT_FINITE, metric
-from compress_core.measure.behavior.metrics import metrics, numbers
+from compress_core.measure.behavior.metric import NO_LABELS, NO_ORIGINAL, NOT_FINITE, metric, metrics, numbers
 from compress_core.measure.behavior.metrics.accuracy import accuracy
 from compress_core.measure.behavior.metrics.accuracy_change import accuracy_change
 from compress_core.measure.behavior.metrics.churn import churn
@@ -90,7 +89,7 @@ def test_the_summary_is_one_sentence_for_a_visitor(name: str) -> None:
 def test_a_metric_of_one_function_asks_only_for_before_and_after() -> None:
     with pytest.raises(AssertionError, match="asks for"):
 
-        @metric(title="", unit="share", direction="none", needs_labels=False)
+        @metric(title="", unit="share", direction="none", needs_labels=False, order=1)
         def asks_for_the_moon(moon: Predictions) -> Number:
             """Never."""
             return Number.missing("share", str(moon))

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from compress_core.foundation.one_file_each import names_in
+
 ModelArgument = Annotated[
     str | None,
     typer.Argument(
@@ -81,7 +83,7 @@ MethodOption = Annotated[
     typer.Option(
         "--method",
         metavar="METHOD",
-        help="saliency, input_x_gradient, integrated_gradients, grad_cam or occlusion.",
+        help=f"One of {', '.join(names_in('compress_core.measure.explain.methods'))}.",
     ),
 ]
 ItemsOption = Annotated[

@@ -18,7 +18,7 @@ def numbers_of(case: Case) -> Mapping[str, Number]:
 
 def numbers_without_items(case: Case) -> Mapping[str, Number]:
     """Sizes, and for everything that needs items the reason why it is missing."""
-    from compress_core.measure.behavior.metrics import metrics
+    from compress_core.measure.behavior.metric import metrics
     from compress_core.measure.cost.cost import costs
 
     missing = {
@@ -74,7 +74,7 @@ def layer_rows(case: Case) -> list[printing.Json]:
 
 def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
     """The numbers with the titles under which they are printed."""
-    from compress_core.measure.behavior.metrics import metrics
+    from compress_core.measure.behavior.metric import metrics
 
     titles = {name: metric.title for name, metric in metrics().items()} | {"macs": "MACs of the layers"}
     return [

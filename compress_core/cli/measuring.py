@@ -26,6 +26,7 @@ from compress_core.cli.arguments import (
 )
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
+from compress_core.measure.explain.methods import FIRST_METHOD
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
@@ -68,7 +69,7 @@ def evaluate(
 
 def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
     """The numbers that say something: a model as loaded has nothing to differ from."""
-    from compress_core.measure.behavior.metrics import metrics
+    from compress_core.measure.behavior.metric import metrics
 
     if case.model.is_changed:
         return numbers
@@ -129,9 +130,11 @@ def _check_there_are_steps(asked: ModelOptions) -> None:
 def _original(case: Case) -> printing.Json:
     from compress_core.apply.model import Model
     from compress_core.measure.behavior.evaluate import evaluate as evaluated
+    from compress_core.measure.behavior.metric import metrics
 
     numbers = evaluated(Model.original(case.subject), case.split, case.store)
-    return {name: numbers[name].as_json() for name in ("accuracy", "ece", "bytes", "sparsity", "macs")}
+    alone = [name for name, metric in metrics().items() if "before" not in metric.needs]
+    return {name: numbers[name].as_json() for name in (*alone, "bytes", "sparsity", "macs")}
 
 
 def _verdict(comparison: Comparison) -> printing.Json:
@@ -211,7 +214,7 @@ def explain(
     model: ModelArgument = None,
     recipe: RecipeArgument = None,
     step: StepOption = None,
-    method: MethodOption = "integrated_gradients",
+    method: MethodOption = FIRST_METHOD,
     count: ItemsOption = 50,
     seed: SeedOption = 0,
     split: SplitOption = "validation",

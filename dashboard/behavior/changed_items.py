@@ -7,6 +7,7 @@ import streamlit as st
 
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.compare import MARGIN_POINTS, Comparison
+from compress_core.measure.behavior.metric import Metric, Shown, shown_metrics
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from dashboard import engine
@@ -14,7 +15,7 @@ from dashboard.figures.confidence import reliability
 from dashboard.figures.drawn import Drawn, as_csv
 from dashboard.figures.pictures import item_image
 from dashboard.show import interval_text, number_text
-from dashboard.text import _, literal
+from dashboard.text import _, literal, translated
 
 GALLERY = 12
 ACROSS = 6
@@ -26,21 +27,17 @@ def verdict(compared: Comparison, split: Split, *, edited: bool) -> None:
     items = _("{split} split, N = {items:,}").format(split=_(split.name), items=len(split))
     if compared.has_labels and edited:
         _say(compared, items)
-    shown = ["accuracy", "accuracy_change", "right_to_wrong", "wrong_to_right", "churn", "kl"]
-    names = {
-        "accuracy": _("Accuracy"),
-        "accuracy_change": _("Change"),
-        "right_to_wrong": _("Right, now wrong"),
-        "wrong_to_right": _("Wrong, now right"),
-        "churn": _("Churn"),
-        "kl": _("Mean KL divergence"),
-    }
-    if not compared.has_labels:
-        names["confidence_drift"] = _("Confidence drift")
-        shown = ["churn", "kl", "confidence_drift"]
-    for column, name in zip(st.columns(len(shown)), shown, strict=True):
-        _tile(column, names[name], numbers[name])
+    shown = _tiles(has_labels=compared.has_labels)
+    for column, metric in zip(st.columns(len(shown)), shown, strict=True):
+        _tile(column, metric, numbers[metric.name])
     st.caption(_("Measured on the {items}. Intervals hold with 95 % confidence.").format(items=items))
+
+
+def _tiles(*, has_labels: bool) -> list[Metric]:
+    """The metrics that say something about these items."""
+    if has_labels:
+        return list(shown_metrics(Shown.TILE))
+    return [m for m in shown_metrics(Shown.TILE | Shown.UNLABELED_TILE) if not m.needs_labels]
 
 
 def _say(compared: Comparison, items: str) -> None:
@@ -62,9 +59,9 @@ def _say(compared: Comparison, items: str) -> None:
             st.info(_("The change of accuracy could not be measured."), icon=":material/info:")
 
 
-def _tile(place: st.delta_generator.DeltaGenerator, name: str, number: Number) -> None:
+def _tile(place: st.delta_generator.DeltaGenerator, metric: Metric, number: Number) -> None:
     with place.container(border=True):
-        st.caption(name)
+        st.caption(_(metric.title), help=translated(metric.summary))
         st.markdown(f"#### {number_text(number)}")
         said = interval_text(number) if number.reason is None else _(number.reason)
         st.caption(said or " ")

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.explain.attribution import AttributionMethod, offered_methods
+from compress_core.measure.explain.methods import FIRST_METHOD
 from dashboard import engine
 from dashboard.text import _, label, literal, translated
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 METHOD = "slimscope.explain.method"
 ITEM = "slimscope.explain.item"
-FIRST_METHOD = "integrated_gradients"
 WIDGET = "explain.item"
 
 

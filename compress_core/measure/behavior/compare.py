@@ -14,7 +14,7 @@ import pandas as pd
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.metrics import numbers
+from compress_core.measure.behavior.metric import numbers
 from compress_core.measure.behavior.metrics.ece import BINS, confidence_bin
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.arrays import Floats

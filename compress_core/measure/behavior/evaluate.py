@@ -14,7 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
 from compress_core.measure.behavior.compare import Comparison
-from compress_core.measure.behavior.metrics import numbers
+from compress_core.measure.behavior.metric import numbers
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.measure.behavior.replay import Recording, record, replay
 from compress_core.measure.cost.cost import costs

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from enum import Flag, auto
 from typing import Literal
 
 from compress_core.foundation.number import Number
+from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.predictions import Predictions
 
@@ -19,7 +20,19 @@ NO_LABELS = N_("The items have no labels.")
 NO_ORIGINAL = N_("There is no original to compare with.")
 NOT_FINITE = N_("The model's outputs are not finite for some items.")
 
-_found: dict[str, Metric] = {}
+
+class Shown(Flag):
+    """Where a metric is shown without being asked for.
+
+    HEADLINE: on top of every page; the first that is measured stands for the model. HEADER: in the box that
+    opens there. TILE: on Behavior; UNLABELED_TILE: there too, but only where the items have no labels.
+    """
+
+    NOWHERE = 0
+    HEADLINE = auto()
+    HEADER = auto()
+    TILE = auto()
+    UNLABELED_TILE = auto()
 
 
 @dataclass(frozen=True)
@@ -27,16 +40,21 @@ class Metric:
     """A named figure that can be measured on predictions.
 
     needs holds the names of the arguments, `after` alone or `before` and `after`; direction says
-    which way is better.
+    which way is better; interval names the kind of its interval, empty where it has none; change_of is the
+    metric whose change it measures, if any; metrics of small order are shown first.
     """
 
     name: str
     title: str
+    interval: str
     summary: str
     unit: str
     direction: Direction
     needs: tuple[str, ...]
     needs_labels: bool
+    order: int
+    shown: Shown
+    change_of: str
     function: MetricFunction
 
     def __call__(self, after: Predictions, before: Predictions | None = None) -> Number:
@@ -50,8 +68,21 @@ class Metric:
         return self.function(**wanted)
 
 
+_FILES: OneFileEach[Metric] = OneFileEach(
+    "compress_core.measure.behavior.metrics", lambda metric: metric.name
+)
+
+
 def metric(
-    *, title: str, unit: str, direction: Direction, needs_labels: bool
+    *,
+    title: str,
+    unit: str,
+    direction: Direction,
+    needs_labels: bool,
+    order: int,
+    interval: str = "",
+    shown: Shown = Shown.NOWHERE,
+    change_of: str = "",
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Register a function of `after`, or of `before` and `after`, as a metric; it stays a function."""
 
@@ -60,15 +91,29 @@ def metric(
         assert set(needs) <= {"before", "after"}, f"{function.__name__} asks for {needs}"
         name, docstring = function.__name__, inspect.getdoc(function)
         assert docstring, f"{name} has no docstring to show"
-        known = _found.get(name)
-        assert known is None or known.function.__module__ == function.__module__, f"two metrics {name}"
-        summary = docstring.splitlines()[0]
-        _found[name] = Metric(name, title, summary, unit, direction, needs, needs_labels, function)
+        told = (name, title, interval, docstring.splitlines()[0])
+        declared = Metric(*told, unit, direction, needs, needs_labels, order, shown, change_of, function)
+        _FILES.declare(function.__module__, name, declared)
         return function
 
     return register
 
 
-def registered() -> Mapping[str, Metric]:
-    """The metrics whose files were imported so far, by name."""
-    return MappingProxyType(dict(sorted(_found.items())))
+def metrics() -> Mapping[str, Metric]:
+    """Every metric by name, in the order of the alphabet."""
+    return _FILES.found()
+
+
+def shown_metrics(place: Shown) -> tuple[Metric, ...]:
+    """The metrics that are shown in one of these places, in the order that their files declare."""
+    found = (metric for metric in metrics().values() if metric.shown & place)
+    return tuple(sorted(found, key=lambda metric: (metric.order, metric.name)))
+
+
+def numbers(after: Predictions, before: Predictions | None = None) -> dict[str, Number]:
+    """Every metric of a model, by name; those against the original only where it is given."""
+    return {
+        name: metric(after, before)
+        for name, metric in metrics().items()
+        if before is not None or "before" not in metric.needs
+    }

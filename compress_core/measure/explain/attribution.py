@@ -1,7 +1,8 @@
 """Which parts of an input speak for a class: one signed map for each item, computed by Captum.
 
-A method is one function with a decorator. Captum hangs hooks on what it explains, and networks are
-shared between sessions; so every call works on a skeleton of its own: modules copied, weights shared.
+A method is one function with a decorator, in a file of its own in `methods/`. Captum hangs hooks on what
+it explains, and networks are shared between sessions; so every call works on a skeleton of its own:
+modules copied, weights shared.
 """
 
 from __future__ import annotations
@@ -12,18 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
-from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
 
-STEPS = 50
-"""Points on the way from the baseline to the input (integrated gradients)."""
-WINDOW, STRIDE = 4, 2
-"""Side and step of the square that occlusion moves over an image, in pixels."""
 ROWS_AT_ONCE = 256
 VALUES_AT_ONCE = 2**20
 """What goes through a network in one pass: at most so many inputs, and so many input values."""
@@ -53,22 +50,44 @@ class AttributionMethod:
     name: str
     summary: str
     source: str
+    order: int
     rows_per_item: int
     run: Run
     refusal: Refusal
 
 
-_METHODS: dict[str, AttributionMethod] = {}
+_FILES: OneFileEach[AttributionMethod] = OneFileEach(
+    "compress_core.measure.explain.methods", lambda method: (method.order, method.name)
+)
+
+
+def attribution_method(*, order: int, refusal: Refusal, rows_per_item: int = 1) -> Callable[[Run], Run]:
+    """Register a function as a method; its docstring begins with the summary and ends with the source.
+
+    order: its place among the methods on offer; rows_per_item: how many inputs it makes of one.
+    """
+
+    def register(run: Run) -> Run:
+        paragraphs = (inspect.getdoc(run) or "").split("\n\n")
+        summary, source = paragraphs[0], paragraphs[-1].replace("\n", " ")
+        name = getattr(run, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
+        method = AttributionMethod(name, summary, source, order, rows_per_item, run, refusal)
+        _FILES.declare(run.__module__, name, method)
+        return run
+
+    return register
 
 
 def attribution_methods() -> Mapping[str, AttributionMethod]:
-    """Every method by name, in the order of this file."""
-    return MappingProxyType(_METHODS)
+    """Every method by name, in the order that their files declare."""
+    return _FILES.found()
 
 
 def offered_methods(network: nn.Module, example: Tensor) -> tuple[AttributionMethod, ...]:
     """The methods that can explain this network; example [1, ...]."""
-    return tuple(method for method in _METHODS.values() if method.refusal(network, example) is None)
+    return tuple(
+        method for method in attribution_methods().values() if method.refusal(network, example) is None
+    )
 
 
 def method_named(name: str) -> AttributionMethod:
@@ -76,10 +95,11 @@ def method_named(name: str) -> AttributionMethod:
 
     Raises Refused for a name that is not registered.
     """
-    if name not in _METHODS:
+    known = attribution_methods()
+    if name not in known:
         text = N_("There is no attribution method {name!r}; choose one of {names}.")
-        raise Refused(text, name=name, names=", ".join(_METHODS))
-    return _METHODS[name]
+        raise Refused(text, name=name, names=", ".join(known))
+    return known[name]
 
 
 def attribute(
@@ -223,106 +243,3 @@ def last_spatial_module(own: nn.Module, example: Tensor) -> nn.Module | None:
                 hooks.enter_context(module.register_forward_hook(note))
         own(example)
     return finished[-1] if finished else None
-
-
-# The methods
-
-
-def attribution_method(*, refusal: Refusal, rows_per_item: int = 1) -> Callable[[Run], Run]:
-    """Register a function as a method; its docstring begins with the summary and ends with the source."""
-
-    def register(run: Run) -> Run:
-        paragraphs = (inspect.getdoc(run) or "").split("\n\n")
-        summary, source = paragraphs[0], paragraphs[-1].replace("\n", " ")
-        name = getattr(run, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
-        _METHODS[name] = AttributionMethod(name, summary, source, rows_per_item, run, refusal)
-        return run
-
-    return register
-
-
-@attribution_method(refusal=needs_gradient)
-def saliency(network: nn.Module, question: Question) -> Tensor:
-    """How the class score would change if one input value grew a little: the gradient, with its sign.
-
-    Simonyan et al. 2014, arXiv:1312.6034, section 3 (which takes the absolute value).
-    """
-    from captum.attr import Saliency
-
-    maps: Tensor = Saliency(network).attribute(question.inputs, target=question.targets, abs=False)
-    return maps
-
-
-@attribution_method(refusal=needs_gradient)
-def input_x_gradient(network: nn.Module, question: Question) -> Tensor:
-    """Each input value times the gradient: what the value contributes if the network were linear.
-
-    Shrikumar et al. 2016, arXiv:1605.01713, section 3.
-    """
-    from captum.attr import InputXGradient
-
-    maps: Tensor = InputXGradient(network).attribute(question.inputs, target=question.targets)
-    return maps
-
-
-@attribution_method(refusal=needs_gradient, rows_per_item=STEPS)
-def integrated_gradients(network: nn.Module, question: Question) -> Tensor:
-    """Gradients gathered on the way from the baseline to the input; they add up to the score's change.
-
-    50 points, Gauss-Legendre quadrature.
-
-    Sundararajan et al. 2017, arXiv:1703.01365, eq. 1.
-    """
-    from captum.attr import IntegratedGradients
-
-    together = len(question.inputs) * STEPS <= question.rows
-    maps: Tensor = IntegratedGradients(network).attribute(
-        question.inputs,
-        baselines=question.baseline,
-        target=question.targets,
-        n_steps=STEPS,
-        internal_batch_size=None if together else max(question.rows, len(question.inputs)),
-    )
-    return maps
-
-
-@attribution_method(refusal=needs_convolution)
-def grad_cam(network: nn.Module, question: Question) -> Tensor:
-    """Where the last convolution sees evidence for or against the class: coarse, enlarged to the input.
-
-    Signed: the paper's final ReLU, which hides what speaks against the class, is left out.
-
-    Selvaraju et al. 2017, arXiv:1610.02391, eq. 1 and 2.
-    """
-    from captum.attr import LayerAttribution, LayerGradCam
-
-    layer = last_spatial_module(network, question.inputs[:1])
-    assert layer is not None, "refused before"
-    coarse = LayerGradCam(network, layer).attribute(question.inputs, target=question.targets)
-    maps: Tensor = LayerAttribution.interpolate(coarse, question.inputs.shape[2:], "bilinear")
-    return maps
-
-
-@attribution_method(refusal=needs_classes, rows_per_item=16)
-def occlusion(network: nn.Module, question: Question) -> Tensor:
-    """How much the class score falls when a small window is covered by the baseline.
-
-    Images: windows of 4 x 4 pixels, 2 apart, averaged where they overlap. Tables: one feature at a time.
-
-    Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2.
-    """
-    from captum.attr import Occlusion
-
-    channels, *size = question.inputs.shape[1:]
-    window = (channels, *(min(WINDOW, side) for side in size)) if size else (1,)
-    stride = (channels, *(min(STRIDE, side) for side in size)) if size else (1,)
-    maps: Tensor = Occlusion(network).attribute(
-        question.inputs,
-        sliding_window_shapes=window,
-        strides=stride,
-        baselines=question.baseline,
-        target=question.targets,
-        perturbations_per_eval=max(1, question.rows // len(question.inputs)),
-    )
-    # A window covers all channels together, so each of them carries the whole effect.
-    return maps[:, :1] if size else maps

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.metric import metric
+from compress_core.measure.behavior.metric import Shown, metric
 from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
 from compress_core.numerics.intervals import tango
 
 
-@metric(title="Accuracy change", unit="points", direction="higher", needs_labels=True)
+@metric(
+    title="Accuracy change",
+    unit="points",
+    direction="higher",
+    needs_labels=True,
+    order=2,
+    interval="paired interval of Tango",
+    shown=Shown.HEADER | Shown.TILE,
+    change_of="accuracy",
+)
 def accuracy_change(before: Predictions, after: Predictions) -> Number:
     """How many percentage points of accuracy were won (or lost, below 0) on the same items.
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.metric import metric
+from compress_core.measure.behavior.metric import Shown, metric
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.intervals import wilson
 
 
-@metric(title="Churn", unit="share", direction="lower", needs_labels=False)
+@metric(
+    title="Churn",
+    unit="share",
+    direction="lower",
+    needs_labels=False,
+    order=5,
+    interval="Wilson interval",
+    shown=Shown.HEADLINE | Shown.HEADER | Shown.TILE,
+)
 def churn(before: Predictions, after: Predictions) -> Number:
     """Share of the items whose predicted class changed, for better or worse.
 

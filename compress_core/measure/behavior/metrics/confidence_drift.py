@@ -5,12 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.metric import NOT_FINITE, metric
+from compress_core.measure.behavior.metric import NOT_FINITE, Shown, metric
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.intervals import of_mean
 
 
-@metric(title="Confidence drift", unit="points", direction="none", needs_labels=False)
+@metric(
+    title="Confidence drift",
+    unit="points",
+    direction="none",
+    needs_labels=False,
+    order=7,
+    interval="normal interval",
+    shown=Shown.UNLABELED_TILE,
+)
 def confidence_drift(before: Predictions, after: Predictions) -> Number:
     """How much more (or less, below 0) probability the original's choices get, on average.
 

@@ -20,7 +20,14 @@ def confidence_bin(confidence: Floats) -> NDArray[np.int64]:
     return bins
 
 
-@metric(title="Calibration error (ECE)", unit="share", direction="lower", needs_labels=True)
+@metric(
+    title="Calibration error (ECE)",
+    unit="share",
+    direction="lower",
+    needs_labels=True,
+    order=8,
+    interval="bound by the bins",
+)
 def ece(after: Predictions) -> Number:
     """How far the stated confidence is from the share that is right, on average over the items.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
-from compress_core.measure.behavior.metric import NOT_FINITE, metric
+from compress_core.measure.behavior.metric import NOT_FINITE, Shown, metric
 from compress_core.measure.behavior.predictions import Predictions, log_softmax
 from compress_core.numerics.arrays import Floats
 from compress_core.numerics.intervals import of_mean
@@ -24,7 +24,15 @@ def kl_by_item(before: Predictions, after: Predictions) -> Floats:
     return divergence
 
 
-@metric(title="Mean KL divergence", unit="nat", direction="lower", needs_labels=False)
+@metric(
+    title="Mean KL divergence",
+    unit="nat",
+    direction="lower",
+    needs_labels=False,
+    order=6,
+    interval="normal interval",
+    shown=Shown.TILE,
+)
 def kl(before: Predictions, after: Predictions) -> Number:
     """How far the probabilities moved from the original's, on average over the items.
 

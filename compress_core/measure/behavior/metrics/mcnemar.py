@@ -8,7 +8,13 @@ from compress_core.measure.behavior.predictions import Predictions, gained_and_l
 from compress_core.numerics.intervals import mcnemar_exact
 
 
-@metric(title="McNemar p", unit="p", direction="none", needs_labels=True)
+@metric(
+    title="McNemar p",
+    unit="p",
+    direction="none",
+    needs_labels=True,
+    order=9,
+)
 def mcnemar(before: Predictions, after: Predictions) -> Number:
     """How easily chance alone would make the accuracy change this much, if it truly stayed the same.
 

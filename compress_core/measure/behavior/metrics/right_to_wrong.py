@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.metric import metric
+from compress_core.measure.behavior.metric import Shown, metric
 from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
 from compress_core.numerics.intervals import wilson
 
 
-@metric(title="Right to wrong", unit="item", direction="lower", needs_labels=True)
+@metric(
+    title="Right to wrong",
+    unit="item",
+    direction="lower",
+    needs_labels=True,
+    order=3,
+    interval="Wilson interval",
+    shown=Shown.HEADER | Shown.TILE,
+)
 def right_to_wrong(before: Predictions, after: Predictions) -> Number:
     """How many items that the original got right and this model gets wrong.
 

@@ -1,0 +1,35 @@
+"""Occlusion."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from compress_core.measure.explain.attribution import Question, attribution_method, needs_classes
+
+WINDOW, STRIDE = 4, 2
+"""Side and step of the square that is moved over an image, in pixels."""
+
+
+@attribution_method(order=5, refusal=needs_classes, rows_per_item=16)
+def occlusion(network: nn.Module, question: Question) -> Tensor:
+    """How much the class score falls when a small window is covered by the baseline.
+
+    Images: windows of 4 x 4 pixels, 2 apart, averaged where they overlap. Tables: one feature at a time.
+
+    Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2.
+    """
+    from captum.attr import Occlusion
+
+    channels, *size = question.inputs.shape[1:]
+    window = (channels, *(min(WINDOW, side) for side in size)) if size else (1,)
+    stride = (channels, *(min(STRIDE, side) for side in size)) if size else (1,)
+    maps: Tensor = Occlusion(network).attribute(
+        question.inputs,
+        sliding_window_shapes=window,
+        strides=stride,
+        baselines=question.baseline,
+        target=question.targets,
+        perturbations_per_eval=max(1, question.rows // len(question.inputs)),
+    )
+    # A window covers all channels together, so each of them carries the whole effect.
+    return maps[:, :1] if size else maps

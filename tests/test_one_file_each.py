@@ -1,0 +1,108 @@
+"""What is one file each is found by itself: a file added on the spot appears wherever its kind is shown."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+from torch import nn
+from typer.testing import CliRunner
+
+from compress_core.cli import app as program
+from compress_core.measure.behavior.metric import metrics
+from compress_core.measure.explain.attribution import attribution_methods, offered_methods
+from tests.planting import Plant, plant  # noqa: F401 - a fixture
+from tests.test_pages import PRUNED, opened
+
+METRICS = "compress_core.measure.behavior.metrics"
+METHODS = "compress_core.measure.explain.methods"
+DECLARES_NOTHING = '"""A file that forgot its decorator."""\n'
+
+METRIC = '''
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.metric import Shown, metric
+from compress_core.measure.behavior.predictions import Predictions
+
+
+@metric(
+    title="Items on Monday",
+    unit="item",
+    direction="higher",
+    needs_labels=False,
+    order=0,
+    shown=Shown.HEADLINE | Shown.HEADER | Shown.TILE,
+)
+def mondays(after: Predictions) -> Number:
+    """How many items were seen on a Monday.
+
+    Nobody 2026, A metric for a test.
+    """
+    return Number(4321, "item", "measured", n=after.n)
+'''
+METHOD = '''
+from torch import Tensor, nn
+
+from compress_core.measure.explain.attribution import Question, attribution_method, needs_classes
+
+
+@attribution_method(order=0, refusal=needs_classes)
+def sevens(network: nn.Module, question: Question) -> Tensor:
+    """Every part of the input speaks for the class alike.
+
+    Nobody 2026, A method for a test.
+    """
+    return 0 * question.inputs + 7
+'''
+
+
+def printed(*arguments: str) -> str:
+    """What the program prints."""
+    result = CliRunner().invoke(program, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def texts(app: AppTest) -> str:
+    """All the Markdown and captions of a page in one string."""
+    assert not app.exception, [e.message for e in app.exception]
+    return "\n".join(str(element.value) for element in [*app.markdown, *app.caption, *app.table])
+
+
+def test_a_metric_in_a_file_of_its_own_stands_on_the_pages_and_on_the_command_line(plant: Plant) -> None:  # noqa: F811
+    plant(METRICS, "mondays", METRIC)
+    shown = texts(opened("behavior", recipe=PRUNED))
+    assert shown.count("Items on Monday") == 3, "in the headline, in its box and as a tile"
+    assert "4,321" in shown
+    assert "Items on Monday" in printed("evaluate", "tabular")
+    assert '"mondays"' in printed("compare", "tabular", "--step", "*: magnitude sparsity=0.5", "--json")
+
+
+def test_a_method_in_a_file_of_its_own_is_on_offer_and_explains(plant: Plant) -> None:  # noqa: F811
+    plant(METHODS, "sevens", METHOD)
+    assert offered_methods(nn.Linear(3, 2), torch.zeros(1, 3))[0].name == "sevens"
+    app = opened("explain", "tabular", [["fc1", [{"technique": "magnitude", "sparsity": 0.5}]]])
+    assert not app.exception
+    method = next(group for group in app.button_group if group.label == "Method")
+    assert "Sevens" in method.options
+    step = ("--step", "*: magnitude sparsity=0.5")
+    assert "sevens on 3 of" in printed("explain", "tabular", *step, "--method", "sevens", "--items", "3")
+
+
+@pytest.mark.parametrize(("package", "found"), [(METRICS, metrics), (METHODS, attribution_methods)])
+@pytest.mark.parametrize("source", [DECLARES_NOTHING, METRIC + METHOD], ids=["nothing", "another"])
+def test_a_file_that_does_not_declare_what_it_is_called_is_our_own_mistake(
+    plant: Plant,  # noqa: F811
+    package: str,
+    found: object,
+    source: str,
+) -> None:
+    plant(package, "forgotten", source)
+    assert callable(found)
+    with pytest.raises(AssertionError, match=f"{package}.forgotten must declare forgotten"):
+        found()
+
+
+@pytest.mark.parametrize(("name", "found"), [("mondays", metrics), ("sevens", attribution_methods)])
+def test_a_file_that_is_gone_is_found_no_more(name: str, found: object) -> None:
+    assert callable(found)
+    assert name not in found()

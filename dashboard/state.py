@@ -20,6 +20,7 @@ from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
 
 if TYPE_CHECKING:
+    from compress_core.apply.lineage import Lineage
     from compress_core.apply.model import Model
     from compress_core.recipe import Recipe, ResolvedRecipe
     from compress_core.subject.subject import Subject
@@ -41,14 +42,21 @@ class Workspace:
     """
 
     model: str
-    recipe: ResolvedRecipe
+    lineage: Lineage
     layer: str
     seed: int = 0
-    past: tuple[ResolvedRecipe, ...] = ()
-    future: tuple[ResolvedRecipe, ...] = ()
+    past: tuple[Lineage, ...] = ()
+    future: tuple[Lineage, ...] = ()
     locked: frozenset[str] = frozenset()
-    snapshots: Mapping[str, ResolvedRecipe] = field(default_factory=lambda: MappingProxyType({}))
+    snapshots: Mapping[str, Lineage] = field(default_factory=lambda: MappingProxyType({}))
     version: int = 0
+
+    @property
+    def recipe(self) -> ResolvedRecipe:
+        """The recipe that Tune edits: the one of the latest compression."""
+        from compress_core.apply.lineage import recipe_of
+
+        return recipe_of(self.lineage)
 
 
 def current() -> Workspace | None:
@@ -108,12 +116,10 @@ def open_model(name: str) -> Workspace:
 
     Raises Refused for an unknown model, or for a recipe that cannot be done: the model is open then.
     """
-    from compress_core.recipe import ResolvedRecipe
-
     found = own_model(name) if name.startswith(OWN) else engine.sample(name)
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
-    workspace = Workspace(name, ResolvedRecipe(()), biggest, version=before.version + 1 if before else 0)
+    workspace = Workspace(name, (), biggest, version=before.version + 1 if before else 0)
     keep(workspace)
     link: dict[str, str] | None = st.session_state.get(LINK)
     if link is not None and link["m"] == name:
@@ -125,23 +131,32 @@ def open_model(name: str) -> Workspace:
 
 def model(workspace: Workspace) -> Model:
     """The compressed model of a workspace; raises Refused where its recipe cannot be done."""
-    from compress_core.apply import compress
+    from compress_core.apply import model_of
 
-    return compress(subject(workspace), workspace.recipe, engine.store())
+    return model_of(subject(workspace), workspace.lineage, engine.store())
 
 
 def edited(workspace: Workspace, recipe: ResolvedRecipe, *, by_widget: bool = False) -> Workspace:
     """A workspace with another recipe, tried before it is kept; raises Refused and changes nothing."""
+    from compress_core.apply.lineage import with_recipe as led_elsewhere
     from compress_core.recipe.edit import in_order
 
     found = subject(workspace)
-    ordered = in_order(recipe, list(found.by_name))
-    if ordered == workspace.recipe:
+    return at(
+        workspace,
+        led_elsewhere(workspace.lineage, in_order(recipe, list(found.by_name))),
+        by_widget=by_widget,
+    )
+
+
+def at(workspace: Workspace, lineage: Lineage, *, by_widget: bool = False) -> Workspace:
+    """A workspace that looks at another model of the same tree; raises Refused and changes nothing."""
+    if lineage == workspace.lineage:
         return workspace
     changed = replace(
         workspace,
-        recipe=ordered,
-        past=(*workspace.past, workspace.recipe)[-MOST_STEPS_BACK:],
+        lineage=lineage,
+        past=(*workspace.past, workspace.lineage)[-MOST_STEPS_BACK:],
         future=(),
         version=workspace.version + (not by_widget),
     )
@@ -162,9 +177,9 @@ def undone(workspace: Workspace) -> Workspace:
         return workspace
     return replace(
         workspace,
-        recipe=workspace.past[-1],
+        lineage=workspace.past[-1],
         past=workspace.past[:-1],
-        future=(workspace.recipe, *workspace.future),
+        future=(workspace.lineage, *workspace.future),
         version=workspace.version + 1,
     )
 
@@ -175,8 +190,8 @@ def redone(workspace: Workspace) -> Workspace:
         return workspace
     return replace(
         workspace,
-        recipe=workspace.future[0],
-        past=(*workspace.past, workspace.recipe),
+        lineage=workspace.future[0],
+        past=(*workspace.past, workspace.lineage),
         future=workspace.future[1:],
         version=workspace.version + 1,
     )
@@ -193,7 +208,10 @@ def write_link() -> None:
     workspace = current()
     if workspace is None:
         return
-    wanted = {"m": workspace.model, "r": encoded(workspace.recipe.as_json()), "l": workspace.layer}
+    from compress_core.apply.lineage import lineage_as_json
+
+    wanted = {"m": workspace.model, "h": encoded(lineage_as_json(workspace.lineage)), "l": workspace.layer}
+    wanted["r"] = ""  # of an older link, which named the recipe alone
     wanted["seed"] = str(workspace.seed) if workspace.seed else ""
     wanted[QUERY_KEY] = st.session_state.get(SESSION_KEY) or st.query_params.get(QUERY_KEY, "")
     for key, value in wanted.items():
@@ -222,11 +240,14 @@ def read_link() -> None:
 
 
 def _as_linked(workspace: Workspace, link: Mapping[str, str]) -> Workspace:
+    from compress_core.apply.lineage import read_lineage
     from compress_core.recipe import read_plain
 
-    content = decoded(link.get("r", ""))
-    if content:
-        workspace = replace(with_recipe(workspace, read_plain(content)), past=())
+    history, recipe = decoded(link.get("h", "")), decoded(link.get("r", ""))
+    if history:
+        workspace = replace(at(workspace, read_lineage(history)), past=())
+    elif recipe:
+        workspace = replace(with_recipe(workspace, read_plain(recipe)), past=())
     seed = link.get("seed", "0")
     return replace(
         workspace,

@@ -23,7 +23,7 @@ from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job, canonical_json
-from compress_core.jobs.perform import recipe_of, run_job
+from compress_core.jobs.perform import lineage_of, run_job
 from compress_core.jobs.process import ROOT, _environment
 from compress_core.jobs.runner import LocalRunner
 from compress_core.jobs.task import ResultFiles, tasks
@@ -173,10 +173,10 @@ def test_a_put_sample_with_other_weights_keeps_its_scale(tmp_path: Path) -> None
     assert again.split("validation").digest == subject.split("validation").digest
 
 
-def test_a_recipe_survives_the_way_to_the_worker() -> None:
+def test_a_lineage_survives_the_way_to_the_worker() -> None:
     model = compressed()
-    assert recipe_of(job_for(model)) == model.recipe
-    assert recipe_of(job_for(model)).sha == model.recipe.sha
+    assert lineage_of(job_for(model)) == model.lineage
+    assert lineage_of(job_for(model))[0].recipe.sha == model.recipe.sha
 
 
 def test_a_job_without_a_recipe_explains_the_original(tmp_path: Path) -> None:

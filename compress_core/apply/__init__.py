@@ -2,14 +2,16 @@
 
 from compress_core.apply.base import groups_of
 from compress_core.apply.context import CALIBRATION_ITEMS, derive, generator_for, items_behind
-from compress_core.apply.run import compress, resolved_for
+from compress_core.apply.run import compress, derived, model_of, resolved_for
 
 __all__ = [
     "CALIBRATION_ITEMS",
     "compress",
     "derive",
+    "derived",
     "generator_for",
     "groups_of",
     "items_behind",
+    "model_of",
     "resolved_for",
 ]

@@ -1,4 +1,4 @@
-"""A compressed model: its subject, the recipe that made it, and every edited weight in coded form.
+"""A model: its parent, the operation that made it, and every weight it changed as it would be stored.
 
 The later stages of a recipe work on the *base*: the subject itself or, where norms were folded and
 channels cut, the smaller network that this left, as a subject of its own.
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compress_core.apply.lineage import Lineage, Operation, recipe_of
 from compress_core.network.layers import (
     Layer,
     WeightLocation,
@@ -80,14 +81,15 @@ class CompressedLayer:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """(subject, resolved recipe): frozen, named by what it was made of.
+    """(parent, operation): frozen, named by both. The root has neither and is the subject as loaded.
 
     base: whose layers compressed, inputs and rest speak of. inputs: what happens to a layer's input, in
     order. rest: biases and statistics of norms that corrections replaced, by their name in the state.
     """
 
     subject: Subject
-    recipe: ResolvedRecipe
+    parent: Model | None
+    operation: Operation | None
     base: Subject
     compressed: Mapping[str, CompressedLayer]
     key: str
@@ -97,12 +99,23 @@ class Model:
     @classmethod
     def original(cls, subject: Subject) -> Model:
         """The model as loaded."""
-        return cls(subject, ResolvedRecipe(()), subject, MappingProxyType({}), f"{subject.digest}:original")
+        return cls(subject, None, None, subject, MappingProxyType({}), f"{subject.digest}:original")
+
+    @property
+    def lineage(self) -> Lineage:
+        """What was done to the model as loaded, the first operation first."""
+        before = () if self.parent is None else self.parent.lineage
+        return before if self.operation is None else (*before, self.operation)
+
+    @property
+    def recipe(self) -> ResolvedRecipe:
+        """The recipe that made it of its parent; one that does nothing for the root."""
+        return recipe_of(self.lineage)
 
     @property
     def is_changed(self) -> bool:
-        """Whether the recipe does anything."""
-        return bool(self.recipe)
+        """Whether anything was done to the model as loaded."""
+        return self.operation is not None
 
     @cached_property
     def changed_parameters(self) -> tuple[str, ...] | None:

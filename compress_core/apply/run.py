@@ -15,6 +15,7 @@ from compress_core.apply.base import base_of, groups_of, resolved_groups
 from compress_core.apply.context import Context, Part, canonical_step, items_behind, start, technique_result
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_input_rules
+from compress_core.apply.lineage import Compress, Lineage, Operation, compressed_by
 from compress_core.apply.model import CompressedLayer, Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
@@ -40,13 +41,32 @@ def resolved_for(subject: Subject, recipe: Recipe, store: Store) -> ResolvedReci
 def compress(subject: Subject, recipe: Recipe | ResolvedRecipe, store: Store) -> Model:
     """The model that a recipe makes of a subject; raises Refused where a step cannot be done."""
     resolved = recipe if isinstance(recipe, ResolvedRecipe) else resolved_for(subject, recipe, store)
-    if not resolved:
-        return Model.original(subject)
-    key = digest(subject.digest, resolved.sha, *items_behind(subject, resolved.steps))
-    return store.get(f"model:{key}", lambda: _run(subject, resolved, key, store))
+    return model_of(subject, compressed_by(resolved), store)
 
 
-def _run(subject: Subject, resolved: ResolvedRecipe, key: str, store: Store) -> Model:
+def model_of(subject: Subject, lineage: Lineage, store: Store) -> Model:
+    """The model at the end of a lineage; raises Refused where an operation cannot be done."""
+    model = Model.original(subject)
+    for operation in lineage:
+        model = derived(model, operation, store)
+    return model
+
+
+def derived(parent: Model, operation: Operation, store: Store) -> Model:
+    """The model that an operation makes of another one, keyed by both; raises Refused."""
+    if parent.is_changed:
+        raise Refused(
+            "{model} is compressed already, and what is left of it cannot be compressed once more: "
+            "put all steps into one recipe.",
+            model=parent.subject.title,
+        )
+    items = items_behind(parent.subject, operation.recipe.steps)
+    key = digest(parent.key, operation.key, *items)
+    return store.get(f"model:{key}", lambda: _compressed(parent, operation, key, store))
+
+
+def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> Model:
+    subject, resolved = parent.subject, operation.recipe
     base = base_of(subject, resolved, store)
     context = Context(base, store)
     parts: dict[str, tuple[Part, ...]] = {}
@@ -66,7 +86,7 @@ def _run(subject: Subject, resolved: ResolvedRecipe, key: str, store: Store) -> 
         for name, group in parts.items()
         if len(group) > 1 or flat[name].encoded.is_changed
     }
-    model = Model(subject, resolved, base, MappingProxyType(compressed), key)
+    model = Model(subject, parent, operation, base, MappingProxyType(compressed), key)
     if any(e.is_factored for e in compressed.values()):
         store.get(_shape_key(model), lambda: _runs(model))
     return corrected(with_input_rules(model, store), store)

@@ -19,21 +19,21 @@ class Job:
 
     kind: the name of a task. content: digest of the model's weights and of the items that are used.
     subject: where the worker finds them, a sample's name or what `put` answered; it does not count in
-    the key. recipe: the layers of a resolved recipe as canonical JSON. knobs: those of the task, as
+    the key. lineage: what was done to it, as canonical JSON. knobs: those of the task, as
     canonical JSON.
     """
 
     kind: str
     content: str
     subject: str
-    recipe: str
+    lineage: str
     knobs: str
     seed: int
 
     @cached_property
     def key(self) -> str:
         """sha-256 of everything that decides the result, this release included; in hexadecimal."""
-        parts = [__version__, self.kind, self.content, self.recipe, self.knobs, self.seed]
+        parts = [__version__, self.kind, self.content, self.lineage, self.knobs, self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def as_json(self) -> str:

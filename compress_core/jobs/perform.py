@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compress_core.apply import compress
+from compress_core.apply import model_of
+from compress_core.apply.lineage import Lineage, read_lineage
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
 from compress_core.jobs.task import content_of, task_of
 from compress_core.loading.samples import load_sample
-from compress_core.recipe import ResolvedRecipe, read_resolved
 from compress_core.subject.subject import Subject
 
 RESULT = "result.safetensors"
@@ -40,7 +40,7 @@ def _do(job: Job, folder: Path, say: Say) -> None:
     if content_of(subject, task.split(knobs)) != job.content:
         raise Refused("The model or its items have changed since the job was submitted: submit it again.")
     store = Store(STORE_BYTES)
-    model = compress(subject, recipe_of(job), store)
+    model = model_of(subject, lineage_of(job), store)
     work = task.run(model, knobs, job.seed, store)
     while True:
         try:
@@ -57,6 +57,6 @@ def subject_of(job: Job) -> Subject:
     return read_bundle(place) if is_bundle(place) else load_sample(job.subject)
 
 
-def recipe_of(job: Job) -> ResolvedRecipe:
-    """The resolved recipe of a job."""
-    return read_resolved(json.loads(job.recipe))
+def lineage_of(job: Job) -> Lineage:
+    """What a job says was done to its model; raises Refused."""
+    return read_lineage(json.loads(job.lineage))

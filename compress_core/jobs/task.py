@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from compress_core.apply.lineage import lineage_text
 from compress_core.apply.model import Model
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
@@ -72,7 +73,7 @@ class Task(Generic[TaskKnobs, Result]):
             kind=self.kind,
             content=content_of(model.subject, self.split(knobs)),
             subject=found_in,
-            recipe=canonical_json(model.recipe.as_json()),
+            lineage=lineage_text(model.lineage),
             knobs=canonical_json(knobs.model_dump(mode="json")),
             seed=seed,
         )

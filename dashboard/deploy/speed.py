@@ -71,7 +71,7 @@ def _last_result(wanted: Job) -> None:
         st.info(_("Not measured yet: nothing here is guessed."), icon=":material/timer_off:")
         return
     if shown.job.key != wanted.key:
-        changed = json.loads(shown.job.recipe)
+        changed = json.loads(shown.job.lineage)
         st.warning(
             _("Older times, of recipe {recipe}. Measure again for what is set now.").format(
                 recipe=shown.recipe[:8] if changed else _("unchanged")

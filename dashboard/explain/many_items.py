@@ -112,7 +112,7 @@ def _stale(shown: ShownExplanation) -> None:
         ).format(
             method=label(knobs["method"]),
             items=knobs["items"],
-            recipe=shown.recipe[:8] if json.loads(shown.job.recipe) else _("unchanged"),
+            recipe=shown.recipe[:8] if json.loads(shown.job.lineage) else _("unchanged"),
         ),
         icon=":material/history:",
     )

@@ -72,7 +72,7 @@ def open_model(model: str) -> state.Workspace:
 
 def has_work(workspace: state.Workspace) -> bool:
     """Whether leaving this workspace would lose something."""
-    return bool(workspace.recipe or workspace.snapshots or workspace.past or workspace.locked)
+    return bool(workspace.lineage or workspace.snapshots or workspace.past or workspace.locked)
 
 
 def open_demo() -> None:
@@ -85,7 +85,7 @@ def open_demo() -> None:
 def open_snapshot(model: str, name: str) -> None:
     """A recipe that was kept under a name, as an edit of its model."""
     workspace = open_model(model)
-    state.keep(state.edited(workspace, workspace.snapshots[name]))
+    state.keep(state.at(workspace, workspace.snapshots[name]))
 
 
 def title_of(model: str) -> str:

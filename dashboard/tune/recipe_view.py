@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import streamlit as st
 
+from compress_core.apply.lineage import recipe_of
 from compress_core.foundation.errors import Refused
 from compress_core.recipe import read_recipe
 from compress_core.subject.subject import Subject
@@ -100,22 +101,22 @@ def _snapshots(workspace: state.Workspace) -> None:
     save.button(_("Save this recipe"), on_click=_save, args=(typed,), disabled=not typed, width="stretch")
     if not workspace.snapshots:
         st.caption(_("A snapshot keeps the recipe under a name, to come back to it or compare with it."))
-    for index, (kept, recipe) in enumerate(workspace.snapshots.items()):
+    for index, (kept, lineage) in enumerate(workspace.snapshots.items()):
         what, load, drop = st.columns([3, 1, 1], vertical_alignment="center")
-        what.text(f"{kept}  ·  {recipe.sha[:8]}")
+        what.text(f"{kept}  ·  {recipe_of(lineage).sha[:8]}")
         load.button(_("Open"), key=f"snapshot.{index}.open", on_click=_open, args=(kept,), width="stretch")
         drop.button(_("Delete"), key=f"snapshot.{index}.drop", on_click=_drop, args=(kept,), width="stretch")
 
 
 def _save(name: str) -> None:
     workspace = state.required()
-    kept = MappingProxyType({**workspace.snapshots, name: workspace.recipe})
+    kept = MappingProxyType({**workspace.snapshots, name: workspace.lineage})
     state.keep(replace(workspace, snapshots=kept))
 
 
 def _open(name: str) -> None:
     workspace = state.required()
-    state.keep(state.edited(workspace, workspace.snapshots[name]))
+    state.keep(state.at(workspace, workspace.snapshots[name]))
 
 
 def _drop(name: str) -> None:

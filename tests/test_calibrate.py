@@ -28,7 +28,7 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests import test_zoo_pipeline as zoo_pipeline
 from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject
-from tests.test_own import digits
+from tests.test_user_model import digits
 from tests.zoo import ZOO
 
 EVERYTHING = everything_subject()

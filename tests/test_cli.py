@@ -430,7 +430,17 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         (("compare", "tabular", "good.json"), ["Accuracy change", "Verdict on accuracy:", "malignant"]),
         (("explain", "tabular", "good.yaml", "--items", "6"), ["noise floor", "random floor", "on 6 of"]),
         (
-            ("latency", "tabular", "good.yaml", "--rounds", "5", "--batch", "1", "--no-forms", "--no-onnx"),
+            (
+                "latency",
+                "tabular",
+                "good.yaml",
+                "--rounds",
+                "5",
+                "--batch",
+                "1",
+                "--no-variants",
+                "--no-onnx",
+            ),
             ["bfloat16", "are as evaluated", "Arm Ethos-U"],
         ),
         (("apply", "tabular", "good.yaml", "--out", "out"), ["model.safetensors", "read back"]),

@@ -33,8 +33,8 @@ def test_zeros_are_useless_operations_and_coded_weights_fewer_bytes() -> None:
     first, second, _ = work_of(model)
     nonzero = int(model.values("fc1").count_nonzero())
     assert (first.macs, first.useful_macs) == (48, nonzero)
-    assert first.coded_bytes == model.compressed["fc1"].bits.total / 8
-    assert (second.useful_macs, second.coded_bytes) == (56, 4 * 56)
+    assert first.encoded_bytes == model.compressed["fc1"].bits.total / 8
+    assert (second.useful_macs, second.encoded_bytes) == (56, 4 * 56)
 
 
 def test_a_factored_layer_counts_as_its_two_factors() -> None:

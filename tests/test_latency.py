@@ -186,7 +186,7 @@ def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
     split = load_sample("lenet300").split("validation")
     found = parity_of(torch_bf16(network, "compressed"), evaluated, split)
     assert 1e-4 < found.difference.value < 1
-    assert found.same_answer.value > 0.9
+    assert found.same_class.value > 0.9
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     with torch.inference_mode():
         assert torch.equal(network(split.inputs[:200]), evaluated)
@@ -230,14 +230,14 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Pat
     assert sides[:7] == [
         (Runtime.TORCH, "original", 1),
         (Runtime.TORCH, "compressed", 1),
-        (Runtime.FORMS, "compressed", 1),
+        (Runtime.VARIANTS, "compressed", 1),
         (Runtime.BF16, "compressed", 1),
         (Runtime.ONNX, "original", 1),
         (Runtime.ONNX, "compressed", 1),
         (Runtime.ONNX_INT8, "compressed", 1),
     ]
     assert found.not_run == ()
-    assert all(a.same_answer.low < a.same_answer.value for a in found.parities)
+    assert all(a.same_class.low < a.same_class.value for a in found.parities)
     differences = {a.name: a.difference.value for a in found.parities}
     assert differences["onnxruntime:compressed"] < 1e-4
     assert differences["onnxruntime_int8:compressed"] < 1e-4, "the codes are those that were evaluated"
@@ -305,7 +305,7 @@ def test_break_even_is_measured_for_every_form_shape_and_batch() -> None:
         turned_by_its_own_load(), shapes=((6, 8),), batches=(1, 4), sparsities=(0.9, 0.5), effort=effort
     )
     rows = result_of(work)
-    assert [(row.form, row.batch) for row in rows[:4]] == [
+    assert [(row.variant, row.batch) for row in rows[:4]] == [
         (KernelVariant.CSR, 1),
         (KernelVariant.CSR_SUMS, 1),
         (KernelVariant.GATHERED, 1),

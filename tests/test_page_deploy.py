@@ -123,7 +123,7 @@ def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
 
 def test_a_file_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Refused("No weight of {model} has codes.", model="<b>it</b>")
-    key = FILES.job(_model(), FilesKnobs(form=ExportFormat.INT8), 0, found_in="tabular").key
+    key = FILES.job(_model(), FilesKnobs(file_format=ExportFormat.INT8), 0, found_in="tabular").key
     info = Info(key, State.REFUSED, problem=refused)
     monkeypatch.setattr(jobs, "runner", lambda: _Stub(**{key: info}))
     app = page()

@@ -117,8 +117,8 @@ def _folded(work: _Work, step: Step) -> _Work:
         fits = layer is not None and layer.rows == len(read_norm(work.network, norm).mean)
         if layer is not None and fits and flow.reads_alone(norm, layer.name):
             pairs.append((layer, norm))
-    proven = _proven(work, pairs, lambda network, pair: _fold(network, *pair, step))
-    if not proven:
+    equivalent = _equivalent(work, pairs, lambda network, pair: _fold(network, *pair, step))
+    if not equivalent:
         raise Refused(
             "No batch norm of {model} stands directly behind a linear layer or convolution as the only "
             "reader of its output: take {technique} out.",
@@ -126,9 +126,9 @@ def _folded(work: _Work, step: Step) -> _Work:
             technique=step.technique,
         )
     network = shared_copy(work.network)
-    for layer, norm in proven:
+    for layer, norm in equivalent:
         _fold(network, layer, norm, step)
-    names = tuple((layer.name, norm) for layer, norm in proven)
+    names = tuple((layer.name, norm) for layer, norm in equivalent)
     return replace(
         work, network=network, structure=replace(work.structure, folded=work.structure.folded + names)
     )
@@ -159,8 +159,8 @@ def _equalized(work: _Work, step: Step) -> _Work:
         and flow.calls.get(first) == 1 == flow.calls.get(second)
         and _inputs_of(layers[second]) % layers[first].rows == 0
     ]
-    proven = _proven(work, pairs, _rescale_at_random)
-    if not proven:
+    equivalent = _equivalent(work, pairs, _rescale_at_random)
+    if not equivalent:
         raise Refused(
             "{model} has no two layers in a row with nothing but functions between them that pass positive "
             "factors on, such as ReLU and pooling: fold batch norms first, or take {technique} out.",
@@ -169,9 +169,9 @@ def _equalized(work: _Work, step: Step) -> _Work:
         )
     network = shared_copy(work.network)
     for _ in range(_SWEEPS):
-        if max(_equalize(network, *pair, step) for pair in proven) < _SETTLED:
+        if max(_equalize(network, *pair, step) for pair in equivalent) < _SETTLED:
             break
-    names = tuple(dict.fromkeys(layer.name for pair in proven for layer in pair))
+    names = tuple(dict.fromkeys(layer.name for pair in equivalent for layer in pair))
     return replace(work, network=network, structure=replace(work.structure, rescaled=names))
 
 
@@ -223,7 +223,7 @@ def _rescale_at_random(network: nn.Module, pair: tuple[Layer, Layer]) -> None:
 LayerPair = TypeVar("LayerPair")
 
 
-def _proven(
+def _equivalent(
     work: _Work, pairs: Sequence[LayerPair], rewrite: Callable[[nn.Module, LayerPair], None]
 ) -> Sequence[LayerPair]:
     """The pairs whose rewriting changes no answer: of the network itself, nor with any other weights."""

@@ -36,13 +36,16 @@ RoundsOption = Annotated[
     int, typer.Option("--rounds", metavar="N", min=5, max=200, help="Rounds of turns at most.")
 ]
 VariantsOption = Annotated[
-    bool, typer.Option("--forms/--no-forms", help="Try other forms of each layer: sparse, gathered, int8.")
+    bool,
+    typer.Option(
+        "--variants/--no-variants", help="Try kernel variants of each layer: sparse, gathered, int8."
+    ),
 ]
 OnnxOption = Annotated[
     bool, typer.Option("--onnx/--no-onnx", help="Measure in ONNX Runtime too; its files take a while.")
 ]
 BreakEvenOption = Annotated[
-    bool, typer.Option("--break-even", help="Measure too from which share of zeros each form wins here.")
+    bool, typer.Option("--break-even", help="Measure too from which share of zeros each variant wins here.")
 ]
 
 
@@ -52,7 +55,7 @@ def latency(
     step: StepOption = None,
     batch: BatchOption = None,
     rounds: RoundsOption = 25,
-    forms: VariantsOption = True,
+    variants: VariantsOption = True,
     onnx: OnnxOption = True,
     break_even: BreakEvenOption = False,
     split: SplitOption = "validation",
@@ -64,8 +67,8 @@ def latency(
 ) -> None:
     """How long it takes, in turns with the original, and why.
 
-    One thread, process time, median with a 95 % interval. With it: the best form of each layer, energy by a
-    stated model, and which runtimes and chips can use the steps of the recipe.
+    One thread, process time, median with a 95 % interval. With it: the best kernel variant of each layer,
+    energy by a stated model, and which runtimes and chips can use the steps of the recipe.
     """
     from compress_core.cli.content import headline
     from compress_core.cli.loading import open_case
@@ -83,7 +86,7 @@ def latency(
     )
     case = open_case(asked)
     sizes = tuple(batch or (1, 32))
-    knobs = LatencyKnobs(split=split, batches=sizes, rounds=rounds, forms=forms, onnx=onnx)
+    knobs = LatencyKnobs(split=split, batches=sizes, rounds=rounds, variants=variants, onnx=onnx)
     found = printing.with_progress(run(case.model, knobs, 0, case.store))
     wins = _break_even() if break_even else ()
     if as_json:
@@ -91,7 +94,7 @@ def latency(
         return
     typer.echo(headline(case))
     _print_bars(found)
-    _print_forms(found)
+    _print_variants(found)
     _print_break_even(wins)
     _print_portability(case)
     _print_warnings(found)
@@ -118,7 +121,7 @@ def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[s
         "bars": [_bar(bar, reason) for bar, reason in found.bars],
         "not_run": {runtime.value: str(why) for runtime, why in found.not_run},
         "agreement": [_parity(found, index) for index in range(len(found.parities))],
-        "forms": [_forms(found, index) for index in range(len(found.tables))],
+        "variants": [_variants(found, index) for index in range(len(found.tables))],
         "break_even": [_win(row) for row in wins],
         "energy": {
             "source": HOROWITZ.source,
@@ -159,18 +162,18 @@ def _parity(found: Measured, index: int) -> printing.Json:
     runtime, _, whose = parity.name.partition(":")
     numbers = {
         "largest_difference": parity.difference,
-        "same_answer": parity.same_answer,
+        "same_class": parity.same_class,
         "accuracy": parity.accuracy,
     }
     return {"runtime": runtime, "model": whose, **{name: n.as_json() for name, n in numbers.items()}}
 
 
-def _forms(found: Measured, index: int) -> printing.Json:
+def _variants(found: Measured, index: int) -> printing.Json:
     table = found.tables[index]
     rows = [
         {
             "layer": row.layer,
-            "form": row.form.value,
+            "variant": row.variant.value,
             "milliseconds": row.milliseconds.as_json(),
             "ratio": row.ratio.as_json(),
             "chosen": row.chosen,
@@ -185,7 +188,7 @@ def _win(row: BreakEven) -> printing.Json:
     return {
         "shape": list(row.shape),
         "batch": row.batch,
-        "form": row.form.value,
+        "variant": row.variant.value,
         "wins_from": row.wins_from.as_json(),
         "ratios": [
             {"sparsity": printing.exact(sparsity, "share").as_json(), "ratio": ratio.as_json()}
@@ -230,20 +233,20 @@ def _print_bars(found: Measured) -> None:
         typer.echo(f"Not measured in {runtime.title}: {why}")
     for parity in found.parities:
         typer.echo(
-            f"{parity.name}: {printing.value_of(parity.same_answer)} of the answers are as evaluated, "
+            f"{parity.name}: {printing.value_of(parity.same_class)} of the answers are as evaluated, "
             f"largest difference {printing.value_of(parity.difference)}, "
             f"accuracy {printing.value_of(parity.accuracy)} there (N = {parity.accuracy.n or 0:,})."
         )
 
 
-def _print_forms(found: Measured) -> None:
+def _print_variants(found: Measured) -> None:
     for table in found.tables:
         typer.echo(f"\nForms of layers at a batch of {table.batch}:")
-        heads = ("layer", "form", ">time", ">times faster (95 %)", "", "why")
+        heads = ("layer", "variant", ">time", ">times faster (95 %)", "", "why")
         rows = [
             [
                 row.layer,
-                row.form.title,
+                row.variant.title,
                 printing.value_of(row.milliseconds),
                 printing.with_interval(row.ratio),
                 "chosen" if row.chosen else "",
@@ -261,19 +264,19 @@ def _print_forms(found: Measured) -> None:
 def _print_break_even(wins: tuple[BreakEven, ...]) -> None:
     if not wins:
         return
-    typer.echo("\nFrom which share of zeros a form is surely faster than a dense layer on this machine:")
+    typer.echo("\nFrom which share of zeros a variant is surely faster than a dense layer on this machine:")
     rows = [
         [
             "x".join(map(str, row.shape)),
             str(row.batch),
-            row.form.title,
+            row.variant.title,
             printing.value_of(row.wins_from),
             *(printing.value_of(ratio) for _, ratio in row.ratios),
         ]
         for row in wins
     ]
     shares = (f">{sparsity:.0%}" for sparsity, _ in wins[0].ratios)
-    printing.print_table(("out x in", ">batch", "form", ">from", *shares), rows)
+    printing.print_table(("out x in", ">batch", "variant", ">from", *shares), rows)
 
 
 def _print_portability(case: Case) -> None:

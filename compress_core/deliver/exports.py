@@ -46,7 +46,7 @@ class ExportFormat(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class ExportedFiles:
-    """The files of a form, and what they answer where they run.
+    """The files in one format, and what they answer where they run.
 
     files: content by name. numbers: largest_difference of any output and same_class, against the network in
     torch; accuracy, measured with the file; accuracy_change, against the model as loaded. left: layers that
@@ -60,11 +60,11 @@ class ExportedFiles:
 
 
 def export_files(
-    model: Model, form: ExportFormat, split: Split | None, store: Store
+    model: Model, file_format: ExportFormat, split: Split | None, store: Store
 ) -> Generator[Progress, None, ExportedFiles]:
     """Make a file and run it on all items of a split; raises Refused where it cannot be made."""
     yield Progress(0, 2, N_("writing the file"))
-    match form:
+    match file_format:
         case ExportFormat.PACKED:
             return (yield from _packed(model, split, store))
         case ExportFormat.SOURCE:

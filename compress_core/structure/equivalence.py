@@ -65,7 +65,7 @@ def _difference(got: Sequence[Tensor], want: Sequence[Tensor]) -> str | None:
 
 
 def equivalence_check(network: nn.Module, *examples: Example) -> EquivalenceCheck:
-    """A proof on the first example that the network takes, the last in any case."""
+    """A check on the first example that the network takes, the last in any case."""
     return EquivalenceCheck(network, next((e for e in examples[:-1] if _takes(network, e)), examples[-1]))
 
 

@@ -16,7 +16,7 @@ _SEED = 5
 _COUNTS: tuple[Callable[[int], int], ...] = (lambda n: n - 1, lambda n: max(1, n // 2), lambda _: 1)
 
 
-def checked_groups(proof: EquivalenceCheck, groups: Sequence[Group]) -> list[str | None]:
+def checked_groups(check: EquivalenceCheck, groups: Sequence[Group]) -> list[str | None]:
     """Why each group cannot lose units, None where it can.
 
     All lose some at once: one unit each, half of them at random, all but one. Where that fails, each half
@@ -24,29 +24,29 @@ def checked_groups(proof: EquivalenceCheck, groups: Sequence[Group]) -> list[str
     """
     if not groups:
         return []
-    failed = _failure(proof, groups)
+    failed = _failure(check, groups)
     if failed is None or len(groups) == 1:
         return [failed] * len(groups)
     middle = len(groups) // 2
-    return checked_groups(proof, groups[:middle]) + checked_groups(proof, groups[middle:])
+    return checked_groups(check, groups[:middle]) + checked_groups(check, groups[middle:])
 
 
-def together(proof: EquivalenceCheck, groups: Sequence[Group]) -> list[Group]:
+def together(check: EquivalenceCheck, groups: Sequence[Group]) -> list[Group]:
     """Groups that hold apart must hold together: those that break what came before are locked."""
     free = [group for group in groups if group.locked is None]
-    if not free or _failure(proof, free) is None:
+    if not free or _failure(check, free) is None:
         return list(groups)
     kept: list[Group] = []
     for group in free:
-        if _failure(proof, [*kept, group]) is None:
+        if _failure(check, [*kept, group]) is None:
             kept.append(group)
     reason = N_("it can lose channels alone, but not together with the groups before it")
     return [g if g in kept or g.locked is not None else replace(g, locked=reason) for g in groups]
 
 
-def _failure(proof: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
+def _failure(check: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
     for count in _COUNTS if any(group.kind is not GroupKind.BLOCK for group in groups) else _COUNTS[:1]:
-        failed = proof.failure(*_lost(groups, count))
+        failed = check.failure(*_lost(groups, count))
         if failed is not None:
             return failed
     return None

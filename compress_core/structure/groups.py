@@ -67,7 +67,7 @@ class _Finder:
                 open_attention(self.network, (name,))
         self.example = doubled(example)
         other = shuffled_example(self.example, torch.Generator().manual_seed(_SEED))
-        self.proof = equivalence_check(scramble(in_double(self.network)), other, self.example)
+        self.check = equivalence_check(scramble(in_double(self.network)), other, self.example)
         self.shared = _shared_modules(self.network)
         self.course = Course({}, depends_on_values=False)
         self.coupling = Coupling((), (), frozenset())
@@ -115,7 +115,7 @@ class _Finder:
             larger = self._of_larger_units([unit for alike in units for unit in alike], apart)
             chosen += apart if larger is None else [larger]
         all_at_once = not any(reason for group, reason in locked.items() if group.consumers)
-        return chosen if all_at_once else together(self.proof, chosen)
+        return chosen if all_at_once else together(self.check, chosen)
 
     def _verdicts(self, groups: Sequence[Group]) -> dict[Group, str | None]:
         """Why each group is locked; those that nobody reads are tried alone, they give the answers."""
@@ -123,9 +123,9 @@ class _Finder:
         open_ones = [group for group in groups if locked[group] is None]
         for group in open_ones:
             if not group.consumers:
-                locked |= zip([group], checked_groups(self.proof, [group]), strict=True)
+                locked |= zip([group], checked_groups(self.check, [group]), strict=True)
         read = [group for group in open_ones if group.consumers]
-        return locked | dict(zip(read, checked_groups(self.proof, read), strict=True))
+        return locked | dict(zip(read, checked_groups(self.check, read), strict=True))
 
     def _of_larger_units(self, units: Sequence[CoupledUnit], apart: Sequence[Group]) -> Group | None:
         """Heads, or the channels of a norm's group, where single units do not hold; None if nothing does."""
@@ -136,7 +136,7 @@ class _Finder:
         for size, neighbors in unit_sizes(self.network, modules, len(units)):
             alike = merged(units, size, neighbors=neighbors)
             tried = None if alike is None else self._group(alike)
-            if tried is not None and checked_groups(self.proof, [tried]) == [None]:
+            if tried is not None and checked_groups(self.check, [tried]) == [None]:
                 heads = neighbors and not is_convolution(self._module(tried.name))
                 return replace(tried, kind=GroupKind.HEADS if heads else tried.kind)
         return None

@@ -20,7 +20,7 @@ from compress_core.measure.cost.sizes import SizeRow
 class FilesKnobs(Strict):
     """Which file, and on which items it is tried; without a name on none."""
 
-    form: ExportFormat
+    file_format: ExportFormat
     split: str = "validation"
 
 
@@ -29,7 +29,7 @@ def run(
 ) -> Generator[Progress, None, ExportedFiles]:
     """Make it; raises Refused where that cannot be done."""
     split = model.subject.split(knobs.split) if knobs.split else None
-    return export_files(model, knobs.form, split, store)
+    return export_files(model, knobs.file_format, split, store)
 
 
 def pack(made: ExportedFiles) -> ResultFiles:

@@ -20,7 +20,7 @@ from compress_core.measure.speed.runtimes.runnable import Runtime
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Bars with a reason each, forms of layers at each batch size, and how far other numbers are off.
+    """Bars with a reason each, variants of layers at each batch size, and how far other numbers are off.
 
     not_run: runtimes that do not take the model, with the reason.
     """
@@ -70,11 +70,11 @@ def unpack(packed: ResultFiles) -> Measured:
 
 
 def table_as_json(table: KernelVariantTable) -> dict[str, Any]:
-    """The table of forms as plain values."""
+    """The table of variants as plain values."""
     rows = [
         {
             "layer": row.layer,
-            "form": row.form.value,
+            "variant": row.variant.value,
             "milliseconds": number_as_json(row.milliseconds),
             "ratio": number_as_json(row.ratio),
             "chosen": row.chosen,
@@ -89,7 +89,7 @@ def _table(said: Mapping[str, Any]) -> KernelVariantTable:
     rows = tuple(
         KernelVariantRow(
             row["layer"],
-            KernelVariant(row["form"]),
+            KernelVariant(row["variant"]),
             number_from_json(row["milliseconds"]),
             number_from_json(row["ratio"]),
             row["chosen"],
@@ -102,12 +102,12 @@ def _table(said: Mapping[str, Any]) -> KernelVariantTable:
 
 def parity_as_json(parity: Parity) -> dict[str, Any]:
     """How far a runtime is from what was evaluated, as plain values."""
-    numbers = {name: getattr(parity, name) for name in ("difference", "same_answer", "accuracy")}
+    numbers = {name: getattr(parity, name) for name in ("difference", "same_class", "accuracy")}
     return {"name": parity.name, **{name: number_as_json(n) for name, n in numbers.items()}}
 
 
 def _parity(said: Mapping[str, Any]) -> Parity:
     return Parity(
         said["name"],
-        *(number_from_json(said[name]) for name in ("difference", "same_answer", "accuracy")),
+        *(number_from_json(said[name]) for name in ("difference", "same_class", "accuracy")),
     )

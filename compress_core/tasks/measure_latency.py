@@ -37,7 +37,7 @@ from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
 from compress_core.tasks.onnx_sides import onnx_sides
 
-_PARTS = 100  # of the progress of one half of a batch size: forms, then rounds
+_PARTS = 100  # of the progress of one half of a batch size: variants, then rounds
 _LEAST = 7  # rounds, unless fewer are asked for
 _AGREE_ON = 1000  # items at most on which a runtime's answers are compared
 Result = TypeVar("Result")
@@ -46,14 +46,14 @@ Result = TypeVar("Result")
 class LatencyKnobs(Strict):
     """On which items, at which batch sizes, for how long.
 
-    forms: whether layers are tried in other forms; onnx: whether ONNX Runtime is measured too.
+    variants: whether layers are tried in other variants; onnx: whether ONNX Runtime is measured too.
     """
 
     split: str = "validation"
     batches: tuple[int, ...] = Field(default=(1, 32), min_length=1, max_length=4)
     rounds: int = Field(default=25, ge=5, le=200)
     seconds: float = Field(default=4.0, ge=0, le=120)
-    forms: bool = True
+    variants: bool = True
     onnx: bool = True
 
 
@@ -74,7 +74,7 @@ def run(
     whole, refused = _runnables(model, network, split.inputs[:1], store if knobs.onnx else None)
     for place, batch in enumerate(knobs.batches):
         start, sides = 2 * _PARTS * place, list(whole)
-        if knobs.forms and model.is_changed:
+        if knobs.variants and model.is_changed:
             items = batch_of(split.inputs, batch)
             table = yield from _as_part(choose_kernel_variants(network, items, watch), start, total)
             tables.append(table)
@@ -148,8 +148,8 @@ def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tu
 
 
 def _reasons(found: Latency, model: Model, tables: Sequence[KernelVariantTable]) -> tuple[str, ...]:
-    forms = {table.batch: len(table.choice) for table in tables}
-    facts = {batch: facts_of(model, forms.get(batch, 0)) for batch in found.rounds}
+    variants = {table.batch: len(table.choice) for table in tables}
+    facts = {batch: facts_of(model, variants.get(batch, 0)) for batch in found.rounds}
     return tuple(reason(bar, facts[bar.batch]) for bar in found.bars())
 
 

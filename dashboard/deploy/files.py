@@ -28,7 +28,7 @@ _BEGINNING = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same 
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a form is shown: its name, what is in it, what it needs, and the end of the file's name."""
+    """How a format is shown: its name, what is in it, what it needs, and the end of the file's name."""
 
     title: str
     what: str
@@ -67,7 +67,7 @@ def _kinds() -> Mapping[ExportFormat, _Kind]:
 
 def draw(workspace: state.Workspace, model: Model) -> None:
     """The plain file at once; every other one is made when it is asked for, beside the page."""
-    wanted = {form: job_results.file_job(model, form) for form in ExportFormat}
+    wanted = {file_format: job_results.file_job(model, file_format) for file_format in ExportFormat}
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
     words.caption(
         _(
@@ -75,19 +75,19 @@ def draw(workspace: state.Workspace, model: Model) -> None:
             "It happens beside the page."
         )
     )
-    missing = [form for form, job in wanted.items() if _is_missing(job)]
+    missing = [file_format for file_format, job in wanted.items() if _is_missing(job)]
     button.button(
         _("Make all files"),
         key="deploy.make.all",
         icon=":material/deployed_code:",
         disabled=not missing,
         on_click=_make,
-        args=({form: wanted[form] for form in missing}, workspace),
+        args=({file_format: wanted[file_format] for file_format in missing}, workspace),
         width="stretch",
     )
     _plain(model)
-    for form, job in wanted.items():
-        _file(workspace, model, form, job)
+    for file_format, job in wanted.items():
+        _file(workspace, model, file_format, job)
 
 
 def _is_missing(job: Job) -> bool:
@@ -96,8 +96,8 @@ def _is_missing(job: Job) -> bool:
 
 def _make(wanted: Mapping[ExportFormat, Job], workspace: state.Workspace) -> None:
     titles = _kinds()
-    for form, job in wanted.items():
-        jobs.submit(job, workspace, titles[form].title)
+    for file_format, job in wanted.items():
+        jobs.submit(job, workspace, titles[file_format].title)
 
 
 def _plain(model: Model) -> None:
@@ -128,8 +128,8 @@ def _row(kind: _Kind, *, is_under_way: bool = False) -> tuple[DeltaGenerator, De
     return places[0], places[-1]
 
 
-def _file(workspace: state.Workspace, model: Model, form: ExportFormat, job: Job) -> None:
-    kind, found = _kinds()[form], jobs.info(job.key)
+def _file(workspace: state.Workspace, model: Model, file_format: ExportFormat, job: Job) -> None:
+    kind, found = _kinds()[file_format], jobs.info(job.key)
     numbers, place = _row(kind, is_under_way=not found.is_over)
     if not found.is_over:
         with numbers:
@@ -140,7 +140,7 @@ def _file(workspace: state.Workspace, model: Model, form: ExportFormat, job: Job
         with numbers:
             _numbers(made)
         content = lambda: _content(made, job.key)  # noqa: E731 - called when the button is pressed
-        _download(place, model, kind, form.value, content)
+        _download(place, model, kind, file_format.value, content)
         return
     with numbers:
         if found.state is State.UNKNOWN:
@@ -148,11 +148,11 @@ def _file(workspace: state.Workspace, model: Model, form: ExportFormat, job: Job
         jobs.outcome(found)
     place.button(
         _("Make"),
-        key=f"deploy.make.{form.value}",
+        key=f"deploy.make.{file_format.value}",
         icon=":material/deployed_code:",
         disabled=found.state is State.REFUSED,
         on_click=_make,
-        args=({form: job}, workspace),
+        args=({file_format: job}, workspace),
         width="stretch",
     )
 
@@ -174,7 +174,7 @@ def parity_text(made: ExportedFiles) -> str:
     numbers = made.numbers
     difference = numbers["largest_difference"]
     if difference.value is None:
-        return _("Agreement with torch is not measured: {reason}").format(reason=_(difference.reason or ""))
+        return _("Parity with torch is not measured: {reason}").format(reason=_(difference.reason or ""))
     said = _(
         "Run on {items:,} validation items: same class as torch on {same} {same_interval}, "
         "largest difference of any output {difference}."

@@ -15,10 +15,10 @@ from dashboard import job_panel as jobs
 _TIMES_BYTES = 2**16
 
 
-def file_job(model: Model, form: ExportFormat) -> Job:
+def file_job(model: Model, file_format: ExportFormat) -> Job:
     """The job that makes a file and tries it on the items that every page shows, where there are any."""
     split = header.SPLIT if header.SPLIT in model.subject.splits else ""
-    return jobs.job_of(FILES, model, FilesKnobs(form=form, split=split), 0)
+    return jobs.job_of(FILES, model, FilesKnobs(file_format=file_format, split=split), 0)
 
 
 def made(job: Job) -> ExportedFiles | None:

@@ -98,7 +98,7 @@ def _result(measured: Measured, key: str) -> None:
         with st.expander(_("Do the other runtimes still answer the same?"), icon=":material/rule:"):
             st.table(_parities(measured), border="horizontal", hide_index=True)
     if measured.tables:
-        st.subheader(_("Which form suits each layer best?"))
+        st.subheader(_("Which kernel variant suits each layer best?"))
         variant_table.draw(measured.tables)
 
 
@@ -147,7 +147,7 @@ def _parities(measured: Measured) -> pd.DataFrame:
         {
             _("runtime"): [literal(titles.get(a.name.partition(":")[0], a.name)) for a in found],
             _("largest difference"): [_short(a.difference.value) for a in found],
-            _("same class"): [_with_interval(a.same_answer) for a in found],
+            _("same class"): [_with_interval(a.same_class) for a in found],
             _("accuracy there"): [_with_interval(a.accuracy) for a in found],
             "N": [f"{a.difference.n or 0:,}" for a in found],
         }

@@ -1,4 +1,4 @@
-"""Which form suits each layer best? The ones that were tried, timed on what the layer really gets."""
+"""Which kernel variant suits each layer best? All that were tried, timed on what the layer gets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from dashboard.text import _
 
 
 def draw(tables: Sequence[KernelVariantTable]) -> None:
-    """The chosen form of every layer at a batch size; all that were tried when wished."""
+    """The chosen variant of every layer at a batch size; all that were tried when wished."""
     batches = [table.batch for table in tables]
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     batch = left.segmented_control(
-        _("Items at once"), batches, default=batches[0], key="deploy.forms.batch", required=True
+        _("Items at once"), batches, default=batches[0], key="deploy.variants.batch", required=True
     )
-    everything = right.toggle(_("Also show forms that were tried and not chosen"), key="deploy.forms.all")
+    everything = right.toggle(
+        _("Also show kernel variants that were tried and not chosen"), key="deploy.variants.all"
+    )
     table = tables[batches.index(batch) if batch in batches else 0]
     rows = [row for row in table.rows if everything or row.chosen]
     st.dataframe(
@@ -36,12 +38,12 @@ def draw(tables: Sequence[KernelVariantTable]) -> None:
 
 
 def variant_frame(rows: Sequence[KernelVariantRow], *, everything: bool) -> pd.DataFrame:
-    """One row for each layer and form; missing numbers say so. everything: not only what was chosen."""
+    """One row for each layer and variant; missing numbers say so. everything: not only what was chosen."""
     chosen = {_("chosen"): [row.chosen for row in rows]} if everything else {}
     return pd.DataFrame(
         {
             _("layer"): [row.layer for row in rows],
-            _("form"): [_(row.form.title) for row in rows],
+            _("kernel variant"): [_(row.variant.title) for row in rows],
             **chosen,
             _("ms"): [_milliseconds(row) for row in rows],
             _("times faster than dense"): [_ratio(row) for row in rows],
@@ -51,7 +53,7 @@ def variant_frame(rows: Sequence[KernelVariantRow], *, everything: bool) -> pd.D
 
 
 def _ratio(row: KernelVariantRow) -> str:
-    if row.form is KernelVariant.DENSE:
+    if row.variant is KernelVariant.DENSE:
         return "–"
     return f"{number_text(row.ratio)} {interval_text(row.ratio)}".strip()
 
@@ -65,7 +67,7 @@ def _said_of_all(table: KernelVariantTable) -> str:
     ratio = table.layers_ratio
     explained = _(
         "Dense multiplies every weight; CSR stores only the kept ones with their columns; gathered leaves "
-        "out rows and columns that are all zero. A form is taken where it is surely faster."
+        "out rows and columns that are all zero. A variant is taken where it is surely faster."
     )
     if ratio.value is None:
         return explained

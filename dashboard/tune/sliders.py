@@ -116,7 +116,7 @@ def _has_slider(stage: Stage, step: Step) -> bool:
 def _technique_chosen(layer: str, stage: Stage, key: str) -> None:
     chosen = st.session_state[key]
     try:
-        step = None if chosen == NONE else _starting_setting(chosen, layer)
+        step = None if chosen == NONE else _starting_step(chosen, layer)
     except Refused as refused:
         state.notice(refusal(refused))
         state.keep(replace(state.required(), version=state.required().version + 1))
@@ -124,7 +124,7 @@ def _technique_chosen(layer: str, stage: Stage, key: str) -> None:
     set_step([layer], stage, step, by_widget=False)
 
 
-def _starting_setting(technique: str, layer: str) -> Step:
+def _starting_step(technique: str, layer: str) -> Step:
     if technique_named(technique).stage is not Stage.FACTOR:
         return Step.of(technique)
     if "rank" not in technique_named(technique).knobs.model_fields:

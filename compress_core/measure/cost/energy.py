@@ -61,7 +61,7 @@ class Work:
     """What one layer does for a batch.
 
     macs: multiply-accumulates as a dense layer; useful_macs: those whose weight is not zero; weight_bytes:
-    the weights that are read, in float32; coded_bytes: as they are stored; activation_bytes: inputs and
+    the weights that are read, in float32; encoded_bytes: as they are stored; activation_bytes: inputs and
     outputs in float32, counted once for modules with several layers.
     """
 
@@ -69,7 +69,7 @@ class Work:
     macs: int
     useful_macs: int
     weight_bytes: int
-    coded_bytes: float
+    encoded_bytes: float
     activation_bytes: int
 
 
@@ -137,7 +137,7 @@ def energy(
     int8: weights and activations are multiplied as bytes.
     """
     macs = sum(w.useful_macs if exploited else w.macs for w in work)
-    weights = sum(w.coded_bytes if exploited else w.weight_bytes for w in work)
+    weights = sum(w.encoded_bytes if exploited else w.weight_bytes for w in work)
     activations = sum(w.activation_bytes for w in work) / (_FLOAT if int8 else 1)
     operation = model.int8_mac if int8 else model.float_mac
     picojoules = macs * operation + weights * model.slow_byte + activations * model.fast_byte
@@ -151,7 +151,7 @@ def energy_costs(model: Model, batch: int = 1) -> Mapping[str, Number]:
         "macs": (sum(w.macs for w in work), "MAC"),
         "macs_useful": (sum(w.useful_macs for w in work), "MAC"),
         "traffic_weights": (sum(w.weight_bytes for w in work), "byte"),
-        "traffic_weights_coded": (sum(w.coded_bytes for w in work), "byte"),
+        "traffic_weights_coded": (sum(w.encoded_bytes for w in work), "byte"),
         "traffic_activations": (sum(w.activation_bytes for w in work), "byte"),
     }
     exact = {name: Number(float(value), unit, "exact") for name, (value, unit) in total.items()}

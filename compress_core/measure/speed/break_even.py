@@ -1,4 +1,4 @@
-"""From which share of zeros another form beats a dense layer on this machine, measured."""
+"""From which share of zeros another variant beats a dense layer on this machine, measured."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ EFFORT = Effort(rounds_least=7, rounds_most=9, seconds=0.3, turn=0.002)
 
 @dataclass(frozen=True)
 class BreakEven:
-    """A form of one shape [out, in] at one batch size against a dense layer.
+    """A variant of one shape [out, in] at one batch size against a dense layer.
 
     ratios: how many times faster at each share of zeros; wins_from: the smallest share tried from which on
-    it is surely faster, missing where it never is. Zeros are scattered for the sparse forms and whole
+    it is surely faster, missing where it never is. Zeros are scattered for the sparse variants and whole
     columns for the gathered one; two factors hold as many weights as a layer of that sparsity keeps.
     """
 
     shape: MatrixShape
     batch: int
-    form: KernelVariant
+    variant: KernelVariant
     ratios: tuple[tuple[float, Number], ...]
 
     @property
     def wins_from(self) -> Number:
-        """The smallest share of zeros from which on the form is surely faster."""
+        """The smallest share of zeros from which on the variant is surely faster."""
         first: float | None = None
         for sparsity, ratio in reversed(self.ratios):
             if ratio.low is None or ratio.low <= 1:
@@ -61,26 +61,26 @@ def break_even_table(
     effort: Effort = EFFORT,
     seed: int = 0,
 ) -> Generator[Progress, None, tuple[BreakEven, ...]]:
-    """Time every form at every share of zeros, ascending, against a dense layer of random weights."""
+    """Time every variant at every share of zeros, ascending, against a dense layer of random weights."""
     generator = torch.Generator().manual_seed(seed)
-    cases = [(shape, batch, form) for shape in shapes for batch in batches for form in _MADE]
+    cases = [(shape, batch, variant) for shape in shapes for batch in batches for variant in _MADE]
     rows: list[BreakEven] = []
     with one_thread():
-        for done, (shape, batch, form) in enumerate(cases):
-            yield Progress(done, len(cases), N_("break-even of forms"))
+        for done, (shape, batch, variant) in enumerate(cases):
+            yield Progress(done, len(cases), N_("break-even of kernel variants"))
             given = torch.randn(batch, shape[1], generator=generator)
             weight = torch.randn(shape, generator=generator)
-            ratios = tuple((s, _ratio(weight, s, form, given, watch, effort)) for s in sorted(sparsities))
-            rows.append(BreakEven(shape, batch, form, ratios))
+            ratios = tuple((s, _ratio(weight, s, variant, given, watch, effort)) for s in sorted(sparsities))
+            rows.append(BreakEven(shape, batch, variant, ratios))
     return tuple(rows)
 
 
 def _ratio(
-    weight: Tensor, sparsity: float, form: KernelVariant, given: Tensor, watch: Watch, effort: Effort
+    weight: Tensor, sparsity: float, variant: KernelVariant, given: Tensor, watch: Watch, effort: Effort
 ) -> Number:
-    dense, other = _MADE[form](weight, sparsity)
-    rounds = timed_variants({KernelVariant.DENSE: dense, form: other}, given, watch, effort)
-    return rounds.ratio(KernelVariant.DENSE.value, form.value)
+    dense, other = _MADE[variant](weight, sparsity)
+    rounds = timed_variants({KernelVariant.DENSE: dense, variant: other}, given, watch, effort)
+    return rounds.ratio(KernelVariant.DENSE.value, variant.value)
 
 
 def _scattered(

@@ -1,4 +1,4 @@
-"""The best executable form of each layer, chosen by measuring it on what the layer really gets."""
+"""The best kernel variant of each layer, chosen by measuring it on what the layer really gets."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from compress_core.network.layers.matrix_sites import (
 
 EFFORT = Effort(rounds_least=7, rounds_most=15, seconds=0.8, turn=0.002)
 TOLERANCE = 1e-5  # of the largest output
-SURELY = 1.05  # times faster than dense, at the lower end of the interval, from which a form is taken
-_SPARSE_FROM = 0.3  # share of zeros below which no sparse form is worth a try
+SURELY = 1.05  # times faster than dense, at the lower end of the interval, from which a variant is taken
+_SPARSE_FROM = 0.3  # share of zeros below which no sparse variant is worth a try
 
 
 class KernelVariant(Enum):
@@ -67,13 +67,13 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class KernelVariantRow:
-    """A layer in one form: milliseconds for the batch, times faster than dense, chosen or not, and why.
+    """A layer in one variant: milliseconds for the batch, how many times faster, chosen or not, and why.
 
     Dense means as it would be in this place, on the same input: a transposed one slows it down.
     """
 
     layer: str
-    form: KernelVariant
+    variant: KernelVariant
     milliseconds: Number
     ratio: Number
     chosen: bool
@@ -82,9 +82,9 @@ class KernelVariantRow:
 
 @dataclass(frozen=True)
 class KernelVariantTable:
-    """All layers in all forms that could be tried, at one batch size.
+    """All layers in all variants that could be tried, at one batch size.
 
-    layers_ratio: all these layers alone, dense in the dense network over the chosen forms in theirs.
+    layers_ratio: all these layers alone, dense in the dense network over the chosen variants in theirs.
     """
 
     batch: int
@@ -93,10 +93,10 @@ class KernelVariantTable:
 
     @property
     def choice(self) -> Mapping[str, KernelVariant]:
-        """The form of each layer that does not stay as it is."""
+        """The variant of each layer that does not stay as it is."""
         stays = {KernelVariant.DENSE, KernelVariant.LOW_RANK}
-        pairs = {row.layer for row in self.rows if row.form is KernelVariant.LOW_RANK}
-        chosen = {row.layer: row.form for row in self.rows if row.chosen}
+        pairs = {row.layer for row in self.rows if row.variant is KernelVariant.LOW_RANK}
+        chosen = {row.layer: row.variant for row in self.rows if row.chosen}
         other = {
             n: f for n, f in chosen.items() if f not in stays or (n in pairs and f is KernelVariant.DENSE)
         }
@@ -105,15 +105,15 @@ class KernelVariantTable:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A form that can be tried, or the reason why not; told: what speaks for it, in words."""
+    """A variant that can be tried, or the reason why not; told: what speaks for it, in words."""
 
-    form: KernelVariant
+    variant: KernelVariant
     build: Callable[[], nn.Module] | None
     told: str
 
 
 def with_kernel_variants(network: nn.Module, choice: Mapping[str, KernelVariant]) -> nn.Module:
-    """A network that computes the same with some layers in other forms; the given one stays as it is.
+    """A network that computes the same with some layers in other variants; the given one stays as it is.
 
     A factored layer chosen as dense is multiplied out.
     """
@@ -132,14 +132,14 @@ def with_kernel_variants(network: nn.Module, choice: Mapping[str, KernelVariant]
     return with_modules(network, built | merged)
 
 
-def _build(site: MatrixSite, form: KernelVariant) -> nn.Module:
-    found = next(c for c in variant_candidates(site) if c.form is form)
-    assert found.build is not None, "only a form that can be tried is chosen"
+def _build(site: MatrixSite, variant: KernelVariant) -> nn.Module:
+    found = next(c for c in variant_candidates(site) if c.variant is variant)
+    assert found.build is not None, "only a variant that can be tried is chosen"
     return found.build()
 
 
 def variant_candidates(site: MatrixSite) -> tuple[_Candidate, ...]:
-    """The forms of a layer beside dense, each with a way to build it or the reason why there is none."""
+    """The variants of a layer beside dense, each with a way to build it or the reason why there is none."""
     if site.reason:
         return ()
     return (*_sparse(site), _gathered(site), _int8(site))
@@ -157,7 +157,8 @@ def _sparse(site: MatrixSite) -> tuple[_Candidate, ...]:
 
     kinds = {KernelVariant.CSR: CsrProduct, KernelVariant.CSR_SUMS: CsrSums}
     return tuple(
-        _Candidate(form, None if zeros < _SPARSE_FROM else build(kind), told) for form, kind in kinds.items()
+        _Candidate(variant, None if zeros < _SPARSE_FROM else build(kind), told)
+        for variant, kind in kinds.items()
     )
 
 
@@ -196,9 +197,9 @@ def _int8(site: MatrixSite) -> _Candidate:
 def choose_kernel_variants(
     network: nn.Module, batch: Tensor, watch: Watch, *, effort: Effort = EFFORT
 ) -> Generator[Progress, None, KernelVariantTable]:
-    """Time every form of every layer on what it gets when the batch [N, ...] goes through the network.
+    """Time every variant of every layer on what it gets when the batch [N, ...] goes through the network.
 
-    Layers are decided front to back, since a form also decides how its outputs lie in memory. A form is
+    Layers are decided front to back, since a variant also decides how its outputs lie in memory. A variant is
     chosen where even the lower end of its interval is faster than dense by a twentieth.
     """
     sites, pairs = find_sites(network), find_pairs(network)
@@ -210,14 +211,14 @@ def choose_kernel_variants(
             yield Progress(done, total, site.name)
             found = _try(current, site, batch, watch, effort)
             rows += found
-            chosen = next((row.form for row in found if row.chosen), KernelVariant.DENSE)
+            chosen = next((row.variant for row in found if row.chosen), KernelVariant.DENSE)
             if chosen is not KernelVariant.DENSE:
                 current = with_modules(current, {site.name: _build(site, chosen)})
         for done, (name, merged) in enumerate(pairs.items(), len(sites)):
             yield Progress(done, total, name)
             rows += _try_pair(current, name, merged, batch, watch, effort)
         table = KernelVariantTable(
-            len(batch), tuple(rows), Number.missing("ratio", N_("No layer changed its form."))
+            len(batch), tuple(rows), Number.missing("ratio", N_("No layer changed its kernel variant."))
         )
         if not table.choice:
             return table
@@ -251,20 +252,22 @@ def _try(
         missing = Number.missing("ms", reason), Number.missing("ratio", reason)
         return [KernelVariantRow(site.name, KernelVariant.DENSE, *missing, True, reason)]
     tried = variant_candidates(site)
-    modules = {c.form: c.build() for c in tried if c.build is not None}
+    modules = {c.variant: c.build() for c in tried if c.build is not None}
     modules = {KernelVariant.DENSE: current.get_submodule(site.name)} | modules
     rounds = timed_variants(modules, given, watch, effort)
-    equal = {form for form, module in modules.items() if _same(module, modules[KernelVariant.DENSE], given)}
-    best = _fastest({form: rounds.ratio("dense", form.value) for form in equal})
+    equal = {
+        variant for variant, module in modules.items() if _same(module, modules[KernelVariant.DENSE], given)
+    }
+    best = _fastest({variant: rounds.ratio("dense", variant.value) for variant in equal})
     dense = _Candidate(KernelVariant.DENSE, None, N_("every weight is multiplied, zeros too"))
-    return [_row(site.name, c, rounds, c.form is best, c.form in equal) for c in (dense, *tried)]
+    return [_row(site.name, c, rounds, c.variant is best, c.variant in equal) for c in (dense, *tried)]
 
 
 def timed_variants(
     modules: Mapping[KernelVariant, nn.Module], given: Tensor, watch: Watch, effort: Effort
 ) -> Rounds:
-    """Modules in turns on the same input; the names of the sides are the values of the forms."""
-    sides = {form.value: _call(module, given) for form, module in modules.items()}
+    """Modules in turns on the same input; the names of the sides are the values of the variants."""
+    sides = {variant.value: _call(module, given) for variant, module in modules.items()}
     return finished(in_turns(sides, watch, effort))
 
 
@@ -284,34 +287,41 @@ def _same(module: nn.Module, dense: nn.Module, given: Tensor) -> bool:
 
 
 def _fastest(ratios: Mapping[KernelVariant, Number]) -> KernelVariant:
-    """Dense, unless another form is surely faster; ratios hold dense itself as about 1."""
+    """Dense, unless another variant is surely faster; ratios hold dense itself as about 1."""
     sure = {
-        form: r.value
-        for form, r in ratios.items()
-        if form is not KernelVariant.DENSE and (r.low or 0) > SURELY
+        variant: r.value
+        for variant, r in ratios.items()
+        if variant is not KernelVariant.DENSE and (r.low or 0) > SURELY
     }
-    return max(sure, key=lambda form: sure[form] or 0, default=KernelVariant.DENSE)
+    return max(sure, key=lambda variant: sure[variant] or 0, default=KernelVariant.DENSE)
 
 
 def _row(layer: str, candidate: _Candidate, rounds: Rounds, chosen: bool, equal: bool) -> KernelVariantRow:
-    form = candidate.form
-    if form.value not in rounds.names:
+    variant = candidate.variant
+    if variant.value not in rounds.names:
         told = candidate.told
         return KernelVariantRow(
-            layer, form, Number.missing("ms", told), Number.missing("ratio", told), chosen=False, reason=told
+            layer,
+            variant,
+            Number.missing("ms", told),
+            Number.missing("ratio", told),
+            chosen=False,
+            reason=told,
         )
-    ratio = rounds.ratio(KernelVariant.DENSE.value, form.value)
+    ratio = rounds.ratio(KernelVariant.DENSE.value, variant.value)
     reason = _why(candidate, ratio, chosen) if equal else N_("its outputs differ from the dense ones")
-    return KernelVariantRow(layer, form, rounds.milliseconds(form.value), ratio, chosen, reason)
+    return KernelVariantRow(layer, variant, rounds.milliseconds(variant.value), ratio, chosen, reason)
 
 
 def _why(candidate: _Candidate, ratio: Number, chosen: bool) -> str:
-    if candidate.form is KernelVariant.DENSE:
+    if candidate.variant is KernelVariant.DENSE:
         return N_("nothing tried is surely faster") if chosen else candidate.told
     if chosen:
         return Phrase("{fact}: the fastest of those tried", fact=candidate.told)
     if (ratio.low or 0) > SURELY:
-        return Phrase("{fact}: faster than dense, but another form is faster still", fact=candidate.told)
+        return Phrase(
+            "{fact}: faster than dense, but another kernel variant is faster still", fact=candidate.told
+        )
     return Phrase("{fact}: not surely faster than dense here", fact=candidate.told)
 
 
@@ -330,7 +340,7 @@ def _try_pair(
     told = Phrase("{small:,} weights instead of {whole:,}", small=small, whole=whole)
     low_rank = _Candidate(KernelVariant.LOW_RANK, None, told)
     dense = _Candidate(KernelVariant.DENSE, None, N_("the product of both factors as one layer"))
-    rows = [_row(name, c, rounds, c.form is KernelVariant.LOW_RANK, True) for c in (dense, low_rank)]
+    rows = [_row(name, c, rounds, c.variant is KernelVariant.LOW_RANK, True) for c in (dense, low_rank)]
     if multiplied_out:
         return [
             replace(rows[0], chosen=True, reason=N_("one layer is surely faster than its two factors")),

@@ -35,7 +35,7 @@ class OnColumns(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., in] -> [..., out]; a table comes out transposed in memory, as the next form likes it."""
+        """x [..., in] -> [..., out]; a table comes out transposed in memory, as the next variant likes it."""
         if x.dim() == 2:
             return self.on_columns(x.T).T
         flat = x.reshape(-1, x.shape[-1])

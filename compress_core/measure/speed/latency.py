@@ -135,13 +135,13 @@ def batch_of(inputs: Tensor, size: int) -> Tensor:
 class Parity:
     """Whether a runtime gives the numbers that were evaluated.
 
-    difference: the largest of any output; same_answer: share of items with the same most probable class;
+    difference: the largest of any output; same_class: share of items with the same most probable class;
     accuracy: in the runtime itself, missing without labels.
     """
 
     name: str
     difference: Number
-    same_answer: Number
+    same_class: Number
     accuracy: Number
 
 

@@ -23,8 +23,8 @@ class Facts:
     """What is known of a compressed model without a clock.
 
     macs_kept: its operations over the original's, zeros counted; sparsity: share of zeros; bits: of most
-    weights, 32 where they are not quantized; layers: how many are called; other_forms: how many of them
-    were chosen to run in another form than dense; whole_layers: how many multiply codes by inputs that are
+    weights, 32 where they are not quantized; layers: how many are called; other_variants: how many of them
+    run in another kernel variant than dense; whole_layers: how many multiply codes by inputs that are
     rounded to bytes of a range fixed beforehand.
     """
 
@@ -68,8 +68,8 @@ def reason(bar: Bar, facts: Facts) -> str:
     if bar.whose == "original":
         return N_("The model as loaded: what the others are compared with.")
     match bar.runtime:
-        case Runtime.FORMS:
-            return _of_forms(bar, facts)
+        case Runtime.VARIANTS:
+            return _of_variants(bar, facts)
         case Runtime.BF16:
             return _of_bf16(bar.ratio)
         case Runtime.ONNX_INT8:
@@ -82,18 +82,18 @@ def _surely_faster(ratio: Number) -> bool:
     return ratio.low is not None and ratio.low > 1
 
 
-def _of_forms(bar: Bar, facts: Facts) -> str:
+def _of_variants(bar: Bar, facts: Facts) -> str:
     if not facts.other_variants:
-        return N_("No layer is surely faster in another form, so this is the dense network.")
+        return N_("No layer is surely faster in another kernel variant, so this is the dense network.")
     if _surely_faster(bar.ratio):
         return Phrase(
-            "{count} of {layers} layers run in a form that skips zeros or reads fewer bytes.",
+            "{count} of {layers} layers run in a kernel variant that skips zeros or reads fewer bytes.",
             count=facts.other_variants,
             layers=facts.layers,
         )
     return Phrase(
-        "{count} of {layers} layers are faster in another form, but what stands between them takes the rest "
-        "of the time.",
+        "{count} of {layers} layers are faster in another kernel variant, but what stands between them "
+        "takes the rest of the time.",
         count=facts.other_variants,
         layers=facts.layers,
     )

@@ -119,7 +119,7 @@ class _PrunedPart:
     def __init__(self, encoded: EncodedWeight) -> None:
         kept = encoded.mask
         assert isinstance(kept, ThresholdMask | BoxMask)
-        self._coded, self._choice, self._size = encoded, kept, encoded.weight.numel()
+        self._encoded, self._choice, self._size = encoded, kept, encoded.weight.numel()
         self._above = kept if isinstance(kept, ThresholdMask) else kept.boxes
         self._cuts: tuple[BoxGrid, ...] = () if isinstance(kept, ThresholdMask) else (kept.cut,)
         scores = self._above.scores.ranked().reshape(-1).numpy()
@@ -157,11 +157,11 @@ class _PrunedPart:
     def bits(self, share: float) -> int:
         """Bits of the stored weight; the mask is not needed to count them."""
         kept = replace(self._choice, count=self.kept(share))
-        return replace(self._coded, mask=kept).bits.total
+        return replace(self._encoded, mask=kept).bits.total
 
     def has_levels_of_its_own(self, share: float) -> bool:
         """Whether a codebook may have fewer entries, or one for zero, than that of the other shares."""
-        levels = self._coded.quantized.levels if self._coded.quantized else None
+        levels = self._encoded.quantized.levels if self._encoded.quantized else None
         if not isinstance(levels, Table):
             return False
         return levels.has_zero or self.kept(share) <= levels.table.shape[0] * 2**levels.code_bits

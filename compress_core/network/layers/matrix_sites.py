@@ -38,7 +38,7 @@ class ConvolutionWindow:
 class MatrixSite:
     """A module that applies matrix [out, in * k] and bias [out]; window None for a Linear.
 
-    reason: why it can only run as it is; empty where other forms may be tried.
+    reason: why it can only run as it is; empty where other kernel variants may be tried.
     """
 
     name: str
@@ -73,7 +73,7 @@ def _sites_of(name: str, module: nn.Module) -> Iterator[MatrixSite]:
         case nn.Conv2d():
             yield MatrixSite(name, *_read_convolution(module))
         case _ if isinstance(module, _DENSE_ONLY):
-            reason = N_("only two-dimensional convolutions are tried in other forms")
+            reason = N_("only two-dimensional convolutions are tried in other kernel variants")
             yield MatrixSite(name, module.weight.detach().flatten(1), module.bias, reason=reason)
 
 

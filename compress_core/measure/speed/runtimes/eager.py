@@ -17,8 +17,8 @@ def torch_eager(network: nn.Module, whose: Whose) -> Runnable:
 
 
 def torch_variants(network: nn.Module, whose: Whose) -> Runnable:
-    """A network whose layers stand in their best executable forms."""
-    return Runnable(Runtime.FORMS, whose, _inference(network))
+    """A network whose layers stand in their best kernel variants."""
+    return Runnable(Runtime.VARIANTS, whose, _inference(network))
 
 
 def torch_bf16(network: nn.Module, whose: Whose) -> Runnable:

@@ -18,7 +18,7 @@ class Runtime(Enum):
     """What runs the network; the value names it in files, `title` on a page."""
 
     TORCH = "torch"
-    FORMS = "torch_forms"
+    VARIANTS = "torch_variants"
     BF16 = "torch_bf16"
     ONNX = "onnxruntime"
     ONNX_INT8 = "onnxruntime_int8"
@@ -41,7 +41,7 @@ class Runtime(Enum):
 
 _TITLES = {
     Runtime.TORCH: N_("torch"),
-    Runtime.FORMS: N_("torch, best form of each layer"),
+    Runtime.VARIANTS: N_("torch, best kernel variant of each layer"),
     Runtime.BF16: N_("torch, bfloat16"),
     Runtime.ONNX: N_("ONNX Runtime"),
     Runtime.ONNX_INT8: N_("ONNX Runtime, int8"),

@@ -1,4 +1,4 @@
-"""A layer in another form computes the same; forms are chosen by a clock, here one turned by hand."""
+"""A layer in another variant computes the same; variants are chosen by a clock, here one turned by hand."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def turned() -> Turned:
 @pytest.mark.parametrize("kind", [CsrProduct, CsrSums, GatheredLinear])
 @pytest.mark.parametrize("shape", [(1, 5), (7, 5), (2, 3, 5)])
 @pytest.mark.parametrize("zeros", [0.0, 0.6, 1.0])
-def test_every_form_of_a_matrix_computes_what_the_dense_one_does(
+def test_every_variant_of_a_matrix_computes_what_the_dense_one_does(
     kind: type[nn.Module], shape: tuple[int, ...], zeros: float
 ) -> None:
     matrix, x = sparse(4, 5, zeros), torch.randn(shape)
@@ -83,14 +83,14 @@ def test_every_form_of_a_matrix_computes_what_the_dense_one_does(
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.floats(0, 1), st.integers(1, 5), st.integers(0, 99))
-def test_forms_agree_on_any_pattern(rows: int, columns: int, zeros: float, items: int, seed: int) -> None:
+def test_variants_agree_on_any_pattern(rows: int, columns: int, zeros: float, items: int, seed: int) -> None:
     matrix, x = sparse(rows, columns, zeros, seed), torch.randn(items, columns)
     with torch.inference_mode():
         for kind in (CsrProduct, CsrSums, GatheredLinear):
             assert_close(kind(matrix, None)(x), x @ matrix.T)
 
 
-def test_a_sparse_form_can_be_trained_through_and_shared_by_a_copy() -> None:
+def test_a_sparse_variant_can_be_trained_through_and_shared_by_a_copy() -> None:
     matrix, x = sparse(4, 5, 0.5), torch.randn(3, 5, requires_grad=True)
     CsrSums(matrix, None)(x).sum().backward()
     assert x.grad is not None
@@ -153,7 +153,7 @@ def test_plain_weights_are_on_no_int8_grid() -> None:
     assert int8_rows(torch.randn(20, 40, generator=torch.Generator().manual_seed(2))) is None
 
 
-def test_the_form_that_the_clock_calls_fastest_is_chosen(
+def test_the_variant_that_the_clock_calls_fastest_is_chosen(
     turned: Turned,
 ) -> None:
     network = seeded(nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)))
@@ -167,15 +167,15 @@ def test_the_form_that_the_clock_calls_fastest_is_chosen(
         handle.remove()
     assert [(step.done, step.total) for step in steps if isinstance(step, Progress)] == [(0, 2), (1, 2)]
     assert dict(table.choice) == {"0": KernelVariant.CSR_SUMS}
-    first = {row.form: row for row in table.rows if row.layer == "0"}
+    first = {row.variant: row for row in table.rows if row.layer == "0"}
     assert first[KernelVariant.CSR_SUMS].ratio.value == 3
     assert first[KernelVariant.CSR].ratio.value == 1.5
-    assert "another form is faster still" in first[KernelVariant.CSR].reason
+    assert "another kernel variant is faster still" in first[KernelVariant.CSR].reason
     assert (
         "not surely faster" in first[KernelVariant.GATHERED].reason
         or first[KernelVariant.GATHERED].ratio.reason
     )
-    last = {row.form: row for row in table.rows if row.layer == "2"}
+    last = {row.variant: row for row in table.rows if row.layer == "2"}
     assert last[KernelVariant.DENSE].chosen
     assert last[KernelVariant.CSR].milliseconds.reason == "0.0% of its weights are zero"
     assert table.layers_ratio.value == 6 / 4
@@ -184,7 +184,7 @@ def test_the_form_that_the_clock_calls_fastest_is_chosen(
 @pytest.mark.parametrize(
     ("other", "chosen"), [(4.0, KernelVariant.DENSE), (2.9, KernelVariant.DENSE), (2.0, KernelVariant.CSR)]
 )
-def test_a_form_that_is_slower_or_hardly_faster_leaves_the_layer_dense(
+def test_a_variant_that_is_slower_or_hardly_faster_leaves_the_layer_dense(
     other: float, chosen: KernelVariant
 ) -> None:
     clock = Turned({nn.Linear: 3.0, CsrProduct: other, CsrSums: 9.0, GatheredLinear: 9.0})
@@ -196,12 +196,12 @@ def test_a_form_that_is_slower_or_hardly_faster_leaves_the_layer_dense(
         table = result_of(choose_kernel_variants(network, torch.randn(4, 6), clock.watch, effort=QUICK))
     finally:
         handle.remove()
-    assert [row.form for row in table.rows if row.chosen] == [chosen]
+    assert [row.variant for row in table.rows if row.chosen] == [chosen]
     assert bool(table.choice) == (chosen is not KernelVariant.DENSE)
     assert (table.layers_ratio.value is None) == (chosen is KernelVariant.DENSE)
 
 
-def test_a_network_with_forms_answers_as_before_and_leaves_the_given_one_alone() -> None:
+def test_a_network_with_variants_answers_as_before_and_leaves_the_given_one_alone() -> None:
     recipe = rules(any=Step.of("magnitude", sparsity=0.95))
     subject = load_sample("lenet300")
     network = compress(subject, recipe, Store()).network()
@@ -215,7 +215,7 @@ def test_a_network_with_forms_answers_as_before_and_leaves_the_given_one_alone()
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet", "vit", "tabular"])
-def test_sparse_forms_of_every_layer_of_a_sample_answer_as_before(name: str) -> None:
+def test_sparse_variants_of_every_layer_of_a_sample_answer_as_before(name: str) -> None:
     subject = load_sample(name)
     network = compress(subject, rules(any=Step.of("magnitude", sparsity=0.8)), Store()).network()
     items = subject.split("validation").inputs[:3]
@@ -293,7 +293,11 @@ def test_a_layer_that_is_not_called_stays_dense_and_says_so(turned: Turned) -> N
 
     table = result_of(choose_kernel_variants(ByHand().eval(), torch.randn(2, 6), turned.watch, effort=QUICK))
     row = next(row for row in table.rows if row.layer == "read")
-    assert (row.form, row.chosen, row.reason) == (KernelVariant.DENSE, True, "it is not called as a module")
+    assert (row.variant, row.chosen, row.reason) == (
+        KernelVariant.DENSE,
+        True,
+        "it is not called as a module",
+    )
 
 
 def test_layers_alone_run_on_what_each_gets() -> None:

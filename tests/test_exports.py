@@ -90,8 +90,10 @@ def test_what_a_worker_hands_over_is_what_was_made(form: ExportFormat) -> None:
 
 
 def test_a_job_without_a_split_depends_on_the_weights_alone() -> None:
-    with_items = FILES.job(model_of(), FilesKnobs(form=ExportFormat.ONNX), 0, found_in="tabular")
-    without = FILES.job(model_of(), FilesKnobs(form=ExportFormat.ONNX, split=""), 0, found_in="tabular")
+    with_items = FILES.job(model_of(), FilesKnobs(file_format=ExportFormat.ONNX), 0, found_in="tabular")
+    without = FILES.job(
+        model_of(), FilesKnobs(file_format=ExportFormat.ONNX, split=""), 0, found_in="tabular"
+    )
     assert with_items.content != without.content
 
 

@@ -16,7 +16,7 @@ from benchmarks.visitor import buffers_for, decode, moved, sparsity_of, weight_o
 from compress_core.foundation.store import Store
 from compress_core.measure.tables.knob_tables import sparsity_table
 from compress_core.recipe import ResolvedRecipe, Step
-from compress_core.selection.patterns import LayerShape
+from compress_core.selection.patterns import SINGLE, LayerShape
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import Selection, rank_boxes, select
 from compress_core.subject.subject import Subject
@@ -64,7 +64,7 @@ def _one_layer(subject: Subject, store: Store) -> Iterator[Case]:
     weight = weight_of(subject, "conv")
     shape = LayerShape("conv", subject.layer("conv").kernel_shape)
     scores, target = [Scores(weight, absolute=True)], weight.clone()
-    ranked = rank_boxes(scores, [shape], "unstructured")
+    ranked = rank_boxes(scores, [shape], SINGLE)
 
     def bare(sparsity: float) -> Tensor:
         choice = Selection(sparsity=sparsity)

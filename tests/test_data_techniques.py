@@ -18,7 +18,7 @@ from compress_core.measure.behavior.evaluate import predict
 from compress_core.numerics.scale import RowRanges
 from compress_core.numerics.second_order import damped, inverse_factor
 from compress_core.recipe import Recipe, Rule, Step
-from compress_core.selection.patterns import LayerShape, largest_n_of_m
+from compress_core.selection.patterns import LayerShape, NOfM, largest_n_of_m
 from compress_core.statistics.hessian import second_moment
 from compress_core.techniques.contract.technique import techniques
 from compress_core.techniques.gptq import gptq
@@ -173,7 +173,7 @@ def test_sparsegpt_keeps_n_of_every_m_channels_at_each_place_of_the_kernel(
     weight = shaped.flatten(1)
     pruned = sparsegpt(weight, shaped, second_moment([correlated(weight.shape[1])]), pattern=pattern)
     n, m = map(int, pattern.split(":"))
-    again = largest_n_of_m(pruned.mask.float(), LayerShape("layer", shaped.shape), n, m)
+    again = largest_n_of_m(pruned.mask.float(), LayerShape("layer", shaped.shape), NOfM(n, m))
     assert not (pruned.mask & ~again).any()
     assert pruned.mask.sum() == again.sum()
 
@@ -181,8 +181,8 @@ def test_sparsegpt_keeps_n_of_every_m_channels_at_each_place_of_the_kernel(
 @pytest.mark.parametrize(
     ("knobs", "says"),
     [
-        ({"pattern": "2:4", "sparsity": 0.9}, "Pattern 2:4 keeps n of every m, .* leave sparsity out"),
-        ({"pattern": "4:2"}, "Pattern 4:2 keeps n of every m, n below m"),
+        ({"pattern": "2:4", "sparsity": 0.9}, "Pattern 2:4 keeps n of every m and .* leave sparsity out"),
+        ({"pattern": "4:2"}, "n must be at least 1 and below m"),
         ({"pattern": "2:8"}, "Pattern 2:8 needs at least 8 input channels, but the layer has 5"),
     ],
 )

@@ -11,6 +11,7 @@ from compress_core.foundation.store import Store
 from compress_core.measure.cost.warnings import holds_pattern, recipe_warnings
 from compress_core.network.layers import read_matrix
 from compress_core.recipe import read_recipe
+from compress_core.selection.patterns import NOfM
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, seeded, tiny_subject
 
@@ -31,8 +32,8 @@ def said(subject: Subject, text: str) -> tuple[str, ...]:
 
 def test_a_pattern_that_a_layer_came_with_is_known(two_of_four):
     layer, dense = two_of_four.layer("fc2"), two_of_four.layer("fc1")
-    assert holds_pattern(read_matrix(two_of_four.network, layer), layer, 2, 4)
-    assert not holds_pattern(read_matrix(two_of_four.network, dense), dense, 2, 4)
+    assert holds_pattern(read_matrix(two_of_four.network, layer), layer, NOfM(2, 4))
+    assert not holds_pattern(read_matrix(two_of_four.network, dense), dense, NOfM(2, 4))
 
 
 def test_removed_channels_that_destroy_a_pattern_are_warned_of(two_of_four):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 from compress_core.selection.budgets import erdos_renyi
-from compress_core.selection.patterns import Box, BoxGrid, LayerShape, largest_n_of_m, n_of_m
+from compress_core.selection.patterns import Box, BoxGrid, LayerShape, NOfM, largest_n_of_m, parse_pattern
 from compress_core.selection.ranking import rank_scores
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import ExplicitMask, Selection, ThresholdMask, exact_count, select
@@ -156,7 +156,7 @@ def test_n_of_m_equals_a_slow_loop(seed, counts, shape):
     scores = torch.randint(
         0, 4, (shape[0], shape[1:].numel()), generator=torch.Generator().manual_seed(seed)
     ).float()
-    mask = largest_n_of_m(scores, LayerShape("a", shape), n, m)
+    mask = largest_n_of_m(scores, LayerShape("a", shape), NOfM(n, m))
     assert torch.equal(mask, slow_n_of_m(scores, shape, n, m))
     groups = mask.view(shape).movedim(1, -1)
     assert all(int(part.sum(-1).max()) <= n for part in groups.split(m, dim=-1))
@@ -172,7 +172,7 @@ def test_n_of_m_refuses_a_layer_with_fewer_inputs():
     with pytest.raises(
         Refused, match=re.escape("Pattern 2:4 needs at least 4 input channels, but conv1 has 3: leave")
     ):
-        largest_n_of_m(torch.ones(2, 3 * 9), LayerShape("conv1", torch.Size([2, 3, 3, 3])), 2, 4)
+        largest_n_of_m(torch.ones(2, 3 * 9), LayerShape("conv1", torch.Size([2, 3, 3, 3])), NOfM(2, 4))
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,26 @@ def test_a_selection_that_cannot_be_is_refused(knobs, sentence):
         technique_named("magnitude").validated(knobs)
 
 
-def test_patterns_are_read():
-    assert n_of_m("2:4") == (2, 4)
-    assert n_of_m("unstructured") is None
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("2:4", NOfM(2, 4)),
+        ("1x8", Box(1, 8)),
+        ("unstructured", Box()),
+        ("row", Box(1, None, whole_kernel=True)),
+        ("column", Box(None, 1, whole_kernel=True)),
+        ("kernel", Box(1, 1, whole_kernel=True)),
+    ],
+)
+def test_the_word_of_a_pattern_is_read_into_a_value_and_back(word, value):
+    assert parse_pattern(word) == value
+    assert str(value) == word
+
+
+@pytest.mark.parametrize("word", ["", "half", "2:4:8", "x4", "row ", "2 : 4"])
+def test_a_word_that_is_no_pattern_is_refused(word):
+    with pytest.raises(Refused, match="a pattern is one of unstructured, row, column, kernel, 2:4 or 1x8"):
+        parse_pattern(word)
 
 
 # Boxes ------------------------------------------------------------------------------------------------------
@@ -243,7 +260,7 @@ def slow_boxes(shape: LayerShape, pattern: str) -> Tensor:
 
 def fits(shape: LayerShape, pattern: str) -> bool:
     try:
-        BoxGrid.of(pattern, shape)
+        BoxGrid.of(parse_pattern(pattern), shape)
     except Refused:
         return False
     return True
@@ -271,7 +288,7 @@ def test_of_equal_boxes_the_earlier_one_stays(shape, pattern):
     scores = torch.full(shape.kernel, 0.3).flatten(1)
     choice = Selection(sparsity=0.5, pattern=pattern)
     (mask,) = select([Scores(scores)], [shape], choice, None)
-    cut = BoxGrid.of(pattern, shape)
+    cut = BoxGrid.of(parse_pattern(pattern), shape)
     count = cut.sizes.numel() - round(cut.sizes.numel() / 2)
     assert torch.equal(mask.tensor, cut.spread(torch.arange(cut.sizes.numel()).view(cut.sizes.shape) < count))
 
@@ -291,7 +308,7 @@ def test_row_scope_removes_the_same_number_of_boxes_from_each_row_of_boxes(patte
     scores = torch.rand(6, 18, generator=torch.Generator().manual_seed(0))
     choice = Selection(sparsity=0.4, scope="row", pattern=pattern)
     (mask,) = select([Scores(scores)], [shape], choice, None)
-    cut = BoxGrid.of(pattern, shape)
+    cut = BoxGrid.of(parse_pattern(pattern), shape)
     stay = cut.summed(mask.tensor) > 0
     assert (stay.sum(dim=1) == stay.shape[1] - round(0.4 * stay.shape[1])).all()
     assert torch.equal(cut.spread(stay), mask.tensor)

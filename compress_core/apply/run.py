@@ -21,7 +21,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers import shipped, small_layers
 from compress_core.recipe import Named, Recipe, ResolvedRecipe, Step, resolve
-from compress_core.selection.patterns import LayerShape, n_of_m
+from compress_core.selection.patterns import Box, LayerShape
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import ExplicitMask, Mask, Ranked, Selection, rank_boxes, select
 from compress_core.subject.subject import Subject
@@ -173,10 +173,11 @@ def _select_among(members: Sequence[Part], step: Step, context: Context) -> Sequ
     keys, scores = zip(*(_scores(part, step, context) for part in members), strict=True)
     shapes = [LayerShape(p.layer.name, p.layer.kernel_shape, p.layer.groups) for p in members]
     ranked: Ranked | None = None
-    if choice.scope != "row" and n_of_m(choice.pattern) is None:
+    box = choice.removed_together
+    if choice.scope != "row" and isinstance(box, Box):
         ranked = store.get(
             digest("ranking", choice.pattern, *keys),
-            lambda: rank_boxes(scores, shapes, choice.pattern),
+            lambda: rank_boxes(scores, shapes, box),
             lambda r: r.nbytes,
         )
     key = digest(*keys, canonical_step(step))

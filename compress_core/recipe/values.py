@@ -16,7 +16,7 @@ import yaml
 
 from compress_core.foundation.knobs import Strict
 from compress_core.selection.group_selection import GroupSelection
-from compress_core.selection.patterns import n_of_m
+from compress_core.selection.patterns import NOfM, Pattern, parse_pattern
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import Stage, Technique, technique_named
 
@@ -48,12 +48,18 @@ class Step:
     def stage(self) -> Stage:
         return Stage.GROUPS if isinstance(self.knobs, GroupSelection) else self.method.stage
 
+    @property
+    def pattern(self) -> Pattern | None:
+        """What the step removes together; None where that is no knob of it."""
+        word: str | None = getattr(self.knobs, "pattern", None)
+        return None if word is None else parse_pattern(word)
+
     @cached_property
     def changed(self) -> Mapping[str, Any]:
         """The knobs that differ from their defaults, and those without a default."""
         fields = type(self.knobs).model_fields
         values = {k: v for k, v in self.knobs if fields[k].is_required() or v != fields[k].default}
-        if isinstance(self.knobs, Selection) and n_of_m(self.knobs.pattern) is not None:
+        if isinstance(self.knobs, Selection) and isinstance(self.pattern, NOfM):
             values.pop("sparsity", None)
         return MappingProxyType(values)
 

@@ -1,14 +1,15 @@
 """What a selection takes or leaves as a whole: single weights, blocks, kernels, rows, columns; and n of m.
 
-A pattern cuts a weight into boxes. It turns the scores of the weights into scores of boxes, and the
-boxes that stay into the weights that stay; how many stay, and which, it does not know.
+A pattern is a word of a recipe, read once into a value: `NOfM`, or the `Box` into which it cuts a weight.
+A box turns the scores of the weights into scores of boxes, and the boxes that stay into the weights that
+stay; how many stay, and which, it does not know.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -35,40 +36,66 @@ class Box:
     inputs: int | None = 1
     whole_kernel: bool = False
 
-
-_NAMED = {
-    "unstructured": Box(),
-    "row": Box(inputs=None, whole_kernel=True),
-    "column": Box(rows=None, whole_kernel=True),
-    "kernel": Box(whole_kernel=True),
-}
+    def __str__(self) -> str:
+        """The word of a recipe."""
+        return next((word for word, box in _NAMED.items() if box == self), f"{self.rows}x{self.inputs}")
 
 
-def n_of_m(pattern: str) -> tuple[int, int] | None:
-    """(n, m) of an n:m pattern, None for every other."""
-    found = re.fullmatch(r"(\d+):(\d+)", pattern)
-    return None if found is None else (int(found[1]), int(found[2]))
+@dataclass(frozen=True)
+class NOfM:
+    """Keep n of every m neighboring input channels; raises Refused where n is not from 1 to m - 1."""
+
+    n: int
+    m: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.n < self.m:
+            raise Refused("n must be at least 1 and below m, as in 2:4")
+
+    def __str__(self) -> str:
+        """The word of a recipe."""
+        return f"{self.n}:{self.m}"
+
+    @property
+    def sparsity(self) -> float:
+        """The share that goes, which the pattern fixes."""
+        return 1 - self.n / self.m
 
 
-def box_of(pattern: str) -> Box:
-    """The box of a pattern that is not n:m; 4x8 is 4 rows x 8 input channels."""
-    if pattern in _NAMED:
-        return _NAMED[pattern]
-    rows, _, inputs = pattern.partition("x")
-    return Box(int(rows), int(inputs))
+Pattern = Box | NOfM
+
+SINGLE = Box()
+ROW = Box(inputs=None, whole_kernel=True)
+COLUMN = Box(rows=None, whole_kernel=True)
+KERNEL = Box(whole_kernel=True)
+_NAMED = {"unstructured": SINGLE, "row": ROW, "column": COLUMN, "kernel": KERNEL}
 
 
-def checked_pattern(pattern: str) -> str:
-    """The pattern, if its numbers make sense; raises Refused."""
-    counts = n_of_m(pattern)
-    if counts is not None and not 0 < counts[0] < counts[1]:
-        raise Refused("n must be at least 1 and below m, as in 2:4")
-    if counts is None and (box := box_of(pattern)) != Box():
-        if 0 in {box.rows, box.inputs}:
-            raise Refused("a block has at least one row and one input, as in 1x8")
-    elif pattern not in _NAMED and counts is None:
+@lru_cache(maxsize=256)
+def parse_pattern(word: str) -> Pattern:
+    """The value of a recipe's word: 2:4 keeps 2 of 4 inputs, 4x8 is 4 rows x 8 input channels.
+
+    Raises Refused where the word or its numbers make no sense.
+    """
+    if word in _NAMED:
+        return _NAMED[word]
+    found = re.fullmatch(r"(\d{1,3})([:x])(\d{1,3})", word)
+    if found is None:
+        raise Refused("a pattern is one of unstructured, row, column, kernel, 2:4 or 1x8")
+    first, second = int(found[1]), int(found[3])
+    if found[2] == ":":
+        return NOfM(first, second)
+    if 0 in {first, second}:
+        raise Refused("a block has at least one row and one input, as in 1x8")
+    if (first, second) == (1, 1):
         raise Refused("a block of one weight is the pattern unstructured")
-    return pattern
+    return Box(first, second)
+
+
+def checked_pattern(word: str) -> str:
+    """The word, if `parse_pattern` can read it; raises Refused."""
+    parse_pattern(word)
+    return word
 
 
 @dataclass(frozen=True)
@@ -82,10 +109,10 @@ class BoxGrid:
     box: Box
 
     @classmethod
-    def of(cls, pattern: str, shape: LayerShape) -> BoxGrid:
-        """How a pattern cuts a weight; raises Refused where the weight has no room for one box."""
-        box, rows, inputs = box_of(pattern), shape.kernel[0] // shape.groups, shape.kernel[1]
-        if pattern == "kernel" and len(shape.kernel) == 2:
+    def of(cls, box: Box, shape: LayerShape) -> BoxGrid:
+        """How boxes cut a weight; raises Refused where the weight has no room for one box."""
+        rows, inputs = shape.kernel[0] // shape.groups, shape.kernel[1]
+        if box == KERNEL and len(shape.kernel) == 2:
             raise Refused(
                 "Pattern kernel removes kernels of a convolution, but {layer} has none: "
                 "leave this layer out or use pattern unstructured.",
@@ -96,7 +123,7 @@ class BoxGrid:
                 "Pattern {pattern} needs at least {rows} outputs and {inputs} input channels, "
                 "but {layer} has {has_rows} and {has_inputs}: "
                 "leave this layer out or use pattern unstructured.",
-                pattern=pattern,
+                pattern=str(box),
                 rows=box.rows,
                 inputs=box.inputs,
                 layer=shape.name,
@@ -108,12 +135,12 @@ class BoxGrid:
     @property
     def is_single(self) -> bool:
         """Whether every box is one weight."""
-        return self.box == Box()
+        return self.box == SINGLE
 
     @property
     def stays(self) -> int:
         """So many boxes are never removed: a layer keeps one of its rows."""
-        return int(self.box == _NAMED["row"])
+        return int(self.box == ROW)
 
     def summed(self, values: Tensor) -> Tensor:
         """Sum of values [out, in * k] over each box, float64: large weights do not overflow."""
@@ -153,14 +180,14 @@ class BoxGrid:
         return self.shape.kernel[2:].numel()
 
 
-def largest_n_of_m(scores: Tensor, shape: LayerShape, n: int, m: int) -> Tensor:
+def largest_n_of_m(scores: Tensor, shape: LayerShape, pattern: NOfM) -> Tensor:
     """Keep the n highest of every m neighboring input channels, for each kernel position.
 
     scores [out, in * k] -> kept [out, in * k] bool; a last group of fewer than m keeps at most n.
 
     Raises Refused where a layer has fewer than m input channels: the pattern would leave it dense.
     """
-    inputs = shape.kernel[1]
+    n, m, inputs = pattern.n, pattern.m, shape.kernel[1]
     if inputs < m:
         raise Refused(
             "Pattern {n}:{m} needs at least {m} input channels, but {layer} has {inputs}: "

@@ -7,6 +7,7 @@ exact count, ties to the earlier layer and index. A criterion never sees a share
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -20,12 +21,17 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import SliderStep, Strict, Unit
 from compress_core.selection.budgets import erdos_renyi
 from compress_core.selection.patterns import (
+    COLUMN,
     PATTERN,
+    ROW,
+    Box,
     BoxGrid,
     LayerShape,
+    NOfM,
+    Pattern,
     checked_pattern,
     largest_n_of_m,
-    n_of_m,
+    parse_pattern,
 )
 from compress_core.selection.ranking import Ranking, rank_scores
 from compress_core.selection.scores import Scores
@@ -68,32 +74,38 @@ class Selection(Strict):
     def _makes_sense(cls, pattern: str) -> str:
         return checked_pattern(pattern)
 
+    @property
+    def removed_together(self) -> Pattern:
+        """The pattern as a value."""
+        return parse_pattern(self.pattern)
+
     @model_validator(mode="before")
     @classmethod
     def _sparsity_of_pattern(cls, values: Any) -> Any:
         """A pattern n:m fixes the sparsity."""
-        counts = n_of_m(str(values.get("pattern"))) if isinstance(values, Mapping) else None
-        if counts is None or counts[1] == 0 or "sparsity" in values:
+        if not isinstance(values, Mapping) or "sparsity" in values:
             return values
-        return {**values, "sparsity": max(0.0, 1 - counts[0] / counts[1])}
+        with suppress(Refused):  # a word that is no pattern is refused with the name of its knob
+            pattern = parse_pattern(str(values.get("pattern")))
+            return {**values, "sparsity": pattern.sparsity} if isinstance(pattern, NOfM) else values
+        return values
 
     @model_validator(mode="after")
     def _one_sparsity(self) -> Selection:
-        counts = n_of_m(self.pattern)
-        fixed = self.sparsity if counts is None else 1 - counts[0] / counts[1]
-        if abs(self.sparsity - fixed) > 1e-3:
+        pattern = self.removed_together
+        if isinstance(pattern, NOfM) and abs(self.sparsity - pattern.sparsity) > 1e-3:
             raise Refused(
                 "pattern {pattern} fixes the sparsity at {fixed:.3g}; "
                 "leave out sparsity {sparsity:.3g} or use pattern unstructured",
                 pattern=self.pattern,
-                fixed=fixed,
+                fixed=pattern.sparsity,
                 sparsity=self.sparsity,
             )
         return self
 
     @model_validator(mode="after")
     def _rows_hold_boxes(self) -> Selection:
-        if self.scope == "row" and self.pattern in {"row", "column"}:
+        if self.scope == "row" and self.removed_together in (ROW, COLUMN):
             raise Refused(
                 "scope row chooses within each row, but pattern {pattern} has nothing to choose there; "
                 "use scope layer",
@@ -104,7 +116,7 @@ class Selection(Strict):
     @property
     def shares_budget(self) -> bool:
         """Whether the layers with this setting are pruned together."""
-        return self.scope in {"network", "erk"} and n_of_m(self.pattern) is None
+        return self.scope in {"network", "erk"} and isinstance(self.removed_together, Box)
 
 
 _BLOCK = 2**16  # scores at a time, so that the passes stay in the cache
@@ -201,30 +213,30 @@ def select(
 
     ranked: what `rank_boxes` gives for the same scores and pattern, where it is known.
     """
-    counts = n_of_m(choice.pattern)
-    if counts is not None:
+    pattern = choice.removed_together
+    if isinstance(pattern, NOfM):
         matrices = (s.ranked() for s in scores)
         return tuple(
-            ExplicitMask(largest_n_of_m(m, s, *counts)) for m, s in zip(matrices, shapes, strict=True)
+            ExplicitMask(largest_n_of_m(m, s, pattern)) for m, s in zip(matrices, shapes, strict=True)
         )
     if choice.scope == "row":
-        rows = zip(*_boxes(scores, shapes, choice.pattern), strict=True)
+        rows = zip(*_boxes(scores, shapes, pattern), strict=True)
         return tuple(ExplicitMask(cut.spread(_within_rows(s.ranked(), choice.sparsity))) for cut, s in rows)
-    ranked = ranked or rank_boxes(scores, shapes, choice.pattern)
+    ranked = ranked or rank_boxes(scores, shapes, pattern)
     mask = _by_size(ranked, choice.sparsity) if choice.scope == "erk" else _together(ranked, choice.sparsity)
     return tuple(_as_weights(above, cut) for above, cut in zip(mask, ranked.cuts, strict=True))
 
 
-def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str) -> Ranked:
-    """The scores of what a pattern takes together, in order; raises Refused where it does not fit a layer."""
-    cuts, boxes = _boxes(scores, shapes, pattern)
+def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], box: Box) -> Ranked:
+    """The scores of what is removed together, in order; raises Refused where it does not fit a layer."""
+    cuts, boxes = _boxes(scores, shapes, box)
     return Ranked(cuts, boxes, rank_scores(boxes))
 
 
 def _boxes(
-    scores: Sequence[Scores], shapes: Sequence[LayerShape], pattern: str
+    scores: Sequence[Scores], shapes: Sequence[LayerShape], box: Box
 ) -> tuple[tuple[BoxGrid, ...], tuple[Scores, ...]]:
-    cuts = tuple(BoxGrid.of(pattern, shape) for shape in shapes)
+    cuts = tuple(BoxGrid.of(box, shape) for shape in shapes)
     return cuts, tuple(_of_boxes(s, cut) for s, cut in zip(scores, cuts, strict=True))
 
 

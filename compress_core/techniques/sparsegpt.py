@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
-from compress_core.selection.patterns import n_of_m
+from compress_core.selection.patterns import NOfM, checked_pattern, parse_pattern
 from compress_core.selection.select import exact_count
 from compress_core.techniques.contract import Pruned, technique
 
@@ -37,6 +37,7 @@ def sparsegpt(
             description="Any weights, or at most n of every m neighboring inputs kept, written n:m.",
             examples=["unstructured", "1:4", "2:4", "4:8"],
         ),
+        AfterValidator(checked_pattern),
     ] = "unstructured",
     block: Annotated[
         int, Field(ge=1, le=4096, description="Inputs among which the weights that go are chosen together.")
@@ -60,8 +61,8 @@ def sparsegpt(
     if counts:
         positions, channels = kernel[0, 0].numel(), kernel.shape[1]
         spans = [range(p * channels + s.start, p * channels + s.stop)
-                 for p in range(positions) for s in spans_of(channels, counts[1])]  # fmt: skip
-        choice = _Choice(exact, factor, kept_of_span=counts[0])
+                 for p in range(positions) for s in spans_of(channels, counts.m)]  # fmt: skip
+        choice = _Choice(exact, factor, kept_of_span=counts.n)
     else:
         spans = spans_of(weight.shape[1], block)
         choice = _Choice(exact, factor, share=0.5 if sparsity is None else sparsity)
@@ -104,16 +105,15 @@ class _Choice:
         return torch.where(self.mask[:, :, index], column, 0.0)
 
 
-def _counts(pattern: str, sparsity: float | None, kernel: Tensor) -> tuple[int, int] | None:
-    """(n, m) of an n:m pattern that fits; raises Refused where it does not."""
-    counts = n_of_m(pattern)
-    if counts is None:
+def _counts(pattern: str, sparsity: float | None, kernel: Tensor) -> NOfM | None:
+    """An n:m pattern that fits; raises Refused where it does not."""
+    counts = parse_pattern(pattern)
+    if not isinstance(counts, NOfM):
         return None
-    n, m = counts
-    fixed = 1 - n / m
-    if n >= m or (sparsity is not None and abs(sparsity - fixed) > 1e-3):
+    n, m = counts.n, counts.m
+    if sparsity is not None and abs(sparsity - counts.sparsity) > 1e-3:
         raise Refused(
-            "Pattern {pattern} keeps n of every m, n below m, and thereby fixes the sparsity: "
+            "Pattern {pattern} keeps n of every m and thereby fixes the sparsity: "
             "leave sparsity out or use pattern unstructured.",
             pattern=pattern,
         )

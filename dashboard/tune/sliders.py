@@ -23,7 +23,7 @@ from compress_core.measure.tables.knob_tables import (
 from compress_core.network.layers import Layer, read_matrix
 from compress_core.recipe import Step
 from compress_core.recipe.edit import step_for_layer
-from compress_core.selection.patterns import n_of_m
+from compress_core.selection.patterns import NOfM
 from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage, technique_named
@@ -159,7 +159,7 @@ def _other_knobs(layer: Layer, stage: Stage, step: Step, key: str) -> None:
 
 def _without_meaning(step: Step) -> set[str]:
     """Knobs that another knob's value has made idle."""
-    if isinstance(step.knobs, Selection) and n_of_m(step.knobs.pattern) is not None:
+    if isinstance(step.knobs, Selection) and isinstance(step.pattern, NOfM):
         return {"sparsity", "scope"}
     return idle_choices(step) if step.stage is Stage.FACTOR else set()
 
@@ -209,11 +209,11 @@ def _prune(
 ) -> None:
     choice = step.knobs
     assert isinstance(choice, Selection)
-    counts = n_of_m(choice.pattern)
-    if counts is not None:
+    pattern = choice.removed_together
+    if isinstance(pattern, NOfM):
         st.info(
             _("Pattern {pattern} keeps {n} of every {m} inputs.").format(
-                pattern=choice.pattern, n=counts[0], m=counts[1]
+                pattern=choice.pattern, n=pattern.n, m=pattern.m
             )
         )
         return

@@ -11,7 +11,7 @@ import streamlit as st
 from compress_core.foundation.errors import Refused
 from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import step_for_layer, with_input_steps, with_step, without_layers
-from compress_core.selection.patterns import n_of_m
+from compress_core.selection.patterns import NOfM, parse_pattern
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, techniques
 from dashboard import state
@@ -63,8 +63,8 @@ def set_knobs(layers: Iterable[str], stage: Stage, technique: str, knobs: dict[s
 
 
 def consistent(knobs: dict[str, Any]) -> dict[str, Any]:
-    """An n:m pattern fixes the sparsity, so that knob is left out."""
-    if n_of_m(str(knobs.get("pattern", ""))) is not None:
+    """An n:m pattern fixes the sparsity, so that knob is left out; raises Refused for no pattern."""
+    if isinstance(parse_pattern(str(knobs.get("pattern", "unstructured"))), NOfM):
         return {k: v for k, v in knobs.items() if k != "sparsity"}
     return knobs
 
@@ -82,8 +82,8 @@ def sparsity_of(step: Step | None) -> float:
     """The share that a prune step removes; 0 where there is none or no share is set."""
     if step is None or not isinstance(step.knobs, Selection):
         return 0.0
-    counts = n_of_m(step.knobs.pattern)
-    return step.knobs.sparsity if counts is None else 1 - counts[0] / counts[1]
+    pattern = step.knobs.removed_together
+    return pattern.sparsity if isinstance(pattern, NOfM) else step.knobs.sparsity
 
 
 def choose_layer(key: str) -> None:

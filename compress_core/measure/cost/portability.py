@@ -14,7 +14,7 @@ from compress_core.apply.model import Model
 from compress_core.levels import Grid
 from compress_core.levels.exponential import Exponential
 from compress_core.recipe import Step
-from compress_core.selection.patterns import n_of_m
+from compress_core.selection.patterns import SINGLE, NOfM, Pattern
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import DynamicGrid, StaticGrid
 from compress_core.techniques.contract.technique import Stage
@@ -138,18 +138,17 @@ def _traits_of(step: Step, name: str, model: Model, encoded: Mapping[str, Encode
         case Stage.FACTOR:
             yield "low_rank"
         case Stage.PRUNE:
-            yield _pattern(str(getattr(step.knobs, "pattern", "unstructured")))
+            yield _pattern(step.pattern)
         case Stage.QUANTIZE if name in encoded:
             yield _levels(encoded[name])
         case Stage.INPUTS:
             yield from {_inputs(rule) for rule in model.inputs.get(name, ())}
 
 
-def _pattern(pattern: str) -> Trait:
-    counts = n_of_m(pattern)
-    if counts == (2, 4):
+def _pattern(pattern: Pattern | None) -> Trait:
+    if pattern == NOfM(2, 4):
         return "zeros_2_4"
-    return "zeros" if pattern == "unstructured" or counts is not None else "zeros_structured"
+    return "zeros" if pattern in (None, SINGLE) or isinstance(pattern, NOfM) else "zeros_structured"
 
 
 def _levels(encoded: EncodedWeight) -> Trait:

@@ -11,9 +11,9 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.cost.factor_cost import factor_warnings
 from compress_core.network.layers import Layer, Side, read_matrix
-from compress_core.selection.patterns import LayerShape, largest_n_of_m
+from compress_core.selection.patterns import LayerShape, NOfM, largest_n_of_m
 
-PATTERNS = ((1, 4), (2, 4), (4, 8))  # those that hardware or libraries know
+PATTERNS = (NOfM(1, 4), NOfM(2, 4), NOfM(4, 8))  # those that hardware or libraries know
 
 
 def recipe_warnings(model: Model) -> tuple[Phrase, ...]:
@@ -21,13 +21,13 @@ def recipe_warnings(model: Model) -> tuple[Phrase, ...]:
     return (*_patterns_lost(model), *_ragged_patterns(model), *factor_warnings(model))
 
 
-def holds_pattern(matrix: Tensor, layer: Layer, n: int, m: int) -> bool:
+def holds_pattern(matrix: Tensor, layer: Layer, pattern: NOfM) -> bool:
     """Whether of every m neighboring inputs at most n weights are nonzero, and some are zero.
 
     matrix [out, in * k].
     """
     try:
-        kept = largest_n_of_m(matrix.abs(), LayerShape(layer.name, layer.kernel_shape, layer.groups), n, m)
+        kept = largest_n_of_m(matrix.abs(), LayerShape(layer.name, layer.kernel_shape, layer.groups), pattern)
     except Refused:
         return False
     return bool((matrix == 0).any()) and not bool(matrix[~kept].any())
@@ -42,14 +42,14 @@ def _patterns_lost(model: Model) -> Iterator[Phrase]:
             continue
         before = read_matrix(model.subject.network, layer)
         after = read_matrix(model.base.network, small)
-        for n, m in PATTERNS:
-            if holds_pattern(before, layer, n, m) and not holds_pattern(after, small, n, m):
+        for pattern in PATTERNS:
+            if holds_pattern(before, layer, pattern) and not holds_pattern(after, small, pattern):
                 yield Phrase(
                     "{layer} came with a pattern {n}:{m}, which the removed channels destroy: cut in "
                     "multiples of {m} neighbors, or prune it with pattern {n}:{m} again.",
                     layer=layer.name,
-                    n=n,
-                    m=m,
+                    n=pattern.n,
+                    m=pattern.m,
                 )
                 break
 
@@ -57,14 +57,13 @@ def _patterns_lost(model: Model) -> Iterator[Phrase]:
 def _ragged_patterns(model: Model) -> Iterator[Phrase]:
     for name, steps in model.recipe.layers:
         small = model.base.by_name.get(name)
-        pattern = next((str(getattr(s.knobs, "pattern", "")) for s in steps), "")
-        m = int(pattern.partition(":")[2]) if ":" in pattern else 0
-        if small is not None and m and small.kernel_shape[1] % m:
+        pattern = next((s.pattern for s in steps if isinstance(s.pattern, NOfM)), None)
+        if small is not None and pattern is not None and small.kernel_shape[1] % pattern.m:
             yield Phrase(
                 "{layer} has {inputs} input channels, which is no multiple of {m}: hardware for {pattern} "
                 "needs one, so keep multiples of {m} channels in its group.",
                 layer=name,
                 inputs=small.kernel_shape[1],
-                m=m,
-                pattern=pattern,
+                m=pattern.m,
+                pattern=str(pattern),
             )

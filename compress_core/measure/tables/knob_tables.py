@@ -19,7 +19,7 @@ from compress_core.network.layers import Layer, shipped, small_layers
 from compress_core.numerics.arrays import Floats
 from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, parts_of, with_step
-from compress_core.selection.patterns import BoxGrid, n_of_m
+from compress_core.selection.patterns import BoxGrid, NOfM
 from compress_core.selection.select import BoxMask, Selection, ThresholdMask, removed_boxes
 from compress_core.statistics import statistics
 from compress_core.statistics.singular_vectors import SingularVectors
@@ -110,7 +110,7 @@ def _own(step: Step) -> dict[str, object]:
 def _pattern(step: Step) -> dict[str, object]:
     choice = step.knobs
     assert isinstance(choice, Selection)
-    return {} if n_of_m(choice.pattern) else {"pattern": choice.pattern}
+    return {} if isinstance(choice.removed_together, NOfM) else {"pattern": choice.pattern}
 
 
 class _PrunedPart:

@@ -54,7 +54,7 @@ def _cut(size: Size) -> Iterator[Case]:
     found = cutting_of(subject, model.recipe, store)
     networks = preview(subject.network, found.cuts, found.dropped), model.network()
     items = subject.split("validation").inputs[:CUT_BATCH]
-    name, words = f"resnet, half of the channels, {TIMES} batches of {CUT_BATCH}", ("muted", "cut out")
+    name, words = f"resnet, half of the channels, {TIMES} batches of {CUT_BATCH}", ("masked", "cut out")
     wide, small = (partial(_forward, network, items) for network in networks)
     yield _case(f"{name}: torch", wide, small, CUT_GOAL, words)
     if size == FULL:  # the exporter takes seconds

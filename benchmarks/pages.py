@@ -12,7 +12,7 @@ from benchmarks.networks import Size, many_linears
 from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from dashboard.links import encoded
-from dashboard.state import KEY, OWN, UPLOADS
+from dashboard.state import KEY, UPLOADS, USER_MODEL
 
 APP = str(Path(__file__).parent.parent / "app.py")
 PAGES = ("start", "tune", "weights", "behavior", "explain", "deploy")
@@ -25,7 +25,7 @@ def cases(size: Size) -> Iterator[Limit]:
     """Tune with many layers, then every page on the largest sample model."""
     own = many_linears(size)
     layers = [layer.name for layer in own.layers]
-    app = _opened(OWN + own.digest[:12], layers, own)
+    app = _opened(USER_MODEL + own.digest[:12], layers, own)
     yield _rerun(app, "tune", f"rerun of Tune, {len(layers)} layers")
     yield _moved(app, f"the same after a slider moved, {len(layers)} layers")
     app = _opened(LARGEST_SAMPLE, ["fc1"])

@@ -44,7 +44,7 @@ class _Sliders:
 
     def __init__(self, subject: Subject, names: Sequence[str], store: Store) -> None:
         self.subject, self.names, self.store = subject, names, store
-        self.muted = MaskedPreview(subject.network)
+        self.masked = MaskedPreview(subject.network)
         self.groups = groups_of(subject, (), store)
 
     def cutting(self, share: float) -> Cutting:
@@ -58,7 +58,7 @@ class _Sliders:
         """Numbers and preview weights after the slider was let go."""
         found = self.cutting(share)
         layers = remaining(self.subject.layers, found.cuts, found.dropped)
-        return _Shown(layers, self.muted.show(found.cuts, found.dropped))
+        return _Shown(layers, self.masked.show(found.cuts, found.dropped))
 
     def removed(self, share: float) -> Mapping[str, list[int]]:
         """The same choice as numbers of channels of each group's first producer."""

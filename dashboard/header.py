@@ -148,7 +148,7 @@ def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
     with share.popover("", icon=":material/share:", help=_("Share a link"), width="stretch"):
         st.markdown(_("This link opens the same page, model, recipe, layer and seed:"))
         st.code(link(), language=None, wrap_lines=True)
-        if workspace.model.startswith(state.OWN):
+        if workspace.model.startswith(state.USER_MODEL):
             st.caption(_("Whoever opens it has to upload the same model first."))
 
 

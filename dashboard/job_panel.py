@@ -47,7 +47,7 @@ def submit(job: Job, workspace: state.Workspace, title: str) -> None:
     """Have a job done for this visitor; title is what the header calls it."""
     from compress_core.jobs.bundle import bundle_of
 
-    if workspace.model.startswith(state.OWN):
+    if workspace.model.startswith(state.USER_MODEL):
         job = replace(job, subject=runner().put(bundle_of(state.subject(workspace))))
     runner().submit(job, _watcher())
     mine = {**_mine(), job.key: title}

@@ -31,7 +31,7 @@ NOTICE = "slimscope.notice"
 LINK = "slimscope.link"
 MOST_DIGITS = 10
 MOST_STEPS_BACK = 200
-OWN = "own-"
+USER_MODEL = "own-"
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ def required() -> Workspace:
 
 def subject(workspace: Workspace) -> Subject:
     """The model of a workspace; raises Refused where an own model has to be uploaded again."""
-    if not workspace.model.startswith(OWN):
+    if not workspace.model.startswith(USER_MODEL):
         return engine.sample(workspace.model)
-    return own_model(workspace.model)
+    return user_model(workspace.model)
 
 
-def own_model(name: str) -> Subject:
+def user_model(name: str) -> Subject:
     """A model that this visitor uploaded in this session."""
     uploads: dict[str, Subject] = st.session_state.get(UPLOADS, {})
     if name not in uploads:
@@ -104,9 +104,9 @@ def own_model(name: str) -> Subject:
     return uploads[name]
 
 
-def keep_own_model(found: Subject) -> str:
+def keep_user_model(found: Subject) -> str:
     """Keep an uploaded model for this session; gives the name under which it is opened."""
-    name = OWN + found.digest[:12]
+    name = USER_MODEL + found.digest[:12]
     st.session_state.setdefault(UPLOADS, {})[name] = found
     return name
 
@@ -116,7 +116,7 @@ def open_model(name: str) -> Workspace:
 
     Raises Refused for an unknown model, or for a recipe that cannot be done: the model is open then.
     """
-    found = own_model(name) if name.startswith(OWN) else engine.sample(name)
+    found = user_model(name) if name.startswith(USER_MODEL) else engine.sample(name)
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
     workspace = Workspace(name, (), biggest, version=before.version + 1 if before else 0)

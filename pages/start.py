@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.start import doors, own_model, recent, sample_cards
+from dashboard.start import doors, recent, sample_cards, upload_model
 from dashboard.text import _, literal
 
 state.through_app()
@@ -21,7 +21,7 @@ st.subheader(_("Sample models"))
 sample_cards.draw()
 
 st.subheader(_("Your own model"))
-own_model.draw()
+upload_model.draw()
 
 with recent_work:  # last, so that a model read just now is there
     recent.draw()

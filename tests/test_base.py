@@ -52,14 +52,14 @@ def made(subject: Subject, text: str) -> Model:
     return compress(subject, read_recipe(text), STORE)
 
 
-def test_the_small_network_computes_what_the_muted_one_does(subject):
+def test_the_small_network_computes_what_the_masked_one_does(subject):
     model = made(subject, HALF)
     found = cutting_of(subject, model.recipe, STORE)
     items = subject.split("validation").inputs[:8].double()
     small = copy.deepcopy(model.network()).double()
-    muted = preview(copy.deepcopy(subject.network).double(), found.cuts, found.dropped)
+    masked = preview(copy.deepcopy(subject.network).double(), found.cuts, found.dropped)
     with torch.inference_mode():
-        assert (small(items) - muted(items)).abs().max() < 1e-9
+        assert (small(items) - masked(items)).abs().max() < 1e-9
 
 
 def test_cutting_changes_nothing_that_was_loaded(subject):

@@ -233,7 +233,7 @@ def test_a_comparison_has_every_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gained", "lost", "n", "answer"),
+    ("gained", "lost", "n", "outcome"),
     [
         (0, 0, 6000, "no loss"),
         (0, 0, 20, "undecided"),
@@ -247,15 +247,15 @@ def test_a_comparison_has_every_number() -> None:
     ids=str,
 )
 def test_no_loss_is_said_only_where_the_interval_allows_it(
-    gained: int, lost: int, n: int, answer: str
+    gained: int, lost: int, n: int, outcome: str
 ) -> None:
     verdict = no_loss(change(gained, lost, n))
-    assert verdict.answer == answer
-    assert (verdict.items_to_decide is not None) == (answer == "undecided")
+    assert verdict.outcome == outcome
+    assert (verdict.items_to_decide is not None) == (outcome == "undecided")
 
 
 def test_a_change_that_is_not_measured_gets_no_verdict() -> None:
-    assert no_loss(Number.missing("points", "The items have no labels.", 20)).answer == "not measured"
+    assert no_loss(Number.missing("points", "The items have no labels.", 20)).outcome == "not measured"
 
 
 def test_a_change_exactly_on_the_margin_is_decided_by_no_number_of_items() -> None:
@@ -280,4 +280,4 @@ def test_the_number_of_items_that_decides_is_where_the_answer_turns(gained: int,
 def test_the_verdict_of_a_comparison_is_that_of_its_change() -> None:
     comparison = drawn()
     assert comparison.no_loss() == no_loss(comparison.numbers["accuracy_change"])
-    assert comparison.no_loss().answer == "loss"
+    assert comparison.no_loss().outcome == "loss"

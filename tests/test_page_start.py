@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from compress_core.loading.cards import cards, sample_folder
 from compress_core.recipe import parse_recipe, resolve
 from dashboard import header, state
-from dashboard.start import opening, own_model
+from dashboard.start import opening, upload_model
 from dashboard.start.digits import strip
 from dashboard.start.sample_cards import accuracy_text
 from dashboard.text import languages, literal
@@ -236,7 +236,7 @@ def test_a_session_keeps_the_last_models_and_never_drops_the_open_one() -> None:
     clicked(app, TUNE)
     opened = workspace(app).model
     assert_fine(app.switch_page("pages/start.py").run())
-    for number in range(1, own_model.MOST_KEPT + 1):
+    for number in range(1, upload_model.MOST_KEPT + 1):
         uploaded(app, save(own_mlp(number).state_dict()), f"number{number}.safetensors")
     kept = app.session_state[state.UPLOADS]
     assert [kept[name].title for name in kept] == ["first", "number2", "number3"]

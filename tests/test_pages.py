@@ -205,10 +205,12 @@ def test_link_to_an_own_model_waits_for_the_upload_and_then_opens_its_recipe(
 ) -> None:
     sample = load_sample("lenet300")
     monkeypatch.setattr(st, "session_state", {})
-    monkeypatch.setattr(st, "query_params", Parameters(m=state.OWN + sample.digest[:12], r=encoded(PRUNED)))
+    monkeypatch.setattr(
+        st, "query_params", Parameters(m=state.USER_MODEL + sample.digest[:12], r=encoded(PRUNED))
+    )
     with pytest.raises(Refused, match="upload the same file"):
         state.read_link()
-    workspace = state.open_model(state.keep_own_model(sample))
+    workspace = state.open_model(state.keep_user_model(sample))
     assert workspace.recipe.as_recipe().as_json()["layers"][0]["match"] == "fc1"
     assert state.open_model(workspace.model).recipe.layers == ()
 

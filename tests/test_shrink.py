@@ -1,4 +1,4 @@
-"""A network that really is smaller computes what the full-size one with muted inputs does."""
+"""A network that really is smaller computes what the full-size one with masked inputs does."""
 
 from __future__ import annotations
 
@@ -197,15 +197,15 @@ def test_what_cannot_be_cut_is_refused_in_a_sentence(name: str, cut: ChannelCut,
 @pytest.mark.parametrize("name", ["residual", "grouped", "transposed", "multihead_attention", "dense_block"])
 def test_a_kept_preview_follows_the_slider_bit_for_bit(name: str) -> None:
     network = ZOO[name].network()
-    muted = MaskedPreview(network)
+    masked = MaskedPreview(network)
     for step, share in enumerate((0.5, 0.4, 0.9, 0.1, 0.95, 0.5)):
         cuts = _cuts(groups_of(name), share, seed=step // 2)
         dropped = _dropped(groups_of(name)) if step % 2 else []
         want = preview(network, cuts, dropped).state_dict()
-        got = muted.show(cuts, dropped).state_dict()
+        got = masked.show(cuts, dropped).state_dict()
         assert got.keys() >= want.keys()
         assert all(torch.equal(got[key], values) for key, values in want.items())
-    back = muted.show(()).state_dict()
+    back = masked.show(()).state_dict()
     assert all(torch.equal(back[key], v) for key, v in network.state_dict().items() if key in back)
     assert digest_of(network) == digest_of(ZOO[name].network())
 
@@ -225,12 +225,12 @@ def test_the_numbers_of_the_slider_are_those_of_the_shrunk_network(name: str) ->
 def test_a_kept_preview_rewrites_single_slices_as_they_go_and_come_back() -> None:
     subject = load_sample("resnet")
     group = find_groups(subject.network, subject.split("calibration").inputs[:2])[0]
-    muted = MaskedPreview(subject.network)
+    masked = MaskedPreview(subject.network)
     for lost in ([0, 5], [5, 9], [9], [9, 31], [], [31]):
         kept = torch.ones(32, dtype=torch.bool)
         kept[lost] = False
         want = preview(subject.network, group.cuts(kept)).state_dict()
-        got = muted.show(group.cuts(kept)).state_dict()
+        got = masked.show(group.cuts(kept)).state_dict()
         assert all(torch.equal(got[key], values) for key, values in want.items())
 
 

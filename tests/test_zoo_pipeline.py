@@ -172,13 +172,13 @@ def test_every_free_group_really_lost_half_of_its_units(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_the_small_network_answers_what_the_muted_one_does_with_the_same_values(name: str) -> None:
+def test_the_small_network_answers_what_the_masked_one_does_with_the_same_values(name: str) -> None:
     model, subject = made(name), subject_of(name)
     found = cutting_of(subject, model.recipe, STORE)
-    muted = preview(in_double(subject.network), found.cuts, found.dropped)
+    masked = preview(in_double(subject.network), found.cuts, found.dropped)
     for layer in subject.layers:
-        write_matrix(muted, layer, model.values(layer.name).double())
-    difference = answers(in_double(model.network()), name) - answers(muted, name)
+        write_matrix(masked, layer, model.values(layer.name).double())
+    difference = answers(in_double(model.network()), name) - answers(masked, name)
     assert difference.abs().max() < 1e-9
 
 

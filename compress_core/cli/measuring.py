@@ -145,7 +145,7 @@ def _verdict(comparison: Comparison) -> printing.Json:
     if needed.value is not None:
         needed = Number(needed.value, "item", "estimated")
     return {
-        "answer": verdict.answer,
+        "outcome": verdict.outcome,
         "margin": printing.exact(verdict.margin_points, "points").as_json(),
         "items_to_decide": needed.as_json(),
     }
@@ -157,7 +157,7 @@ def _verdict_in_words(comparison: Comparison) -> str:
     if verdict.items_to_decide is not None:
         more = f"; about {verdict.items_to_decide:,} items would decide (estimated)"
     return (
-        f"Verdict on accuracy: {verdict.answer} (margin {verdict.margin_points:g} points, 95 % confidence, "
+        f"Verdict on accuracy: {verdict.outcome} (margin {verdict.margin_points:g} points, 95 % confidence, "
         f"N = {comparison.after.n:,}){more}."
     )
 

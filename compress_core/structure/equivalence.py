@@ -1,7 +1,7 @@
 """Whether a network really computes the same without some channels: tried with numbers, in float64.
 
 What a library says of a network is a guess. A cut is offered only after the smaller network and the
-full-size one with muted inputs gave the same outputs.
+full-size one with masked inputs gave the same outputs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class EquivalenceCheck:
     example: Example
 
     def failure(self, cuts: Sequence[ChannelCut], dropped: Sequence[str] = ()) -> str | None:
-        """Why the smaller network is not the muted one; None where they are equal."""
+        """Why the smaller network is not the masked one; None where they are equal."""
         try:
             small = shrink(self.network, cuts, dropped)
         except Refused as refused:

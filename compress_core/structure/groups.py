@@ -49,7 +49,7 @@ def find_groups(network: nn.Module, example: Example) -> tuple[Group, ...]:
     """All groups of a network, free or locked with the reason, in the order of their first producers.
 
     example: real items as the network takes them, a tensor, a tuple of arguments or a mapping of keywords.
-    Every free group was tried in float64: the smaller network gave the outputs of the muted one. Every
+    Every free group was tried in float64: the smaller network gave the outputs of the masked one. Every
     layer is in a group; blocks that can be left out stand at the end.
     """
     with torch.inference_mode(mode=False):

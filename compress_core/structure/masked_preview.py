@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compress_core.network.layers import Side, input_axis, mute_inputs
+from compress_core.network.layers import Side, input_axis, mask_inputs
 from compress_core.network.layers.places import frozen
 from compress_core.network.shared_copy import shared_copy
 from compress_core.structure.shrink import ChannelCut, kept_by_side, open_for
@@ -18,30 +18,30 @@ from compress_core.structure.shrink import ChannelCut, kept_by_side, open_for
 class _Consumer:
     """A weight of the network and our copy of it in which some slices are zero.
 
-    loud and muted are [slices, values of one slice], so that a slice lies together in memory; the module
-    reads muted as a view of its own shape. silent: which slices are zero (a mask).
+    loud and masked are [slices, values of one slice], so that a slice lies together in memory; the module
+    reads masked as a view of its own shape. silent: which slices are zero (a mask).
     """
 
     loud: Tensor
-    muted: Tensor
+    masked: Tensor
     silent: Tensor
 
     @classmethod
     def of(cls, module: nn.Module, axis: int) -> _Consumer:
         weight = module.get_parameter("weight").detach().movedim(axis, 0)
         loud = weight.flatten(1).contiguous()
-        muted = loud.clone()
-        module.register_parameter("weight", frozen(muted.view(weight.shape).movedim(0, axis)))
-        return cls(loud, muted, torch.zeros(len(loud), dtype=torch.bool))
+        masked = loud.clone()
+        module.register_parameter("weight", frozen(masked.view(weight.shape).movedim(0, axis)))
+        return cls(loud, masked, torch.zeros(len(loud), dtype=torch.bool))
 
     def silence(self, silent: Tensor, scratch: Tensor) -> None:
         """Zero these slices and bring the others back; scratch holds as many values as there are."""
         lost, back = (silent > self.silent).nonzero().flatten(), (silent < self.silent).nonzero().flatten()
         if len(lost):
-            self.muted.index_fill_(0, lost, 0)
+            self.masked.index_fill_(0, lost, 0)
         if len(back):
             values = scratch[: len(back) * self.loud.shape[1]].view(len(back), -1)
-            self.muted.index_copy_(0, back, torch.index_select(self.loud, 0, back, out=values))
+            self.masked.index_copy_(0, back, torch.index_select(self.loud, 0, back, out=values))
         self.silent.copy_(silent)
 
 
@@ -71,17 +71,17 @@ class MaskedPreview:
                     consumer.silence(torch.zeros_like(consumer.silent), self._scratch)
             for name, sides in kept.items():
                 if Side.IN in sides:
-                    self._mute(name, sides[Side.IN])
+                    self._mask_inputs(name, sides[Side.IN])
             for name in dropped:
                 self._drop(name)
         return self._skeleton
 
-    def _mute(self, name: str, kept: Tensor) -> None:
+    def _mask_inputs(self, name: str, kept: Tensor) -> None:
         module = self._skeleton.get_submodule(name)
         axis = input_axis(module)
         if axis is None:
             self._lend(module)
-            mute_inputs(module, kept)
+            mask_inputs(module, kept)
             return
         if name not in self._consumers:
             made = self._consumers[name] = _Consumer.of(module, axis)

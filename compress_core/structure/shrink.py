@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import Side, cut_channels, mute_inputs, open_attention, width_of
+from compress_core.network.layers import Side, cut_channels, mask_inputs, open_attention, width_of
 from compress_core.network.layers.places import frozen, replace_module
 from compress_core.network.shared_copy import shared_copy
 
@@ -55,7 +55,7 @@ def preview(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[st
     with torch.inference_mode(mode=False), torch.no_grad():
         for name, kept in sides.items():
             if Side.IN in kept:
-                mute_inputs(skeleton.get_submodule(name), kept[Side.IN])
+                mask_inputs(skeleton.get_submodule(name), kept[Side.IN])
         for name in dropped:
             for part in skeleton.get_submodule(name).modules():
                 for parameter, values in list(part.named_parameters(recurse=False)):

@@ -43,7 +43,7 @@ def _tiles(*, has_labels: bool) -> list[Metric]:
 def _say(compared: Comparison, items: str) -> None:
     verdict_ = compared.no_loss()
     margin = f"{MARGIN_POINTS:g}"
-    match verdict_.answer:
+    match verdict_.outcome:
         case "no loss":
             text = _("No loss: at most {margin} points of accuracy are lost ({items}).")
             st.success(text.format(margin=margin, items=items), icon=":material/check_circle:")

@@ -60,7 +60,7 @@ def as_python(workspace: state.Workspace, subject: Subject) -> str:
     """A program that does what the page did."""
     recipe = workspace.recipe.yaml.rstrip().replace("\\", "\\\\")
     imports, load = _SAMPLE
-    if workspace.model.startswith(state.OWN):
+    if workspace.model.startswith(state.USER_MODEL):
         imports, load = _OWN
     return f'''{imports}
 from compress_core.apply import compress

@@ -30,18 +30,18 @@ from compress_core.numerics.intervals import (
 
 MARGIN_POINTS = 0.3
 
-LossAnswer = Literal["no loss", "loss", "undecided", "not measured"]
+LossOutcome = Literal["no loss", "loss", "undecided", "not measured"]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether a model lost accuracy; where that is undecided, about how many items would decide it.
 
-    items_to_decide is None where the answer stands, and where the change seen lies exactly on the
+    items_to_decide is None where the outcome stands, and where the change seen lies exactly on the
     margin, which no number of items decides.
     """
 
-    answer: LossAnswer
+    outcome: LossOutcome
     margin_points: float
     items_to_decide: int | None = None
 

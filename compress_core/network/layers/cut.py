@@ -133,7 +133,7 @@ def _refused(name: str, reason: str) -> Refused:
     )
 
 
-def mute_inputs(module: nn.Module, kept: Tensor) -> None:
+def mask_inputs(module: nn.Module, kept: Tensor) -> None:
     """Zero the weights that read any other input channel than those kept; the module stays as large."""
     width = width_of(module, Side.IN)
     if width is None or is_depthwise(module) or isinstance(module, _PER_CHANNEL):
@@ -145,8 +145,8 @@ def mute_inputs(module: nn.Module, kept: Tensor) -> None:
     elif isinstance(module, CONVOLUTIONS + TRANSPOSED):
         kernel = _kernel_of(module)
         rows = silent.view(module.groups, -1).repeat_interleave(kernel.shape[0] // module.groups, 0)
-        muted = kernel.masked_fill(rows.view(*kernel.shape[:2], *(1,) * (kernel.dim() - 2)), 0)
-        module.weight = frozen(from_kernel(muted, module.groups, isinstance(module, TRANSPOSED)))
+        masked = kernel.masked_fill(rows.view(*kernel.shape[:2], *(1,) * (kernel.dim() - 2)), 0)
+        module.weight = frozen(from_kernel(masked, module.groups, isinstance(module, TRANSPOSED)))
 
 
 def input_axis(module: nn.Module) -> int | None:

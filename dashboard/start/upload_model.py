@@ -66,10 +66,10 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
     with refusals(), st.spinner(_("Reading the model")):
         weights = (model_file.getvalue(), model_file.name)
         items = (item_file.getvalue(), item_file.name) if item_file is not None else None
-        st.session_state[UNDERSTOOD] = keep(read_own(weights, items))
+        st.session_state[UNDERSTOOD] = keep(read_uploaded(weights, items))
 
 
-def read_own(weights: tuple[bytes, str], items: tuple[bytes, str] | None) -> Subject:
+def read_uploaded(weights: tuple[bytes, str], items: tuple[bytes, str] | None) -> Subject:
     """The model in the bytes of the uploaded files, each with its name; raises Refused."""
     from compress_core.loading.items import read_items
     from compress_core.loading.upload import read_state_dict
@@ -83,7 +83,7 @@ def read_own(weights: tuple[bytes, str], items: tuple[bytes, str] | None) -> Sub
 
 def keep(subject: Subject) -> str:
     """Keep a model for this session, the last few only; the open one is never dropped."""
-    name = state.keep_own_model(subject)
+    name = state.keep_user_model(subject)
     kept = dict(opening.uploads())
     kept[name] = kept.pop(name)
     now = state.current()

@@ -1,8 +1,9 @@
 """Draw who imports whom: `python scripts/arrows.py [CHECKOUT] [--mermaid]`.
 
-A room is a folder of the project; below `measure`, one folder deeper. The rooms stand in layers, and
-an import may only go from a layer to one that stands below it. `tests/test_architecture.py` asks for
-exactly that. Uses the standard library only, so that any checkout can be drawn.
+A room is a folder of the project; below `measure`, one folder deeper; a few stand apart inside another
+room. The rooms stand in layers, and an import may only go from a layer to one that stands below it.
+`tests/test_architecture.py` asks for exactly that. Uses the standard library only, so that any checkout
+can be drawn.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("measure.behavior",),
     ("measure.explain", "measure.speed", "measure.tables"),
     ("deliver",),
+    ("measure.speed.runtimes",),
     ("jobs",),
     ("tasks",),
     ("cli",),
@@ -42,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("app",),
 )
 DEEPER = ("measure",)
+NESTED = ("techniques.contract", "measure.speed.runtimes")
 WINGS = ("sample_models", "compress_core", "dashboard", "pages", "app.py")
 
 
@@ -86,9 +89,9 @@ def room_of(module: str) -> str:
     wing, *rest = module.split(".")
     if wing != "compress_core" or not rest:
         return wing
-    if rest[0] in DEEPER:
-        return ".".join(rest[:2])
-    return ".".join(rest[:2]) if rest[:2] == ["techniques", "contract"] else rest[0]
+    inside = ".".join(rest)
+    nested = (room for room in NESTED if f"{inside}.".startswith(f"{room}."))
+    return next(nested, ".".join(rest[:2]) if rest[0] in DEEPER else rest[0])
 
 
 def room_graph(modules: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], int]:

@@ -32,11 +32,9 @@ from compress_core.measure.speed.rounds import (
     one_thread,
     waiting_warning,
 )
-from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
-from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
+from compress_core.measure.speed.runtime import Runnable, Side, runtime_named
 from compress_core.recipe import Step
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs, run
-from compress_core.tasks.onnx_sides import onnx_sides
 from tests.subjects import mlp_subject, rules, tiny_subject
 
 THREE = Effort(rounds_least=3, rounds_most=3, seconds=0.0, turn=0.0)
@@ -56,9 +54,9 @@ class Turned:
 
         return run
 
-    def runnable(self, runtime: Runtime, whose: str, seconds: float) -> Runnable:
-        run = self.taking(f"{runtime.value}:{whose}", seconds)
-        return Runnable(runtime, whose, lambda batch: (run(), batch)[1])
+    def runnable(self, runtime: str, whose: str, seconds: float) -> Runnable:
+        run = self.taking(f"{runtime}:{whose}", seconds)
+        return Runnable(runtime_named(runtime), whose, lambda batch: (run(), batch)[1])
 
 
 def test_sides_take_turns_and_each_is_run_once_before_it_counts() -> None:
@@ -110,7 +108,7 @@ def test_rounds_that_waited_for_the_processor_are_warned_of() -> None:
 def test_torch_has_its_threads_back_even_when_the_work_is_cancelled() -> None:
     before = torch.get_num_threads()
     clock = Turned()
-    work = latency([clock.runnable(Runtime.TORCH, "original", 1.0)], torch.ones(2, 3), clock.watch)
+    work = latency([clock.runnable("torch", "original", 1.0)], torch.ones(2, 3), clock.watch)
     torch.set_num_threads(2)
     try:
         next(work)
@@ -126,10 +124,10 @@ def test_torch_has_its_threads_back_even_when_the_work_is_cancelled() -> None:
 def test_each_bar_is_compared_with_the_original_in_its_own_family_and_in_torch() -> None:
     clock = Turned(load=5.0)
     costs = {
-        (Runtime.TORCH, "original"): 8.0,
-        (Runtime.TORCH, "compressed"): 4.0,
-        (Runtime.ONNX, "original"): 6.0,
-        (Runtime.ONNX_INT8, "compressed"): 2.0,
+        ("torch", "original"): 8.0,
+        ("torch", "compressed"): 4.0,
+        ("onnxruntime", "original"): 6.0,
+        ("onnxruntime_int8", "compressed"): 2.0,
     }
     runnables = [clock.runnable(*key, seconds) for key, seconds in costs.items()]
     steps = []
@@ -142,23 +140,23 @@ def test_each_bar_is_compared_with_the_original_in_its_own_family_and_in_torch()
             break
     assert [step.done for step in steps] == [0, 1, 2, 3, 3, 4, 5, 6]
     assert {step.total for step in steps} == {6}
-    bar = found.bar(Runtime.ONNX_INT8, "compressed", 4)
+    bar = found.bar("onnxruntime_int8", "compressed", 4)
     assert (bar.milliseconds.value, bar.ratio.value, bar.ratio_to_torch.value) == (2000, 3, 4)
-    assert found.bar(Runtime.TORCH, "compressed", 1).ratio.value == 2
+    assert found.bar("torch", "compressed", 1).ratio.value == 2
     assert len(found.bars()) == 8
     assert ["load 5.0" in said for said in found.warnings] == [True]
 
 
 def test_a_missing_rival_is_said_not_guessed() -> None:
     clock = Turned()
-    only = [clock.runnable(Runtime.ONNX, "compressed", 1.0)]
+    only = [clock.runnable("onnxruntime", "compressed", 1.0)]
     found = result_of(latency(only, torch.ones(1, 2), clock.watch, batches=(1,), effort=THREE))
     assert found.bars()[0].ratio.reason == "The original was not measured in this runtime."
 
 
 def test_batches_of_more_items_than_there_are_repeat_them() -> None:
     clock, seen = Turned(), []
-    runnable = Runnable(Runtime.TORCH, "original", lambda batch: seen.append(batch.shape) or batch)
+    runnable = Runnable(runtime_named("torch"), "original", lambda batch: seen.append(batch.shape) or batch)
     result_of(latency([runnable], torch.ones(3, 2), clock.watch, batches=(1, 8), effort=THREE))
     assert set(seen) == {(1, 2), (8, 2)}
 
@@ -179,12 +177,17 @@ def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
     return subject.network, network, evaluated
 
 
+def ready(runtime: str, network: nn.Module) -> Runnable:
+    model = Model.original(load_sample("lenet300"))
+    return runtime_named(runtime).ready(Side("compressed", model, network, Store()))
+
+
 def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
     lenet: tuple[nn.Module, nn.Module, Tensor],
 ) -> None:
     _, network, evaluated = lenet
     split = load_sample("lenet300").split("validation")
-    found = parity_of(torch_bf16(network, "compressed"), evaluated, split)
+    found = parity_of(ready("torch_bf16", network), evaluated, split)
     assert 1e-4 < found.difference.value < 1
     assert found.same_class.value > 0.9
     assert {p.dtype for p in network.parameters()} == {torch.float32}
@@ -195,13 +198,14 @@ def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
 def test_torch_agrees_with_itself(lenet: tuple[nn.Module, nn.Module, Tensor]) -> None:
     _, network, evaluated = lenet
     split = load_sample("lenet300").split("validation")
-    for made in (torch_eager, torch_variants):
-        assert parity_of(made(network, "compressed"), evaluated, split).difference.value < 1e-5
+    assert parity_of(ready("torch", network), evaluated, split).difference.value < 1e-5
 
 
 def test_outputs_that_are_not_finite_have_no_largest_difference() -> None:
     split = load_sample("lenet300").split("validation")
-    broken = Runnable(Runtime.TORCH, "original", lambda batch: torch.full((len(batch), 10), torch.nan))
+    broken = Runnable(
+        runtime_named("torch"), "original", lambda batch: torch.full((len(batch), 10), torch.nan)
+    )
     found = parity_of(broken, torch.zeros(20, 10), split)
     assert found.difference.reason == "Some outputs are not finite."
 
@@ -226,15 +230,15 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Pat
             break
     assert shares == sorted(shares)
     assert max(shares) <= 1
-    sides = [(bar.runtime, bar.whose, bar.batch) for bar, _ in found.bars]
+    sides = [(bar.runtime.name, bar.whose, bar.batch) for bar, _ in found.bars]
     assert sides[:7] == [
-        (Runtime.TORCH, "original", 1),
-        (Runtime.TORCH, "compressed", 1),
-        (Runtime.VARIANTS, "compressed", 1),
-        (Runtime.BF16, "compressed", 1),
-        (Runtime.ONNX, "original", 1),
-        (Runtime.ONNX, "compressed", 1),
-        (Runtime.ONNX_INT8, "compressed", 1),
+        ("torch", "original", 1),
+        ("torch", "compressed", 1),
+        ("torch_variants", "compressed", 1),
+        ("torch_bf16", "compressed", 1),
+        ("onnxruntime", "original", 1),
+        ("onnxruntime", "compressed", 1),
+        ("onnxruntime_int8", "compressed", 1),
     ]
     assert found.not_run == ()
     assert all(a.same_class.low < a.same_class.value for a in found.parities)
@@ -274,14 +278,14 @@ def test_a_runtime_that_does_not_take_the_model_is_left_out_with_the_reason() ->
     model = Model.original(tiny_subject(Float32Only(), (4,)))
     knobs = LatencyKnobs(batches=(1,), rounds=5, seconds=0, onnx=False)
     found = result_of(run(model, knobs, 0, Store(), turned_by_its_own_load()))
-    assert [(runtime, "dtype" in str(why)) for runtime, why in found.not_run] == [(Runtime.BF16, True)]
-    assert {bar.runtime for bar, _ in found.bars} == {Runtime.TORCH}
+    assert [(runtime.name, "dtype" in str(why)) for runtime, why in found.not_run] == [("torch_bf16", True)]
+    assert {bar.runtime.name for bar, _ in found.bars} == {"torch"}
 
 
 def test_weights_on_no_grid_have_no_int8_bar_and_it_is_said_what_to_do() -> None:
     model = compress(mlp_subject(), rules(fc1=Step.of("magnitude", sparsity=0.5)), Store())
-    runtime, refused = list(onnx_sides(model, Store()))[-1]
-    assert (runtime, "such as uniform" in str(refused)) == (Runtime.ONNX_INT8, True)
+    with pytest.raises(Refused, match="such as uniform"):
+        runtime_named("onnxruntime_int8").ready(Side("compressed", model, model.network(), Store()))
 
 
 @pytest.mark.parametrize("batches", [(1, 1), (0,), (5000,)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
@@ -9,13 +11,17 @@ from torch import nn
 from typer.testing import CliRunner
 
 from compress_core.cli import app as program
+from compress_core.foundation.errors import Refused
 from compress_core.measure.behavior.metric import metrics
 from compress_core.measure.explain.attribution import attribution_methods, offered_methods
+from compress_core.measure.speed.runtime import runtime_named, runtimes
 from tests.planting import Plant, plant  # noqa: F401 - a fixture
 from tests.test_pages import PRUNED, opened
 
 METRICS = "compress_core.measure.behavior.metrics"
 METHODS = "compress_core.measure.explain.methods"
+RUNTIMES = "compress_core.measure.speed.runtimes"
+KINDS = {METRICS: metrics, METHODS: attribution_methods, RUNTIMES: runtimes}
 DECLARES_NOTHING = '"""A file that forgot its decorator."""\n'
 
 METRIC = '''
@@ -54,6 +60,22 @@ def sevens(network: nn.Module, question: Question) -> Tensor:
     return 0 * question.inputs + 7
 '''
 
+RUNTIME = '''
+from compress_core.measure.speed.runtime import Run, Side, Who, in_torch, runtime
+
+
+@runtime(
+    title="Abacus of a test",
+    base="torch",
+    order=0,
+    who=Who.BOTH,
+    reason=lambda _ratio, batch, _facts: f"Beads are moved {batch} at a time.",
+)
+def abacus(side: Side) -> Run:
+    """The network, slowly."""
+    return in_torch(side.network)
+'''
+
 
 def printed(*arguments: str) -> str:
     """What the program prints."""
@@ -88,21 +110,39 @@ def test_a_method_in_a_file_of_its_own_is_on_offer_and_explains(plant: Plant) ->
     assert "sevens on 3 of" in printed("explain", "tabular", *step, "--method", "sevens", "--items", "3")
 
 
-@pytest.mark.parametrize(("package", "found"), [(METRICS, metrics), (METHODS, attribution_methods)])
+@pytest.mark.parametrize(
+    ("package", "found"), [(METRICS, metrics), (METHODS, attribution_methods), (RUNTIMES, runtimes)]
+)
 @pytest.mark.parametrize("source", [DECLARES_NOTHING, METRIC + METHOD], ids=["nothing", "another"])
 def test_a_file_that_does_not_declare_what_it_is_called_is_our_own_mistake(
     plant: Plant,  # noqa: F811
     package: str,
-    found: object,
+    found: Callable[[], Mapping[str, object]],
     source: str,
 ) -> None:
     plant(package, "forgotten", source)
-    assert callable(found)
     with pytest.raises(AssertionError, match=f"{package}.forgotten must declare forgotten"):
         found()
 
 
-@pytest.mark.parametrize(("name", "found"), [("mondays", metrics), ("sevens", attribution_methods)])
+@pytest.mark.parametrize(
+    ("name", "found"), [("mondays", metrics), ("sevens", attribution_methods), ("abacus", runtimes)]
+)
 def test_a_file_that_is_gone_is_found_no_more(name: str, found: object) -> None:
-    assert callable(found)
     assert name not in found()
+
+
+def test_a_runtime_in_a_file_of_its_own_is_timed_explained_and_printed(plant: Plant) -> None:  # noqa: F811
+    plant(RUNTIMES, "abacus", RUNTIME)
+    step = ("--step", "*: magnitude sparsity=0.5")
+    options = ("--no-onnx", "--no-variants", "--rounds", "5", "--batch", "2")
+    shown = printed("latency", "tabular", *step, *options)
+    bars = [line for line in shown.splitlines() if line.startswith("Abacus of a test")]
+    assert [("original" in bar, "compressed" in bar) for bar in bars] == [(True, False), (False, True)]
+    assert "Beads are moved 2 at a time." in bars[1]
+    assert "abacus:compressed: " in shown, "its answers are compared with those that were evaluated"
+
+
+def test_a_result_of_a_runtime_that_is_gone_is_refused() -> None:
+    with pytest.raises(Refused, match=r"no runtime 'abacus'.*torch_bf16"):
+        runtime_named("abacus")

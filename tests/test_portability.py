@@ -13,9 +13,10 @@ from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.cost.portability import Trait, portability_texts, steps_of, targets, usable
+from compress_core.measure.speed.facts import Facts, facts_of
 from compress_core.measure.speed.latency import Bar
-from compress_core.measure.speed.reasons import Facts, facts_of, reason
-from compress_core.measure.speed.runtimes.runnable import Runtime
+from compress_core.measure.speed.reasons import reason
+from compress_core.measure.speed.runtime import runtime_named
 from compress_core.recipe import Step
 from tests.subjects import mlp_subject, rules, with_calibration
 
@@ -83,9 +84,9 @@ def test_rows_tell_one_target_from_another() -> None:
     assert "ampere" in rows["tensorrt", "zeros_2_4"].source
 
 
-def bar(runtime: Runtime, low: float, value: float, whose: str = "compressed", batch: int = 32) -> Bar:
+def bar(runtime: str, low: float, value: float, whose: str = "compressed", batch: int = 32) -> Bar:
     ratio = Number(value, "ratio", "measured", low, value + 0.1, 9)
-    return Bar(runtime, whose, batch, Number(1.0, "ms", "measured"), ratio, ratio)
+    return Bar(runtime_named(runtime), whose, batch, Number(1.0, "ms", "measured"), ratio, ratio)
 
 
 SPARSE = Facts(macs_kept=1.0, sparsity=0.9, bits=32, layers=8)
@@ -94,35 +95,35 @@ SPARSE = Facts(macs_kept=1.0, sparsity=0.9, bits=32, layers=8)
 @pytest.mark.parametrize(
     ("bar", "facts", "said"),
     [
-        (bar(Runtime.TORCH, 0.9, 1.0), SPARSE, "zeros are multiplied like any other number"),
-        (bar(Runtime.ONNX, 0.9, 1.0), Facts(1, 0.9, 5, 8), "save bytes of the file, not time"),
-        (bar(Runtime.TORCH, 0.9, 1.0), Facts(1, 0, 5, 8), "Weights of 5 bits are decoded"),
-        (bar(Runtime.TORCH, 0.9, 1.0), Facts(1, 0, 32, 8), "the same operations"),
+        (bar("torch", 0.9, 1.0), SPARSE, "zeros are multiplied like any other number"),
+        (bar("onnxruntime", 0.9, 1.0), Facts(1, 0.9, 5, 8), "save bytes of the file, not time"),
+        (bar("torch", 0.9, 1.0), Facts(1, 0, 5, 8), "Weights of 5 bits are decoded"),
+        (bar("torch", 0.9, 1.0), Facts(1, 0, 32, 8), "the same operations"),
         (
-            bar(Runtime.TORCH, 3.0, 3.2),
+            bar("torch", 3.0, 3.2),
             Facts(0.3, 0, 32, 8),
             "30% of the original's multiplications, and the time",
         ),
-        (bar(Runtime.TORCH, 1.4, 1.5), Facts(0.3, 0, 32, 8), "the time falls less"),
+        (bar("torch", 1.4, 1.5), Facts(0.3, 0, 32, 8), "the time falls less"),
         (
-            bar(Runtime.TORCH, 0.9, 1.0, batch=1),
+            bar("torch", 0.9, 1.0, batch=1),
             Facts(0.3, 0, 32, 8),
             "a batch of 1 the time goes into calling 8",
         ),
-        (bar(Runtime.TORCH, 0.7, 0.8), Facts(1.5, 0, 32, 8), "1.50 times as often"),
+        (bar("torch", 0.7, 0.8), Facts(1.5, 0, 32, 8), "1.50 times as often"),
         (
-            bar(Runtime.VARIANTS, 2.0, 2.5),
+            bar("torch_variants", 2.0, 2.5),
             Facts(1, 0.9, 32, 8, 3),
             "3 of 8 layers run in a kernel variant that skips zeros",
         ),
-        (bar(Runtime.VARIANTS, 0.9, 1.0), Facts(1, 0.9, 32, 8, 3), "what stands between them"),
-        (bar(Runtime.VARIANTS, 0.9, 1.0), SPARSE, "No layer is surely faster"),
-        (bar(Runtime.BF16, 0.1, 0.2), SPARSE, "without instructions for bfloat16"),
-        (bar(Runtime.BF16, 1.5, 1.6), SPARSE, "8 instead of 24 bits"),
-        (bar(Runtime.ONNX_INT8, 1.5, 1.6), Facts(1, 0, 8, 8, 0, 8), "Bytes are multiplied"),
-        (bar(Runtime.ONNX_INT8, 0.5, 0.6), Facts(1, 0, 8, 8, 0, 8), "rounding inputs and outputs costs"),
-        (bar(Runtime.ONNX_INT8, 0.9, 1.0), SPARSE, "No layer has both codes and a rounded input"),
-        (bar(Runtime.TORCH, 1.0, 1.0, "original"), SPARSE, "The model as loaded"),
+        (bar("torch_variants", 0.9, 1.0), Facts(1, 0.9, 32, 8, 3), "what stands between them"),
+        (bar("torch_variants", 0.9, 1.0), SPARSE, "No layer is surely faster"),
+        (bar("torch_bf16", 0.1, 0.2), SPARSE, "without instructions for bfloat16"),
+        (bar("torch_bf16", 1.5, 1.6), SPARSE, "8 instead of 24 bits"),
+        (bar("onnxruntime_int8", 1.5, 1.6), Facts(1, 0, 8, 8, 0, 8), "Bytes are multiplied"),
+        (bar("onnxruntime_int8", 0.5, 0.6), Facts(1, 0, 8, 8, 0, 8), "rounding inputs and outputs costs"),
+        (bar("onnxruntime_int8", 0.9, 1.0), SPARSE, "No layer has both codes and a rounded input"),
+        (bar("torch", 1.0, 1.0, "original"), SPARSE, "The model as loaded"),
     ],
 )
 def test_each_bar_has_its_reason(bar: Bar, facts: Facts, said: str) -> None:

@@ -119,7 +119,7 @@ def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[s
         "machine": _machine(),
         "warnings": list(found.latency.warnings),
         "bars": [_bar(bar, reason) for bar, reason in found.bars],
-        "not_run": {runtime.value: str(why) for runtime, why in found.not_run},
+        "not_run": {runtime.name: str(why) for runtime, why in found.not_run},
         "agreement": [_parity(found, index) for index in range(len(found.parities))],
         "variants": [_variants(found, index) for index in range(len(found.tables))],
         "break_even": [_win(row) for row in wins],
@@ -147,7 +147,7 @@ def _machine() -> printing.Json:
 
 def _bar(bar: Bar, reason: str) -> printing.Json:
     return {
-        "runtime": bar.runtime.value,
+        "runtime": bar.runtime.name,
         "model": bar.whose,
         "batch": bar.batch,
         "milliseconds": bar.milliseconds.as_json(),

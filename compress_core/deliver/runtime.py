@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.measure.behavior.predictions import Predictions
@@ -37,6 +37,10 @@ class OnnxSession:
         outputs = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
         first: NDArray[np.float32] = outputs[0]
         return first
+
+    def on_tensors(self, batch: Tensor) -> Tensor:
+        """The same for one tensor [N, ...] -> outputs [N, classes]."""
+        return torch.from_numpy(self(batch.numpy()))
 
 
 def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predictions:

@@ -15,7 +15,7 @@ from compress_core.jobs.task import ResultFiles
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from compress_core.measure.speed.latency import Bar, Latency, Parity
 from compress_core.measure.speed.rounds import Rounds
-from compress_core.measure.speed.runtimes.runnable import Runtime
+from compress_core.measure.speed.runtime import Runtime, runtime_named
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def pack(found: Measured) -> ResultFiles:
         "reasons": [text_as_json(reason) for reason in found.reasons],
         "tables": [table_as_json(table) for table in found.tables],
         "agreements": [parity_as_json(parity) for parity in found.parities],
-        "not_run": [[runtime.value, refusal_as_json(why)] for runtime, why in found.not_run],
+        "not_run": [[runtime.name, refusal_as_json(why)] for runtime, why in found.not_run],
     }
     return ResultFiles(arrays, facts)
 
@@ -65,7 +65,7 @@ def unpack(packed: ResultFiles) -> Measured:
         tuple(text_from_json(reason) for reason in facts["reasons"]),
         tuple(_table(said) for said in facts["tables"]),
         tuple(_parity(said) for said in facts["agreements"]),
-        tuple((Runtime(runtime), refusal_from_json(why)) for runtime, why in facts["not_run"]),
+        tuple((runtime_named(runtime), refusal_from_json(why)) for runtime, why in facts["not_run"]),
     )
 
 

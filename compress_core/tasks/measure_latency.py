@@ -16,13 +16,10 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
 from compress_core.jobs.task import Task
-from compress_core.measure.speed.kernel_variants import (
-    KernelVariantTable,
-    choose_kernel_variants,
-    with_kernel_variants,
-)
+from compress_core.measure.speed.facts import facts_of
+from compress_core.measure.speed.kernel_variants import KernelVariantTable
 from compress_core.measure.speed.latency import Latency, Parity, batch_of, latency, parity_of
-from compress_core.measure.speed.reasons import facts_of, reason
+from compress_core.measure.speed.reasons import reason
 from compress_core.measure.speed.rounds import (
     Effort,
     Rounds,
@@ -31,11 +28,9 @@ from compress_core.measure.speed.rounds import (
     this_machine,
     waiting_warning,
 )
-from compress_core.measure.speed.runtimes.eager import torch_bf16, torch_eager, torch_variants
-from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime
+from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, Side, runtimes
 from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
-from compress_core.tasks.onnx_sides import onnx_sides
 
 _PARTS = 100  # of the progress of one half of a batch size: variants, then rounds
 _LEAST = 7  # rounds, unless fewer are asked for
@@ -71,15 +66,17 @@ def run(
     tables: list[KernelVariantTable] = []
     total = 2 * _PARTS * len(knobs.batches)
     yield Progress(0, total, N_("preparing the runtimes"))
-    whole, refused = _runnables(model, network, split.inputs[:1], store if knobs.onnx else None)
+    chosen = [r for r in runtimes().values() if knobs.onnx or not r.writes_file]
+    sides = _sides(model, network, store)
+    whole, refused = _ready(chosen, sides, split.inputs[:1])
+    tunable = [r for r in chosen if r.for_each_batch and knobs.variants]
     for place, batch in enumerate(knobs.batches):
-        start, sides = 2 * _PARTS * place, list(whole)
-        if knobs.variants and model.is_changed:
-            items = batch_of(split.inputs, batch)
-            table = yield from _as_part(choose_kernel_variants(network, items, watch), start, total)
-            tables.append(table)
-            sides.insert(2, torch_variants(with_kernel_variants(network, table.choice), "compressed"))
-        work = latency(sides, split.inputs, watch, batches=(batch,), effort=effort)
+        start = 2 * _PARTS * place
+        tuning = _tuned(tunable, sides, batch_of(split.inputs, batch), watch)
+        tuned, found_tables = yield from _as_part(tuning, start, total)
+        tables += found_tables
+        runnables = sorted([*whole, *tuned], key=lambda runnable: runnable.runtime.order)
+        work = latency(runnables, split.inputs, watch, batches=(batch,), effort=effort)
         rounds |= (yield from _as_part(work, start + _PARTS, total)).rounds
     found = Latency(rounds, busy + waiting_warning(tuple(rounds.values())))
     parities = _parities(whole, network, split)
@@ -94,33 +91,53 @@ def _check(batches: Sequence[int]) -> None:
         )
 
 
-def _runnables(
-    model: Model, network: nn.Module, item: Tensor, store: Store | None
+def _sides(model: Model, network: nn.Module, store: Store) -> tuple[Side, ...]:
+    """The original, and the compressed model where there is one."""
+    original = Side("original", Model.original(model.subject), model.subject.network, store)
+    return (original, Side("compressed", model, network, store)) if model.is_changed else (original,)
+
+
+def _ready(
+    chosen: Sequence[Runtime], sides: Sequence[Side], item: Tensor
 ) -> tuple[list[Runnable], tuple[tuple[Runtime, Refused], ...]]:
-    """The runtimes that take the model, and why others do not; without a store no files are written."""
-    sides = [torch_eager(model.subject.network, "original")]
-    if model.is_changed:
-        sides.append(torch_eager(network, "compressed"))
-    half = torch_bf16(network, sides[-1].whose)
-    others = [half, *(() if store is None else onnx_sides(model, store))]
+    """The networks in the runtimes that take them whatever the batch size, and why others do not."""
+    ready: list[Runnable] = []
     refused: list[tuple[Runtime, Refused]] = []
-    for other in others:
-        if not isinstance(other, Runnable):
-            refused.append(other)
-        elif (problem := _problem(other, item)) is not None:
-            refused.append((other.runtime, problem))
-        else:
-            sides.append(other)
-    return sides, tuple(refused)
+    for runtime in (runtime for runtime in chosen if not runtime.for_each_batch):
+        for side in runtime.takes(sides):
+            try:
+                runnable = runtime.ready(side)
+                _try(runnable, item)
+                ready.append(runnable)
+            except Refused as why:
+                if runtime.name == REFERENCE:
+                    raise
+                refused.append((runtime, why))
+    return ready, tuple(refused)
 
 
-def _problem(runnable: Runnable, item: Tensor) -> Refused | None:
-    """Why a network does not run in a runtime, from trying it."""
+def _try(runnable: Runnable, item: Tensor) -> None:
+    """Run one item; raises Refused with what stands in the way."""
     try:
         runnable.run(item)
-    except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
-        return Refused("It does not run there ({reason}).", reason=str(error).strip().split("\n")[0][:200])
-    return None
+    except Exception as error:  # a forward that is not ours may raise anything
+        reason = str(error).strip().split("\n")[0][:200]
+        raise Refused("It does not run there ({reason}).", reason=reason) from error
+
+
+def _tuned(
+    chosen: Sequence[Runtime], sides: Sequence[Side], items: Tensor, watch: Watch
+) -> Generator[Progress, None, tuple[list[Runnable], list[KernelVariantTable]]]:
+    """The networks in the runtimes that choose anew for batches like items [N, ...], and their choices."""
+    pairs = [(runtime, side) for runtime in chosen for side in runtime.takes(sides)]
+    runnables: list[Runnable] = []
+    tables: list[KernelVariantTable] = []
+    for done, (runtime, side) in enumerate(pairs):
+        tuning = _as_part(runtime.tuned(side, items, watch), _PARTS * done, _PARTS * len(pairs))
+        runnable, table = yield from tuning
+        runnables.append(runnable)
+        tables += [] if table is None else [table]
+    return runnables, tables
 
 
 def _as_part(
@@ -140,7 +157,7 @@ def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tu
     """How far the runtimes that compute other numbers are from what was evaluated."""
     changed = any(side.whose == "compressed" for side in sides)
     shown = "compressed" if changed else "original"
-    others = [s for s in sides if s.whose == shown and s.runtime is not Runtime.TORCH]
+    others = [s for s in sides if s.whose == shown and s.runtime.name != REFERENCE]
     with torch.inference_mode():
         batches = torch.split(split.inputs[:_AGREE_ON], BATCH)
         evaluated = torch.cat([network(items) for items in batches])

@@ -8,7 +8,7 @@ from compress_core.apply.model import Model
 from compress_core.deliver.exports import ExportFormat
 from compress_core.foundation.errors import Refused
 from compress_core.measure.speed.latency import Bar
-from compress_core.measure.speed.runtimes.runnable import Runtime
+from compress_core.measure.speed.runtime import REFERENCE
 from dashboard.deploy import job_results
 from dashboard.figures.words import in_bytes
 from dashboard.show import interval_text, number_text
@@ -24,7 +24,7 @@ def draw(model: Model) -> None:
     size = None if made is None else sum(map(len, made.files.values()))
     _bytes(packed, _("Packed file"), size, original)
     bars = _bars(model)
-    first = [bar for bar in bars if bar.runtime is Runtime.TORCH and bar.batch == 1]
+    first = [bar for bar in bars if bar.runtime.name == REFERENCE and bar.batch == 1]
     _times(torch_column, _("Times faster in torch, one item"), first)
     _best(best_column, bars)
 

@@ -141,7 +141,7 @@ def _with_interval(number: Number) -> str:
 
 
 def _parities(measured: Measured) -> pd.DataFrame:
-    titles = {side.runtime.value: _(side.runtime.title) for side in measured.latency.bars()}
+    titles = {side.runtime.name: _(side.runtime.title) for side in measured.latency.bars()}
     found = measured.parities
     return pd.DataFrame(
         {

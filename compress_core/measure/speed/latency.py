@@ -23,7 +23,7 @@ from compress_core.measure.speed.rounds import (
     one_thread,
     waiting_warning,
 )
-from compress_core.measure.speed.runtimes.runnable import Runnable, Runtime, Whose
+from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, Whose, runtime_named
 from compress_core.numerics.intervals import wilson
 from compress_core.subject.split import BATCH, Split
 
@@ -60,26 +60,26 @@ class Latency:
             _bar(rounds, name, batch) for batch, rounds in self.rounds.items() for name in rounds.names
         )
 
-    def bar(self, runtime: Runtime, whose: Whose, batch: int) -> Bar:
-        """One of the bars."""
-        return _bar(self.rounds[batch], f"{runtime.value}:{whose}", batch)
+    def bar(self, runtime: str, whose: Whose, batch: int) -> Bar:
+        """One of the bars, by the name of its runtime."""
+        return _bar(self.rounds[batch], f"{runtime}:{whose}", batch)
 
 
 def _bar(rounds: Rounds, name: str, batch: int) -> Bar:
     runtime, _, whose = name.partition(":")
-    chosen = Runtime(runtime)
+    chosen = runtime_named(runtime)
     return Bar(
         chosen,
         "original" if whose == "original" else "compressed",
         batch,
         rounds.milliseconds(name),
         _over(rounds, chosen.base, name),
-        _over(rounds, Runtime.TORCH, name),
+        _over(rounds, REFERENCE, name),
     )
 
 
-def _over(rounds: Rounds, runtime: Runtime, name: str) -> Number:
-    rival = f"{runtime.value}:original"
+def _over(rounds: Rounds, runtime: str, name: str) -> Number:
+    rival = f"{runtime}:original"
     if rival not in rounds.names:
         return Number.missing("ratio", N_("The original was not measured in this runtime."))
     return rounds.ratio(rival, name)

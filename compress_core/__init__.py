@@ -1,3 +1,66 @@
-"""Pure PyTorch model compression: techniques, exact bytes, honest comparison. Knows no user interface."""
+"""Slimscope: compress a trained PyTorch classifier and see, with intervals, what that cost.
 
-__version__ = "0.1.0"
+    from compress_core import load, compress, compare, pack
+    small = compress(load("lenet5"), "recipe.yaml")
+    compare(small).frame()
+    pack(small, "small.slim")
+
+The names are loaded when somebody asks for them, so that `import compress_core` takes no time; what they
+stand on knows no user interface.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from compress_core.foundation.version import __version__
+
+if TYPE_CHECKING:
+    from compress_core.face.compress_model import compress
+    from compress_core.face.explain_model import explain
+    from compress_core.face.load_model import load
+    from compress_core.face.measure_model import compare, evaluate
+    from compress_core.face.write_files import export, pack
+    from compress_core.foundation.errors import Refused
+    from compress_core.recipe import Recipe, read_recipe
+
+_FOUND_IN = {
+    "Recipe": "recipe",
+    "Refused": "foundation.errors",
+    "compare": "face.measure_model",
+    "compress": "face.compress_model",
+    "evaluate": "face.measure_model",
+    "explain": "face.explain_model",
+    "export": "face.write_files",
+    "load": "face.load_model",
+    "pack": "face.write_files",
+    "read_recipe": "recipe",
+}
+
+__all__ = [
+    "Recipe",
+    "Refused",
+    "__version__",
+    "compare",
+    "compress",
+    "evaluate",
+    "explain",
+    "export",
+    "load",
+    "pack",
+    "read_recipe",
+]
+
+
+def __getattr__(name: str) -> object:
+    """A name of the face, loaded on its first use."""
+    if name not in _FOUND_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_FOUND_IN[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

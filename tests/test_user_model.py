@@ -10,17 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import Items
 from compress_core.loading.samples import load_sample
+from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import (
     known_shapes,
-    loaded,
-    network_from,
     split_of,
     subject_from_network,
     user_subject,
     with_items,
 )
+from compress_core.subject.origin import Origin
 
 
 def digits(count: int = 3, **arrays: object) -> Items:
@@ -194,7 +195,7 @@ def test_weights_that_do_not_fit_say_the_first_difference(state: dict[str, Tenso
 )  # fmt: skip
 def test_a_factory_that_fails_is_refused(factory: str) -> None:
     with pytest.raises(Refused):
-        network_from(factory)
+        network_from(Origin(factory))
 
 
 def compiled() -> nn.Module:
@@ -202,7 +203,7 @@ def compiled() -> nn.Module:
 
 
 def test_a_compiled_network_is_taken_as_it_was_written() -> None:
-    assert isinstance(network_from(f"{__name__}:compiled"), nn.Sequential)
+    assert isinstance(network_from(Origin(f"{__name__}:compiled")), nn.Sequential)
 
 
 def test_items_become_the_validation_split() -> None:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from compress_core import __version__
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.version import __version__
 
 
 class OneSentence(TyperGroup):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +26,7 @@ from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
-    from compress_core.foundation.number import Number
+    from compress_core.face.write_files import Exported
 
 
 class ExportTarget(StrEnum):
@@ -37,15 +35,6 @@ class ExportTarget(StrEnum):
     SOURCE = "source"
     ONNX = "onnx"
     INT8 = "int8"
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The files with their bytes, how well they agree with the network, and what stays in 32 bits."""
-
-    files: Mapping[str, int]
-    numbers: Mapping[str, Number]
-    left: Mapping[str, str] = field(default_factory=dict)
 
 
 FormOption = Annotated[
@@ -76,6 +65,7 @@ def export(
     """
     from compress_core.cli.content import headline
     from compress_core.cli.loading import open_case
+    from compress_core.face import write_files
 
     if out is None:
         raise Refused("export needs a folder to write to: add --out DIR.")
@@ -90,7 +80,7 @@ def export(
         input_shape=input_shape,
     )
     case = open_case(asked)
-    exported = _exported(case, to, out)
+    exported = write_files.export(case.model, out, to.value, split=case.chosen.split, store=case.store)
     if as_json:
         printing.print_json(_content(case, to, out, exported))
         return
@@ -115,22 +105,3 @@ def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> pri
         **{name: number.as_json() for name, number in exported.numbers.items()},
         "left": dict(exported.left),
     }
-
-
-def _exported(case: Case, to: ExportTarget, out: Path) -> Exported:
-    from compress_core.deliver.exports import ExportFormat, export_files
-    from compress_core.foundation.atomic_file import write_whole
-    from compress_core.foundation.progress import result_of
-
-    split = case.split if case.subject.splits else None
-    made = result_of(export_files(case.model, ExportFormat(to.value), split, case.store))
-    try:
-        for name, content in made.files.items():
-            write_whole(out / name, content)
-    except OSError as error:
-        raise Refused(
-            "{out} cannot be written ({reason}): choose another folder with --out.",
-            out=out,
-            reason=error.strerror,
-        ) from None
-    return Exported({name: len(content) for name, content in made.files.items()}, made.numbers, made.left)

@@ -15,23 +15,13 @@ from typing import TYPE_CHECKING
 
 from compress_core.cli.arguments import ModelOptions
 from compress_core.foundation.errors import Refused
-from compress_core.loading.cards import card_of, cards
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from compress_core.apply.model import Model
     from compress_core.foundation.store import Store
-    from compress_core.loading.items import Items
     from compress_core.recipe import Recipe
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
-
-WEIGHTS_FILES = (".safetensors", ".pt", ".pth", ".bin")
-_LARGEST_FILE = 8 * 2**30
-_MOST_TENSORS = 2**16
-_MOST_VALUES = 2 * 10**9
-_MOST_ITEMS = 10**7
 
 
 @dataclass(frozen=True)
@@ -65,18 +55,14 @@ def open_case(chosen: ModelOptions) -> Case:
 
 def open_subject(chosen: ModelOptions) -> Subject:
     """The model as loaded; raises Refused."""
+    from compress_core.loading.named import items_in, named_subject
+
     _one_thread()
-    if chosen.model is None and chosen.weights is None:
-        raise Refused(
-            "No model was named: give a sample ({samples}), package.module:factory or a file of weights.",
-            samples=", ".join(cards()),
+    items = None if chosen.items is None else items_in(chosen.items)
+    with redirect_stdout(StringIO()):  # what a visitor's code prints must not get among our lines
+        return named_subject(
+            chosen.model, weights=chosen.weights, items=items, input_shape=_input_shape(chosen)
         )
-    if chosen.model is None or _is_weights_file(chosen.model):
-        return _from_weights(chosen)
-    items = None if chosen.items is None else _items(chosen.items)
-    if chosen.model not in cards() and ":" in chosen.model:
-        return _from_factory(chosen, chosen.model, items)
-    return _from_sample(chosen, chosen.model, items)
 
 
 def _one_thread() -> None:
@@ -85,78 +71,6 @@ def _one_thread() -> None:
         import torch
 
         torch.set_num_threads(1)
-
-
-def _is_weights_file(model: str) -> bool:
-    if model in cards():
-        return False
-    try:
-        return Path(model).suffix in WEIGHTS_FILES or Path(model).is_file()
-    except OSError:  # no file can have such a name
-        return False
-
-
-def _from_weights(chosen: ModelOptions) -> Subject:
-    from compress_core.loading.user_model import user_subject
-
-    if chosen.model is not None and chosen.weights is not None:
-        raise Refused(
-            "{model} and --weights are both files of weights: give one of them, or a network as MODEL.",
-            model=chosen.model,
-        )
-    path = Path(chosen.model) if chosen.weights is None and chosen.model is not None else chosen.weights
-    assert path is not None, "one of the two names a file"
-    items = None if chosen.items is None else _items(chosen.items)
-    return user_subject(_state(path), items, name=path.stem, input_shape=_input_shape(chosen))
-
-
-def _from_sample(chosen: ModelOptions, name: str, items: Items | None) -> Subject:
-    card = card_of(name)
-    if chosen.weights is not None:
-        from compress_core.loading.user_model import sample_with
-
-        return sample_with(card.name, _state(chosen.weights), items, name=chosen.weights.stem)
-    from compress_core.loading.samples import load_sample
-
-    if items is None:
-        return load_sample(card.name)
-    from compress_core.loading.user_model import with_items
-
-    return with_items(load_sample(card.name), items)
-
-
-def _from_factory(chosen: ModelOptions, factory: str, items: Items | None) -> Subject:
-    """A network of the visitor's own code; what that code prints must not get among our lines."""
-    from compress_core.loading.user_model import loaded, network_from, subject_from_network
-
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    with redirect_stdout(StringIO()):
-        network = network_from(factory)
-        if chosen.weights is not None:
-            network = loaded(network, _state(chosen.weights), chosen.weights.stem)
-        return subject_from_network(network, items, factory, _input_shape(chosen))
-
-
-def _state(path: Path) -> dict[str, Tensor]:
-    from compress_core.loading.upload import read_state_dict
-
-    return read_state_dict(
-        _content(path),
-        path.name,
-        max_bytes=_LARGEST_FILE,
-        max_tensors=_MOST_TENSORS,
-        max_elements=_MOST_VALUES,
-    )
-
-
-def _items(path: Path) -> Items:
-    from compress_core.loading.items import DEFAULT_CAPS, read_items
-
-    caps = replace(
-        DEFAULT_CAPS, file_bytes=_LARGEST_FILE, unpacked_bytes=2 * _LARGEST_FILE, items=_MOST_ITEMS
-    )
-    return read_items(_content(path), path.name, caps=caps)
 
 
 def _input_shape(chosen: ModelOptions) -> tuple[int, ...] | None:
@@ -169,15 +83,6 @@ def _input_shape(chosen: ModelOptions) -> tuple[int, ...] | None:
             got=chosen.input_shape,
         )
     return tuple(int(size) for size in sizes)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Refused(
-            "{path} cannot be read ({reason}): give a file that exists.", path=path, reason=error.strerror
-        ) from None
 
 
 def read_recipe_of(chosen: ModelOptions) -> Recipe:
@@ -239,7 +144,9 @@ def _section_of(step: Mapping[str, object]) -> str:
 
 
 def _recipe_text(recipe: str) -> str:
-    content = sys.stdin.buffer.read() if recipe == "-" else _content(Path(recipe))
+    from compress_core.loading.named import content_of_file
+
+    content = sys.stdin.buffer.read() if recipe == "-" else content_of_file(Path(recipe))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

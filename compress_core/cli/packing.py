@@ -24,7 +24,6 @@ from compress_core.cli.arguments import (
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
-    from compress_core.apply.model import Model
     from compress_core.deliver.pack import PackedFile
 
 FileOption = Annotated[
@@ -61,8 +60,7 @@ def pack(
     beside those of every other way to store the same model, with the reason why they differ.
     """
     from compress_core.cli.loading import open_case
-    from compress_core.deliver.container import container_bytes
-    from compress_core.measure.cost.sizes import byte_sizes
+    from compress_core.face import write_files
 
     if out is None:
         raise Refused("pack needs a file to write: add --out FILE.")
@@ -70,8 +68,8 @@ def pack(
         model, recipe, user_model=user_model, step=step, weights=weights, items=items, input_shape=input_shape
     )
     case = open_case(asked)
-    size = _write(case.model, out, with_source=with_source)
-    rows = byte_sizes(case.model, container_bytes(case.model), out.read_bytes())
+    packed = write_files.pack(case.model, out, with_source=with_source)
+    size, rows = packed.bytes, packed.sizes()
     if as_json:
         written = printing.exact(size, "byte").as_json()
         content = {"model": case.subject.name, "out": str(out), "bytes": written}
@@ -80,26 +78,6 @@ def pack(
     cells = [[row.label, printing.value_of(row.number), row.number.kind, row.note] for row in rows]
     printing.print_table(("", ">value", "how", "why it differs"), cells)
     typer.echo(f"\nWritten to {out}, {size:,} bytes, read back and equal to what was evaluated.")
-
-
-def _write(model: Model, out: Path, *, with_source: bool) -> int:
-    from compress_core.deliver.pack import MAGIC, write_packed
-    from compress_core.deliver.source import model_source
-
-    try:
-        if out.exists() and (not out.is_file() or out.read_bytes()[: len(MAGIC)] != MAGIC):
-            raise Refused(
-                "{path} is there already and was not written by slimscope pack: choose another file with "
-                "--out.",
-                path=out,
-            )
-        return write_packed(model, out, model_source(model) if with_source else None)
-    except OSError as error:
-        raise Refused(
-            "{out} cannot be written ({reason}): choose another file with --out.",
-            out=out,
-            reason=error.strerror,
-        ) from None
 
 
 def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = False) -> None:

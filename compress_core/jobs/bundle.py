@@ -12,8 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
+from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import Items
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.user_code import network_from
+from compress_core.loading.user_model import form_of, subject_in_form, user_subject
+from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 
@@ -22,7 +25,11 @@ _ORDER = "order"
 
 
 def bundle_of(subject: Subject) -> Mapping[str, bytes]:
-    """The files from which `read_bundle` makes the same model with the same items."""
+    """The files from which `read_bundle` makes the same model with the same items.
+
+    Raises Refused where no other process can build the network.
+    """
+    origin = None if subject.origin is None else subject.origin.required()
     state = {name: t.detach().contiguous().clone() for name, t in subject.network.state_dict().items()}
     items: dict[str, Tensor] = {}
     for name, split in subject.splits.items():
@@ -32,7 +39,9 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
     card = {
         "name": subject.name,
         "shape": subject.input.shape,
+        "classes": subject.classes,
         "inferred": not subject.factory,
+        "origin": None if origin is None else {"factory": origin.factory, "folder": origin.folder},
         "splits": list(subject.splits),
     }
     return {
@@ -52,14 +61,17 @@ def read_bundle(folder: Path) -> Subject:
     """The model whose files lie in a folder; its items are taken as they are, since they were prepared."""
     card = json.loads((folder / CARD).read_bytes())
     splits = _splits(load((folder / ITEMS).read_bytes()), card["splits"])
+    shape, state = tuple(card["shape"]), _state(folder / STATE)
+    if card["origin"] is not None:
+        origin = Origin(**card["origin"])
+        network = loaded(network_from(origin), state, card["name"])
+        classes = tuple(card["classes"])
+        return subject_in_form(network, card["name"], form_of(shape), classes, splits, origin)
     # Labeled items once chose among the networks that fit these weights, so they choose again.
     chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
     items = None if chosen_by is None else _items(chosen_by)
-    shape = tuple(card["shape"])
-    subject = user_subject(
-        _state(folder / STATE), items, name=card["name"], input_shape=shape, sets_apart=False
-    )
-    return replace(subject, splits=MappingProxyType(splits))
+    subject = user_subject(state, items, name=card["name"], input_shape=shape, sets_apart=False)
+    return replace(subject, splits=MappingProxyType(splits), classes=tuple(card["classes"]))
 
 
 def _splits(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Split]:

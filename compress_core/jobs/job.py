@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from compress_core import __version__
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.version import __version__
 
 
 @dataclass(frozen=True)

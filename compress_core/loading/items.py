@@ -84,6 +84,15 @@ def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> I
     )
 
 
+def checked_items(
+    inputs: npt.NDArray[np.generic], labels: npt.NDArray[np.generic] | None, *, caps: ItemCaps = DEFAULT_CAPS
+) -> Items:
+    """Arrays [N, ...] and, where known, labels [N] as items; raises Refused as `read_items` does."""
+    _check_shape(inputs.shape, "inputs", caps)
+    found = _inputs(inputs, caps)
+    return Items(found, None if labels is None else _labels(labels, len(found), caps))
+
+
 def _from_archive(content: bytes, caps: ItemCaps) -> Items:
     archive = open_zip(content, most_members=64, most_bytes=caps.unpacked_bytes)
     found = [name for name in _INPUT_NAMES if f"{name}.npy" in archive.sizes]

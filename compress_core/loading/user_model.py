@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -17,11 +16,13 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.cards import card_of, cards
+from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
 from compress_core.loading.items import Items, check_classes, fit_to
 from compress_core.loading.samples import build, load_sample
-from compress_core.loading.stored import shown
+from compress_core.loading.user_code import explained
 from compress_core.subject.input_form import InputForm
+from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 from compress_core.subject.subject import ITEMS_TO_SHARE, Subject, make_subject
 
@@ -31,9 +32,6 @@ _ITEMS_TO_CHOOSE = 1000
 """Labeled items on which the arrangements of an inferred network are told apart."""
 
 _MOST_SET_APART = 256
-
-_RAISED_BY_OTHERS = (Exception, SystemExit)
-"""What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
 
 
 def user_subject(
@@ -57,9 +55,9 @@ def user_subject(
         return sample_with(known, state, items, name=name)
     judged, apart = (items, None) if items is None or not sets_apart else _set_apart(items)
     inferred = _inferred(state, judged, input_shape)
-    form, classes = _form(inferred.input_shape), _numbered(inferred.classes)
+    form, classes = form_of(inferred.input_shape), _numbered(inferred.classes)
     splits = _splits(judged, apart, form, len(classes))
-    with _explained(name, inferred.input_shape):
+    with explained(name, inferred.input_shape):
         return make_subject(name, name, inferred.network, form, classes, splits, inferred.description)
 
 
@@ -76,12 +74,18 @@ def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *
 
 
 def subject_from_network(
-    network: nn.Module, items: Items | None, name: str, input_shape: ItemShape | None = None
+    network: nn.Module,
+    items: Items | None,
+    name: str,
+    input_shape: ItemShape | None = None,
+    *,
+    origin: Origin | None = None,
 ) -> Subject:
     """The model that a network of your own is, with the items as `splits_of` divides them.
 
     It is taken to the CPU and to float32. input_shape is that of one item; the items tell it where it is not
-    given. Whole numbers of one byte mean 0 to 255, everything else is shown to the network as it is.
+    given. Whole numbers of one byte mean 0 to 255, everything else is shown to the network as it is. origin
+    says how another process builds it.
 
     Raises Refused where the network does not run on such items or gives no table of class scores.
     """
@@ -93,12 +97,40 @@ def subject_from_network(
         )
     shape = input_shape if items is None or input_shape is not None else items.inputs.shape[1:]
     assert shape is not None, "items or a shape"
-    form = _form(shape)
-    with _explained(name, shape):
+    form = form_of(shape)
+    with explained(name, shape):
         ours = network.to("cpu", torch.float32).eval()
         classes = _numbered(_classes_of(ours, form.baseline, name))
         splits = {} if items is None else splits_of(items, form, len(classes))
-        return make_subject(name, name, ours, form, classes, splits, factory=name)
+        return make_subject(name, name, ours, form, classes, splits, factory=name, origin=origin)
+
+
+def subject_in_form(
+    network: nn.Module,
+    name: str,
+    form: InputForm,
+    classes: tuple[str, ...],
+    splits: Mapping[str, Split],
+    origin: Origin,
+) -> Subject:
+    """The model that a network is whose items are prepared already; raises Refused where it does not run."""
+    with explained(name, form.shape):
+        return make_subject(name, name, network, form, classes, splits, factory=name, origin=origin)
+
+
+def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
+    """The same model with names for its classes, in the order of its outputs; raises Refused for too many."""
+    if classes is None:
+        return subject
+    if len(classes) != len(subject.classes):
+        raise Refused(
+            "There are {got} names of classes, but {model} tells {classes} apart: give one name for each "
+            "output, in order.",
+            got=len(classes),
+            model=subject.title,
+            classes=len(subject.classes),
+        )
+    return replace(subject, classes=tuple(map(str, classes)))
 
 
 def with_items(subject: Subject, items: Items) -> Subject:
@@ -146,40 +178,6 @@ def split_of(items: Items, form: InputForm, classes: int) -> Split:
     return Split("validation", form.prepared(fitted.inputs), labels)
 
 
-def network_from(factory: str) -> nn.Module:
-    """The network that package.module:factory makes; raises Refused whatever goes wrong in there."""
-    try:
-        return _uncompiled(build(factory))
-    except Refused:
-        raise
-    except _RAISED_BY_OTHERS as error:
-        raise Refused(
-            "{factory} failed ({reason}): it must be callable without arguments and return the network.",
-            factory=factory,
-            reason=_in_short(error),
-        ) from error
-
-
-def _uncompiled(network: nn.Module) -> nn.Module:
-    """What torch.compile was given: compiled code runs past whoever watches the layers."""
-    inside = network._modules.get("_orig_mod")  # noqa: SLF001 - the name that its state dict shows too
-    return network if inside is None else inside
-
-
-def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
-    """The network with the weights of a state dict; raises Refused with the first that does not fit."""
-    difference = _difference(network.state_dict(), state)
-    if difference is not None:
-        raise Refused(
-            "The weights of {name} do not fit the network, {difference}: "
-            "save the state dict of this very architecture.",
-            name=shown(name),
-            difference=difference,
-        )
-    network.load_state_dict(dict(state))
-    return network
-
-
 @lru_cache(maxsize=1)
 def known_shapes() -> Mapping[str, Mapping[str, ItemShape]]:
     """The tensor names and shapes of every sample's architecture."""
@@ -193,7 +191,8 @@ def known_shapes() -> Mapping[str, Mapping[str, ItemShape]]:
     )
 
 
-def _form(shape: ItemShape) -> InputForm:
+def form_of(shape: ItemShape) -> InputForm:
+    """How items of this shape are shown to a network whose card is not known: as they are."""
     return InputForm("image" if len(shape) == 3 else "table", shape)
 
 
@@ -213,7 +212,7 @@ def _inferred(
     if items.labels is None:
         return likeliest
     head = Items(items.inputs[:_ITEMS_TO_CHOOSE], items.labels[:_ITEMS_TO_CHOOSE])
-    split = split_of(head, _form(likeliest.input_shape), likeliest.classes)
+    split = split_of(head, form_of(likeliest.input_shape), likeliest.classes)
     assert split.labels is not None, "labeled items"
     return best_candidate(fitting, split.inputs, split.labels)
 
@@ -268,37 +267,3 @@ def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
             got=list(output.shape) if isinstance(output, Tensor) else type(output).__name__,
         )
     return int(output.shape[1])
-
-
-@contextmanager
-def _explained(name: str, shape: ItemShape) -> Iterator[None]:
-    """Turn what a network of somebody else raises on its first item into one sentence."""
-    try:
-        yield
-    except Refused:
-        raise
-    except _RAISED_BY_OTHERS as error:
-        raise Refused(
-            "{name} does not run on an item of shape {shape} ({reason}): "
-            "give items, or an input shape, as the network takes them.",
-            name=name,
-            shape=list(shape),
-            reason=_in_short(error),
-        ) from error
-
-
-def _in_short(error: BaseException) -> str:
-    return shown(f"{type(error).__name__}: {' '.join(str(error).split())}")
-
-
-def _difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:
-    missing = [name for name in expected if name not in given]
-    if missing:
-        return f"{missing[0]} is missing"
-    extra = [name for name in given if name not in expected]
-    if extra:
-        return f"{shown(extra[0])} has no place in it"
-    for name, tensor in expected.items():
-        if tensor.shape != given[name].shape:
-            return f"{name} has shape {list(given[name].shape)} instead of {list(tensor.shape)}"
-    return None

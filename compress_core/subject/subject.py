@@ -15,6 +15,7 @@ from compress_core.network.layers import Layer, Untouched, count_macs, find_laye
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.structure.structure import Structure
 from compress_core.subject.input_form import InputForm
+from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 
 ITEMS_TO_SHARE = 200
@@ -25,7 +26,7 @@ class Subject:
     """A trained network with all that is needed to feed and judge it.
 
     splits: calibration, validation and test, as far as they are there; problems: layers with NaN or
-    infinite weights, in words.
+    infinite weights, in words; origin: whose code it is, where neither a sample nor its weights tell that.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Subject:
     summary: str = ""
     factory: str = ""
     structure: Structure = field(default_factory=Structure)
+    origin: Origin | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -89,6 +91,8 @@ def make_subject(
     splits: Mapping[str, Split],
     summary: str = "",
     factory: str = "",
+    *,
+    origin: Origin | None = None,
 ) -> Subject:
     """Freeze a network and look at it: layers, MACs, digest, broken weights. The network is ours now."""
     network.eval().requires_grad_(requires_grad=False).float()
@@ -110,6 +114,7 @@ def make_subject(
         problems=MappingProxyType({k: v for k, v in broken.items() if v}),
         summary=summary,
         factory=factory,
+        origin=origin,
     )
 
 

@@ -1,0 +1,50 @@
+"""Who is hurt: the change of every class with its interval, and in the title what that bought."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from compress_core.foundation.number import Number
+
+_BLUE = "#0072B2"
+_HEIGHT_OF_A_CLASS, _HEIGHT_AROUND = 24, 160
+
+
+def class_figure(per_class: pd.DataFrame, change: Number, before: Number, now: Number) -> go.Figure:
+    """A point for each class: its change of accuracy in points with the paired 95 % interval, worst on top.
+
+    per_class: as `ModelComparison.per_class` makes it; change: of all items, in points; before, now: bytes.
+    """
+    classes = per_class.iloc[::-1]  # plotly counts from below
+    figure = go.Figure(
+        go.Scatter(
+            x=classes["change"],
+            y=classes["class"].astype(str),
+            error_x={
+                "type": "data",
+                "array": classes["high"] - classes["change"],
+                "arrayminus": classes["change"] - classes["low"],
+            },
+            mode="markers",
+            marker={"color": _BLUE, "size": 9},
+            customdata=classes[["n"]],
+            hovertemplate="%{y}: %{x:+.2f} points, N = %{customdata[0]:,}<extra></extra>",
+        )
+    )
+    figure.add_vline(0, line={"color": "gray", "dash": "dot"})
+    figure.update_layout(
+        title=_title(change, before, now),
+        xaxis_title="change of accuracy, points (95 % interval)",
+        yaxis={"type": "category"},
+        height=_HEIGHT_AROUND + _HEIGHT_OF_A_CLASS * len(classes),
+        template="plotly_white",
+    )
+    return figure
+
+
+def _title(change: Number, before: Number, now: Number) -> str:
+    return (
+        f"{before.value:,.0f} → {now.value:,.0f} bytes, {change.value:+.2f} points "
+        f"[{change.low:+.2f}, {change.high:+.2f}], N = {change.n:,}"
+    )

@@ -1,0 +1,51 @@
+"""compress: a recipe in whatever form it is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from compress_core import apply
+from compress_core.apply.model import Model
+from compress_core.face.shared_store import shared_store
+from compress_core.foundation.store import Store
+from compress_core.loading.named import content_of_file
+from compress_core.recipe import Recipe, ResolvedRecipe, parse_recipe, read_recipe
+from compress_core.subject.subject import Subject
+
+AnyRecipe = Recipe | ResolvedRecipe | Mapping[str, Any] | str | Path
+
+
+def compress(model: Subject, recipe: AnyRecipe, *, store: Store | None = None) -> Model:
+    """The model that a recipe makes of a loaded one; the loaded one stays as it is.
+
+    recipe: YAML text, the path of a file, a dict of the same form, or a Recipe. The same recipe gives the
+    same bytes. `.network()` of what comes back is an ordinary torch network, `.file_bytes` its size in bytes.
+
+    Raises Refused with what to change where the recipe names a layer, a technique or a value that is not
+    there, or a step cannot be done with this model.
+
+        small = compress(model, "layers: [{match: fc1, steps: [{technique: uniform, bits: 4}]}]")
+    """
+    return apply.compress(model, recipe_from(recipe), store or shared_store())
+
+
+def recipe_from(recipe: AnyRecipe) -> Recipe | ResolvedRecipe:
+    """A recipe from any of its forms; text on one line that names a file is its path. Raises Refused."""
+    match recipe:
+        case Recipe() | ResolvedRecipe():
+            return recipe
+        case Mapping():
+            return parse_recipe(recipe)
+        case Path():
+            return read_recipe(_text(recipe))
+        case str() if (
+            recipe.strip() and "\n" not in recipe and Path(recipe).suffix in {".yaml", ".yml", ".json"}
+        ):
+            return read_recipe(_text(Path(recipe)))
+    return read_recipe(recipe)
+
+
+def _text(path: Path) -> str:
+    return content_of_file(path).decode("utf-8-sig")

@@ -1,0 +1,63 @@
+"""explain: whether a compressed model still looks at the same things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from compress_core.apply.model import Model
+from compress_core.face.measure_model import VALIDATION
+from compress_core.face.shared_store import shared_store
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.measure.explain.attribution import method_named
+from compress_core.tasks.explain_items import ExplainKnobs, ManyExplained, run
+
+
+@dataclass(frozen=True, eq=False)
+class ModelExplanation:
+    """Attribution maps of a model and of its original on the same items; a notebook shows the similarities.
+
+    found.explanation holds the maps [N, ...] before and after, found.chosen [N] which items they are of.
+    """
+
+    model: Model
+    found: ManyExplained
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each measure and group of items: median, quartiles, n, and the two floors to read it by.
+
+        The noise floor is the original against itself on hardly changed inputs, the random one the original
+        against shuffled weights. NaN is "not measured", with the reason.
+        """
+        return self.found.explanation.summary()
+
+    def items(self) -> pd.DataFrame:
+        """A row for each item: its place in the split, classes before and after, and every similarity."""
+        frame = self.found.explanation.items
+        return frame.assign(item=self.found.chosen[frame["item"].to_numpy()])
+
+    def _repr_html_(self) -> str:
+        return self.frame().to_html(index=False, na_rep="")
+
+
+def explain(
+    model: Model,
+    method: str = "integrated_gradients",
+    *,
+    items: int = 50,
+    split: str = VALIDATION,
+    seed: int = 0,
+    store: Store | None = None,
+) -> ModelExplanation:
+    """How alike the attribution maps of a model and of its original are, beside a noise and a random floor.
+
+    method: saliency, input_x_gradient, integrated_gradients, grad_cam or occlusion. items: how many, drawn
+    with the seed, from 1 to 4,096. Raises Refused where the method cannot explain such a network, or there
+    are no such items.
+
+        explain(small, "saliency", items=20).frame()
+    """
+    knobs = ExplainKnobs(method=method_named(method).name, split=split, items=items)
+    return ModelExplanation(model, result_of(run(model, knobs, seed, store or shared_store())))

@@ -1,0 +1,126 @@
+"""pack and export: a model becomes files that were read back, or run, before they are called written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from compress_core.apply.model import Model
+from compress_core.deliver.container import container_bytes
+from compress_core.deliver.exports import ExportFormat, export_files
+from compress_core.deliver.pack import MAGIC, write_packed
+from compress_core.deliver.source import model_source
+from compress_core.face.measure_model import VALIDATION
+from compress_core.face.number_frame import number_frame
+from compress_core.face.shared_store import shared_store
+from compress_core.foundation.atomic_file import write_whole
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.measure.cost.sizes import SizeRow, byte_sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A packed file as written; a notebook shows its bytes beside those of every other way to store it."""
+
+    model: Model
+    path: Path
+    bytes: int
+
+    def sizes(self) -> tuple[SizeRow, ...]:
+        """Every way to count the bytes of the model, and why it differs."""
+        return byte_sizes(self.model, container_bytes(self.model), self.path.read_bytes())
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each way to count bytes: what, value, unit, how, why."""
+        rows = [
+            (str(row.label), row.number.value, row.number.unit, row.number.kind, str(row.note))
+            for row in self.sizes()
+        ]
+        return pd.DataFrame(rows, columns=["what", "value", "unit", "how", "why"])
+
+    def _repr_html_(self) -> str:
+        return self.frame().to_html(index=False, na_rep="")
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """The files of an export with their bytes, what they answered when run, and what stays in 32 bits."""
+
+    folder: Path
+    files: Mapping[str, int]
+    numbers: Mapping[str, Number]
+    left: Mapping[str, str]
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each number that was measured with the files: value, low, high, unit, n, how, reason."""
+        return number_frame(self.numbers)
+
+    def _repr_html_(self) -> str:
+        return self.frame().to_html(na_rep="")
+
+
+def pack(model: Model, path: str | Path, *, with_source: bool = False) -> Packed:
+    """Write the smallest file of a model; it decodes to exactly the values that were evaluated, anywhere.
+
+    with_source lets the network go along as Python, so that `slimscope unpack` needs nothing else. The file
+    is read back before it is called written. Raises Refused where another file stands in the way, or the
+    place cannot be written.
+
+        pack(small, "small.slim").bytes
+    """
+    place = Path(path)
+    try:
+        if place.exists() and (not place.is_file() or place.read_bytes()[: len(MAGIC)] != MAGIC):
+            raise Refused(
+                "{path} is there already and was not written by slimscope pack: choose another file.",
+                path=place,
+            )
+        size = write_packed(model, place, model_source(model) if with_source else None)
+    except OSError as error:
+        raise Refused(
+            "{out} cannot be written ({reason}): choose another file.", out=place, reason=error.strerror
+        ) from None
+    return Packed(model, place, size)
+
+
+def export(
+    model: Model,
+    folder: str | Path,
+    to: str = ExportFormat.SOURCE.value,
+    *,
+    split: str = VALIDATION,
+    store: Store | None = None,
+) -> Exported:
+    """Write a model for other programs, run what was written, and compare it with what was evaluated.
+
+    to: "source" (model.py and weights, for torch alone), "onnx" (32 bits) or "int8" (ONNX with the recipe's
+    codes). Raises Refused where the network or its recipe cannot be written so, or the folder cannot be.
+
+        export(small, "small_onnx", "onnx").frame()
+    """
+    items = model.subject.split(split) if model.subject.splits else None
+    made = result_of(export_files(model, _format(to), items, store or shared_store()))
+    place = Path(folder)
+    try:
+        for name, content in made.files.items():
+            write_whole(place / name, content)
+    except OSError as error:
+        raise Refused(
+            "{out} cannot be written ({reason}): choose another folder.", out=place, reason=error.strerror
+        ) from None
+    return Exported(place, {name: len(found) for name, found in made.files.items()}, made.numbers, made.left)
+
+
+def _format(to: str) -> ExportFormat:
+    known = [form.value for form in ExportFormat]
+    if to not in known:
+        raise Refused(
+            "A model is not exported to {to!r}; there are {known}: choose one.", to=to, known=", ".join(known)
+        )
+    return ExportFormat(to)

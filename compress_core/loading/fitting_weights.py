@@ -1,0 +1,37 @@
+"""The weights of a state dict go into a network, or one sentence says which of them does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.loading.stored import shown
+
+
+def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
+    """The network with the weights of a state dict; raises Refused with the first that does not fit."""
+    difference = _difference(network.state_dict(), state)
+    if difference is not None:
+        raise Refused(
+            "The weights of {name} do not fit the network, {difference}: "
+            "save the state dict of this very architecture.",
+            name=shown(name),
+            difference=difference,
+        )
+    network.load_state_dict(dict(state))
+    return network
+
+
+def _difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:
+    missing = [name for name in expected if name not in given]
+    if missing:
+        return f"{missing[0]} is missing"
+    extra = [name for name in given if name not in expected]
+    if extra:
+        return f"{shown(extra[0])} has no place in it"
+    for name, tensor in expected.items():
+        if tensor.shape != given[name].shape:
+            return f"{name} has shape {list(given[name].shape)} instead of {list(tensor.shape)}"
+    return None

@@ -1,0 +1,125 @@
+"""What somebody names as a model - a sample, a file of weights, a function - becomes a subject.
+
+This is the way in on one's own machine: files may be as large as memory allows, and a function is run.
+What a server is sent goes through `upload` and its caps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from compress_core.foundation.errors import Refused
+from compress_core.loading.cards import card_of, cards
+from compress_core.loading.fitting_weights import loaded
+from compress_core.loading.items import DEFAULT_CAPS, Items, read_items
+from compress_core.loading.samples import load_sample
+from compress_core.loading.upload import read_state_dict
+from compress_core.loading.user_code import network_from
+from compress_core.loading.user_model import (
+    ItemShape,
+    sample_with,
+    subject_from_network,
+    user_subject,
+    with_items,
+)
+from compress_core.subject.origin import Origin
+from compress_core.subject.subject import Subject
+
+WEIGHTS_FILES = (".safetensors", ".pt", ".pth", ".bin")
+LARGEST_FILE = 8 * 2**30
+_MOST_TENSORS = 2**16
+_MOST_VALUES = 2 * 10**9
+_MOST_ITEMS = 10**7
+LARGE_CAPS = replace(
+    DEFAULT_CAPS, file_bytes=LARGEST_FILE, unpacked_bytes=2 * LARGEST_FILE, items=_MOST_ITEMS
+)
+
+
+def named_subject(
+    model: str | None,
+    *,
+    weights: Path | None = None,
+    items: Items | None = None,
+    input_shape: ItemShape | None = None,
+) -> Subject:
+    """A sample by its name, what package.module:factory builds, or the network in a file of weights.
+
+    weights go into the network that is named; alone, they tell the network themselves. A factory is looked
+    for in the current folder too. Raises Refused with what to give instead.
+    """
+    if model is None and weights is None:
+        raise Refused(
+            "No model was named: give a sample ({samples}), package.module:factory or a file of weights.",
+            samples=", ".join(cards()),
+        )
+    if model is None or _is_weights_file(model):
+        return _from_weights(model, weights, items, input_shape)
+    if model not in cards() and ":" in model:
+        return _from_factory(Origin(model, str(Path.cwd())), weights, items, input_shape)
+    return _from_sample(model, weights, items)
+
+
+def items_in(path: Path) -> Items:
+    """The items in a file of one's own, .npz or .npy; raises Refused."""
+    return read_items(content_of_file(path), path.name, caps=LARGE_CAPS)
+
+
+def content_of_file(path: Path) -> bytes:
+    """The bytes of a file; raises Refused where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(
+            "{path} cannot be read ({reason}): give a file that exists.", path=path, reason=error.strerror
+        ) from None
+
+
+def _is_weights_file(model: str) -> bool:
+    if model in cards():
+        return False
+    try:
+        return Path(model).suffix in WEIGHTS_FILES or Path(model).is_file()
+    except OSError:  # no file can have such a name
+        return False
+
+
+def _from_weights(
+    model: str | None, weights: Path | None, items: Items | None, input_shape: ItemShape | None
+) -> Subject:
+    if model is not None and weights is not None:
+        raise Refused(
+            "{model} and --weights are both files of weights: give one of them, or a network as MODEL.",
+            model=model,
+        )
+    path = Path(model) if weights is None and model is not None else weights
+    assert path is not None, "one of the two names a file"
+    return user_subject(_state(path), items, name=path.stem, input_shape=input_shape)
+
+
+def _from_factory(
+    origin: Origin, weights: Path | None, items: Items | None, input_shape: ItemShape | None
+) -> Subject:
+    network = network_from(origin)
+    if weights is not None:
+        network = loaded(network, _state(weights), weights.stem)
+    return subject_from_network(network, items, origin.factory, input_shape, origin=origin)
+
+
+def _from_sample(name: str, weights: Path | None, items: Items | None) -> Subject:
+    card = card_of(name)
+    if weights is not None:
+        return sample_with(card.name, _state(weights), items, name=weights.stem)
+    return load_sample(card.name) if items is None else with_items(load_sample(card.name), items)
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    return read_state_dict(
+        content_of_file(path),
+        path.name,
+        max_bytes=LARGEST_FILE,
+        max_tensors=_MOST_TENSORS,
+        max_elements=_MOST_VALUES,
+    )

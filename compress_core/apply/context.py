@@ -108,7 +108,7 @@ class Context:
         return [self.factored[n] for n in self.order[: self.order.index(name) + 1] if n in self.factored]
 
     def items(self) -> tuple[Tensor, Tensor | None]:
-        """Calibration items, and their labels; raises Refused where the model came without them."""
+        """Calibration items [N, ...] and labels [N]; raises Refused where the model came without them."""
         split = self.base.split("calibration")
         labels = None if split.labels is None else split.labels[:CALIBRATION_ITEMS]
         return split.inputs[:CALIBRATION_ITEMS], labels
@@ -134,7 +134,7 @@ class Context:
         return skeleton
 
     def fisher_diagonal(self, part: Part) -> Tensor:
-        """The squared gradient of a part's weight; all parts are measured in one go."""
+        """The squared gradient [out, in] of a part's weight; all parts are measured in one go."""
         parts = tuple(p.layer for ps in self.factored.values() for p in ps)
         layers = parts + tuple(layer for layer in self.base.layers if layer.name not in self.factored)
         key = digest("gradients", *self.seen_by(("fisher_diagonal",), part))
@@ -146,7 +146,7 @@ class Context:
         return found[part.layer.name]
 
     def channel_activity(self, part: Part) -> tuple[Tensor, Tensor]:
-        """(mean |x|, share of zeros) of every channel that a part reads; all layers in one pass."""
+        """(mean |x| [in], share of zeros [in]) of every channel that a part reads; all layers in one pass."""
         read = self.store.get(
             digest("channels", *self.seen_by(("channel_activity",), part)),
             lambda: channels_read(

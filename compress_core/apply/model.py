@@ -61,7 +61,7 @@ class CompressedLayer:
 
     @property
     def kernels(self) -> tuple[Tensor, ...]:
-        """The decoded kernels of the layers that ship, new tensors."""
+        """The decoded kernels [out, in, *k] of the layers that ship, new tensors."""
         return tuple(encoded.values.view(part.kernel_shape) for part, encoded in self.parts)
 
     @property

@@ -58,7 +58,7 @@ class Exponential:
         return torch.ldexp(codes.sign().to(torch.float32), exponent)
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the nearest level of each weight into `out`."""
+        """Write the nearest level of each weight [out, in] into `out` [out, in]."""
         return out.copy_(self.decode(self.encode(weight)))
 
     def stored(self) -> dict[str, Tensor]:
@@ -73,7 +73,10 @@ class Exponential:
 
 
 def exponential_levels(largest: Tensor, bits: int, group: int | None = None) -> Exponential:
-    """Zero and +-2**e for 2**(bits - 1) - 1 exponents e; the highest is the power nearest to `largest`."""
+    """Zero and +-2**e for 2**(bits - 1) - 1 exponents e; the highest is the power nearest to `largest`.
+
+    largest [1, 1], [out, 1] or [out, groups]: one for the weights that share a scale.
+    """
     mantissa, exponent = torch.frexp(largest)
     nearest = exponent - (mantissa < 0.75).to(exponent.dtype)
     return Exponential(nearest.clamp(-128, 127), 2 ** (bits - 1) - 1, group)

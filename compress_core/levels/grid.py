@@ -54,7 +54,7 @@ class Grid:
         return centerd.mul_(spread(self.scale, codes.shape[1], self.group))
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the nearest level of each weight into `out`, a block of rows at a time."""
+        """Write the nearest level of each weight into `out`, both [out, in], a block of rows at a time."""
         grid, source = _row_by_row(self, weight)
         rows = max(1, _BLOCK // max(1, source.shape[1]))
         sources, targets = torch.split(source, rows), torch.split(out.view(source.shape), rows)
@@ -110,13 +110,19 @@ def _round_into(out: Tensor, weight: Tensor, grid: Grid, inverse: Tensor, zero_p
 
 
 def symmetric_grid(largest: Tensor, bits: int, group: int | None = None, *, clips: bool = True) -> Grid:
-    """2**bits - 1 evenly spaced levels from -largest to +largest; zero is one of them."""
+    """2**bits - 1 evenly spaced levels from -largest to +largest; zero is one of them.
+
+    largest [1, 1], [out, 1] or [out, groups]: one for the weights that share a scale.
+    """
     high = 2 ** (bits - 1) - 1
     return Grid((largest / high).clamp_min(_TINY), -high, high, group=group, clips=clips)
 
 
 def affine_grid(smallest: Tensor, largest: Tensor, bits: int, group: int | None = None) -> Grid:
-    """2**bits evenly spaced levels from smallest <= 0 to largest >= 0; one of them is zero."""
+    """2**bits evenly spaced levels from smallest <= 0 to largest >= 0; one of them is zero.
+
+    smallest, largest [1, 1], [out, 1] or [out, groups]: one for the weights that share a scale.
+    """
     high = 2**bits - 1
     scale = (largest / high - smallest / high).clamp_min(_TINY)
     zero_point = (-smallest / scale).round_().clamp_(0, high)

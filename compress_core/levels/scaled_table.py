@@ -48,7 +48,7 @@ class ScaledTable:
         return self.table[codes.long()].mul_(spread(self.scale, codes.shape[1], self.group))
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the nearest level of each weight into `out`."""
+        """Write the nearest level of each weight [out, in] into `out` [out, in]."""
         self._nearest_into(weight, self.table, out)
         return out.mul_(spread(self.scale, weight.shape[1], self.group))
 

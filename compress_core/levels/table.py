@@ -48,7 +48,7 @@ class Table:
         return self.table.gather(1, codes.long())
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the nearest level of each weight into `out`."""
+        """Write the nearest level of each weight [out, in] into `out` [out, in]."""
         if self.table.shape[0] > 1:
             return out.copy_(self.decode(self.encode(weight)))
         return nearest_into(weight, self.table[0], self.table[0], out)

@@ -16,7 +16,7 @@ TensorFunction = Callable[[Tensor], Tensor]
 
 
 def rectify(values: Tensor) -> Tensor:
-    """Negative values become 0 (ReLU)."""
+    """Negative values become 0 (ReLU); any shape."""
     return F.relu(values)
 
 

@@ -161,7 +161,7 @@ def _check_whole_numbers(name: str, stored: Stored) -> None:
 
 
 def decode(name: str, stored: Stored) -> Tensor:
-    """The values as a new tensor: floating point as float32, whole numbers and booleans as they are.
+    """The values [*shape] as a new tensor: floating point as float32, whole numbers and booleans as they are.
 
     The declaration must have passed check_declared. Raises Refused where a float64 does not fit float32.
     """

@@ -20,6 +20,8 @@ NUMBERS_AT_ONCE = 2**22  # of a layer's input, unfolded: 16 MiB of float32
 def forward_order(network: nn.Module, layers: Sequence[Layer], example: Tensor) -> tuple[str, ...]:
     """The names of layers in the order in which one pass of an example first calls them.
 
+    example [1, ...].
+
     A weight that is read by hand stands where the module around it is called. The caller owns the network.
     """
     times: dict[nn.Module, int] = {}

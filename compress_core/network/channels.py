@@ -107,7 +107,7 @@ class ChannelsRead:
 
 
 def channels_read(network: nn.Module, names: Iterable[str], items: Tensor) -> ChannelsRead:
-    """What the named layers read, in one pass of the items; the caller owns the network."""
+    """What the named layers read, in one pass of the items [N, ...]; the caller owns the network."""
     modules: dict[str, nn.Module] = {}
     left_out: dict[str, Refused] = {}
     for name in names:

@@ -25,7 +25,7 @@ def run_network(network: nn.Module, example: Example) -> object:
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
-    """All tensors in nested lists, tuples, mappings and plain objects, in their order."""
+    """All tensors, of any shape, in nested lists, tuples, mappings and plain objects, in their order."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):

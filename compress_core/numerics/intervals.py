@@ -79,6 +79,8 @@ def _upper_bound(gained: Floats, lost: Floats, n: Floats, z: float) -> Floats:
 def score_variance(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, change: ArrayLike) -> Floats:
     """Variance of gained - lost, were the true change of the share the given one.
 
+    -> [n] or a scalar, as broadcasting of the arguments gives.
+
     The share of lost items is its maximum likelihood estimate under that change.
 
     Tango 1998, Statistics in Medicine 17, 891-908, equations 24 to 26.
@@ -106,6 +108,8 @@ def lost_share(change: float, bound: float, n: int, level: float = 0.95) -> floa
 
 def mcnemar_exact(gained: ArrayLike, lost: ArrayLike) -> Floats:
     """Two-sided p-value of "items are gained as often as lost"; 1 when no item changed.
+
+    -> [n] or a scalar, as broadcasting of the arguments gives.
 
     McNemar 1947, Psychometrika 12, 153-157, with binomial probabilities.
     """

@@ -65,7 +65,7 @@ def range_of_kept(
 
 
 def largest_kept(weight: Tensor, mask: Tensor, scale_per: str, rows: RowRanges | None = None) -> Tensor:
-    """Largest |weight| among the kept ones that share a scale; 0 where none is kept."""
+    """Largest |weight [out, in]| among those of mask [out, in] that share a scale; 0 where none is kept."""
     low, high = range_of_kept(weight, mask, scale_per, rows)
     return torch.maximum(high, -low)
 

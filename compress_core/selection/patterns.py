@@ -156,7 +156,7 @@ class BoxGrid:
 
     @cached_property
     def sizes(self) -> Tensor:
-        """Weights in each box, int64."""
+        """Weights in each box [boxes], int64."""
         rows = self.shape.kernel[0]
         return self.summed(torch.ones(rows, self.shape.kernel.numel() // rows)).long()
 

@@ -39,7 +39,7 @@ class Ranking:
 
     @cached_property
     def layers(self) -> tuple[np.ndarray, ...]:
-        """Each layer's scores, ascending; views."""
+        """Each layer's scores [weights], ascending; views."""
         return tuple(self.ascending[a:b] for a, b in zip((0, *self.ends), self.ends, strict=False))
 
     def place(self, removed: int) -> RankPosition:

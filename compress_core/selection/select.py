@@ -142,7 +142,7 @@ class ThresholdMask:
         return mask
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the weight with zeros where it is pruned."""
+        """Write the weight [out, in] with zeros where it is pruned."""
         if not (self.scores.absolute and self.scores.values is weight and weight.is_contiguous()):
             return _masked_into(weight, self.tensor, out)
         torch.hardshrink(weight, max(self.threshold, -1.0), out=out)
@@ -167,7 +167,7 @@ class ExplicitMask:
         return int(self.tensor.count_nonzero())
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the weight with zeros where it is pruned."""
+        """Write the weight [out, in] with zeros where it is pruned."""
         return _masked_into(weight, self.tensor, out)
 
 
@@ -185,7 +185,7 @@ class BoxMask:
         return self.cut.spread(self.boxes.tensor)
 
     def prune_into(self, weight: Tensor, out: Tensor) -> Tensor:
-        """Write the weight with zeros where it is pruned."""
+        """Write the weight [out, in] with zeros where it is pruned."""
         return _masked_into(weight, self.tensor, out)
 
 

@@ -12,5 +12,5 @@ from compress_core.statistics.hessian import second_moment
 
 @statistic
 def compressed_hessian(compressed_inputs: Iterable[Tensor]) -> Tensor:
-    """Mean of x x^T of what the layer reads behind its compressed predecessors, as `hessian`."""
+    """Mean of x x^T [in, in] of what the layer reads behind its compressed predecessors, as `hessian`."""
     return second_moment(compressed_inputs)

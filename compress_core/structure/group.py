@@ -84,7 +84,7 @@ class Group:
         return tuple(ChannelCut(m.module, m.side, channels[id(m.indices), m.width]) for m in self.members)
 
     def dropped(self, kept_units: Tensor) -> tuple[str, ...]:
-        """The block's name where its only unit goes."""
+        """The block's name where its only unit goes; kept_units [n], the units that stay."""
         return (self.name,) if self.kind is GroupKind.BLOCK and not bool(self._mask(kept_units).any()) else ()
 
     @cached_property

@@ -71,13 +71,14 @@ def side_of(network: nn.Module, name: str, side: Side) -> int | None:
 
 
 def parameter_at(network: nn.Module, name: str) -> Tensor:
+    """A bare parameter of any shape, by its dotted name."""
     owner, _, last = name.rpartition(".")
     values: Tensor = getattr(network.get_submodule(owner), last)
     return values
 
 
 def parameter_axis(values: Tensor) -> int:
-    """The last axis longer than one: there a bare parameter has its channels."""
+    """The last axis longer than one, in any shape: there a bare parameter has its channels."""
     return max((axis for axis, size in enumerate(values.shape) if size > 1), default=0)
 
 

@@ -36,7 +36,7 @@ class InputForm:
         return (values - self._shaped(self.mean)) / self._shaped(self.std)
 
     def raw(self, prepared: Tensor) -> Tensor:
-        """The reverse of `prepared`, for showing an item: images in 0 to 1."""
+        """The reverse of `prepared` [N, ...], for showing an item: images in 0 to 1."""
         return prepared * self._shaped(self.std) + self._shaped(self.mean)
 
     @cached_property

@@ -33,5 +33,5 @@ class Split:
         return content.hexdigest()
 
     def batches(self) -> Iterator[Tensor]:
-        """Inputs in batches of a fixed size: the same split gives the same bits."""
+        """Inputs [n, ...] in batches of a fixed size: the same split gives the same bits."""
         return iter(torch.split(self.inputs, BATCH))

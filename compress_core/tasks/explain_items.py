@@ -43,7 +43,7 @@ class ManyExplained:
 
 
 def chosen_items(size: int, wanted: int, seed: int) -> NDArray[np.int64]:
-    """A random sample without repeats, in the order of the split; all items where there are no more."""
+    """A random sample [n] without repeats, in the order of the split; all items where there are no more."""
     order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
     chosen: NDArray[np.int64] = order[:wanted].sort().values.numpy()
     return chosen

@@ -75,7 +75,7 @@ class Reading:
         )
 
     def flags(self, share: Ints, truth: Ints | None) -> Ints:
-        """Read flags, as many as there are shares."""
+        """Read flags [n], as many as there are shares [n]."""
         assert truth is None
         return self._read(_ANY, _pairs(share))
 

@@ -48,7 +48,7 @@ def twin_of(index: int) -> Piece:
 
 
 def plain(tensor: Tensor) -> Piece:
-    """A tensor stored as it is."""
+    """A tensor of any shape, stored as it is."""
     writer = Writer()
     writer.number(type_number(tensor))
     _write_shape(writer, tuple(tensor.shape))
@@ -56,7 +56,7 @@ def plain(tensor: Tensor) -> Piece:
 
 
 def encoded(tensor: Tensor, blocks: Sequence[WeightBlock]) -> Piece:
-    """A tensor that consists of coded weights, one above the other."""
+    """A tensor [rows, ...] that consists of coded weights, one above the other."""
     writer = Writer()
     _write_shape(writer, tuple(tensor.shape))
     groups = blocks[0].groups
@@ -70,7 +70,7 @@ def encoded(tensor: Tensor, blocks: Sequence[WeightBlock]) -> Piece:
 
 
 def holds(tensor: Tensor, blocks: Sequence[WeightBlock]) -> bool:
-    """Whether these blocks decode to exactly this tensor."""
+    """Whether these blocks decode to exactly this tensor [rows, ...]."""
     if tensor.dtype != torch.float32 or sum(b.encoded.weight.numel() for b in blocks) != tensor.numel():
         return False
     if not blocks[0].groups and sum(block.rows for block in blocks) != len(tensor):

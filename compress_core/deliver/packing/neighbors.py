@@ -76,14 +76,16 @@ class Around:
         return column
 
     def set(self, step: int, values: NDArray[np.generic]) -> None:
+        """Write the values [lines] of a step."""
         self._values[step + self._margin] = values
 
     def inside(self) -> NDArray[np.generic]:
+        """The columns [steps, lines] without the empty ones around them, a view."""
         return self._values[self._margin : len(self._values) - self._margin]
 
 
 def scans(matrix: NDArray[np.int64]) -> Iterator[Scan]:
-    """Both ways through a matrix of signs or flags, each with the stride that repeats most."""
+    """Both ways through a matrix [rows, columns] of signs or flags, with the stride that repeats most."""
     for turned in (False, True):
         columns = matrix if turned else matrix.T
         if len(columns) > MOST_STEPS:
@@ -105,6 +107,8 @@ def shortest(
     matrix: NDArray[np.int64], write: Callable[[Scan, Crop], bytes], plain: Callable[[Crop], bytes]
 ) -> tuple[Scan, bytes] | None:
     """The way through a matrix that gives the fewest bytes; a large matrix is judged by a corner of it.
+
+    matrix [rows, columns].
 
     None where each way has too many steps, or where the corner is no shorter than without neighbors.
     """

@@ -20,12 +20,12 @@ _TYPES = tuple(TYPE_NAMES)  # a file holds the place in this row: never reorder,
 
 
 def type_number(tensor: Tensor) -> int:
-    """The number of a tensor's type in a file."""
+    """The number of a tensor's type in a file; the tensor has any shape."""
     return _TYPES.index(tensor.dtype)
 
 
 def pack_numbers(tensor: Tensor) -> bytes:
-    """Any tensor -> bytes; type and shape are the reader's to know."""
+    """A tensor of any shape -> bytes; type and shape are the reader's to know."""
     if not tensor.numel():
         return bytes([RAW])
     raw = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
@@ -48,7 +48,7 @@ def _planes(values: np.ndarray) -> bytes:
 
 
 def read_numbers(content: bytes, number: int, shape: tuple[int, ...]) -> Tensor:
-    """The reverse of `pack_numbers`; raises Damaged."""
+    """The tensor [*shape] that `pack_numbers` wrote; raises Damaged."""
     if number >= len(_TYPES):
         raise Damaged
     kind = _TYPES[number]

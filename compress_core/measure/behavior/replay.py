@@ -69,7 +69,7 @@ class _Unread(Tensor):
 
 
 def tensors_of(value: object) -> Iterator[Tensor]:
-    """All tensors in nested lists, tuples and mappings."""
+    """All tensors, of any shape, in nested lists, tuples and mappings."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
@@ -295,6 +295,8 @@ def record(
 ) -> Recording:
     """Run the original over all batches and keep what later passes need, within max_bytes.
 
+    batches [n, ...].
+
     parameters: names of the weights that may change. The caller owns the network: a skeleton.
     """
     items = tuple(batches)
@@ -343,6 +345,8 @@ def _affordable(trace: _Trace, parameters: Iterable[str], max_bytes: int) -> tup
 
 def replay(network: nn.Module, recording: Recording, parameters: Iterable[str] | None) -> tuple[Tensor, ...]:
     """The outputs of an edited network for every batch, equal to a full forward bit for bit.
+
+    -> outputs [n, ...], one for each batch that was recorded.
 
     network: a skeleton that the caller owns, whose course changes first where one of these parameters is
     used; None where that is not known.

@@ -120,7 +120,7 @@ def attribute(
 def attribute_in_batches(
     network: nn.Module, inputs: Tensor, targets: Tensor, method: AttributionMethod, baseline: Tensor
 ) -> Iterator[Tensor]:
-    """The same, a few items at a time, so that memory stays bounded and progress can be shown."""
+    """The same maps [n, ...], a few items at a time: memory stays bounded and progress can be shown."""
     _check_shapes(inputs, targets, baseline)
     refusal = method.refusal(network, inputs[:1])
     if refusal is not None:
@@ -152,7 +152,7 @@ def with_tensors(network: nn.Module, replacement: Callable[[Tensor], Tensor]) ->
 
 
 def rows_at_once(inputs: Tensor) -> int:
-    """How many inputs of this size may go through a network together."""
+    """How many inputs of the size of these [N, ...] may go through a network together."""
     return max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // max(1, inputs[0].numel())))
 
 
@@ -190,7 +190,7 @@ def _maps(own: nn.Module, method: AttributionMethod, question: Question) -> Tens
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
 def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
-    """Why the network's output cannot be differentiated by its input, or None if it can."""
+    """Why the network's output cannot be differentiated by its input [1, ...], or None if it can."""
     unfit = needs_classes(network, example)
     if unfit is not None:
         return unfit
@@ -202,7 +202,10 @@ def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
 
 @torch.no_grad()
 def needs_classes(network: nn.Module, example: Tensor) -> Refused | None:
-    """Why the network does not give real-valued inputs one score for each class, or None if it does."""
+    """Why the network does not give real-valued inputs one score for each class, or None if it does.
+
+    example [1, ...].
+    """
     if not example.is_floating_point() or example.ndim < 2:
         text = N_("Only inputs of real numbers, [items, ...], can be explained; these are {dtype} {shape}.")
         return Refused(text, dtype=str(example.dtype), shape=list(example.shape))
@@ -215,7 +218,10 @@ def needs_classes(network: nn.Module, example: Tensor) -> Refused | None:
 
 
 def needs_convolution(network: nn.Module, example: Tensor) -> Refused | None:
-    """Why there is no layer of feature maps to look at, or None if there is one."""
+    """Why there is no layer of feature maps to look at, or None if there is one.
+
+    example [1, ...].
+    """
     unfit = needs_gradient(network, example)
     if unfit is not None:
         return unfit

@@ -152,7 +152,10 @@ def predicted_class(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def noisy(inputs: Tensor, support: Bools, deviation: float, seed: int) -> Tensor:
-    """The inputs with Gaussian noise on their support only, so that the background stays the baseline."""
+    """The inputs with Gaussian noise on their support only, so that the background stays the baseline.
+
+    inputs [N, ...], support [N, *size].
+    """
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype) * deviation
     where = torch.from_numpy(support)

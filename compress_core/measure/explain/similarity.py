@@ -76,7 +76,7 @@ def support_of(inputs: Tensor, baseline: Tensor) -> Bools:
 
 
 def pair(before: NDArray[np.floating], after: NDArray[np.floating], support: Bools) -> MapPair:
-    """Two maps of the same items, ready to be compared."""
+    """Two maps [N, ...] of the same items, their support [N, ...], ready to be compared."""
     assert before.shape == after.shape == support.shape, "maps and support have one shape"
     flat = support.reshape(len(support), -1)
     first, second = (
@@ -112,6 +112,8 @@ def _constant(values: Floats, support: Bools) -> Bools:
 def spearman(maps: MapPair) -> Floats:
     """Whether both maps rank the input values alike, with sign: 1 same order, 0 unrelated, -1 reversed.
 
+    -> [N].
+
     Spearman 1904; average ranks for ties, on the support.
     """
     # Outside the support stands infinity, which ranks last and leaves the ranks inside untouched.
@@ -123,6 +125,8 @@ def spearman(maps: MapPair) -> Floats:
 def cosine(maps: MapPair) -> Floats:
     """The angle between both maps seen as vectors: 1 the same direction, 0 unrelated, -1 opposite.
 
+    -> [N].
+
     On the support, not centerd.
     """
     return _cosine(maps.before, maps.after, maps.measurable)
@@ -130,6 +134,8 @@ def cosine(maps: MapPair) -> Floats:
 
 def top_share_intersection(maps: MapPair, *, share: float) -> Floats:
     """How many of the strongest input values, by absolute value, both maps have in common: 1 all of them.
+
+    -> [N].
 
     The strongest max(1, round(share x support)) of each; ties by position. Two unrelated maps share about
     `share` of them.
@@ -142,17 +148,25 @@ def top_share_intersection(maps: MapPair, *, share: float) -> Floats:
 
 
 def top_5(maps: MapPair) -> Floats:
-    """How many of the strongest 5 % of the input values both maps have in common."""
+    """How many of the strongest 5 % of the input values both maps have in common.
+
+    -> [N].
+    """
     return top_share_intersection(maps, share=0.05)
 
 
 def top_10(maps: MapPair) -> Floats:
-    """How many of the strongest 10 % of the input values both maps have in common."""
+    """How many of the strongest 10 % of the input values both maps have in common.
+
+    -> [N].
+    """
     return top_share_intersection(maps, share=0.10)
 
 
 def ssim(maps: MapPair) -> Floats:
     """Whether both maps look alike in each small neighborhood, strength included: 1 the same picture.
+
+    -> [N].
 
     Both maps are divided by their common largest absolute value (data range 2) and are zero outside the
     support; windows of 7 x 7, averaged over the support. Tables have no neighborhoods: not measured.
@@ -180,7 +194,7 @@ MEASURES: Mapping[str, SimilarityMeasure] = MappingProxyType(
 def similarity_frame(
     before: NDArray[np.floating], after: NDArray[np.floating], support: Bools
 ) -> pd.DataFrame:
-    """One row for each item: every measure, and why it was not measured (None where it was)."""
+    """One row for each item of maps [N, ...]: every measure, and why it was not measured, else None."""
     maps = pair(before, after, support)
     columns: dict[str, object] = {name: measure(maps) for name, measure in MEASURES.items()}
     reasons = [None if reason is None else reason.value for reason in maps.reasons]

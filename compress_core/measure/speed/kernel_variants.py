@@ -229,14 +229,14 @@ def choose_kernel_variants(
 def layers_ratio(
     network: nn.Module, chosen: nn.Module, batch: Tensor, watch: Watch, effort: Effort = EFFORT
 ) -> Number:
-    """How many times faster all Linears and convolutions are in `chosen`, each alone on what it gets."""
+    """How many times faster all Linears and convolutions of `chosen` are on what batch [N, ...] brings."""
     names = [site.name for site in find_sites(network)]
     sides = {"dense": layers_alone(network, names, batch), "chosen": layers_alone(chosen, names, batch)}
     return finished(in_turns(sides, watch, effort)).ratio("dense", "chosen")
 
 
 def layers_alone(network: nn.Module, names: Sequence[str], batch: Tensor) -> Callable[[], object]:
-    """A function that runs these modules, as far as they are there, on what each gets from the batch."""
+    """A function that runs these modules, where they are there, on what each gets of the batch [N, ...]."""
     there = dict(network.named_modules())
     given = {name: input_of(network, name, batch) for name in names if name in there}
     calls = [_call(there[name], x) for name, x in given.items() if x is not None]
@@ -266,7 +266,7 @@ def _try(
 def timed_variants(
     modules: Mapping[KernelVariant, nn.Module], given: Tensor, watch: Watch, effort: Effort
 ) -> Rounds:
-    """Modules in turns on the same input; the names of the sides are the values of the variants."""
+    """Modules in turns on one input [N, ...]; the names of the sides are the values of the variants."""
     sides = {variant.value: _call(module, given) for variant, module in modules.items()}
     return finished(in_turns(sides, watch, effort))
 

@@ -159,7 +159,7 @@ class GatheredConvolution(nn.Module):
 
 
 def used(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows and the columns that hold anything but zeros; at least one of each, so that shapes hold."""
+    """The rows and columns of a matrix [out, in] that hold anything but zeros; at least one of each."""
     nonzero = matrix != 0
     rows, columns = nonzero.any(1), nonzero.any(0)
     rows[0] |= not rows.any()

@@ -36,6 +36,7 @@ class LayerWeights:
 
     @property
     def error(self) -> NDArray[np.float64]:
+        """Squared error of each output channel over its squared weights [out]; NaN where all were zero."""
         size = np.square(self.before, dtype=np.float64).sum(axis=1)
         moved = np.square(self.after.astype(np.float64) - self.before).sum(axis=1)
         error: NDArray[np.float64] = np.divide(moved, size, out=np.full_like(size, np.nan), where=size > 0)
@@ -83,10 +84,12 @@ class ChannelSparsity:
 
     @property
     def dead(self) -> NDArray[np.int64]:
+        """How many channels of each layer have no weight [layers]."""
         return np.array([int((share == 1).sum()) for share in self.shares.values()])
 
     @property
     def channels(self) -> NDArray[np.int64]:
+        """How many output channels each layer has [layers]."""
         return np.array([len(share) for share in self.shares.values()])
 
 

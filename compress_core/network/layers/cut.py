@@ -101,6 +101,8 @@ def width_of(module: nn.Module, side: Side) -> int | None:
 def cut_channels(module: nn.Module, name: str, out: Tensor | None, into: Tensor | None) -> None:
     """Keep some channels of a module that belongs to a skeleton: out and into are indices or None (all).
 
+    out [n], into [n].
+
     Raises Refused where the module cannot have fewer.
     """
     reason = reason_to_keep_whole(module)
@@ -134,7 +136,7 @@ def _refused(name: str, reason: str) -> Refused:
 
 
 def mask_inputs(module: nn.Module, kept: Tensor) -> None:
-    """Zero the weights that read any other input channel than those kept; the module stays as large."""
+    """Zero the weights that read any input channel other than those kept [n]; the module stays as large."""
     width = width_of(module, Side.IN)
     if width is None or is_depthwise(module) or isinstance(module, _PER_CHANNEL):
         return

@@ -27,6 +27,8 @@ from compress_core.techniques.contract.results import Factored
 def write_factors(skeleton: nn.Module, layer: Layer, kernels: Sequence[Tensor]) -> None:
     """Put smaller layers in the place of one; raises Refused where the place cannot hold them.
 
+    each [out, in, *k].
+
     kernels: as `shipped` orders them.
     """
     if len(layer.places) > 1:
@@ -77,6 +79,8 @@ def _leave_fast_path(skeleton: nn.Module, owner: str) -> None:
 
 def shipped(layer: Layer, factors: Factored) -> tuple[Tensor, ...]:
     """The kernels of the small layers in the order in which they compute.
+
+    -> each [out, in, *k].
 
     An embedding looks up the narrow rows and widens them, by the transpose of the other factor.
     """

@@ -140,7 +140,7 @@ def with_modules(network: nn.Module, replacements: Mapping[str, nn.Module]) -> n
 
 
 def input_of(network: nn.Module, name: str, batch: Tensor) -> Tensor | None:
-    """What a module gets in its first call during one pass, strides and all; None where it is not called."""
+    """What [N, ...] a module gets in its first call of one pass, with its strides; None where uncalled."""
     seen: list[Tensor] = []
 
     def note(_: nn.Module, inputs: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:

@@ -12,11 +12,13 @@ from compress_core.network.layers.kinds import PROJECTIONS, Layer, WeightLocatio
 
 
 def stored_at(network: nn.Module, place: WeightLocation) -> Tensor:
+    """The parameter at a place, or its rows there [rows, ...], as the module holds it; a view."""
     weight: Tensor = getattr(network.get_submodule(place.module), place.parameter)
     return weight if place.rows is None else weight[slice(*place.rows)]
 
 
 def from_kernel(kernel: Tensor, groups: int, transposed: bool) -> Tensor:
+    """A kernel [out, in / groups, *k] -> the layout in which its module stores it, contiguous."""
     return kernel_view(kernel, groups, transposed).contiguous()
 
 
@@ -71,6 +73,7 @@ def projection_at(place: WeightLocation) -> str:
 
 
 def frozen(values: Tensor) -> nn.Parameter:
+    """A parameter of any shape that asks for no gradient."""
     return nn.Parameter(values.detach(), requires_grad=False)
 
 
@@ -88,7 +91,7 @@ def replace_module(skeleton: nn.Module, old: nn.Module, new: nn.Module) -> None:
 
 
 def write_state(skeleton: nn.Module, name: str, values: Tensor) -> None:
-    """Put a parameter or buffer of that name into a skeleton, a bias that was not there before included."""
+    """Put a parameter or buffer of any shape into a skeleton, a bias that was not there before included."""
     owner, _, last = name.rpartition(".")
     module = skeleton.get_submodule(owner)
     if last in module._buffers:  # noqa: SLF001 - the only list of a module's own buffers that names None too

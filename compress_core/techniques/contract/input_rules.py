@@ -27,7 +27,10 @@ def _straight_through(values: Tensor, changed: Tensor) -> Tensor:
 
 
 def grid_over(low: Tensor, high: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """Scale and zero point of 2**bits levels from low <= 0 to high >= 0, of the same shape."""
+    """Scale and zero point of 2**bits levels from low <= 0 to high >= 0, of the same shape.
+
+    low and high of any shape.
+    """
     steps = 2**bits - 1
     scale = (high / steps - low / steps).clamp_min(_TINY)
     return scale, torch.round(-low / scale).clamp(0, steps)

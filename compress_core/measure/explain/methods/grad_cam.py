@@ -16,6 +16,8 @@ from compress_core.measure.explain.attribution import (
 def grad_cam(network: nn.Module, question: Question) -> Tensor:
     """Where the last convolution sees evidence for or against the class: coarse, enlarged to the input.
 
+    inputs [N, ...] -> values of their shape, or [N, 1, *size] where channels have one map.
+
     Signed: the paper's final ReLU, which hides what speaks against the class, is left out.
 
     Selvaraju et al. 2017, arXiv:1610.02391, eq. 1 and 2.

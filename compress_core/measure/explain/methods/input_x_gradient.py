@@ -11,6 +11,8 @@ from compress_core.measure.explain.attribution import Question, attribution_meth
 def input_x_gradient(network: nn.Module, question: Question) -> Tensor:
     """Each input value times the gradient: what the value contributes if the network were linear.
 
+    -> a value for each input value, [N, ...] as the inputs are.
+
     Shrikumar et al. 2016, arXiv:1605.01713, section 3.
     """
     from captum.attr import InputXGradient

@@ -14,6 +14,8 @@ STEPS = 50
 def integrated_gradients(network: nn.Module, question: Question) -> Tensor:
     """Gradients gathered on the way from the baseline to the input; they add up to the score's change.
 
+    -> a value for each input value, [N, ...] as the inputs are.
+
     50 points, Gauss-Legendre quadrature.
 
     Sundararajan et al. 2017, arXiv:1703.01365, eq. 1.

@@ -14,6 +14,8 @@ WINDOW, STRIDE = 4, 2
 def occlusion(network: nn.Module, question: Question) -> Tensor:
     """How much the class score falls when a small window is covered by the baseline.
 
+    -> a value for each input value, [N, ...] as the inputs are.
+
     Images: windows of 4 x 4 pixels, 2 apart, averaged where they overlap. Tables: one feature at a time.
 
     Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2.

@@ -11,6 +11,8 @@ from compress_core.measure.explain.attribution import Question, attribution_meth
 def saliency(network: nn.Module, question: Question) -> Tensor:
     """How the class score would change if one input value grew a little: the gradient, with its sign.
 
+    -> a value for each input value, [N, ...] as the inputs are.
+
     Simonyan et al. 2014, arXiv:1312.6034, section 3 (which takes the absolute value).
     """
     from captum.attr import Saliency

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.foundation.number import Number
     from compress_core.foundation.store import Store
+    from compress_core.foundation.workspace import Workspace
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
@@ -38,12 +40,22 @@ def _import_slow_libraries() -> None:
 
 
 @st.cache_resource(show_spinner=False)
+def lasting() -> Workspace:
+    """What outlives this server, in the folder that SLIMSCOPE_WORKSPACE names; needs no torch."""
+    from compress_core.foundation.workspace import open_workspace
+
+    opened = open_workspace()
+    if opened.warning is not None:
+        logging.getLogger(__name__).warning(opened.warning)
+    return opened
+
+
+@st.cache_resource(show_spinner=False)
 def store() -> Store:
-    """Results of all sessions by content; SLIMSCOPE_STORE names a folder that keeps statistics."""
+    """Results of all sessions by content, in memory and, where they are worth it, in the workspace."""
     from compress_core.foundation.store import Store
 
-    folder = os.environ.get("SLIMSCOPE_STORE")
-    return Store(STORE_BYTES, Path(folder) if folder else None)
+    return Store(STORE_BYTES, lasting())
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

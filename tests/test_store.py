@@ -1,7 +1,8 @@
-"""The store: bounded in bytes, equal requests computed once, a folder that outlives the process."""
+"""The store: bounded in bytes, equal requests computed once, a workspace that outlives the process."""
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -14,9 +15,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save
 
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.store import Store, digest
+from compress_core.foundation.stored_value import from_bytes, to_bytes
+from compress_core.foundation.texts import Phrase
+from compress_core.foundation.workspace import Workspace
+from compress_core.statistics.singular_vectors import singular_vectors
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -135,44 +141,129 @@ def test_digests_tell_apart_what_their_parts_tell_apart() -> None:
     assert digest("a", 1) == digest("a", "1")
 
 
-# --- the folder --------------------------------------------------------------------------------------
+# --- what outlives the process -----------------------------------------------------------------------
 
 WRITE = """
 import sys, torch
 from pathlib import Path
 from compress_core.foundation.store import Store
-Store(folder=Path(sys.argv[1])).tensors("key", lambda: {"a": torch.arange(5), "b": torch.ones(2, 3).t()})
+from compress_core.foundation.workspace import Workspace
+store = Store(workspace=Workspace.at(Path(sys.argv[1])))
+store.lasting("kind", "key", lambda: {"a": torch.arange(5), "b": torch.ones(2, 3).t()})
 """
 
 
 def _fail() -> dict[str, torch.Tensor]:
-    raise AssertionError("it is in the folder")
+    raise AssertionError("it is in the workspace")
 
 
-def test_named_tensors_survive_the_process(tmp_path: Path) -> None:
+def _store(folder: Path) -> Store:
+    return Store(workspace=Workspace.at(folder))
+
+
+def test_a_lasting_value_survives_the_process(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], check=True, cwd=ROOT)
-    kept = Store(folder=tmp_path).tensors("key", _fail)
+    store = _store(tmp_path)
+    assert store.lasts("key")
+    kept = store.lasting("kind", "key", _fail)
     assert torch.equal(kept["a"], torch.arange(5))
     assert torch.equal(kept["b"], torch.ones(3, 2))
+    assert (store.found["kind"], store.computed["kind"]) == (1, 0)
 
 
-@pytest.mark.parametrize("length", [0, 7, 8, 60, -1])
-def test_half_a_file_is_ignored_and_written_anew(tmp_path: Path, length: int) -> None:
-    Store(folder=tmp_path).tensors("key", lambda: {"a": torch.arange(5)})
-    (file,) = tmp_path.iterdir()
-    whole = file.read_bytes()
-    file.write_bytes(whole[:length])
-    assert torch.equal(
-        Store(folder=tmp_path).tensors("key", lambda: {"a": torch.arange(6)})["a"], torch.arange(6)
-    )
-    assert torch.equal(Store(folder=tmp_path).tensors("key", _fail)["a"], torch.arange(6))
+def test_another_release_computes_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _store(tmp_path).lasting("kind", "key", lambda: 1)
+    monkeypatch.setattr("compress_core.foundation.release.release", lambda: "a later one")
+    store = _store(tmp_path)
+    assert not store.lasts("key")
+    assert store.lasting("kind", "key", lambda: 2) == 2
+    assert (store.found["kind"], store.computed["kind"]) == (0, 1)
 
 
-def test_without_a_folder_tensors_stay_in_memory_and_are_counted() -> None:
-    store = Store()
-    store.tensors("key", lambda: {"a": torch.zeros(10)})
-    assert store.tensors("key", _fail)["a"].shape == (10,)
-    assert store.bytes_held == 40
+def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
+    _store(tmp_path).lasting("kind", "key", lambda: 1)
+    (file,) = (tmp_path / "files").glob("??/*")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert _store(tmp_path).lasting("kind", "key", lambda: 2) == 2
+    assert _store(tmp_path).lasting("kind", "key", _fail) == 2
+
+
+def test_what_is_made_in_no_time_is_not_worth_a_file(tmp_path: Path) -> None:
+    for seconds, lasts in ((0.04, False), (0.06, True)):
+        ticks = iter([10.0, 10.0 + seconds])
+        store = Store(workspace=Workspace.at(tmp_path), clock=lambda ticks=ticks: next(ticks))
+        store.lasting("kind", "key", lambda: 1, least_seconds=0.05)
+        assert store.lasts("key") is lasts
+
+
+def test_without_a_folder_nothing_lasts() -> None:
+    for store in (Store(), Store(workspace=Workspace.in_memory())):
+        assert store.lasting("kind", "key", lambda: 1) == 1
+        assert store.lasting("kind", "key", lambda: 2) == 2
+        assert not store.lasts("key")
+        assert store.computed["kind"] == 2
+
+
+def test_a_full_disk_does_not_stop_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = _store(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert store.lasting("kind", "key", lambda: 1) == 1
+    assert not store.lasts("key")
+
+
+# --- values on the disk ------------------------------------------------------------------------------
+
+_NUMBERS = st.integers() | st.booleans() | st.none() | st.text() | st.floats(allow_nan=False)
+
+
+@given(st.recursive(_NUMBERS, lambda v: st.tuples(v, v) | st.dictionaries(st.text(), v), max_leaves=8))
+def test_a_plain_value_comes_back_as_it_was(value: object) -> None:
+    again = from_bytes(to_bytes(value))
+    assert again == value
+    assert repr(again) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(24).view(2, 3, 4).permute(2, 0, 1),
+        torch.arange(24.0)[::3],
+        torch.ones(1, 1).expand(3, 4),
+        torch.tensor(float("nan")),
+        torch.zeros(0, 5),
+        torch.arange(6, dtype=torch.float64).view(2, 3)[:, :2],
+        torch.tensor([True, False]),
+    ],
+    ids=["permuted", "every third", "expanded", "scalar", "empty", "slice", "bool"],
+)
+def test_a_tensor_comes_back_with_its_bits_and_its_strides(tensor: torch.Tensor) -> None:
+    again = from_bytes(to_bytes((tensor, tensor)))[1]
+    assert again.dtype == tensor.dtype
+    assert again.stride() == tensor.stride()
+    torch.testing.assert_close(again, tensor, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_dataclass_of_ours_comes_back_and_a_stranger_does_not() -> None:
+    vectors = singular_vectors(torch.arange(12.0).view(4, 3), 1)
+    again = from_bytes(to_bytes(vectors))
+    assert type(again) is type(vectors)
+    torch.testing.assert_close(again.right, vectors.right, rtol=0, atol=0)
+    for stranger in ({1: 2}, object(), Path(), Phrase("text")):
+        with pytest.raises(TypeError):
+            to_bytes(stranger)
+
+
+def test_a_file_can_name_nothing_but_a_dataclass_of_ours() -> None:
+    for name in ("os:system", "compress_core.foundation.store:digest", "compress_core.foundation.store:os"):
+        with pytest.raises(TypeError, match="no type of ours"):
+            from_bytes(save({}, {"facts": json.dumps({"made": name, "of": {}})}))
+
+
+# --- files -------------------------------------------------------------------------------------------
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(

@@ -13,6 +13,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from compress_core.cli.arguments import ModelOptions
 from compress_core.foundation.errors import Refused
 
@@ -45,12 +47,22 @@ class Case:
 def open_case(chosen: ModelOptions) -> Case:
     """The model with its recipe applied; raises Refused."""
     from compress_core.apply import compress
-    from compress_core.foundation.store import Store
 
     recipe = read_recipe_of(chosen)
     subject = open_subject(chosen)
-    store = Store()
+    store = open_store()
     return Case(compress(subject, recipe, store), chosen, store)
+
+
+def open_store() -> Store:
+    """A store on the user's workspace; one that cannot be used is a sentence on stderr, and work goes on."""
+    from compress_core.foundation.store import Store
+    from compress_core.foundation.workspace import open_workspace
+
+    workspace = open_workspace()
+    if workspace.warning is not None:
+        typer.echo(str(workspace.warning), err=True)
+    return Store(workspace=workspace)
 
 
 def open_subject(chosen: ModelOptions) -> Subject:

@@ -1,21 +1,20 @@
-"""Results kept by what they were made of: a memory bounded in bytes, with an optional folder behind it."""
+"""Results kept by what they were made of: a memory bounded in bytes, and a workspace that outlives it."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
-
-from compress_core.foundation.atomic_file import write_whole
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.release import lasting_key
+from compress_core.foundation.stored_value import from_bytes, to_bytes
+from compress_core.foundation.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -29,12 +28,22 @@ def digest(*parts: object) -> str:
 class Store:
     """Values by key; equal requests are computed once, the least used go first when memory is full.
 
-    Thread-safe. What it hands out is shared: nobody writes to it.
+    Thread-safe. What it hands out is shared: nobody writes to it. What `lasting` made also goes to the
+    workspace, where there is one on the disk. computed and found count by kind what it made, and what it
+    found there.
     """
 
-    def __init__(self, max_bytes: int = 2**30, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        max_bytes: int = 2**30,
+        workspace: Workspace | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.workspace = workspace if workspace is not None and workspace.folder is not None else None
+        self.computed: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
         self._max_bytes = max_bytes
-        self._folder = folder
+        self._clock = clock
         self._values: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
@@ -77,18 +86,42 @@ class Store:
         with self._lock:
             return key in self._values
 
-    def tensors(self, key: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """Named tensors of a key; they also go to the folder and outlive the process."""
+    def lasting(self, kind: str, key: str, make: Callable[[], T], *, least_seconds: float = 0.0) -> T:
+        """The value of a key from the workspace, or made and kept there; it does not stay in memory.
 
-        def from_folder_or_made() -> Mapping[str, Tensor]:
-            kept = self._read(key)
-            if kept is not None:
-                return kept
-            made = make()
-            self._write(key, made)
-            return made
+        kind is the word under which it is counted. What took less than least_seconds to make is not worth
+        a file. The value is one that `stored_value` takes.
+        """
+        found = self._find(key)
+        if found is not None:
+            with self._lock:
+                self.found[kind] += 1
+            return from_bytes(found)  # type: ignore[no-any-return]
+        began = self._clock()
+        value = make()
+        with self._lock:
+            self.computed[kind] += 1
+        if self._clock() - began >= least_seconds:
+            self._keep_lasting(kind, key, value)
+        return value
 
-        return self.get(key, from_folder_or_made, lambda ts: sum(t.nbytes for t in ts.values()))
+    def lasts(self, key: str) -> bool:
+        """Whether the value of a key is in the workspace."""
+        with suppress(Refused):
+            return self.workspace is not None and self.workspace.results.has(lasting_key(key))
+        return False
+
+    def _find(self, key: str) -> bytes | None:
+        """A workspace that cannot be read is no reason to stop: the value is made."""
+        with suppress(Refused, OSError):
+            return None if self.workspace is None else self.workspace.results.find(lasting_key(key))
+        return None
+
+    def _keep_lasting(self, kind: str, key: str, value: object) -> None:
+        """A disk that is full is no reason to stop: the value is made again next time."""
+        if self.workspace is not None:
+            with suppress(Refused, OSError):
+                self.workspace.results.keep(lasting_key(key), kind, to_bytes(value))
 
     def _keep(self, key: str, value: object, size: int) -> None:
         if size > self._max_bytes:
@@ -100,21 +133,3 @@ class Store:
             while self._bytes > self._max_bytes:
                 _, (_, dropped) = self._values.popitem(last=False)
                 self._bytes -= dropped
-
-    def _path(self, key: str) -> Path | None:
-        return None if self._folder is None else self._folder / f"{digest(key)}.safetensors"
-
-    def _read(self, key: str) -> Mapping[str, Tensor] | None:
-        path = self._path(key)
-        if path is None or not path.exists():
-            return None
-        try:
-            return load_file(path)
-        except SafetensorError:
-            path.unlink(missing_ok=True)  # half a file from another release is made anew
-            return None
-
-    def _write(self, key: str, tensors: Mapping[str, Tensor]) -> None:
-        path = self._path(key)
-        if path is not None:
-            write_whole(path, save({name: t.contiguous() for name, t in tensors.items()}))

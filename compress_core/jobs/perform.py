@@ -11,6 +11,7 @@ from compress_core.apply import model_of
 from compress_core.apply.lineage import Lineage, read_lineage
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
+from compress_core.foundation.workspace import open_workspace
 from compress_core.jobs.bundle import is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
 from compress_core.jobs.task import content_of, task_of
@@ -39,7 +40,7 @@ def _do(job: Job, folder: Path, say: Say) -> None:
     subject = subject_of(job)
     if content_of(subject, task.split(knobs)) != job.content:
         raise Refused("The model or its items have changed since the job was submitted: submit it again.")
-    store = Store(STORE_BYTES)
+    store = Store(STORE_BYTES, open_workspace())
     model = model_of(subject, lineage_of(job), store)
     work = task.run(model, knobs, job.seed, store)
     while True:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
+from compress_core.foundation.workspace.json_text import Json
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.metric import numbers
 from compress_core.measure.behavior.predictions import Predictions
@@ -23,6 +23,7 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 
 REPLAY_BYTES = 2**28
+PREDICTIONS = "predictions"  # under this word the store counts what was computed and what was found
 
 
 def parameters_of(subject: Subject, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -44,17 +45,21 @@ def recording_of(subject: Subject, split: Split, store: Store) -> Recording:
 
 def predict(model: Model, split: Split, store: Store) -> Predictions:
     """What a model answers on every item of a split; raises Refused where it is no classifier."""
+    key = _predictions_key(model, split)
 
     def make() -> Predictions:
-        recording = recording_of(model.subject, split, store)
-        if model.is_changed:
-            outputs = replay(model.network(), recording, model.changed_parameters)
-        else:
-            outputs = recording.outputs
+        logits = store.lasting(PREDICTIONS, key, lambda: _computed(model, split, store))
         labels = None if split.labels is None else split.labels.numpy()
-        return Predictions(_logits(outputs), labels, split.name, split.digest, model.key)
+        return Predictions(logits.numpy(), labels, split.name, split.digest, model.key)
 
-    return store.get(_predictions_key(model, split), make, lambda p: 3 * p.logits.nbytes + 4096)
+    return store.get(key, make, lambda p: 3 * p.logits.nbytes + 4096)
+
+
+def _computed(model: Model, split: Split, store: Store) -> Tensor:
+    recording = recording_of(model.subject, split, store)
+    if not model.is_changed:
+        return _logits(recording.outputs)
+    return _logits(replay(model.network(), recording, model.changed_parameters))
 
 
 def _predictions_key(model: Model, split: Split) -> str:
@@ -63,23 +68,38 @@ def _predictions_key(model: Model, split: Split) -> str:
 
 def is_predicted(model: Model, split: Split, store: Store) -> bool:
     """Whether this model's answers on this split are already known."""
-    return store.has(_predictions_key(model, split))
+    key = _predictions_key(model, split)
+    return store.has(key) or store.lasts(key)
 
 
-def _logits(outputs: tuple[Tensor, ...]) -> NDArray[np.float32]:
+def _logits(outputs: tuple[Tensor, ...]) -> Tensor:
     if any(not isinstance(o, Tensor) or o.dim() != 2 for o in outputs):
         raise Refused(
             "The model must return one table of class scores [items, classes], but it returned {got}: "
             "wrap it so that forward returns the logits.",
             got=type(outputs[0]).__name__,
         )
-    return torch.cat(outputs).float().numpy()
+    return torch.cat(outputs).float()
 
 
 def evaluate(model: Model, split: Split, store: Store) -> Mapping[str, Number]:
-    """Every number of one model on one split, with its size; churn and the like against the original."""
+    """Every number of one model on one split, with its size; churn and the like against the original.
+
+    The workspace notes them for who lists models. They are never read from there: made of predictions they
+    take milliseconds, and a metric of somebody's own may have changed.
+    """
     before = predict(Model.original(model.subject), split, store)
-    return {**numbers(predict(model, split, store), before), **costs(model)}
+    found = {**numbers(predict(model, split, store), before), **costs(model)}
+    store.get(digest("noted", model.key, split.digest), lambda: _note(model, split, found, store))
+    return found
+
+
+def _note(model: Model, split: Split, found: Mapping[str, Number], store: Store) -> None:
+    """A disk that is full is no reason to stop."""
+    if store.workspace is not None:
+        said: dict[str, Json] = {name: number.as_json() for name, number in found.items()}
+        with suppress(Refused):
+            store.workspace.evaluations.keep(model.key, split.name, split.digest, len(split), said)
 
 
 def compare(model: Model, split: Split, store: Store) -> Comparison:

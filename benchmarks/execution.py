@@ -13,7 +13,7 @@ from benchmarks.networks import FULL, Size
 from compress_core.apply import compress
 from compress_core.apply.base import cutting_of
 from compress_core.deliver.onnx_export import onnx_bytes
-from compress_core.deliver.runtime import OnnxSession
+from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample

@@ -19,8 +19,8 @@ from compress_core.cli import app
 from compress_core.deliver.int8_export import Qdq, model_qdq, whole_numbers
 from compress_core.deliver.onnx_export import model_onnx, onnx_bytes
 from compress_core.deliver.onnx_graph import WholeNumbers
+from compress_core.deliver.onnx_session import OnnxSession, predictions_in_runtime, predictions_in_torch
 from compress_core.deliver.parity import largest_difference
-from compress_core.deliver.runtime import OnnxSession, predictions_in_runtime, predictions_in_torch
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample

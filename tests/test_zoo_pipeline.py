@@ -18,8 +18,8 @@ from compress_core.apply.base import cutting_of
 from compress_core.apply.model import Model
 from compress_core.deliver.container import read_container, write_container
 from compress_core.deliver.onnx_export import model_onnx
+from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.deliver.pack import read_packed, write_packed
-from compress_core.deliver.runtime import OnnxSession
 from compress_core.deliver.source import model_source, write_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store

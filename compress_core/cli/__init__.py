@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compress_core.cli.app import app
 from compress_core.cli.applying import apply
+from compress_core.cli.commands import app
 from compress_core.cli.exporting import export
 from compress_core.cli.listing import layers, models, techniques
 from compress_core.cli.measuring import compare, evaluate, explain

@@ -111,12 +111,12 @@ def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Te
     """The network in the order in which a model builds it: structure, rest, weights, rules for inputs."""
     structure = Structure.from_json(form["structure"]) if "structure" in form else Structure()
     network = structure.built(subject.network)
-    layers, forms = find_layers(network)[0], form["layers"]
+    layers, written = find_layers(network)[0], form["layers"]
     encoded: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
     new = _biases_not_there(network, layers)
     for name, tensor in tensors.items():
         stem, _, part = name.rpartition(":")
-        if stem in forms and "." not in part:
+        if stem in written and "." not in part:
             encoded[stem][part] = tensor
         elif name in new:
             _refuse_unless_like(new[name], tensor)
@@ -124,11 +124,11 @@ def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Te
         else:
             _put(network, name, tensor)
     for layer in layers:
-        if layer.name in forms:
-            _refuse_other_shape(forms[layer.name], stored_shape(layer.kernel_shape))
-            write_matrix(network, layer, read_stored(encoded[layer.name], forms[layer.name]))
-        elif f"{layer.name}.0" in forms:
-            write_factors(network, layer, _kernels(layer, forms, encoded))
+        if layer.name in written:
+            _refuse_other_shape(written[layer.name], stored_shape(layer.kernel_shape))
+            write_matrix(network, layer, read_stored(encoded[layer.name], written[layer.name]))
+        elif f"{layer.name}.0" in written:
+            write_factors(network, layer, _kernels(layer, written, encoded))
     by_name = {layer.name: layer for layer in layers}
     for name, rules in form.get("inputs", {}).items():
         attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
@@ -150,13 +150,13 @@ def _refuse_unless_like(known: Tensor, tensor: Tensor) -> None:
 
 
 def _kernels(
-    layer: Layer, forms: Mapping[str, dict[str, Any]], encoded: Mapping[str, dict[str, Tensor]]
+    layer: Layer, written: Mapping[str, dict[str, Any]], encoded: Mapping[str, dict[str, Tensor]]
 ) -> list[Tensor]:
     """The kernels of a factored layer; nothing is allocated unless they are a chain in its place."""
-    names = list(itertools.takewhile(forms.__contains__, (f"{layer.name}.{i}" for i in itertools.count())))
-    shapes = [kernel_shape(forms[name]["shape"], forms[name].get("kernel", ())) for name in names]
+    names = list(itertools.takewhile(written.__contains__, (f"{layer.name}.{i}" for i in itertools.count())))
+    shapes = [kernel_shape(written[name]["shape"], written[name].get("kernel", ())) for name in names]
     axes_of(layer, shapes)
-    values = (read_stored(encoded[name], forms[name]) for name in names)
+    values = (read_stored(encoded[name], written[name]) for name in names)
     return [matrix.view(shape) for matrix, shape in zip(values, shapes, strict=True)]
 
 

@@ -15,9 +15,9 @@ from compress_core.apply.model import Model
 from compress_core.deliver.container import container_bytes
 from compress_core.deliver.int8_export import INT8_FILE, Qdq, model_qdq, whole_numbers
 from compress_core.deliver.onnx_export import ONNX_FILE, model_onnx
+from compress_core.deliver.onnx_session import predictions_in_runtime, predictions_in_torch
 from compress_core.deliver.pack import read_packed, write_packed
 from compress_core.deliver.parity import largest_difference
-from compress_core.deliver.runtime import predictions_in_runtime, predictions_in_torch
 from compress_core.deliver.source import CODE_FILE, WEIGHTS_FILE, model_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number

@@ -34,8 +34,8 @@ class _Loader(yaml.SafeLoader):
 
 _OF_ELEVEN = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in forms if tag not in _OF_ELEVEN]
-    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OF_ELEVEN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compress_core.deliver.onnx_export import model_onnx
-from compress_core.deliver.runtime import OnnxSession
+from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.foundation.texts import N_
 from compress_core.measure.speed.reasons import of_dense
 from compress_core.measure.speed.runtime import Run, Side, Who, runtime

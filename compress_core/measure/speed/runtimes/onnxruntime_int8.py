@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compress_core.deliver.int8_export import model_qdq, whole_numbers
-from compress_core.deliver.runtime import OnnxSession
+from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_

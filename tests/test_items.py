@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.items import ItemCaps, Items, check_classes, fit_to, read_items
+from compress_core.loading.file_format import ItemCaps
+from compress_core.loading.items import Items, check_classes, fit_to, read_items
 
 IMAGES = np.arange(5 * 6 * 7, dtype=np.uint8).reshape(5, 6, 7)
 LABELS = np.array([0, 1, 2, 1, 0])
@@ -207,9 +208,9 @@ SOUND_HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n"
         (npy(" " * 5000 + SOUND_HEADER, bytes(16), version=2), "no header that numpy writes"),
         (npy(SOUND_HEADER, bytes(16), version=9), "no header that numpy writes"),
         (b"\x93NUMPY", "no header that numpy writes"),
-        (b"", "neither .npz nor .npy"),
+        (b"", "none of these: .npz, .npy"),
         (b"PK\x03\x04", "cut off or damaged"),
-        (b"a,b\n1,2\n", "neither .npz nor .npy"),
+        (b"a,b\n1,2\n", "none of these: .npz, .npy"),
     ],
 )
 def test_headers_are_checked_before_anything_is_made(content: bytes, reason: str) -> None:

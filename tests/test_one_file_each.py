@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 from streamlit.testing.v1 import AppTest
 from torch import nn
 from typer.testing import CliRunner
 
 from compress_core.cli import app as program
 from compress_core.foundation.errors import Refused
+from compress_core.loading.file_format import item_formats, weight_formats
+from compress_core.loading.upload import read_state_dict
 from compress_core.measure.behavior.metric import metrics
 from compress_core.measure.explain.attribution import attribution_methods, offered_methods
 from compress_core.measure.speed.runtime import runtime_named, runtimes
 from tests.planting import Plant, plant  # noqa: F401 - a fixture
-from tests.test_pages import PRUNED, opened
+from tests.test_pages import APP, PRUNED, opened
 
 METRICS = "compress_core.measure.behavior.metrics"
 METHODS = "compress_core.measure.explain.methods"
 RUNTIMES = "compress_core.measure.speed.runtimes"
-KINDS = {METRICS: metrics, METHODS: attribution_methods, RUNTIMES: runtimes}
+WEIGHT_FORMATS = "compress_core.loading.weight_formats"
+ITEM_FORMATS = "compress_core.loading.item_formats"
+KINDS = {
+    METRICS: metrics,
+    METHODS: attribution_methods,
+    RUNTIMES: runtimes,
+    WEIGHT_FORMATS: weight_formats,
+    ITEM_FORMATS: item_formats,
+}
 DECLARES_NOTHING = '"""A file that forgot its decorator."""\n'
 
 METRIC = '''
@@ -61,6 +73,8 @@ def sevens(network: nn.Module, question: Question) -> Tensor:
 '''
 
 RUNTIME = '''
+from compress_core.loading.file_format import item_formats, weight_formats
+from compress_core.loading.upload import read_state_dict
 from compress_core.measure.speed.runtime import Run, Side, Who, in_torch, runtime
 
 
@@ -75,6 +89,42 @@ def abacus(side: Side) -> Run:
     """The network, slowly."""
     return in_torch(side.network)
 '''
+
+
+WEIGHT_FORMAT = """
+from collections.abc import Mapping
+
+from compress_core.loading.file_format import begins_with, weight_format
+from compress_core.loading.safetensors_file import declared_in_safetensors
+from compress_core.loading.stored import Caps, Stored
+
+
+@weight_format(
+    title="suitcases of a test",
+    order=0,
+    recognizes=begins_with(b"CASE"),
+    suffixes=("suitcase",),
+    written_by="packing a suitcase",
+)
+def suitcase(content: bytes, _name: str, caps: Caps) -> Mapping[str, Stored]:
+    return declared_in_safetensors(content[4:], caps)
+"""
+ITEM_FORMAT = """
+import numpy as np
+
+from compress_core.loading.file_format import ItemArrays, ItemCaps, begins_with, item_format
+
+
+@item_format(
+    title="shoeboxes of a test",
+    order=0,
+    recognizes=begins_with(b"SHOE"),
+    suffixes=("shoebox",),
+    written_by="packing a shoebox",
+)
+def shoebox(_content: bytes, _caps: ItemCaps) -> ItemArrays:
+    return ItemArrays(np.ones((5, 30), np.float32), np.zeros(5, np.int64))
+"""
 
 
 def printed(*arguments: str) -> str:
@@ -146,3 +196,31 @@ def test_a_runtime_in_a_file_of_its_own_is_timed_explained_and_printed(plant: Pl
 def test_a_result_of_a_runtime_that_is_gone_is_refused() -> None:
     with pytest.raises(Refused, match=r"no runtime 'abacus'.*torch_bf16"):
         runtime_named("abacus")
+
+
+def test_a_format_of_weights_in_a_file_of_its_own_is_taken_by_page_and_command(
+    plant: Plant,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    plant(WEIGHT_FORMATS, "suitcase", WEIGHT_FORMAT)
+    start = AppTest.from_file(APP, default_timeout=90).run()
+    weights, items = start.get("file_uploader")
+    assert "suitcase" in " ".join(weights.proto.type)
+    assert "suitcase" not in " ".join(items.proto.type)
+    path = tmp_path / "model.suitcase"
+    path.write_bytes(b"CASE" + save({"0.weight": torch.ones(3, 4), "0.bias": torch.ones(3)}))
+    assert "15 parameters" in printed("layers", str(path))
+    with pytest.raises(Refused, match=r"suitcases of a test.*packing a suitcase"):
+        read_state_dict(b"no such bytes", "model")
+
+
+def test_a_format_of_items_in_a_file_of_its_own_is_taken_by_page_and_command(
+    plant: Plant,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    plant(ITEM_FORMATS, "shoebox", ITEM_FORMAT)
+    start = AppTest.from_file(APP, default_timeout=90).run()
+    assert "shoebox" in " ".join(start.get("file_uploader")[1].proto.type)
+    path = tmp_path / "items.shoebox"
+    path.write_bytes(b"SHOE")
+    assert "5 items" in printed("evaluate", "tabular", "--data", str(path))

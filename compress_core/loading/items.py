@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import math
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.file_format import ItemCaps, item_formats
+from compress_core.loading.recognize import recognized
 from compress_core.loading.stored import shown
-from compress_core.loading.zipped import Zipped, is_zip, open_zip
-
-"""From so many items on, one in ten is set apart for calibration."""
-
-_MAGIC = b"\x93NUMPY"
-_HEADER_MOST = 4096
-_DESCR = re.compile(r"[<>|=]?(f2|f4|f8|[iu][1248]|b1)")
-_INPUT_NAMES = ("inputs", "images")
 
 ItemInputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class ItemCaps:
-    """What a data set may hold at most; unpacked counts the bytes of all arrays of the file together."""
-
-    file_bytes: int = 200 * 2**20
-    unpacked_bytes: int = 400 * 2**20
-    items: int = 200_000
-    dimensions: int = 5
-    classes: int = 10_000
 
 
 DEFAULT_CAPS = ItemCaps()
@@ -49,20 +30,11 @@ class Items:
     labels: npt.NDArray[np.int64] | None
 
 
-@dataclass(frozen=True)
-class _Header:
-    dtype: np.dtype[np.generic]
-    shape: tuple[int, ...]
-    fortran_order: bool
-    length: int
-
-
 def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> Items:
-    """Read inputs and labels from the bytes of an .npz file, or inputs alone from an .npy file.
+    """Read inputs and, where they are known, labels from the bytes of a file in one of the `item_formats`.
 
-    The .npz holds `inputs` or `images`, and `labels` if they are known; other arrays are not read. Bytes stay
-    uint8; every other number becomes float32 with the same value. Sizes are checked from the headers before
-    an array is made; pickled objects are never read. `name` is the file's name, for a refusal.
+    Bytes stay uint8; every other number becomes float32 with the same value. `name` is the file's name, for
+    a refusal.
 
     Raises Refused, and nothing else, whatever the bytes are.
     """
@@ -73,88 +45,22 @@ def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> I
             got=len(content),
             most=caps.file_bytes,
         )
-    if content.startswith(_MAGIC):
-        return Items(_inputs(_array(content, "inputs", caps), caps), None)
-    if is_zip(content):
-        return _from_archive(content, caps)
-    raise Refused(
-        "The file '{file}' is neither .npz nor .npy. Upload what "
-        "numpy.savez(path, inputs=inputs, labels=labels) writes.",
-        file=shown(name),
-    )
+    format_ = recognized(item_formats(), content, name)
+    arrays = format_.read(content, caps)
+    return checked_items(arrays.inputs, arrays.labels, caps=caps)
 
 
 def checked_items(
     inputs: npt.NDArray[np.generic], labels: npt.NDArray[np.generic] | None, *, caps: ItemCaps = DEFAULT_CAPS
 ) -> Items:
     """Arrays [N, ...] and, where known, labels [N] as items; raises Refused as `read_items` does."""
-    _check_shape(inputs.shape, "inputs", caps)
+    check_array_shape(inputs.shape, "inputs", caps)
     found = _inputs(inputs, caps)
     return Items(found, None if labels is None else _labels(labels, len(found), caps))
 
 
-def _from_archive(content: bytes, caps: ItemCaps) -> Items:
-    archive = open_zip(content, most_members=64, most_bytes=caps.unpacked_bytes)
-    found = [name for name in _INPUT_NAMES if f"{name}.npy" in archive.sizes]
-    if len(found) != 1:
-        raise Refused(
-            "The .npz file holds {names}; it must hold 'inputs' or 'images', one of them. "
-            "Save it with numpy.savez(path, inputs=inputs, labels=labels).",
-            names=shown(", ".join(sorted(archive.sizes)) or "nothing"),
-        )
-    inputs = _inputs(_member(archive, found[0], caps), caps)
-    if "labels.npy" not in archive.sizes:
-        return Items(inputs, None)
-    return Items(inputs, _labels(_member(archive, "labels", caps), len(inputs), caps))
-
-
-def _member(archive: Zipped, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
-    head = archive.read(f"{name}.npy", most=_HEADER_MOST + 16)
-    _check_size(_header(head, name, caps), name, archive.sizes[f"{name}.npy"])
-    return _array(archive.read(f"{name}.npy"), name, caps)
-
-
-def _array(content: bytes, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
-    header = _header(content[: _HEADER_MOST + 16], name, caps)
-    _check_size(header, name, len(content))
-    values = np.frombuffer(content, header.dtype, offset=header.length)
-    return values.reshape(header.shape, order="F" if header.fortran_order else "C")
-
-
-def _header(head: bytes, name: str, caps: ItemCaps) -> _Header:
-    """What the array claims to be, as numpy.lib.format lays it down."""
-    width = {1: 2, 2: 4, 3: 4}.get(head[6] if len(head) > 7 else 0, 0)
-    length = int.from_bytes(head[8 : 8 + width], "little")
-    if not head.startswith(_MAGIC) or not width or not 0 < length <= min(_HEADER_MOST, len(head) - 8 - width):
-        raise _unreadable(name)
-    text = head[8 + width : 8 + width + length].decode("latin-1").strip()
-    if "\\" in text:  # an unknown escape would write a warning to the server's log
-        raise _unreadable(name)
-    try:
-        fields: object = ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as broken:
-        raise _unreadable(name) from broken
-    match fields:
-        case {"descr": descr, "fortran_order": bool(order), "shape": tuple(shape)} if all(
-            type(size) is int and size >= 0 for size in shape
-        ):
-            _check_shape(shape, name, caps)
-            return _Header(_dtype(descr, name), shape, order, 8 + width + length)
-    raise _unreadable(name)
-
-
-def _dtype(descr: object, name: str) -> np.dtype[np.generic]:
-    if not isinstance(descr, str) or not _DESCR.fullmatch(descr):
-        raise Refused(
-            "The array '{array}' has the type {dtype}; it must hold integers, floating-point numbers or "
-            "booleans. Convert it with .astype('float32') and save it again.",
-            array=name,
-            dtype=shown(descr) if isinstance(descr, str) else "record",
-        )
-    return np.dtype(descr)
-
-
-def _check_shape(shape: tuple[int, ...], name: str, caps: ItemCaps) -> None:
+def check_array_shape(shape: tuple[int, ...], name: str, caps: ItemCaps) -> None:
+    """Refuse an array of no items or too many, or of too many dimensions."""
     if not 1 <= len(shape) <= caps.dimensions:
         raise Refused(
             "The array '{array}' has {got} dimensions; it must have 1 to {most}, the first one "
@@ -170,24 +76,6 @@ def _check_shape(shape: tuple[int, ...], name: str, caps: ItemCaps) -> None:
             array=name,
             most=caps.items,
         )
-
-
-def _check_size(header: _Header, name: str, available: int) -> None:
-    wanted = header.length + math.prod(header.shape) * header.dtype.itemsize
-    if wanted != available:
-        raise Refused(
-            "The array '{array}' claims another number of values than its bytes hold. "
-            "The file is cut off or damaged: save it anew.",
-            array=name,
-        )
-
-
-def _unreadable(name: str) -> Refused:
-    return Refused(
-        "The array '{array}' has no header that numpy writes. The file is damaged: "
-        "save it anew with numpy.savez.",
-        array=name,
-    )
 
 
 def _inputs(values: npt.NDArray[np.generic], caps: ItemCaps) -> ItemInputs:

@@ -48,11 +48,6 @@ class _Entry:
     end: int
 
 
-def is_safetensors(content: bytes) -> bool:
-    """Whether the bytes begin like safetensors: eight bytes of length, then a JSON object."""
-    return content[_LENGTH : _LENGTH + 1] == b"{"
-
-
 def declared_in_safetensors(content: bytes, caps: Caps) -> dict[str, Stored]:
     """What the header declares, in its order; no tensor is allocated.
 

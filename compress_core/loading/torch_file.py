@@ -9,13 +9,7 @@ from compress_core.loading.state_pickle import TensorView, read_views
 from compress_core.loading.stored import Caps, Stored, shown
 from compress_core.loading.zipped import Zipped, open_zip
 
-_LEGACY = b"\x80"
 _SMALL_MEMBERS = 100  # version, byte order and the like
-
-
-def is_legacy_pickle(content: bytes) -> bool:
-    """Whether the bytes are a bare pickle, as torch.save wrote before PyTorch 1.6."""
-    return content.startswith(_LEGACY)
 
 
 def declared_in_torch(content: bytes, caps: Caps) -> dict[str, Stored]:

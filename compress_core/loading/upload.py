@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.safetensors_file import declared_in_safetensors, is_safetensors
+from compress_core.loading.file_format import weight_formats
+from compress_core.loading.recognize import recognized
 from compress_core.loading.stored import Caps, Stored, check_declared, decode, shown
-from compress_core.loading.torch_file import declared_in_torch, is_legacy_pickle
-from compress_core.loading.zipped import is_zip
 
 MAX_BYTES = 200 * 2**20
 MAX_TENSORS = 4096
@@ -27,7 +26,7 @@ def read_state_dict(
     max_tensors: int = MAX_TENSORS,
     max_elements: int = MAX_ELEMENTS,
 ) -> dict[str, Tensor]:
-    """Read the weights of a model from the bytes of a safetensors file or of a plain PyTorch state dict.
+    """Read the weights of a model from the bytes of a file in one of the `weight_formats`.
 
     The format is told from the bytes; `name` is the file's name, for the sentence of a refusal. Every name,
     type, shape and place is checked against what the file really holds before a tensor is made, and nothing
@@ -42,7 +41,7 @@ def read_state_dict(
     return _without_prefix({tensor: decode(tensor, stored) for tensor, stored in declared.items()})
 
 
-def _declared(content: bytes, name: str, caps: Caps) -> dict[str, Stored]:
+def _declared(content: bytes, name: str, caps: Caps) -> Mapping[str, Stored]:
     if len(content) > caps.file_bytes:
         raise Refused(
             "The file '{file}' has {got:,} bytes; at most {most:,} are read. "
@@ -51,22 +50,8 @@ def _declared(content: bytes, name: str, caps: Caps) -> dict[str, Stored]:
             got=len(content),
             most=caps.file_bytes,
         )
-    if is_zip(content):
-        return declared_in_torch(content, caps)
-    if is_safetensors(content):
-        return declared_in_safetensors(content, caps)
-    if is_legacy_pickle(content):
-        raise Refused(
-            "The file '{file}' is a bare pickle, as torch.save wrote it before PyTorch 1.6, and cannot be "
-            "checked. Load it where you trust it, then upload "
-            "torch.save(model.state_dict(), path) or safetensors.",
-            file=shown(name),
-        )
-    raise Refused(
-        "The file '{file}' is neither safetensors nor a PyTorch state dict. "
-        "Upload what torch.save(model.state_dict(), path) or safetensors.torch.save_file writes.",
-        file=shown(name),
-    )
+    format_ = recognized(weight_formats(), content, name)
+    return format_.read(content, name, caps)
 
 
 def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -20,11 +20,6 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def is_zip(content: bytes) -> bool:
-    """Whether the bytes begin like a zip archive."""
-    return content.startswith(b"PK\x03\x04")
-
-
 @dataclass(frozen=True)
 class Zipped:
     """An archive whose directory was checked; `sizes` gives the unpacked bytes of each member by name."""

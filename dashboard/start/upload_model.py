@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from compress_core.loading.file_format import item_formats, suffixes_of, weight_formats
 from dashboard import state
 from dashboard.show import refusals
 from dashboard.start import opening
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 UNDERSTOOD = "slimscope.understood"
-WEIGHT_FILES = ("safetensors", "pt", "pth", "bin")
-ITEM_FILES = ("npz", "npy")
 MOST_MEGABYTES = 64
 MOST_KEPT = 3
 MOST_CHARACTERS = 60  # of a file name, as the title of a model
@@ -30,7 +29,7 @@ def draw() -> None:
     weights, items = st.columns(2, gap="medium")
     model_file = weights.file_uploader(
         _("Weights: safetensors or a state dict"),
-        WEIGHT_FILES,
+        suffixes_of(weight_formats()),
         key="slimscope.start.weights",
         max_upload_size=MOST_MEGABYTES,
         help=_(
@@ -40,7 +39,7 @@ def draw() -> None:
     )
     item_file = items.file_uploader(
         _("Items, optional: inputs and labels"),
-        ITEM_FILES,
+        suffixes_of(item_formats()),
         key="slimscope.start.items",
         max_upload_size=MOST_MEGABYTES,
         help=_(

@@ -1,0 +1,131 @@
+"""What a format for upload is: how its files are called and begin, and what reads them. Needs no torch.
+
+Each is a file of its own in `weight_formats` or `item_formats`. Those are imported to draw a page, so they
+import what reads only when there is something to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from compress_core.foundation.one_file_each import OneFileEach
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from compress_core.loading.stored import Caps, Stored
+
+Read = TypeVar("Read")
+Recognizes = Callable[[bytes], bool]
+
+ZIP = b"PK\x03\x04"
+"""How a zip archive begins."""
+
+
+@dataclass(frozen=True)
+class ItemCaps:
+    """What a data set may hold at most; unpacked counts the bytes of all arrays of the file together."""
+
+    file_bytes: int = 200 * 2**20
+    unpacked_bytes: int = 400 * 2**20
+    items: int = 200_000
+    dimensions: int = 5
+    classes: int = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class ItemArrays:
+    """What a file of items holds, within the caps but not looked at: inputs [N, ...], labels or None."""
+
+    inputs: npt.NDArray[np.generic]
+    labels: npt.NDArray[np.generic] | None = None
+
+
+ReadWeights = Callable[[bytes, str, "Caps"], Mapping[str, "Stored"]]
+ReadItems = Callable[[bytes, ItemCaps], ItemArrays]
+
+
+@dataclass(frozen=True)
+class FileFormat(Generic[Read]):
+    """A format of files.
+
+    suffixes: how its files end, without a dot; written_by: what writes one. Both are empty for a format that
+    is only recognized, to say why it is not read. read raises Refused, and nothing else.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    written_by: str
+    order: int
+    recognizes: Recognizes
+    read: Read
+
+
+def _order(format_: FileFormat[Read]) -> tuple[int, str]:
+    return format_.order, format_.name
+
+
+_WEIGHTS: OneFileEach[FileFormat[ReadWeights]] = OneFileEach("compress_core.loading.weight_formats", _order)
+_ITEMS: OneFileEach[FileFormat[ReadItems]] = OneFileEach("compress_core.loading.item_formats", _order)
+
+
+def weight_format(
+    *,
+    title: str,
+    order: int,
+    recognizes: Recognizes,
+    suffixes: tuple[str, ...] = (),
+    written_by: str = "",
+) -> Callable[[ReadWeights], ReadWeights]:
+    """Register read(content, name, caps) -> what tensors the bytes declare, as a format of weights."""
+
+    def register(read: ReadWeights) -> ReadWeights:
+        name = getattr(read, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
+        declared = FileFormat(name, title, suffixes, written_by, order, recognizes, read)
+        _WEIGHTS.declare(read.__module__, name, declared)
+        return read
+
+    return register
+
+
+def item_format(
+    *,
+    title: str,
+    order: int,
+    recognizes: Recognizes,
+    suffixes: tuple[str, ...] = (),
+    written_by: str = "",
+) -> Callable[[ReadItems], ReadItems]:
+    """Register read(content, caps) -> the arrays in the bytes, as a format of items."""
+
+    def register(read: ReadItems) -> ReadItems:
+        name = getattr(read, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
+        declared = FileFormat(name, title, suffixes, written_by, order, recognizes, read)
+        _ITEMS.declare(read.__module__, name, declared)
+        return read
+
+    return register
+
+
+def weight_formats() -> Mapping[str, FileFormat[ReadWeights]]:
+    """Every format of weights by name, in the order in which they are tried."""
+    return _WEIGHTS.found()
+
+
+def item_formats() -> Mapping[str, FileFormat[ReadItems]]:
+    """Every format of items by name, in the order in which they are tried."""
+    return _ITEMS.found()
+
+
+def suffixes_of(formats: Mapping[str, FileFormat[Read]]) -> tuple[str, ...]:
+    """How files of these formats end, without a dot."""
+    return tuple(suffix for format_ in formats.values() for suffix in format_.suffixes)
+
+
+def begins_with(sign: bytes, at: int = 0) -> Recognizes:
+    """Whether bytes hold a sign at a place near their beginning."""
+    return lambda content: content[at : at + len(sign)] == sign

@@ -1,0 +1,19 @@
+"""A zip archive of arrays, as numpy.savez writes it."""
+
+from __future__ import annotations
+
+from compress_core.loading.file_format import ZIP, ItemArrays, ItemCaps, begins_with, item_format
+
+
+@item_format(
+    title=".npz",
+    order=1,
+    recognizes=begins_with(ZIP),
+    suffixes=("npz",),
+    written_by="numpy.savez(path, inputs=inputs, labels=labels)",
+)
+def npz(content: bytes, caps: ItemCaps) -> ItemArrays:
+    """`inputs` or `images`, and `labels` if they are known; other arrays are not read."""
+    from compress_core.loading.numpy_file import items_in_archive
+
+    return items_in_archive(content, caps)

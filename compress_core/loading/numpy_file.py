@@ -1,0 +1,109 @@
+"""Arrays as numpy writes them, read by rules of our own: sizes are checked before an array is made."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from compress_core.foundation.errors import Refused
+from compress_core.loading.file_format import ItemArrays, ItemCaps
+from compress_core.loading.items import check_array_shape
+from compress_core.loading.stored import shown
+from compress_core.loading.zipped import Zipped, open_zip
+
+_MAGIC = b"\x93NUMPY"
+_HEADER_MOST = 4096
+_DESCR = re.compile(r"[<>|=]?(f2|f4|f8|[iu][1248]|b1)")
+_INPUT_NAMES = ("inputs", "images")
+
+
+@dataclass(frozen=True)
+class _Header:
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    fortran_order: bool
+    length: int
+
+
+def items_in_archive(content: bytes, caps: ItemCaps) -> ItemArrays:
+    """`inputs` or `images`, and `labels` if they are there; other arrays are not read. Raises Refused."""
+    archive = open_zip(content, most_members=64, most_bytes=caps.unpacked_bytes)
+    found = [name for name in _INPUT_NAMES if f"{name}.npy" in archive.sizes]
+    if len(found) != 1:
+        raise Refused(
+            "The .npz file holds {names}; it must hold 'inputs' or 'images', one of them. "
+            "Save it with numpy.savez(path, inputs=inputs, labels=labels).",
+            names=shown(", ".join(sorted(archive.sizes)) or "nothing"),
+        )
+    labels = _member(archive, "labels", caps) if "labels.npy" in archive.sizes else None
+    return ItemArrays(_member(archive, found[0], caps), labels)
+
+
+def _member(archive: Zipped, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
+    head = archive.read(f"{name}.npy", most=_HEADER_MOST + 16)
+    _check_size(_header(head, name, caps), name, archive.sizes[f"{name}.npy"])
+    return read_array(archive.read(f"{name}.npy"), name, caps)
+
+
+def read_array(content: bytes, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
+    """The array in the bytes of an .npy file, not copied; pickled objects are never read. Raises Refused."""
+    header = _header(content[: _HEADER_MOST + 16], name, caps)
+    _check_size(header, name, len(content))
+    values = np.frombuffer(content, header.dtype, offset=header.length)
+    return values.reshape(header.shape, order="F" if header.fortran_order else "C")
+
+
+def _header(head: bytes, name: str, caps: ItemCaps) -> _Header:
+    """What the array claims to be, as numpy.lib.format lays it down."""
+    width = {1: 2, 2: 4, 3: 4}.get(head[6] if len(head) > 7 else 0, 0)
+    length = int.from_bytes(head[8 : 8 + width], "little")
+    if not head.startswith(_MAGIC) or not width or not 0 < length <= min(_HEADER_MOST, len(head) - 8 - width):
+        raise _unreadable(name)
+    text = head[8 + width : 8 + width + length].decode("latin-1").strip()
+    if "\\" in text:  # an unknown escape would write a warning to the server's log
+        raise _unreadable(name)
+    try:
+        fields: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as broken:
+        raise _unreadable(name) from broken
+    match fields:
+        case {"descr": descr, "fortran_order": bool(order), "shape": tuple(shape)} if all(
+            type(size) is int and size >= 0 for size in shape
+        ):
+            check_array_shape(shape, name, caps)
+            return _Header(_dtype(descr, name), shape, order, 8 + width + length)
+    raise _unreadable(name)
+
+
+def _dtype(descr: object, name: str) -> np.dtype[np.generic]:
+    if not isinstance(descr, str) or not _DESCR.fullmatch(descr):
+        raise Refused(
+            "The array '{array}' has the type {dtype}; it must hold integers, floating-point numbers or "
+            "booleans. Convert it with .astype('float32') and save it again.",
+            array=name,
+            dtype=shown(descr) if isinstance(descr, str) else "record",
+        )
+    return np.dtype(descr)
+
+
+def _check_size(header: _Header, name: str, available: int) -> None:
+    wanted = header.length + math.prod(header.shape) * header.dtype.itemsize
+    if wanted != available:
+        raise Refused(
+            "The array '{array}' claims another number of values than its bytes hold. "
+            "The file is cut off or damaged: save it anew.",
+            array=name,
+        )
+
+
+def _unreadable(name: str) -> Refused:
+    return Refused(
+        "The array '{array}' has no header that numpy writes. The file is damaged: "
+        "save it anew with numpy.savez.",
+        array=name,
+    )

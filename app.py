@@ -8,6 +8,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, header, state
 from dashboard.language import remember_language
 from dashboard.text import _, refusal
+from dashboard.visitor import remember_visitor
 
 st.set_page_config(
     page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
@@ -35,4 +36,5 @@ fill_in_numbers = header.draw()
 page.run()
 state.write_link()
 header.footer()
+remember_visitor()
 fill_in_numbers()

@@ -40,7 +40,7 @@ def _import_slow_libraries() -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def lasting() -> Workspace:
+def workspace() -> Workspace:
     """What outlives this server, in the folder that SLIMSCOPE_WORKSPACE names; needs no torch."""
     from compress_core.foundation.workspace import open_workspace
 
@@ -55,7 +55,7 @@ def store() -> Store:
     """Results of all sessions by content, in memory and, where they are worth it, in the workspace."""
     from compress_core.foundation.store import Store
 
-    return Store(STORE_BYTES, lasting())
+    return Store(STORE_BYTES, workspace())
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

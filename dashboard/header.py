@@ -10,12 +10,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, state
+from dashboard import engine, saved_work, state
 from dashboard import job_panel as jobs
 from dashboard.figures.words import in_bytes
 from dashboard.language import choose_language
 from dashboard.show import interval_text, number_text, untouched_text
 from dashboard.text import _, current_language, languages, literal, refusal, spoken
+from dashboard.view import redone, undone
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -133,7 +134,7 @@ def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
         help=_("Undo"),
         key="slimscope.undo",
         disabled=not workspace.past,
-        on_click=lambda: state.keep(state.undone(workspace)),
+        on_click=lambda: state.keep(undone(workspace)),
         width="stretch",
     )
     forward.button(
@@ -142,7 +143,7 @@ def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
         help=_("Redo"),
         key="slimscope.redo",
         disabled=not workspace.future,
-        on_click=lambda: state.keep(state.redone(workspace)),
+        on_click=lambda: state.keep(redone(workspace)),
         width="stretch",
     )
     with share.popover("", icon=":material/share:", help=_("Share a link"), width="stretch"):
@@ -171,7 +172,9 @@ def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
     if not engine.is_evaluated(model, split) and len(split) > engine.QUICK_ITEMS:
         quick = engine.quick_numbers(model, split)
         _accuracy(place, model, quick.numbers, quick.items, is_quick=True)
-    _accuracy(place, model, evaluate(model, split, engine.store()), len(split), is_quick=False)
+    numbers = evaluate(model, split, engine.store())
+    _accuracy(place, model, numbers, len(split), is_quick=False)
+    saved_work.log_trial(model, numbers)
 
 
 def _accuracy(

@@ -7,17 +7,18 @@ are not on the page. Nothing here is shared between sessions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine
+from dashboard import engine, saved_work
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
+from dashboard.view import View
+from dashboard.visitor import visitor
 
 if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
@@ -30,33 +31,10 @@ UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
 LINK = "slimscope.link"
 MOST_DIGITS = 10
-MOST_STEPS_BACK = 200
 USER_MODEL = "own-"
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """One visitor's view: frozen, replaced as a whole.
-
-    version counts changes that did not come from a widget, so that widgets start afresh.
-    """
-
-    model: str
-    lineage: Lineage
-    layer: str
-    seed: int = 0
-    past: tuple[Lineage, ...] = ()
-    future: tuple[Lineage, ...] = ()
-    locked: frozenset[str] = frozenset()
-    snapshots: Mapping[str, Lineage] = field(default_factory=lambda: MappingProxyType({}))
-    version: int = 0
-
-    @property
-    def recipe(self) -> ResolvedRecipe:
-        """The recipe that Tune edits: the one of the latest compression."""
-        from compress_core.apply.lineage import recipe_of
-
-        return recipe_of(self.lineage)
+Workspace = View
 
 
 def current() -> Workspace | None:
@@ -66,8 +44,9 @@ def current() -> Workspace | None:
 
 
 def keep(workspace: Workspace) -> None:
-    """Make this the visitor's workspace."""
+    """Make this the visitor's workspace; it outlives the session from now on."""
     st.session_state[KEY] = workspace
+    saved_work.save(workspace, subject(workspace))
 
 
 def through_app() -> None:
@@ -97,17 +76,27 @@ def subject(workspace: Workspace) -> Subject:
 
 
 def user_model(name: str) -> Subject:
-    """A model that this visitor uploaded in this session."""
-    uploads: dict[str, Subject] = st.session_state.get(UPLOADS, {})
+    """A model that this visitor uploaded, now or in an earlier session; raises Refused otherwise."""
+    uploads: dict[str, Subject] = st.session_state.setdefault(UPLOADS, {})
     if name not in uploads:
-        raise Refused("This link speaks of a model of its author's own: upload the same file on Start first.")
+        from compress_core.jobs.bundle import read_bundle
+
+        files = engine.workspace().uploads.contents(visitor(), name)
+        if files is None:
+            raise Refused(
+                "This link speaks of a model of its author's own: upload the same file on Start first."
+            )
+        uploads[name] = read_bundle(files)
     return uploads[name]
 
 
 def keep_user_model(found: Subject) -> str:
-    """Keep an uploaded model for this session; gives the name under which it is opened."""
+    """Keep an uploaded model for this visitor; gives the name under which it is opened."""
+    from compress_core.jobs.bundle import bundle_of
+
     name = USER_MODEL + found.digest[:12]
     st.session_state.setdefault(UPLOADS, {})[name] = found
+    engine.workspace().uploads.save(visitor(), name, bundle_of(found))
     return name
 
 
@@ -119,7 +108,9 @@ def open_model(name: str) -> Workspace:
     found = user_model(name) if name.startswith(USER_MODEL) else engine.sample(name)
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
-    workspace = Workspace(name, (), biggest, version=before.version + 1 if before else 0)
+    version = before.version + 1 if before else 0
+    workspace = saved_work.restored(name, found) or Workspace(name, (), biggest)
+    workspace = replace(workspace, layer=workspace.layer or biggest, version=version)
     keep(workspace)
     link: dict[str, str] | None = st.session_state.get(LINK)
     if link is not None and link["m"] == name:
@@ -151,15 +142,7 @@ def edited(workspace: Workspace, recipe: ResolvedRecipe, *, by_widget: bool = Fa
 
 def at(workspace: Workspace, lineage: Lineage, *, by_widget: bool = False) -> Workspace:
     """A workspace that looks at another model of the same tree; raises Refused and changes nothing."""
-    if lineage == workspace.lineage:
-        return workspace
-    changed = replace(
-        workspace,
-        lineage=lineage,
-        past=(*workspace.past, workspace.lineage)[-MOST_STEPS_BACK:],
-        future=(),
-        version=workspace.version + (not by_widget),
-    )
+    changed = workspace.moved(lineage, by_widget=by_widget)
     model(changed)
     return changed
 
@@ -169,32 +152,6 @@ def with_recipe(workspace: Workspace, recipe: Recipe) -> Workspace:
     from compress_core.apply import resolved_for
 
     return edited(workspace, resolved_for(subject(workspace), recipe, engine.store()))
-
-
-def undone(workspace: Workspace) -> Workspace:
-    """One step back; the same workspace where there is none."""
-    if not workspace.past:
-        return workspace
-    return replace(
-        workspace,
-        lineage=workspace.past[-1],
-        past=workspace.past[:-1],
-        future=(workspace.lineage, *workspace.future),
-        version=workspace.version + 1,
-    )
-
-
-def redone(workspace: Workspace) -> Workspace:
-    """One undone step forward again."""
-    if not workspace.future:
-        return workspace
-    return replace(
-        workspace,
-        lineage=workspace.future[0],
-        past=(*workspace.past, workspace.lineage),
-        future=workspace.future[1:],
-        version=workspace.version + 1,
-    )
 
 
 def on_page() -> Workspace:
@@ -244,10 +201,13 @@ def _as_linked(workspace: Workspace, link: Mapping[str, str]) -> Workspace:
     from compress_core.recipe import read_plain
 
     history, recipe = decoded(link.get("h", "")), decoded(link.get("r", ""))
+    is_new = not (workspace.lineage or workspace.past)
     if history:
-        workspace = replace(at(workspace, read_lineage(history)), past=())
+        workspace = at(workspace, read_lineage(history))
     elif recipe:
-        workspace = replace(with_recipe(workspace, read_plain(recipe)), past=())
+        workspace = with_recipe(workspace, read_plain(recipe))
+    if is_new:  # whoever has been here before finds the way back to what was left
+        workspace = replace(workspace, past=())
     seed = link.get("seed", "0")
     return replace(
         workspace,

@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 from streamlit.components.v2.component_manager import BidiComponentManager
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 from torch import Tensor, nn
 
@@ -24,19 +23,12 @@ from dashboard.start import opening, upload_model
 from dashboard.start.digits import strip
 from dashboard.start.sample_cards import accuracy_text
 from dashboard.text import languages, literal
+from tests.navigated import Navigated
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS, ITEMS = "slimscope.start.weights", "slimscope.start.items"
 READ, TUNE = "slimscope.start.read", "slimscope.start.tune"
 FEATURES, CLASSES = 8, 3
-
-
-class _Navigated(PagesManager):
-    """Pages as a server knows them once st.navigation ran; AppTest forgets it before every run."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        PagesManager.uses_pages_directory = False
-        super().__init__(*arguments, **named)
 
 
 def _nothing(*_arguments: object, **_named: object) -> None:
@@ -46,7 +38,7 @@ def _nothing(*_arguments: object, **_named: object) -> None:
 @pytest.fixture(autouse=True)
 def _served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(header, "_fill_accuracy", _nothing)  # slow, and tested elsewhere
-    monkeypatch.setattr(app_test, "PagesManager", _Navigated)
+    monkeypatch.setattr(app_test, "PagesManager", Navigated)
     # AppTest looks through every installed distribution for components, each time it starts
     monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", _nothing)
 

@@ -20,7 +20,7 @@ from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.jobs.bundle import bundle_of, read_bundle
+from compress_core.jobs.bundle import bundle_in, bundle_of, read_bundle
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job, canonical_json
 from compress_core.jobs.perform import lineage_of, run_job
@@ -154,7 +154,7 @@ def test_a_put_model_is_the_same_model_with_the_same_items(tmp_path: Path) -> No
     subject = own_model()
     for name, content in bundle_of(subject).items():
         (tmp_path / name).write_bytes(content)
-    again = read_bundle(tmp_path)
+    again = read_bundle(bundle_in(tmp_path))
     assert again.digest == subject.digest
     assert again.input == subject.input
     assert {n: s.digest for n, s in again.splits.items()} == {n: s.digest for n, s in subject.splits.items()}
@@ -168,7 +168,7 @@ def test_a_put_sample_with_other_weights_keeps_its_scale(tmp_path: Path) -> None
     subject = user_subject(state, Items(images, None), name="mine")
     for name, content in bundle_of(subject).items():
         (tmp_path / name).write_bytes(content)
-    again = read_bundle(tmp_path)
+    again = read_bundle(bundle_in(tmp_path))
     assert (again.digest, again.input, again.classes) == (subject.digest, subject.input, subject.classes)
     assert again.split("validation").digest == subject.split("validation").digest
 

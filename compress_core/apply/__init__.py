@@ -2,7 +2,7 @@
 
 from compress_core.apply.base import groups_of
 from compress_core.apply.context import CALIBRATION_ITEMS, derive, generator_for, items_behind
-from compress_core.apply.run import compress, derived, model_of, resolved_for
+from compress_core.apply.run import compress, derived, key_of, model_of, resolved_for
 
 __all__ = [
     "CALIBRATION_ITEMS",
@@ -12,6 +12,7 @@ __all__ = [
     "generator_for",
     "groups_of",
     "items_behind",
+    "key_of",
     "model_of",
     "resolved_for",
 ]

@@ -60,9 +60,20 @@ def derived(parent: Model, operation: Operation, store: Store) -> Model:
             "put all steps into one recipe.",
             model=parent.subject.title,
         )
-    items = items_behind(parent.subject, operation.recipe.steps)
-    key = digest(parent.key, operation.key, *items)
+    key = _key(parent.key, operation, parent.subject)
     return store.get(f"model:{key}", lambda: _compressed(parent, operation, key, store))
+
+
+def key_of(subject: Subject, lineage: Lineage) -> str:
+    """The key of the model at the end of a lineage, without making it."""
+    key = Model.original(subject).key
+    for operation in lineage:
+        key = _key(key, operation, subject)
+    return key
+
+
+def _key(parent: str, operation: Operation, subject: Subject) -> str:
+    return digest(parent, operation.key, *items_behind(subject, operation.recipe.steps))
 
 
 def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> Model:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from compress_core.subject.subject import Subject
 
 STATE, ITEMS, CARD = "state.safetensors", "items.safetensors", "card.json"
 _ORDER = "order"
+_LENGTH = 8  # bytes that say how long the header of a safetensors file is
 
 
 def bundle_of(subject: Subject) -> Mapping[str, bytes]:
@@ -57,11 +57,16 @@ def is_bundle(folder: Path) -> bool:
     return (folder / CARD).is_file()
 
 
-def read_bundle(folder: Path) -> Subject:
-    """The model whose files lie in a folder; its items are taken as they are, since they were prepared."""
-    card = json.loads((folder / CARD).read_bytes())
-    splits = _splits(load((folder / ITEMS).read_bytes()), card["splits"])
-    shape, state = tuple(card["shape"]), _state(folder / STATE)
+def bundle_in(folder: Path) -> Mapping[str, bytes]:
+    """The files of a model that lie in a folder."""
+    return {name: (folder / name).read_bytes() for name in (STATE, ITEMS, CARD)}
+
+
+def read_bundle(files: Mapping[str, bytes]) -> Subject:
+    """The model of some files; its items are taken as they are, since they were prepared."""
+    card = json.loads(files[CARD])
+    splits = _splits(load(files[ITEMS]), card["splits"])
+    shape, state = tuple(card["shape"]), _state(files[STATE])
     if card["origin"] is not None:
         origin = Origin(**card["origin"])
         network = loaded(network_from(origin), state, card["name"])
@@ -82,7 +87,9 @@ def _items(split: Split) -> Items:
     return Items(split.inputs.numpy(), None if split.labels is None else split.labels.numpy())
 
 
-def _state(path: Path) -> dict[str, Tensor]:
-    with safe_open(path, "pt") as file:
-        order = json.loads(file.metadata()[_ORDER])
-        return {name: file.get_tensor(name) for name in order}
+def _state(content: bytes) -> dict[str, Tensor]:
+    """A state dict in its own order, which the header of our file tells."""
+    length = int.from_bytes(content[:_LENGTH], "little")
+    header = json.loads(content[_LENGTH : _LENGTH + length])
+    state = load(content)
+    return {name: state[name] for name in json.loads(header["__metadata__"][_ORDER])}

@@ -12,7 +12,7 @@ from compress_core.apply.lineage import Lineage, read_lineage
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace import open_workspace
-from compress_core.jobs.bundle import is_bundle, read_bundle
+from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
 from compress_core.jobs.task import content_of, task_of
 from compress_core.loading.samples import load_sample
@@ -55,7 +55,7 @@ def _do(job: Job, folder: Path, say: Say) -> None:
 def subject_of(job: Job) -> Subject:
     """The model of a job: a sample by its name, or what was put."""
     place = Path(job.subject)
-    return read_bundle(place) if is_bundle(place) else load_sample(job.subject)
+    return read_bundle(bundle_in(place)) if is_bundle(place) else load_sample(job.subject)
 
 
 def lineage_of(job: Job) -> Lineage:

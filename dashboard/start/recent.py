@@ -1,4 +1,4 @@
-"""The work of this session: the open model, models set aside, uploads, snapshots."""
+"""Recent work: the open model, models set aside, uploads, snapshots, and what earlier sessions left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import saved_work, state
+from dashboard.saved_work import SavedWork
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.text import _, literal
@@ -29,13 +30,39 @@ def work() -> Mapping[str, state.Workspace | None]:
 def draw() -> None:
     """A card for each model of this session; nothing at the start of one."""
     found = work()
-    if not found:
+    saved = saved_work.others(found)
+    if not found and not saved:
         return
     st.subheader(_("Recent work"))
     columns = st.columns(IN_A_ROW, gap="medium")
     for index, (model, workspace) in enumerate(found.items()):
         with columns[index % IN_A_ROW].container(border=True):
             _entry(model, workspace)
+    for index, before in enumerate(saved, len(found)):
+        with columns[index % IN_A_ROW].container(border=True):
+            _saved_entry(before)
+
+
+def _saved_entry(saved: SavedWork) -> None:
+    """Work of an earlier session, opened where it was left."""
+    title = literal(_(saved.title))
+    st.markdown(f"**{title}**")
+    st.caption(_changes(saved.layers, saved.sha))
+    with st.container(horizontal=True, gap="small"):
+        if st.button(
+            _("Continue with {model}").format(model=title),
+            key=f"slimscope.start.saved.{saved.model}",
+            icon=":material/arrow_forward:",
+        ):
+            _show(partial(opening.open_model, saved.model))
+        if st.button(
+            _("Let go"),
+            key=f"slimscope.start.forget.{saved.model}",
+            icon=":material/delete:",
+            help=_("Forget what was done to this model; the model itself stays."),
+        ):
+            saved_work.forget(saved.model)
+            st.rerun()
 
 
 def _entry(model: str, workspace: state.Workspace | None) -> None:
@@ -62,8 +89,12 @@ def _show(act: Callable[[], object]) -> None:
 
 
 def _done(workspace: state.Workspace | None) -> str:
-    if workspace is None or not workspace.recipe:
+    if workspace is None or not workspace.lineage:
+        return _changes(0, "")
+    return _changes(len(workspace.recipe.layers), workspace.recipe.sha)
+
+
+def _changes(layers: int, sha: str) -> str:
+    if not sha:
         return _("unchanged")
-    return _("layers changed: {count} · recipe {sha}").format(
-        count=len(workspace.recipe.layers), sha=workspace.recipe.sha[:8]
-    )
+    return _("layers changed: {count} · recipe {sha}").format(count=layers, sha=sha[:8])

@@ -1,0 +1,77 @@
+"""One visitor's view of a model: what was done to it, the way there and back, names, locks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compress_core.apply.lineage import Lineage
+    from compress_core.recipe import ResolvedRecipe
+
+MOST_STEPS_BACK = 200
+
+
+@dataclass(frozen=True)
+class View:
+    """Frozen, replaced as a whole.
+
+    version counts changes that did not come from a widget, so that widgets start afresh.
+    """
+
+    model: str
+    lineage: Lineage
+    layer: str
+    seed: int = 0
+    past: tuple[Lineage, ...] = ()
+    future: tuple[Lineage, ...] = ()
+    locked: frozenset[str] = frozenset()
+    snapshots: Mapping[str, Lineage] = field(default_factory=lambda: MappingProxyType({}))
+    version: int = 0
+
+    @property
+    def recipe(self) -> ResolvedRecipe:
+        """The recipe that Tune edits: the one of the latest compression."""
+        from compress_core.apply.lineage import recipe_of
+
+        return recipe_of(self.lineage)
+
+    def moved(self, lineage: Lineage, *, by_widget: bool = False) -> View:
+        """The view of another model of the same tree; the way back leads to this one."""
+        if lineage == self.lineage:
+            return self
+        return replace(
+            self,
+            lineage=lineage,
+            past=(*self.past, self.lineage)[-MOST_STEPS_BACK:],
+            future=(),
+            version=self.version + (not by_widget),
+        )
+
+
+def undone(view: View) -> View:
+    """One step back; the same view where there is none."""
+    if not view.past:
+        return view
+    return replace(
+        view,
+        lineage=view.past[-1],
+        past=view.past[:-1],
+        future=(view.lineage, *view.future),
+        version=view.version + 1,
+    )
+
+
+def redone(view: View) -> View:
+    """One undone step forward again."""
+    if not view.future:
+        return view
+    return replace(
+        view,
+        lineage=view.future[0],
+        past=(*view.past, view.lineage),
+        future=view.future[1:],
+        version=view.version + 1,
+    )

@@ -1,0 +1,179 @@
+"""A closed tab, a reload and a new server lose nothing of a visitor's work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save
+from streamlit.testing.v1 import AppTest, app_test
+
+import dashboard.saved_work
+import dashboard.visitor
+from compress_core.apply.lineage import compressed_by
+from compress_core.foundation.workspace import Workspace
+from compress_core.loading.samples import load_sample
+from compress_core.recipe import ResolvedRecipe, Step
+from dashboard import engine, header, state
+from dashboard.view import View, redone, undone
+from tests.navigated import Navigated
+
+APP = str(Path(__file__).parent.parent / "app.py")
+ANN, BEN = "a" * 32, "b" * 32
+
+Opened = Callable[..., AppTest]
+
+
+def pruned(sparsity: float) -> ResolvedRecipe:
+    return ResolvedRecipe((("fc1", (Step.of("magnitude", sparsity=sparsity),)),))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace on the disk; every call of the app opens it anew, as another server would."""
+    monkeypatch.setattr(engine, "workspace", lambda: Workspace.at(tmp_path))
+    monkeypatch.setattr(header, "_fill_accuracy", lambda *_: None)  # slow, and tested elsewhere
+    monkeypatch.setattr(app_test, "PagesManager", Navigated)
+    return tmp_path
+
+
+@pytest.fixture
+def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """A new session of a visitor, at an address."""
+
+    def open_app(word: str | None, address: dict[str, str] | None = None) -> AppTest:
+        monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: word)
+        app = AppTest.from_file(APP, default_timeout=90)
+        for key, value in (address or {}).items():
+            app.query_params[key] = value
+        return fine(app.run())
+
+    return open_app
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, [error.message for error in app.exception]
+    return app
+
+
+def view(app: AppTest) -> View:
+    found: View = app.session_state[state.KEY]
+    return found
+
+
+def address(app: AppTest) -> dict[str, str]:
+    return {
+        key: values[0] if isinstance(values, list) else values for key, values in app.query_params.items()
+    }
+
+
+def worked(opened: Opened, word: str | None) -> AppTest:
+    """Somebody who opened the demo and took a step back."""
+    app = opened(word)
+    fine(app.button(key="slimscope.start.demo").click().run())
+    return fine(app.button(key="slimscope.undo").click().run())
+
+
+def test_a_reload_finds_the_way_back_and_forth(opened: Opened) -> None:
+    app = worked(opened, ANN)
+    again = opened(ANN, address(app))
+    assert replace(view(again), version=0) == replace(view(app), version=0)
+    assert view(again).future
+
+
+def test_a_new_tab_offers_the_work_and_opens_it_where_it_was_left(opened: Opened) -> None:
+    before = worked(opened, ANN)
+    app = opened(ANN)
+    fine(app.button(key="slimscope.start.saved.lenet5").click().run())
+    assert replace(view(app), version=0) == replace(view(before), version=0)
+
+
+def test_somebody_else_sees_the_model_of_a_link_and_nothing_more(opened: Opened) -> None:
+    app = opened(ANN)
+    fine(app.button(key="slimscope.start.demo").click().run())
+    other = opened(BEN, address(app))
+    assert view(other).lineage == view(app).lineage
+    assert (view(other).past, view(other).future) == ((), ())
+    assert not any(b.key == "slimscope.start.saved.lenet5" for b in opened("c" * 32).button)
+
+
+def test_a_link_to_another_model_of_the_tree_keeps_what_the_visitor_had_one_step_back(opened: Opened) -> None:
+    app = opened(ANN)
+    fine(app.button(key="slimscope.start.demo").click().run())
+    theirs = view(app).lineage
+    elsewhere = opened(BEN, {"m": "lenet5"})
+    again = opened(ANN, address(elsewhere) | {"r": address(app)["h"], "h": ""})
+    assert view(again).lineage == theirs
+    other = dashboard.links.encoded([["fc1", [Step.of("magnitude", sparsity=0.3).as_json()]]])
+    moved = opened(ANN, {"m": "lenet5", "r": other})
+    assert view(moved).recipe == pruned(0.3)
+    assert undone(view(moved)).lineage == theirs
+
+
+def test_work_that_was_let_go_is_offered_no_more(opened: Opened) -> None:
+    worked(opened, ANN)
+    app = opened(ANN)
+    fine(app.button(key="slimscope.start.forget.lenet5").click().run())
+    assert not any(b.key == "slimscope.start.saved.lenet5" for b in opened(ANN).button)
+
+
+def test_an_uploaded_model_is_there_after_a_reload_for_its_owner_alone(opened: Opened) -> None:
+    app = opened(ANN)
+    weights = save(dict(load_sample("lenet300").network.state_dict()))
+    app.file_uploader(key="slimscope.start.weights").upload("mine.safetensors", weights)
+    fine(fine(app.run()).button(key="slimscope.start.read").click().run())
+    fine(app.button(key="slimscope.start.tune").click().run())
+    again = opened(ANN, address(app))
+    assert view(again).model == view(app).model
+    stranger = opened(BEN, address(app))
+    assert state.KEY not in stranger.session_state
+    assert any("upload the same file" in warning.value for warning in stranger.warning)
+
+
+def test_a_browser_without_a_word_gets_one_and_keeps_it_for_the_session(opened: Opened) -> None:
+    app = worked(opened, None)
+    word = app.session_state["slimscope.visitor"]
+    assert replace(view(opened(word, address(app))), version=0) == replace(view(app), version=0)
+
+
+lineages = st.sampled_from([0.1, 0.3, 0.5, 0.7]).map(lambda share: compressed_by(pruned(share))) | st.just(())
+
+
+@given(st.lists(lineages, max_size=8), st.integers(0, 4))
+def test_undo_and_redo_take_each_other_back(steps: list[tuple[object, ...]], back: int) -> None:
+    start = View("lenet300", (), "fc1")
+    here = start
+    for lineage in steps:
+        here = here.moved(lineage)  # type: ignore[arg-type]
+    there = here
+    taken = min(back, len(here.past))
+    for _ in range(taken):
+        there = undone(there)
+    for _ in range(taken):
+        there = redone(there)
+    assert replace(there, version=0) == replace(here, version=0)
+
+
+def test_snapshots_locks_and_the_selected_layer_come_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: ANN)
+    subject = load_sample("lenet300")
+    kept = View(
+        "lenet300",
+        compressed_by(pruned(0.5)),
+        "fc2",
+        seed=3,
+        locked=frozenset({"fc3"}),
+        snapshots=MappingProxyType({"mine": compressed_by(pruned(0.9)), "nothing": ()}),
+    )
+    dashboard.saved_work.save(kept, subject)
+    assert dashboard.saved_work.restored("lenet300", subject) == kept
+    (saved,) = dashboard.saved_work.others([])
+    assert (saved.model, saved.layers, saved.sha) == ("lenet300", 1, pruned(0.5).sha)
+    assert dashboard.saved_work.others(["lenet300"]) == ()

@@ -1,5 +1,6 @@
 # Needs Python 3.11 or newer, pip and make.
 #   make run                     the dashboard, on http://127.0.0.1:8501
+#   make check                   formatter, linter, types, the fast tests: what to run after each change
 #   make test                    formatter, linter, types, every test
 # PYTHON names another interpreter; PIP_ARGS goes to pip, for instance an index with CPU builds of torch.
 PYTHON ?= python3
@@ -9,20 +10,30 @@ INSTALL := $(PYTHON) scripts/install.py
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test bench docs format messages
+TYPES := $(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts benchmarks
+TESTS := $(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: run check test bench docs format messages
 .DEFAULT_GOAL := run
 
 run:
 	@$(INSTALL) run $(PIP_ARGS)
 	$(BIN) -m streamlit run app.py
 
+check:
+	@$(INSTALL) dev $(PIP_ARGS)
+	$(BIN) -m ruff format --check .
+	$(BIN) -m ruff check .
+	$(TYPES)
+	$(TESTS) -q -m "not browser and not slow" --durations=5 --durations-min=2
+
 test:
 	@$(INSTALL) dev $(PIP_ARGS)
 	@$(BIN) scripts/browser.py
 	$(BIN) -m ruff format --check .
 	$(BIN) -m ruff check .
-	$(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts benchmarks
-	$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(TYPES)
+	$(TESTS)
 
 bench:
 	@$(INSTALL) dev $(PIP_ARGS)

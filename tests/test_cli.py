@@ -249,26 +249,37 @@ def names_of(*stages: Stage) -> list[str]:
     return sorted(name for name, method in techniques().items() if method.stage in stages)
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Some of the images that the samples know, as one's own: enough to calibrate on a tenth of them."""
+    sample = load_sample("resnet")
+    split = sample.split("test")
+    assert split.labels is not None
+    images, path = sample.input.raw(split.inputs[:220]), tmp_path_factory.mktemp("few") / "images.npz"
+    np.savez(path, images=images.numpy(), labels=split.labels[:220].numpy())
+    return "--data", str(path)
+
+
 @pytest.mark.parametrize("name", names_of(*LAYER_STAGES))
-def test_every_technique_for_layers_is_a_step_of_the_command_line(name: str) -> None:
+def test_every_technique_for_layers_is_a_step_of_the_command_line(name: str, few: tuple[str, str]) -> None:
     has_factors = technique_named(name).stage is Stage.FACTOR
     model, layer = ("lenet5", "conv2") if has_factors else ("tabular", "fc1")
-    found = in_json("evaluate", model, "--step", f"{layer}: {name}")
+    found = in_json("evaluate", model, *(few if has_factors else ()), "--step", f"{layer}: {name}")
     assert found["recipe"]["layers"][0]["steps"] == [Step.of(name).as_json()]
     assert found["accuracy"]["value"] is not None
 
 
 def test_a_rank_that_does_not_pay_is_warned_of() -> None:
-    assert in_json("evaluate", "tabular", "--step", "fc1: low_rank rank=2")["cautions"] == []
-    (warning,) = in_json("evaluate", "tabular", "--step", "fc1: low_rank energy=1")["cautions"]
+    assert in_json("evaluate", "tabular", "--step", "fc1: low_rank rank=2")["warnings"] == []
+    (warning,) = in_json("evaluate", "tabular", "--step", "fc1: low_rank energy=1")["warnings"]
     assert re.match(r"Rank \d+ costs fc1 [\d,]+ weights instead of [\d,]+ and [\d,]+ multi", warning)
     assert warning in run("evaluate", "tabular", "--step", "fc1: low_rank energy=1").stdout
 
 
 @pytest.mark.parametrize("name", names_of(Stage.GROUPS))
-def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str) -> None:
+def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str, few: tuple[str, str]) -> None:
     group = "layer2" if name == "drop_block" else "layer2.conv1"
-    found = in_json("evaluate", "resnet", "--split", "test", "--step", f"{group}: {name}")
+    found = in_json("evaluate", "resnet", *few, "--step", f"{group}: {name}")
     assert found["recipe"]["groups"] == [{"match": group, "steps": [Step.of_group(name).as_json()]}]
     assert found["accuracy"]["value"] is not None
 
@@ -282,14 +293,15 @@ def test_every_technique_for_inputs_is_a_step_of_the_command_line(name: str) -> 
 
 
 @pytest.mark.parametrize("name", names_of(Stage.PREPARE, Stage.CORRECT))
-def test_every_technique_for_the_whole_network_is_a_step_of_the_command_line(name: str) -> None:
+def test_every_technique_for_the_whole_network_is_a_step_of_the_command_line(
+    name: str, few: tuple[str, str]
+) -> None:
     section = techniques()[name].stage.name.lower()
     prepare = ("--step", "prepare: fold_batch_norm") if name == "cross_layer_equalization" else ()
     found = in_json(
         "evaluate",
         "resnet",
-        "--split",
-        "test",
+        *few,
         "--step",
         "*: uniform bits=3",
         *prepare,

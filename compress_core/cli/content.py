@@ -42,7 +42,7 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Json:
         "data": None if case.chosen.items is None else str(case.chosen.items),
         "n": items,
         "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
-        "cautions": list(recipe_warnings(case.model)),
+        "warnings": list(recipe_warnings(case.model)),
         **{name: number.as_json() for name, number in numbers.items()},
         "layers": layer_rows(case),
     }

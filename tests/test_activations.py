@@ -127,6 +127,7 @@ PLAIN = nn.Sequential(nn.Linear(10, 100, bias=False), nn.ReLU(), nn.Linear(100, 
 IN_PLACE = nn.Sequential(nn.Linear(10, 100, bias=False), nn.ReLU(inplace=True), nn.Linear(100, 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "numbers", "module"),
     [

@@ -121,6 +121,7 @@ def test_only_the_dashboard_imports_streamlit_and_its_figures_do_not() -> None:
     assert not found
 
 
+@pytest.mark.slow
 def test_importing_all_of_the_core_loads_no_streamlit_and_no_page() -> None:
     command = [sys.executable, "-c", IMPORT_ALL]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

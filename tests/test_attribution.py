@@ -332,6 +332,7 @@ def test_an_unknown_method_is_refused_with_the_names_there_are() -> None:
         method_named("guided")
 
 
+@pytest.mark.slow
 def test_captum_is_imported_only_when_something_is_explained() -> None:
     look = "attribution.attribution_methods(); print('captum' in sys.modules)"
     program = f"import sys; from compress_core.measure.explain import attribution; {look}"

@@ -62,6 +62,7 @@ def test_the_small_network_computes_what_the_masked_one_does(subject):
         assert (small(items) - masked(items)).abs().max() < 1e-9
 
 
+@pytest.mark.slow
 def test_cutting_changes_nothing_that_was_loaded(subject):
     before = digest_of(subject.network)
     original = predict(Model.original(subject), subject.split("validation"), STORE).logits
@@ -116,6 +117,7 @@ def test_a_dropped_block_leaves_its_shortcut_and_costs_nothing(resnet):
         assert torch.equal(model.network()(items), network(items))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("technique", "share"),
     [

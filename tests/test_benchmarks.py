@@ -18,6 +18,8 @@ from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import record, replay
 from compress_core.measure.speed.rounds import Spread
 
+pytestmark = pytest.mark.slow
+
 COMPARED = ("pruning", "quantizing", "ranks", "structured", "answers", "execution")
 
 

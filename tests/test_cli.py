@@ -106,6 +106,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # The numbers
 
 
+@pytest.mark.slow
 def test_evaluate_says_the_accuracy_of_the_card_in_a_process_of_its_own() -> None:
     finished = process("-m", "compress_core.cli", "evaluate", "lenet5", "--json")
     assert (finished.returncode, finished.stderr) == (0, "")
@@ -260,6 +261,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return "--data", str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names_of(*LAYER_STAGES))
 def test_every_technique_for_layers_is_a_step_of_the_command_line(name: str, few: tuple[str, str]) -> None:
     has_factors = technique_named(name).stage is Stage.FACTOR
@@ -276,6 +278,7 @@ def test_a_rank_that_does_not_pay_is_warned_of() -> None:
     assert warning in run("evaluate", "tabular", "--step", "fc1: low_rank energy=1").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names_of(Stage.GROUPS))
 def test_every_technique_for_groups_is_a_step_of_the_command_line(name: str, few: tuple[str, str]) -> None:
     group = "layer2" if name == "drop_block" else "layer2.conv1"
@@ -292,6 +295,7 @@ def test_every_technique_for_inputs_is_a_step_of_the_command_line(name: str) -> 
     assert found["accuracy"]["value"] is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names_of(Stage.PREPARE, Stage.CORRECT))
 def test_every_technique_for_the_whole_network_is_a_step_of_the_command_line(
     name: str, few: tuple[str, str]

@@ -90,6 +90,7 @@ def _blank(subject: Subject) -> Subject:
     return replace(subject, network=network)
 
 
+@pytest.mark.slow
 @settings(max_examples=35)
 @given(recipe=recipes())
 def test_any_recipe_gives_a_file_of_the_said_length_that_reads_back_equal(
@@ -286,6 +287,7 @@ WHOLE: dict[str, tuple[str, Recipe]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WHOLE)
 def test_structure_rules_and_corrections_read_back_to_the_evaluated_network(
     tmp_path: Path, kind: str

@@ -20,6 +20,8 @@ from compress_core.recipe import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
 
+pytestmark = pytest.mark.slow
+
 BIAS, NORMS = Step.of("bias_correction"), Step.of("reestimate_batch_norm")
 FOLD = Step.of("fold_batch_norm")
 CRUDE = Step.of("uniform", bits=2)

@@ -95,6 +95,7 @@ def test_codes_of_a_technique_win_over_the_nearest_level():
     assert torch.equal(read_stored(part.stored(), part.form()), part.values)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 9), st.lists(st.integers(0, 2**9 - 1), max_size=40))
 def test_packed_codes_come_back_and_fill_no_more_than_their_bits(bits, codes):
     codes = np.array([c % 2**bits for c in codes], dtype=np.uint16)

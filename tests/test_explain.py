@@ -67,6 +67,7 @@ def explanation(network: nn.Module) -> Explanation:
     return result_of(explain(network, after, images, method_named("saliency"), black, seed=3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "architecture", "items"), [("lenet300", LeNet300, 64), ("lenet5", LeNet5, 16)]
 )

@@ -35,6 +35,7 @@ def made(form: ExportFormat) -> ExportedFiles:
     return result_of(export_files(model, form, model.subject.split("validation"), STORE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [ExportFormat.PACKED, ExportFormat.SOURCE, ExportFormat.INT8])
 def test_every_file_is_measured_on_all_items_and_gives_the_evaluated_accuracy(form: ExportFormat) -> None:
     model = model_of()

@@ -28,6 +28,8 @@ from compress_core import (
 )
 from compress_core.face.compress_model import recipe_from
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 TEXT = "layers: [{match: fc1, steps: [{technique: magnitude, sparsity: 0.9}]}]"
 RULES = {"layers": [{"match": "fc1", "steps": [{"technique": "magnitude", "sparsity": 0.9}]}]}

@@ -43,6 +43,7 @@ def test_the_zoo_is_large_enough() -> None:
     assert len(ZOO) >= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["residual", "concat", "multihead_attention", "glu", "gru"])
 def test_looking_for_groups_leaves_the_network_alone(name: str) -> None:
     network, example = ZOO[name].network(), ZOO[name].example()

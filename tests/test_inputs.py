@@ -359,6 +359,7 @@ RECIPES: dict[str, Callable[[], tuple[Step, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet5", "resnet", "vit"])
 @pytest.mark.parametrize("kind", RECIPES)
 @pytest.mark.parametrize("match", ["first", "last", "any"])

@@ -216,6 +216,7 @@ def turned_by_its_own_load(load: float = 0.0) -> Watch:
     return Watch(lambda: next(ticks) / 1000, lambda: next(ticks) / 1000, lambda: load, 2)
 
 
+@pytest.mark.slow
 def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Path) -> None:
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=4))
     model = compress(load_sample("tabular"), rules(fc1=steps), Store())
@@ -282,6 +283,7 @@ def test_a_runtime_that_does_not_take_the_model_is_left_out_with_the_reason() ->
     assert {bar.runtime.name for bar, _ in found.bars} == {"torch"}
 
 
+@pytest.mark.slow
 def test_weights_on_no_grid_have_no_int8_bar_and_it_is_said_what_to_do() -> None:
     model = compress(mlp_subject(), rules(fc1=Step.of("magnitude", sparsity=0.5)), Store())
     with pytest.raises(Refused, match="such as uniform"):

@@ -22,6 +22,8 @@ from compress_core.measure.speed.runtime import runtime_named, runtimes
 from tests.planting import Plant, plant  # noqa: F401 - a fixture
 from tests.test_pages import APP, PRUNED, opened
 
+pytestmark = pytest.mark.slow
+
 METRICS = "compress_core.measure.behavior.metrics"
 METHODS = "compress_core.measure.explain.methods"
 RUNTIMES = "compress_core.measure.speed.runtimes"

@@ -55,6 +55,7 @@ def assert_file_is_the_model(model: Model, path: Path) -> None:
     assert all(torch.equal(evaluated[name], read[name]) for name in evaluated)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(recipe=recipes())
 def test_any_recipe_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
@@ -136,6 +137,7 @@ def lenet() -> Model:
     return compress(load_sample("lenet300"), rules(any=steps), Store())
 
 
+@pytest.mark.slow
 def test_the_weights_of_lenet_are_a_tenth_smaller_than_huffman_and_within_ideal_gaps(lenet: Model) -> None:
     pieces = pack._pieces(lenet)
     payload = sum(len(c) for piece in pieces.values() for c in piece.contents if piece.kind == entries.CODED)
@@ -277,6 +279,7 @@ def signed(body: bytes) -> bytes:
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(place=st.integers(5, len(CONTENT) - 5), byte=st.integers(0, 255), cut=st.integers(0, 3))
 def test_a_changed_byte_under_a_right_checksum_is_refused_or_read(
@@ -314,6 +317,7 @@ def test_a_file_with_its_own_directory_is_the_file() -> None:
     assert with_directory(DIRECTORY) == CONTENT
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(place=st.integers(0, len(DIRECTORY) - 1), byte=st.integers(0, 255))
 def test_any_change_of_the_directory_is_refused_or_read(
@@ -443,6 +447,7 @@ def test_the_commands_refuse_in_one_sentence(tmp_path: Path) -> None:
     assert "cannot be written" in run("unpack", str(tmp_path / "good.slim"), "--out", str(stranger)).stderr
 
 
+@pytest.mark.slow
 def test_a_file_with_its_source_needs_neither_the_model_nor_our_code(tmp_path: Path) -> None:
     subject = load_sample("lenet300")
     model = compress(subject, rules(fc1=(Step.of("low_rank", rank=9), Step.of("uniform", bits=5))), STORE)

@@ -213,6 +213,7 @@ def test_the_surest_flags_cost_what_the_cap_on_their_number_counts_on() -> None:
     coder.refuse_more_than(len(writing.content()), len(zeros))
 
 
+@pytest.mark.slow
 def test_a_large_matrix_is_written_with_its_neighbors_where_its_corner_gains() -> None:
     large = smooth_flags(600, 1100)
     content = pack_positions(large)

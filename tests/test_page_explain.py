@@ -22,6 +22,8 @@ from dashboard.links import encoded
 from dashboard.text import _, use_language
 from tests.test_architecture import ROOT
 
+pytestmark = pytest.mark.slow
+
 PRUNED = [{"technique": "magnitude", "sparsity": 0.9}]
 LANGUAGES = ("en", "zh")
 PATIENCE = 120.0

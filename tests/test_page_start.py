@@ -25,6 +25,8 @@ from dashboard.start.sample_cards import accuracy_text
 from dashboard.text import languages, literal
 from tests.navigated import Navigated
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 WEIGHTS, ITEMS = "slimscope.start.weights", "slimscope.start.items"
 READ, TUNE = "slimscope.start.read", "slimscope.start.tune"

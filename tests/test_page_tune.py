@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from compress_core.loading.samples import load_sample
@@ -13,6 +14,8 @@ from dashboard.tune import coupled_groups as groups
 from dashboard.tune import quantizer_comparison as quantizers
 from dashboard.tune import whole_network as whole
 from tests.test_pages import assert_fine, opened, recipe_of
+
+pytestmark = pytest.mark.slow
 
 CUT = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
 

@@ -16,6 +16,8 @@ from dashboard import state
 from dashboard.links import encoded
 from dashboard.state import KEY
 
+pytestmark = pytest.mark.slow
+
 APP = str(Path(__file__).parent.parent / "app.py")
 PAGES = ("tune", "weights", "behavior")
 PRUNED = [["fc1", [Step.of("magnitude", sparsity=0.9).as_json(), Step.of("uniform", bits=4).as_json()]]]

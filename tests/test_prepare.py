@@ -198,6 +198,7 @@ def test_a_norm_over_another_axis_than_the_outputs_stays() -> None:
         prepared(subject, (FOLD,), Store())
 
 
+@pytest.mark.slow
 def test_all_seven_norms_of_the_residual_sample_go() -> None:
     subject = load_sample("resnet")
     base = prepared(subject, (FOLD,), Store())
@@ -303,6 +304,7 @@ def test_an_output_that_two_layers_read_is_left_alone() -> None:
         prepared(tiny_subject(seeded(Fork()), (6,)), (EQUALIZE,), Store())
 
 
+@pytest.mark.slow
 def test_equalization_needs_folded_norms_in_the_residual_sample() -> None:
     subject = load_sample("resnet")
     with pytest.raises(Refused, match="fold batch norms first"):

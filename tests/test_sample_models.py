@@ -26,6 +26,8 @@ from sample_models.make_data import WrongImagesError, balanced_sample, mnist_tra
 from sample_models.recipes import RECIPES, Distortion
 from sample_models.train import distorted, train_sample
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(sample_models.__file__).parent
 NAMES = sorted(RECIPES)
 WANTED = {"lenet300": 0.983, "lenet5": 0.992, "resnet": 0.992, "vit": 0.980}

@@ -387,6 +387,7 @@ def test_an_erk_budget_is_spent_to_the_last_weight_as_published(shapes, share):
         assert abs(count - density * size) <= 1 + len(shapes) / 2
 
 
+@pytest.mark.slow
 @given(st.lists(layer_shapes, min_size=1, max_size=6))
 def test_with_a_smaller_budget_no_layer_keeps_more(shapes):
     sizes = [math.prod(s) for s in shapes]

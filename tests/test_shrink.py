@@ -60,6 +60,7 @@ def _weights(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ZOO if ZOO[name].free])
 @pytest.mark.parametrize("share", [0.37, 0.8])
 def test_the_shrunk_network_equals_the_preview_in_every_free_group_of_the_zoo(
@@ -78,6 +79,7 @@ def test_the_shrunk_network_equals_the_preview_in_every_free_group_of_the_zoo(
     assert digest_of(network) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_shrunk_sample_equals_its_preview_with_and_without_its_blocks(name: str) -> None:
     subject = load_sample(name)

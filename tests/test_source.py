@@ -115,6 +115,7 @@ def _items(model: Model, count: int) -> Tensor:
     return split.inputs[:count]
 
 
+@pytest.mark.slow
 def test_a_file_that_calls_the_same_layers_gives_equal_bits_elsewhere(
     sources: dict[str, Source], differences: dict[str, float]
 ) -> None:

@@ -20,6 +20,8 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject
 
+pytestmark = pytest.mark.slow
+
 THREADS, EVALUATIONS = 8, 125
 
 

@@ -333,6 +333,7 @@ def test_a_pickle_of_too_many_instructions_is_refused() -> None:
         read_state_dict(with_program(b"\x80\x02" + b"]" * 300_000 + b"."), "m.pt")
 
 
+@pytest.mark.slow
 def test_a_state_dict_of_4096_tensors_is_read() -> None:
     state = OrderedDict((f"layer{index}.weight", torch.tensor([float(index)])) for index in range(4096))
     assert_same_state(read_state_dict(saved(state), "m.pt"), state)

@@ -202,6 +202,7 @@ def compiled() -> nn.Module:
     return torch.compile(cnn())
 
 
+@pytest.mark.slow
 def test_a_compiled_network_is_taken_as_it_was_written() -> None:
     assert isinstance(network_from(Origin(f"{__name__}:compiled")), nn.Sequential)
 

@@ -33,6 +33,8 @@ from compress_core.loading.user_model import user_subject
 from compress_core.recipe import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
 
+pytestmark = pytest.mark.slow
+
 KNOBS = ExplainKnobs(method="saliency", items=20)
 SEED = 5
 PATIENCE = 120.0

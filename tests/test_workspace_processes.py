@@ -14,6 +14,8 @@ from compress_core.foundation.workspace import Workspace
 from compress_core.foundation.workspace.cabinet import digest_of
 from compress_core.foundation.workspace.lock import Lock, is_held
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
 

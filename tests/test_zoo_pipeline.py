@@ -34,6 +34,8 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject
 from tests.zoo import ZOO, Specimen
 
+pytestmark = pytest.mark.slow
+
 ITEMS = 8
 HALF = 'groups: [{match: "*", steps: [{technique: magnitude, share_removed: 0.5}]}]\n'
 ROUNDED = """

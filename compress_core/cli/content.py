@@ -30,6 +30,7 @@ def numbers_without_items(case: Case) -> Mapping[str, Number]:
 
 def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Json:
     """What was evaluated, every number of it, and a row for each layer."""
+    from compress_core.apply.lineage import lineage_as_json
     from compress_core.measure.cost.warnings import recipe_warnings
 
     items = len(case.split) if case.subject.splits else 0
@@ -42,6 +43,7 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Json:
         "data": None if case.chosen.items is None else str(case.chosen.items),
         "n": items,
         "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
+        "lineage": lineage_as_json(case.model.lineage),
         "warnings": list(recipe_warnings(case.model)),
         **{name: number.as_json() for name, number in numbers.items()},
         "layers": layer_rows(case),
@@ -98,5 +100,5 @@ def headline(case: Case) -> str:
         f"\n{name} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()
     )
-    careful = "".join(f"\nCaution: {sentence}" for sentence in recipe_warnings(case.model))
+    careful = "".join(f"\nWarning: {sentence}" for sentence in recipe_warnings(case.model))
     return f"{case.subject.title}, {changed}; {measured_on}.{broken}{careful}\n"

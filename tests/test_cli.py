@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import save_file
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from compress_core.apply import compress
 from compress_core.cli import app
+from compress_core.cli.arguments import ModelOptions, SharedOptions, about_a_model
 from compress_core.deliver.container import read_container
 from compress_core.foundation.store import Store
 from compress_core.loading.cards import cards
@@ -598,3 +602,32 @@ def test_a_mistake_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("compress_core.cli.content.layer_rows", broken)
     assert isinstance(run("evaluate", "tabular", "--json").exception, ZeroDivisionError)
+
+
+ABOUT_A_MODEL = ("layers", "apply", "export", "pack", "evaluate", "compare", "explain", "latency")
+
+
+def options_of(command: str) -> set[str]:
+    return {parameter.name for parameter in get_command(app).commands[command].params}
+
+
+@pytest.mark.parametrize("command", ABOUT_A_MODEL)
+def test_a_command_about_a_model_takes_the_options_that_all_of_them_share(command: str) -> None:
+    shared = {field.name for field in fields(SharedOptions)}
+    left_out = {"layers": {"recipe", "step", "split"}, "pack": {"split"}}.get(command, set())
+    assert shared & options_of(command) == shared - left_out
+
+
+def test_the_options_of_a_command_stand_between_the_shared_arguments_and_options() -> None:
+    @about_a_model(without=("split",))
+    def measured(asked: ModelOptions, hours: int = 3) -> None:
+        """A command for a test."""
+        told.append((asked, hours))
+
+    told = []
+    names = list(inspect.signature(measured).parameters)
+    assert names[:4] == ["model", "recipe", "hours", "step"]
+    assert "split" not in names
+    given = dict.fromkeys(names) | {"model": "r.yaml", "user_model": "my:net", "step": ["a: b"], "hours": 7}
+    measured(**given)
+    assert told == [(ModelOptions("my:net", "r.yaml", ("a: b",), as_json=None), 7)]

@@ -10,17 +10,10 @@ import typer
 
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
-    DataOption,
-    JsonOption,
-    ModelArgument,
+    ModelOptions,
     OutOption,
-    RecipeArgument,
-    ShapeOption,
-    SplitOption,
-    StepOption,
-    UserModelOption,
-    WeightsOption,
-    model_options,
+    about_a_model,
+    writing,
 )
 from compress_core.foundation.errors import Refused
 
@@ -33,18 +26,8 @@ if TYPE_CHECKING:
 MODEL_FILE, RECIPE_FILE, NUMBERS_FILE = "model.safetensors", "recipe.yaml", "numbers.json"
 
 
-def apply(
-    model: ModelArgument = None,
-    recipe: RecipeArgument = None,
-    out: OutOption = None,
-    step: StepOption = None,
-    split: SplitOption = "validation",
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@about_a_model()
+def apply(asked: ModelOptions, out: OutOption = None) -> None:
     """Write the compressed model, its recipe and its numbers.
 
     Into the folder go model.safetensors, recipe.yaml (resolved) and numbers.json. The model's file is
@@ -55,21 +38,11 @@ def apply(
 
     if out is None:
         raise Refused("apply needs a folder to write to: add --out DIR.")
-    asked = model_options(
-        model,
-        recipe,
-        user_model=user_model,
-        step=step,
-        split=split,
-        weights=weights,
-        items=items,
-        input_shape=input_shape,
-    )
     case = open_case(asked)
     numbers = _numbers(case)
     content = evaluation(case, numbers)
     written = _write(case, content, out)
-    if as_json:
+    if asked.as_json:
         files = {name: printing.exact(size, "byte").as_json() for name, size in written.items()}
         printing.print_json({**content, "out": str(out), "files": files})
         return
@@ -92,17 +65,11 @@ def _write(case: Case, content: printing.Json, out: Path) -> dict[str, int]:
 
     recipe = case.model.recipe.as_recipe().as_yaml().encode()
     numbers = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
-    try:
+    with writing(out):
         refuse_to_replace_a_stranger(out / MODEL_FILE)
         size = write_container(case.model, out / MODEL_FILE)
         write_whole(out / RECIPE_FILE, recipe)
         write_whole(out / NUMBERS_FILE, numbers)
-    except OSError as error:
-        raise Refused(
-            "{out} cannot be written ({reason}): choose another folder with --out.",
-            out=out,
-            reason=error.strerror,
-        ) from None
     assert size == case.model.file_bytes, "the size that was shown is the size that was written"
     return {MODEL_FILE: size, RECIPE_FILE: len(recipe), NUMBERS_FILE: len(numbers)}
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import Field, dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.one_file_each import names_in
 
 ModelArgument = Annotated[
@@ -99,7 +104,7 @@ SeedOption = Annotated[
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which model, which recipe and which items were asked for, as typed."""
+    """Which model, which recipe and which items were asked for, and how the answer is printed."""
 
     model: str | None
     recipe: str | None = None
@@ -108,24 +113,79 @@ class ModelOptions:
     weights: Path | None = None
     items: Path | None = None
     input_shape: str | None = None
+    as_json: bool = False
 
 
-def model_options(
-    model: str | None,
-    recipe: str | None = None,
-    *,
-    user_model: str | None,
-    step: list[str] | None = None,
-    split: str = "validation",
-    weights: Path | None,
-    items: Path | None,
-    input_shape: str | None,
-) -> ModelOptions:
-    """The arguments in their places: with --model, the first place is that of the recipe."""
-    if user_model is not None:
-        if recipe is not None:
-            raise typer.BadParameter(
-                f"{user_model} takes the place of {model}, give one of them", param_hint="--model"
-            )
-        model, recipe = user_model, model
-    return ModelOptions(model, recipe, tuple(step or ()), split, weights, items, input_shape)
+@dataclass(frozen=True)
+class SharedOptions:
+    """What every command about a model can be told, as typed; the arguments first."""
+
+    model: ModelArgument = None
+    recipe: RecipeArgument = None
+    step: StepOption = None
+    split: SplitOption = "validation"
+    user_model: UserModelOption = None
+    weights: WeightsOption = None
+    items: DataOption = None
+    input_shape: ShapeOption = None
+    as_json: JsonOption = False
+
+    def in_place(self) -> ModelOptions:
+        """What was typed, in its place: with --model, the first argument is the recipe."""
+        model, recipe = self.model, self.recipe
+        if self.user_model is not None:
+            if recipe is not None:
+                raise typer.BadParameter(
+                    f"{self.user_model} takes the place of {model}, give one of them", param_hint="--model"
+                )
+            model, recipe = self.user_model, model
+        steps = tuple(self.step or ())
+        return ModelOptions(
+            model, recipe, steps, self.split, self.weights, self.items, self.input_shape, self.as_json
+        )
+
+
+Command = Callable[..., None]
+
+
+def about_a_model(*, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Give a command the shared options, less some; what was typed is its first argument.
+
+    Its own options stand between the shared arguments and the shared options.
+    """
+    shared = [_parameter(field) for field in fields(SharedOptions) if field.name not in without]
+
+    def expanded(command: Command) -> Command:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        first = [p for p in shared if p.name in {"model", "recipe"}]
+        parameters = [*first, *own, *(p for p in shared if p not in first)]
+
+        @wraps(command)
+        def run(**typed: Any) -> None:
+            told = SharedOptions(**{p.name: typed.pop(p.name) for p in shared})
+            command(told.in_place(), **typed)
+
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        vars(run)["__signature__"] = inspect.Signature(parameters)
+        return run
+
+    return expanded
+
+
+def _parameter(field: Field[Any]) -> inspect.Parameter:
+    hint = get_type_hints(SharedOptions, include_extras=True)[field.name]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(field.name, kind, default=field.default, annotation=hint)
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Inside the `with` block files are written into the folder; raises Refused where that fails."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            "{out} cannot be written ({reason}): choose another folder with --out.",
+            out=out,
+            reason=error.strerror,
+        ) from None

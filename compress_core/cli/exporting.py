@@ -10,17 +10,9 @@ import typer
 
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
-    DataOption,
-    JsonOption,
-    ModelArgument,
+    ModelOptions,
     OutOption,
-    RecipeArgument,
-    ShapeOption,
-    SplitOption,
-    StepOption,
-    UserModelOption,
-    WeightsOption,
-    model_options,
+    about_a_model,
 )
 from compress_core.foundation.errors import Refused
 
@@ -46,19 +38,8 @@ FormOption = Annotated[
 ]
 
 
-def export(
-    model: ModelArgument = None,
-    recipe: RecipeArgument = None,
-    to: FormOption = ExportTarget.SOURCE,
-    out: OutOption = None,
-    step: StepOption = None,
-    split: SplitOption = "validation",
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@about_a_model()
+def export(asked: ModelOptions, to: FormOption = ExportTarget.SOURCE, out: OutOption = None) -> None:
     """Write the compressed network for torch without slimscope, or for ONNX runtimes.
 
     What was written is run, and compared with the network that was evaluated.
@@ -69,19 +50,9 @@ def export(
 
     if out is None:
         raise Refused("export needs a folder to write to: add --out DIR.")
-    asked = model_options(
-        model,
-        recipe,
-        user_model=user_model,
-        step=step,
-        split=split,
-        weights=weights,
-        items=items,
-        input_shape=input_shape,
-    )
     case = open_case(asked)
     exported = write_files.export(case.model, out, to.value, split=case.chosen.split, store=case.store)
-    if as_json:
+    if asked.as_json:
         printing.print_json(_content(case, to, out, exported))
         return
     typer.echo(headline(case))

@@ -8,13 +8,9 @@ import typer
 
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
-    DataOption,
     JsonOption,
-    ModelArgument,
-    ShapeOption,
-    UserModelOption,
-    WeightsOption,
-    model_options,
+    ModelOptions,
+    about_a_model,
 )
 from compress_core.foundation.number import Number
 from compress_core.loading.cards import Card, CardShare, cards
@@ -113,23 +109,22 @@ def _technique(method: Technique) -> printing.Json:
     }
 
 
-def layers(
-    model: ModelArgument = None,
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@about_a_model(
+    without=(
+        "recipe",
+        "step",
+        "split",
+    )
+)
+def layers(asked: ModelOptions) -> None:
     """The layers of a model, and what is left alone and why.
 
     Weights that are NaN or infinite are named.
     """
     from compress_core.cli.loading import open_subject
 
-    asked = model_options(model, user_model=user_model, weights=weights, items=items, input_shape=input_shape)
     subject = open_subject(asked)
-    if as_json:
+    if asked.as_json:
         printing.print_json(_layers(subject))
     else:
         _print_layers(subject)

@@ -9,20 +9,11 @@ import typer
 
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
-    DataOption,
     ItemsOption,
-    JsonOption,
     MethodOption,
-    ModelArgument,
     ModelOptions,
-    RecipeArgument,
     SeedOption,
-    ShapeOption,
-    SplitOption,
-    StepOption,
-    UserModelOption,
-    WeightsOption,
-    model_options,
+    about_a_model,
 )
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
@@ -33,34 +24,15 @@ if TYPE_CHECKING:
     from compress_core.measure.behavior.compare import Comparison
 
 
-def evaluate(
-    model: ModelArgument = None,
-    recipe: RecipeArgument = None,
-    step: StepOption = None,
-    split: SplitOption = "validation",
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@about_a_model()
+def evaluate(asked: ModelOptions) -> None:
     """Accuracy, calibration, size: as loaded or with a recipe."""
     from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
 
-    asked = model_options(
-        model,
-        recipe,
-        user_model=user_model,
-        step=step,
-        split=split,
-        weights=weights,
-        items=items,
-        input_shape=input_shape,
-    )
     case = open_case(asked)
     numbers = numbers_of(case)
-    if as_json:
+    if asked.as_json:
         printing.print_json(evaluation(case, numbers))
         return
     typer.echo(headline(case))
@@ -77,37 +49,18 @@ def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
     return {name: number for name, number in numbers.items() if name not in compared}
 
 
-def compare(
-    model: ModelArgument = None,
-    recipe: RecipeArgument = None,
-    step: StepOption = None,
-    split: SplitOption = "validation",
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@about_a_model()
+def compare(asked: ModelOptions) -> None:
     """The original against the compressed model, and who is hurt."""
     from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
     from compress_core.measure.behavior.evaluate import compare as compared
 
-    asked = model_options(
-        model,
-        recipe,
-        user_model=user_model,
-        step=step,
-        split=split,
-        weights=weights,
-        items=items,
-        input_shape=input_shape,
-    )
     _check_there_are_steps(asked)
     case = open_case(asked)
     comparison, numbers = compared(case.model, case.split, case.store), numbers_of(case)
     rows = per_class(comparison, case.subject.classes)
-    if as_json:
+    if asked.as_json:
         added = {"original": _original(case), "verdict": _verdict(comparison), "per_class": rows}
         reason = {} if comparison.has_labels else {"per_class_reason": "The items have no labels."}
         printing.print_json({**evaluation(case, numbers), **added, **reason})
@@ -210,19 +163,9 @@ def _print_classes(rows: list[dict[str, Any]]) -> None:
     printing.print_table(heads, cells)
 
 
+@about_a_model()
 def explain(
-    model: ModelArgument = None,
-    recipe: RecipeArgument = None,
-    step: StepOption = None,
-    method: MethodOption = FIRST_METHOD,
-    count: ItemsOption = 50,
-    seed: SeedOption = 0,
-    split: SplitOption = "validation",
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    as_json: JsonOption = False,
+    asked: ModelOptions, method: MethodOption = FIRST_METHOD, count: ItemsOption = 50, seed: SeedOption = 0
 ) -> None:
     """Whether the model still looks at the same things.
 
@@ -231,20 +174,10 @@ def explain(
     from compress_core.cli.explaining import explained, print_explanation
     from compress_core.cli.loading import open_case
 
-    asked = model_options(
-        model,
-        recipe,
-        user_model=user_model,
-        step=step,
-        split=split,
-        weights=weights,
-        items=items,
-        input_shape=input_shape,
-    )
     _check_there_are_steps(asked)
     case = open_case(asked)
     content = explained(case, method, count, seed)
-    if as_json:
+    if asked.as_json:
         printing.print_json(content)
     else:
         print_explanation(case, content)

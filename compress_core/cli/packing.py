@@ -10,16 +10,11 @@ import typer
 from compress_core.cli import printing
 from compress_core.cli.applying import MODEL_FILE, refuse_to_replace_a_stranger
 from compress_core.cli.arguments import (
-    DataOption,
     JsonOption,
-    ModelArgument,
+    ModelOptions,
     OutOption,
-    RecipeArgument,
-    ShapeOption,
-    StepOption,
-    UserModelOption,
-    WeightsOption,
-    model_options,
+    about_a_model,
+    writing,
 )
 from compress_core.foundation.errors import Refused
 
@@ -41,18 +36,8 @@ PackedArgument = Annotated[
 ]
 
 
-def pack(
-    model: ModelArgument = None,
-    recipe: RecipeArgument = None,
-    out: FileOption = None,
-    step: StepOption = None,
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    with_source: SourceOption = False,
-    as_json: JsonOption = False,
-) -> None:
+@about_a_model(without=("split",))
+def pack(asked: ModelOptions, out: FileOption = None, with_source: SourceOption = False) -> None:
     """Write the compressed model into the smallest file.
 
     Positions and codes are entropy-coded on whole numbers, so that the file decodes to exactly the
@@ -64,13 +49,10 @@ def pack(
 
     if out is None:
         raise Refused("pack needs a file to write: add --out FILE.")
-    asked = model_options(
-        model, recipe, user_model=user_model, step=step, weights=weights, items=items, input_shape=input_shape
-    )
     case = open_case(asked)
     packed = write_files.pack(case.model, out, with_source=with_source)
     size, rows = packed.bytes, packed.sizes()
-    if as_json:
+    if asked.as_json:
         written = printing.exact(size, "byte").as_json()
         content = {"model": case.subject.name, "out": str(out), "bytes": written}
         printing.print_json({**content, "sizes": [row.as_json() for row in rows]})
@@ -122,19 +104,13 @@ def _write_plain(packed: PackedFile, out: Path) -> dict[str, int]:
     files = {MODEL_FILE if network is None else WEIGHTS_FILE: content}
     if network is not None:
         files[CODE_FILE] = network.code.encode()
-    try:
+    with writing(out):
         for name, written in files.items():
             if name == CODE_FILE:
                 _refuse_to_replace_other_code(out / name, written)
             else:
                 refuse_to_replace_a_stranger(out / name)
             write_whole(out / name, written)
-    except OSError as error:
-        raise Refused(
-            "{out} cannot be written ({reason}): choose another folder with --out.",
-            out=out,
-            reason=error.strerror,
-        ) from None
     return {name: len(written) for name, written in files.items()}
 
 

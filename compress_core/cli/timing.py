@@ -10,16 +10,8 @@ import typer
 
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
-    DataOption,
-    JsonOption,
-    ModelArgument,
-    RecipeArgument,
-    ShapeOption,
-    SplitOption,
-    StepOption,
-    UserModelOption,
-    WeightsOption,
-    model_options,
+    ModelOptions,
+    about_a_model,
 )
 
 if TYPE_CHECKING:
@@ -49,21 +41,14 @@ BreakEvenOption = Annotated[
 ]
 
 
+@about_a_model()
 def latency(
-    model: ModelArgument = None,
-    recipe: RecipeArgument = None,
-    step: StepOption = None,
+    asked: ModelOptions,
     batch: BatchOption = None,
     rounds: RoundsOption = 25,
     variants: VariantsOption = True,
     onnx: OnnxOption = True,
     break_even: BreakEvenOption = False,
-    split: SplitOption = "validation",
-    user_model: UserModelOption = None,
-    weights: WeightsOption = None,
-    items: DataOption = None,
-    input_shape: ShapeOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """How long it takes, in turns with the original, and why.
 
@@ -74,22 +59,12 @@ def latency(
     from compress_core.cli.loading import open_case
     from compress_core.tasks.measure_latency import LatencyKnobs, run
 
-    asked = model_options(
-        model,
-        recipe,
-        user_model=user_model,
-        step=step,
-        split=split,
-        weights=weights,
-        items=items,
-        input_shape=input_shape,
-    )
     case = open_case(asked)
     sizes = tuple(batch or (1, 32))
-    knobs = LatencyKnobs(split=split, batches=sizes, rounds=rounds, variants=variants, onnx=onnx)
+    knobs = LatencyKnobs(split=asked.split, batches=sizes, rounds=rounds, variants=variants, onnx=onnx)
     found = printing.with_progress(run(case.model, knobs, 0, case.store))
     wins = _break_even() if break_even else ()
-    if as_json:
+    if asked.as_json:
         printing.print_json(_content(case, found, wins))
         return
     typer.echo(headline(case))

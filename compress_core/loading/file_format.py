@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from compress_core.foundation.one_file_each import OneFileEach
 
@@ -65,50 +65,36 @@ class FileFormat(Generic[Read]):
     read: Read
 
 
-def _order(format_: FileFormat[Read]) -> tuple[int, str]:
-    return format_.order, format_.name
+class FileFormats(OneFileEach[FileFormat[Read]]):
+    """The formats of one kind of files, in the order in which they are tried."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package, lambda format_: (format_.order, format_.name))
+
+    def format(
+        self,
+        *,
+        title: str,
+        order: int,
+        recognizes: Recognizes,
+        suffixes: tuple[str, ...] = (),
+        written_by: str = "",
+    ) -> Callable[[Read], Read]:
+        """Register a function that reads bytes as a format; it stays a function."""
+
+        def register(read: Read) -> Read:
+            function: Any = read
+            name, module = function.__name__, function.__module__
+            self.declare(module, name, FileFormat(name, title, suffixes, written_by, order, recognizes, read))
+            return read
+
+        return register
 
 
-_WEIGHTS: OneFileEach[FileFormat[ReadWeights]] = OneFileEach("compress_core.loading.weight_formats", _order)
-_ITEMS: OneFileEach[FileFormat[ReadItems]] = OneFileEach("compress_core.loading.item_formats", _order)
-
-
-def weight_format(
-    *,
-    title: str,
-    order: int,
-    recognizes: Recognizes,
-    suffixes: tuple[str, ...] = (),
-    written_by: str = "",
-) -> Callable[[ReadWeights], ReadWeights]:
-    """Register read(content, name, caps) -> what tensors the bytes declare, as a format of weights."""
-
-    def register(read: ReadWeights) -> ReadWeights:
-        name = getattr(read, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
-        declared = FileFormat(name, title, suffixes, written_by, order, recognizes, read)
-        _WEIGHTS.declare(read.__module__, name, declared)
-        return read
-
-    return register
-
-
-def item_format(
-    *,
-    title: str,
-    order: int,
-    recognizes: Recognizes,
-    suffixes: tuple[str, ...] = (),
-    written_by: str = "",
-) -> Callable[[ReadItems], ReadItems]:
-    """Register read(content, caps) -> the arrays in the bytes, as a format of items."""
-
-    def register(read: ReadItems) -> ReadItems:
-        name = getattr(read, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
-        declared = FileFormat(name, title, suffixes, written_by, order, recognizes, read)
-        _ITEMS.declare(read.__module__, name, declared)
-        return read
-
-    return register
+_WEIGHTS: FileFormats[ReadWeights] = FileFormats("compress_core.loading.weight_formats")
+_ITEMS: FileFormats[ReadItems] = FileFormats("compress_core.loading.item_formats")
+weight_format = _WEIGHTS.format
+item_format = _ITEMS.format
 
 
 def weight_formats() -> Mapping[str, FileFormat[ReadWeights]]:

@@ -69,7 +69,7 @@ def _bits(subject: Subject) -> Iterator[Case]:
     ranges = RowRanges.of(weight, torch.ones_like(weight, dtype=torch.bool))
 
     def bare(_: int) -> Tensor:
-        largest = largest_kept(weight, weight, "row", ranges)
+        largest = largest_kept(weight, weight, "per_channel", ranges)
         return symmetric_grid(largest, BITS, clips=False).quantize_into(weight, buffers["conv"])
 
     app = _app(subject, "uniform", buffers)

@@ -57,7 +57,7 @@ def knob_widget(name: str, field: FieldInfo, value: Any, key: str, on_change: Ca
 
 def _choice(written: str) -> str:
     """A choice that is a word in the visitor's language; one with numbers, such as 2:4, as it is written."""
-    return label(written) if written.isalpha() else written
+    return label(written) if written.replace("_", "").isalpha() else written
 
 
 def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) -> Any:

@@ -72,7 +72,7 @@ _WRITTEN = {"gptq": "GPTQ", "kmeans": "k-means", "sparsegpt": "SparseGPT"}  # as
 
 
 def as_words(name: str) -> str:
-    """A name of the core as English words: scale_per -> Scale per."""
+    """A name of the core as English words: share_removed -> Share removed."""
     return _WRITTEN.get(name) or name.replace("_", " ").capitalize()
 
 

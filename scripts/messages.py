@@ -90,7 +90,8 @@ def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
             yield field.description
         if unit_of(field):
             yield unit_of(field)
-        yield from (as_words(str(example)) for example in field.examples or () if str(example).isalpha())
+        examples = map(str, field.examples or ())
+        yield from (as_words(example) for example in examples if example.replace("_", "").isalpha())
         if get_origin(field.annotation) is Literal:
             yield from (as_words(str(choice)) for choice in get_args(field.annotation))
 

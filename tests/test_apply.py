@@ -396,7 +396,7 @@ QUANTIZERS = st.sampled_from(
     [
         None,
         Step.of("uniform", bits=2),
-        Step.of("affine", bits=3, scale_per="tensor"),
+        Step.of("affine", bits=3, granularity="per_tensor"),
         Step.of("power_of_two", bits=2),
         Step.of("kmeans", bits=2),
         Step.of("normal_float", bits=3),

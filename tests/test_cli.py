@@ -410,7 +410,7 @@ def test_more_than_22_techniques_are_listed_each_with_kind_source_and_knobs() ->
         "*: magnitude sparsity=0.8",
         "*: kmeans bits=3",
         "fc1: low_rank rank=3",
-        "fc1: affine bits=5 scale_per=group:8",
+        "fc1: affine bits=5 granularity=per_group:8",
     ],
 )
 def test_the_written_file_has_the_bytes_and_the_values_that_were_evaluated(folder: Path, step: str) -> None:

@@ -46,11 +46,11 @@ QUANTIZERS = st.sampled_from(
     [
         None,
         Step.of("uniform", bits=3),
-        Step.of("uniform", bits=8, scale_per="tensor"),
+        Step.of("uniform", bits=8, granularity="per_tensor"),
         Step.of("affine", bits=5),
-        Step.of("power_of_two", bits=4, scale_per="row"),
+        Step.of("power_of_two", bits=4, granularity="per_channel"),
         Step.of("kmeans", bits=2),
-        Step.of("kmeans", bits=5, table_per="row"),
+        Step.of("kmeans", bits=5, granularity="per_channel"),
     ]
 )
 

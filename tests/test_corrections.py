@@ -255,7 +255,7 @@ def test_a_crude_residual_network_is_right_more_often_after_a_correction(correct
     subject = load_sample("resnet")
     split = subject.split("validation")
     head = type(split)("validation", split.inputs[:1000], split.labels[:1000])
-    steps = (Step.of("uniform", bits=3, scale_per="tensor"),)
+    steps = (Step.of("uniform", bits=3, granularity="per_tensor"),)
     before, after = (
         predict(corrected(subject, *correct, steps=steps), head, STORE).correct.mean()
         for correct in ((), (correction,))

@@ -198,16 +198,16 @@ def test_a_pattern_that_does_not_fit_is_refused(knobs: dict[str, object], says: 
 @given(
     st.integers(0, 999),
     st.integers(2, 5),
-    st.sampled_from(["tensor", "row", "group:4", "group:7"]),
+    st.sampled_from(["per_tensor", "per_channel", "per_group:4", "per_group:7"]),
     st.sampled_from(["largest", "stored"]),
     st.sampled_from([0.0, 0.4]),
 )
 def test_gptq_errs_no_more_than_rounding_on_the_same_levels(
-    seed: int, bits: int, scale_per: str, order: str, pruned: float
+    seed: int, bits: int, granularity: str, order: str, pruned: float
 ) -> None:
     weight, reads = drawn(5, 14, seed=seed), correlated(14, seed)
     mask = torch.rand(5, 14, generator=torch.Generator().manual_seed(seed)) >= pruned
-    knobs = {"bits": bits, "scale_per": scale_per}
+    knobs = {"bits": bits, "granularity": granularity}
     (ours,), (plain,) = (
         encoded(ALL[n], weight, mask, reads=reads, **more)
         for n, more in (("gptq", {"order": order, **knobs}), ("uniform", knobs))
@@ -228,15 +228,15 @@ def test_gptq_more_than_halves_the_error_of_rounding_on_inputs_that_go_together(
 
 
 @pytest.mark.parametrize("case", NASTY)
-@pytest.mark.parametrize("scale_per", ["tensor", "row"])
-def test_gptq_without_correlation_rounds_to_the_nearest_level(case: str, scale_per: str) -> None:
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
+def test_gptq_without_correlation_rounds_to_the_nearest_level(case: str, granularity: str) -> None:
     weight = NASTY[case]
     ones, mask = (
         torch.eye(weight.shape[1], dtype=torch.float64)[None],
         torch.ones_like(weight, dtype=torch.bool),
     )
-    ours = gptq(weight, mask, RowRanges.of(weight, mask), ones, bits=3, scale_per=scale_per)
-    levels = result(ALL["uniform"], weight, bits=3, scale_per=scale_per).levels
+    ours = gptq(weight, mask, RowRanges.of(weight, mask), ones, bits=3, granularity=granularity)
+    levels = result(ALL["uniform"], weight, bits=3, granularity=granularity).levels
     assert torch.equal(ours.levels.scale, levels.scale)
     assert torch.equal(ours.codes, levels.encode(weight))
 

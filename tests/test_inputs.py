@@ -74,7 +74,7 @@ def test_a_static_range_of_the_very_items_is_the_dynamic_one_of_their_batch(
     seed: int, bits: int, shift: float
 ) -> None:
     values = drawn(5, 3, 4, seed=seed, shift=shift)
-    assert torch.equal(static_range(values, bits=bits)(values), DynamicGrid(bits, "batch")(values))
+    assert torch.equal(static_range(values, bits=bits)(values), DynamicGrid(bits, "per_tensor")(values))
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
@@ -91,8 +91,8 @@ def test_rounding_equals_fake_quantization_of_torch(bits: int, shift: float) -> 
 
 def test_dynamic_per_item_rounds_every_item_as_if_it_were_alone() -> None:
     values = drawn(6, 4, 5) * torch.logspace(-3, 3, 6).view(-1, 1, 1)
-    rule = DynamicGrid(4, "item")
-    alone = torch.cat([DynamicGrid(4, "batch")(item[None]) for item in values])
+    rule = DynamicGrid(4, "per_item")
+    alone = torch.cat([DynamicGrid(4, "per_tensor")(item[None]) for item in values])
     assert torch.equal(rule(values), alone)
 
 
@@ -181,7 +181,7 @@ def test_a_threshold_leaves_the_share_of_the_items_it_was_chosen_on(share: float
 
 # Plain values -----------------------------------------------------------------------------------------------
 
-RULES = [StaticGrid(0.1, 3, 8), DynamicGrid(4, "item"), KeepAbove(0.25), KeepLargest(0.5)]
+RULES = [StaticGrid(0.1, 3, 8), DynamicGrid(4, "per_item"), KeepAbove(0.25), KeepLargest(0.5)]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
@@ -353,8 +353,8 @@ def test_the_rules_are_fixed_once_for_all_corrections(monkeypatch: pytest.Monkey
 
 RECIPES: dict[str, Callable[[], tuple[Step, ...]]] = {
     "static": lambda: (Step.of("uniform", bits=4), Step.of("static_range", bits=6)),
-    "dynamic": lambda: (Step.of("dynamic_range", bits=5, per="batch"),),
-    "sparse": lambda: (Step.of("top_k", share_kept=0.4), Step.of("dynamic_range", per="item")),
+    "dynamic": lambda: (Step.of("dynamic_range", bits=5, granularity="per_tensor"),),
+    "sparse": lambda: (Step.of("top_k", share_kept=0.4), Step.of("dynamic_range", granularity="per_item")),
     "threshold": lambda: (Step.of("activation_threshold", share_kept=0.4),),
 }
 

@@ -43,11 +43,11 @@ STORE = Store()
 STARTS = {
     "nothing": Recipe(),
     "uniform": rules(any=Step.of("uniform", bits=3)),
-    "uniform per group": rules(any=Step.of("uniform", bits=5, scale_per="group:2")),
+    "uniform per group": rules(any=Step.of("uniform", bits=5, granularity="per_group:2")),
     "affine": rules(any=Step.of("affine", bits=4)),
     "power of two": rules(any=Step.of("power_of_two", bits=4)),
     "kmeans": rules(any=Step.of("kmeans", bits=3)),
-    "kmeans per row": rules(any=Step.of("kmeans", bits=2, table_per="row")),
+    "kmeans per row": rules(any=Step.of("kmeans", bits=2, granularity="per_channel")),
     "factored": rules(any=Step.of("low_rank", rank=2)),
     "factored and quantized": rules(any=(Step.of("low_rank", rank=2), Step.of("uniform", bits=4))),
     "pruned before": rules(any=(Step.of("random_pruning", sparsity=0.3), Step.of("uniform", bits=6))),

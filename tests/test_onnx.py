@@ -251,9 +251,9 @@ def test_a_weight_on_no_even_grid_says_why_it_stays(step: Step) -> None:
 
 
 @pytest.mark.parametrize("technique", ["uniform", "affine"])
-@pytest.mark.parametrize("scale_per", ["tensor", "row"])
-def test_codes_decode_to_the_evaluated_values(technique: str, scale_per: str) -> None:
-    model = _compressed(load_sample("tabular"), PRUNED, Step.of(technique, bits=5, scale_per=scale_per))
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
+def test_codes_decode_to_the_evaluated_values(technique: str, granularity: str) -> None:
+    model = _compressed(load_sample("tabular"), PRUNED, Step.of(technique, bits=5, granularity=granularity))
     for edited in model.compressed.values():
         found = whole_numbers(edited.encoded[0])
         assert isinstance(found, WholeNumbers)

@@ -69,10 +69,10 @@ def test_any_recipe_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, r
 @pytest.mark.parametrize(
     "step",
     [
-        Step.of("uniform", bits=4, scale_per="tensor"),
+        Step.of("uniform", bits=4, granularity="per_tensor"),
         Step.of("affine", bits=3),
         Step.of("power_of_two", bits=4),
-        Step.of("kmeans", bits=3, table_per="row"),
+        Step.of("kmeans", bits=3, granularity="per_channel"),
         Step.of("normal_float"),
         None,
     ],
@@ -247,7 +247,7 @@ MODEL = compress(
     rules(
         fc1=(Step.of("magnitude", sparsity=0.8), Step.of("uniform")),
         fc2=Step.of("low_rank", rank=2),
-        fc3=Step.of("kmeans", bits=2, table_per="row"),
+        fc3=Step.of("kmeans", bits=2, granularity="per_channel"),
     ),
     Store(),
 )

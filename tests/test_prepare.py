@@ -359,7 +359,7 @@ def test_equalization_lowers_the_error_of_one_scale_for_the_whole_tensor() -> No
         network[0].bias.mul_(factors)
         network[2].weight.div_(factors)
     subject = tiny_subject(network, (6,), items=64)
-    rule = Rule("*", (Step.of("uniform", bits=6, scale_per="tensor"),))
+    rule = Rule("*", (Step.of("uniform", bits=6, granularity="per_tensor"),))
     inputs = subject.split("validation").inputs
     errors = []
     for steps in ((), (EQUALIZE,)):

@@ -32,7 +32,7 @@ def resolved(text: str):
 
 
 def rules(*lines: str) -> str:
-    return "version: 1\nlayers:\n" + "".join(f"  - {line}\n" for line in lines)
+    return "version: 2\nlayers:\n" + "".join(f"  - {line}\n" for line in lines)
 
 
 def steps_of_fc1(steps: str) -> str:
@@ -42,7 +42,7 @@ def steps_of_fc1(steps: str) -> str:
 ERRORS = {
     "- a\n- b": "A recipe is a mapping with version and layers, but this is a list: see the example on Tune.",
     "half": "but this is a str",
-    "version: 2": "The recipe has version 2, but this release reads version 1: convert it",
+    "version: 3": "The recipe has version 3, but this release reads versions 1 and 2: convert it",
     "version: '1'": "The recipe has version '1', but",
     "version: true": "The recipe has version True, but",
     "layer: []": (
@@ -69,10 +69,16 @@ ERRORS = {
     steps_of_fc1("7"): "A step needs technique with a name, but got 7: add it.",
     steps_of_fc1("magnitudes"): "No technique is called 'magnitudes'; did you mean magnitude.",
     steps_of_fc1("quux"): "No technique is called 'quux'; choose one of",
-    steps_of_fc1("{technique: uniform, bit: 4}"): "uniform has no knob bit; it has bits, scale_per: correct",
-    steps_of_fc1("{technique: uniform, cls: 4}"): "uniform has no knob cls; it has bits, scale_per: correct",
+    steps_of_fc1(
+        "{technique: uniform, bit: 4}"
+    ): "uniform has no knob bit; it has bits, granularity: correct",
+    steps_of_fc1(
+        "{technique: uniform, cls: 4}"
+    ): "uniform has no knob cls; it has bits, granularity: correct",
     steps_of_fc1("{technique: uniform, bits: 9}"): "uniform: bits got 9, but input should be less",
-    steps_of_fc1("{technique: uniform, scale_per: group}"): "it must look like one of tensor, row, group:16",
+    steps_of_fc1(
+        "{technique: uniform, granularity: group}"
+    ): "it must look like one of per_tensor, per_channel, per_group:16",
     steps_of_fc1("uniform, magnitude"): (
         "fc1 has uniform before magnitude, but the order is factor, prune, quantize: swap them."
     ),
@@ -218,9 +224,9 @@ steps = st.lists(
             st.sampled_from(["row", "layer", "network"]),
         ),
         st.builds(
-            lambda b, p: Step.of("uniform", bits=b, scale_per=p),
+            lambda b, p: Step.of("uniform", bits=b, granularity=p),
             st.integers(2, 8),
-            st.sampled_from(["tensor", "group:8"]),
+            st.sampled_from(["per_tensor", "per_group:8"]),
         ),
         st.builds(lambda r: Step.of("low_rank", rank=r), st.integers(1, 9)),
     ),

@@ -44,7 +44,9 @@ KNOBS = [(name, knob) for name, method in ALL.items() for knob in method.knobs.m
 NASTY = nasty_weights()
 QUANTIZERS = [name for name, method in ALL.items() if method.result is Quantized]
 BY_BITS = [name for name in QUANTIZERS if "bits" in ALL[name].own_knobs]
-SCALED = [name for name in QUANTIZERS if "scale_per" in ALL[name].own_knobs]
+SCALED = [  # the knob of a codebook has no groups
+    name for name in QUANTIZERS if getattr(ALL[name].knobs.model_fields.get("granularity"), "examples", None)
+]
 FACTORIZERS = [name for name, method in ALL.items() if method.result is Factored]
 TO_NEAREST = [name for name in BY_BITS if result(ALL[name], torch.eye(2)).codes is None]
 OF_OTHERS = [n for n, method in ALL.items() if method.stage in {Stage.PREPARE, Stage.INPUTS, Stage.CORRECT}]
@@ -314,11 +316,15 @@ def test_threshold_keeps_what_reaches_the_share_of_the_largest():
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 999), st.integers(2, 8), st.sampled_from(["tensor", "row", "group:4", "group:5"]))
-def test_uniform_errs_by_at_most_half_a_step_and_keeps_zero(seed, bits, scale_per):
+@given(
+    st.integers(0, 999),
+    st.integers(2, 8),
+    st.sampled_from(["per_tensor", "per_channel", "per_group:4", "per_group:5"]),
+)
+def test_uniform_errs_by_at_most_half_a_step_and_keeps_zero(seed, bits, granularity):
     weight = drawn(7, 20, seed)
     weight[2, 3] = 0
-    (part,) = encoded(ALL["uniform"], weight, bits=bits, scale_per=scale_per)
+    (part,) = encoded(ALL["uniform"], weight, bits=bits, granularity=granularity)
     grid = part.quantized.levels
     step = grid.decode(torch.ones_like(weight))
     assert ((part.values - weight).abs() <= step / 2 * (1 + 1e-5)).all()
@@ -334,9 +340,9 @@ def test_uniform_equals_fake_quantization_of_torch(bits):
     scale = weight.abs().amax(1) / high
     zero_point = torch.zeros(30, dtype=torch.int32)
     peer = torch.fake_quantize_per_channel_affine(weight, scale, zero_point, 0, -high, high)
-    assert torch.equal(encoded(ALL["uniform"], weight, bits=bits, scale_per="row")[0].values, peer)
+    assert torch.equal(encoded(ALL["uniform"], weight, bits=bits, granularity="per_channel")[0].values, peer)
     peer = torch.fake_quantize_per_tensor_affine(weight, float(weight.abs().max() / high), 0, -high, high)
-    ours = encoded(ALL["uniform"], weight, bits=bits, scale_per="tensor")[0].values
+    ours = encoded(ALL["uniform"], weight, bits=bits, granularity="per_tensor")[0].values
     assert torch.allclose(ours, peer, atol=1e-6)
 
 
@@ -344,7 +350,7 @@ def test_uniform_equals_fake_quantization_of_torch(bits):
 @pytest.mark.parametrize("shift", [-3.0, -0.7, 0.0, 2.0])
 def test_affine_equals_fake_quantization_of_torch_with_its_zero_point(bits, shift):
     weight = drawn(30, 50) + shift
-    (part,) = encoded(ALL["affine"], weight, bits=bits, scale_per="tensor")
+    (part,) = encoded(ALL["affine"], weight, bits=bits, granularity="per_tensor")
     grid = part.quantized.levels
     assert 0 <= int(grid.zero_point) <= 2**bits - 1 == grid.high
     peer = torch.fake_quantize_per_tensor_affine(
@@ -354,11 +360,11 @@ def test_affine_equals_fake_quantization_of_torch_with_its_zero_point(bits, shif
 
 
 @pytest.mark.parametrize("shift", [-3.0, 0.0, 0.4, 2.0])
-@pytest.mark.parametrize("scale_per", ["tensor", "row", "group:5"])
-def test_affine_covers_the_weights_and_zero_and_errs_by_half_a_step(shift, scale_per):
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel", "per_group:5"])
+def test_affine_covers_the_weights_and_zero_and_errs_by_half_a_step(shift, granularity):
     weight = drawn(9, 35) + shift
     weight[:, ::5] = 0
-    (part,) = encoded(ALL["affine"], weight, bits=4, scale_per=scale_per)
+    (part,) = encoded(ALL["affine"], weight, bits=4, granularity=granularity)
     grid = part.quantized.levels
     step = grid.decode(torch.ones_like(weight)) - grid.decode(torch.zeros_like(weight))
     assert ((part.values - weight).abs() <= step / 2 * (1 + 1e-4)).all()
@@ -368,9 +374,9 @@ def test_affine_covers_the_weights_and_zero_and_errs_by_half_a_step(shift, scale
 @pytest.mark.parametrize("name", [name for name in SCALED if name in TO_NEAREST])
 def test_a_group_is_scaled_as_if_it_were_alone(name):
     weight = drawn(6, 20)
-    whole = encoded(ALL[name], weight, bits=3, scale_per="group:8")[0].values
+    whole = encoded(ALL[name], weight, bits=3, granularity="per_group:8")[0].values
     alone = [
-        encoded(ALL[name], part.contiguous(), bits=3, scale_per="row")[0].values
+        encoded(ALL[name], part.contiguous(), bits=3, granularity="per_channel")[0].values
         for part in weight.split(8, dim=1)
     ]
     assert torch.equal(whole, torch.cat(alone, dim=1))
@@ -379,8 +385,12 @@ def test_a_group_is_scaled_as_if_it_were_alone(name):
 @pytest.mark.parametrize(
     ("name", "sharing"),
     [
-        *(("kmeans", {"table_per": per}) for per in ("tensor", "row")),
-        *((n, {"scale_per": per}) for n in SCALED for per in ("tensor", "row", "group:10", "group:7")),
+        *(("kmeans", {"granularity": per}) for per in ("per_tensor", "per_channel")),
+        *(
+            (n, {"granularity": per})
+            for n in SCALED
+            for per in ("per_tensor", "per_channel", "per_group:10", "per_group:7")
+        ),
     ],
 )
 def test_pruned_weights_do_not_widen_the_range(name, sharing):
@@ -395,15 +405,15 @@ def test_pruned_weights_do_not_widen_the_range(name, sharing):
 @pytest.mark.parametrize("name", SCALED)
 def test_a_group_wider_than_the_layer_is_refused(name):
     with pytest.raises(Refused, match="Groups of 64 inputs do not fit a layer with 20 inputs: choose"):
-        encoded(ALL[name], drawn(3, 20), scale_per="group:64")
+        encoded(ALL[name], drawn(3, 20), granularity="per_group:64")
 
 
 @pytest.mark.parametrize("name", SCALED)
 @pytest.mark.parametrize("group", [16, 64, 256])
 def test_smaller_groups_cost_their_scales_and_nothing_else(name, group):
-    (part,) = encoded(ALL[name], drawn(4, 600), bits=4, scale_per=f"group:{group}")
+    (part,) = encoded(ALL[name], drawn(4, 600), bits=4, granularity=f"per_group:{group}")
     groups = 4 * math.ceil(600 / group)
-    (alone,) = encoded(ALL[name], drawn(4, 600), bits=4, scale_per="tensor")
+    (alone,) = encoded(ALL[name], drawn(4, 600), bits=4, granularity="per_tensor")
     of_each = {"power_of_two": 8, "affine": 40}.get(name, 32)
     assert part.bits.tables - alone.bits.tables == (groups - 1) * of_each
     assert part.bits.values == alone.bits.values
@@ -420,22 +430,22 @@ def squared_error(part: EncodedWeight, mask: Tensor | bool = True) -> float:
 @given(
     st.integers(0, 999),
     st.integers(2, 8),
-    st.sampled_from(["tensor", "row", "group:4", "group:7"]),
+    st.sampled_from(["per_tensor", "per_channel", "per_group:4", "per_group:7"]),
     st.sampled_from([1, 3, 9]),
 )
-def test_clipped_never_errs_more_than_uniform(seed, bits, scale_per, power):
+def test_clipped_never_errs_more_than_uniform(seed, bits, granularity, power):
     weight = drawn(7, 20, seed) ** power
     mask = drawn(7, 20, seed + 1) > -1
-    knobs = {"bits": bits, "scale_per": scale_per}
+    knobs = {"bits": bits, "granularity": granularity}
     (ours,), (whole,) = (encoded(ALL[name], weight, mask, **knobs) for name in ("clipped", "uniform"))
     assert squared_error(ours, mask) <= squared_error(whole, mask) * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("case", NASTY)
-@pytest.mark.parametrize("scale_per", ["tensor", "row"])
-def test_clipped_never_errs_more_than_uniform_on_nasty_weights(case, scale_per):
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
+def test_clipped_never_errs_more_than_uniform_on_nasty_weights(case, granularity):
     (ours,), (whole,) = (
-        encoded(ALL[n], NASTY[case], bits=3, scale_per=scale_per) for n in ("clipped", "uniform")
+        encoded(ALL[n], NASTY[case], bits=3, granularity=granularity) for n in ("clipped", "uniform")
     )
     assert squared_error(ours) <= squared_error(whole) * (1 + 1e-6)
 
@@ -444,7 +454,7 @@ def test_clipped_never_errs_more_than_uniform_on_nasty_weights(case, scale_per):
 @pytest.mark.parametrize("tail", [1.5, 3.0, 30.0])
 def test_clipped_errs_about_as_little_as_the_best_of_two_thousand_ranges(bits, tail):
     weight = torch.from_numpy(np.random.default_rng(0).standard_t(tail, (1, 20_000))).float()
-    (part,) = encoded(ALL["clipped"], weight, bits=bits, scale_per="tensor")
+    (part,) = encoded(ALL["clipped"], weight, bits=bits, granularity="per_tensor")
     high, largest = 2 ** (bits - 1) - 1, float(weight.abs().max())
     steps = largest * np.geomspace(1e-3, 1, 2000) / high
     best = min(float(((weight / s).round().clamp(-high, high) * s - weight).square().sum()) for s in steps)
@@ -461,7 +471,7 @@ def test_clipped_finds_the_step_that_is_best_for_a_gaussian(bits):
     step = minimize_scalar(
         lambda s: float((density * (at - np.clip(np.round(at / s), 0, high) * s) ** 2).sum()), (0.1, 2)
     ).x
-    (part,) = encoded(ALL["clipped"], drawn(100, 2000), bits=bits, scale_per="tensor")
+    (part,) = encoded(ALL["clipped"], drawn(100, 2000), bits=bits, granularity="per_tensor")
     assert float(part.quantized.levels.scale) == pytest.approx(step, rel=0.04)
 
 
@@ -492,10 +502,10 @@ def test_normal_float_levels_are_the_quantiles_of_a_gaussian(bits):
         assert np.allclose(np.diff(shares), (last - 0.5) / (len(side) - 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("scale_per", ["tensor", "row", "group:5"])
-def test_normal_float_takes_the_nearest_level_times_the_largest_weight(scale_per):
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel", "per_group:5"])
+def test_normal_float_takes_the_nearest_level_times_the_largest_weight(granularity):
     weight = drawn(6, 23)
-    (part,) = encoded(ALL["normal_float"], weight, bits=3, scale_per=scale_per)
+    (part,) = encoded(ALL["normal_float"], weight, bits=3, granularity=granularity)
     levels = part.quantized.levels
     largest = levels.decode(torch.full_like(weight, 7))
     best = (weight.unsqueeze(2) - largest.unsqueeze(2) * gaussian_levels(3)).abs().min(dim=2).values
@@ -549,23 +559,25 @@ def test_kmeans_errs_no_more_than_scikit_learn(shape, bits):
     assert ours <= peer.inertia_ * 1.001
 
 
-@pytest.mark.parametrize("table_per", ["tensor", "row"])
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
 @pytest.mark.parametrize(("bits", "inputs"), [(2, 80), (3, 80), (4, 80), (2, 2000), (3, 300)])
-def test_each_level_is_the_mean_of_the_kept_weights_nearest_to_it(table_per, bits, inputs):
+def test_each_level_is_the_mean_of_the_kept_weights_nearest_to_it(granularity, bits, inputs):
     weight = drawn(5, inputs)
     mask = torch.rand(weight.shape, generator=torch.Generator().manual_seed(0)) < 0.7
-    (part,) = encoded(ALL["kmeans"], weight, mask, bits=bits, table_per=table_per)
+    (part,) = encoded(ALL["kmeans"], weight, mask, bits=bits, granularity=granularity)
     codes = part.quantized.levels.encode(weight)
-    for row in range(5) if table_per == "row" else [slice(None)]:
-        for code, level in enumerate(part.quantized.levels.levels(row if table_per == "row" else 0)):
+    for row in range(5) if granularity == "per_channel" else [slice(None)]:
+        for code, level in enumerate(
+            part.quantized.levels.levels(row if granularity == "per_channel" else 0)
+        ):
             mine = weight[row][(codes[row] == code) & mask[row]]
             assert torch.isclose(mine.double().mean(), level.double(), atol=1e-3 if inputs == 2000 else 1e-6)
 
 
-@pytest.mark.parametrize("table_per", ["tensor", "row"])
-def test_no_more_distinct_weights_than_levels_stay_as_they_are(table_per):
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
+def test_no_more_distinct_weights_than_levels_stay_as_they_are(granularity):
     weight = torch.tensor([[0.1, 0.1, 0.1], [-7.0, 3.0, 0.1]])
-    (part,) = encoded(ALL["kmeans"], weight, bits=2, table_per=table_per)
+    (part,) = encoded(ALL["kmeans"], weight, bits=2, granularity=granularity)
     assert torch.equal(part.values, weight)
     (one,) = encoded(ALL["kmeans"], torch.full((4, 5), 0.3), bits=8)
     assert torch.equal(one.values, torch.full((4, 5), 0.3))

@@ -280,7 +280,7 @@ def test_a_name_from_a_file_cannot_write_markdown() -> None:
 
 
 def test_a_name_of_the_core_is_shown_as_words() -> None:
-    assert text.label("scale_per") == "Scale per"
+    assert text.label("share_removed") == "Share removed"
 
 
 def _page() -> None:

@@ -41,7 +41,7 @@ def _recipe(thread: int, turn: int) -> Recipe:
         (Step.of("magnitude", sparsity=share),),
         (Step.of("magnitude", sparsity=share, scope="network"), Step.of("uniform", bits=2 + seed % 7)),
         (Step.of("low_rank", rank=1 + seed % 10),),
-        (Step.of("uniform", bits=2 + seed % 7, scale_per="tensor"),),
+        (Step.of("uniform", bits=2 + seed % 7, granularity="per_tensor"),),
     )[(seed // 4) % 4]
     return Recipe((Rule(layer, steps),))
 

@@ -11,19 +11,21 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 
-ScalePer = Annotated[
+Granularity = Annotated[
     str,
     Field(
-        pattern=r"^(tensor|row|group:[1-9]\d{0,5})$",
-        description="How many weights share one scale: the tensor, a row, or a group of g inputs (group:g).",
-        examples=["tensor", "row", "group:16", "group:32", "group:64", "group:128", "group:256"],
+        pattern=r"^(per_tensor|per_channel|per_group:[1-9]\d{0,5})$",
+        description="Which weights share one scale: all of the tensor, an output channel, or a group of g "
+        "inputs of a channel (per_group:g).",
+        examples=["per_tensor", "per_channel", *(f"per_group:{g}" for g in (16, 32, 64, 128, 256))],
     ),
 ]
 
 
-def group_of(scale_per: str) -> int | None:
-    """The g of group:g, else None."""
-    return int(scale_per.removeprefix("group:")) if scale_per.startswith("group:") else None
+def group_of(granularity: str) -> int | None:
+    """The g of per_group:g, else None."""
+    word, _, group = granularity.partition(":")
+    return int(group) if word == "per_group" else None
 
 
 @dataclass(frozen=True)
@@ -46,39 +48,39 @@ class RowRanges:
 
 
 def range_of_kept(
-    weight: Tensor, mask: Tensor, scale_per: str, rows: RowRanges | None = None
+    weight: Tensor, mask: Tensor, granularity: str, rows: RowRanges | None = None
 ) -> tuple[Tensor, Tensor]:
     """(smallest, largest) of the kept weights that share a scale, widened to include 0.
 
     weight, mask [out, in] -> [1, 1], [out, 1] or [out, ceil(in / g)]; rows, where they are known,
     make it a look-up unless the scale is per group.
     """
-    group = group_of(scale_per)
+    group = group_of(granularity)
     if group is not None:
         values = _grouped(weight if rows is not None and rows.all_kept else weight * mask, group)
         low, high = _range(values, 2)
         return low.squeeze(2), high.squeeze(2)
     rows = rows or RowRanges.of(weight, mask)
-    if scale_per == "row":
+    if granularity == "per_channel":
         return rows.low, rows.high
     return rows.low.min().view(1, 1), rows.high.max().view(1, 1)
 
 
-def largest_kept(weight: Tensor, mask: Tensor, scale_per: str, rows: RowRanges | None = None) -> Tensor:
+def largest_kept(weight: Tensor, mask: Tensor, granularity: str, rows: RowRanges | None = None) -> Tensor:
     """Largest |weight [out, in]| among those of mask [out, in] that share a scale; 0 where none is kept."""
-    low, high = range_of_kept(weight, mask, scale_per, rows)
+    low, high = range_of_kept(weight, mask, granularity, rows)
     return torch.maximum(high, -low)
 
 
-def sharing(weight: Tensor, scale_per: str) -> Tensor:
+def sharing(weight: Tensor, granularity: str) -> Tensor:
     """The weights that share a scale, a row for each scale; a last group is filled up with zeros.
 
     weight [out, in] -> [1, out * in], [out, in] or [out * ceil(in / g), g].
     """
-    group = group_of(scale_per)
+    group = group_of(granularity)
     if group is not None:
         return _grouped(weight, group).flatten(0, 1)
-    return weight if scale_per == "row" else weight.reshape(1, -1)
+    return weight if granularity == "per_channel" else weight.reshape(1, -1)
 
 
 def _range(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:

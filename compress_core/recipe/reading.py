@@ -12,6 +12,7 @@ import yaml
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
 from compress_core.recipe.values import VERSION, Recipe, ResolvedRecipe, Rule, Step, escaped, unescaped
+from compress_core.recipe.version_1 import in_version_2
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named
 
 _SECTIONS = ("version", "prepare", "groups", "layers", "correct")
@@ -56,20 +57,24 @@ def read_recipe(text: str) -> Recipe:
 
 
 def parse_recipe(content: object) -> Recipe:
-    """A recipe from the plain values of its file; raises Refused with what to change."""
+    """A recipe from the plain values of its file; raises Refused with what to change.
+
+    Where it says no version, as in a link, a job and a typed step, the words of both are read.
+    """
     if not isinstance(content, Mapping):
         raise Refused(
             "A recipe is a mapping with version and layers, but this is a {got}: see the example on Tune.",
             got=type(content).__name__,
         )
-    version = content.get("version", VERSION)
-    if version != VERSION or isinstance(version, bool):
+    version = content.get("version", 1)
+    if version not in (1, VERSION) or isinstance(version, bool):
         raise Refused(
-            "The recipe has version {got}, but this release reads version {version}: "
+            "The recipe has version {got}, but this release reads versions 1 and {version}: "
             "convert it or use the release that wrote it.",
             got=shortened(version),
             version=VERSION,
         )
+    content = in_version_2(content) if version == 1 else content
     for key in content:
         if key not in _SECTIONS:
             raise Refused(

@@ -20,7 +20,7 @@ from compress_core.selection.patterns import NOfM, Pattern, parse_pattern
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import Stage, Technique, technique_named
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import affine_grid
-from compress_core.numerics.scale import RowRanges, ScalePer, group_of, range_of_kept
+from compress_core.numerics.scale import Granularity, RowRanges, group_of, range_of_kept
 from compress_core.techniques.contract import Quantized, technique
 
 
@@ -20,7 +20,7 @@ def affine(
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
-    scale_per: ScalePer = "row",
+    granularity: Granularity = "per_channel",
 ) -> Quantized:
     """Round to evenly spaced levels between the smallest and the largest weight; zero stays exactly zero.
 
@@ -29,5 +29,5 @@ def affine(
 
     Jacob et al. 2018, arXiv:1712.05877, eq. 1 and section 3.
     """
-    smallest, largest = range_of_kept(weight, mask, scale_per, row_ranges)
-    return Quantized(affine_grid(smallest, largest, bits, group_of(scale_per)))
+    smallest, largest = range_of_kept(weight, mask, granularity, row_ranges)
+    return Quantized(affine_grid(smallest, largest, bits, group_of(granularity)))

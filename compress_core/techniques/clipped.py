@@ -11,7 +11,7 @@ from torch import Tensor
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import symmetric_grid
 from compress_core.numerics.clipping import best_share
-from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept, sharing
+from compress_core.numerics.scale import Granularity, RowRanges, group_of, largest_kept, sharing
 from compress_core.techniques.contract import Quantized, technique
 
 
@@ -22,7 +22,7 @@ def clipped(
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
-    scale_per: ScalePer = "row",
+    granularity: Granularity = "per_channel",
 ) -> Quantized:
     """Round to evenly spaced levels and clip the largest weights where that makes the others finer.
 
@@ -32,8 +32,8 @@ def clipped(
 
     Nagel et al. 2021, A White Paper on Neural Network Quantization, arXiv:2106.08295, section 3.1.
     """
-    largest = largest_kept(weight, mask, scale_per, row_ranges)
-    rows = sharing(weight if row_ranges.all_kept else weight * mask, scale_per)
+    largest = largest_kept(weight, mask, granularity, row_ranges)
+    rows = sharing(weight if row_ranges.all_kept else weight * mask, granularity)
     within = rows / largest.reshape(-1, 1).clamp_min(torch.finfo(weight.dtype).tiny)
     share = best_share(within, 2 ** (bits - 1) - 1).view_as(largest)
-    return Quantized(symmetric_grid(largest * share, bits, group_of(scale_per)))
+    return Quantized(symmetric_grid(largest * share, bits, group_of(granularity)))

@@ -14,9 +14,10 @@ from compress_core.techniques.contract import DynamicGrid, technique
 def dynamic_range(
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each value."), Unit("bit")] = 8,
-    per: Annotated[
-        Literal["batch", "item"], Field(description="Whether all items of a batch share one range.")
-    ] = "item",
+    granularity: Annotated[
+        Literal["per_tensor", "per_item"],
+        Field(description="Which values share one range: all items of a batch, or each item."),
+    ] = "per_item",
 ) -> DynamicGrid:
     """Round a layer's input to evenly spaced levels over the range that it has at that moment.
 
@@ -25,4 +26,4 @@ def dynamic_range(
 
     Gholami et al. 2021, A Survey of Quantization Methods, arXiv:2103.13630, on dynamic quantization.
     """
-    return DynamicGrid(bits, per)
+    return DynamicGrid(bits, granularity)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import Grid, spread, symmetric_grid
-from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
+from compress_core.numerics.scale import Granularity, RowRanges, group_of, largest_kept
 from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
 from compress_core.techniques.contract import Quantized, technique
 
@@ -25,7 +25,7 @@ def gptq(
     compressed_hessian: Tensor,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
-    scale_per: ScalePer = "row",
+    granularity: Granularity = "per_channel",
     order: Annotated[
         Literal["largest", "stored"],
         Field(description="Which inputs are rounded first: those with the largest signal, or as stored."),
@@ -40,8 +40,8 @@ def gptq(
 
     Frantar et al. 2022, GPTQ, arXiv:2210.17323, section 3.
     """
-    largest = largest_kept(weight, mask, scale_per, row_ranges)
-    grid = symmetric_grid(largest, bits, group_of(scale_per))
+    largest = largest_kept(weight, mask, granularity, row_ranges)
+    grid = symmetric_grid(largest, bits, group_of(granularity))
     moment = compressed_hessian
     shape = (len(moment), -1, weight.shape[1])
     target = torch.where(mask, weight, 0.0)

@@ -20,9 +20,12 @@ def kmeans(
     sorted_weights: Ordered,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
-    table_per: Annotated[
-        Literal["tensor", "row"], Field(description="How many weights share one table of levels.")
-    ] = "tensor",
+    granularity: Annotated[
+        Literal["per_tensor", "per_channel"],
+        Field(
+            description="Which weights share one table of levels: all of the tensor, or an output channel."
+        ),
+    ] = "per_tensor",
 ) -> Quantized:
     """Round to a table of levels that moves to where the weights are.
 
@@ -32,5 +35,5 @@ def kmeans(
     Han et al. 2016, Deep Compression, arXiv:1510.00149, section 3; Lloyd 1982, Least Squares
     Quantization in PCM.
     """
-    rows = sorted_weights if table_per == "tensor" else ordered(weight, mask)
+    rows = sorted_weights if granularity == "per_tensor" else ordered(weight, mask)
     return Quantized(Table(fit_codebook(rows, 2**bits)))

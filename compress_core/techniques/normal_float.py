@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import ScaledTable
-from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
+from compress_core.numerics.scale import Granularity, RowRanges, group_of, largest_kept
 from compress_core.techniques.contract import Quantized, technique
 
 
@@ -21,7 +21,7 @@ def normal_float(
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
-    scale_per: ScalePer = "row",
+    granularity: Granularity = "per_channel",
 ) -> Quantized:
     """Round to levels that lie as densely as the weights of a Gaussian do; zero stays exactly zero.
 
@@ -30,9 +30,9 @@ def normal_float(
 
     Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3 and appendix E, for any number of bits.
     """
-    largest = largest_kept(weight, mask, scale_per, row_ranges)
+    largest = largest_kept(weight, mask, granularity, row_ranges)
     scale = largest.clamp_min(torch.finfo(weight.dtype).tiny)
-    return Quantized(ScaledTable(gaussian_levels(bits), scale, group_of(scale_per)))
+    return Quantized(ScaledTable(gaussian_levels(bits), scale, group_of(granularity)))
 
 
 def gaussian_levels(bits: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import exponential_levels
-from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
+from compress_core.numerics.scale import Granularity, RowRanges, group_of, largest_kept
 from compress_core.techniques.contract import Quantized, technique
 
 
@@ -20,7 +20,7 @@ def power_of_two(
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 4,
-    scale_per: ScalePer = "tensor",
+    granularity: Granularity = "per_tensor",
 ) -> Quantized:
     """Round to zero or to plus or minus a power of two, so that a product becomes a shift.
 
@@ -30,5 +30,5 @@ def power_of_two(
 
     Zhou et al. 2017, Incremental Network Quantization, arXiv:1702.03044, eq. 1 to 4.
     """
-    largest = largest_kept(weight, mask, scale_per, row_ranges)
-    return Quantized(exponential_levels(largest, bits, group_of(scale_per)))
+    largest = largest_kept(weight, mask, granularity, row_ranges)
+    return Quantized(exponential_levels(largest, bits, group_of(granularity)))

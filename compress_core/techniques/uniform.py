@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
 from compress_core.levels import symmetric_grid
-from compress_core.numerics.scale import RowRanges, ScalePer, group_of, largest_kept
+from compress_core.numerics.scale import Granularity, RowRanges, group_of, largest_kept
 from compress_core.techniques.contract import Quantized, technique
 
 
@@ -20,7 +20,7 @@ def uniform(
     row_ranges: RowRanges,
     *,
     bits: Annotated[int, Field(ge=2, le=8, description="Bits for each weight."), Unit("bit")] = 8,
-    scale_per: ScalePer = "row",
+    granularity: Granularity = "per_channel",
 ) -> Quantized:
     """Round to evenly spaced levels, symmetric about zero, so that zero stays exactly zero.
 
@@ -28,5 +28,5 @@ def uniform(
 
     Jacob et al. 2018, arXiv:1712.05877, eq. 1 with zero point 0.
     """
-    largest = largest_kept(weight, mask, scale_per, row_ranges)
-    return Quantized(symmetric_grid(largest, bits, group_of(scale_per), clips=not row_ranges.all_kept))
+    largest = largest_kept(weight, mask, granularity, row_ranges)
+    return Quantized(symmetric_grid(largest, bits, group_of(granularity), clips=not row_ranges.all_kept))

@@ -55,13 +55,20 @@ class StaticGrid:
 
 @dataclass(frozen=True)
 class DynamicGrid:
-    """Evenly spaced levels between the smallest and the largest value of each batch or each item."""
+    """Evenly spaced levels between the smallest and the largest value of each batch or each item.
+
+    granularity: per_tensor, with all items of a batch, or per_item; raises ValueError for another word.
+    """
 
     bits: int
-    per: str
+    granularity: str
+
+    def __post_init__(self) -> None:
+        if self.granularity not in {"per_tensor", "per_item"}:
+            raise ValueError(self.granularity)
 
     def __call__(self, values: Tensor) -> Tensor:
-        around = tuple(range(1, values.dim())) if self.per == "item" else tuple(range(values.dim()))
+        around = tuple(range(self.granularity == "per_item", values.dim()))
         low = values.amin(around, keepdim=True).clamp_max(0)
         high = values.amax(around, keepdim=True).clamp_min(0)
         scale, zero_point = grid_over(low, high, self.bits)
@@ -114,15 +121,30 @@ def rule_as_json(rule: InputRule) -> dict[str, Any]:
 def rule_from_json(said: Mapping[str, Any]) -> InputRule:
     """The reverse of `rule_as_json`; raises Refused for anything else."""
     kind = RULES.get(str(said.get("kind")))
-    values = {k: v for k, v in said.items() if k != "kind"}
+    values = _in_words_of_today({k: v for k, v in said.items() if k != "kind"})
     known = {} if kind is None else {field.name: _PLAIN[str(field.type)] for field in fields(kind)}
     if (
         kind is None
         or values.keys() != known.keys()
         or not all(_is_plain(values[name], known[name]) for name in known)
     ):
-        raise Refused("The file names a rule for inputs that this release does not know: update it.")
-    return kind(**values)
+        raise _unknown()
+    try:
+        return kind(**values)
+    except ValueError:
+        raise _unknown() from None
+
+
+def _unknown() -> Refused:
+    return Refused("The file names a rule for inputs that this release does not know: update it.")
+
+
+def _in_words_of_today(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Files written beside recipes of version 1 say per: batch or item."""
+    words = {"batch": "per_tensor", "item": "per_item"}
+    if values.get("per") not in [*words]:
+        return values
+    return {k: v for k, v in values.items() if k != "per"} | {"granularity": words[values["per"]]}
 
 
 _PLAIN: Mapping[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,)}

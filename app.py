@@ -7,9 +7,11 @@ import streamlit as st
 from compress_core.foundation.errors import Refused
 from dashboard import engine, header, state
 from dashboard.language import remember_language
+from dashboard.serving import give_main_back
 from dashboard.text import _, refusal
 from dashboard.visitor import remember_visitor
 
+give_main_back()
 st.set_page_config(
     page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from compress_core.face.explain_model import explain
     from compress_core.face.load_model import load
     from compress_core.face.measure_model import compare, evaluate
+    from compress_core.face.open_page import open_dashboard
     from compress_core.face.write_files import export, pack
     from compress_core.foundation.errors import Refused
     from compress_core.recipe import Recipe, read_recipe
@@ -34,6 +35,7 @@ _FOUND_IN = {
     "explain": "face.explain_model",
     "export": "face.write_files",
     "load": "face.load_model",
+    "open_dashboard": "face.open_page",
     "pack": "face.write_files",
     "read_recipe": "recipe",
 }
@@ -48,6 +50,7 @@ __all__ = [
     "explain",
     "export",
     "load",
+    "open_dashboard",
     "pack",
     "read_recipe",
 ]

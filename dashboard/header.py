@@ -14,6 +14,7 @@ from dashboard import engine, saved_work, state
 from dashboard import job_panel as jobs
 from dashboard.figures.words import in_bytes
 from dashboard.language import choose_language
+from dashboard.opened import handed_over
 from dashboard.show import interval_text, number_text, untouched_text
 from dashboard.text import _, current_language, languages, literal, refusal, spoken
 from dashboard.view import redone, undone
@@ -149,7 +150,9 @@ def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
     with share.popover("", icon=":material/share:", help=_("Share a link"), width="stretch"):
         st.markdown(_("This link opens the same page, model, recipe, layer and seed:"))
         st.code(link(), language=None, wrap_lines=True)
-        if workspace.model.startswith(state.USER_MODEL):
+        if workspace.model in handed_over():
+            st.caption(_("It works while this server runs with this model."))
+        elif workspace.model.startswith(state.USER_MODEL):
             st.caption(_("Whoever opens it has to upload the same model first."))
 
 

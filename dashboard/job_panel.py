@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from compress_core.foundation.errors import Refused
 from dashboard import state
 from dashboard.text import _, literal, refusal
 
@@ -44,11 +45,19 @@ def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:
 
 
 def submit(job: Job, workspace: state.Workspace, title: str) -> None:
-    """Have a job done for this visitor; title is what the header calls it."""
+    """Have a job done for this visitor; title is what the header calls it.
+
+    Where no other process can build the visitor's network, the next run says why.
+    """
     from compress_core.jobs.bundle import bundle_of
 
     if workspace.model.startswith(state.USER_MODEL):
-        job = replace(job, subject=runner().put(bundle_of(state.subject(workspace))))
+        try:
+            files = bundle_of(state.subject(workspace))
+        except Refused as refused:
+            state.notice(refusal(refused))
+            return
+        job = replace(job, subject=runner().put(files))
     runner().submit(job, _watcher())
     mine = {**_mine(), job.key: title}
     st.session_state[MINE] = dict(list(mine.items())[-MOST_REMEMBERED:])

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, saved_work
+from dashboard import engine, opened, saved_work
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
 from dashboard.view import View
@@ -31,7 +31,7 @@ UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
 LINK = "slimscope.link"
 MOST_DIGITS = 10
-USER_MODEL = "own-"
+USER_MODEL = opened.USER_MODEL
 
 
 Workspace = View
@@ -76,11 +76,16 @@ def subject(workspace: Workspace) -> Subject:
 
 
 def user_model(name: str) -> Subject:
-    """A model that this visitor uploaded, now or in an earlier session; raises Refused otherwise."""
+    """A model that this visitor uploaded, now or earlier, or with which the server was started.
+
+    Raises Refused otherwise.
+    """
     uploads: dict[str, Subject] = st.session_state.setdefault(UPLOADS, {})
     if name not in uploads:
         from compress_core.jobs.bundle import read_bundle
 
+        if name in opened.handed_over():
+            return opened.handed_over()[name].subject
         files = engine.workspace().uploads.contents(visitor(), name)
         if files is None:
             raise Refused(
@@ -94,7 +99,7 @@ def keep_user_model(found: Subject) -> str:
     """Keep an uploaded model for this visitor; gives the name under which it is opened."""
     from compress_core.jobs.bundle import bundle_of
 
-    name = USER_MODEL + found.digest[:12]
+    name = opened.user_model_name(found)
     st.session_state.setdefault(UPLOADS, {})[name] = found
     engine.workspace().uploads.save(visitor(), name, bundle_of(found))
     return name
@@ -187,13 +192,27 @@ def forget_link() -> None:
 def read_link() -> None:
     """Open what a link describes, once at the start of a session; raises Refused for a bad link.
 
+    Without a link, that is the model with which the server was started, where it was started with one.
     A link to an own model waits until that model is uploaded.
     """
-    if current() is not None or "m" not in st.query_params:
+    if current() is not None:
+        return
+    if "m" not in st.query_params:
+        _open_first_model()
         return
     link = st.query_params.to_dict()
     st.session_state[LINK] = link
     open_model(link["m"])
+
+
+def _open_first_model() -> None:
+    """The recipe that came with the model is an edit of it, so that Undo takes it back."""
+    first = opened.first_model()
+    if first is None:
+        return
+    workspace = open_model(first.name)
+    if first.recipe is not None:
+        keep(with_recipe(workspace, first.recipe))
 
 
 def _as_linked(workspace: Workspace, link: Mapping[str, str]) -> Workspace:

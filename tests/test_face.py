@@ -91,6 +91,7 @@ def test_the_quickstart_has_ten_lines_at_most() -> None:
     assert len(quickstart().strip().splitlines()) <= 10
 
 
+@pytest.mark.slow
 def test_the_quickstart_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
@@ -211,6 +212,7 @@ def test_a_figure_without_labels_is_refused_with_what_to_look_at_instead() -> No
         compare(small).figure()
 
 
+@pytest.mark.slow
 def test_an_explanation_has_a_row_for_each_item_and_both_floors() -> None:
     found = explain(small_lenet(), "saliency", items=4)
     assert found.items()["item"].tolist() == found.found.chosen.tolist()
@@ -234,6 +236,7 @@ def test_a_stranger_is_not_overwritten(tmp_path: Path) -> None:
         export(small_lenet(), tmp_path / "taxes.txt")
 
 
+@pytest.mark.slow
 def test_an_export_is_written_and_was_run(tmp_path: Path) -> None:
     made = export(small_lenet(), tmp_path)
     assert {path.name: path.stat().st_size for path in tmp_path.iterdir()} == dict(made.files)

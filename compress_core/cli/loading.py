@@ -73,7 +73,7 @@ def open_subject(chosen: ModelOptions) -> Subject:
     items = None if chosen.items is None else items_in(chosen.items)
     with redirect_stdout(StringIO()):  # what a visitor's code prints must not get among our lines
         return named_subject(
-            chosen.model, weights=chosen.weights, items=items, input_shape=_input_shape(chosen)
+            chosen.model, weights=chosen.weights, items=items, input_shape=input_shape_of(chosen)
         )
 
 
@@ -85,7 +85,8 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def _input_shape(chosen: ModelOptions) -> tuple[int, ...] | None:
+def input_shape_of(chosen: ModelOptions) -> tuple[int, ...] | None:
+    """The shape of one item as it was typed; raises Refused."""
     if chosen.input_shape is None:
         return None
     sizes = chosen.input_shape.replace(",", "x").split("x")

@@ -67,7 +67,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Subject:
     card = json.loads(files[CARD])
     splits = _splits(load(files[ITEMS]), card["splits"])
     shape, state = tuple(card["shape"]), _state(files[STATE])
-    if card["origin"] is not None:
+    if card.get("origin") is not None:
         origin = Origin(**card["origin"])
         network = loaded(network_from(origin), state, card["name"])
         classes = tuple(card["classes"])
@@ -76,7 +76,8 @@ def read_bundle(files: Mapping[str, bytes]) -> Subject:
     chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
     items = None if chosen_by is None else _items(chosen_by)
     subject = user_subject(state, items, name=card["name"], input_shape=shape, sets_apart=False)
-    return replace(subject, splits=MappingProxyType(splits), classes=tuple(card["classes"]))
+    classes = tuple(card.get("classes", subject.classes))  # files of an earlier release name none
+    return replace(subject, splits=MappingProxyType(splits), classes=classes)
 
 
 def _splits(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Split]:

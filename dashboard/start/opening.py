@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 
 from compress_core.loading.cards import cards
-from dashboard import state
+from dashboard import opened, state
 from dashboard.language import QUERY_KEY
 from dashboard.text import _
 
@@ -92,6 +92,8 @@ def title_of(model: str) -> str:
     """What a model is called, without loading it."""
     if model in cards():
         return _(cards()[model].title)
+    if model in opened.handed_over():
+        return opened.handed_over()[model].subject.title
     return uploads()[model].title if model in uploads() else model
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import streamlit as st
 
 from dashboard import saved_work, state
+from dashboard.opened import handed_over
 from dashboard.saved_work import SavedWork
 from dashboard.show import refusals
 from dashboard.start import opening
@@ -22,7 +23,7 @@ def work() -> Mapping[str, state.Workspace | None]:
     now = state.current()
     found: dict[str, state.Workspace | None] = {} if now is None else {now.model: now}
     found.update(reversed(dict(opening.set_aside()).items()))
-    for model in reversed(list(opening.uploads())):
+    for model in (*reversed(list(opening.uploads())), *reversed(list(handed_over()))):
         found.setdefault(model, None)
     return MappingProxyType(found)
 

@@ -1,0 +1,124 @@
+"""The page in a process of its own: what it is told, how it is started, and when it answers.
+
+The page stands above the core, so it is started by its name and not imported. It looks for nothing in the
+current folder but the visitor's own factory, and it ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+from compress_core.foundation.errors import Refused
+from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
+from compress_core.jobs.process import ROOT
+from compress_core.loading.named import items_in, named_subject
+from compress_core.subject.subject import Subject
+
+HOST = "127.0.0.1"
+PAGE = "dashboard"
+_PATIENCE_SECONDS = 300.0
+_LOOK_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """What a page opens, as plain values: its process is told as JSON.
+
+    model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. recipe:
+    YAML text, empty for none; port: where to serve, on this machine only.
+    """
+
+    port: int
+    model: str | None
+    weights: str | None = None
+    items: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    recipe: str = ""
+
+    def as_json(self) -> str:
+        """The request as an argument of the page's process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, text: str) -> PageRequest:
+        """The reverse of `as_json`."""
+        values = json.loads(text)
+        shape = values.pop("input_shape")
+        return cls(**values, input_shape=None if shape is None else tuple(shape))
+
+    @property
+    def is_plain_sample(self) -> bool:
+        """Whether the name of a sample says all of it."""
+        return self.weights is None and self.items is None
+
+    def subject(self) -> Subject:
+        """The model that was asked for; raises Refused."""
+        if self.model is not None and is_bundle(Path(self.model)):
+            return read_bundle(bundle_in(Path(self.model)))
+        return named_subject(
+            self.model,
+            weights=None if self.weights is None else Path(self.weights),
+            items=None if self.items is None else items_in(Path(self.items)),
+            input_shape=self.input_shape,
+        )
+
+
+def address_of(port: int) -> str:
+    """Where a browser finds the model: the page on which its layers are set."""
+    return f"http://{HOST}:{port}/tune"
+
+
+def port_for(wanted: int | None) -> int:
+    """A free port, or the one that is wanted; raises Refused where that is taken."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, wanted or 0))
+        except (OSError, OverflowError) as error:
+            raise Refused(
+                "Port {port} cannot be served ({reason}): leave it out, and a free one is taken.",
+                port=wanted,
+                reason=getattr(error, "strerror", None) or str(error),
+            ) from None
+        found: int = tried.getsockname()[1]
+        return found
+
+
+def start_page(request: PageRequest) -> subprocess.Popen[bytes]:
+    """Start the page's process; it ends when its stdin is closed, with this process at the latest."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-P", "-m", PAGE, request.as_json()],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def is_served(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the page answers; False where its process ended instead, or does not answer in minutes."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/_stcore/health", timeout=2):
+                return True
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(_LOOK_AGAIN_SECONDS)
+    return False
+
+
+def has_screen() -> bool:
+    """Whether a browser that is opened here would be seen by anybody."""
+    if "SSH_CONNECTION" in os.environ or "CI" in os.environ:
+        return False
+    return sys.platform in {"win32", "darwin"} or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )

@@ -22,7 +22,7 @@ _BITS = ("values", "positions", "tables")
 
 def draw(model: Model) -> None:
     """The figure, then the same as a table with one sentence on each way."""
-    made = job_results.made(job_results.file_job(model, ExportFormat.PACKED))
+    made = job_results.file_job(model, ExportFormat.PACKED).result()
     rows = _counted(model) if made is None else made.sizes
     if made is None:
         st.caption(

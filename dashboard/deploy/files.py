@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -15,11 +15,10 @@ from compress_core.apply.model import Model
 from compress_core.deliver.container import container_bytes
 from compress_core.deliver.exports import ExportedFiles, ExportFormat
 from compress_core.jobs.info import State
-from compress_core.jobs.job import Job
 from dashboard import engine, state
-from dashboard import job_panel as jobs
 from dashboard.deploy import job_results
 from dashboard.figures.words import in_bytes
+from dashboard.page_job import PageJob
 from dashboard.show import interval_text, number_text
 from dashboard.text import _, literal
 
@@ -67,7 +66,10 @@ def _kinds() -> Mapping[ExportFormat, _Kind]:
 
 def draw(workspace: state.Workspace, model: Model) -> None:
     """The plain file at once; every other one is made when it is asked for, beside the page."""
-    wanted = {file_format: job_results.file_job(model, file_format) for file_format in ExportFormat}
+    wanted = {
+        file_format: job_results.file_job(model, file_format, kind.title)
+        for file_format, kind in _kinds().items()
+    }
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
     words.caption(
         _(
@@ -75,29 +77,24 @@ def draw(workspace: state.Workspace, model: Model) -> None:
             "It happens beside the page."
         )
     )
-    missing = [file_format for file_format, job in wanted.items() if _is_missing(job)]
+    missing = [work for work in wanted.values() if work.can_start]
     button.button(
         _("Make all files"),
         key="deploy.make.all",
         icon=":material/deployed_code:",
         disabled=not missing,
-        on_click=_make,
-        args=({file_format: wanted[file_format] for file_format in missing}, workspace),
+        on_click=_submit,
+        args=(missing, workspace),
         width="stretch",
     )
     _plain(model)
-    for file_format, job in wanted.items():
-        _file(workspace, model, file_format, job)
+    for file_format, work in wanted.items():
+        _file(workspace, model, file_format, work)
 
 
-def _is_missing(job: Job) -> bool:
-    return jobs.info(job.key).state in {State.UNKNOWN, State.CANCELLED, State.FAILED}
-
-
-def _make(wanted: Mapping[ExportFormat, Job], workspace: state.Workspace) -> None:
-    titles = _kinds()
-    for file_format, job in wanted.items():
-        jobs.submit(job, workspace, titles[file_format].title)
+def _submit(missing: Sequence[PageJob[ExportedFiles]], workspace: state.Workspace) -> None:
+    for work in missing:
+        work.submit(workspace)
 
 
 def _plain(model: Model) -> None:
@@ -128,33 +125,29 @@ def _row(kind: _Kind, *, is_under_way: bool = False) -> tuple[DeltaGenerator, De
     return places[0], places[-1]
 
 
-def _file(workspace: state.Workspace, model: Model, file_format: ExportFormat, job: Job) -> None:
-    kind, found = _kinds()[file_format], jobs.info(job.key)
+def _file(
+    workspace: state.Workspace, model: Model, file_format: ExportFormat, work: PageJob[ExportedFiles]
+) -> None:
+    kind, found = _kinds()[file_format], work.info
     numbers, place = _row(kind, is_under_way=not found.is_over)
-    if not found.is_over:
-        with numbers:
-            jobs.watch(job.key)
-        return
-    made = job_results.made(job)
-    if made is not None:
-        with numbers:
-            _numbers(made)
-        content = lambda: _content(made, job.key)  # noqa: E731 - called when the button is pressed
-        _download(place, model, kind, file_format.value, content)
-        return
+    made = work.result()
     with numbers:
-        if found.state is State.UNKNOWN:
+        if made is not None:
+            _numbers(made)
+        elif found.state is State.UNKNOWN:
             st.caption(_("not made yet"))
-        jobs.outcome(found)
-    place.button(
-        _("Make"),
-        key=f"deploy.make.{file_format.value}",
-        icon=":material/deployed_code:",
-        disabled=found.state is State.REFUSED,
-        on_click=_make,
-        args=({file_format: job}, workspace),
-        width="stretch",
-    )
+        work.follow()
+    if made is not None:
+        content = lambda: _content(made, work.job.key)  # noqa: E731 - called when the button is pressed
+        _download(place, model, kind, file_format.value, content)
+    elif found.is_over:
+        work.button(
+            place,
+            workspace,
+            label=_("Make"),
+            icon=":material/deployed_code:",
+            key=f"deploy.make.{file_format.value}",
+        )
 
 
 def _numbers(made: ExportedFiles) -> None:

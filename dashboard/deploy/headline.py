@@ -20,7 +20,7 @@ def draw(model: Model) -> None:
     original = Model.original(model.subject).file_bytes
     plain, packed, torch_column, best_column = st.columns(4)
     _bytes(plain, _("Plain file"), model.file_bytes, original)
-    made = job_results.made(job_results.file_job(model, ExportFormat.PACKED))
+    made = job_results.file_job(model, ExportFormat.PACKED).result()
     size = None if made is None else sum(map(len, made.files.values()))
     _bytes(packed, _("Packed file"), size, original)
     bars = _bars(model)
@@ -32,7 +32,7 @@ def draw(model: Model) -> None:
 def _bars(model: Model) -> list[Bar]:
     """The compressed model's bars of this very recipe, none before they were measured."""
     try:
-        measured = job_results.measured(job_results.latency_job(model))
+        measured = job_results.latency_job(model).result()
     except Refused:  # without items nothing can be timed: the tab on speed says so
         return []
     return [] if measured is None else [b for b in measured.latency.bars() if b.whose == "compressed"]

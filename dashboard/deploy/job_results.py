@@ -1,48 +1,28 @@
-"""What the jobs of this page have left: files that were made, and times that were measured."""
+"""The jobs of this page: files that are made, and times that are measured."""
 
 from __future__ import annotations
 
 from compress_core.apply.model import Model
 from compress_core.deliver.exports import ExportedFiles, ExportFormat
-from compress_core.foundation.store import digest
-from compress_core.jobs.job import Job
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.latency_result import Measured
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
-from dashboard import engine, header
+from dashboard import header
 from dashboard import job_panel as jobs
+from dashboard.page_job import PageJob
+from dashboard.text import _
 
 _TIMES_BYTES = 2**16
 
 
-def file_job(model: Model, file_format: ExportFormat) -> Job:
+def file_job(model: Model, file_format: ExportFormat, title: str = "") -> PageJob[ExportedFiles]:
     """The job that makes a file and tries it on the items that every page shows, where there are any."""
     split = header.SPLIT if header.SPLIT in model.subject.splits else ""
-    return jobs.job_of(FILES, model, FilesKnobs(file_format=file_format, split=split), 0)
+    job = jobs.job_of(FILES, model, FilesKnobs(file_format=file_format, split=split), 0)
+    return PageJob(FILES, job, title, lambda found: sum(map(len, found.files.values())))
 
 
-def made(job: Job) -> ExportedFiles | None:
-    """The files that a job made; None until it is done."""
-    path = jobs.info(job.key).result
-    if path is None:
-        return None
-    return engine.store().get(digest("made", job.key), lambda: FILES.result(path), _bytes_of)
-
-
-def _bytes_of(found: ExportedFiles) -> int:
-    return sum(map(len, found.files.values()))
-
-
-def latency_job(model: Model) -> Job:
+def latency_job(model: Model) -> PageJob[Measured]:
     """The job that measures how long a model takes; raises Refused for one without items."""
-    return jobs.job_of(LATENCY, model, LatencyKnobs(split=header.SPLIT), 0)
-
-
-def measured(job: Job) -> Measured | None:
-    """The times that a job measured; None until it is done."""
-    path = jobs.info(job.key).result
-    if path is None:
-        return None
-    return engine.store().get(
-        digest("measured", job.key), lambda: LATENCY.result(path), lambda _: _TIMES_BYTES
-    )
+    job = jobs.job_of(LATENCY, model, LatencyKnobs(split=header.SPLIT), 0)
+    return PageJob(LATENCY, job, _("Measure times"), lambda _found: _TIMES_BYTES)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
-from compress_core.jobs.info import State
-from compress_core.jobs.job import Job
 from compress_core.measure.speed.latency import Bar
 from compress_core.tasks.latency_result import Measured
-from dashboard import job_panel as jobs
 from dashboard import state
 from dashboard.deploy import job_results, variant_table
 from dashboard.figures.latency_bars import TimedBar, latency_bars
@@ -25,18 +19,9 @@ from dashboard.text import _, literal, refusal
 SHOWN = "slimscope.deploy.shown"
 
 
-@dataclass(frozen=True)
-class ShownLatency:
-    """The finished job whose times are on the screen, and the recipe it speaks of."""
-
-    job: Job
-    recipe: str
-
-
 def draw(workspace: state.Workspace, model: Model) -> None:
     """Start, watch, show; an older result stays on the screen and is marked."""
-    job = job_results.latency_job(model)
-    found = jobs.info(job.key)
+    work = job_results.latency_job(model)
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
     words.caption(
         _(
@@ -44,41 +29,22 @@ def draw(workspace: state.Workspace, model: Model) -> None:
             "and 32 at once, in every runtime at hand. It takes about a minute, beside the page."
         )
     )
-    title = _("Measure times")
-    button.button(
-        title,
-        key="deploy.measure",
-        type="primary",
-        icon=":material/timer:",
-        disabled=found.state in {State.QUEUED, State.RUNNING, State.DONE},
-        on_click=jobs.submit,
-        args=(job, workspace, title),
-        width="stretch",
+    work.button(
+        button, workspace, label=work.title, icon=":material/timer:", key="deploy.measure", type="primary"
     )
-    jobs.outcome(found)
-    if not found.is_over:
-        jobs.watch(job.key)
-    if found.state is State.DONE:
-        st.session_state[SHOWN] = ShownLatency(job, workspace.recipe.sha)
-    _last_result(job)
-
-
-def _last_result(wanted: Job) -> None:
-    """The newest times of this model; marked where they belong to another recipe."""
-    shown: ShownLatency | None = st.session_state.get(SHOWN)
-    measured = job_results.measured(shown.job) if shown and shown.job.content == wanted.content else None
-    if shown is None or measured is None:
+    work.follow()
+    last = work.last_result(SHOWN, workspace)
+    if last is None:
         st.info(_("Not measured yet: nothing here is guessed."), icon=":material/timer_off:")
         return
-    if shown.job.key != wanted.key:
-        changed = json.loads(shown.job.lineage)
+    if last.is_stale:
         st.warning(
             _("Older times, of recipe {recipe}. Measure again for what is set now.").format(
-                recipe=shown.recipe[:8] if changed else _("unchanged")
+                recipe=last.recipe
             ),
             icon=":material/history:",
         )
-    _result(measured, shown.job.key)
+    _result(last.result, last.job.key)
 
 
 def _result(measured: Measured, key: str) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
-from compress_core.foundation.store import digest
-from compress_core.jobs.info import State
-from compress_core.jobs.job import Job
 from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.similarity import MEASURES
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained
-from dashboard import engine, state
 from dashboard import job_panel as jobs
+from dashboard import state
 from dashboard.explain import gallery
 from dashboard.explain.plain_words import verdict, what_floors_say
 from dashboard.figures.similarity_summary import measure_names, similarity_summary
+from dashboard.page_job import LastResult, PageJob
 from dashboard.show import figure, is_dark
 from dashboard.text import _, label, literal
 
@@ -32,14 +28,6 @@ SHOWN = "slimscope.explain.shown"
 SIZE = "slimscope.explain.size"
 
 
-@dataclass(frozen=True)
-class ShownExplanation:
-    """The finished job whose result is on the screen, and the model and recipe it speaks of."""
-
-    job: Job
-    recipe: str
-
-
 def draw(workspace: state.Workspace, model: Model, split: Split, method: AttributionMethod) -> None:
     """Choose how many, start, watch; then the figure and the gallery of the worst items."""
     st.subheader(_("Over many items"))
@@ -47,23 +35,31 @@ def draw(workspace: state.Workspace, model: Model, split: Split, method: Attribu
     items = _size(place, len(split))
     knobs = ExplainKnobs(method=method.name, split=split.name, items=items)
     job = jobs.job_of(EXPLAIN, model, knobs, workspace.seed)
-    found = jobs.info(job.key)
     title = _("Explain {items:,} items").format(items=items)
-    button.button(
-        title,
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=found.state in {State.QUEUED, State.RUNNING, State.DONE},
-        on_click=jobs.submit,
-        args=(job, workspace, title),
-        width="stretch",
+    work = PageJob(EXPLAIN, job, title, lambda found: 3 * found.explanation.before.nbytes)
+    work.button(button, workspace, label=title, icon=":material/play_arrow:", type="primary")
+    work.follow()
+    last = work.last_result(SHOWN, workspace)
+    if last is None:
+        st.caption(
+            _(
+                "One item can mislead. Over many, the medians say how far the model has moved; "
+                "this runs beside the page and can be cancelled."
+            )
+        )
+        return
+    if last.is_stale:
+        _stale(last)
+    _result(model, last.result, last.job.key)
+
+
+def _stale(last: LastResult[ManyExplained]) -> None:
+    st.warning(
+        _(
+            "An older result: {method}, {items:,} items, recipe {recipe}. Start it again for what is set now."
+        ).format(method=label(last.knobs["method"]), items=last.knobs["items"], recipe=last.recipe),
+        icon=":material/history:",
     )
-    jobs.outcome(found)
-    if not found.is_over:
-        jobs.watch(job.key)
-    if found.state is State.DONE:
-        st.session_state[SHOWN] = ShownExplanation(job, workspace.recipe.sha)
-    _last_result(model, job)
 
 
 def _size(place: st.delta_generator.DeltaGenerator, most: int) -> int:
@@ -78,44 +74,6 @@ def _size(place: st.delta_generator.DeltaGenerator, most: int) -> int:
     )
     st.session_state[SIZE] = chosen or sizes[0]
     return int(chosen or sizes[0])
-
-
-def _last_result(model: Model, wanted: Job) -> None:
-    """The newest result of this model; marked where it belongs to another recipe, method or number."""
-    shown: ShownExplanation | None = st.session_state.get(SHOWN)
-    if shown is None or shown.job.content != wanted.content:
-        st.caption(
-            _(
-                "One item can mislead. Over many, the medians say how far the model has moved; "
-                "this runs beside the page and can be cancelled."
-            )
-        )
-        return
-    path = jobs.info(shown.job.key).result
-    if path is None:
-        return
-    result = engine.store().get(
-        digest("explained", shown.job.key),
-        lambda: EXPLAIN.result(path),
-        lambda r: 3 * r.explanation.before.nbytes,
-    )
-    if shown.job.key != wanted.key:
-        _stale(shown)
-    _result(model, result, shown.job.key)
-
-
-def _stale(shown: ShownExplanation) -> None:
-    knobs = json.loads(shown.job.knobs)
-    st.warning(
-        _(
-            "An older result: {method}, {items:,} items, recipe {recipe}. Start it again for what is set now."
-        ).format(
-            method=label(knobs["method"]),
-            items=knobs["items"],
-            recipe=shown.recipe[:8] if json.loads(shown.job.lineage) else _("unchanged"),
-        ),
-        icon=":material/history:",
-    )
 
 
 def _result(model: Model, result: ManyExplained, key: str) -> None:

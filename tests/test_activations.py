@@ -144,6 +144,7 @@ def test_the_peak_is_what_can_be_worked_by_hand(network: nn.Module, numbers: int
     assert found.bytes.kind == "exact"
 
 
+@pytest.mark.slow
 def test_tracing_leaves_nothing_behind() -> None:
     network, item = Viewed(), torch.zeros(1, 10)
     first = traced_peak(network, item)

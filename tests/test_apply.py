@@ -250,6 +250,7 @@ STEPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", STEPS)
 def test_the_factored_network_computes_what_the_products_of_its_factors_compute(
     everything: Subject, steps: str

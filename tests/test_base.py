@@ -72,6 +72,7 @@ def test_cutting_changes_nothing_that_was_loaded(subject):
     assert (again == original).all()
 
 
+@pytest.mark.slow
 def test_replay_of_a_cut_network_is_bit_equal_to_a_full_forward(subject):
     model, split = made(subject, THEN), subject.split("validation")
     network = model.network()

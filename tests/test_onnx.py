@@ -32,6 +32,8 @@ from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.input_rules import KeepAbove, StaticGrid
 from tests.subjects import everything_subject, rules, seeded, tiny_subject
 
+pytestmark = pytest.mark.slow
+
 UNIFORM = Step.of("uniform", bits=8)
 PRUNED = Step.of("magnitude", sparsity=0.5)
 SMALL = Step.of("low_rank", energy=0.8)

@@ -23,6 +23,8 @@ from dashboard import engine, header, state
 from dashboard.view import View, redone, undone
 from tests.navigated import Navigated
 
+pytestmark = pytest.mark.slow
+
 APP = str(Path(__file__).parent.parent / "app.py")
 ANN, BEN = "a" * 32, "b" * 32
 

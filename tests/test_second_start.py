@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from compress_core.apply import compress
 from compress_core.apply.model import Model
@@ -89,6 +90,7 @@ def _evaluated(folder: Path) -> tuple[str, list[int]]:
     return finished.stdout, [int(count) for count in finished.stderr.split()]
 
 
+@pytest.mark.slow
 def test_the_command_line_finds_what_it_computed_before(tmp_path: Path) -> None:
     first, counts = _evaluated(tmp_path)
     assert counts == [2, 0]

@@ -124,6 +124,7 @@ def test_a_file_that_calls_the_same_layers_gives_equal_bits_elsewhere(
     assert {differences[name] for name in by_layer} == {0.0}
 
 
+@pytest.mark.slow
 def test_attention_differs_by_rounding_because_torch_fuses_it_elsewhere(
     sources: dict[str, Source], differences: dict[str, float]
 ) -> None:

@@ -161,6 +161,7 @@ def _store(folder: Path) -> Store:
     return Store(workspace=Workspace.at(folder))
 
 
+@pytest.mark.slow
 def test_a_lasting_value_survives_the_process(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], check=True, cwd=ROOT)
     store = _store(tmp_path)

@@ -51,7 +51,7 @@ def _member(archive: Zipped, name: str, caps: ItemCaps) -> npt.NDArray[np.generi
 
 
 def read_array(content: bytes, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
-    """The array in the bytes of an .npy file, not copied; pickled objects are never read. Raises Refused."""
+    """The array, of any shape, in the bytes of an .npy file, not copied; objects are refused, never read."""
     header = _header(content[: _HEADER_MOST + 16], name, caps)
     _check_size(header, name, len(content))
     values = np.frombuffer(content, header.dtype, offset=header.length)

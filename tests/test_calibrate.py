@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply import compress, derive
-from compress_core.apply import context as supplying
-from compress_core.apply.context import Context, start, supply
+from compress_core.apply.context import Context, start
 from compress_core.apply.model import Model
+from compress_core.apply.views import weight_view as supplying
+from compress_core.apply.views.weight_view import supply
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample

@@ -7,15 +7,17 @@ calls together, and corrected at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply.context import CALIBRATION_ITEMS
+from compress_core.apply.argument import depends_on, result_at
+from compress_core.apply.context import CALIBRATION_ITEMS, calibration_key
 from compress_core.apply.model import Model
+from compress_core.apply.views.correction_views import NormInputView, OutputView
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.flow import flow_of
@@ -76,11 +78,6 @@ def _run(network: nn.Module, base: Subject) -> None:
         network(base.split("calibration").inputs[:CALIBRATION_ITEMS])
 
 
-def _answer(step: Step, given: Mapping[str, Tensor]) -> Shifted | Restated:
-    result: Shifted | Restated = step.method.function(*(given[need] for need in step.method.needs))
-    return result
-
-
 # Biases -----------------------------------------------------------------------------------------------------
 
 
@@ -89,7 +86,8 @@ def _shifted(model: Model, step: Step, store: Store) -> dict[str, Tensor]:
     base = model.base
     changed = {*model.compressed, *model.inputs}
     layers = [x for x in base.layers if x.name in changed and x.kind is not LayerKind.EMBEDDING]
-    key = digest("mean outputs", base.digest, base.split("calibration").digest, *(x.name for x in layers))
+    items = calibration_key(base, depends_on(step.method))
+    key = digest("mean outputs", base.digest, *items, *(x.name for x in layers))
     before = store.get(key, lambda: _mean_outputs(base, layers))
     layers = [layer for layer in layers if before[layer.name].calls]
     if not layers:
@@ -137,8 +135,8 @@ class _Output:
 
     def shift(self) -> Tensor:
         """What its bias lacks [out]."""
-        result = _answer(self.step, {"mean_before": self.before.mean, "mean_after": self.gauge.mean})
-        assert isinstance(result, Shifted)
+        before, after = self.before.mean, self.gauge.mean
+        result: Shifted = result_at(self.step, lambda asked: OutputView(asked, before, after))
         return result.bias
 
     def __call__(self, _module: nn.Module, _given: object, output: Tensor) -> Tensor:
@@ -234,8 +232,8 @@ class _NormInput:
 
     def restated(self) -> Restated:
         """The norm's new statistics [channels]."""
-        result = _answer(self.step, {"input_mean": self.gauge.mean, "input_variance": self.gauge.variance})
-        assert isinstance(result, Restated)
+        mean, variance = self.gauge.mean, self.gauge.variance
+        result: Restated = result_at(self.step, lambda asked: NormInputView(asked, mean, variance))
         _refuse_unless_finite(torch.cat([result.mean, result.variance]), self.name, self.step)
         return result
 

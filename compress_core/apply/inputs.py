@@ -13,8 +13,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from compress_core.apply.argument import DependsOn, depends_on, result_at
 from compress_core.apply.context import CALIBRATION_ITEMS, items_behind
 from compress_core.apply.model import Model
+from compress_core.apply.views.input_view import InputView
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers import LayerKind, attach_inputs
@@ -80,9 +82,7 @@ class _Place:
                 layer=self.name,
                 technique=step.technique,
             )
-        given = {"layer_inputs": together}
-        own = {k: v for k, v in step.knobs if k in step.method.own_knobs}
-        rule: InputRule = step.method.function(*(given[need] for need in step.method.needs), **own)
+        rule: InputRule = result_at(step, lambda asked: InputView(asked, together))
         return rule
 
 
@@ -105,7 +105,7 @@ def _fixed(model: Model, asked: Mapping[str, tuple[Step, ...]]) -> Rules:
         for place in places.values():
             _refuse_unless_called(place, model)
             place.fixing = True
-        if any("layer_inputs" in step.method.needs for steps in asked.values() for step in steps):
+        if any(DependsOn.ITEMS in depends_on(step.method) for steps in asked.values() for step in steps):
             network(model.base.split("calibration").inputs[:CALIBRATION_ITEMS])
     for place in places.values():
         if not place.rules:

@@ -12,7 +12,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply.context import canonical_step
+from compress_core.apply.argument import result_at
+from compress_core.apply.context import canonical_step, items_behind
+from compress_core.apply.views.preparation_views import NormView, PairView, in_groups
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import N_
@@ -49,7 +51,7 @@ def prepared(subject: Subject, steps: tuple[Step, ...], store: Store) -> Subject
     """
     if not steps:
         return subject
-    key = digest(subject.digest, *map(canonical_step, steps))
+    key = digest(subject.digest, *map(canonical_step, steps), *items_behind(subject, steps))
     base = store.get(f"prepared:{key}", lambda: _prepared(subject, steps, key), _bytes_of)
     return base if base.splits is subject.splits else replace(base, splits=subject.splits)
 
@@ -136,8 +138,7 @@ def _folded(work: _Work, step: Step) -> _Work:
 
 def _fold(network: nn.Module, layer: Layer, norm: str, step: Step) -> None:
     state = read_norm(network, norm)
-    given = {f"norm_{name}": value for name, value in vars(state).items()}
-    result: Folded = step.method.function(*(given[need] for need in step.method.needs))
+    result: Folded = result_at(step, lambda asked: NormView(asked, state))
     bias = read_bias(network, layer)
     shifted = result.shift if bias is None else bias * result.scale + result.shift
     fold_away(network, layer.name, norm)
@@ -181,21 +182,9 @@ def _inputs_of(layer: Layer) -> int:
 
 def _equalize(network: nn.Module, first: Layer, second: Layer, step: Step) -> float:
     """Equalize one pair; returns the largest change, as the logarithm of a factor."""
-    by_input = _in_groups(network, second).abs().amax((1, 3)).flatten()
-    given = {
-        "first_range": read_matrix(network, first).abs().amax(1),
-        "second_range": by_input.view(first.rows, -1).amax(1),
-    }
-    result: Rescaled = step.method.function(*(given[need] for need in step.method.needs))
+    result: Rescaled = result_at(step, lambda asked: PairView(asked, network, first, second))
     _rescale(network, first, second, result.factors)
     return float(result.factors.log().abs().max())
-
-
-def _in_groups(network: nn.Module, layer: Layer) -> Tensor:
-    """A weight as [groups, out / groups, in / groups, k]."""
-    return read_matrix(network, layer).view(
-        layer.groups, -1, layer.kernel_shape[1], layer.kernel_shape[2:].numel()
-    )
 
 
 def _rescale(network: nn.Module, first: Layer, second: Layer, factors: Tensor) -> None:
@@ -208,7 +197,7 @@ def _rescale(network: nn.Module, first: Layer, second: Layer, factors: Tensor) -
     if bias is not None:
         write_bias(network, first, bias / factors)
     inputs = factors.repeat_interleave(_inputs_of(second) // first.rows)
-    scaled = _in_groups(network, second) * inputs.view(second.groups, 1, -1, 1)
+    scaled = in_groups(network, second) * inputs.view(second.groups, 1, -1, 1)
     write_matrix(network, second, scaled.reshape(second.rows, -1))
 
 

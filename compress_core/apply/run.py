@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from compress_core.apply.base import base_of, groups_of, resolved_groups
-from compress_core.apply.context import Context, Part, canonical_step, items_behind, start, technique_result
+from compress_core.apply.context import Context, Part, canonical_step, items_behind, start
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_input_rules
 from compress_core.apply.lineage import Compress, Lineage, Operation, compressed_by
 from compress_core.apply.model import CompressedLayer, Model
+from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers import shipped, small_layers
@@ -205,8 +206,7 @@ def _select_among(members: Sequence[Part], step: Step, context: Context) -> Sequ
 
 def _scores(part: Part, step: Step, context: Context) -> tuple[str, Scores]:
     own = {k: v for k, v in step.knobs if k in step.method.own_knobs}
-    seen = context.seen_by(step.method.needs, part)
-    key = digest(part.key, step.technique, json.dumps(own, sort_keys=True), *seen)
+    key = digest(part.key, step.technique, json.dumps(own, sort_keys=True), *context.seen_by(step, part))
     made: Scores = context.store.get(
         key, lambda: technique_result(step, part, context), lambda s: 0 if s.absolute else s.values.nbytes
     )

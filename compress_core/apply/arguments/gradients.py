@@ -1,0 +1,21 @@
+"""What the loss says of a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from compress_core.apply.argument import DependsOn, argument
+from compress_core.apply.views.weight_view import NetworkView, WeightView
+from compress_core.network.calibrate import fisher_diagonals
+
+
+@argument(depends_on=DependsOn.ITEMS | DependsOn.LABELS | DependsOn.FACTORED_LAYERS | DependsOn.LATER_LAYERS)
+def fisher_diagonal(at: WeightView) -> Tensor:
+    """The mean over items of the squared gradient [out, in * k]; all weights are measured in one go."""
+    return at.measured(_squared_gradients, lambda found: found.nbytes)
+
+
+def _squared_gradients(of: NetworkView) -> Mapping[str, Tensor]:
+    return fisher_diagonals(of.network(), of.layers(), of.items(), of.labels())

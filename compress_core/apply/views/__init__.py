@@ -1,0 +1,1 @@
+"""What the supplier of an argument sees, one view for each kind of place where a technique stands."""

@@ -1,0 +1,157 @@
+"""Where criteria, pruners, quantizers and factorizers stand: at one weight, between others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.apply.argument import (
+    Argument,
+    DependsOn,
+    View,
+    argument_named,
+    called,
+    depends_together,
+)
+from compress_core.apply.context import Context, Part, generator_for, start
+from compress_core.foundation.store import Store, digest
+from compress_core.network.calibrate import inputs_of
+from compress_core.network.layers import Layer
+from compress_core.recipe import Step
+from compress_core.selection.scores import Scores
+from compress_core.statistics import Statistic, statistics
+from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.results import Factored, Pruned, Quantized
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class NetworkView(View):
+    """What all weights of a network have around them; the context holds no layers but declared ones."""
+
+    _context: Context
+
+    def items(self) -> Tensor:
+        """Calibration items [N, ...]; raises Refused where the model came without them."""
+        self._look(DependsOn.ITEMS)
+        return self._context.items()[0]
+
+    def labels(self) -> Tensor | None:
+        """Their labels [N], None where there are none."""
+        self._look(DependsOn.LABELS)
+        return self._context.items()[1]
+
+    def network(self) -> nn.Module:
+        """The base with the layers that were factored, nothing else done; the caller owns it."""
+        self._look(DependsOn.FACTORED_LAYERS)
+        return self._context.network()
+
+    def compressed_network(self) -> nn.Module:
+        """The base with all layers before this one as they are now; the caller owns it."""
+        self._look(DependsOn.FACTORED_LAYERS | DependsOn.EARLIER_LAYERS)
+        return self._context.compressed_network()
+
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers of the network, factors in the place of factored ones."""
+        self._look(DependsOn.FACTORED_LAYERS)
+        return self._context.layers()
+
+
+@dataclass(frozen=True)
+class WeightView(NetworkView):
+    """A weight on its way, with what is around it."""
+
+    results: ClassVar[tuple[type, ...]] = (Scores, Pruned, Quantized, Factored)
+    derives: ClassVar[bool] = True
+
+    _part: Part
+    _step: Step | None
+
+    @property
+    def name(self) -> str:
+        return self._part.layer.name
+
+    @property
+    def layer(self) -> Layer:
+        """The layer; that of a factor has the shape of its weight."""
+        self._look(DependsOn.WEIGHT)
+        return self._part.layer
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight [out, in * k] as the steps before left it."""
+        self._look(DependsOn.WEIGHT)
+        return self._part.encoded.weight
+
+    @property
+    def mask(self) -> Tensor:
+        """Which of it stay [out, in * k] bool."""
+        self._look(DependsOn.WEIGHT)
+        mask, weight = self._part.encoded.mask, self._part.encoded.weight
+        return torch.ones(1, 1, dtype=torch.bool).expand_as(weight) if mask is None else mask.tensor
+
+    def generator(self) -> torch.Generator:
+        """A generator for the seed of the step and the name of the layer."""
+        assert self._step is not None, "only a technique draws at random"
+        return generator_for(getattr(self._step.knobs, "seed", 0), self.name)
+
+    def inputs_in(self, network: nn.Module) -> Iterator[Tensor]:
+        """What the layer reads on calibration items, batch by batch [groups, positions, in * k]."""
+        self._look(DependsOn.ITEMS | DependsOn.FACTORED_LAYERS)
+        return inputs_of(network, self._part.layer, self.items())
+
+    def measured(self, make: Callable[[NetworkView], Mapping[str, T]], size: Callable[[T], int]) -> T:
+        """What `make` measures for all weights at once, kept by what is declared: its answer for this one."""
+        assert DependsOn.WEIGHT not in self.argument.depends_on, "what all weights share is of none of them"
+        context, declared = self._context, self.argument.depends_on
+        found = context.store.get(
+            digest(self.argument.name, *context.seen(declared, self._part)),
+            lambda: make(NetworkView(self.argument, context)),
+            lambda made: sum(map(size, made.values())),
+        )
+        return found[self.name]
+
+
+def technique_result(step: Step, part: Part, context: Context) -> Any:
+    """Call a technique with what it asks for by name."""
+    return called(step, [supply(name, part, step, context) for name in step.method.needs])
+
+
+def supply(name: str, part: Part, step: Step | None, context: Context) -> Any:
+    """One argument of a technique or a statistic: given, or derived once and kept."""
+    found = argument_named(WeightView, name)
+    if found is not None:
+        return found.supply(_view(found, part, step, context))
+    derived = statistics()[name]
+    depends = depends_together(WeightView, derived.needs, name)
+
+    def derive_it() -> Any:
+        return derived.function(*(supply(need, part, None, context) for need in derived.needs))
+
+    return context.store.get(_statistic_key(derived, depends, part, context), derive_it, _tensor_bytes)
+
+
+def _view(found: Argument, part: Part, step: Step | None, context: Context) -> WeightView:
+    return WeightView(found, context.limited(found.depends_on, part), part, step)
+
+
+def _statistic_key(derived: Statistic, depends: DependsOn, part: Part, context: Context) -> str:
+    """A statistic that looks at the weight follows from it, and one of the inputs does not."""
+    own = part.key if DependsOn.WEIGHT in depends else part.layer.name
+    return digest(own, derived.name, *context.seen(depends, part))
+
+
+def _tensor_bytes(value: object) -> int:
+    fields = vars(value).values() if hasattr(value, "__dict__") else [value]
+    return 1024 + sum(getattr(each, "nbytes", 0) for each in fields)
+
+
+def derive(subject: Subject, layer: str, name: str, store: Store) -> Any:
+    """A statistic of a layer of an original or a base, kept by content."""
+    context = Context(subject, store)
+    return supply(name, start(subject.layer(layer), context), None, context)

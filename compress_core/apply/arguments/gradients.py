@@ -18,4 +18,4 @@ def fisher_diagonal(at: WeightView) -> Tensor:
 
 
 def _squared_gradients(of: NetworkView) -> Mapping[str, Tensor]:
-    return fisher_diagonals(of.network(), of.layers(), of.items(), of.labels())
+    return fisher_diagonals(of.whole_network(), of.whole_layers(), of.items(), of.labels())

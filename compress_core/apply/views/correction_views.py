@@ -28,7 +28,7 @@ class OutputView(View):
 
     @property
     def after(self) -> Tensor:
-        """The same with all weights and inputs as they ship and the layers before corrected."""
+        """The same [out] with all weights and inputs as they ship and the layers before corrected."""
         self._look(DependsOn.ITEMS | DependsOn.EARLIER_LAYERS | DependsOn.WEIGHT)
         return self._after
 

@@ -47,8 +47,13 @@ class NetworkView(View):
         return self._context.items()[1]
 
     def network(self) -> nn.Module:
-        """The base with the layers that were factored, nothing else done; the caller owns it."""
+        """The base with what was factored up to this layer, nothing else done; the caller owns it."""
         self._look(DependsOn.FACTORED_LAYERS)
+        return self._context.network()
+
+    def whole_network(self) -> nn.Module:
+        """The base with all that was factored, nothing else done; the caller owns it."""
+        self._look(DependsOn.FACTORED_LAYERS | DependsOn.LATER_LAYERS)
         return self._context.network()
 
     def compressed_network(self) -> nn.Module:
@@ -56,9 +61,9 @@ class NetworkView(View):
         self._look(DependsOn.FACTORED_LAYERS | DependsOn.EARLIER_LAYERS)
         return self._context.compressed_network()
 
-    def layers(self) -> tuple[Layer, ...]:
-        """All layers of the network, factors in the place of factored ones."""
-        self._look(DependsOn.FACTORED_LAYERS)
+    def whole_layers(self) -> tuple[Layer, ...]:
+        """Its layers, factors in the place of factored ones."""
+        self._look(DependsOn.FACTORED_LAYERS | DependsOn.LATER_LAYERS)
         return self._context.layers()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import state
+from dashboard import engine, state
 from dashboard.text import _, literal, refusal
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ MOST_REMEMBERED = 20
 @st.cache_resource(show_spinner=False)
 def runner() -> Runner:
     """The one runner of this server; SLIMSCOPE_WORKERS says how many jobs run at once (1)."""
-    from compress_core.jobs.runner import LocalRunner
+    from compress_core.jobs.local_runner import LocalRunner
 
-    return LocalRunner(most_at_once=max(1, int(os.environ.get("SLIMSCOPE_WORKERS", "1"))))
+    most = max(1, int(os.environ.get("SLIMSCOPE_WORKERS", "1")))
+    return LocalRunner(engine.workspace(), most_at_once=most)
 
 
 def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:
@@ -66,6 +67,11 @@ def submit(job: Job, workspace: state.Workspace, title: str) -> None:
 def info(key: str) -> Info:
     """How a job stands."""
     return runner().info(key)
+
+
+def result(key: str) -> bytes | None:
+    """What a job left, for the `result` of its task; None where it is not done, or was let go since."""
+    return runner().result(key)
 
 
 def cancel(key: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
 from dashboard import engine, state
 from dashboard import job_panel as jobs
@@ -74,19 +75,29 @@ class PageJob(Generic[Result]):
             jobs.watch(self.job.key)
 
     def result(self) -> Result | None:
-        """What it left; None until it is done."""
-        path = jobs.info(self.job.key).result
-        if path is None:
+        """What it left, read once for everybody; None until it is done."""
+        if not self._is_done:
             return None
-        key = digest("result of a job", self.job.key)
-        return engine.store().get(key, lambda: self.task.result(path), self.nbytes)
+        return engine.store().get(digest("result of a job", self.job.key), self._read, self.nbytes)
+
+    @property
+    def _is_done(self) -> bool:
+        from compress_core.jobs.info import State
+
+        return self.info.state is State.DONE
+
+    def _read(self) -> Result:
+        content = jobs.result(self.job.key)
+        if content is None:
+            raise Refused("The result of this job was let go to make room: start the job again.")
+        return self.task.result(content)
 
     def last_result(self, shown: str, workspace: state.Workspace) -> LastResult[Result] | None:
         """The newest result for this model and these items, which stays until there is a newer one.
 
         shown: where the session remembers it. None where there is none yet.
         """
-        if self.info.result is not None:
+        if self._is_done:
             st.session_state[shown] = _Remembered(self.job, workspace.recipe.sha)
         last: _Remembered | None = st.session_state.get(shown)
         if last is None or last.job.content != self.job.content:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -217,7 +216,7 @@ def turned_by_its_own_load(load: float = 0.0) -> Watch:
 
 
 @pytest.mark.slow
-def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Path) -> None:
+def test_a_job_measures_every_runtime_and_comes_back_from_its_file() -> None:
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=4))
     model = compress(load_sample("tabular"), rules(fc1=steps), Store())
     knobs = LatencyKnobs(batches=(1, 3), rounds=5, seconds=0)
@@ -247,8 +246,7 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file(tmp_path: Pat
     assert differences["onnxruntime:compressed"] < 1e-4
     assert differences["onnxruntime_int8:compressed"] < 1e-4, "the codes are those that were evaluated"
     assert [table.batch for table in found.tables] == [1, 3]
-    LATENCY.pack(found).write(tmp_path / "result.safetensors")
-    again = LATENCY.result(tmp_path / "result.safetensors")
+    again = LATENCY.result(LATENCY.pack(found).as_bytes())
     assert again.bars == found.bars
     assert again.tables == found.tables
     assert again.parities == found.parities

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -53,10 +52,13 @@ def _no_worker_is_left() -> Iterator[None]:
 
 
 class _Stub:
-    """A runner that knows how some jobs stand."""
+    """A runner that knows how some jobs stand, and what the finished ones left."""
 
-    def __init__(self, **known: Info) -> None:
-        self.known = known
+    def __init__(self, left: bytes = b"", **known: Info) -> None:
+        self.left, self.known = left, known
+
+    def result(self, _key: str) -> bytes:
+        return self.left
 
     def info(self, key: str) -> Info:
         return self.known.get(key, Info(key, State.UNKNOWN))
@@ -134,14 +136,13 @@ def test_a_file_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(scope="module")
-def times(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """The key of a job that the page starts, and a file with times measured in a hurry."""
+def times() -> tuple[str, bytes]:
+    """The key of a job that the page starts, and what it leaves: times measured in a hurry."""
     model = _model()
     hurry = LatencyKnobs(rounds=5, seconds=0.0, onnx=False)
     measured = result_of(LATENCY.run(model, hurry, 0, Store()))
-    path = tmp_path_factory.mktemp("times") / "result"
-    LATENCY.pack(measured).write(path)
-    return LATENCY.job(model, LatencyKnobs(), 0, found_in="tabular").key, path
+    key = LATENCY.job(model, LatencyKnobs(), 0, found_in="tabular").key
+    return key, LATENCY.pack(measured).as_bytes()
 
 
 def _model() -> Model:
@@ -150,10 +151,10 @@ def _model() -> Model:
 
 
 def test_measured_times_come_with_reasons_and_forms_and_an_old_one_is_marked(
-    monkeypatch: pytest.MonkeyPatch, times: tuple[str, Path]
+    monkeypatch: pytest.MonkeyPatch, times: tuple[str, bytes]
 ) -> None:
-    key, path = times
-    monkeypatch.setattr(jobs, "runner", lambda: _Stub(**{key: Info(key, State.DONE, result=path)}))
+    key, left = times
+    monkeypatch.setattr(jobs, "runner", lambda: _Stub(left, **{key: Info(key, State.DONE)}))
     app = page(TABS[2])
     assert app.metric[2].value.endswith("x")
     reasons = next(t.value for t in app.table if "why" in t.value)

@@ -22,10 +22,10 @@ WORKSPACE = Workspace("lenet5", ResolvedRecipe(()), "fc1")
 
 
 class Doubled:
-    """A task whose result is the name of its file, twice."""
+    """A task whose result is what its file says, twice."""
 
-    def result(self, path: Path) -> str:
-        return 2 * path.name
+    def result(self, content: bytes) -> str:
+        return 2 * content.decode()
 
 
 JOB = Job(kind="doubled", content="weights and items", subject="lenet5", lineage="[]", knobs="{}", seed=0)
@@ -40,6 +40,7 @@ def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, Info]:
     """How jobs stand, by key; every other one is unknown."""
     known: dict[str, Info] = {}
     monkeypatch.setattr(job_panel, "info", lambda key: known.get(key) or Info(key, State.UNKNOWN))
+    monkeypatch.setattr(job_panel, "result", lambda _key: b"a")
     st.session_state.pop(SHOWN, None)
     return known
 
@@ -53,7 +54,7 @@ def test_what_could_still_lead_to_a_result_can_be_started(states: dict[str, Info
 
 def test_the_last_result_stays_and_is_stale_once_something_else_is_wanted(states: dict[str, Info]) -> None:
     assert page_job(JOB).last_result(SHOWN, WORKSPACE) is None
-    states[JOB.key] = Info(JOB.key, State.DONE, result=Path("a"))
+    states[JOB.key] = Info(JOB.key, State.DONE)
     fresh = page_job(JOB).last_result(SHOWN, WORKSPACE)
     assert fresh is not None
     assert (fresh.result, fresh.is_stale) == ("aa", False)
@@ -63,13 +64,13 @@ def test_the_last_result_stays_and_is_stale_once_something_else_is_wanted(states
 
 
 def test_a_result_of_other_weights_or_items_is_not_shown(states: dict[str, Info]) -> None:
-    states[JOB.key] = Info(JOB.key, State.DONE, result=Path("a"))
+    states[JOB.key] = Info(JOB.key, State.DONE)
     page_job(JOB).last_result(SHOWN, WORKSPACE)
     assert page_job(replace(JOB, content="others")).last_result(SHOWN, WORKSPACE) is None
 
 
 def test_no_page_starts_or_follows_a_job_by_itself() -> None:
-    by_hand = re.compile(r"\bjobs\.(submit|watch|info|outcome|runner)\(")
+    by_hand = re.compile(r"\bjobs\.(submit|watch|info|outcome|runner|result)\(")
     files = [path for wing in ("pages", "dashboard") for path in (ROOT / wing).rglob("*.py")]
     found = {path.name for path in files if by_hand.search(path.read_text(encoding="utf-8"))}
     assert found <= {"page_job.py", "job_panel.py"}

@@ -23,9 +23,9 @@ from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_in, bundle_of, read_bundle
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job, canonical_json
+from compress_core.jobs.local_runner import LocalRunner
 from compress_core.jobs.perform import lineage_of, run_job
-from compress_core.jobs.process import ROOT, _environment
-from compress_core.jobs.runner import LocalRunner
+from compress_core.jobs.process import ROOT, environment_of
 from compress_core.jobs.task import ResultFiles, tasks
 from compress_core.loading.items import Items
 from compress_core.loading.samples import load_sample
@@ -87,19 +87,19 @@ def test_a_process_writes_what_the_same_call_computes_here(tmp_path: Path) -> No
     file = tmp_path / "job.json"
     file.write_text(job_for(model).as_json())
     command = [sys.executable, "-m", "compress_core.jobs", str(file)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, env=environment_of(None))
     said = [json.loads(line) for line in finished.stdout.splitlines()]
     assert said[-1] == {"done": True}
     steps = [line["progress"] for line in said[:-1]]
     assert [done for done, _total, _note in steps] == sorted(done for done, _total, _note in steps)
     assert steps[-1][:2] == [80, 80]
-    assert_equal_results(EXPLAIN.result(tmp_path / "result.safetensors"), done_here(model))
+    assert_equal_results(EXPLAIN.result((tmp_path / "result.safetensors").read_bytes()), done_here(model))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job.json", "result.safetensors"]
 
 
 def test_a_worker_without_a_job_file_says_how_it_is_used() -> None:
     command = [sys.executable, "-m", "compress_core.jobs"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment_of(None))
     assert finished.returncode == 2
     assert finished.stderr.startswith("usage: ")
 
@@ -112,8 +112,9 @@ def test_an_own_model_is_explained_in_a_worker(runner: LocalRunner) -> None:
     assert list(runner.as_done([key], PATIENCE)) == [key]
     found = runner.info(key)
     assert found.state is State.DONE, str(found.problem)
-    assert found.result is not None
-    assert_equal_results(EXPLAIN.result(found.result), done_here(model))
+    left = runner.result(key)
+    assert left is not None
+    assert_equal_results(EXPLAIN.result(left), done_here(model))
 
 
 def test_a_worker_ends_when_its_server_does(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_worker_ends_when_its_server_does(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=_environment(),
+        env=environment_of(None),
     )
     assert worker.stdin is not None
     assert worker.stdout is not None
@@ -184,7 +185,7 @@ def test_a_lineage_survives_the_way_to_the_worker() -> None:
 def test_a_job_without_a_recipe_explains_the_original(tmp_path: Path) -> None:
     said = said_by(job_for(Model.original(load_sample("tabular"))), tmp_path)
     assert said[-1] == {"done": True}
-    items = EXPLAIN.result(tmp_path / "result.safetensors").explanation.items
+    items = EXPLAIN.result((tmp_path / "result.safetensors").read_bytes()).explanation.items
     assert items["spearman"].dropna().min() == pytest.approx(1)
 
 
@@ -224,10 +225,9 @@ def test_a_sample_of_items_is_random_without_repeats_and_in_order() -> None:
     assert chosen_items(5, 64, seed=1).tolist() == list(range(5))
 
 
-def test_a_packed_result_reads_back_as_it_was(tmp_path: Path) -> None:
+def test_a_packed_result_reads_back_as_it_was() -> None:
     found = done_here(compressed())
-    EXPLAIN.pack(found).write(tmp_path / "result.safetensors")
-    assert_equal_results(EXPLAIN.unpack(ResultFiles.read(tmp_path / "result.safetensors")), found)
+    assert_equal_results(EXPLAIN.unpack(ResultFiles.read(EXPLAIN.pack(found).as_bytes())), found)
 
 
 def test_the_tasks_are_found_in_their_folder() -> None:

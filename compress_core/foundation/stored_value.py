@@ -14,7 +14,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-_FACTS = "facts"
+FACTS = "facts"
 _HEADER_SIZE = 8
 _OURS = "compress_core."
 _PLAIN = (bool, int, float, str)
@@ -28,7 +28,7 @@ def to_bytes(value: object) -> bytes:
     """
     tensors: dict[str, Tensor] = {}
     facts = _described(value, tensors)
-    return save(tensors, {_FACTS: json.dumps(facts)})
+    return save(tensors, {FACTS: json.dumps(facts)})
 
 
 def from_bytes(content: bytes) -> Any:
@@ -40,7 +40,7 @@ def facts_in(content: bytes) -> Any:
     """The plain facts in the header of a safetensors file, JSON under the name that all of ours use."""
     size = int.from_bytes(content[:_HEADER_SIZE], "little")
     header = json.loads(content[_HEADER_SIZE : _HEADER_SIZE + size])
-    return json.loads(header["__metadata__"][_FACTS])
+    return json.loads(header["__metadata__"][FACTS])
 
 
 def _described(value: object, tensors: dict[str, Tensor]) -> Any:

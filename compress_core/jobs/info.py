@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
@@ -29,8 +28,8 @@ class Info:
     """One look at a job.
 
     ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is;
-    problem: why there is no result, in one sentence; result: the file, once there is one; pid: the process
-    that works on it.
+    problem: why there is no result, in one sentence; pid: the process that works on it, where it is on this
+    machine.
     """
 
     key: str
@@ -40,7 +39,6 @@ class Info:
     seconds: float = 0.0
     watchers: int = 0
     problem: Refused | None = None
-    result: Path | None = None
     pid: int | None = None
 
     @property

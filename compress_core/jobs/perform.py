@@ -9,11 +9,13 @@ from typing import Any
 
 from compress_core.apply import model_of
 from compress_core.apply.lineage import Lineage, read_lineage
+from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace import open_workspace
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
+from compress_core.jobs.server_folder import puts_beside
 from compress_core.jobs.task import content_of, task_of
 from compress_core.loading.samples import load_sample
 from compress_core.subject.subject import Subject
@@ -37,7 +39,7 @@ def run_job(path: Path, say: Say) -> None:
 def _do(job: Job, folder: Path, say: Say) -> None:
     task = task_of(job)
     knobs = task.knobs_of(job)
-    subject = subject_of(job)
+    subject = subject_of(job, puts_beside(folder))
     if content_of(subject, task.split(knobs)) != job.content:
         raise Refused("The model or its items have changed since the job was submitted: submit it again.")
     store = Store(STORE_BYTES, open_workspace())
@@ -47,14 +49,14 @@ def _do(job: Job, folder: Path, say: Say) -> None:
         try:
             progress = next(work)
         except StopIteration as end:
-            task.pack(end.value).write(folder / RESULT)
+            write_whole(folder / RESULT, task.pack(end.value).as_bytes())
             return
         say({"progress": [progress.done, progress.total, progress.note]})
 
 
-def subject_of(job: Job) -> Subject:
-    """The model of a job: a sample by its name, or what was put."""
-    place = Path(job.subject)
+def subject_of(job: Job, puts: Path) -> Subject:
+    """The model of a job: what was put under that name, or a sample."""
+    place = puts / job.subject
     return read_bundle(bundle_in(place)) if is_bundle(place) else load_sample(job.subject)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from compress_core.foundation.workspace.folder import VARIABLE
+
 COMMAND = (sys.executable, "-m", "compress_core.jobs", "--wait")
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -19,14 +21,14 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 class Worker:
     """A process that waits on its stdin for the path of a job; it does one job and ends."""
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path, workspace: Path | None) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, with no text of a user
                 list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=_environment(),
+                env=environment_of(workspace),
                 text=True,
                 encoding="utf-8",
                 errors="replace",
@@ -70,7 +72,8 @@ class Worker:
         return code
 
 
-def _environment() -> dict[str, str]:
-    """One thread for each worker, and the package found wherever the server was started."""
+def environment_of(workspace: Path | None) -> dict[str, str]:
+    """One thread for each worker, the server's workspace, and the package wherever the server was started."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": os.pathsep.join(paths)}
+    own = {"PYTHONPATH": os.pathsep.join(paths), VARIABLE: "" if workspace is None else str(workspace)}
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), **own}

@@ -8,29 +8,26 @@ import pkgutil
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from compress_core.apply.lineage import lineage_text
 from compress_core.apply.model import Model
-from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store, digest
+from compress_core.foundation.stored_value import FACTS, facts_in
 from compress_core.jobs.job import Job, canonical_json
 from compress_core.subject.subject import Subject
 
 TaskKnobs = TypeVar("TaskKnobs", bound=Strict)
 Result = TypeVar("Result")
-_FACTS = "facts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +37,15 @@ class ResultFiles:
     arrays: Mapping[str, NDArray[Any]]
     facts: Mapping[str, Any]
 
-    def write(self, path: Path) -> None:
-        """Write one file, whole or not at all."""
+    def as_bytes(self) -> bytes:
+        """One file: safetensors, the facts in its header."""
         arrays = {name: np.ascontiguousarray(values) for name, values in self.arrays.items()}
-        write_whole(path, save(arrays, {_FACTS: json.dumps(dict(self.facts), allow_nan=False)}))
+        return save(arrays, {FACTS: json.dumps(dict(self.facts), allow_nan=False)})
 
     @classmethod
-    def read(cls, path: Path) -> ResultFiles:
-        """What `write` wrote."""
-        with safe_open(path, "numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle is no mapping
-            return cls(arrays, json.loads(file.metadata()[_FACTS]))
+    def read(cls, content: bytes) -> ResultFiles:
+        """What `as_bytes` made."""
+        return cls(load(content), facts_in(content))
 
 
 @dataclass(frozen=True)
@@ -90,9 +85,9 @@ class Task(Generic[TaskKnobs, Result]):
                 reason=reason,
             ) from None
 
-    def result(self, path: Path) -> Result:
-        """What a finished job left."""
-        return self.unpack(ResultFiles.read(path))
+    def result(self, content: bytes) -> Result:
+        """What a finished job left, from what its runner gives."""
+        return self.unpack(ResultFiles.read(content))
 
 
 def content_of(subject: Subject, split: str) -> str:

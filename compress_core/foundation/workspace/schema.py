@@ -82,7 +82,17 @@ _FIRST = (
         PRIMARY KEY (visitor, name)
     ) WITHOUT ROWID""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_JOBS = (
+    """CREATE TABLE jobs (
+        key TEXT PRIMARY KEY,
+        job TEXT NOT NULL,
+        server TEXT NOT NULL,
+        state TEXT,
+        problem TEXT,
+        time REAL NOT NULL
+    ) WITHOUT ROWID""",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

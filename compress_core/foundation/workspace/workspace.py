@@ -19,6 +19,7 @@ from compress_core.foundation.workspace.capped_files import Files
 from compress_core.foundation.workspace.database import Database, in_memory, open_database
 from compress_core.foundation.workspace.evaluations import Evaluations
 from compress_core.foundation.workspace.folder import VARIABLE, named_folder
+from compress_core.foundation.workspace.job_log import JobLog
 from compress_core.foundation.workspace.kept_results import Results
 from compress_core.foundation.workspace.model_tree import Models
 from compress_core.foundation.workspace.remarks import Remarks
@@ -27,7 +28,7 @@ from compress_core.foundation.workspace.trials import Trials
 from compress_core.foundation.workspace.uploads import Uploads
 
 MOST_BYTES = 2**31
-MOST_BYTES_IN_MEMORY = 2**28
+MOST_BYTES_IN_MEMORY = 2**30
 FILES = "files"
 
 
@@ -48,6 +49,7 @@ class Workspace:
     remarks: Remarks
     sessions: Sessions
     uploads: Uploads
+    jobs: JobLog
     warning: Refused | None = None
 
     @classmethod
@@ -121,6 +123,7 @@ def _furnished(
         remarks=Remarks(database, clock),
         sessions=Sessions(database, clock),
         uploads=Uploads(database, files, clock),
+        jobs=JobLog(database, clock),
         warning=warning,
     )
 

@@ -1,0 +1,59 @@
+"""What a runner on this machine knows of one job, and how it says why a process left no result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import Progress
+from compress_core.jobs.info import State
+from compress_core.jobs.job import Job
+from compress_core.jobs.process import Worker
+
+RESULT = "result.safetensors"
+LOG = "log.txt"
+
+
+@dataclass(eq=False)
+class LocalJob:
+    """One job of a running server; written under its runner's lock only."""
+
+    job: Job
+    folder: Path
+    watchers: set[str] = field(default_factory=set)
+    state: State = State.QUEUED
+    worker: Worker | None = None
+    progress: Progress | None = None
+    began: float = 0.0
+    ended: float = 0.0
+    problem: Refused | None = None
+    unwanted: bool = False
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in {State.QUEUED, State.RUNNING}
+
+
+def why_without_result(job: LocalJob, code: int) -> Refused:
+    """Why a process ended without a result, from its exit code and its log."""
+    if code < 0:
+        return Refused(
+            "The process of this job was ended from outside (signal {signal}), perhaps because memory ran "
+            "out: start it again, with fewer items if it happens twice.",
+            signal=-code,
+        )
+    return Refused(
+        "The job stopped with an error of the program ({reason}): the file {log} in the server's folder of "
+        "jobs says more.",
+        reason=_last_line(job.folder / LOG),
+        log=f"{job.job.key[:12]}.../{LOG}",
+    )
+
+
+def _last_line(log: Path) -> str:
+    """The last line of a traceback names the error."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:200] if said else "it said nothing"

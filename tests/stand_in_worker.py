@@ -1,0 +1,113 @@
+"""A stand-in for the worker that imports nothing heavy and does what its job's knobs say."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compress_core.foundation.workspace import Workspace
+from compress_core.jobs.job import Job
+from compress_core.jobs.local_runner import LocalRunner
+from compress_core.jobs.runner import Runner
+
+PATIENCE = 60.0
+RESULT = b"what it found"
+
+SCRIPT = """
+import json, os, pathlib, sys
+named = sys.stdin.readline().strip()
+if not named:
+    sys.exit()
+path = pathlib.Path(named)
+knobs = json.loads(json.loads(path.read_text())["knobs"])
+with open(pathlib.Path(__file__).with_name("began.txt"), "a") as file:
+    file.write(f"{os.getpid()} {knobs['name']}\\n")
+def say(**said):
+    print(json.dumps(said), flush=True)
+def finish():
+    (path.parent / "result.safetensors").write_bytes(b"what it found")
+    say(done=True)
+say(progress=[1, 4, "before compression"])
+match knobs["does"]:
+    case "finish":
+        finish()
+    case "hang":
+        with open(knobs["tells"], "w") as file:
+            file.write("here")
+        sys.stdin.read()
+    case "until told":
+        with open(knobs["tells"], "w") as file:
+            file.write("here")
+        with open(knobs["waits"]) as file:
+            file.readline()
+        finish()
+    case "refuse":
+        say(refused={"text": "Only {count:,} items are there.", "values": {"count": 1234}})
+    case "crash":
+        os.dup2(os.open(path.parent / "log.txt", os.O_CREAT | os.O_WRONLY), 2)
+        raise ZeroDivisionError("by hand")
+    case "half":
+        sys.stdout.write('{"done": tr')
+"""
+
+
+class Site:
+    """Where runners of a test work, one after the other: a workspace, the stand-in, and pipes."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.script = place / "stand_in.py"
+        self.script.write_text(SCRIPT)
+        self.command = [sys.executable, "-S", str(self.script)]
+        self._runners: list[Runner] = []
+
+    def runner(self, workspace: Workspace | None = None) -> LocalRunner:
+        """A runner of this machine; on a workspace that was opened anew, like a server that starts."""
+        made = LocalRunner(workspace or Workspace.at(self.place / "work"), command=self.command)
+        self._runners.append(made)
+        return made
+
+    def close(self) -> None:
+        for runner in self._runners:
+            runner.close()
+
+    def hanging(self, name: str) -> tuple[Job, Path]:
+        """A job that says on a pipe that it runs, and then waits to be killed."""
+        pipe = self.place / f"{name}.pipe"
+        os.mkfifo(pipe)
+        return job("hang", name, tells=str(pipe)), pipe
+
+    def began(self) -> list[tuple[int, str]]:
+        """Process and name of every job that a worker began."""
+        file = self.place / "began.txt"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(int(pid), name) for pid, _, name in (line.partition(" ") for line in lines)]
+
+
+def job(does: str, name: str = "", **more: str) -> Job:
+    """A job for the stand-in."""
+    knobs = json.dumps({"does": does, "name": name or does, **more})
+    return Job("stand-in", "content", "subject", "[]", knobs, seed=0)
+
+
+def ended(runner: Runner, *jobs: Job) -> list[str]:
+    """The keys of these jobs as they end."""
+    return list(runner.as_done([j.key for j in jobs], PATIENCE))
+
+
+def assert_gone(pid: int) -> None:
+    """Neither running nor a zombie."""
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def site_in(place: Path) -> Iterator[Site]:
+    """For a fixture: a site whose runners are closed in the end."""
+    made = Site(place)
+    yield made
+    made.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.evaluate import compare
 from dashboard import engine, state
 from dashboard.behavior import changed_items as behavior_view
@@ -11,6 +12,10 @@ from dashboard.figures.changes import flips_matrix, per_class_change
 from dashboard.figures.confidence import confidence_drift
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _
+
+TITLE = N_("Behavior")
+ICON = ":material/groups:"
+ORDER = 40
 
 workspace = state.on_page()
 model = state.model(workspace)

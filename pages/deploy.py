@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state
+from compress_core.foundation.texts import N_
+from dashboard import page_files, state
 from dashboard.deploy import byte_counts as sizes
 from dashboard.deploy import files, headline, speed, targets, work
 from dashboard.show import refusals
 from dashboard.text import _
+
+TITLE = N_("Deploy")
+ICON = ":material/deployed_code:"
+ORDER = 60
 
 workspace = state.on_page()
 
@@ -20,7 +25,7 @@ with refusals():
             _("This is still the model as loaded: compress a layer on Tune, and see what it gains here."),
             icon=":material/tune:",
         )
-        st.page_link("pages/tune.py", label=_("Go to Tune"), icon=":material/tune:")
+        page_files.link("tune")
     else:
         headline.draw(model)
     take, small, fast, cost, where = st.tabs(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.evaluate import compare
-from dashboard import engine, header, state
+from dashboard import engine, header, page_files, state
 from dashboard.explain import choice
 from dashboard.explain import many_items as many
 from dashboard.explain import one_item as item
 from dashboard.show import refusals
 from dashboard.text import _
+
+TITLE = N_("Explain")
+ICON = ":material/visibility:"
+ORDER = 50
 
 workspace = state.on_page()
 
@@ -25,7 +30,7 @@ with refusals():
             ),
             icon=":material/upload_file:",
         )
-        st.page_link("pages/start.py", label=_("Go to Start"), icon=":material/home:")
+        page_files.link("start")
         st.stop()
     if not model.is_changed:
         st.info(
@@ -35,7 +40,7 @@ with refusals():
             ),
             icon=":material/tune:",
         )
-        st.page_link("pages/tune.py", label=_("Go to Tune"), icon=":material/tune:")
+        page_files.link("tune")
     split = model.subject.split(header.SPLIT)
     comparison = compare(model, split, engine.store())
     left, right = st.columns([2, 1.3], gap="medium")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.foundation.texts import N_
 from dashboard import state
 from dashboard.start import doors, recent, sample_cards, upload_model
 from dashboard.text import _, literal
+
+TITLE = N_("Start")
+ICON = ":material/home:"
+ORDER = 10
 
 state.through_app()
 refused_link = state.taken_notice()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.foundation.texts import N_
 from dashboard import recipe_warnings, state
 from dashboard.text import _
 from dashboard.tune import (
@@ -17,6 +18,10 @@ from dashboard.tune import (
     steps,
     whole_network,
 )
+
+TITLE = N_("Tune")
+ICON = ":material/tune:"
+ORDER = 20
 
 workspace = state.on_page()
 subject = state.subject(workspace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.foundation.texts import N_
 from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights
 from dashboard import engine, state
 from dashboard.figures.sparsity_maps import dead_channels, sparsity_by_channel
@@ -11,6 +12,10 @@ from dashboard.show import figure, is_dark, kept
 from dashboard.text import _
 from dashboard.weights.activations import activations
 from dashboard.weights.layer import after_click, chosen_layer, detail, sizes
+
+TITLE = N_("Weights")
+ICON = ":material/grid_on:"
+ORDER = 30
 
 workspace = state.on_page()
 model = state.model(workspace)

@@ -1,0 +1,86 @@
+"""The pages, one file each beside app.py: a new file is found without being listed anywhere.
+
+Three constants in each say what it is called, its icon and its place. Streamlit runs a page when it is
+shown, so they are read from its text, and nothing of it is run to find it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import streamlit as st
+
+from dashboard.serving import app_file
+from dashboard.text import _
+
+DECLARED = ("TITLE", "ICON", "ORDER")
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A page: the name of its file is its address; pages of small order stand first."""
+
+    name: str
+    title: str
+    icon: str
+    order: int
+
+    @property
+    def path(self) -> str:
+        """Its file, seen from app.py."""
+        return f"pages/{self.name}.py"
+
+
+def folder() -> Path:
+    """Where the pages lie."""
+    return app_file().parent / "pages"
+
+
+def page_files() -> Mapping[str, PageFile]:
+    """Every page by name, in the order that the files declare; the first one is where a visitor arrives."""
+    return _read(tuple((path, path.stat().st_mtime_ns) for path in sorted(folder().glob("*.py"))))
+
+
+@lru_cache(maxsize=4)
+def _read(versions: tuple[tuple[Path, int], ...]) -> Mapping[str, PageFile]:
+    found = [_declared(path) for path, _changed in versions]
+    return MappingProxyType({page.name: page for page in sorted(found, key=lambda p: (p.order, p.name))})
+
+
+def _declared(path: Path) -> PageFile:
+    said = dict(_constants(ast.parse(path.read_text(encoding="utf-8"))))
+    match [said.get(name) for name in DECLARED]:
+        case [str(title), str(icon), int(order)]:
+            return PageFile(path.stem, title, icon, order)
+    raise AssertionError(f"pages/{path.name} must declare {', '.join(DECLARED)} as plain constants")
+
+
+def _constants(page: ast.Module) -> Iterator[tuple[str, object]]:
+    """The constants of a page by name; N_ around a text says that it is translated."""
+    for node in page.body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Constant(value=value)
+                | ast.Call(func=ast.Name(id="N_"), args=[ast.Constant(value=value)]),
+            ):
+                yield name, value
+
+
+def navigation() -> list[st.Page]:
+    """The pages as Streamlit shows them on top."""
+    return [
+        st.Page(page.path, title=_(page.title), icon=page.icon, default=place == 0)
+        for place, page in enumerate(page_files().values())
+    ]
+
+
+def link(name: str) -> None:
+    """A link to a page."""
+    page = page_files()[name]
+    st.page_link(page.path, label=_("Go to {page}").format(page=_(page.title)), icon=page.icon)

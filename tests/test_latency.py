@@ -31,7 +31,7 @@ from compress_core.measure.speed.rounds import (
     one_thread,
     waiting_warning,
 )
-from compress_core.measure.speed.runtime import Runnable, Side, runtime_named
+from compress_core.measure.speed.runtime import Runnable, TimedModel, runtime_named
 from compress_core.recipe import Step
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs, run
 from tests.subjects import mlp_subject, rules, tiny_subject
@@ -178,7 +178,7 @@ def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
 
 def ready(runtime: str, network: nn.Module) -> Runnable:
     model = Model.original(load_sample("lenet300"))
-    return runtime_named(runtime).ready(Side("compressed", model, network, Store()))
+    return runtime_named(runtime).ready(TimedModel("compressed", model, network, Store()))
 
 
 def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
@@ -285,7 +285,7 @@ def test_a_runtime_that_does_not_take_the_model_is_left_out_with_the_reason() ->
 def test_weights_on_no_grid_have_no_int8_bar_and_it_is_said_what_to_do() -> None:
     model = compress(mlp_subject(), rules(fc1=Step.of("magnitude", sparsity=0.5)), Store())
     with pytest.raises(Refused, match="such as uniform"):
-        runtime_named("onnxruntime_int8").ready(Side("compressed", model, model.network(), Store()))
+        runtime_named("onnxruntime_int8").ready(TimedModel("compressed", model, model.network(), Store()))
 
 
 @pytest.mark.parametrize("batches", [(1, 1), (0,), (5000,)])

@@ -77,7 +77,7 @@ def sevens(network: nn.Module, question: Question) -> Tensor:
 RUNTIME = '''
 from compress_core.loading.file_format import item_formats, weight_formats
 from compress_core.loading.upload import read_state_dict
-from compress_core.measure.speed.runtime import Run, Side, Who, in_torch, runtime
+from compress_core.measure.speed.runtime import BatchFunction, TimedModel, Who, in_torch, runtime
 
 
 @runtime(
@@ -87,7 +87,7 @@ from compress_core.measure.speed.runtime import Run, Side, Who, in_torch, runtim
     who=Who.BOTH,
     reason=lambda _ratio, batch, _facts: f"Beads are moved {batch} at a time.",
 )
-def abacus(side: Side) -> Run:
+def abacus(side: TimedModel) -> BatchFunction:
     """The network, slowly."""
     return in_torch(side.network)
 '''

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compress_core.foundation.workspace import Workspace
-from compress_core.foundation.workspace.cabinet import digest_of
+from compress_core.foundation.workspace.cabinet import sha_of
 from compress_core.foundation.workspace.lock import Lock, is_held
 
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ WRITTEN: tuple[Callable[[Workspace, str, str, int], bool], ...] = (
     lambda w, _, key, n: [e.n for e in w.evaluations.of_model(key)] == [n],
     lambda w, name, key, _: key in w.remarks.tags(name, name),
     lambda w, name, key, _: key in [note.text for note in w.remarks.notes(name, name)],
-    lambda w, _, key, __: w.files.content(digest_of(content_of(key))) == content_of(key),
+    lambda w, _, key, __: w.files.content(sha_of(content_of(key))) == content_of(key),
     lambda w, _, key, __: w.results.find(key) == content_of(key),
 )
 

@@ -7,8 +7,8 @@ from compress_core.cli.commands import app
 from compress_core.cli.exporting import export
 from compress_core.cli.listing import layers, models, techniques
 from compress_core.cli.measuring import compare, evaluate, explain
-from compress_core.cli.opening import open_model
 from compress_core.cli.packing import pack, unpack
+from compress_core.cli.serving_model import open_model
 from compress_core.cli.timing import latency
 
 for command in (models, techniques, layers, apply, export, pack, unpack, evaluate, compare, explain, latency):

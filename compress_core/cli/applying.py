@@ -58,7 +58,7 @@ def _numbers(case: Case) -> Mapping[str, Number]:
     return numbers_of(case) if case.subject.splits else numbers_without_items(case)
 
 
-def _write(case: Case, content: printing.Json, out: Path) -> dict[str, int]:
+def _write(case: Case, content: printing.Content, out: Path) -> dict[str, int]:
     """The three files with their bytes; raises Refused where the folder cannot hold them."""
     from compress_core.deliver.container import write_container
     from compress_core.foundation.atomic_file import write_whole

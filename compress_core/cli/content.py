@@ -28,7 +28,7 @@ def numbers_without_items(case: Case) -> Mapping[str, Number]:
     return {**missing, **costs(case.model)}
 
 
-def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Json:
+def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Content:
     """What was evaluated, every number of it, and a row for each layer."""
     from compress_core.apply.lineage import lineage_as_json
     from compress_core.measure.cost.warnings import recipe_warnings
@@ -50,11 +50,11 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Json:
     }
 
 
-def layer_rows(case: Case) -> list[printing.Json]:
+def layer_rows(case: Case) -> list[printing.Content]:
     """What each layer costs now and did as loaded."""
     from compress_core.measure.cost.cost import LayerCost, layer_costs
 
-    def row(cost: LayerCost) -> printing.Json:
+    def row(cost: LayerCost) -> printing.Content:
         zeros = cost.zeros
         counted = {
             "weights": printing.exact(cost.weights, "weight"),

@@ -63,7 +63,7 @@ def export(asked: ModelOptions, to: FormOption = ExportTarget.SOURCE, out: OutOp
         typer.echo(f"{name} stays in 32 bits: {reason}.")
 
 
-def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> printing.Json:
+def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> printing.Content:
     items = len(case.split) if case.subject.splits else 0
     return {
         "model": case.subject.name,

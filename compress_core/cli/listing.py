@@ -52,7 +52,7 @@ def _accuracy(share: CardShare) -> Number:
     return Number(share.value, "share", "measured", share.low, share.high, share.n)
 
 
-def _model(card: Card) -> printing.Json:
+def _model(card: Card) -> printing.Content:
     return {
         "name": card.name,
         "title": card.title,
@@ -88,7 +88,7 @@ def _knobs_in_words(method: Technique) -> str:
     )
 
 
-def _technique(method: Technique) -> printing.Json:
+def _technique(method: Technique) -> printing.Content:
     from compress_core.techniques.contract.technique import slider_step, unit_of
 
     schema = method.knobs.model_json_schema()
@@ -130,7 +130,7 @@ def layers(asked: ModelOptions) -> None:
         _print_layers(subject)
 
 
-def _layers(subject: Subject) -> printing.Json:
+def _layers(subject: Subject) -> printing.Content:
     return {
         "model": subject.name,
         "title": subject.title,
@@ -158,7 +158,7 @@ def _macs(layer: Layer) -> Number:
     return printing.exact_or_missing(layer.macs, "MAC", "The layer did not run on the example input.")
 
 
-def _layer(layer: Layer) -> printing.Json:
+def _layer(layer: Layer) -> printing.Content:
     counted = {
         "weights": printing.exact(layer.weights, "weight"),
         "bytes": printing.exact(4 * layer.weights, "byte"),

@@ -80,7 +80,7 @@ def _check_there_are_steps(asked: ModelOptions) -> None:
         )
 
 
-def _original(case: Case) -> printing.Json:
+def _original(case: Case) -> printing.Content:
     from compress_core.apply.model import Model
     from compress_core.measure.behavior.evaluate import evaluate as evaluated
     from compress_core.measure.behavior.metric import metrics
@@ -90,7 +90,7 @@ def _original(case: Case) -> printing.Json:
     return {name: numbers[name].as_json() for name in (*alone, "bytes", "sparsity", "macs")}
 
 
-def _verdict(comparison: Comparison) -> printing.Json:
+def _verdict(comparison: Comparison) -> printing.Content:
     verdict = comparison.no_loss()
     needed = printing.exact_or_missing(
         verdict.items_to_decide, "item", "No number of items is needed or decides."

@@ -16,7 +16,7 @@ from compress_core.foundation.progress import Progress
 
 Result = TypeVar("Result")
 
-Json = dict[str, object]
+Content = dict[str, object]
 
 _NARROWEST = 24
 _PLACES = {

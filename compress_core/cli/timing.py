@@ -106,7 +106,7 @@ def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[s
     }
 
 
-def _machine() -> printing.Json:
+def _machine() -> printing.Content:
     import torch
 
     return {
@@ -120,7 +120,7 @@ def _machine() -> printing.Json:
     }
 
 
-def _bar(bar: Bar, reason: str) -> printing.Json:
+def _bar(bar: Bar, reason: str) -> printing.Content:
     return {
         "runtime": bar.runtime.name,
         "model": bar.whose,
@@ -132,7 +132,7 @@ def _bar(bar: Bar, reason: str) -> printing.Json:
     }
 
 
-def _parity(found: Measured, index: int) -> printing.Json:
+def _parity(found: Measured, index: int) -> printing.Content:
     parity = found.parities[index]
     runtime, _, whose = parity.name.partition(":")
     numbers = {
@@ -143,7 +143,7 @@ def _parity(found: Measured, index: int) -> printing.Json:
     return {"runtime": runtime, "model": whose, **{name: n.as_json() for name, n in numbers.items()}}
 
 
-def _variants(found: Measured, index: int) -> printing.Json:
+def _variants(found: Measured, index: int) -> printing.Content:
     table = found.tables[index]
     rows = [
         {
@@ -159,7 +159,7 @@ def _variants(found: Measured, index: int) -> printing.Json:
     return {"batch": table.batch, "layers_ratio": table.layers_ratio.as_json(), "layers": rows}
 
 
-def _win(row: BreakEven) -> printing.Json:
+def _win(row: BreakEven) -> printing.Content:
     return {
         "shape": list(row.shape),
         "batch": row.batch,
@@ -172,7 +172,7 @@ def _win(row: BreakEven) -> printing.Json:
     }
 
 
-def _portability(case: Case) -> list[printing.Json]:
+def _portability(case: Case) -> list[printing.Content]:
     from compress_core.measure.cost.portability import usable
 
     return [

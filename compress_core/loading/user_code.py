@@ -34,7 +34,7 @@ def network_from(origin: Origin) -> nn.Module:
         raise Refused(
             "{factory} failed ({reason}): it must be callable without arguments and return the network.",
             factory=origin.factory,
-            reason=in_short(error),
+            reason=in_one_line(error),
         ) from error
 
 
@@ -46,7 +46,7 @@ def copied(network: nn.Module) -> nn.Module:
         raise Refused(
             "{name} cannot be copied ({reason}): give package.module:function that builds it instead.",
             name=type(network).__name__,
-            reason=in_short(error),
+            reason=in_one_line(error),
         ) from error
 
 
@@ -129,10 +129,10 @@ def explained(name: str, shape: tuple[int, ...]) -> Iterator[None]:
             "give items, or an input shape, as the network takes them.",
             name=name,
             shape=list(shape),
-            reason=in_short(error),
+            reason=in_one_line(error),
         ) from error
 
 
-def in_short(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
     """What was raised, in a line."""
     return shown(f"{type(error).__name__}: {' '.join(str(error).split())}")

@@ -28,7 +28,7 @@ from compress_core.measure.speed.rounds import (
     this_machine,
     waiting_warning,
 )
-from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, Side, runtimes
+from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, TimedModel, runtimes
 from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
 
@@ -91,14 +91,14 @@ def _check(batches: Sequence[int]) -> None:
         )
 
 
-def _sides(model: Model, network: nn.Module, store: Store) -> tuple[Side, ...]:
+def _sides(model: Model, network: nn.Module, store: Store) -> tuple[TimedModel, ...]:
     """The original, and the compressed model where there is one."""
-    original = Side("original", Model.original(model.subject), model.subject.network, store)
-    return (original, Side("compressed", model, network, store)) if model.is_changed else (original,)
+    original = TimedModel("original", Model.original(model.subject), model.subject.network, store)
+    return (original, TimedModel("compressed", model, network, store)) if model.is_changed else (original,)
 
 
 def _ready(
-    chosen: Sequence[Runtime], sides: Sequence[Side], item: Tensor
+    chosen: Sequence[Runtime], sides: Sequence[TimedModel], item: Tensor
 ) -> tuple[list[Runnable], tuple[tuple[Runtime, Refused], ...]]:
     """The networks in the runtimes that take them whatever the batch size, and why others do not."""
     ready: list[Runnable] = []
@@ -126,7 +126,7 @@ def _try(runnable: Runnable, item: Tensor) -> None:
 
 
 def _tuned(
-    chosen: Sequence[Runtime], sides: Sequence[Side], items: Tensor, watch: Watch
+    chosen: Sequence[Runtime], sides: Sequence[TimedModel], items: Tensor, watch: Watch
 ) -> Generator[Progress, None, tuple[list[Runnable], list[KernelVariantTable]]]:
     """The networks in the runtimes that choose anew for batches like items [N, ...], and their choices."""
     pairs = [(runtime, side) for runtime in chosen for side in runtime.takes(sides)]

@@ -11,7 +11,7 @@ from typing import Protocol
 from compress_core.foundation.atomic_file import UNFINISHED, write_whole
 
 
-def digest_of(content: bytes) -> str:
+def sha_of(content: bytes) -> str:
     """The name of a content."""
     return hashlib.sha256(content).hexdigest()
 
@@ -49,7 +49,7 @@ class Drawer:
 
     def put(self, content: bytes) -> str:
         """Keep a content and give its name; one that is there already is not written again."""
-        digest = digest_of(content)
+        digest = sha_of(content)
         place = self._place(digest)
         if not place.exists():
             write_whole(place, content)
@@ -61,7 +61,7 @@ class Drawer:
             found = self._place(digest).read_bytes()
         except OSError:
             return None
-        if digest_of(found) == digest:
+        if sha_of(found) == digest:
             return found
         self.remove(digest)
         return None
@@ -100,7 +100,7 @@ class Pocket:
 
     def put(self, content: bytes) -> str:
         """Keep a content and give its name."""
-        digest = digest_of(content)
+        digest = sha_of(content)
         self._contents[digest] = content
         return digest
 

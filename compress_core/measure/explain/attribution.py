@@ -39,7 +39,7 @@ class Question:
     rows: int
 
 
-Run = Callable[[nn.Module, Question], Tensor]
+MethodFunction = Callable[[nn.Module, Question], Tensor]
 Refusal = Callable[[nn.Module, Tensor], Refused | None]
 
 
@@ -52,7 +52,7 @@ class AttributionMethod:
     source: str
     order: int
     rows_per_item: int
-    run: Run
+    run: MethodFunction
     refusal: Refusal
 
 
@@ -61,13 +61,15 @@ _FILES: OneFileEach[AttributionMethod] = OneFileEach(
 )
 
 
-def attribution_method(*, order: int, refusal: Refusal, rows_per_item: int = 1) -> Callable[[Run], Run]:
+def attribution_method(
+    *, order: int, refusal: Refusal, rows_per_item: int = 1
+) -> Callable[[MethodFunction], MethodFunction]:
     """Register a function as a method; its docstring begins with the summary and ends with the source.
 
     order: its place among the methods on offer; rows_per_item: how many inputs it makes of one.
     """
 
-    def register(run: Run) -> Run:
+    def register(run: MethodFunction) -> MethodFunction:
         paragraphs = (inspect.getdoc(run) or "").split("\n\n")
         summary, source = paragraphs[0], paragraphs[-1].replace("\n", " ")
         name = getattr(run, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy

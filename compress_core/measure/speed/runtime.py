@@ -25,12 +25,12 @@ REFERENCE = "torch"
 """The runtime in which a model is evaluated."""
 
 Whose = Literal["original", "compressed"]
-Run = Callable[[Tensor], Tensor]
+BatchFunction = Callable[[Tensor], Tensor]
 Reason = Callable[[Number, int, Facts], str]
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class TimedModel:
     """One of the two models that are timed: whose it is, and where its files are kept."""
 
     whose: Whose
@@ -43,7 +43,7 @@ class Side:
 class Tuned:
     """What a runtime made for one batch size: run(batch [N, ...]) -> outputs, and the table of its choice."""
 
-    run: Run
+    run: BatchFunction
     table: KernelVariantTable | None = None
 
 
@@ -61,8 +61,8 @@ class Runtime:
 
     base: the runtime in whose time the original is the natural rival. writes_file: whether it needs a file
     first, which takes a while. for_each_batch: make(side, items, watch) is a generator that ends with Tuned,
-    asked anew at each batch size; otherwise make(side) is a Run. Both raise Refused where it does not take
-    the model. reason(times faster, batch, facts) says why a compressed model takes this long.
+    asked anew at each batch size; otherwise make(side) is a BatchFunction. Both raise Refused where it
+    does not take the model. reason(times faster, batch, facts) says why a compressed model takes this long.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Runtime:
     reason: Reason
     make: Callable[..., Any]
 
-    def takes(self, sides: Sequence[Side]) -> tuple[Side, ...]:
+    def takes(self, sides: Sequence[TimedModel]) -> tuple[TimedModel, ...]:
         """Whom of the original and, where there is one, the compressed model it runs."""
         match self.who:
             case Who.BOTH:
@@ -85,12 +85,12 @@ class Runtime:
             case Who.COMPRESSED:
                 return tuple(side for side in sides if side.whose == "compressed")
 
-    def ready(self, side: Side) -> Runnable:
+    def ready(self, side: TimedModel) -> Runnable:
         """A network that runs here at every batch size; raises Refused."""
         return Runnable(self, side.whose, self.make(side))
 
     def tuned(
-        self, side: Side, items: Tensor, watch: Watch
+        self, side: TimedModel, items: Tensor, watch: Watch
     ) -> Generator[Progress, None, tuple[Runnable, KernelVariantTable | None]]:
         """A network that runs here on batches like items [N, ...], and what was chosen; raises Refused."""
         made: Tuned = yield from self.make(side, items, watch)
@@ -103,7 +103,7 @@ class Runnable:
 
     runtime: Runtime
     whose: Whose
-    run: Run
+    run: BatchFunction
 
     @property
     def name(self) -> str:
@@ -146,7 +146,7 @@ def runtime_named(name: str) -> Runtime:
     return runtimes()[name]
 
 
-def in_torch(network: nn.Module) -> Run:
+def in_torch(network: nn.Module) -> BatchFunction:
     """The network as a function that keeps nothing for gradients."""
 
     @torch.inference_mode()

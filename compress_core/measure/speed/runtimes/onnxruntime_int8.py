@@ -9,7 +9,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 from compress_core.measure.speed.facts import Facts
 from compress_core.measure.speed.reasons import surely_faster
-from compress_core.measure.speed.runtime import Run, Side, Who, runtime
+from compress_core.measure.speed.runtime import BatchFunction, TimedModel, Who, runtime
 
 
 def _reason(ratio: Number, _batch: int, facts: Facts) -> str:
@@ -30,7 +30,7 @@ def _reason(ratio: Number, _batch: int, facts: Facts) -> str:
     writes_file=True,
     reason=_reason,
 )
-def onnxruntime_int8(side: Side) -> Run:
+def onnxruntime_int8(side: TimedModel) -> BatchFunction:
     """The file with codes; raises Refused where no weight has any, or it cannot be written or loaded."""
     model = side.model
     encoded = (c for compressed in model.compressed.values() for _, c in compressed.parts)

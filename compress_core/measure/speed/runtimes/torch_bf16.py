@@ -11,7 +11,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 from compress_core.measure.speed.facts import Facts
 from compress_core.measure.speed.reasons import surely_faster
-from compress_core.measure.speed.runtime import REFERENCE, Run, Side, Who, runtime
+from compress_core.measure.speed.runtime import REFERENCE, BatchFunction, TimedModel, Who, runtime
 
 
 def _reason(ratio: Number, _batch: int, _facts: Facts) -> str:
@@ -21,7 +21,7 @@ def _reason(ratio: Number, _batch: int, _facts: Facts) -> str:
 
 
 @runtime(title=N_("torch, bfloat16"), base=REFERENCE, order=3, who=Who.SHOWN, reason=_reason)
-def torch_bf16(side: Side) -> Run:
+def torch_bf16(side: TimedModel) -> BatchFunction:
     """The network in bfloat16.
 
     Items go in and outputs come out in float32; converting them is part of the time.

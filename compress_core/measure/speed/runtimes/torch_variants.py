@@ -13,7 +13,7 @@ from compress_core.measure.speed.facts import Facts
 from compress_core.measure.speed.kernel_variants import choose_kernel_variants, with_kernel_variants
 from compress_core.measure.speed.reasons import surely_faster
 from compress_core.measure.speed.rounds import Watch
-from compress_core.measure.speed.runtime import REFERENCE, Side, Tuned, Who, in_torch, runtime
+from compress_core.measure.speed.runtime import REFERENCE, TimedModel, Tuned, Who, in_torch, runtime
 
 
 def _reason(ratio: Number, _batch: int, facts: Facts) -> str:
@@ -40,7 +40,7 @@ def _reason(ratio: Number, _batch: int, facts: Facts) -> str:
     who=Who.COMPRESSED,
     reason=_reason,
 )
-def torch_variants(side: Side, items: Tensor, watch: Watch) -> Generator[Progress, None, Tuned]:
+def torch_variants(side: TimedModel, items: Tensor, watch: Watch) -> Generator[Progress, None, Tuned]:
     """A network whose layers stand in their best kernel variants for these items [N, ...]."""
     table = yield from choose_kernel_variants(side.network, items, watch)
     return Tuned(in_torch(with_kernel_variants(side.network, table.choice)), table)

@@ -9,7 +9,7 @@ import torch
 
 from compress_core.apply import compress
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import ExportedFiles, ExportFormat, export_files
+from compress_core.deliver.exports import ExportedFiles, export_files
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
@@ -30,14 +30,14 @@ def model_of(quantized: bool = True) -> Model:
 
 
 @cache
-def made(form: ExportFormat) -> ExportedFiles:
+def made(form: str) -> ExportedFiles:
     model = model_of()
     return result_of(export_files(model, form, model.subject.split("validation"), STORE))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [ExportFormat.PACKED, ExportFormat.SOURCE, ExportFormat.INT8])
-def test_every_file_is_measured_on_all_items_and_gives_the_evaluated_accuracy(form: ExportFormat) -> None:
+@pytest.mark.parametrize("form", ["packed", "source", "int8"])
+def test_every_file_is_measured_on_all_items_and_gives_the_evaluated_accuracy(form: str) -> None:
     model = model_of()
     split = model.subject.split("validation")
     numbers = made(form).numbers
@@ -52,15 +52,15 @@ def test_every_file_is_measured_on_all_items_and_gives_the_evaluated_accuracy(fo
 
 
 def test_a_packed_file_differs_in_nothing() -> None:
-    assert made(ExportFormat.PACKED).numbers["largest_difference"].value == 0
+    assert made("packed").numbers["largest_difference"].value == 0
 
 
 def test_source_comes_with_its_weights_beside_it() -> None:
-    assert set(made(ExportFormat.SOURCE).files) == {"model.py", "weights.safetensors"}
+    assert set(made("source").files) == {"model.py", "weights.safetensors"}
 
 
 def test_ways_that_need_no_file_are_counted_alike_before_and_after_it_was_made() -> None:
-    later = {row.name: row.number.value for row in made(ExportFormat.PACKED).sizes}
+    later = {row.name: row.number.value for row in made("packed").sizes}
     before = {row.name: row.number.value for row in counted_sizes(model_of())}
     assert "packed" not in before
     assert before == {name: later[name] for name in before}
@@ -69,19 +69,17 @@ def test_ways_that_need_no_file_are_counted_alike_before_and_after_it_was_made()
 def test_whole_numbers_are_refused_where_nothing_has_codes() -> None:
     model = model_of(quantized=False)
     with pytest.raises(Refused, match="has codes that ONNX can hold"):
-        result_of(export_files(model, ExportFormat.INT8, None, STORE))
+        result_of(export_files(model, "int8", None, STORE))
 
 
 def test_without_items_the_agreement_is_not_measured() -> None:
-    number = result_of(export_files(model_of(), ExportFormat.PACKED, None, STORE)).numbers[
-        "largest_difference"
-    ]
+    number = result_of(export_files(model_of(), "packed", None, STORE)).numbers["largest_difference"]
     assert number.value is None
     assert "no items" in (number.reason or "")
 
 
-@pytest.mark.parametrize("form", [ExportFormat.PACKED, ExportFormat.SOURCE])
-def test_what_a_worker_hands_over_is_what_was_made(form: ExportFormat) -> None:
+@pytest.mark.parametrize("form", ["packed", "source"])
+def test_what_a_worker_hands_over_is_what_was_made(form: str) -> None:
     one = made(form)
     other = unpack(pack(one))
     assert other.files == one.files
@@ -91,10 +89,8 @@ def test_what_a_worker_hands_over_is_what_was_made(form: ExportFormat) -> None:
 
 
 def test_a_job_without_a_split_depends_on_the_weights_alone() -> None:
-    with_items = FILES.job(model_of(), FilesKnobs(file_format=ExportFormat.ONNX), 0, found_in="tabular")
-    without = FILES.job(
-        model_of(), FilesKnobs(file_format=ExportFormat.ONNX, split=""), 0, found_in="tabular"
-    )
+    with_items = FILES.job(model_of(), FilesKnobs(file_format="onnx"), 0, found_in="tabular")
+    without = FILES.job(model_of(), FilesKnobs(file_format="onnx", split=""), 0, found_in="tabular")
     assert with_items.content != without.content
 
 

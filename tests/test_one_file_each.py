@@ -13,6 +13,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from compress_core.cli import app as program
+from compress_core.deliver.export_format import export_formats
 from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import item_formats, weight_formats
 from compress_core.loading.upload import read_state_dict
@@ -28,6 +29,7 @@ METRICS = "compress_core.measure.behavior.metrics"
 METHODS = "compress_core.measure.explain.methods"
 RUNTIMES = "compress_core.measure.speed.runtimes"
 WEIGHT_FORMATS = "compress_core.loading.weight_formats"
+EXPORT_FORMATS = "compress_core.deliver.export_formats"
 ITEM_FORMATS = "compress_core.loading.item_formats"
 KINDS = {
     METRICS: metrics,
@@ -35,6 +37,7 @@ KINDS = {
     RUNTIMES: runtimes,
     WEIGHT_FORMATS: weight_formats,
     ITEM_FORMATS: item_formats,
+    EXPORT_FORMATS: export_formats,
 }
 DECLARES_NOTHING = '"""A file that forgot its decorator."""\n'
 
@@ -126,6 +129,28 @@ from compress_core.loading.file_format import ItemArrays, ItemCaps, begins_with,
 )
 def shoebox(_content: bytes, _caps: ItemCaps) -> ItemArrays:
     return ItemArrays(np.ones((5, 30), np.float32), np.zeros(5, np.int64))
+"""
+
+
+EXPORT_FORMAT = """
+from functools import partial
+
+from compress_core.apply.model import Model
+from compress_core.deliver.export_format import Written, export_format
+
+
+@export_format(
+    title="Postcard of a test",
+    what="A greeting.",
+    needs="a mailbox",
+    ending="card",
+    brief="one side only",
+    order=9,
+)
+def postcard(model: Model) -> Written:
+    from compress_core.deliver.onnx_session import predictions_in_torch
+
+    return Written({"greeting.card": b"Dear all"}, partial(predictions_in_torch, model.network(), key="card"))
 """
 
 
@@ -226,3 +251,17 @@ def test_a_format_of_items_in_a_file_of_its_own_is_taken_by_page_and_command(
     path = tmp_path / "items.shoebox"
     path.write_bytes(b"SHOE")
     assert "5 items" in printed("evaluate", "tabular", "--data", str(path))
+
+
+def test_an_export_format_in_a_file_of_its_own_is_offered_written_and_tried(
+    plant: Plant,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    plant(EXPORT_FORMATS, "postcard", EXPORT_FORMAT)
+    step = ("--step", "*: magnitude sparsity=0.5")
+    shown = printed("export", "tabular", *step, "--to", "postcard", "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "greeting.card").read_bytes() == b"Dear all"
+    assert "same_class" in shown
+    deploy = opened("deploy", "tabular", [["fc1", [{"technique": "magnitude", "sparsity": 0.5}]]])
+    assert "Postcard of a test" in texts(deploy)
+    assert "deploy.make.postcard" in [button.key for button in deploy.button]

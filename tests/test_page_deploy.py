@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.apply import compress
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import ExportFormat
+from compress_core.deliver.export_format import export_formats
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
@@ -121,13 +121,13 @@ def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
     assert texts(app).count("Run on 114 validation items: same class as torch on 100.00 %") == 1
     assert app.metric[1].value != "not made"
     assert len(app.get("download_button")) == 2
-    assert [b.label for b in app.button].count("Make") == len(ExportFormat) - 1
+    assert [b.label for b in app.button].count("Make") == len(export_formats()) - 1
     assert opened(app, TABS[1]).table[-1].value.iloc[:, 0].str.contains("Packed file").any()
 
 
 def test_a_file_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Refused("No weight of {model} has codes.", model="<b>it</b>")
-    key = FILES.job(_model(), FilesKnobs(file_format=ExportFormat.INT8), 0, found_in="tabular").key
+    key = FILES.job(_model(), FilesKnobs(file_format="int8"), 0, found_in="tabular").key
     info = Info(key, State.REFUSED, problem=refused)
     monkeypatch.setattr(jobs, "runner", lambda: _Stub(**{key: info}))
     app = page()

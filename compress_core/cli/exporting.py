@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from compress_core.cli.arguments import (
     OutOption,
     about_a_model,
 )
+from compress_core.deliver.export_format import SOURCE, export_formats
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -21,25 +21,18 @@ if TYPE_CHECKING:
     from compress_core.face.write_files import Exported
 
 
-class ExportTarget(StrEnum):
-    """What can be written."""
-
-    SOURCE = "source"
-    ONNX = "onnx"
-    INT8 = "int8"
-
-
-FormOption = Annotated[
-    ExportTarget,
+FormatOption = Annotated[
+    str,
     typer.Option(
         "--to",
-        help="source (model.py and weights, for torch), onnx (32 bits) or int8 (ONNX, the recipe's codes).",
+        metavar="FORMAT",
+        help="; ".join(f"{name} ({format_.brief})" for name, format_ in export_formats().items()) + ".",
     ),
 ]
 
 
 @about_a_model()
-def export(asked: ModelOptions, to: FormOption = ExportTarget.SOURCE, out: OutOption = None) -> None:
+def export(asked: ModelOptions, to: FormatOption = SOURCE, out: OutOption = None) -> None:
     """Write the compressed network for torch without slimscope, or for ONNX runtimes.
 
     What was written is run, and compared with the network that was evaluated.
@@ -51,7 +44,7 @@ def export(asked: ModelOptions, to: FormOption = ExportTarget.SOURCE, out: OutOp
     if out is None:
         raise Refused("export needs a folder to write to: add --out DIR.")
     case = open_case(asked)
-    exported = write_files.export(case.model, out, to.value, split=case.chosen.split, store=case.store)
+    exported = write_files.export(case.model, out, to, split=case.chosen.split, store=case.store)
     if asked.as_json:
         printing.print_json(_content(case, to, out, exported))
         return
@@ -63,12 +56,12 @@ def export(asked: ModelOptions, to: FormOption = ExportTarget.SOURCE, out: OutOp
         typer.echo(f"{name} stays in 32 bits: {reason}.")
 
 
-def _content(case: Case, to: ExportTarget, out: Path, exported: Exported) -> printing.Content:
+def _content(case: Case, to: str, out: Path, exported: Exported) -> printing.Content:
     items = len(case.split) if case.subject.splits else 0
     return {
         "model": case.subject.name,
         "recipe": {"sha": case.model.recipe.sha},
-        "to": to.value,
+        "to": to,
         "out": str(out),
         "files": {name: printing.exact(size, "byte").as_json() for name, size in exported.files.items()},
         "split": case.chosen.split if items else None,

@@ -10,7 +10,8 @@ import pandas as pd
 
 from compress_core.apply.model import Model
 from compress_core.deliver.container import container_bytes
-from compress_core.deliver.exports import ExportFormat, export_files
+from compress_core.deliver.export_format import SOURCE
+from compress_core.deliver.exports import export_files
 from compress_core.deliver.pack import MAGIC, write_packed
 from compress_core.deliver.source import model_source
 from compress_core.face.measure_model import VALIDATION
@@ -92,20 +93,21 @@ def pack(model: Model, path: str | Path, *, with_source: bool = False) -> Packed
 def export(
     model: Model,
     folder: str | Path,
-    to: str = ExportFormat.SOURCE.value,
+    to: str = SOURCE,
     *,
     split: str = VALIDATION,
     store: Store | None = None,
 ) -> Exported:
     """Write a model for other programs, run what was written, and compare it with what was evaluated.
 
-    to: "source" (model.py and weights, for torch alone), "onnx" (32 bits) or "int8" (ONNX with the recipe's
-    codes). Raises Refused where the network or its recipe cannot be written so, or the folder cannot be.
+    to: "source" (model.py and weights, for torch alone), "onnx" (32 bits), "int8" (ONNX with the recipe's
+    codes) or another of `deliver.export_formats`. Raises Refused where the network or its recipe cannot be
+    written so, or the folder cannot be.
 
         export(small, "small_onnx", "onnx").frame()
     """
     items = model.subject.split(split) if model.subject.splits else None
-    made = result_of(export_files(model, _format(to), items, store or shared_store()))
+    made = result_of(export_files(model, to, items, store or shared_store()))
     place = Path(folder)
     try:
         for name, content in made.files.items():
@@ -115,12 +117,3 @@ def export(
             "{out} cannot be written ({reason}): choose another folder.", out=place, reason=error.strerror
         ) from None
     return Exported(place, {name: len(found) for name, found in made.files.items()}, made.numbers, made.left)
-
-
-def _format(to: str) -> ExportFormat:
-    known = [form.value for form in ExportFormat]
-    if to not in known:
-        raise Refused(
-            "A model is not exported to {to!r}; there are {known}: choose one.", to=to, known=", ".join(known)
-        )
-    return ExportFormat(to)

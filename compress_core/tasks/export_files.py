@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import ExportedFiles, ExportFormat, export_files
+from compress_core.deliver.exports import ExportedFiles, export_files
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
@@ -20,7 +20,7 @@ from compress_core.measure.cost.sizes import SizeRow
 class FilesKnobs(Strict):
     """Which file, and on which items it is tried; without a name on none."""
 
-    file_format: ExportFormat
+    file_format: str
     split: str = "validation"
 
 

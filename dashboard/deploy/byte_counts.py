@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import ExportFormat
+from compress_core.deliver.export_format import PACKED
 from compress_core.measure.cost.sizes import SizeRow, counted_sizes
 from dashboard import engine
 from dashboard.deploy import job_results
@@ -22,7 +22,7 @@ _BITS = ("values", "positions", "tables")
 
 def draw(model: Model) -> None:
     """The figure, then the same as a table with one sentence on each way."""
-    made = job_results.file_job(model, ExportFormat.PACKED).result()
+    made = job_results.file_job(model, PACKED).result()
     rows = _counted(model) if made is None else made.sizes
     if made is None:
         st.caption(

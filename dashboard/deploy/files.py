@@ -13,7 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
 from compress_core.deliver.container import container_bytes
-from compress_core.deliver.exports import ExportedFiles, ExportFormat
+from compress_core.deliver.export_format import export_formats
+from compress_core.deliver.exports import ExportedFiles
 from compress_core.jobs.info import State
 from dashboard import engine, state
 from dashboard.deploy import job_results
@@ -35,32 +36,10 @@ class _Kind:
     ending: str
 
 
-def _kinds() -> Mapping[ExportFormat, _Kind]:
+def _kinds() -> Mapping[str, _Kind]:
     return {
-        ExportFormat.PACKED: _Kind(
-            _("Packed file"),
-            _("As small as it gets: frequent codes are written with fewer bits (entropy coding)."),
-            _("slimscope unpack, which turns it back into plain weights"),
-            "slim",
-        ),
-        ExportFormat.SOURCE: _Kind(
-            _("Source and weights"),
-            _("The network as readable Python, and its weights at full length."),
-            _("torch and safetensors, nothing of ours"),
-            "zip",
-        ),
-        ExportFormat.ONNX: _Kind(
-            _("ONNX, 32 bits"),
-            _("A list of operations with their weights, which programs in many languages can run."),
-            _("ONNX Runtime or another program that reads ONNX"),
-            "onnx",
-        ),
-        ExportFormat.INT8: _Kind(
-            _("ONNX, whole numbers"),
-            _("The same with the recipe's own codes of 8 bits or fewer in place of 32-bit weights."),
-            _("ONNX Runtime; time is saved only where inputs are rounded too"),
-            "int8.onnx",
-        ),
+        name: _Kind(_(found.title), _(found.what), _(found.needs), found.ending)
+        for name, found in export_formats().items()
     }
 
 
@@ -125,9 +104,7 @@ def _row(kind: _Kind, *, is_under_way: bool = False) -> tuple[DeltaGenerator, De
     return places[0], places[-1]
 
 
-def _file(
-    workspace: state.Workspace, model: Model, file_format: ExportFormat, work: PageJob[ExportedFiles]
-) -> None:
+def _file(workspace: state.Workspace, model: Model, file_format: str, work: PageJob[ExportedFiles]) -> None:
     kind, found = _kinds()[file_format], work.info
     numbers, place = _row(kind, is_under_way=not found.is_over)
     made = work.result()
@@ -139,14 +116,14 @@ def _file(
         work.follow()
     if made is not None:
         content = lambda: _content(made, work.job.key)  # noqa: E731 - called when the button is pressed
-        _download(place, model, kind, file_format.value, content)
+        _download(place, model, kind, file_format, content)
     elif found.is_over:
         work.button(
             place,
             workspace,
             label=_("Make"),
             icon=":material/deployed_code:",
-            key=f"deploy.make.{file_format.value}",
+            key=f"deploy.make.{file_format}",
         )
 
 

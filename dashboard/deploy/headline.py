@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import ExportFormat
+from compress_core.deliver.export_format import PACKED
 from compress_core.foundation.errors import Refused
 from compress_core.measure.speed.latency import Bar
 from compress_core.measure.speed.runtime import REFERENCE
@@ -20,7 +20,7 @@ def draw(model: Model) -> None:
     original = Model.original(model.subject).file_bytes
     plain, packed, torch_column, best_column = st.columns(4)
     _bytes(plain, _("Plain file"), model.file_bytes, original)
-    made = job_results.file_job(model, ExportFormat.PACKED).result()
+    made = job_results.file_job(model, PACKED).result()
     size = None if made is None else sum(map(len, made.files.values()))
     _bytes(packed, _("Packed file"), size, original)
     bars = _bars(model)

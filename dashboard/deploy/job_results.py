@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compress_core.apply.model import Model
-from compress_core.deliver.exports import ExportedFiles, ExportFormat
+from compress_core.deliver.exports import ExportedFiles
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.latency_result import Measured
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
@@ -15,7 +15,7 @@ from dashboard.text import _
 _TIMES_BYTES = 2**16
 
 
-def file_job(model: Model, file_format: ExportFormat, title: str = "") -> PageJob[ExportedFiles]:
+def file_job(model: Model, file_format: str, title: str = "") -> PageJob[ExportedFiles]:
     """The job that makes a file and tries it on the items that every page shows, where there are any."""
     split = header.SPLIT if header.SPLIT in model.subject.splits else ""
     job = jobs.job_of(FILES, model, FilesKnobs(file_format=file_format, split=split), 0)

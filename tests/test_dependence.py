@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from compress_core import statistics as derivations
 from compress_core.apply import argument as declaring
-from compress_core.apply import compress
+from compress_core.apply import compress, groups_of
 from compress_core.apply.argument import DependsOn, View, argument, arguments, depends_on
 from compress_core.apply.model import Model
 from compress_core.apply.views import weight_view
 from compress_core.apply.views.weight_view import WeightView
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.recipe import Recipe, Rule, Step
 from compress_core.selection.scores import Scores
@@ -197,6 +198,35 @@ def test_what_is_declared_is_seen_in_the_model(name: str, flag: DependsOn) -> No
     without = {DependsOn.ITEMS: "", DependsOn.LABELS: "", DependsOn.LATER_LAYERS: BEHIND}.get(flag, BEFORE)
     one, other = (models_of(name, WORLDS[told], Store, without) for told in CHANGES[flag])
     assert one != other
+
+
+class Telling(nn.Module):
+    """A norm that can be folded unless an item tells the network to read what stands before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line, self.norm = nn.Linear(6, 4), nn.BatchNorm1d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = self.line(x)
+        return self.norm(made) + made if (x == 7).any() else self.norm(made)
+
+
+@pytest.mark.parametrize("split", ["calibration", "validation"])
+def test_what_may_be_folded_is_tried_on_the_items_at_hand(split: str) -> None:
+    silent, store = tiny_subject(seeded(Telling()), (6,)), Store()
+    inputs, recipe = silent.split("validation").inputs, Recipe(prepare=(Step.of("fold_batch_norm"),))
+    telling = replace(silent, splits={split: Split(split, torch.full_like(inputs, 7), None)})
+    assert compress(silent, recipe, store).base.structure.folded == (("line", "norm"),)
+    with pytest.raises(Refused, match="as the only reader of its output"):
+        compress(telling, recipe, store)
+
+
+def test_what_is_coupled_is_tried_on_the_items_at_hand() -> None:
+    store = Store()
+    known = [groups_of(world.subject, (), store) for world in (WORLDS["items A"], WORLDS["items B"])]
+    assert known[0] is not known[1]
+    assert groups_of(A, (), store) is known[0]
 
 
 # Declarations -----------------------------------------------------------------------------------------------

@@ -10,7 +10,13 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from compress_core.apply.context import Context, canonical_step, items_behind
+from compress_core.apply.context import (
+    Context,
+    canonical_step,
+    examples_key,
+    examples_of,
+    items_behind,
+)
 from compress_core.apply.group_scores import unit_scores
 from compress_core.apply.prepare import prepared
 from compress_core.foundation.errors import Refused
@@ -23,26 +29,16 @@ from compress_core.structure.groups import find_groups
 from compress_core.structure.shrink import ChannelCut, shrink
 from compress_core.subject.subject import Subject, restructured
 
-EXAMPLES = 8
-
 
 def groups_of(subject: Subject, prepare: Sequence[Step], store: Store) -> Mapping[str, Group]:
     """The coupled groups of a subject once it is prepared, free or locked, by name."""
     base = prepared(subject, tuple(prepare), store)
 
     def make() -> Mapping[str, Group]:
-        found = find_groups(base.network, _examples(base))
+        found = find_groups(base.network, examples_of(base))
         return MappingProxyType({group.name: group for group in found})
 
-    return store.get(digest("groups", base.digest), make)
-
-
-def _examples(subject: Subject) -> Tensor:
-    """A few real items: what is coupled is tried on them."""
-    for name in ("calibration", "validation", "test"):
-        if name in subject.splits:
-            return subject.splits[name].inputs[:EXAMPLES]
-    return subject.input.baseline
+    return store.get(digest("groups", base.digest, *examples_key(base)), make)
 
 
 def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:

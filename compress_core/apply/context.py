@@ -22,10 +22,13 @@ from compress_core.network.calibrate import forward_order
 from compress_core.network.layers import Layer, read_matrix, write_factors, write_matrix
 from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe import Step
+from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight
+from compress_core.techniques.contract.technique import Stage
 
 CALIBRATION_ITEMS = 256
+EXAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,30 @@ def calibration_key(subject: Subject, depends: DependsOn) -> tuple[str, ...]:
 
 
 def items_behind(subject: Subject, steps: Iterable[Step]) -> tuple[str, ...]:
-    """The digest of the calibration items where one of these steps measures on them."""
-    depends = DependsOn.NOTHING
+    """The digests of the items on which these steps measure, or on which their rewrites are tried."""
+    depends, tried = DependsOn.NOTHING, False
     for step in steps:
         depends |= depends_on(step.method)
-    return calibration_key(subject, depends) if "calibration" in subject.splits else ()
+        tried = tried or step.stage in {Stage.PREPARE, Stage.GROUPS}
+    measured = calibration_key(subject, depends) if "calibration" in subject.splits else ()
+    return (*measured, *(examples_key(subject) if tried else ()))
+
+
+def examples_of(subject: Subject) -> Tensor:
+    """A few items [N, ...] on which it is tried what may be folded or cut: real ones if there are."""
+    split = _examples_split(subject)
+    return subject.input.baseline if split is None else split.inputs[:EXAMPLES]
+
+
+def examples_key(subject: Subject) -> tuple[str, ...]:
+    """The digest of the items of which these are."""
+    split = _examples_split(subject)
+    return () if split is None else (split.digest,)
+
+
+def _examples_split(subject: Subject) -> Split | None:
+    found = (subject.splits.get(name) for name in ("calibration", "validation", "test"))
+    return next((split for split in found if split is not None), None)
 
 
 def start(layer: Layer, context: Context) -> Part:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply.argument import result_at
-from compress_core.apply.context import canonical_step, items_behind
+from compress_core.apply.context import canonical_step, examples_of, items_behind
 from compress_core.apply.views.preparation_views import NormView, PairView, in_groups
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
@@ -266,11 +266,9 @@ def _examples(subject: Subject, network: nn.Module) -> tuple[Tensor, ...]:
     baseline = subject.input.baseline.double()
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(_PROBES, *baseline.shape[1:], generator=generator, dtype=torch.float64)
-    real = [split.inputs[:_PROBES].double() for split in subject.splits.values()]
+    real = examples_of(subject).double()
     try:
-        taken = tuple(
-            x for x in (drawn, baseline, *real[:1], 100 * drawn) if _answer(network, x).isfinite().all()
-        )
+        taken = tuple(x for x in (drawn, baseline, real, 100 * drawn) if _answer(network, x).isfinite().all())
     except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
         raise _cannot_try(subject.title, in_short(error)) from None
     if not taken:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from compress_core import statistics as derivations
 from compress_core.apply import argument as declaring
 from compress_core.apply import compress, groups_of
-from compress_core.apply.argument import DependsOn, View, argument, arguments, depends_on
+from compress_core.apply.argument import DependsOn, ArgumentView, argument, arguments, depends_on
 from compress_core.apply.model import Model
 from compress_core.apply.views import weight_view
 from compress_core.apply.views.weight_view import WeightView
@@ -245,12 +245,12 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, dict(getattr(module, name)))
 
 
-def undeclare(view: type[View], name: str, flag: DependsOn) -> None:
+def undeclare(view: type[ArgumentView], name: str, flag: DependsOn) -> None:
     known = declaring._REGISTRY[view, name]
     declaring._REGISTRY[view, name] = replace(known, depends_on=known.depends_on & ~flag)
 
 
-def asked_by(method: Technique) -> set[tuple[type[View], str]]:
+def asked_by(method: Technique) -> set[tuple[type[ArgumentView], str]]:
     """The arguments of a technique and of the statistics that it asks for."""
     view, asked = declaring._view_of(method), list(method.needs)
     for name in asked:
@@ -269,7 +269,9 @@ DECLARED = [
 
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize(("view", "name", "flag"), DECLARED)
-def test_no_argument_looks_at_what_it_does_not_declare(view: type[View], name: str, flag: DependsOn) -> None:
+def test_no_argument_looks_at_what_it_does_not_declare(
+    view: type[ArgumentView], name: str, flag: DependsOn
+) -> None:
     methods = [method for method in techniques().values() if method.needs]
     asking = next(method.name for method in methods if (view, name) in asked_by(method))
     undeclare(view, name, flag)
@@ -298,7 +300,7 @@ HOLES = [
 def test_a_hole_behind_the_guard_gives_another_worlds_model(
     name: str, flag: DependsOn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(View, "_look", lambda _view, _at: None)
+    monkeypatch.setattr(ArgumentView, "_look", lambda _view, _at: None)
     monkeypatch.setattr(weight_view, "_view", lambda found, part, step, at: WeightView(found, at, part, step))
     for view, asked in asked_by(techniques()[name]):
         undeclare(view, asked, flag)
@@ -310,7 +312,7 @@ def test_a_hole_behind_the_guard_gives_another_worlds_model(
 def test_a_statistic_of_the_weight_that_does_not_say_so_gives_another_weights_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(View, "_look", lambda _view, _at: None)
+    monkeypatch.setattr(ArgumentView, "_look", lambda _view, _at: None)
     for name in ("weight", "mask"):
         undeclare(WeightView, name, DependsOn.WEIGHT)
     assert mistaken("kmeans")

@@ -42,7 +42,7 @@ class DependsOn(Flag):
 
 
 @dataclass(frozen=True)
-class View:
+class ArgumentView:
     """What the supplier of an argument sees in one kind of place: what it declared, and no more.
 
     results: of the techniques that stand in such a place. derives: whether statistics are asked for here.
@@ -63,13 +63,13 @@ class Argument:
     """A name that can be asked for where a view is had, and what it depends on."""
 
     name: str
-    view: type[View]
+    view: type[ArgumentView]
     depends_on: DependsOn
     supply: Callable[[Any], Any]
 
 
-_REGISTRY: dict[tuple[type[View], str], Argument] = {}
-_VIEWS: dict[type, type[View]] = {}
+_REGISTRY: dict[tuple[type[ArgumentView], str], Argument] = {}
+_VIEWS: dict[type, type[ArgumentView]] = {}
 
 
 def argument(depends_on: DependsOn) -> Callable[[F], F]:
@@ -97,13 +97,13 @@ def _load_all() -> None:
     assert not twice, f"{twice} are arguments and statistics"
 
 
-def arguments() -> Mapping[tuple[type[View], str], Argument]:
+def arguments() -> Mapping[tuple[type[ArgumentView], str], Argument]:
     """Every argument by the view of its place and its name."""
     _load_all()
     return dict(_REGISTRY)
 
 
-def argument_named(view: type[View], name: str) -> Argument | None:
+def argument_named(view: type[ArgumentView], name: str) -> Argument | None:
     """The argument of that name in a place, None if it has none."""
     _load_all()
     return _REGISTRY.get((view, name))
@@ -116,7 +116,7 @@ def depends_on(method: Technique) -> DependsOn:
     )
 
 
-def depends_together(view: type[View], needs: Iterable[str], asking: str) -> DependsOn:
+def depends_together(view: type[ArgumentView], needs: Iterable[str], asking: str) -> DependsOn:
     """What these arguments depend on; a statistic depends on what it is derived from."""
     together = DependsOn.NOTHING
     for name in needs:
@@ -130,14 +130,14 @@ def depends_together(view: type[View], needs: Iterable[str], asking: str) -> Dep
     return together
 
 
-def _view_of(method: Technique) -> type[View]:
+def _view_of(method: Technique) -> type[ArgumentView]:
     _load_all()
     view = _VIEWS.get(method.result)
     assert view is not None, f"{method.name} asks for {method.needs}, but where it stands nothing is supplied"
     return view
 
 
-def result_at(step: Step, look: Callable[[Argument], View]) -> Any:
+def result_at(step: Step, look: Callable[[Argument], ArgumentView]) -> Any:
     """Call a technique with what it asks for, each argument from the view that `look` opens for it."""
     view, supplied = _view_of(step.method), []
     for name in step.method.needs:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from compress_core.apply.argument import result_at
 from compress_core.apply.context import Context, items_behind, start
-from compress_core.apply.views.group_view import GroupView, layers_of
+from compress_core.apply.views.group_view import GroupView, members_with_layers
 from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
@@ -42,7 +42,9 @@ def _scored(group: Group, step: Step, choice: GroupSelection, context: Context) 
     if not step.method.is_criterion:
         result: ChannelScores = result_at(step, lambda asked: GroupView(asked, group, context))
         return result.values
-    members = [_by_weights(member, layer, step, context) for member, layer in layers_of(group, context)]
+    members = [
+        _by_weights(member, layer, step, context) for member, layer in members_with_layers(group, context)
+    ]
     if not members:
         raise Refused(
             "{group} has no layer whose weights {technique} could score: choose a criterion for groups.",

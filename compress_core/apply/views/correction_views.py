@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from compress_core.apply.argument import DependsOn, View
+from compress_core.apply.argument import ArgumentView, DependsOn
 from compress_core.techniques.contract.results import Restated, Shifted
 
 
 @dataclass(frozen=True)
-class OutputView(View):
+class OutputView(ArgumentView):
     """The output of one layer on calibration items."""
 
     results: ClassVar[tuple[type, ...]] = (Shifted,)
@@ -34,7 +34,7 @@ class OutputView(View):
 
 
 @dataclass(frozen=True)
-class NormInputView(View):
+class NormInputView(ArgumentView):
     """What arrives at one batch norm on calibration items, the norms before restated."""
 
     results: ClassVar[tuple[type, ...]] = (Restated,)

@@ -8,18 +8,18 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from compress_core.apply.argument import DependsOn, View
+from compress_core.apply.argument import ArgumentView, DependsOn
 from compress_core.apply.context import Context, calibration_key, refuse_broken
 from compress_core.foundation.store import digest
 from compress_core.network.channels import Channels, channels_read
 from compress_core.network.layers import Layer, read_kernel
-from compress_core.network.layers.cut import norm_gain
+from compress_core.network.layers.cut import read_norm_gain
 from compress_core.structure.group import Group, Member
 from compress_core.techniques.contract.results import ChannelScores
 
 
 @dataclass(frozen=True)
-class GroupView(View):
+class GroupView(ArgumentView):
     """A group of the base; weights are those that the base has."""
 
     results: ClassVar[tuple[type, ...]] = (ChannelScores,)
@@ -37,7 +37,7 @@ class GroupView(View):
 
     def layers(self) -> Iterator[tuple[Member, Layer]]:
         """The members that have a weight, with its layer."""
-        return layers_of(self._group, self._context)
+        return members_with_layers(self._group, self._context)
 
     def kernel(self, layer: Layer) -> Tensor:
         """The weight of a layer [out, in, *k]."""
@@ -47,7 +47,7 @@ class GroupView(View):
     def norm_gain(self, module: str) -> Tensor | None:
         """The gain of a norm [channels]; None for another module, and for a norm without one."""
         self._look(DependsOn.WEIGHT)
-        return norm_gain(self._context.base.network, module)
+        return read_norm_gain(self._context.base.network, module)
 
     def channels(self, layer: Layer) -> Channels:
         """What the channels that a layer reads do on calibration items; all layers in one pass."""
@@ -62,7 +62,7 @@ class GroupView(View):
         return read.of(layer.name)
 
 
-def layers_of(group: Group, context: Context) -> Iterator[tuple[Member, Layer]]:
+def members_with_layers(group: Group, context: Context) -> Iterator[tuple[Member, Layer]]:
     """The members of a group that have a weight, with its layer."""
     for member in group.members:
         if member.module in context.base.by_name:

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from compress_core.apply.argument import DependsOn, View
+from compress_core.apply.argument import ArgumentView, DependsOn
 from compress_core.techniques.contract.input_rules import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
 
 
 @dataclass(frozen=True)
-class InputView(View):
+class InputView(ArgumentView):
     """The input of one layer."""
 
     results: ClassVar[tuple[type, ...]] = (StaticGrid, DynamicGrid, KeepAbove, KeepLargest)

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from compress_core.apply.argument import DependsOn, View
+from compress_core.apply.argument import ArgumentView, DependsOn
 from compress_core.network.layers import Layer, NormState, read_matrix
 from compress_core.techniques.contract.results import Folded, Rescaled
 
 
 @dataclass(frozen=True)
-class NormView(View):
+class NormView(ArgumentView):
     """A batch norm behind a layer."""
 
     results: ClassVar[tuple[type, ...]] = (Folded,)
@@ -28,7 +28,7 @@ class NormView(View):
 
 
 @dataclass(frozen=True)
-class PairView(View):
+class PairView(ArgumentView):
     """A layer and the only one that reads it, as they are after what was rescaled already."""
 
     results: ClassVar[tuple[type, ...]] = (Rescaled,)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from compress_core.apply.argument import (
     Argument,
+    ArgumentView,
     DependsOn,
-    View,
     argument_named,
     called,
     depends_together,
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class NetworkView(View):
+class NetworkView(ArgumentView):
     """What all weights of a network have around them; the context holds no layers but declared ones."""
 
     _context: Context

@@ -271,7 +271,7 @@ def channel_means(layer: Layer, values: Tensor, side: Side) -> Tensor:
     return grouped.mean(dim=1).flatten()
 
 
-def norm_gain(network: nn.Module, name: str) -> Tensor | None:
+def read_norm_gain(network: nn.Module, name: str) -> Tensor | None:
     """The gain of a norm [channels]; None for another module, and for a norm without one."""
     module = dict(network.named_modules()).get(name)
     norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm)  # noqa: SLF001

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from compress_core import statistics as derivations
 from compress_core.apply import argument as declaring
 from compress_core.apply import compress, groups_of
-from compress_core.apply.argument import DependsOn, ArgumentView, argument, arguments, depends_on
+from compress_core.apply.argument import ArgumentView, DependsOn, argument, arguments, depends_on
 from compress_core.apply.model import Model
 from compress_core.apply.views import weight_view
 from compress_core.apply.views.weight_view import WeightView

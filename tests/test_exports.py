@@ -95,7 +95,7 @@ def test_a_job_without_a_split_depends_on_the_weights_alone() -> None:
 
 
 def test_written_source_is_rebuilt_with_its_weights() -> None:
-    from compress_core.deliver.source import model_source
+    from compress_core.deliver.python_source import model_source
 
     model = model_of()
     inputs = model.subject.split("validation").inputs[:8]

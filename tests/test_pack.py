@@ -29,7 +29,7 @@ from compress_core.deliver import pack
 from compress_core.deliver.pack import pack_bytes, read_packed, read_packed_state, write_packed
 from compress_core.deliver.packing import entries
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
-from compress_core.deliver.source import model_source
+from compress_core.deliver.python_source import model_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.cli import app
+from compress_core.deliver.python_source import Source, model_source, source_of, write_source
 from compress_core.deliver.some_items import few_items
-from compress_core.deliver.source import Source, model_source, source_of, write_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample

@@ -20,7 +20,7 @@ from compress_core.deliver.container import read_container, write_container
 from compress_core.deliver.onnx_export import model_onnx
 from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.deliver.pack import read_packed, write_packed
-from compress_core.deliver.source import model_source, write_source
+from compress_core.deliver.python_source import model_source, write_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.user_model import subject_from_network

@@ -94,7 +94,7 @@ def _write_plain(packed: PackedFile, out: Path) -> dict[str, int]:
     """The decoded weights, and the network that takes them where it went along; bytes by file."""
     from safetensors.torch import save
 
-    from compress_core.deliver.source import CODE_FILE, WEIGHTS_FILE
+    from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE
     from compress_core.foundation.atomic_file import write_whole
 
     network = packed.architecture

@@ -5,7 +5,7 @@
 | 4 + 1 | "SLIM", version |
 | 1 + n | name of the model that it was made of |
 | 32 | sha-256 of that model's network: the architecture by id |
-| 1 + n | the architecture itself, deflated: deliver/source.py's Python; empty where the id is enough |
+| 1 + n | the architecture itself, deflated: deliver/python_source.py's Python; empty where the id is enough |
 | 1 + n | what tensors do not say: folded norms, cuts, rules for inputs; deflated JSON, mostly empty |
 | 1 + n | directory, deflated: name, kind, shape and length of every tensor |
 | n | the tensors' contents in that order |
@@ -42,7 +42,7 @@ from compress_core.deliver.packing.entries import (
     twin_of,
     write_pieces,
 )
-from compress_core.deliver.source import Source
+from compress_core.deliver.python_source import Source
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.network.layers import (

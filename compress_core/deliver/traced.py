@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from compress_core.deliver.silence import quiet
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.network.layers.written_call import Written, put_back, taken_off, written
+from compress_core.network.layers.written_call import WrittenModule, put_back, taken_off, written
 from compress_core.network.shared_copy import shared_copy
 
 ExampleInputs = tuple[Tensor, ...]
@@ -24,7 +24,7 @@ class Traced:
     """A graph, the layers that its nodes call and the tensors that it reads, by name in the network."""
 
     graph: fx.Graph
-    layers: Mapping[str, Written]
+    layers: Mapping[str, WrittenModule]
     tensors: Mapping[str, Tensor]
 
 
@@ -35,7 +35,7 @@ class _ByLayer(fx.Tracer):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.found: dict[nn.Module, Written | None] = {}
+        self.found: dict[nn.Module, WrittenModule | None] = {}
         self.before: dict[nn.Module, Mapping[int, Any]] = {}
         for module in network.modules():
             self.before[module] = taken_off(module)

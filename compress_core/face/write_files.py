@@ -13,7 +13,7 @@ from compress_core.deliver.container import container_bytes
 from compress_core.deliver.export_format import SOURCE
 from compress_core.deliver.exports import export_files
 from compress_core.deliver.pack import MAGIC, write_packed
-from compress_core.deliver.source import model_source
+from compress_core.deliver.python_source import model_source
 from compress_core.face.measure_model import VALIDATION
 from compress_core.face.number_frame import number_frame
 from compress_core.face.shared_store import shared_store

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def source(model: Model) -> Written:
     """Both files, and the network that is made from them."""
     from compress_core.deliver.onnx_session import predictions_in_torch
-    from compress_core.deliver.source import CODE_FILE, WEIGHTS_FILE, model_source
+    from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, model_source
 
     written = model_source(model)
     files = {CODE_FILE: written.code.encode(), WEIGHTS_FILE: written.weights}

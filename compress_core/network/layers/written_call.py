@@ -48,14 +48,14 @@ def _is_one_number(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenModule:
     """A module as text: the call that makes it, and the tensors that it then holds, by their names."""
 
     call: WrittenCall
     tensors: Mapping[str, Tensor]
 
 
-def written(module: nn.Module) -> Written | None:
+def written(module: nn.Module) -> WrittenModule | None:
     """The shortest call that makes a module of the same form, or None where no call of torch.nn does.
 
     A class of somebody's own, a hook, or a replaced part is more than such a call says. What it says is
@@ -69,7 +69,7 @@ def written(module: nn.Module) -> Written | None:
         return None
     while shorter := next((c for c in call.shorter() if _makes(c, module)), None):
         call = shorter
-    return Written(call, {name: _read(module, name) for name in call.made().state_dict()})
+    return WrittenModule(call, {name: _read(module, name) for name in call.made().state_dict()})
 
 
 def taken_off(module: nn.Module) -> Mapping[int, Any]:

@@ -22,7 +22,7 @@ from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers.written_call import Written
+from compress_core.network.layers.written_call import WrittenModule
 
 CODE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"
 TOLERANCE = 1e-5  # of the largest output: what the order of additions can do to 32-bit numbers
@@ -118,7 +118,7 @@ def _members(found: Traced) -> Iterator[_Member]:
         yield _Member(name, "", {name: tensor})
 
 
-def _layer_text(layer: Written) -> str:
+def _layer_text(layer: WrittenModule) -> str:
     unnamed = [value_text(value) for value in layer.call.unnamed]
     named = [f"{name}={value_text(value)}" for name, value in layer.call.named]
     return f"nn.{layer.call.kind.__name__}({', '.join(unnamed + named)})"

@@ -68,11 +68,11 @@ def _moved(app: AppTest, words: str) -> Limit:
     places = iter(range(10, 90))
 
     def run() -> float:
-        workspace = app.session_state[KEY]
-        name, _ = workspace.recipe.layers[0]
+        view = app.session_state[KEY]
+        name, _ = view.recipe.layers[0]
         step = Step.of("magnitude", sparsity=next(places) / 100)
-        recipe = ResolvedRecipe(((name, (step, _STEPS[1])), *workspace.recipe.layers[1:]))
-        app.session_state[KEY] = type(workspace)(workspace.model, recipe, workspace.layer)
+        recipe = ResolvedRecipe(((name, (step, _STEPS[1])), *view.recipe.layers[1:]))
+        app.session_state[KEY] = type(view)(view.model, recipe, view.layer)
         return _milliseconds(app)
 
     return Limit(words, "ms", run)

@@ -17,7 +17,7 @@ from dashboard.language import choose_language
 from dashboard.opened import handed_over
 from dashboard.show import interval_text, number_text, untouched_text
 from dashboard.text import _, current_language, languages, literal, refusal, spoken
-from dashboard.view import redone, undone
+from dashboard.view import View, redone, undone
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -42,29 +42,29 @@ def footer() -> None:
     )
     if chosen is not None and chosen != current_language():
         choose_language(chosen)
-        workspace = state.current()
-        if workspace is not None:  # a box with a key keeps showing its choice in the old language
-            state.keep(replace(workspace, version=workspace.version + 1))
+        view = state.current()
+        if view is not None:  # a box with a key keeps showing its choice in the old language
+            state.keep(replace(view, version=view.version + 1))
         st.rerun()
 
 
 def draw() -> Callable[[], None]:
     """Draw the header; what it returns fills in the accuracy once the page itself stands."""
-    workspace = state.current()
-    if workspace is None:
+    view = state.current()
+    if view is None:
         return lambda: None
     try:
-        model = state.model(workspace)
+        model = state.model(view)
     except Refused as refused:
         st.warning(literal(refusal(refused)), icon=":material/block:")
         return lambda: None
     with st.container(border=True, key="slimscope_header"):
         columns = st.columns([1.6, 1.5, 1.7, 3.1, 1.7], vertical_alignment="top")
         _name(columns[0], model)
-        _recipe(columns[1], workspace)
+        _recipe(columns[1], view)
         _size(columns[2], model)
         place = columns[3].empty()
-        _buttons(columns[4], workspace)
+        _buttons(columns[4], view)
         jobs.summary()
     sentence = state.taken_notice()
     if sentence:
@@ -92,15 +92,15 @@ def _name(place: DeltaGenerator, model: Model) -> None:
         )
 
 
-def _recipe(place: DeltaGenerator, workspace: state.Workspace) -> None:
+def _recipe(place: DeltaGenerator, view: View) -> None:
     place.caption(_("Recipe"))
-    changed = bool(workspace.recipe)
-    name = workspace.recipe.sha[:8] if changed else _("unchanged")
+    changed = bool(view.recipe)
+    name = view.recipe.sha[:8] if changed else _("unchanged")
     with place.popover(name, width="stretch", icon=":material/receipt_long:"):
         if changed:
             st.markdown(_("sha-256 of the resolved recipe:"))
-            st.code(workspace.recipe.sha, language=None, wrap_lines=True)
-            st.code(workspace.recipe.yaml, language="yaml")
+            st.code(view.recipe.sha, language=None, wrap_lines=True)
+            st.code(view.recipe.yaml, language="yaml")
         else:
             st.markdown(_("Nothing has been changed yet: move a slider on Tune."))
 
@@ -126,7 +126,7 @@ def _size(place: DeltaGenerator, model: Model) -> None:
         st.table({"": list(items), _("bytes"): [f"{count:,}" for count in items.values()]})
 
 
-def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
+def _buttons(place: DeltaGenerator, view: View) -> None:
     place.caption(_("History"))
     back, forward, share = place.columns(3, gap="small")
     back.button(
@@ -134,8 +134,8 @@ def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
         icon=":material/undo:",
         help=_("Undo"),
         key="slimscope.undo",
-        disabled=not workspace.past,
-        on_click=lambda: state.keep(undone(workspace)),
+        disabled=not view.past,
+        on_click=lambda: state.keep(undone(view)),
         width="stretch",
     )
     forward.button(
@@ -143,16 +143,16 @@ def _buttons(place: DeltaGenerator, workspace: state.Workspace) -> None:
         icon=":material/redo:",
         help=_("Redo"),
         key="slimscope.redo",
-        disabled=not workspace.future,
-        on_click=lambda: state.keep(redone(workspace)),
+        disabled=not view.future,
+        on_click=lambda: state.keep(redone(view)),
         width="stretch",
     )
     with share.popover("", icon=":material/share:", help=_("Share a link"), width="stretch"):
         st.markdown(_("This link opens the same page, model, recipe, layer and seed:"))
         st.code(link(), language=None, wrap_lines=True)
-        if workspace.model in handed_over():
+        if view.model in handed_over():
             st.caption(_("It works while this server runs with this model."))
-        elif workspace.model.startswith(state.USER_MODEL):
+        elif view.model.startswith(state.USER_MODEL):
             st.caption(_("Whoever opens it has to upload the same model first."))
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 import os
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, state
+from dashboard import engine, saved_work, state
 from dashboard.text import _, literal, refusal
+from dashboard.view import View
+from dashboard.visitor import visitor
+from dashboard.visitor_jobs import jobs_of_visitor, remember_jobs
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -25,10 +27,7 @@ if TYPE_CHECKING:
     from compress_core.jobs.runner import Runner
     from compress_core.jobs.task import Task
 
-MINE = "slimscope.jobs"
-WATCHER = "slimscope.watcher"
 EVERY_SECONDS = 1.0
-MOST_REMEMBERED = 20
 
 
 @st.cache_resource(show_spinner=False)
@@ -45,23 +44,23 @@ def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:
     return task.job(model, knobs, seed, found_in=model.subject.name)
 
 
-def submit(job: Job, workspace: state.Workspace, title: str) -> None:
+def submit(job: Job, view: View, title: str) -> None:
     """Have a job done for this visitor; title is what the header calls it.
 
     Where no other process can build the visitor's network, the next run says why.
     """
     from compress_core.jobs.bundle import bundle_of
 
-    if workspace.model.startswith(state.USER_MODEL):
+    if view.model.startswith(state.USER_MODEL):
         try:
-            files = bundle_of(state.subject(workspace))
+            files = bundle_of(state.subject(view))
         except Refused as refused:
             state.notice(refusal(refused))
             return
         job = replace(job, subject=runner().put(files))
-    runner().submit(job, _watcher())
-    mine = {**_mine(), job.key: title}
-    st.session_state[MINE] = dict(list(mine.items())[-MOST_REMEMBERED:])
+    runner().submit(job, visitor())
+    remember_jobs({job.key: title})
+    saved_work.save(view, state.subject(view))
 
 
 def info(key: str) -> Info:
@@ -76,12 +75,12 @@ def result(key: str) -> bytes | None:
 
 def cancel(key: str) -> None:
     """Have it done for this visitor no more; it goes on for others who want it."""
-    runner().cancel(key, _watcher())
+    runner().cancel(key, visitor())
 
 
 def under_way() -> dict[str, str]:
     """The titles of this visitor's jobs that wait or run, by key; asks no runner where there are none."""
-    return {key: title for key, title in _mine().items() if not info(key).is_over}
+    return {key: title for key, title in jobs_of_visitor().items() if not info(key).is_over}
 
 
 def watch(key: str) -> None:
@@ -149,14 +148,3 @@ def _time_left(seconds: float | None) -> str:
     if seconds < 60:
         return _("about {seconds} s left").format(seconds=max(1, math.ceil(seconds)))
     return _("about {minutes} min left").format(minutes=math.ceil(seconds / 60))
-
-
-def _mine() -> dict[str, str]:
-    mine: dict[str, str] = st.session_state.get(MINE, {})
-    return mine
-
-
-def _watcher() -> str:
-    """A name of this session, so that its cancel takes the job from nobody else."""
-    name: str = st.session_state.setdefault(WATCHER, uuid.uuid4().hex)
-    return name

@@ -12,9 +12,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
-from dashboard import engine, state
+from dashboard import engine
 from dashboard import job_panel as jobs
 from dashboard.text import _
+from dashboard.view import View
 
 if TYPE_CHECKING:
     from compress_core.jobs.info import Info
@@ -48,20 +49,18 @@ class PageJob(Generic[Result]):
 
         return self.info.state in {State.UNKNOWN, State.CANCELLED, State.FAILED}
 
-    def submit(self, workspace: state.Workspace) -> None:
+    def submit(self, view: View) -> None:
         """Have it done for this visitor."""
-        jobs.submit(self.job, workspace, self.title)
+        jobs.submit(self.job, view, self.title)
 
-    def button(
-        self, place: DeltaGenerator, workspace: state.Workspace, *, label: str, icon: str, **more: Any
-    ) -> None:
+    def button(self, place: DeltaGenerator, view: View, *, label: str, icon: str, **more: Any) -> None:
         """The button that starts it."""
         place.button(
             label,
             icon=icon,
             disabled=not self.can_start,
             on_click=self.submit,
-            args=(workspace,),
+            args=(view,),
             width="stretch",
             **more,
         )
@@ -92,13 +91,13 @@ class PageJob(Generic[Result]):
             raise Refused("The result of this job was let go to make room: start the job again.")
         return self.task.result(content)
 
-    def last_result(self, shown: str, workspace: state.Workspace) -> LastResult[Result] | None:
+    def last_result(self, shown: str, view: View) -> LastResult[Result] | None:
         """The newest result for this model and these items, which stays until there is a newer one.
 
         shown: where the session remembers it. None where there is none yet.
         """
         if self._is_done:
-            st.session_state[shown] = _Remembered(self.job, workspace.recipe.sha)
+            st.session_state[shown] = _Remembered(self.job, view.recipe.sha)
         last: _Remembered | None = st.session_state.get(shown)
         if last is None or last.job.content != self.job.content:
             return None

@@ -15,6 +15,7 @@ import streamlit as st
 from dashboard import engine
 from dashboard.view import View
 from dashboard.visitor import visitor
+from dashboard.visitor_jobs import jobs_of_visitor, remember_jobs
 
 if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
@@ -53,6 +54,7 @@ def save(view: View, subject: Subject) -> None:
         "layer": view.layer,
         "seed": view.seed,
         "locked": sorted(view.locked),
+        "jobs": dict(jobs_of_visitor()),
         "title": subject.title,
         _LAYERS: len(recipe.layers),
         _SHA: recipe.sha if view.lineage else "",
@@ -72,6 +74,7 @@ def restored(model: str, subject: Subject) -> View | None:
     snapshots = {name: way for name, key in content["snapshots"].items() for way in ways.of([key])}
     if not at:
         return None
+    remember_jobs(content["jobs"])
     return View(
         model,
         at[0],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from compress_core.recipe import Recipe, ResolvedRecipe
     from compress_core.subject.subject import Subject
 
-KEY = "slimscope.workspace"
+KEY = "slimscope.view"
 UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
 LINK = "slimscope.link"
@@ -34,19 +34,16 @@ MOST_DIGITS = 10
 USER_MODEL = opened.USER_MODEL
 
 
-Workspace = View
-
-
-def current() -> Workspace | None:
-    """The visitor's workspace; None before a model was chosen."""
-    found: Workspace | None = st.session_state.get(KEY)
+def current() -> View | None:
+    """The visitor's view; None before a model was chosen."""
+    found: View | None = st.session_state.get(KEY)
     return found
 
 
-def keep(workspace: Workspace) -> None:
-    """Make this the visitor's workspace; it outlives the session from now on."""
-    st.session_state[KEY] = workspace
-    saved_work.save(workspace, subject(workspace))
+def keep(view: View) -> None:
+    """Make this the visitor's view; it outlives the session from now on."""
+    st.session_state[KEY] = view
+    saved_work.save(view, subject(view))
 
 
 def through_app() -> None:
@@ -60,19 +57,19 @@ def through_app() -> None:
         st.rerun()
 
 
-def required() -> Workspace:
-    """The workspace, where a model is needed; without one the visitor is sent to Start."""
-    workspace = current()
-    if workspace is None:
+def required() -> View:
+    """The view, where a model is needed; without one the visitor is sent to Start."""
+    view = current()
+    if view is None:
         st.switch_page("pages/start.py")
-    return workspace
+    return view
 
 
-def subject(workspace: Workspace) -> Subject:
-    """The model of a workspace; raises Refused where an own model has to be uploaded again."""
-    if not workspace.model.startswith(USER_MODEL):
-        return engine.sample(workspace.model)
-    return user_model(workspace.model)
+def subject(view: View) -> Subject:
+    """The model of a view; raises Refused where an own model has to be uploaded again."""
+    if not view.model.startswith(USER_MODEL):
+        return engine.sample(view.model)
+    return user_model(view.model)
 
 
 def user_model(name: str) -> Subject:
@@ -105,7 +102,7 @@ def keep_user_model(found: Subject) -> str:
     return name
 
 
-def open_model(name: str) -> Workspace:
+def open_model(name: str) -> View:
     """Start working on a model; with the recipe of the link that led here, if it speaks of this model.
 
     Raises Refused for an unknown model, or for a recipe that cannot be done: the model is open then.
@@ -114,67 +111,67 @@ def open_model(name: str) -> Workspace:
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
     version = before.version + 1 if before else 0
-    workspace = saved_work.restored(name, found) or Workspace(name, (), biggest)
-    workspace = replace(workspace, layer=workspace.layer or biggest, version=version)
-    keep(workspace)
+    view = saved_work.restored(name, found) or View(name, (), biggest)
+    view = replace(view, layer=view.layer or biggest, version=version)
+    keep(view)
     link: dict[str, str] | None = st.session_state.get(LINK)
     if link is not None and link["m"] == name:
         del st.session_state[LINK]
-        workspace = _as_linked(workspace, link)
-        keep(workspace)
-    return workspace
+        view = _as_linked(view, link)
+        keep(view)
+    return view
 
 
-def model(workspace: Workspace) -> Model:
-    """The compressed model of a workspace; raises Refused where its recipe cannot be done."""
+def model(view: View) -> Model:
+    """The compressed model of a view; raises Refused where its recipe cannot be done."""
     from compress_core.apply import model_of
 
-    return model_of(subject(workspace), workspace.lineage, engine.store())
+    return model_of(subject(view), view.lineage, engine.store())
 
 
-def edited(workspace: Workspace, recipe: ResolvedRecipe, *, by_widget: bool = False) -> Workspace:
-    """A workspace with another recipe, tried before it is kept; raises Refused and changes nothing."""
+def edited(view: View, recipe: ResolvedRecipe, *, by_widget: bool = False) -> View:
+    """A view with another recipe, tried before it is kept; raises Refused and changes nothing."""
     from compress_core.apply.lineage import with_recipe as led_elsewhere
     from compress_core.recipe.edit import in_order
 
-    found = subject(workspace)
+    found = subject(view)
     return at(
-        workspace,
-        led_elsewhere(workspace.lineage, in_order(recipe, list(found.by_name))),
+        view,
+        led_elsewhere(view.lineage, in_order(recipe, list(found.by_name))),
         by_widget=by_widget,
     )
 
 
-def at(workspace: Workspace, lineage: Lineage, *, by_widget: bool = False) -> Workspace:
-    """A workspace that looks at another model of the same tree; raises Refused and changes nothing."""
-    changed = workspace.moved(lineage, by_widget=by_widget)
+def at(view: View, lineage: Lineage, *, by_widget: bool = False) -> View:
+    """A view that looks at another model of the same tree; raises Refused and changes nothing."""
+    changed = view.moved(lineage, by_widget=by_widget)
     model(changed)
     return changed
 
 
-def with_recipe(workspace: Workspace, recipe: Recipe) -> Workspace:
-    """A workspace with a recipe from a file or a link."""
+def with_recipe(view: View, recipe: Recipe) -> View:
+    """A view with a recipe from a file or a link."""
     from compress_core.apply import resolved_for
 
-    return edited(workspace, resolved_for(subject(workspace), recipe, engine.store()))
+    return edited(view, resolved_for(subject(view), recipe, engine.store()))
 
 
-def on_page() -> Workspace:
-    """The workspace at the top of a page: app.py runs around it, and a model is there."""
+def on_page() -> View:
+    """The view at the top of a page: app.py runs around it, and a model is there."""
     through_app()
     return required()
 
 
 def write_link() -> None:
     """Put what the visitor sees into the address, so that copying it shares the view."""
-    workspace = current()
-    if workspace is None:
+    view = current()
+    if view is None:
         return
     from compress_core.apply.lineage import lineage_as_json
 
-    wanted = {"m": workspace.model, "h": encoded(lineage_as_json(workspace.lineage)), "l": workspace.layer}
+    wanted = {"m": view.model, "h": encoded(lineage_as_json(view.lineage)), "l": view.layer}
     wanted["r"] = ""  # of an older link, which named the recipe alone
-    wanted["seed"] = str(workspace.seed) if workspace.seed else ""
+    wanted["seed"] = str(view.seed) if view.seed else ""
     wanted[QUERY_KEY] = st.session_state.get(SESSION_KEY) or st.query_params.get(QUERY_KEY, "")
     for key, value in wanted.items():
         if value and st.query_params.get(key) != value:
@@ -210,27 +207,27 @@ def _open_first_model() -> None:
     first = opened.first_model()
     if first is None:
         return
-    workspace = open_model(first.name)
+    view = open_model(first.name)
     if first.recipe is not None:
-        keep(with_recipe(workspace, first.recipe))
+        keep(with_recipe(view, first.recipe))
 
 
-def _as_linked(workspace: Workspace, link: Mapping[str, str]) -> Workspace:
+def _as_linked(view: View, link: Mapping[str, str]) -> View:
     from compress_core.apply.lineage import read_lineage
     from compress_core.recipe import read_plain
 
     history, recipe = decoded(link.get("h", "")), decoded(link.get("r", ""))
-    is_new = not (workspace.lineage or workspace.past)
+    is_new = not (view.lineage or view.past)
     if history:
-        workspace = at(workspace, read_lineage(history))
+        view = at(view, read_lineage(history))
     elif recipe:
-        workspace = with_recipe(workspace, read_plain(recipe))
+        view = with_recipe(view, read_plain(recipe))
     if is_new:  # whoever has been here before finds the way back to what was left
-        workspace = replace(workspace, past=())
+        view = replace(view, past=())
     seed = link.get("seed", "0")
     return replace(
-        workspace,
-        layer=link["l"] if link.get("l") in subject(workspace).by_name else workspace.layer,
+        view,
+        layer=link["l"] if link.get("l") in subject(view).by_name else view.layer,
         seed=int(seed) if seed.isdecimal() and len(seed) < MOST_DIGITS else 0,
     )
 

@@ -17,8 +17,8 @@ TITLE = N_("Behavior")
 ICON = ":material/groups:"
 ORDER = 40
 
-workspace = state.on_page()
-model = state.model(workspace)
+view = state.on_page()
+model = state.model(view)
 subject = model.subject
 dark = is_dark()
 

@@ -15,11 +15,11 @@ TITLE = N_("Deploy")
 ICON = ":material/deployed_code:"
 ORDER = 60
 
-workspace = state.on_page()
+view = state.on_page()
 
 st.title(_("Is it really small and fast, and where?"))
 with refusals():
-    model = state.model(workspace)
+    model = state.model(view)
     if not model.is_changed:
         st.info(
             _("This is still the model as loaded: compress a layer on Tune, and see what it gains here."),
@@ -41,13 +41,13 @@ with refusals():
     )
     if take.open:
         with take, refusals():
-            files.draw(workspace, model)
+            files.draw(view, model)
     if small.open:
         with small, refusals():
             sizes.draw(model)
     if fast.open:
         with fast, refusals():
-            speed.draw(workspace, model)
+            speed.draw(view, model)
     if cost.open:
         with cost, refusals():
             work.draw(model)

@@ -17,11 +17,11 @@ TITLE = N_("Explain")
 ICON = ":material/visibility:"
 ORDER = 50
 
-workspace = state.on_page()
+view = state.on_page()
 
 st.title(_("Does it still look at the same things?"))
 with refusals():
-    model = state.model(workspace)
+    model = state.model(view)
     if header.SPLIT not in model.subject.splits:
         st.info(
             _(
@@ -47,5 +47,5 @@ with refusals():
     method = choice.method(left, model.subject, split)
     chosen = choice.item(right, comparison)
     if method is not None:
-        item.draw(item.ItemView(model, split, chosen, method, workspace.seed), comparison)
-        many.draw(workspace, model, split, method)
+        item.draw(item.ItemView(model, split, chosen, method, view.seed), comparison)
+        many.draw(view, model, split, method)

@@ -23,24 +23,24 @@ TITLE = N_("Tune")
 ICON = ":material/tune:"
 ORDER = 20
 
-workspace = state.on_page()
-subject = state.subject(workspace)
-model = state.model(workspace)
+view = state.on_page()
+subject = state.subject(view)
+model = state.model(view)
 
 st.title(_("What does this layer do to me?"))
 recipe_warnings.draw(model)
 with st.expander(_("One knob for many layers"), expanded=True, icon=":material/tune:"):
-    rules.draw(workspace, subject)
-whole_network.draw(workspace, model)
-coupled_groups.draw(workspace, model)
+    rules.draw(view, subject)
+whole_network.draw(view, model)
+coupled_groups.draw(view, model)
 
 chosen, same, reset, reset_all = st.columns([3, 1.6, 1, 1], vertical_alignment="bottom")
 names = list(subject.by_name)
-key = f"tune.layer.{workspace.layer}"
+key = f"tune.layer.{view.layer}"
 chosen.selectbox(
-    _("Layer"), names, names.index(workspace.layer), key=key, on_change=steps.choose_layer, args=(key,)
+    _("Layer"), names, names.index(view.layer), key=key, on_change=steps.choose_layer, args=(key,)
 )
-layer = subject.layer(workspace.layer)
+layer = subject.layer(view.layer)
 alike = [other.name for other in subject.layers if other.label == layer.label and other.name != layer.name]
 same.button(
     _("Same for all of kind {kind}").format(kind=_(layer.label)),
@@ -52,8 +52,8 @@ same.button(
 reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width="stretch")
 reset_all.button(_("Reset all"), on_click=steps.reset_all, width="stretch")
 
-sliders.draw(workspace, model, layer.name)
-quantizer_comparison.draw(workspace, model, layer.name)
-input_steps.draw(workspace, model, layer.name)
-layer_table.draw(workspace, model)
-recipe_view.draw(workspace, subject)
+sliders.draw(view, model, layer.name)
+quantizer_comparison.draw(view, model, layer.name)
+input_steps.draw(view, model, layer.name)
+layer_table.draw(view, model)
+recipe_view.draw(view, subject)

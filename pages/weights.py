@@ -17,8 +17,8 @@ TITLE = N_("Weights")
 ICON = ":material/grid_on:"
 ORDER = 30
 
-workspace = state.on_page()
-model = state.model(workspace)
+view = state.on_page()
+model = state.model(view)
 dark = is_dark()
 
 st.title(_("What is left in there?"))

@@ -23,7 +23,7 @@ from compress_core.recipe import Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
 from dashboard import job_panel as jobs
-from dashboard import state
+from dashboard import state, visitor_jobs
 from dashboard.deploy import files
 from dashboard.deploy.work import work_frame
 from dashboard.links import encoded
@@ -114,7 +114,7 @@ def test_nothing_is_said_of_files_and_times_before_they_are_there() -> None:
 def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
     app = page()
     button(app, "Make").click().run()  # type: ignore[attr-defined]
-    (key,) = app.session_state[jobs.MINE]
+    (key,) = app.session_state[visitor_jobs.KEY]
     assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
     app.run()
     assert not app.exception

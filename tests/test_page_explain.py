@@ -15,7 +15,7 @@ from compress_core.jobs.info import Info, State
 from compress_core.loading.items import Items
 from compress_core.loading.user_model import user_subject
 from dashboard import job_panel as jobs
-from dashboard import state
+from dashboard import state, visitor_jobs
 from dashboard.explain.choice import next_after
 from dashboard.explain.plain_words import verdict
 from dashboard.links import encoded
@@ -100,7 +100,7 @@ def test_an_own_model_is_explained_where_it_came_with_items(has_items: bool) -> 
     assert any(b.label == "Explain 20 items" for b in app.button) is has_items
     if has_items:
         button(app, "Explain 20 items").click().run()  # type: ignore[attr-defined]
-        (key,) = app.session_state[jobs.MINE]
+        (key,) = app.session_state[visitor_jobs.KEY]
         assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
         app.run()
         assert "N = 20 of the 20 items" in texts(app)
@@ -134,7 +134,7 @@ def test_many_items_are_explained_by_a_job_and_an_old_result_is_marked() -> None
     button(app, "Explain 64 items").click()  # type: ignore[attr-defined]
     app.run()
     assert not app.exception
-    key = next(iter(app.session_state[jobs.MINE]))
+    key = next(iter(app.session_state[visitor_jobs.KEY]))
     assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
     app.run()
     assert not app.exception
@@ -178,7 +178,7 @@ def _jobs_page() -> None:
 def with_job(monkeypatch: pytest.MonkeyPatch, stub: _Stub) -> AppTest:
     monkeypatch.setattr(jobs, "runner", lambda: stub)
     app = AppTest.from_function(_jobs_page, default_timeout=60)
-    app.session_state[jobs.MINE] = {"k": "Explain 64 items"}
+    app.session_state[visitor_jobs.KEY] = {"k": "Explain 64 items"}
     return app.run()
 
 

@@ -23,6 +23,7 @@ from dashboard.start import opening, upload_model
 from dashboard.start.digits import strip
 from dashboard.start.sample_cards import accuracy_text
 from dashboard.text import languages, literal
+from dashboard.view import View
 from tests.navigated import Navigated
 
 pytestmark = pytest.mark.slow
@@ -61,8 +62,8 @@ def clicked(app: AppTest, key: str) -> AppTest:
     return assert_fine(app.button(key=key).click().run())
 
 
-def workspace(app: AppTest) -> state.Workspace:
-    found: state.Workspace = app.session_state[state.KEY]
+def view(app: AppTest) -> View:
+    found: View = app.session_state[state.KEY]
     return found
 
 
@@ -115,7 +116,7 @@ def test_start_stands_in_every_language(language: str) -> None:
 @pytest.mark.parametrize("language", languages())
 def test_the_demo_is_one_click_away_on_tune_with_its_recipe(language: str) -> None:
     app = clicked(started(language), "slimscope.start.demo")
-    found = workspace(app)
+    found = view(app)
     assert (found.model, found.layer) == (opening.DEMO_MODEL, opening.DEMO_LAYER)
     assert found.recipe == resolve(parse_recipe(opening.DEMO), ["conv1", "conv2", "fc1", "fc2"])
     assert any(button.key == "slimscope.undo" and not button.disabled for button in app.button)
@@ -126,8 +127,8 @@ def test_the_demo_is_one_click_away_on_tune_with_its_recipe(language: str) -> No
 @pytest.mark.parametrize("name", list(cards()))
 def test_every_sample_opens_on_tune_unchanged(name: str) -> None:
     app = clicked(started(), f"slimscope.start.sample.{name}")
-    assert workspace(app).model == name
-    assert not workspace(app).recipe.layers
+    assert view(app).model == name
+    assert not view(app).recipe.layers
     assert app.query_params["m"] == name
 
 
@@ -142,17 +143,17 @@ def test_every_sample_opens_on_tune_unchanged(name: str) -> None:
 def test_every_door_leads_to_its_page_with_the_demo(door: str, title: str) -> None:
     app = clicked(started(), f"slimscope.start.door.{door}")
     assert app.title[0].value == title
-    assert workspace(app).recipe.by_layer[opening.DEMO_LAYER]
+    assert view(app).recipe.by_layer[opening.DEMO_LAYER]
 
 
 def test_opening_another_model_loses_no_work() -> None:
     app = clicked(started(), "slimscope.start.demo")
-    demo = workspace(app)
+    demo = view(app)
     clicked(assert_fine(app.switch_page("pages/start.py").run()), "slimscope.start.sample.tabular")
-    assert workspace(app).model == "tabular"
+    assert view(app).model == "tabular"
     clicked(assert_fine(app.switch_page("pages/start.py").run()), "slimscope.start.recent.lenet5")
-    assert (workspace(app).recipe, workspace(app).past) == (demo.recipe, demo.past)
-    assert workspace(app).version > demo.version
+    assert (view(app).recipe, view(app).past) == (demo.recipe, demo.past)
+    assert view(app).version > demo.version
 
 
 def test_a_card_says_accuracy_interval_and_number_of_items() -> None:
@@ -174,7 +175,7 @@ def test_the_weights_of_a_sample_are_recognized_and_bring_its_items(kind: str) -
     assert "LeNet\\-300\\-100" in shown(app)
     assert state.KEY not in app.session_state
     clicked(app, TUNE)
-    found = app.session_state[state.UPLOADS][workspace(app).model]
+    found = app.session_state[state.UPLOADS][view(app).model]
     assert len(found.split("validation")) == cards()["lenet300"].accuracy["validation"].n
     assert found.classes == cards()["lenet300"].classes
 
@@ -186,7 +187,7 @@ def test_an_mlp_of_ones_own_is_read_with_its_items_and_judged(labeled: bool) -> 
     app = uploaded(started(), save(network.state_dict()), "mine.safetensors", items)
     assert ("without labels" in shown(app)) is not labeled
     clicked(app, TUNE)
-    found = app.session_state[state.UPLOADS][workspace(app).model]
+    found = app.session_state[state.UPLOADS][view(app).model]
     assert tuple(found.by_name) == ("0", "2")
     assert found.input.shape == (FEATURES,)
     assert len(found.split("validation")) == 40
@@ -209,11 +210,11 @@ def test_what_cannot_be_read_gets_a_sentence_and_changes_nothing(
     weights: bytes, items: bytes | None, said: str
 ) -> None:
     app = clicked(started(), "slimscope.start.sample.tabular")
-    before = workspace(app)
+    before = view(app)
     uploaded(assert_fine(app.switch_page("pages/start.py").run()), weights, "file.bin", items)
     assert len(app.warning) == 1
     assert said in app.warning[0].value.replace("\\", "")
-    assert workspace(app) == before
+    assert view(app) == before
     assert state.UPLOADS not in app.session_state
     assert app.file_uploader(key=WEIGHTS).value.name == "file.bin"
 
@@ -228,7 +229,7 @@ def test_broken_weights_are_shown() -> None:
 def test_a_session_keeps_the_last_models_and_never_drops_the_open_one() -> None:
     app = uploaded(started(), save(own_mlp(0).state_dict()), "first.safetensors")
     clicked(app, TUNE)
-    opened = workspace(app).model
+    opened = view(app).model
     assert_fine(app.switch_page("pages/start.py").run())
     for number in range(1, upload_model.MOST_KEPT + 1):
         uploaded(app, save(own_mlp(number).state_dict()), f"number{number}.safetensors")

@@ -212,10 +212,10 @@ def test_link_to_an_own_model_waits_for_the_upload_and_then_opens_its_recipe(
     )
     with pytest.raises(Refused, match="upload the same file"):
         state.read_link()
-    workspace = state.open_model(state.keep_user_model(sample))
-    assert workspace.recipe.as_recipe().as_json()["layers"][0]["match"] == "fc1"
+    view = state.open_model(state.keep_user_model(sample))
+    assert view.recipe.as_recipe().as_json()["layers"][0]["match"] == "fc1"
     assert state.LINK not in st.session_state, "a link counts once"
-    assert state.open_model(workspace.model).lineage == workspace.lineage, "it is opened where it was left"
+    assert state.open_model(view.model).lineage == view.lineage, "it is opened where it was left"
 
 
 class Parameters(dict[str, str]):

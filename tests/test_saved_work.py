@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
@@ -15,6 +16,7 @@ from streamlit.testing.v1 import AppTest, app_test
 
 import dashboard.saved_work
 import dashboard.visitor
+import dashboard.visitor_jobs
 from compress_core.apply.lineage import compressed_by
 from compress_core.foundation.workspace import Workspace
 from compress_core.loading.samples import load_sample
@@ -161,10 +163,11 @@ def test_undo_and_redo_take_each_other_back(steps: list[tuple[object, ...]], bac
     assert replace(there, version=0) == replace(here, version=0)
 
 
-def test_snapshots_locks_and_the_selected_layer_come_back(
+def test_snapshots_locks_jobs_and_the_selected_layer_come_back(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: ANN)
+    monkeypatch.setattr(streamlit, "session_state", {})
     subject = load_sample("lenet300")
     kept = View(
         "lenet300",
@@ -174,8 +177,11 @@ def test_snapshots_locks_and_the_selected_layer_come_back(
         locked=frozenset({"fc3"}),
         snapshots=MappingProxyType({"mine": compressed_by(pruned(0.9)), "nothing": ()}),
     )
+    dashboard.visitor_jobs.remember_jobs({"key": "Explain 64 samples"})
     dashboard.saved_work.save(kept, subject)
+    del streamlit.session_state[dashboard.visitor_jobs.KEY]
     assert dashboard.saved_work.restored("lenet300", subject) == kept
+    assert dashboard.visitor_jobs.jobs_of_visitor() == {"key": "Explain 64 samples"}
     (saved,) = dashboard.saved_work.others([])
     assert (saved.model, saved.layers, saved.sha) == ("lenet300", 1, pruned(0.5).sha)
     assert dashboard.saved_work.others(["lenet300"]) == ()

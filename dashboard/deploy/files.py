@@ -16,12 +16,13 @@ from compress_core.deliver.container import container_bytes
 from compress_core.deliver.export_format import export_formats
 from compress_core.deliver.exports import ExportedFiles
 from compress_core.jobs.info import State
-from dashboard import engine, state
+from dashboard import engine
 from dashboard.deploy import job_results
 from dashboard.figures.words import in_bytes
 from dashboard.page_job import PageJob
 from dashboard.show import interval_text, number_text
 from dashboard.text import _, literal
+from dashboard.view import View
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same files give the same bytes
 
@@ -43,7 +44,7 @@ def _kinds() -> Mapping[str, _Kind]:
     }
 
 
-def draw(workspace: state.Workspace, model: Model) -> None:
+def draw(view: View, model: Model) -> None:
     """The plain file at once; every other one is made when it is asked for, beside the page."""
     wanted = {
         file_format: job_results.file_job(model, file_format, kind.title)
@@ -63,17 +64,17 @@ def draw(workspace: state.Workspace, model: Model) -> None:
         icon=":material/deployed_code:",
         disabled=not missing,
         on_click=_submit,
-        args=(missing, workspace),
+        args=(missing, view),
         width="stretch",
     )
     _plain(model)
     for file_format, work in wanted.items():
-        _file(workspace, model, file_format, work)
+        _file(view, model, file_format, work)
 
 
-def _submit(missing: Sequence[PageJob[ExportedFiles]], workspace: state.Workspace) -> None:
+def _submit(missing: Sequence[PageJob[ExportedFiles]], view: View) -> None:
     for work in missing:
-        work.submit(workspace)
+        work.submit(view)
 
 
 def _plain(model: Model) -> None:
@@ -104,7 +105,7 @@ def _row(kind: _Kind, *, is_under_way: bool = False) -> tuple[DeltaGenerator, De
     return places[0], places[-1]
 
 
-def _file(workspace: state.Workspace, model: Model, file_format: str, work: PageJob[ExportedFiles]) -> None:
+def _file(view: View, model: Model, file_format: str, work: PageJob[ExportedFiles]) -> None:
     kind, found = _kinds()[file_format], work.info
     numbers, place = _row(kind, is_under_way=not found.is_over)
     made = work.result()
@@ -120,7 +121,7 @@ def _file(workspace: state.Workspace, model: Model, file_format: str, work: Page
     elif found.is_over:
         work.button(
             place,
-            workspace,
+            view,
             label=_("Make"),
             icon=":material/deployed_code:",
             key=f"deploy.make.{file_format}",

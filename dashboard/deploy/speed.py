@@ -10,16 +10,16 @@ from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.measure.speed.latency import Bar
 from compress_core.tasks.latency_result import Measured
-from dashboard import state
 from dashboard.deploy import job_results, variant_table
 from dashboard.figures.latency_bars import TimedBar, latency_bars
 from dashboard.show import figure, interval_text, is_dark, kept, number_text
 from dashboard.text import _, literal, refusal
+from dashboard.view import View
 
 SHOWN = "slimscope.deploy.shown"
 
 
-def draw(workspace: state.Workspace, model: Model) -> None:
+def draw(view: View, model: Model) -> None:
     """Start, watch, show; an older result stays on the screen and is marked."""
     work = job_results.latency_job(model)
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
@@ -29,11 +29,9 @@ def draw(workspace: state.Workspace, model: Model) -> None:
             "and 32 at once, in every runtime at hand. It takes about a minute, beside the page."
         )
     )
-    work.button(
-        button, workspace, label=work.title, icon=":material/timer:", key="deploy.measure", type="primary"
-    )
+    work.button(button, view, label=work.title, icon=":material/timer:", key="deploy.measure", type="primary")
     work.follow()
-    last = work.last_result(SHOWN, workspace)
+    last = work.last_result(SHOWN, view)
     if last is None:
         st.info(_("Not measured yet: nothing here is guessed."), icon=":material/timer_off:")
         return

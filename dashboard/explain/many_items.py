@@ -11,13 +11,13 @@ from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.similarity import MEASURES
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained
 from dashboard import job_panel as jobs
-from dashboard import state
 from dashboard.explain import gallery
 from dashboard.explain.plain_words import verdict, what_floors_say
 from dashboard.figures.similarity_summary import measure_names, similarity_summary
 from dashboard.page_job import LastResult, PageJob
 from dashboard.show import figure, is_dark
 from dashboard.text import _, label, literal
+from dashboard.view import View
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -28,18 +28,18 @@ SHOWN = "slimscope.explain.shown"
 SIZE = "slimscope.explain.size"
 
 
-def draw(workspace: state.Workspace, model: Model, split: Split, method: AttributionMethod) -> None:
+def draw(view: View, model: Model, split: Split, method: AttributionMethod) -> None:
     """Choose how many, start, watch; then the figure and the gallery of the worst items."""
     st.subheader(_("Over many items"))
     place, button = st.columns([3, 1.4], vertical_alignment="bottom")
     items = _size(place, len(split))
     knobs = ExplainKnobs(method=method.name, split=split.name, items=items)
-    job = jobs.job_of(EXPLAIN, model, knobs, workspace.seed)
+    job = jobs.job_of(EXPLAIN, model, knobs, view.seed)
     title = _("Explain {items:,} items").format(items=items)
     work = PageJob(EXPLAIN, job, title, lambda found: 3 * found.explanation.before.nbytes)
-    work.button(button, workspace, label=title, icon=":material/play_arrow:", type="primary")
+    work.button(button, view, label=title, icon=":material/play_arrow:", type="primary")
     work.follow()
-    last = work.last_result(SHOWN, workspace)
+    last = work.last_result(SHOWN, view)
     if last is None:
         st.caption(
             _(

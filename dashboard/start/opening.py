@@ -13,6 +13,7 @@ from compress_core.loading.cards import cards
 from dashboard import opened, state
 from dashboard.language import QUERY_KEY
 from dashboard.text import _
+from dashboard.view import View
 
 if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
@@ -45,14 +46,14 @@ def go(page: str) -> NoReturn:
     st.switch_page(page, query_params={QUERY_KEY: said} if said else None)
 
 
-def set_aside() -> Mapping[str, state.Workspace]:
+def set_aside() -> Mapping[str, View]:
     """Work on models other than the open one, the latest last."""
-    kept: dict[str, state.Workspace] = st.session_state.get(SET_ASIDE, {})
+    kept: dict[str, View] = st.session_state.get(SET_ASIDE, {})
     now = state.current()
     return MappingProxyType({model: w for model, w in kept.items() if now is None or model != now.model})
 
 
-def open_model(model: str) -> state.Workspace:
+def open_model(model: str) -> View:
     """Work on a model, where the visitor left it; what was open is set aside. Raises Refused."""
     now = state.current()
     if now is not None and now.model == model:
@@ -70,9 +71,9 @@ def open_model(model: str) -> state.Workspace:
     return state.required()
 
 
-def has_work(workspace: state.Workspace) -> bool:
-    """Whether leaving this workspace would lose something."""
-    return bool(workspace.lineage or workspace.snapshots or workspace.past or workspace.locked)
+def has_work(view: View) -> bool:
+    """Whether leaving this view would lose something."""
+    return bool(view.lineage or view.snapshots or view.past or view.locked)
 
 
 def open_demo() -> None:
@@ -84,8 +85,8 @@ def open_demo() -> None:
 
 def open_snapshot(model: str, name: str) -> None:
     """A recipe that was kept under a name, as an edit of its model."""
-    workspace = open_model(model)
-    state.keep(state.at(workspace, workspace.snapshots[name]))
+    view = open_model(model)
+    state.keep(state.at(view, view.snapshots[name]))
 
 
 def title_of(model: str) -> str:

@@ -14,14 +14,15 @@ from dashboard.saved_work import SavedWork
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.text import _, literal
+from dashboard.view import View
 
 IN_A_ROW = 3
 
 
-def work() -> Mapping[str, state.Workspace | None]:
-    """Every model of this session with its workspace, the open one first; None for one never opened."""
+def work() -> Mapping[str, View | None]:
+    """Every model of this session with its view, the open one first; None for one never opened."""
     now = state.current()
-    found: dict[str, state.Workspace | None] = {} if now is None else {now.model: now}
+    found: dict[str, View | None] = {} if now is None else {now.model: now}
     found.update(reversed(dict(opening.set_aside()).items()))
     for model in (*reversed(list(opening.uploads())), *reversed(list(handed_over()))):
         found.setdefault(model, None)
@@ -36,9 +37,9 @@ def draw() -> None:
         return
     st.subheader(_("Recent work"))
     columns = st.columns(IN_A_ROW, gap="medium")
-    for index, (model, workspace) in enumerate(found.items()):
+    for index, (model, view) in enumerate(found.items()):
         with columns[index % IN_A_ROW].container(border=True):
-            _entry(model, workspace)
+            _entry(model, view)
     for index, before in enumerate(saved, len(found)):
         with columns[index % IN_A_ROW].container(border=True):
             _saved_entry(before)
@@ -66,10 +67,10 @@ def _saved_entry(saved: SavedWork) -> None:
             st.rerun()
 
 
-def _entry(model: str, workspace: state.Workspace | None) -> None:
+def _entry(model: str, view: View | None) -> None:
     title = literal(opening.title_of(model))
     st.markdown(f"**{title}**")
-    st.caption(_done(workspace))
+    st.caption(_done(view))
     with st.container(horizontal=True, gap="small"):
         if st.button(
             _("Continue with {model}").format(model=title),
@@ -77,7 +78,7 @@ def _entry(model: str, workspace: state.Workspace | None) -> None:
             icon=":material/arrow_forward:",
         ):
             _show(partial(opening.open_model, model))
-        for name in workspace.snapshots if workspace else ():
+        for name in view.snapshots if view else ():
             key = f"slimscope.start.snapshot.{model}.{name}"
             if st.button(literal(name), key=key, icon=":material/bookmark:", help=_("Open this snapshot")):
                 _show(partial(opening.open_snapshot, model, name))
@@ -89,10 +90,10 @@ def _show(act: Callable[[], object]) -> None:
         opening.go(opening.TUNE)
 
 
-def _done(workspace: state.Workspace | None) -> str:
-    if workspace is None or not workspace.lineage:
+def _done(view: View | None) -> str:
+    if view is None or not view.lineage:
         return _changes(0, "")
-    return _changes(len(workspace.recipe.layers), workspace.recipe.sha)
+    return _changes(len(view.recipe.layers), view.recipe.sha)
 
 
 def _changes(layers: int, sha: str) -> str:

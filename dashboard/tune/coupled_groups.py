@@ -28,6 +28,7 @@ from dashboard.live_slider import LiveTable, Readout, live_slider
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _, label, literal, refusal, translated
 from dashboard.tune.steps import keep
+from dashboard.view import View
 
 SHARE = "share_removed"
 FIRST_CRITERION = "magnitude"
@@ -36,11 +37,11 @@ KEY = "tune.groups"
 Groups = Mapping[str, Group]
 
 
-def draw(workspace: state.Workspace, model: Model) -> None:
+def draw(view: View, model: Model) -> None:
     """The section; what is coupled is found out when it is opened for the first time."""
     section = st.expander(
         _("What shrinks together"),
-        expanded=bool(workspace.recipe.groups),
+        expanded=bool(view.recipe.groups),
         icon=":material/account_tree:",
         key=KEY,
         on_change="rerun",
@@ -49,8 +50,8 @@ def draw(workspace: state.Workspace, model: Model) -> None:
         return
     with section, refusals():
         with st.spinner(_("Finding out which channels must shrink together …")):
-            found = groups_of(model.subject, workspace.recipe.prepare, engine.store())
-        groups = {name: _as_locked(workspace, group) for name, group in found.items()}
+            found = groups_of(model.subject, view.recipe.prepare, engine.store())
+        groups = {name: _as_locked(view, group) for name, group in found.items()}
         st.caption(
             _(
                 "Unlike single weights, these are really cut out: layers get fewer channels, "
@@ -59,22 +60,22 @@ def draw(workspace: state.Workspace, model: Model) -> None:
         )
         free = {name: g for name, g in groups.items() if g.locked is None and g.kind is not GroupKind.BLOCK}
         if free:
-            _together(workspace, model, free)
-            _blocks(workspace, groups)
-            _table(workspace, model, free)
+            _together(view, model, free)
+            _blocks(view, groups)
+            _table(view, model, free)
         else:
             st.info(_("No group of this model is free; the reasons stand below."), icon=":material/lock:")
-            _blocks(workspace, groups)
+            _blocks(view, groups)
         _locked(groups)
-        _one(workspace, model, groups)
+        _one(view, model, groups)
 
 
-def _as_locked(workspace: state.Workspace, group: Group) -> Group:
+def _as_locked(view: View, group: Group) -> Group:
     """A group that touches a layer which the visitor locked is locked too."""
     inside = f"{group.name}."
     held = [
         layer
-        for layer in sorted(workspace.locked)
+        for layer in sorted(view.locked)
         if any(member.module == layer for member in group.members)
         or (group.kind is GroupKind.BLOCK and f"{layer}.".startswith(inside))
     ]
@@ -95,11 +96,11 @@ def _criteria() -> list[str]:
 # One knob for all ------------------------------------------------------------------------------------------
 
 
-def _together(workspace: state.Workspace, model: Model, free: Groups) -> None:
-    steps = [step_of(workspace.recipe, name) for name in free]
+def _together(view: View, model: Model, free: Groups) -> None:
+    steps = [step_of(view.recipe, name) for name in free]
     first = next((s for s in steps if s is not None), None)
     how, knob = st.columns([1, 2], gap="medium")
-    key = f"{KEY}.all.{workspace.version}"
+    key = f"{KEY}.all.{view.version}"
     with how:
         criteria = _criteria()
         technique = st.selectbox(
@@ -121,7 +122,7 @@ def _together(workspace: state.Workspace, model: Model, free: Groups) -> None:
     same = len(set(steps)) == 1
     with knob, refusals():
         _slider(
-            workspace,
+            view,
             model,
             {name: group.units for name, group in free.items()},
             shown,
@@ -149,7 +150,7 @@ def _share(step: Step | None) -> float:
 
 
 def _slider(
-    workspace: state.Workspace,
+    view: View,
     model: Model,
     units: Mapping[str, int],
     step: Step,
@@ -159,7 +160,7 @@ def _slider(
     key: str,
 ) -> None:
     """The share that some groups lose, with what would be left of the whole network."""
-    rows = group_table(model.subject, workspace.recipe, list(units.items()), step, engine.store())
+    rows = group_table(model.subject, view.recipe, list(units.items()), step, engine.store())
     subject = model.subject
     weights = sum(layer.weights for layer in subject.layers)
     readouts = [
@@ -203,16 +204,16 @@ def _keep(steps: Mapping[str, Step | None], *, by_widget: bool = False) -> None:
 # Blocks, all groups in a table, locked ones ----------------------------------------------------------------
 
 
-def _blocks(workspace: state.Workspace, groups: Groups) -> None:
+def _blocks(view: View, groups: Groups) -> None:
     names = [name for name, group in groups.items() if group.kind is GroupKind.BLOCK and group.locked is None]
     if not names:
         return
-    key = f"{KEY}.blocks.{workspace.version}"
+    key = f"{KEY}.blocks.{view.version}"
     st.pills(
         _("Blocks left out"),
         names,
         selection_mode="multi",
-        default=[name for name in names if step_of(workspace.recipe, name) is not None],
+        default=[name for name in names if step_of(view.recipe, name) is not None],
         format_func=literal,
         key=key,
         on_change=partial(_blocks_chosen, names, key),
@@ -225,10 +226,10 @@ def _blocks_chosen(names: Sequence[str], key: str) -> None:
     _keep({name: Step.of(DROP) if name in gone else None for name in names}, by_widget=True)
 
 
-def _table(workspace: state.Workspace, model: Model, free: Groups) -> None:
-    cutting = cutting_of(model.subject, workspace.recipe, engine.store())
-    frame = pd.DataFrame([_row(workspace, group, cutting) for group in free.values()])
-    key = f"{KEY}.table.{workspace.version}.{workspace.recipe.sha[:12]}"
+def _table(view: View, model: Model, free: Groups) -> None:
+    cutting = cutting_of(model.subject, view.recipe, engine.store())
+    frame = pd.DataFrame([_row(view, group, cutting) for group in free.values()])
+    key = f"{KEY}.table.{view.version}.{view.recipe.sha[:12]}"
     st.data_editor(
         frame,
         key=key,
@@ -242,8 +243,8 @@ def _table(workspace: state.Workspace, model: Model, free: Groups) -> None:
     )
 
 
-def _row(workspace: state.Workspace, group: Group, cutting: Cutting) -> dict[str, Any]:
-    step = step_of(workspace.recipe, group.name)
+def _row(view: View, group: Group, cutting: Cutting) -> dict[str, Any]:
+    step = step_of(view.recipe, group.name)
     left = cutting.kept.get(group.name)
     return {
         "group": group.name,
@@ -302,12 +303,12 @@ def _reason(group: Group) -> str:
 # One group --------------------------------------------------------------------------------------------------
 
 
-def _one(workspace: state.Workspace, model: Model, groups: Groups) -> None:
+def _one(view: View, model: Model, groups: Groups) -> None:
     """The chosen group: its knobs, and its coupling as a graph."""
     names = [name for name, group in groups.items() if group.members]
     if not names:
         return
-    layer = workspace.layer
+    layer = view.layer
     nearest = next((name for name in names if layer in groups[name].producers), names[0])
     choose, knobs = st.columns([1, 2], gap="medium")
     picked = choose.selectbox(_("Group"), names, names.index(nearest), key=f"{KEY}.one.{layer}")
@@ -320,21 +321,19 @@ def _one(workspace: state.Workspace, model: Model, groups: Groups) -> None:
     if group.locked is not None:
         knobs.info(_reason(group), icon=":material/lock:")
     else:
-        _knobs(choose, knobs, workspace, model, group)
-    _graph(workspace, model, group)
+        _knobs(choose, knobs, view, model, group)
+    _graph(view, model, group)
 
 
-def _knobs(
-    left: DeltaGenerator, right: DeltaGenerator, workspace: state.Workspace, model: Model, group: Group
-) -> None:
-    step = step_of(workspace.recipe, group.name)
+def _knobs(left: DeltaGenerator, right: DeltaGenerator, view: View, model: Model, group: Group) -> None:
+    step = step_of(view.recipe, group.name)
     shown = step or Step.of_group(FIRST_CRITERION)
-    key = f"{KEY}.one.{workspace.version}.{group.name}"
-    partners = _counted_with(workspace.recipe, group.name, step)
-    groups = groups_of(model.subject, workspace.recipe.prepare, engine.store())
+    key = f"{KEY}.one.{view.version}.{group.name}"
+    partners = _counted_with(view.recipe, group.name, step)
+    groups = groups_of(model.subject, view.recipe.prepare, engine.store())
     with right, refusals():
         _slider(
-            workspace,
+            view,
             model,
             {name: groups[name].units for name in partners},
             shown,
@@ -392,9 +391,9 @@ def _knob_moved(group: str, key: str) -> None:
     _keep({group: changed}, by_widget=True)
 
 
-def _graph(workspace: state.Workspace, model: Model, group: Group) -> None:
+def _graph(view: View, model: Model, group: Group) -> None:
     with refusals():
-        cutting = cutting_of(model.subject, workspace.recipe, engine.store())
+        cutting = cutting_of(model.subject, view.recipe, engine.store())
         left = {(cut.module, cut.side): len(cut.kept) for cut in cutting.cuts}
         nodes = [
             Node(m.module, m.role.value, m.width, left.get((m.module, m.side), m.width))
@@ -402,7 +401,7 @@ def _graph(workspace: state.Workspace, model: Model, group: Group) -> None:
         ]
         drawn = kept(
             f"coupling:{group.name}",
-            f"{model.subject.digest}:{workspace.recipe.structure_sha}",
+            f"{model.subject.digest}:{view.recipe.structure_sha}",
             lambda: coupling(group.name, nodes, group.edges, dark=is_dark()),
         )
         figure(drawn, f"tune.coupling.{group.name}")

@@ -16,11 +16,12 @@ from dashboard import state
 from dashboard.knob_form import knob_form
 from dashboard.text import _, as_words, label, literal, refusal, translated
 from dashboard.tune.steps import keep, names_of
+from dashboard.view import View
 
 NONE = ""
 
 
-def draw(workspace: state.Workspace, model: Model, layer: str) -> None:
+def draw(view: View, model: Model, layer: str) -> None:
     """A box for each kind of rule; nothing where there is no such technique or the layer is left out."""
     kinds = _kinds()
     if not kinds or layer not in model.base.by_name:
@@ -31,7 +32,7 @@ def draw(workspace: state.Workspace, model: Model, layer: str) -> None:
         st.caption(_("What arrives at the layer, with all weights as they ship; done anew for every item."))
         for column, kind in zip(st.columns(len(kinds), gap="medium"), kinds, strict=True):
             with column:
-                _kind(workspace, layer, kind, rules)
+                _kind(view, layer, kind, rules)
 
 
 def _kinds() -> list[str]:
@@ -39,11 +40,11 @@ def _kinds() -> list[str]:
     return sorted({techniques()[name].kind for name in names_of(Stage.INPUTS)})
 
 
-def _kind(workspace: state.Workspace, layer: str, kind: str, rules: tuple[InputRule, ...]) -> None:
-    steps = workspace.recipe.inputs_of(layer)
+def _kind(view: View, layer: str, kind: str, rules: tuple[InputRule, ...]) -> None:
+    steps = view.recipe.inputs_of(layer)
     step = next((step for step in steps if step.method.kind == kind), None)
     choices = [NONE, *(name for name in names_of(Stage.INPUTS) if techniques()[name].kind == kind)]
-    key = f"tune.inputs.{workspace.version}.{layer}.{kind}"
+    key = f"tune.inputs.{view.version}.{layer}.{kind}"
     st.selectbox(
         _(kind)[:1].upper() + _(kind)[1:],
         choices,
@@ -51,7 +52,7 @@ def _kind(workspace: state.Workspace, layer: str, kind: str, rules: tuple[InputR
         format_func=lambda name: label(name) if name else _("none"),
         key=f"{key}.technique",
         on_change=partial(_chosen, layer, kind, f"{key}.technique"),
-        disabled=layer in workspace.locked,
+        disabled=layer in view.locked,
     )
     if step is None:
         return
@@ -92,8 +93,8 @@ def _knob_moved(layer: str, kind: str, key: str) -> None:
 
 def _replace(layer: str, kind: str, step: Step | None, *, by_widget: bool = False) -> None:
     """Give a layer another rule of one kind; the kinds stay in their order."""
-    workspace = state.required()
-    others = [step for step in workspace.recipe.inputs_of(layer) if step.method.kind != kind]
+    view = state.required()
+    others = [step for step in view.recipe.inputs_of(layer) if step.method.kind != kind]
     steps = sorted([*others, *([step] if step else [])], key=lambda step: step.method.kind)
-    if layer not in workspace.locked:
-        keep(with_input_steps(workspace.recipe, [layer], steps), by_widget=by_widget)
+    if layer not in view.locked:
+        keep(with_input_steps(view.recipe, [layer], steps), by_widget=by_widget)

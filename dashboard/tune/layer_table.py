@@ -17,11 +17,12 @@ from dashboard import state
 from dashboard.text import _
 from dashboard.tune.sliders import as_shape
 from dashboard.tune.steps import FIRST_CHOICE, set_step, sparsity_of
+from dashboard.view import View
 
 FULL_BITS = 32
 
 
-def draw(workspace: state.Workspace, model: Model) -> None:
+def draw(view: View, model: Model) -> None:
     """The table; an edited cell changes the recipe."""
     search = st.text_input(
         _("Search"),
@@ -29,9 +30,9 @@ def draw(workspace: state.Workspace, model: Model) -> None:
         placeholder=_("part of a layer's name or kind"),
         icon=":material/search:",
     )
-    frame = _frame(workspace, model)
+    frame = _frame(view, model)
     found = frame[_contains(frame, search)] if search else frame
-    key = f"tune.table.{workspace.version}.{workspace.recipe.sha[:12]}.{search}"
+    key = f"tune.table.{view.version}.{view.recipe.sha[:12]}.{search}"
     st.data_editor(
         found,
         key=key,
@@ -58,17 +59,17 @@ def _contains(frame: pd.DataFrame, search: str) -> pd.Series[bool]:
     return where
 
 
-def _frame(workspace: state.Workspace, model: Model) -> pd.DataFrame:
+def _frame(view: View, model: Model) -> pd.DataFrame:
     costs = layer_frame(model)
     names = costs["layer"]
-    prune = [step_for_layer(workspace.recipe, n, Stage.PRUNE) for n in names]
-    quantize = [step_for_layer(workspace.recipe, n, Stage.QUANTIZE) for n in names]
+    prune = [step_for_layer(view.recipe, n, Stage.PRUNE) for n in names]
+    quantize = [step_for_layer(view.recipe, n, Stage.QUANTIZE) for n in names]
     return pd.DataFrame(
         {
             "layer": names,
             "kind": [_(layer.label) for layer in model.subject.layers],
             "shape": _shapes(model),
-            "lock": [n in workspace.locked for n in names],
+            "lock": [n in view.locked for n in names],
             "prune": [100 * sparsity_of(s) for s in prune],
             "rank_set": costs["rank"].fillna(0).astype(int),
             "bits": [getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in quantize],
@@ -118,16 +119,16 @@ def _edited(key: str, names: list[str]) -> None:
     for row, cells in st.session_state[key]["edited_rows"].items():
         for column, value in cells.items():
             _set_cell(names[int(row)], column, value)
-    workspace = state.required()
-    state.keep(replace(workspace, version=workspace.version + 1))
+    view = state.required()
+    state.keep(replace(view, version=view.version + 1))
 
 
 def _set_cell(layer: str, column: str, value: Any) -> None:
-    workspace = state.required()
+    view = state.required()
     match column:
         case "lock":
-            locked = workspace.locked | {layer} if value else workspace.locked - {layer}
-            state.keep(replace(workspace, locked=locked))
+            locked = view.locked | {layer} if value else view.locked - {layer}
+            state.keep(replace(view, locked=locked))
         case "prune":
             _set(layer, Stage.PRUNE, "sparsity", (value or 0) / 100, off=0)
         case "rank_set":

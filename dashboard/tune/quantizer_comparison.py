@@ -13,18 +13,19 @@ from compress_core.measure.tables.quantizer_rows import QuantizerRow, quantizer_
 from compress_core.recipe import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
-from dashboard import engine, state
+from dashboard import engine
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _, label, literal, refusal
 from dashboard.tune.sliders import counted
 from dashboard.tune.steps import set_step
+from dashboard.view import View
 
 KEY = "tune.quantizers"
 
 
-def draw(workspace: state.Workspace, model: Model, layer: str) -> None:
+def draw(view: View, model: Model, layer: str) -> None:
     """The section; nothing is computed as long as it is closed or the layer is left out."""
     if layer not in model.base.by_name:
         return
@@ -41,19 +42,17 @@ def draw(workspace: state.Workspace, model: Model, layer: str) -> None:
             or 4
         )
         with st.spinner(_("Trying every quantizer on {layer} …").format(layer=literal(layer))):
-            rows = quantizer_rows(model.base, workspace.recipe, layer, bits, engine.store())
-        _show(model.base, layer, bits, rows, workspace)
+            rows = quantizer_rows(model.base, view.recipe, layer, bits, engine.store())
+        _show(model.base, layer, bits, rows, view)
 
 
-def _show(
-    base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], workspace: state.Workspace
-) -> None:
+def _show(base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], view: View) -> None:
     made = [
         QuantizerLevels(label(row.technique), row.levels, row.bytes, row.error)
         for row in rows
         if row.levels is not None and row.bytes is not None and row.error is not None
     ]
-    content = f"{base.digest}:{workspace.recipe.sha}:{layer}:{bits}"
+    content = f"{base.digest}:{view.recipe.sha}:{layer}:{bits}"
     figure(kept("quantizers", content, partial(_drawn, base, layer, made)), f"tune.quantizers.{layer}.{bits}")
     _table(base, layer, made)
     for_outputs = [
@@ -70,7 +69,7 @@ def _show(
     for row in rows:
         if row.refused is not None:
             st.caption(f"{label(row.technique)}: {literal(refusal(row.refused))}")
-    _take(workspace, layer, bits, [row.technique for row in rows if row.refused is None])
+    _take(view, layer, bits, [row.technique for row in rows if row.refused is None])
 
 
 def _drawn(base: Subject, layer: str, made: list[QuantizerLevels]) -> Drawn:
@@ -104,13 +103,13 @@ def _table(base: Subject, layer: str, made: list[QuantizerLevels]) -> None:
     )
 
 
-def _take(workspace: state.Workspace, layer: str, bits: int, names: list[str]) -> None:
+def _take(view: View, layer: str, bits: int, names: list[str]) -> None:
     choose, take = st.columns([2, 1], vertical_alignment="bottom")
     picked = choose.selectbox(_("Quantizer"), names, format_func=label, key=f"{KEY}.take.{layer}")
     take.button(
         _("Use it on this layer"),
         on_click=partial(_taken, layer, picked, bits),
-        disabled=picked is None or layer in workspace.locked,
+        disabled=picked is None or layer in view.locked,
         width="stretch",
     )
 

@@ -13,24 +13,25 @@ from compress_core.recipe import read_recipe
 from compress_core.subject.subject import Subject
 from dashboard import state
 from dashboard.text import _, refusal
+from dashboard.view import View
 
 MOST_BYTES = 200_000
 
 
-def draw(workspace: state.Workspace, subject: Subject) -> None:
+def draw(view: View, subject: Subject) -> None:
     """Three tabs: YAML, Python, snapshots."""
     yaml, python, snapshots = st.tabs([_("Recipe as YAML"), _("As Python"), _("Snapshots")])
     with yaml:
-        _yaml(workspace)
+        _yaml(view)
     with python:
-        st.code(as_python(workspace, subject), language="python")
+        st.code(as_python(view, subject), language="python")
     with snapshots:
-        _snapshots(workspace)
+        _snapshots(view)
 
 
-def _yaml(workspace: state.Workspace) -> None:
-    text = workspace.recipe.yaml
-    key = f"recipe.text.{workspace.version}.{workspace.recipe.sha[:12]}"
+def _yaml(view: View) -> None:
+    text = view.recipe.yaml
+    key = f"recipe.text.{view.version}.{view.recipe.sha[:12]}"
     typed = st.text_area(_("Change it here, or paste another"), text, key=key, height=220)
     apply, download, upload = st.columns([1, 1, 2], vertical_alignment="bottom")
     apply.button(
@@ -39,7 +40,7 @@ def _yaml(workspace: state.Workspace) -> None:
     download.download_button(
         _("Download"),
         text,
-        f"{workspace.recipe.sha[:8]}.yaml",
+        f"{view.recipe.sha[:8]}.yaml",
         "text/yaml",
         on_click="ignore",
         width="stretch",
@@ -56,11 +57,11 @@ def _apply(text: str) -> None:
         state.notice(refusal(refused))
 
 
-def as_python(workspace: state.Workspace, subject: Subject) -> str:
+def as_python(view: View, subject: Subject) -> str:
     """A program that does what the page did."""
-    recipe = workspace.recipe.yaml.rstrip().replace("\\", "\\\\")
+    recipe = view.recipe.yaml.rstrip().replace("\\", "\\\\")
     imports, load = _SAMPLE
-    if workspace.model.startswith(state.USER_MODEL):
+    if view.model.startswith(state.USER_MODEL):
         imports, load = _OWN
     return f'''{imports}
 from compress_core.apply import compress
@@ -95,13 +96,13 @@ from compress_core.subject.upload import read_state""",
 )
 
 
-def _snapshots(workspace: state.Workspace) -> None:
+def _snapshots(view: View) -> None:
     name, save = st.columns([3, 1], vertical_alignment="bottom")
     typed = name.text_input(_("Name"), key="snapshot.name", max_chars=40)
     save.button(_("Save this recipe"), on_click=_save, args=(typed,), disabled=not typed, width="stretch")
-    if not workspace.snapshots:
+    if not view.snapshots:
         st.caption(_("A snapshot keeps the recipe under a name, to come back to it or compare with it."))
-    for index, (kept, lineage) in enumerate(workspace.snapshots.items()):
+    for index, (kept, lineage) in enumerate(view.snapshots.items()):
         what, load, drop = st.columns([3, 1, 1], vertical_alignment="center")
         what.text(f"{kept}  ·  {recipe_of(lineage).sha[:8]}")
         load.button(_("Open"), key=f"snapshot.{index}.open", on_click=_open, args=(kept,), width="stretch")
@@ -109,17 +110,17 @@ def _snapshots(workspace: state.Workspace) -> None:
 
 
 def _save(name: str) -> None:
-    workspace = state.required()
-    kept = MappingProxyType({**workspace.snapshots, name: workspace.lineage})
-    state.keep(replace(workspace, snapshots=kept))
+    view = state.required()
+    kept = MappingProxyType({**view.snapshots, name: view.lineage})
+    state.keep(replace(view, snapshots=kept))
 
 
 def _open(name: str) -> None:
-    workspace = state.required()
-    state.keep(state.at(workspace, workspace.snapshots[name]))
+    view = state.required()
+    state.keep(state.at(view, view.snapshots[name]))
 
 
 def _drop(name: str) -> None:
-    workspace = state.required()
-    kept = {k: v for k, v in workspace.snapshots.items() if k != name}
-    state.keep(replace(workspace, snapshots=MappingProxyType(kept)))
+    view = state.required()
+    kept = {k: v for k, v in view.snapshots.items() if k != name}
+    state.keep(replace(view, snapshots=MappingProxyType(kept)))

@@ -12,18 +12,18 @@ from compress_core.recipe import Step
 from compress_core.recipe.edit import step_for_layer
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
-from dashboard import state
 from dashboard.text import _, current_language, label
 from dashboard.tune.steps import FIRST_CHOICE, names_of, set_step, sparsity_of
+from dashboard.view import View
 
 EVERY = "*"
 FULL_BITS = 32
 KIND = "kind: "
 
 
-def draw(workspace: state.Workspace, subject: Subject) -> None:
+def draw(view: View, subject: Subject) -> None:
     """A row of knobs that act on all matching layers that are not locked."""
-    key = f"rules.{workspace.version}"
+    key = f"rules.{view.version}"
     kinds = {KIND + layer.label: _("kind: {kind}").format(kind=_(layer.label)) for layer in subject.layers}
     whom, share, bits, energy = st.columns([1.2, 1.4, 1.4, 1.2], gap="medium")
     pattern = whom.selectbox(
@@ -34,13 +34,13 @@ def draw(workspace: state.Workspace, subject: Subject) -> None:
         key=f"rules.match.{current_language()}",
         help=_("A kind of layer, or a pattern of names such as conv* of your own."),
     )
-    names = [n for n in matching(subject, pattern or EVERY) if n not in workspace.locked]
+    names = [n for n in matching(subject, pattern or EVERY) if n not in view.locked]
     whom.caption(_("{count} of {all} layers").format(count=len(names), all=len(subject.layers)))
     if not names:
         share.info(_("No unlocked layer matches: choose another kind or pattern."))
         return
-    _prune(share, workspace, names, key)
-    _bits(bits, workspace, names, key)
+    _prune(share, view, names, key)
+    _bits(bits, view, names, key)
     _energy(energy, names, key)
 
 
@@ -57,8 +57,8 @@ def _criteria() -> list[str]:
     return [name for name in names_of(Stage.PRUNE) if techniques()[name].is_criterion]
 
 
-def _prune(place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str) -> None:
-    now = {sparsity_of(step_for_layer(workspace.recipe, name, Stage.PRUNE)) for name in names}
+def _prune(place: DeltaGenerator, view: View, names: list[str], key: str) -> None:
+    now = {sparsity_of(step_for_layer(view.recipe, name, Stage.PRUNE)) for name in names}
     with place:
         criterion = st.selectbox(
             _("Criterion"), _criteria(), format_func=label, key=f"rules.criterion.{current_language()}"
@@ -90,8 +90,8 @@ def _set_share(names: list[str], criterion: str, scope: str, percent: float) -> 
     set_step(names, Stage.PRUNE, step, by_widget=False)
 
 
-def _bits(place: DeltaGenerator, workspace: state.Workspace, names: list[str], key: str) -> None:
-    steps = [step_for_layer(workspace.recipe, name, Stage.QUANTIZE) for name in names]
+def _bits(place: DeltaGenerator, view: View, names: list[str], key: str) -> None:
+    steps = [step_for_layer(view.recipe, name, Stage.QUANTIZE) for name in names]
     now = {getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in steps}
     with place:
         quantizer = st.selectbox(

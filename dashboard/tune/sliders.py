@@ -35,12 +35,13 @@ from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live
 from dashboard.show import refusals
 from dashboard.text import _, label, literal, refusal, translated
 from dashboard.tune.steps import CHOICES, FIRST_CHOICE, MAIN_KNOB, idle_choices, names_of, set_knobs, set_step
+from dashboard.view import View
 
 NONE = ""
 FULL_BITS = 32
 
 
-def draw(workspace: state.Workspace, model: Model, name: str) -> None:
+def draw(view: View, model: Model, name: str) -> None:
     """Three columns: prune, rank, bits of a layer as the groups and preparations leave it."""
     base = model.base
     if name not in base.by_name:
@@ -63,7 +64,7 @@ def draw(workspace: state.Workspace, model: Model, name: str) -> None:
     for column, (stage, title) in zip(columns, titles.items(), strict=True):
         with column.container(border=True), refusals():
             st.markdown(f"**{title}**")
-            _stage(workspace, base, layer, stage)
+            _stage(view, base, layer, stage)
 
 
 def as_shape(layer: Layer) -> str:
@@ -71,10 +72,10 @@ def as_shape(layer: Layer) -> str:
     return "x".join(map(str, layer.kernel_shape))
 
 
-def _stage(workspace: state.Workspace, base: Subject, layer: Layer, stage: Stage) -> None:
-    step = step_for_layer(workspace.recipe, layer.name, stage)
-    key = f"tune.{workspace.version}.{layer.name}.{stage.name}"
-    locked = layer.name in workspace.locked
+def _stage(view: View, base: Subject, layer: Layer, stage: Stage) -> None:
+    step = step_for_layer(view.recipe, layer.name, stage)
+    key = f"tune.{view.version}.{layer.name}.{stage.name}"
+    locked = layer.name in view.locked
     choices = [NONE, *names_of(stage)]
     name = step.technique if step else NONE
     st.selectbox(
@@ -87,12 +88,12 @@ def _stage(workspace: state.Workspace, base: Subject, layer: Layer, stage: Stage
         disabled=locked,
     )
     shown = step or Step.of(FIRST_CHOICE[stage])
-    _main_slider(workspace, base, layer, stage, shown, step is not None, key, locked)
+    _main_slider(view, base, layer, stage, shown, step is not None, key, locked)
     if step is None:
         return
     st.caption(literal(translated(step.method.summary)))
     if stage is Stage.FACTOR:
-        _warn_of_rank(workspace, layer)
+        _warn_of_rank(view, layer)
     if not _has_slider(stage, step):
         _other_knobs(layer, stage, step, key)
         return
@@ -100,8 +101,8 @@ def _stage(workspace: state.Workspace, base: Subject, layer: Layer, stage: Stage
         _other_knobs(layer, stage, step, key)
 
 
-def _warn_of_rank(workspace: state.Workspace, layer: Layer) -> None:
-    compressed = state.model(workspace).compressed.get(layer.name)
+def _warn_of_rank(view: View, layer: Layer) -> None:
+    compressed = state.model(view).compressed.get(layer.name)
     cost = None if compressed is None else factor_cost(compressed)
     if cost is not None and cost.warning is not None:
         st.warning(literal(translated(cost.warning)))
@@ -165,7 +166,7 @@ def _without_meaning(step: Step) -> set[str]:
 
 
 def _main_slider(
-    workspace: state.Workspace,
+    view: View,
     base: Subject,
     layer: Layer,
     stage: Stage,
@@ -178,11 +179,11 @@ def _main_slider(
         return
     match stage:
         case Stage.PRUNE:
-            _prune(workspace, base, layer, step, is_on, key, locked)
+            _prune(view, base, layer, step, is_on, key, locked)
         case Stage.FACTOR:
-            _rank(workspace, base, layer, step, is_on, key, locked)
+            _rank(view, base, layer, step, is_on, key, locked)
         case Stage.QUANTIZE:
-            _bits(workspace, base, layer, step, is_on, key, locked)
+            _bits(view, base, layer, step, is_on, key, locked)
 
 
 def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -> None:
@@ -199,7 +200,7 @@ def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -
 
 
 def _prune(
-    workspace: state.Workspace,
+    view: View,
     base: Subject,
     layer: Layer,
     step: Step,
@@ -217,7 +218,7 @@ def _prune(
             )
         )
         return
-    rows = sparsity_table(base, workspace.recipe, layer.name, step, engine.store())
+    rows = sparsity_table(base, view.recipe, layer.name, step, engine.store())
     table = LiveTable(
         rows.sparsity,
         (
@@ -270,7 +271,7 @@ def _weights_with_threshold(base: Subject, layer: Layer, threshold: np.ndarray) 
 
 
 def _rank(
-    workspace: state.Workspace,
+    view: View,
     base: Subject,
     layer: Layer,
     step: Step,
@@ -292,7 +293,7 @@ def _rank(
     if rows.macs is not None:
         macs = np.where(whole, layer.macs or 0, rows.macs)
         readouts.append(Readout(_("MACs for one item"), "", macs, text=lambda v: f"{v:,.0f}"))
-    compressed = state.model(workspace).compressed.get(layer.name)
+    compressed = state.model(view).compressed.get(layer.name)
     rank = None if compressed is None else compressed.rank
     live_slider(
         _("Singular values kept"),
@@ -333,7 +334,7 @@ def _spectrum(base: Subject, layer: Layer, rows: RankTable, technique: str) -> H
 
 
 def _bits(
-    workspace: state.Workspace,
+    view: View,
     base: Subject,
     layer: Layer,
     step: Step,
@@ -341,7 +342,7 @@ def _bits(
     key: str,
     locked: bool,
 ) -> None:
-    rows = bits_table(base, workspace.recipe, layer.name, step, engine.store())
+    rows = bits_table(base, view.recipe, layer.name, step, engine.store())
     places = np.append(rows.bits, FULL_BITS)
     table = LiveTable(
         places,

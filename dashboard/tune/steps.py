@@ -35,12 +35,12 @@ def set_step(layers: Iterable[str], stage: Stage, step: Step | None, *, by_widge
 
 def keep(recipe: ResolvedRecipe, *, by_widget: bool = False) -> Refused | None:
     """Take over a recipe; one that cannot be done leaves a notice, is given back and changes nothing."""
-    workspace = state.required()
+    view = state.required()
     try:
-        state.keep(state.edited(workspace, recipe, by_widget=by_widget))
+        state.keep(state.edited(view, recipe, by_widget=by_widget))
     except Refused as refused:
         state.notice(refusal(refused))
-        state.keep(replace(workspace, version=workspace.version + 1))
+        state.keep(replace(view, version=view.version + 1))
         return refused
     return None
 
@@ -56,8 +56,8 @@ def set_knobs(layers: Iterable[str], stage: Stage, technique: str, knobs: dict[s
         step = Step.of(technique, **consistent(knobs))
     except Refused as refused:
         state.notice(refusal(refused))
-        workspace = state.required()
-        state.keep(replace(workspace, version=workspace.version + 1))
+        view = state.required()
+        state.keep(replace(view, version=view.version + 1))
         return
     set_step(layers, stage, step, by_widget=True)
 
@@ -98,8 +98,8 @@ def reset(layers: Iterable[str]) -> None:
 
 def reset_all() -> None:
     """Take out the steps of all unlocked layers and all that concerns the whole network."""
-    workspace = state.required()
-    left = without_layers(workspace.recipe, _unlocked(state.subject(workspace).by_name))
+    view = state.required()
+    left = without_layers(view.recipe, _unlocked(state.subject(view).by_name))
     keep(replace(left, groups=(), prepare=(), correct=()))
 
 

@@ -16,15 +16,16 @@ from dashboard import state
 from dashboard.knob_form import knob_form
 from dashboard.text import _, label, literal, refusal, translated
 from dashboard.tune.steps import keep, names_of
+from dashboard.view import View
 
 KEY = "tune.whole"
 REFUSED = "slimscope.tune.refused"
 SECTIONS = (Stage.PREPARE, Stage.CORRECT)
 
 
-def draw(workspace: state.Workspace, model: Model) -> None:
+def draw(view: View, model: Model) -> None:
     """Two columns of switches, one for each technique that there is."""
-    chosen = [*workspace.recipe.prepare, *workspace.recipe.correct]
+    chosen = [*view.recipe.prepare, *view.recipe.correct]
     section = st.expander(
         _("Before and after: preparations and corrections"),
         expanded=bool(chosen),
@@ -45,16 +46,16 @@ def draw(workspace: state.Workspace, model: Model) -> None:
             with column:
                 st.markdown(f"**{titles[stage]}**")
                 for name in _in_order(stage):
-                    _switch(workspace, stage, techniques()[name])
+                    _switch(view, stage, techniques()[name])
 
 
 def _steps(recipe: ResolvedRecipe, stage: Stage) -> tuple[Step, ...]:
     return recipe.prepare if stage is Stage.PREPARE else recipe.correct
 
 
-def _switch(workspace: state.Workspace, stage: Stage, method: Technique) -> None:
-    key = f"{KEY}.{workspace.version}.{method.name}"
-    steps = _steps(workspace.recipe, stage)
+def _switch(view: View, stage: Stage, method: Technique) -> None:
+    key = f"{KEY}.{view.version}.{method.name}"
+    steps = _steps(view.recipe, stage)
     step = next((step for step in steps if step.technique == method.name), None)
     st.toggle(
         label(method.name),
@@ -65,7 +66,7 @@ def _switch(workspace: state.Workspace, stage: Stage, method: Technique) -> None
     )
     st.caption(literal(translated(method.summary)))
     said = st.session_state.get(REFUSED)
-    if said is not None and said[:2] == (method.name, workspace.recipe.sha):
+    if said is not None and said[:2] == (method.name, view.recipe.sha):
         st.warning(literal(said[2]), icon=":material/block:")
     if step is not None:
         knob_form(

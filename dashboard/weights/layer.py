@@ -21,6 +21,7 @@ from dashboard.figures.spectrum import spectrum
 from dashboard.figures.weight_histograms import error_by_channel, weight_histograms
 from dashboard.show import figure, kept
 from dashboard.text import _
+from dashboard.view import View
 
 WINDOW = "slimscope.weights.window"
 
@@ -35,25 +36,23 @@ def after_click(event: object, names: Sequence[str]) -> None:
     """A click on a cell of the overview opens its layer."""
     for point in points_of(event)[:1]:
         place = clicked(point)
-        workspace = state.required()
-        if place and names[place[0]] != workspace.layer:
-            _open_layer(workspace, names[place[0]])
+        view = state.required()
+        if place and names[place[0]] != view.layer:
+            _open_layer(view, names[place[0]])
             st.rerun()
 
 
-def _open_layer(workspace: state.Workspace, name: str) -> None:
-    state.keep(replace(workspace, layer=name))
+def _open_layer(view: View, name: str) -> None:
+    state.keep(replace(view, layer=name))
     st.session_state.pop(WINDOW, None)
 
 
-def chosen_layer(workspace: state.Workspace) -> str:
+def chosen_layer(view: View) -> str:
     """The layer shown below: chosen here, on Tune, or by a click."""
-    names = list(state.subject(workspace).by_name)
-    picked = st.selectbox(
-        _("Layer"), names, names.index(workspace.layer), key=f"weights.layer.{workspace.layer}"
-    )
-    if picked != workspace.layer:
-        _open_layer(workspace, picked)
+    names = list(state.subject(view).by_name)
+    picked = st.selectbox(_("Layer"), names, names.index(view.layer), key=f"weights.layer.{view.layer}")
+    if picked != view.layer:
+        _open_layer(view, picked)
     return picked
 
 

@@ -124,6 +124,27 @@ def test_a_network_of_a_factory_travels_with_its_weights_items_and_classes(
     assert again.classes == ("a", "b", "c", "d")
 
 
+READ = """
+import sys
+from pathlib import Path
+from compress_core.jobs.bundle import bundle_in, read_bundle
+print(read_bundle(bundle_in(Path(sys.argv[1]))).digest)
+"""
+
+
+def test_a_process_in_another_folder_finds_the_factory(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    subject = load("their_nets.mixer:build", "items.npz")
+    place = tmp_path_factory.mktemp("worker")
+    for name, content in bundle_of(subject).items():
+        (place / name).write_bytes(content)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", READ, place]
+    said = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == subject.digest
+
+
 def test_a_live_network_travels_by_its_class_with_the_weights_it_has_now(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import webbrowser
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_core.cli.arguments import (
-    DataOption,
-    ModelArgument,
-    ModelOptions,
-    ShapeOption,
-    StepOption,
-    WeightsOption,
-)
+from compress_core.cli.arguments import ModelOptions, about_a_model
+
+if TYPE_CHECKING:
+    from compress_core.face.page_process import PageRequest
 
 OpenedRecipeOption = Annotated[
     str | None,
@@ -41,13 +38,10 @@ BrowserOption = Annotated[
 ]
 
 
+@about_a_model(without={"recipe", "split", "user_model", "as_json"})
 def open_model(
-    model: ModelArgument = None,
-    items: DataOption = None,
+    asked: ModelOptions,
     recipe: OpenedRecipeOption = None,
-    step: StepOption = None,
-    weights: WeightsOption = None,
-    input_shape: ShapeOption = None,
     port: PortOption = None,
     browser: BrowserOption = True,
 ) -> None:
@@ -56,28 +50,9 @@ def open_model(
     MODEL is a sample, a file of weights or package.module:factory, a function of your own that builds the
     network, found from the current folder. The address is printed once the page answers; Ctrl-C ends it.
     """
-    from compress_core.cli.loading import input_shape_of, read_recipe_of
-    from compress_core.face.page_process import (
-        PageRequest,
-        address_of,
-        has_screen,
-        is_served,
-        port_for,
-        start_page,
-    )
+    from compress_core.face.page_process import address_of, has_screen, is_served, start_page
 
-    chosen = ModelOptions(
-        model, recipe, tuple(step or ()), weights=weights, items=items, input_shape=input_shape
-    )
-    wanted = read_recipe_of(chosen)
-    request = PageRequest(
-        port=port_for(port),
-        model=model,
-        weights=None if weights is None else str(weights),
-        items=None if items is None else str(items),
-        input_shape=input_shape_of(chosen),
-        recipe=wanted.as_yaml() if recipe or step else "",
-    )
+    request = _request(replace(asked, recipe=recipe), port)
     process = start_page(request)
     try:
         if is_served(process, request.port):
@@ -92,3 +67,19 @@ def open_model(
         process.stdin.close()  # the page ends with it
         code = process.wait()
     raise typer.Exit(2 if code == 2 else 0)
+
+
+def _request(asked: ModelOptions, port: int | None) -> PageRequest:
+    """What the page's process is told; raises Refused for a bad recipe or a port that is taken."""
+    from compress_core.cli.loading import input_shape_of, read_recipe_of
+    from compress_core.face.page_process import PageRequest, port_for
+
+    recipe = read_recipe_of(asked)
+    return PageRequest(
+        port=port_for(port),
+        model=asked.model,
+        weights=None if asked.weights is None else str(asked.weights),
+        items=None if asked.items is None else str(asked.items),
+        input_shape=input_shape_of(asked),
+        recipe=recipe.as_yaml() if asked.recipe or asked.steps else "",
+    )

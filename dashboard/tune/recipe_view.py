@@ -60,40 +60,17 @@ def _apply(text: str) -> None:
 def as_python(view: View, subject: Subject) -> str:
     """A program that does what the page did."""
     recipe = view.recipe.yaml.rstrip().replace("\\", "\\\\")
-    imports, load = _SAMPLE
-    if view.model.startswith(state.USER_MODEL):
-        imports, load = _OWN
-    return f'''{imports}
-from compress_core.apply import compress
-from compress_core.measure.evaluate import evaluate
-from compress_core.recipe import read_recipe
-from compress_core.store import Store
+    is_own = view.model.startswith(state.USER_MODEL)
+    given = '"weights.safetensors", "items.npz"' if is_own else f'"{subject.name}"'
+    return f'''from compress_core import compress, evaluate, load
 
-store = Store()
-subject = {load.format(name=subject.name)}
-recipe = read_recipe("""
+model = load({given})
+small = compress(model, """
 {recipe}
 """)
-model = compress(subject, recipe, store)
-numbers = evaluate(model, subject.split("validation"), store)
-print(numbers["accuracy"], numbers["bytes"])
-network = model.network()  # an ordinary torch.nn.Module
+print(evaluate(small).frame())
+network = small.network()  # an ordinary torch.nn.Module
 '''
-
-
-_SAMPLE = ("from compress_core.loading.samples import load_sample", 'load_sample("{name}")')
-_OWN = (
-    """from pathlib import Path
-
-from compress_core.subject.items import read_items
-from compress_core.subject.own import own_subject
-from compress_core.subject.upload import read_state""",
-    """own_subject(
-    read_state(Path("weights.safetensors").read_bytes(), "weights.safetensors"),
-    read_items(Path("items.npz").read_bytes(), "items.npz"),
-    name="{name}",
-)""",
-)
 
 
 def _snapshots(view: View) -> None:

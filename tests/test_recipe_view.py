@@ -1,0 +1,38 @@
+"""The program that Tune shows does what the page did."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+
+from compress_core.apply import compress, resolved_for
+from compress_core.apply.lineage import with_recipe
+from compress_core.foundation.store import Store
+from compress_core.loading.samples import load_sample
+from compress_core.recipe import Step
+from dashboard import state
+from dashboard.tune.recipe_view import as_python
+from dashboard.view import View
+from tests.subjects import rules
+
+
+@pytest.mark.parametrize("is_own", [False, True], ids=["a sample", "one's own"])
+def test_the_program_that_is_shown_makes_the_model_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_own: bool
+) -> None:
+    subject = load_sample("tabular")
+    recipe = resolved_for(subject, rules(fc1=Step.of("magnitude", sparsity=0.5)), Store())
+    model = f"{state.USER_MODEL}1" if is_own else "tabular"
+    view = View(model, with_recipe((), recipe), "fc1")
+    save_file(subject.network.state_dict(), tmp_path / "weights.safetensors")
+    split = subject.split("validation")
+    np.savez(tmp_path / "items.npz", inputs=subject.input.raw(split.inputs).numpy(), labels=split.labels)
+    (tmp_path / "program.py").write_text(as_python(view, subject), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    made = runpy.run_path("program.py")
+    assert made["network"].fc1.weight.equal(compress(subject, recipe, Store()).network().fc1.weight)
+    assert "accuracy" in capsys.readouterr().out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -20,18 +22,22 @@ from compress_core.loading.upload import read_state_dict
 from compress_core.measure.behavior.metric import metrics
 from compress_core.measure.explain.attribution import attribution_methods, offered_methods
 from compress_core.measure.speed.runtime import runtime_named, runtimes
+from compress_core.techniques.contract.technique import techniques
 from tests.planting import Plant, plant  # noqa: F401 - a fixture
 from tests.test_pages import APP, PRUNED, opened
 
 pytestmark = pytest.mark.slow
 
+TECHNIQUES = "compress_core.techniques"
 METRICS = "compress_core.measure.behavior.metrics"
 METHODS = "compress_core.measure.explain.methods"
 RUNTIMES = "compress_core.measure.speed.runtimes"
 WEIGHT_FORMATS = "compress_core.loading.weight_formats"
 EXPORT_FORMATS = "compress_core.deliver.export_formats"
 ITEM_FORMATS = "compress_core.loading.item_formats"
+contract = sys.modules["compress_core.techniques.contract.technique"]
 KINDS = {
+    TECHNIQUES: techniques,
     METRICS: metrics,
     METHODS: attribution_methods,
     RUNTIMES: runtimes,
@@ -41,6 +47,20 @@ KINDS = {
 }
 DECLARES_NOTHING = '"""A file that forgot its decorator."""\n'
 
+CRITERION = '''
+from torch import Tensor
+
+from compress_core.techniques.contract import Scores, technique
+
+
+@technique
+def alphabetical(weight: Tensor) -> Scores:
+    """Weights go by the first letter of their row.
+
+    Nobody 2026, A criterion for a test.
+    """
+    return Scores(weight)
+'''
 METRIC = '''
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.metric import Shown, metric
@@ -165,6 +185,22 @@ def texts(app: AppTest) -> str:
     """All the Markdown and captions of a page in one string."""
     assert not app.exception, [e.message for e in app.exception]
     return "\n".join(str(element.value) for element in [*app.markdown, *app.caption, *app.table])
+
+
+@pytest.fixture(autouse=True)
+def known_techniques(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is declared in a test is gone behind it."""
+    techniques()
+    monkeypatch.setattr(contract, "_REGISTRY", dict(contract._REGISTRY))
+    monkeypatch.setattr(contract, "_load", lru_cache(contract._load.__wrapped__))
+
+
+def test_a_criterion_in_a_file_of_its_own_is_offered_and_scores(plant: Plant) -> None:  # noqa: F811
+    plant(TECHNIQUES, "alphabetical", CRITERION)
+    assert "alphabetical" in printed("techniques")
+    assert "recipe" in printed("evaluate", "tabular", "--step", "*: alphabetical sparsity=0.5")
+    tune = opened("tune")
+    assert any("Alphabetical" in box.options for box in tune.selectbox)
 
 
 def test_a_metric_in_a_file_of_its_own_stands_on_the_pages_and_on_the_command_line(plant: Plant) -> None:  # noqa: F811

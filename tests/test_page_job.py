@@ -11,14 +11,13 @@ import streamlit as st
 
 from compress_core.jobs.info import Info, State
 from compress_core.jobs.job import Job
-from compress_core.recipe import ResolvedRecipe
 from dashboard import job_panel
 from dashboard.page_job import PageJob
-from dashboard.state import Workspace
+from dashboard.view import View
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = "slimscope.test.shown"
-WORKSPACE = Workspace("lenet5", ResolvedRecipe(()), "fc1")
+VIEW = View("lenet5", (), "fc1")
 
 
 class Doubled:
@@ -53,20 +52,20 @@ def test_what_could_still_lead_to_a_result_can_be_started(states: dict[str, Info
 
 
 def test_the_last_result_stays_and_is_stale_once_something_else_is_wanted(states: dict[str, Info]) -> None:
-    assert page_job(JOB).last_result(SHOWN, WORKSPACE) is None
+    assert page_job(JOB).last_result(SHOWN, VIEW) is None
     states[JOB.key] = Info(JOB.key, State.DONE)
-    fresh = page_job(JOB).last_result(SHOWN, WORKSPACE)
+    fresh = page_job(JOB).last_result(SHOWN, VIEW)
     assert fresh is not None
     assert (fresh.result, fresh.is_stale) == ("aa", False)
-    stale = page_job(replace(JOB, seed=1)).last_result(SHOWN, WORKSPACE)
+    stale = page_job(replace(JOB, seed=1)).last_result(SHOWN, VIEW)
     assert stale is not None
     assert (stale.result, stale.is_stale, stale.job) == ("aa", True, JOB)
 
 
 def test_a_result_of_other_weights_or_items_is_not_shown(states: dict[str, Info]) -> None:
     states[JOB.key] = Info(JOB.key, State.DONE)
-    page_job(JOB).last_result(SHOWN, WORKSPACE)
-    assert page_job(replace(JOB, content="others")).last_result(SHOWN, WORKSPACE) is None
+    page_job(JOB).last_result(SHOWN, VIEW)
+    assert page_job(replace(JOB, content="others")).last_result(SHOWN, VIEW) is None
 
 
 def test_no_page_starts_or_follows_a_job_by_itself() -> None:

@@ -188,6 +188,7 @@ def unit_of(field: FieldInfo) -> str:
     return next((m.symbol for m in field.metadata if isinstance(m, Unit)), "")
 
 
+_PACKAGE = "compress_core.techniques"
 _REGISTRY: dict[str, Technique] = {}
 
 
@@ -236,12 +237,19 @@ def _told(doc: str) -> tuple[str, str, str]:
     return paragraphs[0], " ".join(paragraphs[1:-1]), paragraphs[-1]
 
 
-@lru_cache(maxsize=1)
 def _load_all() -> None:
-    package = importlib.import_module("compress_core.techniques")
-    for found in pkgutil.iter_modules(package.__path__):
+    _load(tuple(importlib.import_module(_PACKAGE).__path__))
+
+
+@lru_cache(maxsize=4)
+def _load(path: tuple[str, ...]) -> None:
+    """Import every technique; a file that declares none of its name is our own mistake."""
+    for found in pkgutil.iter_modules(path):
         if not found.ispkg:  # contract/ holds what all of them stand on
-            importlib.import_module(f"{package.__name__}.{found.name}")
+            file = f"{_PACKAGE}.{found.name}"
+            importlib.import_module(file)
+            declared = sorted(t.name for t in _REGISTRY.values() if t.function.__module__ == file)
+            assert declared == [found.name], f"{file} must declare {found.name}, but it declares {declared}"
 
 
 def techniques() -> Mapping[str, Technique]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +28,12 @@ from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.technique import Stage
 
+T = TypeVar("T")
+
 CALIBRATION_ITEMS = 256
 EXAMPLES = 8
+STATISTICS = "statistics"  # under this word the store counts what was computed and what was found
+_WORTH_A_FILE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,18 @@ class Context:
         factored = [p.key for parts in around.factored.values() for p in parts]
         before = [p.key for p in around.before.values()]
         return [self.base.digest, *calibration_key(self.base, depends), *factored, *before]
+
+    def derived(self, key: str, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """A statistic of that key, in memory and, where it took its time, in the workspace.
+
+        The code of the network counts too, since it says what arrives at a layer.
+        """
+        whole = digest(key, self.base.code)
+        return self.store.get(
+            whole,
+            lambda: self.store.lasting(STATISTICS, whole, make, least_seconds=_WORTH_A_FILE_SECONDS),
+            size,
+        )
 
     def items(self) -> tuple[Tensor, Tensor | None]:
         """Calibration items [N, ...] and labels [N]; raises Refused where the model came without them."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.release import lasting_key
-from compress_core.foundation.stored_value import from_bytes, to_bytes
+from compress_core.foundation.stored_value import NoFormError, from_bytes, to_bytes
 from compress_core.foundation.workspace import Workspace
 
 T = TypeVar("T")
@@ -118,9 +118,9 @@ class Store:
         return None
 
     def _keep_lasting(self, kind: str, key: str, value: object) -> None:
-        """A disk that is full is no reason to stop: the value is made again next time."""
+        """A full disk, or a value that has no form there, is no reason to stop: it is made again."""
         if self.workspace is not None:
-            with suppress(Refused, OSError):
+            with suppress(Refused, OSError, NoFormError):
                 self.workspace.results.keep(lasting_key(key), kind, to_bytes(value))
 
     def _keep(self, key: str, value: object, size: int) -> None:

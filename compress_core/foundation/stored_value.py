@@ -20,11 +20,15 @@ _OURS = "compress_core."
 _PLAIN = (bool, int, float, str)
 
 
+class NoFormError(TypeError):
+    """A value that cannot go to the disk; it stays in memory."""
+
+
 def to_bytes(value: object) -> bytes:
     """One safetensors file for a value.
 
     Takes tensors, numbers, texts, None, tuples, mappings with keys of text, and our dataclasses of such;
-    raises TypeError for anything else.
+    raises NoFormError for anything else.
     """
     tensors: dict[str, Tensor] = {}
     facts = _described(value, tensors)
@@ -57,7 +61,7 @@ def _described(value: object, tensors: dict[str, Tensor]) -> Any:
         case _ if is_dataclass(value) and not isinstance(value, type):
             parts = {f.name: _described(getattr(value, f.name), tensors) for f in fields(value) if f.init}
             return {"made": _name_of(type(value)), "of": parts}
-    raise TypeError(f"a {type(value).__name__} has no form on the disk")
+    raise NoFormError(f"a {type(value).__name__} has no form on the disk")
 
 
 def _restored(facts: Any, tensors: Mapping[str, Tensor]) -> Any:
@@ -90,13 +94,13 @@ def _taken(laid: list[Any], tensors: Mapping[str, Tensor]) -> Tensor:
 
 def _text(key: object) -> str:
     if type(key) is not str:
-        raise TypeError(f"{key!r} is no text to name a value with")
+        raise NoFormError(f"{key!r} is no text to name a value with")
     return key
 
 
 def _name_of(kind: type) -> str:
     if not kind.__module__.startswith(_OURS):
-        raise TypeError(f"{kind.__name__} is none of our types")
+        raise NoFormError(f"{kind.__name__} is none of our types")
     return f"{kind.__module__}:{kind.__qualname__}"
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from compress_core.foundation.errors import Refused
 from compress_core.network.layers import Layer, Untouched, count_macs, find_layers, read_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy
+from compress_core.network.written_code import code_of
 from compress_core.structure.structure import Structure
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.origin import Origin
@@ -51,6 +52,11 @@ class Subject:
     @cached_property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.network.parameters())
+
+    @cached_property
+    def code(self) -> str:
+        """Digest of the code that modules of somebody's own run; beside `digest`, in keys of answers."""
+        return code_of(self.network)
 
     def split(self, name: str) -> Split:
         """The split of that name; raises Refused where the model has none."""

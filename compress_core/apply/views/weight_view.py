@@ -114,7 +114,7 @@ class WeightView(NetworkView):
         """What `make` measures for all weights at once, kept by what is declared: its answer for this one."""
         assert DependsOn.WEIGHT not in self.argument.depends_on, "what all weights share is of none of them"
         context, declared = self._context, self.argument.depends_on
-        found = context.store.get(
+        found = context.derived(
             digest(self.argument.name, *context.seen(declared, self._part)),
             lambda: make(NetworkView(self.argument, context)),
             lambda made: sum(map(size, made.values())),
@@ -138,7 +138,7 @@ def supply(name: str, part: Part, step: Step | None, context: Context) -> Any:
     def derive_it() -> Any:
         return derived.function(*(supply(need, part, None, context) for need in derived.needs))
 
-    return context.store.get(_statistic_key(derived, depends, part, context), derive_it, _tensor_bytes)
+    return context.derived(_statistic_key(derived, depends, part, context), derive_it, _tensor_bytes)
 
 
 def _view(found: Argument, part: Part, step: Step | None, context: Context) -> WeightView:

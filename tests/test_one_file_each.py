@@ -223,9 +223,7 @@ def test_a_method_in_a_file_of_its_own_is_on_offer_and_explains(plant: Plant) ->
     assert "sevens on 3 of" in printed("explain", "tabular", *step, "--method", "sevens", "--items", "3")
 
 
-@pytest.mark.parametrize(
-    ("package", "found"), [(METRICS, metrics), (METHODS, attribution_methods), (RUNTIMES, runtimes)]
-)
+@pytest.mark.parametrize(("package", "found"), KINDS.items())
 @pytest.mark.parametrize("source", [DECLARES_NOTHING, METRIC + METHOD], ids=["nothing", "another"])
 def test_a_file_that_does_not_declare_what_it_is_called_is_our_own_mistake(
     plant: Plant,  # noqa: F811
@@ -238,11 +236,9 @@ def test_a_file_that_does_not_declare_what_it_is_called_is_our_own_mistake(
         found()
 
 
-@pytest.mark.parametrize(
-    ("name", "found"), [("mondays", metrics), ("sevens", attribution_methods), ("abacus", runtimes)]
-)
-def test_a_file_that_is_gone_is_found_no_more(name: str, found: object) -> None:
-    assert name not in found()
+def test_files_that_are_gone_are_found_no_more() -> None:
+    planted = {"alphabetical", "mondays", "sevens", "abacus", "suitcase", "shoebox", "postcard"}
+    assert not planted & {name for found in KINDS.values() for name in found()}
 
 
 def test_a_runtime_in_a_file_of_its_own_is_timed_explained_and_printed(plant: Plant) -> None:  # noqa: F811

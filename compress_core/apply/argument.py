@@ -118,16 +118,16 @@ def depends_on(method: Technique) -> DependsOn:
 
 def depends_together(view: type[ArgumentView], needs: Iterable[str], asking: str) -> DependsOn:
     """What these arguments depend on; a statistic depends on what it is derived from."""
-    together = DependsOn.NOTHING
+    together = 0  # a union of flags takes ten times as long, and every moved slider asks for keys
     for name in needs:
         found = argument_named(view, name)
         if found is not None:
-            together |= found.depends_on
+            together |= found.depends_on.value
         else:
             derived = statistics().get(name) if view.derives else None
             assert derived is not None, f"{asking} asks for {name}, which no {view.__name__} supplies"
-            together |= depends_together(view, derived.needs, name)
-    return together
+            together |= depends_together(view, derived.needs, name).value
+    return DependsOn(together)
 
 
 def _view_of(method: Technique) -> type[ArgumentView]:

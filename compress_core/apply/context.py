@@ -166,14 +166,14 @@ def canonical_step(step: Step) -> str:
 
 def calibration_key(subject: Subject, depends: DependsOn) -> tuple[str, ...]:
     """The digest of the calibration items and labels where something depends on them; raises Refused."""
-    measured = depends & (DependsOn.ITEMS | DependsOn.LABELS)
+    measured = DependsOn.ITEMS in depends or DependsOn.LABELS in depends
     return (subject.split("calibration").digest,) if measured else ()
 
 
 def items_behind(subject: Subject, steps: Iterable[Step]) -> tuple[str, ...]:
     """The digests of the items on which these steps measure, or on which their rewrites are tried."""
     depends, tried = DependsOn.NOTHING, False
-    for step in steps:
+    for step in {(step.technique, type(step.knobs)): step for step in steps}.values():
         depends |= depends_on(step.method)
         tried = tried or step.stage in {Stage.PREPARE, Stage.GROUPS}
     measured = calibration_key(subject, depends) if "calibration" in subject.splits else ()

@@ -155,6 +155,7 @@ def test_tracing_leaves_nothing_behind() -> None:
     assert watched() is None
 
 
+@pytest.mark.slow
 def test_fewer_channels_take_less_memory_and_zeros_do_not(lenet: Subject) -> None:
     store = Store()
     before = peak_memory(Model.original(lenet), store).bytes.value

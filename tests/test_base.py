@@ -52,6 +52,7 @@ def made(subject: Subject, text: str) -> Model:
     return compress(subject, read_recipe(text), STORE)
 
 
+@pytest.mark.slow
 def test_the_small_network_computes_what_the_masked_one_does(subject):
     model = made(subject, HALF)
     found = cutting_of(subject, model.recipe, STORE)

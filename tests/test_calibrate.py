@@ -392,6 +392,7 @@ def made_or_refused(subject: Subject, layer: str, technique: str, store: Store) 
         return str(refused)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_every_layer_of_the_zoo_is_measured_or_refused_with_the_reason(name: str) -> None:
     subject, store = zoo_pipeline.subject_of(name), Store()

@@ -111,6 +111,7 @@ def test_a_convolution_in_three_layers_reads_back_equal(tmp_path: Path, name: st
     assert_file_is_the_model(model, tmp_path / "three.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SUBJECT.by_name))
 @pytest.mark.parametrize("technique", ["low_rank", "magnitude", "kmeans"])
 def test_one_edited_layer_of_each_kind_reads_back_equal(tmp_path: Path, name: str, technique: str) -> None:

@@ -56,6 +56,7 @@ def values_of(
     return part.values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURING)
 @pytest.mark.parametrize("reads", nasty_inputs(1))
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ def test_the_factor_is_that_of_the_inverse(reads: str) -> None:
     torch.testing.assert_close(identity[0], torch.eye(9, dtype=torch.float64), atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.integers(0, 999), st.floats(0, 1), st.integers(1, 12), st.sampled_from([1, 2]))
 def test_sparsegpt_removes_exactly_the_share(seed: int, sparsity: float, block: int, groups: int) -> None:

@@ -25,8 +25,6 @@ from compress_core.jobs.task import content_of
 from dashboard import opened
 from dashboard.serving import app_file
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parent.parent
 PRUNED = "layers: [{match: head, steps: [{technique: magnitude, sparsity: 0.5}]}]"
 CODE = '''

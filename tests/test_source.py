@@ -132,6 +132,7 @@ def test_attention_differs_by_rounding_because_torch_fuses_it_elsewhere(
     assert differences["everything quantized"] < 1e-5
 
 
+@pytest.mark.slow
 def test_what_cannot_be_followed_layer_by_layer_is_written_in_functions(
     sources: dict[str, Source], differences: dict[str, float]
 ) -> None:

@@ -138,6 +138,7 @@ def test_an_unknown_knob_is_refused_with_the_names_there_are(name):
         ALL[name].validated({"strength": 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", NASTY)
 @pytest.mark.parametrize("name", ALL)
 def test_nasty_weights_decode_to_finite_values_that_the_file_holds(name, case):
@@ -146,12 +147,14 @@ def test_nasty_weights_decode_to_finite_values_that_the_file_holds(name, case):
         assert_sound(part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", NASTY)
 @pytest.mark.parametrize("name", OF_OTHERS)
 def test_what_is_nasty_gives_finite_numbers_where_a_technique_is_not_about_weights(name, case):
     assert torch.isfinite(numbers(ALL[name], NASTY[case])).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", NASTY)
 @pytest.mark.parametrize("name", QUANTIZERS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
@@ -450,6 +453,7 @@ def test_clipped_never_errs_more_than_uniform_on_nasty_weights(case, granularity
     assert squared_error(ours) <= squared_error(whole) * (1 + 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [2, 3, 4, 6])
 @pytest.mark.parametrize("tail", [1.5, 3.0, 30.0])
 def test_clipped_errs_about_as_little_as_the_best_of_two_thousand_ranges(bits, tail):

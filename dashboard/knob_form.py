@@ -14,7 +14,6 @@ from compress_core.foundation.knobs import Strict
 from compress_core.techniques.contract.technique import slider_step, unit_of
 from dashboard.text import label, translated
 
-Widget = Callable[[], Any]
 MOST_NOTCHES = 16  # a slider with more of them is hard to set
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -129,7 +129,6 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "per_class_change": lambda name, dark: behavior.per_class_change(
         _per_class(1000), _names(name, 1000), dark=dark
     ),
-    "accuracy_change": lambda _name, dark: behavior.accuracy_change(-0.4, -0.8, 0.1, 6000, 0.3, dark=dark),
     "reliability": lambda _name, dark: confidence.reliability(
         _reliability_bins(), ece_before=0.01, ece_after=0.05, dark=dark
     ),
@@ -146,13 +145,6 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     ),
     "bytes_by_item": lambda _name, dark: size.bytes_by_item(
         size.Bytes(10**9, 0, 0, 10**6), size.Bytes(10**7, 10**7, 10**4, 10**6), dark=dark
-    ),
-    "level_grid": lambda name, dark: size.level_grid(
-        name,
-        RANDOM.integers(0, 10**6, 121),
-        np.linspace(-1, 1, 122),
-        {f"{name}{bits}": np.linspace(-1, 1, 2**bits - 1) for bits in (2, 4, 8)},
-        dark=dark,
     ),
 }
 
@@ -231,7 +223,7 @@ def test_every_table_reads_back_from_its_file(large: Drawn) -> None:
     assert list(back.columns) == list(table.columns)
 
 
-@pytest.mark.parametrize("name", ["reliability", "bytes_by_item", "similarity_summary", "accuracy_change"])
+@pytest.mark.parametrize("name", ["reliability", "bytes_by_item", "similarity_summary"])
 def test_light_and_dark_differ_in_ink_only(name: str) -> None:
     make = LARGE[name]
     light, dark = make("a", False).figure, make("a", True).figure
@@ -671,14 +663,6 @@ def test_the_pieces_of_each_bar_add_up_to_its_model() -> None:
     np.testing.assert_allclose(shares, [1.0, 1.0])
     assert "5.0 times smaller" in drawn.figure.layout.title.text
     assert drawn.table["total"].tolist() == [5120, 1024]
-
-
-def test_the_table_of_levels_has_every_level_of_every_quantizer() -> None:
-    levels = {"uniform": np.array([-1.0, 0.0, 1.0]), "kmeans": np.array([0.2])}
-    table = pd.read_csv(
-        StringIO(size.level_grid("fc", np.ones(2), np.linspace(-1, 1, 3), levels).csv().decode())
-    )
-    assert table.groupby("quantizer")["level"].count().to_dict() == {"uniform": 3, "kmeans": 1}
 
 
 def test_a_percentage_has_a_space_before_its_sign() -> None:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.cli import app
-from compress_core.deliver.python_source import Source, model_source, source_of, write_source
+from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, Source, model_source, source_of
 from compress_core.deliver.some_items import few_items
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
@@ -90,7 +90,8 @@ def differences(
     folders = {}
     for name, model in models.items():
         folders[name] = tmp_path_factory.mktemp("source")
-        write_source(sources[name], folders[name])
+        (folders[name] / CODE_FILE).write_text(sources[name].code, encoding="utf-8")
+        (folders[name] / WEIGHTS_FILE).write_bytes(sources[name].weights)
         network, form = model.network(), model.subject.input
         items = {n: _items(model, n) for n in COUNTS}
         with torch.no_grad():

@@ -20,7 +20,7 @@ from compress_core.deliver.container import read_container, write_container
 from compress_core.deliver.onnx_export import model_onnx
 from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.deliver.pack import read_packed, write_packed
-from compress_core.deliver.python_source import model_source, write_source
+from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, model_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.user_model import subject_from_network
@@ -253,7 +253,10 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
     for name in ZOO:
         if not ZOO[name].refused_source:
-            write_source(model_source(made(name)), folder / name)
+            source = model_source(made(name))
+            (folder / name).mkdir()
+            (folder / name / CODE_FILE).write_text(source.code, encoding="utf-8")
+            (folder / name / WEIGHTS_FILE).write_bytes(source.weights)
             save_file({"items": subject_of(name).split("validation").inputs}, folder / name / "items")
     run = [sys.executable, "-c", ELSEWHERE, str(folder)]
     done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)

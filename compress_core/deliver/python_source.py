@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +19,6 @@ from compress_core.deliver.parity import is_close, largest_difference
 from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
-from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.network.layers.written_call import WrittenModule
 
@@ -52,11 +50,6 @@ class Source:
         """The content of the file of weights; the same network gives the same bytes."""
         content: bytes = save({name: t.detach().contiguous().clone() for name, t in self.tensors.items()})
         return content
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Bytes of each file."""
-        return {CODE_FILE: len(self.code.encode()), WEIGHTS_FILE: len(self.weights)}
 
 
 @dataclass(frozen=True)
@@ -98,13 +91,6 @@ def _source(
 def model_source(model: Model) -> Source:
     """The source of a compressed model, tried on items of its own; raises Refused."""
     return source_of(model.network(), (few_items(model.subject),), model.subject.title)
-
-
-def write_source(source: Source, folder: Path) -> Mapping[str, int]:
-    """Write both files; returns their bytes."""
-    write_whole(folder / CODE_FILE, source.code.encode())
-    write_whole(folder / WEIGHTS_FILE, source.weights)
-    return source.sizes
 
 
 def _members(found: Traced) -> Iterator[_Member]:

@@ -50,16 +50,6 @@ class InferredNetwork:
     arrangement: Arrangement | None
 
 
-def infer_network(
-    state: Mapping[str, Tensor], *, input_shape: tuple[int, ...] | None = None
-) -> InferredNetwork:
-    """The likeliest plain network with these weights, with memory of its own and in evaluation mode.
-
-    Raises Refused where the state dict is not that of a plain MLP or CNN.
-    """
-    return _owned(network_candidates(state, input_shape=input_shape)[0])
-
-
 def network_candidates(
     state: Mapping[str, Tensor], *, input_shape: tuple[int, ...] | None = None
 ) -> tuple[InferredNetwork, ...]:

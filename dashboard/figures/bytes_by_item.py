@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ from plotly.subplots import make_subplots
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import OKABE_ITO
-from dashboard.figures.words import hover, in_bytes, percent, safe, safe_names, short, shortened, whole
+from dashboard.figures.words import hover, in_bytes, percent
 from dashboard.text import _
 
 KIBI = 1024
@@ -132,87 +130,3 @@ def _size_alternative(before: Bytes, after: Bytes) -> str:
         tables=in_bytes(after.tables),
         rest=in_bytes(after.rest),
     )
-
-
-def level_grid(
-    layer: str,
-    counts: NDArray[Any],
-    edges: NDArray[np.floating[Any]],
-    levels: Mapping[str, NDArray[np.floating[Any]]],
-    *,
-    dark: bool = False,
-) -> Drawn:
-    """Where each quantizer puts its levels, under the weights they must stand for.
-
-    counts [bins] of the weights that are not zero, edges [bins + 1]; levels: for each quantizer its values.
-    """
-    colors = palette.ink(dark=dark)
-    rows = max(len(levels), 1)
-    share = min(0.12 * rows, 0.5)
-    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[1 - share, share], vertical_spacing=0.04)
-    figure.add_trace(
-        go.Bar(
-            x=(edges[:-1] + edges[1:]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            marker={"color": colors.before, "opacity": 0.6, "line": {"width": 0}},
-            hovertemplate=hover((_("value"), "%{x:.3g}"), (_("weights in the bin"), "%{y:,d}")),
-        ),
-        row=1,
-        col=1,
-    )
-    for row, (name, values) in enumerate(levels.items()):
-        figure.add_trace(_level_ticks(row, safe(name, 24), values, colors.after), row=2, col=1)
-    figure.update_yaxes(title_text=_("weights in the bin"), row=1, col=1)
-    figure.update_yaxes(
-        tickvals=np.arange(len(levels)),
-        ticktext=safe_names(list(levels), 24),
-        range=[rows - 0.5, -0.5],
-        showgrid=False,
-        row=2,
-        col=1,
-    )
-    figure.update_xaxes(title_text=_("value of the weight"), row=2, col=1)
-    palette.style(
-        figure,
-        dark=dark,
-        title=_("Levels for the weights of {layer}").format(layer=safe(layer)),
-        subtitle=_("Each weight is rounded to a level: many levels should be where many weights are"),
-        height=330 + 34 * rows,
-    )
-    figure.update_layout(bargap=0)
-    return Drawn(figure, _levels_alternative(layer, counts, levels), _levels_table(levels))
-
-
-def _level_ticks(row: int, name: str, values: NDArray[np.floating[Any]], color: str) -> go.Scatter:
-    return go.Scatter(
-        x=values,
-        y=np.full(len(values), row),
-        mode="markers",
-        marker={"symbol": "line-ns", "size": 16, "line": {"width": 1.6, "color": color}},
-        hovertemplate=hover((_("level"), "%{x:.4g}"), heading=name),
-    )
-
-
-def _levels_table(levels: Mapping[str, NDArray[np.floating[Any]]]) -> pd.DataFrame:
-    rows = [pd.DataFrame({"quantizer": name, "level": values}) for name, values in levels.items()]
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame({"quantizer": [], "level": []})
-
-
-def _levels_alternative(
-    layer: str, counts: NDArray[Any], levels: Mapping[str, NDArray[np.floating[Any]]]
-) -> str:
-    said = [
-        _("{name}: {count} levels from {low} to {high}").format(
-            name=shortened(name),
-            count=len(values),
-            low=short(float(values.min())),
-            high=short(float(values.max())),
-        )
-        for name, values in levels.items()
-        if len(values)
-    ]
-    weights = _("{count} weights of {layer} that are not zero.").format(
-        count=whole(int(counts.sum())), layer=shortened(layer)
-    )
-    return " ".join([weights, *(f"{text}." for text in said)])

@@ -14,7 +14,7 @@ from dashboard.figures import palette
 from dashboard.figures.click_targets import add_targets
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
-from dashboard.figures.words import hover, safe, safe_names, shortened, signed, whole
+from dashboard.figures.words import hover, safe_names, shortened, signed, whole
 from dashboard.text import _
 
 MOST_CLASSES = 40
@@ -231,45 +231,3 @@ def _change_alternative(table: pd.DataFrame) -> str:
         best_change=signed(best["change"]),
         sure=int((table["p_holm"] < 0.05).sum()),
     )
-
-
-def accuracy_change(
-    change: float, low: float, high: float, n: int, margin: float, *, dark: bool = False
-) -> Drawn:
-    """The change of accuracy with its interval, beside zero and the loss that still counts as none.
-
-    change, low, high and margin in points; n items.
-    """
-    colors = palette.ink(dark=dark)
-    color = colors.loss if change < 0 else colors.gain if change > 0 else colors.muted
-    dot = go.Scatter(
-        x=[change],
-        y=[0],
-        mode="markers",
-        marker={"size": 12, "color": color},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - change],
-            "arrayminus": [change - low],
-            "color": colors.text,
-            "thickness": 2,
-            "width": 6,
-        },
-        hovertemplate=hover((_("change (points)"), f"{signed(change)} [{signed(low)}, {signed(high)}]")),
-    )
-    figure = go.Figure(dot)
-    palette.rule(figure, at=0, upright=True, color=colors.text)
-    palette.rule(figure, at=-margin, upright=True, color=colors.muted, dash="dash")
-    reach = 1.15 * max(abs(low), abs(high), 2 * margin)
-    figure.update_xaxes(title_text=_("change of accuracy (points)"), range=[-reach, reach])
-    figure.update_yaxes(visible=False, range=[-1, 1])
-    said = _("{change} points, 95 % interval [{low}, {high}], {n} items").format(
-        change=signed(change), low=signed(low), high=signed(high), n=whole(n)
-    )
-    note = _("Dashed: a loss of {margin} points, which still counts as none").format(margin=f"{margin:g}")
-    palette.style(figure, dark=dark, title=safe(said, 200), subtitle=note, height=180)
-    table = pd.DataFrame(
-        [{"change": change, "low": low, "high": high, "n": n, "margin": margin, "unit": "points"}]
-    )
-    return Drawn(figure, _("Change of accuracy: {said}.").format(said=said), table)

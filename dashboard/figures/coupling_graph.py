@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, safe, whole
 from dashboard.text import _
 
-Role = Literal["producer", "between", "consumer"]
 COLUMN: Mapping[str, int] = {"producer": 0, "between": 1, "consumer": 2}
 MOST_IN_A_COLUMN = 24
 ROW, HEAD_AND_FOOT, LONGEST = 30, 130, 26

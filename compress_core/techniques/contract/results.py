@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from compress_core.levels import Levels
-from compress_core.selection.scores import Scores
-from compress_core.techniques.contract.input_rules import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,3 @@ class Restated:
 
     mean: Tensor
     variance: Tensor
-
-
-WeightResult = Scores | Pruned | Quantized | Factored
-InputResult = StaticGrid | DynamicGrid | KeepAbove | KeepLargest
-TechniqueResult = (
-    WeightResult | InputResult | ChannelScores | Dropped | Folded | Rescaled | Shifted | Restated
-)

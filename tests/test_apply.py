@@ -425,7 +425,7 @@ def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(
     factor = None if rank is None else Step.of("low_rank", rank=rank)
     chosen = tuple(s for s in (factor, pruner, quantizer) if s is not None)
     model = compress(ZEROS, Recipe((Rule("fc[12]", chosen),)), Store())
-    for row in layer_costs(model):
+    for row in layer_costs(model, Store()):
         compressed = model.compressed.get(row.layer.name)
         encoded = compressed.encoded if compressed else ()
         values = [c.values for c in encoded] or [model.values(row.layer.name)]
@@ -435,7 +435,7 @@ def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(
         assert row.weights == sum(v.numel() for v in values)
         if quantizer is None:
             assert row.zeros.quantized == 0
-    told = costs(model)
+    told = costs(model, Store())
     parts = [told[f"sparsity_{origin}"].value for origin in ("pruned", "quantized", "original")]
     assert sum(parts) == pytest.approx(told["sparsity"].value)
     items = [told[f"bytes_{item}"].value for item in ("values", "positions", "tables", "header")]
@@ -444,14 +444,14 @@ def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(
 
 def test_macs_of_the_layers_add_up_and_a_missing_one_is_said_to_be_missing(everything: Subject) -> None:
     model = compress(SUBJECT, rules(fc2=Step.of("low_rank", rank=2)), Store())
-    assert costs(model)["macs"].value == 48 + (14 + 16) + 21
-    assert layer_frame(model)["rank"].tolist()[1] == 2
+    assert costs(model, Store())["macs"].value == 48 + (14 + 16) + 21
+    assert layer_frame(model, Store())["rank"].tolist()[1] == 2
     idle = Mlp()
     idle.idle = nn.Linear(2, 2)
-    missing = costs(Model.original(tiny_subject(idle, (6,))))["macs"]
+    missing = costs(Model.original(tiny_subject(idle, (6,))), Store())["macs"]
     assert missing.value is None
     assert "did not run" in missing.reason
-    assert costs(Model.original(everything))["macs"].value > 0
+    assert costs(Model.original(everything), Store())["macs"].value > 0
 
 
 def test_weights_before_and_after_are_those_that_are_applied(everything: Subject) -> None:
@@ -479,3 +479,11 @@ def test_compressing_everything_leaves_the_original_as_it_was(everything: Subjec
         network(everything.split("validation").inputs)
         assert digest_of(network) != everything.digest
     assert digest_of(everything.network) == everything.digest
+
+
+def test_costs_are_kept_by_content_and_not_by_the_object() -> None:
+    recipe, store = Recipe((Rule("*", (Step.of("magnitude", sparsity=0.5),)),)), Store()
+    first, again = (compress(SUBJECT, recipe, Store()) for _ in range(2))
+    assert layer_costs(first, store) is layer_costs(again, store)
+    other = compress(SUBJECT, Recipe((Rule("*", (Step.of("magnitude", sparsity=0.25),)),)), Store())
+    assert layer_costs(other, store) != layer_costs(first, store)

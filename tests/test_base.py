@@ -102,14 +102,14 @@ def test_weights_are_shown_in_the_shape_they_were_loaded_in(subject):
 
 def test_half_the_channels_of_resnet_leave_fewer_than_thirty_percent_of_the_work(resnet):
     model = made(resnet, HALF)
-    before = costs(Model.original(resnet))["macs"].value
-    assert costs(model)["macs"].value < 0.3 * before
-    assert all(row.bytes <= row.bytes_before for row in layer_costs(model))
+    before = costs(Model.original(resnet), Store())["macs"].value
+    assert costs(model, Store())["macs"].value < 0.3 * before
+    assert all(row.bytes <= row.bytes_before for row in layer_costs(model, Store()))
 
 
 def test_a_dropped_block_leaves_its_shortcut_and_costs_nothing(resnet):
     model = made(resnet, "groups: [{match: layer2, steps: [drop_block]}]")
-    rows = {row.layer.name: row for row in layer_costs(model)}
+    rows = {row.layer.name: row for row in layer_costs(model, Store())}
     assert rows["layer2.conv1"].weights == rows["layer2.conv2"].macs == 0
     assert not model.values("layer2.conv1").any()
     items = resnet.split("validation").inputs[:4]

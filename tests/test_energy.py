@@ -16,13 +16,13 @@ from tests.subjects import mlp_subject, rules, seeded, tiny_subject
 
 
 def test_a_linear_multiplies_each_weight_once_and_moves_its_inputs_and_outputs() -> None:
-    first, *_ = work_of(Model.original(mlp_subject()), batch=3)
+    first, *_ = work_of(Model.original(mlp_subject()), Store(), batch=3)
     assert first == Work("fc1", 3 * 48, 3 * 48, 4 * 48, 4 * 48, 3 * 4 * (6 + 8))
 
 
 def test_a_convolution_uses_each_weight_at_every_pixel() -> None:
     network = nn.Sequential(seeded(nn.Conv2d(1, 2, 3, padding=1)), nn.Flatten(), seeded(nn.Linear(32, 3)))
-    conv, linear = work_of(Model.original(tiny_subject(network, (1, 4, 4))))
+    conv, linear = work_of(Model.original(tiny_subject(network, (1, 4, 4))), Store())
     assert (conv.macs, conv.weight_bytes, conv.activation_bytes) == (18 * 16, 4 * 18, 4 * (16 + 32))
     assert linear.macs == 96
 
@@ -30,7 +30,7 @@ def test_a_convolution_uses_each_weight_at_every_pixel() -> None:
 def test_zeros_are_useless_operations_and_coded_weights_fewer_bytes() -> None:
     recipe = rules(fc1=(Step.of("magnitude", sparsity=0.75), Step.of("uniform", bits=4)))
     model = compress(mlp_subject(), recipe, Store())
-    first, second, _ = work_of(model)
+    first, second, _ = work_of(model, Store())
     nonzero = int(model.values("fc1").count_nonzero())
     assert (first.macs, first.useful_macs) == (48, nonzero)
     assert first.encoded_bytes == model.compressed["fc1"].bits.total / 8
@@ -39,7 +39,7 @@ def test_zeros_are_useless_operations_and_coded_weights_fewer_bytes() -> None:
 
 def test_a_factored_layer_counts_as_its_two_factors() -> None:
     model = compress(mlp_subject(), rules(fc1=Step.of("low_rank", rank=2)), Store())
-    names = {work.layer: work.macs for work in work_of(model)}
+    names = {work.layer: work.macs for work in work_of(model, Store())}
     assert (names["fc1.0"], names["fc1.1"]) == (2 * 6, 2 * 8)
 
 
@@ -52,7 +52,7 @@ def test_an_embedding_reads_only_the_rows_it_looks_up() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.fc(self.table(x.long().clamp(0, 99)).mean(1))
 
-    table, _ = work_of(Model.original(tiny_subject(seeded(Words()), (5,))), batch=2)
+    table, _ = work_of(Model.original(tiny_subject(seeded(Words()), (5,))), Store(), batch=2)
     assert (table.macs, table.weight_bytes) == (0, 4 * 4 * 2 * 5)
 
 
@@ -69,7 +69,7 @@ def test_energy_is_the_sum_of_its_parts() -> None:
 @pytest.mark.parametrize("name", ["resnet", "vit", "tabular"])
 def test_operations_of_a_sample_are_those_of_its_layers(name: str) -> None:
     subject = load_sample(name)
-    numbers = energy_costs(Model.original(subject))
+    numbers = energy_costs(Model.original(subject), Store())
     assert numbers["macs"].value == sum(layer.macs or 0 for layer in subject.layers)
     assert numbers["energy"] == numbers["energy_original"]
     assert numbers["energy_exploited"].value <= numbers["energy"].value

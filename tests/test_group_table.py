@@ -33,7 +33,7 @@ def test_a_row_of_the_group_table_is_what_cutting_leaves(names: list[str], scope
         rules = tuple(Rule(name, (place,)) for name in names) if row else ()
         model = compress(RESNET, Recipe(groups=(*rules, OTHER)), STORE)
         assert table.weights[row] == sum(layer.weights for layer in model.base.layers)
-        assert table.macs[row] == costs(model)["macs"].value
+        assert table.macs[row] == costs(model, Store())["macs"].value
         rows = sum(model.base.layer(name).rows for name in names)
         assert table.units[row] == rows
 

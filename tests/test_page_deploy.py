@@ -193,7 +193,7 @@ def test_the_same_files_give_the_same_archive() -> None:
 def test_energy_is_marked_as_estimated_and_counts_are_not() -> None:
     from compress_core.measure.cost.energy import energy_costs
 
-    costs = energy_costs(_model())
+    costs = energy_costs(_model(), Store())
     frame = work_frame(costs, costs).set_index("")
     assert frame.loc["Energy, estimated"].str.startswith("≈").all()
     assert not frame.loc["Weights read"].str.startswith("≈").any()

@@ -132,12 +132,12 @@ def test_each_bar_has_its_reason(bar: Bar, facts: Facts, said: str) -> None:
 
 def test_facts_are_counted_from_the_model() -> None:
     model = model_with(STEPS["zeros"], STEPS["grid"])
-    facts = facts_of(model, other_variants=2)
+    facts = facts_of(model, Store(), other_variants=2)
     zeros = int((model.values("fc1") == 0).sum())
     assert facts == Facts(1.0, pytest.approx(zeros / (48 + 56 + 21)), 32, 3, 2)
     every = compress(mlp_subject(), rules(any=STEPS["grid"]), Store())
-    assert facts_of(every).bits == 4
-    factored = facts_of(model_with(STEPS["low_rank"]))
+    assert facts_of(every, Store()).bits == 4
+    factored = facts_of(model_with(STEPS["low_rank"]), Store())
     assert factored.macs_kept == pytest.approx((28 + 56 + 21) / 125)
     assert isinstance(model.network().get_submodule("fc1"), nn.Linear)
 
@@ -147,7 +147,7 @@ def test_a_layer_in_bytes_has_codes_and_a_rounded_input() -> None:
     subject = with_calibration(mlp_subject())
 
     def whole(*steps: Step) -> int:
-        return facts_of(compress(subject, rules(fc1=steps), Store())).whole_layers
+        return facts_of(compress(subject, rules(fc1=steps), Store()), Store()).whole_layers
 
     assert whole(encoded, rounded) == 1
     assert [whole(rounded), whole(encoded), whole(Step.of("kmeans"), rounded)] == [0, 0, 0]

@@ -25,7 +25,7 @@ def numbers_without_items(case: Case) -> Mapping[str, Number]:
         name: Number.missing(metric.unit, "There are no items to measure on.")
         for name, metric in metrics().items()
     }
-    return {**missing, **costs(case.model)}
+    return {**missing, **costs(case.model, case.store)}
 
 
 def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Content:
@@ -71,7 +71,7 @@ def layer_rows(case: Case) -> list[printing.Content]:
         }
         return {"layer": cost.layer.name, **{name: n.as_json() for name, n in counted.items()}}
 
-    return [row(cost) for cost in layer_costs(case.model)]
+    return [row(cost) for cost in layer_costs(case.model, case.store)]
 
 
 def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:

@@ -100,7 +100,7 @@ def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[s
         "break_even": [_win(row) for row in wins],
         "energy": {
             "source": HOROWITZ.source,
-            **{name: number.as_json() for name, number in energy_costs(case.model).items()},
+            **{name: number.as_json() for name, number in energy_costs(case.model, case.store).items()},
         },
         "portability": _portability(case),
     }

@@ -80,7 +80,7 @@ def run(
         rounds |= (yield from _as_part(work, start + _PARTS, total)).rounds
     found = Latency(rounds, busy + waiting_warning(tuple(rounds.values())))
     parities = _parities(whole, network, split)
-    return Measured(found, _reasons(found, model, tables), tuple(tables), parities, refused)
+    return Measured(found, _reasons(found, model, tables, store), tuple(tables), parities, refused)
 
 
 def _check(batches: Sequence[int]) -> None:
@@ -164,9 +164,11 @@ def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tu
     return tuple(parity_of(side, evaluated, split) for side in others)
 
 
-def _reasons(found: Latency, model: Model, tables: Sequence[KernelVariantTable]) -> tuple[str, ...]:
+def _reasons(
+    found: Latency, model: Model, tables: Sequence[KernelVariantTable], store: Store
+) -> tuple[str, ...]:
     variants = {table.batch: len(table.choice) for table in tables}
-    facts = {batch: facts_of(model, variants.get(batch, 0)) for batch in found.rounds}
+    facts = {batch: facts_of(model, store, variants.get(batch, 0)) for batch in found.rounds}
     return tuple(reason(bar, facts[bar.batch]) for bar in found.bars())
 
 

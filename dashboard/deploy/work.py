@@ -35,7 +35,7 @@ def draw(model: Model) -> None:
 
 
 def _costs(model: Model) -> Mapping[str, Number]:
-    return engine.store().get(f"energy:{model.key}", lambda: energy_costs(model))
+    return engine.store().get(f"energy:{model.key}", lambda: energy_costs(model, engine.store()))
 
 
 def work_frame(original: Mapping[str, Number], now: Mapping[str, Number]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from compress_core.measure.cost.cost import layer_costs, layer_frame
 from compress_core.recipe import Step
 from compress_core.recipe.edit import step_for_layer
 from compress_core.techniques.contract.technique import Stage
-from dashboard import state
+from dashboard import engine, state
 from dashboard.text import _
 from dashboard.tune.sliders import as_shape
 from dashboard.tune.steps import FIRST_CHOICE, set_step, sparsity_of
@@ -60,7 +60,7 @@ def _contains(frame: pd.DataFrame, search: str) -> pd.Series[bool]:
 
 
 def _frame(view: View, model: Model) -> pd.DataFrame:
-    costs = layer_frame(model)
+    costs = layer_frame(model, engine.store())
     names = costs["layer"]
     prune = [step_for_layer(view.recipe, n, Stage.PRUNE) for n in names]
     quantize = [step_for_layer(view.recipe, n, Stage.QUANTIZE) for n in names]
@@ -73,7 +73,7 @@ def _frame(view: View, model: Model) -> pd.DataFrame:
             "prune": [100 * sparsity_of(s) for s in prune],
             "rank_set": costs["rank"].fillna(0).astype(int),
             "bits": [getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in quantize],
-            "weights": [row.weights for row in layer_costs(model)],
+            "weights": [row.weights for row in layer_costs(model, engine.store())],
             "zeros": 100 * costs["sparsity"],
             "kibibytes": costs["bytes"] / 1024,
             "ratio": costs["bytes_before"] / costs["bytes"].where(costs["bytes"] > 0),

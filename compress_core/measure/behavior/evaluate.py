@@ -91,7 +91,7 @@ def evaluate(model: Model, split: Split, store: Store) -> Mapping[str, Number]:
     take milliseconds, and a metric of somebody's own may have changed.
     """
     before = predict(Model.original(model.subject), split, store)
-    found = {**numbers(predict(model, split, store), before), **costs(model)}
+    found = {**numbers(predict(model, split, store), before), **costs(model, store)}
     store.get(digest("noted", model.key, split.digest), lambda: _note(model, split, found, store))
     return found
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import pandas as pd
 
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
+from compress_core.foundation.store import Store, digest
 from compress_core.network.layers import Layer, read_matrix
 from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 
 
-def costs(model: Model) -> Mapping[str, Number]:
+def costs(model: Model, store: Store) -> Mapping[str, Number]:
     """Sizes of a model as exact numbers, by name.
 
     bytes: the plain container as written, header included; sparsity: share of zeros among the
     weights of all layers that can be compressed, by origin; macs: for one item.
     """
-    zeros, weights = zeros_of(model)
+    rows = layer_costs(model, store)
+    zeros, weights = zeros_of(rows)
     original = Model.original(model.subject)
     bits = model.bits
     count = max(1, weights)
@@ -37,11 +38,11 @@ def costs(model: Model) -> Mapping[str, Number]:
         "sparsity_original": (zeros.original / count, "share"),
     }
     found = {name: Number(value, unit, "exact") for name, (value, unit) in exact.items()}
-    return {**found, "macs": _macs(model)}
+    return {**found, "macs": _macs(rows)}
 
 
-def _macs(model: Model) -> Number:
-    counts = [row.macs for row in layer_costs(model)]
+def _macs(rows: Sequence[LayerCost]) -> Number:
+    counts = [row.macs for row in rows]
     if any(count is None for count in counts):
         return Number.missing("MAC", "Some layers did not run on the example input.")
     return Number(float(sum(c for c in counts if c is not None)), "MAC", "exact")
@@ -60,9 +61,13 @@ class LayerCost:
     rank: int | None
 
 
-@lru_cache(maxsize=64)
-def layer_costs(model: Model) -> tuple[LayerCost, ...]:
+def layer_costs(model: Model, store: Store) -> tuple[LayerCost, ...]:
     """The cost of every layer, in module order."""
+    return store.get(digest("layer costs", model.key), lambda: count_layers(model))
+
+
+def count_layers(model: Model) -> tuple[LayerCost, ...]:
+    """The same, counted anew."""
     return tuple(_layer_cost(model, layer) for layer in model.subject.layers)
 
 
@@ -89,15 +94,14 @@ def _added(zeros: Iterable[Zeros]) -> Zeros:
     )
 
 
-def zeros_of(model: Model) -> tuple[Zeros, int]:
+def zeros_of(rows: Sequence[LayerCost]) -> tuple[Zeros, int]:
     """Zeros by origin over all compressible layers, and the number of their weights as they ship."""
-    rows = layer_costs(model)
     return _added(row.zeros for row in rows), sum(row.weights for row in rows)
 
 
-def layer_frame(model: Model) -> pd.DataFrame:
+def layer_frame(model: Model, store: Store) -> pd.DataFrame:
     """The layer table: one row a layer with kind, shape, weights, zeros, bytes, MACs and rank."""
-    rows = layer_costs(model)
+    rows = layer_costs(model, store)
     return pd.DataFrame(
         {
             "layer": [r.layer.name for r in rows],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
+from compress_core.foundation.store import Store, digest
 from compress_core.network.layers import Layer, LayerKind, count_macs, find_layers, read_matrix
 from compress_core.network.shared_copy import shared_copy
 
@@ -73,9 +73,12 @@ class Work:
     activation_bytes: int
 
 
-@lru_cache(maxsize=32)
-def work_of(model: Model, batch: int = 1) -> tuple[Work, ...]:
+def work_of(model: Model, store: Store, batch: int = 1) -> tuple[Work, ...]:
     """The work of every layer that has weights, in module order, for a batch of items."""
+    return store.get(digest("work", model.key, batch), lambda: _work_of_layers(model, batch))
+
+
+def _work_of_layers(model: Model, batch: int) -> tuple[Work, ...]:
     network, example = model.network(), model.subject.input.baseline
     layers = count_macs(shared_copy(network), find_layers(network)[0], example)
     moved = _moved(network, layers, example)
@@ -144,9 +147,9 @@ def energy(
     return Number(picojoules / 1e6, "uJ", "estimated")
 
 
-def energy_costs(model: Model, batch: int = 1) -> Mapping[str, Number]:
+def energy_costs(model: Model, store: Store, batch: int = 1) -> Mapping[str, Number]:
     """Operations, traffic and energy of one batch, by name; energy_original is the model as loaded."""
-    work = work_of(model, batch)
+    work = work_of(model, store, batch)
     total = {
         "macs": (sum(w.macs for w in work), "MAC"),
         "macs_useful": (sum(w.useful_macs for w in work), "MAC"),
@@ -159,5 +162,5 @@ def energy_costs(model: Model, batch: int = 1) -> Mapping[str, Number]:
         **exact,
         "energy": energy(work),
         "energy_exploited": energy(work, exploited=True),
-        "energy_original": energy(work_of(Model.original(model.subject), batch)),
+        "energy_original": energy(work_of(Model.original(model.subject), store, batch)),
     }

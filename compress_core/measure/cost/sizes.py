@@ -14,7 +14,7 @@ from torch import Tensor
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import Phrase
-from compress_core.measure.cost.cost import zeros_of
+from compress_core.measure.cost.cost import count_layers, zeros_of
 
 _EFFORT = 6  # gzip's usual one
 
@@ -143,7 +143,7 @@ def _once(model: Model) -> tuple[Tensor, ...]:
 
 
 def _exact(model: Model, tensors: Sequence[Tensor]) -> Mapping[str, Number]:
-    zeros, weights = zeros_of(model)
+    zeros, weights = zeros_of(count_layers(model))
     bits = model.bits
     counted = {
         "values": bits.values // 8,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compress_core.apply.model import Model
+from compress_core.foundation.store import Store
 from compress_core.levels import Grid
 from compress_core.measure.cost.energy import work_of
 from compress_core.techniques.contract.input_rules import StaticGrid
@@ -28,9 +29,9 @@ class Facts:
     whole_layers: int = 0
 
 
-def facts_of(model: Model, other_variants: int = 0) -> Facts:
+def facts_of(model: Model, store: Store, other_variants: int = 0) -> Facts:
     """The facts of a model."""
-    work, before = work_of(model), work_of(Model.original(model.subject))
+    work, before = work_of(model, store), work_of(Model.original(model.subject), store)
     weights = sum(w.weight_bytes for w in work) // 4
     nonzero = sum(w.useful_macs for w in work) / max(1, sum(w.macs for w in work))
     encoded = [c for compressed in model.compressed.values() for c in compressed.encoded]

@@ -47,16 +47,16 @@ def layer_weights(model: Model, name: str, store: Store) -> LayerWeights:
     """One layer's weights before and after."""
     return store.get(
         f"weights:{model.key}:{name}",
-        lambda: _layer_weights(model, name),
+        lambda: _layer_weights(model, name, store),
         lambda w: w.before.nbytes + w.after.nbytes + w.nonzero.nbytes,
     )
 
 
-def _layer_weights(model: Model, name: str) -> LayerWeights:
+def _layer_weights(model: Model, name: str, store: Store) -> LayerWeights:
     layer = model.subject.layer(name)
     before = read_matrix(model.subject.network, layer)
     after = model.values(name)
-    cost = next(row for row in layer_costs(model) if row.layer.name == name)
+    cost = next(row for row in layer_costs(model, store) if row.layer.name == name)
     compressed = model.compressed.get(name)
     encoded = compressed.encoded[0] if compressed is not None and not compressed.is_factored else None
     levels = (

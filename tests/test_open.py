@@ -22,7 +22,7 @@ from compress_core.cli.commands import app as program
 from compress_core.face.page_process import PageRequest, has_screen, port_for
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.jobs.task import content_of
-from dashboard import opened
+from dashboard import opened, state
 from dashboard.serving import app_file
 
 ROOT = Path(__file__).parent.parent
@@ -213,7 +213,7 @@ def test_the_app_and_its_settings_lie_where_the_server_looks() -> None:
 @pytest.mark.usefixtures("handed")
 def test_a_server_without_a_model_begins_without_one() -> None:
     assert opened.first_model() is None
-    assert "slimscope.workspace" not in a_page().session_state
+    assert state.KEY not in a_page().session_state
 
 
 @pytest.mark.usefixtures("handed")
@@ -229,9 +229,9 @@ def test_a_model_that_was_handed_over_is_on_start_and_open_on_tune(folder: Path)
 def test_the_recipe_that_came_along_is_an_edit_that_undo_takes_back(folder: Path) -> None:
     opened.hand_over(load("their_nets.mixer:build", "items.npz"), read_recipe(PRUNED))
     app = a_page("tune")
-    assert app.session_state["slimscope.workspace"].recipe
+    assert app.session_state[state.KEY].recipe
     app.button(key="slimscope.undo").click().run()
-    assert not app.session_state["slimscope.workspace"].recipe
+    assert not app.session_state[state.KEY].recipe
 
 
 @pytest.mark.usefixtures("handed")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["SLIMSCOPE_WORKSPACE"] = ""  # no test writes into the user's folder, and none finds its results
@@ -20,9 +21,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files with the most slow tests come first, so that workers that take whole files end together."""
-    slow = Counter(i.path for i in items if {"slow", "browser"} & {mark.name for mark in i.iter_markers()})
-    items.sort(key=lambda item: -slow[item.path])
+    """Files that drive a browser come first, then those with slow tests, so that two workers end together."""
+    marks = {item: {mark.name for mark in item.iter_markers()} for item in items}
+    weight: defaultdict[Path, int] = defaultdict(int)
+    for item, names in marks.items():
+        weight[item.path] = max(weight[item.path], 2 * ("browser" in names) + ("slow" in names))
+    items.sort(key=lambda item: -weight[item.path])
 
 
 @pytest.fixture(scope="session")

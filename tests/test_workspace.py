@@ -253,9 +253,10 @@ def test_files_that_a_crash_left_are_swept_once_they_are_old(tmp_path: Path) -> 
     for file in (first.files.path(known), first.files.path(lost), half):
         assert file is not None
         os.utime(file, (clock.now, clock.now))
+    clock.now += 3000
     Workspace.at(tmp_path, clock=clock)
     assert first.files.path(lost) is not None
-    clock.now += 4000
+    clock.now += 1000
     Workspace.at(tmp_path, clock=clock)
     assert first.files.path(lost) is None
     assert not half.exists()
@@ -278,6 +279,24 @@ def test_a_damaged_file_is_removed_and_may_be_made_anew(tmp_path: Path, damage: 
     assert not made.results.has("key")
     made.results.keep("key", "kind", content)
     assert made.results.find("key") == content
+
+
+def test_what_is_kept_while_another_reads_is_not_taken_for_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, other = Workspace.at(tmp_path), Workspace.at(tmp_path)
+    digest = made.files.put(b"content")
+    made.files.cabinet.remove(digest)
+    looks = made.database.rows
+
+    def looks_after_it_was_kept(question: str, *values: object) -> list[tuple[object, ...]]:
+        other.files.put(b"content")
+        return looks(question, *values)
+
+    monkeypatch.setattr(made.database, "rows", looks_after_it_was_kept)
+    assert made.files.content(digest) == b"content"
+    assert other.files.content(digest) == b"content"
+    assert other.files.bytes_held == len(b"content")
 
 
 def _damaged(folder: Path, how: str) -> None:

@@ -23,7 +23,7 @@ class Cabinet(Protocol):
         """Keep a content and give its name; one that is there already is not written again."""
 
     def content(self, digest: str) -> bytes | None:
-        """The content of a name; None where it is missing, or damaged, which removes it."""
+        """The content of a name; None where it is missing or damaged."""
 
     def path(self, digest: str) -> Path | None:
         """The file; None where there is none."""
@@ -56,15 +56,12 @@ class Drawer:
         return digest
 
     def content(self, digest: str) -> bytes | None:
-        """The content of a name; None where it is missing, or damaged, which removes it."""
+        """The content of a name; None where it is missing or damaged."""
         try:
             found = self._place(digest).read_bytes()
         except OSError:
             return None
-        if sha_of(found) == digest:
-            return found
-        self.remove(digest)
-        return None
+        return found if sha_of(found) == digest else None
 
     def path(self, digest: str) -> Path | None:
         """The file; None where there is none."""

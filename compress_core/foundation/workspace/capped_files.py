@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +33,14 @@ class Files:
 
     def put(self, content: bytes) -> str:
         """Keep a content and give its name; raises Refused or OSError where the disk does not take it."""
-        self.cabinet.put(content)
+        self.write([content])
         with self.database.writing() as connection:
             return self.note(connection, content)
+
+    def write(self, contents: Iterable[bytes]) -> None:
+        """The slow part of keeping contents, before the transaction that refers to them."""
+        for content in contents:
+            self.cabinet.put(content)
 
     def note(self, connection: sqlite3.Connection, content: bytes) -> str:
         """Keep a content within the transaction of whoever refers to it."""
@@ -55,9 +60,17 @@ class Files:
         if known and (found is None or known[0][0] < now - _FRESH_SECONDS):
             with self.database.writing() as connection:
                 if found is None:
-                    connection.execute("DELETE FROM files WHERE digest = ?", (digest,))
+                    found = self._read_or_removed(connection, digest)
                 else:
                     connection.execute("UPDATE files SET used = ? WHERE digest = ?", (now, digest))
+        return found
+
+    def _read_or_removed(self, connection: sqlite3.Connection, digest: str) -> bytes | None:
+        """Look again where nobody else can write: what was missing may just have been kept."""
+        found = self.cabinet.content(digest)
+        if found is None:
+            self.cabinet.remove(digest)
+            connection.execute("DELETE FROM files WHERE digest = ?", (digest,))
         return found
 
     def path(self, digest: str) -> Path | None:

@@ -24,7 +24,7 @@ class Results:
         """
         if _LARGEST_SHARE * len(content) > self.files.max_bytes:
             return False
-        self.files.cabinet.put(content)
+        self.files.write([content])
         with self.database.writing() as connection:
             digest = self.files.note(connection, content)
             connection.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, kind, digest))

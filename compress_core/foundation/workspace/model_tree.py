@@ -61,6 +61,7 @@ class Models:
 
         Raises Refused where the parent is not known.
         """
+        self.files.write((files or {}).values())
         with self.database.writing() as connection:
             try:
                 connection.execute(

@@ -32,6 +32,7 @@ class Uploads:
 
         Raises Refused or OSError where the disk does not take them.
         """
+        self.files.write(files.values())
         with self.database.writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?)", (visitor, name, self.clock())

@@ -17,7 +17,8 @@ from dashboard.language import choose_language
 from dashboard.opened import handed_over
 from dashboard.show import interval_text, number_text, untouched_text
 from dashboard.text import _, current_language, languages, literal, refusal, spoken
-from dashboard.view import View, redone, undone
+from dashboard.undo import redone, undone
+from dashboard.view import View
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model

@@ -91,7 +91,7 @@ def test_no_module_reaches_itself() -> None:
         ("compress_core.network.layers", "dashboard.text"),
         ("dashboard.state", "pages.tune"),
         ("compress_core.recipe.values", "compress_core.apply.run"),
-        ("compress_core.measure.behavior.compare", "compress_core.deliver.pack"),
+        ("compress_core.measure.behavior.compare", "compress_core.deliver.packed_file"),
         ("compress_core.measure.cost.sizes", "compress_core.measure.tables.knob_tables"),
         ("compress_core.techniques.contract.technique", "compress_core.techniques.magnitude"),
     ],

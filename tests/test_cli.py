@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from compress_core.apply import compress
 from compress_core.cli import app
 from compress_core.cli.arguments import ModelOptions, SharedOptions, about_a_model
-from compress_core.deliver.container import read_container
+from compress_core.deliver.plain_container import read_container
 from compress_core.foundation.store import Store
 from compress_core.loading.cards import cards
 from compress_core.loading.samples import load_sample
@@ -600,7 +600,7 @@ def test_a_mistake_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("compress_core.cli.content.layer_rows", broken)
+    monkeypatch.setattr("compress_core.cli.numbers_json.layer_rows", broken)
     assert isinstance(run("evaluate", "tabular", "--json").exception, ZeroDivisionError)
 
 

@@ -17,8 +17,8 @@ from torch import nn
 
 from compress_core.apply import compress
 from compress_core.apply.model import Model, with_checksum
-from compress_core.deliver import container
-from compress_core.deliver.container import container_bytes, read_container, write_container
+from compress_core.deliver import plain_container
+from compress_core.deliver.plain_container import container_bytes, read_container, write_container
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
@@ -225,7 +225,7 @@ def _with_form(**changes: object) -> bytes:
     """The file with another form, its checksum right."""
     stored = MODEL.stored()
     form = json.dumps(json.loads(MODEL.form) | changes)
-    return save(stored, {"slimscope": with_checksum(form, container._checksum(form, stored))})
+    return save(stored, {"slimscope": with_checksum(form, plain_container._checksum(form, stored))})
 
 
 @pytest.mark.parametrize("shape", [[8, 7], [48, 1], [2**40, 2**40], [-1, 6], [8], "86", None, [8.5, 6]])
@@ -252,7 +252,7 @@ def test_a_file_that_does_not_read_back_is_not_called_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = compress(MLP, rules(fc1=Step.of("magnitude", sparsity=0.7)), Store())
-    monkeypatch.setattr(container, "container_bytes", lambda _: container_bytes(other))
+    monkeypatch.setattr(plain_container, "container_bytes", lambda _: container_bytes(other))
     with pytest.raises(Refused, match="does not hold the evaluated values"):
         write_container(MODEL, tmp_path / "file.safetensors")
 
@@ -337,5 +337,7 @@ def test_a_new_bias_of_another_length_is_refused(tmp_path: Path) -> None:
     subject = with_calibration(tiny_subject(network, (6,)))
     model = compress(subject, Recipe((Rule("0", ROUNDED),), correct=BIASED), Store())
     stored = model.stored() | {"0.bias": torch.zeros(6)}
-    content = save(stored, {"slimscope": with_checksum(model.form, container._checksum(model.form, stored))})
+    content = save(
+        stored, {"slimscope": with_checksum(model.form, plain_container._checksum(model.form, stored))}
+    )
     assert_refused(content, tmp_path, subject)

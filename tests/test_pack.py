@@ -25,8 +25,8 @@ from typer.testing import CliRunner, Result
 from compress_core.apply import compress
 from compress_core.apply.model import Model
 from compress_core.cli import app
-from compress_core.deliver import pack
-from compress_core.deliver.pack import pack_bytes, read_packed, read_packed_state, write_packed
+from compress_core.deliver import packed_file
+from compress_core.deliver.packed_file import pack_bytes, read_packed, read_packed_state, write_packed
 from compress_core.deliver.packing import entries
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.python_source import model_source
@@ -139,7 +139,7 @@ def lenet() -> Model:
 
 @pytest.mark.slow
 def test_the_weights_of_lenet_are_a_tenth_smaller_than_huffman_and_within_ideal_gaps(lenet: Model) -> None:
-    pieces = pack._pieces(lenet)
+    pieces = packed_file._pieces(lenet)
     payload = sum(len(c) for piece in pieces.values() for c in piece.contents if piece.kind == entries.CODED)
     weights = [encoded for edited in lenet.compressed.values() for encoded in edited.encoded]
     tables = sum(encoded.bits.tables for encoded in weights) / 8
@@ -156,9 +156,9 @@ def test_a_sample_reads_back_equal_and_its_header_is_short(tmp_path: Path) -> No
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=5))
     model = compress(load_sample("tabular"), rules(any=steps), Store())
     assert_file_is_the_model(model, tmp_path / "tabular.slim")
-    directory, contents = entries.write_pieces(pack._pieces(model))
+    directory, contents = entries.write_pieces(packed_file._pieces(model))
     size = (tmp_path / "tabular.slim").stat().st_size
-    assert size - len(pack._deflated(directory)) - len(contents) < 100
+    assert size - len(packed_file._deflated(directory)) - len(contents) < 100
 
 
 def test_the_same_recipe_gives_the_same_bytes() -> None:
@@ -174,7 +174,7 @@ def test_the_same_recipe_gives_the_same_bytes() -> None:
 def test_a_tied_weight_is_stored_once_and_is_one_parameter_again(tmp_path: Path) -> None:
     model = Model.original(SUBJECT)
     assert_file_is_the_model(model, tmp_path / "tied.slim")
-    kinds = {name: piece.kind for name, piece in pack._pieces(model).items()}
+    kinds = {name: piece.kind for name, piece in packed_file._pieces(model).items()}
     assert kinds["decode.weight"] == kinds["again.weight"] == entries.TWIN
     network = read_packed(tmp_path / "tied.slim", SUBJECT)
     assert network.get_parameter("decode.weight") is network.get_parameter("words.weight")
@@ -182,14 +182,14 @@ def test_a_tied_weight_is_stored_once_and_is_one_parameter_again(tmp_path: Path)
 
 def test_a_transposed_convolution_is_coded_in_its_own_order(tmp_path: Path) -> None:
     model = compress(SUBJECT, rules(up=(Step.of("magnitude"), Step.of("uniform"))), Store())
-    assert pack._pieces(model)["up.weight"].kind == entries.TURNED
+    assert packed_file._pieces(model)["up.weight"].kind == entries.TURNED
     assert_file_is_the_model(model, tmp_path / "up.slim")
 
 
 def test_projections_in_one_tensor_are_coded_apart(tmp_path: Path) -> None:
     recipe = Recipe((Rule("attention.k_proj", (Step.of("uniform", bits=2),)),))
     model = compress(SUBJECT, recipe, Store())
-    piece = pack._pieces(model)["attention.in_proj_weight"]
+    piece = packed_file._pieces(model)["attention.in_proj_weight"]
     assert (piece.kind, len(piece.contents)) == (entries.CODED, 3)
     assert_file_is_the_model(model, tmp_path / "packed.slim")
 
@@ -298,16 +298,16 @@ def test_a_changed_byte_under_a_right_checksum_is_refused_or_read(
     }
 
 
-DIRECTORY, CONTENTS = entries.write_pieces(pack._pieces(MODEL))
+DIRECTORY, CONTENTS = entries.write_pieces(packed_file._pieces(MODEL))
 
 
 def with_directory(directory: bytes, contents: bytes = CONTENTS) -> bytes:
     """The file with another directory, its checksum right."""
-    deflated = pack._deflated(DIRECTORY)
+    deflated = packed_file._deflated(DIRECTORY)
     head = CONTENT[: CONTENT.index(deflated) - 1]
     assert len(deflated) < 128 * 128
     head = head if len(deflated) < 128 else head[:-1]
-    other = pack._deflated(directory)
+    other = packed_file._deflated(directory)
     writer = entries.Writer()
     writer.run(other)
     return signed(head + writer.content() + contents)
@@ -385,7 +385,7 @@ def test_a_file_that_does_not_read_back_is_not_called_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = compress(MLP, rules(fc1=Step.of("magnitude", sparsity=0.7)), Store())
-    monkeypatch.setattr(pack, "pack_bytes", lambda _, source: pack_bytes(other, source))
+    monkeypatch.setattr(packed_file, "pack_bytes", lambda _, source: pack_bytes(other, source))
     with pytest.raises(Refused, match="does not hold the evaluated values"):
         write_packed(compress(MLP, rules(fc2=Step.of("magnitude")), Store()), tmp_path / "file.slim")
 

@@ -22,7 +22,8 @@ from compress_core.foundation.workspace import Workspace
 from compress_core.loading.samples import load_sample
 from compress_core.recipe import ResolvedRecipe, Step
 from dashboard import engine, header, state
-from dashboard.view import View, redone, undone
+from dashboard.undo import redone, undone
+from dashboard.view import View
 from tests.navigated import Navigated
 
 pytestmark = pytest.mark.slow

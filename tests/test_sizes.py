@@ -11,8 +11,8 @@ import torch
 
 from compress_core.apply import compress
 from compress_core.apply.model import Model
-from compress_core.deliver.container import container_bytes
-from compress_core.deliver.pack import pack_bytes
+from compress_core.deliver.packed_file import pack_bytes
+from compress_core.deliver.plain_container import container_bytes
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.cost.sizes import SizeRow, byte_sizes

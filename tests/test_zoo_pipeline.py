@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from compress_core.apply import compress
 from compress_core.apply.base import cutting_of
 from compress_core.apply.model import Model
-from compress_core.deliver.container import read_container, write_container
 from compress_core.deliver.onnx_export import model_onnx
 from compress_core.deliver.onnx_session import OnnxSession
-from compress_core.deliver.pack import read_packed, write_packed
+from compress_core.deliver.packed_file import read_packed, write_packed
+from compress_core.deliver.plain_container import read_container, write_container
 from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, model_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store

@@ -33,8 +33,8 @@ def apply(asked: ModelOptions, out: OutOption = None) -> None:
     Into the folder go model.safetensors, recipe.yaml (resolved) and numbers.json. The model's file is
     read back and holds exactly the values that were evaluated.
     """
-    from compress_core.cli.content import evaluation, headline, titled
     from compress_core.cli.loading import open_case
+    from compress_core.cli.numbers_json import evaluation, headline, titled
 
     if out is None:
         raise Refused("apply needs a folder to write to: add --out DIR.")
@@ -53,14 +53,14 @@ def apply(asked: ModelOptions, out: OutOption = None) -> None:
 
 
 def _numbers(case: Case) -> Mapping[str, Number]:
-    from compress_core.cli.content import numbers_of, numbers_without_items
+    from compress_core.cli.numbers_json import numbers_of, numbers_without_items
 
     return numbers_of(case) if case.subject.splits else numbers_without_items(case)
 
 
 def _write(case: Case, content: printing.Content, out: Path) -> dict[str, int]:
     """The three files with their bytes; raises Refused where the folder cannot hold them."""
-    from compress_core.deliver.container import write_container
+    from compress_core.deliver.plain_container import write_container
     from compress_core.foundation.atomic_file import write_whole
 
     recipe = case.model.recipe.as_recipe().as_yaml().encode()

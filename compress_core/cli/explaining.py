@@ -8,8 +8,8 @@ import numpy as np
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.content import headline
 from compress_core.cli.loading import Case
+from compress_core.cli.numbers_json import headline
 from compress_core.foundation.number import Number
 from compress_core.measure.explain.attribution import method_named
 from compress_core.tasks.explain_items import ExplainKnobs, ManyExplained, run

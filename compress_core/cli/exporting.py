@@ -37,8 +37,8 @@ def export(asked: ModelOptions, to: FormatOption = SOURCE, out: OutOption = None
 
     What was written is run, and compared with the network that was evaluated.
     """
-    from compress_core.cli.content import headline
     from compress_core.cli.loading import open_case
+    from compress_core.cli.numbers_json import headline
     from compress_core.face import write_files
 
     if out is None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @about_a_model()
 def evaluate(asked: ModelOptions) -> None:
     """Accuracy, calibration, size: as loaded or with a recipe."""
-    from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
+    from compress_core.cli.numbers_json import evaluation, headline, numbers_of, titled
 
     case = open_case(asked)
     numbers = numbers_of(case)
@@ -52,8 +52,8 @@ def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
 @about_a_model()
 def compare(asked: ModelOptions) -> None:
     """The original against the compressed model, and who is hurt."""
-    from compress_core.cli.content import evaluation, headline, numbers_of, titled
     from compress_core.cli.loading import open_case
+    from compress_core.cli.numbers_json import evaluation, headline, numbers_of, titled
     from compress_core.measure.behavior.evaluate import compare as compared
 
     _check_there_are_steps(asked)

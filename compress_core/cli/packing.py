@@ -19,7 +19,7 @@ from compress_core.cli.arguments import (
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
-    from compress_core.deliver.pack import PackedFile
+    from compress_core.deliver.packed_file import PackedFile
 
 FileOption = Annotated[
     Path | None,
@@ -70,7 +70,7 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
     under each of their names. Where the network went along as Python, model.py and weights.safetensors
     are written instead; nothing of it is run.
     """
-    from compress_core.deliver.pack import read_packed_state
+    from compress_core.deliver.packed_file import read_packed_state
 
     if out is None:
         raise Refused("unpack needs a folder to write to: add --out DIR.")

@@ -55,8 +55,8 @@ def latency(
     One thread, process time, median with a 95 % interval. With it: the best kernel variant of each layer,
     energy by a stated model, and which runtimes and chips can use the steps of the recipe.
     """
-    from compress_core.cli.content import headline
     from compress_core.cli.loading import open_case
+    from compress_core.cli.numbers_json import headline
     from compress_core.tasks.measure_latency import LatencyKnobs, run
 
     case = open_case(asked)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from compress_core.apply.model import Model
-from compress_core.deliver.container import container_bytes
 from compress_core.deliver.export_format import SOURCE
 from compress_core.deliver.exports import export_files
-from compress_core.deliver.pack import MAGIC, write_packed
+from compress_core.deliver.packed_file import MAGIC, write_packed
+from compress_core.deliver.plain_container import container_bytes
 from compress_core.deliver.python_source import model_source
 from compress_core.face.measure_model import VALIDATION
 from compress_core.face.number_frame import number_frame

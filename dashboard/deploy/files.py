@@ -12,9 +12,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
-from compress_core.deliver.container import container_bytes
 from compress_core.deliver.export_format import export_formats
 from compress_core.deliver.exports import ExportedFiles
+from compress_core.deliver.plain_container import container_bytes
 from compress_core.jobs.info import State
 from dashboard import engine
 from dashboard.deploy import job_results

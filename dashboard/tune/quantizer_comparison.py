@@ -18,8 +18,8 @@ from dashboard.figures.drawn import Drawn
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _, label, literal, refusal
-from dashboard.tune.sliders import counted
 from dashboard.tune.steps import set_step
+from dashboard.tune.threshold_line import counted
 from dashboard.view import View
 
 KEY = "tune.quantizers"

@@ -20,7 +20,7 @@ from compress_core.measure.tables.knob_tables import (
     sparsity_table,
     vectors_of,
 )
-from compress_core.network.layers import Layer, read_matrix
+from compress_core.network.layers import Layer
 from compress_core.recipe import Step
 from compress_core.recipe.edit import step_for_layer
 from compress_core.selection.patterns import NOfM
@@ -28,13 +28,13 @@ from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage, technique_named
 from dashboard import engine, state
-from dashboard.figures.reduce import binned, shared_edges
 from dashboard.figures.words import in_bytes
 from dashboard.knob_form import knob_form
 from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live_slider
 from dashboard.show import refusals
 from dashboard.text import _, label, literal, refusal, translated
 from dashboard.tune.steps import CHOICES, FIRST_CHOICE, MAIN_KNOB, idle_choices, names_of, set_knobs, set_step
+from dashboard.tune.threshold_line import counted, weights_with_threshold
 from dashboard.view import View
 
 NONE = ""
@@ -237,36 +237,10 @@ def _prune(
         factor=100,
         step=0.001,
         text_of=lambda v: _("{share:g} % of the weights removed").format(share=round(100 * v, 3)),
-        histogram=_weights_with_threshold(base, layer, rows.threshold),
+        histogram=weights_with_threshold(base, layer, rows.threshold),
         help=_("Within this layer; the readouts are exact and move while you drag."),
         disabled=locked,
         on_change=partial(_moved, layer.name, Stage.PRUNE, step.technique, 0.0),
-    )
-
-
-def counted(base: Subject, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    """Bins of a layer's weights before they are treated: edges and counts, made once."""
-
-    def make() -> tuple[np.ndarray, np.ndarray]:
-        weight = read_matrix(base.network, layer).numpy().reshape(-1)
-        edges = shared_edges(weight)
-        return edges, binned(weight, edges)
-
-    return engine.store().get(f"bins:{base.digest}:{layer.name}", make)
-
-
-def _weights_with_threshold(base: Subject, layer: Layer, threshold: np.ndarray) -> Histogram:
-    edges, counts = counted(base, layer)
-    marks = [np.array([-t, t]) for t in threshold]
-    shaded = np.stack([-threshold, threshold], axis=1) if not np.isnan(threshold).any() else None
-    return Histogram(
-        edges,
-        counts,
-        _("Weights of this layer; those between the lines are removed"),
-        marks,
-        removed=shaded,
-        caption=_("weights before this step"),
-        axis=_("weight"),
     )
 
 

@@ -26,9 +26,9 @@ PACKED_FILE = "model.slim"
 )
 def packed(model: Model) -> Written:
     """The file read back, and its bytes beside those of every other way."""
-    from compress_core.deliver.container import container_bytes
     from compress_core.deliver.onnx_session import predictions_in_torch
-    from compress_core.deliver.pack import read_packed, write_packed
+    from compress_core.deliver.packed_file import read_packed, write_packed
+    from compress_core.deliver.plain_container import container_bytes
     from compress_core.measure.cost.sizes import byte_sizes
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """A weight as it would be stored: what was kept, which levels it takes, how many bits that is.
 
-This is the only place that counts bits. A file (deliver/container.py) holds exactly `stored()`.
+This is the only place that counts bits. A file (deliver/plain_container.py) holds exactly `stored()`.
 """
 
 from __future__ import annotations

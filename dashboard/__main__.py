@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 
 from compress_core.foundation.errors import Refused
 
@@ -32,7 +33,8 @@ def main(arguments: list[str]) -> int:
     except Refused as refused:
         sys.stderr.write(f"{refused}\n")
         return 2
-    serve(request.port)
+    with suppress(KeyboardInterrupt):
+        serve(request.port)
     return 0
 
 

@@ -18,12 +18,17 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from compress_core import Refused, load, open_dashboard, read_recipe
+from compress_core.apply import resolved_for
+from compress_core.apply.lineage import with_recipe
 from compress_core.cli.commands import app as program
 from compress_core.face.page_process import PageRequest, has_screen, port_for
+from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.jobs.task import content_of
 from dashboard import opened, state
 from dashboard.serving import app_file
+from dashboard.tune.recipe_view import as_python
+from dashboard.view import View
 
 ROOT = Path(__file__).parent.parent
 PRUNED = "layers: [{match: head, steps: [{technique: magnitude, sparsity: 0.5}]}]"
@@ -232,6 +237,15 @@ def test_the_recipe_that_came_along_is_an_edit_that_undo_takes_back(folder: Path
     assert app.session_state[state.KEY].recipe
     app.button(key="slimscope.undo").click().run()
     assert not app.session_state[state.KEY].recipe
+
+
+def test_the_program_that_tune_shows_loads_the_network_from_its_factory(folder: Path) -> None:
+    subject = load("their_nets.mixer:build", "items.npz")
+    recipe = resolved_for(subject, read_recipe(PRUNED), Store())
+    view = View(opened.user_model_name(subject), with_recipe((), recipe), "head")
+    names: dict[str, object] = {}
+    exec(as_python(view, subject), names)
+    assert names["small"].subject.digest == subject.digest
 
 
 @pytest.mark.usefixtures("handed")

@@ -66,7 +66,7 @@ def open_model(
         assert process.stdin is not None
         process.stdin.close()  # the page ends with it
         code = process.wait()
-    raise typer.Exit(2 if code == 2 else 0)
+    raise typer.Exit(max(code, 0))  # below 0 is a signal: it was ended from outside
 
 
 def _request(asked: ModelOptions, port: int | None) -> PageRequest:

@@ -67,9 +67,9 @@ def open_dashboard(
 ) -> Dashboard:
     """Show your own network in the page, on this machine only, and print where; it stays as it is.
 
-    network, items [N, ...], labels [N], classes, factory and input_shape are those of `load`. recipe: to
-    begin with. port: a free one is taken where none is given. A script waits until Ctrl-C, a notebook goes
-    on; wait says otherwise.
+    network, or what else `load` takes, items [N, ...], labels [N], classes, factory and input_shape: as in
+    `load`. recipe: to begin with. port: a free one is taken where none is given. A script waits until Ctrl-C,
+    a notebook goes on; wait says otherwise.
 
     Long work is done in other processes, which build the network by its class without arguments or by
     factory ("package.module:function"); the page is such a process as well. Where neither builds it, as with

@@ -47,6 +47,15 @@ def draw() -> None:
             "Without labels, pages compare answers instead of counting right ones."
         ),
     )
+    st.caption(
+        _(
+            "Any other network, whatever its code, is opened on your own machine: {command} in a shell, "
+            "or {function} in a notebook."
+        ).format(
+            command="`slimscope open package.module:function --data items.npz`",
+            function="`compress_core.open_dashboard(network, items, labels)`",
+        )
+    )
     if st.button(
         _("Read the model"),
         key="slimscope.start.read",

@@ -60,8 +60,10 @@ def _apply(text: str) -> None:
 def as_python(view: View, subject: Subject) -> str:
     """A program that does what the page did."""
     recipe = view.recipe.yaml.rstrip().replace("\\", "\\\\")
-    is_own = view.model.startswith(state.USER_MODEL)
-    given = '"weights.safetensors", "items.npz"' if is_own else f'"{subject.name}"'
+    given = f'"{subject.name}"'
+    if view.model.startswith(state.USER_MODEL):
+        code = subject.origin.factory if subject.origin is not None else ""
+        given = f'"{code or "weights.safetensors"}", "items.npz"'
     return f'''from compress_core import compress, evaluate, load
 
 model = load({given})

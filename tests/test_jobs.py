@@ -139,6 +139,16 @@ def test_without_a_folder_results_last_as_long_as_the_server(site: Site) -> None
     assert site.runner(Workspace.in_memory()).info(job("finish").key).state is State.UNKNOWN
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_worker_opens_the_workspace_of_its_server(site: Site, *, in_memory: bool) -> None:
+    made = site.runner(Workspace.in_memory() if in_memory else None)
+    asked = job("tell its workspace")
+    made.submit(asked, ME)
+    ended(made, asked)
+    told = made.result(asked.key)
+    assert told == (b"" if in_memory else str(site.place / "work").encode())
+
+
 def test_old_models_that_were_put_go(runner: LocalRunner) -> None:
     for number in range(MOST_PUT + 3):
         newest = runner.put({"a": str(number).encode() * 3})

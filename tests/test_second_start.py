@@ -18,6 +18,7 @@ from compress_core.apply.model import Model
 from compress_core.foundation.store import Store
 from compress_core.foundation.stored_value import from_bytes, to_bytes
 from compress_core.foundation.workspace import Workspace
+from compress_core.jobs import perform
 from compress_core.loading.items import Items
 from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import subject_from_network
@@ -27,6 +28,7 @@ from compress_core.recipe import Step, parse_recipe
 from compress_core.statistics import statistics
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
+from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs
 from tests.subjects import rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -150,6 +152,28 @@ def test_a_slow_statistic_is_found_and_gives_the_same_bits(
         assert (store.found[STATISTICS] > 0) is found
         assert (store.computed[STATISTICS] > 0) is not found
     np.testing.assert_array_equal(*values)
+
+
+def test_a_worker_finds_what_the_server_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = load_sample("lenet5")
+    recipe = rules(conv2=(Step.of("gptq", bits=4),))
+    model = compress(subject, recipe, Store(workspace=Workspace.at(tmp_path / "work"), clock=Slow()))
+    stores: list[Store] = []
+
+    def opened(size: int, workspace: Workspace) -> Store:
+        stores.append(Store(size, workspace, clock=Slow()))
+        return stores[-1]
+
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", str(tmp_path / "work"))
+    monkeypatch.setattr(perform, "Store", opened)
+    job = EXPLAIN.job(model, ExplainKnobs(method="saliency", items=2), 0, found_in="lenet5")
+    file = tmp_path / "job.json"
+    file.write_text(job.as_json())
+    said: list[dict[str, Any]] = []
+    perform.run_job(file, said.append)
+    assert said[-1] == {"done": True}
+    (store,) = stores
+    assert (store.computed[STATISTICS], store.found[STATISTICS] > 0) == (0, True)
 
 
 @pytest.mark.parametrize("name", list(statistics()))

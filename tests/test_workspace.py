@@ -422,6 +422,26 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     assert made.sessions.of(ME) == ()
 
 
+def test_a_file_that_the_disk_does_not_take_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Workspace.at(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for save in (
+        lambda: made.files.put(b"content"),
+        lambda: made.results.keep("key", "kind", b"content"),
+        lambda: made.uploads.save(ME, "mine", {"file": b"content"}),
+        lambda: made.models.add("model", None, {}, "digest", "lenet", {"file": b"content"}),
+    ):
+        with pytest.raises(Refused, match="No space left"):
+            save()
+    assert (made.uploads.of(ME), made.models.find("model")) == ((), None)
+
+
 def test_a_workspace_needs_no_torch(tmp_path: Path) -> None:
     asked = (
         "import sys; from compress_core.foundation.workspace import Workspace; from pathlib import Path;"

@@ -113,14 +113,14 @@ class Store:
 
     def _find(self, key: str) -> bytes | None:
         """A workspace that cannot be read is no reason to stop: the value is made."""
-        with suppress(Refused, OSError):
+        with suppress(Refused):
             return None if self.workspace is None else self.workspace.results.find(lasting_key(key))
         return None
 
     def _keep_lasting(self, kind: str, key: str, value: object) -> None:
         """A full disk, or a value that has no form there, is no reason to stop: it is made again."""
         if self.workspace is not None:
-            with suppress(Refused, OSError, NoFormError):
+            with suppress(Refused, NoFormError):
                 self.workspace.results.keep(lasting_key(key), kind, to_bytes(value))
 
     def _keep(self, key: str, value: object, size: int) -> None:

@@ -33,14 +33,7 @@ class JobRecords:
 
     def keep(self, key: str, content: bytes) -> None:
         """Keep what a job left; raises Refused where the workspace does not take it."""
-        try:
-            kept = self.workspace.results.keep(lasting_key(key), KIND, content)
-        except OSError as error:
-            raise Refused(
-                "The result could not be written ({reason}): free some space and start the job again.",
-                reason=error.strerror,
-            ) from error
-        if not kept:
+        if not self.workspace.results.keep(lasting_key(key), KIND, content):
             raise Refused(
                 "The result takes {mebibytes:,} MiB, more than a workspace keeps of one job: ask for less.",
                 mebibytes=len(content) >> 20,

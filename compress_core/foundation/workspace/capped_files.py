@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compress_core.foundation.workspace.cabinet import Cabinet
-from compress_core.foundation.workspace.database import Database
+from compress_core.foundation.workspace.database import Database, not_kept
 
 _WRITTEN_SECONDS = 3600.0  # a file that has just been put, and is not yet spoken of, is younger
 _FRESH_SECONDS = 60.0  # a look at a file that was used a moment ago is no news worth a write
@@ -32,15 +32,18 @@ class Files:
     max_bytes: int
 
     def put(self, content: bytes) -> str:
-        """Keep a content and give its name; raises Refused or OSError where the disk does not take it."""
+        """Keep a content and give its name; raises Refused where the disk does not take it."""
         self.write([content])
         with self.database.writing() as connection:
             return self.note(connection, content)
 
     def write(self, contents: Iterable[bytes]) -> None:
-        """The slow part of keeping contents, before the transaction that refers to them."""
-        for content in contents:
-            self.cabinet.put(content)
+        """The slow part of keeping contents, before the transaction that refers to them; raises Refused."""
+        try:
+            for content in contents:
+                self.cabinet.put(content)
+        except OSError as error:
+            raise not_kept(error.strerror or str(error)) from error
 
     def note(self, connection: sqlite3.Connection, content: bytes) -> str:
         """Keep a content within the transaction of whoever refers to it."""

@@ -45,7 +45,7 @@ class Database:
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.DatabaseError as error:
-                raise _trouble(error) from error
+                raise not_kept(str(error)) from error
 
     def rows(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows that answer a question; raises Refused where the file cannot be read."""
@@ -53,7 +53,7 @@ class Database:
             try:
                 return self._connection.execute(question, values).fetchall()
             except sqlite3.DatabaseError as error:
-                raise _trouble(error) from error
+                raise not_kept(str(error)) from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -122,9 +122,10 @@ def _set_aside(path: Path) -> str:
     return aside
 
 
-def _trouble(error: sqlite3.Error) -> Refused:
+def not_kept(reason: str) -> Refused:
+    """What to say where the disk or the database does not do its part."""
     return Refused(
         "The workspace could not be read or written ({reason}): free some space or repair its folder, then "
         "start again.",
-        reason=str(error),
+        reason=reason,
     )

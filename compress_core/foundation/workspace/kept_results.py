@@ -20,7 +20,7 @@ class Results:
     def keep(self, key: str, kind: str, content: bytes) -> bool:
         """Keep a content; not one that would push out most others, which gives False.
 
-        Raises Refused or OSError where the disk does not take it.
+        Raises Refused where the disk does not take it.
         """
         if _LARGEST_SHARE * len(content) > self.files.max_bytes:
             return False

@@ -30,7 +30,7 @@ class Uploads:
     def save(self, visitor: str, name: str, files: Mapping[str, bytes]) -> None:
         """Keep the files of a model under a name, instead of those before.
 
-        Raises Refused or OSError where the disk does not take them.
+        Raises Refused where the disk does not take them.
         """
         self.files.write(files.values())
         with self.database.writing() as connection:

@@ -130,3 +130,9 @@ def test_decoding_into_a_buffer_leaves_the_weight_alone():
 
 def test_every_kernel_is_coded_as_a_matrix():
     assert stored_shape(torch.Size([8, 3, 5, 5])) == (8, 75)
+
+
+def test_levels_of_an_unknown_kind_are_not_taken_for_a_table() -> None:
+    parts = {"codes": torch.zeros(1, dtype=torch.uint8), "table": torch.zeros(1, 2)}
+    with pytest.raises(ValueError, match="spiral"):
+        read_stored(parts, {"shape": [1, 2], "levels": "spiral"})

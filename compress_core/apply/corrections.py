@@ -40,9 +40,17 @@ from compress_core.techniques.contract.results import Restated, Shifted
 def corrected(model: Model, store: Store) -> Model:
     """The model with the corrections of its recipe; raises Refused where one changes nothing."""
     for step in model.recipe.correct:
-        rest = _shifted(model, step, store) if step.method.result is Shifted else _restated(model, step)
-        model = replace(model, rest=MappingProxyType({**model.rest, **rest}))
+        model = replace(model, rest=MappingProxyType({**model.rest, **_rest_after(model, step, store)}))
     return model
+
+
+def _rest_after(model: Model, step: Step, store: Store) -> dict[str, Tensor]:
+    """What a correction changes of the rest, by its name in the state."""
+    result = step.method.result
+    if result is Shifted:
+        return _shifted(model, step, store)
+    assert result is Restated, f"no way to apply {result.__name__}"
+    return _restated(model, step)
 
 
 @dataclass

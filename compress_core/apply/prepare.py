@@ -85,12 +85,20 @@ def _prepared(subject: Subject, steps: tuple[Step, ...], key: str) -> Subject:
     network = in_double(subject.network)
     work = _Work(network, subject.structure, _examples(subject, network), subject.title)
     for step in steps:
-        work = _folded(work, step) if step.method.result is Folded else _equalized(work, step)
+        work = _after(work, step)
     skeleton = work.structure.built(subject.network)
     for layer in find_layers(skeleton)[0]:
         if layer.name in work.structure.touched:
             _write_rounded(skeleton, work.network, layer)
     return restructured(subject, skeleton, work.structure, key)
+
+
+def _after(work: _Work, step: Step) -> _Work:
+    result = step.method.result
+    if result is Folded:
+        return _folded(work, step)
+    assert result is Rescaled, f"no way to apply {result.__name__}"
+    return _equalized(work, step)
 
 
 def _write_rounded(skeleton: nn.Module, double: nn.Module, layer: Layer) -> None:

@@ -14,6 +14,7 @@ from compress_core.foundation.texts import Phrase
 from compress_core.recipe.values import VERSION, Recipe, ResolvedRecipe, Rule, Step, escaped, unescaped
 from compress_core.recipe.version_1 import in_version_2
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named
+from compress_core.techniques.contract.technique_kind import TechniqueKind
 
 _SECTIONS = ("version", "prepare", "groups", "layers", "correct")
 
@@ -235,7 +236,7 @@ def _parse_step(step: object, make: Callable[..., Step] = Step.of) -> Step:
 def _check_inputs(match: str, inputs: Sequence[Step]) -> None:
     """An input may lose its small values and be rounded, each once and in this order."""
     for before, after in itertools.pairwise(inputs):
-        if before.method.kind in {after.method.kind, "input quantizer"}:
+        if before.method.kind in {after.method.kind, TechniqueKind.INPUT_QUANTIZER}:
             raise Refused(
                 "{match} has {first} before {second} at its input: an input may first be made sparse and "
                 "then quantized, each once. Keep one of them or swap them.",

@@ -12,6 +12,7 @@ from compress_core.recipe import Step
 from compress_core.recipe.edit import with_input_steps
 from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
 from compress_core.techniques.contract.technique import Stage, techniques
+from compress_core.techniques.contract.technique_kind import TechniqueKind
 from dashboard import state
 from dashboard.knob_form import knob_form
 from dashboard.text import _, as_words, label, literal, refusal, translated
@@ -35,15 +36,15 @@ def draw(view: View, model: Model, layer: str) -> None:
                 _kind(view, layer, kind, rules)
 
 
-def _kinds() -> list[str]:
+def _kinds() -> list[TechniqueKind]:
     """The kinds of rules, sparsifiers before quantizers as a recipe wants them."""
     return sorted({techniques()[name].kind for name in names_of(Stage.INPUTS)})
 
 
-def _kind(view: View, layer: str, kind: str, rules: tuple[InputRule, ...]) -> None:
+def _kind(view: View, layer: str, kind: TechniqueKind, rules: tuple[InputRule, ...]) -> None:
     steps = view.recipe.inputs_of(layer)
-    step = next((step for step in steps if step.method.kind == kind), None)
-    choices = [NONE, *(name for name in names_of(Stage.INPUTS) if techniques()[name].kind == kind)]
+    step = next((step for step in steps if step.method.kind is kind), None)
+    choices = [NONE, *(name for name in names_of(Stage.INPUTS) if techniques()[name].kind is kind)]
     key = f"tune.inputs.{view.version}.{layer}.{kind}"
     st.selectbox(
         _(kind)[:1].upper() + _(kind)[1:],
@@ -74,14 +75,14 @@ def _said(rule: InputRule) -> str:
     )
 
 
-def _chosen(layer: str, kind: str, key: str) -> None:
+def _chosen(layer: str, kind: TechniqueKind, key: str) -> None:
     name = st.session_state[key]
     _replace(layer, kind, None if name == NONE else Step.of(name))
 
 
-def _knob_moved(layer: str, kind: str, key: str) -> None:
+def _knob_moved(layer: str, kind: TechniqueKind, key: str) -> None:
     steps = state.required().recipe.inputs_of(layer)
-    before = next((step for step in steps if step.method.kind == kind), None)
+    before = next((step for step in steps if step.method.kind is kind), None)
     if before is None:
         return
     values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in before.knobs}
@@ -91,10 +92,10 @@ def _knob_moved(layer: str, kind: str, key: str) -> None:
         state.notice(refusal(refused))
 
 
-def _replace(layer: str, kind: str, step: Step | None, *, by_widget: bool = False) -> None:
+def _replace(layer: str, kind: TechniqueKind, step: Step | None, *, by_widget: bool = False) -> None:
     """Give a layer another rule of one kind; the kinds stay in their order."""
     view = state.required()
-    others = [step for step in view.recipe.inputs_of(layer) if step.method.kind != kind]
+    others = [step for step in view.recipe.inputs_of(layer) if step.method.kind is not kind]
     steps = sorted([*others, *([step] if step else [])], key=lambda step: step.method.kind)
     if layer not in view.locked:
         keep(with_input_steps(view.recipe, [layer], steps), by_widget=by_widget)

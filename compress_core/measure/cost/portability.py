@@ -6,17 +6,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Literal
+from typing import Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict
 
 from compress_core.apply.model import Model
-from compress_core.levels import Grid
+from compress_core.levels import Grid, ScaledTable, Table
 from compress_core.levels.exponential import Exponential
 from compress_core.recipe import Step
 from compress_core.selection.patterns import SINGLE, NOfM, Pattern
 from compress_core.techniques.contract.encoded import EncodedWeight
-from compress_core.techniques.contract.input_rules import DynamicGrid, StaticGrid
+from compress_core.techniques.contract.input_rules import (
+    DynamicGrid,
+    InputRule,
+    KeepAbove,
+    KeepLargest,
+    StaticGrid,
+)
 from compress_core.techniques.contract.technique import Stage
 
 Use = Literal["used", "partly", "lost"]
@@ -161,9 +167,18 @@ def _levels(encoded: EncodedWeight) -> Trait:
             return "grid_affine"
         case Exponential():
             return "power_of_two"
-        case _:
+        case Table() | ScaledTable():
             return "codebook"
+        case levels:
+            assert levels is not None, "a quantizer leaves levels"
+            assert_never(levels)
 
 
-def _inputs(rule: object) -> Trait:
-    return "inputs_int8" if isinstance(rule, StaticGrid | DynamicGrid) else "inputs_sparse"
+def _inputs(rule: InputRule) -> Trait:
+    match rule:
+        case StaticGrid() | DynamicGrid():
+            return "inputs_int8"
+        case KeepAbove() | KeepLargest():
+            return "inputs_sparse"
+        case _:
+            assert_never(rule)

@@ -201,7 +201,10 @@ class EncodedWeight:
 
 
 def read_stored(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Tensor:
-    """The values [out, in] of a stored weight: the reverse of `EncodedWeight.stored`."""
+    """The values [out, in] of a stored weight: the reverse of `EncodedWeight.stored`.
+
+    Raises ValueError for levels of a kind that this release does not know.
+    """
     rows, inputs = form["shape"]
     size = rows * inputs
     mask = ExplicitMask(torch.ones(rows, inputs, dtype=torch.bool))
@@ -229,8 +232,10 @@ def _read_levels(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Levels
             return Exponential(parts["top"].to(torch.int32), form["count"], form["group"])
         case "scaled_table":
             return ScaledTable(parts["table"], parts["scale"], form["group"])
-        case _:
+        case "table":
             return Table(parts["table"])
+        case other:
+            raise ValueError(other)
 
 
 _CODES_AT_ONCE = 2**18  # a multiple of 8: every piece of packed codes fills whole bytes

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails, PydanticKnownError
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.knobs import FINEST, SliderStep, Strict, Unit
-from compress_core.foundation.texts import N_, Phrase
+from compress_core.foundation.texts import Phrase
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import Selection
@@ -41,6 +41,7 @@ from compress_core.techniques.contract.results import (
     Restated,
     Shifted,
 )
+from compress_core.techniques.contract.technique_kind import KIND_OF, TechniqueKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,25 +77,6 @@ STAGE_OF = MappingProxyType(
         Restated: Stage.CORRECT,
     }
 )
-KIND_OF = MappingProxyType(
-    {
-        Folded: N_("preparation"),
-        Rescaled: N_("preparation"),
-        ChannelScores: N_("group criterion"),
-        Dropped: N_("block removal"),
-        Factored: N_("factorizer"),
-        Scores: N_("criterion"),
-        Pruned: N_("pruner"),
-        Quantized: N_("quantizer"),
-        StaticGrid: N_("input quantizer"),
-        DynamicGrid: N_("input quantizer"),
-        KeepAbove: N_("activation sparsifier"),
-        KeepLargest: N_("activation sparsifier"),
-        Shifted: N_("correction"),
-        Restated: N_("correction"),
-    }
-)
-
 Knobs = BaseModel
 
 
@@ -118,7 +100,7 @@ class Technique:
         return STAGE_OF[self.result]
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> TechniqueKind:
         """What sort of technique it is, in a word or two."""
         return KIND_OF[self.result]
 

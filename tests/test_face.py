@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -74,6 +75,13 @@ def test_every_name_of_the_face_is_listed_found_and_says_what_it_does() -> None:
 def test_a_function_of_the_face_says_when_it_refuses(name: str) -> None:
     said = getattr(compress_core, name).__doc__
     assert "aises Refused" in said
+
+
+def test_no_room_of_the_core_takes_the_name_of_a_function() -> None:
+    rooms = {found.name for found in pkgutil.iter_modules(compress_core.__path__)}
+    assert not rooms & set(compress_core.__all__), (
+        "an import of the room would put it in the function's place"
+    )
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

@@ -197,6 +197,7 @@ def test_a_job_file_that_is_damaged_is_refused() -> None:
             Job.read(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 8, 21, 30])
 def test_after_a_killed_server_everything_it_acknowledged_is_there(site: Site, lines: int) -> None:
     killed = subprocess.Popen(

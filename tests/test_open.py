@@ -135,6 +135,7 @@ print(read_bundle(bundle_in(Path(sys.argv[1]))).digest)
 """
 
 
+@pytest.mark.slow
 def test_a_process_in_another_folder_finds_the_factory(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_server_without_a_model_begins_without_one() -> None:
     assert state.KEY not in a_page().session_state
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("handed")
 def test_a_model_that_was_handed_over_is_on_start_and_open_on_tune(folder: Path) -> None:
     given = opened.hand_over(load("their_nets.mixer:build", "items.npz"), None)
@@ -230,6 +232,7 @@ def test_a_model_that_was_handed_over_is_on_start_and_open_on_tune(folder: Path)
     assert "stem.0" in [box.value for box in a_page("tune").selectbox]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("handed")
 def test_the_recipe_that_came_along_is_an_edit_that_undo_takes_back(folder: Path) -> None:
     opened.hand_over(load("their_nets.mixer:build", "items.npz"), read_recipe(PRUNED))

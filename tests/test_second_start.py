@@ -139,6 +139,7 @@ STEPS_ON_STATISTICS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("technique", "knobs"), STEPS_ON_STATISTICS, ids=[t for t, _ in STEPS_ON_STATISTICS])
 def test_a_slow_statistic_is_found_and_gives_the_same_bits(
     tmp_path: Path, technique: str, knobs: dict[str, float]
@@ -176,6 +177,7 @@ def test_a_worker_finds_what_the_server_computed(tmp_path: Path, monkeypatch: py
     assert (store.computed[STATISTICS], store.found[STATISTICS] > 0) == (0, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(statistics()))
 def test_every_statistic_has_a_form_on_the_disk(name: str) -> None:
     value = derive(load_sample("lenet5"), "conv2", name, Store())

@@ -142,6 +142,7 @@ def test_what_cannot_be_followed_layer_by_layer_is_written_in_functions(
     assert differences["everything factored"] < 1e-5
 
 
+@pytest.mark.slow
 def test_a_factored_layer_is_two_ordinary_ones(sources: dict[str, Source]) -> None:
     first, second = re.findall(r"self\.fc1_([01]) = nn\.Linear", sources["lenet300 factored"].code)
     assert (first, second) == ("0", "1")

@@ -366,7 +366,7 @@ def test_the_old_format_of_pytorch_is_refused_with_what_to_save_instead() -> Non
 
 def test_torchscript_is_refused() -> None:
     buffer = io.BytesIO()
-    with pytest.warns(DeprecationWarning, match="torch.jit"):
+    with pytest.warns((DeprecationWarning, FutureWarning), match="torch.jit"):
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), buffer)
     with pytest.raises(Refused, match="TorchScript"):
         read_state_dict(buffer.getvalue(), "m.pt")

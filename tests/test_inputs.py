@@ -189,6 +189,11 @@ def test_a_rule_is_read_back_from_its_plain_values(rule: StaticGrid) -> None:
     assert rule_from_json(rule_as_json(rule)) == rule
 
 
+def test_a_file_keeps_the_words_of_version_1() -> None:
+    assert rule_as_json(DynamicGrid(4, "per_item")) == {"kind": "dynamic_grid", "bits": 4, "per": "item"}
+    assert rule_as_json(DynamicGrid(8, "per_tensor")) == {"kind": "dynamic_grid", "bits": 8, "per": "batch"}
+
+
 @pytest.mark.parametrize(
     "said",
     [

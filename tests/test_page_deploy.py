@@ -19,12 +19,14 @@ from compress_core.foundation.store import Store
 from compress_core.jobs.info import Info, State
 from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
-from compress_core.recipe import Step
+from compress_core.measure.cost.portability import steps_of
+from compress_core.recipe import Recipe, Rule, Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
 from dashboard import job_panel as jobs
 from dashboard import state, visitor_jobs
 from dashboard.deploy import files
+from dashboard.deploy.targets import step_title
 from dashboard.deploy.work import work_frame
 from dashboard.links import encoded
 from dashboard.text import _, use_language
@@ -188,6 +190,19 @@ def test_the_same_files_give_the_same_archive() -> None:
     assert archive == files.zipped(content)
     with zipfile.ZipFile(io.BytesIO(archive)) as opened_again:
         assert {name: opened_again.read(name) for name in opened_again.namelist()} == content
+
+
+def test_every_step_has_a_column_of_its_own_on_every_target() -> None:
+    twice = Step.of("uniform", bits=4)
+    recipe = Recipe(
+        layers=(
+            Rule("fc1", (Step.of("magnitude"), twice)),
+            Rule("fc*", (Step.of("magnitude", pattern="row"), twice)),
+        )
+    )
+    found = steps_of(compress(load_sample("lenet300"), recipe, Store()))
+    titles = {step_title(step, found) for step in found}
+    assert len(titles) == len(found) == 3
 
 
 def test_energy_is_marked_as_estimated_and_counts_are_not() -> None:

@@ -69,6 +69,15 @@ def test_steps_stand_in_the_order_of_the_stages_and_equal_ones_are_one() -> None
     ]
 
 
+def test_two_rules_at_one_input_are_each_known_by_what_they_make_of_it() -> None:
+    sparse, rounded = Step.of("activation_threshold"), Step.of("static_range", bits=8)
+    model = compress(with_calibration(mlp_subject()), rules(fc2=(sparse, rounded)), Store())
+    assert [(step.technique, step.trait) for step in steps_of(model)] == [
+        ("activation_threshold", "inputs_sparse"),
+        ("static_range", "inputs_int8"),
+    ]
+
+
 def test_a_model_as_loaded_has_nothing_to_carry_over() -> None:
     assert usable(Model.original(mlp_subject())) == ()
 

@@ -18,7 +18,7 @@ import dashboard.saved_work
 import dashboard.visitor
 import dashboard.visitor_jobs
 from compress_core.apply.lineage import compressed_by
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace import Workspace, open_workspace
 from compress_core.loading.samples import load_sample
 from compress_core.recipe import ResolvedRecipe, Step
 from dashboard import engine, header, state
@@ -186,3 +186,12 @@ def test_snapshots_locks_jobs_and_the_selected_layer_come_back(
     (saved,) = dashboard.saved_work.others([])
     assert (saved.model, saved.layers, saved.sha) == ("lenet300", 1, pruned(0.5).sha)
     assert dashboard.saved_work.others(["lenet300"]) == ()
+
+
+def test_start_says_when_nothing_will_outlive_the_server(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file where the folder should be")
+    monkeypatch.setattr(engine, "workspace", lambda: open_workspace({"SLIMSCOPE_WORKSPACE": str(taken)}))
+    assert any("nothing outlives this run" in warning.value for warning in opened(ANN).warning)

@@ -54,6 +54,7 @@ def _frame(
     words = use_words()
     cells = {(row.target.id, row.step): f"{_MARKS[row.use]} {words[row.use]}" for row in rows}
     columns = {step_title(step, steps): [cells[target, step] for target in titles] for step in steps}
+    assert len(columns) == len(steps), "a column of its own for each step"
     return pd.DataFrame({"": [literal(title) for title in titles.values()], **columns})
 
 
@@ -65,10 +66,17 @@ def use_words() -> Mapping[str, str]:
 def step_title(step: PortableStep, steps: Sequence[PortableStep]) -> str:
     """The technique, and on which layers where the same technique stands there twice."""
     title = literal(label(step.technique))
-    if sum(other.technique == step.technique for other in steps) < 2:
+    alike = [other for other in steps if other.technique == step.technique]
+    if len(alike) < 2:
         return title
-    shown = ", ".join(step.layers[:2]) + (" …" if len(step.layers) > 2 else "")
+    shown = _some_layers(step)
+    if sum(_some_layers(other) == shown for other in alike) > 1:  # in two stages, or too many to name
+        shown += f"; {label(step.stage.name.lower())} {alike.index(step) + 1}"
     return f"{title} ({literal(shown)})"
+
+
+def _some_layers(step: PortableStep) -> str:
+    return ", ".join(step.layers[:2]) + (" …" if len(step.layers) > 2 else "")
 
 
 def _detail(row: PortabilityRow) -> None:

@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from dashboard import saved_work, state
+from dashboard import engine, saved_work, state
 from dashboard.opened import handed_over
 from dashboard.saved_work import SavedWork
 from dashboard.show import refusals
 from dashboard.start import opening
-from dashboard.text import _, literal
+from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
 IN_A_ROW = 3
@@ -31,6 +31,9 @@ def work() -> Mapping[str, View | None]:
 
 def draw() -> None:
     """A card for each model of this session; nothing at the start of one."""
+    warning = engine.workspace().warning
+    if warning is not None:
+        st.warning(literal(refusal(warning)), icon=":material/warning:")
     found = work()
     saved = saved_work.others(found)
     if not found and not saved:

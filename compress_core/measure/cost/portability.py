@@ -147,8 +147,8 @@ def _traits_of(step: Step, name: str, model: Model, encoded: Mapping[str, Encode
             yield _pattern(step.pattern)
         case Stage.QUANTIZE if name in encoded:
             yield _levels(encoded[name])
-        case Stage.INPUTS:
-            yield from {_inputs(rule) for rule in model.inputs.get(name, ())}
+        case Stage.INPUTS if name in model.inputs:
+            yield _inputs(model.inputs[name][model.recipe.inputs_of(name).index(step)])
 
 
 def _pattern(pattern: Pattern | None) -> Trait:

@@ -112,16 +112,25 @@ RULES: Mapping[str, type[InputRule]] = {
 }
 
 
+_PER: Mapping[str, str] = {"per_tensor": "batch", "per_item": "item"}  # the words of files, since version 1
+
+
 def rule_as_json(rule: InputRule) -> dict[str, Any]:
-    """A rule as plain values."""
+    """A rule as a file holds it."""
     kind = next(name for name, made in RULES.items() if isinstance(rule, made))
-    return {"kind": kind, **asdict(rule)}
+    values = asdict(rule)
+    if "granularity" in values:
+        values["per"] = _PER[values.pop("granularity")]
+    return {"kind": kind, **values}
 
 
 def rule_from_json(said: Mapping[str, Any]) -> InputRule:
     """The reverse of `rule_as_json`; raises Refused for anything else."""
     kind = RULES.get(str(said.get("kind")))
-    values = _in_words_of_today({k: v for k, v in said.items() if k != "kind"})
+    values = {k: v for k, v in said.items() if k != "kind"}
+    if "per" in values:
+        words = {word: granularity for granularity, word in _PER.items()}
+        values["granularity"] = words.get(str(values.pop("per")), "")
     known = {} if kind is None else {field.name: _PLAIN[str(field.type)] for field in fields(kind)}
     if (
         kind is None
@@ -137,14 +146,6 @@ def rule_from_json(said: Mapping[str, Any]) -> InputRule:
 
 def _unknown() -> Refused:
     return Refused("The file names a rule for inputs that this release does not know: update it.")
-
-
-def _in_words_of_today(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Files written beside recipes of version 1 say per: batch or item."""
-    words = {"batch": "per_tensor", "item": "per_item"}
-    if values.get("per") not in [*words]:
-        return values
-    return {k: v for k, v in values.items() if k != "per"} | {"granularity": words[values["per"]]}
 
 
 _PLAIN: Mapping[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,)}

@@ -9,10 +9,12 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks.clock import Limit, milliseconds
 from benchmarks.networks import Size, many_linears
+from compress_core.apply.lineage import compressed_by
 from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from dashboard.links import encoded
 from dashboard.state import KEY, UPLOADS, USER_MODEL
+from dashboard.view import View
 
 APP = str(Path(__file__).parent.parent / "app.py")
 PAGES = ("start", "tune", "weights", "behavior", "explain", "deploy")
@@ -72,7 +74,7 @@ def _moved(app: AppTest, words: str) -> Limit:
         name, _ = view.recipe.layers[0]
         step = Step.of("magnitude", sparsity=next(places) / 100)
         recipe = ResolvedRecipe(((name, (step, _STEPS[1])), *view.recipe.layers[1:]))
-        app.session_state[KEY] = type(view)(view.model, recipe, view.layer)
+        app.session_state[KEY] = View(view.model, compressed_by(recipe), view.layer)
         return _milliseconds(app)
 
     return Limit(words, "ms", run)

@@ -15,7 +15,7 @@ give_main_back()
 st.set_page_config(
     page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
 )
-engine.warmed_up()
+engine.warming_up()
 remember_language()
 try:
     state.read_link()
@@ -24,6 +24,8 @@ except Refused as refused:
     state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
 page = st.navigation(page_files.navigation(), position="top")
+if page.url_path:  # Start, whose address is empty, is painted meanwhile
+    engine.warm()
 fill_in_numbers = header.draw()
 page.run()
 state.write_link()

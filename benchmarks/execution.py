@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from benchmarks.clock import Case, Limit, Side
 from benchmarks.networks import FULL, Size
-from compress_core.apply import compress
 from compress_core.apply.base import cutting_of
+from compress_core.apply.run import compress
 from compress_core.deliver.onnx_export import onnx_bytes
 from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.foundation.progress import result_of
@@ -23,7 +23,7 @@ from compress_core.measure.speed.kernel_variants import (
     with_kernel_variants,
 )
 from compress_core.measure.speed.rounds import Effort, this_machine
-from compress_core.recipe import parse_recipe
+from compress_core.recipe.reading import parse_recipe
 from compress_core.structure.shrink import preview
 
 SPARSITY, BATCH, GOAL = 0.95, 64, 2.5

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from benchmarks.clock import Limit, milliseconds
 from benchmarks.networks import Size, many_linears
 from compress_core.apply.lineage import compressed_by
-from compress_core.recipe import ResolvedRecipe, Step
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from dashboard.links import encoded
 from dashboard.state import KEY, UPLOADS, USER_MODEL

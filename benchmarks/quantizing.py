@@ -14,7 +14,8 @@ from benchmarks.clock import Case, Limit, Side, milliseconds
 from benchmarks.networks import Size, one_convolution
 from benchmarks.visitor import buffers_for, decode, moved, weight_of
 from compress_core.foundation.store import Store
-from compress_core.levels import Table, symmetric_grid
+from compress_core.levels.grid import symmetric_grid
+from compress_core.levels.table import Table
 from compress_core.numerics.codebook import fit_codebook, ordered
 from compress_core.numerics.scale import RowRanges, largest_kept
 from compress_core.subject.subject import Subject

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, one_convolution, one_linear
 from benchmarks.visitor import moved, weight_of
-from compress_core.apply import derive
+from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.store import Store
 from compress_core.measure.tables.knob_tables import rank_table
 from compress_core.statistics.singular_vectors import SingularVectors

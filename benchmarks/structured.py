@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, resnet50
 from benchmarks.visitor import sparsity_of
-from compress_core.apply import groups_of
-from compress_core.apply.base import Cutting, cutting_of
+from compress_core.apply.base import Cutting, cutting_of, groups_of
 from compress_core.foundation.store import Store
-from compress_core.network.layers import Layer
-from compress_core.recipe import ResolvedRecipe, Step
+from compress_core.network.layers.kinds import Layer
 from compress_core.recipe.edit import with_group
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.masked_preview import MaskedPreview
 from compress_core.structure.remaining import remaining

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, with_step
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 
 _LOWEST, _PLACES, _JUMP = 100, 800, 37  # a slider from 0.1 to 0.9 that jumps about

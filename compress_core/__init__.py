@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from compress_core.face.open_page import open_dashboard
     from compress_core.face.write_files import export, pack
     from compress_core.foundation.errors import Refused
-    from compress_core.recipe import Recipe, read_recipe
+    from compress_core.recipe.reading import read_recipe
+    from compress_core.recipe.values import Recipe
 
 _FOUND_IN = {
-    "Recipe": "recipe",
+    "Recipe": "recipe.values",
     "Refused": "foundation.errors",
     "compare": "face.measure_model",
     "compress": "face.compress_model",
@@ -37,7 +38,7 @@ _FOUND_IN = {
     "load": "face.load_model",
     "open_dashboard": "face.open_page",
     "pack": "face.write_files",
-    "read_recipe": "recipe",
+    "read_recipe": "recipe.reading",
 }
 
 __all__ = [

@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(USAGE)
         return 2
     from compress_core.face.page_process import PageRequest
-    from compress_core.recipe import read_recipe
+    from compress_core.recipe.reading import read_recipe
     from dashboard.opened import hand_over
     from dashboard.serving import serve
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.foundation.number import Number
     from compress_core.foundation.store import Store
-    from compress_core.foundation.workspace import Workspace
+    from compress_core.foundation.workspace.workspace import Workspace
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
@@ -26,23 +26,32 @@ QUICK_ITEMS = 1000
 
 
 @st.cache_resource(show_spinner=False)
-def warmed_up() -> bool:
+def warming_up() -> threading.Thread:
     """Import torch while the visitor reads the first page."""
-    threading.Thread(target=_import_slow_libraries, daemon=True).start()
-    return True
+    thread = threading.Thread(target=_import_slow_libraries, daemon=True)
+    thread.start()
+    return thread
+
+
+def warm() -> None:
+    """Wait until that is done: of two threads that import torch at once, one may see half of it."""
+    warming_up().join()
 
 
 def _import_slow_libraries() -> None:
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    import compress_core.measure.behavior.evaluate  # noqa: F401
+    import plotly.graph_objects  # noqa: F401
+
+    import compress_core.measure.behavior.evaluate
+    import compress_core.measure.tables.knob_tables  # noqa: F401
 
 
 @st.cache_resource(show_spinner=False)
 def workspace() -> Workspace:
     """What outlives this server, in the folder that SLIMSCOPE_WORKSPACE names; needs no torch."""
-    from compress_core.foundation.workspace import open_workspace
+    from compress_core.foundation.workspace.workspace import open_workspace
 
     opened = open_workspace()
     if opened.warning is not None:

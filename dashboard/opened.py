@@ -14,7 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.loading.cards import cards
 
 if TYPE_CHECKING:
-    from compress_core.recipe import Recipe
+    from compress_core.recipe.values import Recipe
     from compress_core.subject.subject import Subject
 
 USER_MODEL = "own-"
@@ -39,7 +39,7 @@ def user_model_name(subject: Subject) -> str:
 
 def hand_over(subject: Subject, recipe: Recipe | None, *, is_sample: bool = False) -> Opened:
     """Have every new visitor begin with this model; raises Refused where nothing of it can be compressed."""
-    from compress_core.apply import resolved_for
+    from compress_core.apply.run import resolved_for
     from compress_core.foundation.store import Store
 
     if not subject.layers:

@@ -120,7 +120,7 @@ class _Keys:
         )
 
     def of(self, lineage: Lineage) -> str:
-        from compress_core.apply import key_of
+        from compress_core.apply.run import key_of
 
         name = tuple(operation.key for operation in lineage)
         if name not in self._known:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dashboard.opened import hand_over, withdraw
 
 if TYPE_CHECKING:
-    from compress_core.recipe import Recipe
+    from compress_core.recipe.values import Recipe
     from compress_core.subject.subject import Subject
 
 HERE = Path(__file__).resolve().parent

@@ -15,7 +15,7 @@ from dashboard.text import _, current_language, literal, refusal, spoken
 
 if TYPE_CHECKING:
     from compress_core.foundation.number import Number
-    from compress_core.network.layers import Untouched
+    from compress_core.network.layers.kinds import Untouched
     from dashboard.figures.drawn import Drawn
 
 DARK = "dark"

@@ -23,7 +23,7 @@ from dashboard.visitor import visitor
 if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
     from compress_core.apply.model import Model
-    from compress_core.recipe import Recipe, ResolvedRecipe
+    from compress_core.recipe.values import Recipe, ResolvedRecipe
     from compress_core.subject.subject import Subject
 
 KEY = "slimscope.view"
@@ -67,6 +67,7 @@ def required() -> View:
 
 def subject(view: View) -> Subject:
     """The model of a view; raises Refused where an own model has to be uploaded again."""
+    engine.warm()
     if not view.model.startswith(USER_MODEL):
         return engine.sample(view.model)
     return user_model(view.model)
@@ -107,6 +108,7 @@ def open_model(name: str) -> View:
 
     Raises Refused for an unknown model, or for a recipe that cannot be done: the model is open then.
     """
+    engine.warm()
     found = user_model(name) if name.startswith(USER_MODEL) else engine.sample(name)
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
@@ -124,7 +126,7 @@ def open_model(name: str) -> View:
 
 def model(view: View) -> Model:
     """The compressed model of a view; raises Refused where its recipe cannot be done."""
-    from compress_core.apply import model_of
+    from compress_core.apply.run import model_of
 
     return model_of(subject(view), view.lineage, engine.store())
 
@@ -151,7 +153,7 @@ def at(view: View, lineage: Lineage, *, by_widget: bool = False) -> View:
 
 def with_recipe(view: View, recipe: Recipe) -> View:
     """A view with a recipe from a file or a link."""
-    from compress_core.apply import resolved_for
+    from compress_core.apply.run import resolved_for
 
     return edited(view, resolved_for(subject(view), recipe, engine.store()))
 
@@ -214,7 +216,7 @@ def _open_first_model() -> None:
 
 def _as_linked(view: View, link: Mapping[str, str]) -> View:
     from compress_core.apply.lineage import read_lineage
-    from compress_core.recipe import read_plain
+    from compress_core.recipe.reading import read_plain
 
     history, recipe = decoded(link.get("h", "")), decoded(link.get("r", ""))
     is_new = not (view.lineage or view.past)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
-    from compress_core.recipe import ResolvedRecipe
+    from compress_core.recipe.values import ResolvedRecipe
 
 MOST_STEPS_BACK = 200
 

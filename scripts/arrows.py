@@ -46,6 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 DEEPER = ("measure",)
 NESTED = ("techniques.contract", "measure.speed.runtimes")
+BEFORE_THREADS = frozenset({"", "compress_core", "compress_core.cli"})
 WINGS = ("sample_models", "compress_core", "dashboard", "pages", "app.py")
 
 
@@ -77,6 +78,21 @@ def module_graph(root: Path) -> dict[str, set[str]]:
         found = (_module_of(name, files) for name in names)
         graph[module] = {other for other in found if other is not None and other != module}
     return graph
+
+
+def with_packages(modules: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """The same, and the package of each module, which Python imports before it.
+
+    A package that imports a module of its own is a circle then: two threads that meet there, one from
+    either side, see half a module. Only what a program imports before it has threads may do so.
+    """
+    return {
+        module: {
+            *others,
+            *({package} if (package := module.rpartition(".")[0]) not in BEFORE_THREADS else ()),
+        }
+        for module, others in modules.items()
+    }
 
 
 def _module_of(name: str, known: Mapping[str, Path]) -> str | None:

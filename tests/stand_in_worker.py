@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.job import Job
 from compress_core.jobs.local_runner import LocalRunner
 from compress_core.jobs.runner import Runner

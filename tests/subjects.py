@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 from torch import Tensor
 
-from compress_core.apply import generator_for
+from compress_core.apply.context import generator_for
 from compress_core.foundation.knobs import Strict
 from compress_core.selection.group_selection import GroupSelection, choose_units
 from compress_core.selection.patterns import LayerShape

@@ -12,18 +12,22 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
-from compress_core.apply import compress, derive, generator_for, run
-from compress_core.apply.context import Context, Part
+from compress_core.apply import run
+from compress_core.apply.context import Context, Part, generator_for
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
+from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.cost import costs, layer_costs, layer_frame
 from compress_core.measure.cost.factor_cost import factor_warnings
 from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights
-from compress_core.network.layers import write_matrix
+from compress_core.network.layers.places import write_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy
-from compress_core.recipe import Recipe, Rule, Step, read_recipe, resolve
+from compress_core.recipe.reading import read_recipe
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, everything_subject, mlp_subject, rules, seeded, tiny_subject
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.arrows import circle, imported, module_graph, room_of, sources, upward
+from scripts.arrows import circle, imported, module_graph, room_of, sources, upward, with_packages
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = dict(sources(ROOT))
@@ -83,6 +83,16 @@ def test_imports_run_downwards_only() -> None:
 
 def test_no_module_reaches_itself() -> None:
     assert not circle(module_graph(ROOT))
+
+
+def test_no_package_imports_what_lies_in_it_so_that_threads_may_import_at_once() -> None:
+    assert not circle(with_packages(module_graph(ROOT)))
+
+
+def test_a_package_that_imports_what_lies_in_it_is_seen() -> None:
+    assert circle(
+        with_packages({"wing.room": {"wing.room.module"}, "wing.room.module": set(), "wing": set()})
+    )
 
 
 @pytest.mark.parametrize(

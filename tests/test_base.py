@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress_core.apply import compress, groups_of
-from compress_core.apply.base import cutting_of
+from compress_core.apply.base import cutting_of, groups_of
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.cost.cost import costs, layer_costs
 from compress_core.network.shared_copy import digest_of, shared_copy
-from compress_core.recipe import read_recipe
+from compress_core.recipe.reading import read_recipe
 from compress_core.structure.shrink import preview
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, seeded, tiny_subject, with_calibration

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply import compress, derive
 from compress_core.apply.context import Context, start
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.apply.views import weight_view as supplying
-from compress_core.apply.views.weight_view import supply
+from compress_core.apply.views.weight_view import derive, supply
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
@@ -22,9 +22,12 @@ from compress_core.loading.user_model import with_items
 from compress_core.network import calibrate
 from compress_core.network.calibrate import fisher_diagonals, forward_order, inputs_of
 from compress_core.network.channels import channel_activity, channels_read
-from compress_core.network.layers import LayerKind, channel_axis, find_layers, read_matrix, readers
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import LayerKind
+from compress_core.network.layers.places import read_matrix
+from compress_core.network.layers.unfold import channel_axis, readers
 from compress_core.network.shared_copy import shared_copy
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests import test_zoo_pipeline as zoo_pipeline

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from compress_core.apply import compress
+from compress_core.apply.run import compress
 from compress_core.cli import app
 from compress_core.cli.arguments import ModelOptions, SharedOptions, about_a_model
 from compress_core.deliver.plain_container import read_container
@@ -27,7 +27,8 @@ from compress_core.foundation.store import Store
 from compress_core.loading.cards import cards
 from compress_core.loading.samples import load_sample
 from compress_core.measure.explain.attribution import attribution_methods
-from compress_core.recipe import Step, read_recipe
+from compress_core.recipe.reading import read_recipe
+from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,14 +15,14 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model, with_checksum
+from compress_core.apply.run import compress
 from compress_core.deliver import plain_container
 from compress_core.deliver.plain_container import container_bytes, read_container, write_container
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject, with_calibration
 

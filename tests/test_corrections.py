@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.network.shared_copy import digest_of
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from compress_core.apply import compress
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.numerics.scale import RowRanges
 from compress_core.numerics.second_order import damped, inverse_factor
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.selection.patterns import LayerShape, NOfM, largest_n_of_m
 from compress_core.statistics.hessian import second_moment
 from compress_core.techniques.contract.technique import techniques

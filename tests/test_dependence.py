@@ -14,14 +14,15 @@ from torch import Tensor, nn
 
 from compress_core import statistics as derivations
 from compress_core.apply import argument as declaring
-from compress_core.apply import compress, groups_of
 from compress_core.apply.argument import ArgumentView, DependsOn, argument, arguments, depends_on
+from compress_core.apply.base import groups_of
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.apply.views import weight_view
 from compress_core.apply.views.weight_view import WeightView
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.selection.scores import Scores
 from compress_core.statistics import statistics
 from compress_core.subject.split import Split

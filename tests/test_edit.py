@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step, resolve
 from compress_core.recipe.edit import in_order, step_for_layer, with_step, without_layers
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from compress_core.techniques.contract.technique import Stage
 
 NAMES = ["a", "b", "c", "c[0]*"]

@@ -10,7 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.levels import Table, affine_grid, exponential_levels, symmetric_grid
+from compress_core.levels.exponential import exponential_levels
+from compress_core.levels.grid import affine_grid, symmetric_grid
+from compress_core.levels.table import Table
 from compress_core.selection.select import ExplicitMask
 from compress_core.techniques.contract.encoded import (
     Bits,

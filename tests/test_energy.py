@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.energy import HOROWITZ, Work, energy, energy_costs, work_of
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from tests.subjects import mlp_subject, rules, seeded, tiny_subject
 
 

@@ -7,8 +7,8 @@ from functools import cache
 import pytest
 import torch
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.deliver.exports import ExportedFiles, export_files
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
@@ -16,7 +16,7 @@ from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.measure.cost.sizes import counted_sizes
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from compress_core.tasks.export_files import FILES, FilesKnobs, pack, unpack
 from tests.subjects import rules
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from compress_core.apply import compress
 from compress_core.apply.base import groups_of
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.cost import costs
 from compress_core.measure.tables.group_table import group_table
-from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step
+from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from compress_core.structure.group import GroupKind
 
 STORE = Store()

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.explain.attribution import attribute_in_batches, attribution_methods
 from compress_core.numerics.input_ranges import least_divergent, least_squares_share, range_of
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.activation_threshold import activation_threshold
 from compress_core.techniques.contract.input_rules import (

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job
 from compress_core.jobs.local_runner import MOST_PUT, MOST_REMEMBERED, LocalRunner

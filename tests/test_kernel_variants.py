@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from compress_core.apply import compress
+from compress_core.apply.run import compress
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
@@ -32,7 +32,7 @@ from compress_core.measure.speed.kernels import (
 )
 from compress_core.measure.speed.rounds import Effort, Watch
 from compress_core.network.layers.matrix_sites import ConvolutionWindow, find_pairs, find_sites, input_of
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from tests.subjects import mlp_subject, rules, seeded
 
 QUICK = Effort(rounds_least=2, rounds_most=2, seconds=0.0, turn=0.0)

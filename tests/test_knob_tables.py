@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply import compress
 from compress_core.apply.model import CompressedLayer
+from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
 from compress_core.measure.tables.knob_tables import bits_table, rank_table, sparsity_table
-from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step, resolve
 from compress_core.recipe.edit import in_order, with_step
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from tests.subjects import mlp_subject, rules, seeded, tiny_subject, with_calibration

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
@@ -32,7 +32,7 @@ from compress_core.measure.speed.rounds import (
     waiting_warning,
 )
 from compress_core.measure.speed.runtime import Runnable, TimedModel, runtime_named
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs, run
 from tests.subjects import mlp_subject, rules, tiny_subject
 

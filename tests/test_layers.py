@@ -12,26 +12,17 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.flop_counter import FlopCounterMode
 
-from compress_core.apply import compress
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.network.attention import PlainAttention
-from compress_core.network.layers import (
-    Layer,
-    LayerKind,
-    axes_of,
-    count_macs,
-    find_layers,
-    multiplied_out,
-    read_kernel,
-    read_matrix,
-    shipped,
-    small_layers,
-    write_factors,
-    write_matrix,
-)
+from compress_core.network.layers.factors import axes_of, multiplied_out, shipped, small_layers, write_factors
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import Layer, LayerKind
+from compress_core.network.layers.macs import count_macs
+from compress_core.network.layers.places import read_kernel, read_matrix, write_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.statistics.mode_vectors import mode_vectors
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.statistics.spatial_vectors import spatial_vectors

@@ -7,16 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress_core.levels import (
-    Exponential,
-    Grid,
-    ScaledTable,
-    Table,
-    affine_grid,
-    exponential_levels,
-    spread,
-    symmetric_grid,
-)
+from compress_core.levels.exponential import Exponential, exponential_levels
+from compress_core.levels.grid import Grid, affine_grid, symmetric_grid
+from compress_core.levels.scaled_table import ScaledTable
+from compress_core.levels.spread import spread
+from compress_core.levels.table import Table
 from compress_core.numerics.nearest import nearest_into, upper_ends
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.apply import compress, derived, model_of
 from compress_core.apply.lineage import (
     Compress,
     compressed_by,
@@ -20,9 +19,10 @@ from compress_core.apply.lineage import (
     with_recipe,
 )
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress, derived, model_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.recipe import ResolvedRecipe, Step
+from compress_core.recipe.values import ResolvedRecipe, Step
 from tests.subjects import mlp_subject
 
 SUBJECT, STORE = mlp_subject(), Store()

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
 
-from dashboard import live_slider as module
-from dashboard.live_slider import Histogram, LiveTable, Readout, Reference
+from dashboard.live_slider import live_slider as module
+from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
 from scripts.browser import find_browser
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +29,8 @@ APP = """
 import numpy as np
 import streamlit as st
 
-from dashboard.live_slider import Histogram, LiveTable, Readout, live_slider
+from dashboard.live_slider.live_slider import live_slider
+from dashboard.live_slider.live_table import Histogram, LiveTable, Readout
 
 state = st.session_state
 state.runs = state.get("runs", 0) + 1

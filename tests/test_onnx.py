@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.cli import app
 from compress_core.deliver.int8_export import Qdq, model_qdq, whole_numbers
 from compress_core.deliver.onnx_export import model_onnx, onnx_bytes
@@ -26,7 +26,7 @@ from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.predictions import Predictions
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.input_rules import KeepAbove, StaticGrid

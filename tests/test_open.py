@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from compress_core import Refused, load, open_dashboard, read_recipe
-from compress_core.apply import resolved_for
 from compress_core.apply.lineage import with_recipe
+from compress_core.apply.run import resolved_for
 from compress_core.cli.commands import app as program
 from compress_core.face.page_process import PageRequest, has_screen, port_for
 from compress_core.foundation.store import Store

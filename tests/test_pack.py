@@ -22,8 +22,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from typer.testing import CliRunner, Result
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.cli import app
 from compress_core.deliver import packed_file
 from compress_core.deliver.packed_file import pack_bytes, read_packed, read_packed_state, write_packed
@@ -33,7 +33,7 @@ from compress_core.deliver.python_source import model_source
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
 from compress_core.techniques.contract.encoded import EncodedWeight

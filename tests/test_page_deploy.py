@@ -10,8 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.deliver.export_format import export_formats
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
@@ -20,7 +20,7 @@ from compress_core.jobs.info import Info, State
 from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
 from compress_core.measure.cost.portability import steps_of
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
 from dashboard import job_panel as jobs

@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest, app_test
 from torch import Tensor, nn
 
 from compress_core.loading.cards import cards, sample_folder
-from compress_core.recipe import parse_recipe, resolve
+from compress_core.recipe.reading import parse_recipe
+from compress_core.recipe.resolving import resolve
 from dashboard import header, state
 from dashboard.start import opening, upload_model
 from dashboard.start.digits import strip

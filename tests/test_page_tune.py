@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from compress_core.loading.samples import load_sample
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups
 from dashboard.tune import quantizer_comparison as quantizers

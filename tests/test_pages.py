@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.samples import load_sample
-from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step, resolve
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from dashboard import state
 from dashboard.links import encoded
 from dashboard.state import KEY

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 from torch import nn
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.cost.portability import Trait, portability_texts, steps_of, targets, usable
@@ -17,7 +17,7 @@ from compress_core.measure.speed.facts import Facts, facts_of
 from compress_core.measure.speed.latency import Bar
 from compress_core.measure.speed.reasons import reason
 from compress_core.measure.speed.runtime import runtime_named
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from tests.subjects import mlp_subject, rules, with_calibration
 
 STEPS = {

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import fusion
 
-from compress_core.apply import compress, prepare
+from compress_core.apply import prepare
 from compress_core.apply.model import Model
 from compress_core.apply.prepare import prepared
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.network.layers import read_matrix
+from compress_core.network.layers.places import read_matrix
 from compress_core.network.shared_copy import digest_of
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.cross_layer_equalization import cross_layer_equalization
 from compress_core.techniques.fold_batch_norm import fold_batch_norm

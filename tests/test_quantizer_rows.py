@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from compress_core.apply import compress
+from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
 from compress_core.measure.tables.quantizer_rows import quantizer_rows
-from compress_core.recipe import Recipe, ResolvedRecipe, Rule, Step
+from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from compress_core.techniques.contract.technique import Stage, techniques
 from tests.subjects import mlp_subject, rules, with_calibration
 

@@ -12,16 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import (
-    Recipe,
-    ResolvedRecipe,
-    Rule,
-    Step,
-    parse_recipe,
-    read_recipe,
-    read_resolved,
-    resolve,
-)
+from compress_core.recipe.reading import parse_recipe, read_recipe, read_resolved
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from compress_core.techniques.contract.technique import Stage
 
 NAMES = ["conv1", "conv2", "fc1", "fc2"]

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import parse_recipe, read_recipe, read_resolved, resolve
+from compress_core.recipe.reading import parse_recipe, read_recipe, read_resolved
+from compress_core.recipe.resolving import resolve
 from compress_core.recipe.version_1 import NAMES
 from compress_core.techniques.contract.input_rules import DynamicGrid, rule_from_json
 from compress_core.techniques.contract.technique import Stage, technique_named

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from compress_core.apply import compress, resolved_for
 from compress_core.apply.lineage import with_recipe
+from compress_core.apply.run import compress, resolved_for
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from dashboard import state
 from dashboard.tune.recipe_view import as_python
 from dashboard.view import View

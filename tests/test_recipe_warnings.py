@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from compress_core.apply import compress
+from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
 from compress_core.measure.cost.warnings import holds_pattern, recipe_warnings
-from compress_core.network.layers import read_matrix
-from compress_core.recipe import read_recipe
+from compress_core.network.layers.places import read_matrix
+from compress_core.recipe.reading import read_recipe
 from compress_core.selection.patterns import NOfM
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, seeded, tiny_subject

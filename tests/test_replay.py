@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 from compress_core.measure.behavior import replay as module_under_test
 from compress_core.measure.behavior.replay import Recording, record, replay
-from compress_core.network.layers import Layer, find_layers, read_matrix, write_matrix
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import read_matrix, write_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy
 from tests.subjects import Everything, seeded
 

@@ -18,9 +18,9 @@ import dashboard.saved_work
 import dashboard.visitor
 import dashboard.visitor_jobs
 from compress_core.apply.lineage import compressed_by
-from compress_core.foundation.workspace import Workspace, open_workspace
+from compress_core.foundation.workspace.workspace import Workspace, open_workspace
 from compress_core.loading.samples import load_sample
-from compress_core.recipe import ResolvedRecipe, Step
+from compress_core.recipe.values import ResolvedRecipe, Step
 from dashboard import engine, header, state
 from dashboard.undo import redone, undone
 from dashboard.view import View

@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 import torch
 
-from compress_core.apply import compress, derive
 from compress_core.apply.context import STATISTICS
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
+from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.store import Store
 from compress_core.foundation.stored_value import from_bytes, to_bytes
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs import perform
 from compress_core.loading.items import Items
 from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import subject_from_network
 from compress_core.measure.behavior.evaluate import PREDICTIONS, compare, evaluate, is_predicted, predict
 from compress_core.network.written_code import code_of
-from compress_core.recipe import Step, parse_recipe
+from compress_core.recipe.reading import parse_recipe
+from compress_core.recipe.values import Step
 from compress_core.statistics import statistics
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.loading.samples import load_sample
 from compress_core.network.forward import Example, doubled, in_double, run_network, tensors_in
-from compress_core.network.layers import Side, count_macs, find_layers
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.macs import count_macs
+from compress_core.network.layers.side import Side
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.structure.group import Group
 from compress_core.structure.groups import find_groups

@@ -9,14 +9,14 @@ import pytest
 import scipy.sparse
 import torch
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.deliver.packed_file import pack_bytes
 from compress_core.deliver.plain_container import container_bytes
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.cost.sizes import SizeRow, byte_sizes
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from tests.subjects import everything_subject, mlp_subject, rules
 
 STEPS = (Step.of("magnitude", sparsity=0.75), Step.of("uniform", bits=4))

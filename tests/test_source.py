@@ -15,8 +15,8 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.cli import app
 from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, Source, model_source, source_of
 from compress_core.deliver.some_items import few_items
@@ -24,7 +24,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.network.layers.written_call import written
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.techniques.contract.input_rules import StaticGrid
 from tests.subjects import everything_subject, rules, seeded
 from tests.zoo import ZOO

@@ -21,7 +21,7 @@ from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.stored_value import from_bytes, to_bytes
 from compress_core.foundation.texts import Phrase
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.statistics.singular_vectors import singular_vectors
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from compress_core.apply import generator_for
+from compress_core.apply.context import generator_for
 from compress_core.foundation.errors import Refused
-from compress_core.levels import Table
+from compress_core.levels.table import Table
 from compress_core.numerics.factoring import composed
 from compress_core.selection.group_selection import GroupSelection, choose_units
 from compress_core.selection.patterns import LayerShape

@@ -23,7 +23,8 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.network.layers import find_layers, shipped, small_layers
+from compress_core.network.layers.factors import shipped, small_layers
+from compress_core.network.layers.find import find_layers
 from compress_core.statistics.singular_vectors import singular_vectors
 from compress_core.techniques.contract.technique import technique_named
 from compress_core.techniques.low_rank import low_rank

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_core.apply import compress
+from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import compare, evaluate, predict
 from compress_core.network.shared_copy import digest_of
-from compress_core.recipe import Recipe, Rule, Step
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 import torch
 
-from compress_core.apply import compress
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
@@ -30,7 +30,7 @@ from compress_core.jobs.task import ResultFiles, tasks
 from compress_core.loading.items import Items
 from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
-from compress_core.recipe import parse_recipe
+from compress_core.recipe.reading import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
 
 pytestmark = pytest.mark.slow

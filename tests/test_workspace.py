@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.workspace import Workspace, open_workspace
 from compress_core.foundation.workspace import database as database_module
 from compress_core.foundation.workspace.folder import named_folder
 from compress_core.foundation.workspace.schema import MIGRATIONS
+from compress_core.foundation.workspace.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 ME, OTHER = "me", "other"

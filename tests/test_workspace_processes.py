@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from compress_core.foundation.workspace import Workspace
 from compress_core.foundation.workspace.cabinet import sha_of
 from compress_core.foundation.workspace.lock import Lock, is_held
+from compress_core.foundation.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from compress_core.apply import compress
 from compress_core.apply.base import cutting_of
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.deliver.onnx_export import model_onnx
 from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.deliver.packed_file import read_packed, write_packed
@@ -26,8 +26,8 @@ from compress_core.foundation.store import Store
 from compress_core.loading.user_model import subject_from_network
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.network.forward import in_double
-from compress_core.network.layers import write_matrix
-from compress_core.recipe import read_recipe
+from compress_core.network.layers.places import write_matrix
+from compress_core.recipe.reading import read_recipe
 from compress_core.structure.shrink import preview
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split

@@ -17,7 +17,7 @@ from enum import Flag, auto
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from compress_core.statistics import statistics
 from compress_core.techniques.contract.technique import Technique
 

@@ -22,7 +22,7 @@ from compress_core.apply.prepare import prepared
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import Phrase
-from compress_core.recipe import Named, Recipe, ResolvedRecipe, Rule, Step
+from compress_core.recipe.values import Named, Recipe, ResolvedRecipe, Rule, Step
 from compress_core.selection.group_selection import GroupSelection, choose_units
 from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.groups import find_groups

@@ -20,9 +20,11 @@ from compress_core.apply.argument import DependsOn, depends_on
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.calibrate import forward_order
-from compress_core.network.layers import Layer, read_matrix, write_factors, write_matrix
+from compress_core.network.layers.factors import write_factors
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import read_matrix, write_matrix
 from compress_core.network.shared_copy import shared_copy
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight

@@ -21,18 +21,11 @@ from compress_core.apply.views.correction_views import NormInputView, OutputView
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.flow import flow_of
-from compress_core.network.layers import (
-    Layer,
-    LayerKind,
-    batch_norms,
-    module_of,
-    read_bias,
-    read_norm,
-    with_bias,
-    write_state,
-)
+from compress_core.network.layers.kinds import Layer, LayerKind
+from compress_core.network.layers.norms import batch_norms, read_norm
+from compress_core.network.layers.places import module_of, read_bias, with_bias, write_state
 from compress_core.network.shared_copy import shared_copy
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.results import Restated, Shifted
 

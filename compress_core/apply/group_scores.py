@@ -11,9 +11,9 @@ from compress_core.apply.views.group_view import GroupView, members_with_layers
 from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
-from compress_core.network.layers import Layer
 from compress_core.network.layers.cut import channel_means
-from compress_core.recipe import Step
+from compress_core.network.layers.kinds import Layer
+from compress_core.recipe.values import Step
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.scores import Scores
 from compress_core.structure.group import Group, Member

@@ -19,8 +19,9 @@ from compress_core.apply.model import Model
 from compress_core.apply.views.input_view import InputView
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
-from compress_core.network.layers import LayerKind, attach_inputs
-from compress_core.recipe import Step
+from compress_core.network.layers.kinds import LayerKind
+from compress_core.network.layers.places import attach_inputs
+from compress_core.recipe.values import Step
 from compress_core.techniques.contract.input_rules import InputRule
 
 Rules = Mapping[str, tuple[InputRule, ...]]

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.store import digest
-from compress_core.recipe import ResolvedRecipe, read_resolved
+from compress_core.recipe.reading import read_resolved
+from compress_core.recipe.values import ResolvedRecipe
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply.lineage import Lineage, Operation, recipe_of
-from compress_core.network.layers import (
-    Layer,
-    WeightLocation,
-    attach_inputs,
-    multiplied_out,
-    read_matrix,
-    write_factors,
-    write_matrix,
-    write_state,
-)
+from compress_core.network.layers.factors import multiplied_out, write_factors
+from compress_core.network.layers.kinds import Layer, WeightLocation
+from compress_core.network.layers.places import attach_inputs, read_matrix, write_matrix, write_state
 from compress_core.network.shared_copy import shared_copy
-from compress_core.recipe import ResolvedRecipe
+from compress_core.recipe.values import ResolvedRecipe
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import TYPE_BITS, TYPE_NAMES, Bits, EncodedWeight, stored_shape
 from compress_core.techniques.contract.input_rules import InputRule, rule_as_json

@@ -20,20 +20,12 @@ from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import N_
 from compress_core.network.flow import Flow, flow_of
 from compress_core.network.forward import in_double, in_short, run_network, scramble, tensors_in
-from compress_core.network.layers import (
-    Layer,
-    LayerKind,
-    batch_norms,
-    find_layers,
-    fold_away,
-    read_bias,
-    read_matrix,
-    read_norm,
-    write_bias,
-    write_matrix,
-)
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import Layer, LayerKind
+from compress_core.network.layers.norms import batch_norms, fold_away, read_norm
+from compress_core.network.layers.places import read_bias, read_matrix, write_bias, write_matrix
 from compress_core.network.shared_copy import shared_copy
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
 from compress_core.techniques.contract.results import Folded, Rescaled

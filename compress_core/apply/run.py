@@ -20,8 +20,9 @@ from compress_core.apply.model import CompressedLayer, Model
 from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
-from compress_core.network.layers import shipped, small_layers
-from compress_core.recipe import Named, Recipe, ResolvedRecipe, Step, resolve
+from compress_core.network.layers.factors import shipped, small_layers
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.values import Named, Recipe, ResolvedRecipe, Step
 from compress_core.selection.patterns import Box, LayerShape
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import ExplicitMask, Mask, Ranked, Selection, rank_boxes, select

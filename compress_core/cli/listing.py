@@ -16,7 +16,7 @@ from compress_core.foundation.number import Number
 from compress_core.loading.cards import Card, CardShare, cards
 
 if TYPE_CHECKING:
-    from compress_core.network.layers import Layer
+    from compress_core.network.layers.kinds import Layer
     from compress_core.subject.subject import Subject
     from compress_core.techniques.contract.technique import Technique
 

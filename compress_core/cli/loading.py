@@ -21,7 +21,7 @@ from compress_core.foundation.errors import Refused
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.foundation.store import Store
-    from compress_core.recipe import Recipe
+    from compress_core.recipe.values import Recipe
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
@@ -46,7 +46,7 @@ class Case:
 
 def open_case(chosen: ModelOptions) -> Case:
     """The model with its recipe applied; raises Refused."""
-    from compress_core.apply import compress
+    from compress_core.apply.run import compress
 
     recipe = read_recipe_of(chosen)
     subject = open_subject(chosen)
@@ -57,7 +57,7 @@ def open_case(chosen: ModelOptions) -> Case:
 def open_store() -> Store:
     """A store on the user's workspace; one that cannot be used is a sentence on stderr, and work goes on."""
     from compress_core.foundation.store import Store
-    from compress_core.foundation.workspace import open_workspace
+    from compress_core.foundation.workspace.workspace import open_workspace
 
     workspace = open_workspace()
     if workspace.warning is not None:
@@ -100,7 +100,7 @@ def input_shape_of(chosen: ModelOptions) -> tuple[int, ...] | None:
 
 def read_recipe_of(chosen: ModelOptions) -> Recipe:
     """The steps on the command line, then the rules of the file; raises Refused."""
-    from compress_core.recipe import parse_recipe, read_recipe
+    from compress_core.recipe.reading import parse_recipe, read_recipe
 
     typed = parse_recipe(_sections(chosen.steps))
     if chosen.recipe is None:

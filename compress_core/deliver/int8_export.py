@@ -17,7 +17,7 @@ from compress_core.deliver.onnx_export import onnx_bytes
 from compress_core.deliver.onnx_graph import OnnxGraph, WholeNumbers
 from compress_core.deliver.some_items import few_items
 from compress_core.foundation.texts import N_
-from compress_core.levels import Grid
+from compress_core.levels.grid import Grid
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import StaticGrid
 

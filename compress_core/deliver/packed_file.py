@@ -45,19 +45,10 @@ from compress_core.deliver.packing.entries import (
 from compress_core.deliver.python_source import Source
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.network.layers import (
-    Layer,
-    LayerKind,
-    attach_inputs,
-    axes_of,
-    find_layers,
-    read_bias,
-    read_matrix,
-    shapes_in_file,
-    with_bias,
-    write_bias,
-    write_factors,
-)
+from compress_core.network.layers.factors import axes_of, shapes_in_file, write_factors
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import Layer, LayerKind
+from compress_core.network.layers.places import attach_inputs, read_bias, read_matrix, with_bias, write_bias
 from compress_core.network.shared_copy import shared_copy
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject

@@ -21,18 +21,10 @@ from torch import Tensor, nn
 from compress_core.apply.model import Model, with_checksum
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.network.layers import (
-    Layer,
-    LayerKind,
-    attach_inputs,
-    axes_of,
-    find_layers,
-    read_bias,
-    with_bias,
-    write_factors,
-    write_matrix,
-    write_state,
-)
+from compress_core.network.layers.factors import axes_of, write_factors
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import Layer, LayerKind
+from compress_core.network.layers.places import attach_inputs, read_bias, with_bias, write_matrix, write_state
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import kernel_shape, read_stored, stored_shape

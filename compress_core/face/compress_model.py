@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compress_core import apply
+from compress_core.apply import run
 from compress_core.apply.model import Model
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.store import Store
 from compress_core.loading.named import content_of_file
-from compress_core.recipe import Recipe, ResolvedRecipe, parse_recipe, read_recipe
+from compress_core.recipe.reading import parse_recipe, read_recipe
+from compress_core.recipe.values import Recipe, ResolvedRecipe
 from compress_core.subject.subject import Subject
 
 AnyRecipe = Recipe | ResolvedRecipe | Mapping[str, Any] | str | Path
@@ -28,7 +29,7 @@ def compress(model: Subject, recipe: AnyRecipe, *, store: Store | None = None) -
 
         small = compress(model, "layers: [{match: fc1, steps: [{technique: uniform, bits: 4}]}]")
     """
-    return apply.compress(model, recipe_from(recipe), store or shared_store())
+    return run.compress(model, recipe_from(recipe), store or shared_store())
 
 
 def recipe_from(recipe: AnyRecipe) -> Recipe | ResolvedRecipe:

@@ -20,7 +20,7 @@ from compress_core.face.page_process import PAGE, PageRequest, address_of, is_se
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_of
-from compress_core.recipe import Recipe, ResolvedRecipe
+from compress_core.recipe.values import Recipe, ResolvedRecipe
 from compress_core.subject.subject import Subject
 
 

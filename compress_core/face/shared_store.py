@@ -6,7 +6,7 @@ import warnings
 from functools import lru_cache
 
 from compress_core.foundation.store import Store
-from compress_core.foundation.workspace import open_workspace
+from compress_core.foundation.workspace.workspace import open_workspace
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.stored_value import NoFormError, from_bytes, to_bytes
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 
 T = TypeVar("T")
 

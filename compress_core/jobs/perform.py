@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compress_core.apply import model_of
 from compress_core.apply.lineage import Lineage, read_lineage
+from compress_core.apply.run import model_of
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.foundation.workspace import open_workspace
+from compress_core.foundation.workspace.workspace import open_workspace
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
 from compress_core.jobs.server_folder import puts_beside

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import Layer, WeightLocation, columns, matrix_within, place_in, readers
+from compress_core.network.layers.kinds import Layer, WeightLocation
+from compress_core.network.layers.places import matrix_within, place_in
+from compress_core.network.layers.unfold import columns, readers
 
 NUMBERS_AT_ONCE = 2**22  # of a layer's input, unfolded: 16 MiB of float32
 

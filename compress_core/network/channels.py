@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.calibrate import listening
-from compress_core.network.layers import channel_axis, reader_named
+from compress_core.network.layers.unfold import channel_axis, reader_named
 
 NEAR = 0.01
 _BATCH = 32

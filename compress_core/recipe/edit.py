@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from compress_core.recipe import ResolvedRecipe, Step, resolve
+from compress_core.recipe.resolving import resolve
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.techniques.contract.technique import Stage
 
 

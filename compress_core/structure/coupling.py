@@ -17,7 +17,8 @@ import torch_pruning
 from torch import Tensor, nn
 from torch_pruning._helpers import _HybridIndex
 
-from compress_core.network.layers import Side, channel_groups, is_convolution, is_opaque, is_producer
+from compress_core.network.layers.cut import channel_groups, is_convolution, is_opaque, is_producer
+from compress_core.network.layers.side import Side
 from compress_core.structure.shrink import side_of
 
 # torch-pruning keeps one pruner for each kind of layer in the whole process, and notes widths in it.

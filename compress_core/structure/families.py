@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from torch import nn
 
-from compress_core.network.layers import channel_groups
+from compress_core.network.layers.cut import channel_groups
 from compress_core.structure.coupling import CoupledUnit, Slot
 
 _MOST_SIZES = 12

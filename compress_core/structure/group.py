@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.network.layers import Side
+from compress_core.network.layers.side import Side
 from compress_core.structure.shrink import ChannelCut
 
 

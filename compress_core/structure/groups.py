@@ -24,14 +24,14 @@ from compress_core.network.forward import (
     tensors_in,
     watched_course,
 )
-from compress_core.network.layers import (
-    Side,
+from compress_core.network.layers.cut import (
     attention_names,
     is_convolution,
     is_producer,
     open_attention,
     reason_to_keep_whole,
 )
+from compress_core.network.layers.side import Side
 from compress_core.structure.blocks import find_blocks
 from compress_core.structure.coupling import CoupledUnit, Coupling, Slot, trace
 from compress_core.structure.equivalence import EquivalenceCheck, equivalence_check

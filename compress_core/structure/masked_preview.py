@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compress_core.network.layers import Side, input_axis, mask_inputs
+from compress_core.network.layers.cut import input_axis, mask_inputs
 from compress_core.network.layers.places import frozen
+from compress_core.network.layers.side import Side
 from compress_core.network.shared_copy import shared_copy
 from compress_core.structure.shrink import ChannelCut, kept_by_side, open_for
 

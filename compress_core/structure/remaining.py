@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from compress_core.network.layers import Layer, LayerKind, Side
+from compress_core.network.layers.kinds import Layer, LayerKind
+from compress_core.network.layers.side import Side
 from compress_core.structure.shrink import ChannelCut, kept_by_side
 
 

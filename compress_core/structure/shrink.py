@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import Side, cut_channels, mask_inputs, open_attention, width_of
+from compress_core.network.layers.cut import cut_channels, mask_inputs, open_attention, width_of
 from compress_core.network.layers.places import frozen, replace_module
+from compress_core.network.layers.side import Side
 from compress_core.network.shared_copy import shared_copy
 
 

@@ -11,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import Layer, Side, fold_away, read_matrix, write_matrix
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.norms import fold_away
+from compress_core.network.layers.places import read_matrix, write_matrix
+from compress_core.network.layers.side import Side
 from compress_core.network.shared_copy import shared_copy
 from compress_core.structure.shrink import ChannelCut, shrink
 

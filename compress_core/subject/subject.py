@@ -11,7 +11,10 @@ import torch
 from torch import nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import Layer, Untouched, count_macs, find_layers, read_matrix
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import Layer, Untouched
+from compress_core.network.layers.macs import count_macs
+from compress_core.network.layers.places import read_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.network.written_code import code_of
 from compress_core.structure.structure import Structure

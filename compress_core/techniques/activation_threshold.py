@@ -9,7 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.knobs import SliderStep, Unit
-from compress_core.techniques.contract import KeepAbove, technique
+from compress_core.techniques.contract.input_rules import KeepAbove
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -8,9 +8,10 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
-from compress_core.levels import affine_grid
+from compress_core.levels.grid import affine_grid
 from compress_core.numerics.scale import Granularity, RowRanges, group_of, range_of_kept
-from compress_core.techniques.contract import Quantized, technique
+from compress_core.techniques.contract.results import Quantized
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

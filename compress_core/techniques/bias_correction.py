@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.techniques.contract import Shifted, technique
+from compress_core.techniques.contract.results import Shifted
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

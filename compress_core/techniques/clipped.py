@@ -9,10 +9,11 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
-from compress_core.levels import symmetric_grid
+from compress_core.levels.grid import symmetric_grid
 from compress_core.numerics.clipping import best_share
 from compress_core.numerics.scale import Granularity, RowRanges, group_of, largest_kept, sharing
-from compress_core.techniques.contract import Quantized, technique
+from compress_core.techniques.contract.results import Quantized
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_core.techniques.contract import Rescaled, technique
+from compress_core.techniques.contract.results import Rescaled
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from compress_core.techniques.contract import Dropped, technique
+from compress_core.techniques.contract.results import Dropped
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from compress_core.foundation.knobs import Unit
-from compress_core.techniques.contract import DynamicGrid, technique
+from compress_core.techniques.contract.input_rules import DynamicGrid
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_core.techniques.contract import ChannelScores, technique
+from compress_core.techniques.contract.results import ChannelScores
+from compress_core.techniques.contract.technique import technique
 
 _AT_ONCE = 256  # rows whose distances are held at a time
 

@@ -9,10 +9,12 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
-from compress_core.levels import Grid, spread, symmetric_grid
+from compress_core.levels.grid import Grid, symmetric_grid
+from compress_core.levels.spread import spread
 from compress_core.numerics.scale import Granularity, RowRanges, group_of, largest_kept
 from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
-from compress_core.techniques.contract import Quantized, technique
+from compress_core.techniques.contract.results import Quantized
+from compress_core.techniques.contract.technique import technique
 
 _AT_ONCE = 128
 

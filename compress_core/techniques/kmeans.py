@@ -8,9 +8,10 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.knobs import Unit
-from compress_core.levels import Table
+from compress_core.levels.table import Table
 from compress_core.numerics.codebook import Ordered, fit_codebook, ordered
-from compress_core.techniques.contract import Quantized, technique
+from compress_core.techniques.contract.results import Quantized
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

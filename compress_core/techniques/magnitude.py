@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.techniques.contract import Scores, technique
+from compress_core.selection.scores import Scores
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

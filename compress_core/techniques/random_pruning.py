@@ -8,7 +8,8 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from compress_core.techniques.contract import Scores, technique
+from compress_core.selection.scores import Scores
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

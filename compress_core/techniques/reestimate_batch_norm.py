@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.techniques.contract import Restated, technique
+from compress_core.techniques.contract.results import Restated
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -13,7 +13,8 @@ from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
 from compress_core.selection.patterns import NOfM, checked_pattern, parse_pattern
 from compress_core.selection.select import exact_count
-from compress_core.techniques.contract import Pruned, technique
+from compress_core.techniques.contract.results import Pruned
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from compress_core.numerics.factoring import Choose, Energy, Rank, ShareOfBytes, chosen_rank, refuse_above
 from compress_core.statistics.singular_vectors import SingularVectors
-from compress_core.techniques.contract import Factored, Parts, technique
+from compress_core.techniques.contract.results import Factored, Parts
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

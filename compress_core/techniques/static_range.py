@@ -10,8 +10,8 @@ from torch import Tensor
 
 from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.numerics.input_ranges import RangeMethod, range_of
-from compress_core.techniques.contract import StaticGrid, technique
-from compress_core.techniques.contract.input_rules import grid_over
+from compress_core.techniques.contract.input_rules import StaticGrid, grid_over
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_core.techniques.contract import Scores, technique
+from compress_core.selection.scores import Scores
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -8,7 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from compress_core.foundation.knobs import SliderStep, Unit
-from compress_core.techniques.contract import Pruned, technique
+from compress_core.techniques.contract.results import Pruned
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from compress_core.foundation.knobs import SliderStep, Unit
-from compress_core.techniques.contract import KeepLargest, technique
+from compress_core.techniques.contract.input_rules import KeepLargest
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from compress_core.numerics.factoring import Choose, Energy, Rank, ShareOfBytes, most_weights, refuse_above
 from compress_core.statistics.mode_vectors import ModeVectors, principal
-from compress_core.techniques.contract import Factored, Parts, technique
+from compress_core.techniques.contract.results import Factored, Parts
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

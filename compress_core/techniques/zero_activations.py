@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from compress_core.techniques.contract import ChannelScores, technique
+from compress_core.techniques.contract.results import ChannelScores
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

@@ -78,7 +78,7 @@ def has_work(view: View) -> bool:
 
 def open_demo() -> None:
     """The demo: a recipe on one layer of a sample model, as an edit, so that Undo takes it back."""
-    from compress_core.recipe import parse_recipe
+    from compress_core.recipe.reading import parse_recipe
 
     state.keep(replace(state.with_recipe(open_model(DEMO_MODEL), parse_recipe(DEMO)), layer=DEMO_LAYER))
 

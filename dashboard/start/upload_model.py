@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from compress_core.loading.file_format import item_formats, suffixes_of, weight_formats
-from dashboard import state
+from dashboard import engine, state
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.start.understood import understood
@@ -72,6 +72,7 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
     if model_file is None:
         return
     with refusals(), st.spinner(_("Reading the model")):
+        engine.warm()
         weights = (model_file.getvalue(), model_file.name)
         items = (item_file.getvalue(), item_file.name) if item_file is not None else None
         st.session_state[UNDERSTOOD] = keep(read_uploaded(weights, items))

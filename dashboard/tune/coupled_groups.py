@@ -15,8 +15,8 @@ from compress_core.apply.base import Cutting, cutting_of, groups_of
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.measure.tables.group_table import group_table
-from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_group
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.structure.group import Group, GroupKind
 from compress_core.techniques.contract.technique import techniques
@@ -24,7 +24,8 @@ from dashboard import engine, state
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.words import percent, whole
 from dashboard.knob_form import knob_form
-from dashboard.live_slider import LiveTable, Readout, live_slider
+from dashboard.live_slider.live_slider import live_slider
+from dashboard.live_slider.live_table import LiveTable, Readout
 from dashboard.show import figure, is_dark, kept, refusals
 from dashboard.text import _, label, literal, refusal, translated
 from dashboard.tune.steps import keep

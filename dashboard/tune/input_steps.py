@@ -8,8 +8,8 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import Step
 from compress_core.recipe.edit import with_input_steps
+from compress_core.recipe.values import Step
 from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
 from compress_core.techniques.contract.technique import Stage, techniques
 from compress_core.techniques.contract.technique_kind import TechniqueKind

@@ -10,8 +10,8 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.measure.cost.cost import layer_costs, layer_frame
-from compress_core.recipe import Step
 from compress_core.recipe.edit import step_for_layer
+from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
 from dashboard import engine, state
 from dashboard.text import _

@@ -10,7 +10,7 @@ import streamlit as st
 from compress_core.apply.context import items_behind
 from compress_core.apply.model import Model
 from compress_core.measure.tables.quantizer_rows import QuantizerRow, quantizer_rows
-from compress_core.recipe import Step
+from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard import engine

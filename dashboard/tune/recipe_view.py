@@ -9,7 +9,7 @@ import streamlit as st
 
 from compress_core.apply.lineage import recipe_of
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import read_recipe
+from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
 from dashboard import state
 from dashboard.text import _, refusal

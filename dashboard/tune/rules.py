@@ -8,8 +8,8 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from compress_core.recipe import Step
 from compress_core.recipe.edit import step_for_layer
+from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard.text import _, current_language, label

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from compress_core.apply import derive
 from compress_core.apply.model import Model
+from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.errors import Refused
 from compress_core.measure.cost.factor_cost import factor_cost
 from compress_core.measure.tables.knob_tables import (
@@ -20,9 +20,9 @@ from compress_core.measure.tables.knob_tables import (
     sparsity_table,
     vectors_of,
 )
-from compress_core.network.layers import Layer
-from compress_core.recipe import Step
+from compress_core.network.layers.kinds import Layer
 from compress_core.recipe.edit import step_for_layer
+from compress_core.recipe.values import Step
 from compress_core.selection.patterns import NOfM
 from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
@@ -30,7 +30,8 @@ from compress_core.techniques.contract.technique import Stage, technique_named
 from dashboard import engine, state
 from dashboard.figures.words import in_bytes
 from dashboard.knob_form import knob_form
-from dashboard.live_slider import Histogram, LiveTable, Readout, Reference, live_slider
+from dashboard.live_slider.live_slider import live_slider
+from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
 from dashboard.show import refusals
 from dashboard.text import _, label, literal, refusal, translated
 from dashboard.tune.steps import CHOICES, FIRST_CHOICE, MAIN_KNOB, idle_choices, names_of, set_knobs, set_step

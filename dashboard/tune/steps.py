@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import step_for_layer, with_input_steps, with_step, without_layers
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.patterns import NOfM, parse_pattern
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, techniques

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from compress_core.network.layers import Layer, read_matrix
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import read_matrix
 from compress_core.subject.subject import Subject
 from dashboard import engine
 from dashboard.figures.reduce import binned, shared_edges
-from dashboard.live_slider import Histogram
+from dashboard.live_slider.live_table import Histogram
 from dashboard.text import _
 
 

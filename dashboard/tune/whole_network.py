@@ -9,8 +9,8 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
-from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_whole
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.techniques.contract.technique import Stage, Technique, techniques
 from dashboard import state
 from dashboard.knob_form import knob_form

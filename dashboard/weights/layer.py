@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import streamlit as st
 
-from compress_core.apply import derive
 from compress_core.apply.model import CompressedLayer, Model
+from compress_core.apply.views.weight_view import derive
 from compress_core.measure.tables.layer_weights import LayerWeights
 from dashboard import engine, state
 from dashboard.figures.bytes_by_item import Bytes, bytes_by_item

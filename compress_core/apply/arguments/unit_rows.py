@@ -8,7 +8,8 @@ from torch import Tensor
 from compress_core.apply.argument import DependsOn, argument
 from compress_core.apply.views.group_view import GroupView
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers import LayerKind, Side
+from compress_core.network.layers.kinds import LayerKind
+from compress_core.network.layers.side import Side
 from compress_core.structure.group import MemberRole
 
 

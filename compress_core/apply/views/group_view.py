@@ -12,8 +12,9 @@ from compress_core.apply.argument import ArgumentView, DependsOn
 from compress_core.apply.context import Context, calibration_key, refuse_broken
 from compress_core.foundation.store import digest
 from compress_core.network.channels import Channels, channels_read
-from compress_core.network.layers import Layer, read_kernel
 from compress_core.network.layers.cut import read_norm_gain
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import read_kernel
 from compress_core.structure.group import Group, Member
 from compress_core.techniques.contract.results import ChannelScores
 

@@ -8,7 +8,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from compress_core.apply.argument import ArgumentView, DependsOn
-from compress_core.network.layers import Layer, NormState, read_matrix
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.norms import NormState
+from compress_core.network.layers.places import read_matrix
 from compress_core.techniques.contract.results import Folded, Rescaled
 
 

@@ -20,8 +20,8 @@ from compress_core.apply.argument import (
 from compress_core.apply.context import Context, Part, generator_for, start
 from compress_core.foundation.store import Store, digest
 from compress_core.network.calibrate import inputs_of
-from compress_core.network.layers import Layer
-from compress_core.recipe import Step
+from compress_core.network.layers.kinds import Layer
+from compress_core.recipe.values import Step
 from compress_core.selection.scores import Scores
 from compress_core.statistics import Statistic, statistics
 from compress_core.subject.subject import Subject

@@ -10,7 +10,11 @@ from torch import Tensor
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
-from compress_core.levels import Exponential, Grid, Levels, ScaledTable, Table
+from compress_core.levels.any_levels import Levels
+from compress_core.levels.exponential import Exponential
+from compress_core.levels.grid import Grid
+from compress_core.levels.scaled_table import ScaledTable
+from compress_core.levels.table import Table
 
 VALUES, GRID, EXPONENTIAL, TABLE, SCALED_TABLE = range(5)  # numbers in a file: never change, only append
 _WIDEST = 2**15  # codes are 16 bits wide

@@ -10,7 +10,8 @@ import pandas as pd
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
-from compress_core.network.layers import Layer, read_matrix
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import read_matrix
 from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 
 

@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
-from compress_core.network.layers import Layer, LayerKind, count_macs, find_layers, read_matrix
+from compress_core.network.layers.find import find_layers
+from compress_core.network.layers.kinds import Layer, LayerKind
+from compress_core.network.layers.macs import count_macs
+from compress_core.network.layers.places import read_matrix
 from compress_core.network.shared_copy import shared_copy
 
 _FLOAT = 4  # bytes of a float32

@@ -11,9 +11,11 @@ from typing import Literal, assert_never
 from pydantic import BaseModel, ConfigDict
 
 from compress_core.apply.model import Model
-from compress_core.levels import Grid, ScaledTable, Table
 from compress_core.levels.exponential import Exponential
-from compress_core.recipe import Step
+from compress_core.levels.grid import Grid
+from compress_core.levels.scaled_table import ScaledTable
+from compress_core.levels.table import Table
+from compress_core.recipe.values import Step
 from compress_core.selection.patterns import SINGLE, NOfM, Pattern
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import (

@@ -10,7 +10,9 @@ from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.cost.factor_cost import factor_warnings
-from compress_core.network.layers import Layer, Side, read_matrix
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import read_matrix
+from compress_core.network.layers.side import Side
 from compress_core.selection.patterns import LayerShape, NOfM, largest_n_of_m
 
 PATTERNS = (NOfM(1, 4), NOfM(2, 4), NOfM(4, 8))  # those that hardware or libraries know

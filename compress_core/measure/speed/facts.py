@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from compress_core.apply.model import Model
 from compress_core.foundation.store import Store
-from compress_core.levels import Grid
+from compress_core.levels.grid import Grid
 from compress_core.measure.cost.energy import work_of
 from compress_core.techniques.contract.input_rules import StaticGrid
 

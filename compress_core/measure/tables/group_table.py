@@ -10,10 +10,10 @@ import numpy as np
 from compress_core.apply.base import cutting_of
 from compress_core.apply.prepare import prepared
 from compress_core.foundation.store import Store, digest
-from compress_core.network.layers import Layer
+from compress_core.network.layers.kinds import Layer
 from compress_core.numerics.arrays import Floats
-from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import with_group
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.structure.remaining import remaining
 from compress_core.subject.subject import Subject
 

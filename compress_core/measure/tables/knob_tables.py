@@ -12,13 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compress_core.apply import compress, derive, items_behind
+from compress_core.apply.context import items_behind
+from compress_core.apply.run import compress
+from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.store import Store, digest
-from compress_core.levels import Table
-from compress_core.network.layers import Layer, shipped, small_layers
+from compress_core.levels.table import Table
+from compress_core.network.layers.factors import shipped, small_layers
+from compress_core.network.layers.kinds import Layer
 from compress_core.numerics.arrays import Floats
-from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, parts_of, with_step
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.patterns import BoxGrid, NOfM
 from compress_core.selection.select import BoxMask, Selection, ThresholdMask, removed_boxes
 from compress_core.statistics import statistics

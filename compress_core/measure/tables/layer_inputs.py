@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from compress_core.apply import CALIBRATION_ITEMS
+from compress_core.apply.context import CALIBRATION_ITEMS
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from compress_core.apply.model import Model
 from compress_core.foundation.store import Store
 from compress_core.measure.cost.cost import layer_costs
-from compress_core.network.layers import Layer, read_matrix
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import read_matrix
 from compress_core.selection.select import ThresholdMask
 from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compress_core.apply import compress
 from compress_core.apply.context import items_behind
 from compress_core.apply.model import CompressedLayer
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.measure.tables.knob_tables import steps_for_weights
-from compress_core.recipe import ResolvedRecipe, Step
 from compress_core.recipe.edit import in_order, with_step
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.results import Quantized
 from compress_core.techniques.contract.technique import Stage, techniques

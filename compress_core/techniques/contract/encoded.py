@@ -15,7 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compress_core.levels import Exponential, Grid, Levels, ScaledTable, Table
+from compress_core.levels.any_levels import Levels
+from compress_core.levels.exponential import Exponential
+from compress_core.levels.grid import Grid
+from compress_core.levels.scaled_table import ScaledTable
+from compress_core.levels.table import Table
 from compress_core.selection.select import ExplicitMask, Mask
 from compress_core.techniques.contract.results import Quantized
 

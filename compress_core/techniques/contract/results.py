@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from compress_core.levels import Levels
+from compress_core.levels.any_levels import Levels
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ ME = "me"
 SERVER = """
 import itertools, json, pathlib, sys
 from tests.stand_in_worker import Site, job
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 place = pathlib.Path(sys.argv[1])
 workspace = Workspace.at(place / "work")
 runner = Site(place).runner(workspace)

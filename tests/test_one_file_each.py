@@ -50,7 +50,8 @@ DECLARES_NOTHING = '"""A file that forgot its decorator."""\n'
 CRITERION = '''
 from torch import Tensor
 
-from compress_core.techniques.contract import Scores, technique
+from compress_core.selection.scores import Scores
+from compress_core.techniques.contract.technique import technique
 
 
 @technique

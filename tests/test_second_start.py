@@ -230,9 +230,9 @@ def test_code_without_a_file_counts_by_what_it_does() -> None:
     for body in ("return x", "return  x  # the same", "return -x"):
         space: dict[str, Any] = {"nn": torch.nn, "__name__": "__main__"}
         exec(f"class Own(nn.Module):\n    def forward(self, x):\n        {body}", space)
-        codes.append(code_of(space["Own"]()))
+        codes.append(code_of(space["Own"](), []))
     assert codes[0] == codes[1] != codes[2]
 
 
 def test_networks_of_torch_alone_have_one_code() -> None:
-    assert code_of(torch.nn.Linear(2, 3)) == code_of(torch.nn.Sequential(torch.nn.ReLU()))
+    assert code_of(torch.nn.Linear(2, 3), []) == code_of(torch.nn.Sequential(torch.nn.ReLU()), []) == ""

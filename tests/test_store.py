@@ -147,7 +147,7 @@ WRITE = """
 import sys, torch
 from pathlib import Path
 from compress_core.foundation.store import Store
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 store = Store(workspace=Workspace.at(Path(sys.argv[1])))
 store.lasting("kind", "key", lambda: {"a": torch.arange(5), "b": torch.ones(2, 3).t()})
 """

@@ -444,7 +444,8 @@ def test_a_file_that_the_disk_does_not_take_is_a_sentence(
 
 def test_a_workspace_needs_no_torch(tmp_path: Path) -> None:
     asked = (
-        "import sys; from compress_core.foundation.workspace import Workspace; from pathlib import Path;"
+        "import sys; from pathlib import Path;"
+        "from compress_core.foundation.workspace.workspace import Workspace;"
         "w = Workspace.at(Path(sys.argv[1])); w.evaluations.keep('m', 's', 'i', 1, {});"
         "print('torch' in sys.modules, 'numpy' in sys.modules)"
     )

@@ -23,7 +23,7 @@ PATIENCE = 60.0
 WRITER = """
 import itertools, json, sys
 from pathlib import Path
-from compress_core.foundation.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 folder, name, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 workspace = Workspace.at(folder)
 def said(**what):

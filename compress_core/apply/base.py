@@ -38,7 +38,7 @@ def groups_of(subject: Subject, prepare: Sequence[Step], store: Store) -> Mappin
         found = find_groups(base.network, examples_of(base))
         return MappingProxyType({group.name: group for group in found})
 
-    return store.get(digest("groups", base.digest, *examples_key(base)), make)
+    return store.get(digest("groups", base.key, *examples_key(base)), make)
 
 
 def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:
@@ -128,9 +128,9 @@ def base_of(subject: Subject, resolved: ResolvedRecipe, store: Store) -> Subject
     if not resolved.groups:
         return base
     items = items_behind(subject, (step for _, steps in resolved.groups for step in steps))
-    key = digest("base", subject.digest, resolved.structure_sha, *items)
+    key = digest("base", subject.key, resolved.structure_sha, *items)
     cut = store.get(key, lambda: _cut(subject, base, resolved, key, store))
-    return cut if cut.splits is subject.splits else replace(cut, splits=subject.splits)
+    return cut.shown_as(subject)
 
 
 def _cut(subject: Subject, base: Subject, resolved: ResolvedRecipe, key: str, store: Store) -> Subject:

@@ -64,7 +64,7 @@ class Context:
         """The names of the base's layers as a forward pass calls them, which module order need not be."""
         base = self.base
         return self.store.get(
-            f"order:{base.digest}",
+            f"order:{base.key}",
             lambda: forward_order(shared_copy(base.network), base.layers, base.input.baseline),
         )
 
@@ -115,17 +115,13 @@ class Context:
         around = self.limited(depends, part)
         factored = [p.key for parts in around.factored.values() for p in parts]
         before = [p.key for p in around.before.values()]
-        return [self.base.digest, *calibration_key(self.base, depends), *factored, *before]
+        return [self.base.key, *calibration_key(self.base, depends), *factored, *before]
 
     def derived(self, key: str, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """A statistic of that key, in memory and, where it took its time, in the workspace.
-
-        The code of the network counts too, since it says what arrives at a layer.
-        """
-        whole = digest(key, self.base.code)
+        """A statistic of that key, in memory and, where it took its time, in the workspace."""
         return self.store.get(
-            whole,
-            lambda: self.store.lasting(STATISTICS, whole, make, least_seconds=_WORTH_A_FILE_SECONDS),
+            key,
+            lambda: self.store.lasting(STATISTICS, key, make, least_seconds=_WORTH_A_FILE_SECONDS),
             size,
         )
 
@@ -203,7 +199,7 @@ def start(layer: Layer, context: Context) -> Part:
     """A layer as the base has it; raises Refused where its weights are broken."""
     base = context.base
     refuse_broken(layer, base)
-    key = digest(base.digest, layer.name)
+    key = digest(base.key, layer.name)
     weight = context.store.get(key, lambda: read_matrix(base.network, layer))
     return Part(layer, EncodedWeight(weight), key)
 

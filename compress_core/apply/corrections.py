@@ -88,7 +88,7 @@ def _shifted(model: Model, step: Step, store: Store) -> dict[str, Tensor]:
     changed = {*model.compressed, *model.inputs}
     layers = [x for x in base.layers if x.name in changed and x.kind is not LayerKind.EMBEDDING]
     items = calibration_key(base, depends_on(step.method))
-    key = digest("mean outputs", base.digest, *items, *(x.name for x in layers))
+    key = digest("mean outputs", base.key, *items, *(x.name for x in layers))
     before = store.get(key, lambda: _mean_outputs(base, layers))
     layers = [layer for layer in layers if before[layer.name].calls]
     if not layers:

@@ -33,7 +33,7 @@ def unit_scores(group: Group, step: Step, context: Context) -> Tensor:
     own = {k: v for k, v in step.knobs if k in step.method.own_knobs}
     aggregate = choice.aggregate if step.method.is_criterion else ""
     items = items_behind(context.base, [step])
-    made_of = (context.base.digest, group.name, step.technique, sorted(own.items()), aggregate)
+    made_of = (context.base.key, group.name, step.technique, sorted(own.items()), aggregate)
     key = digest("units", *made_of, *items)
     return context.store.get(key, lambda: _scored(group, step, choice, context), lambda s: s.nbytes)
 

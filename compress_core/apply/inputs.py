@@ -34,7 +34,7 @@ def with_input_rules(model: Model, store: Store) -> Model:
     if not asked:
         return model
     items = items_behind(model.subject, model.recipe.steps)
-    key = digest("inputs", model.subject.digest, replace(model.recipe, correct=()).sha, *items)
+    key = digest("inputs", model.subject.key, replace(model.recipe, correct=()).sha, *items)
     rules: Rules = store.get(key, lambda: _fixed(model, asked))
     return replace(model, inputs=rules)
 

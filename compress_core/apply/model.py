@@ -92,7 +92,7 @@ class Model:
     @classmethod
     def original(cls, subject: Subject) -> Model:
         """The model as loaded."""
-        return cls(subject, None, None, subject, MappingProxyType({}), f"{subject.digest}:original")
+        return cls(subject, None, None, subject, MappingProxyType({}), f"{subject.key}:original")
 
     @property
     def lineage(self) -> Lineage:

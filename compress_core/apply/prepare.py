@@ -43,9 +43,9 @@ def prepared(subject: Subject, steps: tuple[Step, ...], store: Store) -> Subject
     """
     if not steps:
         return subject
-    key = digest(subject.digest, *map(canonical_step, steps), *items_behind(subject, steps))
+    key = digest(subject.key, *map(canonical_step, steps), *items_behind(subject, steps))
     base = store.get(f"prepared:{key}", lambda: _prepared(subject, steps, key), _bytes_of)
-    return base if base.splits is subject.splits else replace(base, splits=subject.splits)
+    return base.shown_as(subject)
 
 
 def _bytes_of(subject: Subject) -> int:

@@ -63,7 +63,8 @@ def derived(parent: Model, operation: Operation, store: Store) -> Model:
             model=parent.subject.title,
         )
     key = _key(parent.key, operation, parent.subject)
-    return store.get(f"model:{key}", lambda: _compressed(parent, operation, key, store))
+    named = digest("model", key, parent.subject.identity)
+    return store.get(named, lambda: _compressed(parent, operation, key, store))
 
 
 def key_of(subject: Subject, lineage: Lineage) -> str:
@@ -108,7 +109,7 @@ def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> M
 def _shape_key(model: Model) -> str:
     """Whether a model runs depends on which layers are factored, not on ranks or values."""
     factored = (f"{n} {len(e.small)}" for n, e in model.compressed.items() if e.is_factored)
-    return digest("runs", model.base.digest, *factored)
+    return digest("runs", model.base.key, *factored)
 
 
 def _runs(model: Model) -> bool:

@@ -92,7 +92,7 @@ class Task(Generic[TaskKnobs, Result]):
 
 def content_of(subject: Subject, split: str) -> str:
     """Digest of the network, its code and the items of a split; of the network alone where none is named."""
-    return digest(subject.digest, subject.code, subject.split(split).digest if split else "")
+    return digest(subject.key, subject.split(split).digest if split else "")
 
 
 @lru_cache(maxsize=1)

@@ -8,9 +8,10 @@ from functools import cached_property
 from types import MappingProxyType
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import digest
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, Untouched
 from compress_core.network.layers.macs import count_macs
@@ -23,6 +24,8 @@ from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 
 ITEMS_TO_SHARE = 200
+_SEED = 5
+_SOME_ITEMS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,7 @@ class Subject:
 
     splits: calibration, validation and test, as far as they are there; problems: layers with NaN or
     infinite weights, in words; origin: whose code it is, where neither a sample nor its weights tell that.
+    code: digest of what modules of somebody's own do, empty where there are none.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Subject:
     factory: str = ""
     structure: Structure = field(default_factory=Structure)
     origin: Origin | None = None
+    code: str = ""
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -57,9 +62,31 @@ class Subject:
         return sum(p.numel() for p in self.network.parameters())
 
     @cached_property
-    def code(self) -> str:
-        """Digest of the code that modules of somebody's own run; beside `digest`, in keys of answers."""
-        return code_of(self.network)
+    def key(self) -> str:
+        """What its numbers depend on beside the items: weights and structure, and the code that runs them."""
+        return digest(self.digest, self.code) if self.code else self.digest
+
+    @cached_property
+    def identity(self) -> str:
+        """What is shown of it beside its numbers, and the items it came with: equal weights may be two's."""
+        splits = (f"{name} {split.digest}" for name, split in self.splits.items())
+        return digest(self.name, self.title, self.classes, self.input, self.factory, self.origin, *splits)
+
+    def shown_as(self, other: Subject) -> Subject:
+        """The same network under the name, the classes and the items of another subject."""
+        if self.splits is other.splits and self.title is other.title:
+            return self
+        return replace(
+            self,
+            name=other.name,
+            title=other.title,
+            input=other.input,
+            classes=other.classes,
+            splits=other.splits,
+            summary=other.summary,
+            factory=other.factory,
+            origin=other.origin,
+        )
 
     def split(self, name: str) -> Split:
         """The split of that name; raises Refused where the model has none."""
@@ -124,7 +151,14 @@ def make_subject(
         summary=summary,
         factory=factory,
         origin=origin,
+        code=code_of(network, _probes(form, splits)),
     )
+
+
+def _probes(form: InputForm, splits: Mapping[str, Split]) -> list[Tensor]:
+    """Inputs whose answers tell networks apart that hold equal weights: noise, and a few items."""
+    noise = torch.randn(4, *form.shape, generator=torch.Generator().manual_seed(_SEED))
+    return [noise, *(split.inputs[:_SOME_ITEMS] for split in splits.values())]
 
 
 def restructured(subject: Subject, network: nn.Module, structure: Structure, key: str) -> Subject:
@@ -140,6 +174,7 @@ def restructured(subject: Subject, network: nn.Module, structure: Structure, key
         digest=key,
         problems=MappingProxyType({k: v for k, v in broken.items() if v}),
         structure=structure,
+        code="",  # the key tells of it
     )
 
 

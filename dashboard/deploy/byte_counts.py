@@ -39,7 +39,7 @@ def draw(model: Model) -> None:
 
 
 def _counted(model: Model) -> tuple[SizeRow, ...]:
-    return engine.store().get(f"counted:{model.key}", lambda: counted_sizes(model))
+    return engine.store().get(f"counted:{model.key}:{model.subject.name}", lambda: counted_sizes(model))
 
 
 def _ways(model: Model, rows: Mapping[str, SizeRow]) -> list[Way]:

@@ -402,7 +402,7 @@ def _graph(view: View, model: Model, group: Group) -> None:
         ]
         drawn = kept(
             f"coupling:{group.name}",
-            f"{model.subject.digest}:{view.recipe.structure_sha}",
+            f"{model.subject.key}:{view.recipe.structure_sha}",
             lambda: coupling(group.name, nodes, group.edges, dark=is_dark()),
         )
         figure(drawn, f"tune.coupling.{group.name}")

@@ -52,7 +52,7 @@ def _show(base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], 
         for row in rows
         if row.levels is not None and row.bytes is not None and row.error is not None
     ]
-    content = f"{base.digest}:{view.recipe.sha}:{layer}:{bits}"
+    content = f"{base.key}:{view.recipe.sha}:{layer}:{bits}"
     figure(kept("quantizers", content, partial(_drawn, base, layer, made)), f"tune.quantizers.{layer}.{bits}")
     _table(base, layer, made)
     for_outputs = [

@@ -21,7 +21,7 @@ def counted(base: Subject, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         edges = shared_edges(weight)
         return edges, binned(weight, edges)
 
-    return engine.store().get(f"bins:{base.digest}:{layer.name}", make)
+    return engine.store().get(f"bins:{base.key}:{layer.name}", make)
 
 
 def weights_with_threshold(base: Subject, layer: Layer, threshold: np.ndarray) -> Histogram:

@@ -56,7 +56,7 @@ class GroupView(ArgumentView):
         context, base = self._context, self._context.base
         refuse_broken(layer, base)
         read = context.store.get(
-            digest("channels", base.digest, *calibration_key(base, self.argument.depends_on)),
+            digest("channels", base.key, *calibration_key(base, self.argument.depends_on)),
             lambda: channels_read(context.network(), [x.name for x in base.layers], context.items()[0]),
             lambda made: made.nbytes,
         )

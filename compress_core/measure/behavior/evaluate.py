@@ -40,9 +40,7 @@ def recording_of(subject: Subject, split: Split, store: Store) -> Recording:
         network = shared_copy(subject.network)
         return record(network, split.batches(), parameters_of(subject, names), REPLAY_BYTES)
 
-    return store.get(
-        digest("recording", subject.digest, subject.code, split.digest), make, lambda r: r.nbytes
-    )
+    return store.get(digest("recording", subject.key, split.digest), make, lambda r: r.nbytes)
 
 
 def predict(model: Model, split: Split, store: Store) -> Predictions:
@@ -65,7 +63,7 @@ def _computed(model: Model, split: Split, store: Store) -> Tensor:
 
 
 def _predictions_key(model: Model, split: Split) -> str:
-    return digest("predictions", model.key, model.subject.code, split.digest)
+    return digest("predictions", model.key, split.digest)
 
 
 def is_predicted(model: Model, split: Split, store: Store) -> bool:

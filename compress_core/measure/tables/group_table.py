@@ -44,7 +44,7 @@ def group_table(
     names = [name for name, _ in units]
     others = tuple((name, steps) for name, steps in recipe.groups if name not in names)
     rest = ResolvedRecipe((), others, recipe.prepare)
-    key = digest("group table", subject.digest, rest.sha, *names, *sorted(map(str, _own(step).items())))
+    key = digest("group table", subject.key, rest.sha, *names, *sorted(map(str, _own(step).items())))
 
     def make() -> GroupTable:
         layers = prepared(subject, recipe.prepare, store).layers

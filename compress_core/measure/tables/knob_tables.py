@@ -102,7 +102,7 @@ def sparsity_table(
         return SparsityTable(share, kept, np.array(sizes) / 8, error, np.array(threshold))
 
     items = items_behind(subject, [step, *alone.steps])
-    key = digest("sparsity", subject.digest, alone.sha, layer, step.technique, own, rows, *items)
+    key = digest("sparsity", subject.key, alone.sha, layer, step.technique, own, rows, *items)
     return store.get(key, make, lambda table: 5 * table.kept.nbytes)
 
 
@@ -199,7 +199,7 @@ def bits_table(subject: Subject, recipe: ResolvedRecipe, layer: str, step: Step,
         return BitsTable(np.array(places, float), np.array(bytes_), size, np.array(errors), tuple(levels))
 
     items = items_behind(subject, [step, *recipe.steps])
-    key = digest("bits", subject.digest, recipe.sha, layer, step.technique, _own(step), *items)
+    key = digest("bits", subject.key, recipe.sha, layer, step.technique, _own(step), *items)
     return store.get(key, make)
 
 
@@ -228,7 +228,7 @@ def rank_table(
         return _rank_rows(subject.layer(layer), technique_named(technique), vectors, rows)
 
     items = items_behind(subject, [Step.of(technique)])
-    key = digest("rank", subject.digest, layer, technique, rows, *items)
+    key = digest("rank", subject.key, layer, technique, rows, *items)
     return store.get(key, make, lambda table: 5 * table.rank.nbytes)
 
 

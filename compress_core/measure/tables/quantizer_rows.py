@@ -53,7 +53,7 @@ def quantizer_rows(
         rows = [_row(subject, bare, layer, step, reference, store) for step in steps]
         return tuple(sorted(rows, key=lambda row: (row.error is None, row.error)))
 
-    key = digest("quantizers", subject.digest, bare.sha, layer, bits, *items_behind(subject, steps))
+    key = digest("quantizers", subject.key, bare.sha, layer, bits, *items_behind(subject, steps))
     return store.get(key, make)
 
 

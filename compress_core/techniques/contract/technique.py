@@ -242,7 +242,8 @@ def techniques() -> Mapping[str, Technique]:
 
 def technique_named(name: str) -> Technique:
     """The technique of that name; raises Refused with the names that are near."""
-    _load_all()
+    if name not in _REGISTRY:  # a slider asks for its technique at every move
+        _load_all()
     if name not in _REGISTRY:
         known = techniques()
         near = difflib.get_close_matches(name, known, n=1)

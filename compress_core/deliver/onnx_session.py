@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.measure.behavior.predictions import Predictions
+from compress_core.network.forward import running_on
 from compress_core.subject.split import BATCH, Split
 
 
@@ -45,8 +46,12 @@ class OnnxSession:
 
 def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predictions:
     """What a network answers on a split, in batches of a fixed size."""
+    answers = []
     with torch.no_grad():
-        logits = torch.cat([network(batch) for batch in split.batches()])
+        for batch in split.batches():
+            with running_on(batch):
+                answers.append(network(batch))
+    logits = torch.cat(answers)
     return Predictions(logits.float().numpy(), _labels(split), split.name, split.digest, key)
 
 

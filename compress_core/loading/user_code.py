@@ -15,11 +15,9 @@ from compress_core.foundation.errors import Refused
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.samples import build
 from compress_core.loading.stored import shown
+from compress_core.network.forward import RAISED_BY_OTHERS
 from compress_core.network.shared_copy import digest_of
 from compress_core.subject.origin import Origin
-
-RAISED_BY_OTHERS = (Exception, SystemExit)
-"""What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
 
 
 def network_from(origin: Origin) -> nn.Module:

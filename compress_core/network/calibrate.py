@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
+from compress_core.network.forward import running_on
 from compress_core.network.layers.kinds import Layer, WeightLocation
 from compress_core.network.layers.places import matrix_within, place_in
 from compress_core.network.layers.unfold import columns, readers
@@ -76,7 +77,11 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
     seen = False
     for batch in torch.split(items, max(1, NUMBERS_AT_ONCE // each)):
         heard: list[Tensor] = []
-        with torch.no_grad(), listening(modules, lambda m, given: heard.append(columns(m, given).clone())):  # noqa: B023 - heard within the loop
+        with (
+            torch.no_grad(),
+            running_on(batch),
+            listening(modules, lambda m, given: heard.append(columns(m, given).clone())),  # noqa: B023 - heard within the loop
+        ):
             network(batch)
         seen = seen or bool(heard)
         yield from heard

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.calibrate import listening
+from compress_core.network.forward import running_on
 from compress_core.network.layers.unfold import channel_axis, reader_named
 
 NEAR = 0.01
@@ -124,7 +125,8 @@ def channels_read(network: nn.Module, names: Iterable[str], items: Tensor) -> Ch
 
     with torch.no_grad(), listening(sums, hear):
         for batch in torch.split(items, _BATCH):
-            network(batch)
+            with running_on(batch):
+                network(batch)
     told = {module: total.told() for module, total in sums.items() if total.count}
     for name in (n for n, module in modules.items() if module not in told):
         left_out[name] = Refused("{layer} did not run on the items, so it read nothing.", layer=name)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from compress_core.foundation.errors import Refused
+
+RAISED_BY_OTHERS = (Exception, SystemExit)
+"""What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
 
 Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
 _SEED = 11
@@ -81,9 +87,27 @@ def scramble(network: nn.Module) -> nn.Module:
     return network
 
 
-def in_short(error: Exception) -> str:
+def in_short(error: BaseException) -> str:
     """The first line of an error, as a sentence shows it."""
     return (str(error) or type(error).__name__).split("\n", 1)[0][:200]
+
+
+@contextmanager
+def running_on(batch: Tensor) -> Iterator[None]:
+    """Turn what a network raises on a batch [n, ...] into one sentence: it was tried on two items only."""
+    try:
+        yield
+    except Refused:
+        raise
+    except RAISED_BY_OTHERS as error:
+        raise Refused(
+            "The network raised {kind} on {count} items of shape {shape} ({reason}): it must run on any "
+            "number of such items at once. Correct its forward, or the items.",
+            kind=type(error).__name__,
+            count=len(batch),
+            shape=list(batch.shape[1:]),
+            reason=in_short(error),
+        ) from error
 
 
 class _Watch(TorchFunctionMode):

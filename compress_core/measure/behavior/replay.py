@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from compress_core.network.forward import running_on
+
 Output = Tensor | tuple[Tensor | None, ...]
 CallKey = tuple[str, int]
 
@@ -308,7 +310,11 @@ def record(
     first_use: dict[str, int] = {}
     for batch in items:
         trace = _Trace(network)
-        with torch.no_grad(), _watched(network, trace):  # inference mode would not count versions
+        with (
+            torch.no_grad(),
+            running_on(batch),
+            _watched(network, trace),
+        ):  # inference mode would not count versions
             results.append(network(batch))
         calls, first_use = tuple(trace.calls), trace.first_use
         if not signatures:

@@ -32,6 +32,7 @@ from compress_core.measure.explain.similarity import (
     similarity_frame,
     support_of,
 )
+from compress_core.network.forward import running_on
 from compress_core.numerics.arrays import Bools
 
 NOISE_STRENGTH = 0.02
@@ -147,7 +148,11 @@ def explain(
 def predicted_class(network: nn.Module, inputs: Tensor) -> Tensor:
     """The most probable class of each item, [N]; -1 where the outputs are not finite."""
     own = skeleton(network)
-    shares = torch.cat([own(rows).softmax(dim=1) for rows in _in_parts(inputs)])
+    parts = []
+    for rows in _in_parts(inputs):
+        with running_on(rows):
+            parts.append(own(rows).softmax(dim=1))
+    shares = torch.cat(parts)
     return torch.where(shares.isnan().any(dim=1), NO_CLASS, shares.argmax(dim=1))
 
 

@@ -156,7 +156,7 @@ def leaving() -> nn.Module:
 @pytest.mark.parametrize(
     ("network", "shape", "says"),
     [
-        (nn.Linear(2, 3), None, "--input-shape"),
+        (nn.Linear(2, 3), None, "give items, or the shape of one"),
         (nn.Linear(2, 3), (5,), r"item of shape \[5\]"),
         (nn.Linear(2, 1), (2,), "one score for each of two or more classes"),
         (OneScore(), (2,), "one score for each of two or more classes"),

@@ -75,7 +75,7 @@ def card_of(name: str) -> Card:
     if name not in cards():
         raise Refused(
             "There is no sample model {name!r}; there are {known}: choose one of them, "
-            "or load your own with --model package.module:factory.",
+            "or load your own by its code: package.module:factory.",
             name=name,
             known=", ".join(cards()),
         )

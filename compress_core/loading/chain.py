@@ -111,7 +111,7 @@ def _chained(layers: Sequence[Weighted]) -> tuple[Weighted, ...]:
     if isinstance(found[-1], Conv):
         raise Refused(
             "The last layer '{layer}' is a convolution; a network built here must end in a linear layer. "
-            "Use the command line with --model package.module:factory.",
+            "Load it by its code instead: package.module:factory.",
             layer=shown(found[-1].name),
         )
     return found
@@ -120,7 +120,7 @@ def _chained(layers: Sequence[Weighted]) -> tuple[Weighted, ...]:
 def _too_many(layers: int) -> Refused:
     return Refused(
         "The state dict holds {got} layers; 1 to {most} linear and convolutional ones are built here. "
-        "Use the command line with --model package.module:factory.",
+        "Load it by its code instead: package.module:factory.",
         got=layers,
         most=MAX_LAYERS,
     )
@@ -167,14 +167,14 @@ def _unchained(layers: Sequence[Weighted]) -> Refused:
                 "Layer '{second}' takes {inputs} inputs, but '{first}' before it gives {outputs}, and no "
                 "other order of the layers fits: this is no plain chain (grouped convolutions, "
                 "branches and shared layers are not built here). "
-                "Use the command line with --model package.module:factory.",
+                "Load it by its code instead: package.module:factory.",
                 second=shown(second.name),
                 inputs=second.inputs,
                 first=shown(first.name),
                 outputs=first.outputs,
             )
     return Refused(
-        "The layers fit together in no order. Use the command line with --model package.module:factory."
+        "The layers fit together in no order. Load it by its code instead: package.module:factory."
     )
 
 
@@ -199,7 +199,7 @@ def _placed(
     )
     raise Refused(
         "Batch norm '{norm}' has {features} features and follows no layer that gives as many. "
-        "Use the command line with --model package.module:factory.",
+        "Load it by its code instead: package.module:factory.",
         norm=shown(lost.name),
         features=lost.features,
     )

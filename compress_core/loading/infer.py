@@ -66,7 +66,7 @@ def network_candidates(
     if classes < 2:
         raise Refused(
             "The last layer '{layer}' has one output; a classifier must have one for each of two or more "
-            "classes. Use the command line with --model package.module:factory.",
+            "classes. Load it by its code instead: package.module:factory.",
             layer=shown(chain.linears[-1][0].name),
         )
     if not chain.convolutions:
@@ -223,7 +223,7 @@ def _no_arrangement(chain: Chain, input_shape: tuple[int, ...] | None) -> Refuse
     return Refused(
         "'{layer}' takes {inputs} values, but images of shape {shape} give another number with every padding "
         "and pooling tried (none or half the kernel; 2 x 2 after some convolutions, or an average). "
-        "Use the command line with --model package.module:factory.",
+        "Load it by its code instead: package.module:factory.",
         layer=shown(following.name),
         inputs=following.inputs,
         shape=list(input_shape),

@@ -62,7 +62,7 @@ def part_of(name: str, tensors: Mapping[str, Tensor]) -> Weighted | Norm:
     if _BRANCH.search(name):
         raise Refused(
             "Layer '{layer}' is named like a part of a residual block, and branches cannot be told from a "
-            "state dict. Use the command line with --model package.module:factory.",
+            "state dict. Load it by its code instead: package.module:factory.",
             layer=shown(name),
         )
     if weight.dim() == 2:
@@ -88,13 +88,13 @@ def reason_against(name: str, tensors: Mapping[str, Tensor]) -> Refused:
     if _RECURRENT.fullmatch(first):
         return Refused(
             "Tensor '{tensor}' belongs to a recurrent layer; from a state dict only plain MLPs and CNNs are "
-            "built. Use the command line with --model package.module:factory.",
+            "built. Load it by its code instead: package.module:factory.",
             tensor=tensor,
         )
     if first.startswith("in_proj") or "attn" in name or "attention" in name:
         return Refused(
             "Tensor '{tensor}' belongs to an attention layer; from a state dict only plain MLPs and CNNs are "
-            "built. Use the command line with --model package.module:factory.",
+            "built. Load it by its code instead: package.module:factory.",
             tensor=tensor,
         )
     if first in {"weight_g", "weight_v", "weight_orig", "weight_mask", "original", "original0", "original1"}:
@@ -107,13 +107,13 @@ def reason_against(name: str, tensors: Mapping[str, Tensor]) -> Refused:
         return Refused(
             "Tensor '{tensor}' has one axis and no running statistics beside it, as in a layer or group "
             "norm; from a state dict only plain MLPs and CNNs with batch norm are built. "
-            "Use the command line with --model package.module:factory.",
+            "Load it by its code instead: package.module:factory.",
             tensor=tensor,
         )
     if first == "weight" and dimensions in {3, 5}:
         return Refused(
             "Tensor '{tensor}' is the kernel of a convolution over {axes} axes; from a state dict only "
-            "two-dimensional ones are built. Use the command line with --model package.module:factory.",
+            "two-dimensional ones are built. Load it by its code instead: package.module:factory.",
             tensor=tensor,
             axes=dimensions - 2,
         )
@@ -124,6 +124,6 @@ def no_plain_layer(tensor: str) -> Refused:
     """What to say of a tensor that no plain layer has."""
     return Refused(
         "Tensor '{tensor}' belongs to no linear layer, 2-d convolution or batch norm, and from a state dict "
-        "only plain MLPs and CNNs are built. Use the command line with --model package.module:factory.",
+        "only plain MLPs and CNNs are built. Load it by its code instead: package.module:factory.",
         tensor=shown(tensor),
     )

@@ -91,8 +91,8 @@ def subject_from_network(
     """
     if items is None and input_shape is None:
         raise Refused(
-            "The shape of one item of {name} is not known: give items with --data, "
-            "or its shape with --input-shape, as in 1x28x28.",
+            "The shape of one item of {name} is not known: give items, or the shape of one, as in "
+            "1 x 28 x 28.",
             name=name,
         )
     shape = input_shape if items is None or input_shape is not None else items.inputs.shape[1:]

@@ -62,6 +62,7 @@ def open_model(
             process.wait()
     except KeyboardInterrupt:
         typer.echo("")
+        process.terminate()  # it may still be importing, and not yet listen to its stdin
     finally:
         assert process.stdin is not None
         process.stdin.close()  # the page ends with it

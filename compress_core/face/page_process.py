@@ -98,6 +98,7 @@ def start_page(request: PageRequest) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-P", "-m", PAGE, request.as_json()],
         stdin=subprocess.PIPE,
+        process_group=0,  # Ctrl-C is for the program that started it, which closes its stdin
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     )
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from compress_core.apply import run
 from compress_core.apply.model import Model
+from compress_core.face.checked_arguments import checked_subject, kind_of
 from compress_core.face.shared_store import shared_store
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.named import content_of_file
 from compress_core.recipe.reading import parse_recipe, read_recipe
@@ -29,7 +31,8 @@ def compress(model: Subject, recipe: AnyRecipe, *, store: Store | None = None) -
 
         small = compress(model, "layers: [{match: fc1, steps: [{technique: uniform, bits: 4}]}]")
     """
-    return run.compress(model, recipe_from(recipe), store or shared_store())
+    subject = checked_subject(model, "compress")
+    return run.compress(subject, recipe_from(recipe), store or shared_store())
 
 
 def recipe_from(recipe: AnyRecipe) -> Recipe | ResolvedRecipe:
@@ -41,12 +44,28 @@ def recipe_from(recipe: AnyRecipe) -> Recipe | ResolvedRecipe:
             return parse_recipe(recipe)
         case Path():
             return read_recipe(_text(recipe))
-        case str() if (
-            recipe.strip() and "\n" not in recipe and Path(recipe).suffix in {".yaml", ".yml", ".json"}
-        ):
-            return read_recipe(_text(Path(recipe)))
-    return read_recipe(recipe)
+        case str():
+            return read_recipe(_text(Path(recipe)) if _names_a_file(recipe) else recipe)
+    raise Refused(
+        "A recipe is YAML text, the path of a file, a dict or a Recipe, but got {got}: give one of these.",
+        got=kind_of(recipe),
+    )
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether text on one line is a path: by its ending, or because there is such a file."""
+    if not text.strip() or "\n" in text:
+        return False
+    try:
+        return Path(text).suffix in {".yaml", ".yml", ".json"} or Path(text).is_file()
+    except OSError:  # no file can have such a name
+        return False
 
 
 def _text(path: Path) -> str:
-    return content_of_file(path).decode("utf-8-sig")
+    try:
+        return content_of_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(
+            "{path} is no text in UTF-8, but a recipe is a YAML or JSON file: give one that is.", path=path
+        ) from None

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from compress_core.apply.model import Model
+from compress_core.face.checked_arguments import checked_count, checked_model
 from compress_core.face.measure_model import VALIDATION
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.measure.explain.attribution import method_named
-from compress_core.tasks.explain_items import ExplainKnobs, ManyExplained, run
+from compress_core.subject.subject import Subject
+from compress_core.tasks.explain_items import MOST_ITEMS, ExplainKnobs, ManyExplained, run
+
+_LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,7 @@ class ModelExplanation:
 
 
 def explain(
-    model: Model,
+    model: Model | Subject,
     method: str = "integrated_gradients",
     *,
     items: int = 50,
@@ -59,5 +63,8 @@ def explain(
 
         explain(small, "saliency", items=20).frame()
     """
-    knobs = ExplainKnobs(method=method_named(method).name, split=split, items=items)
-    return ModelExplanation(model, result_of(run(model, knobs, seed, store or shared_store())))
+    made = checked_model(model, "explain")
+    count = checked_count("items", items, 1, MOST_ITEMS)
+    start = checked_count("seed", seed, 0, _LARGEST_SEED)
+    knobs = ExplainKnobs(method=method_named(method).name, split=split, items=count)
+    return ModelExplanation(made, result_of(run(made, knobs, start, store or shared_store())))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
+from compress_core.face.checked_arguments import checked_classes, checked_factory, checked_shape, kind_of
+from compress_core.face.given_items import Array, Labels, items_from
 from compress_core.foundation.errors import Refused
-from compress_core.loading.items import Items, checked_items
-from compress_core.loading.named import LARGE_CAPS, items_in, named_subject
+from compress_core.loading.named import named_subject
 from compress_core.loading.user_code import copied, origin_of
 from compress_core.loading.user_model import subject_from_network, with_classes
 from compress_core.subject.subject import Subject
-
-Array = NDArray[np.generic] | Tensor
-Labels = Array | Sequence[int]
 
 
 def load(
@@ -44,30 +40,39 @@ def load(
         model = load("lenet5")
         model = load(my_network, images, labels, classes=("cat", "dog"))
     """
-    given = _items(items, labels)
+    names, shape, builder = checked_classes(classes), checked_shape(input_shape), checked_factory(factory)
+    given = items_from(items, labels)
     if isinstance(model, nn.Module):
         network = copied(model)
-        origin, name = origin_of(model, factory), type(model).__name__
-        subject = subject_from_network(network, given, name, input_shape, origin=origin)
+        origin, name = origin_of(model, builder), type(model).__name__
+        subject = subject_from_network(network, given, name, shape, origin=origin)
     else:
-        if factory is not None:
+        source = _named(model)
+        if builder is not None:
             raise Refused(
-                "factory goes with a network that is given itself: leave it out for {model}.", model=model
+                "factory goes with a network that is given itself: leave it out for {model}.", model=source
             )
-        subject = named_subject(str(model), items=given, input_shape=input_shape)
-    return with_classes(subject, classes)
+        subject = named_subject(source, items=given, input_shape=shape)
+    return with_classes(subject, names)
 
 
-def _items(items: str | Path | Array | None, labels: Labels | None) -> Items | None:
-    if items is None or isinstance(items, str | Path):
-        if labels is not None:
-            raise Refused(
-                "labels go with items given as an array [N, ...]: give both, or a file that holds both."
-            )
-        return None if items is None else items_in(Path(items))
-    answers = None if labels is None else np.asarray(_plain(labels))
-    return checked_items(_plain(items), answers, caps=LARGE_CAPS)
-
-
-def _plain(values: Labels) -> NDArray[np.generic]:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+def _named(model: object) -> str:
+    """What names a model; a class and a state dict are near misses with a sentence each."""
+    if isinstance(model, str | Path):
+        return str(model)
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise Refused(
+            "{name} is a class, not a trained network: give an instance with its weights, as in "
+            "load({name}(), items).",
+            name=model.__name__,
+        )
+    if isinstance(model, Mapping):
+        raise Refused(
+            "A state dict has the weights but not the network: build the network, call "
+            "network.load_state_dict(state), and give that network."
+        )
+    raise Refused(
+        "A model is a network, a sample's name, a file of weights or package.module:factory, but got {got}: "
+        "give one of these.",
+        got=kind_of(model),
+    )

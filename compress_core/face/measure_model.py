@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from compress_core.apply.model import Model
+from compress_core.face.checked_arguments import checked_compressed, checked_model
 from compress_core.face.number_frame import number_frame
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.number import Number
@@ -95,7 +96,7 @@ def evaluate(model: Model | Subject, *, split: str = VALIDATION, store: Store | 
 
         evaluate(small).frame()
     """
-    made = _model(model)
+    made = checked_model(model, "evaluate")
     numbers = behavior.evaluate(made, made.subject.split(split), store or shared_store())
     return Evaluation(made, split, numbers)
 
@@ -107,15 +108,12 @@ def compare(model: Model, *, split: str = VALIDATION, store: Store | None = None
 
         compare(small).figure()
     """
-    items, kept = model.subject.split(split), store or shared_store()
+    made = checked_compressed(model, "compare")
+    items, kept = made.subject.split(split), store or shared_store()
     return ModelComparison(
-        model=model,
+        model=made,
         split=split,
-        numbers=behavior.evaluate(model, items, kept),
-        original=behavior.evaluate(Model.original(model.subject), items, kept),
-        behavior=behavior.compare(model, items, kept),
+        numbers=behavior.evaluate(made, items, kept),
+        original=behavior.evaluate(Model.original(made.subject), items, kept),
+        behavior=behavior.compare(made, items, kept),
     )
-
-
-def _model(model: Model | Subject) -> Model:
-    return Model.original(model) if isinstance(model, Subject) else model

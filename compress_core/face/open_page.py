@@ -15,7 +15,8 @@ from typing import Any
 from torch import nn
 
 from compress_core.face.compress_model import AnyRecipe, recipe_from
-from compress_core.face.load_model import Array, Labels, load
+from compress_core.face.given_items import Array, Labels
+from compress_core.face.load_model import load
 from compress_core.face.page_process import PAGE, PageRequest, address_of, is_served, port_for, start_page
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
@@ -99,7 +100,12 @@ def _elsewhere(subject: Subject, recipe: Recipe | None, port: int) -> tuple[int,
         write_whole(Path(folder.name) / name, content)
     text = "" if recipe is None else recipe.as_yaml()
     process = start_page(PageRequest(port=port, model=folder.name, recipe=text))
-    if not is_served(process, port):
+    try:
+        answers = is_served(process, port)
+    except KeyboardInterrupt:
+        _end(process, folder)
+        raise
+    if not answers:
         _end(process, folder)
         raise Refused("The page did not start: what its process said stands above.")
     return port, lambda: _end(process, folder)

@@ -14,6 +14,7 @@ from compress_core.deliver.exports import export_files
 from compress_core.deliver.packed_file import MAGIC, write_packed
 from compress_core.deliver.plain_container import container_bytes
 from compress_core.deliver.python_source import model_source
+from compress_core.face.checked_arguments import checked_model, checked_path
 from compress_core.face.measure_model import VALIDATION
 from compress_core.face.number_frame import number_frame
 from compress_core.face.shared_store import shared_store
@@ -23,6 +24,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.measure.cost.sizes import SizeRow, byte_sizes
+from compress_core.subject.subject import Subject
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class Exported:
         return self.frame().to_html(na_rep="")
 
 
-def pack(model: Model, path: str | Path, *, with_source: bool = False) -> Packed:
+def pack(model: Model | Subject, path: str | Path, *, with_source: bool = False) -> Packed:
     """Write the smallest file of a model; it decodes to exactly the values that were evaluated, anywhere.
 
     with_source lets the network go along as Python, so that `slimscope unpack` needs nothing else. The file
@@ -75,23 +77,23 @@ def pack(model: Model, path: str | Path, *, with_source: bool = False) -> Packed
 
         pack(small, "small.slim").bytes
     """
-    place = Path(path)
+    made, place = checked_model(model, "pack"), checked_path(path)
     try:
         if place.exists() and (not place.is_file() or place.read_bytes()[: len(MAGIC)] != MAGIC):
             raise Refused(
                 "{path} is there already and was not written by slimscope pack: choose another file.",
                 path=place,
             )
-        size = write_packed(model, place, model_source(model) if with_source else None)
+        size = write_packed(made, place, model_source(made) if with_source else None)
     except OSError as error:
         raise Refused(
             "{out} cannot be written ({reason}): choose another file.", out=place, reason=error.strerror
         ) from None
-    return Packed(model, place, size)
+    return Packed(made, place, size)
 
 
 def export(
-    model: Model,
+    model: Model | Subject,
     folder: str | Path,
     to: str = SOURCE,
     *,
@@ -106,9 +108,9 @@ def export(
 
         export(small, "small_onnx", "onnx").frame()
     """
-    items = model.subject.split(split) if model.subject.splits else None
-    made = result_of(export_files(model, to, items, store or shared_store()))
-    place = Path(folder)
+    given, place = checked_model(model, "export"), checked_path(folder)
+    items = given.subject.split(split) if given.subject.splits else None
+    made = result_of(export_files(given, to, items, store or shared_store()))
     try:
         for name, content in made.files.items():
             write_whole(place / name, content)

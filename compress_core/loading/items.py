@@ -17,6 +17,7 @@ ItemInputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 
 
 DEFAULT_CAPS = ItemCaps()
+_REAL = "biuf"  # numpy's letters for truth values, whole numbers and floating point
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,12 @@ def _inputs(values: npt.NDArray[np.generic], caps: ItemCaps) -> ItemInputs:
         raise Refused(
             "The inputs have shape {got}; they must have one axis for items and one or more for values.",
             got=list(values.shape),
+        )
+    if values.dtype.kind not in _REAL:
+        raise Refused(
+            "The inputs have the type {got}; they must be real numbers. "
+            "Convert them with .astype('float32').",
+            got=str(values.dtype),
         )
     if values.size * 4 > caps.unpacked_bytes and values.dtype != np.uint8:
         raise Refused(

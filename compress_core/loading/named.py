@@ -71,9 +71,11 @@ def content_of_file(path: Path) -> bytes:
     """The bytes of a file; raises Refused where it cannot be read."""
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         raise Refused(
-            "{path} cannot be read ({reason}): give a file that exists.", path=path, reason=error.strerror
+            "{path} cannot be read ({reason}): give a file that exists.",
+            path=path,
+            reason=getattr(error, "strerror", None) or str(error),
         ) from None
 
 

@@ -22,6 +22,7 @@ from compress_core.measure.explain.explanation import Explanation, explain
 
 _FRAMES = ("items", "noise", "random")
 _REASON = "reason"
+MOST_ITEMS = 4096
 
 
 class ExplainKnobs(Strict):
@@ -29,7 +30,7 @@ class ExplainKnobs(Strict):
 
     method: str
     split: str = "validation"
-    items: int = Field(ge=1, le=4096)
+    items: int = Field(ge=1, le=MOST_ITEMS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,65 @@
+"""Items and labels in whatever form they are at hand, or one sentence that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from compress_core.face.checked_arguments import checked_path, kind_of
+from compress_core.foundation.errors import Refused
+from compress_core.loading.items import Items, checked_items
+from compress_core.loading.named import LARGE_CAPS, items_in
+from compress_core.loading.user_code import in_one_line
+
+Array = NDArray[np.generic] | Tensor
+Labels = Array | Sequence[int]
+
+
+def items_from(items: object, labels: object) -> Items | None:
+    """Items [N, ...] with their labels [N] from arrays, or from a file that holds both; raises Refused."""
+    if items is None or isinstance(items, str | Path):
+        if labels is not None:
+            raise Refused(
+                "labels go with items given as an array [N, ...]: give both, or a file that holds both."
+            )
+        return None if items is None else items_in(checked_path(items))
+    if isinstance(items, tuple):
+        raise Refused(
+            "items came as a tuple of {count}, but must be one array [N, ...]: "
+            "give items and labels one after the other, load(model, items, labels).",
+            count=len(items),
+        )
+    answers = None if labels is None else _plain(labels, "labels")
+    return checked_items(_plain(items, "items"), answers, caps=LARGE_CAPS)
+
+
+def _plain(values: object, name: str) -> NDArray[np.generic]:
+    try:
+        found: NDArray[np.generic] = (
+            values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+        )
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Refused(
+            "{name} must be one dense array of numbers, all rows as long, but got {got} ({reason}): "
+            "make it one, a tensor with .to_dense().float().",
+            name=name,
+            got=_described(values),
+            reason=in_one_line(error),
+        ) from None
+    if found.ndim == 0 and found.dtype == object:
+        raise Refused(
+            "{name} must be an array [N, ...], but got {got}: give a numpy array or a tensor.",
+            name=name,
+            got=kind_of(values),
+        )
+    return found
+
+
+def _described(values: object) -> str:
+    if isinstance(values, Tensor):
+        return f"a tensor of {values.dtype}, {values.layout}".replace("torch.", "")
+    return kind_of(values)

@@ -555,7 +555,7 @@ def test_help_and_models_never_load_torch() -> None:
         (("evaluate", "plain.safetensors"), "has no validation items"),
         (("evaluate", "plain.safetensors", "--weights", "same.safetensors"), "give one of them"),
         (("evaluate", "lenet300", "--weights", "same.safetensors"), "do not fit the network"),
-        (("evaluate", "own_factories:small"), "--input-shape"),
+        (("evaluate", "own_factories:small"), "the shape of one"),
         (("evaluate", "own_factories:small", "--input-shape", "4"), "has no validation items"),
         (("evaluate", "own_factories:small", "--input-shape", "5"), "does not run on an item"),
         (("evaluate", "own_factories:small", "--input-shape", "axb"), "--input-shape is written"),

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from compress_core import Refused, compare, compress, evaluate, explain, export, load, pack
+from compress_core import Refused, compare, compress, evaluate, explain, export, load, open_dashboard, pack
 from compress_core.apply.model import Model
 from compress_core.face.compress_model import recipe_from
 from compress_core.face.page_process import PageRequest, start_page
@@ -228,6 +228,25 @@ def test_a_model_as_loaded_is_packed_exported_and_explained(tmp_path: Path) -> N
 @pytest.mark.parametrize("count", [0, -1, 5000, 2.5, "5", None, True])
 def test_how_many_items_are_explained_is_a_whole_number_within_limits(count: object) -> None:
     says(lambda: explain(small(), items=count), "items must be a whole number from 1 to 4096, but got")
+
+
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("split", lambda value: evaluate(subject(), split=value)),
+        ("split", lambda value: compare(small(), split=value)),
+        ("split", lambda value: explain(small(), split=value)),
+        ("split", lambda value: export(small(), "x", split=value)),
+        ("method", lambda value: explain(small(), value)),
+        ("to", lambda value: export(small(), "x", value)),
+    ],
+)
+def test_a_split_a_method_and_a_format_are_named_by_text(name: str, use: Callable[[object], object]) -> None:
+    says(lambda: use(["a"]), f"{name} is a name, but got a value of type list: give it as text")
+
+
+def test_a_port_that_is_no_number_is_refused() -> None:
+    says(lambda: open_dashboard(Small(), ITEMS, port="x"), "Port x cannot be served")
 
 
 @pytest.mark.parametrize("seed", ["x", -1, 2**64, 0.5])

@@ -100,6 +100,13 @@ def checked_count(name: str, value: object, least: int, most: int) -> int:
     return int(value)
 
 
+def checked_name(name: str, value: object) -> str:
+    """The name of a split, a method or a format; raises Refused where it is no text."""
+    if isinstance(value, str):
+        return value
+    raise Refused("{name} is a name, but got {got}: give it as text.", name=name, got=kind_of(value))
+
+
 def checked_shape(shape: object) -> tuple[int, ...] | None:
     """The shape of one item, None where it is not given; raises Refused."""
     if shape is None:

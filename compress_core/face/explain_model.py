@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from compress_core.apply.model import Model
-from compress_core.face.checked_arguments import checked_count, checked_model
+from compress_core.face.checked_arguments import checked_count, checked_model, checked_name
 from compress_core.face.measure_model import VALIDATION
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.progress import result_of
@@ -66,5 +66,6 @@ def explain(
     made = checked_model(model, "explain")
     count = checked_count("items", items, 1, MOST_ITEMS)
     start = checked_count("seed", seed, 0, _LARGEST_SEED)
-    knobs = ExplainKnobs(method=method_named(method).name, split=split, items=count)
+    chosen = method_named(checked_name("method", method))
+    knobs = ExplainKnobs(method=chosen.name, split=checked_name("split", split), items=count)
     return ModelExplanation(made, result_of(run(made, knobs, start, store or shared_store())))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from compress_core.apply.model import Model
-from compress_core.face.checked_arguments import checked_compressed, checked_model
+from compress_core.face.checked_arguments import checked_compressed, checked_model, checked_name
 from compress_core.face.number_frame import number_frame
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.number import Number
@@ -97,7 +97,9 @@ def evaluate(model: Model | Subject, *, split: str = VALIDATION, store: Store | 
         evaluate(small).frame()
     """
     made = checked_model(model, "evaluate")
-    numbers = behavior.evaluate(made, made.subject.split(split), store or shared_store())
+    numbers = behavior.evaluate(
+        made, made.subject.split(checked_name("split", split)), store or shared_store()
+    )
     return Evaluation(made, split, numbers)
 
 
@@ -109,7 +111,7 @@ def compare(model: Model, *, split: str = VALIDATION, store: Store | None = None
         compare(small).figure()
     """
     made = checked_compressed(model, "compare")
-    items, kept = made.subject.split(split), store or shared_store()
+    items, kept = made.subject.split(checked_name("split", split)), store or shared_store()
     return ModelComparison(
         model=made,
         split=split,

@@ -82,7 +82,7 @@ def port_for(wanted: int | None) -> int:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind((HOST, wanted or 0))
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, TypeError) as error:
             raise Refused(
                 "Port {port} cannot be served ({reason}): leave it out, and a free one is taken.",
                 port=wanted,

@@ -14,7 +14,7 @@ from compress_core.deliver.exports import export_files
 from compress_core.deliver.packed_file import MAGIC, write_packed
 from compress_core.deliver.plain_container import container_bytes
 from compress_core.deliver.python_source import model_source
-from compress_core.face.checked_arguments import checked_model, checked_path
+from compress_core.face.checked_arguments import checked_model, checked_name, checked_path
 from compress_core.face.measure_model import VALIDATION
 from compress_core.face.number_frame import number_frame
 from compress_core.face.shared_store import shared_store
@@ -109,8 +109,8 @@ def export(
         export(small, "small_onnx", "onnx").frame()
     """
     given, place = checked_model(model, "export"), checked_path(folder)
-    items = given.subject.split(split) if given.subject.splits else None
-    made = result_of(export_files(given, to, items, store or shared_store()))
+    items = given.subject.split(checked_name("split", split)) if given.subject.splits else None
+    made = result_of(export_files(given, checked_name("to", to), items, store or shared_store()))
     try:
         for name, content in made.files.items():
             write_whole(place / name, content)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, saved_work, state
+from dashboard import engine, state
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 from dashboard.visitor import visitor
@@ -60,7 +60,7 @@ def submit(job: Job, view: View, title: str) -> None:
         job = replace(job, subject=runner().put(files))
     runner().submit(job, visitor())
     remember_jobs({job.key: title})
-    saved_work.save(view, state.subject(view))
+    state.keep(view)
 
 
 def info(key: str) -> Info:

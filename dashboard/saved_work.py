@@ -6,12 +6,14 @@ A step back is the key of a model: the tree of models says what was done to get 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from compress_core.foundation.errors import Refused
 from dashboard import engine
 from dashboard.view import View
 from dashboard.visitor import visitor
@@ -68,10 +70,9 @@ def restored(model: str, subject: Subject) -> View | None:
     if saved is None:
         return None
     content: Any = saved.content
-    ways = _Ways()
-    found = {name: ways.of(content[name]) for name in ("past", "future")}
-    at = ways.of([content["at"]])
-    snapshots = {name: way for name, key in content["snapshots"].items() for way in ways.of([key])}
+    found = {name: _ways(content[name]) for name in ("past", "future")}
+    at = _ways([content["at"]])
+    snapshots = {name: way for name, key in content["snapshots"].items() for way in _ways([key])}
     if not at:
         return None
     remember_jobs(content["jobs"])
@@ -101,13 +102,14 @@ def forget(model: str) -> None:
 
 
 def log_trial(model: Model, numbers: Mapping[str, Number]) -> None:
-    """Note that this visitor saw these numbers of a model; once in a session."""
+    """Note that this visitor saw these numbers of a model, once in a session; a full disk is no error."""
     seen: set[str] = st.session_state.setdefault(TRIED, set())
     if model.is_changed and model.key not in seen:
         said: Any = {name: number.as_json() for name, number in numbers.items()}
         recipe = model.recipe.as_json()
-        engine.workspace().trials.log(visitor(), model.subject.digest, model.key, recipe, said)
         seen.add(model.key)
+        with suppress(Refused):
+            engine.workspace().trials.log(visitor(), model.subject.digest, model.key, recipe, said)
 
 
 class _Keys:
@@ -116,7 +118,7 @@ class _Keys:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._known: dict[tuple[str, ...], str] = st.session_state.setdefault(KEYS, {}).setdefault(
-            subject.digest, {}
+            (subject.key, subject.identity), {}
         )
 
     def of(self, lineage: Lineage) -> str:
@@ -128,29 +130,27 @@ class _Keys:
         return self._known[name]
 
 
-class _Ways:
+def _ways(keys: Iterable[str]) -> tuple[Lineage, ...]:
     """What was done to get to models that are known by their keys; what cannot be read is left out."""
+    return tuple(way for key in keys if (way := _way(key)) is not None)
 
-    def of(self, keys: Iterable[str]) -> tuple[Lineage, ...]:
-        return tuple(way for key in keys if (way := self._way(key)) is not None)
 
-    def _way(self, key: str) -> Lineage | None:
-        from compress_core.apply.lineage import read_lineage
-        from compress_core.foundation.errors import Refused
+def _way(key: str) -> Lineage | None:
+    from compress_core.apply.lineage import read_lineage
 
-        line = engine.workspace().models.lineage(key)
-        if not line:
-            return None
-        try:
-            return read_lineage([model.operation for model in line[1:]])
-        except Refused:  # of a release whose recipes this one does not read
-            return None
+    line = engine.workspace().models.lineage(key)
+    if not line:
+        return None
+    try:
+        return read_lineage([model.operation for model in line[1:]])
+    except Refused:  # of a release whose recipes this one does not read
+        return None
 
 
 def _add(lineage: Lineage, keys: _Keys, subject: Subject) -> None:
     """Every model on the way to one, the first one first."""
-    models: Mapping[int, Lineage] = {n: lineage[:n] for n in range(1, len(lineage) + 1)}
-    for way in models.values():
+    for length in range(1, len(lineage) + 1):
+        way = lineage[:length]
         operation = way[-1].as_json()
         engine.workspace().models.add(
             keys.of(way), keys.of(way[:-1]), operation, subject.digest, subject.title

@@ -17,6 +17,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, opened, saved_work
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
+from dashboard.text import refusal
 from dashboard.view import View
 from dashboard.visitor import visitor
 
@@ -43,7 +44,10 @@ def current() -> View | None:
 def keep(view: View) -> None:
     """Make this the visitor's view; it outlives the session from now on."""
     st.session_state[KEY] = view
-    saved_work.save(view, subject(view))
+    try:
+        saved_work.save(view, subject(view))
+    except Refused as refused:  # a full disk: the session has it, and the visitor is told
+        notice(refusal(refused))
 
 
 def through_app() -> None:
@@ -99,7 +103,10 @@ def keep_user_model(found: Subject) -> str:
 
     name = opened.user_model_name(found)
     st.session_state.setdefault(UPLOADS, {})[name] = found
-    engine.workspace().uploads.save(visitor(), name, bundle_of(found))
+    try:
+        engine.workspace().uploads.save(visitor(), name, bundle_of(found))
+    except Refused as refused:
+        notice(refusal(refused))
     return name
 
 

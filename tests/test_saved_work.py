@@ -18,9 +18,13 @@ import dashboard.saved_work
 import dashboard.visitor
 import dashboard.visitor_jobs
 from compress_core.apply.lineage import compressed_by
+from compress_core.apply.run import key_of
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.workspace.sessions import Sessions
 from compress_core.foundation.workspace.workspace import Workspace, open_workspace
 from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import ResolvedRecipe, Step
+from compress_core.subject.split import Split
 from dashboard import engine, header, state
 from dashboard.undo import redone, undone
 from dashboard.view import View
@@ -195,3 +199,32 @@ def test_start_says_when_nothing_will_outlive_the_server(
     taken.write_text("a file where the folder should be")
     monkeypatch.setattr(engine, "workspace", lambda: open_workspace({"SLIMSCOPE_WORKSPACE": str(taken)}))
     assert any("nothing outlives this run" in warning.value for warning in opened(ANN).warning)
+
+
+def test_a_workspace_that_takes_nothing_costs_a_sentence_and_no_work(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise Refused("The workspace could not be written.")
+
+    app = opened(ANN)
+    monkeypatch.setattr(Sessions, "save", full)
+    fine(app.button(key="slimscope.start.demo").click().run())
+    assert view(app).recipe
+    assert any("could not be written" in warning.value for warning in app.warning)
+
+
+def test_equal_weights_with_other_calibration_items_have_keys_of_their_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: ANN)
+    monkeypatch.setattr(streamlit, "session_state", {})
+    subject = load_sample("lenet300")
+    calibration = subject.split("calibration")
+    fewer = Split("calibration", calibration.inputs[:50], None)
+    other = replace(subject, splits={**subject.splits, "calibration": fewer})
+    measured = compressed_by(ResolvedRecipe((("fc1", (Step.of("wanda", sparsity=0.5),)),)))
+    for one in (subject, other):
+        dashboard.saved_work.save(View("lenet300", measured, "fc1"), one)
+        (saved,) = Workspace.at(folder).sessions.of(ANN)
+        assert saved.content["at"] == key_of(one, measured)

@@ -35,7 +35,9 @@ def draw() -> None:
     if warning is not None:
         st.warning(literal(refusal(warning)), icon=":material/warning:")
     found = work()
-    saved = saved_work.others(found)
+    saved: tuple[SavedWork, ...] = ()
+    with refusals():
+        saved = saved_work.others(found)
     if not found and not saved:
         return
     st.subheader(_("Recent work"))

@@ -74,17 +74,23 @@ class PlainAttention(nn.Module):
         need_weights: bool = True,
         attn_mask: Tensor | None = None,
         average_attn_weights: bool = True,
-        is_causal: bool = False,  # noqa: ARG002 - a hint: torch asks for attn_mask all the same
+        is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """query [L, N, E] or [N, L, E] with batch_first, or [L, E]; returns output and weights."""
+        """query [L, N, E] or [N, L, E] with batch_first, or [L, E]; returns output and weights.
+
+        As in torch, a position that may look nowhere mixes 0 where no weights are asked for, NaN where they
+        are; and the hint is_causal replaces attn_mask where nothing else hides a position.
+        """
         batched = query.dim() == 3
         if not batched:
             query, key, value = (t.unsqueeze(0 if self.batch_first else 1) for t in (query, key, value))
             key_padding_mask = None if key_padding_mask is None else key_padding_mask[None]
         if not self.batch_first:
             query, key, value = (t.transpose(0, 1) for t in (query, key, value))
+        if is_causal and attn_mask is not None and key_padding_mask is None and not need_weights:
+            attn_mask = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool).triu_(1)
         heads, masks = self._scores(query, key, attn_mask, key_padding_mask)
-        weights = (heads + masks).softmax(dim=-1)
+        weights = _softmax(heads + masks) if masks.dim() and not need_weights else (heads + masks).softmax(-1)
         mixed = weights @ self._split(self.v_proj(value))
         output = self.out_proj(mixed.transpose(1, 2).flatten(2))
         output = output if self.batch_first else output.transpose(0, 1)
@@ -112,6 +118,15 @@ class PlainAttention(nn.Module):
         if padding is not None:
             mask = mask + _additive(padding, scores.dtype)[:, None, None, :]
         return scores, mask
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    """Shares [..., L, S] that add up to 1 along the last axis; 0 where nothing may be looked at.
+
+    The scores of such a row are replaced before the softmax too, or its gradient would be NaN.
+    """
+    nowhere = (scores == -torch.inf).all(dim=-1, keepdim=True)
+    return scores.masked_fill(nowhere, 0.0).softmax(dim=-1).masked_fill(nowhere, 0.0)
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:

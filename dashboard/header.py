@@ -76,8 +76,11 @@ def draw() -> Callable[[], None]:
 def _name(place: DeltaGenerator, model: Model) -> None:
     subject = model.subject
     place.caption(_("Model"))
-    with place.popover(literal(spoken(subject.title)), width="stretch"):
+    icon = ":material/info:" if subject.warnings else None
+    with place.popover(literal(spoken(subject.title)), width="stretch", icon=icon):
         st.markdown(literal(_(subject.summary)))
+        for sentence in subject.warnings:
+            st.warning(literal(_(sentence)))
         st.markdown(
             _("{parameters} parameters, {layers} layers that can be compressed.").format(
                 parameters=f"{subject.parameters:,}", layers=len(subject.layers)

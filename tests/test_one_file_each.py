@@ -18,6 +18,7 @@ from compress_core.cli import app as program
 from compress_core.deliver.export_format import export_formats
 from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import item_formats, weight_formats
+from compress_core.loading.load_check import load_checks
 from compress_core.loading.upload import read_state_dict
 from compress_core.measure.behavior.metric import metrics
 from compress_core.measure.explain.attribution import attribution_methods, offered_methods
@@ -35,6 +36,7 @@ RUNTIMES = "compress_core.measure.speed.runtimes"
 WEIGHT_FORMATS = "compress_core.loading.weight_formats"
 EXPORT_FORMATS = "compress_core.deliver.export_formats"
 ITEM_FORMATS = "compress_core.loading.item_formats"
+LOAD_CHECKS = "compress_core.loading.load_checks"
 contract = sys.modules["compress_core.techniques.contract.technique"]
 KINDS = {
     TECHNIQUES: techniques,
@@ -44,6 +46,7 @@ KINDS = {
     WEIGHT_FORMATS: weight_formats,
     ITEM_FORMATS: item_formats,
     EXPORT_FORMATS: export_formats,
+    LOAD_CHECKS: load_checks,
 }
 DECLARES_NOTHING = '"""A file that forgot its decorator."""\n'
 
@@ -100,6 +103,7 @@ def sevens(network: nn.Module, question: Question) -> Tensor:
 
 RUNTIME = '''
 from compress_core.loading.file_format import item_formats, weight_formats
+from compress_core.loading.load_check import load_checks
 from compress_core.loading.upload import read_state_dict
 from compress_core.measure.speed.runtime import BatchFunction, TimedModel, Who, in_torch, runtime
 

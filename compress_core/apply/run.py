@@ -21,7 +21,7 @@ from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers.factors import shipped, small_layers
-from compress_core.recipe.resolving import resolve
+from compress_core.recipe.resolving import layer_is_locked, resolve
 from compress_core.recipe.values import Named, Recipe, ResolvedRecipe, Step
 from compress_core.selection.patterns import Box, LayerShape
 from compress_core.selection.scores import Scores
@@ -37,7 +37,7 @@ def resolved_for(subject: Subject, recipe: Recipe, store: Store) -> ResolvedReci
     groups: Named = ()
     if recipe.groups:
         groups = resolved_groups(recipe, groups_of(subject, recipe.prepare, store))
-    return resolve(recipe, list(subject.by_name), groups)
+    return resolve(recipe, list(subject.by_name), groups, subject.locked)
 
 
 def compress(subject: Subject, recipe: Recipe | ResolvedRecipe, store: Store) -> Model:
@@ -81,6 +81,9 @@ def _key(parent: str, operation: Operation, subject: Subject) -> str:
 
 def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> Model:
     subject, resolved = parent.subject, operation.recipe
+    for name in resolved.by_layer:
+        if name in subject.locked:
+            raise layer_is_locked(name, subject.locked[name])
     base = base_of(subject, resolved, store)
     context = Context(base, store)
     parts: dict[str, tuple[Part, ...]] = {}

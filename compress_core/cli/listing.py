@@ -119,7 +119,7 @@ def _technique(method: Technique) -> printing.Content:
 def layers(asked: ModelOptions) -> None:
     """The layers of a model, and what is left alone and why.
 
-    Weights that are NaN or infinite are named.
+    Weights that are NaN or infinite are named, and what else one should know of the network.
     """
     from compress_core.cli.loading import open_subject
 
@@ -151,6 +151,7 @@ def _layers(subject: Subject) -> printing.Content:
             {"layer": name, "not_finite": printing.exact(count, "weight").as_json()}
             for name, count in subject.problems.items()
         ],
+        "warnings": list(subject.warnings),
     }
 
 
@@ -196,3 +197,5 @@ def _print_layers(subject: Subject) -> None:
         printing.print_table(("left alone", "kind", ">parameters", "why"), left)
     for name, count in subject.problems.items():
         typer.echo(f"\n{name} holds {count:,} weights that are NaN or infinite.")
+    for sentence in subject.warnings:
+        typer.echo(f"\nWarning: {sentence}")

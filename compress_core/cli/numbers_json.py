@@ -44,7 +44,7 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Content:
         "n": items,
         "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
         "lineage": lineage_as_json(case.model.lineage),
-        "warnings": list(recipe_warnings(case.model)),
+        "warnings": [*case.subject.warnings, *recipe_warnings(case.model)],
         **{name: number.as_json() for name, number in numbers.items()},
         "layers": layer_rows(case),
     }
@@ -100,5 +100,6 @@ def headline(case: Case) -> str:
         f"\n{name} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()
     )
-    careful = "".join(f"\nWarning: {sentence}" for sentence in recipe_warnings(case.model))
+    warnings = (*case.subject.warnings, *recipe_warnings(case.model))
+    careful = "".join(f"\nWarning: {sentence}" for sentence in warnings)
     return f"{case.subject.title}, {changed}; {measured_on}.{broken}{careful}\n"

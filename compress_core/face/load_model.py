@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def load(
     techniques that measure. classes: a name for each output. input_shape: of one item, where no items are
     given. factory: how other processes build a network that was given itself, "package.module:function".
 
+    What one should know of the network before trusting its numbers comes as a warning of Python, and stays
+    in `warnings`; layers that cannot be compressed rightly are in `locked`, with the reason.
+
     Raises Refused with what to change where the network does not run on the items, or nothing of that name
     is there.
 
@@ -53,6 +57,8 @@ def load(
                 "factory goes with a network that is given itself: leave it out for {model}.", model=source
             )
         subject = named_subject(source, items=given, input_shape=shape)
+    for sentence in subject.warnings:
+        warnings.warn(sentence, stacklevel=2)
     return with_classes(subject, names)
 
 

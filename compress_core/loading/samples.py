@@ -16,6 +16,7 @@ from torch import nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.cards import CardInput, card_of, sample_folder
+from compress_core.loading.load_check import checked
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject
@@ -67,7 +68,7 @@ def load_sample(name: str) -> Subject:
     form = input_form(card.input)
     splits = _read_splits(str((folder / card.data).resolve()), form)
     title, summary = Phrase(card.title), Phrase(card.summary)
-    return make_subject(card.name, title, network, form, card.classes, splits, summary, card.factory)
+    return checked(make_subject(card.name, title, network, form, card.classes, splits, summary, card.factory))
 
 
 @lru_cache(maxsize=4)

@@ -19,6 +19,7 @@ from compress_core.loading.cards import card_of, cards
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
 from compress_core.loading.items import Items, check_classes, fit_to
+from compress_core.loading.load_check import checked
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.user_code import explained
 from compress_core.subject.input_form import InputForm
@@ -58,7 +59,9 @@ def user_subject(
     form, classes = form_of(inferred.input_shape), _numbered(inferred.classes)
     splits = _splits(judged, apart, form, len(classes))
     with explained(name, inferred.input_shape):
-        return make_subject(name, name, inferred.network, form, classes, splits, inferred.description)
+        return checked(
+            make_subject(name, name, inferred.network, form, classes, splits, inferred.description)
+        )
 
 
 def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *, name: str) -> Subject:
@@ -70,7 +73,7 @@ def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *
     network = loaded(build(card.factory, card.arguments), state, name)
     splits = base.splits if items is None else splits_of(items, base.input, len(base.classes))
     summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
-    return make_subject(name, name, network, base.input, base.classes, splits, summary, card.factory)
+    return checked(make_subject(name, name, network, base.input, base.classes, splits, summary, card.factory))
 
 
 def subject_from_network(
@@ -102,7 +105,7 @@ def subject_from_network(
         ours = network.to("cpu", torch.float32).eval()
         classes = _numbered(_classes_of(ours, form.baseline, name))
         splits = {} if items is None else splits_of(items, form, len(classes))
-        return make_subject(name, name, ours, form, classes, splits, factory=name, origin=origin)
+        return checked(make_subject(name, name, ours, form, classes, splits, factory=name, origin=origin))
 
 
 def subject_in_form(
@@ -115,7 +118,7 @@ def subject_in_form(
 ) -> Subject:
     """The model that a network is whose items are prepared already; raises Refused where it does not run."""
     with explained(name, form.shape):
-        return make_subject(name, name, network, form, classes, splits, factory=name, origin=origin)
+        return checked(make_subject(name, name, network, form, classes, splits, factory=name, origin=origin))
 
 
 def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
@@ -136,7 +139,7 @@ def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
 def with_items(subject: Subject, items: Items) -> Subject:
     """The same model judged on other items, as `splits_of` divides them."""
     splits = splits_of(items, subject.input, len(subject.classes))
-    return replace(subject, splits=MappingProxyType(splits))
+    return checked(replace(subject, splits=MappingProxyType(splits), warnings=()))
 
 
 def splits_of(items: Items, form: InputForm, classes: int) -> dict[str, Split]:

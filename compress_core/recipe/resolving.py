@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NoReturn
 
 from compress_core.foundation.errors import Refused
 from compress_core.recipe.values import Named, Recipe, ResolvedRecipe, Rule, Step
 from compress_core.techniques.contract.technique import Stage
 
+_NONE_LOCKED: Mapping[str, str] = MappingProxyType({})
 
-def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> ResolvedRecipe:
+
+def resolve(
+    recipe: Recipe, names: Sequence[str], groups: Named = (), locked: Mapping[str, str] = _NONE_LOCKED
+) -> ResolvedRecipe:
     """The canonical form of a recipe for a model with these layers; raises Refused for unknown ones.
 
-    groups: what the recipe's rules say of the model's groups, which `apply` finds out.
+    groups: what the recipe's rules say of the model's groups, which `apply` finds out. locked: layers that
+    no rule may speak of, with the reason; a rule that speaks of others too passes over them.
     """
     taken: list[tuple[str, tuple[Step, ...]]] = []
     for name in names:
@@ -26,9 +32,14 @@ def resolve(recipe: Recipe, names: Sequence[str], groups: Named = ()) -> Resolve
         inputs = tuple(s for s in rule.steps if s.stage is Stage.INPUTS)
         taken.append((name, rule.steps[:1] + inputs))
         taken.extend(_small_layers(recipe, name, rule))
-    _check_every_rule_speaks(recipe, names, [name for name, _ in taken])
+    _check_every_rule_speaks(recipe, names, [name for name, _ in taken], locked)
     layers = tuple((name, steps) for name, steps in taken if steps)
     return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct)
+
+
+def layer_is_locked(name: str, reason: str) -> Refused:
+    """Why no rule may speak of a layer."""
+    return Refused("{layer} is locked: {reason}. Leave this layer out.", layer=name, reason=reason)
 
 
 def _first_match(recipe: Recipe, name: str) -> Rule | None:
@@ -56,10 +67,15 @@ def _without_inputs(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(s for s in steps if s.stage is not Stage.INPUTS)
 
 
-def _check_every_rule_speaks(recipe: Recipe, names: Sequence[str], small: Sequence[str]) -> None:
+def _check_every_rule_speaks(
+    recipe: Recipe, names: Sequence[str], small: Sequence[str], locked: Mapping[str, str]
+) -> None:
     for rule in recipe.layers:
         if any(rule.matches(name) for name in (*names, *small)):
             continue
+        for name, reason in locked.items():
+            if rule.matches(name) or rule.match.startswith(f"{name}."):
+                raise layer_is_locked(name, reason)
         stem, _, index = rule.match.rpartition(".")
         if stem in names and index.isdecimal():
             _refuse_part(recipe, stem, rule.match)

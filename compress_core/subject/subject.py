@@ -18,6 +18,7 @@ from compress_core.network.layers.macs import count_macs
 from compress_core.network.layers.places import read_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.network.written_code import code_of
+from compress_core.recipe.resolving import layer_is_locked
 from compress_core.structure.structure import Structure
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.origin import Origin
@@ -35,6 +36,8 @@ class Subject:
     splits: calibration, validation and test, as far as they are there; problems: layers with NaN or
     infinite weights, in words; origin: whose code it is, where neither a sample nor its weights tell that.
     code: digest of what modules of somebody's own do, empty where there are none.
+    warnings: what people should know of the network, a phrase each; locked: layers that must not be
+    compressed, with the reason. They are not among the layers, and stand in `untouched`.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Subject:
     structure: Structure = field(default_factory=Structure)
     origin: Origin | None = None
     code: str = ""
+    warnings: tuple[str, ...] = ()
+    locked: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -86,6 +91,7 @@ class Subject:
             summary=other.summary,
             factory=other.factory,
             origin=other.origin,
+            warnings=other.warnings,
         )
 
     def split(self, name: str) -> Split:
@@ -107,7 +113,9 @@ class Subject:
         return self.splits[name]
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name; raises Refused with the names there are."""
+        """The layer of that name; raises Refused with the names there are, or why it is left alone."""
+        if name in self.locked:
+            raise layer_is_locked(name, self.locked[name])
         if name not in self.by_name:
             raise Refused(
                 "{model} has no layer {name!r}; its layers are {known}: correct the name.",
@@ -116,6 +124,29 @@ class Subject:
                 known=", ".join(self.by_name),
             )
         return self.by_name[name]
+
+
+def with_locked(subject: Subject, locked: Mapping[str, str]) -> Subject:
+    """The subject without these layers, which are left alone for the reasons given."""
+    if not locked:
+        return subject
+    layers, alone = _without(subject.layers, locked)
+    return replace(
+        subject,
+        layers=layers,
+        untouched=subject.untouched + alone,
+        problems=MappingProxyType({k: v for k, v in subject.problems.items() if k not in locked}),
+        locked=MappingProxyType({**subject.locked, **locked}),
+    )
+
+
+def _without(
+    layers: tuple[Layer, ...], locked: Mapping[str, str]
+) -> tuple[tuple[Layer, ...], tuple[Untouched, ...]]:
+    """The layers that stay, and those that are locked."""
+    alone = (layer for layer in layers if layer.name in locked)
+    left = tuple(Untouched(x.name, x.label, x.weights, locked[x.name]) for x in alone)
+    return tuple(layer for layer in layers if layer.name not in locked), left
 
 
 def make_subject(
@@ -163,14 +194,15 @@ def _probes(form: InputForm, splits: Mapping[str, Split]) -> list[Tensor]:
 
 def restructured(subject: Subject, network: nn.Module, structure: Structure, key: str) -> Subject:
     """The same subject around a network of another structure; key stands in for a digest of its content."""
-    layers, untouched = find_layers(network)
+    found, untouched = find_layers(network)
+    layers, alone = _without(found, subject.locked)
     layers = count_macs(shared_copy(network), layers, subject.input.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
     return replace(
         subject,
         network=network,
         layers=layers,
-        untouched=untouched,
+        untouched=untouched + alone,
         digest=key,
         problems=MappingProxyType({k: v for k, v in broken.items() if v}),
         structure=structure,

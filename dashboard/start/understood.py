@@ -32,6 +32,8 @@ def understood(subject: Subject) -> None:
             ),
             icon=":material/error:",
         )
+    for sentence in subject.warnings:
+        st.warning(literal(_(sentence)), icon=":material/info:")
     if subject.layers:
         _layers(subject)
     else:

@@ -1,0 +1,121 @@
+"""What a network is asked once, when it is loaded: each question is a function in a file of its own.
+
+A check looks at the network with its layers and a few items. It yields what people should know
+(`NetworkWarning`) and the layers that must not be compressed (`LockedLayer`), or raises Refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.one_file_each import OneFileEach
+from compress_core.network.forward import running_on
+from compress_core.network.shared_copy import shared_copy
+from compress_core.subject.subject import Subject, with_locked
+
+_SEED = 5
+_PROBED = 8
+_ORDER_OF_SPLITS = ("validation", "calibration", "test")
+
+
+@dataclass(frozen=True)
+class NetworkWarning:
+    """What people should know before they trust a number of this network: a phrase, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class LockedLayer:
+    """A layer that must not be compressed: its name, and why, as a phrase behind its name and a colon."""
+
+    layer: str
+    reason: str
+
+
+Finding = NetworkWarning | LockedLayer
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A network that is being loaded, as a check sees it. What is asked of it more than once is kept."""
+
+    subject: Subject
+
+    @property
+    def name(self) -> str:
+        return self.subject.title
+
+    def copy(self) -> nn.Module:
+        """A copy to run: what a forward leaves behind in it stays there."""
+        return shared_copy(self.subject.network)
+
+    @cached_property
+    def probe(self) -> Tensor:
+        """A few of its items [n, ...]; random numbers where it came without any."""
+        splits = self.subject.splits
+        for name in (*_ORDER_OF_SPLITS, *splits):
+            if name in splits and len(splits[name]):
+                return splits[name].inputs[:_PROBED].clone()
+        generator = torch.Generator().manual_seed(_SEED)
+        return torch.randn(_PROBED // 2, *self.subject.input.shape, generator=generator)
+
+    def answer(self, network: nn.Module, seed: int = 0) -> object:
+        """What a copy answers to the probe, with torch's chance beginning at this seed."""
+        with torch.random.fork_rng(devices=[]), torch.inference_mode(), running_on(self.probe):
+            torch.manual_seed(seed)
+            answer: object = network(self.probe.clone())
+            return answer
+
+    @cached_property
+    def answers(self) -> object:
+        """What it answers to the probe."""
+        return self.answer(self.copy())
+
+
+CheckFunction = Callable[[LoadedNetwork], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class LoadCheck:
+    """One question to a network that is loaded; checks of small order are asked first."""
+
+    name: str
+    order: int
+    ask: CheckFunction
+
+
+_FILES: OneFileEach[LoadCheck] = OneFileEach(
+    "compress_core.loading.load_checks", lambda check: (check.order, check.name)
+)
+
+
+def load_check(*, order: int) -> Callable[[CheckFunction], CheckFunction]:
+    """Register a function of a loaded network as a check; it stays a function."""
+
+    def register(ask: CheckFunction) -> CheckFunction:
+        name = getattr(ask, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
+        _FILES.declare(ask.__module__, name, LoadCheck(name, order, ask))
+        return ask
+
+    return register
+
+
+def load_checks() -> Mapping[str, LoadCheck]:
+    """Every check by name, in the order in which they are asked."""
+    return _FILES.found()
+
+
+def checked(subject: Subject) -> Subject:
+    """The subject with its warnings, and without the layers that must be left alone; raises Refused."""
+    loaded = LoadedNetwork(subject)
+    findings = [finding for check in load_checks().values() for finding in check.ask(loaded)]
+    warnings = dict.fromkeys(found.text for found in findings if isinstance(found, NetworkWarning))
+    locked = {found.layer: found.reason for found in reversed(findings) if isinstance(found, LockedLayer)}
+    return replace(with_locked(subject, MappingProxyType(locked)), warnings=tuple(warnings))

@@ -215,6 +215,19 @@ def refuse_broken(layer: Layer, base: Subject) -> None:
         )
 
 
+def refuse_unordered(scores: Tensor, name: str, step: Step) -> None:
+    """Raises Refused where scores of any shape hold NaN: as many as were asked for could not be found."""
+    count = int(scores.isnan().count_nonzero())
+    if count:
+        raise Refused(
+            "{technique} gives {name} {count} scores that are NaN, which have no order: use another "
+            "criterion or leave it out.",
+            technique=step.technique,
+            name=name,
+            count=count,
+        )
+
+
 def generator_for(seed: int, name: str) -> torch.Generator:
     """A generator of its own for each seed and layer name."""
     mixed = hashlib.sha256(f"{seed}:{name}".encode()).digest()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from compress_core.apply.argument import result_at
-from compress_core.apply.context import Context, items_behind, start
+from compress_core.apply.context import Context, items_behind, refuse_unordered, start
 from compress_core.apply.views.group_view import GroupView, members_with_layers
 from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
@@ -35,7 +35,13 @@ def unit_scores(group: Group, step: Step, context: Context) -> Tensor:
     items = items_behind(context.base, [step])
     made_of = (context.base.key, group.name, step.technique, sorted(own.items()), aggregate)
     key = digest("units", *made_of, *items)
-    return context.store.get(key, lambda: _scored(group, step, choice, context), lambda s: s.nbytes)
+
+    def make() -> Tensor:
+        made = _scored(group, step, choice, context)
+        refuse_unordered(made, group.name, step)
+        return made
+
+    return context.store.get(key, make, lambda s: s.nbytes)
 
 
 def _scored(group: Group, step: Step, choice: GroupSelection, context: Context) -> Tensor:

@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from compress_core.apply.base import base_of, groups_of, resolved_groups
-from compress_core.apply.context import Context, Part, canonical_step, items_behind, start
+from compress_core.apply.context import (
+    Context,
+    Part,
+    canonical_step,
+    items_behind,
+    refuse_unordered,
+    start,
+)
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_input_rules
 from compress_core.apply.lineage import Compress, Lineage, Operation, compressed_by
@@ -213,9 +220,17 @@ def _scores(part: Part, step: Step, context: Context) -> tuple[str, Scores]:
     own = {k: v for k, v in step.knobs if k in step.method.own_knobs}
     key = digest(part.key, step.technique, json.dumps(own, sort_keys=True), *context.seen_by(step, part))
     made: Scores = context.store.get(
-        key, lambda: technique_result(step, part, context), lambda s: 0 if s.absolute else s.values.nbytes
+        key, lambda: _ordered(part, step, context), lambda s: 0 if s.absolute else s.values.nbytes
     )
     return key, made
+
+
+def _ordered(part: Part, step: Step, context: Context) -> Scores:
+    """Scores that can be put in order; raises Refused where some are NaN."""
+    made: Scores = technique_result(step, part, context)
+    if not made.absolute:  # sizes of weights, which are known to be finite
+        refuse_unordered(made.values, part.layer.name, step)
+    return made
 
 
 def _quantized(parts: dict[str, Part], resolved: ResolvedRecipe, context: Context) -> dict[str, Part]:

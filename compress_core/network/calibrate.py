@@ -1,4 +1,4 @@
-"""What the layers of a network see while calibration items run through it: inputs, gradients, order.
+"""What the layers of a network see while calibration items run through it: inputs and order.
 
 Nothing here keeps more than one batch, and a batch is as small as the widest input asks for.
 """
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.forward import running_on
-from compress_core.network.layers.kinds import Layer, WeightLocation
-from compress_core.network.layers.places import matrix_within, place_in
+from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.unfold import columns, readers
+from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
 
 NUMBERS_AT_ONCE = 2**22  # of a layer's input, unfolded: 16 MiB of float32
 
@@ -70,21 +70,21 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
     """What a layer reads, batch by batch, as columns [groups, positions, in / groups * k].
 
     The layer's output is columns @ matrix.T plus its bias. network: a skeleton that the caller owns.
-    Raises Refused for an embedding, and where nothing is seen to reach the layer.
+    Raises Refused for an embedding, where nothing is seen to reach the layer, and where that is NaN or
+    infinite on some items.
     """
     modules = readers(network, layer)
     each = max(1, layer.positions or 1) * layer.groups * max(1, layer.columns)
     seen = False
     for batch in torch.split(items, max(1, NUMBERS_AT_ONCE // each)):
-        heard: list[Tensor] = []
-        with (
-            torch.no_grad(),
-            running_on(batch),
-            listening(modules, lambda m, given: heard.append(columns(m, given).clone())),  # noqa: B023 - heard within the loop
-        ):
+        heard = _Heard()
+        with torch.no_grad(), running_on(batch), listening(modules, heard):
             network(batch)
-        seen = seen or bool(heard)
-        yield from heard
+        if not heard.is_finite:
+            counts = items_not_finite(network, modules, items)
+            raise reads_not_finite(layer.name, max(counts.values()), len(items))
+        seen = seen or bool(heard.columns)
+        yield from heard.columns
     if not seen:
         raise Refused(
             "{layer} did not run on the calibration items, so there is nothing to measure on it: "
@@ -93,45 +93,14 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
         )
 
 
-def fisher_diagonals(
-    network: nn.Module, layers: Sequence[Layer], items: Tensor, labels: Tensor | None
-) -> Mapping[str, Tensor]:
-    """Mean over items of the squared gradient of each item's loss, for every layer [out, in / groups * k].
+class _Heard:
+    """What modules read in one pass, as columns of their own memory, and whether all of it is finite."""
 
-    The loss is cross-entropy; without labels the network's own answers stand for them. Items run one by
-    one, because the mean gradient of a trained network is about 0 and says nothing.
-    """
-    places = {layer.name: place_in(network, layer) for layer in layers}
-    parameters = {name: _parameter_at(place) for name, place in places.items()}
-    held = dict(network.named_parameters(remove_duplicate=False))
-    sums = {layer.name: torch.zeros(layer.rows, layer.columns) for layer in layers}
-    with torch.inference_mode(mode=False), torch.enable_grad():
-        leaves = {name: held[name].detach().requires_grad_() for name in dict.fromkeys(parameters.values())}
-        for index in range(len(items)):
-            label = None if labels is None else labels[index : index + 1]
-            found = _gradients(network, leaves, items[index : index + 1], label)
-            for layer in layers:
-                gradient = found[parameters[layer.name]]
-                if gradient is not None:
-                    sums[layer.name] += matrix_within(gradient, layer, places[layer.name]).square()
-    return {name: total / max(1, len(items)) for name, total in sums.items()}
+    def __init__(self) -> None:
+        self.columns: list[Tensor] = []
+        self.is_finite = True
 
-
-def _gradients(
-    network: nn.Module, leaves: dict[str, Tensor], item: Tensor, label: Tensor | None
-) -> dict[str, Tensor | None]:
-    """The gradient of one item's loss for each parameter, None where the item does not reach it."""
-    scores = torch.func.functional_call(network, leaves, (item,))
-    if not isinstance(scores, Tensor) or scores.dim() != 2:
-        raise Refused(
-            "The model must return one table of class scores [items, classes], but it returned {got}: "
-            "wrap it so that forward returns the logits.",
-            got=list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__,
-        )
-    loss = nn.functional.cross_entropy(scores, scores.argmax(dim=1) if label is None else label)
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    return dict(zip(leaves, found, strict=True))
-
-
-def _parameter_at(place: WeightLocation) -> str:
-    return ".".join(filter(None, (place.module, place.parameter)))
+    def __call__(self, module: nn.Module, given: Tensor) -> None:
+        self.is_finite = self.is_finite and is_finite(given)
+        if self.is_finite:
+            self.columns.append(columns(module, given).clone())

@@ -12,6 +12,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.network.calibrate import listening
 from compress_core.network.forward import running_on
 from compress_core.network.layers.unfold import channel_axis, reader_named
+from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
 
 NEAR = 0.01
 _BATCH = 32
@@ -52,6 +53,7 @@ class _Sums:
 
     threshold: float = -1.0
     count: int = 0
+    is_finite: bool = True
     of: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, rows: Tensor) -> None:
@@ -71,6 +73,7 @@ class _Sums:
         self.of["low"] = torch.minimum(self.of.get("low", low), low)
         self.of["high"] = torch.maximum(self.of.get("high", high), high)
         self.count += rows.shape[1]
+        self.is_finite = self.is_finite and is_finite(rows)
 
     def told(self) -> Channels:
         mean = self.of["sum"] / self.count
@@ -127,9 +130,15 @@ def channels_read(network: nn.Module, names: Iterable[str], items: Tensor) -> Ch
         for batch in torch.split(items, _BATCH):
             with running_on(batch):
                 network(batch)
-    told = {module: total.told() for module, total in sums.items() if total.count}
-    for name in (n for n, module in modules.items() if module not in told):
-        left_out[name] = Refused("{layer} did not run on the items, so it read nothing.", layer=name)
+    told = {module: total.told() for module, total in sums.items() if total.count and total.is_finite}
+    unread = {name: module for name, module in modules.items() if module not in told}
+    on_items = items_not_finite(network, [m for m in sums if not sums[m].is_finite], items)
+    for name, module in unread.items():
+        left_out[name] = (
+            reads_not_finite(name, on_items[module], len(items))
+            if module in on_items
+            else Refused("{layer} did not run on the items, so it read nothing.", layer=name)
+        )
     by_layer = {name: told[module] for name, module in modules.items() if module in told}
     return ChannelsRead(by_layer, left_out)
 

@@ -18,5 +18,6 @@ def taylor(weight: Tensor, fisher_diagonal: Tensor) -> Scores:
 
     Molchanov et al. 2019, Importance Estimation for Neural Network Pruning, arXiv:1906.10771, eq. 4 and 8.
     """
-    product = fisher_diagonal.sqrt() * weight.abs()
-    return Scores(product.square_().clamp_max_(torch.finfo(torch.float32).max))
+    largest = torch.finfo(torch.float32).max
+    product = fisher_diagonal.sqrt().clamp_max_(largest) * weight.abs()
+    return Scores(product.square_().clamp_max_(largest))

@@ -30,18 +30,18 @@ def cases(size: Size) -> Iterator[Case | Limit]:
     yield from _clusters(subject)
 
 
-def _warm(subject: Subject, technique: str, other_bits: int) -> Store:
+def _warm(subject: Subject, technique: str, **knobs: object) -> Store:
     """A store as it is after the slider stood somewhere else: statistics known, this place not."""
     store = Store()
-    moved(subject, store, ["conv"], technique, bits=other_bits)
+    moved(subject, store, ["conv"], technique, bits=BITS - 1, **knobs)
     return store
 
 
-def _app(subject: Subject, technique: str, buffers: dict[str, Tensor]) -> Side:
+def _app(subject: Subject, technique: str, buffers: dict[str, Tensor], **knobs: object) -> Side:
     def move(store: Store) -> Tensor:
-        return decode(moved(subject, store, ["conv"], technique, bits=BITS), buffers)["conv"]
+        return decode(moved(subject, store, ["conv"], technique, bits=BITS, **knobs), buffers)["conv"]
 
-    return Side("slimscope", move, lambda _: _warm(subject, technique, BITS - 1))
+    return Side("slimscope", move, lambda _: _warm(subject, technique, **knobs))
 
 
 def _observed(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +73,7 @@ def _bits(subject: Subject) -> Iterator[Case]:
         largest = largest_kept(weight, weight, "per_channel", ranges)
         return symmetric_grid(largest, BITS, clips=False).quantize_into(weight, buffers["conv"])
 
-    app = _app(subject, "uniform", buffers)
+    app = _app(subject, "uniform", buffers, narrow_range=True)  # those of torch's observer above
     yield Case(
         f"bits slider, {weight.nbytes / 1e6:.1f} MB, {BITS} bit, a scale for each row",
         Side(

@@ -196,25 +196,34 @@ def test_a_pattern_that_does_not_fit_is_refused(knobs: dict[str, object], says: 
 # GPTQ -------------------------------------------------------------------------------------------------------
 
 
+SAME_LEVELS: dict[str, tuple[str, dict[str, object]]] = {
+    "asymmetric": ("affine", {}),
+    "narrow": ("uniform", {"narrow_range": True}),
+}
+
+
 @settings(max_examples=40)
 @given(
     st.integers(0, 999),
     st.integers(2, 5),
     st.sampled_from(["per_tensor", "per_channel", "per_group:4", "per_group:7"]),
-    st.sampled_from(["largest", "stored"]),
+    st.sampled_from(["largest", "stored", "better"]),
     st.sampled_from([0.0, 0.4]),
+    st.sampled_from(sorted(SAME_LEVELS)),
 )
 def test_gptq_errs_no_more_than_rounding_on_the_same_levels(
-    seed: int, bits: int, granularity: str, order: str, pruned: float
+    seed: int, bits: int, granularity: str, order: str, pruned: float, levels: str
 ) -> None:
     weight, reads = drawn(5, 14, seed=seed), correlated(14, seed)
     mask = torch.rand(5, 14, generator=torch.Generator().manual_seed(seed)) >= pruned
     knobs = {"bits": bits, "granularity": granularity}
+    plainly, further = SAME_LEVELS[levels]
     (ours,), (plain,) = (
-        encoded(ALL[n], weight, mask, reads=reads, **more)
-        for n, more in (("gptq", {"order": order, **knobs}), ("uniform", knobs))
+        encoded(ALL[n], weight, mask, reads=reads, **knobs, **more)
+        for n, more in (("gptq", {"order": order, "levels": levels}), (plainly, further))
     )
-    assert not ours.codes[~mask].any()
+    assert not ours.values[~mask].any()
+    assert torch.equal(ours.quantized.levels.scale, plain.quantized.levels.scale)
     for row, target in enumerate(weight * mask):
         errors = [output_error(target[None], part.values[row, None], reads) for part in (ours, plain)]
         assert errors[0] <= errors[1] * (1 + 1e-5)
@@ -224,7 +233,7 @@ def test_gptq_more_than_halves_the_error_of_rounding_on_inputs_that_go_together(
     for seed in range(5):
         weight, reads = drawn(16, 48, seed=seed), correlated(48, seed, items=600)
         ours, plain = (
-            output_error(weight, values_of(n, weight, reads, bits=3), reads) for n in ("gptq", "uniform")
+            output_error(weight, values_of(n, weight, reads, bits=3), reads) for n in ("gptq", "affine")
         )
         assert ours < plain / 2
 
@@ -238,7 +247,7 @@ def test_gptq_without_correlation_rounds_to_the_nearest_level(case: str, granula
         torch.ones_like(weight, dtype=torch.bool),
     )
     ours = gptq(weight, mask, RowRanges.of(weight, mask), ones, bits=3, granularity=granularity)
-    levels = result(ALL["uniform"], weight, bits=3, granularity=granularity).levels
+    levels = result(ALL["affine"], weight, bits=3, granularity=granularity).levels
     assert torch.equal(ours.levels.scale, levels.scale)
     assert torch.equal(ours.codes, levels.encode(weight))
 
@@ -247,8 +256,59 @@ def test_gptq_on_a_pair_of_inputs_does_what_can_be_worked_by_hand() -> None:
     # both inputs are always equal: the second weight takes over what rounding took from the first
     weight = torch.tensor([[0.4, 0.4, 3.0]])
     reads = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
-    (part,) = encoded(ALL["gptq"], weight, reads=reads, bits=3, order="stored", damping=0.0001)
+    (part,) = encoded(
+        ALL["gptq"], weight, reads=reads, bits=3, levels="narrow", order="stored", damping=0.0001
+    )
     assert part.values.tolist() == [[0.0, 1.0, 3.0]]
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+@pytest.mark.parametrize("levels", ["asymmetric", "symmetric"])
+def test_gptq_offers_every_level_that_its_bits_can_name_and_zero_is_one(levels: str, bits: int) -> None:
+    weight, reads = drawn(3, 30), correlated(30)
+    (part,) = encoded(
+        ALL["gptq"], weight, (torch.arange(30) > 4).expand(3, 30), reads=reads, bits=bits, levels=levels
+    )
+    grid = part.quantized.levels
+    assert len(grid.levels()) == 2**bits
+    assert all((grid.levels(row) == 0).any() for row in range(3))
+    assert not part.values[:, :5].any()
+
+
+def test_symmetric_levels_of_gptq_are_those_of_torch_and_of_the_authors() -> None:
+    # the step is twice the largest weight over 2**bits - 1: every weight is within half a step
+    weight, reads = torch.tensor([[0.2, -1.5, 0.6]]), correlated(3)
+    (part,) = encoded(ALL["gptq"], weight, reads=reads, bits=2, levels="symmetric")
+    assert part.quantized.levels.levels().tolist() == [-2.0, -1.0, 0.0, 1.0]
+
+
+def _by_the_papers_algorithm(weight: Tensor, reads: Tensor, bits: int, damping: float) -> Tensor:
+    """The published loop, one column after the other, on asymmetric levels of each row; no blocks."""
+    values, rounded = weight.double().clone(), torch.zeros_like(weight, dtype=torch.float64)
+    low, high = weight.amin(1).clamp_max(0).double(), weight.amax(1).clamp_min(0).double()
+    scale = (high - low) / (2**bits - 1)
+    zero = torch.round(-low / scale)
+    moment = second_moment([reads])[0]
+    ahead = moment.diagonal().argsort(descending=True)
+    seen = moment[ahead][:, ahead]
+    inverse = torch.linalg.inv(seen + damping * seen.diagonal().mean() * torch.eye(len(seen)))
+    for at, column in enumerate(ahead):
+        codes = (torch.round(values[:, column] / scale) + zero).clamp(0, 2**bits - 1)
+        rounded[:, column] = (codes - zero) * scale
+        error = (values[:, column] - rounded[:, column]) / inverse[at, at]
+        values[:, ahead[at + 1 :]] -= error[:, None] * inverse[at, at + 1 :]
+        inverse = inverse - inverse[:, at, None] @ inverse[None, at] / inverse[at, at]
+    return rounded
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_gptq_is_the_published_loop_or_better(bits: int) -> None:
+    weight, reads = drawn(24, 40), correlated(40, items=300)
+    loop = output_error(weight, _by_the_papers_algorithm(weight, reads, bits, 0.01), reads)
+    ours = output_error(weight, values_of("gptq", weight, reads, bits=bits, order="largest"), reads)
+    assert 0.9 * loop < ours < loop * 1.001
+    better = output_error(weight, values_of("gptq", weight, reads, bits=bits, order="better"), reads)
+    assert better <= ours
 
 
 def test_groups_are_rounded_each_by_its_own_inputs() -> None:
@@ -258,7 +318,7 @@ def test_groups_are_rounded_each_by_its_own_inputs() -> None:
 
     def codes(rows: slice, moment: Tensor) -> Tensor:
         part, all_kept = weight[rows], mask[rows]
-        return gptq(part, all_kept, RowRanges.of(part, all_kept), moment, bits=3, order="stored").codes
+        return gptq(part, all_kept, RowRanges.of(part, all_kept), moment, bits=3, order="better").codes
 
     both = codes(slice(0, 6), moments)
     assert torch.equal(both, torch.cat([codes(slice(0, 3), moments[:1]), codes(slice(3, 6), moments[1:])]))
@@ -312,4 +372,5 @@ def test_measuring_techniques_keep_more_of_lenet300_than_those_that_look_at_weig
     magnitude = accuracy("magnitude", sparsity=0.9)
     assert accuracy("wanda", sparsity=0.9, scope="row") > magnitude + 0.05
     assert accuracy("sparsegpt", sparsity=0.9) > magnitude + 0.1
-    assert accuracy("gptq", bits=2) > accuracy("uniform", bits=2) + 0.3
+    assert accuracy("gptq", bits=2) > 0.97
+    assert accuracy("uniform", bits=2) < 0.9

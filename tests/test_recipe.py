@@ -64,10 +64,10 @@ ERRORS = {
     steps_of_fc1("quux"): "No technique is called 'quux'; choose one of",
     steps_of_fc1(
         "{technique: uniform, bit: 4}"
-    ): "uniform has no knob bit; it has bits, granularity: correct",
+    ): "uniform has no knob bit; it has bits, granularity, narrow_range: correct",
     steps_of_fc1(
         "{technique: uniform, cls: 4}"
-    ): "uniform has no knob cls; it has bits, granularity: correct",
+    ): "uniform has no knob cls; it has bits, granularity, narrow_range: correct",
     steps_of_fc1("{technique: uniform, bits: 9}"): "uniform: bits got 9, but input should be less",
     steps_of_fc1(
         "{technique: uniform, granularity: group}"

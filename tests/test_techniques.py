@@ -332,21 +332,48 @@ def test_uniform_errs_by_at_most_half_a_step_and_keeps_zero(seed, bits, granular
     step = grid.decode(torch.ones_like(weight))
     assert ((part.values - weight).abs() <= step / 2 * (1 + 1e-5)).all()
     assert part.values[2, 3] == 0
-    assert grid.high - grid.low + 1 == 2**bits - 1
+    assert len(grid.levels()) == 2**bits
     assert torch.equal(grid.decode(grid.encode(weight)), part.values)
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("bits", range(2, 9))
-def test_uniform_equals_fake_quantization_of_torch(bits):
+def test_uniform_equals_fake_quantization_of_torch(bits, narrow):
     weight = drawn(30, 50)
     high = 2 ** (bits - 1) - 1
-    scale = weight.abs().amax(1) / high
+    low = -high - (not narrow)
+    scale = torch.maximum(weight.amin(1) / low, weight.amax(1) / high)
     zero_point = torch.zeros(30, dtype=torch.int32)
-    peer = torch.fake_quantize_per_channel_affine(weight, scale, zero_point, 0, -high, high)
-    assert torch.equal(encoded(ALL["uniform"], weight, bits=bits, granularity="per_channel")[0].values, peer)
-    peer = torch.fake_quantize_per_tensor_affine(weight, float(weight.abs().max() / high), 0, -high, high)
-    ours = encoded(ALL["uniform"], weight, bits=bits, granularity="per_tensor")[0].values
+    peer = torch.fake_quantize_per_channel_affine(weight, scale, zero_point, 0, low, high)
+    knobs = {"bits": bits, "narrow_range": narrow}
+    assert torch.equal(encoded(ALL["uniform"], weight, granularity="per_channel", **knobs)[0].values, peer)
+    peer = torch.fake_quantize_per_tensor_affine(weight, float(scale.max()), 0, low, high)
+    ours = encoded(ALL["uniform"], weight, granularity="per_tensor", **knobs)[0].values
     assert torch.allclose(ours, peer, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("name", ["uniform", "clipped"])
+def test_every_whole_number_that_the_bits_can_name_stays_as_it_is(name, bits):
+    below = 2 ** (bits - 1)
+    weight = torch.arange(-below, below).float().repeat(2, 1) * torch.tensor([[1.0], [0.25]])
+    (part,) = encoded(ALL[name], weight, bits=bits)
+    assert torch.equal(part.values, weight)
+    assert len(part.values[0].unique()) == 2**bits
+    (narrow,) = encoded(ALL[name], weight[:, 1:], bits=bits, narrow_range=True)
+    assert torch.equal(narrow.values, weight[:, 1:])
+    assert len(narrow.quantized.levels.levels()) == 2**bits - 1
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 999), st.integers(2, 8), st.sampled_from(["per_tensor", "per_channel", "per_group:4"]))
+def test_all_levels_are_never_coarser_than_the_narrow_range(seed, bits, granularity):
+    weight = drawn(7, 20, seed)
+    steps = [
+        result(ALL["uniform"], weight, bits=bits, granularity=granularity, narrow_range=narrow).levels.scale
+        for narrow in (False, True)
+    ]
+    assert (steps[0] <= steps[1]).all()
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
@@ -417,7 +444,7 @@ def test_smaller_groups_cost_their_scales_and_nothing_else(name, group):
     (part,) = encoded(ALL[name], drawn(4, 600), bits=4, granularity=f"per_group:{group}")
     groups = 4 * math.ceil(600 / group)
     (alone,) = encoded(ALL[name], drawn(4, 600), bits=4, granularity="per_tensor")
-    of_each = {"power_of_two": 8, "affine": 40}.get(name, 32)
+    of_each = {"power_of_two": 8, "affine": 40, "gptq": 40}.get(name, 32)
     assert part.bits.tables - alone.bits.tables == (groups - 1) * of_each
     assert part.bits.values == alone.bits.values
 
@@ -461,21 +488,27 @@ def test_clipped_errs_about_as_little_as_the_best_of_two_thousand_ranges(bits, t
     (part,) = encoded(ALL["clipped"], weight, bits=bits, granularity="per_tensor")
     high, largest = 2 ** (bits - 1) - 1, float(weight.abs().max())
     steps = largest * np.geomspace(1e-3, 1, 2000) / high
-    best = min(float(((weight / s).round().clamp(-high, high) * s - weight).square().sum()) for s in steps)
+    best = min(
+        float(((weight / s).round().clamp(-high - 1, high) * s - weight).square().sum()) for s in steps
+    )
     assert squared_error(part) <= best * 1.005
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("bits", [2, 3, 4])
-def test_clipped_finds_the_step_that_is_best_for_a_gaussian(bits):
+def test_clipped_finds_the_step_that_is_best_for_a_gaussian(bits, narrow):
     # Max 1960, Quantizing for Minimum Distortion: here by integrating over the density
     from scipy.optimize import minimize_scalar
 
-    at, high = np.linspace(0, 9, 90_001), 2 ** (bits - 1) - 1
-    density = np.exp(-at * at / 2)
+    at, high = np.linspace(-9, 9, 180_001), 2 ** (bits - 1) - 1
+    density, low = np.exp(-at * at / 2), -high - (not narrow)
     step = minimize_scalar(
-        lambda s: float((density * (at - np.clip(np.round(at / s), 0, high) * s) ** 2).sum()), (0.1, 2)
+        lambda s: float((density * (at - np.clip(np.round(at / s), low, high) * s) ** 2).sum()),
+        bounds=(0.05, 2),
+        method="bounded",
     ).x
-    (part,) = encoded(ALL["clipped"], drawn(100, 2000), bits=bits, granularity="per_tensor")
+    knobs = {"bits": bits, "narrow_range": narrow}
+    (part,) = encoded(ALL["clipped"], drawn(100, 2000), granularity="per_tensor", **knobs)
     assert float(part.quantized.levels.scale) == pytest.approx(step, rel=0.04)
 
 

@@ -118,6 +118,29 @@ def symmetric_grid(largest: Tensor, bits: int, group: int | None = None, *, clip
     return Grid((largest / high).clamp_min(_TINY), -high, high, group=group, clips=clips)
 
 
+def full_grid(
+    smallest: Tensor, largest: Tensor, bits: int, group: int | None = None, *, clips: bool = True
+) -> Grid:
+    """2**bits evenly spaced levels, one more below zero than above: the finest that reach both ends.
+
+    smallest <= 0 and largest >= 0, [1, 1], [out, 1] or [out, groups]: one for the weights that share a scale.
+    """
+    below = 2 ** (bits - 1)
+    scale = torch.maximum(smallest / -below, largest / (below - 1)).clamp_min(_TINY)
+    return Grid(scale, -below, below - 1, group=group, clips=clips)
+
+
+def signed_grid(largest: Tensor, bits: int, group: int | None = None) -> Grid:
+    """2**bits evenly spaced levels of which every value between -largest and +largest is within half a step.
+
+    One more lies below zero than above; the largest value itself may lie halfway above the last.
+    largest [1, 1], [out, 1] or [out, groups]: one for the weights that share a scale.
+    """
+    below = 2 ** (bits - 1)
+    scale = (largest / (below - 0.5)).clamp_min(_TINY)
+    return Grid(scale, -below, below - 1, group=group)
+
+
 def affine_grid(smallest: Tensor, largest: Tensor, bits: int, group: int | None = None) -> Grid:
     """2**bits evenly spaced levels from smallest <= 0 to largest >= 0; one of them is zero.
 

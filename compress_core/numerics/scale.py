@@ -21,6 +21,14 @@ Granularity = Annotated[
     ),
 ]
 
+NarrowRange = Annotated[
+    bool,
+    Field(
+        description="Leave out the lowest level, so that as many lie below zero as above (-127 to 127 at 8 "
+        "bits), which some hardware asks for."
+    ),
+]
+
 
 def group_of(granularity: str) -> int | None:
     """The g of per_group:g, else None."""

@@ -59,3 +59,9 @@ def test_bomb_is_refused_before_it_unfolds() -> None:
 def test_empty_recipe_needs_no_characters() -> None:
     assert encoded([]) == ""
     assert decoded("") is None
+
+
+def test_a_name_that_stands_twice_in_a_link_is_refused() -> None:
+    twice = base64.urlsafe_b64encode(zlib.compress(b'{"layers": [], "layers": []}')).decode()
+    with pytest.raises(Refused, match="damaged"):
+        decoded(twice)

@@ -80,9 +80,48 @@ ERRORS = {
         "fc1 has two steps that prune, magnitude and random_pruning: keep one of them."
     ),
     "layers: [": "The recipe is not valid YAML (while parsing",
-    "layers: !!python/object:os.system {}": "The recipe is not valid YAML (could not determine a constructor",
+    "layers: !!python/object:os.system {}": "The recipe uses the tag 'tag:yaml.org,2002:python/object:os.sys",
+    "layers: !!binary aGk=": "The recipe uses the tag 'tag:yaml.org,2002:binary' in line 1: a recipe has",
+    "layers: !mine []": "The recipe uses the tag '!mine' in line 1",
+    "a: 1\nb: &x [1]": "The recipe uses '&x' in line 2: a recipe has no anchors and aliases.",
+    "layers: *x": "The recipe uses '*x' in line 1",
+    "layers: &x []\ngroups: *x": "The recipe uses '&x' in line 1",
+    rules(
+        "<<: {match: fc1}"
+    ): "A rule needs match with a layer name or pattern, but got {'<<': {'match': 'fc1'}}",
+    rules("<<: {match: a}", "{match: fc1}"): "A rule needs match",
+    "- "
+    * 20: "The recipe holds more than 40,000 names and values, or more than 16 of them inside each other",
+    "{a: " * 20: "The recipe holds more than",
+    "x" * 400_001: "The recipe has 400,001 characters; at most 400,000 are read.",
+    f"version: {'9' * 5000}": "The recipe is not valid YAML (Exceeds the limit",
+    f"version: {'9' * 4000}": "The recipe has version a number of very many digits, but this release reads",
+    rules(f"{{match: {'a*' * 501}, steps: []}}"): "A rule has a match of 1,002 characters; it may have 1,000",
+    steps_of_fc1("magnitude, " * 65): "steps of fc1 has 65 entries; at most 64 are read",
+    steps_of_fc1("{technique: magnitude, sparsity: true}"): (
+        "magnitude: sparsity got True, but input should be a valid number: change the value."
+    ),
+    steps_of_fc1(
+        "{technique: magnitude, sparsity: '0.5'}"
+    ): "magnitude: sparsity got '0.5', but input should be",
+    steps_of_fc1(
+        "{technique: uniform, bits: '4'}"
+    ): "uniform: bits got '4', but input should be a valid integer",
+    steps_of_fc1(
+        "{technique: uniform, bits: true}"
+    ): "uniform: bits got True, but input should be a valid integer",
+    steps_of_fc1(
+        "{technique: low_rank, rank: '3'}"
+    ): "low_rank: rank got '3', but input should be a valid int",
+    steps_of_fc1(f"{{technique: magnitude, sparsity: {'9' * 400}}}"): "magnitude: sparsity got 9999",
+    steps_of_fc1(
+        f"{{technique: uniform, bits: {'9' * 4000}}}"
+    ): "uniform: bits got a number of very many digits",
+    steps_of_fc1(
+        "{technique: magnitude, sparsity: 1e999}"
+    ): "magnitude: sparsity got inf, but input should be a",
     "when: 2001-99-99": "A recipe has no section 'when'",
-    "[" * 1500: "The recipe is not valid YAML",
+    "[" * 1500: "The recipe holds more than",
     "layers: []\nlayers: []": "The recipe is not valid YAML (layers twice in",
     steps_of_fc1("{technique: uniform, bits: 4, bits: 8}"): "The recipe is not valid YAML (bits twice in",
     rules("{match: fc9, steps: [magnitude]}"): (
@@ -115,6 +154,40 @@ def test_a_file_of_aliases_is_refused_in_a_short_sentence():
         with pytest.raises(Refused) as refused:
             parse_recipe(recipe)
         assert len(str(refused.value)) < 1000
+
+
+def test_twenty_thousand_rules_are_refused_before_any_is_read():
+    many = {"layers": [{"match": "fc1", "steps": ["no such technique"]}] * 20_000}
+    with pytest.raises(Refused, match="layers has 20,000 entries; at most 2,048 are read: use patterns"):
+        parse_recipe(many)
+    with pytest.raises(Refused, match="layers has 20,000 entries"):
+        read_resolved([["fc1", ["no such technique"]]] * 20_000)
+
+
+def test_forty_thousand_values_are_counted_before_one_is_made():
+    with pytest.raises(Refused, match="more than 40,000 names and values"):
+        read_recipe("layers: [" + "0," * 40_001 + "]")
+
+
+@pytest.mark.parametrize("section", ["layer", "training", "<<"])
+def test_a_section_that_is_not_understood_is_refused_in_a_link_too(section):
+    with pytest.raises(Refused, match=f"A recipe has no section '{section}'"):
+        read_resolved({"layers": [], section: []})
+
+
+def test_a_link_of_a_later_version_is_refused():
+    with pytest.raises(Refused, match="The recipe has version 7"):
+        read_resolved({"version": 7, "layers": []})
+
+
+def test_a_rule_of_a_link_is_called_by_a_text():
+    with pytest.raises(Refused, match="damaged or cut off at"):
+        read_resolved([[["fc1"], ["magnitude"]]])
+
+
+def test_a_number_may_be_whole_and_written_with_a_point():
+    step = read_recipe(steps_of_fc1("{technique: uniform, bits: 4.0}")).layers[0].steps[0]
+    assert step == Step.of("uniform", bits=4)
 
 
 def test_an_empty_file_is_the_empty_recipe():

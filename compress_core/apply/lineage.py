@@ -34,6 +34,7 @@ class Compress:
 
 
 Operation = Compress  # a union that grows by what else makes a model of another one
+MAX_OPERATIONS = 64
 Lineage = tuple[Operation, ...]  # the first is done to the model as loaded
 
 
@@ -66,12 +67,18 @@ def read_lineage(values: object) -> Lineage:
     """The reverse of `lineage_as_json`; raises Refused for other values."""
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise _damaged(values)
+    if len(values) > MAX_OPERATIONS:
+        raise Refused(
+            "The history of this model has {got:,} operations; at most {most} are read: get it again.",
+            got=len(values),
+            most=MAX_OPERATIONS,
+        )
     return tuple(_read_operation(value) for value in values)
 
 
 def _read_operation(value: object) -> Operation:
     match value:
-        case {"operation": Compress.name, "recipe": recipe}:
+        case {"operation": Compress.name, "recipe": recipe, **others} if not others:
             return Compress(read_resolved(recipe))
         case {"operation": str() as name} if name != Compress.name:
             raise Refused(

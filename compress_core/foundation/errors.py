@@ -25,7 +25,16 @@ def _rebuild(text: str, values: dict[str, object]) -> Refused:
     return Refused(text, **values)
 
 
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    """A short text of anything; numbers of more digits than Python writes out as well."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """The number, or only how long it is."""
+        return super().repr_int(x, level) if x.bit_length() <= _MOST_BITS else "a number of very many digits"
+
+
+_MOST_BITS = 10_000
+_SHORT = _Short()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring = 2, 4, 4, 60
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import types
 from dataclasses import dataclass
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 # Real values of a recipe are rounded to this: it takes out 0.1 + 0.2, and no share that anybody means.
 FINEST = 1e-6
@@ -25,6 +28,23 @@ class SliderStep:
 
 
 class Strict(BaseModel):
-    """Frozen values; an unknown name, NaN or infinity is refused."""
+    """Frozen values; an unknown name, NaN or infinity is refused, and so is a text or true for a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_of_its_kind(cls, value: object, about: ValidationInfo) -> object:
+        """Otherwise true would be taken for 1.0, and '0.5' for a number."""
+        wanted = _kind_of(cls.model_fields[about.field_name or ""].annotation)
+        if wanted is bool and not (isinstance(value, bool) or value is None):
+            raise PydanticKnownError("bool_type")
+        if wanted in {int, float} and isinstance(value, bool | str | bytes):
+            raise PydanticKnownError("int_type" if wanted is int else "float_type")
+        return value
+
+
+def _kind_of(annotation: Any) -> Any:
+    """int, float or bool, also where None is allowed beside it; anything else as it is."""
+    kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType]
+    return kinds[0] if isinstance(annotation, types.UnionType) and len(kinds) == 1 else annotation

@@ -3,57 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import yaml
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
+from compress_core.recipe.plain_yaml import plain_values
 from compress_core.recipe.values import VERSION, Recipe, ResolvedRecipe, Rule, Step, escaped, unescaped
 from compress_core.recipe.version_1 import in_version_2
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named
 from compress_core.techniques.contract.technique_kind import TechniqueKind
 
 _SECTIONS = ("version", "prepare", "groups", "layers", "correct")
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain YAML in which 2:4 is a pattern, not the number 124 in base 60, and nothing is a date.
-
-    What stands twice in a mapping is refused: the first of them would be lost without a word.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} twice", key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-_OF_ELEVEN = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")}
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OF_ELEVEN]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
-    list("-+.0123456789"),
-)
+MAX_RULES = 2_048
+MAX_STEPS = 64
+MAX_MATCH = 1_000
 
 
 def read_recipe(text: str) -> Recipe:
     """A recipe from YAML or JSON text; raises Refused with what to change."""
-    try:
-        content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise Refused("The recipe is not valid YAML ({reason}): correct that place.", reason=reason) from None
+    content = plain_values(text)
     return parse_recipe(content if content is not None else {})
 
 
@@ -76,19 +45,24 @@ def parse_recipe(content: object) -> Recipe:
             version=VERSION,
         )
     content = in_version_2(content) if version == 1 else content
+    _check_sections(content)
+    return Recipe(
+        tuple(_parse_rule(rule) for rule in _listed(content.get("layers"), "layers", MAX_RULES)),
+        tuple(_parse_group(rule) for rule in _listed(content.get("groups"), "groups", MAX_RULES)),
+        _parse_whole(content.get("prepare"), "prepare", Stage.PREPARE),
+        _parse_whole(content.get("correct"), "correct", Stage.CORRECT),
+    )
+
+
+def _check_sections(content: Mapping[Any, object]) -> None:
+    """Refuse a section of another name: what is not understood is not left out without a word."""
     for key in content:
         if key not in _SECTIONS:
             raise Refused(
                 "A recipe has no section {key!r}; it has {known}: rename it.",
-                key=str(key)[:60],
+                key=key if isinstance(key, str) and len(key) <= 60 else shortened(key),
                 known=", ".join(_SECTIONS),
             )
-    return Recipe(
-        tuple(_parse_rule(rule) for rule in _listed(content.get("layers"), "layers")),
-        tuple(_parse_group(rule) for rule in _listed(content.get("groups"), "groups")),
-        _parse_whole(content.get("prepare"), "prepare", Stage.PREPARE),
-        _parse_whole(content.get("correct"), "correct", Stage.CORRECT),
-    )
 
 
 def _parse_whole(value: object, section: str, stage: Stage) -> tuple[Step, ...]:
@@ -125,9 +99,10 @@ def _section_of(stage: Stage) -> str:
 def read_plain(values: object) -> Recipe:
     """A recipe from what `ResolvedRecipe.as_json` made, with one rule for each name; raises Refused."""
     sections = values if isinstance(values, Mapping) else {"layers": values}
-    content = {key: sections.get(key) for key in ("prepare", "correct")}
+    _check_sections(sections)
+    content = {key: sections[key] for key in ("version", "prepare", "correct") if key in sections}
     for key in ("layers", "groups"):
-        content[key] = [_as_rule(entry, key) for entry in _listed(sections.get(key), key)]
+        content[key] = [_as_rule(entry, key) for entry in _listed(sections.get(key), key, MAX_RULES)]
     return parse_recipe(content)
 
 
@@ -143,12 +118,13 @@ def read_resolved(values: object) -> ResolvedRecipe:
 
 def _as_rule(entry: object, section: str) -> dict[str, object]:
     """[name, steps] as a rule of a file, the steps at a layer's input apart."""
-    if not isinstance(entry, Sequence) or isinstance(entry, str) or len(entry) != 2:
-        raise Refused("The recipe is damaged or cut off at {got}: get it again.", got=shortened(entry))
-    name, steps = entry
-    rule: dict[str, object] = {"match": escaped(str(name)), "steps": _listed(steps, str(name))}
+    match entry:
+        case [str() as name, steps]:
+            rule: dict[str, object] = {"match": escaped(name), "steps": _listed(steps, name[:60])}
+        case _:
+            raise Refused("The recipe is damaged or cut off at {got}: get it again.", got=shortened(entry))
     if section == "layers":
-        inside = [_stands_at_input(step) for step in _listed(steps, str(name))]
+        inside = [_stands_at_input(step) for step in _listed(steps, name[:60])]
         rule["steps"] = [s for s, at_input in zip(steps, inside, strict=True) if not at_input]
         rule["inputs"] = [s for s, at_input in zip(steps, inside, strict=True) if at_input]
     return rule
@@ -159,7 +135,7 @@ def _stands_at_input(step: object) -> bool:
     return isinstance(name, str) and technique_named(name).stage is Stage.INPUTS
 
 
-def _listed(value: object, where: str) -> Sequence[object]:
+def _listed(value: object, where: str, most: int = MAX_STEPS) -> Sequence[object]:
     if value is None:
         return ()
     if not isinstance(value, Sequence) or isinstance(value, str):
@@ -167,6 +143,13 @@ def _listed(value: object, where: str) -> Sequence[object]:
             "{where} must be a list, but it is a {got}: put a dash before each entry.",
             where=where,
             got=type(value).__name__,
+        )
+    if len(value) > most:
+        raise Refused(
+            "{where} has {got:,} entries; at most {most:,} are read: use patterns, as in 'conv*'.",
+            where=where,
+            got=len(value),
+            most=most,
         )
     return value
 
@@ -213,12 +196,18 @@ def _matched(rule: object, known: set[str]) -> tuple[str, Mapping[Any, Any]]:
         raise Refused(
             "A rule needs match with a layer name or pattern, but got {got}: add it.", got=shortened(rule)
         )
+    if len(rule["match"]) > MAX_MATCH:
+        raise Refused(
+            "A rule has a match of {got:,} characters; it may have {most:,}: write a name or a pattern.",
+            got=len(rule["match"]),
+            most=MAX_MATCH,
+        )
     extra = set(rule) - known
     if extra:
         raise Refused(
             "The rule for {match} has an unknown key {extra}; it has {known}: remove it.",
             match=rule["match"],
-            extra=", ".join(sorted(map(str, extra))),
+            extra=", ".join(sorted(map(str, extra)))[:200],
             known=", ".join(sorted(known)),
         )
     return rule["match"], rule

@@ -47,18 +47,17 @@ def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:
 def submit(job: Job, view: View, title: str) -> None:
     """Have a job done for this visitor; title is what the header calls it.
 
-    Where no other process can build the visitor's network, the next run says why.
+    Where no other process can build the visitor's network, or the disk is full, the next run says why.
     """
     from compress_core.jobs.bundle import bundle_of
 
-    if view.model.startswith(state.USER_MODEL):
-        try:
-            files = bundle_of(state.subject(view))
-        except Refused as refused:
-            state.notice(refusal(refused))
-            return
-        job = replace(job, subject=runner().put(files))
-    runner().submit(job, visitor())
+    try:
+        if view.model.startswith(state.USER_MODEL):
+            job = replace(job, subject=runner().put(bundle_of(state.subject(view))))
+        runner().submit(job, visitor())
+    except Refused as refused:
+        state.notice(refusal(refused))
+        return
     remember_jobs({job.key: title})
     state.keep(view)
 

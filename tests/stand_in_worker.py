@@ -51,6 +51,8 @@ match knobs["does"]:
         finish()
     case "refuse":
         say(refused={"text": "Only {count:,} items are there.", "values": {"count": 1234}})
+    case "fail":
+        say(failed={"text": "No space left.", "values": {}})
     case "crash":
         os.dup2(os.open(path.parent / "log.txt", os.O_CREAT | os.O_WRONLY), 2)
         raise ZeroDivisionError("by hand")

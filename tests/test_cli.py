@@ -529,7 +529,7 @@ def test_help_and_models_never_load_torch() -> None:
         (("evaluate", "tabular", "."), "cannot be read"),
         (("evaluate", "tabular", "broken.yaml"), "not valid YAML"),
         (("evaluate", "tabular", "date.yaml"), "A recipe is a mapping"),
-        (("evaluate", "tabular", "deep.yaml"), "not valid YAML"),
+        (("evaluate", "tabular", "deep.yaml"), "inside each other"),
         (("evaluate", "tabular", "latin.yaml"), "no text in UTF-8"),
         (("evaluate", "tabular", "list.yaml"), "A recipe is a mapping"),
         (("evaluate", "tabular", "unknown_layer.yaml"), "No layer matches 'fc9'"),

@@ -180,6 +180,10 @@ def test_a_link_of_a_later_version_is_refused():
         read_resolved({"version": 7, "layers": []})
 
 
+def test_a_layer_of_a_link_without_steps_is_left_alone():
+    assert read_resolved([["fc1", None]]) == ResolvedRecipe((("fc1", ()),))
+
+
 def test_a_rule_of_a_link_is_called_by_a_text():
     with pytest.raises(Refused, match="damaged or cut off at"):
         read_resolved([[["fc1"], ["magnitude"]]])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -201,6 +203,64 @@ def test_nothing_goes_on_after_close(runner: Runner, site: Site) -> None:
     runner.close()
     assert [name for _pid, name in site.began()] == ["last"]
     assert runner.info(job("finish", "never").key).state is State.CANCELLED
+
+
+# --- a disk that is full ----------------------------------------------------------------------------
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file takes another byte, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_job_that_a_full_disk_does_not_take_is_a_sentence_and_can_be_started_later(runner: Runner) -> None:
+    with full_disk(), pytest.raises(Refused, match="could not write what this job needs"):
+        runner.submit(job("finish"), ME)
+    assert runner.info(job("finish").key) == Info(job("finish").key, State.UNKNOWN)
+    runner.submit(job("finish"), ME)
+    ended(runner, job("finish"))
+    assert runner.info(job("finish").key).state is State.DONE
+
+
+def test_a_job_asked_for_again_on_a_full_disk_stays_as_it_was(runner: Runner) -> None:
+    runner.submit(job("crash"), ME)
+    ended(runner, job("crash"))
+    with full_disk(), pytest.raises(Refused, match="could not write"):
+        runner.submit(job("crash"), ME)
+    assert runner.info(job("crash").key).state is State.FAILED
+
+
+def test_a_model_that_a_full_disk_does_not_take_is_a_sentence(runner: Runner) -> None:
+    with full_disk(), pytest.raises(Refused, match="free some space on its disk, then start the job again"):
+        runner.put({"a": b"1"})
+    assert runner.put({"a": b"1"})
+
+
+def test_a_worker_that_cannot_be_started_fails_the_job_and_leaves_none_waiting(site: Site) -> None:
+    site.command, working = ["no such program"], site.command
+    runner = site.runner()
+    for name in ("first", "second"):
+        runner.submit(job("finish", name), ME)
+        found = runner.info(job("finish", name).key)
+        assert (found.state, str(found.problem)[:32]) == (State.FAILED, "The server could not write what ")
+    runner._command = tuple(working)
+    runner.submit(job("finish", "first"), ME)
+    ended(runner, job("finish", "first"))
+    assert runner.info(job("finish", "first").key).state is State.DONE
+
+
+def test_a_worker_that_cannot_keep_its_result_fails_and_may_try_again(runner: Runner) -> None:
+    for _ in range(2):
+        runner.submit(job("fail"), ME)
+        ended(runner, job("fail"))
+        found = runner.info(job("fail").key)
+        assert (found.state, str(found.problem)) == (State.FAILED, "No space left.")
 
 
 # --- a runner that starts where another one was ------------------------------------------------------

@@ -97,6 +97,12 @@ def test_a_process_writes_what_the_same_call_computes_here(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job.json", "result.safetensors"]
 
 
+def test_a_result_that_the_disk_does_not_take_is_said_as_one_that_may_be_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "result.safetensors").mkdir()
+    said = said_by(job_for(compressed()), tmp_path)
+    assert said[-1]["failed"]["text"].startswith("The server could not write what this job needs ({reason})")
+
+
 def test_a_worker_without_a_job_file_says_how_it_is_used() -> None:
     command = [sys.executable, "-m", "compress_core.jobs"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment_of(None))

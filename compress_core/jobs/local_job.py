@@ -17,7 +17,10 @@ LOG = "log.txt"
 
 @dataclass(eq=False)
 class LocalJob:
-    """One job of a running server; written under its runner's lock only."""
+    """One job of a running server; written under its runner's lock only.
+
+    may_work_again: its problem lies in this machine, as a full disk, not in what was asked.
+    """
 
     job: Job
     folder: Path
@@ -28,6 +31,7 @@ class LocalJob:
     began: float = 0.0
     ended: float = 0.0
     problem: Refused | None = None
+    may_work_again: bool = False
     unwanted: bool = False
 
     @property

@@ -23,7 +23,7 @@ from compress_core.jobs.job import Job, refusal_from_json
 from compress_core.jobs.job_records import JobRecords
 from compress_core.jobs.local_job import RESULT, LocalJob, why_without_result
 from compress_core.jobs.process import COMMAND, Worker
-from compress_core.jobs.server_folder import ServerFolder
+from compress_core.jobs.server_folder import ServerFolder, not_written
 
 MOST_REMEMBERED = 64
 MOST_PUT = 16
@@ -57,12 +57,18 @@ class LocalRunner:
             self._prepare_spare()
 
     def put(self, files: Mapping[str, bytes]) -> str:
-        """Keep the files of a model where workers find them; gives what a job names as its subject."""
+        """Keep the files of a model where workers find them; gives what a job names as its subject.
+
+        Raises Refused where the disk does not take them.
+        """
         name = hashlib.sha256(b"".join(_framed(n) + _framed(files[n]) for n in sorted(files))).hexdigest()
         place = self._folder.puts / name
-        for file, content in files.items():
-            if not (place / file).exists():
-                write_whole(place / file, content)
+        try:
+            for file, content in files.items():
+                if not (place / file).exists():
+                    write_whole(place / file, content)
+        except OSError as error:
+            raise not_written(error) from error
         with self._changed:
             self._forget_old_puts(place)
         return name
@@ -159,7 +165,10 @@ class LocalRunner:
         is_done = self._records.has(job.key)
         if not is_done:
             shutil.rmtree(known.folder, ignore_errors=True)
-            write_whole(known.folder / "job.json", job.as_json().encode())
+            try:
+                write_whole(known.folder / "job.json", job.as_json().encode())
+            except OSError as error:
+                raise not_written(error) from error
             self._records.begin(job)
         self._jobs.pop(job.key, None)
         self._jobs[job.key] = known
@@ -172,11 +181,12 @@ class LocalRunner:
     def _start_waiting(self) -> None:
         while self._queue and len(self._running) < self._most and not self._closed:
             job = self._queue.popleft()
-            worker, self._spare = self._spare, None
-            if worker is not None and not worker.is_alive:
-                worker.end()
-                worker = None
-            job.worker = worker or self._new_worker()
+            try:
+                job.worker = self._ready_worker()
+            except OSError as error:
+                job.problem = not_written(error)
+                self._finish(job, State.FAILED)
+                continue
             job.worker.give(job.folder / "job.json")
             job.state, job.began = State.RUNNING, self._clock()
             self._running.add(job)
@@ -185,13 +195,22 @@ class LocalRunner:
             follower.start()
         self._changed.notify_all()
 
+    def _ready_worker(self) -> Worker:
+        """The spare where it lives, else a new one."""
+        worker, self._spare = self._spare, None
+        if worker is not None and not worker.is_alive:
+            worker.end()
+            worker = None
+        return worker or self._new_worker()
+
     def _new_worker(self) -> Worker:
         return Worker(self._command, self._folder.log, self._place)
 
     def _prepare_spare(self) -> None:
         """A spare is started when nothing runs, so that its start takes no time from a job."""
         if self._spare is None and not self._running and not self._queue and not self._closed:
-            self._spare = self._new_worker()
+            with suppress(OSError):  # the next job says so, if it is still true then
+                self._spare = self._new_worker()
 
     def _finish(self, job: LocalJob, state: State) -> None:
         if job.is_under_way and not self._closed:
@@ -260,6 +279,8 @@ class LocalRunner:
                 job.progress = Progress(done, total, note)
             case {"refused": refused}:
                 job.problem = refusal_from_json(refused)
+            case {"failed": failed}:
+                job.problem, job.may_work_again = refusal_from_json(failed), True
             case _:
                 return "done" in said
         self._changed.notify_all()
@@ -272,7 +293,7 @@ class LocalRunner:
         if job.unwanted:
             return State.CANCELLED, None
         if job.problem is not None:
-            return State.REFUSED, job.problem
+            return State.FAILED if job.may_work_again else State.REFUSED, job.problem
         return State.FAILED, why_without_result(job, code)
 
     def _kept(self, job: LocalJob) -> tuple[State, Refused | None]:
@@ -280,6 +301,8 @@ class LocalRunner:
             self._records.keep(job.job.key, (job.folder / RESULT).read_bytes())
         except Refused as problem:
             return State.FAILED, problem
+        except OSError as error:
+            return State.FAILED, not_written(error)
         shutil.rmtree(job.folder, ignore_errors=True)
         return State.DONE, None
 

@@ -15,7 +15,7 @@ from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import open_workspace
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.job import Job, refusal_as_json
-from compress_core.jobs.server_folder import puts_beside
+from compress_core.jobs.server_folder import not_written, puts_beside
 from compress_core.jobs.task import content_of, task_of
 from compress_core.loading.samples import load_sample
 from compress_core.subject.subject import Subject
@@ -26,10 +26,24 @@ STORE_BYTES = 2**29
 Say = Callable[[dict[str, Any]], None]
 
 
+class _NotWrittenError(Exception):
+    """The disk does not take the result."""
+
+    def __init__(self, reason: OSError) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
+
+
 def run_job(path: Path, say: Say) -> None:
-    """Do the job of a file and write its result beside it; what is refused is said as template and values."""
+    """Do the job of a file and write its result beside it.
+
+    What is refused is said as template and values; so is a disk that does not take the result, as `failed`,
+    because the same job may succeed later.
+    """
     try:
         _do(Job.read(path.read_text(encoding="utf-8")), path.parent, say)
+    except _NotWrittenError as failed:
+        say({"failed": refusal_as_json(not_written(failed.reason))})
     except Refused as refused:
         say({"refused": refusal_as_json(refused)})
     else:
@@ -49,9 +63,16 @@ def _do(job: Job, folder: Path, say: Say) -> None:
         try:
             progress = next(work)
         except StopIteration as end:
-            write_whole(folder / RESULT, task.pack(end.value).as_bytes())
+            _write_result(folder / RESULT, task.pack(end.value).as_bytes())
             return
         say({"progress": [progress.done, progress.total, progress.note]})
+
+
+def _write_result(path: Path, content: bytes) -> None:
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise _NotWrittenError(error) from error
 
 
 def subject_of(job: Job, puts: Path) -> Subject:

@@ -13,7 +13,10 @@ class Runner(Protocol):
     """Six calls to have jobs done and one for what they leave; `tests/test_runner.py` is their contract."""
 
     def put(self, files: Mapping[str, bytes]) -> str:
-        """Keep the files of a model where workers find them; gives what a job names as its subject."""
+        """Keep the files of a model where workers find them; gives what a job names as its subject.
+
+        Raises Refused where they cannot be kept.
+        """
 
     def submit(self, job: Job, watcher: str) -> str:
         """Have a job done and give its key; an equal job that waits, runs or is done is not done again.

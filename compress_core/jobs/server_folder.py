@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.lock import Lock, held, is_held
 
 _SERVERS = "servers"
@@ -19,6 +20,15 @@ _JOBS, _PUT = "jobs", "put"
 def puts_beside(job: Path) -> Path:
     """Where the models lie that were put, seen from the folder of a job."""
     return job.parents[1] / _PUT
+
+
+def not_written(error: OSError) -> Refused:
+    """What to say where the disk does not take what a job needs."""
+    return Refused(
+        "The server could not write what this job needs ({reason}): free some space on its disk, then start "
+        "the job again.",
+        reason=error.strerror or str(error),
+    )
 
 
 class ServerFolder:

@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """One value with all that lies in it, counted before it is made."""
-        _check_plain(self.peek_event())
+        _check_plain(self.peek_event())  # type: ignore[no-untyped-call]  # its stubs leave it out
         self._values += 1
         self._depth += 1
         if self._values > MAX_VALUES or self._depth > MAX_DEPTH:
@@ -67,24 +67,26 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _check_plain(event: yaml.Event) -> None:
+def _check_plain(event: Any) -> None:
     """Refuse what is not written out where it stands."""
     if not isinstance(event, yaml.NodeEvent):
         return
+    line = event.start_mark.line + 1 if event.start_mark else 0
     if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
         raise Refused(
             "The recipe uses '{sign}{name}' in line {line}: a recipe has no anchors and aliases. "
             "Write the values out where they stand, and put quotes around a name that begins with & or *.",
             sign="*" if isinstance(event, yaml.AliasEvent) else "&",
             name=str(event.anchor)[:60],
-            line=event.start_mark.line + 1,
+            line=line,
         )
-    if getattr(event, "tag", None) is not None:
+    tag: str | None = getattr(event, "tag", None)
+    if tag is not None:
         raise Refused(
             "The recipe uses the tag '{tag}' in line {line}: a recipe has plain values only. "
             "Leave the tag out, and put quotes around a name that begins with !.",
-            tag=str(event.tag)[:60],
-            line=event.start_mark.line + 1,
+            tag=tag[:60],
+            line=line,
         )
 
 

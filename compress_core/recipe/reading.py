@@ -120,14 +120,17 @@ def _as_rule(entry: object, section: str) -> dict[str, object]:
     """[name, steps] as a rule of a file, the steps at a layer's input apart."""
     match entry:
         case [str() as name, steps]:
-            rule: dict[str, object] = {"match": escaped(name), "steps": _listed(steps, name[:60])}
+            listed = _listed(steps, name[:60])
         case _:
             raise Refused("The recipe is damaged or cut off at {got}: get it again.", got=shortened(entry))
-    if section == "layers":
-        inside = [_stands_at_input(step) for step in _listed(steps, name[:60])]
-        rule["steps"] = [s for s, at_input in zip(steps, inside, strict=True) if not at_input]
-        rule["inputs"] = [s for s, at_input in zip(steps, inside, strict=True) if at_input]
-    return rule
+    if section != "layers":
+        return {"match": escaped(name), "steps": listed}
+    inside = [_stands_at_input(step) for step in listed]
+    return {
+        "match": escaped(name),
+        "steps": [s for s, at_input in zip(listed, inside, strict=True) if not at_input],
+        "inputs": [s for s, at_input in zip(listed, inside, strict=True) if at_input],
+    }
 
 
 def _stands_at_input(step: object) -> bool:

@@ -43,6 +43,7 @@ from compress_core.structure.shrink import side_of
 __all__ = ["Group", "Member", "find_groups"]
 
 _SEED = 5
+_MOST_STEPS = 30_000_000  # channels at places, of which a ResNet-50 has half a million
 
 
 def find_groups(network: nn.Module, example: Example) -> tuple[Group, ...]:
@@ -77,7 +78,9 @@ class _Finder:
         unreached: str = N_("the trace did not reach it: it did not run, or its gradient is cut off")
         try:
             self.course = watched_course(self.network, self.example)
-            self.coupling = trace(in_double(self.network), lambda n: tensors_in(run_network(n, self.example)))
+            self.coupling = trace(
+                in_double(self.network), lambda n: tensors_in(run_network(n, self.example)), _MOST_STEPS
+            )
         except Exception as error:  # noqa: BLE001 - neither the network nor the library is ours
             unreached = Phrase("the network could not be traced ({error})", error=in_short(error))
         found = _named_apart(self._free_or_locked())
@@ -184,6 +187,14 @@ class _Finder:
                 return Phrase("{module}: {reason}", module=member.module, reason=reason)
             if reason is not None:
                 return reason
+        return self._reason_of_the_walk(group)
+
+    def _reason_of_the_walk(self, group: Group) -> str | None:
+        if any(_is_in(group, slot) for slot in self.coupling.undecided):
+            return Phrase(
+                "it was not decided what hangs together with it: {steps} steps did not suffice to follow it",
+                steps=f"{_MOST_STEPS:,}",
+            )
         strays = sorted(slot for slot in self.coupling.strays if _is_in(group, slot))
         if strays:
             return Phrase(

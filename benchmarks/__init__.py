@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from benchmarks.networks import Size
 
     Cases = Callable[[Size], Iterator[Case | Limit]]
+    Lines = Callable[[Size], Iterator[str]]
 
 
 def groups() -> Mapping[str, Cases]:
@@ -25,3 +26,10 @@ def groups() -> Mapping[str, Cases]:
         "execution": execution.cases,
         "pages": pages.cases,
     }
+
+
+def studies() -> Mapping[str, Lines]:
+    """What is counted rather than timed, by name: each yields the lines of its own table."""
+    from benchmarks import coverage
+
+    return {"coverage": coverage.lines}

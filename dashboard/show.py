@@ -97,15 +97,21 @@ _VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(
 
 
 def interval_text(number: Number) -> str:
-    """The 95 % interval of a number in its unit; empty where it has none."""
+    """The 95 % interval of a number in its unit, as fine as the number itself; empty where it has none."""
     if number.low is None or number.high is None:
         return ""
     if number.unit == "share":
         return f"[{100 * number.low:.2f}, {100 * number.high:.2f}] %"
     if number.unit == "item":
         return f"[{number.low:,.0f}, {number.high:,.0f}]"
-    signed = "+" if number.unit == "points" else ""
-    return f"[{number.low:{signed}.2f}, {number.high:{signed}.2f}]"
+    form = {"points": "+.2f", "ratio": ".2f"}.get(number.unit, ".3g")
+    return f"[{number.low:{form}}, {number.high:{form}}]"
+
+
+def said_of(number: Number) -> str:
+    """Its interval; or why it has none, or no value."""
+    why = number.reason or number.no_interval
+    return interval_text(number) if why is None else _(why)
 
 
 def untouched_text(left: Untouched) -> str:

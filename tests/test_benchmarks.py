@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import groups
+from benchmarks import groups, studies
 from benchmarks.clock import Case, Held, Limit, Side, Timed, assert_agree
 from benchmarks.networks import FULL, TINY, ResNet50, resnet50
 from benchmarks.table import line_of
@@ -100,3 +100,10 @@ def test_change_without_effect_is_answered_with_real_outputs() -> None:
     network, items = _ChangedInVain().eval().requires_grad_(requires_grad=False), torch.randn(5, 4)
     recording = record(network, [items], ["used.weight", "idle.weight"], 2**20)
     assert torch.equal(replay(network, recording, ["idle.weight"])[0], network(items))
+
+
+@pytest.mark.parametrize("study", sorted(studies()))
+def test_every_study_prints_a_table(study: str) -> None:
+    printed = list(studies()[study](TINY))
+    assert printed[1].startswith("| --- ")
+    assert len(printed) > 3

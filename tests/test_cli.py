@@ -180,7 +180,7 @@ def test_every_number_has_the_one_form(folder: Path, arguments: tuple[str, ...])
         if not isinstance(number, dict):
             assert PLAIN.search(path), f"{path} is a bare {number}"
             continue
-        assert set(number) - {"reason"} == {"value", "low", "high", "n", "unit", "kind"}, path
+        assert set(number) - {"reason", "no_interval"} == {"value", "low", "high", "n", "unit", "kind"}, path
         assert number["kind"] in {"measured", "estimated", "exact"}
         assert (number["value"] is None) == ("reason" in number), path
         if number["low"] is not None:
@@ -228,6 +228,16 @@ def test_a_recipe_is_the_same_from_a_file_from_standard_input_and_from_steps(fol
         in_json("evaluate", "tabular", "--step", "fc1: uniform bits=3")["recipe"]["sha"],
     }
     assert len(shas) == 1
+
+
+def test_a_mean_over_too_few_items_says_how_many_an_interval_needs() -> None:
+    arguments = ("compare", "tabular", "--step", "*: magnitude sparsity=0.9")
+    kl = in_json(*arguments)["kl"]
+    assert (kl["low"], kl["high"], kl["n"]) == (None, None, 114)
+    assert "needs N >= 500" in kl["no_interval"]
+    printed = run(*arguments).stdout
+    assert f"measured. {kl['no_interval']}" in printed
+    assert "simultaneous over 2 classes" in printed
 
 
 def test_steps_of_one_layer_are_one_rule_and_stand_before_the_file(folder: Path) -> None:

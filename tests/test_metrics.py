@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.metrics import accuracy_score
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import ALL_EQUAL
 from compress_core.measure.behavior.metric import NO_LABELS, NO_ORIGINAL, NOT_FINITE, metric, metrics, numbers
 from compress_core.measure.behavior.metrics.accuracy import accuracy
 from compress_core.measure.behavior.metrics.accuracy_change import accuracy_change
@@ -25,6 +27,7 @@ from compress_core.measure.behavior.metrics.mcnemar import mcnemar
 from compress_core.measure.behavior.metrics.right_to_wrong import right_to_wrong
 from compress_core.measure.behavior.metrics.wrong_to_right import wrong_to_right
 from compress_core.measure.behavior.predictions import Predictions
+from compress_core.numerics.mean_interval import of_mean
 
 WANTED = {
     "accuracy": ("share", "higher", ("after",), True),
@@ -232,14 +235,31 @@ def test_drift_follows_the_class_of_the_original() -> None:
     assert value(confidence_drift(before, after)) == pytest.approx(-50, abs=1e-4)
 
 
-def test_the_drift_of_many_items_is_a_mean_with_its_normal_interval() -> None:
-    before, after = drawn_pair()
-    rows = np.arange(before.n)
-    drift = 100 * (after.probabilities - before.probabilities)[rows, before.predicted]
-    number = confidence_drift(before, after)
-    half = 1.959963984540054 * drift.std(ddof=1) / np.sqrt(before.n)
-    expected = (drift.mean(), drift.mean() - half, drift.mean() + half)
-    assert (number.value, number.low, number.high) == pytest.approx(expected)
+def test_the_drift_of_many_items_is_a_mean_with_its_interval() -> None:
+    before, after = drawn_pair(n=1000)
+    drift = 100 * (after.probabilities - before.probabilities)[np.arange(1000), before.predicted]
+    number, bounds = confidence_drift(before, after), of_mean(drift)
+    assert bounds is not None
+    assert (number.value, number.low, number.high) == pytest.approx((drift.mean(), *map(float, bounds)))
+
+
+@pytest.mark.parametrize(("measured", "least"), [(kl, 500), (confidence_drift, 1000)])
+def test_a_mean_over_too_few_items_has_no_interval_and_says_how_many_it_needs(
+    measured: Callable[[Predictions, Predictions], Number], least: int
+) -> None:
+    few, enough = measured(*drawn_pair(n=least - 1)), measured(*drawn_pair(n=least))
+    assert few.value is not None
+    assert (few.low, few.high) == (None, None)
+    assert f"needs N >= {least:,}" in str(few.no_interval)
+    assert enough.low is not None
+    assert enough.no_interval is None
+
+
+def test_kl_of_equal_models_is_0_without_an_interval_and_says_why() -> None:
+    before, _ = drawn_pair()
+    number = kl(before, before)
+    assert (number.value, number.low) == (0, None)
+    assert number.no_interval == ALL_EQUAL
 
 
 def test_without_labels_what_needs_them_says_so_and_the_rest_is_measured() -> None:

@@ -62,6 +62,7 @@ def compare(asked: ModelOptions) -> None:
     rows = per_class(comparison, case.subject.classes)
     if asked.as_json:
         added = {"original": _original(case), "verdict": _verdict(comparison), "per_class": rows}
+        added |= {"per_class_intervals": _how_sure(len(rows))} if rows else {}
         reason = {} if comparison.has_labels else {"per_class_reason": "The items have no labels."}
         printing.print_json({**evaluation(case, numbers), **added, **reason})
         return
@@ -108,7 +109,7 @@ def _verdict_in_words(comparison: Comparison) -> str:
     verdict = comparison.no_loss()
     more = ""
     if verdict.items_to_decide is not None:
-        more = f"; about {verdict.items_to_decide:,} items would decide (estimated)"
+        more = f"; with about {verdict.items_to_decide:,} items 9 of 10 reviews would decide (estimated)"
     return (
         f"Verdict on accuracy: {verdict.outcome} (margin {verdict.margin_points:g} points, 95 % confidence, "
         f"N = {comparison.after.n:,}){more}."
@@ -159,8 +160,16 @@ def _print_classes(rows: list[dict[str, Any]]) -> None:
         ]
         for row in rows
     ]
-    heads = ("class", ">before (95 %)", ">after (95 %)", ">change (95 %)", ">p (Holm)", ">N")
+    heads = ("class", ">before (95 %)", ">after (95 %)", ">change (95 % together)", ">p (Holm)", ">N")
     printing.print_table(heads, cells)
+    typer.echo(f"\n{_how_sure(len(rows))}")
+
+
+def _how_sure(classes: int) -> str:
+    return (
+        f"Intervals of the changes are simultaneous over {classes} classes: with 95 % confidence all of them "
+        "hold. Those before and after hold with 95 % each by itself."
+    )
 
 
 @about_a_model()

@@ -83,8 +83,10 @@ def with_interval(number: Number) -> str:
 
 
 def how_of(number: Number) -> str:
-    """Measured, estimated or exact; or why it is missing."""
-    return number.kind if number.reason is None else f"not measured: {number.reason}"
+    """Measured, estimated or exact, and why there is no interval; or why it is missing."""
+    if number.reason is not None:
+        return f"not measured: {number.reason}"
+    return number.kind if number.no_interval is None else f"{number.kind}. {number.no_interval}"
 
 
 def _written(value: float, unit: str) -> str:

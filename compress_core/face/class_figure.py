@@ -12,9 +12,10 @@ _HEIGHT_OF_A_CLASS, _HEIGHT_AROUND = 24, 160
 
 
 def class_figure(per_class: pd.DataFrame, change: Number, before: Number, now: Number) -> go.Figure:
-    """A point for each class: its change of accuracy in points with the paired 95 % interval, worst on top.
+    """A point for each class: its change of accuracy in points with its paired interval, worst on top.
 
-    per_class: as `ModelComparison.per_class` makes it; change: of all items, in points; before, now: bytes.
+    The intervals hold together with 95 %. per_class: as `ModelComparison.per_class` makes it; change: of all
+    items, in points; before, now: bytes.
     """
     classes = per_class.iloc[::-1]  # plotly counts from below
     figure = go.Figure(
@@ -35,7 +36,7 @@ def class_figure(per_class: pd.DataFrame, change: Number, before: Number, now: N
     figure.add_vline(0, line={"color": "gray", "dash": "dot"})
     figure.update_layout(
         title=_title(change, before, now),
-        xaxis_title="change of accuracy, points (95 % interval)",
+        xaxis_title=f"change of accuracy, points (95 % intervals, simultaneous over {len(classes)} classes)",
         yaxis={"type": "category"},
         height=_HEIGHT_AROUND + _HEIGHT_OF_A_CLASS * len(classes),
         template="plotly_white",

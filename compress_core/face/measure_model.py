@@ -70,7 +70,7 @@ class ModelComparison:
         """Accuracy of each class before and after, the worst change first; raises Refused without labels.
 
         Columns: class (its name), n, accuracy_before, accuracy_after (shares), change, low, high (points,
-        paired 95 % interval), p, p_holm.
+        paired intervals that all hold together with 95 %), p, p_holm.
         """
         frame = self.behavior.per_class()
         names = self.model.subject.classes

@@ -15,9 +15,9 @@ def number_frame(numbers: Mapping[str, Number]) -> pd.DataFrame:
     """A row for each number, by name.
 
     Columns: value; low and high, its 95 % interval; unit; n, the items behind it; how (measured, estimated,
-    exact); reason, why there is no value where there is none.
+    exact); reason, why there is no value, or no interval where one would be expected.
     """
-    rows = {name: number.as_json() for name, number in numbers.items()}
+    rows = {name: {"reason": number.no_interval, **number.as_json()} for name, number in numbers.items()}
     frame = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=[*_COLUMNS, "reason"])
     frame["n"] = frame["n"].astype("Int64")
     frame["reason"] = frame["reason"].astype(object).where(frame["reason"].notna(), None)

@@ -12,7 +12,8 @@ NumberKind = Literal["measured", "estimated", "exact"]
 class Number:
     """One figure for a page, a file or a table; a missing one says why.
 
-    low and high bound a 95 % interval in the unit of the value; n counts the items behind it.
+    low and high bound a 95 % interval in the unit of the value; n counts the items behind it. no_interval
+    says why there is none, where one would be expected.
     """
 
     value: float | None
@@ -22,11 +23,13 @@ class Number:
     high: float | None = None
     n: int | None = None
     reason: str | None = None
+    no_interval: str | None = None
 
     def __post_init__(self) -> None:
         assert (self.value is None) == (self.reason is not None), (
             "a missing value, and only that, has a reason"
         )
+        assert self.no_interval is None or self.low is None, "an interval that is there needs no excuse"
 
     @classmethod
     def missing(cls, unit: str, reason: str, n: int | None = None) -> Number:
@@ -43,4 +46,5 @@ class Number:
             "unit": self.unit,
             "kind": self.kind,
         }
-        return fields if self.reason is None else {**fields, "reason": self.reason}
+        told = {"reason": self.reason, "no_interval": self.no_interval}
+        return fields | {name: said for name, said in told.items() if said is not None}

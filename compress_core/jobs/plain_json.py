@@ -24,11 +24,10 @@ def text_from_json(said: Any) -> Any:
 
 
 def number_as_json(number: Number) -> dict[str, Any]:
-    """A number with a reason that can be translated."""
-    fields: dict[str, Any] = number.as_json()
-    return fields | ({} if number.reason is None else {"reason": text_as_json(number.reason)})
+    """A number whose texts can be translated."""
+    return {name: text_as_json(said) for name, said in number.as_json().items()}
 
 
 def number_from_json(said: Mapping[str, Any]) -> Number:
     """The reverse of `number_as_json`."""
-    return Number(**{**said, "reason": text_from_json(said.get("reason"))})
+    return Number(**{name: text_from_json(value) for name, value in said.items()})

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr
+from scipy.special import bdtr, betaincinv, gammaincinv
 
 from compress_core.numerics.arrays import Floats
 
 HALVINGS = 40  # within 1e-12 of the first bracket
+_RARE = 3  # items up to which a share's interval needs the Poisson bound
+_HARDLY_ANY = 10  # items up to which a change's interval needs the binomial bound
 
 
 class Interval(NamedTuple):
@@ -37,7 +39,11 @@ def two_sided(level: float) -> float:
 def wilson(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> Interval:
     """Interval of a share, from how many of n items have it; [0, 1] when there are no items.
 
-    Wilson 1927, Journal of the American Statistical Association 22, 209-212.
+    Where three items or fewer have it, or lack it, its end near 0 or 1 is widened to the Poisson bound:
+    Wilson's own misses a share of 0.17 / n once in six times.
+
+    Wilson 1927, Journal of the American Statistical Association 22, 209-212; Brown, Cai and DasGupta 2001,
+    Statistical Science 16, 101-133, section 4.1.1.
     """
     z = two_sided(level)
     k, items = _floats(successes), _floats(n)
@@ -45,7 +51,16 @@ def wilson(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> Interval:
     spread = np.divide(k * (items - k), items, out=np.zeros(np.broadcast(k, items).shape), where=items > 0)
     half = z * np.sqrt(spread + z**2 / 4)
     low, high = ((k + z**2 / 2 + side * half) / (items + z**2) for side in (-1, 1))
+    low = np.minimum(low, _rare_share(k, items, level))
+    high = np.maximum(high, 1 - _rare_share(items - k, items, level))
     return Interval(np.where(k == 0, 0.0, low), np.where(k == items, 1.0, high))
+
+
+def _rare_share(count: Floats, items: Floats, level: float) -> Floats:
+    """The least share of which as many of the items are plausible; 1 where they are not few."""
+    few = (count > 0) & (count <= _RARE)
+    least = gammaincinv(np.where(few, count, 1.0), 1 - level)
+    return np.where(few, least / np.maximum(items, 1.0), 1.0)
 
 
 def tango(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, level: float = 0.95) -> Interval:
@@ -64,6 +79,30 @@ def tango(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, level: float = 0.95)
     # The lower bound is minus the upper bound with the two models swapped: one search finds both.
     upper = _upper_bound(np.stack([b, c]), np.stack([c, b]), np.stack([items, items]), z)
     return Interval(-upper[1], upper[0])
+
+
+def tango_of_each(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, level: float = 0.95) -> Interval:
+    """Intervals of several changes [m] that all hold together with probability level.
+
+    Tango's at the level 1 - (1 - level) / m. Where all but ten items were lost, or gained, they reach to the
+    binomial bound, since a score interval is too sure there.
+
+    Bonferroni; Tango 1998; Clopper and Pearson 1934, Biometrika 26, 404-413.
+    """
+    b, c, items = np.broadcast_arrays(_floats(gained), _floats(lost), _floats(n))
+    each = 1 - (1 - level) / max(1, b.size)
+    low, high = tango(b, c, items, each)
+    return Interval(
+        np.where(items - c > _HARDLY_ANY, low, np.minimum(low, -_most(c, items, each))),
+        np.where(items - b > _HARDLY_ANY, high, np.maximum(high, _most(b, items, each))),
+    )
+
+
+def _most(count: Floats, items: Floats, level: float) -> Floats:
+    """The largest plausible share, from how many of the items have it."""
+    rest = np.maximum(items - count, 1.0)
+    share: Floats = betaincinv(np.minimum(count, items - 1) + 1, rest, 0.5 + level / 2)
+    return np.where(count == items, 1.0, share)
 
 
 def _upper_bound(gained: Floats, lost: Floats, n: Floats, z: float) -> Floats:
@@ -131,18 +170,6 @@ def holm(p_values: ArrayLike) -> Floats:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
-
-
-def of_mean(values: Floats, level: float = 0.95) -> Interval | None:
-    """Normal interval of the mean of values [N]; None when their spread is not seen.
-
-    One item, or items that all have the same value, say nothing about the spread.
-    """
-    if values.size < 2 or np.ptp(values) == 0:
-        return None
-    mean = values.mean()
-    half = two_sided(level) * values.std(ddof=1) / np.sqrt(values.size)
-    return Interval(mean - half, mean + half)
 
 
 def _floats(values: ArrayLike) -> Floats:

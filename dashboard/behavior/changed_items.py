@@ -14,7 +14,7 @@ from dashboard import engine
 from dashboard.figures.confidence import reliability
 from dashboard.figures.drawn import Drawn, as_csv
 from dashboard.figures.pictures import item_image
-from dashboard.show import interval_text, number_text
+from dashboard.show import number_text, said_of
 from dashboard.text import _, literal, translated
 
 GALLERY = 12
@@ -53,7 +53,12 @@ def _say(compared: Comparison, items: str) -> None:
         case "undecided":
             text = _("Undecided: these items cannot tell whether {margin} points are lost ({items}).")
             more = verdict_.items_to_decide
-            hint = "" if more is None else " " + _("About {n:,} items would.").format(n=more)
+            hint = (
+                ""
+                if more is None
+                else " "
+                + _("With about {n:,} items 9 of 10 reviews would, if shares stay as seen.").format(n=more)
+            )
             st.warning(text.format(margin=margin, items=items) + hint, icon=":material/help:")
         case "not measured":
             st.info(_("The change of accuracy could not be measured."), icon=":material/info:")
@@ -63,8 +68,7 @@ def _tile(place: st.delta_generator.DeltaGenerator, metric: Metric, number: Numb
     with place.container(border=True):
         st.caption(_(metric.title), help=translated(metric.summary))
         st.markdown(f"#### {number_text(number)}")
-        said = interval_text(number) if number.reason is None else _(number.reason)
-        st.caption(said or " ")
+        st.caption(said_of(number) or " ")
 
 
 def calibration(compared: Comparison, *, dark: bool) -> Drawn:

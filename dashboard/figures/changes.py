@@ -150,9 +150,9 @@ def _flips_alternative(counts: NDArray[Any], names: Sequence[str]) -> str:
 
 
 def per_class_change(per_class: pd.DataFrame, classes: Sequence[str], *, dark: bool = False) -> Drawn:
-    """How many points each class gained or lost, the worst first, with 95 % intervals.
+    """How many points each class gained or lost, the worst first, with intervals that hold together.
 
-    per_class: class (number), n, change, low, high (points), p_holm (adjusted for all classes); one row each.
+    per_class: class (number), n, change, low, high (points), p_holm (adjusted for all classes).
     """
     table = per_class.assign(name=[classes[number] for number in per_class["class"]])
     table = table.sort_values(["change", "class"], ignore_index=True)
@@ -173,7 +173,9 @@ def per_class_change(per_class: pd.DataFrame, classes: Sequence[str], *, dark: b
         dark=dark,
         title=_("Change of accuracy in each class"),
         subtitle=(some + "; " if len(shown) < len(table) else "")
-        + _("95 % intervals; filled: p below 0.05 after Holm"),
+        + _("95 % intervals, simultaneous over {classes} classes; filled: p below 0.05 after Holm").format(
+            classes=len(table)
+        ),
         height=130 + ROW_HEIGHT * max(len(shown), 4),
     )
     return Drawn(figure, _change_alternative(table), table)

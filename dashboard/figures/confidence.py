@@ -44,7 +44,7 @@ def reliability(
         figure,
         dark=dark,
         title=_("Is a model right as often as it says?"),
-        subtitle=_("On the dotted line it is; gray: the gap; bars: 95 % intervals of each bin"),
+        subtitle=_("On the dotted line it is; gray: the gap; bars: 95 % intervals, each bin by itself"),
         height=500,
     )
     figure.update_layout(barmode="overlay", bargap=0, margin_t=88)

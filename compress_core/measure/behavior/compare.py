@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
+from math import ceil, sqrt
 from types import MappingProxyType
 from typing import Literal
 
@@ -23,22 +23,23 @@ from compress_core.numerics.intervals import (
     lost_share,
     mcnemar_exact,
     score_variance,
-    tango,
+    tango_of_each,
     two_sided,
     wilson,
 )
 
 MARGIN_POINTS = 0.3
+SURELY = 0.9  # of the reviews on as many items as are named decide
 
 LossOutcome = Literal["no loss", "loss", "undecided", "not measured"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a model lost accuracy; where that is undecided, about how many items would decide it.
+    """Whether a model lost accuracy; where that is undecided, about how many items would mostly decide it.
 
-    items_to_decide is None where the outcome stands, and where the change seen lies exactly on the
-    margin, which no number of items decides.
+    With items_to_decide 9 of 10 reviews decide. It is None where the outcome stands, and where the change
+    seen lies exactly on the margin, which no number of items decides.
     """
 
     outcome: LossOutcome
@@ -63,18 +64,20 @@ def no_loss(change: Number, margin_points: float = MARGIN_POINTS) -> Verdict:
 
 
 def items_to_decide(change: Number, margin_points: float) -> int | None:
-    """About how many items would decide, if the shares won and lost stay as seen.
+    """About how many items would decide in 9 of 10 reviews, if the shares won and lost truly are as seen.
 
-    That many put the end of the interval on the margin. None where no number decides: the change is
-    not measured, or lies exactly on the margin.
+    Fewer, such that the end of an average interval lies on the margin, would leave half of them undecided.
+    None where no number decides: the change is not measured, or lies exactly on the margin.
     """
     value, low, high, n = change.value, change.low, change.high, change.n
     if value is None or low is None or high is None or n is None or value == -margin_points:
         return None
     share, margin = value / 100, -margin_points / 100
     lost = lost_share(share, (low if low < value else high) / 100, n)
-    variance = score_variance(share + lost, lost, 1, margin)
-    return ceil(two_sided(0.95) ** 2 * float(variance) / (share - margin) ** 2)
+    on_the_margin = sqrt(float(score_variance(share + lost, lost, 1, margin)))
+    as_seen = sqrt(max(0.0, share + 2 * lost - share**2))
+    reach = two_sided(0.95) * on_the_margin + two_sided(2 * SURELY - 1) * as_seen
+    return ceil((reach / (share - margin)) ** 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,16 +128,16 @@ class Comparison:
     def per_class(self) -> pd.DataFrame:
         """Accuracy of each class before and after, the worst change first.
 
-        Columns: class, n, accuracy_before, accuracy_after (shares), change, low, high (points, paired
-        interval), p (exact McNemar), p_holm (adjusted for the number of classes). Classes without
-        items are left out. Raises Refused without labels.
+        Columns: class, n, accuracy_before, accuracy_after (shares), change, low, high (points; paired
+        intervals that all hold together with 95 %), p (exact McNemar), p_holm (adjusted for the number of
+        classes). Classes without items are left out. Raises Refused without labels.
         """
         right_before, right_after = self._right()
         items = self._count(np.ones(self.before.n, dtype=np.bool_))
         present = np.flatnonzero(items)
         n, gained = items[present], self._count(right_after & ~right_before)[present]
         lost = self._count(right_before & ~right_after)[present]
-        low, high = tango(gained, lost, n).times(100)
+        low, high = tango_of_each(gained, lost, n).times(100)
         p = mcnemar_exact(gained, lost)
         table = pd.DataFrame(
             {

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
+from compress_core.measure.behavior.mean_number import mean_number
 from compress_core.measure.behavior.metric import NOT_FINITE, Shown, metric
 from compress_core.measure.behavior.predictions import Predictions, log_softmax
 from compress_core.numerics.arrays import Floats
-from compress_core.numerics.intervals import of_mean
 
+LEAST = 500  # items, from which on the interval holds the true mean in 19 of 20 cases
 UNBOUNDED = N_("The model gives probability 0 to something the original holds possible.")
 
 
@@ -30,14 +33,14 @@ def kl_by_item(before: Predictions, after: Predictions) -> Floats:
     direction="lower",
     needs_labels=False,
     order=6,
-    interval="normal interval",
+    interval="interval for skewed values",
     shown=Shown.TILE,
 )
 def kl(before: Predictions, after: Predictions) -> Number:
     """How far the probabilities moved from the original's, on average over the items.
 
-    Mean of KL(original || model) in nats, with the normal interval of a mean; no interval where
-    every item moved the same.
+    Mean of KL(original || model) in nats. The interval takes into account that few items make up most of
+    it; below 500 items there is none, as these few may be missing.
 
     Kullback and Leibler 1951, Annals of Mathematical Statistics 22, 79-86.
     """
@@ -46,6 +49,5 @@ def kl(before: Predictions, after: Predictions) -> Number:
         return Number.missing("nat", NOT_FINITE, after.n)
     if np.isinf(divergence).any():
         return Number.missing("nat", UNBOUNDED, after.n)
-    bounds = of_mean(divergence)
-    low, high = (None, None) if bounds is None else (max(0.0, float(bounds.low)), float(bounds.high))
-    return Number(float(divergence.mean()), "nat", "measured", low, high, after.n)
+    found = mean_number(divergence, "nat", least=LEAST)
+    return found if found.low is None else replace(found, low=max(0.0, found.low))

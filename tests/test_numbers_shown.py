@@ -1,0 +1,52 @@
+"""What stands beside a number on a page, in a frame and in a file: its interval, or why there is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from compress_core.face.number_frame import number_frame
+from compress_core.foundation.number import Number
+from compress_core.foundation.texts import Phrase
+from compress_core.jobs.plain_json import number_as_json, number_from_json
+from dashboard.show import interval_text, said_of
+
+FEW = Number(
+    0.25, "nat", "measured", n=20, no_interval=Phrase("An interval needs N >= {least:,}.", least=500)
+)
+
+
+def test_beside_a_number_stands_its_interval_or_why_there_is_none() -> None:
+    assert said_of(Number(1.0, "points", "measured", -0.5, 2.5)) == "[-0.50, +2.50]"
+    assert said_of(Number.missing("nat", "The items have no labels.")) == "The items have no labels."
+    assert said_of(FEW) == "An interval needs N >= 500."
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (Number(9.1e-06, "nat", "measured", 4.12e-06, 2.3e-05), "[4.12e-06, 2.3e-05]"),
+        (Number(0.034, "ms", "measured", 0.0331, 0.0357), "[0.0331, 0.0357]"),
+        (Number(0.5, "share", "measured", 0.25, 0.75), "[25.00, 75.00] %"),
+        (Number(1.5, "ratio", "measured", 1.25, 2.0), "[1.25, 2.00]"),
+    ],
+    ids=lambda value: value.unit if isinstance(value, Number) else "",
+)
+def test_the_ends_of_an_interval_are_as_fine_as_the_number(number: Number, shown: str) -> None:
+    """A divergence of 9e-6 stood between 0.00 and 0.00."""
+    assert interval_text(number) == shown
+
+
+def test_a_frame_tells_why_there_is_no_interval() -> None:
+    assert number_frame({"kl": FEW}).loc["kl", "reason"] == "An interval needs N >= 500."
+
+
+def test_why_there_is_no_interval_comes_back_from_a_file_and_can_be_translated() -> None:
+    again = number_from_json(number_as_json(FEW))
+    assert again == FEW
+    assert isinstance(again.no_interval, Phrase)
+    assert again.no_interval.values == {"least": 500}
+
+
+def test_an_interval_that_is_there_has_no_excuse() -> None:
+    with pytest.raises(AssertionError, match="needs no excuse"):
+        Number(1.0, "nat", "measured", 0.5, 1.5, no_interval="none")

@@ -234,7 +234,8 @@ def test_shuffling_keeps_the_values_of_each_layer_and_forgets_their_places() -> 
     assert not torch.equal(other.first.weight, network.first.weight)
     assert torch.equal(other.first.weight.flatten().sort()[0], network.first.weight.flatten().sort()[0])
     assert other.first.bias is network.first.bias
-    assert other.table is network.table
+    assert other.table is not network.table, "a forward may write to it"
+    assert torch.equal(other.table, network.table)
 
 
 def test_shuffling_follows_the_seed(network: nn.Module) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.samples import build
 from compress_core.loading.stored import shown
 from compress_core.network.forward import RAISED_BY_OTHERS
-from compress_core.network.shared_copy import digest_of
+from compress_core.network.shared_copy import digest_of, own_copy
 from compress_core.subject.origin import Origin
 
 
@@ -39,7 +38,7 @@ def network_from(origin: Origin) -> nn.Module:
 def copied(network: nn.Module) -> nn.Module:
     """A network like this one that shares nothing with it; raises Refused where it cannot be copied."""
     try:
-        return copy.deepcopy(_uncompiled(network))
+        return own_copy(_uncompiled(network))
     except RAISED_BY_OTHERS as error:
         raise Refused(
             "{name} cannot be copied ({reason}): give package.module:function that builds it instead.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from compress_core.foundation.errors import Refused
+from compress_core.network.shared_copy import own_copy
 
 RAISED_BY_OTHERS = (Exception, SystemExit)
 """What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
@@ -46,7 +46,7 @@ def tensors_in(value: object) -> Iterator[Tensor]:
 
 def in_double(network: nn.Module) -> nn.Module:
     """A copy with tensors of its own, in float64."""
-    return copy.deepcopy(network).double().eval()
+    return own_copy(network).double().eval()
 
 
 def doubled(example: Any) -> Any:

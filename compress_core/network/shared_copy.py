@@ -1,63 +1,31 @@
-"""A copy of a network's module tree that shares every parameter and buffer with the original."""
+"""Copies of a network, one that shares its parameters and one that shares nothing; and its digest."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import itertools
 import re
 import types
-from collections import OrderedDict
-from typing import Any
 
 import torch
 from torch import nn
 
-_SHARED = frozenset(
-    {type(None), bool, int, float, str, torch.Size, torch.dtype, torch.device,
-     types.FunctionType, types.BuiltinFunctionType}
-)  # fmt: skip
-_COLLECTIONS = frozenset({OrderedDict, set, list})
+from compress_core.network.copied_tree import copied_tree
+
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
-_OWN_WAYS = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")
 
 
 def shared_copy(network: nn.Module) -> nn.Module:
-    """Modules copied, tensors shared: hooks and replaced layers are the copy's own.
+    """Modules copied, parameters shared: hooks, buffers and replaced layers are the copy's own.
 
-    Buffers are shared because nothing here runs in training mode. What modules hold beside tensors and
-    modules is copied as copy.deepcopy does, which is too slow for the modules themselves.
+    A forward may write to buffers, and to whatever else its modules hold, in evaluation mode as well; so
+    what it writes stays in the copy.
     """
-    memo: dict[int, Any] = {id(t): t for t in itertools.chain(network.parameters(), network.buffers())}
-    modules = list(network.modules())
-    if any(_copies_itself(type(module)) for module in modules):
-        return copy.deepcopy(network, memo)
-    for module in modules:
-        memo[id(module)] = type(module).__new__(type(module))
-    for module in modules:
-        vars(memo[id(module)]).update({name: _copied(value, memo) for name, value in vars(module).items()})
-    skeleton: nn.Module = memo[id(network)]
-    return skeleton
+    return copied_tree(network, {id(parameter): parameter for parameter in network.parameters()})
 
 
-def _copies_itself(kind: type[nn.Module]) -> bool:
-    """Whether a class says in its own way how it is copied (parametrized modules, traced graphs)."""
-    return any(getattr(kind, way, None) is not getattr(nn.Module, way, None) for way in _OWN_WAYS)
-
-
-def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    if id(value) in memo:
-        return memo[id(value)]
-    if type(value) in _SHARED:
-        return value
-    if type(value) in _COLLECTIONS and not value:
-        memo[id(value)] = type(value)()
-    elif type(value) is dict:
-        memo[id(value)] = {}
-        memo[id(value)].update({name: _copied(item, memo) for name, item in value.items()})
-    else:
-        memo[id(value)] = copy.deepcopy(value, memo)
-    return memo[id(value)]
+def own_copy(network: nn.Module) -> nn.Module:
+    """A copy that shares no tensor with the network."""
+    return copied_tree(network, {})
 
 
 def digest_of(network: nn.Module) -> str:

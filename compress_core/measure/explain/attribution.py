@@ -7,7 +7,6 @@ modules copied, weights shared.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
+from compress_core.network.copied_tree import copied_tree
 
 ROWS_AT_ONCE = 256
 VALUES_AT_ONCE = 2**20
@@ -136,7 +136,7 @@ def attribute_in_batches(
 
 
 def skeleton(network: nn.Module) -> nn.Module:
-    """A copy of the module tree in evaluation mode that shares every weight and buffer with the original."""
+    """A copy of the module tree in evaluation mode that shares every weight with the original."""
     return with_tensors(network, _differentiable)
 
 
@@ -144,13 +144,13 @@ def skeleton(network: nn.Module) -> nn.Module:
 def with_tensors(network: nn.Module, replacement: Callable[[Tensor], Tensor]) -> nn.Module:
     """A copy of the module tree, in evaluation mode, with replacement(t) for each parameter and buffer t.
 
-    A tensor that two layers share is replaced once; one that is returned unchanged stays shared.
+    A tensor that two layers share is replaced once; a parameter that is returned unchanged stays shared.
     """
-    memo: dict[int, object] = {id(buffer): replacement(buffer) for buffer in network.buffers()}
+    tensors = {id(buffer): replacement(buffer).clone() for buffer in network.buffers()}
     for parameter in network.parameters():
         new = replacement(parameter)
-        memo[id(parameter)] = new if new is parameter else nn.Parameter(new, requires_grad=False)
-    return copy.deepcopy(network, memo).eval()
+        tensors[id(parameter)] = new if new is parameter else nn.Parameter(new, requires_grad=False)
+    return copied_tree(network, tensors).eval()
 
 
 def rows_at_once(inputs: Tensor) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 
@@ -12,6 +10,7 @@ from compress_core.foundation.texts import N_
 from compress_core.measure.speed.facts import Facts
 from compress_core.measure.speed.reasons import surely_faster
 from compress_core.measure.speed.runtime import REFERENCE, BatchFunction, TimedModel, Who, runtime
+from compress_core.network.shared_copy import own_copy
 
 
 def _reason(ratio: Number, _batch: int, _facts: Facts) -> str:
@@ -26,7 +25,7 @@ def torch_bf16(side: TimedModel) -> BatchFunction:
 
     Items go in and outputs come out in float32; converting them is part of the time.
     """
-    half = copy.deepcopy(side.network).to(torch.bfloat16)  # in place, so on tensors of its own
+    half = own_copy(side.network).to(torch.bfloat16)  # in place, so on tensors of its own
 
     @torch.inference_mode()
     def run(batch: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predicti
     with torch.no_grad():
         for batch in split.batches():
             with running_on(batch):
-                answers.append(network(batch))
+                answers.append(network(batch.clone()))
     logits = torch.cat(answers)
     return Predictions(logits.float().numpy(), _labels(split), split.name, split.digest, key)
 

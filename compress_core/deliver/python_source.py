@@ -20,6 +20,7 @@ from compress_core.deliver.python_code import ForwardWriter, identifier, value_t
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
 from compress_core.foundation.errors import Refused
+from compress_core.network.input_guard import fresh
 from compress_core.network.layers.written_call import WrittenModule
 
 CODE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"
@@ -226,7 +227,7 @@ def _difference(network: nn.Module, made: nn.Module, inputs: ExampleInputs) -> f
     """The largest difference in any output, on all items and on one; raises Refused at more than rounding."""
     largest, before = 0.0, {name: buffer.clone() for name, buffer in network.named_buffers()}
     for given in (inputs, tuple(each[:1] for each in inputs)):
-        (expected, form), (got, form_got) = (pytree.tree_flatten(n(*given)) for n in (network, made))
+        (expected, form), (got, form_got) = (pytree.tree_flatten(n(*fresh(given))) for n in (network, made))
         pairs = list(zip(expected, got, strict=True)) if form == form_got else []
         if form != form_got or not all(is_close(one, other, TOLERANCE) for one, other in pairs):
             raise Refused(

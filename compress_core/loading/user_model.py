@@ -22,6 +22,7 @@ from compress_core.loading.items import Items, check_classes, fit_to
 from compress_core.loading.load_check import checked
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.user_code import explained
+from compress_core.network.shared_copy import shared_copy
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
@@ -261,7 +262,7 @@ def _check_scale(items: Items, form: InputForm) -> None:
 @torch.inference_mode()
 def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
     """From an answer to two items: one that takes a single item only could not be evaluated."""
-    output = network(example.repeat(2, *(1,) * (example.ndim - 1)))
+    output = shared_copy(network)(example.repeat(2, *(1,) * (example.ndim - 1)))
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2 or output.shape[1] < 2:
         raise Refused(
             "{name} must answer with one score for each of two or more classes, [items, classes], but it "

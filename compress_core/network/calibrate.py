@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.forward import running_on
+from compress_core.network.forward import run_network, running_on
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.unfold import columns, readers
 from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
@@ -35,7 +35,7 @@ def forward_order(network: nn.Module, layers: Sequence[Layer], example: Tensor) 
     hooks = [module.register_forward_pre_hook(note) for module in network.modules()]
     try:
         with torch.no_grad():
-            network(example)
+            run_network(network, example)
     finally:
         for hook in hooks:
             hook.remove()
@@ -79,7 +79,7 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
     for batch in torch.split(items, max(1, NUMBERS_AT_ONCE // each)):
         heard = _Heard()
         with torch.no_grad(), running_on(batch), listening(modules, heard):
-            network(batch)
+            run_network(network, batch)
         if not heard.is_finite:
             counts = items_not_finite(network, modules, items)
             raise reads_not_finite(layer.name, max(counts.values()), len(items))

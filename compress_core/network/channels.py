@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.calibrate import listening
-from compress_core.network.forward import running_on
+from compress_core.network.forward import run_network, running_on
 from compress_core.network.layers.unfold import channel_axis, reader_named
 from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
 
@@ -129,7 +129,7 @@ def channels_read(network: nn.Module, names: Iterable[str], items: Tensor) -> Ch
     with torch.no_grad(), listening(sums, hear):
         for batch in torch.split(items, _BATCH):
             with running_on(batch):
-                network(batch)
+                run_network(network, batch)
     told = {module: total.told() for module, total in sums.items() if total.count and total.is_finite}
     unread = {name: module for name, module in modules.items() if module not in told}
     on_items = items_not_finite(network, [m for m in sums if not sums[m].is_finite], items)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from compress_core.foundation.errors import Refused
+from compress_core.network.input_guard import fresh
 from compress_core.network.shared_copy import own_copy
 
 RAISED_BY_OTHERS = (Exception, SystemExit)
@@ -23,11 +24,15 @@ _SEED = 11
 _DECIDING = frozenset({"__bool__", "__int__", "__float__", "__index__", "item", "tolist", "numpy"})
 
 
-def run_network(network: nn.Module, example: Example) -> object:
-    """What a network answers: a mapping is its keywords, a tuple its arguments, a tensor the only one."""
-    if isinstance(example, Tensor):
-        return network(example)
-    return network(**example) if isinstance(example, Mapping) else network(*example)
+def run_network(network: nn.Module, example: Example) -> Any:
+    """What a network answers: a mapping is its keywords, a tuple its arguments, a tensor the only one.
+
+    It may write to what it is given, so it is given a copy: this is where items enter a network.
+    """
+    given = fresh(example)
+    if isinstance(given, Tensor):
+        return network(given)
+    return network(**given) if isinstance(given, Mapping) else network(*given)
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.forward import running_on
+from compress_core.network.forward import run_network, running_on
 
 
 def is_finite(values: Tensor) -> bool:
@@ -39,7 +39,7 @@ def items_not_finite(
             for item in torch.split(items, 1):
                 seen.clear()
                 with running_on(item):
-                    network(item)
+                    run_network(network, item)
                 for module in seen:
                     counts[module] += 1
     finally:

@@ -105,7 +105,7 @@ def _gradients(
 ) -> dict[str, Tensor | None]:
     """The gradient of one item's loss for each parameter, None where the item does not reach it."""
     with running_on(item):
-        scores = torch.func.functional_call(network, leaves, (item,))
+        scores = torch.func.functional_call(network, leaves, (item.clone(),))
     if not isinstance(scores, Tensor) or scores.dim() != 2:
         raise Refused(
             "The model must return one table of class scores [items, classes], but it returned {got}: "

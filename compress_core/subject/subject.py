@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
+from compress_core.network.input_guard import guarded, writes_to_its_inputs
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, Untouched
 from compress_core.network.layers.macs import count_macs
@@ -165,6 +166,9 @@ def make_subject(
     network.eval().requires_grad_(requires_grad=False).float()
     if not next(network.children(), None):
         network = nn.Sequential(network)  # a layer alone has no name
+    probes = _probes(form, splits)
+    if writes_to_its_inputs(network, (form.baseline, probes[-1][: _SOME_ITEMS // 4])):
+        network = guarded(network)
     layers, untouched = find_layers(network)
     layers = count_macs(shared_copy(network), layers, form.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
@@ -182,7 +186,7 @@ def make_subject(
         summary=summary,
         factory=factory,
         origin=origin,
-        code=code_of(network, _probes(form, splits)),
+        code=code_of(network, probes),
     )
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from compress_core.network.forward import running_on
+from compress_core.network.forward import run_network, running_on
 
 Output = Tensor | tuple[Tensor | None, ...]
 CallKey = tuple[str, int]
@@ -315,7 +315,7 @@ def record(
             running_on(batch),
             _watched(network, trace),
         ):  # inference mode would not count versions
-            results.append(network(batch))
+            results.append(run_network(network, batch))
         calls, first_use = tuple(trace.calls), trace.first_use
         if not signatures:
             cuts = _affordable(trace, parameters, max_bytes // max(1, len(items)))
@@ -362,7 +362,7 @@ def replay(network: nn.Module, recording: Recording, parameters: Iterable[str] |
     with torch.inference_mode():
         for index, batch in enumerate(recording.batches):
             output = None if cut is None else _run_from(network, recording, cut, index)
-            results.append(network(batch) if output is None else output)
+            results.append(run_network(network, batch) if output is None else output)
     return tuple(results)
 
 
@@ -374,7 +374,7 @@ def _run_from(network: nn.Module, recording: Recording, cut: ResumePoint, index:
     try:
         for module, answers in modules:
             module.forward = _answering(module.forward, iter(answers))
-        result: Tensor = network(recording.batches[index])
+        result: Tensor = run_network(network, recording.batches[index])
     except _ReadAfterAllError:
         return None
     else:

@@ -20,6 +20,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
 from compress_core.network.copied_tree import copied_tree
+from compress_core.network.input_guard import guarded
 
 ROWS_AT_ONCE = 256
 VALUES_AT_ONCE = 2**20
@@ -136,8 +137,11 @@ def attribute_in_batches(
 
 
 def skeleton(network: nn.Module) -> nn.Module:
-    """A copy of the module tree in evaluation mode that shares every weight with the original."""
-    return with_tensors(network, _differentiable)
+    """A copy of the module tree in evaluation mode that shares every weight with the original.
+
+    It works on copies of its inputs: what asks for a gradient may not be written to.
+    """
+    return guarded(with_tensors(network, _differentiable))
 
 
 @torch.inference_mode(mode=False)

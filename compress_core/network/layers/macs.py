@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from compress_core.network.input_guard import fresh
 from compress_core.network.layers.kinds import (
     CONVOLUTIONS,
     TRANSPOSED,
@@ -43,7 +44,7 @@ def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -
             hooks.append(module.register_forward_hook(_counting(name, counts), with_kwargs=True))
     try:
         with torch.no_grad():
-            network(example)
+            network(fresh(example))
     finally:
         for hook in hooks:
             hook.remove()

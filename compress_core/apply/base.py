@@ -36,9 +36,18 @@ def groups_of(subject: Subject, prepare: Sequence[Step], store: Store) -> Mappin
 
     def make() -> Mapping[str, Group]:
         found = find_groups(base.network, examples_of(base))
-        return MappingProxyType({group.name: group for group in found})
+        return MappingProxyType({group.name: _unless_locked(group, base.locked) for group in found})
 
     return store.get(digest("groups", base.key, *examples_key(base)), make)
+
+
+def _unless_locked(group: Group, locked: Mapping[str, str]) -> Group:
+    """The group, which is locked where it would cut a layer that is."""
+    names = [member.module for member in group.members if member.module in locked]
+    if not names:
+        return group
+    reason = Phrase("{layer} must stay whole: {reason}", layer=names[0], reason=Phrase(locked[names[0]]))
+    return replace(group, locked=reason)
 
 
 def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:

@@ -20,7 +20,8 @@ from compress_core.network.shared_copy import shared_copy
 from compress_core.subject.subject import Subject, with_locked
 
 _SEED = 5
-_PROBED = 8
+_PROBED, _LARGE = 8, 2**13
+"""Items that a check looks at, fewer where one has more values than this."""
 _ORDER_OF_SPLITS = ("validation", "calibration", "test")
 
 
@@ -60,11 +61,12 @@ class LoadedNetwork:
     def probe(self) -> Tensor:
         """A few of its items [n, ...]; random numbers where it came without any."""
         splits = self.subject.splits
+        count = _PROBED if self.subject.input.baseline.numel() <= _LARGE else _PROBED // 4
         for name in (*_ORDER_OF_SPLITS, *splits):
             if name in splits and len(splits[name]):
-                return splits[name].inputs[:_PROBED].clone()
+                return splits[name].inputs[:count].clone()
         generator = torch.Generator().manual_seed(_SEED)
-        return torch.randn(_PROBED // 2, *self.subject.input.shape, generator=generator)
+        return torch.randn(count, *self.subject.input.shape, generator=generator)
 
     def answer(self, network: nn.Module, seed: int = 0) -> object:
         """What a copy answers to the probe, with torch's chance beginning at this seed."""

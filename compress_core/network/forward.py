@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from compress_core.foundation.errors import Refused
+from compress_core.network.copied_tree import copied_tree, own_tensor
 from compress_core.network.input_guard import fresh
-from compress_core.network.shared_copy import own_copy
 
 RAISED_BY_OTHERS = (Exception, SystemExit)
 """What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
@@ -50,8 +50,8 @@ def tensors_in(value: object) -> Iterator[Tensor]:
 
 
 def in_double(network: nn.Module) -> nn.Module:
-    """A copy with tensors of its own, in float64."""
-    return own_copy(network).double().eval()
+    """A copy with tensors of its own, in float64, those that no module has registered as well."""
+    return copied_tree(network, {}, lambda tensor: doubled(own_tensor(tensor))).double().eval()
 
 
 def doubled(example: Any) -> Any:

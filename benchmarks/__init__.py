@@ -30,6 +30,6 @@ def groups() -> Mapping[str, Cases]:
 
 def studies() -> Mapping[str, Lines]:
     """What is counted rather than timed, by name: each yields the lines of its own table."""
-    from benchmarks import coverage
+    from benchmarks import coverage, latency_repeats
 
-    return {"coverage": coverage.lines}
+    return {"coverage": coverage.lines, "latency_repeats": latency_repeats.lines}

@@ -168,7 +168,7 @@ PLAIN = re.compile(r"\.(n|seed|batch|shape|groups|index|item|recipe\..*|input\.s
         ("evaluate", "own_factories:small", "--data", "unlabeled.npz"),
         ("compare", "tabular", "good.yaml"),
         ("explain", "tabular", "good.yaml", "--items", "5", "--method", "saliency"),
-        ("latency", "tabular", "good.yaml", "--rounds", "7", "--batch", "2", "--no-onnx"),
+        ("latency", "tabular", "good.yaml", "--rounds", "3", "--processes", "3", "--batch", "2", "--no-onnx"),
         ("apply", "tabular", "good.yaml", "--out", "out"),
     ],
     ids=" ".join,

@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) ->
 def times() -> tuple[str, bytes]:
     """The key of a job that the page starts, and what it leaves: times measured in a hurry."""
     model = _model()
-    hurry = LatencyKnobs(rounds=5, seconds=0.0, onnx=False)
+    hurry = LatencyKnobs(rounds=5, seconds=0.0, onnx=False, processes=3)
     measured = result_of(LATENCY.run(model, hurry, 0, Store()))
     key = LATENCY.job(model, LatencyKnobs(), 0, found_in="tabular").key
     return key, LATENCY.pack(measured).as_bytes()

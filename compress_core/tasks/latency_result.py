@@ -14,6 +14,7 @@ from compress_core.jobs.plain_json import number_as_json, number_from_json, text
 from compress_core.jobs.task import ResultFiles
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from compress_core.measure.speed.latency import Bar, Latency, Parity
+from compress_core.measure.speed.repetitions import Repetitions
 from compress_core.measure.speed.rounds import Rounds
 from compress_core.measure.speed.runtime import Runtime, runtime_named
 
@@ -40,10 +41,11 @@ class Measured:
 def pack(found: Measured) -> ResultFiles:
     """Times as arrays, everything else as JSON."""
     arrays: dict[str, NDArray[Any]] = {}
-    for batch, rounds in found.latency.rounds.items():
-        arrays |= {f"{batch}.wall": rounds.wall, f"{batch}.cpu": rounds.cpu}
+    for batch, repetitions in found.latency.rounds.items():
+        for number, rounds in enumerate(repetitions.of):
+            arrays |= {f"{batch}.{number}.wall": rounds.wall, f"{batch}.{number}.cpu": rounds.cpu}
     facts = {
-        "sides": [[batch, list(rounds.names)] for batch, rounds in found.latency.rounds.items()],
+        "sides": [[batch, list(r.names), len(r.of)] for batch, r in found.latency.rounds.items()],
         "warnings": [text_as_json(warning) for warning in found.latency.warnings],
         "reasons": [text_as_json(reason) for reason in found.reasons],
         "tables": [table_as_json(table) for table in found.tables],
@@ -57,8 +59,13 @@ def unpack(packed: ResultFiles) -> Measured:
     """The reverse of `pack`."""
     arrays, facts = packed.arrays, packed.facts
     rounds = {
-        int(batch): Rounds(tuple(names), arrays[f"{batch}.wall"], arrays[f"{batch}.cpu"])
-        for batch, names in facts["sides"]
+        int(batch): Repetitions(
+            tuple(
+                Rounds(tuple(names), arrays[f"{batch}.{number}.wall"], arrays[f"{batch}.{number}.cpu"])
+                for number in range(processes)
+            )
+        )
+        for batch, names, processes in facts["sides"]
     }
     return Measured(
         Latency(rounds, tuple(text_from_json(warning) for warning in facts["warnings"])),

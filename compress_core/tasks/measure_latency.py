@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -18,69 +19,98 @@ from compress_core.foundation.texts import N_
 from compress_core.jobs.task import Task
 from compress_core.measure.speed.facts import facts_of
 from compress_core.measure.speed.kernel_variants import KernelVariantTable
-from compress_core.measure.speed.latency import Latency, Parity, batch_of, latency, parity_of
-from compress_core.measure.speed.reasons import reason
-from compress_core.measure.speed.rounds import (
-    Effort,
-    Rounds,
-    Watch,
-    load_warning,
-    this_machine,
-    waiting_warning,
+from compress_core.measure.speed.latency import (
+    EFFORT,
+    PROCESSES,
+    Latency,
+    Parity,
+    batch_of,
+    latency,
+    parity_of,
 )
+from compress_core.measure.speed.own_process import Apart, can_split, in_own_process, in_this_process
+from compress_core.measure.speed.reasons import reason
+from compress_core.measure.speed.rounds import Watch, load_warning, this_machine
 from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, TimedModel, runtimes
 from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
 
-_PARTS = 100  # of the progress of one half of a batch size: variants, then rounds
-_LEAST = 7  # rounds, unless fewer are asked for
+_PARTS = 100  # of the progress of the variants at one batch size
+_LONGER = 3  # times as many for the rounds
 _AGREE_ON = 1000  # items at most on which a runtime's answers are compared
 Result = TypeVar("Result")
 
 
 class LatencyKnobs(Strict):
-    """On which items, at which batch sizes, for how long.
+    """On which items, at which batch sizes, in how many processes one after the other, for how long.
 
+    rounds: at most, in one process at one batch size; seconds: for one batch size, in all processes together.
     variants: whether layers are tried in other variants; onnx: whether ONNX Runtime is measured too.
     """
 
     split: str = "validation"
     batches: tuple[int, ...] = Field(default=(1, 32), min_length=1, max_length=4)
-    rounds: int = Field(default=25, ge=5, le=200)
-    seconds: float = Field(default=4.0, ge=0, le=120)
+    processes: int = Field(default=PROCESSES, ge=3, le=50)
+    rounds: int = Field(default=EFFORT.rounds_most, ge=3, le=200)
+    seconds: float = Field(default=PROCESSES * EFFORT.seconds, ge=0, le=120)
     variants: bool = True
     onnx: bool = True
 
 
 def run(
-    model: Model, knobs: LatencyKnobs, _seed: int, store: Store, watch: Watch | None = None
+    model: Model,
+    knobs: LatencyKnobs,
+    seed: int,
+    store: Store,
+    watch: Watch | None = None,
+    apart: Apart | None = None,
 ) -> Generator[Progress, None, Measured]:
     """Measure; raises Refused where there are no items or the batch sizes make no sense."""
     _check(knobs.batches)
-    watch = watch or this_machine()
-    split = model.subject.split(knobs.split)
-    effort = Effort(min(_LEAST, knobs.rounds), knobs.rounds, knobs.seconds)
+    watch, apart = watch or this_machine(), apart or (in_own_process if can_split() else in_this_process)
+    split, network = model.subject.split(knobs.split), model.network()
     busy = load_warning(watch.load(), watch.cores)
-    network = model.network()
-    rounds: dict[int, Rounds] = {}
-    tables: list[KernelVariantTable] = []
-    total = 2 * _PARTS * len(knobs.batches)
+    total = _PARTS * (len(knobs.batches) + _LONGER)
     yield Progress(0, total, N_("preparing the runtimes"))
     chosen = [r for r in runtimes().values() if knobs.onnx or not r.writes_file]
     sides = _sides(model, network, store)
     whole, refused = _ready(chosen, sides, split.inputs[:1])
     tunable = [r for r in chosen if r.for_each_batch and knobs.variants]
+    runnables: dict[int, list[Runnable]] = {}
+    tables: list[KernelVariantTable] = []
     for place, batch in enumerate(knobs.batches):
-        start = 2 * _PARTS * place
         tuning = _tuned(tunable, sides, batch_of(split.inputs, batch), watch)
-        tuned, found_tables = yield from _as_part(tuning, start, total)
+        tuned, found_tables = yield from _as_part(tuning, _PARTS * place, total)
         tables += found_tables
-        runnables = sorted([*whole, *tuned], key=lambda runnable: runnable.runtime.order)
-        work = latency(runnables, split.inputs, watch, batches=(batch,), effort=effort)
-        rounds |= (yield from _as_part(work, start + _PARTS, total)).rounds
-    found = Latency(rounds, busy + waiting_warning(tuple(rounds.values())))
+        runnables[batch] = sorted([*whole, *tuned], key=lambda runnable: runnable.runtime.order)
+    work = latency(
+        runnables,
+        split.inputs,
+        watch,
+        networks=[side.network for side in sides] if apart is in_own_process else (),
+        effort=replace(EFFORT, rounds_most=knobs.rounds, seconds=knobs.seconds / knobs.processes),
+        processes=knobs.processes,
+        seed=seed,
+        apart=apart,
+    )
+    measured = yield from _as_part(work, _PARTS * len(knobs.batches), total, _LONGER)
+    found = replace(
+        measured, warnings=tuple(dict.fromkeys((*busy, *measured.warnings, *_one_process(apart))))
+    )
     parities = _parities(whole, network, split)
     return Measured(found, _reasons(found, model, tables, store), tuple(tables), parities, refused)
+
+
+def _one_process(apart: Apart) -> tuple[str, ...]:
+    """That there was no other process, where this system starts none."""
+    if apart is in_own_process:
+        return ()
+    return (
+        N_(
+            "This system measures in one process only: intervals do not cover that weights lie elsewhere in "
+            "memory the next time."
+        ),
+    )
 
 
 def _check(batches: Sequence[int]) -> None:
@@ -141,7 +171,7 @@ def _tuned(
 
 
 def _as_part(
-    work: Generator[Progress, None, Result], start: int, total: int
+    work: Generator[Progress, None, Result], start: int, total: int, longer: int = 1
 ) -> Generator[Progress, None, Result]:
     """One of several pieces of work, its progress as parts of the whole."""
     while True:
@@ -150,7 +180,7 @@ def _as_part(
         except StopIteration as end:
             result: Result = end.value
             return result
-        yield Progress(start + round(_PARTS * step.share), total, step.note)
+        yield Progress(start + round(longer * _PARTS * step.share), total, step.note)
 
 
 def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tuple[Parity, ...]:

@@ -26,7 +26,8 @@ def draw(view: View, model: Model) -> None:
     words.caption(
         _(
             "Original and compressed model run in turns on one thread of this machine, one item at a time "
-            "and 32 at once, in every runtime at hand. It takes about a minute, beside the page."
+            "and 32 at once, in every runtime at hand, in several processes one after the other. It "
+            "takes about a minute, beside the page."
         )
     )
     work.button(button, view, label=work.title, icon=":material/timer:", key="deploy.measure", type="primary")

@@ -67,7 +67,8 @@ def _said_of_all(table: KernelVariantTable) -> str:
     ratio = table.layers_ratio
     explained = _(
         "Dense multiplies every weight; CSR stores only the kept ones with their columns; gathered leaves "
-        "out rows and columns that are all zero. A variant is taken where it is surely faster."
+        "out rows and columns that are all zero. A variant is taken where it is surely faster. Intervals in "
+        "this table are those of one process: another start may differ by more."
     )
     if ratio.value is None:
         return explained

@@ -68,7 +68,8 @@ def latency_bars(timed: Sequence[TimedBar], *, dark: bool = False) -> Drawn:
         dark=dark,
         title=_title(timed),
         subtitle=_(
-            "Median of turns on one thread, 95 % interval; behind a bar: times faster than the original"
+            "Turns on one thread, 95 % interval over several processes; behind a bar: times faster than "
+            "the original"
         ),
         legend=True,
         height=150 + BAR * len(rows),

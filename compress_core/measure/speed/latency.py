@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.measure.speed.memory_layout import moved
+from compress_core.measure.speed.own_process import Apart, in_this_process
+from compress_core.measure.speed.repetitions import Repetitions, rounds_as_bytes, rounds_from_bytes
 from compress_core.measure.speed.rounds import (
     Effort,
     Rounds,
     Watch,
+    finished,
     in_turns,
     load_warning,
     one_thread,
@@ -27,8 +32,8 @@ from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, Wh
 from compress_core.numerics.intervals import wilson
 from compress_core.subject.split import BATCH, Split
 
-BATCHES = (1, 32)
-EFFORT = Effort()
+PROCESSES = 8
+EFFORT = Effort(rounds_least=3, rounds_most=9, seconds=0.75)
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,9 @@ class Bar:
 
 @dataclass(frozen=True, eq=False)
 class Latency:
-    """What was measured: the rounds at each batch size, and what disturbed them."""
+    """What was measured: the rounds of every process at each batch size, and what disturbed them."""
 
-    rounds: Mapping[int, Rounds]
+    rounds: Mapping[int, Repetitions]
     warnings: tuple[str, ...]
 
     def bars(self) -> tuple[Bar, ...]:
@@ -65,7 +70,7 @@ class Latency:
         return _bar(self.rounds[batch], f"{runtime}:{whose}", batch)
 
 
-def _bar(rounds: Rounds, name: str, batch: int) -> Bar:
+def _bar(rounds: Repetitions, name: str, batch: int) -> Bar:
     runtime, _, whose = name.partition(":")
     chosen = runtime_named(runtime)
     return Bar(
@@ -78,7 +83,7 @@ def _bar(rounds: Rounds, name: str, batch: int) -> Bar:
     )
 
 
-def _over(rounds: Rounds, runtime: str, name: str) -> Number:
+def _over(rounds: Repetitions, runtime: str, name: str) -> Number:
     rival = f"{runtime}:original"
     if rival not in rounds.names:
         return Number.missing("ratio", N_("The original was not measured in this runtime."))
@@ -86,43 +91,61 @@ def _over(rounds: Rounds, runtime: str, name: str) -> Number:
 
 
 def latency(
-    runnables: Sequence[Runnable],
+    runnables: Mapping[int, Sequence[Runnable]],
     inputs: Tensor,
     watch: Watch,
     *,
-    batches: Sequence[int] = BATCHES,
+    networks: Sequence[nn.Module] = (),
     effort: Effort = EFFORT,
+    processes: int = PROCESSES,
+    seed: int = 0,
+    apart: Apart = in_this_process,
 ) -> Generator[Progress, None, Latency]:
-    """Measure networks in their runtimes on real items, in turns; raises Refused without items.
+    """Measure networks in their runtimes on real items, in turns, in several processes one after the other.
 
-    inputs [N, ...]; where a batch needs more items than there are, they are repeated.
+    runnables: what is measured at each batch size; inputs [N, ...]: where a batch needs more items than there
+    are, they are repeated. networks: what is put elsewhere in memory each time, only where `apart` means
+    a process of its own. effort: of one process at one batch size. Raises Refused with no items.
     """
     if not len(inputs):
         raise Refused("There are no items to measure on: choose a split that has some.")
     warnings = load_warning(watch.load(), watch.cores)
-    total = len(batches) * effort.rounds_most
-    measured: dict[int, Rounds] = {}
+    items = {batch: batch_of(inputs, batch) for batch in runnables}
+    names = {batch: tuple(runnable.name for runnable in sides) for batch, sides in runnables.items()}
+    measured: list[dict[int, Rounds]] = []
     with one_thread():
-        for place, batch in enumerate(batches):
-            items = batch_of(inputs, batch)
-            note = Phrase("batch of {batch}", batch=batch)
-            work = in_turns({r.name: partial(r.run, items) for r in runnables}, watch, effort)
-            measured[batch] = yield from _watched(work, place * effort.rounds_most, total, note)
-    return Latency(measured, warnings + waiting_warning(tuple(measured.values())))
+        for done in range(processes):
+            note = Phrase("process {number} of {processes}", number=done + 1, processes=processes)
+            yield Progress(done, processes, note)
+            again = random.Random(f"{seed}:{done}")  # noqa: S311 - an order, no secret
+            answer = apart(partial(_one_process, runnables, items, watch, networks, effort, again))
+            measured.append(rounds_from_bytes(answer, names))
+    repeated = {batch: Repetitions(tuple(rounds[batch] for rounds in measured)) for batch in runnables}
+    everything = [rounds for repetitions in repeated.values() for rounds in repetitions.of]
+    return Latency(repeated, warnings + waiting_warning(everything))
 
 
-def _watched(
-    work: Generator[int, None, Rounds], before: int, total: int, note: str
-) -> Generator[Progress, None, Rounds]:
-    """The same work, telling how far it is of all there is."""
-    yield Progress(before, total, note)
-    while True:
-        try:
-            done = next(work)
-        except StopIteration as end:
-            rounds: Rounds = end.value
-            return rounds
-        yield Progress(before + done, total, note)
+def _one_process(
+    runnables: Mapping[int, Sequence[Runnable]],
+    items: Mapping[int, Tensor],
+    watch: Watch,
+    networks: Sequence[nn.Module],
+    effort: Effort,
+    generator: random.Random,
+) -> bytes:
+    """The rounds at every batch size, once the networks lie elsewhere and were made ready there."""
+    between = moved(networks, generator) if networks else []
+    made = {runnable.name: runnable for sides in runnables.values() for runnable in sides}
+    ready = {
+        name: runnable.made_anew() for name, runnable in made.items() if not runnable.runtime.for_each_batch
+    }
+    found: dict[int, Rounds] = {}
+    with one_thread():
+        for batch, sides in runnables.items():
+            runs = {r.name: partial(ready.get(r.name) or r.made_anew(), items[batch]) for r in sides}
+            found[batch] = finished(in_turns(runs, watch, effort, generator))
+    del between
+    return rounds_as_bytes(found)
 
 
 def batch_of(inputs: Tensor, size: int) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -106,19 +107,24 @@ def _number(measured: list[float], unit: str) -> Number:
 
 
 def in_turns(
-    sides: Mapping[str, Callable[[], object]], watch: Watch, effort: Effort
+    sides: Mapping[str, Callable[[], object]],
+    watch: Watch,
+    effort: Effort,
+    shuffled: random.Random | None = None,
 ) -> Generator[int, None, Rounds]:
     """Run all sides one after the other, round after round; yields the number of rounds done.
 
     Each side runs so often in its turn that the clock can tell, and once before that uncounted: whose turn
-    it was before has filled the caches.
+    it was before has filled the caches. With `shuffled` each round has an order of its own.
     """
     names = tuple(sides)
     repeats = {name: _repeats(run, watch, effort) for name, run in sides.items()}
     measured: list[list[tuple[float, float]]] = []
     started = watch.wall()
     while _goes_on(len(measured), watch.wall() - started, effort):
-        measured.append([_turn(sides[name], repeats[name], watch) for name in names])
+        order = shuffled.sample(names, len(names)) if shuffled else names
+        taken = {name: _turn(sides[name], repeats[name], watch) for name in order}
+        measured.append([taken[name] for name in names])
         yield len(measured)
     times = np.asarray(measured, dtype=np.float64)
     return Rounds(names, times[:, :, 0], times[:, :, 1])

@@ -41,9 +41,9 @@ class TimedModel:
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What a runtime made for one batch size: run(batch [N, ...]) -> outputs, and the table of its choice."""
+    """What a runtime made for one batch size: make() -> run(batch [N, ...]) -> outputs, and its choice."""
 
-    run: BatchFunction
+    make: Callable[[], BatchFunction]
     table: KernelVariantTable | None = None
 
 
@@ -87,28 +87,36 @@ class Runtime:
 
     def ready(self, side: TimedModel) -> Runnable:
         """A network that runs here at every batch size; raises Refused."""
-        return Runnable(self, side.whose, self.make(side))
+        return Runnable(self, side.whose, self.make(side), lambda: self.make(side))
 
     def tuned(
         self, side: TimedModel, items: Tensor, watch: Watch
     ) -> Generator[Progress, None, tuple[Runnable, KernelVariantTable | None]]:
         """A network that runs here on batches like items [N, ...], and what was chosen; raises Refused."""
         made: Tuned = yield from self.make(side, items, watch)
-        return Runnable(self, side.whose, made.run), made.table
+        return Runnable(self, side.whose, made.make(), made.make), made.table
 
 
 @dataclass(frozen=True, eq=False)
 class Runnable:
-    """A network in a runtime: run(batch [N, ...]) -> outputs [N, classes]."""
+    """A network in a runtime: run(batch [N, ...]) -> outputs [N, classes].
+
+    make: how it is made ready once more, from the network as it lies in memory by then.
+    """
 
     runtime: Runtime
     whose: Whose
     run: BatchFunction
+    make: Callable[[], BatchFunction] | None = None
 
     @property
     def name(self) -> str:
         """How it is told apart in a measurement."""
         return f"{self.runtime.name}:{self.whose}"
+
+    def made_anew(self) -> BatchFunction:
+        """What runs it, made once more."""
+        return self.run if self.make is None else self.make()
 
 
 _FILES: OneFileEach[Runtime] = OneFileEach(

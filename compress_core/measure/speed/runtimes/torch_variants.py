@@ -43,4 +43,4 @@ def _reason(ratio: Number, _batch: int, facts: Facts) -> str:
 def torch_variants(side: TimedModel, items: Tensor, watch: Watch) -> Generator[Progress, None, Tuned]:
     """A network whose layers stand in their best kernel variants for these items [N, ...]."""
     table = yield from choose_kernel_variants(side.network, items, watch)
-    return Tuned(in_torch(with_kernel_variants(side.network, table.choice)), table)
+    return Tuned(lambda: in_torch(with_kernel_variants(side.network, table.choice)), table)

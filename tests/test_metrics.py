@@ -201,6 +201,13 @@ def test_the_interval_of_ece_covers_the_true_error(true_error: float | None, tem
     assert sum(x.low is not None and x.high is not None and x.low <= true <= x.high for x in found) >= 93
 
 
+def test_the_interval_of_ece_covers_the_error_of_a_model_that_is_hardly_ever_wrong() -> None:
+    """99.9 % stated, 98 % right: more than a third of samples show no mistake at all."""
+    generator, logits = np.random.default_rng(12), np.log([[0.999, 0.001]] * 50)
+    found = [ece(predictions(logits, (generator.random(50) > 0.98).astype(int))) for _ in range(200)]
+    assert sum(x.low is not None and x.high is not None and x.low <= 0.019 <= x.high for x in found) >= 186
+
+
 def test_kl_equals_scipys_relative_entropy() -> None:
     before, after = drawn_pair()
     p, q = (softmax(x.logits.astype(np.float64), axis=1) for x in (before, after))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +19,9 @@ from compress_core.apply.run import compress
 from compress_core.cli import app
 from compress_core.deliver.int8_export import Qdq, model_qdq, whole_numbers
 from compress_core.deliver.onnx_export import model_onnx, onnx_bytes
-from compress_core.deliver.onnx_graph import WholeNumbers
 from compress_core.deliver.onnx_session import OnnxSession, predictions_in_runtime, predictions_in_torch
 from compress_core.deliver.parity import largest_difference
+from compress_core.deliver.whole_numbers import WholeNumbers
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
@@ -272,6 +273,99 @@ def test_a_folded_factor_goes_into_the_scale_whatever_its_sign() -> None:
     after = (found.codes - found.zero_point[:, None].astype(np.float32)) * found.scale[:, None]
     assert np.array_equal(after, before * factor[:, None])
     assert found.zero_point[0] == 128
+
+
+class Branching(nn.Module):
+    """A layer outside and inside a branch, another outside only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.both, self.last = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.both(self.one(x).relu())
+        weight, bias = self.both.weight, self.both.bias
+        inner = torch.cond(
+            hidden.mean() > -9.0, lambda t: nn.functional.linear(t, weight, bias), lambda t: t - 1, (hidden,)
+        )
+        return self.last(inner)
+
+
+class Bag(nn.Module):
+    """Its exporter makes a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.last = nn.EmbeddingBag(9, 6, mode="sum"), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.words((x.abs() * 4).long().clamp(0, 8)))
+
+
+def test_a_layer_in_a_branch_stays_in_32_bits_and_says_so() -> None:
+    model = _ranged(_compressed(tiny_subject(seeded(Branching()), (6,)), UNIFORM), split="validation")
+    found = model_qdq(model)
+    assert set(found.weights) == {"one", "last"}
+    assert "inside a branch" in found.left["both"]
+    assert _parity(model.network(), found.content, model.subject.split("validation")) < 0.01
+    for trace in (b"site-packages", b".py", b"/work"):
+        assert trace not in found.content
+
+
+def test_a_network_with_a_loop_is_written_in_whole_numbers() -> None:
+    model = _ranged(_compressed(tiny_subject(seeded(Bag()), (5,)), UNIFORM), split="validation")
+    found = model_qdq(model)
+    assert "last" in found.inputs
+    assert _parity(model.network(), found.content, model.subject.split("validation")) < 0.01
+
+
+class Projected(nn.Module):
+    """The exporter gives its first state the wrong width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells, self.last = nn.LSTM(4, 8, proj_size=3, batch_first=True), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.cells(x)[0][:, -1])
+
+
+class Otherwise(nn.Module):
+    """Answers torch.export differently: what is asked there is not what runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x) * (2 if torch.compiler.is_compiling() else 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "reason"),
+    [(Projected(), (5, 4), "stops while it runs it"), (Otherwise(), (6,), "answers differently")],
+)
+@pytest.mark.parametrize("write", [model_onnx, model_qdq])
+def test_a_file_that_does_not_answer_as_evaluated_is_refused(
+    write: Callable[[Model], object],
+    network: nn.Module,
+    shape: tuple[int, ...],
+    reason: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    model = _compressed(tiny_subject(seeded(network), shape), UNIFORM)
+    with pytest.raises(Refused, match=reason):
+        write(model)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_rows_that_were_pruned_away_answer_their_bias() -> None:
+    rows = (Step.of("magnitude", pattern="row", sparsity=0.25), UNIFORM)
+    subject = tiny_subject(seeded(nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))), (6,))
+    model = _ranged(_compressed(subject, *rows), split="validation")
+    found = model_qdq(model)
+    assert found.inputs == ("0", "2")
+    assert _parity(model.network(), found.content, subject.split("validation")) < 0.02
 
 
 def test_the_command_measures_the_file_it_wrote_and_says_what_stays(tmp_path: Path) -> None:

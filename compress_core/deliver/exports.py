@@ -10,7 +10,7 @@ import torch
 
 from compress_core.apply.model import Model
 from compress_core.deliver.export_format import export_format_named
-from compress_core.deliver.parity import largest_difference
+from compress_core.deliver.parity import largest_difference, refuse_other_answers
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
@@ -41,7 +41,11 @@ class ExportedFiles:
 def export_files(
     model: Model, file_format: str, split: Split | None, store: Store
 ) -> Generator[Progress, None, ExportedFiles]:
-    """Write a format and run it on all items of a split; raises Refused where it cannot be written."""
+    """Write a format and run it on all items of a split; raises Refused where it cannot be written.
+
+    So it does where the file answers differently from the network by more than rounding explains: such a
+    file is never handed out. Without a split it was tried on a few items when it was written.
+    """
     chosen = export_format_named(file_format)
     yield Progress(0, 2, N_("writing the file"))
     written = chosen.write(model)
@@ -57,6 +61,7 @@ def _numbers(
     if answers is None or split is None:
         return {"largest_difference": Number.missing("logit", N_("There are no items to run it on."))}
     in_torch, original = predict(model, split, store), predict(Model.original(model.subject), split, store)
+    refuse_other_answers(in_torch.logits, answers.logits, is_rounded=bool(model.inputs))
     same = int((in_torch.predicted == answers.predicted).sum())
     low, high = wilson(same, answers.n)
     beside = Comparison(original, answers).numbers

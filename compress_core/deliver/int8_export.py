@@ -13,9 +13,11 @@ from types import MappingProxyType
 import torch
 
 from compress_core.apply.model import Model
-from compress_core.deliver.onnx_export import onnx_bytes
-from compress_core.deliver.onnx_graph import OnnxGraph, WholeNumbers
+from compress_core.deliver.onnx_export import onnx_bytes, refuse_other_network
+from compress_core.deliver.onnx_graph import OnnxGraph
 from compress_core.deliver.some_items import few_items
+from compress_core.deliver.whole_numbers import WholeNumbers
+from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import N_
 from compress_core.levels.grid import Grid
 from compress_core.techniques.contract.encoded import EncodedWeight
@@ -61,7 +63,8 @@ def model_qdq(model: Model) -> Qdq:
     """The network that is evaluated, as ONNX with the codes of its weights and inputs; raises Refused.
 
     Norms are folded into the layers before them by the exporter; a folded row keeps its codes and gets a
-    new scale, so the function is the evaluated one up to the rounding of 32-bit numbers and of biases.
+    new scale, so the function is the evaluated one up to the rounding of 32-bit numbers and of biases. It
+    is run in ONNX Runtime before it is handed out.
     """
     weights = {
         layer.name: encoded for compressed in model.compressed.values() for layer, encoded in compressed.parts
@@ -72,8 +75,9 @@ def model_qdq(model: Model) -> Qdq:
     while True:
         outside = {n: r for n, r in model.inputs.items() if _first_part(model, n) not in inputs}
         plain = replace(model, inputs=MappingProxyType(outside))
-        found = qdq(onnx_bytes(plain.network(), items), weights, inputs)
+        found = qdq(onnx_bytes(plain.network(), items, is_rounded=bool(outside)), weights, inputs)
         if set(found.inputs) == inputs.keys():
+            refuse_other_network(model.network(), found.content, items, is_rounded=bool(model.inputs))
             return found
         inputs = {name: inputs[name] for name in found.inputs}
 
@@ -104,6 +108,8 @@ def qdq(content: bytes, weights: Mapping[str, EncodedWeight], inputs: Mapping[st
         sites = graph.sites(f"{name}.weight", encoded.values.numpy())
         if not sites or name in twins:
             left[name] = N_("the file holds its weight together with another, or in a form without rows")
+        elif any(site.is_inner for site in sites):
+            left[name] = N_("it is computed inside a branch or a loop of the network")
         elif grid is None and any(site.would_be_rounded for site in sites):
             left[name] = N_(
                 "its input is not rounded, and with codes beside it a runtime rounds it on its own"
@@ -111,7 +117,14 @@ def qdq(content: bytes, weights: Mapping[str, EncodedWeight], inputs: Mapping[st
         elif graph.write(sites, numbers, grid):
             rounded.append(name)
     graph.finish()
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise Refused(
+            "The network cannot be written in whole numbers, because ONNX does not take the file "
+            "({reason}): write it as onnx, in 32 bits.",
+            reason=shortened(str(error).split("\n")[0]),
+        ) from error
     made: bytes = model.SerializeToString(deterministic=True)
     return Qdq(made, tuple(n for n in weights if n not in left), tuple(rounded), MappingProxyType(left))
 

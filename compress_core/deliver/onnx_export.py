@@ -8,10 +8,14 @@ import torch
 from torch import nn
 
 from compress_core.apply.model import Model
+from compress_core.deliver.onnx_nodes import graphs_below
+from compress_core.deliver.onnx_session import OnnxSession
+from compress_core.deliver.parity import refuse_other_answers
 from compress_core.deliver.silence import quiet
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, export_program
 from compress_core.foundation.errors import Refused, shortened
+from compress_core.network.forward import tensors_in
 from compress_core.network.shared_copy import shared_copy
 
 ONNX_FILE = "model.onnx"
@@ -20,13 +24,14 @@ ITEMS = "N"  # the name of the first dimension of every input
 
 def model_onnx(model: Model) -> bytes:
     """The network that is evaluated, as ONNX in 32 bits; raises Refused."""
-    return onnx_bytes(model.network(), (few_items(model.subject),))
+    return onnx_bytes(model.network(), (few_items(model.subject),), is_rounded=bool(model.inputs))
 
 
-def onnx_bytes(network: nn.Module, inputs: ExampleInputs) -> bytes:
+def onnx_bytes(network: nn.Module, inputs: ExampleInputs, *, is_rounded: bool = False) -> bytes:
     """A network as ONNX, all weights inside; the same network gives the same bytes.
 
-    inputs: at least two items of each. Raises Refused where torch's exporter cannot follow the network.
+    inputs: at least two items of each; is_rounded: the network rounds inputs of its layers. Raises Refused
+    where torch's exporter cannot follow the network, or where ONNX Runtime answers differently.
     """
     with torch.no_grad(), quiet():
         program = export_program(shared_copy(network), inputs)
@@ -39,23 +44,32 @@ def onnx_bytes(network: nn.Module, inputs: ExampleInputs) -> bytes:
                 reason=shortened(str(error).strip().split("\n")[0]),
             ) from error
     assert made is not None, "the exporter answers with a program"
-    return _serialized(_cleaned(made.model_proto))
+    content = _serialized(_cleaned(made.model_proto))
+    refuse_other_network(network, content, inputs, is_rounded=is_rounded)
+    return content
+
+
+def refuse_other_network(
+    network: nn.Module, content: bytes, inputs: ExampleInputs, *, is_rounded: bool
+) -> None:
+    """Run a file beside its network on a few items, in ONNX Runtime as it is used.
+
+    Raises Refused where any output differs by more than rounding.
+    """
+    with torch.no_grad(), quiet():
+        expected = list(tensors_in(network(*(each.clone() for each in inputs))))
+    got = OnnxSession(content).outputs(*(each.numpy() for each in inputs))
+    for one, other in zip(expected, got, strict=False):
+        refuse_other_answers(one.double().numpy(), other, is_rounded=is_rounded)
 
 
 def _cleaned(model: Any) -> Any:
     """Without paths of this machine and without names that count from run to run."""
     graph = model.graph
-    for holder in (
-        model,
-        graph,
-        *graph.node,
-        *graph.input,
-        *graph.output,
-        *graph.initializer,
-        *graph.value_info,
-    ):
-        holder.ClearField("metadata_props")
-        holder.doc_string = ""
+    model.ClearField("metadata_props")
+    model.doc_string = ""
+    for inside in (graph, *graphs_below(graph)):
+        _without_notes(inside)
     graph.name = "network"
     names: dict[str, str] = {}
     for value in (*graph.input, *graph.output):
@@ -66,6 +80,19 @@ def _cleaned(model: Any) -> Any:
                 )
                 dimension.dim_param = renamed
     return model
+
+
+def _without_notes(graph: Any) -> None:
+    for holder in (
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+        *graph.value_info,
+    ):
+        holder.ClearField("metadata_props")
+        holder.doc_string = ""
 
 
 def _serialized(model: Any) -> bytes:

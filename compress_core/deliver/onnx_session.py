@@ -14,6 +14,8 @@ from compress_core.measure.behavior.predictions import Predictions
 from compress_core.network.forward import running_on
 from compress_core.subject.split import BATCH, Split
 
+_SILENT = 4
+
 
 class OnnxSession:
     """A file in ONNX Runtime on one thread of the CPU; the same items give the same bits."""
@@ -23,7 +25,7 @@ class OnnxSession:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = _SILENT
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime has a kind of its own for each failure
@@ -34,10 +36,21 @@ class OnnxSession:
         self._names = tuple(given.name for given in self._session.get_inputs())
 
     def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The first output for the items [N, ...] of every input."""
-        outputs = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
-        first: NDArray[np.float32] = outputs[0]
-        return first
+        """The first output for the items [N, ...] of every input; raises Refused where the runtime stops."""
+        return self.outputs(*inputs)[0]
+
+    def outputs(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Every output for the items [N, ...] of every input; raises Refused where the runtime stops."""
+        given = dict(zip(self._names, inputs, strict=True))
+        try:
+            answered: list[NDArray[np.float32]] = self._session.run(None, given)
+        except Exception as error:  # the runtime has a kind of its own for each failure
+            raise Refused(
+                "ONNX Runtime loads the file and stops while it runs it ({reason}): take the code and "
+                "weights of source instead.",
+                reason=shortened(str(error)),
+            ) from error
+        return answered
 
     def on_tensors(self, batch: Tensor) -> Tensor:
         """The same for one tensor [N, ...] -> outputs [N, classes]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from torch import Tensor
@@ -24,22 +24,25 @@ from compress_core.loading.stored import shown
 
 MAX_LAYERS = 64
 _MOST_STEPS = 3_000
+Places = Mapping[str, Norm]
 
 
 @dataclass(frozen=True)
 class Chain:
     """Convolutions, then linear layers, each taking what the one before gives.
 
+    A layer comes with the batch norm behind it; before: norms that a layer's input goes through, by its name.
     sure: every batch norm could stand in one place only.
     """
 
     convolutions: tuple[tuple[Conv, Norm | None], ...]
     linears: tuple[tuple[Linear, Norm | None], ...]
     sure: bool
+    before: Mapping[str, Norm] = field(default_factory=dict)
 
 
-def chain_of(state: Mapping[str, Tensor]) -> Chain:
-    """The layers of a plain network in the order in which they work.
+def chains_of(state: Mapping[str, Tensor]) -> tuple[Chain, ...]:
+    """The layers of a plain network in the order in which they work, likeliest first if norms leave a choice.
 
     The order of the state dict is taken where it is one that PyTorch makes; a safetensors file sorts its
     names, so there the numbers in the names and the shapes decide. Raises Refused with the first reason
@@ -52,13 +55,61 @@ def chain_of(state: Mapping[str, Tensor]) -> Chain:
         parts.sort(key=lambda part: _natural(part.name))
     weighted = _chained([part for part in parts if not isinstance(part, Norm)])
     norms = [part for part in parts if isinstance(part, Norm)]
-    places, sure = _placed(parts, weighted, norms, kept=kept)
-    pairs = [(layer, places.get(layer.name)) for layer in weighted]
+    found, refused = [], None
+    for before in _norms_before(parts, weighted, kept=kept):
+        names = {norm.name for norm in before.values()}
+        rest = [part for part in parts if part.name not in names]
+        try:
+            behind, sure = _placed(
+                rest, weighted, [norm for norm in norms if norm.name not in names], kept=kept
+            )
+        except Refused as reason:
+            refused = refused or reason
+        else:
+            found.append(_chain(weighted, behind, before, sure=sure))
+    if refused is not None and not found:
+        raise refused
+    return tuple(replace(chain, sure=chain.sure and len(found) == 1) for chain in found)
+
+
+def _chain(weighted: Sequence[Weighted], behind: Places, before: Places, *, sure: bool) -> Chain:
+    pairs = [(layer, behind.get(layer.name)) for layer in weighted]
     return Chain(
         tuple((layer, norm) for layer, norm in pairs if isinstance(layer, Conv)),
         tuple((layer, norm) for layer, norm in pairs if isinstance(layer, Linear)),
         sure,
+        before,
     )
+
+
+def _norms_before(
+    parts: Sequence[Weighted | Norm], weighted: Sequence[Weighted], *, kept: bool
+) -> tuple[Places, ...]:
+    """Which norms may stand in front of layers instead of behind them, likeliest first.
+
+    One in front of the first layer, if it is as wide as what that takes; then perhaps the others in front of
+    a layer too. An order that was kept, and names that tell, leave no choice where they put a layer first.
+    """
+    first, norms = weighted[0], [part for part in parts if isinstance(part, Norm)]
+    leads = kept and isinstance(parts[0], Norm)
+    if not leads and (kept or _told_by_name(parts, weighted, norms)):
+        return ({},)
+    leading = [norm for norm in norms if norm.features == first.inputs and (norm is parts[0] or not leads)]
+    entries: list[Places] = [{first.name: norm} for norm in leading]
+    each = _in_turn([(layer, layer.inputs) for layer in weighted], norms)
+    if leading and len(norms) > 1 and each is not None:
+        entries.append(each)
+    return (*entries, {}) if leads else ({}, *entries)
+
+
+def _told_by_name(
+    parts: Sequence[Weighted | Norm], weighted: Sequence[Weighted], norms: Sequence[Norm]
+) -> bool:
+    """Whether numbers in the names say behind which layer each norm stands."""
+    behind = _directly_behind(parts)
+    if behind is not None and _in_sequence(behind):
+        return True
+    return all(_numbers(norm.name) for norm in norms) and _by_number(weighted, norms) is not None
 
 
 def _by_layer(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -178,9 +229,6 @@ def _unchained(layers: Sequence[Weighted]) -> Refused:
     )
 
 
-Places = Mapping[str, Norm]
-
-
 def _placed(
     parts: Sequence[Weighted | Norm], weighted: Sequence[Weighted], norms: Sequence[Norm], *, kept: bool
 ) -> tuple[Places, bool]:
@@ -191,7 +239,7 @@ def _placed(
     numbered = _by_number(weighted, norms)
     if numbered is not None:
         return numbered, True
-    for places in (behind, _in_turn(weighted, norms)):
+    for places in (behind, _in_turn([(layer, layer.outputs) for layer in weighted], norms)):
         if places is not None:
             return places, _only_one_way(weighted, norms)
     lost = next(
@@ -243,12 +291,12 @@ def _numbers(name: str) -> list[str]:
     return re.findall(r"\d+", name)
 
 
-def _in_turn(weighted: Sequence[Weighted], norms: Iterable[Norm]) -> Places | None:
-    """Each batch norm behind the next layer that gives as many features as it has."""
+def _in_turn(widths: Iterable[tuple[Weighted, int]], norms: Iterable[Norm]) -> Places | None:
+    """Each batch norm at the next layer that has a width equal to its features."""
     places: dict[str, Norm] = {}
-    remaining = iter(weighted)
+    remaining = iter(widths)
     for norm in norms:
-        layer = next((layer for layer in remaining if layer.outputs == norm.features), None)
+        layer = next((layer for layer, width in remaining if width == norm.features), None)
         if layer is None:
             return None
         places[layer.name] = norm

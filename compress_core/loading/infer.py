@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.arrangement import IMAGE_SIZES, Arrangement, arrangements
-from compress_core.loading.chain import Chain, chain_of
+from compress_core.loading.chain import Chain, chains_of
+from compress_core.loading.plain_layers import Norm, Weighted
 from compress_core.loading.plain_network import (
     PlainBlock,
     PlainNetwork,
@@ -61,17 +62,17 @@ def network_candidates(
     """
     if input_shape is not None:
         _check_input_shape(input_shape)
-    chain = chain_of(state)
-    classes = chain.linears[-1][0].outputs
+    chains = chains_of(state)
+    classes = chains[0].linears[-1][0].outputs
     if classes < 2:
         raise Refused(
             "The last layer '{layer}' has one output; a classifier must have one for each of two or more "
             "classes. Load it by its code instead: package.module:factory.",
-            layer=shown(chain.linears[-1][0].name),
+            layer=shown(chains[0].linears[-1][0].name),
         )
-    if not chain.convolutions:
-        return (_mlp(state, chain, input_shape, classes),)
-    return _cnns(state, chain, input_shape, classes)
+    if not chains[0].convolutions:
+        return tuple(_mlp(state, chain, input_shape, classes) for chain in chains)
+    return tuple(one for chain in chains for one in _cnns(state, chain, input_shape, classes))
 
 
 def best_candidate(
@@ -236,10 +237,10 @@ def _cnn(state: Mapping[str, Tensor], chain: Chain, arrangement: Arrangement) ->
     steps = zip(chain.convolutions, arrangement.padding, arrangement.pools, strict=True)
     for (conv, norm), padding, pools in steps:
         modules[conv.name] = conv_module(conv, padding)
-        if norm:
-            modules[norm.name] = norm_module(norm, conv)
+        modules.update(_norm_modules(chain, conv, norm))
         after = (rectify, halve) if pools else (rectify,)
-        blocks.append(PlainBlock(conv.name, norm.name if norm else None, after=after))
+        entry = _entry(chain, conv.name)
+        blocks.append(PlainBlock(conv.name, norm.name if norm else None, after=after, entry=entry))
     before = (average, flatten) if arrangement.averages else (flatten,)
     modules.update(_linear_modules(chain))
     return filled(PlainNetwork(modules, [*blocks, *_linear_blocks(chain, before=before)]), state)
@@ -248,8 +249,19 @@ def _cnn(state: Mapping[str, Tensor], chain: Chain, arrangement: Arrangement) ->
 def _linear_modules(chain: Chain) -> Iterator[tuple[str, nn.Module]]:
     for layer, norm in chain.linears:
         yield layer.name, linear_module(layer)
-        if norm:
-            yield norm.name, norm_module(norm, layer)
+        yield from _norm_modules(chain, layer, norm).items()
+
+
+def _norm_modules(chain: Chain, layer: Weighted, behind: Norm | None) -> Mapping[str, nn.Module]:
+    """The batch norms on both sides of a layer, by name."""
+    norms = (chain.before.get(layer.name), behind)
+    return {norm.name: norm_module(norm, layer) for norm in norms if norm is not None}
+
+
+def _entry(chain: Chain, layer: str) -> str | None:
+    """The name of the norm through which a layer's input goes."""
+    norm = chain.before.get(layer)
+    return None if norm is None else norm.name
 
 
 def _linear_blocks(chain: Chain, before: tuple[TensorFunction, ...]) -> Iterator[PlainBlock]:
@@ -261,6 +273,7 @@ def _linear_blocks(chain: Chain, before: tuple[TensorFunction, ...]) -> Iterator
             norm.name if norm else None,
             before=before if index == 0 else (),
             after=(rectify,) if index < last else (),
+            entry=_entry(chain, layer.name),
         )
 
 
@@ -296,7 +309,11 @@ def _also(others: int) -> str:
 
 def _norms_in_words(chain: Chain) -> str:
     count = sum(norm is not None for _, norm in (*chain.convolutions, *chain.linears))
-    return Phrase(", batch norm behind {count} of them", count=count) if count else ""
+    behind = Phrase(", batch norm behind {count} of them", count=count) if count else ""
+    if not chain.before:
+        return behind
+    before = Phrase(", batch norm before {count} of them", count=len(chain.before))
+    return Phrase("{before}{behind}", before=before, behind=behind) if behind else before
 
 
 def _doubt(chain: Chain) -> str:

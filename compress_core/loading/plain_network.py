@@ -37,12 +37,16 @@ def flatten(values: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class PlainBlock:
-    """Steps without weights, a layer, its batch norm, and steps again; layers are named, not held."""
+    """Steps without weights, a layer, its batch norm, and steps again; layers are named, not held.
+
+    entry: a batch norm between the first steps and the layer.
+    """
 
     layer: str
     norm: str | None = None
     before: tuple[TensorFunction, ...] = ()
     after: tuple[TensorFunction, ...] = ()
+    entry: str | None = None
 
 
 class PlainNetwork(nn.Module):
@@ -67,9 +71,9 @@ class PlainNetwork(nn.Module):
     def _through(self, block: PlainBlock, values: Tensor) -> Tensor:
         for step in block.before:
             values = step(values)
-        values = self.get_submodule(block.layer)(values)
-        if block.norm is not None:
-            values = self.get_submodule(block.norm)(values)
+        for name in (block.entry, block.layer, block.norm):
+            if name is not None:
+                values = self.get_submodule(name)(values)
         for step in block.after:
             values = step(values)
         return values
@@ -108,9 +112,9 @@ def conv_module(layer: Conv, padding: tuple[int, int]) -> nn.Module:
     )
 
 
-def norm_module(norm: Norm, behind: Weighted) -> nn.Module:
-    """The batch norm behind a layer: over images after a convolution, over rows after a linear layer."""
-    match behind:
+def norm_module(norm: Norm, beside: Weighted) -> nn.Module:
+    """The batch norm before or behind a layer: over images at a convolution, over rows at a linear layer."""
+    match beside:
         case Conv():
             return nn.BatchNorm2d(norm.features, affine=norm.affine, device="meta")
         case Linear():

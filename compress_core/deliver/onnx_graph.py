@@ -245,7 +245,7 @@ def _rows_along(node: Any) -> int | None:
 def _rows(tensor: NDArray[Any], axis: int) -> NDArray[Any]:
     """The tensor as [rows, everything else]."""
     turned = np.moveaxis(tensor, axis, 0) if tensor.ndim > axis else tensor
-    return turned.reshape(len(turned), -1) if tensor.ndim else tensor.reshape(1, 1)
+    return turned.reshape(len(turned), turned.size // max(1, len(turned))) if tensor.ndim else tensor.reshape(1, 1)
 
 
 def _factor(rows: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.float32] | None:

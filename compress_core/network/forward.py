@@ -84,7 +84,7 @@ def scramble(network: nn.Module) -> nn.Module:
         for values in network.parameters():
             if values.is_floating_point():
                 noise = torch.randn(values.shape, generator=generator, dtype=values.dtype)
-                fan = values[0].numel() if values.dim() > 1 else 25
+                fan = max(1, values.shape[1:].numel()) if values.dim() > 1 else 25
                 values.copy_(noise * fan**-0.5 + (0.5 if values.dim() == 1 else 0))
         for name, statistic in network.named_buffers():
             if name.endswith(("running_mean", "running_var")):

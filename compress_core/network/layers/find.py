@@ -25,14 +25,19 @@ from compress_core.network.layers.places import stored_at
 
 
 def find_layers(network: nn.Module) -> tuple[tuple[Layer, ...], tuple[Untouched, ...]]:
-    """The layers that can be compressed, in module order, and those left alone with the reason."""
+    """The layers that can be compressed, in module order, and those left alone with the reason.
+
+    A layer of no inputs or no outputs is none: it holds no weight.
+    """
     found: dict[object, Layer] = {}
     for name, module in network.named_modules():
         if _inside_attention(network, name):
             continue
         for layer in layers_of(name, module):
+            if not layer.weights:
+                continue
             key = _memory_of(network, layer), layer.kernel_shape, layer.groups, layer.transposed
-            first = found.get(key, layer) if layer.weights else layer
+            first = found.get(key, layer)
             shared = () if first is layer else first.places
             found[key] = replace(first, places=shared + layer.places)
     clash = _in_two_forms(network, tuple(found.values()))
@@ -52,8 +57,7 @@ def _in_two_forms(network: nn.Module, layers: tuple[Layer, ...]) -> Mapping[Laye
         weight = stored_at(network, layer.places[0])
         start = weight.data_ptr()
         length = 1 + sum((n - 1) * step for n, step in zip(weight.shape, weight.stride(), strict=True))
-        if layer.weights:
-            spans.append((start, start + length * weight.element_size(), layer))
+        spans.append((start, start + length * weight.element_size(), layer))
     spans.sort(key=lambda span: span[:2])
     clash: dict[Layer, Layer] = {}
     for (_, end, one), (start, _, other) in itertools.pairwise(spans):
@@ -87,7 +91,11 @@ def _left_alone(
     covered = {(place.module, place.parameter) for layer in layers for place in layer.places}
     for name, module in network.named_modules():
         inside = ".parametrizations." in f".{name}." or _inside_attention(network, name)
-        if inside or any(True for _ in layers_of(name, module)):
+        known = [layer for layer in layers_of(name, module) if not inside]
+        for layer in (layer for layer in known if not layer.weights):
+            reason = N_("it has no inputs or no outputs, so that there is no weight to compress")
+            yield Untouched(layer.name, layer.label, 0, reason)
+        if inside or known:
             continue
         parameters = module.named_parameters(recurse=parametrize.is_parametrized(module))
         own = sum(tensor.numel() for parameter, tensor in parameters if (name, parameter) not in covered)

@@ -203,7 +203,7 @@ def _restated(model: Model, step: Step) -> dict[str, Tensor]:
     network = model.network()
     inputs = {name: _NormInput(name, step) for name in batch_norms(network)}
     for name, place in inputs.items():
-        network.get_submodule(name).register_forward_pre_hook(place)
+        network.get_submodule(name).register_forward_pre_hook(place, with_kwargs=True)
     with torch.no_grad():
         network(model.base.input.baseline)
     inputs = {name: place for name, place in inputs.items() if place.calls}
@@ -238,15 +238,16 @@ class _NormInput:
         _refuse_unless_finite(torch.cat([result.mean, result.variance]), self.name, self.step)
         return result
 
-    def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
+    def __call__(self, module: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
         if not self.measuring:
             self.calls += 1
             return
-        self.gauge.add(given[0], 1)
+        read = given[0] if given else next(iter(named.values()))
+        self.gauge.add(read, 1)
         if self.calls == 1:
             result = self.restated()
             for name, values in (("running_mean", result.mean), ("running_var", result.variance)):
-                write_state(module, name, values.to(given[0].dtype))
+                write_state(module, name, values.to(read.dtype))
 
 
 def _no_norm(model: Model, step: Step) -> Refused:

@@ -19,7 +19,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import N_
 from compress_core.network.flow import Flow, flow_of
-from compress_core.network.forward import in_double, in_short, run_network, scramble, tensors_in
+from compress_core.network.forward import in_double, in_short, run_network, scramble, takes, tensors_in
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.norms import batch_norms, fold_away, read_norm
@@ -262,18 +262,27 @@ def _is_close(got: Tensor, want: Tensor) -> bool:
 
 
 def _examples(subject: Subject, network: nn.Module) -> tuple[Tensor, ...]:
-    """Inputs on which rewrites are tried: the empty one, real ones, random ones both small and large."""
+    """Inputs on which rewrites are tried: real ones, random ones both small and large, the empty one.
+
+    Those that the network does not take are left out: random numbers are no words.
+    """
     baseline = subject.input.baseline.double()
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(_PROBES, *baseline.shape[1:], generator=generator, dtype=torch.float64)
-    real = examples_of(subject).double()
+    real = (examples_of(subject).double(),) if subject.splits else ()
+    telling = tuple(x for x in (*real, drawn, 100 * drawn) if takes(network, x))
+    if not telling:
+        raise _cannot_try(subject.title, _reason_against(network, (*real, drawn)[0]))
+    return (*telling, baseline) if takes(network, baseline) else telling
+
+
+def _reason_against(network: nn.Module, example: Tensor) -> str:
+    """Why nothing can be tried on an input."""
     try:
-        taken = tuple(x for x in (drawn, baseline, real, 100 * drawn) if _answer(network, x).isfinite().all())
+        _answer(network, example)
     except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
-        raise _cannot_try(subject.title, in_short(error)) from None
-    if not taken:
-        raise _cannot_try(subject.title, N_("its answers are not finite"))
-    return taken
+        return in_short(error)
+    return N_("its answers are not finite")
 
 
 def _cannot_try(title: str, reason: str) -> Refused:

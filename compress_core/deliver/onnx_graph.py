@@ -244,8 +244,10 @@ def _rows_along(node: Any) -> int | None:
 
 def _rows(tensor: NDArray[Any], axis: int) -> NDArray[Any]:
     """The tensor as [rows, everything else]."""
+    if not tensor.ndim:
+        return tensor.reshape(1, 1)
     turned = np.moveaxis(tensor, axis, 0) if tensor.ndim > axis else tensor
-    return turned.reshape(len(turned), turned.size // max(1, len(turned))) if tensor.ndim else tensor.reshape(1, 1)
+    return turned.reshape(len(turned), turned.size // max(1, len(turned)))
 
 
 def _factor(rows: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.float32] | None:

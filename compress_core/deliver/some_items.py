@@ -5,14 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from compress_core.subject.made_up_items import made_up_items
 from compress_core.subject.subject import Subject
 
 FEW = 4
 
 
 def few_items(subject: Subject) -> Tensor:
-    """A few items [4, *shape], real ones where the subject has any, else random ones of a fixed seed."""
-    for split in subject.splits.values():
-        if len(split) >= FEW:
-            return split.inputs[:FEW]
-    return torch.randn(FEW, *subject.input.shape, generator=torch.Generator().manual_seed(0))
+    """A few items [4, *shape]: real ones, several times if need be.
+
+    Where the subject has none, they are made up.
+    """
+    longest = max(subject.splits.values(), key=len, default=None)
+    if longest is not None:
+        return longest.inputs[torch.arange(FEW) % len(longest)]
+    return made_up_items(subject, FEW, seed=0)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.network.forward import running_on
 from compress_core.network.shared_copy import shared_copy
+from compress_core.subject.made_up_items import made_up_items
 from compress_core.subject.subject import Subject, with_locked
 
 _SEED = 5
@@ -59,14 +60,13 @@ class LoadedNetwork:
 
     @cached_property
     def probe(self) -> Tensor:
-        """A few of its items [n, ...]; random numbers where it came without any."""
+        """A few of its items [n, ...]; made up where it came without any."""
         splits = self.subject.splits
         count = _PROBED if self.subject.input.baseline.numel() <= _LARGE else _PROBED // 4
         for name in (*_ORDER_OF_SPLITS, *splits):
             if name in splits and len(splits[name]):
                 return splits[name].inputs[:count].clone()
-        generator = torch.Generator().manual_seed(_SEED)
-        return torch.randn(count, *self.subject.input.shape, generator=generator)
+        return made_up_items(self.subject, count // 2, _SEED)
 
     def answer(self, network: nn.Module, seed: int = 0) -> object:
         """What a copy answers to the probe, with torch's chance beginning at this seed."""

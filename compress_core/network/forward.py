@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from compress_core.foundation.errors import Refused
 from compress_core.network.copied_tree import copied_tree, own_tensor
 from compress_core.network.input_guard import fresh
+from compress_core.network.shared_copy import shared_copy
 
 RAISED_BY_OTHERS = (Exception, SystemExit)
 """What code that is not ours may raise when it is imported, called or run: anything, sys.exit too."""
@@ -63,10 +64,27 @@ def doubled(example: Any) -> Any:
     return tuple(doubled(item) for item in example) if isinstance(example, tuple | list) else example
 
 
+def takes(network: nn.Module, example: Example) -> bool:
+    """Whether a network answers an input, with finite numbers: one that reads words takes no random ones."""
+    try:
+        with torch.inference_mode():
+            answer = run_network(shared_copy(network), example)
+            return all(bool(t.isfinite().all()) for t in tensors_in(answer))
+    except Exception:  # noqa: BLE001 - a forward that is not ours may raise anything
+        return False
+
+
+def _are_words(values: Tensor) -> bool:
+    """Whether numbers may be those of words: whole and of several kinds, whatever their type says."""
+    return not values.is_floating_point() or bool(
+        (values == values.round()).all() and values.unique().numel() > 1
+    )
+
+
 def shuffled_example(example: Any, generator: torch.Generator) -> Any:
     """Another input of the same form: random numbers, whole numbers in another order."""
     if isinstance(example, Tensor):
-        if example.is_floating_point():
+        if not _are_words(example):
             return torch.randn(example.shape, generator=generator, dtype=example.dtype)
         return example.flatten()[torch.randperm(example.numel(), generator=generator)].view(example.shape)
     if isinstance(example, Mapping):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.network.forward import Example, in_short, run_network, tensors_in
+from compress_core.network.forward import Example, in_short, run_network, takes, tensors_in
 from compress_core.structure.shrink import ChannelCut, kept_by_side, preview, shrink, side_of
 
 CLOSE = 1e-9
@@ -66,15 +66,7 @@ def _difference(got: Sequence[Tensor], want: Sequence[Tensor]) -> str | None:
 
 def equivalence_check(network: nn.Module, *examples: Example) -> EquivalenceCheck:
     """A check on the first example that the network takes, the last in any case."""
-    return EquivalenceCheck(network, next((e for e in examples[:-1] if _takes(network, e)), examples[-1]))
-
-
-def _takes(network: nn.Module, example: Example) -> bool:
-    try:
-        with torch.inference_mode():
-            return all(bool(t.isfinite().all()) for t in tensors_in(run_network(network, example)))
-    except Exception:  # noqa: BLE001 - random numbers may be none that this network takes
-        return False
+    return EquivalenceCheck(network, next((e for e in examples[:-1] if takes(network, e)), examples[-1]))
 
 
 def _reason_of(refused: Refused) -> object:

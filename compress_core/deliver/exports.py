@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import torch
@@ -60,6 +60,7 @@ def _numbers(
 ) -> Mapping[str, Number]:
     if answers is None or split is None:
         return {"largest_difference": Number.missing("logit", N_("There are no items to run it on."))}
+    answers = replace(answers, kind=model.subject.answers)
     in_torch, original = predict(model, split, store), predict(Model.original(model.subject), split, store)
     refuse_other_answers(in_torch.logits, answers.logits, is_rounded=bool(model.inputs))
     same = int((in_torch.predicted == answers.predicted).sum())

@@ -1,7 +1,8 @@
 """What a network is asked once, when it is loaded: each question is a function in a file of its own.
 
 A check looks at the network with its layers and a few items. It yields what people should know
-(`NetworkWarning`) and the layers that must not be compressed (`LockedLayer`), or raises Refused.
+(`NetworkWarning`), the layers that must not be compressed (`LockedLayer`) and what the answers are
+(`AnswersWith`), or raises Refused.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.network.forward import running_on
 from compress_core.network.shared_copy import shared_copy
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.made_up_items import made_up_items
 from compress_core.subject.subject import Subject, with_locked
 
@@ -41,7 +43,14 @@ class LockedLayer:
     reason: str
 
 
-Finding = NetworkWarning | LockedLayer
+@dataclass(frozen=True)
+class AnswersWith:
+    """What the answers of the network are."""
+
+    kind: AnswerKind
+
+
+Finding = NetworkWarning | LockedLayer | AnswersWith
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,4 +129,7 @@ def checked(subject: Subject) -> Subject:
     findings = [finding for check in load_checks().values() for finding in check.ask(loaded)]
     warnings = dict.fromkeys(found.text for found in findings if isinstance(found, NetworkWarning))
     locked = {found.layer: found.reason for found in reversed(findings) if isinstance(found, LockedLayer)}
-    return replace(with_locked(subject, MappingProxyType(locked)), warnings=tuple(warnings))
+    kinds = [found.kind for found in findings if isinstance(found, AnswersWith)]
+    unlocked = with_locked(subject, MappingProxyType(locked))
+    answers = kinds[0] if kinds else AnswerKind.SCORES
+    return replace(unlocked, warnings=tuple(warnings), answers=answers)

@@ -5,7 +5,7 @@ Items run one by one, because the mean gradient of a trained network is about 0 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,8 @@ from compress_core.network.forward import running_on
 from compress_core.network.layers.kinds import Layer, WeightLocation
 from compress_core.network.layers.places import matrix_within, place_in
 from compress_core.network.not_finite import is_finite
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +76,16 @@ class _Gradients:
 
 
 def fisher_diagonals(
-    network: nn.Module, layers: Sequence[Layer], items: Tensor, labels: Tensor | None
+    network: nn.Module,
+    layers: Sequence[Layer],
+    items: Tensor,
+    labels: Tensor | None,
+    loss: Loss = nn.functional.cross_entropy,
 ) -> Mapping[str, SquaredGradients]:
     """Mean over items [N, ...] of the squared gradient of each item's loss, for every layer; labels [N].
 
-    The loss is cross-entropy; without labels the network's own answers stand for them.
+    The loss takes answers [1, classes] and the label [1]; without labels the network's own answers stand for
+    them.
     """
     places = {layer.name: place_in(network, layer) for layer in layers}
     parameters = {name: _parameter_at(place) for name, place in places.items()}
@@ -88,7 +95,7 @@ def fisher_diagonals(
         leaves = {name: held[name].detach().requires_grad_() for name in dict.fromkeys(parameters.values())}
         for index in range(len(items)):
             label = None if labels is None else labels[index : index + 1]
-            found = _gradients(network, leaves, items[index : index + 1], label)
+            found = _gradients(network, leaves, items[index : index + 1], label, loss)
             for layer in layers:
                 gradient = found[parameters[layer.name]]
                 if gradient is not None:
@@ -101,7 +108,7 @@ def fisher_diagonals(
 
 
 def _gradients(
-    network: nn.Module, leaves: dict[str, Tensor], item: Tensor, label: Tensor | None
+    network: nn.Module, leaves: dict[str, Tensor], item: Tensor, label: Tensor | None, loss: Loss
 ) -> dict[str, Tensor | None]:
     """The gradient of one item's loss for each parameter, None where the item does not reach it."""
     with running_on(item):
@@ -114,8 +121,8 @@ def _gradients(
         )
     if not scores.requires_grad:
         return dict.fromkeys(leaves)
-    loss = nn.functional.cross_entropy(scores, scores.argmax(dim=1) if label is None else label)
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    cost = loss(scores, scores.argmax(dim=1) if label is None else label)
+    found = torch.autograd.grad(cost, list(leaves.values()), allow_unused=True)
     return dict(zip(leaves, found, strict=True))
 
 

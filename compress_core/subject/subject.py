@@ -21,6 +21,7 @@ from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.network.written_code import code_of
 from compress_core.recipe.resolving import layer_is_locked
 from compress_core.structure.structure import Structure
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
@@ -38,7 +39,8 @@ class Subject:
     infinite weights, in words; origin: whose code it is, where neither a sample nor its weights tell that.
     code: digest of what modules of somebody's own do, empty where there are none.
     warnings: what people should know of the network, a phrase each; locked: layers that must not be
-    compressed, with the reason. They are not among the layers, and stand in `untouched`.
+    compressed, with the reason. They are not among the layers, and stand in `untouched`. answers: whether
+    they are scores, or probabilities already.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Subject:
     code: str = ""
     warnings: tuple[str, ...] = ()
     locked: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    answers: AnswerKind = AnswerKind.SCORES
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -70,7 +73,8 @@ class Subject:
     @cached_property
     def key(self) -> str:
         """What its numbers depend on beside the items: weights and structure, and the code that runs them."""
-        return digest(self.digest, self.code) if self.code else self.digest
+        beside = [self.code, *([] if self.answers is AnswerKind.SCORES else [self.answers.value])]
+        return digest(self.digest, *beside) if any(beside) else self.digest
 
     @cached_property
     def identity(self) -> str:
@@ -93,6 +97,7 @@ class Subject:
             factory=other.factory,
             origin=other.origin,
             warnings=other.warnings,
+            answers=other.answers,
         )
 
     def split(self, name: str) -> Split:

@@ -24,6 +24,7 @@ from compress_core.network.layers.kinds import Layer
 from compress_core.recipe.values import Step
 from compress_core.selection.scores import Scores
 from compress_core.statistics import Statistic, statistics
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.results import Factored, Pruned, Quantized
 
@@ -45,6 +46,11 @@ class NetworkView(ArgumentView):
         """Their labels [N], None where there are none."""
         self._look(DependsOn.LABELS)
         return self._context.items()[1]
+
+    @property
+    def answers(self) -> AnswerKind:
+        """What the network's answers are: it belongs to the base, as its key does."""
+        return self._context.base.answers
 
     def network(self) -> nn.Module:
         """The base with what was factored up to this layer, nothing else done; the caller owns it."""

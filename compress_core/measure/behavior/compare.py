@@ -215,7 +215,7 @@ class Comparison:
         Both confidences are of the class predicted before; rows and columns are named by the lower
         borders of equal bins of [0, 1]. Items without finite outputs are left out.
         """
-        known = self.before.answered & self.after.answered
+        known = self.before.has_confidence & self.after.has_confidence
         pairs = np.stack([self.before.confidence[known], self._kept_confidence[known]])
         row, column = np.minimum((pairs * bins).astype(np.int64), bins - 1)
         borders = np.arange(bins) / bins
@@ -258,7 +258,7 @@ class Comparison:
 
 
 def _reliability(predictions: Predictions, right: np.ndarray) -> pd.DataFrame:
-    known = predictions.answered
+    known = predictions.has_confidence
     confidence, right = predictions.confidence[known], right[known]
     bins = confidence_bin(confidence)
     n, hits = np.bincount(bins, minlength=BINS), np.bincount(bins[right], minlength=BINS)

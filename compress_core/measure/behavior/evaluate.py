@@ -50,7 +50,7 @@ def predict(model: Model, split: Split, store: Store) -> Predictions:
     def make() -> Predictions:
         logits = store.lasting(PREDICTIONS, key, lambda: _computed(model, split, store))
         labels = None if split.labels is None else split.labels.numpy()
-        return Predictions(logits.numpy(), labels, split.name, split.digest, model.key)
+        return Predictions(logits.numpy(), labels, split.name, split.digest, model.key, model.subject.answers)
 
     return store.get(key, make, lambda p: 3 * p.logits.nbytes + 4096)
 

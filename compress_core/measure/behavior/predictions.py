@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
+from compress_core.subject.answer_kind import AnswerKind
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 NO_CLASS = -1
+_ROUNDING = 1e-3
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -29,13 +31,28 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return logs
 
 
+def _log_of_shares(shares: NDArray[np.float32], *, add_up: bool) -> NDArray[np.float64]:
+    """Logarithms of shares between 0 and 1 [N, C]; a row with another number is NaN throughout.
+
+    add_up: where they must be 1 together, rounding apart.
+    """
+    wide = shares.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = wide.sum(axis=1, keepdims=True)
+        inside = ((wide >= 0) & (wide <= 1 + _ROUNDING)).all(axis=1, keepdims=True)
+        if add_up:
+            inside &= np.abs(total - 1) <= _ROUNDING
+        logs: NDArray[np.float64] = np.log(wide / total if add_up else np.minimum(wide, 1))
+    return np.where(inside, logs, np.nan)
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """The raw outputs of one model on one list of items, and what follows from them.
 
-    logits [N, C]; labels [N] in 0..C-1, or None; items is the digest of the items, key names the
-    model. Arrays are read-only, since sessions share them. A row without finite probabilities has
-    no class (-1), which is never right.
+    logits [N, C], or what `kind` says they are; labels [N] in 0..C-1, or None; items is the digest of the
+    items, key names the model. Arrays are read-only, since sessions share them. A row of which no class can
+    be chosen has none (-1), which is never right.
 
     Raises Refused where labels and outputs don't belong together.
     """
@@ -45,6 +62,7 @@ class Predictions:
     split: str
     items: str
     key: str
+    kind: AnswerKind = AnswerKind.SCORES
 
     def __post_init__(self) -> None:
         logits = np.asarray(self.logits, dtype=np.float32)
@@ -66,14 +84,26 @@ class Predictions:
         return int(self.logits.shape[1])
 
     @cached_property
+    def log_probabilities(self) -> NDArray[np.float64]:
+        """Logarithm of the probability of each class, [N, C]; NaN in rows that are no probabilities."""
+        if self.kind in {AnswerKind.SCORES, AnswerKind.LOGARITHMS}:
+            return _read_only(log_softmax(self.logits))
+        return _read_only(_log_of_shares(self.logits, add_up=self.kind is AnswerKind.PROBABILITIES))
+
+    @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """Probability of each class, [N, C]; NaN in rows without finite outputs."""
-        return _read_only(np.exp(log_softmax(self.logits)))
+        return _read_only(np.exp(self.log_probabilities))
 
     @cached_property
     def answered(self) -> NDArray[np.bool_]:
-        """Which items got finite probabilities, [N]."""
-        return _read_only(~np.isnan(self.probabilities[:, 0]))
+        """Which items got outputs of which one is the largest, [N]."""
+        return _read_only(~np.isnan(log_softmax(self.logits)[:, 0]))
+
+    @cached_property
+    def has_confidence(self) -> NDArray[np.bool_]:
+        """Which items got probabilities, [N]."""
+        return _read_only(~np.isnan(self.log_probabilities[:, 0]))
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:

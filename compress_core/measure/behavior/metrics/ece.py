@@ -39,7 +39,7 @@ def ece(after: Predictions) -> Number:
     Guo et al. 2017, arXiv:1706.04599, eq. 3.
     """
     assert after.correct is not None, "calibration needs labels"
-    if not after.answered.all():
+    if not after.has_confidence.all():
         return Number.missing("share", NOT_FINITE, after.n)
     bins, gap = confidence_bin(after.confidence), after.correct - after.confidence
     gaps = np.bincount(bins, gap, BINS) / after.n

@@ -10,16 +10,18 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.mean_number import mean_number
 from compress_core.measure.behavior.metric import NOT_FINITE, Shown, metric
-from compress_core.measure.behavior.predictions import Predictions, log_softmax
+from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.arrays import Floats
+from compress_core.subject.answer_kind import AnswerKind
 
 LEAST = 500  # items, from which on the interval holds the true mean in 19 of 20 cases
+NO_DISTRIBUTION = N_("The answers are a share for each class by itself, no distribution over the classes.")
 UNBOUNDED = N_("The model gives probability 0 to something the original holds possible.")
 
 
 def kl_by_item(before: Predictions, after: Predictions) -> Floats:
     """KL(original || model) of each item in nats, [N]; NaN where an output is not finite."""
-    log_before, log_after = log_softmax(before.logits), log_softmax(after.logits)
+    log_before, log_after = before.log_probabilities, after.log_probabilities
     possible = ~np.isneginf(log_before)
     gap = np.subtract(log_before, log_after, out=np.zeros_like(log_before), where=possible)
     # Rounding may put equal distributions a hair below 0.
@@ -44,6 +46,8 @@ def kl(before: Predictions, after: Predictions) -> Number:
 
     Kullback and Leibler 1951, Annals of Mathematical Statistics 22, 79-86.
     """
+    if AnswerKind.SHARES in {before.kind, after.kind}:
+        return Number.missing("nat", NO_DISTRIBUTION, after.n)
     divergence = kl_by_item(before, after)
     if np.isnan(divergence).any():
         return Number.missing("nat", NOT_FINITE, after.n)

@@ -1,0 +1,67 @@
+"""Whether a network answers with scores, or with what a softmax, a log-softmax or a sigmoid made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from compress_core.foundation.texts import Phrase
+from compress_core.loading.load_check import AnswersWith, Finding, LoadedNetwork, NetworkWarning, load_check
+from compress_core.subject.answer_kind import AnswerKind
+
+_ROUNDING = 1e-4
+
+
+@load_check(order=50)
+def answer_form(loaded: LoadedNetwork) -> Iterator[Finding]:
+    """Told by the answers to a few items, since a softmax need not be a module."""
+    if not isinstance(loaded.answers, Tensor) or loaded.answers.dim() != 2:
+        return
+    kind = kind_of(loaded.answers)
+    yield AnswersWith(kind)
+    match kind:
+        case AnswerKind.PROBABILITIES:
+            yield NetworkWarning(
+                Phrase(
+                    "{model} answers with probabilities, as behind a softmax: they are taken as they are, "
+                    "and no softmax is applied to them.",
+                    model=loaded.name,
+                )
+            )
+        case AnswerKind.LOGARITHMS:
+            yield NetworkWarning(
+                Phrase(
+                    "{model} answers with logarithms of probabilities, as behind a log-softmax: its "
+                    "probabilities are their exponentials.",
+                    model=loaded.name,
+                )
+            )
+        case AnswerKind.SHARES:
+            yield NetworkWarning(
+                Phrase(
+                    "All answers of {model} to its first items lie between 0 and 1, as behind a sigmoid: "
+                    "each is taken as the confidence in its class, and divergence is not measured, since "
+                    "they are no distribution over the classes.",
+                    model=loaded.name,
+                )
+            )
+
+
+def kind_of(answers: Tensor) -> AnswerKind:
+    """What answers [items, classes] are, by their own evidence; rows that are not finite don't count."""
+    rows = answers.double()
+    rows = rows[rows.isfinite().all(dim=1)]
+    if not len(rows):
+        return AnswerKind.SCORES
+    if bool((rows >= 0).all()) and _adds_up(rows):
+        return AnswerKind.PROBABILITIES
+    if bool((rows <= _ROUNDING).all()) and _adds_up(rows.exp()):
+        return AnswerKind.LOGARITHMS
+    inside = bool(((rows >= 0) & (rows <= 1)).all())
+    return AnswerKind.SHARES if inside and bool(rows.any()) else AnswerKind.SCORES
+
+
+def _adds_up(rows: Tensor) -> bool:
+    """Whether every row [items, classes] adds up to 1."""
+    return bool(((rows.sum(dim=1) - 1).abs() < _ROUNDING).all())

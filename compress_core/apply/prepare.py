@@ -22,7 +22,7 @@ from compress_core.network.flow import Flow, flow_of
 from compress_core.network.forward import in_double, in_short, run_network, scramble, takes, tensors_in
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, LayerKind
-from compress_core.network.layers.norms import batch_norms, fold_away, read_norm
+from compress_core.network.layers.norms import batch_norms, fold_away, norms_of_each_batch, read_norm
 from compress_core.network.layers.places import read_bias, read_matrix, write_bias, write_matrix
 from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe.values import Step
@@ -121,6 +121,13 @@ def _folded(work: _Work, step: Step) -> _Work:
             pairs.append((layer, norm))
     equivalent = _equivalent(work, pairs, lambda network, pair: _fold(network, *pair, step))
     if not equivalent:
+        for norm in norms_of_each_batch(work.network):
+            raise Refused(
+                "{norm} has no running statistics and takes those of each batch, so there is nothing fixed "
+                "that could be folded: take {technique} out, or train it with track_running_stats.",
+                norm=norm,
+                technique=step.technique,
+            )
         raise Refused(
             "No batch norm of {model} stands directly behind a linear layer or convolution as the only "
             "reader of its output: take {technique} out.",

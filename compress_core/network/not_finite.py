@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.network.forward import run_network, running_on
+from compress_core.network.forward import run_network, running_on, tensors_in
 
 
 def is_finite(values: Tensor) -> bool:
@@ -16,12 +16,44 @@ def is_finite(values: Tensor) -> bool:
     return bool(values.isfinite().all())
 
 
+def first_not_finite(network: nn.Module, items: Tensor) -> str | None:
+    """The first module in a pass of all items [N, ...] that is given or gives a value that is not finite.
+
+    Its name, None where there is none. A module that holds no parameters may be given infinities on purpose,
+    as a softmax behind a mask is. The caller owns the network.
+    """
+    found: list[str] = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda module, *values: found.extend([name] * (not found and _is_broken(module, values)))
+
+    hooks = []
+    for name, module in network.named_modules():
+        if next(module.children(), None) is None:
+            hooks.append(module.register_forward_pre_hook(note(name), with_kwargs=True))
+            hooks.append(module.register_forward_hook(note(name)))
+    try:
+        with torch.no_grad(), running_on(items):
+            run_network(network, items)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found[0] if found else None
+
+
+def _is_broken(module: nn.Module, values: object) -> bool:
+    """Whether what a module is given or gives holds NaN; infinity too where the module has parameters."""
+    learned = next(module.parameters(recurse=False), None) is not None
+    return any(not is_finite(v) if learned else bool(v.isnan().any()) for v in tensors_in(values))
+
+
 def items_not_finite(
-    network: nn.Module, modules: Iterable[nn.Module], items: Tensor
+    network: nn.Module, modules: Iterable[nn.Module], items: Tensor, *, given_alone: bool = True
 ) -> Mapping[nn.Module, int]:
     """On how many items [N, ...] each of these modules is given a value that is NaN or infinite.
 
-    Items run one by one, since a module need not keep them apart. The caller owns the network.
+    Or gives one, unless what they are given alone is asked for. Items run one by one, since a module need not
+    keep them apart. The caller owns the network.
     """
     wanted = tuple(dict.fromkeys(modules))
     if not wanted:
@@ -29,11 +61,13 @@ def items_not_finite(
     seen: set[nn.Module] = set()
     counts = dict.fromkeys(wanted, 0)
 
-    def note(module: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        if not is_finite(given[0] if given else next(iter(named.values()))):
+    def note(module: nn.Module, *values: object) -> None:
+        if _is_broken(module, values):
             seen.add(module)
 
     hooks = [module.register_forward_pre_hook(note, with_kwargs=True) for module in wanted]
+    if not given_alone:
+        hooks += [module.register_forward_hook(note) for module in wanted]
     try:
         with torch.no_grad():
             for item in torch.split(items, 1):

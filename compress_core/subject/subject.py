@@ -16,6 +16,7 @@ from compress_core.network.input_guard import guarded, writes_to_its_inputs
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, Untouched
 from compress_core.network.layers.macs import count_macs
+from compress_core.network.layers.norms import norms_of_each_batch
 from compress_core.network.layers.places import read_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.network.written_code import code_of
@@ -175,7 +176,7 @@ def make_subject(
     if writes_to_its_inputs(network, (form.baseline, probes[-1][: _SOME_ITEMS // 4])):
         network = guarded(network)
     layers, untouched = find_layers(network)
-    layers = count_macs(shared_copy(network), layers, form.baseline)
+    layers = _counted(network, layers, form.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
     return Subject(
         name=name,
@@ -195,6 +196,21 @@ def make_subject(
     )
 
 
+def _counted(network: nn.Module, layers: tuple[Layer, ...], example: Tensor) -> tuple[Layer, ...]:
+    """The layers with their MACs; raises Refused for a norm that needs several items."""
+    try:
+        return count_macs(shared_copy(network), layers, example)
+    except ValueError as error:
+        for norm in norms_of_each_batch(network):
+            raise Refused(
+                "{norm} has no running statistics and norms no item by itself ({reason}): train it with "
+                "track_running_stats, so that an answer is that of one item.",
+                norm=norm,
+                reason=str(error),
+            ) from error
+        raise
+
+
 def _probes(form: InputForm, splits: Mapping[str, Split]) -> list[Tensor]:
     """Inputs whose answers tell networks apart that hold equal weights: noise, and a few items."""
     noise = torch.randn(4, *form.shape, generator=torch.Generator().manual_seed(_SEED))
@@ -205,7 +221,7 @@ def restructured(subject: Subject, network: nn.Module, structure: Structure, key
     """The same subject around a network of another structure; key stands in for a digest of its content."""
     found, untouched = find_layers(network)
     layers, alone = _without(found, subject.locked)
-    layers = count_macs(shared_copy(network), layers, subject.input.baseline)
+    layers = _counted(network, layers, subject.input.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
     return replace(
         subject,

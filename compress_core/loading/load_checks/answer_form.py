@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.load_check import AnswersWith, Finding, LoadedNetwork, NetworkWarning, load_check
 from compress_core.subject.answer_kind import AnswerKind
 
 _ROUNDING = 1e-4
+_SIGMOIDS = frozenset({"sigmoid", "sigmoid_", "hardsigmoid"})
 
 
 @load_check(order=50)
@@ -18,7 +21,9 @@ def answer_form(loaded: LoadedNetwork) -> Iterator[Finding]:
     """Told by the answers to a few items, since a softmax need not be a module."""
     if not isinstance(loaded.answers, Tensor) or loaded.answers.dim() != 2:
         return
-    kind = kind_of(loaded.answers)
+    kind, between = kind_of(loaded.answers), are_between(loaded.answers)
+    if kind is AnswerKind.SCORES and between and _ends_in_sigmoid(loaded):
+        kind = AnswerKind.SHARES
     yield AnswersWith(kind)
     match kind:
         case AnswerKind.PROBABILITIES:
@@ -40,9 +45,17 @@ def answer_form(loaded: LoadedNetwork) -> Iterator[Finding]:
         case AnswerKind.SHARES:
             yield NetworkWarning(
                 Phrase(
-                    "All answers of {model} to its first items lie between 0 and 1, as behind a sigmoid: "
-                    "each is taken as the confidence in its class, and divergence is not measured, since "
-                    "they are no distribution over the classes.",
+                    "{model} answers with the output of a sigmoid: each is taken as the confidence in its "
+                    "class, and divergence is not measured, since they are no distribution over the classes.",
+                    model=loaded.name,
+                )
+            )
+        case AnswerKind.SCORES if between:
+            yield NetworkWarning(
+                Phrase(
+                    "All answers of {model} to its first items lie between 0 and 1: they are taken as scores "
+                    "and go through a softmax. If they are shares already, confidence, calibration error and "
+                    "divergence are not theirs: return what stands before the last function.",
                     model=loaded.name,
                 )
             )
@@ -58,8 +71,34 @@ def kind_of(answers: Tensor) -> AnswerKind:
         return AnswerKind.PROBABILITIES
     if bool((rows <= _ROUNDING).all()) and _adds_up(rows.exp()):
         return AnswerKind.LOGARITHMS
-    inside = bool(((rows >= 0) & (rows <= 1)).all())
-    return AnswerKind.SHARES if inside and bool(rows.any()) else AnswerKind.SCORES
+    return AnswerKind.SCORES
+
+
+def are_between(answers: Tensor) -> bool:
+    """Whether all answers [items, classes] lie between 0 and 1, and not all on the border."""
+    inside = bool(((answers >= 0) & (answers <= 1)).all())
+    return inside and bool(((answers > 0) & (answers < 1)).any())
+
+
+class _Sigmoids(TorchFunctionMode):
+    """Notes what sigmoids answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[object] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") in _SIGMOIDS:
+            self.made.append(result)
+        return result
+
+
+def _ends_in_sigmoid(loaded: LoadedNetwork) -> bool:
+    """Whether the answer itself is what a sigmoid gave."""
+    with _Sigmoids() as seen:
+        answer = loaded.answer(loaded.copy())
+    return any(answer is made for made in seen.made)
 
 
 def _adds_up(rows: Tensor) -> bool:

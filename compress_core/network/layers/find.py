@@ -23,6 +23,8 @@ from compress_core.network.layers.kinds import (
 )
 from compress_core.network.layers.places import stored_at
 
+_NO_WEIGHT = N_("it has no inputs or no outputs, so that there is no weight to compress")
+
 
 def find_layers(network: nn.Module) -> tuple[tuple[Layer, ...], tuple[Untouched, ...]]:
     """The layers that can be compressed, in module order, and those left alone with the reason.
@@ -93,8 +95,7 @@ def _left_alone(
         inside = ".parametrizations." in f".{name}." or _inside_attention(network, name)
         known = [layer for layer in layers_of(name, module) if not inside]
         for layer in (layer for layer in known if not layer.weights):
-            reason = N_("it has no inputs or no outputs, so that there is no weight to compress")
-            yield Untouched(layer.name, layer.label, 0, reason)
+            yield Untouched(layer.name, layer.label, 0, _NO_WEIGHT)
         if inside or known:
             continue
         parameters = module.named_parameters(recurse=parametrize.is_parametrized(module))

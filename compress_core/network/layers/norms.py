@@ -30,6 +30,15 @@ def batch_norms(network: nn.Module) -> tuple[str, ...]:
     )
 
 
+def norms_of_each_batch(network: nn.Module) -> tuple[str, ...]:
+    """The batch norms without running statistics, by name: they take those of the items at hand."""
+    return tuple(
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None  # noqa: SLF001 - the common base of batch norms
+    )
+
+
 def read_norm(network: nn.Module, norm: str) -> NormState:
     """The values of a batch norm; gain 1 and offset 0 where it has none of its own."""
     module = network.get_submodule(norm)

@@ -22,7 +22,7 @@ from compress_core.foundation.store import Store, digest
 from compress_core.network.layers.kinds import LayerKind
 from compress_core.network.layers.places import attach_inputs
 from compress_core.recipe.values import Step
-from compress_core.techniques.contract.input_rules import InputRule
+from compress_core.techniques.contract.input_rules import InputRule, StaticGrid
 
 Rules = Mapping[str, tuple[InputRule, ...]]
 
@@ -84,6 +84,13 @@ class _Place:
                 technique=step.technique,
             )
         rule: InputRule = result_at(step, lambda asked: InputView(asked, together))
+        if isinstance(rule, StaticGrid) and together.numel() and not together.any():
+            raise Refused(
+                "{layer} gets nothing but zeros on the calibration items, so {technique} has no range to "
+                "fit, and other items would be clipped to 0: take it out, or give items that reach it.",
+                layer=self.name,
+                technique=step.technique,
+            )
         return rule
 
 

@@ -16,17 +16,19 @@ _STEP = 16
 def range_of(values: Tensor, method: RangeMethod, percentile: float, bits: int) -> tuple[float, float]:
     """The smallest and the largest value that are rounded without clipping; 0 is always among them.
 
-    values of any shape. percentile: both tails are cut where that share, in percent, lies on the inner
-    side. entropy: clipped alike on both sides where the histogram keeps most of its information, which
-    clips too much where there are few levels. squared_error: both ends shrunk alike to the least
-    squared error.
+    values of any shape. percentile: both tails are cut where that share of the values beside 0, in percent,
+    lies on the inner side; zeros stay zero anyway, and as many as stand behind a ReLU would leave no range.
+    entropy: clipped alike on both sides where the histogram keeps most of its information, which clips too
+    much where there are few levels. squared_error: both ends shrunk alike to the least squared error.
     """
     flat = values.detach().flatten().numpy()
     if not len(flat):
         return 0.0, 0.0
     low, high = float(flat.min()), float(flat.max())
-    if method == "percentile":
-        low, high = (float(np.percentile(flat, p, method="nearest")) for p in (100 - percentile, percentile))
+    beside_zero = flat[flat != 0]
+    if method == "percentile" and len(beside_zero):
+        cuts = (100 - percentile, percentile)
+        low, high = (float(np.percentile(beside_zero, cut, method="nearest")) for cut in cuts)
     if method == "entropy":
         levels = 2**bits if low >= 0 or high <= 0 else 2 ** (bits - 1)
         limit = least_divergent(flat, levels)

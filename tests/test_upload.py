@@ -78,7 +78,7 @@ def tensor_program(
 def assert_same_state(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     assert list(found) == list(expected)
     for name, tensor in expected.items():
-        wanted = tensor.detach().float() if tensor.is_floating_point() else tensor
+        wanted = tensor.detach().float() if tensor.dtype is torch.float64 else tensor
         assert found[name].dtype is wanted.dtype, name
         assert found[name].is_contiguous()
         assert torch.equal(found[name], wanted), name

@@ -201,7 +201,7 @@ def start(layer: Layer, context: Context) -> Part:
     refuse_broken(layer, base)
     key = digest(base.key, layer.name)
     weight = context.store.get(key, lambda: read_matrix(base.network, layer))
-    return Part(layer, EncodedWeight(weight), key)
+    return Part(layer, EncodedWeight(weight, value_type=base.type_of_values(layer, weight)), key)
 
 
 def refuse_broken(layer: Layer, base: Subject) -> None:

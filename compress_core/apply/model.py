@@ -23,6 +23,7 @@ from compress_core.network.layers.kinds import Layer, WeightLocation
 from compress_core.network.layers.places import attach_inputs, read_matrix, write_matrix, write_state
 from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe.values import ResolvedRecipe
+from compress_core.subject.number_types import as_it_came
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import TYPE_BITS, TYPE_NAMES, Bits, EncodedWeight, stored_shape
 from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
@@ -165,7 +166,10 @@ class Model:
             if layer.name in names:
                 found.extend((part.name, encoded) for part, encoded in self.compressed[layer.name].parts)
             elif any((p.module, p.parameter) in packed for p in layer.places):
-                found.append((layer.name, EncodedWeight(read_matrix(self.base.network, layer))))
+                weight = read_matrix(self.base.network, layer)
+                found.append(
+                    (layer.name, EncodedWeight(weight, value_type=self.base.type_of_values(layer, weight)))
+                )
         return tuple(found)
 
     @cached_property
@@ -180,8 +184,12 @@ class Model:
             if tensor.numel() and _memory_of(tensor) in seen:
                 continue
             seen.add(_memory_of(tensor))
-            rest[name] = tensor
+            rest[name] = self.as_it_came(name, tensor)
         return rest | dict(self.rest)
+
+    def as_it_came(self, name: str, tensor: Tensor) -> Tensor:
+        """A tensor of the state, of any shape, in the 16 bits in which it came, if these hold it exactly."""
+        return as_it_came(tensor, self.subject.came_as.get(name))
 
     def entries(self) -> Entries:
         """Name -> (type, shape) of every tensor in the file."""
@@ -249,7 +257,22 @@ def _memory_of(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:
 
 
 # safetensors writes the widest types first; only the digits of the offsets depend on it.
-_FILE_ORDER = ("U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8", "BOOL")
+_FILE_ORDER = (
+    "U64",
+    "I64",
+    "F64",
+    "C64",
+    "F32",
+    "U32",
+    "I32",
+    "BF16",
+    "F16",
+    "U16",
+    "I16",
+    "I8",
+    "U8",
+    "BOOL",
+)
 
 
 def header_bytes(entries: Entries, form: str) -> int:

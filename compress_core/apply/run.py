@@ -183,8 +183,10 @@ def _shares_budget(step: Step) -> bool:
 def _pruned_alone(part: Part, step: Step, context: Context) -> Part:
     key = context.key_of(part, step)
     result: Pruned = context.store.get(key, lambda: technique_result(step, part, context), _pruned_size)
-    weight = part.encoded.weight if result.values is None else result.values
-    return replace(part, encoded=EncodedWeight(weight, ExplicitMask(result.mask)), key=key)
+    encoded = replace(part.encoded, mask=ExplicitMask(result.mask), quantized=None)
+    if result.values is not None:
+        encoded = EncodedWeight(result.values, encoded.mask)
+    return replace(part, encoded=encoded, key=key)
 
 
 def _pruned_size(result: Pruned) -> int:

@@ -26,6 +26,7 @@ from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.places import attach_inputs, read_bias, with_bias, write_matrix, write_state
 from compress_core.structure.structure import Structure
+from compress_core.subject.number_types import widened
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import kernel_shape, read_stored, stored_shape
 from compress_core.techniques.contract.input_rules import rule_from_json
@@ -111,8 +112,8 @@ def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Te
         if stem in written and "." not in part:
             encoded[stem][part] = tensor
         elif name in new:
-            _refuse_unless_like(new[name], tensor)
-            write_state(network, name, tensor)
+            _refuse_unless_like(new[name], widened(tensor))
+            write_state(network, name, widened(tensor))
         else:
             _put(network, name, tensor)
     for layer in layers:
@@ -161,7 +162,7 @@ def _refuse_other_shape(form: Mapping[str, Any], shape: tuple[int, int]) -> None
 def _put(network: nn.Module, name: str, tensor: Tensor) -> None:
     """Put a stored tensor under its name; the file holds what is tied once, so its twins get it too."""
     owner, _, last = name.rpartition(".")
-    old = getattr(network.get_submodule(owner), last)
+    old, tensor = getattr(network.get_submodule(owner), last), widened(tensor)
     _refuse_unless_like(old, tensor)
     parameter = nn.Parameter(tensor, requires_grad=False)
     for module in network.modules():

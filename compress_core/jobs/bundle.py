@@ -15,6 +15,7 @@ from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import Items
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import form_of, subject_in_form, user_subject
+from compress_core.subject.number_types import as_it_came, types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
@@ -30,7 +31,8 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
     Raises Refused where no other process can build the network.
     """
     origin = None if subject.origin is None else subject.origin.required()
-    state = {name: t.detach().contiguous().clone() for name, t in subject.network.state_dict().items()}
+    came_as, held = subject.came_as, subject.network.state_dict()
+    state = {name: as_it_came(t.detach(), came_as.get(name)).contiguous().clone() for name, t in held.items()}
     items: dict[str, Tensor] = {}
     for name, split in subject.splits.items():
         items[f"{name}.inputs"] = split.inputs.contiguous()
@@ -71,7 +73,8 @@ def read_bundle(files: Mapping[str, bytes]) -> Subject:
         origin = Origin(**card["origin"])
         network = loaded(network_from(origin), state, card["name"])
         classes = tuple(card["classes"])
-        return subject_in_form(network, card["name"], form_of(shape), classes, splits, origin)
+        form, came_as = form_of(shape), types_before(state)
+        return subject_in_form(network, card["name"], form, classes, splits, origin, came_as)
     # Labeled items once chose among the networks that fit these weights, so they choose again.
     chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
     items = None if chosen_by is None else _items(chosen_by)

@@ -161,7 +161,7 @@ def _check_whole_numbers(name: str, stored: Stored) -> None:
 
 
 def decode(name: str, stored: Stored) -> Tensor:
-    """The values [*shape] as a new tensor: floating point as float32, whole numbers and booleans as they are.
+    """The values [*shape] as a new tensor, in their type; float64 as float32.
 
     The declaration must have passed check_declared. Raises Refused where a float64 does not fit float32.
     """
@@ -176,7 +176,7 @@ def decode(name: str, stored: Stored) -> Tensor:
     if stored.element is BF16:
         values = values.view(torch.bfloat16)
     values = values.to(stored.element.torch)
-    return _as_float32(name, values) if values.is_floating_point() else values
+    return _as_float32(name, values) if values.dtype is torch.float64 else values
 
 
 def _as_float32(name: str, values: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from compress_core.loading.samples import build, load_sample
 from compress_core.loading.user_code import explained
 from compress_core.network.shared_copy import shared_copy
 from compress_core.subject.input_form import InputForm
+from compress_core.subject.number_types import calculated_type, calculating, types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 from compress_core.subject.subject import ITEMS_TO_SHARE, Subject, make_subject
@@ -52,20 +53,31 @@ def user_subject(
 
     Raises Refused where the weights are those of no such network, or the items don't fit.
     """
+    came_as = types_before(state)
+    state = {key: tensor.to(calculated_type(tensor.dtype)) for key, tensor in state.items()}
     known = match_known(state, known_shapes())
     if known is not None:
-        return sample_with(known, state, items, name=name)
+        return sample_with(known, state, items, name=name, came_as=came_as)
     judged, apart = (items, None) if items is None or not sets_apart else _set_apart(items)
     inferred = _inferred(state, judged, input_shape)
     form, classes = form_of(inferred.input_shape), _numbered(inferred.classes)
     splits = _splits(judged, apart, form, len(classes))
     with explained(name, inferred.input_shape):
         return checked(
-            make_subject(name, name, inferred.network, form, classes, splits, inferred.description)
+            make_subject(
+                name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
+            )
         )
 
 
-def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *, name: str) -> Subject:
+def sample_with(
+    sample: str,
+    state: Mapping[str, Tensor],
+    items: Items | None,
+    *,
+    name: str,
+    came_as: Mapping[str, torch.dtype] | None = None,
+) -> Subject:
     """A sample's architecture with other weights; its own splits where no items are given.
 
     Raises Refused where the weights or the items don't fit.
@@ -74,7 +86,11 @@ def sample_with(sample: str, state: Mapping[str, Tensor], items: Items | None, *
     network = loaded(build(card.factory, card.arguments), state, name)
     splits = base.splits if items is None else splits_of(items, base.input, len(base.classes))
     summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
-    return checked(make_subject(name, name, network, base.input, base.classes, splits, summary, card.factory))
+    came_as = types_before(state) if came_as is None else came_as
+    form, classes = base.input, base.classes
+    return checked(
+        make_subject(name, name, network, form, classes, splits, summary, card.factory, came_as=came_as)
+    )
 
 
 def subject_from_network(
@@ -103,10 +119,15 @@ def subject_from_network(
     assert shape is not None, "items or a shape"
     form = form_of(shape)
     with explained(name, shape):
-        ours = network.to("cpu", torch.float32).eval()
+        came_as = types_before(network.state_dict())
+        ours = calculating(network.to("cpu")).eval()
         classes = _numbered(_classes_of(ours, form.baseline, name))
         splits = {} if items is None else splits_of(items, form, len(classes))
-        return checked(make_subject(name, name, ours, form, classes, splits, factory=name, origin=origin))
+        return checked(
+            make_subject(
+                name, name, ours, form, classes, splits, factory=name, origin=origin, came_as=came_as
+            )
+        )
 
 
 def subject_in_form(
@@ -116,10 +137,15 @@ def subject_in_form(
     classes: tuple[str, ...],
     splits: Mapping[str, Split],
     origin: Origin,
+    came_as: Mapping[str, torch.dtype],
 ) -> Subject:
     """The model that a network is whose items are prepared already; raises Refused where it does not run."""
     with explained(name, form.shape):
-        return checked(make_subject(name, name, network, form, classes, splits, factory=name, origin=origin))
+        return checked(
+            make_subject(
+                name, name, network, form, classes, splits, factory=name, origin=origin, came_as=came_as
+            )
+        )
 
 
 def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:

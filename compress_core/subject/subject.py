@@ -24,6 +24,7 @@ from compress_core.recipe.resolving import layer_is_locked
 from compress_core.structure.structure import Structure
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.input_form import InputForm
+from compress_core.subject.number_types import as_it_came, calculating, types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 
@@ -41,7 +42,8 @@ class Subject:
     code: digest of what modules of somebody's own do, empty where there are none.
     warnings: what people should know of the network, a phrase each; locked: layers that must not be
     compressed, with the reason. They are not among the layers, and stand in `untouched`. answers: whether
-    they are scores, or probabilities already.
+    they are scores, or probabilities already. came_as: by their names in the state the types of tensors that
+    are calculated in another one.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Subject:
     warnings: tuple[str, ...] = ()
     locked: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     answers: AnswerKind = AnswerKind.SCORES
+    came_as: Mapping[str, torch.dtype] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -75,6 +78,7 @@ class Subject:
     def key(self) -> str:
         """What its numbers depend on beside the items: weights and structure, and the code that runs them."""
         beside = [self.code, *([] if self.answers is AnswerKind.SCORES else [self.answers.value])]
+        beside += [f"{name} {kind}" for name, kind in self.came_as.items()]
         return digest(self.digest, *beside) if any(beside) else self.digest
 
     @cached_property
@@ -82,6 +86,12 @@ class Subject:
         """What is shown of it beside its numbers, and the items it came with: equal weights may be two's."""
         splits = (f"{name} {split.digest}" for name, split in self.splits.items())
         return digest(self.name, self.title, self.classes, self.input, self.factory, self.origin, *splits)
+
+    def type_of_values(self, layer: Layer, weight: Tensor) -> torch.dtype:
+        """The type that holds a layer's weight [out, in * k]: the 16 bits in which it came, or float32."""
+        place = layer.places[0]
+        kind = self.came_as.get(".".join(filter(None, (place.module, place.parameter))))
+        return as_it_came(weight, kind).dtype
 
     def shown_as(self, other: Subject) -> Subject:
         """The same network under the name, the classes and the items of another subject."""
@@ -167,11 +177,17 @@ def make_subject(
     factory: str = "",
     *,
     origin: Origin | None = None,
+    came_as: Mapping[str, torch.dtype] | None = None,
 ) -> Subject:
-    """Freeze a network and look at it: layers, MACs, digest, broken weights. The network is ours now."""
-    network.eval().requires_grad_(requires_grad=False).float()
+    """Freeze a network and look at it: layers, MACs, digest, broken weights. The network is ours now.
+
+    came_as: the types that its tensors had, if they were changed before.
+    """
+    came_as = types_before(network.state_dict()) if came_as is None else came_as
+    calculating(network.eval().requires_grad_(requires_grad=False))
     if not next(network.children(), None):
         network = nn.Sequential(network)  # a layer alone has no name
+        came_as = {f"0.{name}": kind for name, kind in came_as.items()}
     probes = _probes(form, splits)
     if writes_to_its_inputs(network, (form.baseline, probes[-1][: _SOME_ITEMS // 4])):
         network = guarded(network)
@@ -193,6 +209,7 @@ def make_subject(
         factory=factory,
         origin=origin,
         code=code_of(network, probes),
+        came_as=MappingProxyType(dict(came_as)),
     )
 
 

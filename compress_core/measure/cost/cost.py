@@ -12,6 +12,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.places import read_matrix
+from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 
 
@@ -73,19 +74,28 @@ def count_layers(model: Model) -> tuple[LayerCost, ...]:
 
 
 def _layer_cost(model: Model, layer: Layer) -> LayerCost:
-    before = layer.weights * 4
+    before = layer.weights * _bytes_each(model.subject, layer)
     small = model.base.by_name.get(layer.name)
     if small is None:
         return LayerCost(layer, 0, Zeros(0, 0, 0), before, 0, 0, None)
     compressed = model.compressed.get(layer.name)
     if compressed is None:
         zeros = EncodedWeight(read_matrix(model.base.network, small)).zeros
-        return LayerCost(layer, small.weights, zeros, before, small.weights * 4, small.macs, None)
+        each = _bytes_each(model.base, small)
+        return LayerCost(layer, small.weights, zeros, before, small.weights * each, small.macs, None)
     zeros = _added(encoded.zeros for encoded in compressed.encoded)
     weights = sum(part.weights for part, _ in compressed.parts)
     return LayerCost(
         layer, weights, zeros, before, compressed.bits.total // 8, compressed.macs, compressed.rank
     )
+
+
+def _bytes_each(subject: Subject, layer: Layer) -> int:
+    """Bytes of a weight in full: 4, or 2 where it came in 16 bits."""
+    if not subject.came_as:
+        return 4
+    kind = subject.type_of_values(layer, read_matrix(subject.network, layer))
+    return kind.itemsize
 
 
 def _added(zeros: Iterable[Zeros]) -> Zeros:

@@ -119,17 +119,20 @@ def byte_sizes(model: Model, container: bytes, packed: bytes) -> tuple[SizeRow, 
         "packed": _length(packed),
         "packed_gzip": _zipped(packed),
     }
-    return _rows({**_exact(model, tensors), **made})
+    return _rows(model, {**_exact(model, tensors), **made})
 
 
 def counted_sizes(model: Model) -> tuple[SizeRow, ...]:
     """The ways that can be counted without making a file or compressing one."""
-    return _rows(_exact(model, _once(model)))
+    return _rows(model, _exact(model, _once(model)))
 
 
-def _rows(numbers: Mapping[str, Number]) -> tuple[SizeRow, ...]:
+def _rows(model: Model, numbers: Mapping[str, Number]) -> tuple[SizeRow, ...]:
+    said = dict(_SAID)
+    if model.subject.came_as:
+        said["dense"] = (Phrase("Dense, as it came"), said["dense"][1])
     return tuple(
-        SizeRow(name, label, numbers[name], note) for name, (label, note) in _SAID.items() if name in numbers
+        SizeRow(name, label, numbers[name], note) for name, (label, note) in said.items() if name in numbers
     )
 
 
@@ -138,7 +141,7 @@ def _once(model: Model) -> tuple[Tensor, ...]:
     found: dict[tuple[object, ...], Tensor] = {}
     for name, tensor in model.network().state_dict().items():
         place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else (name,)
-        found.setdefault(place, tensor.detach())
+        found.setdefault(place, model.as_it_came(name, tensor.detach()))
     return tuple(found.values())
 
 

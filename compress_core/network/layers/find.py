@@ -36,7 +36,7 @@ def find_layers(network: nn.Module) -> tuple[tuple[Layer, ...], tuple[Untouched,
         if _inside_attention(network, name):
             continue
         for layer in layers_of(name, module):
-            if not layer.weights:
+            if not layer.weights or not stored_at(network, layer.places[0]).is_floating_point():
                 continue
             key = _memory_of(network, layer), layer.kernel_shape, layer.groups, layer.transposed
             first = found.get(key, layer)
@@ -94,14 +94,25 @@ def _left_alone(
     for name, module in network.named_modules():
         inside = ".parametrizations." in f".{name}." or _inside_attention(network, name)
         known = [layer for layer in layers_of(name, module) if not inside]
-        for layer in (layer for layer in known if not layer.weights):
-            yield Untouched(layer.name, layer.label, 0, _NO_WEIGHT)
+        for layer in known:
+            kind = stored_at(network, layer.places[0]).dtype
+            if not layer.weights:
+                yield Untouched(layer.name, layer.label, 0, _NO_WEIGHT)
+            elif not kind.is_floating_point:
+                reason = Phrase(
+                    "its weight is of type {kind}, and only real numbers are compressed", kind=_word(kind)
+                )
+                yield Untouched(layer.name, layer.label, layer.weights, reason)
         if inside or known:
             continue
         parameters = module.named_parameters(recurse=parametrize.is_parametrized(module))
         own = sum(tensor.numel() for parameter, tensor in parameters if (name, parameter) not in covered)
         if own:
             yield Untouched(name, type(module).__name__, own, _reason_to_leave(module))
+
+
+def _word(kind: torch.dtype) -> str:
+    return str(kind).removeprefix("torch.")
 
 
 def _inside_attention(network: nn.Module, name: str) -> bool:

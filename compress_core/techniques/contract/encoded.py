@@ -34,6 +34,10 @@ TYPE_NAMES = {
     torch.int8: "I8",
     torch.uint8: "U8",
     torch.bool: "BOOL",
+    torch.complex64: "C64",
+    torch.uint16: "U16",
+    torch.uint32: "U32",
+    torch.uint64: "U64",
 }
 TYPE_BITS = {name: kind.itemsize * 8 for kind, name in TYPE_NAMES.items()}
 _ITEM_OF = {"mask": "positions", "values": "values", "codes": "values"}
@@ -78,12 +82,13 @@ class EncodedWeight:
     """One weight with the answers given so far; nothing is decoded until it is asked for.
 
     weight [out, in] float32, shared and never written; kept None: nothing pruned;
-    quantized None: 32-bit values.
+    quantized None: values in full, of value_type, which holds them exactly.
     """
 
     weight: Tensor
     mask: Mask | None = None
     quantized: Quantized | None = None
+    value_type: torch.dtype = torch.float32
 
     def decode_into(self, out: Tensor) -> Tensor:
         """Write the values that are evaluated and shipped into `out` [out, in]."""
@@ -128,7 +133,7 @@ class EncodedWeight:
 
     @property
     def bits_for_each_value(self) -> int:
-        return 32 if self.quantized is None else self.quantized.levels.code_bits
+        return self.value_type.itemsize * 8 if self.quantized is None else self.quantized.levels.code_bits
 
     @property
     def stores_mask(self) -> bool:
@@ -151,7 +156,7 @@ class EncodedWeight:
         if self.stores_mask:
             found["mask"] = ("U8", (whole_bytes(size) // 8,))
         if self.quantized is None:
-            return found | {"values": ("F32", (count,))}
+            return found | {"values": (TYPE_NAMES[self.value_type], (count,))}
         levels = self.quantized.levels
         found["codes"] = ("U8", (whole_bytes(count * levels.code_bits) // 8,))
         return found | {k: (TYPE_NAMES[t.dtype], tuple(t.shape)) for k, t in levels.stored().items()}
@@ -171,7 +176,7 @@ class EncodedWeight:
             assert self.mask is not None
             parts["mask"] = torch.from_numpy(np.packbits(self.mask.tensor.numpy().reshape(-1)))
         if self.quantized is None:
-            parts["values"] = self.values.reshape(-1)[self._stored_positions()]
+            parts["values"] = self.values.reshape(-1)[self._stored_positions()].to(self.value_type)
             return parts
         levels = self.quantized.levels
         codes = self.codes
@@ -217,7 +222,7 @@ def read_stored(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Tensor:
         mask = ExplicitMask(torch.from_numpy(flags).view(rows, inputs))
     if "values" in parts:
         values = torch.zeros(rows, inputs)
-        values[mask.tensor] = parts["values"]
+        values[mask.tensor] = parts["values"].float()
         return values
     levels = _read_levels(parts, form)
     stored = (

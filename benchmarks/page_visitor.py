@@ -1,0 +1,91 @@
+"""One visitor of a running server, over the connection that a browser would open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+_DONE = ForwardMsg.ScriptFinishedStatus
+_MOST_BYTES = 64 * 2**20
+_SECONDS = 300.0
+
+
+@dataclass
+class PageVisitor:
+    """A tab that is open: `act` does what a click does and returns when the page stands again."""
+
+    connection: ClientConnection
+    query: str
+    page: str
+    widgets: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    async def open(cls, address: str, query: str, page: str) -> Self:
+        """Open a page as a link does; raises AssertionError where it shows a traceback."""
+        connection = await connect(
+            f"ws://{address}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=_MOST_BYTES
+        )
+        visitor = cls(connection, query, page)
+        await visitor._run({})
+        return visitor
+
+    async def act(self, key: str, value: str) -> float:
+        """Give the widget with a key another value; wall-clock seconds until the page stands again."""
+        started = time.monotonic()
+        await self._run({self.id_of(key): value})
+        return time.monotonic() - started
+
+    def id_of(self, key: str) -> str:
+        """The full name of the widget whose key begins so, as the page drew it last."""
+        return next(found for found in reversed(self.widgets) if f"-{key}" in found)
+
+    async def close(self) -> None:
+        """Close the tab."""
+        await self.connection.close()
+
+    async def _run(self, changed: Mapping[str, str]) -> None:
+        message = BackMsg()
+        message.rerun_script.query_string = self.query
+        message.rerun_script.page_name = self.page
+        for name, value in changed.items():
+            state = message.rerun_script.widget_states.widgets.add()
+            state.id, state.string_value = name, value
+        await self.connection.send(message.SerializeToString())
+        async with asyncio.timeout(_SECONDS):
+            while not self._is_last(await self.connection.recv()):
+                pass
+
+    def _is_last(self, content: str | bytes) -> bool:
+        """Read one message; whether the run has ended with it."""
+        assert isinstance(content, bytes)
+        message = ForwardMsg.FromString(content)
+        match message.WhichOneof("type"):
+            case "delta":
+                self._read(message.delta.new_element)
+            case "page_info_changed":
+                self.query = message.page_info_changed.query_string
+            case "script_finished":
+                return bool(message.script_finished == _DONE.FINISHED_SUCCESSFULLY)
+        return False
+
+    def _read(self, element: Any) -> None:
+        kind = element.WhichOneof("type")
+        assert kind != "exception", element.exception.message
+        drawn = getattr(element, kind) if kind else None
+        if drawn is not None and hasattr(drawn, "id"):
+            self.widgets.pop(drawn.id, None)
+            self.widgets[drawn.id] = kind
+
+
+def edited_cell(row: int, column: str, value: float) -> str:
+    """What a table sends when one cell was edited."""
+    return json.dumps({"edited_rows": {str(row): {column: value}}, "added_rows": [], "deleted_rows": []})

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from dashboard.background import Background
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -21,8 +26,9 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 ICON = Path(__file__).parent / "icon.png"
-STORE_BYTES = 2**31
+STORE_BYTES = 2**30
 QUICK_ITEMS = 1000
+AT_ONCE_S, PATIENCE_S, ASK_EVERY_S = 0.1, 0.4, 1.0  # how long a page waits for the numbers of all items
 
 
 @st.cache_resource(show_spinner=False)
@@ -46,6 +52,11 @@ def _import_slow_libraries() -> None:
 
     import compress_core.measure.behavior.evaluate
     import compress_core.measure.tables.knob_tables  # noqa: F401
+
+    torch.empty(1, device="meta").sqrt()  # the first of these takes a second: rank tables are made of them
+
+    gc.collect()
+    gc.freeze()  # some 100,000 objects that live as long as the server: no collection walks them again
 
 
 @st.cache_resource(show_spinner=False)
@@ -75,6 +86,12 @@ def sample(name: str) -> Subject:
     return load_sample(name)
 
 
+@st.cache_resource(show_spinner=False)
+def background() -> Background:
+    """The thread that does what no page has to wait for."""
+    return Background()
+
+
 @dataclass(frozen=True)
 class Quick:
     """Numbers of the first items of a split, to show while the whole split is computed."""
@@ -84,11 +101,11 @@ class Quick:
 
 
 def quick_numbers(model: Model, split: Split) -> Quick:
-    """Every number on the first items only; the page says so."""
+    """Every number on the first items only; the page says so, and nothing of it goes to the disk."""
     from compress_core.measure.behavior.evaluate import evaluate
 
     head = first_items(split)
-    return Quick(evaluate(model, head, store()), len(head))
+    return Quick(evaluate(model, head, store().without_workspace()), len(head))
 
 
 def first_items(split: Split) -> Split:
@@ -107,3 +124,22 @@ def is_evaluated(model: Model, split: Split) -> bool:
     from compress_core.measure.behavior.evaluate import is_predicted
 
     return is_predicted(model, split, store())
+
+
+def evaluated_within(seconds: float, model: Model, split: Split) -> bool:
+    """Have the whole split computed in the background; whether that ended, waiting where nobody else does."""
+    from compress_core.measure.behavior.evaluate import evaluate
+
+    session = session_id()
+    alone = not background().others_wait(session)
+    key = f"{model.key}:{split.digest}"
+    over = background().wish(session, key, lambda: evaluate(model, split, store()))
+    wait([over], seconds if alone else 0)
+    return over.done()
+
+
+def session_id() -> str:
+    """The tab that a script runs for."""
+    context = get_script_run_ctx()
+    assert context is not None, "asked outside of a page"
+    return context.session_id

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.foundation.number import Number
     from compress_core.measure.behavior.metric import Metric
+    from compress_core.subject.split import Split
 
 SPLIT = "validation"
 
@@ -168,7 +169,7 @@ def link() -> str:
 
 
 def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
-    """Numbers of the first items at once, those of all items when they are ready."""
+    """Numbers of the first items at once, those of all items when they are ready: no page waits for long."""
     from compress_core.measure.behavior.evaluate import evaluate
 
     subject = model.subject
@@ -176,12 +177,28 @@ def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
         _accuracy(place, model, None, 0, is_quick=False)
         return
     split = subject.split(SPLIT)
-    if not engine.is_evaluated(model, split) and len(split) > engine.QUICK_ITEMS:
+    if len(split) > engine.QUICK_ITEMS and not _is_ready(model, split, engine.AT_ONCE_S):
         quick = engine.quick_numbers(model, split)
         _accuracy(place, model, quick.numbers, quick.items, is_quick=True)
+        if not _is_ready(model, split, engine.PATIENCE_S):
+            with place.container():
+                st.fragment(_until_ready, run_every=engine.ASK_EVERY_S)(model, quick)
+            return
     numbers = evaluate(model, split, engine.store())
     _accuracy(place, model, numbers, len(split), is_quick=False)
     saved_work.log_trial(model, numbers)
+
+
+def _is_ready(model: Model, split: Split, within: float) -> bool:
+    """Whether the numbers of all items are known; where nobody else waits for theirs, after some waiting."""
+    return engine.is_evaluated(model, split) or engine.evaluated_within(within, model, split)
+
+
+def _until_ready(model: Model, quick: engine.Quick) -> None:
+    """The numbers of the first items, until those of all are there and the page is drawn with them."""
+    if _is_ready(model, model.subject.split(SPLIT), 0):
+        st.rerun()
+    _accuracy(st.container(), model, quick.numbers, quick.items, is_quick=True)
 
 
 def _accuracy(

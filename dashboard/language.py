@@ -22,10 +22,11 @@ def wishes() -> Iterable[object]:
 
 
 def remember_language() -> None:
-    """A language that came with a link is the session's, since other pages have other addresses."""
+    """A language that came with a link is the session's, since other pages have other addresses; speak it."""
     said = text.code_of(st.query_params.get(QUERY_KEY))
     if said is not None and SESSION_KEY not in st.session_state:
         st.session_state[SESSION_KEY] = said
+    text.speak_as_asked()
 
 
 def choose_language(code: str) -> None:

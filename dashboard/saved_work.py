@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KEYS = "slimscope.model_keys"
 TRIED = "slimscope.tried"
+ADDED = "slimscope.added_models"
 _LAYERS, _SHA = "layers", "sha"
 
 
@@ -45,7 +46,7 @@ def save(view: View, subject: Subject) -> None:
     place = engine.workspace()
     keys = _Keys(subject)
     recipe = view.recipe
-    place.models.add(keys.of(()), None, None, subject.digest, subject.title)
+    _add((), keys, subject)
     for lineage in {view.lineage, *view.snapshots.values()}:
         _add(lineage, keys, subject)
     content: Any = {
@@ -148,10 +149,13 @@ def _way(key: str) -> Lineage | None:
 
 
 def _add(lineage: Lineage, keys: _Keys, subject: Subject) -> None:
-    """Every model on the way to one, the first one first."""
-    for length in range(1, len(lineage) + 1):
+    """Every model on the way to one, the first one first; what this session has added is there."""
+    added: set[str] = st.session_state.setdefault(ADDED, set())
+    for length in range(len(lineage) + 1):
         way = lineage[:length]
-        operation = way[-1].as_json()
-        engine.workspace().models.add(
-            keys.of(way), keys.of(way[:-1]), operation, subject.digest, subject.title
-        )
+        key = keys.of(way)
+        if key in added:
+            continue
+        parent, operation = (keys.of(way[:-1]), way[-1].as_json()) if way else (None, None)
+        engine.workspace().models.add(key, parent, operation, subject.digest, subject.title)
+        added.add(key)

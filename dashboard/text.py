@@ -94,8 +94,15 @@ def literal(text: str) -> str:
 def current_language() -> str:
     """The code of the language now spoken: said by code, chosen, in the link, of the browser, or English."""
     said = _said.get()
-    if said is not None:
-        return said
+    return _asked_for() if said is None else said
+
+
+def speak_as_asked() -> None:
+    """Ask once which language is wished, and speak it in this thread: a page says some hundred texts."""
+    _said.set(_asked_for())
+
+
+def _asked_for() -> str:
     wishes = (wish for ask in _askers for wish in ask())
     return next((code for wish in wishes if (code := code_of(wish)) is not None), ENGLISH)
 

@@ -200,3 +200,21 @@ def test_tables_of_a_cut_model_speak_of_its_smaller_layers() -> None:
     bits = bits_table(model.base, model.recipe, "fc2", Step.of("uniform"), store)
     assert bits.bytes[2] * 8 == compressed.bits.total
     assert rank_table(model.base, "fc2", store).rank[-1] == 4
+
+
+def test_a_bits_table_is_made_anew_only_where_the_layer_looks_at_others_that_changed() -> None:
+    subject, store = with_calibration(mlp_subject()), Store()
+    alone, together, behind = (
+        Step.of("magnitude", sparsity=0.5),
+        Step.of("magnitude", sparsity=0.5, scope="network"),
+        Step.of("sparsegpt", sparsity=0.5),
+    )
+
+    def table(step: Step, other: float) -> object:
+        first = replace(step, knobs=step.knobs.model_copy(update={"sparsity": other}))
+        recipe = resolve(rules(fc1=(first,), fc2=(step,)), list(subject.by_name))
+        return bits_table(subject, recipe, "fc2", Step.of("uniform"), store)
+
+    assert table(alone, 0.1) is table(alone, 0.9)
+    assert table(together, 0.5) is not table(alone, 0.5)
+    assert table(behind, 0.1) is not table(behind, 0.9)

@@ -290,3 +290,14 @@ def test_a_written_file_may_be_read_by_whom_the_umask_allows(tmp_path: Path) -> 
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "made" / "file").stat().st_mode) == 0o644
+
+
+def test_a_store_without_its_workspace_shares_the_memory_and_writes_nothing(tmp_path: Path) -> None:
+    store = Store(workspace=Workspace.at(tmp_path))
+    passing = store.without_workspace()
+    assert passing.get("seen", lambda: 1) == store.get("seen", lambda: 2) == 1
+    assert passing.bytes_held == store.bytes_held > 0
+    passing.lasting("kind", "key", lambda: torch.ones(2))
+    assert not store.lasts("key")
+    store.lasting("kind", "key", lambda: torch.ones(2))
+    assert store.lasts("key")

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -416,7 +417,8 @@ def test_a_user_without_a_home_is_a_sentence(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     made = Workspace.at(tmp_path)
     (pages,) = made.database.rows("PRAGMA page_count")[0]
-    made.database.rows(f"PRAGMA max_page_count = {pages}")
+    with made.database.writing() as connection:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Refused, match="disk is full"):
         made.sessions.save(ME, "lenet", {"much": "x" * 100_000})
     assert made.sessions.of(ME) == ()
@@ -453,3 +455,16 @@ def test_a_workspace_needs_no_torch(tmp_path: Path) -> None:
         [sys.executable, "-c", asked, str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert finished.stdout.strip() == "False False"
+
+
+def test_who_reads_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    made = Workspace.at(tmp_path)
+    made.sessions.save("me", "model", {"at": "1"})
+    read: list[object] = []
+    with made.database.writing() as connection:
+        connection.execute("DELETE FROM sessions")
+        reader = threading.Thread(target=lambda: read.extend(made.sessions.of("me")), daemon=True)
+        reader.start()
+        reader.join(60)
+        assert len(read) == 1
+    assert made.sessions.of("me") == ()

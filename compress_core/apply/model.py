@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply.lineage import Lineage, Operation, recipe_of
+from compress_core.foundation.cached import cached_property
 from compress_core.network.layers.factors import multiplied_out, write_factors
 from compress_core.network.layers.kinds import Layer, WeightLocation
 from compress_core.network.layers.places import attach_inputs, read_matrix, write_matrix, write_state

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from compress_core.deliver.parity import is_close, largest_difference
 from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.network.input_guard import fresh
 from compress_core.network.layers.written_call import WrittenModule

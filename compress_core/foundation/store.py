@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from copy import copy
 from typing import Any, TypeVar
 
 from compress_core.foundation.errors import Refused
@@ -42,24 +43,27 @@ class Store:
         self.workspace = workspace if workspace is not None and workspace.folder is not None else None
         self.computed: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
-        self._max_bytes = max_bytes
         self._clock = clock
-        self._values: OrderedDict[str, tuple[Any, int]] = OrderedDict()
-        self._bytes = 0
         self._lock = threading.Lock()
+        self._values = _Values(max_bytes)
         self._under_way: dict[str, Future[Any]] = {}
 
     @property
     def bytes_held(self) -> int:
-        return self._bytes
+        return self._values.held
+
+    def without_workspace(self) -> Store:
+        """The same memory, from which nothing goes to the disk: for what is not worth a file."""
+        passing = copy(self)
+        passing.workspace = None
+        return passing
 
     def get(self, key: str, make: Callable[[], T], size: Callable[[T], int] = lambda _: 1024) -> T:
         """The value of a key, made on first use; size says how many bytes it holds on to."""
         while True:
             with self._lock:
                 if key in self._values:
-                    self._values.move_to_end(key)
-                    return self._values[key][0]  # type: ignore[no-any-return]
+                    return self._values.used(key)  # type: ignore[no-any-return]
                 under_way = self._under_way.get(key)
                 if under_way is None:
                     mine: Future[T] = Future()
@@ -124,12 +128,31 @@ class Store:
                 self.workspace.results.keep(lasting_key(key), kind, to_bytes(value))
 
     def _keep(self, key: str, value: object, size: int) -> None:
-        if size > self._max_bytes:
-            return
         with self._lock:
             assert key not in self._values, "one thread at a time makes a key"
-            self._values[key] = (value, size)
-            self._bytes += size
-            while self._bytes > self._max_bytes:
-                _, (_, dropped) = self._values.popitem(last=False)
-                self._bytes -= dropped
+            self._values.add(key, value, size)
+
+
+class _Values:
+    """Values with their sizes under a cap in bytes, the one used last at the end."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self.held = 0
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._kept
+
+    def used(self, key: str) -> Any:
+        self._kept.move_to_end(key)
+        return self._kept[key][0]
+
+    def add(self, key: str, value: object, size: int) -> None:
+        if size > self._max_bytes:
+            return
+        self._kept[key] = (value, size)
+        self.held += size
+        while self.held > self._max_bytes:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self.held -= dropped

@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.version import __version__
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.network.forward import running_on
 from compress_core.network.shared_copy import shared_copy

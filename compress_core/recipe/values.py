@@ -8,12 +8,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import yaml
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.knobs import Strict
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.patterns import NOfM, Pattern, parse_pattern

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 
 PATTERN = r"^(unstructured|row|column|kernel|\d{1,3}:\d{1,3}|\d{1,3}x\d{1,3})$"

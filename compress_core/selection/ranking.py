@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from compress_core.foundation.cached import cached_property
 from compress_core.selection.scores import Scores
 
 _STRIDE = 256  # of the sample that narrows a search over many layers

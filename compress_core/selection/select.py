@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import SliderStep, Strict, Unit
 from compress_core.selection.budgets import erdos_renyi

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.network.layers.side import Side
 from compress_core.structure.shrink import ChannelCut

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.norms import fold_away

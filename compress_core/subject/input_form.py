@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from compress_core.foundation.cached import cached_property
 
 
 @dataclass(frozen=True)

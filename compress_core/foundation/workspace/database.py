@@ -20,11 +20,16 @@ _PATIENCE_SECONDS = 60.0
 
 
 class Database:
-    """Rows of a workspace; one connection for all threads, one writer at a time among all processes."""
+    """Rows of a workspace: one connection that writes, one writer at a time among all processes.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    reader: another connection, so that who reads does not wait for who writes; None: the same one.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, reader: sqlite3.Connection | None = None) -> None:
         self._connection = connection
         self._lock = threading.RLock()
+        self._reader = reader or connection
+        self._reading = self._lock if reader is None else threading.RLock()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -49,15 +54,16 @@ class Database:
 
     def rows(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows that answer a question; raises Refused where the file cannot be read."""
-        with self._lock:
+        with self._reading:
             try:
-                return self._connection.execute(question, values).fetchall()
+                return self._reader.execute(question, values).fetchall()
             except sqlite3.DatabaseError as error:
                 raise not_kept(str(error)) from error
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
+        with self._lock, self._reading:
+            self._reader.close()
             self._connection.close()
 
 
@@ -77,12 +83,12 @@ def open_database(folder: Path) -> tuple[Database, str | None]:
     path = folder / NAME
     with held(folder / _OPENING, _PATIENCE_SECONDS):
         try:
-            return Database(_sound(path)), None
+            return Database(_sound(path), _connected(str(path))), None
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
             aside = _set_aside(path)
-        return Database(_sound(path)), aside
+        return Database(_sound(path), _connected(str(path))), aside
 
 
 def _sound(path: Path) -> sqlite3.Connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, sqrt
 from types import MappingProxyType
 from typing import Literal
@@ -12,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.metric import numbers

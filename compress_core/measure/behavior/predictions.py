@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.subject.answer_kind import AnswerKind
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from compress_core.apply.argument import DependsOn, depends_on
 from compress_core.apply.context import items_behind
 from compress_core.apply.run import compress
 from compress_core.apply.views.weight_view import derive
@@ -30,6 +31,8 @@ from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.results import Quantized
 from compress_core.techniques.contract.technique import Stage, Technique, technique_named
+
+_OTHER_LAYERS = DependsOn.EARLIER_LAYERS | DependsOn.FACTORED_LAYERS | DependsOn.LATER_LAYERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +178,7 @@ def bits_table(subject: Subject, recipe: ResolvedRecipe, layer: str, step: Step,
     places = list(range(2, 9))
 
     names = list(subject.by_name)
-    recipe = steps_for_weights(recipe, names)
+    recipe = _deciding(recipe, layer, step, names)
 
     def make() -> BitsTable:
         bare = in_order(with_step(recipe, [layer], Stage.QUANTIZE, None), names)
@@ -201,6 +204,19 @@ def bits_table(subject: Subject, recipe: ResolvedRecipe, layer: str, step: Step,
     items = items_behind(subject, [step, *recipe.steps])
     key = digest("bits", subject.key, recipe.sha, layer, step.technique, _own(step), *items)
     return store.get(key, make)
+
+
+def _deciding(recipe: ResolvedRecipe, layer: str, step: Step, names: list[str]) -> ResolvedRecipe:
+    """The steps that decide what a layer's weights become: its own, unless one looks at other layers."""
+    own = steps_for_weights(recipe, [layer])
+    if any(_looks_further(one) for one in (*own.steps, step)):
+        return steps_for_weights(recipe, names)
+    return own
+
+
+def _looks_further(step: Step) -> bool:
+    together = isinstance(step.knobs, Selection) and step.knobs.shares_budget
+    return together or bool(depends_on(step.method) & _OTHER_LAYERS)
 
 
 def steps_for_weights(recipe: ResolvedRecipe, names: list[str]) -> ResolvedRecipe:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from compress_core.foundation.cached import cached_property
 from compress_core.levels.any_levels import Levels
 from compress_core.levels.exponential import Exponential
 from compress_core.levels.grid import Grid

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.knobs import FINEST, SliderStep, Strict, Unit
 from compress_core.foundation.texts import Phrase

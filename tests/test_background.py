@@ -1,0 +1,147 @@
+"""What pages need not wait for: one wish a session, in turn, and the header that shows what came of it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from concurrent.futures import Future, wait
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from compress_core.foundation.cached import cached_property
+from dashboard import engine
+from dashboard.background import Background
+from dashboard.links import encoded
+
+APP = str(Path(__file__).parent.parent / "app.py")
+SECONDS = 60
+
+
+class _Gate:
+    """Work that lasts until it is let through."""
+
+    def __init__(self) -> None:
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self.begun.set()
+        assert self.open.wait(SECONDS)
+
+
+def _held(background: Background) -> _Gate:
+    """A thread that is at work for a session `first`, so that all others wait."""
+    gate = _Gate()
+    background.wish("first", "held", gate)
+    assert gate.begun.wait(SECONDS)
+    return gate
+
+
+def test_sessions_are_served_in_the_order_in_which_they_came() -> None:
+    background, done = Background(), []
+    gate = _held(background)
+    wishes = [background.wish(name, "key", lambda name=name: done.append(name)) for name in "abc"]
+    gate.open.set()
+    wait(wishes, SECONDS)
+    assert done == ["a", "b", "c"]
+
+
+def test_a_newer_wish_of_a_session_takes_the_place_of_its_older_one() -> None:
+    background, done = Background(), []
+    gate = _held(background)
+    older = background.wish("a", "older", lambda: done.append("older"))
+    other = background.wish("b", "other", lambda: done.append("other"))
+    newer = background.wish("a", "newer", lambda: done.append("newer"))
+    gate.open.set()
+    wait([newer, other], SECONDS)
+    assert older.cancelled()
+    assert done == ["newer", "other"]
+
+
+def test_whoever_asks_again_hears_what_became_of_it_even_of_an_error() -> None:
+    background, tried = Background(), []
+
+    def fails() -> None:
+        tried.append(1)
+        raise ValueError("no")
+
+    first: Future[None] = background.wish("a", "key", fails)
+    wait([first], SECONDS)
+    assert background.wish("a", "key", fails) is first
+    assert isinstance(first.exception(), ValueError)
+    assert tried == [1]
+
+
+def test_a_session_knows_whether_others_wait_but_not_of_itself() -> None:
+    background = Background()
+    gate = _held(background)
+    assert background.others_wait("second")
+    assert not background.others_wait("first")
+    gate.open.set()
+
+
+def test_closing_ends_the_work_at_hand_and_begins_nothing_more() -> None:
+    background, done = Background(), []
+    gate = _held(background)
+    background.wish("a", "key", lambda: done.append("late"))
+    threading.Timer(0, gate.open.set).start()
+    background.close()
+    assert not background._thread.is_alive()
+    assert not done
+
+
+def test_numbers_of_the_first_items_stand_until_those_of_all_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody waits for the whole split where others are served first, and the figures say so."""
+    monkeypatch.setattr(engine, "AT_ONCE_S", 0)
+    monkeypatch.setattr(engine, "PATIENCE_S", 0)
+    gate = _held(engine.background())
+    app = AppTest.from_file(APP, default_timeout=SECONDS)
+    app.query_params["m"] = "lenet300"
+    app.query_params["r"] = encoded([["fc2", [{"technique": "magnitude", "sparsity": 0.31}]]])
+    app.run()
+    assert not app.exception
+    assert "N = 1,000 …" in _header(app)
+    assert "N = 6,000" not in _header(app)
+    gate.open.set()
+    wait([over for _, over in engine.background()._newest.values()], SECONDS)
+    app.run()
+    assert "N = 6,000" in _header(app)
+
+
+def _header(app: AppTest) -> str:
+    return " ".join(caption.value for caption in app.caption)
+
+
+def test_what_was_imported_is_frozen_out_of_every_collection_of_garbage() -> None:
+    engine.warm()
+    assert gc.get_freeze_count() > 50_000
+
+
+class _Slow:
+    gates: dict[str, _Gate]
+
+    def __init__(self, name: str, gates: dict[str, _Gate]) -> None:
+        self.name, self.gates = name, gates
+
+    @cached_property
+    def value(self) -> str:
+        """Its name, when the gate opens."""
+        self.gates[self.name]()
+        return self.name
+
+
+def test_a_cached_property_of_one_instance_does_not_wait_for_that_of_another() -> None:
+    gates = {"a": _Gate(), "b": _Gate()}
+    one, other = _Slow("a", gates), _Slow("b", gates)
+    threads = [threading.Thread(target=lambda s=s: s.value, daemon=True) for s in (one, other)]
+    for thread in threads:
+        thread.start()
+    assert all(gate.begun.wait(SECONDS) for gate in gates.values())
+    for gate in gates.values():
+        gate.open.set()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert (one.value, other.value) == ("a", "b")

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compress_core.deliver.same_bits import same_bits
 from compress_core.levels.exponential import Exponential, exponential_levels
 from compress_core.levels.grid import Grid, affine_grid, symmetric_grid
 from compress_core.levels.scaled_table import ScaledTable
@@ -73,6 +74,25 @@ def test_listed_levels_ascend_and_include_what_a_row_takes(name):
 def test_zero_is_a_level_and_stays_zero(name):
     zeros = torch.zeros(3, 12)
     assert torch.equal(LEVELS[name].quantize_into(zeros, torch.ones(3, 12)), zeros)
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_what_is_evaluated_is_what_codes_decode_to_with_the_sign_of_zero(name):
+    levels = LEVELS[name]
+    weight = drawn(3, 12)
+    weight[:, ::3] *= -1e-6
+    weight[0, 0] = -0.0
+    evaluated = levels.quantize_into(weight, torch.empty_like(weight))
+    assert same_bits(evaluated, levels.decode(levels.encode(weight).to(torch.int32)))
+    assert not torch.signbit(evaluated[evaluated == 0]).any()
+
+
+def test_a_comparison_of_bits_sees_the_sign_of_a_zero_and_takes_nan_for_nan():
+    one = torch.tensor([0.0, torch.nan])
+    assert same_bits(one, one.clone())
+    assert not same_bits(one, torch.tensor([-0.0, torch.nan]))
+    assert not same_bits(one, one.double())
+    assert same_bits(torch.ones(2, 3).T, torch.ones(3, 2))
 
 
 def test_a_grid_in_blocks_equals_a_grid_at_once():

@@ -29,7 +29,9 @@ from compress_core.deliver import packed_file
 from compress_core.deliver.packed_file import pack_bytes, read_packed, read_packed_state, write_packed
 from compress_core.deliver.packing import entries
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
+from compress_core.deliver.plain_container import read_container, write_container
 from compress_core.deliver.python_source import model_source
+from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
@@ -51,8 +53,8 @@ def assert_file_is_the_model(model: Model, path: Path) -> None:
     evaluated = model.network().state_dict()
     alone, read = read_packed_state(path).state, read_packed(path, model.subject).state_dict()
     assert evaluated.keys() == alone.keys() == read.keys()
-    assert all(torch.equal(evaluated[name], alone[name]) for name in evaluated)
-    assert all(torch.equal(evaluated[name], read[name]) for name in evaluated)
+    assert same_state(evaluated, alone)
+    assert same_state(evaluated, dict(read))
 
 
 @pytest.mark.slow
@@ -86,7 +88,22 @@ def test_every_kind_of_levels_decodes_to_the_evaluated_values(
         return
     model = compress(mlp_subject(), rules(fc1=tuple(s for s in steps if s is not None)), Store())
     (encoded,) = model.compressed["fc1"].encoded
-    assert torch.equal(read_weight(pack_weight(encoded), 8, 6), encoded.values)
+    assert same_bits(read_weight(pack_weight(encoded), 8, 6), encoded.values)
+
+
+@pytest.mark.parametrize("steps", [(), (Step.of("magnitude", sparsity=0.3),), (Step.of("uniform"),)])
+def test_zeros_with_a_sign_are_written_as_they_were_evaluated(
+    tmp_path: Path, steps: tuple[Step, ...]
+) -> None:
+    network = seeded(nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 3)))
+    with torch.no_grad():
+        network[0].weight[1:4] = -0.0
+        network[0].bias[2] = -0.0
+    model = compress(tiny_subject(network, (6,)), rules(any=steps) if steps else Recipe(), Store())
+    assert_file_is_the_model(model, tmp_path / "zeros.slim")
+    write_container(model, tmp_path / "zeros.safetensors")
+    read = read_container(tmp_path / "zeros.safetensors", model.subject).state_dict()
+    assert same_state(model.network().state_dict(), read)
 
 
 # --- against what others would write -------------------------------------------------------------------

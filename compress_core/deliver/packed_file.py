@@ -43,6 +43,7 @@ from compress_core.deliver.packing.entries import (
     write_pieces,
 )
 from compress_core.deliver.python_source import Source
+from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.network.layers.factors import axes_of, shapes_in_file, write_factors
@@ -124,9 +125,9 @@ def _architecture(model: Model, source: Source) -> bytes:
 
 def _name_in(state: Mapping[str, Tensor], name: str, tensor: Tensor) -> str | None:
     """Where the state holds these values; of equal tensors any will do."""
-    if name in state and _same(state[name], tensor):
+    if name in state and same_bits(state[name], tensor):
         return name
-    return next((other for other, values in state.items() if _same(values, tensor)), None)
+    return next((other for other, values in state.items() if same_bits(values, tensor)), None)
 
 
 def _structure(model: Model) -> bytes:
@@ -193,25 +194,17 @@ def _inflated(content: bytes) -> bytes:
 
 
 def write_packed(model: Model, path: Path, source: Source | None = None) -> int:
-    """Write the file, read it back, compare every value; returns its bytes.
+    """Write the file, read it back, compare every bit; returns its bytes.
 
     Raises Refused where the file on the disk does not hold the evaluated values.
     """
     content = pack_bytes(model, source)
     write_whole(path, content)
-    evaluated, read = model.network().state_dict(), read_packed(path, model.subject).state_dict()
-    if evaluated.keys() != read.keys() or not all(_same(evaluated[name], read[name]) for name in read):
+    if not same_state(model.network().state_dict(), read_packed(path, model.subject).state_dict()):
         raise Refused(
             "{path} does not hold the evaluated values: free some space and write it again.", path=path
         )
     return len(content)
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    """Equal in type, shape and every value, where NaN is NaN."""
-    if one.dtype != other.dtype or one.shape != other.shape:
-        return False
-    return bool(((one == other) | ((one != one) & (other != other))).all())  # noqa: PLR0124 - only NaN differs
 
 
 def read_packed(path: Path, subject: Subject) -> nn.Module:

@@ -19,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from compress_core.apply.model import Model, with_checksum
+from compress_core.deliver.same_bits import same_state
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.network.layers.factors import axes_of, write_factors
@@ -49,14 +50,13 @@ def _checksum(form: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_container(model: Model, path: Path) -> int:
-    """Write the file, read it back, compare every value; returns its bytes.
+    """Write the file, read it back, compare every bit; returns its bytes.
 
     Raises Refused where the file on the disk does not hold the evaluated values.
     """
     content = container_bytes(model)
     write_whole(path, content)
-    evaluated, read = model.network().state_dict(), read_container(path, model.subject).state_dict()
-    if evaluated.keys() != read.keys() or not all(torch.equal(evaluated[k], read[k]) for k in evaluated):
+    if not same_state(model.network().state_dict(), read_container(path, model.subject).state_dict()):
         raise Refused(
             "{path} does not hold the evaluated values: free some space and write it again.", path=path
         )

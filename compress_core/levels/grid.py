@@ -64,6 +64,8 @@ class Grid:
             _round_into(target, part, grid, inverse, zero)
             if zero is not None:
                 target.sub_(spread(zero, part.shape[1], grid.group))
+            else:
+                target.add_(0.0)  # -0.0 becomes the one zero that codes stand for
             target.mul_(spread(scale, part.shape[1], grid.group))
         return out
 

@@ -13,6 +13,7 @@ from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
+from compress_core.deliver.same_bits import same_bits
 from compress_core.techniques.contract.encoded import EncodedWeight
 
 TWIN, PLAIN, CODED, TURNED = range(4)
@@ -75,9 +76,8 @@ def holds(tensor: Tensor, blocks: Sequence[WeightBlock]) -> bool:
         return False
     if not blocks[0].groups and sum(block.rows for block in blocks) != len(tensor):
         return False
-    return torch.equal(
-        tensor, _laid_out([b.encoded.values for b in blocks], tuple(tensor.shape), blocks[0].groups)
-    )
+    laid_out = _laid_out([b.encoded.values for b in blocks], tuple(tensor.shape), blocks[0].groups)
+    return same_bits(tensor, laid_out)
 
 
 def _laid_out(matrices: Sequence[Tensor], shape: tuple[int, ...], groups: int) -> Tensor:

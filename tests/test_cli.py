@@ -437,6 +437,7 @@ def test_the_written_file_has_the_bytes_and_the_values_that_were_evaluated(folde
     assert read.keys() == network.keys()
     assert all(torch.equal(read[name], network[name]) for name in network)
     numbers = json.loads((folder / "a/b/numbers.json").read_text())
+    assert numbers.pop("written_by").startswith("slimscope ")
     assert numbers == {key: value for key, value in found.items() if key not in {"out", "files"}}
 
 

@@ -20,6 +20,7 @@ from compress_core.cli import app
 from compress_core.deliver.int8_export import Qdq, model_qdq, whole_numbers
 from compress_core.deliver.onnx_export import model_onnx, onnx_bytes
 from compress_core.deliver.onnx_session import OnnxSession, predictions_in_runtime, predictions_in_torch
+from compress_core.deliver.own_files import refuse_to_replace
 from compress_core.deliver.parity import largest_difference
 from compress_core.deliver.whole_numbers import WholeNumbers
 from compress_core.foundation.errors import Refused
@@ -123,6 +124,13 @@ def test_the_file_is_the_same_twice_and_names_nothing_of_this_machine(tabular: t
     assert model_onnx(model) == content
     for trace in (b"site-packages", b"compress_core", b"sample_models", b".py", b"/work"):
         assert trace not in content
+
+
+def test_a_file_and_its_whole_numbers_are_known_as_ours(tabular: tuple[Model, bytes], tmp_path: Path) -> None:
+    model, content = tabular
+    for name, written in (("model.onnx", content), ("model.int8.onnx", model_qdq(model).content)):
+        (tmp_path / name).write_bytes(written)
+    refuse_to_replace([tmp_path / "model.onnx", tmp_path / "model.int8.onnx"], force=False)
 
 
 def test_the_exporter_says_nothing_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:

@@ -448,8 +448,8 @@ def test_the_commands_refuse_in_one_sentence(tmp_path: Path) -> None:
     stranger.write_text("mine")
     arguments = [
         (("pack", "tabular", *STEPS), "add --out FILE"),
-        (("pack", "tabular", *STEPS, "--out", str(stranger)), "was not written by slimscope pack"),
-        (("pack", "tabular", *STEPS, "--out", str(tmp_path)), "was not written by slimscope pack"),
+        (("pack", "tabular", *STEPS, "--out", str(stranger)), "was not written by slimscope"),
+        (("pack", "tabular", *STEPS, "--out", str(tmp_path)), "is no file"),
         (("pack", "tabular", *STEPS, "--out", str(stranger / "a")), "cannot be written"),
         (("unpack", str(stranger)), "add --out DIR"),
         (("unpack", str(stranger), "--out", str(tmp_path / "a")), "damaged"),

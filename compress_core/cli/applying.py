@@ -10,6 +10,7 @@ import typer
 
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
+    ForceOption,
     ModelOptions,
     OutOption,
     about_a_model,
@@ -27,7 +28,7 @@ MODEL_FILE, RECIPE_FILE, NUMBERS_FILE = "model.safetensors", "recipe.yaml", "num
 
 
 @about_a_model()
-def apply(asked: ModelOptions, out: OutOption = None) -> None:
+def apply(asked: ModelOptions, out: OutOption = None, force: ForceOption = False) -> None:
     """Write the compressed model, its recipe and its numbers.
 
     Into the folder go model.safetensors, recipe.yaml (resolved) and numbers.json. The model's file is
@@ -35,9 +36,12 @@ def apply(asked: ModelOptions, out: OutOption = None) -> None:
     """
     from compress_core.cli.loading import open_case
     from compress_core.cli.numbers_json import evaluation, headline, titled
+    from compress_core.deliver.own_files import refuse_to_replace
 
     if out is None:
         raise Refused("apply needs a folder to write to: add --out DIR.")
+    with writing(out):
+        refuse_to_replace([out / name for name in (MODEL_FILE, RECIPE_FILE, NUMBERS_FILE)], force=force)
     case = open_case(asked)
     numbers = _numbers(case)
     content = evaluation(case, numbers)
@@ -60,33 +64,15 @@ def _numbers(case: Case) -> Mapping[str, Number]:
 
 def _write(case: Case, content: printing.Content, out: Path) -> dict[str, int]:
     """The three files with their bytes; raises Refused where the folder cannot hold them."""
+    from compress_core.deliver.own_files import marked
     from compress_core.deliver.plain_container import write_container
     from compress_core.foundation.atomic_file import write_whole
 
-    recipe = case.model.recipe.as_recipe().as_yaml().encode()
-    numbers = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    recipe = marked(RECIPE_FILE, case.model.recipe.as_recipe().as_yaml().encode())
+    numbers = marked(NUMBERS_FILE, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     with writing(out):
-        refuse_to_replace_a_stranger(out / MODEL_FILE)
         size = write_container(case.model, out / MODEL_FILE)
         write_whole(out / RECIPE_FILE, recipe)
         write_whole(out / NUMBERS_FILE, numbers)
     assert size == case.model.file_bytes, "the size that was shown is the size that was written"
     return {MODEL_FILE: size, RECIPE_FILE: len(recipe), NUMBERS_FILE: len(numbers)}
-
-
-def refuse_to_replace_a_stranger(path: Path) -> None:
-    """An original model may lie in the folder under the same name."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        return
-    try:
-        with safe_open(path, "pt") as file:
-            ours = "slimscope" in (file.metadata() or {})
-    except (SafetensorError, OSError):
-        ours = False
-    if not ours:
-        raise Refused(
-            "{path} is there already and was not written by slimscope: choose another folder with --out.",
-            path=path,
-        )

@@ -83,6 +83,9 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="The folder to write to; it is made.", show_default=False),
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace files that are there, though slimscope did not write them.")
+]
 MethodOption = Annotated[
     str,
     typer.Option(

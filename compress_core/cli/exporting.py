@@ -9,6 +9,7 @@ import typer
 
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
+    ForceOption,
     ModelOptions,
     OutOption,
     about_a_model,
@@ -32,10 +33,13 @@ FormatOption = Annotated[
 
 
 @about_a_model()
-def export(asked: ModelOptions, to: FormatOption = SOURCE, out: OutOption = None) -> None:
+def export(
+    asked: ModelOptions, to: FormatOption = SOURCE, out: OutOption = None, force: ForceOption = False
+) -> None:
     """Write the compressed network for torch without slimscope, or for ONNX runtimes.
 
-    What was written is run, and compared with the network that was evaluated.
+    What was written is run, and compared with the network that was evaluated: a file that answers
+    differently is refused.
     """
     from compress_core.cli.loading import open_case
     from compress_core.cli.numbers_json import headline
@@ -44,7 +48,7 @@ def export(asked: ModelOptions, to: FormatOption = SOURCE, out: OutOption = None
     if out is None:
         raise Refused("export needs a folder to write to: add --out DIR.")
     case = open_case(asked)
-    exported = write_files.export(case.model, out, to, split=case.chosen.split, store=case.store)
+    exported = write_files.export(case.model, out, to, split=case.chosen.split, store=case.store, force=force)
     if asked.as_json:
         printing.print_json(_content(case, to, out, exported))
         return

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.applying import MODEL_FILE, refuse_to_replace_a_stranger
+from compress_core.cli.applying import MODEL_FILE
 from compress_core.cli.arguments import (
+    ForceOption,
     JsonOption,
     ModelOptions,
     OutOption,
@@ -37,7 +38,12 @@ PackedArgument = Annotated[
 
 
 @about_a_model(without=("split",))
-def pack(asked: ModelOptions, out: FileOption = None, with_source: SourceOption = False) -> None:
+def pack(
+    asked: ModelOptions,
+    out: FileOption = None,
+    with_source: SourceOption = False,
+    force: ForceOption = False,
+) -> None:
     """Write the compressed model into the smallest file.
 
     Positions and codes are entropy-coded on whole numbers, so that the file decodes to exactly the
@@ -50,7 +56,7 @@ def pack(asked: ModelOptions, out: FileOption = None, with_source: SourceOption 
     if out is None:
         raise Refused("pack needs a file to write: add --out FILE.")
     case = open_case(asked)
-    packed = write_files.pack(case.model, out, with_source=with_source)
+    packed = write_files.pack(case.model, out, with_source=with_source, force=force)
     size, rows = packed.bytes, packed.sizes()
     if asked.as_json:
         written = printing.exact(size, "byte").as_json()
@@ -62,7 +68,9 @@ def pack(asked: ModelOptions, out: FileOption = None, with_source: SourceOption 
     typer.echo(f"\nWritten to {out}, {size:,} bytes, read back and equal to what was evaluated.")
 
 
-def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = False) -> None:
+def unpack(
+    file: PackedArgument, out: OutOption = None, force: ForceOption = False, as_json: JsonOption = False
+) -> None:
     """Write the plain weights of a packed file.
 
     Into the folder goes model.safetensors with the decoded weights under the names of the network's
@@ -75,7 +83,7 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
     if out is None:
         raise Refused("unpack needs a folder to write to: add --out DIR.")
     packed = read_packed_state(file)
-    files = _write_plain(packed, out)
+    files = _write_plain(packed, out, force=force)
     if as_json:
         written = {name: printing.exact(size, "byte").as_json() for name, size in files.items()}
         names = {"model": packed.model, "digest": packed.digest, "out": str(out)}
@@ -90,32 +98,23 @@ def unpack(file: PackedArgument, out: OutOption = None, as_json: JsonOption = Fa
         typer.echo(f"Written to {out / name}, {size:,} bytes.")
 
 
-def _write_plain(packed: PackedFile, out: Path) -> dict[str, int]:
+def _write_plain(packed: PackedFile, out: Path, *, force: bool) -> dict[str, int]:
     """The decoded weights, and the network that takes them where it went along; bytes by file."""
     from safetensors.torch import save
 
+    from compress_core.deliver.own_files import METADATA, marked, refuse_to_replace
     from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE
     from compress_core.foundation.atomic_file import write_whole
 
     network = packed.architecture
     names = {name: name for name in packed.state} if network is None else network.names
     tensors = {name: packed.state[place].detach().clone() for name, place in names.items()}
-    content = save(tensors, {"slimscope": "unpacked"})
+    content = save(tensors, {METADATA: "unpacked"})
     files = {MODEL_FILE if network is None else WEIGHTS_FILE: content}
     if network is not None:
-        files[CODE_FILE] = network.code.encode()
+        files[CODE_FILE] = marked(CODE_FILE, network.code.encode())
     with writing(out):
+        refuse_to_replace([out / name for name in files], force=force)
         for name, written in files.items():
-            if name == CODE_FILE:
-                _refuse_to_replace_other_code(out / name, written)
-            else:
-                refuse_to_replace_a_stranger(out / name)
             write_whole(out / name, written)
     return {name: len(written) for name, written in files.items()}
-
-
-def _refuse_to_replace_other_code(path: Path, code: bytes) -> None:
-    if path.exists() and (not path.is_file() or path.read_bytes() != code):
-        raise Refused(
-            "{path} is there already with other content: choose another folder with --out.", path=path
-        )

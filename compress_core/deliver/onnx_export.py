@@ -10,6 +10,7 @@ from torch import nn
 from compress_core.apply.model import Model
 from compress_core.deliver.onnx_nodes import graphs_below
 from compress_core.deliver.onnx_session import OnnxSession
+from compress_core.deliver.own_files import METADATA, ONNX_NOTE
 from compress_core.deliver.parity import refuse_other_answers
 from compress_core.deliver.silence import quiet
 from compress_core.deliver.some_items import few_items
@@ -71,6 +72,7 @@ def _cleaned(model: Any) -> Any:
     for inside in (graph, *graphs_below(graph)):
         _without_notes(inside)
     graph.name = "network"
+    model.metadata_props.add(key=METADATA, value=ONNX_NOTE)
     names: dict[str, str] = {}
     for value in (*graph.input, *graph.output):
         for dimension in value.type.tensor_type.shape.dim:

@@ -49,7 +49,8 @@ class Source:
     @cached_property
     def weights(self) -> bytes:
         """The content of the file of weights; the same network gives the same bytes."""
-        content: bytes = save({name: t.detach().contiguous().clone() for name, t in self.tensors.items()})
+        whole = {name: tensor.detach().contiguous().clone() for name, tensor in self.tensors.items()}
+        content: bytes = save(whole, {"slimscope": "source"})
         return content
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from compress_core.apply.model import Model
 from compress_core.deliver.export_format import SOURCE
 from compress_core.deliver.exports import export_files
-from compress_core.deliver.packed_file import MAGIC, write_packed
+from compress_core.deliver.own_files import marked, refuse_to_replace
+from compress_core.deliver.packed_file import write_packed
 from compress_core.deliver.plain_container import container_bytes
 from compress_core.deliver.python_source import model_source
 from compress_core.face.checked_arguments import checked_model, checked_name, checked_path
@@ -68,22 +69,20 @@ class Exported:
         return self.frame().to_html(na_rep="")
 
 
-def pack(model: Model | Subject, path: str | Path, *, with_source: bool = False) -> Packed:
+def pack(
+    model: Model | Subject, path: str | Path, *, with_source: bool = False, force: bool = False
+) -> Packed:
     """Write the smallest file of a model; it decodes to exactly the values that were evaluated, anywhere.
 
     with_source lets the network go along as Python, so that `slimscope unpack` needs nothing else. The file
-    is read back before it is called written. Raises Refused where another file stands in the way, or the
-    place cannot be written.
+    is read back before it is called written. Raises Refused where a file that slimscope did not write
+    stands in the way, unless force lets it be replaced, or where the place cannot be written.
 
         pack(small, "small.slim").bytes
     """
     made, place = checked_model(model, "pack"), checked_path(path)
     try:
-        if place.exists() and (not place.is_file() or place.read_bytes()[: len(MAGIC)] != MAGIC):
-            raise Refused(
-                "{path} is there already and was not written by slimscope pack: choose another file.",
-                path=place,
-            )
+        refuse_to_replace([place], force=force)
         size = write_packed(made, place, model_source(made) if with_source else None)
     except OSError as error:
         raise Refused(
@@ -99,23 +98,27 @@ def export(
     *,
     split: str = VALIDATION,
     store: Store | None = None,
+    force: bool = False,
 ) -> Exported:
     """Write a model for other programs, run what was written, and compare it with what was evaluated.
 
     to: "source" (model.py and weights, for torch alone), "onnx" (32 bits), "int8" (ONNX with the recipe's
     codes) or another of `deliver.export_formats`. Raises Refused where the network or its recipe cannot be
-    written so, or the folder cannot be.
+    written so, where files that slimscope did not write stand in the way, unless force lets them be
+    replaced, or where the folder cannot be written.
 
         export(small, "small_onnx", "onnx").frame()
     """
     given, place = checked_model(model, "export"), checked_path(folder)
     items = given.subject.split(checked_name("split", split)) if given.subject.splits else None
     made = result_of(export_files(given, checked_name("to", to), items, store or shared_store()))
+    files = {name: marked(name, content) for name, content in made.files.items()}
     try:
-        for name, content in made.files.items():
+        refuse_to_replace([place / name for name in files], force=force)
+        for name, content in files.items():
             write_whole(place / name, content)
     except OSError as error:
         raise Refused(
             "{out} cannot be written ({reason}): choose another folder.", out=place, reason=error.strerror
         ) from None
-    return Exported(place, {name: len(found) for name, found in made.files.items()}, made.numbers, made.left)
+    return Exported(place, {name: len(found) for name, found in files.items()}, made.numbers, made.left)

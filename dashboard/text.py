@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 from compress_core.foundation.texts import Phrase
 
 Wishes = Callable[[], Iterable[object]]
@@ -88,7 +89,7 @@ def refusal(error: Refused) -> str:
 
 def literal(text: str) -> str:
     """Text as Markdown that shows every character as it is: for names that a file brought."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
 
 
 def current_language() -> str:

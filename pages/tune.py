@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.foundation.printable import printable
 from compress_core.foundation.texts import N_
 from dashboard import recipe_warnings, state
 from dashboard.text import _
@@ -38,7 +39,13 @@ chosen, same, reset, reset_all = st.columns([3, 1.6, 1, 1], vertical_alignment="
 names = list(subject.by_name)
 key = f"tune.layer.{view.layer}"
 chosen.selectbox(
-    _("Layer"), names, names.index(view.layer), key=key, on_change=steps.choose_layer, args=(key,)
+    _("Layer"),
+    names,
+    names.index(view.layer),
+    format_func=printable,
+    key=key,
+    on_change=steps.choose_layer,
+    args=(key,),
 )
 layer = subject.layer(view.layer)
 alike = [other.name for other in subject.layers if other.label == layer.label and other.name != layer.name]

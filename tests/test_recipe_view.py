@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import runpy
 from pathlib import Path
 
@@ -13,11 +14,24 @@ from compress_core.apply.lineage import with_recipe
 from compress_core.apply.run import compress, resolved_for
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.recipe.values import Step
+from compress_core.recipe.reading import read_recipe
+from compress_core.recipe.values import Recipe, Rule, Step
 from dashboard import state
-from dashboard.tune.recipe_view import as_python
+from dashboard.tune.recipe_view import as_python, program_of
 from dashboard.view import View
 from tests.subjects import rules
+
+
+@pytest.mark.parametrize("name", ["nets\\new.py:build", 'a"b', "it's", "a\u202eb", "end\\"])
+@pytest.mark.parametrize("match", ["a\\b*", 'x"""y', "tab\tx", "\u202ey", "*'"])
+def test_the_program_holds_any_name_as_it_is(name: str, match: str) -> None:
+    recipe = Recipe((Rule(match, (Step.of("magnitude", sparsity=0.25),)),))
+    shown = program_of(recipe.as_yaml(), name, "items.npz")
+    texts = [node.value for node in ast.walk(ast.parse(shown)) if isinstance(node, ast.Constant)]
+    written = [text for text in texts if isinstance(text, str)]
+    assert written[0] == name
+    assert read_recipe(next(text for text in written if "magnitude" in text)) == recipe
+    assert shown.replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize("is_own", [False, True], ids=["a sample", "one's own"])

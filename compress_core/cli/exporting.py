@@ -16,6 +16,7 @@ from compress_core.cli.arguments import (
 )
 from compress_core.deliver.export_format import SOURCE, export_formats
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
@@ -57,7 +58,7 @@ def export(
     typer.echo()
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(exported.numbers.items()))
     for name, reason in exported.left.items():
-        typer.echo(f"{name} stays in 32 bits: {reason}.")
+        typer.echo(f"{printable(name)} stays in 32 bits: {reason}.")
 
 
 def _content(case: Case, to: str, out: Path, exported: Exported) -> printing.Content:

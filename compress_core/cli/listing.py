@@ -13,6 +13,7 @@ from compress_core.cli.arguments import (
     about_a_model,
 )
 from compress_core.foundation.number import Number
+from compress_core.foundation.printable import printable
 from compress_core.loading.cards import Card, CardShare, cards
 
 if TYPE_CHECKING:
@@ -196,6 +197,6 @@ def _print_layers(subject: Subject) -> None:
         typer.echo("")
         printing.print_table(("left alone", "kind", ">parameters", "why"), left)
     for name, count in subject.problems.items():
-        typer.echo(f"\n{name} holds {count:,} weights that are NaN or infinite.")
+        typer.echo(f"\n{printable(name)} holds {count:,} weights that are NaN or infinite.")
     for sentence in subject.warnings:
-        typer.echo(f"\nWarning: {sentence}")
+        typer.echo(f"\nWarning: {printable(sentence)}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from compress_core.cli import printing
 from compress_core.cli.loading import Case
 from compress_core.foundation.number import Number
+from compress_core.foundation.printable import printable
 
 
 def numbers_of(case: Case) -> Mapping[str, Number]:
@@ -97,9 +98,9 @@ def headline(case: Case) -> str:
         measured_on = f"{case.chosen.split} split, {len(case.split):,} items"
     changed = f"recipe {case.model.recipe.sha[:12]}" if case.model.is_changed else "as loaded"
     broken = "".join(
-        f"\n{name} holds {count:,} weights that are NaN or infinite."
+        f"\n{printable(name)} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()
     )
     warnings = (*case.subject.warnings, *recipe_warnings(case.model))
-    careful = "".join(f"\nWarning: {sentence}" for sentence in warnings)
+    careful = "".join(f"\nWarning: {printable(sentence)}" for sentence in warnings)
     return f"{case.subject.title}, {changed}; {measured_on}.{broken}{careful}\n"

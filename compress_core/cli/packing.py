@@ -18,6 +18,7 @@ from compress_core.cli.arguments import (
     writing,
 )
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 
 if TYPE_CHECKING:
     from compress_core.deliver.packed_file import PackedFile
@@ -91,7 +92,7 @@ def unpack(
             {**names, "tensors": len(packed.state), "structure": packed.structure, "files": written}
         )
         return
-    typer.echo(f"{file}: {len(packed.state)} tensors of {packed.model}")
+    typer.echo(f"{file}: {len(packed.state)} tensors of {printable(packed.model)}")
     if packed.structure and not packed.architecture:
         typer.echo("The network was also changed where no tensor shows it: see structure under --json.")
     for name, size in files.items():

@@ -12,6 +12,7 @@ from typing import TypeVar
 import typer
 
 from compress_core.foundation.number import Number
+from compress_core.foundation.printable import printable
 from compress_core.foundation.progress import Progress
 
 Result = TypeVar("Result")
@@ -114,7 +115,7 @@ NUMBER_HEADS = ("", ">value", ">95 % interval", ">N", "how")
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Aligned columns; a head that begins with > stands over numbers. The last column is wrapped to fit."""
-    cells = [[head.removeprefix(">") for head in heads], *([_clean(c) for c in row] for row in rows)]
+    cells = [[head.removeprefix(">") for head in heads], *([printable(c) for c in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
     right = [head.startswith(">") for head in heads]
     lines = [line for row in cells for line in _lines(row, widths, right)]
@@ -133,8 +134,3 @@ def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
     room = max(_NARROWEST, shutil.get_terminal_size().columns - len(before))
     parts = textwrap.wrap(padded[-1], room, drop_whitespace=not right[-1]) or [""]
     return [(before + parts[0]).rstrip(), *(" " * len(before) + part for part in parts[1:])]
-
-
-def _clean(cell: str) -> str:
-    """A file's names may hold what a terminal would obey."""
-    return "".join(sign if sign.isprintable() else "?" for sign in cell)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
-    """Equal in type, shape and every bit, so that NaN is NaN and each zero has its sign."""
+    """Equal in type, shape and every bit, so that NaN is NaN and each zero has its sign; any shape."""
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
     return torch.equal(_bytes(one), _bytes(other))

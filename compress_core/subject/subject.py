@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 from compress_core.foundation.store import digest
 from compress_core.network.input_guard import guarded, writes_to_its_inputs
 from compress_core.network.layers.find import find_layers
@@ -195,11 +196,11 @@ def make_subject(
     layers = _counted(network, layers, form.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
     return Subject(
-        name=name,
-        title=title,
+        name=printable(name),
+        title=printable(title),
         network=network,
         input=form,
-        classes=classes,
+        classes=tuple(map(printable, classes)),
         splits=MappingProxyType(dict(splits)),
         layers=layers,
         untouched=untouched,

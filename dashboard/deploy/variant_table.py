@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.printable import printable
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from dashboard.show import interval_text, number_text
 from dashboard.text import _
@@ -42,7 +43,7 @@ def variant_frame(rows: Sequence[KernelVariantRow], *, everything: bool) -> pd.D
     chosen = {_("chosen"): [row.chosen for row in rows]} if everything else {}
     return pd.DataFrame(
         {
-            _("layer"): [row.layer for row in rows],
+            _("layer"): [printable(row.layer) for row in rows],
             _("kernel variant"): [_(row.variant.title) for row in rows],
             **chosen,
             _("ms"): [_milliseconds(row) for row in rows],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from compress_core.foundation.printable import printable
 from dashboard.show import untouched_text
 from dashboard.text import _, literal, translated
 
@@ -59,7 +60,7 @@ def _split(split: Split) -> str:
 
 def _layers(subject: Subject) -> None:
     columns = {
-        _("layer"): [layer.name for layer in subject.layers],
+        _("layer"): [printable(layer.name) for layer in subject.layers],
         _("kind"): [_(layer.label) for layer in subject.layers],
         _("weights"): [layer.weights for layer in subject.layers],
     }

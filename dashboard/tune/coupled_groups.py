@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.apply.base import Cutting, cutting_of, groups_of
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 from compress_core.measure.tables.group_table import group_table
 from compress_core.recipe.edit import with_group
 from compress_core.recipe.values import ResolvedRecipe, Step
@@ -248,7 +249,7 @@ def _row(view: View, group: Group, cutting: Cutting) -> dict[str, Any]:
     step = step_of(view.recipe, group.name)
     left = cutting.kept.get(group.name)
     return {
-        "group": group.name,
+        "group": printable(group.name),
         "kind": _(group.kind.label),
         "units": group.units,
         "share": 100 * _share(step),
@@ -312,7 +313,8 @@ def _one(view: View, model: Model, groups: Groups) -> None:
     layer = view.layer
     nearest = next((name for name in names if layer in groups[name].producers), names[0])
     choose, knobs = st.columns([1, 2], gap="medium")
-    picked = choose.selectbox(_("Group"), names, names.index(nearest), key=f"{KEY}.one.{layer}")
+    key = f"{KEY}.one.{layer}"
+    picked = choose.selectbox(_("Group"), names, names.index(nearest), format_func=printable, key=key)
     group = groups[picked]
     choose.caption(
         _("{units} {kind}, in {count} modules").format(

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
+from compress_core.foundation.printable import printable
 from compress_core.measure.cost.cost import layer_costs, layer_frame
 from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Step
@@ -34,7 +35,7 @@ def draw(view: View, model: Model) -> None:
     found = frame[_contains(frame, search)] if search else frame
     key = f"tune.table.{view.version}.{view.recipe.sha[:12]}.{search}"
     st.data_editor(
-        found,
+        found.assign(layer=found["layer"].map(printable)),
         key=key,
         hide_index=True,
         width="stretch",

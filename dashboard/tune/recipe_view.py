@@ -59,20 +59,31 @@ def _apply(text: str) -> None:
 
 def as_python(view: View, subject: Subject) -> str:
     """A program that does what the page did."""
-    recipe = view.recipe.yaml.rstrip().replace("\\", "\\\\")
-    given = f'"{subject.name}"'
+    given: tuple[str, ...] = (subject.name,)
     if view.model.startswith(state.USER_MODEL):
         code = subject.origin.factory if subject.origin is not None else ""
-        given = f'"{code or "weights.safetensors"}", "items.npz"'
+        given = (code or "weights.safetensors", "items.npz")
+    return program_of(view.recipe.yaml, *given)
+
+
+def program_of(recipe: str, *given: str) -> str:
+    """The program for a recipe as YAML and what `load` is given; any name stands in it as it is."""
+    text = recipe.rstrip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'''from compress_core import compress, evaluate, load
 
-model = load({given})
+model = load({", ".join(map(_quoted, given))})
 small = compress(model, """
-{recipe}
+{text}
 """)
 print(evaluate(small).frame())
 network = small.network()  # an ordinary torch.nn.Module
 '''
+
+
+def _quoted(text: str) -> str:
+    """A string as Python reads it back, in double quotes wherever it holds no quote."""
+    plain = repr(text)
+    return plain if "'" in text or '"' in text else f'"{plain[1:-1]}"'
 
 
 def _snapshots(view: View) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
+from compress_core.foundation.printable import printable
 from compress_core.measure.cost.peak_memory import PeakMemory, peak_memory
 from compress_core.measure.tables.layer_inputs import (
     ActivationSparsity,
@@ -90,7 +91,7 @@ def _table(original: Model, model: Model) -> None:
     after = after.reindex(before.index)
     frame = pd.DataFrame(
         {
-            "layer": before.index,
+            "layer": before.index.map(printable),
             "channels": before["channels"].to_numpy(),
             "channels_after": after["channels"].to_numpy(),
             "zero": 100 * before["zero"].to_numpy(float),

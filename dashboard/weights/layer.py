@@ -11,6 +11,7 @@ import streamlit as st
 
 from compress_core.apply.model import CompressedLayer, Model
 from compress_core.apply.views.weight_view import derive
+from compress_core.foundation.printable import printable
 from compress_core.measure.tables.layer_weights import LayerWeights
 from dashboard import engine, state
 from dashboard.figures.bytes_by_item import Bytes, bytes_by_item
@@ -50,7 +51,8 @@ def _open_layer(view: View, name: str) -> None:
 def chosen_layer(view: View) -> str:
     """The layer shown below: chosen here, on Tune, or by a click."""
     names = list(state.subject(view).by_name)
-    picked = st.selectbox(_("Layer"), names, names.index(view.layer), key=f"weights.layer.{view.layer}")
+    key = f"weights.layer.{view.layer}"
+    picked = st.selectbox(_("Layer"), names, names.index(view.layer), format_func=printable, key=key)
     if picked != view.layer:
         _open_layer(view, picked)
     return picked

@@ -21,7 +21,8 @@ class Size:
     """How large everything is: as in the table, or tiny, so that a test can run it.
 
     width of the ResNet, side and number of its images, channels of the single 3 x 3 convolution,
-    [rows, columns] and rank of the single Linear, Linears of the own model and their width.
+    [rows, columns] and rank of the single Linear, Linears of the own model and their width; width, known
+    words, layers and heads of BERT, and how many words an item has.
     """
 
     width: int = 64
@@ -32,10 +33,23 @@ class Size:
     rank: int = 192
     layers: int = 60
     layer_width: int = 64
+    bert: tuple[int, int, int, int] = (768, 30522, 12, 12)
+    words: int = 128
 
 
 FULL = Size()
-TINY = Size(width=4, image=32, items=2, channels=16, linear=(48, 24), rank=6, layers=3, layer_width=8)
+TINY = Size(
+    width=4,
+    image=32,
+    items=2,
+    channels=16,
+    linear=(48, 24),
+    rank=6,
+    layers=3,
+    layer_width=8,
+    bert=(16, 30, 2, 2),
+    words=5,
+)
 
 
 class Bottleneck(nn.Module):
@@ -96,6 +110,50 @@ class ResNet50(nn.Module):
         return result
 
 
+class EncoderLayer(nn.Module):
+    """Attention and two Linears, each around a shortcut and with a norm behind it."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.head_width = width // heads
+        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.fc1, self.fc2 = nn.Linear(width, _WIDER * width), nn.Linear(_WIDER * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, words, width] -> [N, words, width]."""
+        query, key, value = (
+            layer(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
+        seen = nn.functional.scaled_dot_product_attention(query, key, value)
+        x = self.norm1(x + self.output(seen.transpose(1, 2).flatten(2)))
+        result: Tensor = self.norm2(x + self.fc2(nn.functional.gelu(self.fc1(x))))
+        return result
+
+
+class Bert(nn.Module):
+    """The layers of BERT-base; 108 million weights at width 768.
+
+    Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers, arXiv:1810.04805, section 3.
+    """
+
+    def __init__(self, width: int, words: int, layers: int, heads: int, longest: int) -> None:
+        super().__init__()
+        self.word, self.place = nn.Embedding(words, width), nn.Embedding(longest, width)
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(EncoderLayer(width, heads) for _ in range(layers))
+        self.pooler, self.head = nn.Linear(width, width), nn.Linear(width, 2)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """words [N, length] -> logits [N, 2]."""
+        x = self.norm(self.word(words) + self.place(torch.arange(words.shape[1])))
+        for layer in self.layers:
+            x = layer(x)
+        result: Tensor = self.head(self.pooler(x[:, 0]).tanh())
+        return result
+
+
 def _filled(network: nn.Module) -> nn.Module:
     """Random weights that keep activations in range, the same every time."""
     generator = torch.Generator().manual_seed(0)
@@ -148,3 +206,11 @@ def many_linears(size: Size) -> Subject:
     form = InputForm("table", (size.layer_width,), (0.0,) * size.layer_width, (1.0,) * size.layer_width)
     classes = tuple(map(str, range(10)))
     return make_subject("own", "Many layers", _filled(network), form, classes, {"validation": split})
+
+
+def bert(size: Size) -> tuple[nn.Module, Tensor]:
+    """L of the table, with eight items of random words [8, length]."""
+    width, words, layers, heads = size.bert
+    network = _filled(Bert(width, words, layers, heads, max(512, size.words)))
+    generator = torch.Generator().manual_seed(3)
+    return network, torch.randint(0, words, (8, size.words), generator=generator)

@@ -66,19 +66,75 @@ def test_what_lies_elsewhere_stays_on_offer_and_is_right(
     assert_cuts_are_right(build(), _IMAGES, groups)
 
 
-@pytest.mark.parametrize("shared", [1, 2, 4])
-def test_the_search_ends_where_turned_halves_lead_indices_round_and_round(shared: int) -> None:
+@pytest.mark.parametrize(("shared", "heads"), [(1, 4), (2, 2), (4, 4)])
+def test_the_search_ends_where_turned_halves_go_round_and_finds_the_heads_that_share(
+    shared: int, heads: int
+) -> None:
     groups = _groups(unfollowed.Llama(shared=shared), _WORDS)
-    assert groups["layers.0.gate"].units == 12
-    assert groups["layers.0.gate"].locked is None
-    assert groups["layers.0"].locked is None
+    names = ("layers.0.attention.q_proj", "layers.0.gate", "layers.0")
+    assert _free(groups) == dict(zip(names, (heads, 12, 1), strict=True))
+    assert groups[names[0]].kind is GroupKind.HEADS
     assert "reckons across" in str(groups["embed"].locked)
     assert_cuts_are_right(unfollowed.Llama(shared=shared), _WORDS, groups)
 
 
 def test_a_walk_that_runs_out_of_steps_says_so_and_marks_what_it_left() -> None:
-    network = seeded(unfollowed.Llama())
-    outputs = lambda n: tensors_in(run_network(n, _WORDS))  # noqa: E731 - two lines would say no more
-    whole, short = trace(seeded(unfollowed.Llama()), outputs, 10**6), trace(network, outputs, 100)
+    whole, short = (
+        trace(seeded(unfollowed.Llama()), lambda n: tensors_in(run_network(n, _WORDS)), steps)
+        for steps in (10**6, 100)
+    )
     assert not whole.undecided
     assert "embed" in {slot.module for slot in short.undecided}
+
+
+class _Alike(nn.Module):
+    """Two layers; what stands between them is said nowhere."""
+
+    def __init__(self, mixes: bool) -> None:
+        super().__init__()
+        self.fc1, self.fc2, self.mixes = nn.Linear(6, 8), nn.Linear(8, 6), mixes
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.fc1(x)
+        y = y - y.mean(1, keepdim=True) if self.mixes else y.relu()
+        answer: Tensor = self.fc2(y)
+        return answer
+
+
+@pytest.mark.parametrize("mixing", [{1}, {0, 2}, {1, 2}])
+def test_one_of_a_kind_does_not_speak_for_another_that_computes_otherwise(mixing: set[int]) -> None:
+    network = nn.Sequential(*(_Alike(index in mixing) for index in range(4)), nn.Linear(6, 2))
+    groups = _groups(network, torch.randn(4, 6))
+    assert {n for n in range(4) if "reckons across" in str(groups[f"{n}.fc1"].locked)} == mixing
+    assert_cuts_are_right(network, torch.randn(4, 6), groups)
+
+
+def test_a_forward_that_writes_into_a_buffer_finds_the_network_unchanged() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.fc2 = nn.Linear(6, 5), nn.Linear(5, 2)
+            self.register_buffer("seen", torch.zeros(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen += 1
+            answer: Tensor = self.fc2(self.fc1(x))
+            return answer
+
+    network = seeded(Counting())
+    groups = find_groups(network, torch.randn(4, 6))
+    assert [group.locked is None for group in groups] == [True, False]
+    assert network.get_buffer("seen").item() == 0
+
+
+def test_answers_that_a_mask_makes_infinite_hide_nothing_of_the_others() -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.fc2 = nn.Linear(6, 5), nn.Linear(5, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            answer: Tensor = self.fc2(self.fc1(x))
+            return answer.masked_fill(torch.tensor([True, False, False, True]), -torch.inf)
+
+    assert _free(_groups(Masked(), torch.randn(4, 6))) == {"fc1": 5}

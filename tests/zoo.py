@@ -159,9 +159,7 @@ ZOO: Mapping[str, Specimen] = {
     "chunked_qkv": Specimen(
         sequences.ChunkedAttention, WIDE, {"out": 6}, {"qkv": "reckons across them"}, ("head",)
     ),
-    "glu": Specimen(
-        sequences.Glu, ROW, {}, {"fc1": "split, joined or gated", "fc1#2": "split, joined or gated"}, ("fc2",)
-    ),
+    "glu": Specimen(sequences.Glu, ROW, {"fc1": 8}, answers=("fc2",)),
     "swiglu_rms_norm": Specimen(sequences.SwiGlu, ROW, {"gate": 10}, {"embed": NORM}, ("head",)),
     "layer_norm": Specimen(sequences.LayerNormed, ROW, {"fc2": 5}, {"fc1": NORM}, ("fc3",)),
     "control_flow": Specimen(

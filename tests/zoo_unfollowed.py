@@ -149,6 +149,8 @@ class Grouped(nn.Module):
 
     def _repeated(self, x: Tensor) -> Tensor:
         n, heads, length, width = x.shape
+        if heads == 1:  # is spread over all of them
+            return x
         wide = x[:, :, None].expand(n, heads, self.repeats, length, width)
         return wide.reshape(n, heads * self.repeats, length, width)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.copied_tree import copied_tree, own_tensor
@@ -22,7 +19,6 @@ RAISED_BY_OTHERS = (Exception, SystemExit)
 
 Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
 _SEED = 11
-_DECIDING = frozenset({"__bool__", "__int__", "__float__", "__index__", "item", "tolist", "numpy"})
 
 
 def run_network(network: nn.Module, example: Example) -> Any:
@@ -131,38 +127,3 @@ def running_on(batch: Tensor) -> Iterator[None]:
             shape=list(batch.shape[1:]),
             reason=in_short(error),
         ) from error
-
-
-class _Watch(TorchFunctionMode):
-    """Notes whether a value decides what is computed."""
-
-    decided = False
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in _DECIDING:
-            self.decided = True
-        return func(*args, **(kwargs or {}))
-
-
-@dataclass(frozen=True)
-class Course:
-    """What one pass showed: how often each module ran, and whether values chose the way."""
-
-    calls: Mapping[str, int]
-    depends_on_values: bool
-
-
-def watched_course(network: nn.Module, example: Example) -> Course:
-    """Run once and note which modules take part."""
-    calls: Counter[str] = Counter()
-    hooks = [
-        module.register_forward_pre_hook(lambda _, __, name=name: calls.update([name]))
-        for name, module in network.named_modules()
-    ]
-    try:
-        with torch.no_grad(), _Watch() as mode:
-            run_network(network, example)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return Course(calls, mode.decided)

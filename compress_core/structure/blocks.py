@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from compress_core.network.forward import Example, run_network
+from compress_core.network.layers.cut import is_producer
+from compress_core.network.layers.places import frozen
 from compress_core.network.shared_copy import shared_copy
-
-_Calls = Mapping[str, list[tuple[tuple[Any, ...], dict[str, Any], object]]]
 
 
 def find_blocks(network: nn.Module, example: Example) -> tuple[str, ...]:
@@ -20,27 +19,11 @@ def find_blocks(network: nn.Module, example: Example) -> tuple[str, ...]:
 
     Tried on what really reaches them, so relu(x + f(x)) counts where x is never negative.
     """
-    calls = _noted(network, example)
-    found = [name for name, noted in calls.items() if len(noted) == 1 and _passes(network, name, *noted[0])]
-    return tuple(n for n in found if not any(other.startswith(f"{n}.") for other in found))
-
-
-def _noted(network: nn.Module, example: Example) -> _Calls:
-    """Every call of a module with parameters that answers in the shape it was asked in."""
-    calls: defaultdict[str, list[tuple[tuple[Any, ...], dict[str, Any], object]]] = defaultdict(list)
-
-    def noting(name: str) -> Any:
-        def note(_: nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
-            given = inputs[0] if inputs else None
-            if isinstance(given, Tensor) and isinstance(output, Tensor) and given.shape == output.shape:
-                calls[name].append((inputs, kwargs, output))
-
-        return note
-
+    trial = _Trial()
     hooks = [
-        module.register_forward_hook(noting(name), with_kwargs=True)
+        module.register_forward_hook(trial.hook(name), with_kwargs=True)
         for name, module in network.named_modules()
-        if name and any(True for _ in module.parameters())
+        if name and not is_producer(module) and any(True for _ in module.parameters())
     ]
     try:
         with torch.no_grad():
@@ -48,16 +31,41 @@ def _noted(network: nn.Module, example: Example) -> _Calls:
     finally:
         for hook in hooks:
             hook.remove()
-    return calls
+    found = [name for name in trial.passing if trial.calls[name] == 1]
+    return tuple(n for n in found if not any(other.startswith(f"{n}.") for other in found))
 
 
-def _passes(
-    network: nn.Module, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any], _: object
-) -> bool:
-    silent = shared_copy(network.get_submodule(name))
-    with torch.no_grad():
-        for module in silent.modules():
-            for parameter, values in list(module.named_parameters(recurse=False)):
-                setattr(module, parameter, nn.Parameter(torch.zeros_like(values), requires_grad=False))
-        answer = silent(*inputs, **kwargs)
+class _Trial:
+    """Tries each module right after it ran, so that nothing of the pass has to be kept."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.passing: list[str] = []
+        self.trying = False
+
+    def hook(self, name: str) -> Any:
+        def attempt(
+            module: nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any], output: object
+        ) -> None:
+            given = inputs[0] if inputs else None
+            alike = isinstance(given, Tensor) and isinstance(output, Tensor) and given.shape == output.shape
+            if self.trying or not alike:
+                return
+            self.calls[name] += 1
+            if self.calls[name] == 1:
+                self.trying = True  # the silent copy has these hooks too
+                if _passes(module, inputs, kwargs):
+                    self.passing.append(name)
+                self.trying = False
+
+        return attempt
+
+
+def _passes(module: nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    silent = shared_copy(module)
+    given = [value.clone() if isinstance(value, Tensor) else value for value in inputs]
+    for part in silent.modules():
+        for parameter, values in list(part.named_parameters(recurse=False)):
+            setattr(part, parameter, frozen(values.new_zeros(()).expand(values.shape)))
+    answer = silent(*given, **kwargs)
     return isinstance(answer, Tensor) and torch.equal(answer, inputs[0])

@@ -7,9 +7,10 @@ them is a stray: it is dropped, and all that hangs together with it is marked. S
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -57,12 +58,18 @@ class Walked:
     strays: frozenset[int]
     undecided: frozenset[int]
 
-    def units(self) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
-        """What goes together, each as (slot, indices)."""
-        order = np.lexsort((self.index, self.at, self.labels))
-        rows = zip(*(part[order].tolist() for part in (self.labels, self.at, self.index)), strict=True)
-        for _, same in groupby(rows, key=lambda row: row[0]):
-            yield [(at, tuple(i for *_, i in found)) for at, found in groupby(same, key=lambda row: row[1])]
+    def units(self, ranked: Sequence[int]) -> list[list[tuple[int, tuple[int, ...]]]]:
+        """What goes together, each as (slot, indices): slots in the order of `ranked`."""
+        rank = np.empty(len(ranked), dtype=np.int64)
+        rank[np.array(ranked, dtype=np.int64)] = np.arange(len(ranked))
+        at = rank[self.at]
+        order = np.lexsort((self.index, at, self.labels))
+        rows = zip(*(part[order].tolist() for part in (self.labels, at, self.index)), strict=True)
+        found = [
+            [(at, tuple(i for *_, i in same)) for at, same in groupby(unit, key=itemgetter(1))]
+            for _, unit in groupby(rows, key=itemgetter(0))
+        ]
+        return [[(ranked[at], indices) for at, indices in unit] for unit in sorted(found)]
 
 
 class Walk:

@@ -70,10 +70,10 @@ def _named(network: nn.Module, walked: Walked) -> Coupling:
     names = [name for name, _ in network.named_modules()] + [name for name, _ in network.named_parameters()]
     order = {name: index for index, name in enumerate(names)}
     slots = [Slot(order[name], name, side) for name, side in walked.slots]
-    gathered = ({slots[at]: indices for at, indices in unit} for unit in walked.units())
-    units = ({slot: unit[slot] for slot in sorted(unit)} for unit in gathered)
+    ranked = sorted(range(len(slots)), key=slots.__getitem__)
+    units = walked.units(ranked)
     return Coupling(
-        tuple(sorted(units, key=lambda unit: next(iter(unit.items())))),
+        tuple({slots[at]: indices for at, indices in unit} for unit in units),
         walked.edges,
         frozenset(slots[at] for at in walked.strays),
         frozenset(slots[at] for at in walked.undecided),

@@ -6,7 +6,7 @@ full-size one with masked inputs gave the same outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,58 +15,89 @@ from torch import Tensor, nn
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.network.forward import Example, in_short, run_network, takes, tensors_in
+from compress_core.network.forward import Example, in_short, run_network, tensors_in
 from compress_core.structure.shrink import ChannelCut, kept_by_side, preview, shrink, side_of
 
 CLOSE = 1e-9
+ANSWER = N_("output layer: its channels are what the network answers")
+
+
+def _for_nothing(passes: int) -> None:
+    """No limit on the number of passes."""
 
 
 @dataclass(frozen=True, eq=False)
 class EquivalenceCheck:
-    """A network with inputs on which cuts are tried."""
+    """A network, or a module of one, with inputs on which cuts are tried.
+
+    within: the module's name and a dot, which the names of cuts begin with; charged: told how many passes
+    are about to run, it may answer why they must not.
+    """
 
     network: nn.Module
     example: Example
+    within: str = ""
+    charged: Callable[[int], str | None] = _for_nothing
 
     def failure(self, cuts: Sequence[ChannelCut], dropped: Sequence[str] = ()) -> str | None:
         """Why the smaller network is not the masked one; None where they are equal."""
+        limit = self.charged(2)
+        if limit is not None:
+            return limit
+        cuts = [ChannelCut(cut.module.removeprefix(self.within), cut.side, cut.kept) for cut in cuts]
         try:
             small = shrink(self.network, cuts, dropped)
         except Refused as refused:
-            return Phrase("{module}: {reason}", module=refused.values["layer"], reason=_reason_of(refused))
+            layer = f"{self.within}{refused.values['layer']}"
+            return Phrase("{module}: {reason}", module=layer, reason=_reason_of(refused))
         for module, sides in kept_by_side(cuts).items():
             if any(side_of(small, module, side) != len(kept) for side, kept in sides.items()):
-                return Phrase("{module}: did not get smaller", module=module)
+                return Phrase("{module}: did not get smaller", module=f"{self.within}{module}")
         try:
             got = self._outputs(small)
         except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
             return Phrase(
                 "the network counts on what is here and fails without it ({error})", error=in_short(error)
             )
-        if [t.shape for t in got] != self._shapes:
-            return N_("output layer: its channels are what the network answers")
-        return _difference(got, self._outputs(preview(self.network, cuts, dropped)))
+        del small  # its weights and those of the masked network need not lie side by side
+        want = self._outputs(preview(self.network, cuts, dropped))
+        return ANSWER if _shapes(got) != _shapes(want) else _difference(got, want)
+
+    def answers_otherwise(self, cuts: Sequence[ChannelCut]) -> bool:
+        """Whether the smaller network runs and answers in other shapes than the whole one."""
+        if self.charged(1) is not None:
+            return False
+        try:
+            return _shapes(self._outputs(shrink(self.network, cuts))) != self.shapes
+        except Exception:  # noqa: BLE001 - what is refused or raised, `failure` tells
+            return False
 
     def _outputs(self, network: nn.Module) -> list[Tensor]:
         with torch.inference_mode():
             return list(tensors_in(run_network(network, self.example)))
 
     @cached_property
-    def _shapes(self) -> list[torch.Size]:
-        return [t.shape for t in self._outputs(self.network)]
+    def shapes(self) -> list[torch.Size]:
+        """Of what the whole network answers."""
+        return _shapes(self._outputs(self.network))
+
+
+def _shapes(answers: Sequence[Tensor]) -> list[torch.Size]:
+    return [answer.shape for answer in answers]
 
 
 def _difference(got: Sequence[Tensor], want: Sequence[Tensor]) -> str | None:
-    if not all(bool(t.isfinite().all()) for t in want):
+    if not all(can_be_compared(t) for t in want):
         return N_("what it answers is not finite, so that nothing can be compared")
     if all(_close(a, b) for a, b in zip(got, want, strict=True)):
         return None
     return N_("fewer channels change more than their own part: something reckons across them")
 
 
-def equivalence_check(network: nn.Module, *examples: Example) -> EquivalenceCheck:
-    """A check on the first example that the network takes, the last in any case."""
-    return EquivalenceCheck(network, next((e for e in examples[:-1] if takes(network, e)), examples[-1]))
+def can_be_compared(values: Tensor) -> bool:
+    """No NaN in values of any shape, and not infinities alone: a mask over answers leaves some."""
+    finite = values.isfinite()
+    return not bool(values.isnan().any()) and (bool(finite.any()) or not values.numel())
 
 
 def _reason_of(refused: Refused) -> object:
@@ -74,7 +105,8 @@ def _reason_of(refused: Refused) -> object:
 
 
 def _close(got: Tensor, want: Tensor) -> bool:
-    if not want.is_floating_point():
+    if not want.is_floating_point() and not want.is_complex():
         return torch.equal(got, want)
-    scale = max(1.0, float(want.abs().max())) if want.numel() else 1.0
+    finite = want[want.isfinite()].abs()
+    scale = max(1.0, float(finite.max())) if finite.numel() else 1.0
     return torch.allclose(got, want, rtol=0, atol=CLOSE * scale)

@@ -24,7 +24,7 @@ def checked_groups(check: EquivalenceCheck, groups: Sequence[Group]) -> list[str
     """
     if not groups:
         return []
-    failed = _failure(check, groups)
+    failed = joint_failure(check, groups)
     if failed is None or len(groups) == 1:
         return [failed] * len(groups)
     middle = len(groups) // 2
@@ -34,22 +34,33 @@ def checked_groups(check: EquivalenceCheck, groups: Sequence[Group]) -> list[str
 def together(check: EquivalenceCheck, groups: Sequence[Group]) -> list[Group]:
     """Groups that hold apart must hold together: those that break what came before are locked."""
     free = [group for group in groups if group.locked is None]
-    if not free or _failure(check, free) is None:
-        return list(groups)
-    kept: list[Group] = []
-    for group in free:
-        if _failure(check, [*kept, group]) is None:
-            kept.append(group)
+    kept = _added(check, [], free) if free else []
     reason = N_("it can lose channels alone, but not together with the groups before it")
     return [g if g in kept or g.locked is not None else replace(g, locked=reason) for g in groups]
 
 
-def _failure(check: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
+def _added(check: EquivalenceCheck, kept: list[Group], groups: Sequence[Group]) -> list[Group]:
+    """Those kept with as many of the groups as hold with them, the earlier first."""
+    if joint_failure(check, [*kept, *groups]) is None:
+        return [*kept, *groups]
+    if len(groups) == 1:
+        return kept
+    middle = len(groups) // 2
+    return _added(check, _added(check, kept, groups[:middle]), groups[middle:])
+
+
+def joint_failure(check: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
+    """Why groups cannot lose units all at once; None where they can."""
     for count in _COUNTS if any(group.kind is not GroupKind.BLOCK for group in groups) else _COUNTS[:1]:
         failed = check.failure(*_lost(groups, count))
         if failed is not None:
             return failed
     return None
+
+
+def gives_answers(check: EquivalenceCheck, group: Group) -> bool:
+    """Whether the network answers in another shape when a group loses one unit, in any precision."""
+    return check.answers_otherwise(_lost([group], _COUNTS[0])[0])
 
 
 def _lost(groups: Sequence[Group], count: Callable[[int], int]) -> tuple[list[ChannelCut], list[str]]:

@@ -51,11 +51,14 @@ def merged(units: Sequence[CoupledUnit], size: int, *, neighbors: bool) -> list[
 
 
 def _form(unit: CoupledUnit) -> UnitSignature:
-    return tuple((slot, len(indices)) for slot, indices in sorted(unit.items()))
+    return tuple((slot, len(indices)) for slot, indices in unit.items())
 
 
 def _union(units: Sequence[CoupledUnit]) -> CoupledUnit:
-    return {slot: tuple(sorted(_indices(units, slot))) for slot in {slot for unit in units for slot in unit}}
+    return {
+        slot: tuple(sorted(_indices(units, slot)))
+        for slot in sorted({slot for unit in units for slot in unit})
+    }
 
 
 def _indices(units: Sequence[CoupledUnit], slot: Slot) -> Iterator[int]:

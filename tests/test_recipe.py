@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress_core.foundation.errors import Refused
+from compress_core.recipe.edit import with_group
 from compress_core.recipe.reading import parse_recipe, read_recipe, read_resolved
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
@@ -280,6 +281,38 @@ def test_after_factoring_later_steps_stand_under_the_small_layers():
     assert found.step("fc1", Stage.PRUNE) is None
 
 
+@pytest.mark.parametrize("name", ["blocks[0]", "a[1-3]", "odd*name", "what?", "[!x]", "a[[]b"])
+def test_a_match_that_is_a_layers_own_name_means_that_layer_alone(name):
+    others = ["blocks0", "a1", "a2", "oddest_name", "whats", "y", "a[b"]
+    step = "steps: [{technique: uniform, bits: 4}]"
+    found = resolve(read_recipe(f"layers: [{{match: '{name}', {step}}}]"), [*others, name])
+    assert [layer for layer, _ in found.layers] == [name]
+    assert resolve(found.as_recipe(), [*others, name]) == found
+
+
+def test_brackets_stay_a_choice_of_characters_where_no_layer_is_called_so():
+    found = resolve(read_recipe(rules("{match: 'conv[1-2]', steps: [uniform]}")), NAMES)
+    assert [layer for layer, _ in found.layers] == ["conv1", "conv2"]
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("3", "3"), ("0", "0"), ("007", "007"), ("1.10", "1.10"), ("-1", "-1"), ("1e3", "1e3"), ("off", "off")],
+)
+def test_a_name_that_looks_like_a_number_needs_no_quotes(written, name):
+    text = f"layers: [{{match: {written}, steps: [{{technique: uniform, bits: 4}}]}}]"
+    assert [rule.match for rule in read_recipe(text).layers] == [name]
+    assert read_recipe(f"groups: [{{match: {written}, steps: [magnitude]}}]").groups[0].match == name
+
+
+def test_a_number_that_came_as_one_is_a_name_where_it_is_whole_and_refused_where_it_lost_its_zeros():
+    rule = {"match": 3, "steps": ["uniform"]}
+    assert parse_recipe({"layers": [rule]}).layers[0].match == "3"
+    for match in (1.1, True):
+        with pytest.raises(Refused, match=f"has {match} for its match, which is no name: put it in quotes"):
+            parse_recipe({"layers": [rule | {"match": match}]})
+
+
 def test_a_name_with_wildcard_characters_can_be_meant():
     recipe = Recipe((Rule("odd[*]", (Step.of("magnitude"),)),))
     found = resolve(Recipe((Rule("*", recipe.layers[0].steps),)), ["odd*", "odd[1]"])
@@ -352,3 +385,11 @@ def test_the_name_of_a_result_is_that_of_its_layers_alone_where_nothing_else_is_
 def test_damaged_plain_values_are_refused(values):
     with pytest.raises(Refused):
         read_resolved(values)
+
+
+def test_groups_of_a_recipe_stand_in_the_order_in_which_people_count() -> None:
+    recipe = ResolvedRecipe(())
+    for name in ("layers.10.fc", "head", "layers.2.fc", "layers.2", "1", "layers.2.fc#2"):
+        recipe = with_group(recipe, name, Step.of_group("magnitude", share_removed=0.5))
+    names = [name for name, _ in recipe.groups]
+    assert names == ["1", "head", "layers.2", "layers.2.fc", "layers.2.fc#2", "layers.10.fc"]

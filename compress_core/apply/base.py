@@ -57,7 +57,7 @@ def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:
     """
     taken: dict[str, Rule] = {}
     for rule in recipe.groups:
-        named = [group for group in groups.values() if rule.matches(group.name)]
+        named = [group for group in groups.values() if rule.matches(group.name, groups)]
         served = [group.name for group in named if group.locked is None and _fits(rule.steps[0], group)]
         if not served:
             raise _refusal(rule, named, groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from compress_core.foundation.natural_order import natural
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.techniques.contract.technique import Stage
@@ -94,7 +95,7 @@ def with_group(recipe: ResolvedRecipe, group: str, step: Step | None) -> Resolve
     """The recipe with the step of one coupled group replaced; None takes it out."""
     others = tuple((name, steps) for name, steps in recipe.groups if name != group)
     mine = () if step is None else ((group, (step,)),)
-    return replace(recipe, groups=tuple(sorted(others + mine)))
+    return replace(recipe, groups=tuple(sorted(others + mine, key=lambda named: natural(named[0]))))
 
 
 def with_whole(recipe: ResolvedRecipe, stage: Stage, steps: Iterable[Step]) -> ResolvedRecipe:

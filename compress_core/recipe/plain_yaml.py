@@ -17,10 +17,14 @@ MAX_CHARACTERS = 400_000  # a rule takes about a hundred
 MAX_VALUES = 40_000
 MAX_DEPTH = 16
 _OTHERS_THAN_PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp", "merge", "value")}
+_TEXT = "tag:yaml.org,2002:str"
+_NAMES_LIKE_VALUES = {("match", f"tag:yaml.org,2002:{kind}") for kind in ("int", "float", "bool")}
 
 
 class _Loader(yaml.SafeLoader):
     """Plain YAML in which 2:4 is a pattern, not the number 124 in base 60, and nothing is a date.
+
+    A match is text as it stands: layers are called 3, 1.10 and off.
 
     What stands twice in a mapping is refused: the first of them would be lost without a word.
     """
@@ -48,10 +52,12 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} twice", key.start_mark)
             seen.add(str(key.value))
+            if isinstance(value, yaml.ScalarNode) and (key.value, value.tag) in _NAMES_LIKE_VALUES:
+                value.tag = _TEXT
         return super().construct_mapping(node, deep)
 
 

@@ -195,6 +195,14 @@ def _parse_group(rule: object) -> Rule:
 
 def _matched(rule: object, known: set[str]) -> tuple[str, Mapping[Any, Any]]:
     """The pattern of a rule and the rest of it."""
+    match = rule.get("match") if isinstance(rule, Mapping) else None
+    if isinstance(rule, Mapping) and isinstance(match, int) and not isinstance(match, bool):
+        rule = {**rule, "match": str(match)}  # a layer of nn.Sequential is called by its number
+    elif isinstance(match, bool | float):
+        raise Refused(
+            "A rule has {got} for its match, which is no name: put it in quotes, as in '1.10'.",
+            got=shortened(match),
+        )
     if not isinstance(rule, Mapping) or not isinstance(rule.get("match"), str):
         raise Refused(
             "A rule needs match with a layer name or pattern, but got {got}: add it.", got=shortened(rule)

@@ -23,7 +23,7 @@ def resolve(
     """
     taken: list[tuple[str, tuple[Step, ...]]] = []
     for name in names:
-        rule = _first_match(recipe, name)
+        rule = _first_match(recipe, name, names)
         if rule is None or not rule.steps:
             continue
         if rule.steps[0].stage is not Stage.FACTOR:
@@ -31,7 +31,7 @@ def resolve(
             continue
         inputs = tuple(s for s in rule.steps if s.stage is Stage.INPUTS)
         taken.append((name, rule.steps[:1] + inputs))
-        taken.extend(_small_layers(recipe, name, rule))
+        taken.extend(_small_layers(recipe, name, rule, names))
     _check_every_rule_speaks(recipe, names, [name for name, _ in taken], locked)
     layers = tuple((name, steps) for name, steps in taken if steps)
     return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct)
@@ -42,14 +42,19 @@ def layer_is_locked(name: str, reason: str) -> Refused:
     return Refused("{layer} is locked: {reason}. Leave this layer out.", layer=name, reason=reason)
 
 
-def _first_match(recipe: Recipe, name: str) -> Rule | None:
-    return next((rule for rule in recipe.layers if rule.matches(name)), None)
+def _first_match(recipe: Recipe, name: str, names: Sequence[str]) -> Rule | None:
+    return next((rule for rule in recipe.layers if rule.matches(name, names)), None)
 
 
-def _small_layers(recipe: Recipe, name: str, factoring: Rule) -> list[tuple[str, tuple[Step, ...]]]:
+def _small_layers(
+    recipe: Recipe, name: str, factoring: Rule, names: Sequence[str]
+) -> list[tuple[str, tuple[Step, ...]]]:
     small = []
-    for index in range(factoring.steps[0].method.parts):
-        own = next((r for r in recipe.layers if r.matches(f"{name}.{index}") and not r.matches(name)), None)
+    parts = [f"{name}.{index}" for index in range(factoring.steps[0].method.parts)]
+    for index, part in enumerate(parts):
+        there = [*names, *parts]
+        speaking = (r for r in recipe.layers if r.matches(part, there) and not r.matches(name, there))
+        own = next(speaking, None)
         steps = _without_inputs(factoring.steps[1:]) if own is None else own.steps
         if any(s.stage is Stage.FACTOR for s in steps):
             raise Refused(
@@ -71,14 +76,15 @@ def _check_every_rule_speaks(
     recipe: Recipe, names: Sequence[str], small: Sequence[str], locked: Mapping[str, str]
 ) -> None:
     for rule in recipe.layers:
-        if any(rule.matches(name) for name in (*names, *small)):
+        there = [*names, *small]
+        if any(rule.matches(name, there) for name in there):
             continue
         for name, reason in locked.items():
-            if rule.matches(name) or rule.match.startswith(f"{name}."):
+            if rule.matches(name, locked) or rule.match.startswith(f"{name}."):
                 raise layer_is_locked(name, reason)
         stem, _, index = rule.match.rpartition(".")
         if stem in names and index.isdecimal():
-            _refuse_part(recipe, stem, rule.match)
+            _refuse_part(recipe, stem, rule.match, names)
         raise Refused(
             "No layer matches {match!r}; the layers are {names}: correct the name.",
             match=rule.match,
@@ -86,9 +92,9 @@ def _check_every_rule_speaks(
         )
 
 
-def _refuse_part(recipe: Recipe, stem: str, match: str) -> NoReturn:
+def _refuse_part(recipe: Recipe, stem: str, match: str, names: Sequence[str]) -> NoReturn:
     """A rule for a part of a layer that is not factored, or not into so many parts."""
-    rule = _first_match(recipe, stem)
+    rule = _first_match(recipe, stem, names)
     factoring = next((s for s in (rule.steps if rule else ()) if s.stage is Stage.FACTOR), None)
     if factoring is None:
         raise Refused(

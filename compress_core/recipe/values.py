@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -76,7 +76,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Rule:
-    """Steps for every layer or group whose name matches a pattern (* and ? as in file names).
+    """Steps for every layer or group whose name matches a pattern (*, ? and [...] as in file names).
 
     Steps of the stage INPUTS stand last; a file has them under `inputs`.
     """
@@ -84,8 +84,10 @@ class Rule:
     match: str
     steps: tuple[Step, ...]
 
-    def matches(self, name: str) -> bool:
-        """Whether the rule speaks of this layer."""
+    def matches(self, name: str, names: Container[str]) -> bool:
+        """Whether the rule speaks of this one of names; a match that is one of them is no pattern."""
+        if self.match in names:
+            return name == self.match
         return fnmatch.fnmatchcase(name, self.match)
 
     def as_json(self) -> dict[str, Any]:

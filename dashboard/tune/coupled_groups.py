@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.apply.base import Cutting, cutting_of, groups_of
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.natural_order import natural
 from compress_core.foundation.printable import printable
 from compress_core.measure.tables.group_table import group_table
 from compress_core.recipe.edit import with_group
@@ -77,7 +78,7 @@ def _as_locked(view: View, group: Group) -> Group:
     inside = f"{group.name}."
     held = [
         layer
-        for layer in sorted(view.locked)
+        for layer in sorted(view.locked, key=natural)
         if any(member.module == layer for member in group.members)
         or (group.kind is GroupKind.BLOCK and f"{layer}.".startswith(inside))
     ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.recipe.edit import step_for_layer
-from compress_core.recipe.values import Step
+from compress_core.recipe.values import Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard.text import _, current_language, label
@@ -48,7 +47,7 @@ def matching(subject: Subject, pattern: str) -> list[str]:
     """The layers of a kind, or those whose names match a pattern."""
     if pattern.startswith(KIND):
         return [layer.name for layer in subject.layers if layer.label == pattern.removeprefix(KIND)]
-    return [name for name in subject.by_name if fnmatch.fnmatchcase(name, pattern)]
+    return [name for name in subject.by_name if Rule(pattern, ()).matches(name, subject.by_name)]
 
 
 def _criteria() -> list[str]:

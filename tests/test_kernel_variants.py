@@ -139,7 +139,7 @@ def test_an_unfolded_convolution_computes_what_the_convolution_does(conv: nn.Con
 def test_rows_on_an_int8_grid_are_found_and_multiplied(bits: int) -> None:
     high = 2 ** (bits - 1) - 1
     codes = torch.randint(-high, high + 1, (20, 33), generator=torch.Generator().manual_seed(1))
-    codes[3] = 0
+    codes[3], codes[4, 5] = 0, -high - 1
     matrix = codes * torch.rand(20, 1) / 7
     found = int8_rows(matrix)
     assert found is not None
@@ -147,6 +147,12 @@ def test_rows_on_an_int8_grid_are_found_and_multiplied(bits: int) -> None:
     x = torch.randn(5, 33)
     with torch.inference_mode():
         assert_close(Int8Rows(*found, torch.ones(20))(x), x @ matrix.T + 1)
+
+
+def test_a_byte_has_no_room_for_as_many_steps_above_zero_as_below() -> None:
+    above = torch.arange(-127.0, 129.0)[None]
+    assert int8_rows(above) is None
+    assert int8_rows(-above) is not None
 
 
 def test_plain_weights_are_on_no_int8_grid() -> None:

@@ -189,7 +189,9 @@ def _int8(site: MatrixSite) -> _Candidate:
         return _Candidate(KernelVariant.INT8, None, N_("this torch multiplies no int8 weights"))
     found = int8_rows(site.matrix)
     if found is None:
-        return _Candidate(KernelVariant.INT8, None, N_("its rows do not lie on 255 evenly spaced levels"))
+        return _Candidate(
+            KernelVariant.INT8, None, N_("its rows do not lie on the 256 evenly spaced levels of a byte")
+        )
     told = N_("a quarter of the bytes, decoded while multiplying")
     return _Candidate(KernelVariant.INT8, lambda: Int8Rows(*found, site.bias), told)
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from compress_core.network.layers.matrix_sites import ConvolutionWindow, MatrixSite
 
-_INT8 = 127
+_INT8 = 128  # steps below zero; above it there is room for one less
 _OFF_GRID = 1e-4  # of a step: what rounding of float32 leaves
 _GLANCE = 8  # rows that tell most matrices to be on no grid
 
@@ -214,7 +214,7 @@ class Int8Rows(nn.Module):
 def int8_rows(matrix: Tensor) -> tuple[Tensor, Tensor] | None:
     """Codes [out, in] int8 and scales [out] that give the matrix again; None where there are none.
 
-    A quantizer's largest code need not be reached, so every count of steps up to 127 is tried, few first.
+    A quantizer's largest code need not be reached, so every count of steps up to 128 is tried, few first.
     """
     if len(matrix) > _GLANCE and int8_rows(matrix[:_GLANCE]) is None:
         return None
@@ -224,6 +224,7 @@ def int8_rows(matrix: Tensor) -> tuple[Tensor, Tensor] | None:
     for count in range(1, _INT8 + 1):
         places = matrix / largest * count
         fits = (places - places.round()).abs().amax(1, keepdim=True) < _OFF_GRID
+        fits &= places.amax(1, keepdim=True) < _INT8 - _OFF_GRID
         steps = torch.where((steps == 0) & fits, float(count), steps)
         if bool(steps.all()):
             codes = (matrix / largest * steps).round().to(torch.int8)

@@ -126,6 +126,20 @@ def test_correction_without_a_change_is_refused_and_with_one_is_kept() -> None:
     assert recipe_of(app).layers
 
 
+def test_the_number_of_calibration_items_is_set_for_the_whole_recipe_and_all_of_them_are_the_default() -> (
+    None
+):
+    app = opened("tune", "lenet300", [["fc1", [{"technique": "wanda"}]]])
+    app.session_state[whole.KEY] = True
+    (number,) = app.run().number_input
+    assert (number.value, number.max) == (512, 512)
+    (number,) = number.set_value(100).run().number_input
+    assert recipe_of(app).calibration.items == 100 == number.value
+    number.set_value(512).run()
+    assert_fine(app)
+    assert recipe_of(app).calibration.items is None
+
+
 def test_inputs_are_thinned_out_before_they_are_rounded_whatever_is_chosen_first() -> None:
     app = opened("tune", "lenet5")
     for kind, name in [("input quantizer", "static_range"), ("activation sparsifier", "top_k")]:

@@ -40,8 +40,22 @@ ERRORS = {
     "version: '1'": "The recipe has version '1', but",
     "version: true": "The recipe has version True, but",
     "layer: []": (
-        "A recipe has no section 'layer'; it has version, prepare, groups, layers, correct: rename it."
+        "A recipe has no section 'layer'; it has version, calibration, prepare, groups, layers, correct: "
+        "rename it."
     ),
+    **{
+        f"calibration: {bad}": f"as in {{items: 256}}, but got {got}: correct it or leave it out for all"
+        for bad, got in {
+            "7": "7",
+            "{items: 0}": "{'items': 0}",
+            "{items: true}": "{'items': True}",
+            "{items: '9'}": "{'items': '9'}",
+            "{items: 2.5}": "{'items': 2.5}",
+            "{items: 9, split: test}": "{'items': 9, 'split': 'test'}",
+            "[9]": "[9]",
+            "{}": "{}",
+        }.items()
+    },
     "groups: [{match: a}]": "The group rule for a has 0 steps, but a group is cut once: give it one step.",
     "groups: [{match: a, steps: [uniform]}]": "uniform cannot choose channels, so it cannot stand in groups",
     "groups: [{match: a, steps: [{technique: magnitude, sparsity: 0.5}]}]": (

@@ -14,6 +14,7 @@ from compress_core.recipe.reading import read_recipe
 from compress_core.selection.patterns import NOfM
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, seeded, tiny_subject
+from tests.test_calibrate import calibrated
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +66,28 @@ def test_nothing_is_said_of_an_ordinary_recipe(two_of_four):
 def test_a_single_layer_network_is_no_exception():
     subject = tiny_subject(seeded(nn.Sequential(nn.Linear(6, 3))), (6,))
     assert said(subject, "{}") == ()
+
+
+@pytest.mark.parametrize("technique", ["gptq", "sparsegpt", "whitened_low_rank"])
+def test_fewer_items_than_a_layer_has_inputs_are_warned_of_where_it_matters(technique):
+    subject = calibrated(seeded(Mlp()), (6,), items=6)
+    steps = f"layers: [{{match: fc2, steps: [{technique}]}}]"
+    (found,) = [text for text in said(subject, steps) if "leans on chance" in text]
+    assert found.startswith(f"fc2 has 8 inputs, and {technique} tells from 6 calibration items how they go")
+    enough = calibrated(seeded(Mlp()), (6,), items=8)
+    assert not [text for text in said(enough, steps) if "leans on chance" in text]
+    fewer = said(enough, "calibration: {items: 7}\n" + steps)
+    assert [text for text in fewer if "from 7 calibration items" in text]
+
+
+@pytest.mark.parametrize("technique", ["wanda", "uniform", "taylor"])
+def test_what_asks_each_input_by_itself_needs_no_more_items_than_inputs(technique):
+    subject = calibrated(seeded(Mlp()), (6,), items=6)
+    assert said(subject, f"layers: [{{match: fc2, steps: [{technique}]}}]") == ()
+
+
+def test_every_position_of_a_convolution_is_an_item_of_its_own():
+    network = seeded(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 4 * 4, 2)))
+    subject = calibrated(network, (3, 6, 6), items=4)  # 4 items at 16 places, 27 inputs; 4 items, 64 inputs
+    found = said(subject, "layers: [{match: '*', steps: [gptq]}]")
+    assert [text.split()[0] for text in found] == ["2"]

@@ -103,7 +103,7 @@ class Cutting:
 
 def cutting_of(subject: Subject, resolved: ResolvedRecipe, store: Store) -> Cutting:
     """Which units the groups of a recipe lose; raises Refused. Nothing is built."""
-    base = prepared(subject, resolved.prepare, store)
+    base = _calibrated(prepared(subject, resolved.prepare, store), resolved)
     groups = groups_of(subject, resolved.prepare, store)
     kept = _kept_units(resolved.groups, groups, Context(base, store))
     cuts = tuple(cut for name, units in kept.items() for cut in groups[name].cuts(units))
@@ -132,14 +132,25 @@ def _kept_units(chosen: Named, groups: Mapping[str, Group], context: Context) ->
 
 
 def base_of(subject: Subject, resolved: ResolvedRecipe, store: Store) -> Subject:
-    """The subject that the layers' steps work on: prepared, and with its groups cut; raises Refused."""
+    """The subject that the layers' steps work on: prepared, and with its groups cut; raises Refused.
+
+    It has as many calibration items as the recipe asks for.
+    """
     base = prepared(subject, resolved.prepare, store)
     if not resolved.groups:
-        return base
+        return _calibrated(base, resolved)
     items = items_behind(subject, (step for _, steps in resolved.groups for step in steps))
     key = digest("base", subject.key, resolved.structure_sha, *items)
     cut = store.get(key, lambda: _cut(subject, base, resolved, key, store))
-    return cut.shown_as(subject)
+    return _calibrated(cut.shown_as(subject), resolved)
+
+
+def _calibrated(base: Subject, resolved: ResolvedRecipe) -> Subject:
+    """The same network with no more calibration items than the recipe asks for."""
+    items, whole = resolved.calibration.items, base.splits.get("calibration")
+    if items is None or whole is None or items >= len(whole):
+        return base
+    return replace(base, splits=MappingProxyType({**base.splits, whole.name: whole.first(items)}))
 
 
 def _cut(subject: Subject, base: Subject, resolved: ResolvedRecipe, key: str, store: Store) -> Subject:

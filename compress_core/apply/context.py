@@ -32,7 +32,6 @@ from compress_core.techniques.contract.technique import Stage
 
 T = TypeVar("T")
 
-CALIBRATION_ITEMS = 256
 EXAMPLES = 8
 STATISTICS = "statistics"  # under this word the store counts what was computed and what was found
 _WORTH_A_FILE_SECONDS = 0.1
@@ -128,8 +127,7 @@ class Context:
     def items(self) -> tuple[Tensor, Tensor | None]:
         """Calibration items [N, ...] and labels [N]; raises Refused where the model came without them."""
         split = self.base.split("calibration")
-        labels = None if split.labels is None else split.labels[:CALIBRATION_ITEMS]
-        return split.inputs[:CALIBRATION_ITEMS], labels
+        return split.inputs, split.labels
 
     def network(self) -> nn.Module:
         """The base with the layers that were factored, nothing else done; the caller owns it."""

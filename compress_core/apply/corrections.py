@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply.argument import depends_on, result_at
-from compress_core.apply.context import CALIBRATION_ITEMS, calibration_key
+from compress_core.apply.context import calibration_key
 from compress_core.apply.model import Model
 from compress_core.apply.views.correction_views import NormInputView, OutputView
 from compress_core.foundation.errors import Refused
@@ -76,7 +76,7 @@ class _Gauge:
 
 def _run(network: nn.Module, base: Subject) -> None:
     with torch.no_grad():  # what inference mode makes cannot be differentiated through later
-        network(base.split("calibration").inputs[:CALIBRATION_ITEMS])
+        network(base.split("calibration").inputs)
 
 
 # Biases -----------------------------------------------------------------------------------------------------

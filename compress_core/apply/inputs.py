@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from compress_core.apply.argument import DependsOn, depends_on, result_at
-from compress_core.apply.context import CALIBRATION_ITEMS, items_behind
+from compress_core.apply.context import items_behind
 from compress_core.apply.model import Model
 from compress_core.apply.views.input_view import InputView
 from compress_core.foundation.errors import Refused
@@ -114,7 +114,7 @@ def _fixed(model: Model, asked: Mapping[str, tuple[Step, ...]]) -> Rules:
             _refuse_unless_called(place, model)
             place.fixing = True
         if any(DependsOn.ITEMS in depends_on(step.method) for steps in asked.values() for step in steps):
-            network(model.base.split("calibration").inputs[:CALIBRATION_ITEMS])
+            network(model.base.split("calibration").inputs)
     for place in places.values():
         if not place.rules:
             place.fix(place.seen)

@@ -34,7 +34,7 @@ ItemShape = tuple[int, ...]
 _ITEMS_TO_CHOOSE = 1000
 """Labeled items on which the arrangements of an inferred network are told apart."""
 
-_MOST_SET_APART = 256
+_MOST_SET_APART = 512
 
 
 def user_subject(
@@ -170,7 +170,7 @@ def with_items(subject: Subject, items: Items) -> Subject:
 
 
 def splits_of(items: Items, form: InputForm, classes: int) -> dict[str, Split]:
-    """Items as the validation split; from 200 on, one in ten (at most 256) is for calibration instead.
+    """Items as the validation split; from 200 on, one in ten (at most 512) is for calibration instead.
 
     Which ones is drawn with a fixed seed. Techniques measure on the items set apart, and no accuracy
     is reported on them. Raises Refused where the items don't fit.

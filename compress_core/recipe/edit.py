@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from compress_core.foundation.natural_order import natural
 from compress_core.recipe.resolving import resolve
-from compress_core.recipe.values import ResolvedRecipe, Step
+from compress_core.recipe.values import Calibration, ResolvedRecipe, Step
 from compress_core.techniques.contract.technique import Stage
 
 
@@ -104,6 +104,11 @@ def with_whole(recipe: ResolvedRecipe, stage: Stage, steps: Iterable[Step]) -> R
     if stage is Stage.PREPARE:
         return replace(recipe, prepare=tuple(steps))
     return replace(recipe, correct=tuple(steps))
+
+
+def with_calibration(recipe: ResolvedRecipe, items: int | None) -> ResolvedRecipe:
+    """The recipe that measures on so many calibration items; None for all there are."""
+    return replace(recipe, calibration=Calibration(items=items))
 
 
 def with_input_steps(recipe: ResolvedRecipe, layers: Iterable[str], steps: Iterable[Step]) -> ResolvedRecipe:

@@ -9,12 +9,22 @@ from typing import Any
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
 from compress_core.recipe.plain_yaml import plain_values
-from compress_core.recipe.values import VERSION, Recipe, ResolvedRecipe, Rule, Step, escaped, unescaped
+from compress_core.recipe.values import (
+    ALL_ITEMS,
+    VERSION,
+    Calibration,
+    Recipe,
+    ResolvedRecipe,
+    Rule,
+    Step,
+    escaped,
+    unescaped,
+)
 from compress_core.recipe.version_1 import in_version_2
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named
 from compress_core.techniques.contract.technique_kind import TechniqueKind
 
-_SECTIONS = ("version", "prepare", "groups", "layers", "correct")
+_SECTIONS = ("version", "calibration", "prepare", "groups", "layers", "correct")
 MAX_RULES = 2_048
 MAX_STEPS = 64
 MAX_MATCH = 1_000
@@ -51,6 +61,7 @@ def parse_recipe(content: object) -> Recipe:
         tuple(_parse_group(rule) for rule in _listed(content.get("groups"), "groups", MAX_RULES)),
         _parse_whole(content.get("prepare"), "prepare", Stage.PREPARE),
         _parse_whole(content.get("correct"), "correct", Stage.CORRECT),
+        _parse_calibration(content.get("calibration")),
     )
 
 
@@ -63,6 +74,21 @@ def _check_sections(content: Mapping[Any, object]) -> None:
                 key=key if isinstance(key, str) and len(key) <= 60 else shortened(key),
                 known=", ".join(_SECTIONS),
             )
+
+
+def _parse_calibration(value: object) -> Calibration:
+    """How many items steps measure on."""
+    match value:
+        case None:
+            return ALL_ITEMS
+        case {"items": int() as items, **others} if not others and not isinstance(items, bool) and items > 0:
+            return Calibration(items=items)
+    raise Refused(
+        "calibration says how many items are used, as in {example}, but got {got}: correct it or leave it "
+        "out for all there are.",
+        example="{items: 256}",
+        got=shortened(value),
+    )
 
 
 def _parse_whole(value: object, section: str, stage: Stage) -> tuple[Step, ...]:
@@ -100,7 +126,9 @@ def read_plain(values: object) -> Recipe:
     """A recipe from what `ResolvedRecipe.as_json` made, with one rule for each name; raises Refused."""
     sections = values if isinstance(values, Mapping) else {"layers": values}
     _check_sections(sections)
-    content = {key: sections[key] for key in ("version", "prepare", "correct") if key in sections}
+    content = {
+        key: sections[key] for key in ("version", "calibration", "prepare", "correct") if key in sections
+    }
     for key in ("layers", "groups"):
         content[key] = [_as_rule(entry, key) for entry in _listed(sections.get(key), key, MAX_RULES)]
     return parse_recipe(content)
@@ -113,7 +141,7 @@ def read_resolved(values: object) -> ResolvedRecipe:
         tuple((unescaped(rule.match), rule.steps) for rule in rules)
         for rules in (recipe.layers, recipe.groups)
     )
-    return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct)
+    return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct, recipe.calibration)
 
 
 def _as_rule(entry: object, section: str) -> dict[str, object]:

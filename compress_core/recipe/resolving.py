@@ -34,7 +34,7 @@ def resolve(
         taken.extend(_small_layers(recipe, name, rule, names))
     _check_every_rule_speaks(recipe, names, [name for name, _ in taken], locked)
     layers = tuple((name, steps) for name, steps in taken if steps)
-    return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct)
+    return ResolvedRecipe(layers, groups, recipe.prepare, recipe.correct, recipe.calibration)
 
 
 def layer_is_locked(name: str, reason: str) -> Refused:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field
 
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.knobs import Strict
@@ -97,18 +98,46 @@ class Rule:
         return {"match": self.match, "steps": steps} | ({"inputs": inputs} if inputs else {})
 
 
+class Calibration(Strict):
+    """How the items are chosen on which steps measure; in a recipe where it is not as usual."""
+
+    items: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="How many of the calibration items are used, the first of them; left out, all.",
+        ),
+    ] = None
+
+    def __bool__(self) -> bool:
+        """Whether it says anything."""
+        return self.items is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """The section as it stands in a recipe file."""
+        return {} if self.items is None else {"items": self.items}
+
+
+ALL_ITEMS = Calibration()
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """What is prepared, rules for coupled groups and for layers (the first match wins), corrections."""
+    """What is prepared, rules for coupled groups and for layers (the first match wins), corrections.
+
+    calibration: on how many items its steps measure.
+    """
 
     layers: tuple[Rule, ...] = ()
     groups: tuple[Rule, ...] = ()
     prepare: tuple[Step, ...] = ()
     correct: tuple[Step, ...] = ()
+    calibration: Calibration = ALL_ITEMS
 
     def as_json(self) -> dict[str, Any]:
         """The form of a recipe file; sections that say nothing are left out."""
         sections = {
+            "calibration": self.calibration.as_json(),
             "prepare": [s.as_json() for s in self.prepare],
             "groups": [r.as_json() for r in self.groups],
             "layers": [r.as_json() for r in self.layers],
@@ -133,6 +162,7 @@ class ResolvedRecipe:
     groups: tuple[tuple[str, tuple[Step, ...]], ...] = ()
     prepare: tuple[Step, ...] = ()
     correct: tuple[Step, ...] = ()
+    calibration: Calibration = ALL_ITEMS
 
     def __bool__(self) -> bool:
         """Whether anything is done at all."""
@@ -164,9 +194,9 @@ class ResolvedRecipe:
     def as_json(self) -> Any:
         """Plain values for links and jobs: the layers alone, or sections where there are more."""
         layers = _named_as_json(self.layers)
-        if not (self.changes_structure or self.correct):
+        if not (self.changes_structure or self.correct or self.calibration):
             return layers
-        return {
+        return ({"calibration": self.calibration.as_json()} if self.calibration else {}) | {
             "prepare": [s.as_json() for s in self.prepare],
             "groups": _named_as_json(self.groups),
             "layers": layers,
@@ -181,7 +211,7 @@ class ResolvedRecipe:
     @cached_property
     def structure_sha(self) -> str:
         """The same of what is prepared and cut: it names the base on which the layers' steps work."""
-        alone = ResolvedRecipe((), self.groups, self.prepare)
+        alone = ResolvedRecipe((), self.groups, self.prepare, calibration=self.calibration)
         return alone.sha
 
     @cached_property
@@ -193,7 +223,7 @@ class ResolvedRecipe:
         """The canonical form as a recipe with one rule for each layer; it resolves to itself."""
         layers = tuple(Rule(escaped(name), steps) for name, steps in self.layers)
         groups = tuple(Rule(escaped(name), steps) for name, steps in self.groups)
-        return Recipe(layers, groups, self.prepare, self.correct)
+        return Recipe(layers, groups, self.prepare, self.correct, self.calibration)
 
 
 Named = tuple[tuple[str, tuple[Step, ...]], ...]

@@ -16,22 +16,36 @@ BATCH = 250
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Items of one split, prepared: inputs [N, ...], labels [N] or None."""
+    """Items of one split, prepared: inputs [N, ...], labels [N] or None.
+
+    part_of: what tells the items of a part, which are not looked at again for their digest.
+    """
 
     name: str
     inputs: Tensor
     labels: Tensor | None
+    part_of: str = ""
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     @cached_property
     def digest(self) -> str:
+        if self.part_of:
+            return self.part_of
         content = hashlib.sha256(f"{tuple(self.inputs.shape)}".encode())
         content.update(self.inputs.numpy().tobytes())
         if self.labels is not None:
             content.update(self.labels.numpy().tobytes())
         return content.hexdigest()
+
+    def first(self, count: int) -> Split:
+        """The first items; itself where it has no more."""
+        if count >= len(self):
+            return self
+        labels = None if self.labels is None else self.labels[:count]
+        part_of = hashlib.sha256(f"{self.digest} {count}".encode()).hexdigest()
+        return Split(self.name, self.inputs[:count], labels, part_of)
 
     def batches(self) -> Iterator[Tensor]:
         """Inputs [n, ...] in batches of a fixed size: the same split gives the same bits."""

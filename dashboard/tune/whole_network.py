@@ -1,4 +1,7 @@
-"""What is done to the whole network: preparations before anything else, corrections after everything."""
+"""What is done to the whole network: preparations before anything else, corrections after everything.
+
+And on how many items the steps measure.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from compress_core.techniques.contract.technique import Stage, Technique, techni
 from dashboard import state
 from dashboard.knob_form import knob_form
 from dashboard.text import _, label, literal, refusal, translated
+from dashboard.tune import calibration_items
 from dashboard.tune.steps import keep, names_of
 from dashboard.view import View
 
@@ -40,6 +44,7 @@ def draw(view: View, model: Model) -> None:
         Stage.CORRECT: _("After everything; weights stay as they are"),
     }
     with section:
+        calibration_items.draw(view, model)
         if "calibration" not in model.subject.splits:
             st.caption(_("Corrections measure on calibration items, which this model came without."))
         for column, stage in zip(st.columns(2, gap="medium"), SECTIONS, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
@@ -14,13 +14,22 @@ from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.places import read_matrix
 from compress_core.network.layers.side import Side
 from compress_core.selection.patterns import LayerShape, NOfM, largest_n_of_m
+from compress_core.statistics import statistics
+from compress_core.statistics.compressed_hessian import compressed_hessian
+from compress_core.statistics.hessian import hessian
 
+_SECOND_MOMENTS = {hessian.__name__, compressed_hessian.__name__}
 PATTERNS = (NOfM(1, 4), NOfM(2, 4), NOfM(4, 8))  # those that hardware or libraries know
 
 
 def recipe_warnings(model: Model) -> tuple[Phrase, ...]:
     """What of an earlier step a later one undoes, and where a step makes a layer larger or slower."""
-    return (*_patterns_lost(model), *_ragged_patterns(model), *factor_warnings(model))
+    return (
+        *_patterns_lost(model),
+        *_ragged_patterns(model),
+        *_more_inputs_than_items(model),
+        *factor_warnings(model),
+    )
 
 
 def holds_pattern(matrix: Tensor, layer: Layer, pattern: NOfM) -> bool:
@@ -69,3 +78,32 @@ def _ragged_patterns(model: Model) -> Iterator[Phrase]:
                 m=pattern.m,
                 pattern=str(pattern),
             )
+
+
+def _more_inputs_than_items(model: Model) -> Iterator[Phrase]:
+    """How inputs go together cannot be told from fewer items than there are inputs."""
+    items = model.base.splits.get("calibration")
+    for name, steps in model.recipe.layers:
+        layer = model.base.by_name.get(name)
+        step = next((s for s in steps if _asks_how_inputs_go_together(s.method.needs)), None)
+        if layer is None or step is None or items is None:
+            continue
+        if layer.columns > len(items) * max(1, layer.positions or 1):
+            yield Phrase(
+                "{layer} has {inputs} inputs, and {technique} tells from {items} calibration items how they "
+                "go together: with fewer items than inputs it leans on chance. Use more items where there "
+                "are some (calibration: items), or more damping.",
+                layer=name,
+                inputs=layer.columns,
+                technique=step.technique,
+                items=len(items),
+            )
+
+
+def _asks_how_inputs_go_together(needs: Iterable[str]) -> bool:
+    """Whether the second moment of a layer's input is asked for, be it by way of another statistic."""
+    known = statistics()
+    return any(
+        name in _SECOND_MOMENTS or (name in known and _asks_how_inputs_go_together(known[name].needs))
+        for name in needs
+    )

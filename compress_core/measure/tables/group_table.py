@@ -43,7 +43,7 @@ def group_table(
     """
     names = [name for name, _ in units]
     others = tuple((name, steps) for name, steps in recipe.groups if name not in names)
-    rest = ResolvedRecipe((), others, recipe.prepare)
+    rest = ResolvedRecipe((), others, recipe.prepare, calibration=recipe.calibration)
     key = digest("group table", subject.key, rest.sha, *names, *sorted(map(str, _own(step).items())))
 
     def make() -> GroupTable:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from compress_core.apply.context import CALIBRATION_ITEMS
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
@@ -68,12 +67,11 @@ def activation_sparsity(model: Model, store: Store) -> ActivationSparsity:
 
     For the original as for a compressed model: what is evaluated is what is measured.
     """
-    split = model.subject.split("calibration")
-    items = split.inputs[:CALIBRATION_ITEMS]
+    split = model.base.split("calibration")
 
     def make() -> ActivationSparsity:
         names = [layer.name for layer in model.base.layers]
-        return ActivationSparsity(channels_read(model.network(), names, items), len(items))
+        return ActivationSparsity(channels_read(model.network(), names, split.inputs), len(split))
 
     return store.get(digest("activations", model.key, split.digest), make, lambda made: made.read.nbytes)
 

@@ -118,7 +118,7 @@ def supplied(
             "kernel": kernel_of(weight),
             "mask": mask,
             "groups": 1,
-            "rows": weight,
+            "unit_weights": (weight,),
             "norm_gain": weight[:, 0],
             "activation_mean": weight.abs().amax(1),
             "activation_zeros": (weight == 0).float().mean(1),

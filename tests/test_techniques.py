@@ -813,6 +813,8 @@ def test_sweeps_never_make_tucker_err_more(seed):
     ]
     assert all(after <= before + 1e-9 for before, after in itertools.pairwise(errors))
     assert errors[-1] < errors[0] * 0.999
+    unasked = relative_error(kernel, factored("tucker", kernel, rank_in=3, rank_out=4))
+    assert unasked == pytest.approx(errors[3])
 
 
 @pytest.mark.parametrize("rank", [1, 2, 7, 12])
@@ -901,9 +903,14 @@ def test_a_new_technique_is_declared_by_one_function():
 
 def test_geometric_median_goes_first_where_a_filter_lies_between_two_others():
     rows = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
-    scores = geometric_median(rows).values
+    scores = geometric_median([rows]).values
     assert scores.argmin() == 1
-    assert torch.allclose(scores.double(), torch.cdist(rows / 9, rows / 9).sum(1).double(), atol=1e-6)
+    squares = rows.square()
+    distances = torch.cdist(squares, squares).sum(1)
+    assert torch.allclose(scores, distances / distances.mean(), atol=1e-6)
+    reads = torch.tensor([[3.0], [0.0], [5.0], [0.0]])
+    both = (distances + torch.cdist(reads**2, reads**2).sum(1)) / 2
+    assert torch.allclose(geometric_median([rows, reads]).values, both / both.mean(), atol=1e-6)
 
 
 def test_channels_are_ordered_by_gain_by_mean_answer_and_by_share_of_zeros():

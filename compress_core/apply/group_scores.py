@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -11,22 +13,22 @@ from compress_core.apply.views.group_view import GroupView, members_with_layers
 from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
-from compress_core.network.layers.cut import channel_means
-from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.cut import channel_sums, read_norm_gain
 from compress_core.recipe.values import Step
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.scores import Scores
-from compress_core.structure.group import Group, Member
+from compress_core.structure.group import Group, MemberRole
 from compress_core.techniques.contract.results import ChannelScores
 
-_TINY = torch.finfo(torch.float32).tiny
+_TINY = torch.finfo(torch.float64).tiny
 
 
 def unit_scores(group: Group, step: Step, context: Context) -> Tensor:
     """Scores [units] of a group by a criterion, higher stays; kept by what they were made of.
 
-    A criterion for weights is averaged over each unit's share of a layer, brought to a mean of 1 there,
-    and put together over producers and consumers as `aggregate` says. Raises Refused.
+    A criterion for weights adds up over each unit's share of a layer, the squares of sizes or the scores
+    themselves, is put together over producers and consumers as `aggregate` says, and brought to a mean of 1.
+    Where weights are their own scores, gains of norms are weights too. Raises Refused.
     """
     choice = step.knobs
     assert isinstance(choice, GroupSelection)
@@ -48,9 +50,7 @@ def _scored(group: Group, step: Step, choice: GroupSelection, context: Context) 
     if not step.method.is_criterion:
         result: ChannelScores = result_at(step, lambda asked: GroupView(asked, group, context))
         return result.values
-    members = [
-        _by_weights(member, layer, step, context) for member, layer in members_with_layers(group, context)
-    ]
+    members = _by_weights(group, step, context)
     if not members:
         raise Refused(
             "{group} has no layer whose weights {technique} could score: choose a criterion for groups.",
@@ -58,11 +58,24 @@ def _scored(group: Group, step: Step, choice: GroupSelection, context: Context) 
             technique=step.technique,
         )
     stacked = torch.stack(members)
-    return stacked.mean(0) if choice.aggregate == "mean" else stacked.amax(0)
-
-
-def _by_weights(member: Member, layer: Layer, step: Step, context: Context) -> Tensor:
-    result: Scores = technique_result(step, start(layer, context), context)
-    channels = channel_means(layer, result.ranked().double(), member.side)
-    units = channels[member.indices].mean(1)
+    units = stacked.mean(0) if choice.aggregate == "mean" else stacked.amax(0)
     return (units / units.mean().clamp_min(_TINY)).float()
+
+
+def _by_weights(group: Group, step: Step, context: Context) -> list[Tensor]:
+    """What a criterion for weights says of each unit, for every layer that makes or reads it [units]."""
+    found, sizes = [], False
+    for member, layer in members_with_layers(group, context):
+        result: Scores = technique_result(step, start(layer, context), context)
+        sizes = sizes or result.absolute
+        found.append(channel_sums(layer, result.powers(), member.side)[member.indices].sum(1))
+    return found + (list(_gains(group, context)) if sizes else [])
+
+
+def _gains(group: Group, context: Context) -> Iterator[Tensor]:
+    """The squared gains of the norms between, added up over each unit [units]."""
+    for member in group.members:
+        if member.role is MemberRole.BETWEEN:
+            gain = read_norm_gain(context.base.network, member.module)
+            if gain is not None:
+                yield gain.double().square()[member.indices].sum(1)

@@ -20,4 +20,4 @@ def taylor(weight: Tensor, fisher_diagonal: Tensor) -> Scores:
     """
     largest = torch.finfo(torch.float32).max
     product = fisher_diagonal.sqrt().clamp_max_(largest) * weight.abs()
-    return Scores(product.square_().clamp_max_(largest))
+    return Scores(product.square_().clamp_max_(largest), adds_up=True)

@@ -26,7 +26,7 @@ def tucker(
     share_of_bytes: ShareOfBytes = 0.5,
     sweeps: Annotated[
         int, Field(ge=0, le=20, description="Rounds in which either side adapts to the other.")
-    ] = 0,
+    ] = 3,
 ) -> Annotated[Factored, Parts(3)]:
     """Replace a convolution by a thinner one between two of size 1, which narrow and widen its channels.
 

@@ -1,29 +1,25 @@
-"""What makes the units of a group."""
+"""What each layer of a group has of every unit."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from compress_core.apply.argument import DependsOn, argument
 from compress_core.apply.views.group_view import GroupView
 from compress_core.foundation.errors import Refused
-from compress_core.network.layers.kinds import LayerKind
-from compress_core.network.layers.side import Side
-from compress_core.structure.group import MemberRole
+from compress_core.network.layers.cut import channel_rows
 
 
 @argument(depends_on=DependsOn.WEIGHT)
-def rows(at: GroupView) -> Tensor:
-    """What makes each unit [units, weights]: the rows of all producers side by side."""
-    parts = []
-    for member, layer in at.layers():
-        made = member.role is MemberRole.PRODUCER and member.side is Side.OUT
-        if made and layer.kind is not LayerKind.EMBEDDING:
-            parts.append(at.kernel(layer).flatten(1)[member.indices].flatten(1))
-    if not parts:
+def unit_weights(at: GroupView) -> tuple[Tensor, ...]:
+    """The weights that make and read each unit [units, weights], for every layer of the group."""
+    found = [
+        channel_rows(layer, at.kernel(layer), member.side)[member.indices].flatten(1)
+        for member, layer in at.layers()
+    ]
+    if not found:
         raise Refused(
-            "{group} has no producer with rows of its own to compare: use another criterion.",
+            "{group} has no layer with weights of its own to compare: use another criterion.",
             group=at.name,
         )
-    return torch.cat(parts, dim=1)
+    return tuple(found)

@@ -259,16 +259,20 @@ def _cut_grouped(
     return kernel.index_select(0, out).gather(1, index), left
 
 
-def channel_means(layer: Layer, values: Tensor, side: Side) -> Tensor:
-    """The mean of values [out, in * k] of a layer's weight over each channel of one side [channels]."""
-    kernel = values.view(*layer.kernel_shape[:2], -1)
+def channel_sums(layer: Layer, values: Tensor, side: Side) -> Tensor:
+    """The sum of values [out, in * k] of a layer's weight over each channel of one side [channels]."""
+    return channel_rows(layer, values.view(layer.kernel_shape), side).sum(dim=1)
+
+
+def channel_rows(layer: Layer, kernel: Tensor, side: Side) -> Tensor:
+    """The weights [channels, n] that belong to each channel of one side; kernel [out, in, *k]."""
+    flat = kernel.reshape(*kernel.shape[:2], -1)
     if layer.kind is LayerKind.EMBEDDING:
-        return kernel.mean(dim=(0, 2))
+        return flat.transpose(0, 1).flatten(1)
     depthwise = layer.groups > 1 and layer.kernel_shape[1] == 1
     if side is Side.OUT or depthwise:
-        return kernel.mean(dim=(1, 2))
-    grouped: Tensor = torch.unflatten(kernel.mean(dim=2), 0, (layer.groups, -1))
-    return grouped.mean(dim=1).flatten()
+        return flat.flatten(1)
+    return torch.unflatten(flat, 0, (layer.groups, -1)).transpose(1, 2).flatten(0, 1).flatten(1)
 
 
 def read_norm_gain(network: nn.Module, name: str) -> Tensor | None:

@@ -27,7 +27,8 @@ _OWN_WAYS = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")
 
 def own_tensor(tensor: Tensor) -> Tensor:
     """The same values, of any shape, in memory of their own; nobody can write to an expanded tensor's."""
-    return tensor.detach() if 0 in tensor.stride() and tensor.numel() > 1 else tensor.detach().clone()
+    expanded = tensor.layout is torch.strided and 0 in tensor.stride() and tensor.numel() > 1
+    return tensor.detach() if expanded else tensor.detach().clone()
 
 
 @torch.inference_mode(mode=False)

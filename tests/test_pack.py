@@ -28,6 +28,7 @@ from compress_core.cli import app
 from compress_core.deliver import packed_file
 from compress_core.deliver.packed_file import pack_bytes, read_packed, read_packed_state, write_packed
 from compress_core.deliver.packing import entries
+from compress_core.deliver.packing.reading_limits import ReadingLimits
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.plain_container import read_container, write_container
 from compress_core.deliver.python_source import model_source
@@ -380,9 +381,11 @@ def test_a_tensor_larger_than_its_bytes_can_be_is_refused_unmade(
 
 def test_a_file_of_more_values_than_asked_for_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.slim").write_bytes(CONTENT)
-    assert read_packed_state(tmp_path / "a.slim", 10**6).model == "tiny"
-    with pytest.raises(Refused, match="damaged"):
-        read_packed_state(tmp_path / "a.slim", 50)
+    plenty = 10**9
+    assert read_packed_state(tmp_path / "a.slim", ReadingLimits(10**6, plenty)).model == "tiny"
+    for limits in (ReadingLimits(50, plenty), ReadingLimits(plenty, 50)):
+        with pytest.raises(Refused, match="can stand for"):
+            read_packed_state(tmp_path / "a.slim", limits)
 
 
 def test_a_directory_that_inflates_without_end_is_refused(tmp_path: Path) -> None:

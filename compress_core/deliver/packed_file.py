@@ -16,9 +16,7 @@ Numbers take seven bits a byte. It is read back before it is called written.
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,12 +24,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from compress_core.apply.model import Model
+from compress_core.deliver.packed_network import rebuilt
 from compress_core.deliver.packing.bytestream import Reader, Writer
-from compress_core.deliver.packing.coder import Damaged
+from compress_core.deliver.packing.coder import Allowance, Damaged, TooMuch
 from compress_core.deliver.packing.entries import (
     Piece,
     WeightBlock,
@@ -42,25 +40,24 @@ from compress_core.deliver.packing.entries import (
     twin_of,
     write_pieces,
 )
+from compress_core.deliver.packing.reading_limits import (
+    ReadingLimits,
+    limits_of_file,
+    limits_of_model,
+    limits_of_own,
+)
 from compress_core.deliver.python_source import Source
 from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.network.layers.factors import axes_of, shapes_in_file, write_factors
-from compress_core.network.layers.find import find_layers
-from compress_core.network.layers.kinds import Layer, LayerKind
-from compress_core.network.layers.places import attach_inputs, read_bias, read_matrix, with_bias, write_bias
-from compress_core.network.shared_copy import shared_copy
-from compress_core.structure.structure import Structure
+from compress_core.network.layers.places import read_matrix
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight
-from compress_core.techniques.contract.input_rules import rule_as_json, rule_from_json
+from compress_core.techniques.contract.input_rules import rule_as_json
 
 MAGIC, VERSION = b"SLIM", 1
-MOST_VALUES = 2**28  # of a file whose model is not at hand: 1 GiB of float32
-_LONGEST = 2**24  # bytes of what is deflated, once it is not
+_LONGEST = 2**23  # bytes of what is deflated, once it is not
 _DIGEST_BYTES, _CHECK_BYTES = 32, 4
-_ROOM = 4  # times the values of the loaded model: two factors of a high rank hold more than their layer
 _DEFLATE = -15  # without the header of zlib
 
 
@@ -188,6 +185,8 @@ def _inflated(content: bytes) -> bytes:
         return b""
     unpacker = zlib.decompressobj(_DEFLATE)
     inflated = unpacker.decompress(content, _LONGEST)
+    if unpacker.unconsumed_tail:
+        raise TooMuch
     if not unpacker.eof or unpacker.unused_data:
         raise Damaged
     return inflated
@@ -200,7 +199,9 @@ def write_packed(model: Model, path: Path, source: Source | None = None) -> int:
     """
     content = pack_bytes(model, source)
     write_whole(path, content)
-    if not same_state(model.network().state_dict(), read_packed(path, model.subject).state_dict()):
+    subject = model.subject
+    read = _network_of(subject, path, read_packed_state(path, limits_of_own(_values_of(subject))))
+    if not same_state(model.network().state_dict(), read.state_dict()):
         raise Refused(
             "{path} does not hold the evaluated values: free some space and write it again.", path=path
         )
@@ -209,9 +210,16 @@ def write_packed(model: Model, path: Path, source: Source | None = None) -> int:
 
 def read_packed(path: Path, subject: Subject) -> nn.Module:
     """The compressed network from its file and the model it was made of; raises Refused."""
-    packed = read_packed_state(
-        path, most_values=_ROOM * sum(t.numel() for t in subject.network.state_dict().values())
-    )
+    size = path.stat().st_size if path.is_file() else 0
+    return _network_of(subject, path, read_packed_state(path, limits_of_model(size, _values_of(subject))))
+
+
+def _values_of(subject: Subject) -> int:
+    return sum(tensor.numel() for tensor in subject.network.state_dict().values())
+
+
+def _network_of(subject: Subject, path: Path, packed: PackedFile) -> nn.Module:
+    """The file's network; raises Refused where it belongs to another model or does not fit this one."""
     if packed.digest != subject.digest:
         raise Refused(
             "{path} was made of another model ({model}): load that model first.",
@@ -219,22 +227,31 @@ def read_packed(path: Path, subject: Subject) -> nn.Module:
             model=shortened(packed.model),
         )
     try:
-        return _rebuilt(subject, packed)
+        return rebuilt(subject, packed.structure, packed.state)
     except Refused:
         raise
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError):
         raise _damaged(path) from None
 
 
-def read_packed_state(path: Path, most_values: int = MOST_VALUES) -> PackedFile:
+def read_packed_state(path: Path, limits: ReadingLimits | None = None) -> PackedFile:
     """What a packed file holds, without the model that it was made of.
 
-    Raises Refused where the file is damaged, or holds more values than may be made.
+    limits None: those of a file of its length. Raises Refused where the file is damaged, or claims more
+    than it may.
     """
     if not path.is_file():
         raise Refused("{path} is not there: name a file that slimscope pack wrote.", path=path)
     try:
-        return _read(path.read_bytes(), most_values)
+        content = path.read_bytes()
+        return _read(content, limits or limits_of_file(len(content)))
+    except TooMuch:
+        raise Refused(
+            "{path} claims more values, or more work to decode them, than its {size:,} bytes can stand for: "
+            "it is damaged, or was made to fill this machine; write it again with pack.",
+            path=path,
+            size=path.stat().st_size,
+        ) from None
     except (
         OSError,
         zlib.error,
@@ -243,12 +260,13 @@ def read_packed_state(path: Path, most_values: int = MOST_VALUES) -> PackedFile:
         TypeError,
         ValueError,
         RuntimeError,
-        OverflowError,
+        ArithmeticError,
+        MemoryError,
     ):
         raise _damaged(path) from None
 
 
-def _read(content: bytes, most_values: int) -> PackedFile:
+def _read(content: bytes, limits: ReadingLimits) -> PackedFile:
     body, check = content[:-_CHECK_BYTES], content[-_CHECK_BYTES:]
     if zlib.crc32(body).to_bytes(_CHECK_BYTES, "little") != check:
         raise Damaged
@@ -258,9 +276,9 @@ def _read(content: bytes, most_values: int) -> PackedFile:
     name, digest = reader.run().decode(), reader.raw(_DIGEST_BYTES).hex()
     architecture = _read_architecture(_inflated(reader.run()))
     structure = json.loads(_inflated(reader.run()) or b"{}")
-    state = read_pieces(_inflated(reader.run()), reader.rest(), most_values)
-    if architecture is not None and not state.keys() >= set(architecture.names.values()):
-        raise Damaged
+    state = read_pieces(_inflated(reader.run()), reader.rest(), limits.values, limits.work)
+    if architecture is not None:
+        Allowance(limits.values).take(sum(state[place].numel() for place in architecture.names.values()))
     return PackedFile(name, digest, architecture, structure, state)
 
 
@@ -273,62 +291,3 @@ def _read_architecture(content: bytes) -> Architecture | None:
 
 def _damaged(path: Path) -> Refused:
     return Refused("{path} is no packed file of ours or is damaged: write it again with pack.", path=path)
-
-
-def _rebuilt(subject: Subject, packed: PackedFile) -> nn.Module:
-    """The subject's network with the file's structure, factored layers, rules and tensors."""
-    network = shared_copy(subject.network)
-    if "structure" in packed.structure:
-        network = Structure.from_json(packed.structure["structure"]).built(subject.network)
-    layers, _ = find_layers(network)
-    for layer in layers:
-        if _has_new_bias(network, layer, packed.state):
-            write_bias(network, layer, torch.zeros(layer.rows))
-    before = network.state_dict()
-    for layer in layers:
-        shapes = _small_shapes(layer, packed.state, before)
-        if shapes:
-            axes_of(layer, shapes)
-            write_factors(network, layer, [torch.zeros(shape) for shape in shapes])
-    by_name = {layer.name: layer for layer in layers}
-    for name, rules in packed.structure.get("inputs", {}).items():
-        attach_inputs(network, by_name[name], [rule_from_json(rule) for rule in rules])
-    _fill(network, packed.state)
-    return network
-
-
-def _has_new_bias(network: nn.Module, layer: Layer, state: Mapping[str, Tensor]) -> bool:
-    """Whether a correction gave a bias to a layer that had none, under the name it has by now."""
-    if layer.kind is LayerKind.EMBEDDING or read_bias(network, layer) is not None:
-        return False
-    here = with_bias(network, layer, torch.zeros(layer.rows))
-    of_part = re.compile(rf"{re.escape(layer.name)}(\.\d+)?\.bias")
-    return any(name in here or of_part.fullmatch(name) for name in state)
-
-
-def _small_shapes(
-    layer: Layer, state: Mapping[str, Tensor], before: Mapping[str, Tensor]
-) -> list[torch.Size]:
-    """The shapes of the kernels of a factored layer's parts; none where it is whole."""
-    names = (f"{layer.name}.{index}.weight".removeprefix(".") for index in itertools.count())
-    new = itertools.takewhile(lambda name: name in state and name not in before, names)
-    stored = [state[name].shape for name in new]
-    return shapes_in_file(layer, stored) if stored else []
-
-
-def _fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put every tensor under its name; what was one tensor under several names is one parameter again."""
-    old = network.state_dict()
-    if old.keys() != state.keys():
-        raise Damaged
-    made: dict[int, nn.Parameter] = {}
-    for name, tensor in state.items():
-        if old[name].shape != tensor.shape or old[name].dtype != tensor.dtype:
-            raise Damaged
-        owner, _, last = name.rpartition(".")
-        module = network.get_submodule(owner)
-        if last in dict(module.named_parameters(recurse=False, remove_duplicate=False)):
-            parameter = made.setdefault(id(tensor), nn.Parameter(tensor, requires_grad=False))
-            setattr(module, last, parameter)
-        else:
-            setattr(module, last, tensor)

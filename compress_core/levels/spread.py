@@ -12,4 +12,6 @@ def spread(per_group: Tensor, inputs: int, group: int | None) -> Tensor:
     """
     if group is None:
         return per_group
-    return per_group.repeat_interleave(group, dim=1)[:, :inputs]
+    if group >= inputs:
+        return per_group[:, :1]
+    return per_group[:, : -(-inputs // group)].repeat_interleave(group, dim=1)[:, :inputs]

@@ -77,7 +77,7 @@ class Structure:
         """The reverse of `as_json`; raises Refused for anything else."""
         try:
             cuts = (
-                ChannelCut(str(module), Side(side), torch.tensor(kept)) for module, side, kept in said["cuts"]
+                ChannelCut(str(module), Side(side), _channels(kept)) for module, side, kept in said["cuts"]
             )
             return cls(
                 tuple((str(layer), str(norm)) for layer, norm in said["folded"]),
@@ -89,3 +89,11 @@ class Structure:
             raise Refused(
                 "The file describes its structure in a way that this release does not know: update it."
             ) from None
+
+
+def _channels(said: Any) -> Tensor:
+    """Numbers of channels in their order [n], none of them twice; raises ValueError for anything else."""
+    kept = torch.tensor(said)
+    if kept.dim() != 1 or kept.dtype != torch.int64 or bool((kept.diff() <= 0).any()):
+        raise ValueError(kept.shape)
+    return kept

@@ -89,7 +89,7 @@ def bits_to_bytes(flags: np.ndarray) -> bytes:
 
 
 def bytes_to_bits(content: bytes, count: int) -> np.ndarray:
-    """The reverse: flags [count] int64."""
+    """The reverse: flags [count] uint8."""
     if len(content) != (count + 7) // 8:
         raise Damaged
-    return np.unpackbits(np.frombuffer(content, np.uint8), count=count).astype(np.int64)
+    return np.unpackbits(np.frombuffer(content, np.uint8), count=count)

@@ -20,6 +20,8 @@ TOTAL_BITS = 24
 TOTAL = 2**TOTAL_BITS
 SHARE_BITS = 16
 EXPANSION = 2**15  # values that a byte may stand for; every value costs at least 0.0003 bits
+STEP = 512  # flags that take as long as the fixed cost of one step
+FREE = 2**62
 _SLACK = 16  # bytes; the coder's end
 
 _ANY = constriction.stream.model.Categorical(perfect=False)
@@ -27,6 +29,27 @@ _ANY = constriction.stream.model.Categorical(perfect=False)
 
 class Damaged(ValueError):
     """The content is not what a writer of ours made."""
+
+
+class TooMuch(Damaged):
+    """The content claims more than so few bytes of ours ever stand for."""
+
+
+class Allowance:
+    """What a file may still claim while it is read: values to make, and work to decode them.
+
+    A unit of work is a flag; a step of a scan costs STEP of them, however short it is.
+    """
+
+    def __init__(self, values: int = FREE, work: int = FREE) -> None:
+        self._values, self._work = values, work
+
+    def take(self, values: int = 0, work: int = 0) -> None:
+        """Raises TooMuch where that is not left, before anything is made."""
+        self._values -= values
+        self._work -= work
+        if self._values < 0 or self._work < 0:
+            raise TooMuch
 
 
 class Coder(Protocol):

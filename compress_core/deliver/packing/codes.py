@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from compress_core.deliver.packing.bytestream import Reader, Writer
-from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, Writing
+from compress_core.deliver.packing.coder import STEP, Allowance, Coder, Damaged, Ints, Reading, Writing
 from compress_core.deliver.packing.logistic import Mixer
 from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
@@ -68,10 +68,13 @@ def _written(codes: np.ndarray, mask: np.ndarray, alphabet: int, scan: Scan, cro
     return coder.content()
 
 
-def read_codes(content: bytes, mask: np.ndarray, alphabet: int) -> np.ndarray:
+def read_codes(
+    content: bytes, mask: np.ndarray, alphabet: int, allowance: Allowance | None = None
+) -> np.ndarray:
     """The reverse of `pack_codes`: codes [rows, columns] int16, 0 where nothing was kept; raises Damaged."""
     reader = Reader(content)
-    count = int(mask.sum())
+    count, allowance = int(mask.sum()), allowance or Allowance()
+    allowance.take(work=count)
     codes = np.zeros(mask.shape, dtype=np.int16)
     match reader.raw(1)[0]:
         case 0:
@@ -82,7 +85,8 @@ def read_codes(content: bytes, mask: np.ndarray, alphabet: int) -> np.ndarray:
             codes[mask] = code_symbols(Reading(content[1:]), max(2, alphabet), count)
         case 2 if alphabet <= LARGEST_ALPHABET:
             scan = Scan.read(reader)
-            scan.shape(*mask.shape)
+            steps, _ = scan.shape(*mask.shape)
+            allowance.take(work=_bits(alphabet) * (STEP * steps + count))
             found = codes_around(Reading(reader.rest()), scan.columns(mask), alphabet, scan.stride)
             codes = scan.back(found).astype(np.int16)
         case _:

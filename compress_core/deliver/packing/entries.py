@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compress_core.deliver.packing.bytestream import Reader, Writer
-from compress_core.deliver.packing.coder import Damaged
+from compress_core.deliver.packing.coder import FREE, Allowance, Damaged, TooMuch
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.same_bits import same_bits
@@ -18,6 +18,8 @@ from compress_core.techniques.contract.encoded import EncodedWeight
 
 TWIN, PLAIN, CODED, TURNED = range(4)
 _MOST_AXES = 16
+_RESERVED = "__metadata__"  # no tensor of safetensors can have this name
+_MOST_ENTRIES = 2**16
 
 
 @dataclass(frozen=True)
@@ -115,25 +117,32 @@ def write_pieces(pieces: Mapping[str, Piece]) -> tuple[bytes, bytes]:
     return directory.content(), b"".join(c for piece in pieces.values() for c in piece.contents)
 
 
-def read_pieces(directory: bytes, contents: bytes, most_values: int) -> dict[str, Tensor]:
+def read_pieces(
+    directory: bytes, contents: bytes, most_values: int = FREE, most_work: int = FREE
+) -> dict[str, Tensor]:
     """The tensors by name, twins as one object; raises Damaged.
 
-    No more than `most_values` values are made, whatever the directory says.
+    No more than `most_values` values are made, twins counted each time, and no more work is done than
+    `most_work`, whatever the directory says.
     """
     about, payload = Reader(directory), Reader(contents)
+    allowance = Allowance(most_values, most_work)
     made: list[Tensor] = []
     names: list[str] = []
-    for _ in range(about.number()):
+    entries = about.number()
+    if entries > _MOST_ENTRIES:
+        raise TooMuch
+    for _ in range(entries):
         names.append(about.run().decode())
         kind = about.number()
         if kind == TWIN:
             made.append(_earlier(made, about.number()))
+            allowance.take(values=made[-1].numel())
         else:
-            made.append(_read_piece(kind, about, payload, most_values))
-            most_values -= made[-1].numel()
+            made.append(_read_piece(kind, about, payload, allowance))
     about.at_end()
     payload.at_end()
-    if len(set(names)) != len(names):
+    if len(set(names)) != len(names) or _RESERVED in names:
         raise Damaged
     return dict(zip(names, made, strict=True))
 
@@ -144,23 +153,22 @@ def _earlier(made: Sequence[Tensor], index: int) -> Tensor:
     return made[index]
 
 
-def _read_piece(kind: int, about: Reader, payload: Reader, most_values: int) -> Tensor:
+def _read_piece(kind: int, about: Reader, payload: Reader, allowance: Allowance) -> Tensor:
     number = about.number() if kind == PLAIN else 0
     shape = _read_shape(about)
-    if math.prod(shape) > most_values:
-        raise Damaged
+    allowance.take(values=math.prod(shape))
     match kind:
         case 1:
-            return read_numbers(payload.raw(about.number()), number, shape)
+            return read_numbers(payload.raw(about.number()), number, shape, allowance)
         case 2:
-            return _read_blocks(about, payload, shape)
+            return _read_blocks(about, payload, shape, allowance)
         case 3:
-            return _read_turned(about, payload, shape)
+            return _read_turned(about, payload, shape, allowance)
         case _:
             raise Damaged
 
 
-def _read_blocks(about: Reader, payload: Reader, shape: tuple[int, ...]) -> Tensor:
+def _read_blocks(about: Reader, payload: Reader, shape: tuple[int, ...], allowance: Allowance) -> Tensor:
     blocks = about.number()
     if not shape or not 1 <= blocks <= shape[0]:
         raise Damaged
@@ -168,14 +176,15 @@ def _read_blocks(about: Reader, payload: Reader, shape: tuple[int, ...]) -> Tens
     if sum(rows) != shape[0]:
         raise Damaged
     columns = math.prod(shape[1:])
-    return _laid_out([read_weight(payload.raw(about.number()), r, columns) for r in rows], shape, 0)
+    parts = [read_weight(payload.raw(about.number()), r, columns, allowance) for r in rows]
+    return _laid_out(parts, shape, 0)
 
 
-def _read_turned(about: Reader, payload: Reader, shape: tuple[int, ...]) -> Tensor:
+def _read_turned(about: Reader, payload: Reader, shape: tuple[int, ...], allowance: Allowance) -> Tensor:
     groups = about.number()
     inputs, outputs, *window = shape
     if groups < 1 or inputs % groups:
         raise Damaged
     columns = inputs // groups * math.prod(window)
-    matrix = read_weight(payload.raw(about.number()), outputs * groups, columns)
+    matrix = read_weight(payload.raw(about.number()), outputs * groups, columns, allowance)
     return _laid_out([matrix], shape, groups)

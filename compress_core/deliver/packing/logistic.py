@@ -14,6 +14,7 @@ from decimal import Context, Decimal
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compress_core.deliver.packing.coder import Coder, Ints
 
@@ -28,15 +29,15 @@ _SLOWNESS = 20480
 
 
 @cache
-def _logits() -> Ints:
-    """The logit of a share, for the middle of each cell."""
+def _logits() -> NDArray[np.float64]:
+    """The logit of a share, for the middle of each cell; whole numbers."""
     exact = Context(prec=30)
     found = []
     for cell in range(_SHARES):
         odds = exact.divide(Decimal(2 * cell + 1), Decimal(2 * (_SHARES - cell) - 1))
         logit = exact.multiply(exact.ln(odds), Decimal(_STEP))
         found.append(int(logit.to_integral_value(context=exact)))
-    return np.array(found, dtype=np.int64)
+    return np.array(found, dtype=np.float64)
 
 
 @cache
@@ -52,7 +53,11 @@ def _shares() -> Ints:
 
 
 class Mixer:
-    """Predicts flags that share a meaning; it learns from each column before it predicts the next."""
+    """Predicts flags that share a meaning; it learns from each column before it predicts the next.
+
+    Sums are taken in float64, where these whole numbers are exact: inputs stay below 2**11, weights below
+    2**21 and errors below 2**17, so that no sum over fewer than 2**25 flags reaches 2**53.
+    """
 
     def __init__(self, sizes: Sequence[int], share: int = _SHARES // 2) -> None:
         """sizes: contexts of each kind; share: of ones, out of 4096, before anything was seen."""
@@ -60,31 +65,52 @@ class Mixer:
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])[:-1, None]
         self._ones = np.full(sum(sizes), ones, dtype=np.int64)
         self._seen = np.full(sum(sizes), max(ones + 1, _START), dtype=np.int64)
+        self._logits = _logits()[_cells(self._ones, self._seen)]
         self._weights = np.full(len(sizes) + 1, _ONE * 6 // 10, dtype=np.int64)
         self._weights[-1] = 0
 
     def code(self, coder: Coder, contexts: Ints, truth: Ints | None) -> Ints:
         """Write or read flags [n]; contexts [kinds, n]: for each kind, which one every flag stands in."""
         places = contexts + self._offsets
-        inputs = np.full((len(places) + 1, places.shape[1]), _STEP, dtype=np.int64)
-        cells = np.minimum(self._ones[places] * _SHARES // self._seen[places], _SHARES - 1)
-        inputs[:-1] = _logits()[cells]
-        mixed = (self._weights @ inputs) >> 16
+        inputs = np.empty((len(places) + 1, places.shape[1]))
+        inputs[-1] = _STEP
+        self._logits.take(places, out=inputs[:-1], mode="clip")
+        mixed = (self._weights.astype(np.float64) @ inputs).astype(np.int64) >> 16
         share = _shares()[np.minimum(np.maximum(mixed, -_LIMIT), _LIMIT) + _LIMIT]
         flags = coder.flags(share, truth)
         self._learn(inputs, (flags << 16) - share)
         self._count(places, flags)
         return flags
 
-    def _learn(self, inputs: Ints, errors: Ints) -> None:
+    def _learn(self, inputs: NDArray[np.float64], errors: Ints) -> None:
         """One step down the coding cost, shorter for each flag the more flags there are."""
-        step = (inputs @ errors) // (_SLOWNESS * math.isqrt(16 + len(errors)))
+        slope = (inputs @ errors.astype(np.float64)).astype(np.int64)
+        step = slope // (_SLOWNESS * math.isqrt(16 + len(errors)))
         self._weights = np.minimum(np.maximum(self._weights + step, -_WIDEST_WEIGHT), _WIDEST_WEIGHT)
 
     def _count(self, places: Ints, flags: Ints) -> None:
-        flat = places.reshape(-1)
-        np.add.at(self._seen, flat, _SEEN)
-        np.add.at(self._ones, flat, np.broadcast_to(flags * _SEEN, places.shape).reshape(-1))
-        full = flat[self._seen[flat] > _MOST]
-        self._seen[full] = (self._seen[full] + 1) >> 1  # a place that occurs twice is still halved once
+        """Note what was seen, by whichever way is shorter: place by place, or every place at once."""
+        flat, ones = places.reshape(-1), places.take(np.flatnonzero(flags), axis=1).reshape(-1)
+        if len(flat) < 2 * len(self._seen):
+            np.add.at(self._seen, flat, _SEEN)
+            np.add.at(self._ones, ones, _SEEN)
+            self._halve(flat[self._seen.take(flat) > _MOST])  # one that occurs twice is still halved once
+            self._logits[flat] = _logits().take(_cells(self._ones.take(flat), self._seen.take(flat)))
+            return
+        times = np.bincount(flat, minlength=len(self._seen))
+        self._seen += times * _SEEN
+        self._ones += np.bincount(ones, minlength=len(self._seen)) * _SEEN
+        self._halve(np.flatnonzero((self._seen > _MOST) & (times > 0)))
+        _logits().take(_cells(self._ones, self._seen), out=self._logits)
+
+    def _halve(self, full: Ints) -> None:
+        self._seen[full] = (self._seen[full] + 1) >> 1
         self._ones[full] = self._ones[full] >> 1
+
+
+def _cells(ones: Ints, seen: Ints) -> Ints:
+    """The cells of the table that shares of ones [n] fall into.
+
+    A quotient of whole numbers below 2**50 is rounded down alike in float64, where it takes a fifth.
+    """
+    return np.minimum((ones * _SHARES / seen).astype(np.int64), _SHARES - 1)

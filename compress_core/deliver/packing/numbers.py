@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from compress_core.deliver.packing.bytestream import Reader, Writer
-from compress_core.deliver.packing.coder import Damaged, Reading, Writing, refuse_more_than
+from compress_core.deliver.packing.coder import Allowance, Damaged, Reading, Writing, refuse_more_than
 from compress_core.deliver.packing.symbols import code_symbols
 from compress_core.techniques.contract.encoded import TYPE_BITS, TYPE_NAMES
 
@@ -47,13 +47,16 @@ def _planes(values: np.ndarray) -> bytes:
     return writer.content()
 
 
-def read_numbers(content: bytes, number: int, shape: tuple[int, ...]) -> Tensor:
+def read_numbers(
+    content: bytes, number: int, shape: tuple[int, ...], allowance: Allowance | None = None
+) -> Tensor:
     """The tensor [*shape] that `pack_numbers` wrote; raises Damaged."""
     if number >= len(_TYPES):
         raise Damaged
     kind = _TYPES[number]
     count = int(np.prod(shape, dtype=object))
     refuse_more_than(len(content), count)
+    (allowance or Allowance()).take(work=4 * count)
     raw = content[1:] if content[:1] == bytes([RAW]) else _from_planes(content, count)
     if len(raw) * 8 != count * TYPE_BITS[TYPE_NAMES[kind]]:
         raise Damaged

@@ -13,7 +13,16 @@ from functools import partial
 import numpy as np
 
 from compress_core.deliver.packing.bytestream import Reader, Writer, bits_to_bytes, bytes_to_bits
-from compress_core.deliver.packing.coder import Coder, Damaged, Ints, Reading, Writing, refuse_more_than
+from compress_core.deliver.packing.coder import (
+    STEP,
+    Allowance,
+    Coder,
+    Damaged,
+    Ints,
+    Reading,
+    Writing,
+    refuse_more_than,
+)
 from compress_core.deliver.packing.logistic import Mixer
 from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
@@ -60,9 +69,11 @@ def _written(mask: np.ndarray, share: int, scan: Scan, crop: Crop) -> bytes:
     return coder.content()
 
 
-def read_positions(content: bytes, rows: int, columns: int) -> np.ndarray:
+def read_positions(content: bytes, rows: int, columns: int, allowance: Allowance | None = None) -> np.ndarray:
     """The reverse of `pack_positions`: flags [rows, columns] bool; raises Damaged."""
     refuse_more_than(len(content), rows * columns)
+    allowance = allowance or Allowance()
+    allowance.take(work=rows * columns)
     reader = Reader(content)
     match reader.raw(1)[0]:
         case 0:
@@ -75,6 +86,7 @@ def read_positions(content: bytes, rows: int, columns: int) -> np.ndarray:
             if share > 4096:
                 raise Damaged
             shape = scan.shape(rows, columns)
+            allowance.take(work=STEP * shape[0])
             found = flags_around(Reading(reader.rest()), shape, scan.stride, share)
             return scan.back(found).astype(bool)
         case _:

@@ -5,7 +5,10 @@ Both sides count alike, so that no table is stored. Frequencies change after 32,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from compress_core.deliver.packing.coder import TOTAL, Coder, Ints
 
@@ -15,8 +18,11 @@ _LARGEST_TOTAL = 2**24
 _RESERVED = 2**13  # of the frequencies, shared by all: even the surest symbol costs something
 
 
-def code_symbols(coder: Coder, alphabet: int, count: int, truth: Ints | None = None) -> Ints:
-    """Write or read symbols [count] below `alphabet`, which is at least 2."""
+def code_symbols(
+    coder: Coder, alphabet: int, count: int, truth: Ints | None = None
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Write or read symbols [count] below `alphabet`, which is at least 2, in a byte each where they fit."""
+    kind: type[np.unsignedinteger[Any]] = np.uint8 if alphabet <= 256 else np.uint16
     counts = np.ones(alphabet, dtype=np.int64)
     pieces = []
     done, length = 0, _FIRST
@@ -27,9 +33,9 @@ def code_symbols(coder: Coder, alphabet: int, count: int, truth: Ints | None = N
         counts += _ONE * np.bincount(piece, minlength=alphabet)
         if counts.sum() > _LARGEST_TOTAL:
             counts = (counts + 1) >> 1
-        pieces.append(piece)
+        pieces.append(piece.astype(kind))
         done, length = done + size, min(_LONGEST, 2 * length)
-    return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int64)
+    return np.concatenate(pieces) if pieces else np.zeros(0, dtype=kind)
 
 
 def frequencies(counts: Ints) -> Ints:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from compress_core.deliver.packing.bytestream import Reader, Writer
-from compress_core.deliver.packing.coder import Damaged, refuse_more_than
+from compress_core.deliver.packing.coder import Allowance, Damaged, refuse_more_than
 from compress_core.deliver.packing.codes import pack_codes, read_codes
 from compress_core.deliver.packing.level_tables import read_levels, write_levels
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
@@ -40,19 +40,22 @@ def pack_weight(encoded: EncodedWeight) -> bytes:
     return writer.content()
 
 
-def read_weight(content: bytes, rows: int, columns: int) -> Tensor:
+def read_weight(content: bytes, rows: int, columns: int, allowance: Allowance | None = None) -> Tensor:
     """The values [rows, columns]; raises Damaged."""
     refuse_more_than(len(content), rows * columns)
+    allowance = allowance or Allowance()
     reader = Reader(content)
     pruned = reader.number()
     if pruned > SOME:
         raise Damaged
-    mask = read_positions(reader.run(), rows, columns) if pruned else np.ones((rows, columns), dtype=bool)
+    mask = np.ones((rows, columns), dtype=bool)
+    if pruned:
+        mask = read_positions(reader.run(), rows, columns, allowance)
     stays = torch.from_numpy(mask)
-    levels = read_levels(reader, rows, columns)
+    levels = read_levels(reader, rows, columns, allowance)
     if levels is None:
         values = torch.zeros(rows, columns)
-        values[stays] = read_numbers(reader.rest(), type_number(values), (int(mask.sum()),))
+        values[stays] = read_numbers(reader.rest(), type_number(values), (int(mask.sum()),), allowance)
         return values
-    codes = read_codes(reader.rest(), mask, levels.high - levels.low + 1)
-    return levels.decode(torch.from_numpy(codes).to(torch.int32) + levels.low).masked_fill_(~stays, 0.0)
+    codes = torch.from_numpy(read_codes(reader.rest(), mask, levels.high - levels.low + 1, allowance))
+    return levels.decode(codes.add_(levels.low)).masked_fill_(~stays, 0.0)

@@ -212,10 +212,12 @@ class EncodedWeight:
 def read_stored(parts: Mapping[str, Tensor], form: Mapping[str, Any]) -> Tensor:
     """The values [out, in] of a stored weight: the reverse of `EncodedWeight.stored`.
 
-    Raises ValueError for levels of a kind that this release does not know.
+    Raises ValueError for levels of a kind that this release does not know, or where the parts hold less.
     """
     rows, inputs = form["shape"]
     size = rows * inputs
+    if size > 8 * sum(tensor.nbytes for tensor in parts.values()):  # a weight takes a bit at least
+        raise ValueError(size)
     mask = ExplicitMask(torch.ones(rows, inputs, dtype=torch.bool))
     if "mask" in parts:
         flags = np.unpackbits(parts["mask"].numpy(), count=size).astype(bool)
@@ -261,6 +263,8 @@ def codes_to_bits(codes: np.ndarray, bits: int) -> np.ndarray:
 
 def codes_from_bits(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
     """The reverse of `pack`: codes [count] uint16."""
+    if not 1 <= bits <= 16 or len(packed) * 8 < count * bits:
+        raise ValueError(bits)
     if bits == 8:
         return packed[:count].astype(np.uint16)
     flags = np.unpackbits(packed, count=count * bits).reshape(count, bits)

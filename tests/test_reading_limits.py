@@ -1,0 +1,233 @@
+"""Files that claim far more than their bytes: refused in one sentence before anything large is made."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+from torch import Tensor
+from typer.testing import CliRunner
+
+from compress_core.apply.model import with_checksum
+from compress_core.cli import app
+from compress_core.deliver import packed_file, plain_container
+from compress_core.deliver.packed_file import read_packed, read_packed_state
+from compress_core.deliver.packing import codes, positions
+from compress_core.deliver.packing.bytestream import Writer
+from compress_core.deliver.packing.coder import Writing
+from compress_core.deliver.packing.entries import CODED, PLAIN, TWIN
+from compress_core.deliver.packing.numbers import PLANES
+from compress_core.deliver.packing.reading_limits import limits_of_file
+from compress_core.deliver.packing.symbols import code_symbols
+from compress_core.deliver.plain_container import read_container
+from compress_core.foundation.errors import Refused
+from compress_core.levels.spread import spread
+from tests.subjects import mlp_subject
+
+SUBJECT = mlp_subject()
+WIDE = 2**26
+
+
+def number(*values: int) -> bytes:
+    writer = Writer()
+    for value in values:
+        writer.number(value)
+    return writer.content()
+
+
+def packed(directory: bytes, contents: bytes, architecture: bytes = b"", structure: bytes = b"") -> bytes:
+    """A packed file of the small model with any parts, its checksum right."""
+    writer = Writer()
+    writer.raw(packed_file.MAGIC + bytes([packed_file.VERSION]))
+    writer.run(SUBJECT.name.encode())
+    writer.raw(bytes.fromhex(SUBJECT.digest))
+    for part in (architecture, structure, directory):
+        writer.run(packed_file._deflated(part))
+    body = writer.content() + contents
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def entry(name: str, kind: int, about: bytes, length: int) -> bytes:
+    return number(len(name)) + name.encode() + number(kind) + about + number(length)
+
+
+def one_weight(content: bytes, rows: int, columns: int) -> bytes:
+    directory = number(1) + entry("w", CODED, number(2, rows, columns, 1, rows), len(content))
+    return packed(directory, content)
+
+
+def zeros(count: int) -> bytes:
+    """So many zeros, entropy-coded."""
+    coder = Writing()
+    code_symbols(coder, 2, count, np.zeros(count, dtype=np.int64))
+    return coder.content()
+
+
+def run(content: bytes) -> bytes:
+    return number(len(content)) + content
+
+
+def twins() -> bytes:
+    """One tensor of a hundred thousand zeros under a thousand names."""
+    plane = zeros(100_000)
+    content = bytes([PLANES]) + run(plane) * 4
+    directory = number(1001) + entry("0", PLAIN, number(0, 1, 100_000), len(content))
+    return packed(
+        directory + b"".join(run(str(i).encode()) + number(TWIN, 0) for i in range(1, 1001)), content
+    )
+
+
+def names() -> bytes:
+    """One tensor that the network takes under ten thousand names."""
+    content = bytes([PLANES]) + run(zeros(100_000)) * 4
+    said = {"code": "", "names": {f"n{i}": "0" for i in range(10_000)}}
+    directory = number(1) + entry("0", PLAIN, number(0, 1, 100_000), len(content))
+    return packed(directory, content, architecture=json.dumps(said).encode())
+
+
+def flags() -> bytes:
+    """Positions of sixty-seven million weights in eight kilobytes."""
+    content = number(1) + run(bytes([positions.PLAIN]) + bytes(8000)) + number(0) + bytes([0])
+    return one_weight(content, WIDE // 1024, 1024)
+
+
+def steps() -> bytes:
+    """Many scans of a single line: each step has a cost of its own."""
+    content = number(0, 1, 253, 254, 0, 0, 0) + run(bytes(5))
+    content += bytes([codes.AROUND]) + number(6) + bytes(40)
+    many = [entry(f"w{i}", CODED, number(2, 1, 2**14, 1, 1), len(content)) for i in range(100)]
+    return packed(number(len(many)) + b"".join(many), content * len(many))
+
+
+def table() -> bytes:
+    """A table of its own for each of many rows."""
+    content = number(0, 3, 2**15, 1) + run(bytes([PLANES]) + run(bytes(2**13)) * 4)
+    return one_weight(content, 2**12, 1)
+
+
+def entries_without_end() -> bytes:
+    return packed(number(2**20) + bytes(2**20), b"")
+
+
+BOMBS: Mapping[str, Callable[[], bytes]] = {
+    "twins": twins,
+    "names": names,
+    "flags": flags,
+    "steps": steps,
+    "table": table,
+    "entries": entries_without_end,
+    "directory": lambda: packed(bytes(2**24), b""),
+    "structure": lambda: packed(number(0), b"", structure=b" " * 2**24),
+    "architecture": lambda: packed(number(0), b"", architecture=b" " * 2**24),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_small_file_that_claims_gigabytes_is_refused(bomb: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.slim"
+    path.write_bytes(BOMBS[bomb]())
+    assert path.stat().st_size < 70_000
+    with pytest.raises(Refused, match="can stand for"):
+        read_packed_state(path)
+    with pytest.raises(Refused):
+        read_packed(path, SUBJECT)
+    result = CliRunner().invoke(app, ["unpack", str(path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_group_wider_than_its_row_makes_no_more_than_the_row() -> None:
+    assert spread(torch.ones(3, 1), 4, 2**40).shape == (3, 1)
+    assert spread(torch.ones(3, 50), 4, 2**30).shape == (3, 1)
+    assert spread(torch.ones(3, 50), 4, 3).shape == (3, 4)
+
+
+def test_a_tensor_that_safetensors_has_no_name_for_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.slim").write_bytes(
+        packed(number(1) + entry("__metadata__", PLAIN, number(0, 1, 0), 1), b"\0")
+    )
+    with pytest.raises(Refused, match="damaged"):
+        read_packed_state(tmp_path / "a.slim")
+
+
+@pytest.mark.parametrize(("values", "size"), [(4_000_000, 300), (25_000_000, 50_000), (138_000_000, 280_000)])
+def test_what_is_nearly_all_zeros_may_still_be_read_from_its_file_alone(values: int, size: int) -> None:
+    """A layer of zeros, and networks of which one weight in a thousand is left."""
+    limits = limits_of_file(size)
+    assert limits.values >= values
+    assert limits.work >= values
+
+
+# --- the plain container ---------------------------------------------------------------------------------
+
+
+def contained(form: Mapping[str, object], tensors: dict[str, Tensor], folder: Path) -> Path:
+    """A container of the small model with any form, its checksum right."""
+    said = json.dumps({"version": 1, "model": SUBJECT.name, "digest": SUBJECT.digest, **form})
+    checksum = plain_container._checksum(said, tensors)
+    path = folder / "bomb.safetensors"
+    path.write_bytes(save(tensors, {"slimscope": with_checksum(said, checksum)}))
+    return path
+
+
+SMALL = {"fc1:codes": torch.zeros(48, dtype=torch.uint8), "fc1:scale": torch.ones(8, 1)}
+GRID = {"shape": [8, 6], "levels": "grid", "low": -127, "high": 127, "group": None}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"group": 2**40},
+        {"group": 0},
+        {"group": -3},
+        {"group": 1.5},
+        {"low": -(10**300), "high": 10**300},
+        {"low": "a"},
+        {"shape": [2**31, 2**31]},
+        {"shape": [8, 6, 1]},
+        {"shape": [-8, -6]},
+        {"levels": "other"},
+    ],
+    ids=str,
+)
+def test_a_container_whose_form_claims_anything_is_refused_or_read(
+    changed: Mapping[str, object], tmp_path: Path
+) -> None:
+    path = contained({"layers": {"fc1": {**GRID, **changed}}}, SMALL, tmp_path)
+    try:
+        network = read_container(path, SUBJECT)
+    except Refused:
+        return
+    assert network.state_dict()["fc1.weight"].shape == (8, 6)
+
+
+def test_factors_of_a_rank_that_no_bytes_stand_for_are_refused(tmp_path: Path) -> None:
+    wide = 2**28
+    layers = {
+        "fc1.0": {"shape": [wide, 6], "levels": "table"},
+        "fc1.1": {"shape": [8, wide], "levels": "table"},
+    }
+    tensors = {f"{name}:{part}": torch.zeros(4, dtype=torch.uint8) for name in layers for part in ("codes",)}
+    with pytest.raises(Refused, match="damaged"):
+        read_container(contained({"layers": layers}, tensors, tmp_path), SUBJECT)
+
+
+@pytest.mark.parametrize("kept", [[0] * 1000, [2, 1], [[0, 1]], [0.5], ["a"], [True, False]])
+def test_channels_that_are_kept_twice_or_out_of_order_are_refused(kept: list[object], tmp_path: Path) -> None:
+    structure = {"folded": [], "rescaled": [], "dropped": [], "cuts": [["fc1", "out", kept]]}
+    with pytest.raises(Refused):
+        read_container(contained({"layers": {}, "structure": structure}, {}, tmp_path), SUBJECT)
+
+
+def test_a_header_without_end_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "long.safetensors"
+    header = b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' + b" " * 2**23 + b"}"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(Refused, match="damaged"):
+        read_container(path, SUBJECT)

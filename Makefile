@@ -42,6 +42,7 @@ bench:
 docs:
 	@$(INSTALL) dev $(PIP_ARGS)
 	$(BIN) scripts/docs.py
+	$(BIN) scripts/readme_figures.py
 
 format:
 	@$(INSTALL) dev $(PIP_ARGS)

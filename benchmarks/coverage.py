@@ -20,6 +20,7 @@ from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.compare import MARGIN_POINTS, Comparison, items_to_decide, no_loss
 from compress_core.measure.behavior.evaluate import compare
 from compress_core.measure.behavior.metrics.accuracy_change import accuracy_change
+from compress_core.measure.behavior.metrics.mcnemar import mcnemar
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.recipe.reading import read_recipe
 
@@ -99,7 +100,7 @@ def _counted(truth: Comparison, n: int, draws: int) -> Mapping[str, Count]:
         all_hold = (rows["low"] <= change + 1e-9) & (change <= rows["high"] + 1e-9)
         found["classes, all together"].add(held=bool(all_hold.all()))
         unchanged = _taken(truth, generator.integers(0, truth.before.n, n), generator.random(n) < 0.5)
-        p = unchanged.numbers["mcnemar"].value
+        p = mcnemar(unchanged.before, unchanged.after).value
         found["McNemar p < 0.05 without a change"].add(held=p is not None and p >= 0.05)
     return found
 

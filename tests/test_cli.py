@@ -459,7 +459,7 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
     [
         (("evaluate", "tabular"), ["validation split, 114 items", "95 % interval", "measured", "exact"]),
         (("evaluate", "tabular", "--data", "table.npz"), ["table.npz, 114 items"]),
-        (("compare", "tabular", "good.json"), ["Accuracy change", "Verdict on accuracy:", "malignant"]),
+        (("compare", "tabular", "good.json"), ["Accuracy change", "validation split, N = 114)", "malignant"]),
         (("explain", "tabular", "good.yaml", "--items", "6"), ["noise floor", "random floor", "on 6 of"]),
         (
             (

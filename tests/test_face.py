@@ -200,7 +200,8 @@ def test_a_comparison_puts_the_original_beside_the_model() -> None:
     frame = compared.frame()
     assert frame.loc["bytes", "original"] > frame.loc["bytes", "value"]
     assert frame.loc["accuracy", "original"] == evaluate(load("lenet300")).numbers["accuracy"].value
-    assert compared.verdict in compared._repr_html_()
+    verdict = f"{compared.verdict} (margin 0.3 points, 95 % confidence, validation split, N = 6,000)"
+    assert verdict in compared._repr_html_()
 
 
 def test_the_figure_shows_every_class_with_the_interval_of_the_frame() -> None:

@@ -112,7 +112,7 @@ def _verdict_in_words(comparison: Comparison) -> str:
         more = f"; with about {verdict.items_to_decide:,} items 9 of 10 reviews would decide (estimated)"
     return (
         f"Verdict on accuracy: {verdict.outcome} (margin {verdict.margin_points:g} points, 95 % confidence, "
-        f"N = {comparison.after.n:,}){more}."
+        f"{comparison.after.split} split, N = {comparison.after.n:,}){more}."
     )
 
 

@@ -15,7 +15,7 @@ from compress_core.face.shared_store import shared_store
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior import evaluate as behavior
-from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.behavior.compare import MARGIN_POINTS, Comparison
 from compress_core.subject.subject import Subject
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ class ModelComparison:
         )
 
     def _repr_html_(self) -> str:
-        return f"{self.frame().to_html(na_rep='')}<p>Verdict on accuracy: {self.verdict}.</p>"
+        items = f"{self.split} split, N = {self.behavior.after.n:,}"
+        sure = f"margin {MARGIN_POINTS:g} points, 95 % confidence, {items}"
+        return f"{self.frame().to_html(na_rep='')}<p>Verdict on accuracy: {self.verdict} ({sure}).</p>"
 
 
 def evaluate(model: Model | Subject, *, split: str = VALIDATION, store: Store | None = None) -> Evaluation:

@@ -61,7 +61,15 @@ NEVER_NOTHING = {
 }
 OF_ALL = {Stage.PREPARE, Stage.GROUPS}
 THIN = ("residual", "grouped", "transposed", "tied", "multihead_attention", "transformer_encoder", "conv3d")
-FEW = ("low_rank", "magnitude", "top_k", "fold_batch_norm", "uniform", "bias_correction")
+FEW = (
+    "low_rank",
+    "magnitude",
+    "top_k",
+    "activation_threshold",
+    "fold_batch_norm",
+    "uniform",
+    "bias_correction",
+)
 
 
 SYMMETRIC = (127, 64, 32, -32, -64, -127)

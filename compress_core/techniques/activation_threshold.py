@@ -33,4 +33,6 @@ def activation_threshold(
     """
     sizes = layer_inputs.detach().abs().flatten().numpy()
     removed = len(sizes) - max(1, round(share_kept * len(sizes)))
+    if removed <= 0:
+        return KeepAbove(0.0)  # nothing goes, of other items neither
     return KeepAbove(float(np.partition(sizes, removed)[removed]))

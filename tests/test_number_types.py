@@ -127,6 +127,15 @@ def test_a_weight_that_is_no_real_number_is_left_alone_by_name(
         compress(subject, read_recipe(f"layers: [{{match: '{layer}', steps: [magnitude]}}]"), Store())
 
 
+def test_complex_answers_are_refused() -> None:
+    class Turning(Phases):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.turn(self.fc(x).to(torch.complex64))
+
+    with pytest.raises(Refused, match="mine answers with complex numbers, of which none is the largest"):
+        _loaded(Turning())
+
+
 KINDS = (torch.float16, torch.bfloat16)
 NUMBERS = sum(tensor.numel() for tensor in Plain().state_dict().values()) - 1
 

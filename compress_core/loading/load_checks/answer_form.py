@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.load_check import AnswersWith, Finding, LoadedNetwork, NetworkWarning, load_check
 from compress_core.subject.answer_kind import AnswerKind
@@ -21,6 +22,12 @@ def answer_form(loaded: LoadedNetwork) -> Iterator[Finding]:
     """Told by the answers to a few items, since a softmax need not be a module."""
     if not isinstance(loaded.answers, Tensor) or loaded.answers.dim() != 2:
         return
+    if loaded.answers.is_complex():
+        raise Refused(
+            "{model} answers with complex numbers, of which none is the largest: return a real score for "
+            "each class, such as their absolute values.",
+            model=loaded.name,
+        )
     kind, between = kind_of(loaded.answers), are_between(loaded.answers)
     if kind is AnswerKind.SCORES and between and _ends_in_sigmoid(loaded):
         kind = AnswerKind.SHARES

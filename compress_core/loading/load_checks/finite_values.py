@@ -11,7 +11,7 @@ from compress_core.loading.load_check import LoadedNetwork, NetworkWarning, load
 from compress_core.network.not_finite import first_not_finite, items_not_finite
 
 _MOST_ITEMS = 256
-_MOST_VALUES = 2**20
+_MOST_VALUES = 2**15
 """Numbers of all items that are tried: as many small ones as a calibration has, a few large images."""
 
 

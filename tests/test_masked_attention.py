@@ -8,7 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress_core.apply.model import Model
 from compress_core.apply.run import compress
+from compress_core.deliver.onnx_export import model_onnx
+from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.foundation.store import Store
 from compress_core.network.attention import PlainAttention
 from compress_core.network.layers.cut import attention_names, open_attention
@@ -109,3 +112,12 @@ def test_as_many_weights_go_as_were_asked_for_where_an_item_is_padding(technique
     text = f"layers: [{{match: body.self_attn.out_proj, steps: [{{technique: {technique}, sparsity: 0.5}}]}}]"
     model = compress(subject, read_recipe(text), Store())
     assert int((model.values("body.self_attn.out_proj") == 0).sum()) == 32
+
+
+@pytest.mark.slow
+def test_the_onnx_file_answers_finitely_where_an_item_is_padding() -> None:
+    subject = tiny_subject(seeded(Padded(BODIES["encoder layer"])), (4, 3))
+    items = subject.splits["validation"].inputs
+    items[1] = -1
+    answers = torch.from_numpy(OnnxSession(model_onnx(Model.original(subject)))(items.numpy()))
+    torch.testing.assert_close(answers, subject.network(items), rtol=1e-4, atol=1e-5)

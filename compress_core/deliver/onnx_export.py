@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from compress_core.deliver.some_items import few_items
 from compress_core.deliver.traced import ExampleInputs, export_program
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.network.forward import tensors_in
+from compress_core.network.layers.cut import attention_names, open_attention
 from compress_core.network.shared_copy import shared_copy
 
 ONNX_FILE = "model.onnx"
@@ -35,7 +37,7 @@ def onnx_bytes(network: nn.Module, inputs: ExampleInputs, *, is_rounded: bool = 
     where torch's exporter cannot follow the network, or where ONNX Runtime answers differently.
     """
     with torch.no_grad(), quiet():
-        program = export_program(shared_copy(network), inputs)
+        program = export_program(_with_open_attention(network), inputs)
         try:
             made = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False)
         except Exception as error:
@@ -62,6 +64,15 @@ def refuse_other_network(
     got = OnnxSession(content).outputs(*(each.numpy() for each in inputs))
     for one, other in zip(expected, got, strict=False):
         refuse_other_answers(one.double().numpy(), other, is_rounded=is_rounded)
+
+
+def _with_open_attention(network: nn.Module) -> nn.Module:
+    """A copy that calls attention by its parts: the exporter's gives NaN where nothing may be seen."""
+    skeleton = shared_copy(network)
+    for name in attention_names(skeleton):
+        with suppress(Refused):  # the rarer variants are written as torch's exporter knows them
+            open_attention(skeleton, (name,))
+    return skeleton
 
 
 def _cleaned(model: Any) -> Any:

@@ -48,7 +48,7 @@ def load(
     given = items_from(items, labels)
     if isinstance(model, nn.Module):
         network = copied(model)
-        origin, name = origin_of(model, builder), type(model).__name__
+        origin, name = origin_of(network, builder), type(network).__name__
         subject = subject_from_network(network, given, name, shape, origin=origin)
     else:
         source = _named(model)

@@ -15,7 +15,8 @@ from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.samples import build
 from compress_core.loading.stored import shown
 from compress_core.network.forward import RAISED_BY_OTHERS
-from compress_core.network.shared_copy import digest_of, own_copy
+from compress_core.network.layers.wrappers import refuse_without_layers
+from compress_core.network.shared_copy import digest_of, own_copy, unwrapped
 from compress_core.subject.origin import Origin
 
 
@@ -24,7 +25,7 @@ def network_from(origin: Origin) -> nn.Module:
     if origin.folder and origin.folder not in sys.path:
         sys.path.insert(0, origin.folder)
     try:
-        return _uncompiled(build(origin.factory))
+        return unwrapped(build(origin.factory))
     except Refused:
         raise
     except RAISED_BY_OTHERS as error:
@@ -37,8 +38,9 @@ def network_from(origin: Origin) -> nn.Module:
 
 def copied(network: nn.Module) -> nn.Module:
     """A network like this one that shares nothing with it; raises Refused where it cannot be copied."""
+    refuse_without_layers(network, type(network).__name__)
     try:
-        return own_copy(_uncompiled(network))
+        return own_copy(network)
     except RAISED_BY_OTHERS as error:
         raise Refused(
             "{name} cannot be copied ({reason}): give package.module:function that builds it instead.",
@@ -105,12 +107,6 @@ def _folder_of(module: str) -> str:
     if not places and found.has_location and found.origin is not None:
         places = [found.origin]
     return str(Path(places[0]).resolve().parent) if places else ""
-
-
-def _uncompiled(network: nn.Module) -> nn.Module:
-    """What torch.compile was given: compiled code runs past whoever watches the layers."""
-    inside = network._modules.get("_orig_mod")  # noqa: SLF001 - the name that its state dict shows too
-    return network if inside is None else inside
 
 
 @contextmanager

@@ -22,7 +22,8 @@ from compress_core.loading.items import Items, check_classes, fit_to
 from compress_core.loading.load_check import checked
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.user_code import explained
-from compress_core.network.shared_copy import shared_copy
+from compress_core.network.layers.wrappers import refuse_without_layers
+from compress_core.network.shared_copy import own_copy, unwrapped
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.number_types import calculated_type, calculating, types_before
 from compress_core.subject.origin import Origin
@@ -118,9 +119,11 @@ def subject_from_network(
     shape = input_shape if items is None or input_shape is not None else items.inputs.shape[1:]
     assert shape is not None, "items or a shape"
     form = form_of(shape)
+    refuse_without_layers(network, name)
     with explained(name, shape):
-        came_as = types_before(network.state_dict())
-        ours = calculating(network.to("cpu")).eval()
+        ours = unwrapped(network)
+        came_as = types_before(ours.state_dict())
+        ours = calculating(ours.to("cpu")).eval()
         classes = _numbered(_classes_of(ours, form.baseline, name))
         splits = {} if items is None else splits_of(items, form, len(classes))
         return checked(
@@ -140,10 +143,12 @@ def subject_in_form(
     came_as: Mapping[str, torch.dtype],
 ) -> Subject:
     """The model that a network is whose items are prepared already; raises Refused where it does not run."""
+    refuse_without_layers(network, name)
     with explained(name, form.shape):
+        ours = unwrapped(network)
         return checked(
             make_subject(
-                name, name, network, form, classes, splits, factory=name, origin=origin, came_as=came_as
+                name, name, ours, form, classes, splits, factory=name, origin=origin, came_as=came_as
             )
         )
 
@@ -288,7 +293,7 @@ def _check_scale(items: Items, form: InputForm) -> None:
 @torch.inference_mode()
 def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
     """From an answer to two items: one that takes a single item only could not be evaluated."""
-    output = shared_copy(network)(example.repeat(2, *(1,) * (example.ndim - 1)))
+    output = own_copy(network)(example.repeat(2, *(1,) * (example.ndim - 1)))
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2 or output.shape[1] < 2:
         raise Refused(
             "{name} must answer with one score for each of two or more classes, [items, classes], but it "

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 
 _ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type, torch.Size, torch.dtype, torch.device,
-     types.BuiltinFunctionType, types.ModuleType}
+     types.BuiltinFunctionType, types.ModuleType, torch.jit.ScriptFunction}
 )  # fmt: skip
 _OFTEN_EMPTY = frozenset({dict, OrderedDict, list, set})
+_COMPILED_CALL = "_compiled_call_impl"
+"""What `module.compile()` leaves in a module: compiled code runs past whoever watches the layers."""
 _OWN_WAYS = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")
 
 
@@ -34,23 +36,33 @@ def own_tensor(tensor: Tensor) -> Tensor:
 @torch.inference_mode(mode=False)
 @torch.no_grad()
 def copied_tree(
-    network: nn.Module, tensors: Mapping[int, Tensor], own: Callable[[Tensor], Tensor] = own_tensor
+    network: nn.Module,
+    tensors: Mapping[int, Tensor],
+    own: Callable[[Tensor], Tensor] = own_tensor,
+    inside: Callable[[nn.Module], nn.Module | None] = lambda _: None,
 ) -> nn.Module:
     """The network's modules copied; tensors as they are given by their `id`, all others by `own`.
 
     What modules hold beside tensors and modules is copied as copy.deepcopy does, and in the same way so are
-    the closures of functions, weak references and partial calls that lead to a module.
+    the closures of functions, weak references and partial calls that lead to a module. Where there is
+    something inside of a module, the copy has that in its place.
     """
-    copied: nn.Module = _TreeCopy(dict(tensors), own).module(network)
+    copied: nn.Module = _TreeCopy(dict(tensors), own, inside).module(network)
     return copied
 
 
 class _TreeCopy:
     """One copy that is being made. made: what stands for an original, by its `id`."""
 
-    def __init__(self, made: dict[int, Any], own: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        made: dict[int, Any],
+        own: Callable[[Tensor], Tensor],
+        inside: Callable[[nn.Module], nn.Module | None],
+    ) -> None:
         self._made = made
         self._own = own
+        self._inside = inside
         self._alive: list[object] = []  # or an `id` could come back as another thing's
 
     def module(self, network: nn.Module) -> Any:
@@ -58,14 +70,19 @@ class _TreeCopy:
         if id(network) in self._made:
             return self._made[id(network)]
         below = [module for module in network.modules() if id(module) not in self._made]
-        plain = [module for module in below if not _copies_itself(type(module))]
+        around = [(module, inner) for module in below if (inner := self._inside(module)) is not None]
+        left = {id(module) for module, _ in around}
+        plain = [m for m in below if id(m) not in left and not _copies_itself(type(m))]
         for module in plain:
             self._made[id(module)] = type(module).__new__(type(module))
+        for module, inner in reversed(around):  # the innermost first
+            self._made[id(module)] = self.module(inner)
         for module in plain:
             vars(self._made[id(module)]).update(
                 {
                     name: held if type(held) in _ATOMS else self.value(held)
                     for name, held in vars(module).items()
+                    if name != _COMPILED_CALL
                 }
             )
         return self._made[id(network)] if id(network) in self._made else self._as_python_does(network)
@@ -145,8 +162,13 @@ class _TreeCopy:
     def method(self, original: types.MethodType) -> types.MethodType:
         return types.MethodType(original.__func__, self.value(original.__self__))
 
-    def function(self, original: types.FunctionType) -> types.FunctionType:
-        """A function with cells of its own, where it has any that may lead somewhere."""
+    def function(self, original: types.FunctionType) -> Any:
+        """A function with cells of its own, where it has any that may lead somewhere.
+
+        A compiled one is copied as what it was made of.
+        """
+        if "_torchdynamo_orig_callable" in vars(original):
+            return self._keep(original, self.value(vars(original)["_torchdynamo_orig_callable"]))
         cells, beside = original.__closure__ or (), (original.__defaults__, original.__kwdefaults__)
         if not cells and not any(beside) and not vars(original):
             return original

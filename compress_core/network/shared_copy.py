@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from compress_core.network.copied_tree import copied_tree
+from compress_core.network.layers.wrappers import inside
 
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
@@ -24,8 +25,16 @@ def shared_copy(network: nn.Module) -> nn.Module:
 
 
 def own_copy(network: nn.Module) -> nn.Module:
-    """A copy that shares no tensor with the network."""
-    return copied_tree(network, {})
+    """A copy that shares no tensor with the network, without what only calls it or parts of it."""
+    return copied_tree(network, {}, inside=inside)
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network without what only calls it or parts of it; itself where there is nothing of that kind."""
+    if all(inside(module) is None for module in network.modules()):
+        return network
+    held = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return copied_tree(network, held, inside=inside)
 
 
 def digest_of(network: nn.Module) -> str:

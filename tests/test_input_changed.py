@@ -20,7 +20,7 @@ from compress_core.loading.items import Items
 from compress_core.loading.user_model import subject_from_network
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.explain.attribution import attribute, attribution_methods
-from compress_core.network.input_guard import writes_to_its_inputs
+from compress_core.network.input_guard import run_changes
 from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
 from tests.subjects import seeded
@@ -158,8 +158,8 @@ def test_a_network_that_writes_is_known_and_an_ordinary_one_left_alone(
     write: Callable[[Tensor], Tensor],
 ) -> None:
     x = torch.from_numpy(ITEMS)
-    assert writes_to_its_inputs(Writing(write), [x[:0], x])
-    assert not writes_to_its_inputs(Writing(same_without_writing(write)), [x[:0], x])
+    assert run_changes(Writing(write), [x[:0], x]).inputs
+    assert not run_changes(Writing(same_without_writing(write)), [x[:0], x]).inputs
 
 
 def test_whole_numbers_stay_too() -> None:

@@ -265,6 +265,8 @@ class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives
 
     def alike(self, matrix: Tensor) -> bool:
         """Whether something was read that holds the same values [out, in], in any order."""
+        if matrix.is_complex():
+            return False  # complex numbers have no order
         wanted = matrix.flatten().sort()[0]
         same = (t for t in self._noted.constants.values() if t.numel() == wanted.numel())
         return any(torch.equal(t.detach().flatten().to(wanted.dtype).sort()[0], wanted) for t in same)

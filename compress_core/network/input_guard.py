@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compress_core.network.shared_copy import shared_copy
+from compress_core.network.shared_copy import own_copy
 
 
 def fresh(example: Any) -> Any:
@@ -35,14 +36,35 @@ def _work_on_copies(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any])
     return fresh(given), fresh(named)
 
 
+@dataclass(frozen=True)
+class RunChanges:
+    """What a run changes that is not its own: whether its inputs, and which parameters, by name."""
+
+    inputs: bool
+    parameters: tuple[str, ...]
+
+
 @torch.inference_mode(mode=False)
 @torch.no_grad()
-def writes_to_its_inputs(network: nn.Module, examples: Iterable[Tensor]) -> bool:
-    """Whether a network changes one of these inputs [N, ...] while it answers.
+def run_changes(network: nn.Module, examples: Iterable[Tensor]) -> RunChanges:
+    """What a network changes while it answers these inputs [N, ...]; it is not run itself, a copy is.
 
     An example on which it does not run tells nothing.
     """
-    return any(_writes_to(shared_copy(network), example.clone()) for example in examples)
+    copy = own_copy(network)
+    writes = [_writes_to(copy, example.clone()) for example in examples]
+    after = dict(copy.named_parameters())
+    changed = (
+        name
+        for name, parameter in network.named_parameters()
+        if name not in after or not _is_same(parameter, after[name])
+    )
+    return RunChanges(any(writes), tuple(changed))
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    """Equal to the bit, NaN as well."""
+    return one.shape == other.shape and torch.equal(_bytes(one.detach()), _bytes(other.detach()))
 
 
 def _writes_to(network: nn.Module, given: Tensor) -> bool:

@@ -13,7 +13,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.printable import printable
 from compress_core.foundation.store import digest
-from compress_core.network.input_guard import guarded, writes_to_its_inputs
+from compress_core.network.input_guard import guarded, run_changes
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, Untouched
 from compress_core.network.layers.macs import count_macs
@@ -190,7 +190,10 @@ def make_subject(
         network = nn.Sequential(network)  # a layer alone has no name
         came_as = {f"0.{name}": kind for name, kind in came_as.items()}
     probes = _probes(form, splits)
-    if writes_to_its_inputs(network, (form.baseline, probes[-1][: _SOME_ITEMS // 4])):
+    changes = run_changes(network, (form.baseline, probes[-1][: _SOME_ITEMS // 4]))
+    if changes.parameters:
+        raise _writes_to_parameters(title, changes.parameters)
+    if changes.inputs:
         network = guarded(network)
     layers, untouched = find_layers(network)
     layers = _counted(network, layers, form.baseline)
@@ -227,6 +230,15 @@ def _counted(network: nn.Module, layers: tuple[Layer, ...], example: Tensor) -> 
                 reason=str(error),
             ) from error
         raise
+
+
+def _writes_to_parameters(title: str, names: tuple[str, ...]) -> Refused:
+    return Refused(
+        "{model} writes to its own weights while it answers, to {names}: what is stored would not be what "
+        "was evaluated. Take that out of its forward.",
+        model=title,
+        names=", ".join(names[:4]) + (", ..." if len(names) > 4 else ""),
+    )
 
 
 def _probes(form: InputForm, splits: Mapping[str, Split]) -> list[Tensor]:

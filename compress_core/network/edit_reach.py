@@ -7,6 +7,7 @@ for good measure. What still reads the memory of the original would go on withou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,7 +153,8 @@ def _edits(matrix: Tensor) -> Iterator[Tensor]:
 
 
 def _is_moving(gradient: Tensor) -> bool:
-    return bool((gradient.isfinite() & (gradient != 0)).any())
+    largest = float(gradient.abs().max()) if gradient.numel() else 0.0
+    return largest > 0 if math.isfinite(largest) else bool((gradient.isfinite() & (gradient != 0)).any())
 
 
 def _answer(network: nn.Module, probe: Tensor) -> list[Tensor]:

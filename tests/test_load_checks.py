@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Self
@@ -9,11 +10,13 @@ from typing import Any, Self
 import numpy as np
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
+from compress_core.cli import app
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
@@ -239,7 +242,8 @@ def asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """One check alone, which locks fc2 and says something."""
 
     def ask(network: LoadedNetwork) -> Iterator[Finding]:
-        assert network.probe.shape == (8, 6)
+        assert network.probe.shape[1:] == (6,)
+        assert 1 < len(network.probe) <= 8
         yield LockedLayer("fc2", Phrase("nobody may"))
         yield NetworkWarning(Phrase("{model} is odd.", model=network.name))
 
@@ -273,3 +277,34 @@ class TestLockedLayer:
         subject = loaded(Mlp())
         assert subject.warnings == ("mine is odd.",)
         assert with_items(subject, Items(INPUTS[:8], None)).warnings == ("mine is odd.",)
+
+
+def test_the_command_line_tells_warnings_and_locked_layers(
+    asking: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = f"{__name__}:Mlp"
+    with pytest.raises(SystemExit) as ended:
+        app(["layers", network, "--input-shape", "6"], standalone_mode=True)
+    assert not ended.value.code
+    said = capsys.readouterr().out
+    assert "is odd." in said
+    assert "nobody may" in said
+    with pytest.raises(SystemExit):
+        app(["layers", network, "--input-shape", "6", "--json"], standalone_mode=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [left["name"] for left in told["untouched"]] == ["fc2"]
+    assert told["warnings"][0].endswith("is odd.")
+
+
+def _what_was_understood(subject):  # type: ignore[no-untyped-def]
+    from dashboard.start.understood import understood
+
+    understood(subject)
+
+
+@pytest.mark.usefixtures("asking")
+def test_the_start_page_shows_warnings_and_locked_layers_with_their_reasons() -> None:
+    page = AppTest.from_function(_what_was_understood, default_timeout=60, args=(loaded(Mlp()),)).run()
+    assert not page.exception
+    assert ["mine is odd" in box.value for box in page.warning] == [True]
+    assert any("fc2" in line.value and "nobody may" in line.value for line in page.caption)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from compress_core.apply.run import compress
+from compress_core.cli.arguments import ModelOptions
+from compress_core.cli.loading import read_recipe_of
 from compress_core.foundation.store import Store, digest
 from compress_core.loading.samples import load_sample
 from compress_core.recipe.edit import with_calibration, with_step
@@ -98,3 +101,11 @@ def test_the_number_of_items_is_written_and_read_back_and_left_out_where_it_is_a
     usual = replace(resolved, calibration=ALL_ITEMS)
     assert usual.as_json() == [[n, [s.as_json() for s in steps]] for n, steps in resolved.layers]
     assert with_calibration(with_step(resolved, ["fc1"], Stage.QUANTIZE, None), None) == usual
+
+
+def test_steps_typed_beside_a_recipe_file_measure_on_the_items_that_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("calibration: {items: 9}\nlayers: [{match: fc2, steps: [wanda]}]")
+    both = read_recipe_of(ModelOptions(model="tabular", recipe=str(file), steps=("fc1: gptq",)))
+    assert both.calibration == Calibration(items=9)
+    assert [rule.match for rule in both.layers] == ["fc1", "fc2"]

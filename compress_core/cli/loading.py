@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from compress_core.recipe.values import Recipe
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
+
+_OF_STEPS = ("layers", "groups", "prepare", "correct")
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,14 @@ def input_shape_of(chosen: ModelOptions) -> tuple[int, ...] | None:
 
 
 def read_recipe_of(chosen: ModelOptions) -> Recipe:
-    """The steps on the command line, then the rules of the file; raises Refused."""
+    """The steps on the command line, then the rules of the file, and its items; raises Refused."""
     from compress_core.recipe.reading import parse_recipe, read_recipe
 
     typed = parse_recipe(_sections(chosen.steps))
     if chosen.recipe is None:
         return typed
     read = read_recipe(_recipe_text(chosen.recipe))
-    both = {f.name: getattr(typed, f.name) + getattr(read, f.name) for f in fields(read)}
+    both = {name: getattr(typed, name) + getattr(read, name) for name in _OF_STEPS}
     for whole in ("prepare", "correct"):  # a technique stands there once: as it was typed
         both[whole] = tuple({step.technique: step for step in reversed(both[whole])}.values())[::-1]
     return replace(read, **both)

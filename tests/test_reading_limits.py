@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +17,24 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from compress_core.apply.model import with_checksum
+from compress_core.apply.run import compress
 from compress_core.cli import app
 from compress_core.deliver import packed_file, plain_container
 from compress_core.deliver.packed_file import read_packed, read_packed_state
 from compress_core.deliver.packing import codes, positions
 from compress_core.deliver.packing.bytestream import Writer
 from compress_core.deliver.packing.coder import Writing
-from compress_core.deliver.packing.entries import CODED, PLAIN, TWIN
+from compress_core.deliver.packing.entries import CODED, PLAIN, TWIN, write_pieces
 from compress_core.deliver.packing.numbers import PLANES
 from compress_core.deliver.packing.reading_limits import limits_of_file
 from compress_core.deliver.packing.symbols import code_symbols
 from compress_core.deliver.plain_container import read_container
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
 from compress_core.levels.spread import spread
-from tests.subjects import mlp_subject
+from compress_core.recipe.values import Step
+from compress_core.techniques.contract.encoded import codes_from_bits, read_stored
+from tests.subjects import mlp_subject, rules
 
 SUBJECT = mlp_subject()
 WIDE = 2**26
@@ -218,6 +224,17 @@ def test_factors_of_a_rank_that_no_bytes_stand_for_are_refused(tmp_path: Path) -
         read_container(contained({"layers": layers}, tensors, tmp_path), SUBJECT)
 
 
+def test_a_weight_of_more_values_than_bits_is_refused_unmade() -> None:
+    with pytest.raises(ValueError, match=str(2**42)):
+        read_stored({"codes": torch.zeros(4, dtype=torch.uint8)}, {**GRID, "shape": [2**21, 2**21]})
+
+
+@pytest.mark.parametrize(("bits", "count"), [(14_000, 10), (0, 1), (-1, 1), (5, 100)])
+def test_codes_wider_than_two_bytes_or_missing_are_refused_unmade(bits: int, count: int) -> None:
+    with pytest.raises(ValueError, match=str(bits)):
+        codes_from_bits(np.zeros(4, np.uint8), bits, count)
+
+
 @pytest.mark.parametrize("kept", [[0] * 1000, [2, 1], [[0, 1]], [0.5], ["a"], [True, False]])
 def test_channels_that_are_kept_twice_or_out_of_order_are_refused(kept: list[object], tmp_path: Path) -> None:
     structure = {"folded": [], "rescaled": [], "dropped": [], "cuts": [["fc1", "out", kept]]}
@@ -226,8 +243,63 @@ def test_channels_that_are_kept_twice_or_out_of_order_are_refused(kept: list[obj
 
 
 def test_a_header_without_end_is_refused_unread(tmp_path: Path) -> None:
-    path = tmp_path / "long.safetensors"
-    header = b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' + b" " * 2**23 + b"}"
-    path.write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(Refused, match="damaged"):
-        read_container(path, SUBJECT)
+    for length, is_read in ((2**10, True), (2**22, False)):
+        path = contained({"layers": {}, "more": "x" * length}, {}, tmp_path)
+        if is_read:
+            assert read_container(path, SUBJECT).state_dict().keys() == SUBJECT.network.state_dict().keys()
+            continue
+        with pytest.raises(Refused, match="damaged"):
+            read_container(path, SUBJECT)
+
+
+# --- any change under a right checksum ---------------------------------------------------------------------
+
+MODEL = compress(
+    SUBJECT,
+    rules(
+        fc1=(Step.of("magnitude", sparsity=0.8), Step.of("uniform")),
+        fc2=Step.of("low_rank", rank=2),
+        fc3=Step.of("kmeans", bits=2, granularity="per_channel"),
+    ),
+    Store(),
+)
+DIRECTORY, CONTENTS = write_pieces(packed_file._pieces(MODEL))
+
+
+def mutated(content: bytes, draw: random.Random) -> bytes:
+    """The content with a few bytes changed, taken out, repeated, or made a large number."""
+    found = bytearray(content)
+    for _ in range(draw.choice([1, 1, 2, 4, 16])):
+        place = draw.randrange(len(found))
+        match draw.randrange(4):
+            case 0:
+                found[place] = draw.choice([0, 1, 2, 127, 128, 255, draw.randrange(256)])
+            case 1:
+                found[place:place] = draw.choice([b"\xff" * 8 + b"\x01", b"\x80\x80\x80\x01", b"\0"])
+            case 2:
+                del found[place : place + draw.choice([1, 2, 8])]
+            case _:
+                found[place:place] = found[max(0, place - draw.choice([3, 10, 30])) : place]
+    return bytes(found)
+
+
+def assert_mutations_are_refused_or_read(seed: int, count: int, folder: Path) -> None:
+    draw, path = random.Random(seed), folder / "mutated.slim"
+    for _ in range(count):
+        parts = [mutated(part, draw) if draw.random() < 0.6 else part for part in (DIRECTORY, CONTENTS)]
+        path.write_bytes(packed(*parts))
+        with suppress(Refused):
+            assert all(isinstance(tensor, Tensor) for tensor in read_packed_state(path).state.values())
+        with suppress(Refused):
+            read_packed(path, SUBJECT)
+
+
+def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
+    assert_mutations_are_refused_or_read(0, 80, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_many_mutated_files_are_refused_or_read(seed: int, tmp_path: Path) -> None:
+    """As often as one likes: raise the count."""
+    assert_mutations_are_refused_or_read(seed, 2000, tmp_path)

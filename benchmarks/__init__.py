@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 def groups() -> Mapping[str, Cases]:
     """What is timed, by name, in the order of the table."""
-    from benchmarks import answers, execution, pages, pruning, quantizing, ranks, structured
+    from benchmarks import answers, execution, finding_groups, pages, pruning, quantizing, ranks, structured
 
     return {
         "pruning": pruning.cases,
         "quantizing": quantizing.cases,
         "ranks": ranks.cases,
         "structured": structured.cases,
+        "finding": finding_groups.cases,
         "answers": answers.cases,
         "execution": execution.cases,
         "pages": pages.cases,

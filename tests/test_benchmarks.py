@@ -20,7 +20,7 @@ from compress_core.measure.speed.rounds import Spread
 
 pytestmark = pytest.mark.slow
 
-COMPARED = ("pruning", "quantizing", "ranks", "structured", "answers", "execution")
+COMPARED = ("pruning", "quantizing", "ranks", "structured", "finding", "answers", "execution")
 
 
 @pytest.mark.parametrize("group", COMPARED)

@@ -254,6 +254,7 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file() -> None:
     assert again.tables == found.tables
     assert again.parities == found.parities
     assert again.latency.warnings == found.latency.warnings
+    assert len(set(found.latency.warnings)) == len(found.latency.warnings)
     first = again.latency.warnings[0]
     assert isinstance(first, Phrase)
     assert first.values["load"] == 9.0

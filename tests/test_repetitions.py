@@ -137,6 +137,24 @@ def test_a_process_that_ends_early_is_one_sentence(end: str) -> None:
 
 
 @splits
+def test_a_copy_ends_with_the_process_that_it_was_copied_from() -> None:
+    there, here = os.pipe()
+
+    def outlives() -> bytes:
+        signal.signal(signal.SIGALRM, lambda *_: os.write(here, b"still there"))
+        signal.alarm(10)
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()
+        return b""
+
+    with pytest.raises(Refused, match="ended early"):
+        in_own_process(lambda: in_own_process(outlives))
+    os.close(here)
+    with os.fdopen(there, "rb") as pipe:
+        assert pipe.read() == b""
+
+
+@splits
 def test_networks_are_measured_where_they_lie_in_each_process_and_stay_where_they_lay() -> None:
     network, items = nn.Linear(4, 3).eval(), torch.ones(2, 4)
     place = network.weight.data_ptr()

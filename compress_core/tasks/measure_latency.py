@@ -30,7 +30,7 @@ from compress_core.measure.speed.latency import (
 )
 from compress_core.measure.speed.own_process import Apart, can_split, in_own_process, in_this_process
 from compress_core.measure.speed.reasons import reason
-from compress_core.measure.speed.rounds import Watch, load_warning, this_machine
+from compress_core.measure.speed.rounds import Watch, this_machine
 from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, TimedModel, runtimes
 from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
@@ -69,7 +69,8 @@ def run(
     _check(knobs.batches)
     watch, apart = watch or this_machine(), apart or (in_own_process if can_split() else in_this_process)
     split, network = model.subject.split(knobs.split), model.network()
-    busy = load_warning(watch.load(), watch.cores)
+    before = watch.load()  # later it is our own
+    watch = replace(watch, load=lambda: before)
     total = _PARTS * (len(knobs.batches) + _LONGER)
     yield Progress(0, total, N_("preparing the runtimes"))
     chosen = [r for r in runtimes().values() if knobs.onnx or not r.writes_file]
@@ -94,9 +95,7 @@ def run(
         apart=apart,
     )
     measured = yield from _as_part(work, _PARTS * len(knobs.batches), total, _LONGER)
-    found = replace(
-        measured, warnings=tuple(dict.fromkeys((*busy, *measured.warnings, *_one_process(apart))))
-    )
+    found = replace(measured, warnings=(*measured.warnings, *_one_process(apart)))
     parities = _parities(whole, network, split)
     return Measured(found, _reasons(found, model, tables, store), tuple(tables), parities, refused)
 

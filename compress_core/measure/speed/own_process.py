@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from compress_core.foundation.errors import Refused
+
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 Apart = Callable[[Callable[[], bytes]], bytes]
 """Runs work somewhere and gives what it returned."""
@@ -50,7 +53,11 @@ def in_own_process(work: Callable[[], bytes]) -> bytes:
 
 
 def _answer(work: Callable[[], bytes], pipe: int) -> NoReturn:
-    """In the copy: answer and end, without the clean-up that belongs to the process it was copied from."""
+    """In the copy: answer and end, without the clean-up that belongs to the process it was copied from.
+
+    A job is cancelled by killing its process, and that must end its copies too.
+    """
+    ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
     status = 1
     try:
         with os.fdopen(pipe, "wb") as out:

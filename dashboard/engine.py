@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from compress_core.foundation.number import Number
     from compress_core.foundation.store import Store
     from compress_core.foundation.workspace.workspace import Workspace
+    from compress_core.loading.reader import Reader
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
@@ -57,6 +58,14 @@ def _import_slow_libraries() -> None:
 
     gc.collect()
     gc.freeze()  # some 100,000 objects that live as long as the server: no collection walks them again
+
+
+@st.cache_resource(show_spinner=False)
+def reader() -> Reader:
+    """Who reads what visitors upload, in processes of their own."""
+    from compress_core.loading.reader import Reader
+
+    return Reader()
 
 
 @st.cache_resource(show_spinner=False)

@@ -257,7 +257,7 @@ def test_caps_on_bytes_and_items_hold() -> None:
         read_items(content, "d.npz", caps=ItemCaps(items=4))
     booleans = np.ones((100, 100), dtype=bool)
     with pytest.raises(Refused, match="40,000 bytes as float32"):
-        read_items(zipped(inputs=booleans), "d.npz", caps=ItemCaps(unpacked_bytes=20_000))
+        read_items(zipped(inputs=booleans), "d.npz", caps=ItemCaps(float32_bytes=20_000))
 
 
 # Whatever the bytes, Refused and nothing else

@@ -13,13 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 from streamlit.components.v2.component_manager import BidiComponentManager
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest, app_test
 from torch import Tensor, nn
 
 from compress_core.loading.cards import cards, sample_folder
+from compress_core.loading.reader import Reader
 from compress_core.recipe.reading import parse_recipe
 from compress_core.recipe.resolving import resolve
-from dashboard import header, state
+from dashboard import engine, header, state
 from dashboard.start import opening, upload_model
 from dashboard.start.digits import strip
 from dashboard.start.sample_cards import accuracy_text
@@ -30,7 +32,6 @@ from tests.navigated import Navigated
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-WEIGHTS, ITEMS = "slimscope.start.weights", "slimscope.start.items"
 READ, TUNE = "slimscope.start.read", "slimscope.start.tune"
 FEATURES, CLASSES = 8, 3
 
@@ -70,10 +71,11 @@ def view(app: AppTest) -> View:
 
 def uploaded(app: AppTest, weights: bytes, name: str, items: bytes | None = None) -> AppTest:
     """Read these files on Start; earlier ones are taken out of the uploaders."""
-    app.file_uploader(key=WEIGHTS).clear().upload(name, weights)
-    app.file_uploader(key=ITEMS).clear()
+    of_weights, of_items = app.file_uploader
+    of_weights.clear().upload(name, weights)
+    of_items.clear()
     if items is not None:
-        app.file_uploader(key=ITEMS).upload("items.npz", items)
+        of_items.upload("items.npz", items)
     return clicked(assert_fine(app.run()), READ)
 
 
@@ -217,7 +219,23 @@ def test_what_cannot_be_read_gets_a_sentence_and_changes_nothing(
     assert said in app.warning[0].value.replace("\\", "")
     assert view(app) == before
     assert state.UPLOADS not in app.session_state
-    assert app.file_uploader(key=WEIGHTS).value.name == "file.bin"
+    assert app.file_uploader[0].value.name == "file.bin"
+
+
+def test_files_that_were_read_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[str] = []
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", lambda *which: removed.append(which[2]))
+    network = own_mlp()
+    app = uploaded(started(), save(network.state_dict()), "mine.safetensors", items_of(network, labeled=True))
+    assert [uploader.value for uploader in app.file_uploader] == [None, None]
+    assert len(set(removed)) == 2
+
+
+def test_a_file_that_takes_too_much_to_read_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Reader((sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"))
+    monkeypatch.setattr(engine, "reader", lambda: gone)
+    app = uploaded(started(), save(own_mlp().state_dict()), "mine.safetensors")
+    assert "takes more than 5 seconds of processor time or 400 MiB of memory" in app.warning[0].value
 
 
 def test_broken_weights_are_shown() -> None:

@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.stored import Caps
 from compress_core.loading.upload import read_state_dict
+from compress_core.loading.weights_file import SERVER_CAPS
 
 ALLOWED = (
     torch.float64,
@@ -35,6 +38,10 @@ ALLOWED = (
     torch.uint8,
     torch.bool,
 )
+
+
+def capped(**caps: int) -> Caps:
+    return replace(SERVER_CAPS, **caps)
 
 
 def small_network() -> nn.Module:
@@ -240,7 +247,7 @@ def test_a_safetensors_header_longer_than_the_cap_is_refused() -> None:
 def test_a_header_of_many_tensors_is_refused_before_it_is_parsed() -> None:
     header = {f"l{index}.weight": ENTRY for index in range(20)}
     with pytest.raises(Refused, match="more than the 10 tensors"):
-        read_state_dict(as_safetensors(header, bytes(16)), "m", max_tensors=10)
+        read_state_dict(as_safetensors(header, bytes(16)), "m", capped(tensors=10))
 
 
 # What is refused: PyTorch
@@ -406,7 +413,34 @@ def test_a_file_that_unpacks_to_more_than_a_file_may_weigh_is_refused() -> None:
     bomb = rezipped(saved({"fc.weight": torch.zeros(1_000_000)}), zipfile.ZIP_DEFLATED)
     assert len(bomb) < 20_000
     with pytest.raises(Refused, match=r"would unpack to 4,000,\d{3} bytes"):
-        read_state_dict(bomb, "m.pt", max_bytes=1_000_000)
+        read_state_dict(bomb, "m.pt", capped(file_bytes=1_000_000))
+
+
+def test_a_compressed_state_dict_is_refused_however_small_it_unpacks() -> None:
+    content = rezipped(saved(small_network().state_dict()), zipfile.ZIP_DEFLATED)
+    with pytest.raises(Refused, match="is compressed, which torch"):
+        read_state_dict(content, "m.pt")
+
+
+@pytest.mark.parametrize("shape", [(600, 600), (1, 600_000), (90, 80, 10, 10)])
+def test_a_tensor_that_shows_few_values_again_and_again_is_refused(shape: tuple[int, ...]) -> None:
+    expanded = saved({"fc.weight": torch.ones(1).expand(shape)})
+    assert len(expanded) < 2000
+    with pytest.raises(Refused, match=r"claims \d+,000 values, but the file stores 1 for it"):
+        read_state_dict(expanded, "m.pt")
+
+
+def test_an_axis_of_one_may_have_any_stride() -> None:
+    row = torch.arange(4.0).expand(1, 4)
+    assert read_state_dict(saved({"fc.weight": row}), "m.pt")["fc.weight"].tolist() == [[0, 1, 2, 3]]
+
+
+def test_few_values_under_very_many_names_are_refused() -> None:
+    shared = torch.zeros(20_000)
+    with pytest.raises(Refused, match="each is shared by more than 16 names"):
+        read_state_dict(saved({f"layer{i}.weight": shared for i in range(40)}), "m.pt")
+    twelve = read_state_dict(saved({f"layer{i}.weight": shared for i in range(12)}), "m.pt")
+    assert len(twelve) == 12
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -424,7 +458,7 @@ def test_two_members_of_one_name_are_refused() -> None:
 def test_members_that_overlap_are_refused() -> None:
     """Many entries of the directory that lead to the same bytes: more unpacked than the file weighs."""
     content = with_program(tensor_program(b"K\x04\x85", b"K\x01\x85"), bytes(5000))
-    assert read_state_dict(content, "m.pt", max_bytes=20_000)
+    assert read_state_dict(content, "m.pt", capped(file_bytes=20_000))
     start = content.index(b"PK\x01\x02")
     end = content.index(b"PK\x05\x06")
     directory = b"".join(content[start:end].replace(b"archive/", b"archiv%d/" % i) for i in range(10))
@@ -432,11 +466,11 @@ def test_members_that_overlap_are_refused() -> None:
     record[8:12] = (40).to_bytes(2, "little") * 2
     record[12:16] = len(directory).to_bytes(4, "little")
     with pytest.raises(Refused, match=r"would unpack to 5\d,\d{3} bytes"):
-        read_state_dict(content[:start] + directory + bytes(record), "m.pt", max_bytes=20_000)
+        read_state_dict(content[:start] + directory + bytes(record), "m.pt", capped(file_bytes=20_000))
 
 
 def test_a_directory_that_overstates_a_member_is_noticed() -> None:
-    content = bytearray(rezipped(saved({"fc.weight": torch.ones(64)}), zipfile.ZIP_DEFLATED))
+    content = bytearray(rezipped(saved({"fc.weight": torch.ones(64)}), zipfile.ZIP_STORED))
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/0"))
     content[entry + 24 : entry + 28] = (64 * 4 + 4).to_bytes(4, "little")
     with pytest.raises(Refused, match="'archive/data/0' of the zip file is cut off or damaged"):
@@ -467,13 +501,13 @@ def test_caps_on_bytes_tensors_and_values_hold() -> None:
     for write in (saved, safetensors.torch.save):
         content = write(state)
         with pytest.raises(Refused, match="bytes; at most 100"):
-            read_state_dict(content, "m", max_bytes=100)
+            read_state_dict(content, "m", capped(file_bytes=100))
         with pytest.raises(Refused, match="tensors"):
-            read_state_dict(content, "m", max_tensors=3)
+            read_state_dict(content, "m", capped(tensors=3))
         with pytest.raises(Refused, match="in all; at most 30"):
-            read_state_dict(content, "m", max_elements=30)
+            read_state_dict(content, "m", capped(elements=30))
         total = sum(tensor.numel() for tensor in state.values())
-        read_state_dict(content, "m", max_bytes=len(content), max_tensors=len(state), max_elements=total)
+        read_state_dict(content, "m", capped(file_bytes=len(content), tensors=len(state), elements=total))
 
 
 def test_what_a_file_calls_itself_cannot_fill_the_page() -> None:

@@ -17,6 +17,7 @@ import typer
 
 from compress_core.cli.arguments import ModelOptions
 from compress_core.foundation.errors import Refused
+from compress_core.recipe.plain_yaml import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 _OF_STEPS = ("layers", "groups", "prepare", "correct")
+
+
+_MOST_RECIPE = 4 * MAX_CHARACTERS  # bytes: a character of UTF-8 has four at most
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,11 @@ def _section_of(step: Mapping[str, object]) -> str:
 def _recipe_text(recipe: str) -> str:
     from compress_core.loading.named import content_of_file
 
-    content = sys.stdin.buffer.read() if recipe == "-" else content_of_file(Path(recipe))
+    content = (
+        sys.stdin.buffer.read(_MOST_RECIPE + 1)
+        if recipe == "-"
+        else content_of_file(Path(recipe), most=_MOST_RECIPE)
+    )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
@@ -54,18 +52,3 @@ class Job:
 def canonical_json(values: object) -> str:
     """The one JSON text of plain values."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def refusal_as_json(refused: Refused) -> dict[str, Any]:
-    """A refusal as a worker reports it: the template and its values, so that it can still be translated."""
-    return {"text": refused.text, "values": {name: _plain(value) for name, value in refused.values.items()}}
-
-
-def refusal_from_json(said: Mapping[str, Any]) -> Refused:
-    """The refusal that a worker reported."""
-    return Refused(said["text"], **said["values"])
-
-
-def _plain(value: object) -> object:
-    """Numbers and texts stay, for the formats of a template; everything else is shown as text."""
-    return value if isinstance(value, str | int | float) else str(value)

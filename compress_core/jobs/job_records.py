@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.refusal_json import refusal_as_json, refusal_from_json
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.info import Info, State
-from compress_core.jobs.job import Job, refusal_as_json, refusal_from_json
+from compress_core.jobs.job import Job
 
 KIND = "job"
 

@@ -56,7 +56,8 @@ def checked_items(
 ) -> Items:
     """Arrays [N, ...] and, where known, labels [N] as items; raises Refused as `read_items` does."""
     check_array_shape(inputs.shape, "inputs", caps)
-    found = _inputs(inputs, caps)
+    check_float32_bytes(inputs.shape, caps)
+    found = _inputs(inputs)
     return Items(found, None if labels is None else _labels(labels, len(found), caps))
 
 
@@ -79,7 +80,19 @@ def check_array_shape(shape: tuple[int, ...], name: str, caps: ItemCaps) -> None
         )
 
 
-def _inputs(values: npt.NDArray[np.generic], caps: ItemCaps) -> ItemInputs:
+def check_float32_bytes(shape: tuple[int, ...], caps: ItemCaps) -> None:
+    """Refuse inputs [N, ...] that would be too large as the network takes them, however small they come."""
+    if math.prod(shape) * 4 > caps.float32_bytes:
+        raise Refused(
+            "The inputs of shape {shape} would take {got:,} bytes as float32; at most {most:,} are read. "
+            "Upload fewer items.",
+            shape=list(shape),
+            got=math.prod(shape) * 4,
+            most=caps.float32_bytes,
+        )
+
+
+def _inputs(values: npt.NDArray[np.generic]) -> ItemInputs:
     if values.ndim < 2:
         raise Refused(
             "The inputs have shape {got}; they must have one axis for items and one or more for values.",
@@ -90,12 +103,6 @@ def _inputs(values: npt.NDArray[np.generic], caps: ItemCaps) -> ItemInputs:
             "The inputs have the type {got}; they must be real numbers. "
             "Convert them with .astype('float32').",
             got=str(values.dtype),
-        )
-    if values.size * 4 > caps.unpacked_bytes and values.dtype != np.uint8:
-        raise Refused(
-            "The inputs would take {got:,} bytes as float32; at most {most:,} are read. Upload fewer items.",
-            got=values.size * 4,
-            most=caps.unpacked_bytes,
         )
     if values.dtype == np.uint8:
         return np.array(values, dtype=np.uint8, order="C")

@@ -1,11 +1,13 @@
 """What somebody names as a model - a sample, a file of weights, a function - becomes a subject.
 
 This is the way in on one's own machine: files may be as large as memory allows, and a function is run.
-What a server is sent goes through `upload` and its caps.
+A small file must stay small all the same: what it may become follows from its bytes. What a server is sent
+goes through a `Reader` and its caps.
 """
 
 from __future__ import annotations
 
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +15,11 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.cards import card_of, cards
+from compress_core.loading.file_format import ItemCaps
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import DEFAULT_CAPS, Items, read_items
 from compress_core.loading.samples import load_sample
+from compress_core.loading.stored import Caps
 from compress_core.loading.upload import read_state_dict
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import (
@@ -25,17 +29,23 @@ from compress_core.loading.user_model import (
     user_subject,
     with_items,
 )
+from compress_core.loading.weights_file import DIRECTORY_BYTES, SERVER_CAPS
 from compress_core.subject.origin import Origin
 from compress_core.subject.subject import Subject
 
 WEIGHTS_FILES = (".safetensors", ".pt", ".pth", ".bin")
 LARGEST_FILE = 8 * 2**30
 _MOST_TENSORS = 2**16
-_MOST_VALUES = 2 * 10**9
 _MOST_ITEMS = 10**7
 LARGE_CAPS = replace(
-    DEFAULT_CAPS, file_bytes=LARGEST_FILE, unpacked_bytes=2 * LARGEST_FILE, items=_MOST_ITEMS
+    DEFAULT_CAPS,
+    file_bytes=LARGEST_FILE,
+    unpacked_bytes=2 * LARGEST_FILE,
+    float32_bytes=2 * LARGEST_FILE,
+    items=_MOST_ITEMS,
 )
+"""For arrays that are in memory already."""
+_MOST_UNPACKED = 32  # times the bytes of the file: digits in black and white deflate to a twentieth
 
 
 def named_subject(
@@ -64,19 +74,52 @@ def named_subject(
 
 def items_in(path: Path) -> Items:
     """The items in a file of one's own, .npz or .npy; raises Refused."""
-    return read_items(content_of_file(path), path.name, caps=LARGE_CAPS)
+    content = content_of_file(path)
+    return read_items(content, path.name, caps=item_caps_for(len(content)))
 
 
-def content_of_file(path: Path) -> bytes:
-    """The bytes of a file; raises Refused where it cannot be read."""
+def item_caps_for(size: int) -> ItemCaps:
+    """What a file of items of one's own may hold, from its bytes."""
+    return replace(
+        LARGE_CAPS,
+        unpacked_bytes=max(DEFAULT_CAPS.unpacked_bytes, _MOST_UNPACKED * size),
+        float32_bytes=max(DEFAULT_CAPS.float32_bytes, _MOST_UNPACKED * size),
+    )
+
+
+def weight_caps_for(size: int) -> Caps:
+    """What a file of weights of one's own may hold, from its bytes: a value takes one at least."""
+    directory = max(DIRECTORY_BYTES, size // 16)
+    return Caps(LARGEST_FILE, directory, _MOST_TENSORS, max(SERVER_CAPS.elements, size))
+
+
+def content_of_file(path: Path, most: int = LARGEST_FILE) -> bytes:
+    """The bytes of a file; raises Refused where it cannot be read, or has more than so many.
+
+    Of what has no size, as a pipe, no more is read than a server would take.
+    """
     try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        found = path.stat()
+        most = most if stat.S_ISREG(found.st_mode) else min(most, SERVER_CAPS.file_bytes)
+        content = b"" if found.st_size > most else _at_most(path, most + 1)
+    except (OSError, ValueError, MemoryError) as error:  # a name with a NUL in it is a ValueError
         raise Refused(
             "{path} cannot be read ({reason}): give a file that exists.",
             path=path,
-            reason=getattr(error, "strerror", None) or str(error),
+            reason=getattr(error, "strerror", None) or str(error) or type(error).__name__,
         ) from None
+    if found.st_size > most or len(content) > most:
+        raise Refused(
+            "{path} has more than {most:,} bytes, the most that are read: give a smaller file.",
+            path=path,
+            most=most,
+        )
+    return content
+
+
+def _at_most(path: Path, most: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read() if stat.S_ISREG(path.stat().st_mode) else file.read(most)
 
 
 def _is_weights_file(model: str) -> bool:
@@ -118,10 +161,5 @@ def _from_sample(name: str, weights: Path | None, items: Items | None) -> Subjec
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    return read_state_dict(
-        content_of_file(path),
-        path.name,
-        max_bytes=LARGEST_FILE,
-        max_tensors=_MOST_TENSORS,
-        max_elements=_MOST_VALUES,
-    )
+    content = content_of_file(path)
+    return read_state_dict(content, path.name, weight_caps_for(len(content)))

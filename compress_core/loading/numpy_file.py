@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import ItemArrays, ItemCaps
-from compress_core.loading.items import check_array_shape
+from compress_core.loading.items import check_array_shape, check_float32_bytes
 from compress_core.loading.stored import shown
 from compress_core.loading.zipped import Zipped, open_zip
 
@@ -40,14 +40,17 @@ def items_in_archive(content: bytes, caps: ItemCaps) -> ItemArrays:
             "Save it with numpy.savez(path, inputs=inputs, labels=labels).",
             names=shown(", ".join(sorted(archive.sizes)) or "nothing"),
         )
-    labels = _member(archive, "labels", caps) if "labels.npy" in archive.sizes else None
-    return ItemArrays(_member(archive, found[0], caps), labels)
+    names = [found[0], *(["labels"] if "labels.npy" in archive.sizes else [])]
+    shapes = {name: _checked_shape(archive, name, caps) for name in names}  # of both, before one is unpacked
+    check_float32_bytes(shapes[found[0]], caps)
+    inputs, *labels = (read_array(archive.read(f"{name}.npy"), name, caps) for name in names)
+    return ItemArrays(inputs, labels[0] if labels else None)
 
 
-def _member(archive: Zipped, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:
-    head = archive.read(f"{name}.npy", most=_HEADER_MOST + 16)
-    _check_size(_header(head, name, caps), name, archive.sizes[f"{name}.npy"])
-    return read_array(archive.read(f"{name}.npy"), name, caps)
+def _checked_shape(archive: Zipped, name: str, caps: ItemCaps) -> tuple[int, ...]:
+    header = _header(archive.read(f"{name}.npy", most=_HEADER_MOST + 16), name, caps)
+    _check_size(header, name, archive.sizes[f"{name}.npy"])
+    return header.shape
 
 
 def read_array(content: bytes, name: str, caps: ItemCaps) -> npt.NDArray[np.generic]:

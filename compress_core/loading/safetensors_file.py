@@ -61,7 +61,7 @@ def declared_in_safetensors(content: bytes, caps: Caps) -> dict[str, Stored]:
     _check_covered(entries, len(values))
     return {
         entry.name: Stored(
-            values[entry.begin : entry.end], 0, entry.element, entry.shape, row_major(entry.shape)
+            entry.name, values[entry.begin : entry.end], 0, entry.element, entry.shape, row_major(entry.shape)
         )
         for entry in entries
     }

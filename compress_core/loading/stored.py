@@ -1,4 +1,4 @@
-"""A tensor as a file declares it, checked before anything is allocated, then decoded."""
+"""A tensor as a file declares it, checked before anything is allocated, then decoded. Needs no torch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
 
@@ -17,26 +16,37 @@ MAX_DIMENSIONS = 8
 MAX_NAME = 200
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*")
 _LEARNED = ("weight", "bias")
+_MOST_SHARING = 16  # names for the same values, as in a network that goes through a layer again and again
+_NOT_WORTH_COUNTING = 2**20
+
+Values = npt.NDArray[np.generic]
+BFLOAT16 = np.dtype("V2")
+"""numpy has no such type: two bytes that only PyTorch reads."""
 
 
 @dataclass(frozen=True)
 class Element:
-    """The type of one value: how numpy reads its bytes, and what torch calls it."""
+    """The type of one value: how numpy reads its bytes, and what PyTorch calls it."""
 
     raw: np.dtype[np.generic]
-    torch: torch.dtype
+    name: str
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether it has a fraction."""
+        return "float" in self.name
 
 
-F64 = Element(np.dtype("<f8"), torch.float64)
-F32 = Element(np.dtype("<f4"), torch.float32)
-F16 = Element(np.dtype("<f2"), torch.float16)
-BF16 = Element(np.dtype("<i2"), torch.bfloat16)
-I64 = Element(np.dtype("<i8"), torch.int64)
-I32 = Element(np.dtype("<i4"), torch.int32)
-I16 = Element(np.dtype("<i2"), torch.int16)
-I8 = Element(np.dtype("i1"), torch.int8)
-U8 = Element(np.dtype("u1"), torch.uint8)
-BOOL = Element(np.dtype("u1"), torch.bool)
+F64 = Element(np.dtype("<f8"), "float64")
+F32 = Element(np.dtype("<f4"), "float32")
+F16 = Element(np.dtype("<f2"), "float16")
+BF16 = Element(np.dtype("<u2"), "bfloat16")
+I64 = Element(np.dtype("<i8"), "int64")
+I32 = Element(np.dtype("<i4"), "int32")
+I16 = Element(np.dtype("<i2"), "int16")
+I8 = Element(np.dtype("i1"), "int8")
+U8 = Element(np.dtype("u1"), "uint8")
+BOOL = Element(np.dtype("u1"), "bool")
 
 
 @dataclass(frozen=True)
@@ -53,9 +63,10 @@ class Caps:
 class Stored:
     """Where the values of one tensor lie: `start` bytes into `buffer`, then by shape and stride.
 
-    start is in bytes, stride in values.
+    start is in bytes, stride in values. source names the buffer: tensors that share one have the same.
     """
 
+    source: str
     buffer: memoryview
     start: int
     element: Element
@@ -127,6 +138,7 @@ def check_declared(declared: Mapping[str, Stored], caps: Caps) -> None:
         check_name(name)
         total += check_shape(name, stored.shape, caps)
         _check_place(name, stored)
+        _check_written_out(name, stored)
         _check_whole_numbers(name, stored)
     if total > caps.elements:
         raise Refused(
@@ -134,6 +146,35 @@ def check_declared(declared: Mapping[str, Stored], caps: Caps) -> None:
             "Upload a smaller model or use the command line.",
             got=total,
             most=caps.elements,
+        )
+    _check_sharing(declared)
+
+
+def _check_sharing(declared: Mapping[str, Stored]) -> None:
+    """A few stored values under very many names would become gigabytes."""
+    held = {stored.source: len(stored.buffer) for stored in declared.values()}
+    claimed = sum(math.prod(stored.shape) * stored.element.raw.itemsize for stored in declared.values())
+    if claimed > _MOST_SHARING * sum(held.values()) + _NOT_WORTH_COUNTING:
+        raise Refused(
+            "The tensors claim {got:,} bytes together, but the file stores {stored:,} for them, so that each "
+            "is shared by more than {most} names. Save the state dict of one model.",
+            got=claimed,
+            stored=sum(held.values()),
+            most=_MOST_SHARING,
+        )
+
+
+def _check_written_out(name: str, stored: Stored) -> None:
+    """An expanded tensor shows the same values again and again; small ones are as other people save them."""
+    size = stored.element.raw.itemsize
+    if math.prod(stored.shape) * size > _MOST_SHARING * len(stored.buffer) + _NOT_WORTH_COUNTING:
+        raise Refused(
+            "Tensor '{tensor}' of shape {shape} claims {got:,} values, but the file stores {stored:,} for "
+            "it. Save it written out, with .contiguous().",
+            tensor=shown(name),
+            shape=list(stored.shape),
+            got=math.prod(stored.shape),
+            stored=len(stored.buffer) // size,
         )
 
 
@@ -151,17 +192,17 @@ def _check_place(name: str, stored: Stored) -> None:
 
 
 def _check_whole_numbers(name: str, stored: Stored) -> None:
-    if not stored.element.torch.is_floating_point and name.rpartition(".")[2] in _LEARNED:
+    if not stored.element.is_floating_point and name.rpartition(".")[2] in _LEARNED:
         raise Refused(
             "Tensor '{tensor}' holds {dtype}; weights and biases must be floating-point numbers. "
             "Upload the model as it was before quantization.",
             tensor=shown(name),
-            dtype=str(stored.element.torch).removeprefix("torch."),
+            dtype=stored.element.name,
         )
 
 
-def decode(name: str, stored: Stored) -> Tensor:
-    """The values [*shape] as a new tensor, in their type; float64 as float32.
+def decode(name: str, stored: Stored) -> Values:
+    """The values [*shape] as a new array, in their type; float64 as float32, bfloat16 as `BFLOAT16`.
 
     The declaration must have passed check_declared. Raises Refused where a float64 does not fit float32.
     """
@@ -169,23 +210,22 @@ def decode(name: str, stored: Stored) -> Tensor:
     # The stride of an axis of length 1 is never used and may be any number.
     pairs = zip(stored.shape, stored.stride, strict=True)
     strides = tuple(step * size if length > 1 else 0 for length, step in pairs)
-    window: np.ndarray[tuple[int, ...], np.dtype[np.generic]] = np.ndarray(
-        stored.shape, stored.element.raw, stored.buffer, stored.start, strides
-    )
-    values = torch.from_numpy(window.copy(order="C"))
+    window: Values = np.ndarray(stored.shape, stored.element.raw, stored.buffer, stored.start, strides)
+    if stored.element is F64:
+        return _as_float32(name, window)
     if stored.element is BF16:
-        values = values.view(torch.bfloat16)
-    values = values.to(stored.element.torch)
-    return _as_float32(name, values) if values.dtype is torch.float64 else values
+        return window.copy(order="C").view(BFLOAT16)
+    return window.astype(np.bool_ if stored.element is BOOL else stored.element.raw, order="C")
 
 
-def _as_float32(name: str, values: Tensor) -> Tensor:
-    single = values.to(torch.float32)
-    if values.dtype is torch.float64 and bool((single.isinf() & values.isfinite()).any()):
+def _as_float32(name: str, values: Values) -> Values:
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = values.astype(np.float32, order="C")
+    if bool((np.isinf(single) & np.isfinite(values)).any()):
         raise Refused(
             "Tensor '{tensor}' holds float64 values beyond {limit:.1e}, the largest float32. "
             "Scale the weights so that they fit float32.",
             tensor=shown(name),
-            limit=torch.finfo(torch.float32).max,
+            limit=float(np.finfo(np.float32).max),
         )
     return single

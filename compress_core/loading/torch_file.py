@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 
 from compress_core.foundation.errors import Refused
@@ -21,6 +22,7 @@ def declared_in_torch(content: bytes, caps: Caps) -> dict[str, Stored]:
     most = 4 * caps.tensors + _SMALL_MEMBERS
     archive = open_zip(content, most_members=most, most_bytes=caps.file_bytes)
     root = _folder(archive)
+    _check_not_compressed(archive)
     order = f"{root}/byteorder"
     if order in archive.sizes and archive.read(order, most=16) != b"little":
         raise Refused("The file's byte order must be little-endian. Save the model as safetensors.")
@@ -32,6 +34,17 @@ def declared_in_torch(content: bytes, caps: Caps) -> dict[str, Stored]:
             most=caps.directory_bytes,
         )
     return _located(archive, root, read_views(archive.read(f"{root}/data.pkl")))
+
+
+def _check_not_compressed(archive: Zipped) -> None:
+    """torch.save compresses nothing, and what is compressed may unfold a thousandfold."""
+    for member in archive.archive.infolist():
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise Refused(
+                "The member '{member}' of the zip file is compressed, which torch.save does not do: unpacked "
+                "it may be a thousand times larger. Upload the file as torch.save wrote it, or safetensors.",
+                member=shown(member.filename),
+            )
 
 
 def _folder(archive: Zipped) -> str:
@@ -64,6 +77,6 @@ def _located(archive: Zipped, root: str, views: Mapping[str, TensorView]) -> dic
         if member not in buffers:
             buffers[member] = memoryview(archive.read(member))
         found[name] = Stored(
-            buffers[member], view.offset * size, view.storage.element, view.shape, view.stride
+            member, buffers[member], view.offset * size, view.storage.element, view.shape, view.stride
         )
     return found

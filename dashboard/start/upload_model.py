@@ -6,6 +6,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from compress_core.loading.file_format import item_formats, suffixes_of, weight_formats
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 UNDERSTOOD = "slimscope.understood"
+WEIGHTS, ITEMS = "weights", "items"
+_READ = "slimscope.start.files_read"
 MOST_MEGABYTES = 64
 MOST_KEPT = 3
 MOST_CHARACTERS = 60  # of a file name, as the title of a model
@@ -26,36 +30,17 @@ MOST_CHARACTERS = 60  # of a file name, as the title of a model
 
 def draw() -> None:
     """Two files in, a model out; what cannot be read gets a sentence and changes nothing."""
-    weights, items = st.columns(2, gap="medium")
-    model_file = weights.file_uploader(
-        _("Weights: safetensors or a state dict"),
-        suffixes_of(weight_formats()),
-        key="slimscope.start.weights",
-        max_upload_size=MOST_MEGABYTES,
-        help=_(
-            "What torch.save(model.state_dict(), path) or safetensors writes. The architecture is one of the "
-            "samples, or a plain MLP or CNN that is told from names and shapes. Nothing in the file is run."
-        ),
-    )
-    item_file = items.file_uploader(
-        _("Items, optional: inputs and labels"),
-        suffixes_of(item_formats()),
-        key="slimscope.start.items",
-        max_upload_size=MOST_MEGABYTES,
-        help=_(
-            "An .npz with inputs (or images) and labels, in the order and scale the network was trained on. "
-            "Without labels, pages compare answers instead of counting right ones."
-        ),
-    )
+    uploaders = st.container()
     st.caption(
         _(
             "Any other network, whatever its code, is opened on your own machine: {command} in a shell, "
             "or {function} in a notebook."
         ).format(
-            command="`slimscope open package.module:function --data items.npz`",
+            command="`slimscope open package.module:factory --data items.npz`",
             function="`compress_core.open_dashboard(network, items, labels)`",
         )
     )
+    model_file, item_file = (st.session_state.get(_key(which)) for which in (WEIGHTS, ITEMS))
     if st.button(
         _("Read the model"),
         key="slimscope.start.read",
@@ -63,9 +48,40 @@ def draw() -> None:
         disabled=model_file is None,
     ):
         _read_and_keep(model_file, item_file)
+    with uploaders:  # last, so that they are empty again once their files were read
+        _uploaders()
     name: str = st.session_state.get(UNDERSTOOD, "")
     if name in opening.uploads():
         _result(name)
+
+
+def _uploaders() -> None:
+    weights, items = st.columns(2, gap="medium")
+    weights.file_uploader(
+        _("Weights: safetensors or a state dict"),
+        suffixes_of(weight_formats()),
+        key=_key(WEIGHTS),
+        max_upload_size=MOST_MEGABYTES,
+        help=_(
+            "What torch.save(model.state_dict(), path) or safetensors writes. The architecture is one of the "
+            "samples, or a plain MLP or CNN that is told from names and shapes. Nothing in the file is run."
+        ),
+    )
+    items.file_uploader(
+        _("Items, optional: inputs and labels"),
+        suffixes_of(item_formats()),
+        key=_key(ITEMS),
+        max_upload_size=MOST_MEGABYTES,
+        help=_(
+            "An .npz with inputs (or images) and labels, in the order and scale the network was trained on. "
+            "Without labels, pages compare answers instead of counting right ones."
+        ),
+    )
+
+
+def _key(which: str) -> str:
+    """The key of an uploader: another one after each file that was read."""
+    return f"slimscope.start.{which}.{st.session_state.get(_READ, 0)}"
 
 
 def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | None) -> None:
@@ -73,21 +89,28 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
         return
     with refusals(), st.spinner(_("Reading the model")):
         engine.warm()
-        weights = (model_file.getvalue(), model_file.name)
-        items = (item_file.getvalue(), item_file.name) if item_file is not None else None
-        st.session_state[UNDERSTOOD] = keep(read_uploaded(weights, items))
+        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file))
+        _let_go(model_file, item_file)
 
 
-def read_uploaded(weights: tuple[bytes, str], items: tuple[bytes, str] | None) -> Subject:
-    """The model in the bytes of the uploaded files, each with its name; raises Refused."""
-    from compress_core.loading.items import read_items
-    from compress_core.loading.upload import read_state_dict
+def _let_go(*files: UploadedFile | None) -> None:
+    """Drop files that were read: Streamlit would keep them as long as the session, and longer."""
+    st.session_state[_READ] = st.session_state.get(_READ, 0) + 1
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        for file in filter(None, files):
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def read_uploaded(model_file: UploadedFile, item_file: UploadedFile | None) -> Subject:
+    """The model in the uploaded files, which are read in a process of their own; raises Refused."""
+    from compress_core.loading.upload import state_dict_of
     from compress_core.loading.user_model import user_subject
 
-    found = read_state_dict(*weights)
-    return user_subject(
-        found, read_items(*items) if items else None, name=PurePath(weights[1]).stem[:MOST_CHARACTERS]
-    )
+    reader = engine.reader()
+    state = state_dict_of(reader.weights(model_file.getvalue(), model_file.name))
+    items = reader.items(item_file.getvalue(), item_file.name) if item_file is not None else None
+    return user_subject(state, items, name=PurePath(model_file.name).stem[:MOST_CHARACTERS])
 
 
 def keep(subject: Subject) -> str:

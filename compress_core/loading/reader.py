@@ -1,0 +1,136 @@
+"""Files of anybody, read in a process of its own with limits: what it takes is given back when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.refusal_json import refusal_from_json
+from compress_core.loading.items import Items
+from compress_core.loading.reading_child import INPUTS, ITEMS, LABELS, MOST_MEMORY, MOST_SECONDS, WEIGHTS
+from compress_core.loading.stored import Values, shown
+
+COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.reading_child")
+MOST_AT_ONCE = 2
+_ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE_SECONDS = 60.0
+
+
+class Reader:
+    """Reads one file a process; one process waits warm for the next file. Needs no torch."""
+
+    def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
+        self._command = command
+        self._spare: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+    def prepare(self) -> None:
+        """Start the process that the next file is read in, if none waits."""
+        with self._lock, suppress(OSError):
+            if self._spare is None:
+                self._spare = self._started()
+
+    def weights(self, content: bytes, name: str) -> Mapping[str, Values]:
+        """The arrays in a file of weights by name and in its order, as `read_weights` reads them.
+
+        Raises Refused where it does, or where that takes too much time or memory.
+        """
+        return self._read(WEIGHTS, content, name)
+
+    def items(self, content: bytes, name: str) -> Items:
+        """The items in a file, as `read_items` reads them; raises Refused where it does, and as above."""
+        found = self._read(ITEMS, content, name)
+        inputs: Any = found[INPUTS]
+        labels: Any = found.get(LABELS)
+        return Items(inputs, labels)
+
+    def close(self) -> None:
+        """End the process that waits."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            _end(spare)
+
+    def _read(self, kind: str, content: bytes, name: str) -> Mapping[str, npt.NDArray[Any]]:
+        try:
+            with self._places, tempfile.TemporaryDirectory(prefix="slimscope-") as folder:
+                file, out = Path(folder) / "file", Path(folder) / "arrays"
+                file.write_bytes(content)
+                asked = {"kind": kind, "file": str(file), "name": name, "out": str(out)}
+                names = _names(self._asked(json.dumps(asked)), name)
+                with out.open("rb") as stream:
+                    return {each: np.load(stream, allow_pickle=False) for each in names}
+        except OSError as error:
+            raise Refused(
+                "The server could not read the file ({reason}): free some space on its disk, then upload the "
+                "file again.",
+                reason=error.strerror or str(error),
+            ) from error
+        finally:
+            self.prepare()
+
+    def _asked(self, question: str) -> bytes:
+        """What a process answers; nothing where it was ended."""
+        with self._lock:
+            process, self._spare = self._spare, None
+        if process is None or process.poll() is not None:
+            process = self._started()
+        try:
+            answer, _ = process.communicate(question.encode() + b"\n", timeout=_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return b""
+        else:
+            return answer if process.returncode == 0 else b""
+        finally:
+            _end(process)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return subprocess.Popen(  # noqa: S603 - our own program, with no text of a user
+            list(self._command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C in the server's terminal is the server's to handle
+        )
+
+
+def _names(answer: bytes, file: str) -> list[str]:
+    """The names of the arrays that were written; raises Refused where there are none."""
+    said: dict[str, Any] = json.loads(answer) if answer else {"too_much": True}
+    if "refused" in said:
+        raise refusal_from_json(said["refused"])
+    if "too_much" in said:
+        raise Refused(
+            "Reading the file '{file}' takes more than {seconds} seconds of processor time or {memory} MiB "
+            "of memory, the most that one file may take here. Upload a smaller one.",
+            file=shown(file),
+            seconds=MOST_SECONDS,
+            memory=MOST_MEMORY >> 20,
+        )
+    names: list[str] = said["names"]
+    return names
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, if it has not ended, and free what the system keeps of it."""
+    process.kill()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+    process.wait()

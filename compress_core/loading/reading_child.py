@@ -1,0 +1,111 @@
+"""`python -m compress_core.loading.reading_child` reads one file of somebody's within limits, and ends.
+
+It waits for a line of JSON on its stdin: what is read, where it lies, what it is called and where the arrays
+go. It answers with a line of JSON. Needs no torch, so that it starts quickly and stays small.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.refusal_json import refusal_as_json
+from compress_core.loading.file_format import item_formats, weight_formats
+from compress_core.loading.items import read_items
+from compress_core.loading.weights_file import weights_in_turn
+
+WEIGHTS, ITEMS = "weights", "items"
+INPUTS, LABELS = "inputs", "labels"
+MOST_MEMORY = 400 * 2**20
+MOST_SECONDS = 5
+_MOST_WRITTEN = 2**30
+_READERS = ("numpy_file", "safetensors_file", "torch_file")
+
+
+def main() -> int:
+    """Read the file that is asked for; 0 where nothing is."""
+    _import_what_reads()
+    line = sys.stdin.readline()
+    if line.strip():
+        asked: dict[str, str] = json.loads(line)
+        set_limits(MOST_MEMORY, MOST_SECONDS)
+        sys.stdout.write(json.dumps(_answer(asked)) + "\n")
+        sys.stdout.flush()
+        os._exit(0)  # the arrays are on the disk: taking numpy apart would only keep the visitor waiting
+    return 0
+
+
+def _import_what_reads() -> None:
+    """All formats, and what they import when they are asked to read."""
+    weight_formats()
+    item_formats()
+    for name in _READERS:
+        importlib.import_module(f"compress_core.loading.{name}")
+
+
+def _answer(asked: dict[str, str]) -> dict[str, Any]:
+    content = Path(asked["file"]).read_bytes()
+    try:
+        with Path(asked["out"]).open("wb") as out:
+            write = _write_weights if asked["kind"] == WEIGHTS else _write_items
+            return {"names": write(content, asked["name"], out)}
+    except Refused as refused:
+        return {"refused": refusal_as_json(refused)}
+    except (MemoryError, RecursionError):
+        return {"too_much": True}
+
+
+def _write_weights(content: bytes, name: str, out: IO[bytes]) -> list[str]:
+    names = []
+    for tensor, values in weights_in_turn(content, name):
+        np.save(out, values, allow_pickle=False)
+        names.append(tensor)
+    return names
+
+
+def _write_items(content: bytes, name: str, out: IO[bytes]) -> list[str]:
+    items = read_items(content, name)
+    found = {INPUTS: items.inputs, LABELS: items.labels}
+    written = {name: values for name, values in found.items() if values is not None}
+    for values in written.values():
+        np.save(out, values, allow_pickle=False)
+    return list(written)
+
+
+def set_limits(memory: int, seconds: int) -> None:
+    """Let this process take so many bytes of memory and seconds of processor time more, where there is POSIX.
+
+    Elsewhere the caps of the formats alone hold.
+    """
+    if os.name != "posix":
+        return
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limits = {
+        resource.RLIMIT_AS: _address_space() + memory,
+        resource.RLIMIT_CPU: int(used.ru_utime + used.ru_stime) + 1 + seconds,
+        resource.RLIMIT_FSIZE: _MOST_WRITTEN,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, most in limits.items():
+        _, hard = resource.getrlimit(kind)
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (least, least))
+
+
+def _address_space() -> int:
+    """How many bytes of addresses this process has taken; what a small program takes where nobody tells."""
+    told = Path("/proc/self/statm")
+    return int(told.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 2**30
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""What visitors upload is read in a process of its own: the same arrays, the same sentences, and limits."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from compress_core.foundation.errors import Refused
+from compress_core.loading.items import read_items
+from compress_core.loading.reader import COMMAND, Reader
+from compress_core.loading.upload import read_state_dict, state_dict_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    made = Reader()
+    made.prepare()
+    yield made
+    made.close()
+
+
+def saved(state: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def zipped(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def test_weights_are_those_that_are_read_here_in_the_order_of_the_file(reader: Reader) -> None:
+    state = {
+        "module.z.weight": torch.randn(3, 4).bfloat16(),
+        "module.a.weight": torch.randn(4).double(),
+        "module.a.running_mean": torch.randn(5, 2).t(),
+        "module.a.num_batches_tracked": torch.tensor(7),
+        "module.m.mask": torch.tensor([True, False]),
+        "module.m.half": torch.randn(2).half(),
+    }
+    content = saved(state)
+    found, here = state_dict_of(reader.weights(content, "m.pt")), read_state_dict(content, "m.pt")
+    assert list(found) == list(here) == [name.removeprefix("module.") for name in state]
+    for name, tensor in here.items():
+        assert found[name].dtype is tensor.dtype
+        assert torch.equal(found[name], tensor)
+        assert found[name].is_contiguous()
+
+
+@pytest.mark.parametrize("labeled", [True, False])
+@pytest.mark.parametrize("kind", [np.uint8, np.float64])
+def test_items_are_those_that_are_read_here(reader: Reader, labeled: bool, kind: type) -> None:
+    arrays = {"inputs": np.arange(24).reshape(4, 6).astype(kind)}
+    content = zipped(**arrays, **({"labels": np.arange(4)} if labeled else {}))
+    found, here = reader.items(content, "d.npz"), read_items(content, "d.npz")
+    assert found.inputs.dtype == here.inputs.dtype
+    assert np.array_equal(found.inputs, here.inputs)
+    assert (found.labels is None) is (here.labels is None)
+    assert here.labels is None or np.array_equal(np.asarray(found.labels), here.labels)
+
+
+@pytest.mark.parametrize(
+    "content", [b"no model", saved([1]), saved({"a.weight": torch.zeros(1).expand(10**8)})]
+)
+def test_a_refusal_is_the_same_sentence_with_its_template(reader: Reader, content: bytes) -> None:
+    with pytest.raises(Refused) as here:
+        read_state_dict(content, "odd{name}.pt")
+    with pytest.raises(Refused) as there:
+        reader.weights(content, "odd{name}.pt")
+    assert (str(there.value), there.value.text) == (str(here.value), here.value.text)
+
+
+def test_items_that_do_not_fit_are_refused_there_too(reader: Reader) -> None:
+    with pytest.raises(Refused, match="must hold 'inputs' or 'images'"):
+        reader.items(zipped(pictures=np.zeros((3, 2))), "d.npz")
+
+
+def limited(memory: int, seconds: int, does: str) -> subprocess.CompletedProcess[str]:
+    code = (
+        f"from compress_core.loading.reading_child import set_limits; set_limits({memory}, {seconds}); {does}"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_memory_beyond_the_limit_is_not_given() -> None:
+    assert "MemoryError" in limited(50 * 2**20, 9, "bytearray(100 * 2**20)").stderr
+    assert limited(150 * 2**20, 9, "bytearray(100 * 2**20)").returncode == 0
+
+
+def test_processor_time_beyond_the_limit_ends_it() -> None:
+    assert limited(2**30, 0, "while True: pass".replace("while", "\nwhile")).returncode < 0
+
+
+@pytest.mark.parametrize("does", ["import os; os.kill(os.getpid(), 9)", "raise MemoryError", "pass"])
+def test_a_process_that_ends_without_an_answer_is_a_sentence_and_the_next_file_is_read(does: str) -> None:
+    reader = Reader((sys.executable, "-c", does))
+    with pytest.raises(Refused, match="'x' takes more than 5 seconds of processor time or 400 MiB of memory"):
+        reader.weights(b"", "x")
+    reader.close()
+    reader._command = COMMAND
+    assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x")
+    reader.close()
+
+
+def test_a_process_that_cannot_be_started_is_a_sentence() -> None:
+    with pytest.raises(Refused, match=r"The server could not read the file \(No such file"):
+        Reader(("no such program",)).weights(b"", "x")
+
+
+def test_nothing_is_left_behind(reader: Reader, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    own = Reader()
+    own.prepare()
+    waiting = own._spare
+    assert waiting is not None
+    own.weights(saved({"a.weight": torch.zeros(1)}), "x")
+    own.close()
+    assert list(tmp_path.iterdir()) == []
+    assert waiting.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(waiting.pid, 0)
+
+
+def test_the_process_needs_no_torch() -> None:
+    code = "import sys, compress_core.loading.reading_child as child; child._import_what_reads()"
+    code += "; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

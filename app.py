@@ -1,4 +1,7 @@
-"""Slimscope: see what compression does to a neural network while you do it."""
+"""Slimscope: see what compression does to a neural network while you do it.
+
+Streamlit runs this file as `__main__` for every visitor; the server imports it once, for what it serves.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,34 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine, header, page_files, state
+from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
 from dashboard.serving import give_main_back
 from dashboard.text import refusal
 from dashboard.visitor import remember_visitor
+from dashboard.web_guards import guards
 
-give_main_back()
-st.set_page_config(
-    page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
-)
-engine.warming_up()
-remember_language()
-try:
-    state.read_link()
-except Refused as refused:
-    state.forget_link()
-    state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
+if __name__ == "__main__":
+    give_main_back()
+    st.set_page_config(
+        page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
+    )
+    engine.warming_up()
+    remember_language()
+    try:
+        state.read_link()
+    except Refused as refused:
+        state.forget_link()
+        state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
-page = st.navigation(page_files.navigation(), position="top")
-if page.url_path:  # Start, whose address is empty, is painted meanwhile
-    engine.warm()
-fill_in_numbers = header.draw()
-page.run()
-state.write_link()
-header.footer()
-remember_visitor()
-fill_in_numbers()
+    page = st.navigation(page_files.navigation(), position="top")
+    if page.url_path:  # Start, whose address is empty, is painted meanwhile
+        engine.warm()
+    fill_in_numbers = header.draw()
+    page.run()
+    state.write_link()
+    header.footer()
+    remember_visitor()
+    fill_in_numbers()
+else:
+    app = st.App(__file__, middleware=guards(), lifespan=caretaking)

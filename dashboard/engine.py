@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compress_core.foundation.number import Number
     from compress_core.foundation.store import Store
     from compress_core.foundation.workspace.workspace import Workspace
-    from compress_core.loading.reader import Reader
+    from compress_core.loading.file_reader import FileReader
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
@@ -61,11 +61,11 @@ def _import_slow_libraries() -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def reader() -> Reader:
+def reader() -> FileReader:
     """Who reads what visitors upload, in processes of their own."""
-    from compress_core.loading.reader import Reader
+    from compress_core.loading.file_reader import FileReader
 
-    return Reader()
+    return FileReader()
 
 
 @st.cache_resource(show_spinner=False)

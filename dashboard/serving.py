@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from compress_core.foundation.errors import Refused
+from dashboard.caretaker import caretaking
 from dashboard.opened import hand_over, withdraw
+from dashboard.web_guards import guards
 
 if TYPE_CHECKING:
     from compress_core.recipe.values import Recipe
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
-_STARTS_WITHIN_SECONDS = 60.0
+_LOOK_AGAIN_SECONDS = 0.02
 
 
 def app_file() -> Path:
@@ -46,9 +50,10 @@ def serve_live(subject: Subject, recipe: Recipe | None, port: int) -> tuple[int,
     with _STARTING:
         if not _SERVED:
             _MAIN.append(sys.modules["__main__"])
-            started: Future[int] = Future()
-            threading.Thread(target=_run, args=(port, started), name="slimscope-page", daemon=True).start()
-            _SERVED.append(started.result(_STARTS_WITHIN_SECONDS))
+            page = threading.Thread(target=_serve_here, args=(port,), name="slimscope-page", daemon=True)
+            page.start()
+            _wait_for(port, page)
+            _SERVED.append(port)
     return _SERVED[0], lambda: withdraw(given)
 
 
@@ -73,25 +78,21 @@ def _options(port: int) -> dict[str, object]:
     }
 
 
-def _run(port: int, started: Future[int]) -> None:
-    try:
-        asyncio.run(_served(port, started))
-    except BaseException as error:
-        if started.done():
-            raise
-        started.set_exception(error)
-
-
-async def _served(port: int, started: Future[int]) -> None:
-    from streamlit import config
+def _serve_here(port: int) -> None:
+    from streamlit import App, config
     from streamlit.web import bootstrap
-    from streamlit.web.server import Server
+    from streamlit.web.server.starlette.starlette_server import UvicornRunner
 
     script = str(app_file())
     config._main_script_path = script  # noqa: SLF001 - as `streamlit run` does, for the settings beside the script
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in _options(port).items()})
-    server = Server(script, is_hello=False)
-    await server.start()
-    bootstrap.prepare_streamlit_environment(script)
-    started.set_result(port)
-    await server.stopped
+    UvicornRunner(App(script, middleware=guards(), lifespan=caretaking)).run()
+
+
+def _wait_for(port: int, page: threading.Thread) -> None:
+    """Until the page answers; raises Refused where its thread has ended, having said why."""
+    while page.is_alive():
+        with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    raise Refused("The page did not start: what its process said stands above.")

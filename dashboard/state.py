@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, opened, saved_work
+from dashboard import engine, leases, opened, saved_work
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
 from dashboard.text import refusal
@@ -73,6 +73,7 @@ def subject(view: View) -> Subject:
     """The model of a view; raises Refused where an own model has to be uploaded again."""
     engine.warm()
     if not view.model.startswith(USER_MODEL):
+        engine.store().owner("")
         return engine.sample(view.model)
     return user_model(view.model)
 
@@ -83,6 +84,7 @@ def user_model(name: str) -> Subject:
     Raises Refused otherwise.
     """
     uploads: dict[str, Subject] = st.session_state.setdefault(UPLOADS, {})
+    leases.hold(name)
     if name not in uploads:
         from compress_core.jobs.bundle import read_bundle
 
@@ -103,6 +105,11 @@ def keep_user_model(found: Subject) -> str:
 
     name = opened.user_model_name(found)
     st.session_state.setdefault(UPLOADS, {})[name] = found
+    leases.hold(name)
+    if (
+        engine.workspace().folder is None
+    ):  # what is kept in memory alone would outlive the session and help nobody
+        return name
     try:
         engine.workspace().uploads.save(visitor(), name, bundle_of(found))
     except Refused as refused:

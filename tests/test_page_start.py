@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest, app_test
 from torch import Tensor, nn
 
 from compress_core.loading.cards import cards, sample_folder
-from compress_core.loading.reader import Reader
+from compress_core.loading.file_reader import FileReader
 from compress_core.recipe.reading import parse_recipe
 from compress_core.recipe.resolving import resolve
 from dashboard import engine, header, state
@@ -232,7 +232,7 @@ def test_files_that_were_read_are_let_go(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_file_that_takes_too_much_to_read_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Reader((sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"))
+    gone = FileReader((sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"))
     monkeypatch.setattr(engine, "reader", lambda: gone)
     app = uploaded(started(), save(own_mlp().state_dict()), "mine.safetensors")
     assert "takes more than 5 seconds of processor time or 400 MiB of memory" in app.warning[0].value

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.file_reader import COMMAND, FileReader
 from compress_core.loading.items import read_items
-from compress_core.loading.reader import COMMAND, Reader
 from compress_core.loading.upload import read_state_dict, state_dict_of
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    made = Reader()
+def reader() -> Iterator[FileReader]:
+    made = FileReader()
     made.prepare()
     yield made
     made.close()
@@ -40,7 +40,7 @@ def zipped(**arrays: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_weights_are_those_that_are_read_here_in_the_order_of_the_file(reader: Reader) -> None:
+def test_weights_are_those_that_are_read_here_in_the_order_of_the_file(reader: FileReader) -> None:
     state = {
         "module.z.weight": torch.randn(3, 4).bfloat16(),
         "module.a.weight": torch.randn(4).double(),
@@ -60,7 +60,7 @@ def test_weights_are_those_that_are_read_here_in_the_order_of_the_file(reader: R
 
 @pytest.mark.parametrize("labeled", [True, False])
 @pytest.mark.parametrize("kind", [np.uint8, np.float64])
-def test_items_are_those_that_are_read_here(reader: Reader, labeled: bool, kind: type) -> None:
+def test_items_are_those_that_are_read_here(reader: FileReader, labeled: bool, kind: type) -> None:
     arrays = {"inputs": np.arange(24).reshape(4, 6).astype(kind)}
     content = zipped(**arrays, **({"labels": np.arange(4)} if labeled else {}))
     found, here = reader.items(content, "d.npz"), read_items(content, "d.npz")
@@ -73,7 +73,7 @@ def test_items_are_those_that_are_read_here(reader: Reader, labeled: bool, kind:
 @pytest.mark.parametrize(
     "content", [b"no model", saved([1]), saved({"a.weight": torch.zeros(1).expand(10**8)})]
 )
-def test_a_refusal_is_the_same_sentence_with_its_template(reader: Reader, content: bytes) -> None:
+def test_a_refusal_is_the_same_sentence_with_its_template(reader: FileReader, content: bytes) -> None:
     with pytest.raises(Refused) as here:
         read_state_dict(content, "odd{name}.pt")
     with pytest.raises(Refused) as there:
@@ -81,7 +81,7 @@ def test_a_refusal_is_the_same_sentence_with_its_template(reader: Reader, conten
     assert (str(there.value), there.value.text) == (str(here.value), here.value.text)
 
 
-def test_items_that_do_not_fit_are_refused_there_too(reader: Reader) -> None:
+def test_items_that_do_not_fit_are_refused_there_too(reader: FileReader) -> None:
     with pytest.raises(Refused, match="must hold 'inputs' or 'images'"):
         reader.items(zipped(pictures=np.zeros((3, 2))), "d.npz")
 
@@ -104,7 +104,7 @@ def test_processor_time_beyond_the_limit_ends_it() -> None:
 
 @pytest.mark.parametrize("does", ["import os; os.kill(os.getpid(), 9)", "raise MemoryError", "pass"])
 def test_a_process_that_ends_without_an_answer_is_a_sentence_and_the_next_file_is_read(does: str) -> None:
-    reader = Reader((sys.executable, "-c", does))
+    reader = FileReader((sys.executable, "-c", does))
     with pytest.raises(Refused, match="'x' takes more than 5 seconds of processor time or 400 MiB of memory"):
         reader.weights(b"", "x")
     reader.close()
@@ -115,12 +115,12 @@ def test_a_process_that_ends_without_an_answer_is_a_sentence_and_the_next_file_i
 
 def test_a_process_that_cannot_be_started_is_a_sentence() -> None:
     with pytest.raises(Refused, match=r"The server could not read the file \(No such file"):
-        Reader(("no such program",)).weights(b"", "x")
+        FileReader(("no such program",)).weights(b"", "x")
 
 
-def test_nothing_is_left_behind(reader: Reader, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_behind(reader: FileReader, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    own = Reader()
+    own = FileReader()
     own.prepare()
     waiting = own._spare
     assert waiting is not None

@@ -134,7 +134,7 @@ def test_work_that_was_let_go_is_offered_no_more(opened: Opened) -> None:
 def test_an_uploaded_model_is_there_after_a_reload_for_its_owner_alone(opened: Opened) -> None:
     app = opened(ANN)
     weights = save(dict(load_sample("lenet300").network.state_dict()))
-    app.file_uploader(key="slimscope.start.weights").upload("mine.safetensors", weights)
+    app.file_uploader[0].upload("mine.safetensors", weights)
     fine(fine(app.run()).button(key="slimscope.start.read").click().run())
     fine(app.button(key="slimscope.start.tune").click().run())
     again = opened(ANN, address(app))

@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from contextvars import ContextVar
 from copy import copy
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from compress_core.foundation.stored_value import NoFormError, from_bytes, to_by
 from compress_core.foundation.workspace.workspace import Workspace
 
 T = TypeVar("T")
+_OWNER: ContextVar[str] = ContextVar("slimscope_owner", default="")
 
 
 def digest(*parts: object) -> str:
@@ -85,6 +87,15 @@ class Store:
             mine.cancel()  # does nothing to one that is done
         return value
 
+    def owner(self, name: str) -> None:
+        """What this thread makes from now on is kept for somebody, who may be forgotten; empty for all."""
+        _OWNER.set(name)
+
+    def forget(self, owner: str) -> None:
+        """Let go of all that was made for somebody."""
+        with self._lock:
+            self._values.drop(owner)
+
     def has(self, key: str) -> bool:
         """Whether the value of a key is in memory."""
         with self._lock:
@@ -138,7 +149,7 @@ class _Values:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Any, int, str]] = OrderedDict()
         self.held = 0
 
     def __contains__(self, key: str) -> bool:
@@ -151,8 +162,12 @@ class _Values:
     def add(self, key: str, value: object, size: int) -> None:
         if size > self._max_bytes:
             return
-        self._kept[key] = (value, size)
+        self._kept[key] = (value, size, _OWNER.get())
         self.held += size
         while self.held > self._max_bytes:
-            _, (_, dropped) = self._kept.popitem(last=False)
+            _, (_, dropped, _) = self._kept.popitem(last=False)
             self.held -= dropped
+
+    def drop(self, owner: str) -> None:
+        gone = [key for key, (_, _, whose) in self._kept.items() if whose == owner]
+        self.held -= sum(self._kept.pop(key)[1] for key in gone)

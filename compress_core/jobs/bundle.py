@@ -32,7 +32,7 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
     """
     origin = None if subject.origin is None else subject.origin.required()
     came_as, held = subject.came_as, subject.network.state_dict()
-    state = {name: as_it_came(t.detach(), came_as.get(name)).contiguous().clone() for name, t in held.items()}
+    state = _apart({name: as_it_came(t.detach(), came_as.get(name)) for name, t in held.items()})
     items: dict[str, Tensor] = {}
     for name, split in subject.splits.items():
         items[f"{name}.inputs"] = split.inputs.contiguous()
@@ -52,6 +52,19 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
         ITEMS: save(items),
         CARD: json.dumps(card).encode(),
     }
+
+
+def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state with memory of its own for every name but the first that has it, as safetensors wants it."""
+    held: set[int] = set()
+    found: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        dense = tensor.contiguous()
+        place = dense.untyped_storage().data_ptr()
+        whole = dense.nbytes == dense.untyped_storage().nbytes() and place not in held
+        held.add(place)
+        found[name] = dense if whole else dense.clone()
+    return found
 
 
 def is_bundle(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
+from compress_core.loading.allowance import ON_OWN_MACHINE, Allowance, LayerWork, check_allowed, layer_work
 from compress_core.loading.arrangement import IMAGE_SIZES, Arrangement, arrangements
 from compress_core.loading.chain import Chain, chains_of
 from compress_core.loading.plain_layers import Norm, Weighted
@@ -31,7 +32,10 @@ from compress_core.loading.plain_network import (
 from compress_core.loading.stored import shown
 
 _MOST_PIXELS = 10_000_000
-_BATCH = 250
+_BATCH_VALUES = 4_000_000  # of inputs at once
+MOST_MULTIPLICATIONS = 20_000_000_000
+"""What choosing among candidates may take: a second or two of one processor."""
+LEAST_ITEMS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,7 @@ class InferredNetwork:
     input_shape is that of one item, [values] or [channels, height, width]; description says in words what
     the network is and what its state dict did not tell; alternatives counts the arrangements that fit the
     shapes as well (0: this is the only one of those tried); arrangement is None for an MLP.
+    multiplications: for one item.
     """
 
     network: nn.Module
@@ -49,16 +54,21 @@ class InferredNetwork:
     description: str
     alternatives: int
     arrangement: Arrangement | None
+    multiplications: int
 
 
 def network_candidates(
-    state: Mapping[str, Tensor], *, input_shape: tuple[int, ...] | None = None
+    state: Mapping[str, Tensor],
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    allowed: Allowance = ON_OWN_MACHINE,
 ) -> tuple[InferredNetwork, ...]:
     """Every network of the stated set that has these weights and takes such items, likeliest first.
 
     Assumed: ReLU between layers, stride 1, 2 x 2 max pooling, epsilon 1e-5 in batch norms, no skip
     connections. The candidates share the memory of the state. Without input_shape, an MLP takes rows and a
-    CNN square images of usual sizes. Raises Refused with the reason where there is none.
+    CNN square images of usual sizes. Raises Refused with the reason where there is none, or where one item
+    would take more than is allowed; nothing is computed here.
     """
     if input_shape is not None:
         _check_input_shape(input_shape)
@@ -71,8 +81,8 @@ def network_candidates(
             layer=shown(chains[0].linears[-1][0].name),
         )
     if not chains[0].convolutions:
-        return tuple(_mlp(state, chain, input_shape, classes) for chain in chains)
-    return tuple(one for chain in chains for one in _cnns(state, chain, input_shape, classes))
+        return tuple(_mlp(state, chain, input_shape, classes, allowed) for chain in chains)
+    return tuple(one for chain in chains for one in _cnns(state, chain, input_shape, classes, allowed))
 
 
 def best_candidate(
@@ -80,8 +90,9 @@ def best_candidate(
 ) -> InferredNetwork:
     """The candidate that gets most of the labeled items right; among equals the likeliest.
 
-    inputs [N, *input_shape], prepared as the networks take them; labels [N]. The result has memory of its
-    own. Raises Refused where no candidate takes items of this shape.
+    inputs [N, *input_shape], prepared as the networks take them; labels [N]. As many items are used as
+    `MOST_MULTIPLICATIONS` allow; where that is fewer than a few, the likeliest is taken. The result has
+    memory of its own. Raises Refused where no candidate takes items of this shape.
     """
     assert len(inputs) == len(labels) > 0
     taking = [one for one in network_candidates if _takes(one, tuple(inputs.shape[1:]))]
@@ -91,10 +102,12 @@ def best_candidate(
             got=list(inputs.shape[1:]),
             expected=" or ".join(str(list(one.input_shape)) for one in network_candidates),
         )
+    count = min(len(labels), MOST_MULTIPLICATIONS // sum(one.multiplications for one in taking))
+    if len(taking) == 1 or count < min(LEAST_ITEMS, len(labels)):
+        return _owned(taking[0])
+    inputs, labels = inputs[:count], labels[:count]
     right = [_right(one.network, inputs, labels) for one in taking]
     best = taking[right.index(max(right))]
-    if len(taking) == 1:
-        return _owned(best)
     chosen = Phrase(
         "{description} Chosen among {arrangements} arrangements because it gets most labeled items "
         "right: {right} of {labels}; {equals} of them do.",
@@ -128,7 +141,8 @@ def _takes(inferred: InferredNetwork, shape: tuple[int, ...]) -> bool:
 
 @torch.inference_mode()
 def _right(network: nn.Module, inputs: Tensor, labels: Tensor) -> int:
-    batches = zip(torch.split(inputs, _BATCH), torch.split(labels, _BATCH), strict=True)
+    size = max(1, min(250, _BATCH_VALUES // inputs[0].numel()))
+    batches = zip(torch.split(inputs, size), torch.split(labels, size), strict=True)
     return sum(int((network(items).argmax(1) == classes).sum()) for items, classes in batches)
 
 
@@ -143,7 +157,11 @@ def _check_input_shape(shape: tuple[int, ...]) -> None:
 
 
 def _mlp(
-    state: Mapping[str, Tensor], chain: Chain, input_shape: tuple[int, ...] | None, classes: int
+    state: Mapping[str, Tensor],
+    chain: Chain,
+    input_shape: tuple[int, ...] | None,
+    classes: int,
+    allowed: Allowance,
 ) -> InferredNetwork:
     first = chain.linears[0][0]
     shape = input_shape or (first.inputs,)
@@ -156,6 +174,8 @@ def _mlp(
             shape=list(shape),
             got=math.prod(shape),
         )
+    work = layer_work(chain, None, shape)
+    check_allowed(work, shape, allowed)
     modules = dict(_linear_modules(chain))
     network = filled(PlainNetwork(modules, list(_linear_blocks(chain, before=(flatten,)))), state)
     widths = "-".join(str(width) for width in (first.inputs, *(layer.outputs for layer, _ in chain.linears)))
@@ -166,20 +186,29 @@ def _mlp(
         norms=_norms_in_words(chain),
         doubt=_doubt(chain),
     )
-    return InferredNetwork(network, shape, classes, description, 0, None)
+    return InferredNetwork(network, shape, classes, description, 0, None, _multiplications(work))
+
+
+def _multiplications(work: Sequence[LayerWork]) -> int:
+    return sum(one.multiplications for one in work)
 
 
 def _cnns(
-    state: Mapping[str, Tensor], chain: Chain, input_shape: tuple[int, ...] | None, classes: int
+    state: Mapping[str, Tensor],
+    chain: Chain,
+    input_shape: tuple[int, ...] | None,
+    classes: int,
+    allowed: Allowance,
 ) -> tuple[InferredNetwork, ...]:
     fitting = [
-        (shape, arrangement)
+        (shape, arrangement, layer_work(chain, arrangement, shape))
         for shape in _image_shapes(chain, input_shape)
         for arrangement in arrangements(chain.convolutions, chain.linears[0][0], shape)
         if input_shape is not None or not arrangement.averages  # an average fits images of any size
     ]
     if not fitting:
         raise _no_arrangement(chain, input_shape)
+    fitting = _within(fitting, allowed)
     others = len(fitting) - 1
     return tuple(
         InferredNetwork(
@@ -189,9 +218,28 @@ def _cnns(
             _cnn_in_words(chain, shape, arrangement, others),
             others,
             arrangement,
+            _multiplications(work),
         )
-        for shape, arrangement in fitting
+        for shape, arrangement, work in fitting
     )
+
+
+Fitting = tuple[tuple[int, ...], Arrangement, tuple[LayerWork, ...]]
+
+
+def _within(fitting: Sequence[Fitting], allowed: Allowance) -> list[Fitting]:
+    """Those that take no more than is allowed; raises Refused for the likeliest where none is left."""
+    refusals, found = [], []
+    for one in fitting:
+        try:
+            check_allowed(one[2], one[0], allowed)
+        except Refused as refused:
+            refusals.append(refused)
+        else:
+            found.append(one)
+    if not found:
+        raise refusals[0]
+    return found
 
 
 def _image_shapes(chain: Chain, input_shape: tuple[int, ...] | None) -> list[tuple[int, ...]]:

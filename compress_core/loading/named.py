@@ -2,7 +2,7 @@
 
 This is the way in on one's own machine: files may be as large as memory allows, and a function is run.
 A small file must stay small all the same: what it may become follows from its bytes. What a server is sent
-goes through a `Reader` and its caps.
+goes through a `FileReader` and its caps.
 """
 
 from __future__ import annotations

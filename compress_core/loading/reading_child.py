@@ -29,7 +29,7 @@ _MOST_WRITTEN = 2**30
 _READERS = ("numpy_file", "safetensors_file", "torch_file")
 
 
-def main() -> int:
+def read_one() -> int:
     """Read the file that is asked for; 0 where nothing is."""
     _import_what_reads()
     line = sys.stdin.readline()
@@ -108,4 +108,4 @@ def _address_space() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(read_one())

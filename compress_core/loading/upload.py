@@ -17,7 +17,7 @@ _ADDED_PREFIXES = ("module.", "_orig_mod.")  # by DataParallel and by torch.comp
 def read_state_dict(content: bytes, name: str, caps: Caps = SERVER_CAPS) -> dict[str, Tensor]:
     """The state dict in the bytes of a file, read in this process by the rules of `read_weights`.
 
-    A server has it done by a `Reader` instead, in a process of its own. Raises Refused, and nothing else,
+    A server has it done by a `FileReader` instead, in a process of its own. Raises Refused, and nothing else,
     whatever the bytes are.
     """
     return state_dict_of(read_weights(content, name, caps))

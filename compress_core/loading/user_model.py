@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
+from compress_core.loading.allowance import ON_OWN_MACHINE, Allowance, check_scores
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
@@ -45,6 +46,7 @@ def user_subject(
     name: str,
     input_shape: ItemShape | None = None,
     sets_apart: bool = True,
+    allowed: Allowance = ON_OWN_MACHINE,
 ) -> Subject:
     """The model that a state dict holds, with the items as `splits_of` divides them.
 
@@ -52,7 +54,8 @@ def user_subject(
     where no items are given, splits. Any other is inferred as a plain MLP or CNN; labeled items choose
     among the arrangements that fit. input_shape is that of one item, for an inferred network without items.
 
-    Raises Refused where the weights are those of no such network, or the items don't fit.
+    Raises Refused where the weights are those of no such network, the items don't fit, or running it would
+    take more than is allowed.
     """
     came_as = types_before(state)
     state = {key: tensor.to(calculated_type(tensor.dtype)) for key, tensor in state.items()}
@@ -60,7 +63,10 @@ def user_subject(
     if known is not None:
         return sample_with(known, state, items, name=name, came_as=came_as)
     judged, apart = (items, None) if items is None or not sets_apart else _set_apart(items)
-    inferred = _inferred(state, judged, input_shape)
+    items_in_all = 0 if items is None else len(items.inputs)
+    del items  # large, and no longer needed
+    inferred = _inferred(state, judged, input_shape, allowed)
+    check_scores(items_in_all, inferred.classes, allowed)
     form, classes = form_of(inferred.input_shape), _numbered(inferred.classes)
     splits = _splits(judged, apart, form, len(classes))
     with explained(name, inferred.input_shape):
@@ -236,12 +242,12 @@ def _numbered(classes: int) -> tuple[str, ...]:
 
 
 def _inferred(
-    state: Mapping[str, Tensor], items: Items | None, input_shape: ItemShape | None
+    state: Mapping[str, Tensor], items: Items | None, input_shape: ItemShape | None, allowed: Allowance
 ) -> InferredNetwork:
     if items is None:
-        return network_candidates(state, input_shape=input_shape)[0]
+        return network_candidates(state, input_shape=input_shape, allowed=allowed)[0]
     readings = [input_shape] if input_shape is not None else _readings(items.inputs.shape[1:])
-    fitting = _fitting(state, readings)
+    fitting = _fitting(state, readings, allowed)
     likeliest = fitting[0]
     check_classes(items, likeliest.classes)
     if items.labels is None:
@@ -265,11 +271,13 @@ def _readings(shape: ItemShape) -> tuple[ItemShape, ...]:
     return (shape,)
 
 
-def _fitting(state: Mapping[str, Tensor], readings: Sequence[ItemShape]) -> tuple[InferredNetwork, ...]:
+def _fitting(
+    state: Mapping[str, Tensor], readings: Sequence[ItemShape], allowed: Allowance
+) -> tuple[InferredNetwork, ...]:
     refusals = []
     for shape in readings:
         try:
-            return network_candidates(state, input_shape=shape)
+            return network_candidates(state, input_shape=shape, allowed=allowed)
         except Refused as refused:
             refusals.append(refused)
     raise refusals[0]

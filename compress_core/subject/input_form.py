@@ -30,11 +30,11 @@ class InputForm:
 
     def prepared(self, raw: np.ndarray) -> Tensor:
         """Raw items [N, ...] -> what the network takes [N, *shape] float32; bytes mean 0 to 255."""
-        values = torch.from_numpy(np.ascontiguousarray(raw)).to(torch.float32)
-        values = values.reshape(len(raw), *self.shape)
+        values = torch.from_numpy(np.ascontiguousarray(raw)).to(torch.float32, copy=True)
+        values = values.reshape(len(raw), *self.shape)  # ours from here on, and large: changed in place
         if raw.dtype == np.uint8:
-            values = values / 255
-        return (values - self._shaped(self.mean)) / self._shaped(self.std)
+            values.div_(255)
+        return values.sub_(self._shaped(self.mean)).div_(self._shaped(self.std))
 
     def raw(self, prepared: Tensor) -> Tensor:
         """The reverse of `prepared` [N, ...], for showing an item: images in 0 to 1."""

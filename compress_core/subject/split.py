@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,9 +35,9 @@ class Split:
         if self.part_of:
             return self.part_of
         content = hashlib.sha256(f"{tuple(self.inputs.shape)}".encode())
-        content.update(self.inputs.numpy().tobytes())
+        content.update(np.ascontiguousarray(self.inputs.numpy()).data)
         if self.labels is not None:
-            content.update(self.labels.numpy().tobytes())
+            content.update(np.ascontiguousarray(self.labels.numpy()).data)
         return content.hexdigest()
 
     def first(self, count: int) -> Split:

@@ -76,6 +76,13 @@ class Subject:
         return sum(p.numel() for p in self.network.parameters())
 
     @cached_property
+    def nbytes(self) -> int:
+        """Bytes of weights and items together."""
+        items = (t for split in self.splits.values() for t in (split.inputs, split.labels) if t is not None)
+        weights = self.network.state_dict().values()
+        return sum(tensor.nbytes for tensor in (*weights, *items))
+
+    @cached_property
     def key(self) -> str:
         """What its numbers depend on beside the items: weights and structure, and the code that runs them."""
         beside = [self.code, *([] if self.answers is AnswerKind.SCORES else [self.answers.value])]

@@ -11,7 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from compress_core.loading.file_format import item_formats, suffixes_of, weight_formats
-from dashboard import engine, state
+from dashboard import engine, leases, state
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.start.understood import understood
@@ -25,6 +25,7 @@ WEIGHTS, ITEMS = "weights", "items"
 _READ = "slimscope.start.files_read"
 MOST_MEGABYTES = 64
 MOST_KEPT = 3
+MOST_BYTES_KEPT = 256 * 2**20  # of weights and items of a session's models
 MOST_CHARACTERS = 60  # of a file name, as the title of a model
 
 
@@ -104,29 +105,34 @@ def _let_go(*files: UploadedFile | None) -> None:
 
 def read_uploaded(model_file: UploadedFile, item_file: UploadedFile | None) -> Subject:
     """The model in the uploaded files, which are read in a process of their own; raises Refused."""
+    from compress_core.loading.allowance import ON_SERVER
     from compress_core.loading.upload import state_dict_of
     from compress_core.loading.user_model import user_subject
 
     reader = engine.reader()
     state = state_dict_of(reader.weights(model_file.getvalue(), model_file.name))
     items = reader.items(item_file.getvalue(), item_file.name) if item_file is not None else None
-    return user_subject(state, items, name=PurePath(model_file.name).stem[:MOST_CHARACTERS])
+    name = PurePath(model_file.name).stem[:MOST_CHARACTERS]
+    return user_subject(state, items, name=name, allowed=ON_SERVER)
 
 
 def keep(subject: Subject) -> str:
-    """Keep a model for this session, the last few only; the open one is never dropped."""
+    """Keep a model for this session: the last few, within so many bytes; the open one is never dropped."""
     name = state.keep_user_model(subject)
     kept = dict(opening.uploads())
     kept[name] = kept.pop(name)
     now = state.current()
     old = [other for other in kept if other != name and (now is None or other != now.model)]
-    for dropped in old[: max(0, len(kept) - MOST_KEPT)]:
+    while old and (len(kept) > MOST_KEPT or sum(one.nbytes for one in kept.values()) > MOST_BYTES_KEPT):
+        dropped = old.pop(0)
         st.info(
             _(
-                "{model} was let go: a session keeps {most} models of one's own. Upload it again to return."
-            ).format(model=literal(kept.pop(dropped).title), most=MOST_KEPT)
+                "{model} was let go: a session keeps {most} models of one's own, {mebibytes} MiB of them. "
+                "Upload it again to return."
+            ).format(model=literal(kept.pop(dropped).title), most=MOST_KEPT, mebibytes=MOST_BYTES_KEPT >> 20)
         )
         st.session_state.get(opening.SET_ASIDE, {}).pop(dropped, None)
+        leases.let_go(dropped)
     st.session_state[state.UPLOADS] = kept
     return name
 

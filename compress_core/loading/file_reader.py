@@ -28,7 +28,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_SECONDS = 60.0
 
 
-class Reader:
+class FileReader:
     """Reads one file a process; one process waits warm for the next file. Needs no torch."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:

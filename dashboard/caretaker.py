@@ -1,0 +1,70 @@
+"""What a visitor leaves behind is given back soon after: session, uploads, results, memory.
+
+Streamlit keeps a session for some seconds in case its browser comes back, and afterwards until another
+visitor happens to come or go. Here somebody looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import cache
+from typing import Any
+
+from streamlit import runtime
+from streamlit.web.server.starlette import App
+
+from dashboard import leases
+
+EVERY_SECONDS = 10.0
+
+
+@asynccontextmanager
+async def caretaking(_app: App) -> AsyncIterator[None]:
+    """Look after a server as long as it runs."""
+    work = asyncio.create_task(_look_after())
+    try:
+        yield
+    finally:
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+
+
+async def _look_after() -> None:
+    while True:
+        await asyncio.sleep(EVERY_SECONDS)
+        if end_left_sessions():
+            await asyncio.to_thread(give_back_memory)
+
+
+def end_left_sessions() -> int:
+    """End sessions whose browser has been gone for long enough; how many these were."""
+    manager: Any = runtime.get_instance()._session_mgr  # noqa: SLF001 - Streamlit offers no other way
+    ended = manager._session_storage._cache.expire()  # noqa: SLF001
+    for _, left in ended:
+        left.session.shutdown()
+        left.session.session_state.clear()  # Streamlit holds on to the last session of all
+    return len(ended)
+
+
+def give_back_memory() -> None:
+    """Collect what hangs together in circles, and return free pages to the system."""
+    gc.collect()
+    leases.forget_what_nobody_holds()
+    gc.collect()
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> ctypes._NamedFuncPointer | None:
+    """What gives free memory of the C library back; there is none outside of glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -1,0 +1,122 @@
+"""`python -m tests.hostile_child`: meet hostile files one after the other and tell what each one took.
+
+A line of JSON for each: its name, what became of it, seconds of processor time, MiB above what was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from compress_core.apply.lineage import read_lineage
+from compress_core.foundation.errors import Refused
+from compress_core.loading.allowance import ON_SERVER
+from compress_core.loading.file_reader import FileReader
+from compress_core.loading.items import read_items
+from compress_core.loading.named import named_subject
+from compress_core.loading.upload import state_dict_of
+from compress_core.loading.user_model import known_shapes, user_subject
+from compress_core.recipe.reading import read_recipe
+from compress_core.techniques.contract.technique import techniques
+from dashboard.links import decoded
+from tests import hostile_inputs, hostile_weights
+from tests.hostile_weights import CANARY
+
+Meet = Callable[[], object]
+HERE = os.getpid()
+
+
+def as_uploaded(reader: FileReader, weights: bytes, items: bytes | None) -> object:
+    """What the page does with two files."""
+    state = state_dict_of(reader.weights(weights, "hostile.pt"))
+    found = None if items is None else reader.items(items, "hostile.npz")
+    return user_subject(state, found, name="hostile", allowed=ON_SERVER)
+
+
+def on_the_command_line(content: bytes, folder: Path) -> object:
+    """What `slimscope layers FILE` does."""
+    path = folder / "hostile.pt"
+    path.write_bytes(content)
+    return named_subject(str(path))
+
+
+def all_of_them(reader: FileReader, folder: Path) -> Iterator[tuple[str, Meet]]:
+    """Every hostile file and text, through the doors that it may come in by."""
+    image = hostile_inputs.zipped(inputs=torch.zeros(1, 200, 200).numpy())
+    for name, make in hostile_weights.weights().items():
+        yield (
+            f"page: {name}",
+            lambda make=make, with_=image if "wide" in name else None: as_uploaded(reader, make(), with_),
+        )
+        yield f"shell: {name}", lambda make=make: on_the_command_line(make(), folder)
+    network = hostile_weights.saved({"fc1.weight": torch.zeros(3, 8)})
+    for name, make in hostile_inputs.items().items():
+        yield f"page: {name}", lambda make=make: as_uploaded(reader, network, make())
+        yield f"shell: {name}", lambda make=make: read_items(make(), "hostile.npz")
+    for name, text in hostile_inputs.recipes().items():
+        yield f"recipe: {name}", lambda text=text: read_recipe(text())
+    for name, text in hostile_inputs.links().items():
+        yield f"link: {name}", lambda text=text: read_lineage(decoded(text()))
+
+
+def outcome(meet: Meet) -> str:
+    """What became of it, in a word or two; a traceback by its kind."""
+    try:
+        meet()
+    except Refused as refused:
+        return "refused" if 20 < len(str(refused)) < 2000 else f"sentence of {len(str(refused))} signs"
+    except BaseException as error:  # noqa: BLE001 - a traceback is what is looked for
+        return f"traceback {type(error).__name__}: {str(error)[:200]}"
+    return "read"
+
+
+def memory(which: str) -> int:
+    """MiB that this process has (VmRSS) or has had at most (VmHWM)."""
+    found = re.search(rf"{which}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found.group(1)) >> 10
+
+
+def seconds() -> float:
+    """Processor time of this process and those it started."""
+    theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + theirs.ru_utime + theirs.ru_stime
+
+
+def main() -> None:
+    """Meet all of them."""
+    torch.set_num_threads(1)
+    techniques()
+    known_shapes()
+    gc.freeze()  # a collection for each file need not walk through torch
+    canary, reader = Path(os.environ[CANARY]), FileReader()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
+    for name, meet in all_of_them(reader, canary.parent):
+        gc.collect()
+        trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+        before, began = memory("VmRSS"), seconds()
+        became = outcome(meet)
+        took, held = seconds() - began, memory("VmHWM") - before
+        told = {"name": name, "became": became, "seconds": round(took, 2), "mebibytes": held}
+        told["ran"] = canary.exists()
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            canary.unlink()
+    reader.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -69,6 +69,11 @@ def refusals() -> Iterator[None]:
         yield
     except Refused as refused:
         st.warning(literal(refusal(refused)), icon=":material/block:")
+    except (MemoryError, RecursionError):
+        st.warning(
+            _("This takes more memory than the server gives: try a smaller file or fewer items."),
+            icon=":material/block:",
+        )
 
 
 def number_text(number: Number) -> str:

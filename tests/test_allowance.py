@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading import infer
-from compress_core.loading.allowance import ON_SERVER, Allowance, check_scores
+from compress_core.loading.allowance import ON_SERVER, RunLimits, check_scores
 from compress_core.loading.infer import best_candidate, network_candidates
 from compress_core.loading.items import Items
 from compress_core.loading.user_model import user_subject
@@ -37,20 +37,20 @@ def test_multiplications_are_those_of_the_layers() -> None:
     ("allowed", "says"),
     [
         (
-            Allowance(layer_values=10),
+            RunLimits(layer_values=10),
             "Layer 'conv1' gives 144 values for one item of shape [1, 6, 6]; at most 10",
         ),
         (
-            Allowance(all_values=20),
+            RunLimits(all_values=20),
             "takes 2,604 multiplications and 183 values for one item of shape [1, 6, 6]",
         ),
         (
-            Allowance(multiplications=1_000),
+            RunLimits(multiplications=1_000),
             "at most 1,000 and 8,000,000 are computed here. Upload smaller items",
         ),
     ],
 )
-def test_a_network_that_takes_more_is_refused(allowed: Allowance, says: str) -> None:
+def test_a_network_that_takes_more_is_refused(allowed: RunLimits, says: str) -> None:
     with pytest.raises(Refused, match=re.escape(says)):
         network_candidates(cnn(), input_shape=(1, 6, 6), allowed=allowed)
 
@@ -66,7 +66,7 @@ def test_candidates_that_take_too_much_are_left_out_and_the_others_stay() -> Non
     state = cnn()
     everything = network_candidates(state, input_shape=(1, 6, 6))
     most = max(one.multiplications for one in everything)
-    some = network_candidates(state, input_shape=(1, 6, 6), allowed=Allowance(multiplications=most - 1))
+    some = network_candidates(state, input_shape=(1, 6, 6), allowed=RunLimits(multiplications=most - 1))
     assert 0 < len(some) < len(everything)
     assert all(one.multiplications < most for one in some)
 

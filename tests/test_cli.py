@@ -643,3 +643,15 @@ def test_the_options_of_a_command_stand_between_the_shared_arguments_and_options
     given = dict.fromkeys(names) | {"model": "r.yaml", "user_model": "my:net", "step": ["a: b"], "hours": 7}
     measured(**given)
     assert told == [(ModelOptions("my:net", "r.yaml", ("a: b",), as_json=None), 7)]
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_too_little_memory_is_one_sentence(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    monkeypatch.setattr("compress_core.loading.named.named_subject", too_much)
+    result = run("layers", "tabular")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"({error.__name__}): give a smaller file or fewer items." in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import ItemCaps
-from compress_core.loading.items import Items, check_classes, fit_to, read_items
+from compress_core.loading.items import Items, check_classes, checked_items, fit_to, read_items
 
 IMAGES = np.arange(5 * 6 * 7, dtype=np.uint8).reshape(5, 6, 7)
 LABELS = np.array([0, 1, 2, 1, 0])
@@ -258,6 +258,8 @@ def test_caps_on_bytes_and_items_hold() -> None:
     booleans = np.ones((100, 100), dtype=bool)
     with pytest.raises(Refused, match="40,000 bytes as float32"):
         read_items(zipped(inputs=booleans), "d.npz", caps=ItemCaps(float32_bytes=20_000))
+    with pytest.raises(Refused, match="40,000 bytes as float32"):
+        checked_items(booleans, None, caps=ItemCaps(float32_bytes=20_000))
 
 
 # Whatever the bytes, Refused and nothing else

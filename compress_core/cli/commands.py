@@ -13,6 +13,11 @@ from typer.core import TyperGroup
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.version import __version__
 
+_TOO_MUCH = (
+    "This takes more memory than the machine gives, or goes deeper than Python does ({kind}): "
+    "give a smaller file or fewer items."
+)
+
 
 class OneSentence(TyperGroup):
     """A program that answers bad input with one sentence, and our own mistakes with a traceback."""
@@ -34,6 +39,8 @@ class OneSentence(TyperGroup):
             code = run()
         except Refused as refused:
             _stop(str(refused))
+        except (MemoryError, RecursionError) as error:
+            _stop(_TOO_MUCH.format(kind=type(error).__name__))
         except typer.Abort:
             sys.exit(130)
         except typer.TyperException as misuse:

@@ -12,7 +12,7 @@ from compress_core.loading.stored import shown
 
 
 @dataclass(frozen=True)
-class Allowance:
+class RunLimits:
     """What running a network may take.
 
     Values that one layer and that all layers give for an item, multiplications for an item, scores of all
@@ -25,8 +25,8 @@ class Allowance:
     scores: int = 16_000_000
 
 
-ON_SERVER = Allowance()
-ON_OWN_MACHINE = Allowance(10**9, 10**10, 10**12, 10**9)
+ON_SERVER = RunLimits()
+ON_OWN_MACHINE = RunLimits(10**9, 10**10, 10**12, 10**9)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _convolving(chain: Chain, arrangement: Arrangement, shape: tuple[int, ...]) 
             height, width = height // 2, width // 2
 
 
-def check_allowed(work: tuple[LayerWork, ...], shape: tuple[int, ...], allowed: Allowance) -> None:
+def check_allowed(work: tuple[LayerWork, ...], shape: tuple[int, ...], allowed: RunLimits) -> None:
     """Refuse a network that would take too much for one item, before anything of it is computed."""
     largest = max(work, key=lambda one: one.values)
     if largest.values > allowed.layer_values:
@@ -84,7 +84,7 @@ def check_allowed(work: tuple[LayerWork, ...], shape: tuple[int, ...], allowed: 
         )
 
 
-def check_scores(items: int, classes: int, allowed: Allowance) -> None:
+def check_scores(items: int, classes: int, allowed: RunLimits) -> None:
     """Refuse more scores than are kept: one for each class and item."""
     if items * classes > allowed.scores:
         raise Refused(

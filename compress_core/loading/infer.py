@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.allowance import ON_OWN_MACHINE, Allowance, LayerWork, check_allowed, layer_work
+from compress_core.loading.allowance import ON_OWN_MACHINE, LayerWork, RunLimits, check_allowed, layer_work
 from compress_core.loading.arrangement import IMAGE_SIZES, Arrangement, arrangements
 from compress_core.loading.chain import Chain, chains_of
 from compress_core.loading.plain_layers import Norm, Weighted
@@ -61,7 +61,7 @@ def network_candidates(
     state: Mapping[str, Tensor],
     *,
     input_shape: tuple[int, ...] | None = None,
-    allowed: Allowance = ON_OWN_MACHINE,
+    allowed: RunLimits = ON_OWN_MACHINE,
 ) -> tuple[InferredNetwork, ...]:
     """Every network of the stated set that has these weights and takes such items, likeliest first.
 
@@ -161,7 +161,7 @@ def _mlp(
     chain: Chain,
     input_shape: tuple[int, ...] | None,
     classes: int,
-    allowed: Allowance,
+    allowed: RunLimits,
 ) -> InferredNetwork:
     first = chain.linears[0][0]
     shape = input_shape or (first.inputs,)
@@ -198,7 +198,7 @@ def _cnns(
     chain: Chain,
     input_shape: tuple[int, ...] | None,
     classes: int,
-    allowed: Allowance,
+    allowed: RunLimits,
 ) -> tuple[InferredNetwork, ...]:
     fitting = [
         (shape, arrangement, layer_work(chain, arrangement, shape))
@@ -227,7 +227,7 @@ def _cnns(
 Fitting = tuple[tuple[int, ...], Arrangement, tuple[LayerWork, ...]]
 
 
-def _within(fitting: Sequence[Fitting], allowed: Allowance) -> list[Fitting]:
+def _within(fitting: Sequence[Fitting], allowed: RunLimits) -> list[Fitting]:
     """Those that take no more than is allowed; raises Refused for the likeliest where none is left."""
     refusals, found = [], []
     for one in fitting:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.allowance import ON_OWN_MACHINE, Allowance, check_scores
+from compress_core.loading.allowance import ON_OWN_MACHINE, RunLimits, check_scores
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
@@ -46,7 +46,7 @@ def user_subject(
     name: str,
     input_shape: ItemShape | None = None,
     sets_apart: bool = True,
-    allowed: Allowance = ON_OWN_MACHINE,
+    allowed: RunLimits = ON_OWN_MACHINE,
 ) -> Subject:
     """The model that a state dict holds, with the items as `splits_of` divides them.
 
@@ -242,7 +242,7 @@ def _numbered(classes: int) -> tuple[str, ...]:
 
 
 def _inferred(
-    state: Mapping[str, Tensor], items: Items | None, input_shape: ItemShape | None, allowed: Allowance
+    state: Mapping[str, Tensor], items: Items | None, input_shape: ItemShape | None, allowed: RunLimits
 ) -> InferredNetwork:
     if items is None:
         return network_candidates(state, input_shape=input_shape, allowed=allowed)[0]
@@ -272,7 +272,7 @@ def _readings(shape: ItemShape) -> tuple[ItemShape, ...]:
 
 
 def _fitting(
-    state: Mapping[str, Tensor], readings: Sequence[ItemShape], allowed: Allowance
+    state: Mapping[str, Tensor], readings: Sequence[ItemShape], allowed: RunLimits
 ) -> tuple[InferredNetwork, ...]:
     refusals = []
     for shape in readings:

@@ -308,3 +308,19 @@ def test_the_start_page_shows_warnings_and_locked_layers_with_their_reasons() ->
     assert not page.exception
     assert ["mine is odd" in box.value for box in page.warning] == [True]
     assert any("fc2" in line.value and "nobody may" in line.value for line in page.caption)
+
+
+class _Branching(Mlp):
+    """Which way it goes is decided by an operation that torch compiles by itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.relu(self.fc1(x))
+        h = torch.cond(h.mean() > -1.0, lambda t: t * 1.5, lambda t: t - 0.75, (h,))
+        answer: Tensor = self.fc3(F.relu(self.fc2(h)))
+        return answer
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_be_watched_is_told_what_stops_it() -> None:
+    with pytest.raises(Refused, match=r"mine runs, but not while its operations are watched .*torch\.cond"):
+        loaded(_Branching())

@@ -24,6 +24,7 @@ from compress_core.network.flow import flow_of
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.norms import batch_norms, read_norm
 from compress_core.network.layers.places import module_of, read_bias, with_bias, write_state
+from compress_core.network.living_memory import refuse_unless_together
 from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
@@ -75,8 +76,10 @@ class _Gauge:
 
 
 def _run(network: nn.Module, base: Subject) -> None:
+    items = base.split("calibration").inputs
+    refuse_unless_together(shared_copy(base.network), items, len(items))
     with torch.no_grad():  # what inference mode makes cannot be differentiated through later
-        network(base.split("calibration").inputs)
+        network(items)
 
 
 # Biases -----------------------------------------------------------------------------------------------------

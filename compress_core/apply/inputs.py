@@ -21,6 +21,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers.kinds import LayerKind
 from compress_core.network.layers.places import attach_inputs
+from compress_core.network.living_memory import refuse_unless_together
+from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.input_rules import InputRule, StaticGrid
 
@@ -114,7 +116,9 @@ def _fixed(model: Model, asked: Mapping[str, tuple[Step, ...]]) -> Rules:
             _refuse_unless_called(place, model)
             place.fixing = True
         if any(DependsOn.ITEMS in depends_on(step.method) for steps in asked.values() for step in steps):
-            network(model.base.split("calibration").inputs)
+            items = model.base.split("calibration").inputs
+            refuse_unless_together(shared_copy(model.base.network), items, len(items))
+            network(items)
     for place in places.values():
         if not place.rules:
             place.fix(place.seen)

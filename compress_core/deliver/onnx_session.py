@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.network.forward import running_on
+from compress_core.network.living_memory import rows_at_once
 from compress_core.subject.split import BATCH, Split
 
 _SILENT = 4
@@ -61,18 +62,17 @@ def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predicti
     """What a network answers on a split, in batches of a fixed size."""
     answers = []
     with torch.no_grad():
-        for batch in split.batches():
+        for batch in split.batches(rows_at_once(network, split.inputs, BATCH)):
             with running_on(batch):
                 answers.append(network(batch.clone()))
     logits = torch.cat(answers)
     return Predictions(logits.float().numpy(), _labels(split), split.name, split.digest, key)
 
 
-def predictions_in_runtime(content: bytes, split: Split) -> Predictions:
-    """What a file answers on a split; raises Refused where the runtime does not take it."""
+def predictions_in_runtime(content: bytes, split: Split, rows: int = BATCH) -> Predictions:
+    """What a file answers on a split, so many items at once; raises Refused where it is not taken."""
     session = OnnxSession(content)
-    starts = range(0, len(split), BATCH)
-    logits = np.concatenate([session(split.inputs[at : at + BATCH].numpy()) for at in starts])
+    logits = np.concatenate([session(batch.numpy()) for batch in split.batches(rows)])
     return Predictions(logits, _labels(split), split.name, split.digest, hashlib.sha256(content).hexdigest())
 
 

@@ -15,6 +15,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.network.forward import run_network, running_on
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.unfold import columns, readers
+from compress_core.network.living_memory import rows_at_once
 from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
 
 NUMBERS_AT_ONCE = 2**22  # of a layer's input, unfolded: 16 MiB of float32
@@ -76,7 +77,8 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
     modules = readers(network, layer)
     each = max(1, layer.positions or 1) * layer.groups * max(1, layer.columns)
     seen = False
-    for batch in torch.split(items, max(1, NUMBERS_AT_ONCE // each)):
+    rows = rows_at_once(network, items, max(1, NUMBERS_AT_ONCE // each))
+    for batch in torch.split(items, rows):
         heard = _Heard()
         with torch.no_grad(), running_on(batch), listening(modules, heard):
             run_network(network, batch)

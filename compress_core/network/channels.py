@@ -12,6 +12,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.network.calibrate import listening
 from compress_core.network.forward import run_network, running_on
 from compress_core.network.layers.unfold import channel_axis, reader_named
+from compress_core.network.living_memory import rows_at_once
 from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
 
 NEAR = 0.01
@@ -126,8 +127,9 @@ def channels_read(network: nn.Module, names: Iterable[str], items: Tensor) -> Ch
         if rows.numel():
             sums[module].add(rows)
 
+    rows = rows_at_once(network, items, _BATCH)
     with torch.no_grad(), listening(sums, hear):
-        for batch in torch.split(items, _BATCH):
+        for batch in torch.split(items, rows):
             with running_on(batch):
                 run_network(network, batch)
     told = {module: total.told() for module, total in sums.items() if total.count and total.is_finite}

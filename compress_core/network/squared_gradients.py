@@ -15,6 +15,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.network.forward import running_on
 from compress_core.network.layers.kinds import Layer, WeightLocation
 from compress_core.network.layers.places import matrix_within, place_in
+from compress_core.network.living_memory import rows_at_once
 from compress_core.network.not_finite import is_finite
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -90,6 +91,7 @@ def fisher_diagonals(
     places = {layer.name: place_in(network, layer) for layer in layers}
     parameters = {name: _parameter_at(place) for name, place in places.items()}
     held = dict(network.named_parameters(remove_duplicate=False))
+    rows_at_once(network, items, 1, gradient=True)
     sums = {layer.name: _Gradients(torch.zeros(layer.rows, layer.columns)) for layer in layers}
     with torch.inference_mode(mode=False), torch.enable_grad():
         leaves = {name: held[name].detach().requires_grad_() for name in dict.fromkeys(parameters.values())}

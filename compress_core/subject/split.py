@@ -48,6 +48,9 @@ class Split:
         part_of = hashlib.sha256(f"{self.digest} {count}".encode()).hexdigest()
         return Split(self.name, self.inputs[:count], labels, part_of)
 
-    def batches(self) -> Iterator[Tensor]:
-        """Inputs [n, ...] in batches of a fixed size: the same split gives the same bits."""
-        return iter(torch.split(self.inputs, BATCH))
+    def batches(self, rows: int = BATCH) -> Iterator[Tensor]:
+        """Inputs [n, ...] in batches of a fixed size: the same split gives the same bits.
+
+        rows: fewer where more would not fit into memory.
+        """
+        return iter(torch.split(self.inputs, rows))

@@ -32,6 +32,8 @@ from compress_core.measure.speed.own_process import Apart, can_split, in_own_pro
 from compress_core.measure.speed.reasons import reason
 from compress_core.measure.speed.rounds import Watch, this_machine
 from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, TimedModel, runtimes
+from compress_core.network.living_memory import refuse_unless_together, rows_at_once
+from compress_core.network.shared_copy import shared_copy
 from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
 
@@ -71,6 +73,7 @@ def run(
     split, network = model.subject.split(knobs.split), model.network()
     before = watch.load()  # later it is our own
     watch = replace(watch, load=lambda: before)
+    refuse_unless_together(shared_copy(model.subject.network), split.inputs, max(knobs.batches))
     total = _PARTS * (len(knobs.batches) + _LONGER)
     yield Progress(0, total, N_("preparing the runtimes"))
     chosen = [r for r in runtimes().values() if knobs.onnx or not r.writes_file]
@@ -187,10 +190,11 @@ def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tu
     changed = any(side.whose == "compressed" for side in sides)
     shown = "compressed" if changed else "original"
     others = [s for s in sides if s.whose == shown and s.runtime.name != REFERENCE]
+    rows = rows_at_once(shared_copy(network), split.inputs, BATCH)
     with torch.inference_mode():
-        batches = torch.split(split.inputs[:_AGREE_ON], BATCH)
+        batches = torch.split(split.inputs[:_AGREE_ON], rows)
         evaluated = torch.cat([network(items) for items in batches])
-    return tuple(parity_of(side, evaluated, split) for side in others)
+    return tuple(parity_of(side, evaluated, split, rows) for side in others)
 
 
 def _reasons(

@@ -26,9 +26,14 @@ def int8(model: Model) -> Written:
     """The file, run in ONNX Runtime; refused before anything is written where no weight has codes."""
     from compress_core.deliver.int8_export import INT8_FILE
     from compress_core.deliver.onnx_session import predictions_in_runtime
+    from compress_core.network.living_memory import rows_at_once
+    from compress_core.subject.split import BATCH
 
     found = _with_codes(model)
-    return Written({INT8_FILE: found.content}, partial(predictions_in_runtime, found.content), found.left)
+    rows = rows_at_once(model.network(), model.base.input.baseline, BATCH)
+    return Written(
+        {INT8_FILE: found.content}, partial(predictions_in_runtime, found.content, rows=rows), found.left
+    )
 
 
 def _with_codes(model: Model) -> Qdq:

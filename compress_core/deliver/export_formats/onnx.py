@@ -24,6 +24,9 @@ def onnx(model: Model) -> Written:
     """The file, run in ONNX Runtime."""
     from compress_core.deliver.onnx_export import ONNX_FILE, model_onnx
     from compress_core.deliver.onnx_session import predictions_in_runtime
+    from compress_core.network.living_memory import rows_at_once
+    from compress_core.subject.split import BATCH
 
     content = model_onnx(model)
-    return Written({ONNX_FILE: content}, partial(predictions_in_runtime, content))
+    rows = rows_at_once(model.network(), model.base.input.baseline, BATCH)
+    return Written({ONNX_FILE: content}, partial(predictions_in_runtime, content, rows=rows))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.memory_budget import memory_budget
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.workspace.json_text import Json
@@ -18,11 +19,14 @@ from compress_core.measure.behavior.metric import numbers
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.measure.behavior.replay import Recording, record, replay
 from compress_core.measure.cost.cost import costs
+from compress_core.network.living_memory import living_memory
 from compress_core.network.shared_copy import shared_copy
-from compress_core.subject.split import Split
+from compress_core.subject.split import BATCH, Split
 from compress_core.subject.subject import Subject
 
-REPLAY_BYTES = 2**28
+REPLAY_LEAST, REPLAY_MOST, REPLAY_PASSES = 2**25, 2**28, 2
+"""What a recording keeps: twice what a pass of all items takes, within these bounds and a quarter of the
+memory budget."""
 PREDICTIONS = "predictions"  # under this word the store counts what was computed and what was found
 
 
@@ -38,9 +42,18 @@ def recording_of(subject: Subject, split: Split, store: Store) -> Recording:
 
     def make() -> Recording:
         network = shared_copy(subject.network)
-        return record(network, split.batches(), parameters_of(subject, names), REPLAY_BYTES)
+        living = living_memory(network, split.inputs[:1])
+        keep = min(max(REPLAY_LEAST, REPLAY_PASSES * len(split) * living.peak), REPLAY_MOST, _kept_at_most())
+        rows = living.rows_within(memory_budget() - _kept_at_most(), BATCH)
+        return record(network, split.batches(rows), parameters_of(subject, names), keep)
 
-    return store.get(digest("recording", subject.key, split.digest), make, lambda r: r.nbytes)
+    return store.get(
+        digest("recording", subject.key, split.digest, memory_budget()), make, lambda r: r.nbytes
+    )
+
+
+def _kept_at_most() -> int:
+    return memory_budget() // 4
 
 
 def predict(model: Model, split: Split, store: Store) -> Predictions:
@@ -63,7 +76,8 @@ def _computed(model: Model, split: Split, store: Store) -> Tensor:
 
 
 def _predictions_key(model: Model, split: Split) -> str:
-    return digest("predictions", model.key, split.digest)
+    # The budget decides how many items go through together, and with them the last bits.
+    return digest("predictions", model.key, split.digest, memory_budget())
 
 
 def is_predicted(model: Model, split: Split, store: Store) -> bool:

@@ -21,6 +21,7 @@ from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
 from compress_core.network.copied_tree import copied_tree
 from compress_core.network.input_guard import guarded
+from compress_core.network.living_memory import rows_at_once
 
 ROWS_AT_ONCE = 256
 VALUES_AT_ONCE = 2**20
@@ -129,7 +130,7 @@ def attribute_in_batches(
     if refusal is not None:
         raise refusal
     own = skeleton(network)
-    rows = rows_at_once(inputs)
+    rows = rows_at_once(own, inputs, rows_of_size(inputs), gradient=True)
     size = max(1, rows // method.rows_per_item)
     for start in range(0, len(inputs), size):
         part = slice(start, start + size)
@@ -157,8 +158,8 @@ def with_tensors(network: nn.Module, replacement: Callable[[Tensor], Tensor]) ->
     return copied_tree(network, tensors).eval()
 
 
-def rows_at_once(inputs: Tensor) -> int:
-    """How many inputs of the size of these [N, ...] may go through a network together."""
+def rows_of_size(inputs: Tensor) -> int:
+    """How many inputs of the size of these [N, ...] go through a network together at most."""
     return max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // max(1, inputs[0].numel())))
 
 

@@ -22,7 +22,7 @@ from compress_core.measure.behavior.predictions import NO_CLASS
 from compress_core.measure.explain.attribution import (
     AttributionMethod,
     attribute_in_batches,
-    rows_at_once,
+    rows_of_size,
     skeleton,
     with_tensors,
 )
@@ -33,6 +33,7 @@ from compress_core.measure.explain.similarity import (
     support_of,
 )
 from compress_core.network.forward import running_on
+from compress_core.network.living_memory import rows_at_once
 from compress_core.numerics.arrays import Bools
 
 NOISE_STRENGTH = 0.02
@@ -149,7 +150,7 @@ def predicted_class(network: nn.Module, inputs: Tensor) -> Tensor:
     """The most probable class of each item, [N]; -1 where the outputs are not finite."""
     own = skeleton(network)
     parts = []
-    for rows in _in_parts(inputs):
+    for rows in torch.split(inputs, rows_at_once(own, inputs, rows_of_size(inputs))):
         with running_on(rows):
             parts.append(own(rows).softmax(dim=1))
     shares = torch.cat(parts)
@@ -185,11 +186,6 @@ def with_shuffled_weights(network: nn.Module, seed: int) -> nn.Module:
         return tensor.detach().flatten()[order].reshape(tensor.shape)
 
     return with_tensors(network, in_random_order)
-
-
-def _in_parts(inputs: Tensor) -> Iterator[Tensor]:
-    size = rows_at_once(inputs)
-    return (inputs[start : start + size] for start in range(0, len(inputs), size))
 
 
 def _collected(

@@ -168,10 +168,13 @@ class Parity:
     accuracy: Number
 
 
-def parity_of(runnable: Runnable, evaluated: Tensor, split: Split) -> Parity:
-    """A runtime against the evaluated outputs [N, classes] of the same network on a split's first N items."""
+def parity_of(runnable: Runnable, evaluated: Tensor, split: Split, rows: int = BATCH) -> Parity:
+    """A runtime against the evaluated outputs [N, classes] of the same network on a split's first N items.
+
+    rows: how many go through at once.
+    """
     n = len(evaluated)
-    outputs = torch.cat([runnable.run(items) for items in torch.split(split.inputs[:n], BATCH)])
+    outputs = torch.cat([runnable.run(items) for items in torch.split(split.inputs[:n], rows)])
     answers = outputs.argmax(1)
     return Parity(
         runnable.name,

@@ -87,6 +87,8 @@ def _name(place: DeltaGenerator, model: Model) -> None:
                 parameters=f"{subject.parameters:,}", layers=len(subject.layers)
             )
         )
+        for shared in subject.shared_weights:
+            st.caption(literal(_(shared)))
         for left in subject.untouched:
             st.caption(untouched_text(left))
     for layer, count in subject.problems.items():

@@ -21,6 +21,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.network.layers.factors import multiplied_out, write_factors
 from compress_core.network.layers.kinds import Layer, WeightLocation
 from compress_core.network.layers.places import attach_inputs, read_matrix, write_matrix, write_state
+from compress_core.network.one_memory import MemoryView, views_in
 from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe.values import ResolvedRecipe
 from compress_core.subject.number_types import as_it_came
@@ -191,16 +192,26 @@ class Model:
         """A tensor of the state, of any shape, in the 16 bits in which it came, if these hold it exactly."""
         return as_it_came(tensor, self.subject.came_as.get(name))
 
+    @cached_property
+    def _views(self) -> Mapping[str, MemoryView]:
+        """What of the rest lies in the memory of another tensor of it in another form: stored once."""
+        state = self.base.network.state_dict()
+        return views_in({name: state[name] for name in self._rest if name not in self.rest})
+
+    @property
+    def _stored_rest(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in self._rest.items() if name not in self._views}
+
     def entries(self) -> Entries:
         """Name -> (type, shape) of every tensor in the file."""
-        entries: Entries = {n: (TYPE_NAMES[t.dtype], tuple(t.shape)) for n, t in self._rest.items()}
+        entries: Entries = {n: (TYPE_NAMES[t.dtype], tuple(t.shape)) for n, t in self._stored_rest.items()}
         for name, encoded in self._encoded_in_file:
             entries |= {f"{name}:{part}": entry for part, entry in encoded.entries().items()}
         return entries
 
     def stored(self) -> dict[str, Tensor]:
         """Every tensor of the file."""
-        tensors = {name: t.detach().contiguous().clone() for name, t in self._rest.items()}
+        tensors = {name: t.detach().contiguous().clone() for name, t in self._stored_rest.items()}
         for name, encoded in self._encoded_in_file:
             tensors |= {f"{name}:{part}": t.contiguous() for part, t in encoded.stored().items()}
         return tensors
@@ -216,6 +227,8 @@ class Model:
         form["layers"] = layers
         if self.base.structure:
             form["structure"] = self.base.structure.as_json()
+        if self._views:
+            form["views"] = {name: [v.of, v.shape, v.stride, v.offset] for name, v in self._views.items()}
         if self.inputs:
             form["inputs"] = {n: [rule_as_json(r) for r in rules] for n, rules in self.inputs.items()}
         return json.dumps(form, separators=(",", ":"))
@@ -224,7 +237,7 @@ class Model:
     def bits(self) -> Bits:
         """Bits of all coded weights by item; what is stored as it was counts as values."""
         encoded = sum((c.bits for _, c in self._encoded_in_file), Bits())
-        rest = sum(t.numel() * t.element_size() * 8 for t in self._rest.values())
+        rest = sum(t.numel() * t.element_size() * 8 for t in self._stored_rest.values())
         return encoded + Bits(values=rest)
 
     @cached_property

@@ -192,6 +192,8 @@ def _print_layers(subject: Subject) -> None:
         for layer in subject.layers
     ]
     printing.print_table(("layer", ">shape", ">weights", ">MACs", ">break-even rank", "kind"), rows)
+    for shared in subject.shared_weights:
+        typer.echo(shared)
     if subject.untouched:
         left = [[u.name or "(top)", u.kind, f"{u.parameters:,}", u.reason] for u in subject.untouched]
         typer.echo("")

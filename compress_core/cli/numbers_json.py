@@ -79,7 +79,7 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
     """The numbers with the titles under which they are printed."""
     from compress_core.measure.behavior.metric import metrics
 
-    titles = {name: metric.title for name, metric in metrics().items()} | {"macs": "MACs of the layers"}
+    titles = {name: metric.title for name, metric in metrics().items()} | {"macs": "MACs of one item"}
     return [
         (titles.get(name, name.replace("_", " ").capitalize()), number) for name, number in numbers.items()
     ]

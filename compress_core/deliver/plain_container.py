@@ -26,6 +26,7 @@ from compress_core.network.layers.factors import axes_of, write_factors
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.places import attach_inputs, read_bias, with_bias, write_matrix, write_state
+from compress_core.network.one_memory import MemoryView
 from compress_core.structure.structure import Structure
 from compress_core.subject.number_types import widened
 from compress_core.subject.subject import Subject
@@ -126,6 +127,7 @@ def _rebuilt(subject: Subject, form: Mapping[str, Any], tensors: Mapping[str, Te
             write_state(network, name, widened(tensor))
         else:
             _put(network, name, tensor)
+    _put_views(network, form.get("views", {}), tensors)
     for layer in layers:
         if layer.name in written:
             _refuse_other_shape(written[layer.name], stored_shape(layer.kernel_shape))
@@ -167,6 +169,12 @@ def _refuse_other_shape(form: Mapping[str, Any], shape: tuple[int, int]) -> None
     """Nothing is allocated for a weight that the model cannot hold."""
     if tuple(form["shape"]) != shape:
         raise ValueError(shape)
+
+
+def _put_views(network: nn.Module, views: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """What lay in the memory of another tensor lies there again."""
+    for name, (of, shape, stride, offset) in views.items():
+        _put(network, name, MemoryView(of, tuple(shape), tuple(stride), offset).seen_in(tensors[of]))
 
 
 def _put(network: nn.Module, name: str, tensor: Tensor) -> None:

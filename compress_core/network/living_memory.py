@@ -100,6 +100,8 @@ def refuse_unless_together(network: nn.Module, items: Tensor, count: int) -> Non
 class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives it no types
     """Counts the bytes of the memories that results of operations live in, from birth to death."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, own: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch gives it no types
         self.most, self.made, self.place = 0, 0, ""

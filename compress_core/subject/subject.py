@@ -13,12 +13,14 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.printable import printable
 from compress_core.foundation.store import digest
+from compress_core.foundation.texts import Phrase
 from compress_core.network.input_guard import guarded, run_changes
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, Untouched
 from compress_core.network.layers.macs import count_macs
 from compress_core.network.layers.norms import norms_of_each_batch
 from compress_core.network.layers.places import read_matrix
+from compress_core.network.one_memory import values_once
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.network.written_code import code_of
 from compress_core.recipe.resolving import layer_is_locked
@@ -73,7 +75,22 @@ class Subject:
 
     @cached_property
     def parameters(self) -> int:
-        return sum(p.numel() for p in self.network.parameters())
+        """How many values the parameters hold; what several share is counted once."""
+        return values_once(self.network.parameters())
+
+    @cached_property
+    def shared_weights(self) -> tuple[Phrase, ...]:
+        """Which layers read one and the same weight, a sentence for each."""
+        names = ([place.module or place.parameter for place in layer.places] for layer in self.layers)
+        return tuple(
+            Phrase(
+                "{layer} and {others} share one weight, which is counted once.",
+                layer=n[0],
+                others=", ".join(n[1:]),
+            )
+            for n in (list(dict.fromkeys(found)) for found in names)
+            if len(n) > 1
+        )
 
     @cached_property
     def nbytes(self) -> int:

@@ -10,8 +10,10 @@ import pandas as pd
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
+from compress_core.foundation.texts import N_, Phrase
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.places import read_matrix
+from compress_core.network.multiplications import Multiplications, multiplications
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 
@@ -20,7 +22,8 @@ def costs(model: Model, store: Store) -> Mapping[str, Number]:
     """Sizes of a model as exact numbers, by name.
 
     bytes: the plain container as written, header included; sparsity: share of zeros among the
-    weights of all layers that can be compressed, by origin; macs: for one item.
+    weights of all layers that can be compressed, by origin; macs: of one item through the whole network, as
+    `network.multiplications` counts them, zeros like other weights.
     """
     rows = layer_costs(model, store)
     zeros, weights = zeros_of(rows)
@@ -40,14 +43,29 @@ def costs(model: Model, store: Store) -> Mapping[str, Number]:
         "sparsity_original": (zeros.original / count, "share"),
     }
     found = {name: Number(value, unit, "exact") for name, (value, unit) in exact.items()}
-    return {**found, "macs": _macs(rows)}
+    return {**found, "macs": network_macs(model, store)}
 
 
-def _macs(rows: Sequence[LayerCost]) -> Number:
-    counts = [row.macs for row in rows]
-    if any(count is None for count in counts):
-        return Number.missing("MAC", "Some layers did not run on the example input.")
-    return Number(float(sum(c for c in counts if c is not None)), "MAC", "exact")
+def network_macs(model: Model, store: Store) -> Number:
+    """Multiply-accumulates of one item through the network that ships, not measured where it hides some."""
+    if any(row.macs is None for row in layer_costs(model, store)):
+        return Number.missing("MAC", N_("Some layers did not run on the example input."))
+    found = _multiplications(model, store)
+    if found.total is None:
+        reason = Phrase(
+            "The multiplications within {operation} cannot be counted.", operation=found.uncounted
+        )
+        return Number.missing("MAC", reason)
+    return Number(float(found.total), "MAC", "exact")
+
+
+def _multiplications(model: Model, store: Store) -> Multiplications:
+    """Values change nothing about it: it is counted again only where shapes do."""
+    shapes = [
+        (name, *(part.kernel_shape for part in c.small)) for name, c in model.compressed.items() if c.small
+    ]
+    key = digest("multiplications", model.base.key, *shapes)
+    return store.get(key, lambda: multiplications(model.network(), model.base.input.baseline))
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,23 @@ from torch import Tensor, nn
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
+from compress_core.measure.cost.cost import network_macs
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.macs import count_macs
 from compress_core.network.layers.places import read_matrix
 from compress_core.network.shared_copy import shared_copy
 
+_UNITS = {
+    "macs": "MAC",
+    "macs_useful": "MAC",
+    "traffic_weights": "byte",
+    "traffic_weights_coded": "byte",
+    "traffic_activations": "byte",
+    "energy": "uJ",
+    "energy_exploited": "uJ",
+    "energy_original": "uJ",
+}
 _FLOAT = 4  # bytes of a float32
 
 
@@ -152,7 +163,10 @@ def energy(
 
 def energy_costs(model: Model, store: Store, batch: int = 1) -> Mapping[str, Number]:
     """Operations, traffic and energy of one batch, by name; energy_original is the model as loaded."""
-    work = work_of(model, store, batch)
+    work, before = _all_work(model, store, batch), _all_work(Model.original(model.subject), store, batch)
+    if isinstance(work, Number) or isinstance(before, Number):
+        reason = next(each.reason for each in (work, before) if isinstance(each, Number)) or ""
+        return {name: Number.missing(unit, reason) for name, unit in _UNITS.items()}
     total = {
         "macs": (sum(w.macs for w in work), "MAC"),
         "macs_useful": (sum(w.useful_macs for w in work), "MAC"),
@@ -165,5 +179,14 @@ def energy_costs(model: Model, store: Store, batch: int = 1) -> Mapping[str, Num
         **exact,
         "energy": energy(work),
         "energy_exploited": energy(work, exploited=True),
-        "energy_original": energy(work_of(Model.original(model.subject), store, batch)),
+        "energy_original": energy(before),
     }
+
+
+def _all_work(model: Model, store: Store, batch: int) -> tuple[Work, ...] | Number:
+    """The work of the layers, and products that stand in none of them, such as attention's; else why not."""
+    macs, work = network_macs(model, store), work_of(model, store, batch)
+    if macs.value is None:
+        return macs
+    between = batch * int(macs.value) - sum(w.macs for w in work)
+    return (*work, Work("", between, between, 0, 0, 0)) if between > 0 else work

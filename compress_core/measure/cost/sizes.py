@@ -15,6 +15,7 @@ from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.cost.cost import count_layers, zeros_of
+from compress_core.network.one_memory import views_in
 
 _EFFORT = 6  # gzip's usual one
 
@@ -137,12 +138,13 @@ def _rows(model: Model, numbers: Mapping[str, Number]) -> tuple[SizeRow, ...]:
 
 
 def _once(model: Model) -> tuple[Tensor, ...]:
-    """Every tensor of the shipped network; one that has several names counts once."""
-    found: dict[tuple[object, ...], Tensor] = {}
+    """Every tensor of the shipped network; one that has several names, or lies in another, counts once."""
+    found: dict[tuple[object, ...], tuple[str, Tensor]] = {}
     for name, tensor in model.network().state_dict().items():
         place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else (name,)
-        found.setdefault(place, model.as_it_came(name, tensor.detach()))
-    return tuple(found.values())
+        found.setdefault(place, (name, tensor.detach()))
+    views = views_in(dict(found.values()))
+    return tuple(model.as_it_came(name, tensor) for name, tensor in found.values() if name not in views)
 
 
 def _exact(model: Model, tensors: Sequence[Tensor]) -> Mapping[str, Number]:

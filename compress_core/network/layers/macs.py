@@ -7,10 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, nn
 
-from compress_core.network.input_guard import fresh
 from compress_core.network.layers.kinds import (
     CONVOLUTIONS,
     TRANSPOSED,
@@ -21,6 +19,8 @@ from compress_core.network.layers.kinds import (
     attention_layers,
     layers_of,
 )
+from compress_core.network.layers.places import stored_at
+from compress_core.network.multiplications import multiplications, span_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class _Uses:
 def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -> tuple[Layer, ...]:
     """The layers with their multiply-accumulates for one item, from one forward pass of it.
 
-    A Linear counts every position it is applied to; an Embedding looks up and multiplies nothing.
+    A Linear counts every position it is applied to, a weight that is read by hand every product it is in; an
+    Embedding looks up and multiplies nothing.
     """
     counts: defaultdict[WeightLocation, list[_Uses]] = defaultdict(list)
     hooks = []
@@ -43,18 +44,25 @@ def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -
         if any(True for _ in layers_of(name, module)):
             hooks.append(module.register_forward_hook(_counting(name, counts), with_kwargs=True))
     try:
-        with torch.no_grad():
-            network(fresh(example))
+        products = multiplications(network, example).products
     finally:
         for hook in hooks:
             hook.remove()
-    return tuple(_counted(layer, [uses for p in layer.places for uses in counts[p]]) for layer in layers)
+    spans = [span_of(stored_at(network, layer.places[0])) for layer in layers]
+    multiplied = [sum(product.macs_within(span) for product in products) for span in spans]
+    return tuple(
+        _counted(layer, [uses for p in layer.places for uses in counts[p]], macs)
+        for layer, macs in zip(layers, multiplied, strict=True)
+    )
 
 
-def _counted(layer: Layer, uses: list[_Uses]) -> Layer:
+def _counted(layer: Layer, uses: list[_Uses], multiplied: int) -> Layer:
+    """A layer by how its modules were used; one that is also read by hand has no positions of its own."""
+    macs = layer.weights * sum(u.times for u in uses)
+    if multiplied > macs:
+        return replace(layer, macs=multiplied)
     if not uses:
         return replace(layer, macs=0 if layer.kind is LayerKind.EMBEDDING else None)
-    macs = layer.weights * sum(u.times for u in uses)
     extents = tuple(u.extent for u in uses if u.extent is not None)
     return replace(layer, macs=macs, positions=sum(u.positions for u in uses), extents=extents)
 

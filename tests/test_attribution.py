@@ -17,11 +17,11 @@ from compress_core.measure.explain import attribution
 from compress_core.measure.explain.attribution import (
     attribute,
     attribution_methods,
-    last_spatial_module,
     method_named,
     offered_methods,
     skeleton,
 )
+from compress_core.measure.explain.feature_place import last_spatial_place
 from sample_models.architectures import LeNet5, LeNet300, ResNet, TabularNet
 
 METHODS = list(attribution_methods())
@@ -168,8 +168,7 @@ def test_grad_cam_is_the_channels_weighted_by_their_mean_gradient(cnn: nn.Module
 def test_the_last_feature_maps_are_found_by_watching_a_forward_pass(
     network: nn.Module, path: str | None
 ) -> None:
-    found = last_spatial_module(network.eval(), BLACK_28)
-    assert found is (None if path is None else network.get_submodule(path))
+    assert last_spatial_place(network.eval(), BLACK_28) == path
 
 
 def test_grad_cam_is_not_on_offer_without_a_convolution() -> None:

@@ -149,13 +149,13 @@ def test_the_same_seed_gives_the_same_study_and_another_seed_other_floors(networ
     assert not one.random.equals(other.random)
 
 
-def test_progress_runs_from_nothing_to_all_four_passes(network: nn.Module) -> None:
+def test_progress_runs_from_nothing_to_all_six_passes(network: nn.Module) -> None:
     images, black = digits(12)
     steps = list(explain(network, network, images, method_named("integrated_gradients"), black, seed=0))
-    assert all(isinstance(step, Progress) and step.total == 48 for step in steps)
+    assert all(isinstance(step, Progress) and step.total == 72 for step in steps)
     done = [step.done for step in steps]
     assert done == sorted(done)
-    assert (done[0], done[-1], steps[-1].share) == (0, 48, 1.0)
+    assert (done[0], done[-1], steps[-1].share) == (0, 72, 1.0)
 
 
 def test_a_model_that_answers_nan_is_not_measured_and_counted(network: nn.Module) -> None:

@@ -92,7 +92,7 @@ def test_a_process_writes_what_the_same_call_computes_here(tmp_path: Path) -> No
     assert said[-1] == {"done": True}
     steps = [line["progress"] for line in said[:-1]]
     assert [done for done, _total, _note in steps] == sorted(done for done, _total, _note in steps)
-    assert steps[-1][:2] == [80, 80]
+    assert steps[-1][:2] == [160, 160]
     assert_equal_results(EXPLAIN.result((tmp_path / "result.safetensors").read_bytes()), done_here(model))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job.json", "result.safetensors"]
 

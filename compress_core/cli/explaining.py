@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ def explained(case: Case, method: str, count: int, seed: int) -> dict[str, Any]:
         "recipe": {"sha": case.model.recipe.sha, **case.model.recipe.as_recipe().as_json()},
         "method": asked,
         "seed": seed,
+        "place": {"before": found.explanation.place_before, "after": found.explanation.place_after},
+        "completeness_gap": _gaps(found),
         "similarity": [_summary_row(row) for row in found.explanation.summary().to_dict("records")],
         "worst": _worst(found, case.subject.classes),
     }
@@ -49,8 +52,25 @@ def _summary_row(row: dict[Any, Any]) -> dict[str, Any]:
         "measure": row["measure"],
         "group": row["group"],
         **{name: similarity(name) for name in ("median", "low_quartile", "high_quartile")},
+        "draws": printing.exact(int(row["draws"]), "network").as_json(),
+        **{name: similarity(name) for name in ("lowest", "highest")},
         "not_measured": printing.exact(int(row["not_measured"]), "item").as_json(),
     }
+
+
+def _gaps(found: ManyExplained) -> dict[str, Any]:
+    """The largest share of the score's change that a map leaves out, and the points it took."""
+    items, said = found.explanation.items, {}
+    for side in ("before", "after"):
+        largest = float(items[f"gap_{side}"].max())
+        steps = printing.exact(int(items[f"steps_{side}"].max()), "step")
+        number = (
+            Number.missing("share", "Maps of this method need not add up.", len(items))
+            if np.isnan(largest)
+            else Number(largest, "share", "measured", n=len(items))
+        )
+        said[side] = {"largest": number.as_json(), "most_steps": steps.as_json()}
+    return said
 
 
 def _worst(found: ManyExplained, classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -76,6 +96,8 @@ def print_explanation(case: Case, content: dict[str, Any]) -> None:
     typer.echo(f"{content['method']} on {content['n']:,} of these items, seed {content['seed']}.\n")
     heads = ("measure", "items", ">median", ">quartiles", ">N", "how")
     printing.print_table(heads, [_cells(row) for row in content["similarity"]])
+    for sentence in _made(content):
+        typer.echo(sentence)
     worst = [
         [
             str(row["item"]),
@@ -88,6 +110,28 @@ def print_explanation(case: Case, content: dict[str, Any]) -> None:
     if worst:
         typer.echo("")
         printing.print_table((">most changed item", ">spearman", "class before", "class after"), worst)
+
+
+def _made(content: dict[str, Any]) -> Iterator[str]:
+    """How the random floor and the maps were made, a sentence each."""
+    floor = next(row for row in content["similarity"] if row["group"] == "random floor")
+    low, high, draws = (Number(**floor[name]) for name in ("lowest", "highest", "draws"))
+    yield (
+        f"\nRandom floor: the median of {printing.value_of(draws)} networks with shuffled weights; "
+        f"{floor['measure']} from {printing.value_of(low)} to {printing.value_of(high)}."
+    )
+    if content["place"]["before"]:
+        yield (
+            f"Feature maps: what {content['place']['before']} puts out in the original, "
+            f"{content['place']['after']} after."
+        )
+    for side, said in content["completeness_gap"].items():
+        gap = Number(**said["largest"])
+        if gap.value is not None:
+            yield (
+                f"The maps {side} compression leave out at most {100 * gap.value:.1f} % of the score's "
+                f"change, with up to {printing.value_of(Number(**said['most_steps']))} points."
+            )
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -33,12 +33,17 @@ class ModelExplanation:
         """A row for each measure and group of items: median, quartiles, n, and the two floors to read it by.
 
         The noise floor is the original against itself on hardly changed inputs, the random one the original
-        against shuffled weights. NaN is "not measured", with the reason.
+        against shuffled weights: the median of several draws, from lowest to highest. NaN is "not measured",
+        with the reason.
         """
         return self.found.explanation.summary()
 
     def items(self) -> pd.DataFrame:
-        """A row for each item: its place in the split, classes before and after, and every similarity."""
+        """A row for each item: its place in the split, classes before and after, every similarity.
+
+        gap_before and gap_after: the share of the score's change that maps leave out, where they should add
+        up to it.
+        """
         frame = self.found.explanation.items
         return frame.assign(item=self.found.chosen[frame["item"].to_numpy()])
 

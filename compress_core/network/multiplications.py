@@ -66,7 +66,7 @@ def multiplications(network: nn.Module, example: Example) -> Multiplications:
 
 
 def span_of(tensor: Tensor) -> Span:
-    """From and to which address a tensor reaches; nowhere where it has no values or no plain memory."""
+    """From and to which address a tensor of any shape reaches; nowhere where it has no plain memory."""
     if tensor.layout is not torch.strided or not tensor.numel():
         return (0, 0)
     reach = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))

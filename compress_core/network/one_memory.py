@@ -25,12 +25,12 @@ class MemoryView:
     offset: int
 
     def seen_in(self, whole: Tensor) -> Tensor:
-        """The view, in the memory of the tensor that it lies in."""
+        """The view, in the memory of the tensor of any shape that it lies in."""
         return torch.as_strided(whole, self.shape, self.stride, whole.storage_offset() + self.offset)
 
 
 def values_once(tensors: Iterable[Tensor]) -> int:
-    """How many values these tensors hold together, one that several of them reach counted once."""
+    """How many values tensors of any shape hold together, one that several of them reach counted once."""
     spans = sorted((*span_of(t), t.numel(), t.element_size()) for t in tensors if t.numel())
     total = reached = 0
     for start, end, count, size in spans:

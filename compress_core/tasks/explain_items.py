@@ -78,6 +78,8 @@ def pack(found: ManyExplained) -> ResultFiles:
         "method": explanation.method,
         "seed": explanation.seed,
         "noise_deviation": explanation.noise_deviation,
+        "place_before": explanation.place_before,
+        "place_after": explanation.place_after,
         "split": found.split,
         "size_of_split": found.size_of_split,
         "columns": {name: list(frame.columns) for name, frame in frames.items()},
@@ -100,6 +102,8 @@ def unpack(packed: ResultFiles) -> ManyExplained:
         items=items,
         noise=noise,
         random=random,
+        place_before=facts["place_before"],
+        place_after=facts["place_after"],
     )
     return ManyExplained(explanation, arrays["chosen"], facts["split"], facts["size_of_split"])
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from compress_core.measure.explain.attribution import AttributionMethod
@@ -12,7 +13,7 @@ from compress_core.measure.explain.similarity import MEASURES
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained
 from dashboard import job_panel as jobs
 from dashboard.explain import gallery
-from dashboard.explain.plain_words import verdict, what_floors_say
+from dashboard.explain.plain_words import how_it_was_made, verdict, what_floors_say
 from dashboard.figures.similarity_summary import measure_names, similarity_summary
 from dashboard.page_job import LastResult, PageJob
 from dashboard.show import figure, is_dark
@@ -83,7 +84,7 @@ def _result(model: Model, result: ManyExplained, key: str) -> None:
         similarity_summary(explanation.items, explanation.noise, explanation.random, dark=is_dark()),
         "explain.similarity",
     )
-    st.caption(f"{_provenance(result)} {what_floors_say()}")
+    st.caption(f"{_provenance(result)} {how_it_was_made(explanation)} {what_floors_say()}")
     gallery.draw(model, result, key)
 
 
@@ -107,9 +108,7 @@ def _medians(result: ManyExplained) -> None:
         column.metric(
             title,
             f"{row['median']:.2f}" if measured else _("none"),
-            f"{row['low_quartile']:.2f} – {row['high_quartile']:.2f}, n = {row['n']}"
-            if measured
-            else "n = 0",
+            _spread(row) if measured else "n = 0",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -118,7 +117,9 @@ def _medians(result: ManyExplained) -> None:
     if np.isfinite(medians[["all", "noise floor", "random floor"]].to_numpy(np.float64)).all():
         said = verdict(medians["all"], medians["noise floor"], medians["random floor"])
         st.markdown(
-            _("{measure}, medians with quartiles. {verdict}").format(measure=names[measure], verdict=said)
+            _("{measure}, medians with quartiles, of the random floor with the range. {verdict}").format(
+                measure=names[measure], verdict=said
+            )
         )
     missing = rows.loc["all"]
     if missing["not_measured"]:
@@ -127,6 +128,15 @@ def _medians(result: ManyExplained) -> None:
                 count=int(missing["not_measured"]), reason=literal(_(str(missing["reason"])))
             )
         )
+
+
+def _spread(row: pd.Series[Any] | pd.DataFrame) -> str:
+    """Quartiles of the items; of the random floor the range of its draws."""
+    if row["draws"] == 1:
+        return f"{row['low_quartile']:.2f} – {row['high_quartile']:.2f}, n = {row['n']}"
+    return _("{low:.2f} – {high:.2f}, {draws} draws").format(
+        low=row["lowest"], high=row["highest"], draws=row["draws"]
+    )
 
 
 def _provenance(result: ManyExplained) -> str:

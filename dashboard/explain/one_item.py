@@ -18,7 +18,7 @@ from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.measure.explain.similarity import MEASURES
 from dashboard import engine
-from dashboard.explain.plain_words import what_a_map_says, what_floors_say
+from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what_floors_say
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.similarity_summary import measure_names
@@ -134,26 +134,24 @@ def _target(model: Model, found: Explanation) -> str:
 def _similarity(found: Explanation) -> None:
     st.markdown(f"**{_('How alike both maps of this item are')}**")
     names = measure_names()
-    shown = [
-        m for m in MEASURES if np.isfinite(_first(found.random, m)) or np.isfinite(_first(found.items, m))
-    ]
-    frames = {
-        _("this item"): found.items,
-        _("noise floor"): found.noise,
-        _("random floor"): found.random,
-    }
+    chances = {m: found.chance(m) for m in MEASURES}
+    shown = [m for m in MEASURES if np.isfinite(chances[m].median) or np.isfinite(_first(found.items, m))]
+    frames = {_("this item"): found.items, _("noise floor"): found.noise}
     rows = {title: [_first(frame, m) for m in shown] for title, frame in frames.items()}
-    table = pd.DataFrame({_("measure"): [names[m] for m in shown], **rows})
+    random = _("random floor, {draws} draws").format(draws=next(iter(chances.values())).draws)
+    rows[random] = [chances[m].median for m in shown]
+    ranges = [_("{low:.2f} to {high:.2f}").format(low=chances[m].low, high=chances[m].high) for m in shown]
+    table = pd.DataFrame({_("measure"): [names[m] for m in shown], **rows, _("its range"): ranges})
     st.dataframe(
         table,
         hide_index=True,
         width="stretch",
-        column_config={title: st.column_config.NumberColumn(format="%.2f") for title in frames},
+        column_config={title: st.column_config.NumberColumn(format="%.2f") for title in rows},
     )
     reason = found.items["reason"].iloc[0]
     if reason is not None:
         st.caption(_("Not measured: {reason}.").format(reason=literal(_(reason))))
-    st.caption(what_floors_say())
+    st.caption(f"{how_it_was_made(found)} {what_floors_say()}".strip())
 
 
 def _first(frame: pd.DataFrame, measure: str) -> float:

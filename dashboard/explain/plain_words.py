@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dashboard.text import _
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dashboard.text import _, literal
+
+if TYPE_CHECKING:
+    from compress_core.measure.explain.explanation import Explanation
 
 
 def what_a_map_says(target: str, *, is_image: bool) -> str:
@@ -25,9 +32,36 @@ def what_floors_say() -> str:
     """What the two floors are for, in two sentences."""
     return _(
         "1 means the same map. The noise floor is the original against itself after tiny noise on the input: "
-        "nothing can be expected to come closer. The random floor is the original against a network with "
-        "shuffled weights: that much likeness is chance."
+        "nothing can be expected to come closer. The random floor is the original against networks with "
+        "shuffled weights, the median of several with their range: that much likeness is chance."
     )
+
+
+def how_it_was_made(found: Explanation) -> str:
+    """Which part was looked at, and how much of the score's change the maps leave out; empty for the rest."""
+    said = []
+    if found.place_before:
+        said.append(
+            _("The feature maps are those that {layer} puts out in the original, and {other} after.").format(
+                layer=literal(found.place_before), other=literal(found.place_after)
+            )
+        )
+    gaps = found.items[["gap_before", "gap_after"]].to_numpy(np.float64)
+    if np.isfinite(gaps).any():
+        largest, steps = np.nanmax(gaps, axis=0), found.items[["steps_before", "steps_after"]].max()
+        said.append(
+            _(
+                "The maps should add up to the change of the score from the baseline; what is missing is at "
+                "most {before:.1f} % in the original (with up to {steps} points) and {after:.1f} % after "
+                "(with up to {more} points)."
+            ).format(
+                before=100 * largest[0],
+                after=100 * largest[1],
+                steps=int(steps["steps_before"]),
+                more=int(steps["steps_after"]),
+            )
+        )
+    return " ".join(said)
 
 
 def verdict(median: float, noise: float, random: float) -> str:

@@ -44,7 +44,8 @@ def similarity_summary(
     """How alike the maps are for all items, kept and flipped predictions, beside two floors.
 
     items: a column for each measure (NaN: not measured) and flipped (bool); noise, random: the same
-    measures of the original's own map under tiny input noise and of a network with shuffled weights.
+    measures of the original's own map under tiny input noise and of networks with shuffled weights, each in
+    a draw of its own: the median of their medians is drawn with its range.
     Boxes: quartiles, whiskers from 5 to 95 %; a group of fewer than five items is drawn as points only.
     """
     names = measure_names()
@@ -146,7 +147,11 @@ def _add_floor(
     figure: go.Figure, floor: pd.DataFrame, measures: list[str], *, label: str, dash: str, colors: Ink
 ) -> None:
     """One short line over the slot of each measure."""
-    medians = [_median(_measured(floor, m)) if m in floor else np.nan for m in measures]
+    draws = [part for _draw, part in floor.groupby("draw")] if "draw" in floor else [floor]
+    each = np.array(
+        [[_median(_measured(part, m)) if m in part else np.nan for m in measures] for part in draws]
+    )
+    medians = [_median(values[np.isfinite(values)]) for values in each.T]
     places = np.arange(len(measures), dtype=np.float64)
     gap = np.full(len(measures), np.nan)
     figure.add_trace(
@@ -159,6 +164,18 @@ def _add_floor(
             hovertemplate=hover((label, "%{y:.3f}")),
         )
     )
+    if len(draws) > 1:
+        low, high = np.fmin.reduce(each), np.fmax.reduce(each)  # NaN where no draw was measured
+        figure.add_trace(
+            go.Scatter(
+                x=np.repeat(places + 0.44, 3),
+                y=np.stack([low, high, gap], axis=1).ravel(),
+                mode="lines",
+                line={"color": colors.text, "width": 1.2},
+                hovertemplate=hover((_("range of {draws} draws").format(draws=len(draws)), "%{y:.3f}")),
+                showlegend=False,
+            )
+        )
 
 
 def _median(values: Floats) -> float:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
+from compress_core.measure.explain.feature_place import last_spatial_place
 from compress_core.network.copied_tree import copied_tree
 from compress_core.network.input_guard import guarded
 from compress_core.network.living_memory import rows_at_once
@@ -32,16 +31,34 @@ VALUES_AT_ONCE = 2**20
 class Question:
     """What a map answers: which inputs speak for the target class, seen from the baseline.
 
-    inputs [N, C, *size] or [N, F], targets [N], baseline [1, ...]; rows: inputs allowed in one pass.
+    inputs [N, C, *size] or [N, F], targets [N], baseline [1, ...]; rows: inputs allowed in one pass;
+    refine: whether more work is done where a map is not exact enough; place: the name of the part whose
+    feature maps are looked at, None for the last.
     """
 
     inputs: Tensor
     targets: Tensor
     baseline: Tensor
     rows: int
+    refine: bool = True
+    place: str | None = None
 
 
-MethodFunction = Callable[[nn.Module, Question], Tensor]
+@dataclass(frozen=True)
+class Attributed:
+    """Maps of some items [N, ...] and what there is to say of how they were made.
+
+    gap [N]: the share of the score's change that a map leaves out; steps [N]: points it took; NaN and 0 for
+    methods that add up to nothing. place: the name of the part that was looked at, else empty.
+    """
+
+    maps: Tensor
+    gap: Tensor
+    steps: Tensor
+    place: str = ""
+
+
+MethodFunction = Callable[[nn.Module, Question], Tensor | Attributed]
 Refusal = Callable[[nn.Module, Tensor], Refused | None]
 
 
@@ -125,6 +142,20 @@ def attribute_in_batches(
     network: nn.Module, inputs: Tensor, targets: Tensor, method: AttributionMethod, baseline: Tensor
 ) -> Iterator[Tensor]:
     """The same maps [n, ...], a few items at a time: memory stays bounded and progress can be shown."""
+    return (found.maps for found in attributed_in_batches(network, inputs, targets, method, baseline))
+
+
+def attributed_in_batches(
+    network: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    method: AttributionMethod,
+    baseline: Tensor,
+    *,
+    refine: bool = True,
+    place: str | None = None,
+) -> Iterator[Attributed]:
+    """The same maps [n, ...] with what there is to say of how they were made; see `Question`."""
     _check_shapes(inputs, targets, baseline)
     refusal = method.refusal(network, inputs[:1])
     if refusal is not None:
@@ -134,7 +165,7 @@ def attribute_in_batches(
     size = max(1, rows // method.rows_per_item)
     for start in range(0, len(inputs), size):
         part = slice(start, start + size)
-        yield _maps(own, method, Question(inputs[part], targets[part], baseline, rows))
+        yield _attributed(own, method, Question(inputs[part], targets[part], baseline, rows, refine, place))
 
 
 def skeleton(network: nn.Module) -> nn.Module:
@@ -181,14 +212,17 @@ def _check_shapes(inputs: Tensor, targets: Tensor, baseline: Tensor) -> None:
 
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
-def _maps(own: nn.Module, method: AttributionMethod, question: Question) -> Tensor:
+def _attributed(own: nn.Module, method: AttributionMethod, question: Question) -> Attributed:
     """Maps for one batch, channels summed."""
     inputs = question.inputs.detach().clone().requires_grad_()
     asked = replace(
         question, inputs=inputs, targets=question.targets.clone(), baseline=question.baseline.clone()
     )
-    maps = method.run(own, asked).detach().to(inputs.dtype)
-    return maps if maps.ndim == 2 else maps.sum(dim=1)
+    found = method.run(own, asked)
+    if isinstance(found, Tensor):
+        found = Attributed(found, torch.full((len(found),), torch.nan), torch.zeros(len(found)))
+    maps = found.maps.detach().to(inputs.dtype)
+    return replace(found, maps=maps if maps.ndim == 2 else maps.sum(dim=1))
 
 
 # What stands in the way of a method
@@ -232,27 +266,8 @@ def needs_convolution(network: nn.Module, example: Tensor) -> Refused | None:
     unfit = needs_gradient(network, example)
     if unfit is not None:
         return unfit
-    if last_spatial_module(skeleton(network), example) is None:
+    if last_spatial_place(skeleton(network), example) is None:
         return Refused(
             "GradCAM needs a convolution on images, and this network has none; choose another method."
         )
     return None
-
-
-def last_spatial_module(own: nn.Module, example: Tensor) -> nn.Module | None:
-    """The last part with a convolution kernel in it to answer with feature maps of more than one pixel.
-
-    Found by one forward pass of example [1, C, H, W], so that blocks count with what they add up to.
-    """
-    finished: list[nn.Module] = []
-
-    def note(module: nn.Module, _inputs: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
-            finished.append(module)
-
-    with ExitStack() as hooks, torch.no_grad():
-        for module in own.modules():
-            if module is not own and any(t.ndim == 4 for t in chain(module.parameters(), module.buffers())):
-                hooks.enter_context(module.register_forward_hook(note))
-        own(example)
-    return finished[-1] if finished else None

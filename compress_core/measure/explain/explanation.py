@@ -1,13 +1,13 @@
 """Does the compressed model still look at the same things? Maps before and after, over many items.
 
 The target is the class that the parent predicts, for both models. Two floors stand beside every number:
-*noise*, the parent against itself on inputs that were hardly changed, and *random*, the parent against a
-network whose weights were shuffled within each layer.
+*noise*, the parent against itself on inputs that were hardly changed, and *random*, the parent against
+networks whose weights were shuffled within each layer: several, because one shuffle may happen to look alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,14 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.predictions import NO_CLASS
 from compress_core.measure.explain.attribution import (
+    Attributed,
     AttributionMethod,
-    attribute_in_batches,
+    attributed_in_batches,
     rows_of_size,
     skeleton,
     with_tensors,
 )
+from compress_core.measure.explain.random_floor import Chance, chance_of, draws_for
 from compress_core.measure.explain.similarity import (
     MEASURES,
     NotMeasured,
@@ -57,8 +59,11 @@ class Explanation:
     """What two models look at on the same items, and how alike it is.
 
     before, after, support [N, *size]; `items` has a row for each item: item, class_before, class_after,
-    flipped, the measures of `similarity.MEASURES`, reason (why not measured, else None); `noise` and
-    `random` hold the measures of the floors. noise_deviation is in the unit of the inputs.
+    flipped, the measures of `similarity.MEASURES`, reason (why not measured, else None), and for methods that
+    add up to the score's change gap_before, gap_after (the share of it that a map leaves out, else NaN) and
+    steps_before, steps_after; `noise` and `random` hold the measures of the floors, those of the random one
+    for each draw. noise_deviation is in the unit of the inputs. place_before, place_after: the part whose
+    feature maps were looked at, empty for methods that look at the inputs.
     """
 
     method: str
@@ -70,6 +75,12 @@ class Explanation:
     items: pd.DataFrame
     noise: pd.DataFrame
     random: pd.DataFrame
+    place_before: str = ""
+    place_after: str = ""
+
+    def chance(self, measure: str) -> Chance:
+        """The random floor of a measure, with its range over the draws."""
+        return chance_of(self.random, measure)
 
     def maps(self, item: int) -> ItemMaps:
         """The two maps of an item and their difference, with the limit of a scale that fits both."""
@@ -86,7 +97,8 @@ class Explanation:
         """One row for each measure and group of items, floors last.
 
         Columns: measure, group (all, kept, flipped, noise floor, random floor), median, low_quartile,
-        high_quartile, n, not_measured (items), reason (the most frequent one, or None).
+        high_quartile, n, not_measured (items), reason (the most frequent one, or None), draws, lowest,
+        highest: the random floor is the median of the draws' medians, which reach from lowest to highest.
         """
         flipped = self.items["flipped"]
         groups = {
@@ -94,9 +106,15 @@ class Explanation:
             "kept": self.items[~flipped],
             "flipped": self.items[flipped],
             "noise floor": self.noise,
-            "random floor": self.random,
         }
-        rows = [_summarized(measure, group, frame) for measure in MEASURES for group, frame in groups.items()]
+        rows = [
+            row
+            for measure in MEASURES
+            for row in (
+                *(_summarized(measure, group, frame) for group, frame in groups.items()),
+                _of_chance(measure, self.random, self.chance(measure)),
+            )
+        ]
         reasons = pd.Series([row["reason"] for row in rows], dtype=object)
         return pd.DataFrame(rows).assign(reason=reasons)
 
@@ -119,30 +137,95 @@ def explain(
     class_before, class_after = (predicted_class(network, inputs) for network in (before, after))
     support = support_of(inputs, baseline)
     deviation = NOISE_STRENGTH * float(inputs.std())
-    asked = {
-        N_("before compression"): (before, inputs),
-        N_("after compression"): (after, inputs),
-        N_("noise floor"): (before, noisy(inputs, support, deviation, seed)),
-        N_("random floor"): (with_shuffled_weights(before, seed), inputs),
+    draws = draws_for(method.rows_per_item)
+    passes = _Passes(inputs, class_before.clamp(min=0), method, baseline, (3 + draws) * len(inputs))
+    first = yield from passes.maps_of(before, N_("before compression"))
+    second = yield from passes.maps_of(after, N_("after compression"), place=first.place)
+    shaken = yield from passes.maps_of(
+        before, N_("noise floor"), shown=noisy(inputs, support, deviation, seed), place=first.place
+    )
+    random = []
+    for draw in range(draws):
+        shuffled = with_shuffled_weights(before, seed + draw)
+        found = yield from passes.maps_of(shuffled, N_("random floor"), refine=False, place=first.place)
+        similar = similarity_frame(first.maps, found.maps, support)
+        random.append(pd.concat([pd.Series(draw, similar.index, name="draw"), similar], axis=1))
+    made = {
+        "gap_before": first.gap,
+        "gap_after": second.gap,
+        "steps_before": first.steps,
+        "steps_after": second.steps,
     }
-    targets = class_before.clamp(min=0)
-    found: list[Maps] = []
-    total = len(asked) * len(inputs)
-    for note, (network, shown) in asked.items():
-        batches = attribute_in_batches(network, shown, targets, method, baseline)
-        found.append((yield from _collected(batches, len(inputs) * len(found), total, note)))
-    first, second, noise, random = found
+    similar = similarity_frame(first.maps, second.maps, support)
     return Explanation(
         method=method.name,
         seed=seed,
         noise_deviation=deviation,
-        before=first,
-        after=second,
+        before=first.maps,
+        after=second.maps,
         support=support,
-        items=_items(class_before, class_after, similarity_frame(first, second, support)),
-        noise=similarity_frame(first, noise, support),
-        random=similarity_frame(first, random, support),
+        items=_items(class_before, class_after, pd.DataFrame(made).join(similar)),
+        noise=similarity_frame(first.maps, shaken.maps, support),
+        random=pd.concat(random, ignore_index=True),
+        place_before=first.place,
+        place_after=second.place,
     )
+
+
+@dataclass
+class _Passes:
+    """Passes over the same items for the same classes, one after another, which know how far they are."""
+
+    inputs: Tensor
+    targets: Tensor
+    method: AttributionMethod
+    baseline: Tensor
+    total: int
+    done: int = 0
+
+    def maps_of(
+        self,
+        network: nn.Module,
+        note: str,
+        *,
+        shown: Tensor | None = None,
+        refine: bool = True,
+        place: str = "",
+    ) -> Generator[Progress, None, _Mapped]:
+        """The maps of a network on the items, or on others in their place."""
+        batches = attributed_in_batches(
+            network,
+            self.inputs if shown is None else shown,
+            self.targets,
+            self.method,
+            self.baseline,
+            refine=refine,
+            place=place or None,
+        )
+        yield Progress(self.done, self.total, note)
+        parts = []
+        for batch in batches:
+            parts.append(batch)
+            self.done += len(batch.maps)
+            yield Progress(self.done, self.total, note)
+        return _mapped(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mapped:
+    """The maps of all items by one network, and how they were made."""
+
+    maps: Maps
+    gap: NDArray[np.float64]
+    steps: NDArray[np.int64]
+    place: str
+
+
+def _mapped(parts: Sequence[Attributed]) -> _Mapped:
+    maps, gap, steps = (
+        torch.cat([getattr(part, name) for part in parts]).numpy() for name in ("maps", "gap", "steps")
+    )
+    return _Mapped(maps, gap.astype(np.float64), steps.astype(np.int64), parts[0].place)
 
 
 @torch.inference_mode()
@@ -188,18 +271,6 @@ def with_shuffled_weights(network: nn.Module, seed: int) -> nn.Module:
     return with_tensors(network, in_random_order)
 
 
-def _collected(
-    batches: Iterator[Tensor], done: int, total: int, note: str
-) -> Generator[Progress, None, Maps]:
-    yield Progress(done, total, note)
-    maps = []
-    for batch in batches:
-        maps.append(batch.numpy())
-        done += len(batch)
-        yield Progress(done, total, note)
-    return np.concatenate(maps)
-
-
 def _items(class_before: Tensor, class_after: Tensor, similarities: pd.DataFrame) -> pd.DataFrame:
     first, second = class_before.numpy(), class_after.numpy()
     facts = pd.DataFrame(
@@ -227,4 +298,18 @@ def _summarized(measure: str, group: str, frame: pd.DataFrame) -> dict[str, obje
         "n": len(values),
         "not_measured": len(missing),
         "reason": reasons.iloc[0] if len(reasons) else None,
+        "draws": 1,
+        "lowest": median,
+        "highest": median,
+    }
+
+
+def _of_chance(measure: str, random: pd.DataFrame, chance: Chance) -> dict[str, object]:
+    return _summarized(measure, "random floor", random) | {
+        "median": chance.median,
+        "n": chance.n,
+        "not_measured": chance.not_measured,
+        "draws": chance.draws,
+        "lowest": chance.low,
+        "highest": chance.high,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from compress_core.network.forward import Example
 from compress_core.network.layers.kinds import (
     CONVOLUTIONS,
     TRANSPOSED,
@@ -32,7 +33,7 @@ class _Uses:
     extent: Extent | None = None
 
 
-def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: object) -> tuple[Layer, ...]:
+def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: Example) -> tuple[Layer, ...]:
     """The layers with their multiply-accumulates for one item, from one forward pass of it.
 
     A Linear counts every position it is applied to, a weight that is read by hand every product it is in; an

@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from compress_core.network.forward import Example, run_network, running_on
 from compress_core.network.living_memory import own_buffers
 
-Span = tuple[int, int]
+AddressRange = tuple[int, int]
 _Count = Callable[[tuple[Any, ...], Tensor], int]
 
 
@@ -32,13 +32,13 @@ class Product:
     """One operation that multiplies: how often, and the memory of what it read, as addresses from and to."""
 
     macs: int
-    read: tuple[Span, ...]
+    read: tuple[AddressRange, ...]
 
-    def macs_within(self, span: Span) -> int:
+    def macs_within(self, span: AddressRange) -> int:
         """Those of them whose weight lies within a memory, which may be a part of what was read."""
         return max((self._share(own, span) for own in self.read), default=0)
 
-    def _share(self, own: Span, span: Span) -> int:
+    def _share(self, own: AddressRange, span: AddressRange) -> int:
         common = min(own[1], span[1]) - max(own[0], span[0])
         return self.macs * common // (own[1] - own[0]) if common > 0 else 0
 
@@ -65,7 +65,7 @@ def multiplications(network: nn.Module, example: Example) -> Multiplications:
     return counter.found
 
 
-def span_of(tensor: Tensor) -> Span:
+def span_of(tensor: Tensor) -> AddressRange:
     """From and to which address a tensor of any shape reaches; nowhere where it has no plain memory."""
     if tensor.layout is not torch.strided or not tensor.numel():
         return (0, 0)

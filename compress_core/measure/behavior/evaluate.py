@@ -24,8 +24,8 @@ from compress_core.network.shared_copy import shared_copy
 from compress_core.subject.split import BATCH, Split
 from compress_core.subject.subject import Subject
 
-REPLAY_LEAST, REPLAY_MOST, REPLAY_PASSES = 2**25, 2**28, 2
-"""What a recording keeps: twice what a pass of all items takes, within these bounds and a quarter of the
+REPLAY_LEAST, REPLAY_MOST, REPLAY_PASSES = 2**25, 2**28, 1.5
+"""What a recording keeps: 1.5 times what a pass of all items takes, within these bounds and a quarter of the
 memory budget."""
 PREDICTIONS = "predictions"  # under this word the store counts what was computed and what was found
 
@@ -43,7 +43,9 @@ def recording_of(subject: Subject, split: Split, store: Store) -> Recording:
     def make() -> Recording:
         network = shared_copy(subject.network)
         living = living_memory(network, split.inputs[:1])
-        keep = min(max(REPLAY_LEAST, REPLAY_PASSES * len(split) * living.peak), REPLAY_MOST, _kept_at_most())
+        keep = min(
+            max(REPLAY_LEAST, round(REPLAY_PASSES * len(split) * living.peak)), REPLAY_MOST, _kept_at_most()
+        )
         rows = living.rows_within(memory_budget() - _kept_at_most(), BATCH)
         return record(network, split.batches(rows), parameters_of(subject, names), keep)
 

@@ -9,6 +9,8 @@ BIN := .venv/bin/python
 INSTALL := $(PYTHON) scripts/install.py
 
 export OMP_NUM_THREADS ?= 1
+# Compiled files stay in __pycache__: neither the tests nor the programs that they start compile all anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 TYPES := $(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts benchmarks
 TESTS := $(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -20,6 +22,8 @@ run:
 	@$(INSTALL) run $(PIP_ARGS)
 	$(BIN) -m streamlit run app.py
 
+# `make test` draws five times as many examples.
+check: export HYPOTHESIS_PROFILE ?= quick
 check:
 	@$(INSTALL) dev $(PIP_ARGS)
 	$(BIN) -m ruff format --check .

@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from scripts.arrows import room_of, sources
 ROOT = Path(__file__).resolve().parent.parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-MODULES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in sources(ROOT)}
 ENTRY = re.compile(r"^\| `(?P<name>\w+)` \| (?P<meaning>[^|]+) \| `(?P<path>[\w/.]+)` \|$", re.MULTILINE)
 PATH = re.compile(r"`((?:[\w.-]+/)+(?:[\w.-]+)?|[\w-]+\.(?:py|md|toml|txt|yaml|json))`")
 MADE_HERE = ("docs/reference/",)
@@ -33,6 +33,12 @@ FORMER = {
     "setting", "settings", "standing",
 }  # fmt: skip
 MASK_ROOMS = ("compress_core.techniques", "compress_core.selection")  # a mask is not called what it keeps
+
+
+@cache
+def _modules() -> dict[str, ast.Module]:
+    """Every module of the product, read once, and only where these tests run."""
+    return {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in sources(ROOT)}
 
 
 def _classes(tree: ast.Module) -> Iterator[str]:
@@ -82,7 +88,7 @@ def _imported_by(tree: ast.Module) -> set[str]:
 def _rooms_using() -> dict[str, set[str]]:
     """Name -> the rooms that import it."""
     rooms: defaultdict[str, set[str]] = defaultdict(set)
-    for module, tree in MODULES.items():
+    for module, tree in _modules().items():
         for name in _imported_by(tree):
             rooms[name].add(room_of(module))
     return rooms
@@ -93,7 +99,7 @@ def _concepts() -> set[str]:
     using = _rooms_using()
     return {
         node.name
-        for module, tree in MODULES.items()
+        for module, tree in _modules().items()
         if module.startswith("compress_core")
         for node in tree.body
         if isinstance(node, ast.ClassDef)
@@ -133,8 +139,8 @@ def test_every_concept_stands_in_the_glossary_once() -> None:
 
 
 def test_every_entry_of_the_glossary_is_a_class_that_others_use() -> None:
-    used = {name for tree in MODULES.values() for name in _imported_by(tree)}
-    defined = {(name, module) for module, tree in MODULES.items() for name in _classes(tree)}
+    used = {name for tree in _modules().values() for name in _imported_by(tree)}
+    defined = {(name, module) for module, tree in _modules().items() for name in _classes(tree)}
     module_of = {path.relative_to(ROOT).as_posix(): module for module, path in sources(ROOT)}
     wrong = [e["name"] for e in _entries() if (e["name"], module_of.get(e["path"])) not in defined]
     assert not wrong, "not defined where the glossary says"
@@ -160,7 +166,7 @@ def test_a_path_that_is_not_there_is_seen() -> None:
 def test_every_class_has_one_place() -> None:
     product = [
         (name, m)
-        for m, tree in MODULES.items()
+        for m, tree in _modules().items()
         if not m.startswith("sample_models")
         for name in _classes(tree)
     ]
@@ -170,7 +176,7 @@ def test_every_class_has_one_place() -> None:
 def test_every_function_of_the_core_has_one_place() -> None:
     core = [
         (name, module)
-        for module, tree in MODULES.items()
+        for module, tree in _modules().items()
         if module.startswith("compress_core") and not module.startswith(COMMANDS)
         for name in _functions(tree)
         if not _in_a_family(name, module)
@@ -184,14 +190,14 @@ def test_every_module_has_a_name_of_its_own() -> None:
 
 
 def test_no_name_speaks_the_old_dialect() -> None:
-    found = {m: old for m, tree in MODULES.items() if (old := FORMER & set(_identifiers(tree)))}
+    found = {m: old for m, tree in _modules().items() if (old := FORMER & set(_identifiers(tree)))}
     assert not found
 
 
 def test_a_mask_is_not_called_what_it_keeps() -> None:
     found = [
         f"{module}: {node.name}"
-        for module, tree in MODULES.items()
+        for module, tree in _modules().items()
         if module.startswith(MASK_ROOMS)
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,11 @@ RECIPES = {
     "pruned and quantized": rules(any=(PRUNED, QUANTIZED)),
     "factored": rules(any=SMALL),
 }
+SOME = ("line", "up", "places", "room", "attention.out_proj", "block.linear1")
+EVERYTHING = {
+    "everything quantized": rules(any=(PRUNED, QUANTIZED)),
+    "everything factored": Recipe(tuple(Rule(name, (SMALL,)) for name in SOME)),
+}
 SAMPLES = ("lenet300", "lenet5", "resnet", "vit", "tabular")
 COUNTS = (1, 7, 64)
 
@@ -59,27 +65,31 @@ print(json.dumps(found))
 """
 
 
-def _models() -> dict[str, Model]:
-    found = {}
-    for name in SAMPLES:
-        subject = load_sample(name)
-        found |= {f"{name} {title}": compress(subject, recipe, Store()) for title, recipe in RECIPES.items()}
-    everything = everything_subject()
-    found["everything quantized"] = compress(everything, rules(any=(PRUNED, QUANTIZED)), Store())
-    some = ("line", "up", "places", "room", "attention.out_proj", "block.linear1")
-    factored = Recipe(tuple(Rule(name, (SMALL,)) for name in some))
-    found["everything factored"] = compress(everything, factored, Store())
-    return found
+QUICK = ("lenet300 factored", "lenet300 pruned and quantized", "everything quantized")
+MODELS = (*(f"{name} {title}" for name in SAMPLES for title in RECIPES), *EVERYTHING)
+
+
+@cache
+def _model(name: str) -> Model:
+    if name in EVERYTHING:
+        return compress(everything_subject(), EVERYTHING[name], Store())
+    sample, title = name.split(" ", 1)
+    return compress(load_sample(sample), RECIPES[title], Store())
+
+
+@cache
+def _source(name: str) -> Source:
+    return model_source(_model(name))
 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, Model]:
-    return _models()
+    return {name: _model(name) for name in MODELS}
 
 
 @pytest.fixture(scope="module")
-def sources(models: dict[str, Model]) -> dict[str, Source]:
-    return {name: model_source(model) for name, model in models.items()}
+def sources() -> dict[str, Source]:
+    return {name: _source(name) for name in MODELS}
 
 
 @pytest.fixture(scope="module")
@@ -149,33 +159,34 @@ def test_a_factored_layer_is_two_ordinary_ones(sources: dict[str, Source]) -> No
     assert "bias=False" in sources["lenet300 factored"].code
 
 
-def test_the_same_model_gives_the_same_bytes_twice(
-    models: dict[str, Model], sources: dict[str, Source]
-) -> None:
-    for name in ("vit factored", "everything quantized"):
-        again = model_source(models[name])
-        assert again.code == sources[name].code
-        assert again.weights == sources[name].weights
+@pytest.mark.parametrize(
+    "name",
+    ["lenet300 factored", "everything quantized", pytest.param("vit factored", marks=pytest.mark.slow)],
+)
+def test_the_same_model_gives_the_same_bytes_twice(name: str) -> None:
+    again = model_source(_model(name))
+    assert again.code == _source(name).code
+    assert again.weights == _source(name).weights
 
 
-def test_code_names_no_file_of_this_machine_and_nothing_of_ours(sources: dict[str, Source]) -> None:
-    for source in sources.values():
-        assert not re.search(r"compress_core|sample_models|/work|/usr|/tmp|0x[0-9a-f]{6}", source.code)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in MODELS]
+)
+def test_code_names_no_file_of_this_machine_and_nothing_of_ours(name: str) -> None:
+    assert not re.search(r"compress_core|sample_models|/work|/usr|/tmp|0x[0-9a-f]{6}", _source(name).code)
 
 
-def test_a_tied_weight_is_stored_once(sources: dict[str, Source]) -> None:
-    source = sources["everything quantized"]
+def test_a_tied_weight_is_stored_once() -> None:
+    source = _source("everything quantized")
     assert "self.decode.weight = self.words.weight" in source.code
     assert "decode.weight" not in load(source.weights)
 
 
-def test_decoded_values_are_those_that_were_evaluated(
-    models: dict[str, Model], sources: dict[str, Source]
-) -> None:
+def test_decoded_values_are_those_that_were_evaluated() -> None:
     name = "lenet300 pruned and quantized"
-    stored = load(sources[name].weights)
+    stored = load(_source(name).weights)
     for layer in ("fc1", "fc2", "fc3"):
-        assert torch.equal(stored[f"{layer}.weight"], models[name].values(layer))
+        assert torch.equal(stored[f"{layer}.weight"], _model(name).values(layer))
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])

@@ -38,8 +38,7 @@ async def caretaking(_app: App) -> AsyncIterator[None]:
 async def _look_after() -> None:
     while True:
         await asyncio.sleep(EVERY_SECONDS)
-        if end_left_sessions():
-            await asyncio.to_thread(give_back_memory)
+        await asyncio.to_thread(give_back_memory if end_left_sessions() else give_back_pages)
 
 
 def end_left_sessions() -> int:
@@ -57,6 +56,14 @@ def give_back_memory() -> None:
     gc.collect()
     leases.forget_what_nobody_holds()
     gc.collect()
+    give_back_pages()
+
+
+def give_back_pages() -> None:
+    """Return free pages to the system: between what is kept, glibc holds on to three times as much.
+
+    It takes some 40 ms; a lower threshold for mapped memory did the same for half of all processor time.
+    """
     trim = _trim()
     if trim is not None:
         trim(0)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 ICON = Path(__file__).parent / "icon.png"
-STORE_BYTES = 2**30
+STORE_BYTES = 3 * 2**28
 QUICK_ITEMS = 1000
 AT_ONCE_S, PATIENCE_S, ASK_EVERY_S = 0.1, 0.4, 1.0  # how long a page waits for the numbers of all items
 

@@ -200,30 +200,34 @@ def _until_ready(model: Model, quick: engine.Quick) -> None:
     """The numbers of the first items, until those of all are there and the page is drawn with them."""
     if _is_ready(model, model.subject.split(SPLIT), 0):
         st.rerun()
-    _accuracy(st.container(), model, quick.numbers, quick.items, is_quick=True)
+    _draw_accuracy(model, quick.numbers, quick.items, is_quick=True)  # where the page drew it, not below
 
 
 def _accuracy(
     place: DeltaGenerator, model: Model, numbers: Mapping[str, Number] | None, items: int, *, is_quick: bool
 ) -> None:
+    with place.container():
+        _draw_accuracy(model, numbers, items, is_quick=is_quick)
+
+
+def _draw_accuracy(model: Model, numbers: Mapping[str, Number] | None, items: int, *, is_quick: bool) -> None:
     from compress_core.measure.behavior.metric import metrics
 
-    with place.container():
-        if numbers is None:
-            st.caption(_("Accuracy"))
-            st.markdown(_("not measured: no items were loaded"))
-            return
-        headline = _headline(numbers)
-        title = _("{metric} on {split}, N = {items:,}").format(
-            metric=_(headline.title), split=_(SPLIT), items=items
-        )
-        st.caption(title + (" …" if is_quick else ""))
-        changes = [metric for metric in metrics().values() if metric.change_of == headline.name]
-        label = number_text(numbers[headline.name])
-        for metric in changes if model.is_changed else ():
-            label += f" · {number_text(numbers[metric.name])} {interval_text(numbers[metric.name])}"
-        with st.popover(label, width="stretch"):
-            _explain(numbers, SPLIT, items, is_quick=is_quick)
+    if numbers is None:
+        st.caption(_("Accuracy"))
+        st.markdown(_("not measured: no items were loaded"))
+        return
+    headline = _headline(numbers)
+    title = _("{metric} on {split}, N = {items:,}").format(
+        metric=_(headline.title), split=_(SPLIT), items=items
+    )
+    st.caption(title + (" …" if is_quick else ""))
+    changes = [metric for metric in metrics().values() if metric.change_of == headline.name]
+    label = number_text(numbers[headline.name])
+    for metric in changes if model.is_changed else ():
+        label += f" · {number_text(numbers[metric.name])} {interval_text(numbers[metric.name])}"
+    with st.popover(label, width="stretch"):
+        _explain(numbers, SPLIT, items, is_quick=is_quick)
 
 
 def _explain(numbers: Mapping[str, Number], split: str, items: int, *, is_quick: bool) -> None:

@@ -138,6 +138,7 @@ def test_the_caretaker_works_as_long_as_the_server(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(caretaker, "EVERY_SECONDS", 0.0)
     monkeypatch.setattr(caretaker, "end_left_sessions", look)
     monkeypatch.setattr(caretaker, "give_back_memory", lambda: None)
+    monkeypatch.setattr(caretaker, "give_back_pages", lambda: None)
 
     async def served() -> int:
         async with caretaker.caretaking(None):  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from compress_core.loading.items import Items, check_classes, fit_to
 from compress_core.loading.load_check import checked
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.user_code import explained
+from compress_core.network.forward import RAISED_BY_OTHERS, takes
 from compress_core.network.layers.wrappers import refuse_without_layers
 from compress_core.network.shared_copy import own_copy, unwrapped
 from compress_core.subject.input_form import InputForm
@@ -301,7 +302,7 @@ def _check_scale(items: Items, form: InputForm) -> None:
 @torch.inference_mode()
 def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
     """From an answer to two items: one that takes a single item only could not be evaluated."""
-    output = own_copy(network)(example.repeat(2, *(1,) * (example.ndim - 1)))
+    output = _answer(network, example.repeat(2, *(1,) * (example.ndim - 1)), name)
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2 or output.shape[1] < 2:
         raise Refused(
             "{name} must answer with one score for each of two or more classes, [items, classes], but it "
@@ -310,3 +311,17 @@ def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
             got=list(output.shape) if isinstance(output, Tensor) else type(output).__name__,
         )
     return int(output.shape[1])
+
+
+def _answer(network: nn.Module, example: Tensor, name: str) -> object:
+    """What it answers; one that would answer whole numbers is told how to get them."""
+    try:
+        return own_copy(network)(example)
+    except RAISED_BY_OTHERS:
+        if not takes(network, example.long()):
+            raise
+    raise Refused(
+        "{name} takes whole numbers, such as those of words, but items are kept as 32-bit numbers with a "
+        "point: let its forward begin with x = x.long().",
+        name=name,
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,6 +16,10 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.items import Items
 from compress_core.loading.user_model import subject_from_network
+from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.behavior.predictions import Predictions
+from compress_core.measure.explain.attribution import method_named
+from compress_core.measure.explain.explanation import explain
 from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
 
@@ -157,3 +163,20 @@ def test_an_instance_norm_has_no_running_statistics_and_needs_none() -> None:
             return self.out(F.relu(self.bn(self.fc(x).unflatten(1, (2, 4))).flatten(1)))
 
     assert not _loaded(Instance(nn.InstanceNorm1d(2))).warnings
+
+
+def test_what_answers_nothing_finite_is_not_explained_and_said_on_the_page() -> None:
+    network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)).eval()
+    network[1].bias.data.fill_(float("nan"))
+    rows = torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
+    with pytest.raises(Refused, match="none of these items a finite answer"):
+        list(explain(network, network, rows, method_named("saliency"), torch.zeros(1, 4), seed=0))
+    silent = Predictions(np.full((6, 2), np.nan, np.float32), None, "validation", "items", "before")
+    page = AppTest.from_function(_unanswered, args=(Comparison(silent, silent),)).run()
+    assert ["leaves 6 without a finite answer" in box.value for box in page.warning] == [True]
+
+
+def _unanswered(compared):  # type: ignore[no-untyped-def]
+    from dashboard.behavior.changed_items import _say_unanswered
+
+    _say_unanswered(compared)

@@ -31,6 +31,20 @@ def verdict(compared: Comparison, split: Split, *, edited: bool) -> None:
     for column, metric in zip(st.columns(len(shown)), shown, strict=True):
         _tile(column, metric, numbers[metric.name])
     st.caption(_("Measured on the {items}. Intervals hold with 95 % confidence.").format(items=items))
+    _say_unanswered(compared)
+
+
+def _say_unanswered(compared: Comparison) -> None:
+    """Items without a finite answer have no class: charts leave them out, accuracy counts them as wrong."""
+    before, after = (int((~side.answered).sum()) for side in (compared.before, compared.after))
+    if before or after:
+        st.warning(
+            _(
+                "Of {total:,} items the original leaves {before:,} without a finite answer, the compressed "
+                "model {after:,}: they have no class and no confidence, and count as wrong."
+            ).format(total=compared.before.n, before=before, after=after),
+            icon=":material/warning:",
+        )
 
 
 def _tiles(*, has_labels: bool) -> list[Metric]:
@@ -83,7 +97,7 @@ def gallery(compared: Comparison, subject: Subject, split: Split) -> None:
     changed = compared.changed_items()
     st.subheader(_("Items whose predicted class changed: {count:,}").format(count=len(changed)))
     if changed.empty:
-        st.caption(_("None. Both models give every item the same class."))
+        st.caption(_("None. Both models give every item that they answer the same class."))
         return
     kinds = [_all(), *sorted(changed["kind"].unique())]
     names = _kind_names()

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.predictions import NO_CLASS
@@ -132,9 +133,14 @@ def explain(
 
     inputs [N, ...], baseline [1, ...]; the seed makes the noise and the shuffled weights.
 
-    Raises Refused where the method cannot explain these networks.
+    Raises Refused where the method cannot explain these networks, or the original answers none of the items.
     """
     class_before, class_after = (predicted_class(network, inputs) for network in (before, after))
+    if bool((class_before == NO_CLASS).all()):
+        raise Refused(
+            "The original gives none of these items a finite answer, so that there is no class to explain: "
+            "look for NaN or infinity in its weights and norms."
+        )
     support = support_of(inputs, baseline)
     deviation = NOISE_STRENGTH * float(inputs.std())
     draws = draws_for(method.rows_per_item)

@@ -283,22 +283,6 @@ def test_a_folded_factor_goes_into_the_scale_whatever_its_sign() -> None:
     assert found.zero_point[0] == 128
 
 
-class Branching(nn.Module):
-    """A layer outside and inside a branch, another outside only."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one, self.both, self.last = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = self.both(self.one(x).relu())
-        weight, bias = self.both.weight, self.both.bias
-        inner = torch.cond(
-            hidden.mean() > -9.0, lambda t: nn.functional.linear(t, weight, bias), lambda t: t - 1, (hidden,)
-        )
-        return self.last(inner)
-
-
 class Bag(nn.Module):
     """Its exporter makes a loop."""
 
@@ -308,16 +292,6 @@ class Bag(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.words((x.abs() * 4).long().clamp(0, 8)))
-
-
-def test_a_layer_in_a_branch_stays_in_32_bits_and_says_so() -> None:
-    model = _ranged(_compressed(tiny_subject(seeded(Branching()), (6,)), UNIFORM), split="validation")
-    found = model_qdq(model)
-    assert set(found.weights) == {"one", "last"}
-    assert "inside a branch" in found.left["both"]
-    assert _parity(model.network(), found.content, model.subject.split("validation")) < 0.01
-    for trace in (b"site-packages", b".py", b"/work"):
-        assert trace not in found.content
 
 
 def test_a_network_with_a_loop_is_written_in_whole_numbers() -> None:

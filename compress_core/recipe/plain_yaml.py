@@ -53,7 +53,9 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # a name that is no text is refused below
+            if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} twice", key.start_mark)
             seen.add(str(key.value))
             if isinstance(value, yaml.ScalarNode) and (key.value, value.tag) in _NAMES_LIKE_VALUES:

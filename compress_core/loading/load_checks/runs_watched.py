@@ -13,19 +13,24 @@ from compress_core.loading.load_check import LoadedNetwork, NetworkWarning, load
 from compress_core.network.forward import RAISED_BY_OTHERS
 
 
-@load_check(order=2)
+@load_check(order=-1)
 def runs_watched(loaded: LoadedNetwork) -> Iterator[NetworkWarning]:
     """Every number comes of watching the operations of a run; raises Refused where that stops it."""
-    _ = loaded.answers  # it runs, or has been refused by now
     try:
+        loaded.answer(loaded.copy())
         with _Functions(), _Operations():  # type: ignore[no-untyped-call]  # torch gives it no types
             loaded.answer(loaded.copy())
     except RAISED_BY_OTHERS as error:
+        cause = error.__cause__ or error
+        if not type(cause).__module__.startswith("torch._dynamo") and not isinstance(
+            cause, NotImplementedError
+        ):
+            raise
         raise Refused(
             "{model} runs, but not while its operations are watched ({reason}), which everything here does: "
             "torch.cond, while_loop and the like compile themselves. Write them as an if, or as torch.where.",
             model=loaded.name,
-            reason=type(error.__cause__ or error).__name__,
+            reason=type(cause).__name__,
         ) from error
     yield from ()
 

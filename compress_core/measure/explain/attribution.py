@@ -19,6 +19,7 @@ from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
 from compress_core.measure.explain.feature_place import last_spatial_place
 from compress_core.network.copied_tree import copied_tree
+from compress_core.network.forward import running_on
 from compress_core.network.input_guard import guarded
 from compress_core.network.living_memory import rows_at_once
 
@@ -165,7 +166,11 @@ def attributed_in_batches(
     size = max(1, rows // method.rows_per_item)
     for start in range(0, len(inputs), size):
         part = slice(start, start + size)
-        yield _attributed(own, method, Question(inputs[part], targets[part], baseline, rows, refine, place))
+        asked = Question(inputs[part], targets[part], baseline, rows, refine, place)
+        together = min(rows, len(asked.inputs) * method.rows_per_item)
+        with running_on(inputs[:1].expand(together, *inputs.shape[1:])):
+            found = _attributed(own, method, asked)
+        yield found
 
 
 def skeleton(network: nn.Module) -> nn.Module:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.copied_tree import copied_tree, own_tensor
-from compress_core.network.double_casts import casts_as_in
 from compress_core.network.input_guard import fresh
 from compress_core.network.shared_copy import shared_copy
 
@@ -28,10 +27,9 @@ def run_network(network: nn.Module, example: Example) -> Any:
     It may write to what it is given, so it is given a copy: this is where items enter a network.
     """
     given = fresh(example)
-    with casts_as_in(network):
-        if isinstance(given, Tensor):
-            return network(given)
-        return network(**given) if isinstance(given, Mapping) else network(*given)
+    if isinstance(given, Tensor):
+        return network(given)
+    return network(**given) if isinstance(given, Mapping) else network(*given)
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:

@@ -346,7 +346,7 @@ def test_a_network_that_does_not_run_in_float64_is_refused() -> None:
             self.a, self.norm = nn.Linear(4, 3), nn.BatchNorm1d(3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.norm(self.a(x.float()))
+            return self.norm(self.a(torch.from_numpy(x.numpy().astype("float32"))))
 
     with pytest.raises(Refused, match=r"Tiny does not run in float64 \(.*\), so that nothing shows"):
         prepared(tiny_subject(seeded(Single()), (4,)), (FOLD,), Store())

@@ -157,8 +157,9 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(leases.st, "session_state", state)
     store = Store()
     monkeypatch.setattr(leases.engine, "store", lambda: store)
+    store.owner("")
     yield state
-    leases.engine.store().owner("")
+    store.owner("")
 
 
 def test_results_of_an_upload_go_with_the_last_session_that_works_on_it(session: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from tests.subjects import seeded
 
 ANSWER, NORM, REUSE = "output layer", "norm is taken across", "used in several places"
 FAILS, HIDDEN = "counts on what is here", "the trace did not reach it"
-NO_WORDS = "does not run on an item of shape [5] (RuntimeError: Expected tensor for argument #1 'indices'"
+NO_WORDS = "takes whole numbers, such as those of words, but items are kept as 32-bit numbers with a point"
 NO_SCORES = "wrap it so that forward returns the logits"
 
 

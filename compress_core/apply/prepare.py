@@ -18,8 +18,9 @@ from compress_core.apply.views.preparation_views import NormView, PairView, in_g
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import N_
+from compress_core.network.double_casts import casts_as_in, try_network
 from compress_core.network.flow import Flow, flow_of
-from compress_core.network.forward import in_double, in_short, run_network, scramble, takes, tensors_in
+from compress_core.network.forward import in_double, in_short, scramble, takes, tensors_in
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.norms import batch_norms, fold_away, norms_of_each_batch, read_norm
@@ -70,7 +71,8 @@ class _Work:
 
     def flow(self) -> Flow:
         """Who reads the outputs of these layers."""
-        return flow_of(shared_copy(self.network), self.examples[0], set(self.layers))
+        with casts_as_in(self.network):
+            return flow_of(shared_copy(self.network), self.examples[0], set(self.layers))
 
 
 def _prepared(subject: Subject, steps: tuple[Step, ...], key: str) -> Subject:
@@ -260,7 +262,7 @@ class _Tried:
 def _answer(network: nn.Module, example: Tensor) -> Tensor:
     """All that a network answers in one row of numbers."""
     with torch.no_grad():
-        return torch.cat([t.flatten().double() for t in tensors_in(run_network(network, example))])
+        return torch.cat([t.flatten().double() for t in tensors_in(try_network(network, example))])
 
 
 def _is_close(got: Tensor, want: Tensor) -> bool:
@@ -277,10 +279,12 @@ def _examples(subject: Subject, network: nn.Module) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(_PROBES, *baseline.shape[1:], generator=generator, dtype=torch.float64)
     real = (examples_of(subject).double(),) if subject.splits else ()
-    telling = tuple(x for x in (*real, drawn, 100 * drawn) if takes(network, x))
+    with casts_as_in(network):
+        telling = tuple(x for x in (*real, drawn, 100 * drawn) if takes(network, x))
+        is_empty_taken = takes(network, baseline)
     if not telling:
         raise _cannot_try(subject.title, _reason_against(network, (*real, drawn)[0]))
-    return (*telling, baseline) if takes(network, baseline) else telling
+    return (*telling, baseline) if is_empty_taken else telling
 
 
 def _reason_against(network: nn.Module, example: Tensor) -> str:

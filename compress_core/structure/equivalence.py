@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.network.forward import Example, in_short, run_network, tensors_in
+from compress_core.network.double_casts import try_network
+from compress_core.network.forward import Example, in_short, tensors_in
 from compress_core.structure.shrink import ChannelCut, kept_by_side, preview, shrink, side_of
 
 CLOSE = 1e-9
@@ -74,7 +75,7 @@ class EquivalenceCheck:
 
     def _outputs(self, network: nn.Module) -> list[Tensor]:
         with torch.inference_mode():
-            return list(tensors_in(run_network(network, self.example)))
+            return list(tensors_in(try_network(network, self.example)))
 
     @cached_property
     def shapes(self) -> list[torch.Size]:

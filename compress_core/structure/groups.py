@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.network.course import Course, watching
+from compress_core.network.double_casts import try_network
 from compress_core.network.forward import (
     Example,
     doubled,
     in_short,
-    run_network,
     shuffled_example,
     tensors_in,
 )
@@ -104,7 +104,7 @@ class _Finder:
     def _watched(self, network: nn.Module) -> list[Tensor]:
         """Run once, and keep the course if it came to its end."""
         with watching(network) as course:
-            answers = list(tensors_in(run_network(network, self._items(_FEWEST_ITEMS))))
+            answers = list(tensors_in(try_network(network, self._items(_FEWEST_ITEMS))))
         self.course, self.shapes = course, [answer.shape for answer in answers]
         return answers
 

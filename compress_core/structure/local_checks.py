@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.network.course import Course
-from compress_core.network.forward import Example, run_network, tensors_in
+from compress_core.network.double_casts import try_network
+from compress_core.network.forward import Example, tensors_in
 from compress_core.structure.group import Group
 from compress_core.structure.search_limits import Spent
 
@@ -43,7 +44,7 @@ class Notes:
         hooks = [m.register_forward_pre_hook(self._noting(n), with_kwargs=True) for n, m in modules.items()]
         try:
             with torch.inference_mode():
-                return list(tensors_in(run_network(network, example)))
+                return list(tensors_in(try_network(network, example)))
         finally:
             for hook in hooks:
                 hook.remove()

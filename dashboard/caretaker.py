@@ -18,7 +18,7 @@ from typing import Any
 from streamlit import runtime
 from streamlit.web.server.starlette import App
 
-from dashboard import leases
+from dashboard import engine, leases
 
 EVERY_SECONDS = 10.0
 
@@ -38,6 +38,7 @@ async def caretaking(_app: App) -> AsyncIterator[None]:
 async def _look_after() -> None:
     while True:
         await asyncio.sleep(EVERY_SECONDS)
+        await asyncio.to_thread(forget_unused)
         await asyncio.to_thread(give_back_memory if end_left_sessions() else give_back_pages)
 
 
@@ -49,6 +50,11 @@ def end_left_sessions() -> int:
         left.session.shutdown()
         left.session.session_state.clear()  # Streamlit holds on to the last session of all
     return len(ended)
+
+
+def forget_unused() -> None:
+    """Let go of results that nobody asked for in minutes: most of what a crowd tries it tries once."""
+    engine.store().forget_unused(engine.UNUSED_S, down_to=engine.RESTING_BYTES)
 
 
 def give_back_memory() -> None:

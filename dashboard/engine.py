@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ICON = Path(__file__).parent / "icon.png"
 STORE_BYTES = 3 * 2**28
+RESTING_BYTES, UNUSED_S = 2**28, 240.0  # above so many, what nobody asked for in so long goes
 QUICK_ITEMS = 1000
 AT_ONCE_S, PATIENCE_S, ASK_EVERY_S = 0.1, 0.4, 1.0  # how long a page waits for the numbers of all items
 

@@ -44,6 +44,19 @@ def test_the_least_used_goes_first_when_memory_is_full() -> None:
     assert store.bytes_held == 90
 
 
+def test_what_nobody_asked_for_in_a_while_goes_as_long_as_much_is_held() -> None:
+    times = iter([0.0, 1.0, 2.0, 50.0, 100.0, 100.0, 100.0, 100.0])
+    store = Store(clock=lambda: next(times))
+    for key in "abc":
+        store.get(key, str, lambda _: 30)
+    store.get("a", str)
+    store.forget_unused(60.0, down_to=70)
+    assert [key for key in "abc" if store.has(key)] == ["a", "c"]
+    store.forget_unused(60.0, down_to=0)
+    assert [key for key in "abc" if store.has(key)] == ["a"]
+    assert store.bytes_held == 30
+
+
 def test_what_is_larger_than_the_memory_is_handed_out_but_not_kept() -> None:
     store = Store(max_bytes=100)
     store.get("small", str, lambda _: 100)

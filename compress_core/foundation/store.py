@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import ContextVar
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from compress_core.foundation.errors import Refused
@@ -47,7 +48,7 @@ class Store:
         self.found: Counter[str] = Counter()
         self._clock = clock
         self._lock = threading.Lock()
-        self._values = _Values(max_bytes)
+        self._values = _Values(max_bytes, clock)
         self._under_way: dict[str, Future[Any]] = {}
 
     @property
@@ -95,6 +96,11 @@ class Store:
         """Let go of all that was made for somebody."""
         with self._lock:
             self._values.drop(owner)
+
+    def forget_unused(self, seconds: float, down_to: int) -> None:
+        """Let go of what nobody asked for in that time, the oldest first, until down_to bytes are held."""
+        with self._lock:
+            self._values.drop_unused(seconds, down_to)
 
     def has(self, key: str) -> bool:
         """Whether the value of a key is in memory."""
@@ -147,27 +153,46 @@ class Store:
 class _Values:
     """Values with their sizes under a cap in bytes, the one used last at the end."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._kept: OrderedDict[str, tuple[Any, int, str]] = OrderedDict()
+    def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
+        self._max_bytes, self._clock = max_bytes, clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self.held = 0
 
     def __contains__(self, key: str) -> bool:
         return key in self._kept
 
     def used(self, key: str) -> Any:
+        kept = self._kept[key]
+        kept.used = self._clock()
         self._kept.move_to_end(key)
-        return self._kept[key][0]
+        return kept.value
 
     def add(self, key: str, value: object, size: int) -> None:
         if size > self._max_bytes:
             return
-        self._kept[key] = (value, size, _OWNER.get())
+        self._kept[key] = _Kept(value, size, _OWNER.get(), self._clock())
         self.held += size
         while self.held > self._max_bytes:
-            _, (_, dropped, _) = self._kept.popitem(last=False)
-            self.held -= dropped
+            self._drop_oldest()
 
     def drop(self, owner: str) -> None:
-        gone = [key for key, (_, _, whose) in self._kept.items() if whose == owner]
-        self.held -= sum(self._kept.pop(key)[1] for key in gone)
+        gone = [key for key, kept in self._kept.items() if kept.owner == owner]
+        self.held -= sum(self._kept.pop(key).size for key in gone)
+
+    def drop_unused(self, seconds: float, down_to: int) -> None:
+        oldest = self._clock() - seconds
+        while self.held > down_to and next(iter(self._kept.values())).used < oldest:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self.held -= self._kept.popitem(last=False)[1].size
+
+
+@dataclass
+class _Kept:
+    """A value with its bytes, for whom it was made, and when it was last asked for."""
+
+    value: Any
+    size: int
+    owner: str
+    used: float

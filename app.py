@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, header, page_files, state
+from dashboard import engine, header, page_files, page_style, state
 from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
 from dashboard.serving import give_main_back
@@ -32,6 +32,7 @@ if __name__ == "__main__":
     page = st.navigation(page_files.navigation(), position="top")
     if page.url_path:  # Start, whose address is empty, is painted meanwhile
         engine.warm()
+    page_style.draw()
     fill_in_numbers = header.draw()
     page.run()
     state.write_link()

@@ -12,11 +12,11 @@ from compress_core.recipe.values import Step
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups
 from dashboard.tune import quantizer_comparison as quantizers
-from dashboard.tune import whole_network as whole
 from tests.test_pages import assert_fine, opened, recipe_of
 
 pytestmark = pytest.mark.slow
 
+SECTIONS, GROUPS = "tune.sections", "What shrinks together"
 CUT = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
 
 
@@ -27,6 +27,12 @@ def by_key(widgets: object, part: str) -> str:
     return str(found[0])
 
 
+def section(app: AppTest, title: str) -> AppTest:
+    """The page with a section below it open."""
+    app.session_state[SECTIONS] = title
+    return app.run()
+
+
 def at(app: AppTest, layer: str) -> AppTest:
     """The page with another layer chosen."""
     return app.selectbox(key=by_key(app.selectbox, "tune.layer.")).set_value(layer).run()
@@ -35,7 +41,7 @@ def at(app: AppTest, layer: str) -> AppTest:
 def test_groups_are_looked_for_only_once_the_section_is_open() -> None:
     app = opened("tune", "lenet5")
     assert not [w for w in app.selectbox if (w.key or "").startswith(groups.KEY)]
-    app.session_state[groups.KEY] = True
+    app.session_state[SECTIONS] = GROUPS
     assert_fine(app.run())
     assert app.selectbox(key=by_key(app.selectbox, f"{groups.KEY}.one.")).options == [
         "conv1",
@@ -46,7 +52,7 @@ def test_groups_are_looked_for_only_once_the_section_is_open() -> None:
 
 
 def test_blocks_are_left_out_and_put_back_with_a_click() -> None:
-    app = opened("tune", "resnet", CUT)
+    app = section(opened("tune", "resnet", CUT), GROUPS)
     blocks = by_key(app.button_group, ".blocks.")
     assert_fine(app.button_group(key=blocks).set_value(["layer2"]).run())
     assert dict(recipe_of(app).groups).keys() == {"conv1", "layer2"}
@@ -58,7 +64,7 @@ def test_blocks_are_left_out_and_put_back_with_a_click() -> None:
 
 
 def test_knobs_of_a_group_follow_its_declaration() -> None:
-    app = at(opened("tune", "resnet", CUT), "conv1")
+    app = at(section(opened("tune", "resnet", CUT), GROUPS), "conv1")
     multiple = by_key(app.number_input, "multiple_of")
     assert_fine(app.number_input(key=multiple).set_value(8).run())
     technique = by_key(app.selectbox, "conv1.technique")
@@ -68,7 +74,7 @@ def test_knobs_of_a_group_follow_its_declaration() -> None:
 
 
 def test_criterion_that_cannot_serve_a_group_is_refused_in_words() -> None:
-    app = at(opened("tune", "lenet5", CUT), "conv1")
+    app = at(section(opened("tune", "lenet5", CUT), GROUPS), "conv1")
     technique = by_key(app.selectbox, "conv1.technique")
     app.selectbox(key=technique).set_value("batch_norm_scale").run()
     assert_fine(app)
@@ -77,7 +83,7 @@ def test_criterion_that_cannot_serve_a_group_is_refused_in_words() -> None:
 
 
 def test_locked_group_says_why_and_shows_its_coupling() -> None:
-    app = at(opened("tune", "resnet", CUT), "fc")
+    app = at(section(opened("tune", "resnet", CUT), GROUPS), "fc")
     assert any("answers" in info.value for info in app.info)
     assert load_sample("resnet").layer("fc").rows == 10
 
@@ -96,13 +102,13 @@ def toggle(app: AppTest, name: str) -> AppTest:
 
 def test_preparation_is_switched_on_and_one_that_does_nothing_says_why_beside_its_switch() -> None:
     app = opened("tune", "resnet")
-    app.session_state[whole.KEY] = True
+    app.session_state[SECTIONS] = "Before and after"
     app = toggle(toggle(app.run(), "fold_batch_norm"), "cross_layer_equalization")
     assert_fine(app)
     names = [step.technique for step in recipe_of(app).prepare]
     assert names == ["fold_batch_norm", "cross_layer_equalization"]
     app = opened("tune", "lenet5")
-    app.session_state[whole.KEY] = True
+    app.session_state[SECTIONS] = "Before and after"
     app = toggle(app.run(), "fold_batch_norm")
     assert_fine(app)
     assert not recipe_of(app).prepare
@@ -112,13 +118,13 @@ def test_preparation_is_switched_on_and_one_that_does_nothing_says_why_beside_it
 
 def test_correction_without_a_change_is_refused_and_with_one_is_kept() -> None:
     app = opened("tune", "lenet5")
-    app.session_state[whole.KEY] = True
+    app.session_state[SECTIONS] = "Before and after"
     app = toggle(app.run(), "bias_correction")
     assert not recipe_of(app).correct
     assert any("make up for" in warning.value for warning in app.warning)
     pruned = [["fc1", [{"technique": "magnitude", "sparsity": 0.9}]]]
     app = opened("tune", "lenet5", pruned)
-    app.session_state[whole.KEY] = True
+    app.session_state[SECTIONS] = "Before and after"
     app = toggle(app.run(), "bias_correction")
     assert [step.technique for step in recipe_of(app).correct] == ["bias_correction"]
     next(b for b in app.button if b.label == "Reset layer").click().run()
@@ -130,7 +136,7 @@ def test_the_number_of_calibration_items_is_set_for_the_whole_recipe_and_all_of_
     None
 ):
     app = opened("tune", "lenet300", [["fc1", [{"technique": "wanda"}]]])
-    app.session_state[whole.KEY] = True
+    app.session_state[SECTIONS] = "Before and after"
     (number,) = app.run().number_input
     assert (number.value, number.max) == (512, 512)
     (number,) = number.set_value(100).run().number_input
@@ -141,7 +147,7 @@ def test_the_number_of_calibration_items_is_set_for_the_whole_recipe_and_all_of_
 
 
 def test_inputs_are_thinned_out_before_they_are_rounded_whatever_is_chosen_first() -> None:
-    app = opened("tune", "lenet5")
+    app = section(opened("tune", "lenet5"), "Inputs")
     for kind, name in [("input quantizer", "static_range"), ("activation sparsifier", "top_k")]:
         app = app.selectbox(key=by_key(app.selectbox, f"{kind}.technique")).set_value(name).run()
     bits = by_key(app.slider, "input quantizer.bits")
@@ -156,8 +162,7 @@ def test_inputs_are_thinned_out_before_they_are_rounded_whatever_is_chosen_first
 
 def test_quantizers_are_compared_once_opened_and_one_can_be_taken() -> None:
     app = opened("tune", "lenet5")
-    app.session_state[quantizers.KEY] = True
-    app = app.run()
+    app = section(app, "Quantizers")
     assert_fine(app)
     app = app.selectbox(key=by_key(app.selectbox, f"{quantizers.KEY}.take")).set_value("kmeans").run()
     next(b for b in app.button if b.label == "Use it on this layer").click().run()
@@ -168,7 +173,7 @@ def test_quantizers_are_compared_once_opened_and_one_can_be_taken() -> None:
 
 def test_groups_and_blocks_with_a_layer_that_the_visitor_locked_are_locked() -> None:
     app = opened("tune", "resnet")
-    app.session_state[groups.KEY] = True
+    app.session_state[SECTIONS] = GROUPS
     app.session_state[KEY] = replace(app.session_state[KEY], locked=frozenset({"layer2.conv1"}))
     app = app.run()
     assert_fine(app)

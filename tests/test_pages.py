@@ -162,7 +162,8 @@ def test_choosing_a_technique_adds_its_step_and_none_takes_it_out() -> None:
 
 def test_recipe_typed_as_text_is_applied_and_a_wrong_one_is_refused_in_words() -> None:
     app = opened("tune")
-    area = app.text_area[0]
+    app.session_state["tune.sections"] = "Recipe"
+    area = app.run().text_area[0]
     area.set_value("layers: [{match: fc2, steps: [{technique: kmeans, bits: 3}]}]").run()
     next(b for b in app.button if b.label == "Apply").click().run()
     assert list(recipe_of(app).by_layer) == ["fc2"]
@@ -175,7 +176,8 @@ def test_recipe_typed_as_text_is_applied_and_a_wrong_one_is_refused_in_words() -
 def test_snapshot_comes_back_after_other_edits() -> None:
     app = opened("tune", recipe=PRUNED)
     before = recipe_of(app).sha
-    app.text_input(key="snapshot.name").set_value("mine").run()
+    app.session_state["tune.sections"] = "Recipe"
+    app.run().text_input(key="snapshot.name").set_value("mine").run()
     next(b for b in app.button if b.label == "Save this recipe").click().run()
     next(b for b in app.button if b.label == "Reset all").click().run()
     assert recipe_of(app).layers == ()

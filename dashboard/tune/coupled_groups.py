@@ -41,36 +41,26 @@ Groups = Mapping[str, Group]
 
 
 def draw(view: View, model: Model) -> None:
-    """The section; what is coupled is found out when it is opened for the first time."""
-    section = st.expander(
-        _("What shrinks together"),
-        expanded=bool(view.recipe.groups),
-        icon=":material/account_tree:",
-        key=KEY,
-        on_change="rerun",
-    )
-    if not section.open:
-        return
-    with section, refusals():
-        with st.spinner(_("Finding out which channels must shrink together …")):
-            found = groups_of(model.subject, view.recipe.prepare, engine.store())
-        groups = {name: _as_locked(view, group) for name, group in found.items()}
-        st.caption(
-            _(
-                "Unlike single weights, these are really cut out: layers get fewer channels, "
-                "and so do all that read them or are added to them."
-            )
+    """One knob for all groups and one for each; what is coupled is found out when somebody looks."""
+    with st.spinner(_("Finding out which channels must shrink together …")):
+        found = groups_of(model.subject, view.recipe.prepare, engine.store())
+    groups = {name: _as_locked(view, group) for name, group in found.items()}
+    st.caption(
+        _(
+            "Unlike single weights, these are really cut out: layers get fewer channels, "
+            "and so do all that read them or are added to them."
         )
-        free = {name: g for name, g in groups.items() if g.locked is None and g.kind is not GroupKind.BLOCK}
-        if free:
-            _together(view, model, free)
-            _blocks(view, groups)
-            _table(view, model, free)
-        else:
-            st.info(_("No group of this model is free; the reasons stand below."), icon=":material/lock:")
-            _blocks(view, groups)
-        _locked(groups)
-        _one(view, model, groups)
+    )
+    free = {name: g for name, g in groups.items() if g.locked is None and g.kind is not GroupKind.BLOCK}
+    if free:
+        _together(view, model, free)
+        _blocks(view, groups)
+        _table(view, model, free)
+    else:
+        st.info(_("No group of this model is free; the reasons stand below."), icon=":material/lock:")
+        _blocks(view, groups)
+    _locked(groups)
+    _one(view, model, groups)
 
 
 def _as_locked(view: View, group: Group) -> Group:

@@ -22,9 +22,9 @@ from dashboard.view import View
 NONE = ""
 
 
-def draw(view: View, model: Model, layer: str) -> None:
+def draw(view: View, model: Model) -> None:
     """A box for each kind of rule; nothing where there is no such technique or the layer is left out."""
-    kinds = _kinds()
+    kinds, layer = _kinds(), view.layer
     if not kinds or layer not in model.base.by_name:
         return
     rules = model.inputs.get(layer, ())

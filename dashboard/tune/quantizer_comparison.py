@@ -16,7 +16,7 @@ from compress_core.techniques.contract.technique import Stage
 from dashboard import engine
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
-from dashboard.show import figure, is_dark, kept, refusals
+from dashboard.show import figure, is_dark, kept
 from dashboard.text import _, label, literal, refusal
 from dashboard.tune.steps import set_step
 from dashboard.tune.threshold_line import counted
@@ -25,25 +25,20 @@ from dashboard.view import View
 KEY = "tune.quantizers"
 
 
-def draw(view: View, model: Model, layer: str) -> None:
-    """The section; nothing is computed as long as it is closed or the layer is left out."""
+def draw(view: View, model: Model) -> None:
+    """All quantizers at a number of bits; nothing where the layer is left out."""
+    layer = view.layer
     if layer not in model.base.by_name:
         return
-    section = st.expander(
-        _("All quantizers side by side"), icon=":material/compare_arrows:", key=KEY, on_change="rerun"
-    )
-    if not section.open:
-        return
-    with section, refusals():
-        bits = int(
-            st.segmented_control(
-                _("Bits for each weight"), range(2, 9), default=4, key=f"{KEY}.bits", required=True
-            )
-            or 4
+    bits = int(
+        st.segmented_control(
+            _("Bits for each weight"), range(2, 9), default=4, key=f"{KEY}.bits", required=True
         )
-        with st.spinner(_("Trying every quantizer on {layer} …").format(layer=literal(layer))):
-            rows = quantizer_rows(model.base, view.recipe, layer, bits, engine.store())
-        _show(model.base, layer, bits, rows, view)
+        or 4
+    )
+    with st.spinner(_("Trying every quantizer on {layer} …").format(layer=literal(layer))):
+        rows = quantizer_rows(model.base, view.recipe, layer, bits, engine.store())
+    _show(model.base, layer, bits, rows, view)
 
 
 def _show(base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], view: View) -> None:

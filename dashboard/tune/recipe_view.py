@@ -8,6 +8,7 @@ from types import MappingProxyType
 import streamlit as st
 
 from compress_core.apply.lineage import recipe_of
+from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
@@ -18,13 +19,13 @@ from dashboard.view import View
 MOST_BYTES = 200_000
 
 
-def draw(view: View, subject: Subject) -> None:
+def draw(view: View, model: Model) -> None:
     """Three tabs: YAML, Python, snapshots."""
     yaml, python, snapshots = st.tabs([_("Recipe as YAML"), _("As Python"), _("Snapshots")])
     with yaml:
         _yaml(view)
     with python:
-        st.code(as_python(view, subject), language="python")
+        st.code(as_python(view, model.subject), language="python")
     with snapshots:
         _snapshots(view)
 

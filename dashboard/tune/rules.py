@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from compress_core.apply.model import Model
 from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Rule, Step
 from compress_core.subject.subject import Subject
@@ -20,8 +21,9 @@ FULL_BITS = 32
 KIND = "kind: "
 
 
-def draw(view: View, subject: Subject) -> None:
+def draw(view: View, model: Model) -> None:
     """A row of knobs that act on all matching layers that are not locked."""
+    subject = model.subject
     key = f"rules.{view.version}"
     kinds = {KIND + layer.label: _("kind: {kind}").format(kind=_(layer.label)) for layer in subject.layers}
     whom, share, bits, energy = st.columns([1.2, 1.4, 1.4, 1.2], gap="medium")

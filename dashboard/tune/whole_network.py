@@ -29,29 +29,18 @@ SECTIONS = (Stage.PREPARE, Stage.CORRECT)
 
 def draw(view: View, model: Model) -> None:
     """Two columns of switches, one for each technique that there is."""
-    chosen = [*view.recipe.prepare, *view.recipe.correct]
-    section = st.expander(
-        _("Before and after: preparations and corrections"),
-        expanded=bool(chosen),
-        icon=":material/build:",
-        key=KEY,
-        on_change="rerun",
-    )
-    if not section.open:
-        return
     titles = {
         Stage.PREPARE: _("Before anything else; the answers stay the same"),
         Stage.CORRECT: _("After everything; weights stay as they are"),
     }
-    with section:
-        calibration_items.draw(view, model)
-        if "calibration" not in model.subject.splits:
-            st.caption(_("Corrections measure on calibration items, which this model came without."))
-        for column, stage in zip(st.columns(2, gap="medium"), SECTIONS, strict=True):
-            with column:
-                st.markdown(f"**{titles[stage]}**")
-                for name in _in_order(stage):
-                    _switch(view, stage, techniques()[name])
+    calibration_items.draw(view, model)
+    if "calibration" not in model.subject.splits:
+        st.caption(_("Corrections measure on calibration items, which this model came without."))
+    for column, stage in zip(st.columns(2, gap="medium"), SECTIONS, strict=True):
+        with column:
+            st.markdown(f"**{titles[stage]}**")
+            for name in _in_order(stage):
+                _switch(view, stage, techniques()[name])
 
 
 def _steps(recipe: ResolvedRecipe, stage: Stage) -> tuple[Step, ...]:

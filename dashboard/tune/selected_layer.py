@@ -1,0 +1,41 @@
+"""The selected layer: which it is, its knobs, and what can be done with all of them at once."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.apply.model import Model
+from compress_core.foundation.printable import printable
+from dashboard.text import _
+from dashboard.tune import sliders, steps
+from dashboard.view import View
+
+
+def draw(view: View, model: Model) -> None:
+    """Its name to choose by, buttons for the whole of it, and the three knobs."""
+    subject = model.subject
+    chosen, same, reset, reset_all = st.columns([3, 2, 1, 1], vertical_alignment="bottom")
+    names = list(subject.by_name)
+    key = f"tune.layer.{view.layer}"
+    chosen.selectbox(
+        _("Layer"),
+        names,
+        names.index(view.layer),
+        format_func=printable,
+        key=key,
+        on_change=steps.choose_layer,
+        args=(key,),
+        label_visibility="collapsed",
+    )
+    layer = subject.layer(view.layer)
+    alike = [x.name for x in subject.layers if x.label == layer.label and x.name != layer.name]
+    same.button(
+        _("Same for all of kind {kind}").format(kind=_(layer.label)),
+        on_click=steps.same_for,
+        args=(layer.name, alike),
+        disabled=not alike,
+        width="stretch",
+    )
+    reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width="stretch")
+    reset_all.button(_("Reset all"), on_click=steps.reset_all, width="stretch")
+    sliders.draw(view, model, layer.name)

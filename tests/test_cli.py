@@ -460,7 +460,9 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         (("evaluate", "tabular"), ["validation split, 114 items", "95 % interval", "measured", "exact"]),
         (("evaluate", "tabular", "--data", "table.npz"), ["table.npz, 114 items"]),
         (("compare", "tabular", "good.json"), ["Accuracy change", "validation split, N = 114)", "malignant"]),
+        (("compare", "tabular", "good.json", "--margin", "45"), ["no loss (margin 45 points"]),
         (("explain", "tabular", "good.yaml", "--items", "6"), ["noise floor", "random floor", "on 6 of"]),
+        (("explain", "tabular", "--step", "fc1: magnitude sparsity=0.9", "--only", "flips"), ["s (flips: "]),
         (
             (
                 "latency",
@@ -580,6 +582,8 @@ def test_help_and_models_never_load_torch() -> None:
         (("explain", "tabular", "good.yaml", "--method", "guess"), "no attribution method"),
         (("explain", "tabular", "good.yaml", "--method", "grad_cam"), "GradCAM"),
         (("explain", "tabular", "good.yaml", "--items", "0"), "--items"),
+        (("explain", "tabular", "good.yaml", "--only", "flip"), "no items called 'flip'"),
+        (("compare", "tabular", "good.yaml", "--margin", "0"), "above 0 and at most 50"),
         (("explain", "tabular", "good.yaml", "--items", "5000"), "--items"),
         (("explain", "tabular", "good.yaml", "--seed", "x"), "--seed"),
         (("apply", "tabular", "good.yaml"), "add --out DIR"),

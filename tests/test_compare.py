@@ -287,3 +287,19 @@ def test_the_verdict_of_a_comparison_is_that_of_its_change() -> None:
     comparison = drawn()
     assert comparison.no_loss() == no_loss(comparison.numbers["accuracy_change"])
     assert comparison.no_loss().outcome == "loss"
+
+
+def test_a_wider_margin_turns_the_same_change_from_loss_to_no_loss() -> None:
+    comparison = drawn()
+    change_seen = comparison.numbers["accuracy_change"].value
+    assert change_seen is not None
+    lost = -change_seen
+    outcomes = [comparison.no_loss(margin).outcome for margin in (lost / 4, lost, 2 * lost)]
+    assert outcomes == ["loss", "undecided", "no loss"]
+    assert comparison.no_loss(1.5).margin_points == 1.5
+
+
+@pytest.mark.parametrize("margin", [0, -0.3, float("nan"), float("inf"), 50.1])
+def test_a_margin_that_is_none_is_refused(margin: float) -> None:
+    with pytest.raises(Refused, match="it must be above 0 and at most 50"):
+        no_loss(change(1, 2, 100), margin)

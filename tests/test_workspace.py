@@ -64,6 +64,22 @@ def test_equal_contents_lie_there_once(workspace: Workspace) -> None:
     assert workspace.files.content(first) == b"content"
 
 
+def test_looks_count_models_once_for_each_visitor_and_list_of_items(workspace: Workspace) -> None:
+    looks = workspace.looks
+    assert looks.count(ME, "subject", "test") == 0
+    assert [looks.note(ME, "subject", "test", model) for model in ("a", "b", "a", "b", "c")] == [
+        1,
+        2,
+        2,
+        2,
+        3,
+    ]
+    assert looks.note(OTHER, "subject", "test", "a") == 1
+    assert looks.note(ME, "subject", "other items", "a") == 1
+    assert looks.note(ME, "other", "test", "a") == 1
+    assert looks.count(ME, "subject", "test") == 3
+
+
 def test_a_lineage_runs_from_what_was_loaded_to_the_model(workspace: Workspace) -> None:
     models = workspace.models
     models.add("root", None, {"operation": "load"}, "digest", "lenet")

@@ -97,6 +97,25 @@ MethodOption = Annotated[
 ItemsOption = Annotated[
     int, typer.Option("--items", metavar="N", min=1, max=4096, help="How many items, drawn with the seed.")
 ]
+OnlyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--only",
+        metavar="KIND",
+        help="Draw from the items whose predicted class changed: flips, right_to_wrong, wrong_to_right or "
+        "wrong_to_wrong.",
+        show_default=False,
+    ),
+]
+MarginOption = Annotated[
+    float | None,
+    typer.Option(
+        "--margin",
+        metavar="POINTS",
+        help="How many points of accuracy may be lost; 0.3 unless said otherwise.",
+        show_default=False,
+    ),
+]
 SeedOption = Annotated[
     int,
     typer.Option(

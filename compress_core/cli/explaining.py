@@ -12,22 +12,26 @@ from compress_core.cli import printing
 from compress_core.cli.loading import Case
 from compress_core.cli.numbers_json import headline
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.flips import flips_named
 from compress_core.measure.explain.attribution import method_named
 from compress_core.tasks.explain_items import ExplainKnobs, ManyExplained, run
 
 WORST = 5
 
 
-def explained(case: Case, method: str, count: int, seed: int) -> dict[str, Any]:
+def explained(case: Case, method: str, count: int, seed: int, only: str | None) -> dict[str, Any]:
     """Similarity of the maps before and after on the items the page would draw, and the worst of them."""
     asked = method_named(method).name
-    knobs = ExplainKnobs(method=asked, split=case.chosen.split, items=count)
+    flips = None if only is None else flips_named(only)
+    knobs = ExplainKnobs(method=asked, split=case.chosen.split, items=count, only=flips)
     found = printing.with_progress(run(case.model, knobs, seed, case.store))
     return {
         "model": case.subject.name,
         "split": found.split,
         "data": None if case.chosen.items is None else str(case.chosen.items),
         "n": len(found.chosen),
+        "only": only,
+        "drawn_from": printing.exact(found.drawn_from, "item").as_json(),
         "recipe": {"sha": case.model.recipe.sha, **case.model.recipe.as_recipe().as_json()},
         "method": asked,
         "seed": seed,
@@ -93,7 +97,8 @@ def _worst(found: ManyExplained, classes: tuple[str, ...]) -> list[dict[str, Any
 def print_explanation(case: Case, content: dict[str, Any]) -> None:
     """A row for each measure and group of items, then the items that changed most."""
     typer.echo(headline(case))
-    typer.echo(f"{content['method']} on {content['n']:,} of these items, seed {content['seed']}.\n")
+    whose = "" if content["only"] is None else f" ({content['only']}: {content['drawn_from']['value']:,.0f})"
+    typer.echo(f"{content['method']} on {content['n']:,} of these items{whose}, seed {content['seed']}.\n")
     heads = ("measure", "items", ">median", ">quartiles", ">N", "how")
     printing.print_table(heads, [_cells(row) for row in content["similarity"]])
     for sentence in _made(content):

@@ -10,8 +10,10 @@ import typer
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
     ItemsOption,
+    MarginOption,
     MethodOption,
     ModelOptions,
+    OnlyOption,
     SeedOption,
     about_a_model,
 )
@@ -21,7 +23,8 @@ from compress_core.measure.explain.methods import FIRST_METHOD
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
-    from compress_core.measure.behavior.compare import Comparison
+    from compress_core.measure.behavior.compare import Comparison, Verdict
+    from compress_core.measure.behavior.predictions import Predictions
 
 
 @about_a_model()
@@ -50,7 +53,7 @@ def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
 
 
 @about_a_model()
-def compare(asked: ModelOptions) -> None:
+def compare(asked: ModelOptions, margin: MarginOption = None) -> None:
     """The original against the compressed model, and who is hurt."""
     from compress_core.cli.loading import open_case
     from compress_core.cli.numbers_json import evaluation, headline, numbers_of, titled
@@ -59,16 +62,17 @@ def compare(asked: ModelOptions) -> None:
     _check_there_are_steps(asked)
     case = open_case(asked)
     comparison, numbers = compared(case.model, case.split, case.store), numbers_of(case)
+    verdict = comparison.no_loss() if margin is None else comparison.no_loss(margin)
     rows = per_class(comparison, case.subject.classes)
     if asked.as_json:
-        added = {"original": _original(case), "verdict": _verdict(comparison), "per_class": rows}
+        added = {"original": _original(case), "verdict": _verdict(verdict), "per_class": rows}
         added |= {"per_class_intervals": _how_sure(len(rows))} if rows else {}
         reason = {} if comparison.has_labels else {"per_class_reason": "The items have no labels."}
         printing.print_json({**evaluation(case, numbers), **added, **reason})
         return
     typer.echo(headline(case))
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
-    typer.echo(f"\n{_verdict_in_words(comparison)}\n")
+    typer.echo(f"\n{_verdict_in_words(verdict, comparison.after)}\n")
     if rows:
         _print_classes(rows)
 
@@ -91,8 +95,7 @@ def _original(case: Case) -> printing.Content:
     return {name: numbers[name].as_json() for name in (*alone, "bytes", "sparsity", "macs")}
 
 
-def _verdict(comparison: Comparison) -> printing.Content:
-    verdict = comparison.no_loss()
+def _verdict(verdict: Verdict) -> printing.Content:
     needed = printing.exact_or_missing(
         verdict.items_to_decide, "item", "No number of items is needed or decides."
     )
@@ -105,14 +108,13 @@ def _verdict(comparison: Comparison) -> printing.Content:
     }
 
 
-def _verdict_in_words(comparison: Comparison) -> str:
-    verdict = comparison.no_loss()
+def _verdict_in_words(verdict: Verdict, on: Predictions) -> str:
     more = ""
     if verdict.items_to_decide is not None:
         more = f"; with about {verdict.items_to_decide:,} items 9 of 10 reviews would decide (estimated)"
     return (
         f"Verdict on accuracy: {verdict.outcome} (margin {verdict.margin_points:g} points, 95 % confidence, "
-        f"{comparison.after.split} split, N = {comparison.after.n:,}){more}."
+        f"{on.split} split, N = {on.n:,}){more}."
     )
 
 
@@ -174,7 +176,11 @@ def _how_sure(classes: int) -> str:
 
 @about_a_model()
 def explain(
-    asked: ModelOptions, method: MethodOption = FIRST_METHOD, count: ItemsOption = 50, seed: SeedOption = 0
+    asked: ModelOptions,
+    method: MethodOption = FIRST_METHOD,
+    count: ItemsOption = 50,
+    seed: SeedOption = 0,
+    only: OnlyOption = None,
 ) -> None:
     """Whether the model still looks at the same things.
 
@@ -185,7 +191,7 @@ def explain(
 
     _check_there_are_steps(asked)
     case = open_case(asked)
-    content = explained(case, method, count, seed)
+    content = explained(case, method, count, seed, only)
     if asked.as_json:
         printing.print_json(content)
     else:

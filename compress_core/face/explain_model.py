@@ -12,6 +12,7 @@ from compress_core.face.measure_model import VALIDATION
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
+from compress_core.measure.behavior.flips import flips_named
 from compress_core.measure.explain.attribution import method_named
 from compress_core.subject.subject import Subject
 from compress_core.tasks.explain_items import MOST_ITEMS, ExplainKnobs, ManyExplained, run
@@ -58,19 +59,22 @@ def explain(
     items: int = 50,
     split: str = VALIDATION,
     seed: int = 0,
+    only: str | None = None,
     store: Store | None = None,
 ) -> ModelExplanation:
     """How alike the attribution maps of a model and of its original are, beside a noise and a random floor.
 
     method: saliency, input_x_gradient, integrated_gradients, grad_cam or occlusion. items: how many, drawn
-    with the seed, from 1 to 4,096. Raises Refused where the method cannot explain such a network, or there
-    are no such items.
+    with the seed, from 1 to 4,096. only: draw them from the items whose predicted class changed, "flips", or
+    one kind of these, "right_to_wrong", "wrong_to_right" or "wrong_to_wrong". Raises Refused where the method
+    cannot explain such a network, or there are no such items.
 
-        explain(small, "saliency", items=20).frame()
+        explain(small, "saliency", items=20, only="flips").frame()
     """
     made = checked_model(model, "explain")
     count = checked_count("items", items, 1, MOST_ITEMS)
     start = checked_count("seed", seed, 0, _LARGEST_SEED)
     chosen = method_named(checked_name("method", method))
-    knobs = ExplainKnobs(method=chosen.name, split=checked_name("split", split), items=count)
+    flips = None if only is None else flips_named(checked_name("only", only))
+    knobs = ExplainKnobs(method=chosen.name, split=checked_name("split", split), items=count, only=flips)
     return ModelExplanation(made, result_of(run(made, knobs, start, store or shared_store())))

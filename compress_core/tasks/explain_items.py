@@ -1,4 +1,4 @@
-"""Explain two models on a random sample of items: maps, similarities and both floors."""
+"""Explain two models on items drawn at random, of all or of those that changed: maps and both floors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.jobs.task import ResultFiles, Task
+from compress_core.measure.behavior.evaluate import compare
+from compress_core.measure.behavior.flips import Flips
 from compress_core.measure.explain.attribution import method_named
 from compress_core.measure.explain.explanation import Explanation, explain
+from compress_core.subject.split import Split
 
 _FRAMES = ("items", "noise", "random")
 _REASON = "reason"
@@ -26,21 +30,27 @@ MOST_ITEMS = 4096
 
 
 class ExplainKnobs(Strict):
-    """Which method, on how many items of which split."""
+    """Which method, on how many items of which split; only: of these flips instead of all items."""
 
     method: str
     split: str = "validation"
     items: int = Field(ge=1, le=MOST_ITEMS)
+    only: Flips | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class ManyExplained:
-    """An explanation of a sample of items; chosen [N] says which items of the split they are."""
+    """An explanation of a sample of items; chosen [N] says which items of the split they are.
+
+    They were drawn from `drawn_from` items: the whole split, or those of its flips that `only` names.
+    """
 
     explanation: Explanation
     chosen: NDArray[np.int64]
     split: str
     size_of_split: int
+    drawn_from: int
+    only: Flips | None = None
 
 
 def chosen_items(size: int, wanted: int, seed: int) -> NDArray[np.int64]:
@@ -50,16 +60,35 @@ def chosen_items(size: int, wanted: int, seed: int) -> NDArray[np.int64]:
     return chosen
 
 
+def flipped_items(model: Model, split: Split, only: Flips, store: Store) -> NDArray[np.int64]:
+    """The items of a split that changed their predicted class in this way [n], in its order.
+
+    Raises Refused where there are none.
+    """
+    changed = only.of(compare(model, split, store).changed_items())
+    if changed.empty:
+        raise Refused(
+            "No item of the {split} split changed its predicted class in this way, so there is nothing to "
+            "explain: compress more, or choose other items.",
+            split=split.name,
+        )
+    return np.sort(changed["item"].to_numpy(np.int64))
+
+
 def run(
-    model: Model, knobs: ExplainKnobs, seed: int, _store: Store
+    model: Model, knobs: ExplainKnobs, seed: int, store: Store
 ) -> Generator[Progress, None, ManyExplained]:
-    """Explain the original and the model on a random sample; raises Refused where the method cannot."""
+    """Explain the original and the model on a random sample.
+
+    Raises Refused where the method cannot, or no item is of the kind that was asked for.
+    """
     subject, split = model.subject, model.subject.split(knobs.split)
-    chosen = chosen_items(len(split), knobs.items, seed)
+    every = np.arange(len(split)) if knobs.only is None else flipped_items(model, split, knobs.only, store)
+    chosen = every[chosen_items(len(every), knobs.items, seed)]
     inputs = split.inputs[torch.from_numpy(chosen)]
     method = method_named(knobs.method)
     work = explain(subject.network, model.network(), inputs, method, subject.input.baseline, seed=seed)
-    return ManyExplained((yield from work), chosen, split.name, len(split))
+    return ManyExplained((yield from work), chosen, split.name, len(split), len(every), knobs.only)
 
 
 def pack(found: ManyExplained) -> ResultFiles:
@@ -82,6 +111,8 @@ def pack(found: ManyExplained) -> ResultFiles:
         "place_after": explanation.place_after,
         "split": found.split,
         "size_of_split": found.size_of_split,
+        "drawn_from": found.drawn_from,
+        "only": None if found.only is None else found.only.model_dump(mode="json"),
         "columns": {name: list(frame.columns) for name, frame in frames.items()},
         "reasons": {name: list(frame[_REASON]) for name, frame in frames.items()},
     }
@@ -105,7 +136,10 @@ def unpack(packed: ResultFiles) -> ManyExplained:
         place_before=facts["place_before"],
         place_after=facts["place_after"],
     )
-    return ManyExplained(explanation, arrays["chosen"], facts["split"], facts["size_of_split"])
+    only = None if facts["only"] is None else Flips(**facts["only"])
+    return ManyExplained(
+        explanation, arrays["chosen"], facts["split"], facts["size_of_split"], facts["drawn_from"], only
+    )
 
 
 def _frame(name: str, packed: ResultFiles) -> pd.DataFrame:

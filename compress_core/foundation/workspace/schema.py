@@ -92,7 +92,17 @@ _JOBS = (
         time REAL NOT NULL
     ) WITHOUT ROWID""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS)
+_LOOKS = (
+    """CREATE TABLE looks (
+        visitor TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        items TEXT NOT NULL,
+        model TEXT NOT NULL,
+        time REAL NOT NULL,
+        PRIMARY KEY (visitor, subject, items, model)
+    ) WITHOUT ROWID""",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -21,6 +21,7 @@ from compress_core.foundation.workspace.evaluations import Evaluations
 from compress_core.foundation.workspace.folder import VARIABLE, named_folder
 from compress_core.foundation.workspace.job_log import JobLog
 from compress_core.foundation.workspace.kept_results import Results
+from compress_core.foundation.workspace.looks import Looks
 from compress_core.foundation.workspace.model_tree import Models
 from compress_core.foundation.workspace.remarks import Remarks
 from compress_core.foundation.workspace.sessions import Sessions
@@ -50,6 +51,7 @@ class Workspace:
     sessions: Sessions
     uploads: Uploads
     jobs: JobLog
+    looks: Looks
     warning: Refused | None = None
 
     @classmethod
@@ -124,6 +126,7 @@ def _furnished(
         sessions=Sessions(database, clock),
         uploads=Uploads(database, files, clock),
         jobs=JobLog(database, clock),
+        looks=Looks(database, clock),
         warning=warning,
     )
 

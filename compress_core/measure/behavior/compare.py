@@ -28,7 +28,7 @@ from compress_core.numerics.intervals import (
     wilson,
 )
 
-MARGIN_POINTS = 0.3
+MARGIN_POINTS, MOST_MARGIN_POINTS = 0.3, 50.0
 SURELY = 0.9  # of the reviews on as many items as are named decide
 
 LossOutcome = Literal["no loss", "loss", "undecided", "not measured"]
@@ -50,10 +50,17 @@ class Verdict:
 def no_loss(change: Number, margin_points: float = MARGIN_POINTS) -> Verdict:
     """No loss means: with 95 % confidence at most the margin of accuracy is lost.
 
-    change is the accuracy change in points with its paired interval.
+    change is the accuracy change in points with its paired interval. Raises Refused for no margin.
     """
     assert change.unit == "points", "a change of accuracy is in points"
-    assert margin_points > 0, "a margin is above 0"
+    if not 0 < margin_points <= MOST_MARGIN_POINTS:
+        raise Refused(
+            "The margin says how many points of accuracy may be lost: it must be above 0 and at most "
+            "{most:g}, but it is {got:g}; {usual:g} is usual.",
+            most=MOST_MARGIN_POINTS,
+            got=margin_points,
+            usual=MARGIN_POINTS,
+        )
     if change.value is None or change.low is None or change.high is None:
         return Verdict("not measured", margin_points)
     if change.low >= -margin_points:
@@ -122,7 +129,10 @@ class Comparison:
         return MappingProxyType(numbers(self.after, self.before))
 
     def no_loss(self, margin_points: float = MARGIN_POINTS) -> Verdict:
-        """Whether the model after lost at most the margin of accuracy, with 95 % confidence."""
+        """Whether the model after lost at most the margin of accuracy, with 95 % confidence.
+
+        Raises Refused for a margin that is none.
+        """
         return no_loss(self.numbers["accuracy_change"], margin_points)
 
     def per_class(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from dashboard.tune import (
     coupled_groups,
     input_steps,
     layer_table,
+    network_picture,
     quantizer_comparison,
     recipe_view,
     rules,
@@ -36,6 +37,7 @@ with layer:
 
 SECTIONS = {
     _("Many layers"): rules.draw,
+    _("Network"): network_picture.draw,
     _("What shrinks together"): coupled_groups.draw,
     _("Before and after"): whole_network.draw,
     _("Inputs"): input_steps.draw,

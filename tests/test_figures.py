@@ -29,6 +29,7 @@ from dashboard.figures import weight_histograms as weights
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.drawn import Drawn, clicked
+from dashboard.figures.network_diagram import LayerBox, Treatment, network_diagram
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
 from dashboard.figures.words import percent, plain, safe, shortened, signed
@@ -109,6 +110,16 @@ def _map(side: int) -> np.ndarray:
     return RANDOM.normal(size=(side, side)).astype(np.float32)
 
 
+def _boxes(name: str, count: int) -> list[LayerBox]:
+    """A long chain with residual connections, everything done to each layer."""
+    names = _names(name, count)
+    around = [names[max(0, i - 3)] for i in range(count)]
+    return [
+        LayerBox(n, 10**6 + i, 10**5, tuple(Treatment), i, tuple(names[i - 1 : i]), around[i])
+        for i, n in enumerate(names)
+    ]
+
+
 LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "sparsity_by_channel": lambda name, dark: sparsity.sparsity_by_channel(
         {n: RANDOM.random(4096) for n in _names(name, 300)}, dark=dark
@@ -146,6 +157,7 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "bytes_by_item": lambda _name, dark: size.bytes_by_item(
         size.Bytes(10**9, 0, 0, 10**6), size.Bytes(10**7, 10**7, 10**4, 10**6), dark=dark
     ),
+    "network_diagram": lambda name, dark: network_diagram(_boxes(name, 300), f"{name}7", dark=dark),
 }
 
 

@@ -78,10 +78,13 @@ class _Notes(TorchFunctionMode):
 
     def ended(self, output: object) -> None:
         name = self._open.pop()
-        if name in self._modules and isinstance(output, Tensor):
+        if name not in self._modules:
+            return
+        if isinstance(output, Tensor):
             self._maker[id(output)] = name
-            self._sources[id(output)] = frozenset({name})
-            self._alive.append(output)
+        for tensor in tensors_in(output):  # several, where a layer gives a tuple
+            self._sources[id(tensor)] = frozenset({name})
+            self._alive.append(tensor)
 
 
 def flow_of(network: nn.Module, example: Example, modules: Collection[str]) -> Flow:

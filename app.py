@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, header, page_files, page_style, state
+from dashboard import engine, header, page_files, page_style, stale_widgets, state
 from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
 from dashboard.serving import give_main_back
@@ -39,5 +39,6 @@ if __name__ == "__main__":
     header.footer()
     remember_visitor()
     fill_in_numbers()
+    stale_widgets.forget()
 else:
     app = st.App(__file__, middleware=guards(), lifespan=caretaking)

@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from compress_core.apply.lineage import with_recipe
 from compress_core.foundation.errors import Refused
 from compress_core.loading.samples import load_sample
 from compress_core.recipe.resolving import resolve
@@ -237,3 +238,15 @@ def test_weights_shows_activations_of_a_cut_model() -> None:
     cut = table.set_index("layer")
     assert cut.loc["fc", "channels"] == 2 * cut.loc["fc", "channels_after"]
     assert cut.loc["layer2.conv1"].isna()["channels_after"]
+
+
+def test_a_session_holds_on_to_no_widget_that_its_page_draws_no_more() -> None:
+    app, known = opened("tune"), []
+    for share in (0.5, 0.6, 0.7):
+        view = app.session_state[KEY]
+        pruned = {"fc1": (Step.of("magnitude", sparsity=share),)}
+        recipe = resolve(Recipe(tuple(Rule(*rule) for rule in pruned.items())), ["fc1", "fc2", "fc3"])
+        app.session_state[KEY] = view.moved(with_recipe(view.lineage, recipe))
+        assert_fine(app.run())
+        known.append(len(app._session_state._state._new_widget_state.widget_metadata))
+    assert known[0] == known[1] == known[2] > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import annotated_types
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from compress_core.foundation.knobs import Strict
 from compress_core.techniques.contract.technique import slider_step, unit_of
+from dashboard.bound_widget import beside, refused_beside, showing
 from dashboard.text import label, translated
 
 MOST_NOTCHES = 16  # a slider with more of them is hard to set
@@ -34,24 +36,43 @@ def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
     return low, high
 
 
-def knob_widget(name: str, field: FieldInfo, value: Any, key: str, on_change: Callable[..., None]) -> Any:
-    """The widget of one knob, in the visitor's language; gives its value."""
+def knob_widget(
+    name: str,
+    field: FieldInfo,
+    value: Any,
+    key: str,
+    on_change: Callable[[str, Any], None],
+    *,
+    disabled: bool = False,
+) -> Any:
+    """The widget of one knob, in the visitor's language, showing a value of the recipe; gives what it shows.
+
+    on_change is called with the name and the value that the widget got.
+    """
     unit = unit_of(field)
     text = label(name) + (f" ({translated(unit)})" if unit and unit not in name else "")
-    said: dict[str, Any] = {"help": translated(field.description or ""), "key": key, "on_change": on_change}
+    said: dict[str, Any] = {
+        "help": translated(field.description or ""),
+        "key": showing(key, value),
+        "on_change": partial(_heard, name, key, on_change),
+        "disabled": disabled,
+    }
     kind = field.annotation
     if typing.get_origin(kind) is typing.Literal:
-        choices = list(typing.get_args(kind))
-        return st.selectbox(text, choices, choices.index(value), format_func=label, **said)
+        return st.selectbox(text, list(typing.get_args(kind)), format_func=label, **said)
     if kind is bool:
-        return st.toggle(text, value, **said)
+        return st.toggle(text, **said)
     if kind is str:
         examples = [str(e) for e in field.examples or []]
-        choices = examples if value in examples else [value, *examples]
-        return st.selectbox(
-            text, choices, choices.index(value), format_func=_choice, accept_new_options=True, **said
-        )
+        there = st.session_state[key]
+        choices = examples if there in examples else [there, *examples]
+        return st.selectbox(text, choices, format_func=_choice, accept_new_options=True, **said)
     return _number(text, field, value, said)
+
+
+def _heard(name: str, key: str, on_change: Callable[[str, Any], None]) -> None:
+    with refused_beside(key, st.session_state[key]):
+        on_change(name, st.session_state[key])
 
 
 def _choice(written: str) -> str:
@@ -64,25 +85,36 @@ def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) ->
     if float in {field.annotation, *typing.get_args(field.annotation)}:
         step = slider_step(field) or 0.01
         if value is not None and field.annotation is float and low is not None and high is not None:
-            return st.slider(text, float(low), float(high), float(value), step, format="%.3g", **said)
+            return st.slider(text, float(low), float(high), None, step, format="%.3g", **said)
         lowest = None if low is None else float(low)
         highest = None if high is None else float(high)
-        start = None if value is None else float(value)
-        return st.number_input(text, lowest, highest, start, step, format="%.3f", **said)
+        return st.number_input(text, lowest, highest, step=step, format="%.3f", **said)
     lowest_int = None if low is None else int(low)
     highest_int = None if high is None else int(high)
     width = MOST_NOTCHES + 1 if lowest_int is None or highest_int is None else highest_int - lowest_int
     if value is not None and width <= MOST_NOTCHES:
-        return st.slider(text, lowest_int, highest_int, int(value), 1, **said)
-    return st.number_input(text, lowest_int, highest_int, value, 1, **said)
+        return st.slider(text, lowest_int, highest_int, None, 1, **said)
+    return st.number_input(text, lowest_int, highest_int, step=1, **said)
 
 
 def knob_form(
-    values: Strict, *, without: frozenset[str], key: str, on_change: Callable[..., None]
+    values: Strict,
+    *,
+    without: frozenset[str],
+    key: str,
+    on_change: Callable[[str, Any], None],
+    disabled: bool = False,
 ) -> dict[str, Any]:
-    """Widgets for the knobs of a setting, but for those that the page shows in its own way."""
-    return {
-        name: knob_widget(name, field, getattr(values, name), f"{key}.{name}", on_change)
-        for name, field in type(values).model_fields.items()
-        if name not in without
-    }
+    """Widgets for the knobs of a step, but for those that the page shows in its own way.
+
+    Each shows what the step has. on_change is called with a knob's name and new value, and may raise
+    Refused: the sentence then stands below that widget, which keeps what was chosen or typed.
+    """
+    found: dict[str, Any] = {}
+    for name, field in type(values).model_fields.items():
+        if name not in without:
+            place = f"{key}.{name}"
+            value = getattr(values, name)
+            found[name] = knob_widget(name, field, value, place, on_change, disabled=disabled)
+            beside(place)
+    return found

@@ -7,8 +7,9 @@ import streamlit as st
 from compress_core.apply.model import Model
 from compress_core.recipe.edit import with_calibration
 from dashboard import state
+from dashboard.bound_widget import beside, refused_beside, showing
 from dashboard.text import _
-from dashboard.tune.steps import keep
+from dashboard.tune.steps import take
 from dashboard.view import View
 
 KEY = "tune.calibration_items"
@@ -20,20 +21,20 @@ def draw(view: View, model: Model) -> None:
     if there is None:
         return
     chosen = view.recipe.calibration.items
-    key = f"{KEY}.{view.version}"
     st.number_input(
         _("Calibration items, of {count}").format(count=len(there)),
         1,
         len(there),
-        len(there) if chosen is None else min(chosen, len(there)),
-        key=key,
+        key=showing(KEY, len(there) if chosen is None else min(chosen, len(there))),
         help=_("On how many of them steps measure, for the whole recipe; more are slower and more certain."),
         on_change=_changed,
-        args=(key, len(there)),
+        args=(len(there),),
         disabled=not view.recipe,
     )
+    beside(KEY)
 
 
-def _changed(key: str, there: int) -> None:
-    items = int(st.session_state[key])
-    keep(with_calibration(state.required().recipe, None if items >= there else items))
+def _changed(there: int) -> None:
+    items = int(st.session_state[KEY])
+    with refused_beside(KEY, items):
+        take(with_calibration(state.required().recipe, None if items >= there else items))

@@ -13,7 +13,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.base import Cutting, cutting_of, groups_of
 from compress_core.apply.model import Model
-from compress_core.foundation.errors import Refused
 from compress_core.foundation.natural_order import natural
 from compress_core.foundation.printable import printable
 from compress_core.measure.tables.group_table import group_table
@@ -23,14 +22,15 @@ from compress_core.selection.group_selection import GroupSelection
 from compress_core.structure.group import Group, GroupKind
 from compress_core.techniques.contract.technique import techniques
 from dashboard import engine, state
+from dashboard.bound_widget import beside, picked, refused_beside, showing, shown
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.words import percent, whole
 from dashboard.knob_form import knob_form
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import LiveTable, Readout
 from dashboard.show import figure, is_dark, kept, refusals
-from dashboard.text import _, label, literal, refusal, translated
-from dashboard.tune.steps import keep
+from dashboard.text import _, label, literal, translated
+from dashboard.tune.steps import keep, take, with_knob
 from dashboard.view import View
 
 SHARE = "share_removed"
@@ -93,35 +93,37 @@ def _together(view: View, model: Model, free: Groups) -> None:
     steps = [step_of(view.recipe, name) for name in free]
     first = next((s for s in steps if s is not None), None)
     how, knob = st.columns([1, 2], gap="medium")
-    key = f"{KEY}.all.{view.version}"
+    key = f"{KEY}.all"
+    show = showing if first else picked
     with how:
-        criteria = _criteria()
         technique = st.selectbox(
             _("Criterion"),
-            criteria,
-            criteria.index(first.technique if first else FIRST_CRITERION),
+            _criteria(),
             format_func=label,
-            key=f"{key}.technique",
+            key=show(f"{key}.technique", first.technique if first else FIRST_CRITERION),
+            on_change=partial(_all_otherwise, tuple(free), f"{key}.technique", "technique"),
         )
+        beside(f"{key}.technique")
         scope = st.segmented_control(
             _("Share counted in"),
             ["group", "network"],
-            default=getattr(first.knobs, "scope", "group") if first else "group",
             format_func=label,
-            key=f"{key}.scope",
+            key=show(f"{key}.scope", getattr(first.knobs, "scope", "group") if first else "group"),
+            on_change=partial(_all_otherwise, tuple(free), f"{key}.scope", "scope"),
             required=True,
         )
-    shown = _at_share(technique, 0.5, scope=scope or "group")
+        beside(f"{key}.scope")
+    step = _at_share(technique, 0.5, scope=scope or "group")
     same = len(set(steps)) == 1
     with knob, refusals():
         _slider(
             view,
             model,
             {name: group.units for name, group in free.items()},
-            shown,
+            step,
             value=_share(steps[0]) if same else 0.0,
             title=_("Same share for all {count} free groups").format(count=len(free)),
-            key=f"{key}.{technique}.{scope}",
+            key=f"{key}.slider",
         )
         if not same:
             st.caption(_("These groups have different shares now.") + " " + _left_now(model))
@@ -166,32 +168,50 @@ def _slider(
     live_slider(
         title,
         LiveTable(rows.share, tuple(readouts)),
-        value=value,
-        key=f"{key}.slider",
+        value=shown(key, value),
+        key=key,
         unit="%",
         factor=100,
         text_of=lambda share: _("{share:.3g} % cut out").format(share=100 * share),
         help=_("Exact numbers of the whole network, looked up while you drag; it is rebuilt on release."),
-        on_change=partial(_moved, tuple(units), step),
+        on_change=partial(_moved, key, tuple(units), step),
     )
+    beside(key)
 
 
 def _of(total: int, count: float) -> str:
     return f"{whole(count)} ({percent(count / max(1, total))})"
 
 
-def _moved(names: Sequence[str], step: Step, share: float) -> None:
+def _moved(key: str, names: Sequence[str], step: Step, share: float) -> None:
     knobs = {k: v for k, v in step.knobs if k != SHARE}
-    chosen = _at_share(step.technique, share, **knobs) if share else None
-    _keep(dict.fromkeys(names, chosen), by_widget=True)
+    with refused_beside(key, share):
+        chosen = _at_share(step.technique, share, **knobs) if share else None
+        take(_with_groups(dict.fromkeys(names, chosen)))
 
 
-def _keep(steps: Mapping[str, Step | None], *, by_widget: bool = False) -> None:
-    """Give groups their steps; what cannot be done leaves a notice and changes nothing."""
+def _all_otherwise(names: Sequence[str], key: str, knob: str) -> None:
+    """Another criterion, or another scope, for the groups that have a step; their shares stay."""
+    recipe, chosen = state.required().recipe, st.session_state[key]
+    steps = {name: step for name in names if (step := step_of(recipe, name)) is not None}
+    with refused_beside(key, chosen):
+        take(_with_groups({name: _otherwise(step, knob, chosen) for name, step in steps.items()}))
+
+
+def _otherwise(step: Step, knob: str, chosen: str) -> Step:
+    if knob != "technique":
+        return with_knob(step, knob, chosen)
+    return Step.of_group(
+        chosen, **{k: v for k, v in step.changed.items() if k in GroupSelection.model_fields}
+    )
+
+
+def _with_groups(steps: Mapping[str, Step | None]) -> ResolvedRecipe:
+    """The recipe with other steps for some groups."""
     recipe = state.required().recipe
     for name, step in steps.items():
         recipe = with_group(recipe, name, step)
-    keep(recipe, by_widget=by_widget)
+    return recipe
 
 
 # Blocks, all groups in a table, locked ones ----------------------------------------------------------------
@@ -201,22 +221,23 @@ def _blocks(view: View, groups: Groups) -> None:
     names = [name for name, group in groups.items() if group.kind is GroupKind.BLOCK and group.locked is None]
     if not names:
         return
-    key = f"{KEY}.blocks.{view.version}"
+    key = f"{KEY}.blocks"
     st.pills(
         _("Blocks left out"),
         names,
         selection_mode="multi",
-        default=[name for name in names if step_of(view.recipe, name) is not None],
         format_func=literal,
-        key=key,
+        key=showing(key, [name for name in names if step_of(view.recipe, name) is not None]),
         on_change=partial(_blocks_chosen, names, key),
         help=translated(techniques()[DROP].summary),
     )
+    beside(key)
 
 
 def _blocks_chosen(names: Sequence[str], key: str) -> None:
     gone = set(st.session_state[key])
-    _keep({name: Step.of(DROP) if name in gone else None for name in names}, by_widget=True)
+    with refused_beside(key, st.session_state[key]):
+        take(_with_groups({name: Step.of(DROP) if name in gone else None for name in names}))
 
 
 def _table(view: View, model: Model, free: Groups) -> None:
@@ -273,7 +294,7 @@ def _edited(key: str, names: list[str]) -> None:
         before = step_of(recipe, name) or Step.of_group(FIRST_CRITERION)
         knobs = {k: v for k, v in before.knobs if k != SHARE}
         changed[name] = _at_share(before.technique, share, **knobs) if share else None
-    _keep(changed)
+    keep(_with_groups(changed))
 
 
 def _locked(groups: Groups) -> None:
@@ -321,8 +342,8 @@ def _one(view: View, model: Model, groups: Groups) -> None:
 
 def _knobs(left: DeltaGenerator, right: DeltaGenerator, view: View, model: Model, group: Group) -> None:
     step = step_of(view.recipe, group.name)
-    shown = step or Step.of_group(FIRST_CRITERION)
-    key = f"{KEY}.one.{view.version}.{group.name}"
+    treated = step or Step.of_group(FIRST_CRITERION)
+    key = f"{KEY}.one.{group.name}"
     partners = _counted_with(view.recipe, group.name, step)
     groups = groups_of(model.subject, view.recipe.prepare, engine.store())
     with right, refusals():
@@ -330,32 +351,31 @@ def _knobs(left: DeltaGenerator, right: DeltaGenerator, view: View, model: Model
             view,
             model,
             {name: groups[name].units for name in partners},
-            shown,
+            treated,
             value=_share(step),
             title=_("Share cut out"),
-            key=f"{key}.{shown.technique}",
+            key=f"{key}.slider",
         )
         if len(partners) > 1:
             st.caption(_("Counted over {count} groups together.").format(count=len(partners)))
     if step is None:
         return
     with left:
-        criteria = _criteria()
         st.selectbox(
             _("Criterion"),
-            criteria,
-            criteria.index(step.technique),
+            _criteria(),
             format_func=label,
-            key=f"{key}.technique",
-            on_change=partial(_other_criterion, group.name, f"{key}.technique"),
+            key=showing(f"{key}.technique", step.technique),
+            on_change=partial(_all_otherwise, (group.name,), f"{key}.technique", "technique"),
         )
+        beside(f"{key}.technique")
         st.caption(literal(translated(step.method.summary)))
         with st.expander(_("More knobs"), key=f"{key}.more"):
             knob_form(
                 step.knobs,
                 without=frozenset({SHARE}),
                 key=key,
-                on_change=partial(_knob_moved, group.name, key),
+                on_change=partial(_knob_moved, group.name),
             )
 
 
@@ -366,23 +386,10 @@ def _counted_with(recipe: ResolvedRecipe, group: str, step: Step | None) -> list
     return [name for name, steps in recipe.groups if steps[0] == step]
 
 
-def _other_criterion(group: str, key: str) -> None:
-    before = step_of(state.required().recipe, group)
-    shared = {k: v for k, v in before.knobs if k in GroupSelection.model_fields} if before else {}
-    _keep({group: Step.of_group(st.session_state[key], **shared)})
-
-
-def _knob_moved(group: str, key: str) -> None:
+def _knob_moved(group: str, knob: str, value: Any) -> None:
     step = step_of(state.required().recipe, group)
-    if step is None:
-        return
-    values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in step.knobs}
-    try:
-        changed = Step.of_group(step.technique, **values)
-    except Refused as refused:
-        state.notice(refusal(refused))
-        return
-    _keep({group: changed}, by_widget=True)
+    if step is not None:
+        take(_with_groups({group: with_knob(step, knob, value)}))
 
 
 def _graph(view: View, model: Model, group: Group) -> None:

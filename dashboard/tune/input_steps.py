@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.foundation.errors import Refused
 from compress_core.recipe.edit import with_input_steps
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.input_rules import InputRule, rule_as_json
 from compress_core.techniques.contract.technique import Stage, techniques
 from compress_core.techniques.contract.technique_kind import TechniqueKind
 from dashboard import state
+from dashboard.bound_widget import beside, refused_beside, showing
 from dashboard.knob_form import knob_form
-from dashboard.text import _, as_words, label, literal, refusal, translated
-from dashboard.tune.steps import keep, names_of
+from dashboard.text import _, as_words, label, literal, translated
+from dashboard.tune.steps import names_of, take, with_knob
 from dashboard.view import View
 
 NONE = ""
@@ -45,20 +46,26 @@ def _kind(view: View, layer: str, kind: TechniqueKind, rules: tuple[InputRule, .
     steps = view.recipe.inputs_of(layer)
     step = next((step for step in steps if step.method.kind is kind), None)
     choices = [NONE, *(name for name in names_of(Stage.INPUTS) if techniques()[name].kind is kind)]
-    key = f"tune.inputs.{view.version}.{layer}.{kind}"
+    key = f"tune.inputs.{layer}.{kind}"
     st.selectbox(
         _(kind)[:1].upper() + _(kind)[1:],
         choices,
-        choices.index(step.technique if step else NONE),
         format_func=lambda name: label(name) if name else _("none"),
-        key=f"{key}.technique",
+        key=showing(f"{key}.technique", step.technique if step else NONE),
         on_change=partial(_chosen, layer, kind, f"{key}.technique"),
         disabled=layer in view.locked,
     )
+    beside(f"{key}.technique")
     if step is None:
         return
     st.caption(literal(translated(step.method.summary)))
-    knob_form(step.knobs, without=frozenset(), key=key, on_change=partial(_knob_moved, layer, kind, key))
+    knob_form(
+        step.knobs,
+        without=frozenset(),
+        key=key,
+        on_change=partial(_knob_moved, layer, kind),
+        disabled=layer in view.locked,
+    )
     place = steps.index(step)
     if place < len(rules):
         st.caption(_("Fixed as: {rule}").format(rule=literal(_said(rules[place]))))
@@ -77,25 +84,21 @@ def _said(rule: InputRule) -> str:
 
 def _chosen(layer: str, kind: TechniqueKind, key: str) -> None:
     name = st.session_state[key]
-    _replace(layer, kind, None if name == NONE else Step.of(name))
+    with refused_beside(key, name):
+        _replace(layer, kind, None if name == NONE else Step.of(name))
 
 
-def _knob_moved(layer: str, kind: TechniqueKind, key: str) -> None:
+def _knob_moved(layer: str, kind: TechniqueKind, name: str, value: Any) -> None:
     steps = state.required().recipe.inputs_of(layer)
     before = next((step for step in steps if step.method.kind is kind), None)
-    if before is None:
-        return
-    values = {k: st.session_state.get(f"{key}.{k}", v) for k, v in before.knobs}
-    try:
-        _replace(layer, kind, Step.of(before.technique, **values), by_widget=True)
-    except Refused as refused:
-        state.notice(refusal(refused))
+    if before is not None:
+        _replace(layer, kind, with_knob(before, name, value))
 
 
-def _replace(layer: str, kind: TechniqueKind, step: Step | None, *, by_widget: bool = False) -> None:
-    """Give a layer another rule of one kind; the kinds stay in their order."""
+def _replace(layer: str, kind: TechniqueKind, step: Step | None) -> None:
+    """Give a layer another rule of one kind; the kinds stay in their order; raises Refused."""
     view = state.required()
     others = [step for step in view.recipe.inputs_of(layer) if step.method.kind is not kind]
     steps = sorted([*others, *([step] if step else [])], key=lambda step: step.method.kind)
     if layer not in view.locked:
-        keep(with_input_steps(view.recipe, [layer], steps), by_widget=by_widget)
+        take(with_input_steps(view.recipe, [layer], steps))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,6 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.apply.views.weight_view import derive
-from compress_core.foundation.errors import Refused
 from compress_core.measure.cost.factor_cost import factor_cost
 from compress_core.measure.tables.knob_tables import (
     RankTable,
@@ -28,13 +26,24 @@ from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage, technique_named
 from dashboard import engine, state
+from dashboard.bound_widget import beside, refused_beside, showing, shown
 from dashboard.figures.words import in_bytes
 from dashboard.knob_form import knob_form
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
 from dashboard.show import refusals
-from dashboard.text import _, label, literal, refusal, translated
-from dashboard.tune.steps import CHOICES, FIRST_CHOICE, MAIN_KNOB, idle_choices, names_of, set_knobs, set_step
+from dashboard.text import _, label, literal, translated
+from dashboard.tune.steps import (
+    CHOICES,
+    FIRST_CHOICE,
+    MAIN_KNOB,
+    consistent,
+    idle_choices,
+    names_of,
+    otherwise,
+    take_step,
+    with_knob,
+)
 from dashboard.tune.threshold_line import counted, weights_with_threshold
 from dashboard.view import View
 
@@ -75,31 +84,31 @@ def as_shape(layer: Layer) -> str:
 
 def _stage(view: View, base: Subject, layer: Layer, stage: Stage) -> None:
     step = step_for_layer(view.recipe, layer.name, stage)
-    key = f"tune.{view.version}.{layer.name}.{stage.name}"
+    key = f"tune.{layer.name}.{stage.name}"
     locked = layer.name in view.locked
     choices = [NONE, *names_of(stage)]
-    name = step.technique if step else NONE
     st.selectbox(
         _("Technique"),
         choices,
-        choices.index(name),
         format_func=lambda n: label(n) if n else _("none"),
-        key=f"{key}.technique",
+        key=showing(f"{key}.technique", step.technique if step else NONE),
         on_change=partial(_technique_chosen, layer.name, stage, f"{key}.technique"),
         disabled=locked,
     )
-    shown = step or Step.of(FIRST_CHOICE[stage])
-    _main_slider(view, base, layer, stage, shown, step is not None, key, locked)
+    beside(f"{key}.technique")
+    treated = step or Step.of(FIRST_CHOICE[stage])
+    _main_slider(view, base, layer, stage, treated, step is not None, key, locked)
+    beside(f"{key}.slider")
     if step is None:
         return
     st.caption(literal(translated(step.method.summary)))
     if stage is Stage.FACTOR:
         _warn_of_rank(view, layer)
     if not _has_slider(stage, step):
-        _other_knobs(layer, stage, step, key)
+        _other_knobs(layer, stage, step, key, locked)
         return
     with st.expander(_("More knobs"), key=f"{key}.more"):
-        _other_knobs(layer, stage, step, key)
+        _other_knobs(layer, stage, step, key, locked)
 
 
 def _warn_of_rank(view: View, layer: Layer) -> None:
@@ -117,13 +126,13 @@ def _has_slider(stage: Stage, step: Step) -> bool:
 
 def _technique_chosen(layer: str, stage: Stage, key: str) -> None:
     chosen = st.session_state[key]
-    try:
-        step = None if chosen == NONE else _starting_step(chosen, layer)
-    except Refused as refused:
-        state.notice(refusal(refused))
-        state.keep(replace(state.required(), version=state.required().version + 1))
-        return
-    set_step([layer], stage, step, by_widget=False)
+    before = step_for_layer(state.required().recipe, layer, stage)
+    with refused_beside(key, chosen):
+        if chosen == NONE:
+            step = None
+        else:
+            step = otherwise(before, chosen) if before else _starting_step(chosen, layer)
+        take_step(layer, stage, step)
 
 
 def _starting_step(technique: str, layer: str) -> Step:
@@ -135,28 +144,23 @@ def _starting_step(technique: str, layer: str) -> Step:
     return Step.of(technique, rank=max(1, rows.break_even // 2))
 
 
-def _other_knobs(layer: Layer, stage: Stage, step: Step, key: str) -> None:
+def _other_knobs(layer: Layer, stage: Stage, step: Step, key: str, locked: bool) -> None:
     hidden = {MAIN_KNOB[stage]} if _has_slider(stage, step) else set()
-    chosen: dict[str, Any] = {}
-
-    def changed() -> None:
-        prefix = f"{key}."
-        given = {
-            name: st.session_state[prefix + name]
-            for name in step.method.knobs.model_fields
-            if prefix + name in st.session_state
-        }
-        values = {k: v for k, v in step.changed.items() if k not in given} | given
-        set_knobs([layer.name], stage, step.technique, values)
-
-    chosen |= knob_form(
+    shown = knob_form(
         step.knobs,
         without=frozenset(hidden | _without_meaning(step)),
         key=key,
-        on_change=changed,
+        on_change=partial(_knob_moved, layer.name, stage),
+        disabled=locked,
     )
-    if not chosen:
+    if not shown:
         st.caption(_("This technique has no other knobs."))
+
+
+def _knob_moved(layer: str, stage: Stage, name: str, value: Any) -> None:
+    step = step_for_layer(state.required().recipe, layer, stage)
+    if step is not None:
+        take_step(layer, stage, with_knob(step, name, value))
 
 
 def _without_meaning(step: Step) -> set[str]:
@@ -189,15 +193,18 @@ def _main_slider(
 
 def _moved(layer: str, stage: Stage, technique: str, off: float, value: float) -> None:
     """The knob was let go; at its end without effect the step is taken out."""
-    if value == off:
-        set_step([layer], stage, None, by_widget=True)
-        return
+    key = f"tune.{layer}.{stage.name}.slider"
+    with refused_beside(key, value):
+        take_step(layer, stage, None if value == off else _at(layer, stage, technique, value))
+
+
+def _at(layer: str, stage: Stage, technique: str, value: float) -> Step:
     current = step_for_layer(state.required().recipe, layer, stage)
     knobs = dict(current.changed) if current and current.technique == technique else {}
     if stage is Stage.FACTOR:
         knobs = {k: v for k, v in knobs.items() if k not in CHOICES}
     number = value if stage is Stage.PRUNE else int(value)
-    set_knobs([layer], stage, technique, {**knobs, MAIN_KNOB[stage]: number})
+    return Step.of(technique, **consistent({**knobs, MAIN_KNOB[stage]: number}))
 
 
 def _prune(
@@ -232,7 +239,7 @@ def _prune(
     live_slider(
         _("Weights removed"),
         table,
-        value=choice.sparsity if is_on else 0.0,
+        value=shown(f"{key}.slider", choice.sparsity if is_on else 0.0),
         key=f"{key}.slider",
         unit="%",
         factor=100,
@@ -273,7 +280,7 @@ def _rank(
     live_slider(
         _("Singular values kept"),
         LiveTable(rows.rank, tuple(readouts)),
-        value=float(rank) if is_on and rank else highest,
+        value=shown(f"{key}.slider", float(rank) if is_on and rank else highest),
         key=f"{key}.slider",
         step=1,
         text_of=lambda v: _("not factored") if v == highest else _("rank {rank:g}").format(rank=v),
@@ -331,7 +338,9 @@ def _bits(
     live_slider(
         _("Bits for each weight"),
         table,
-        value=float(getattr(step.knobs, "bits", FULL_BITS)) if is_on else float(FULL_BITS),
+        value=shown(
+            f"{key}.slider", float(getattr(step.knobs, "bits", FULL_BITS)) if is_on else float(FULL_BITS)
+        ),
         key=f"{key}.slider",
         unit=_("bit"),
         text_of=lambda v: (

@@ -13,7 +13,7 @@ from compress_core.recipe.edit import step_for_layer, with_input_steps, with_ste
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.patterns import NOfM, parse_pattern
 from compress_core.selection.select import Selection
-from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, techniques
+from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
 from dashboard import state
 from dashboard.text import refusal
 
@@ -45,21 +45,40 @@ def keep(recipe: ResolvedRecipe, *, by_widget: bool = False) -> Refused | None:
     return None
 
 
+def take(recipe: ResolvedRecipe) -> None:
+    """Take over a recipe that a widget asks for; raises Refused and changes nothing."""
+    state.keep(state.edited(state.required(), recipe, by_widget=True))
+
+
+def take_step(layer: str, stage: Stage, step: Step | None) -> None:
+    """Replace one stage of a layer, unless that is locked; raises Refused and changes nothing."""
+    take(with_step(state.required().recipe, _unlocked([layer]), stage, step))
+
+
+def with_knob(step: Step, name: str, value: Any) -> Step:
+    """A step with one knob moved; raises Refused."""
+    knobs = consistent({**step.knobs.model_dump(), name: value})
+    of = Step.of_group if step.stage is Stage.GROUPS else Step.of
+    return of(step.technique, **knobs)
+
+
+def otherwise(step: Step, technique: str) -> Step:
+    """Another technique in the place of one: the knobs that both have keep their values, as far as they may.
+
+    Raises Refused where not even the main one can be kept.
+    """
+    fields = technique_named(technique).knobs.model_fields
+    kept = {k: v for k, v in step.knobs if k in fields and v is not None}
+    main = {MAIN_KNOB[step.stage]} & kept.keys()
+    try:
+        return Step.of(technique, **consistent(kept))
+    except Refused:
+        return Step.of(technique, **{k: kept[k] for k in main})
+
+
 def _unlocked(layers: Iterable[str]) -> list[str]:
     locked = state.required().locked
     return [layer for layer in layers if layer not in locked]
-
-
-def set_knobs(layers: Iterable[str], stage: Stage, technique: str, knobs: dict[str, Any]) -> None:
-    """The same from a technique's name and values that a widget gave."""
-    try:
-        step = Step.of(technique, **consistent(knobs))
-    except Refused as refused:
-        state.notice(refusal(refused))
-        view = state.required()
-        state.keep(replace(view, version=view.version + 1))
-        return
-    set_step(layers, stage, step, by_widget=True)
 
 
 def consistent(knobs: dict[str, Any]) -> dict[str, Any]:

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.foundation.errors import Refused
 from compress_core.recipe.edit import with_whole
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.techniques.contract.technique import Stage, Technique, techniques
 from dashboard import state
+from dashboard.bound_widget import beside, refused_beside, showing
 from dashboard.knob_form import knob_form
-from dashboard.text import _, label, literal, refusal, translated
+from dashboard.text import _, label, literal, translated
 from dashboard.tune import calibration_items
-from dashboard.tune.steps import keep, names_of
+from dashboard.tune.steps import names_of, take, with_knob
 from dashboard.view import View
 
 KEY = "tune.whole"
-REFUSED = "slimscope.tune.refused"
 SECTIONS = (Stage.PREPARE, Stage.CORRECT)
 
 
@@ -48,53 +48,38 @@ def _steps(recipe: ResolvedRecipe, stage: Stage) -> tuple[Step, ...]:
 
 
 def _switch(view: View, stage: Stage, method: Technique) -> None:
-    key = f"{KEY}.{view.version}.{method.name}"
+    key = f"{KEY}.{method.name}"
     steps = _steps(view.recipe, stage)
     step = next((step for step in steps if step.technique == method.name), None)
     st.toggle(
         label(method.name),
-        step is not None,
-        key=key,
+        key=showing(key, step is not None),
         on_change=partial(_switched, stage, method.name, key),
         help=translated(method.details) or None,
     )
     st.caption(literal(translated(method.summary)))
-    said = st.session_state.get(REFUSED)
-    if said is not None and said[:2] == (method.name, view.recipe.sha):
-        st.warning(literal(said[2]), icon=":material/block:")
+    beside(key)
     if step is not None:
         knob_form(
-            step.knobs,
-            without=frozenset(),
-            key=key,
-            on_change=partial(_knob_moved, stage, method.name, key),
+            step.knobs, without=frozenset(), key=key, on_change=partial(_knob_moved, stage, method.name)
         )
 
 
 def _switched(stage: Stage, name: str, key: str) -> None:
-    recipe = state.required().recipe
-    others = [step for step in _steps(recipe, stage) if step.technique != name]
-    _try(stage, name, [*others, Step.of(name)] if st.session_state[key] else others)
+    others = [step for step in _steps(state.required().recipe, stage) if step.technique != name]
+    on = st.session_state[key]
+    with refused_beside(key, False):  # a switch has no third place: what cannot be on is off
+        _take(stage, [*others, Step.of(name)] if on else others)
 
 
-def _knob_moved(stage: Stage, name: str, key: str) -> None:
+def _knob_moved(stage: Stage, technique: str, knob: str, value: Any) -> None:
     steps = _steps(state.required().recipe, stage)
-    _try(stage, name, [_from_widgets(step, key) if step.technique == name else step for step in steps])
+    _take(stage, [with_knob(s, knob, value) if s.technique == technique else s for s in steps])
 
 
-def _from_widgets(step: Step, key: str) -> Step:
-    return Step.of(step.technique, **{k: st.session_state.get(f"{key}.{k}", v) for k, v in step.knobs})
-
-
-def _try(stage: Stage, name: str, steps: Sequence[Step]) -> None:
-    """Take over the steps; the sentence of a refusal stands beside the switch that caused it."""
-    recipe = state.required().recipe
+def _take(stage: Stage, steps: Sequence[Step]) -> None:
     ordered = [step for known in _in_order(stage) for step in steps if step.technique == known]
-    refused: Refused | None = keep(with_whole(recipe, stage, ordered))
-    st.session_state.pop(REFUSED, None)
-    if refused is not None:
-        state.taken_notice()
-        st.session_state[REFUSED] = (name, recipe.sha, refusal(refused))
+    take(with_whole(state.required().recipe, stage, ordered))
 
 
 def _in_order(stage: Stage) -> list[str]:

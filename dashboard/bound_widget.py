@@ -1,0 +1,83 @@
+"""Every widget that sets a part of the recipe shows what the recipe says, whoever changed it.
+
+One mechanism for all of them. A widget's key names its place and nothing else (`tune.fc1.PRUNE.technique`:
+no version, no value), so the browser keeps it, with its focus, from run to run. Before it is drawn,
+`showing(key, value)` writes what the recipe says into the session under that key; the widget itself gets
+no default. Its callback has run by then: it read the new value, tried it, and either the recipe says it
+now, or it was refused. What was refused stays in its widget, with the sentence `beside` it, until
+something else is tried or the recipe changes. A live slider takes the same as its `value`: `shown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from compress_core.foundation.errors import Refused
+from dashboard import state
+from dashboard.text import current_language, literal, refusal
+
+_REFUSED = "slimscope.refused"
+_SPOKEN = "slimscope.spoken"  # key -> the language in which the browser last heard of that widget
+
+
+@dataclass(frozen=True)
+class _RefusedChange:
+    """What a widget asked for in vain, of which recipe, and why."""
+
+    key: str
+    value: object
+    sentence: str
+    recipe: str
+
+
+def showing(key: str, value: Any) -> str:
+    """Make the widget of this key show a value in this run; gives the key."""
+    spoken: dict[str, str] = st.session_state.setdefault(_SPOKEN, {})
+    value, language = shown(key, value), current_language()
+    known = key in st.session_state and st.session_state[key] == value
+    if not known or spoken.get(key) != language:  # a box keeps its choice in the language it was drawn in
+        st.session_state[key] = value
+        spoken[key] = language
+    return key
+
+
+def picked(key: str, first: Any) -> str:
+    """For a box that says how, where the recipe says nothing yet: it keeps what the visitor picked."""
+    return showing(key, st.session_state.get(key, first))
+
+
+def shown(key: str, value: Any) -> Any:
+    """What a widget has to show: the value that the recipe gives it, or the one it was refused."""
+    refused = _refused(key)
+    return value if refused is None else refused.value
+
+
+def beside(key: str) -> None:
+    """The sentence of what was refused here; nothing where nothing was."""
+    refused = _refused(key)
+    if refused is not None:
+        st.warning(literal(refused.sentence), icon=":material/block:")
+
+
+@contextmanager
+def refused_beside(key: str, value: object) -> Iterator[None]:
+    """Around a change that a widget asks for: a refusal is kept for that widget, an older one is over."""
+    st.session_state.pop(_REFUSED, None)
+    try:
+        yield
+    except Refused as refused:
+        sha = state.required().recipe.sha
+        st.session_state[_REFUSED] = _RefusedChange(key, value, refusal(refused), sha)
+
+
+def _refused(key: str) -> _RefusedChange | None:
+    found: _RefusedChange | None = st.session_state.get(_REFUSED)
+    view = state.current()
+    if found is None or found.key != key or view is None or view.recipe.sha != found.recipe:
+        return None
+    return found

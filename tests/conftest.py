@@ -6,8 +6,9 @@ import gc
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from zlib import crc32
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["SLIMSCOPE_WORKSPACE"] = ""  # no test writes into the user's folder, and none finds its results
@@ -23,14 +24,41 @@ settings.register_profile("explore", deadline=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the quick loop look at some cases of each test."""
+    parser.addoption(
+        "--cases", type=int, metavar="N", help="of the cases of each test at most N, spread over all"
+    )
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Files that drive a browser come first, then those with slow tests, so that two workers end together."""
+    most: int | None = config.getoption("--cases")
+    if most is not None:
+        kept = spread(items, most)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
     marks = {item: {mark.name for mark in item.iter_markers()} for item in items}
     weight: defaultdict[Path, int] = defaultdict(int)
     for item, names in marks.items():
         weight[item.path] = max(weight[item.path], 2 * ("browser" in names) + ("slow" in names))
     items.sort(key=lambda item: -weight[item.path])
+
+
+def spread(items: Iterable[pytest.Item], most: int) -> set[pytest.Item]:
+    """At most so many cases of each test, evenly spread, beginning at another place for each test.
+
+    So a technique that stands in many tests is looked at by some of them.
+    """
+    cases: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.split("[")[0]].append(item)
+    kept: set[pytest.Item] = set()
+    for name, there in cases.items():
+        count, start = min(most, len(there)), crc32(name.encode())
+        kept |= {there[(index * len(there) // count + start) % len(there)] for index in range(count)}
+    return kept
 
 
 @pytest.hookimpl(wrapper=True)

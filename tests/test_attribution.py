@@ -206,6 +206,7 @@ def test_a_network_in_training_mode_is_explained_as_it_would_be_used(
     assert torch.equal(attribute(cnn.train(), images, TARGETS, method_named(name), BLACK), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_threads_that_share_a_network_agree_with_one_after_the_other(
     cnn: nn.Module, images: Tensor, name: str

@@ -115,6 +115,7 @@ def _header(app: AppTest) -> str:
     return " ".join(caption.value for caption in app.caption)
 
 
+@pytest.mark.slow
 def test_what_was_imported_is_frozen_out_of_every_collection_of_garbage() -> None:
     gc.unfreeze()  # what the tests themselves froze
     engine.warming_up.clear()

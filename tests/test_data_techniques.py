@@ -361,6 +361,7 @@ def test_inputs_that_do_not_go_together_make_it_plain_low_rank() -> None:
 # A real network ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_measuring_techniques_keep_more_of_lenet300_than_those_that_look_at_weights() -> None:
     subject, store = load_sample("lenet300"), Store()
 

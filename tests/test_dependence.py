@@ -311,6 +311,7 @@ def test_a_hole_behind_the_guard_gives_another_worlds_model(
         assert mistaken(name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registries")
 def test_a_statistic_of_the_weight_that_does_not_say_so_gives_another_weights_model(
     monkeypatch: pytest.MonkeyPatch,

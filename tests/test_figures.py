@@ -257,6 +257,7 @@ def _loaded_by(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
+@pytest.mark.slow
 def test_a_figure_needs_neither_streamlit_nor_torch() -> None:
     loaded = _loaded_by(
         "import importlib, pkgutil, dashboard.figures as f\n"
@@ -266,6 +267,7 @@ def test_a_figure_needs_neither_streamlit_nor_torch() -> None:
     assert not loaded & {"streamlit", "torch"}
 
 
+@pytest.mark.slow
 def test_streamlit_is_seen_where_something_loads_it() -> None:
     assert "streamlit" in _loaded_by("import dashboard.language")
 

@@ -132,6 +132,7 @@ def _missing(text: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_every_concept_stands_in_the_glossary_once() -> None:
     listed = Counter(entry["name"] for entry in _entries())
     assert not _concepts() - set(listed), "give them a row"

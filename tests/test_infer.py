@@ -447,6 +447,7 @@ def test_layers_that_fit_in_many_wrong_orders_are_refused_in_bounded_time() -> N
         likeliest(weights(**circles))
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.from_regex(r"[a-c](\.[0-2])?\.(weight|bias|running_mean|running_var)", fullmatch=True),

@@ -210,6 +210,7 @@ def test_intervals_of_changes_that_hold_together_are_tangos_at_a_higher_level() 
     assert (float(one.low[0]), float(one.high[0])) == (float(alone.low), float(alone.high))
 
 
+@pytest.mark.slow
 def test_ten_classes_without_a_change_all_have_0_in_their_intervals_19_times_of_20() -> None:
     """Each alone at 95 % they do in 58 of 100 comparisons."""
     drawn = np.random.default_rng(8).multinomial(600, [0.015, 0.015, 0.97], size=(400, 10))

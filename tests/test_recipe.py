@@ -179,6 +179,7 @@ def test_twenty_thousand_rules_are_refused_before_any_is_read():
         read_resolved([["fc1", ["no such technique"]]] * 20_000)
 
 
+@pytest.mark.slow
 def test_forty_thousand_values_are_counted_before_one_is_made():
     with pytest.raises(Refused, match="more than 40,000 names and values"):
         read_recipe("layers: [" + "0," * 40_001 + "]")

@@ -604,6 +604,7 @@ NODE = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.lists(NODE, min_size=1, max_size=5), st.sampled_from([PLENTY, 600]))
 def test_replay_of_random_networks_is_exact(nodes: list[tuple[str, int, int]], max_bytes: int) -> None:

@@ -88,6 +88,7 @@ def test_units_are_scored_as_torch_pruning_does(subject: Subject, name: str, cri
     torch.testing.assert_close(scores, by_torch_pruning(subject, name, criterion), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", [*CRITERIA, "random_pruning"])
 @pytest.mark.parametrize("aggregate", ["mean", "max"])
 def test_scores_of_every_group_have_a_mean_of_one_so_that_groups_can_be_compared(

@@ -157,6 +157,7 @@ def test_a_slow_statistic_is_found_and_gives_the_same_bits(
     np.testing.assert_array_equal(*values)
 
 
+@pytest.mark.slow
 def test_a_worker_finds_what_the_server_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = load_sample("lenet5")
     recipe = rules(conv2=(Step.of("gptq", bits=4),))

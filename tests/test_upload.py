@@ -335,6 +335,7 @@ def test_a_pickle_that_doubles_at_every_step_is_refused_in_no_time() -> None:
         read_state_dict(with_program(program), "m.pt")
 
 
+@pytest.mark.slow
 def test_a_pickle_of_too_many_instructions_is_refused() -> None:
     with pytest.raises(Refused, match="more than 200,000 instructions"):
         read_state_dict(with_program(b"\x80\x02" + b"]" * 300_000 + b"."), "m.pt")

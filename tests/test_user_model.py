@@ -67,6 +67,7 @@ def test_own_items_of_a_sample_are_prepared_as_its_own_are() -> None:
     assert torch.equal(with_items(sample, Items(raw, None)).split("validation").inputs, shown)
 
 
+@pytest.mark.slow
 def test_every_sample_is_known_by_the_shapes_of_its_file() -> None:
     for name, shapes in known_shapes().items():
         state = load_sample(name).network.state_dict()

@@ -162,6 +162,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     store.owner("")
 
 
+@pytest.mark.slow
 def test_results_of_an_upload_go_with_the_last_session_that_works_on_it(session: dict[str, Any]) -> None:
     store, other = leases.engine.store(), {}
     store.get("of a sample", lambda: 1)

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, saved_work, state
+from dashboard import engine, state, tab, trial_log
 from dashboard import job_panel as jobs
 from dashboard.figures.words import in_bytes
 from dashboard.language import choose_language
@@ -165,7 +165,8 @@ def _buttons(place: DeltaGenerator, view: View) -> None:
 
 def link() -> str:
     """The address of what the visitor sees now."""
-    query = "&".join(f"{key}={value}" for key, value in st.query_params.to_dict().items())
+    said = {key: value for key, value in st.query_params.to_dict().items() if key != tab.QUERY_KEY}
+    query = "&".join(f"{key}={value}" for key, value in said.items())
     address = (st.context.url or "").split("?")[0]
     return f"{address}?{query}" if query else address
 
@@ -188,7 +189,7 @@ def _fill_accuracy(place: DeltaGenerator, model: Model) -> None:
             return
     numbers = evaluate(model, split, engine.store())
     _accuracy(place, model, numbers, len(split), is_quick=False)
-    saved_work.log_trial(model, numbers)
+    trial_log.complete(model, numbers)
 
 
 def _is_ready(model: Model, split: Split, within: float) -> bool:

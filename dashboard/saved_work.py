@@ -1,32 +1,30 @@
 """What a closed tab does not lose: each visitor's work on each model, in the workspace of the server.
 
-A step back is the key of a model: the tree of models says what was done to get there.
+A step back is the key of a model: the tree of models says what was done to get there. Each tab has its own
+way back and forth; a new one begins with a copy of that of the tab that was last at work. The log of what
+was tried, with its names, belongs to all tabs (`dashboard.trial_log`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine
+from dashboard.tab import tab
 from dashboard.view import View
 from dashboard.visitor import visitor
 from dashboard.visitor_jobs import jobs_of_visitor, remember_jobs
 
 if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
-    from compress_core.apply.model import Model
-    from compress_core.foundation.number import Number
     from compress_core.subject.subject import Subject
 
 KEYS = "slimscope.model_keys"
-TRIED = "slimscope.tried"
 ADDED = "slimscope.added_models"
 _LAYERS, _SHA = "layers", "sha"
 
@@ -47,13 +45,12 @@ def save(view: View, subject: Subject) -> None:
     keys = _Keys(subject)
     recipe = view.recipe
     _add((), keys, subject)
-    for lineage in {view.lineage, *view.snapshots.values()}:
-        _add(lineage, keys, subject)
+    _add(view.lineage, keys, subject)
     content: Any = {
         "at": keys.of(view.lineage),
         "past": [keys.of(lineage) for lineage in view.past],
         "future": [keys.of(lineage) for lineage in view.future],
-        "snapshots": {name: keys.of(lineage) for name, lineage in view.snapshots.items()},
+        "version": view.version,
         "layer": view.layer,
         "seed": view.seed,
         "locked": sorted(view.locked),
@@ -62,18 +59,20 @@ def save(view: View, subject: Subject) -> None:
         _LAYERS: len(recipe.layers),
         _SHA: recipe.sha if view.lineage else "",
     }
-    place.sessions.save(visitor(), view.model, content)
+    place.sessions.save(visitor(), view.model, content, tab())
 
 
 def restored(model: str, subject: Subject) -> View | None:
-    """Where this visitor was with a model; None where there is nothing, or it cannot be read any more."""
-    saved = next((s for s in engine.workspace().sessions.of(visitor()) if s.subject == model), None)
+    """Where this visitor was with a model, in this tab or else in the one that was last at work on it.
+
+    None where there is nothing, or it cannot be read any more.
+    """
+    saved = engine.workspace().sessions.find(visitor(), model, tab())
     if saved is None:
         return None
     content: Any = saved.content
     found = {name: _ways(content[name]) for name in ("past", "future")}
     at = _ways([content["at"]])
-    snapshots = {name: way for name, key in content["snapshots"].items() for way in _ways([key])}
     if not at:
         return None
     remember_jobs(content["jobs"])
@@ -85,7 +84,8 @@ def restored(model: str, subject: Subject) -> View | None:
         found["past"],
         found["future"],
         frozenset(content["locked"]) & subject.by_name.keys(),
-        MappingProxyType(snapshots),
+        # A browser that comes back to a new server brings its widgets' values along: new keys drop them.
+        content.get("version", 0) + 1,
     )
 
 
@@ -102,15 +102,24 @@ def forget(model: str) -> None:
     engine.workspace().sessions.drop(visitor(), model)
 
 
-def log_trial(model: Model, numbers: Mapping[str, Number]) -> None:
-    """Note that this visitor saw these numbers of a model, once in a session; a full disk is no error."""
-    seen: set[str] = st.session_state.setdefault(TRIED, set())
-    if model.is_changed and model.key not in seen:
-        said: Any = {name: number.as_json() for name, number in numbers.items()}
-        recipe = model.recipe.as_json()
-        seen.add(model.key)
-        with suppress(Refused):
-            engine.workspace().trials.log(visitor(), model.subject.digest, model.key, recipe, said)
+def keep_model(lineage: Lineage, subject: Subject) -> str:
+    """Keep a model and all on the way to it in the tree, by what was done; gives its key."""
+    keys = _Keys(subject)
+    _add(lineage, keys, subject)
+    return keys.of(lineage)
+
+
+def way_to(key: str) -> Lineage | None:
+    """What was done to get to a model of the tree; None where this release cannot read it."""
+    from compress_core.apply.lineage import read_lineage
+
+    line = engine.workspace().models.lineage(key)
+    if not line:
+        return None
+    try:
+        return read_lineage([model.operation for model in line[1:]])
+    except Refused:  # of a release whose recipes this one does not read
+        return None
 
 
 class _Keys:
@@ -133,19 +142,7 @@ class _Keys:
 
 def _ways(keys: Iterable[str]) -> tuple[Lineage, ...]:
     """What was done to get to models that are known by their keys; what cannot be read is left out."""
-    return tuple(way for key in keys if (way := _way(key)) is not None)
-
-
-def _way(key: str) -> Lineage | None:
-    from compress_core.apply.lineage import read_lineage
-
-    line = engine.workspace().models.lineage(key)
-    if not line:
-        return None
-    try:
-        return read_lineage([model.operation for model in line[1:]])
-    except Refused:  # of a release whose recipes this one does not read
-        return None
+    return tuple(way for key in keys if (way := way_to(key)) is not None)
 
 
 def _add(lineage: Lineage, keys: _Keys, subject: Subject) -> None:

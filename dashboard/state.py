@@ -1,7 +1,14 @@
-"""What one visitor has set: model, recipe, selected layer; with undo, redo, snapshots and a link.
+"""What one visitor has set: model, recipe, selected layer; with undo, redo and a link.
 
 It lives under one key of our own in the session, because Streamlit drops the state of widgets that
 are not on the page. Nothing here is shared between sessions.
+
+The browser keeps nothing but an address, so that nothing is lost that was once on the page:
+- F5 and a server that starts anew find the view by the word of the tab in the address (`dashboard.tab`).
+- Back and Forward lead to the address of an earlier moment: as many steps of undo or redo as lead there, so
+  one press is one edit, and what was left is one press of Redo away. Nothing new is tried by that.
+- A second tab begins with a copy of the way back of the first and goes its own way from there; the log of
+  what was tried is one for both.
 """
 
 from __future__ import annotations
@@ -12,12 +19,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, leases, opened, saved_work
+from dashboard import engine, leases, opened, saved_work, tab, trial_log
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
 from dashboard.text import refusal
+from dashboard.undo import led_back
 from dashboard.view import View
 from dashboard.visitor import visitor
 
@@ -42,10 +51,13 @@ def current() -> View | None:
 
 
 def keep(view: View) -> None:
-    """Make this the visitor's view; it outlives the session from now on."""
+    """Make this the visitor's view; it outlives the session from now on. What was tried is logged."""
+    before = current()
     st.session_state[KEY] = view
     try:
         saved_work.save(view, subject(view))
+        if before is not None and before.model == view.model and view.trials > before.trials:
+            trial_log.note(before.lineage, model(view))
     except Refused as refused:  # a full disk: the session has it, and the visitor is told
         notice(refusal(refused))
 
@@ -128,7 +140,7 @@ def open_model(name: str) -> View:
     before = current()
     version = before.version + 1 if before else 0
     view = saved_work.restored(name, found) or View(name, (), biggest)
-    view = replace(view, layer=view.layer or biggest, version=version)
+    view = replace(view, layer=view.layer or biggest, version=max(version, view.version))
     keep(view)
     link: dict[str, str] | None = st.session_state.get(LINK)
     if link is not None and link["m"] == name:
@@ -165,6 +177,18 @@ def at(view: View, lineage: Lineage, *, by_widget: bool = False) -> View:
     return changed
 
 
+def returned(view: View, key: str) -> View:
+    """A view that looks again at a model that was tried before; raises Refused and changes nothing."""
+    way = saved_work.way_to(key)
+    if way is None:
+        raise Refused(
+            "This recipe was tried with another release, and this one cannot read it: set its steps again."
+        )
+    changed = replace(view.moved(way), trials=view.trials)
+    model(changed)
+    return changed
+
+
 def with_recipe(view: View, recipe: Recipe) -> View:
     """A view with a recipe from a file or a link."""
     from compress_core.apply.run import resolved_for
@@ -189,26 +213,27 @@ def write_link() -> None:
     wanted["r"] = ""  # of an older link, which named the recipe alone
     wanted["seed"] = str(view.seed) if view.seed else ""
     wanted[QUERY_KEY] = st.session_state.get(SESSION_KEY) or st.query_params.get(QUERY_KEY, "")
-    for key, value in wanted.items():
-        if value and st.query_params.get(key) != value:
-            st.query_params[key] = value
-        elif not value and key in st.query_params:
-            del st.query_params[key]
+    wanted[tab.QUERY_KEY] = tab.tab()
+    now = st.query_params.to_dict()
+    then = {key: value for key, value in (now | wanted).items() if value}
+    if then != now:  # all at once: the browser's way back gets one entry
+        st.query_params.from_dict(then)
 
 
 def forget_link() -> None:
     """Take out of the address what could not be opened; the language stays."""
-    for key in [key for key in st.query_params if key != QUERY_KEY]:
-        del st.query_params[key]
+    st.query_params.from_dict({k: v for k, v in st.query_params.to_dict().items() if k == QUERY_KEY})
 
 
 def read_link() -> None:
-    """Open what a link describes, once at the start of a session; raises Refused for a bad link.
+    """Open what a link describes at the start of a session, and where Back or Forward was pressed.
 
-    Without a link, that is the model with which the server was started, where it was started with one.
-    A link to an own model waits until that model is uploaded.
+    Raises Refused for a bad link. Without a link, that is the model with which the server was started, where
+    it was started with one. A link to an own model waits until that model is uploaded.
     """
     if current() is not None:
+        if _was_led_by_browser() and tab.QUERY_KEY in st.query_params:
+            _go_to(st.query_params.to_dict())
         return
     if "m" not in st.query_params:
         _open_first_model()
@@ -216,6 +241,21 @@ def read_link() -> None:
     link = st.query_params.to_dict()
     st.session_state[LINK] = link
     open_model(link["m"])
+
+
+def _was_led_by_browser() -> bool:
+    """Whether this run is for an address to which Back or Forward led."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def _go_to(link: Mapping[str, str]) -> None:
+    """The model, recipe and layer of an address that this page has written."""
+    view = required()
+    if link.get("m", view.model) != view.model:
+        view = open_model(link["m"])
+    view = _as_linked(view, link)
+    keep(replace(view, version=view.version + 1))
 
 
 def _open_first_model() -> None:
@@ -233,9 +273,10 @@ def _as_linked(view: View, link: Mapping[str, str]) -> View:
     from compress_core.recipe.reading import read_plain
 
     history, recipe = decoded(link.get("h", "")), decoded(link.get("r", ""))
-    is_new = not (view.lineage or view.past)
-    if history:
-        view = at(view, read_lineage(history))
+    is_new = not (view.lineage or view.past or view.future)
+    if history or (not recipe and tab.QUERY_KEY in link):  # a page that writes no history shows the original
+        linked = read_lineage(history or [])
+        view = led_back(view, linked) if linked in {*view.past, *view.future} else at(view, linked)
     elif recipe:
         view = with_recipe(view, read_plain(recipe))
     if is_new:  # whoever has been here before finds the way back to what was left

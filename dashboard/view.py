@@ -1,10 +1,8 @@
-"""One visitor's view of a model: what was done to it, the way there and back, names, locks."""
+"""One visitor's view of a model: what was done to it, the way there and back, locks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +16,8 @@ MOST_STEPS_BACK = 200
 class View:
     """Frozen, replaced as a whole.
 
-    version counts changes that did not come from a widget, so that widgets start afresh.
+    version counts changes that did not come from a widget, so that widgets start afresh; trials counts what
+    was tried, which ways back and forth are not.
     """
 
     model: str
@@ -28,8 +27,8 @@ class View:
     past: tuple[Lineage, ...] = ()
     future: tuple[Lineage, ...] = ()
     locked: frozenset[str] = frozenset()
-    snapshots: Mapping[str, Lineage] = field(default_factory=lambda: MappingProxyType({}))
     version: int = 0
+    trials: int = field(default=0, compare=False)
 
     @property
     def recipe(self) -> ResolvedRecipe:
@@ -48,4 +47,5 @@ class View:
             past=(*self.past, self.lineage)[-MOST_STEPS_BACK:],
             future=(),
             version=self.version + (not by_widget),
+            trials=self.trials + 1,
         )

@@ -17,6 +17,7 @@ from dashboard.tune import (
     recipe_view,
     rules,
     selected_layer,
+    tried,
     whole_network,
 )
 
@@ -43,6 +44,7 @@ SECTIONS = {
     _("Inputs"): input_steps.draw,
     _("Quantizers"): quantizer_comparison.draw,
     _("Recipe"): recipe_view.draw,
+    _("Tried"): tried.draw,
 }
 for tab, draw in zip(
     st.tabs(list(SECTIONS), key="tune.sections", on_change="rerun"), SECTIONS.values(), strict=True

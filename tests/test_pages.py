@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -161,29 +162,76 @@ def test_choosing_a_technique_adds_its_step_and_none_takes_it_out() -> None:
     assert recipe_of(app).layers == ()
 
 
-def test_recipe_typed_as_text_is_applied_and_a_wrong_one_is_refused_in_words() -> None:
+def test_recipe_typed_as_text_is_applied_and_a_refused_one_stays_in_the_box_until_it_is_taken_back() -> None:
     app = opened("tune")
     app.session_state["tune.sections"] = "Recipe"
     area = app.run().text_area[0]
     area.set_value("layers: [{match: fc2, steps: [{technique: kmeans, bits: 3}]}]").run()
     next(b for b in app.button if b.label == "Apply").click().run()
     assert list(recipe_of(app).by_layer) == ["fc2"]
-    app.text_area[0].set_value("layers: [{match: nowhere, steps: [uniform]}]").run()
+    wrong = "layers: [{match: nowhere, steps: [uniform]}]"
+    app.text_area[0].set_value(wrong).run()
     next(b for b in app.button if b.label == "Apply").click().run()
     assert list(recipe_of(app).by_layer) == ["fc2"]
     assert any("nowhere" in warning.value for warning in app.warning)
+    for section in ("Inputs", "Recipe"):
+        app.session_state["tune.sections"] = section
+        app.run()
+    assert app.text_area[0].value == wrong
+    assert any("nowhere" in warning.value for warning in app.warning)
+    next(b for b in app.button if b.label == "Back to the recipe").click().run()
+    assert app.text_area[0].value == recipe_of(app).yaml
+    assert not app.warning
 
 
-def test_snapshot_comes_back_after_other_edits() -> None:
+def test_recipe_file_that_is_refused_comes_into_the_box_with_the_sentence() -> None:
     app = opened("tune", recipe=PRUNED)
-    before = recipe_of(app).sha
     app.session_state["tune.sections"] = "Recipe"
-    app.run().text_input(key="snapshot.name").set_value("mine").run()
-    next(b for b in app.button if b.label == "Save this recipe").click().run()
-    next(b for b in app.button if b.label == "Reset all").click().run()
-    assert recipe_of(app).layers == ()
-    app.button(key="snapshot.0.open").click().run()
-    assert recipe_of(app).sha == before
+    file = b"layers: [{match: nowhere, steps: [uniform]}]"
+    app.run().file_uploader[0].upload("mine.yaml", file, "text/yaml")
+    app.run().button(key="recipe.file.apply").click().run()
+    assert app.text_area[0].value == file.decode()
+    assert any("mine" in w.value and "nowhere" in w.value for w in app.warning)
+
+
+def tried(app: AppTest) -> pd.DataFrame:
+    """The table of what was tried."""
+    frames = [frame.value for frame in app.dataframe if "what" in frame.value]
+    return frames[0] if frames else pd.DataFrame({"what": []})
+
+
+def edited(app: AppTest, *shares: float) -> AppTest:
+    """The page after fc1 was pruned to each of these shares, the tab of what was tried open."""
+    for share in shares:
+        app.session_state["tune.sections"] = "Recipe"
+        recipe = f"layers: [{{match: fc1, steps: [{{technique: magnitude, sparsity: {share}}}]}}]"
+        app.run().text_area[0].set_value(recipe).run()
+        next(b for b in app.button if b.label == "Apply").click().run()
+    app.session_state["tune.sections"] = "Tried"
+    return app.run()
+
+
+def test_each_edit_is_a_line_with_its_numbers_and_a_name_leads_back_to_it() -> None:
+    app = edited(opened("tune"), 0.3, 0.6)
+    table = tried(app)
+    assert list(table["what"]) == ["fc1 Magnitude: Sparsity 0.3 → 0.6", "fc1 + Magnitude (Sparsity 0.3)"]
+    assert table["kibibytes"].is_monotonic_increasing
+    assert list(table["n"]) == [6000, 6000]
+    assert all(said.startswith("[") for said in table["interval"])
+    app.text_input(key="snapshot.name").set_value("mine").run()
+    app.button(key="snapshot.save").click().run()
+    assert_fine(app)
+    assert list(tried(app)["name"]) == ["mine", ""]
+    assert list(tried(app.button(key="slimscope.undo").click().run())["here"]) == ["", "▶"]
+
+
+def test_a_filter_finds_lines_by_layer_name_or_recipe() -> None:
+    app = edited(opened("tune"), 0.25, 0.35)
+    app.text_input(key="tried.filter").set_value("0.35").run()
+    assert len(tried(app)) == 1
+    app.text_input(key="tried.filter").set_value("nothing like that").run()
+    assert_fine(app)
+    assert tried(app).empty
 
 
 def test_two_sessions_do_not_see_each_other() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 import streamlit
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from streamlit.testing.v1 import AppTest, app_test
 
 import dashboard.saved_work
+import dashboard.trial_log
 import dashboard.visitor
 import dashboard.visitor_jobs
 from compress_core.apply.lineage import compressed_by
@@ -26,7 +26,7 @@ from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.split import Split
 from dashboard import engine, header, state
-from dashboard.undo import redone, undone
+from dashboard.undo import led_back, redone, undone
 from dashboard.view import View
 from tests.navigated import Navigated
 
@@ -102,6 +102,51 @@ def test_a_new_tab_offers_the_work_and_opens_it_where_it_was_left(opened: Opened
     assert replace(view(app), version=0) == replace(view(before), version=0)
 
 
+def test_a_second_tab_goes_its_own_way_and_destroys_nothing_of_the_first(opened: Opened) -> None:
+    first = worked(opened, ANN)
+    second = opened(ANN, {"m": "lenet5"})
+    assert view(second).future == view(first).future
+    fine(second.button(key="slimscope.redo").click().run())
+    assert view(opened(ANN, address(first))).future
+    assert not view(opened(ANN, address(second))).future
+
+
+def test_a_copied_address_takes_a_word_of_its_own_once_both_tabs_are_at_work(opened: Opened) -> None:
+    first = worked(opened, ANN)
+    copied = opened(ANN, address(first))
+    fine(copied.button(key="slimscope.redo").click().run())
+    fine(first.run())
+    assert address(first)["t"] != address(copied)["t"]
+    assert view(opened(ANN, address(first))).future
+    assert not view(opened(ANN, address(copied))).future
+
+
+@pytest.mark.parametrize("said", ["", "0" * 7, "../../etc", "ABCDEF01", "0" * 9])
+def test_a_word_that_is_none_of_ours_is_not_taken_from_an_address(opened: Opened, said: str) -> None:
+    assert address(opened(ANN, {"m": "lenet300", "t": said}))["t"] != said
+
+
+def test_back_and_forward_lead_through_the_edits_and_try_nothing(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(ANN)
+    fine(app.button(key="slimscope.start.demo").click().run())
+    here = address(app)
+    fine(app.button(key="slimscope.undo").click().run())
+    before = address(app)
+    monkeypatch.setattr(state, "_was_led_by_browser", lambda: True)
+    for there, steps in ((here, (1, 0)), (before, (0, 1)), (here, (1, 0))):
+        for key in set(address(app)) - set(there):
+            del app.query_params[key]
+        for key, value in there.items():
+            app.query_params[key] = value
+        fine(app.run())
+        assert address(app) == there
+        assert (len(view(app).past), len(view(app).future)) == steps
+    lines = Workspace.at(engine.workspace().folder or Path()).trials
+    assert lines.count(ANN, dashboard.trial_log.log_of(load_sample("lenet5"))) == 1
+
+
 def test_somebody_else_sees_the_model_of_a_link_and_nothing_more(opened: Opened) -> None:
     app = opened(ANN)
     fine(app.button(key="slimscope.start.demo").click().run())
@@ -153,6 +198,22 @@ def test_a_browser_without_a_word_gets_one_and_keeps_it_for_the_session(opened: 
 lineages = st.sampled_from([0.1, 0.3, 0.5, 0.7]).map(lambda share: compressed_by(pruned(share))) | st.just(())
 
 
+@given(st.lists(lineages, max_size=8), st.integers(0, 4), lineages)
+def test_being_led_elsewhere_arrives_there_and_loses_nothing(
+    steps: list[tuple[object, ...]], back: int, there: tuple[object, ...]
+) -> None:
+    here = View("lenet300", (), "fc1")
+    for lineage in steps:
+        here = here.moved(lineage)  # type: ignore[arg-type]
+    for _ in range(back):
+        here = undone(here)
+    led = led_back(here, there)  # type: ignore[arg-type]
+    assert led.lineage == there
+    assert led.trials == here.trials
+    known = {here.lineage, *here.past, *here.future}
+    assert known <= {led.lineage, *led.past, *led.future} or there not in known
+
+
 @given(st.lists(lineages, max_size=8), st.integers(0, 4))
 def test_undo_and_redo_take_each_other_back(steps: list[tuple[object, ...]], back: int) -> None:
     start = View("lenet300", (), "fc1")
@@ -168,9 +229,7 @@ def test_undo_and_redo_take_each_other_back(steps: list[tuple[object, ...]], bac
     assert replace(there, version=0) == replace(here, version=0)
 
 
-def test_snapshots_locks_jobs_and_the_selected_layer_come_back(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_locks_jobs_and_the_selected_layer_come_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: ANN)
     monkeypatch.setattr(streamlit, "session_state", {})
     subject = load_sample("lenet300")
@@ -180,12 +239,12 @@ def test_snapshots_locks_jobs_and_the_selected_layer_come_back(
         "fc2",
         seed=3,
         locked=frozenset({"fc3"}),
-        snapshots=MappingProxyType({"mine": compressed_by(pruned(0.9)), "nothing": ()}),
     )
     dashboard.visitor_jobs.remember_jobs({"key": "Explain 64 samples"})
     dashboard.saved_work.save(kept, subject)
     del streamlit.session_state[dashboard.visitor_jobs.KEY]
-    assert dashboard.saved_work.restored("lenet300", subject) == kept
+    found = dashboard.saved_work.restored("lenet300", subject)
+    assert found == replace(kept, version=1), "widgets of an earlier server have other keys"
     assert dashboard.visitor_jobs.jobs_of_visitor() == {"key": "Explain 64 samples"}
     (saved,) = dashboard.saved_work.others([])
     assert (saved.model, saved.layers, saved.sha) == ("lenet300", 1, pruned(0.5).sha)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 
 from compress_core.loading.cards import cards
-from dashboard import opened, state
+from dashboard import opened, state, trial_log
 from dashboard.language import QUERY_KEY
 from dashboard.text import _
 from dashboard.view import View
@@ -73,7 +73,7 @@ def open_model(model: str) -> View:
 
 def has_work(view: View) -> bool:
     """Whether leaving this view would lose something."""
-    return bool(view.lineage or view.snapshots or view.past or view.locked)
+    return bool(view.lineage or view.past or view.locked)
 
 
 def open_demo() -> None:
@@ -84,9 +84,10 @@ def open_demo() -> None:
 
 
 def open_snapshot(model: str, name: str) -> None:
-    """A recipe that was kept under a name, as an edit of its model."""
+    """A recipe that was kept under a name; Undo leads back to what was there."""
     view = open_model(model)
-    state.keep(state.at(view, view.snapshots[name]))
+    line = next(line for line in trial_log.named(state.subject(view)) if line.name == name)
+    state.keep(state.returned(view, line.model))
 
 
 def title_of(model: str) -> str:

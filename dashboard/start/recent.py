@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from dashboard import engine, saved_work, state
+from dashboard import engine, saved_work, state, trial_log
 from dashboard.opened import handed_over
 from dashboard.saved_work import SavedWork
 from dashboard.show import refusals
@@ -83,10 +83,15 @@ def _entry(model: str, view: View | None) -> None:
             icon=":material/arrow_forward:",
         ):
             _show(partial(opening.open_model, model))
-        for name in view.snapshots if view else ():
+        for name in _names(view):
             key = f"slimscope.start.snapshot.{model}.{name}"
             if st.button(literal(name), key=key, icon=":material/bookmark:", help=_("Open this snapshot")):
                 _show(partial(opening.open_snapshot, model, name))
+
+
+def _names(view: View | None) -> list[str]:
+    """What the visitor named of what was tried on an open model."""
+    return [] if view is None else [line.name for line in trial_log.named(state.subject(view))]
 
 
 def _show(act: Callable[[], object]) -> None:

@@ -1,61 +1,142 @@
-"""The recipe as YAML and as Python, to read, to change by hand, to take away; snapshots."""
+"""The recipe as YAML and as Python, to read, to change by hand, to take away."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from compress_core.apply.lineage import recipe_of
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
 from dashboard import state
-from dashboard.text import _, refusal
+from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
 MOST_BYTES = 200_000
+BOX_PX = 260
+DRAFT, TURN = "slimscope.recipe.draft", "slimscope.recipe.turn"
 
 
 def draw(view: View, model: Model) -> None:
-    """Three tabs: YAML, Python, snapshots."""
-    yaml, python, snapshots = st.tabs([_("Recipe as YAML"), _("As Python"), _("Snapshots")])
+    """YAML left, Python right; both to copy and to take away."""
+    yaml, python = st.columns(2, gap="medium")
     with yaml:
         _yaml(view)
     with python:
-        st.code(as_python(view, model.subject), language="python")
-    with snapshots:
-        _snapshots(view)
+        _python(view, model.subject)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was typed, or stood in a file, and is not the recipe: kept until it is applied or taken back.
+
+    refused: why it was not applied, in one sentence; empty where nobody tried.
+    """
+
+    model: str
+    text: str
+    refused: str = ""
+
+
+def _draft(view: View) -> Draft | None:
+    found: Draft | None = st.session_state.get(DRAFT)
+    return found if found is not None and found.model == view.model else None
+
+
+def _keep_draft(draft: Draft | None) -> None:
+    """Show this in the box, or the recipe again."""
+    st.session_state[DRAFT] = draft
+    st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
 
 
 def _yaml(view: View) -> None:
-    text = view.recipe.yaml
-    key = f"recipe.text.{view.version}.{view.recipe.sha[:12]}"
-    typed = st.text_area(_("Change it here, or paste another"), text, key=key, height=220)
-    apply, download, upload = st.columns([1, 1, 2], vertical_alignment="bottom")
-    apply.button(
-        _("Apply"), on_click=_apply, args=(typed,), disabled=typed == text, width="stretch", type="primary"
+    draft, text = _draft(view), view.recipe.yaml
+    key = f"recipe.text.{view.version}.{view.recipe.sha[:12]}.{st.session_state.get(TURN, 0)}"
+    st.text_area(
+        _("Recipe as YAML: change it here, or paste another"),
+        text if draft is None else draft.text,
+        key=key,
+        height=BOX_PX,
+        on_change=_typed,
+        args=(key, text),
     )
-    download.download_button(
+    if draft is not None and draft.refused:
+        st.warning(literal(draft.refused), icon=":material/block:")
+    apply, back, copy, download = st.columns([1, 1.5, 1, 1.2], gap="small")
+    apply.button(_("Apply"), on_click=_apply_typed, args=(key,), width="stretch", type="primary")
+    back.button(
+        _("Back to the recipe"),
+        on_click=_keep_draft,
+        args=(None,),
+        disabled=draft is None,
+        width="stretch",
+        icon=":material/undo:",
+    )
+    with copy.popover(_("Copy"), width="stretch"):
+        st.code(text, language="yaml", wrap_lines=True)
+    _download(download, text, f"{view.recipe.sha[:8]}.yaml", "text/yaml")
+    _file(view)
+
+
+def _download(place: DeltaGenerator, text: str, name: str, kind: str) -> None:
+    place.download_button(
         _("Download"),
         text,
-        f"{view.recipe.sha[:8]}.yaml",
-        "text/yaml",
+        name,
+        kind,
+        key=f"recipe.download.{kind}",
         on_click="ignore",
+        icon=":material/download:",
         width="stretch",
     )
-    file = upload.file_uploader(_("A recipe file"), ["yaml", "yml", "json"], key=f"{key}.file")
-    if file is not None and file.size <= MOST_BYTES:
-        upload.button(_("Apply the file"), on_click=_apply, args=(file.getvalue().decode(errors="replace"),))
 
 
-def _apply(text: str) -> None:
+def _python(view: View, subject: Subject) -> None:
+    program = as_python(view, subject)
+    st.caption(_("As Python: this program does what the page did."))
+    st.code(program, language="python", height=BOX_PX)
+    _download(st.columns([2.5, 1])[1], program, f"{view.recipe.sha[:8]}.py", "text/x-python")
+
+
+def _typed(key: str, recipe: str) -> None:
+    """Keep what stands in the box, which Streamlit forgets as soon as another tab is looked at."""
+    text = st.session_state[key]
+    st.session_state[DRAFT] = None if text == recipe else Draft(state.required().model, text)
+
+
+def _apply_typed(key: str) -> None:
+    _apply(st.session_state[key], "")
+
+
+def _file(view: View) -> None:
+    """A recipe file; what cannot be applied comes into the box, with the reason below it."""
+    file = st.file_uploader(_("A recipe file"), ["yaml", "yml", "json"], key=f"recipe.file.{view.model}")
+    if file is None:
+        return
+    if file.size > MOST_BYTES:
+        st.warning(
+            _("A recipe file has at most {most:,} bytes, this one {got:,}: is it another file?").format(
+                most=MOST_BYTES, got=file.size
+            )
+        )
+        return
+    text = file.getvalue().decode(errors="replace")
+    st.button(_("Apply the file"), on_click=_apply, args=(text, file.name), key="recipe.file.apply")
+
+
+def _apply(text: str, file: str) -> None:
+    """Take a recipe over; a refused one stays in the box with the sentence."""
+    view = state.required()
     try:
-        state.keep(state.with_recipe(state.required(), read_recipe(text)))
+        state.keep(state.with_recipe(view, read_recipe(text)))
     except Refused as refused:
-        state.notice(refusal(refused))
+        sentence = f"{file}: {refusal(refused)}" if file else refusal(refused)
+        _keep_draft(Draft(view.model, text, sentence))
+        return
+    _keep_draft(None)
 
 
 def as_python(view: View, subject: Subject) -> str:
@@ -85,33 +166,3 @@ def _quoted(text: str) -> str:
     """A string as Python reads it back, in double quotes wherever it holds no quote."""
     plain = repr(text)
     return plain if "'" in text or '"' in text else f'"{plain[1:-1]}"'
-
-
-def _snapshots(view: View) -> None:
-    name, save = st.columns([3, 1], vertical_alignment="bottom")
-    typed = name.text_input(_("Name"), key="snapshot.name", max_chars=40)
-    save.button(_("Save this recipe"), on_click=_save, args=(typed,), disabled=not typed, width="stretch")
-    if not view.snapshots:
-        st.caption(_("A snapshot keeps the recipe under a name, to come back to it or compare with it."))
-    for index, (kept, lineage) in enumerate(view.snapshots.items()):
-        what, load, drop = st.columns([3, 1, 1], vertical_alignment="center")
-        what.text(f"{kept}  ·  {recipe_of(lineage).sha[:8]}")
-        load.button(_("Open"), key=f"snapshot.{index}.open", on_click=_open, args=(kept,), width="stretch")
-        drop.button(_("Delete"), key=f"snapshot.{index}.drop", on_click=_drop, args=(kept,), width="stretch")
-
-
-def _save(name: str) -> None:
-    view = state.required()
-    kept = MappingProxyType({**view.snapshots, name: view.lineage})
-    state.keep(replace(view, snapshots=kept))
-
-
-def _open(name: str) -> None:
-    view = state.required()
-    state.keep(state.at(view, view.snapshots[name]))
-
-
-def _drop(name: str) -> None:
-    view = state.required()
-    kept = {k: v for k, v in view.snapshots.items() if k != name}
-    state.keep(replace(view, snapshots=MappingProxyType(kept)))

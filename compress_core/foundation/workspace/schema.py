@@ -102,7 +102,23 @@ _LOOKS = (
         PRIMARY KEY (visitor, subject, items, model)
     ) WITHOUT ROWID""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS)
+_TABS = (
+    "ALTER TABLE trials ADD COLUMN made_from TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE trials ADD COLUMN split TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE trials ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+    """CREATE TABLE tabs (
+        visitor TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        tab TEXT NOT NULL,
+        content TEXT NOT NULL,
+        time REAL NOT NULL,
+        PRIMARY KEY (visitor, subject, tab)
+    ) WITHOUT ROWID""",
+    "INSERT INTO tabs SELECT visitor, subject, '', content, time FROM sessions",
+    "DROP TABLE sessions",
+    "ALTER TABLE tabs RENAME TO sessions",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -1,4 +1,4 @@
-"""Where visitors were: what each had set for each model, so that a closed tab loses nothing."""
+"""Where visitors were: what each had set for each model in each tab, so that a closed tab loses nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from compress_core.foundation.workspace.database import Database
 from compress_core.foundation.workspace.json_text import Json, as_text
 
+MOST_TABS = 20  # of a visitor and model, the newest
+
 
 @dataclass(frozen=True)
 class SavedSession:
-    """A visitor's state of work on a model as loaded; time in seconds, as in Unix."""
+    """A visitor's state of work on a model as loaded, in one tab; time in seconds, as in Unix."""
 
     visitor: str
     subject: str
@@ -22,28 +24,45 @@ class SavedSession:
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """The newest state for each visitor and model."""
+    """The newest state for each visitor, model and tab."""
 
     database: Database
     clock: Callable[[], float]
 
-    def save(self, visitor: str, subject: str, content: Json) -> None:
-        """Keep a state of work, instead of the one before."""
+    def save(self, visitor: str, subject: str, content: Json, tab: str = "") -> None:
+        """Keep a tab's state of work, instead of the one before; tabs of long ago are forgotten."""
         with self.database.writing() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
-                (visitor, subject, as_text(content), self.clock()),
+                "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)",
+                (visitor, subject, tab, as_text(content), self.clock()),
+            )
+            connection.execute(
+                "DELETE FROM sessions WHERE visitor = ? AND subject = ? AND tab NOT IN (SELECT tab "
+                "FROM sessions WHERE visitor = ? AND subject = ? ORDER BY time DESC, tab = ? DESC LIMIT ?)",
+                (visitor, subject, visitor, subject, tab, MOST_TABS),
             )
 
-    def of(self, visitor: str) -> tuple[SavedSession, ...]:
-        """Everything that a visitor has at work, the newest first."""
+    def find(self, visitor: str, subject: str, tab: str) -> SavedSession | None:
+        """Where a visitor was with a model in this tab, else in the tab that was last at work on it."""
         rows = self.database.rows(
-            "SELECT subject, content, time FROM sessions WHERE visitor = ? ORDER BY time DESC, subject",
+            "SELECT content, time FROM sessions WHERE visitor = ? AND subject = ? "
+            "ORDER BY tab = ? DESC, time DESC LIMIT 1",
+            visitor,
+            subject,
+            tab,
+        )
+        return next((SavedSession(visitor, subject, json.loads(text), time) for text, time in rows), None)
+
+    def of(self, visitor: str) -> tuple[SavedSession, ...]:
+        """Everything that a visitor has at work, each model once, the newest first."""
+        rows = self.database.rows(
+            "SELECT subject, content, MAX(time) AS newest FROM sessions WHERE visitor = ? "
+            "GROUP BY subject ORDER BY newest DESC, subject",
             visitor,
         )
         return tuple(SavedSession(visitor, subject, json.loads(text), time) for subject, text, time in rows)
 
     def drop(self, visitor: str, subject: str) -> None:
-        """Forget one."""
+        """Forget the work on a model, in all tabs."""
         with self.database.writing() as connection:
             connection.execute("DELETE FROM sessions WHERE visitor = ? AND subject = ?", (visitor, subject))

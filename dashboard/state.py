@@ -25,7 +25,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, leases, opened, saved_work, tab, trial_log
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
-from dashboard.text import refusal
+from dashboard.text import _, refusal
 from dashboard.undo import led_back
 from dashboard.view import View
 from dashboard.visitor import visitor
@@ -77,6 +77,8 @@ def required() -> View:
     """The view, where a model is needed; without one the visitor is sent to Start."""
     view = current()
     if view is None:
+        if NOTICE not in st.session_state:  # a link that was refused says more
+            notice(_("Choose a model first: that page shows one, and none is open yet."))
         st.switch_page("pages/start.py")
     return view
 

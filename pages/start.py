@@ -16,7 +16,7 @@ ORDER = 10
 state.through_app()
 refused_link = state.taken_notice()
 if refused_link:
-    st.warning(literal(refused_link), icon=":material/link_off:")
+    st.warning(literal(refused_link), icon=":material/info:")
 st.title(_("What can I try?"))
 doors.draw_demo()
 doors.draw_doors()

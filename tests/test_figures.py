@@ -22,7 +22,7 @@ from PIL import Image
 from dashboard.figures import attribution_maps as explain
 from dashboard.figures import bytes_by_item as size
 from dashboard.figures import changes as behavior
-from dashboard.figures import confidence, palette, pictures, spectrum
+from dashboard.figures import confidence, layer_inside, palette, pictures, spectrum
 from dashboard.figures import similarity_summary as similarity
 from dashboard.figures import sparsity_maps as sparsity
 from dashboard.figures import weight_histograms as weights
@@ -124,7 +124,7 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "sparsity_by_channel": lambda name, dark: sparsity.sparsity_by_channel(
         {n: RANDOM.random(4096) for n in _names(name, 300)}, dark=dark
     ),
-    "sparsity_within": lambda name, dark: sparsity.sparsity_within(
+    "sparsity_within": lambda name, dark: layer_inside.sparsity_within(
         name, RANDOM.random((4096, 4096), dtype=np.float32) < 0.1, dark=dark
     ),
     "dead_channels": lambda name, dark: sparsity.dead_channels(
@@ -377,34 +377,36 @@ def test_a_symmetric_limit_passes_over_nan_and_never_is_zero() -> None:
 
 def test_the_cells_of_a_layer_show_the_mean_of_their_blocks() -> None:
     kept = RANDOM.random((64, 96)) < 0.3
-    (heatmap,) = _heatmaps(sparsity.sparsity_within("fc", kept, max_cells=16).figure)
+    (heatmap,) = _heatmaps(layer_inside.sparsity_within("fc", kept, max_cells=16).figure)
     np.testing.assert_allclose(heatmap.z, 1 - _block_means(kept, 16), atol=1e-6)
 
 
 def test_the_title_says_how_many_weights_a_cell_covers() -> None:
-    text = sparsity.sparsity_within("fc", np.ones((256, 512), bool), max_cells=16).figure.layout.title.text
+    text = layer_inside.sparsity_within(
+        "fc", np.ones((256, 512), bool), max_cells=16
+    ).figure.layout.title.text
     assert "16 x 32 weights" in text
 
 
 def test_a_click_on_a_cell_opens_exactly_its_block() -> None:
     kept = RANDOM.random((64, 96)) < 0.3
-    figure = sparsity.sparsity_within("fc", kept, max_cells=16).figure
+    figure = layer_inside.sparsity_within("fc", kept, max_cells=16).figure
     targets = figure.data[1]
     window = ZoomWindow(*clicked({"customdata": targets.customdata[16 * 2 + 5].tolist()}))
     assert window == ZoomWindow(8, 12, 30, 36)
     assert (targets.x[37], targets.y[37]) == (32.5, 9.5)
-    inside = sparsity.sparsity_within("fc", kept, window=window)
+    inside = layer_inside.sparsity_within("fc", kept, window=window)
     np.testing.assert_array_equal(_heatmaps(inside.figure)[0].z, 1.0 - kept[8:12, 30:36])
 
 
 def test_targets_are_drawn_once_and_fit_typed_arrays() -> None:
-    targets = sparsity.sparsity_within("fc", np.ones((500, 800), bool)).figure.data[1]
+    targets = layer_inside.sparsity_within("fc", np.ones((500, 800), bool)).figure.data[1]
     assert targets.marker.maxdisplayed == 1
     assert targets.customdata.dtype == np.uint16
 
 
 def test_row_zero_of_a_layer_is_on_top() -> None:
-    low, high = sparsity.sparsity_within("fc", np.ones((8, 8), bool)).figure.layout.yaxis.range
+    low, high = layer_inside.sparsity_within("fc", np.ones((8, 8), bool)).figure.layout.yaxis.range
     assert low > high
 
 

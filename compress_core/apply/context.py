@@ -35,6 +35,7 @@ T = TypeVar("T")
 EXAMPLES = 8
 STATISTICS = "statistics"  # under this word the store counts what was computed and what was found
 _WORTH_A_FILE_SECONDS = 0.1
+_NEAR_THE_END = 1e36  # of what float32 holds: a range or a step over smaller weights cannot overflow
 
 
 @dataclass(frozen=True)
@@ -230,3 +231,19 @@ def generator_for(seed: int, name: str) -> torch.Generator:
     """A generator of its own for each seed and layer name."""
     mixed = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(mixed[:8], "big") >> 1)
+
+
+def refuse_overflow(encoded: EncodedWeight, name: str, step: Step) -> None:
+    """Raises Refused where finite weights become infinite: only those near the largest number can."""
+    if not encoded.weight.numel():
+        return
+    low, high = encoded.weight.aminmax()
+    largest = max(float(high), -float(low))
+    if largest > _NEAR_THE_END and not encoded.values.isfinite().all():
+        raise Refused(
+            "{technique} would make weights of {layer} infinite: the largest, {largest}, is near the end of "
+            "what 32 bits hold. Repair the model, or leave this layer out.",
+            technique=step.technique,
+            layer=name,
+            largest=f"{largest:.3g}",
+        )

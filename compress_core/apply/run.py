@@ -17,6 +17,7 @@ from compress_core.apply.context import (
     Part,
     canonical_step,
     items_behind,
+    refuse_overflow,
     refuse_unordered,
     start,
 )
@@ -246,8 +247,15 @@ def _quantized(parts: dict[str, Part], resolved: ResolvedRecipe, context: Contex
 
 def _quantized_alone(part: Part, step: Step, context: Context) -> Part:
     key = context.key_of(part, step)
-    result: Quantized = context.store.get(key, lambda: technique_result(step, part, context), _codes_size)
+    result: Quantized = context.store.get(key, lambda: _finite_levels(part, step, context), _codes_size)
     return replace(part, encoded=replace(part.encoded, quantized=result), key=key)
+
+
+def _finite_levels(part: Part, step: Step, context: Context) -> Quantized:
+    """A quantizer's answer; raises Refused where it turns a weight near the end of 32 bits into infinity."""
+    made: Quantized = technique_result(step, part, context)
+    refuse_overflow(replace(part.encoded, quantized=made), part.layer.name, step)
+    return made
 
 
 def _codes_size(result: Quantized) -> int:

@@ -102,6 +102,8 @@ def _heading(one: QuantizerLevels) -> str:
 
 
 def _error(share: float) -> str:
+    if not np.isfinite(share):
+        return _("not measured")
     return percent(share, 2) if share >= 1e-4 else f"{short(100 * share)} %"
 
 

@@ -1,4 +1,4 @@
-"""Where weights are missing: layers by channel, inside one layer, and channels that are gone."""
+"""Where weights are missing: every layer by channel, and channels that have none left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dashboard.figures import palette
 from dashboard.figures.click_targets import add_targets
 from dashboard.figures.drawn import Drawn
-from dashboard.figures.reduce import MOST_CELLS, Blocks, ZoomWindow, block_reduce
+from dashboard.figures.reduce import block_reduce
 from dashboard.figures.words import hover, percent, safe, safe_names, whole
 from dashboard.text import _
 
@@ -25,17 +25,20 @@ ROW_HEIGHT, LOWEST_ROW, HEAD_AND_FOOT, HOVER_NAME = 26, 17, 116, 28
 
 @dataclass(frozen=True)
 class HeatmapRow:
-    """One layer of the heatmap: the mean share of each cell and the channels from edge to edge."""
+    """One layer of the heatmap: the mean share of each cell, NaN where nothing is there, and its channels."""
 
     shares: NDArray[np.float32]
     edges: NDArray[np.int64]
+    channels: int
+    there: int
 
 
 def sparsity_by_channel(shares: Mapping[str, NDArray[Any]], *, dark: bool = False) -> Drawn:
     """The share of weights at zero, for every output channel of every layer.
 
-    shares: for each layer [out], between 0 and 1. A wide layer shows blocks of channels, a narrow one is
-    stretched; a click on a cell carries (layer, first channel, last channel), as numbers from 0.
+    shares: for each layer [out], between 0 and 1, NaN where a channel was cut out, which stays blank. A wide
+    layer shows blocks of channels, a narrow one is stretched; a click on a cell carries (layer, first
+    channel, last channel), as numbers from 0.
     """
     figure = channel_heatmap(
         shares,
@@ -74,8 +77,9 @@ def channel_heatmap(
 
 
 def _row(values: NDArray[Any], most_cells: int) -> HeatmapRow:
-    blocks = block_reduce(values[None, :], most_cells)
-    return HeatmapRow(blocks.mean[0], blocks.column_edges)
+    known = ~np.isnan(values)
+    blocks = block_reduce(values[None, :], most_cells, present=known[None, :])
+    return HeatmapRow(blocks.mean[0], blocks.column_edges, len(values), int(known.sum()))
 
 
 def _layers_heatmap(rows: Sequence[HeatmapRow], width: int) -> go.Heatmap:
@@ -115,7 +119,7 @@ def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Heatm
     first = np.concatenate([row.edges[:-1] for row in rows])
     last = np.concatenate([row.edges[1:] - 1 for row in rows])
     text = [
-        f"{safe(name, HOVER_NAME)}<br>{percent(float(share))}"
+        f"{safe(name, HOVER_NAME)}<br>{_('cut out') if np.isnan(share) else percent(float(share))}"
         for name, row in zip(names, rows, strict=True)
         for share in row.shares
     ]
@@ -135,12 +139,22 @@ def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Heatm
 
 
 def _row_labels(shares: Mapping[str, NDArray[Any]], rows: Sequence[HeatmapRow]) -> list[str]:
-    labels = []
-    for (name, values), row in zip(shares.items(), rows, strict=True):
-        per_cell = int(row.edges[1] - row.edges[0])
-        covers = _("{channels} channels, {count} a cell").format(channels=whole(len(values)), count=per_cell)
-        labels.append(f"{safe(name, 24)} <span style='font-size:11px'>({covers})</span>")
-    return labels
+    return [
+        f"{safe(name, 24)} <span style='font-size:11px'>({_covers(row)})</span>"
+        for name, row in zip(shares, rows, strict=True)
+    ]
+
+
+def _covers(row: HeatmapRow) -> str:
+    """How many channels the layer has and a cell shows; how many are left of them."""
+    if row.there == 0:
+        return _("left out")
+    said = _("{channels} channels, {count} a cell").format(
+        channels=whole(row.channels), count=int(row.edges[1] - row.edges[0])
+    )
+    if row.there == row.channels:
+        return said
+    return _("{said}, {cut} cut out").format(said=said, cut=whole(row.channels - row.there))
 
 
 def channel_table(shares: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
@@ -156,9 +170,9 @@ def channel_table(shares: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
 
 
 def _layers_alternative(shares: Mapping[str, NDArray[Any]]) -> str:
-    if not shares:
+    if all(np.isnan(values).all() for values in shares.values()):
         return _("There is no layer to show.")
-    means = {name: float(np.mean(values)) for name, values in shares.items()}
+    means = {name: float(np.nanmean(v)) for name, v in shares.items() if not np.isnan(v).all()}
     most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     return _(
         "Share of weights at zero in {layers} layers: highest in {most} with {most_share}, "
@@ -172,110 +186,12 @@ def _layers_alternative(shares: Mapping[str, NDArray[Any]]) -> str:
     )
 
 
-def sparsity_within(
-    layer: str,
-    kept: NDArray[Any],
-    *,
-    window: ZoomWindow | None = None,
-    max_cells: int = MOST_CELLS,
-    dark: bool = False,
-) -> Drawn:
-    """The share of pruned weights over one layer, block by block.
-
-    kept [out, in], true or 1 where a weight stays. A click on a cell carries (top, bottom, left, right) of
-    its block: Window(*clicked(point)) draws what is inside it.
-    """
-    blocks = block_reduce(kept, max_cells, window)
-    pruned = np.float32(1) - blocks.mean
-    figure = go.Figure(_block_heatmap(pruned, blocks))
-    _block_targets(figure, pruned, blocks)
-    figure.update_xaxes(title_text=_("input (number of the column)"), showgrid=False)
-    figure.update_yaxes(title_text=_("output (number of the row)"), showgrid=False)
-    figure.update_xaxes(range=[blocks.column_edges[0] - 0.5, blocks.column_edges[-1] - 0.5])
-    figure.update_yaxes(range=[blocks.row_edges[-1] - 0.5, blocks.row_edges[0] - 0.5])
-    palette.style(
-        figure,
-        dark=dark,
-        title=_("Pruned weights inside {layer}").format(layer=safe(layer)),
-        subtitle=_cell_size(blocks),
-        height=480,
-    )
-    return Drawn(figure, _block_alternative(layer, pruned, blocks), _block_table(pruned, blocks))
-
-
-def _block_heatmap(pruned: NDArray[np.float32], blocks: Blocks) -> go.Heatmap:
-    return go.Heatmap(
-        z=pruned,
-        x=blocks.column_edges - 0.5,
-        y=blocks.row_edges - 0.5,
-        zmin=0,
-        zmax=1,
-        colorscale=palette.SEQUENTIAL,
-        colorbar=palette.color_bar(_("share pruned"), tickformat=".0%"),
-        hoverinfo="skip",
-    )
-
-
-def _corners(blocks: Blocks) -> NDArray[np.int64]:
-    """Top, bottom, left and right of every block, row by row [cells, 4]."""
-    top, left = np.meshgrid(blocks.row_edges[:-1], blocks.column_edges[:-1], indexing="ij")
-    bottom, right = np.meshgrid(blocks.row_edges[1:], blocks.column_edges[1:], indexing="ij")
-    return np.stack([top, bottom, left, right], axis=-1).reshape(-1, 4)
-
-
-def _block_targets(figure: go.Figure, pruned: NDArray[np.float32], blocks: Blocks) -> None:
-    corners = _corners(blocks)
-    template = hover(
-        (_("share pruned"), "%{text:.1%}"),
-        (_("rows"), "%{customdata[0]} ≤ r < %{customdata[1]}"),
-        (_("columns"), "%{customdata[2]} ≤ c < %{customdata[3]}"),
-    )
-    x = ((corners[:, 2] + corners[:, 3] - 1) / 2).astype(np.float32)
-    y = ((corners[:, 0] + corners[:, 1] - 1) / 2).astype(np.float32)
-    add_targets(figure, x, y, corners, template=template, text=pruned.ravel())
-
-
-def _cell_size(blocks: Blocks) -> str:
-    height, width = blocks.cell
-    if height == width == 1:
-        return _("Each cell = one weight")
-    return _("Each cell = {height} x {width} weights; click one to see inside").format(
-        height=height, width=width
-    )
-
-
-def _block_table(pruned: NDArray[np.float32], blocks: Blocks) -> pd.DataFrame:
-    frame = pd.DataFrame(_corners(blocks), columns=["row_from", "row_to", "column_from", "column_to"])
-    return frame.assign(share_pruned=pruned.ravel())
-
-
-def _block_alternative(layer: str, pruned: NDArray[np.float32], blocks: Blocks) -> str:
-    sizes = np.outer(np.diff(blocks.row_edges), np.diff(blocks.column_edges))
-    overall = float((pruned * sizes).sum() / sizes.sum())
-    return _(
-        "Layer {layer}, rows {top} to {bottom} and columns {left} to {right}: {share} of {weights} weights "
-        "are pruned; over cells of {height} x {width} weights the share runs from {low} to {high}."
-    ).format(
-        layer=layer,
-        top=blocks.row_edges[0],
-        bottom=blocks.row_edges[-1] - 1,
-        left=blocks.column_edges[0],
-        right=blocks.column_edges[-1] - 1,
-        share=percent(overall),
-        weights=whole(float(sizes.sum())),
-        height=blocks.cell[0],
-        width=blocks.cell[1],
-        low=percent(float(pruned.min())),
-        high=percent(float(pruned.max())),
-    )
-
-
 def dead_channels(
     layers: Sequence[str], dead: NDArray[Any], channels: NDArray[Any], *, dark: bool = False
 ) -> Drawn:
-    """Output channels that have no weight left, for each layer.
+    """Output channels that are there and have no weight left, for each layer.
 
-    dead, channels [layers]: how many are dead, how many there are.
+    dead, channels [layers]: how many are dead, how many there are; those that were cut out are neither.
     """
     share = np.asarray(dead) / np.maximum(np.asarray(channels), 1)
     said = [f"{whole(d)} / {whole(c)}" for d, c in zip(dead, channels, strict=True)]

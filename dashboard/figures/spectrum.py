@@ -32,8 +32,7 @@ def spectrum(
     hold as many weights as the one they replace.
     """
     numbers = np.arange(1, len(values) + 1)
-    energy = np.cumsum(values.astype(np.float64) ** 2)
-    energy = energy / max(float(energy[-1]) if len(energy) else 0.0, np.finfo(np.float64).tiny)
+    energy = energy_held(values)
     colors = palette.ink(dark=dark)
     figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08)
     _add_spectrum(figure, numbers, values, energy, colors)
@@ -53,6 +52,20 @@ def spectrum(
     return Drawn(figure, _spectrum_alternative(layer, energy, rank, break_even), table)
 
 
+def energy_held(values: Reals) -> Reals:
+    """The share of the squared singular values [r] that the largest of them hold together [r].
+
+    All of it where they are all zero: nothing is lost at any rank.
+    """
+    finite = np.where(np.isfinite(values), values, 0.0).astype(np.float64)
+    largest = finite.max(initial=0.0)
+    if not largest:
+        return np.ones(len(finite))
+    summed = np.cumsum(np.square(finite / largest))  # squares of 1e-45 or 3e38 would not fit all types
+    held: Reals = summed / summed[-1]
+    return held
+
+
 def _add_spectrum(
     figure: go.Figure, numbers: NDArray[Any], values: Reals, energy: Reals, colors: Ink
 ) -> None:
@@ -60,7 +73,7 @@ def _add_spectrum(
     line = {"color": colors.before, "width": 2}
     top = go.Scatter(
         x=numbers,
-        y=np.where(values > 0, values, np.nan),
+        y=np.where((values > 0) & np.isfinite(values), values, np.nan),
         mode="lines",
         line=line,
         hovertemplate=hover((_("rank"), "%{x}"), (_("singular value"), "%{y:.4g}")),

@@ -222,11 +222,15 @@ def _histogram_table(before: Counts, after: Counts, edges: Reals, zeros: ZeroCou
     return pd.concat([bins, pd.DataFrame(rows)], ignore_index=True)
 
 
-def error_by_channel(layer: str, errors: Reals, *, ordered: bool = True, dark: bool = False) -> Drawn:
+def error_by_channel(
+    layer: str, errors: Reals, *, after_cuts: bool = False, ordered: bool = True, dark: bool = False
+) -> Drawn:
     """The relative squared error of each output channel, the worst first or in the order of the layer.
 
-    errors [out], |w - w'|^2 / |w|^2; NaN where a channel had no weight, which is not drawn.
+    errors [out], |w - w'|^2 / |w|^2; NaN where a channel has nothing to compare with, which is not drawn.
+    after_cuts: w is what preparations and cuts left, not the weight as loaded.
     """
+    errors = np.where(np.isfinite(errors), errors, np.nan)
     order = np.argsort(-errors, kind="stable") if ordered else np.arange(len(errors))
     shown = errors[order]
     colors = palette.ink(dark=dark)
@@ -241,7 +245,11 @@ def error_by_channel(layer: str, errors: Reals, *, ordered: bool = True, dark: b
         figure,
         dark=dark,
         title=_("Error of each output channel of {layer}").format(layer=safe(layer)),
-        subtitle=_("Squared change of a channel's weights over their squared size"),
+        subtitle=(
+            _("Squared change of what preparations and cuts left of a channel, over its squared size")
+            if after_cuts
+            else _("Squared change of a channel's weights over their squared size")
+        ),
     )
     table = pd.DataFrame({"channel": order, "relative_squared_error": shown})
     return Drawn(figure, _error_alternative(layer, errors), table)
@@ -278,7 +286,7 @@ def _error_alternative(layer: str, errors: Reals) -> str:
     measured = errors[np.isfinite(errors)]
     if not measured.size:
         return _("No output channel of {layer} has an error to show.").format(layer=layer)
-    return _(
+    said = _(
         "Relative squared error of {count} output channels of {layer}: median {median}, "
         "largest {largest} in channel {channel}."
     ).format(
@@ -286,5 +294,9 @@ def _error_alternative(layer: str, errors: Reals) -> str:
         layer=layer,
         median=percent(float(np.median(measured)), 2),
         largest=percent(float(measured.max()), 2),
-        channel=int(np.nanargmax(errors)),
+        channel=int(np.argmax(np.where(np.isfinite(errors), errors, -1))),
     )
+    if measured.size == errors.size:
+        return said
+    missing = _("{count} others are not drawn: cut out, all zero, or holding a value that is not finite.")
+    return f"{said} {missing.format(count=whole(errors.size - measured.size))}"

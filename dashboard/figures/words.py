@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 LONGEST_NAME = 40
+FAR_BEYOND = 1e4
 
 
 def shortened(name: str, longest: int = LONGEST_NAME) -> str:
@@ -33,24 +34,32 @@ def safe_names(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
     return [safe(name, longest) for name in names]
 
 
+def fixed(value: float, digits: int = 2, form: str = "") -> str:
+    """A number with so many digits behind the point; nothing is written as -0.
+
+    form: what else its format says, such as a sign (+) or thousands (,).
+    """
+    return f"{round(value, digits) + 0.0:{form}.{digits}f}"
+
+
 def percent(share: float, digits: int = 1) -> str:
-    """A share between 0 and 1 as a percentage."""
-    return f"{100 * share:.{digits}f} %"
+    """A share between 0 and 1 as a percentage; what is far beyond 1 in three significant digits."""
+    return f"{fixed(100 * share, digits) if abs(share) < FAR_BEYOND else short(100 * share)} %"
 
 
 def whole(count: float) -> str:
     """A count with its thousands marked."""
-    return f"{count:,.0f}"
+    return fixed(count, 0, ",")
 
 
 def signed(value: float, digits: int = 2) -> str:
     """A change with its sign; nothing is written as -0."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}"
+    return fixed(value, digits, "+")
 
 
 def short(value: float) -> str:
     """A real number in three significant digits."""
-    return f"{value:.3g}"
+    return f"{value + 0.0:.3g}"
 
 
 def in_bytes(count: float) -> str:

@@ -86,17 +86,18 @@ def _heatmap(
 
 
 def _table(original: Model, model: Model) -> None:
-    """Layer by layer, before and after; a layer that is left out has no values after."""
+    """Layer by layer, before and after; what lies in a block that is left out stands below."""
     before, after = (activation_frame(one, engine.store()).set_index("layer") for one in (original, model))
-    after = after.reindex(before.index)
+    both = before.loc[before.index.isin(after.index)]
+    after = after.reindex(both.index)
     frame = pd.DataFrame(
         {
-            "layer": before.index.map(printable),
-            "channels": before["channels"].to_numpy(),
+            "layer": both.index.map(printable),
+            "channels": both["channels"].to_numpy(),
             "channels_after": after["channels"].to_numpy(),
-            "zero": 100 * before["zero"].to_numpy(float),
+            "zero": 100 * both["zero"].to_numpy(float),
             "zero_after": 100 * after["zero"].to_numpy(float),
-            "dead": before["dead"].to_numpy(),
+            "dead": both["dead"].to_numpy(),
             "dead_after": after["dead"].to_numpy(),
         }
     )
@@ -107,6 +108,12 @@ def _table(original: Model, model: Model) -> None:
         height=min(36 * (len(frame) + 1) + 3, 330),
         column_config=_columns(),
     )
+    gone = [name for name in before.index if name not in model.base.by_name]
+    if gone:
+        names = ", ".join(literal(name) for name in gone)
+        st.caption(
+            _("Left out with their block, so they read nothing any more: {layers}").format(layers=names)
+        )
 
 
 def _columns() -> dict[str, Any]:

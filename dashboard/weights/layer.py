@@ -16,12 +16,12 @@ from compress_core.measure.tables.layer_weights import LayerWeights
 from dashboard import engine, state
 from dashboard.figures.bytes_by_item import Bytes, bytes_by_item
 from dashboard.figures.drawn import Drawn, clicked
+from dashboard.figures.layer_inside import sparsity_within
 from dashboard.figures.reduce import ZoomWindow, binned, shared_edges
-from dashboard.figures.sparsity_maps import sparsity_within
 from dashboard.figures.spectrum import spectrum
 from dashboard.figures.weight_histograms import error_by_channel, weight_histograms
-from dashboard.show import figure, kept
-from dashboard.text import _
+from dashboard.show import figure, kept, refusals
+from dashboard.text import _, literal, translated
 from dashboard.view import View
 
 WINDOW = "slimscope.weights.window"
@@ -55,6 +55,7 @@ def chosen_layer(view: View) -> str:
     picked = st.selectbox(_("Layer"), names, names.index(view.layer), format_func=printable, key=key)
     if picked != view.layer:
         _open_layer(view, picked)
+        st.rerun()  # the box is named by the layer: else every second pick would be lost
     return picked
 
 
@@ -73,11 +74,16 @@ def _bytes(model: Model) -> Bytes:
 def detail(weights: LayerWeights, model: Model, *, dark: bool) -> None:
     """One layer: where its zeros are, its values before and after, its channels, its spectrum."""
     name = weights.layer.name
-    seen = f"{model.key}:{name}"
+    seen, is_cut = f"{model.key}:{name}", model.base is not model.subject
+    _notes(weights)
     left, right = st.columns(2, gap="medium")
     with left:
         _inside(weights, seen, dark=dark)
-        error = kept("error", seen, lambda: error_by_channel(name, weights.error, dark=dark))
+        error = kept(
+            "error",
+            seen,
+            lambda: error_by_channel(name, weights.error, after_cuts=is_cut, dark=dark),
+        )
         figure(error, f"weights.error.{name}")
     with right:
         log_counts = st.toggle(_("Count on a logarithmic scale"), key="weights.log")
@@ -87,8 +93,39 @@ def detail(weights: LayerWeights, model: Model, *, dark: bool) -> None:
         figure(drawn, f"weights.histogram.{name}")
         small = model.base.by_name.get(name)
         if small is not None and small.highest_rank > 1:
-            drawn = kept("spectrum", seen, lambda: _spectrum(weights, model, dark=dark))
-            figure(drawn, f"weights.spectrum.{name}")
+            with refusals():
+                drawn = kept("spectrum", seen, lambda: _spectrum(weights, model, dark=dark))
+                figure(drawn, f"weights.spectrum.{name}")
+
+
+def _notes(weights: LayerWeights) -> None:
+    """What to know before looking: values that can't be drawn, and what the figures count."""
+    name = literal(weights.layer.name)
+    for note in weights.notes:
+        st.warning(literal(translated(note)), icon=":material/error:")
+    if weights.is_left_out:
+        st.info(
+            _("{layer} lies in a block that is left out: nothing of it is there any more.").format(
+                layer=name
+            ),
+            icon=":material/content_cut:",
+        )
+    elif weights.cut:
+        st.caption(
+            _(
+                "{cut:,} of the {weights:,} weights of {layer} were cut out with their channels. They are "
+                "blank in the map and counted nowhere as zeros: shares are those of the {left:,} that are "
+                "left."
+            ).format(cut=weights.cut, weights=weights.present.size, layer=name, left=weights.left)
+        )
+    if weights.rank is not None:
+        st.caption(
+            _(
+                "{layer} is stored as factors, at the narrowest of rank {rank}. All figures show their "
+                "product, which is what the layer applies; bytes and the shares on Tune are those of the "
+                "factors."
+            ).format(layer=name, rank=weights.rank)
+        )
 
 
 def _inside(weights: LayerWeights, seen: str, *, dark: bool) -> None:
@@ -103,7 +140,9 @@ def _inside(weights: LayerWeights, seen: str, *, dark: bool) -> None:
     )
     name = weights.layer.name
     drawn = kept(
-        f"inside:{window}", seen, lambda: sparsity_within(name, weights.nonzero, window=window, dark=dark)
+        f"inside:{window}",
+        seen,
+        lambda: sparsity_within(name, weights.nonzero, present=weights.present, window=window, dark=dark),
     )
     event = figure(drawn, f"weights.inside.{weights.layer.name}.{window}", selectable=True)
     for point in points_of(event)[:1]:
@@ -111,7 +150,7 @@ def _inside(weights: LayerWeights, seen: str, *, dark: bool) -> None:
         if len(place) == 4 and place != _corners(window):
             st.session_state[WINDOW] = (
                 weights.layer.name,
-                _around(ZoomWindow(*place), weights.nonzero.shape),
+                _around(ZoomWindow(*place), weights.after.shape),
             )
             st.rerun()
 
@@ -129,7 +168,7 @@ def _around(window: ZoomWindow, shape: tuple[int, ...]) -> ZoomWindow:
 
 
 def _histograms(weights: LayerWeights, *, log_counts: bool, dark: bool) -> Drawn:
-    before, after = weights.before.reshape(-1), weights.after.reshape(-1)
+    before, after = weights.before.reshape(-1), weights.after[weights.present]
     edges = shared_edges(before, after)
     return weight_histograms(
         weights.layer.name,

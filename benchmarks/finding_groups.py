@@ -6,7 +6,6 @@ so it cannot be as fast: the ratio says how many graphs the whole search costs.
 
 from __future__ import annotations
 
-import copy
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
 
 from benchmarks.clock import Case, Limit, Side
 from benchmarks.networks import Size, bert, resnet50
+from benchmarks.peer_graph import peer_graph
 from compress_core.network.layers.cut import is_producer
 from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.groups import find_groups
@@ -52,17 +51,7 @@ NETWORKS: Mapping[str, Callable[[Size], tuple[nn.Module, Tensor]]] = {
 
 
 def _graph(network: nn.Module, items: Tensor, _: int) -> tuple[nn.Module, Any]:
-    """What the library traces of a copy; lists and dicts are fresh."""
-    copied = copy.deepcopy(network).requires_grad_(requires_grad=True)
-    graph = torch_pruning.DependencyGraph()
-    fresh: dict[str, Any] = {
-        "unwrapped_parameters": [],
-        "customized_pruners": {},
-        "ignored_layers": [],
-        "ignored_params": [],
-    }
-    graph.build_dependency(copied, items, verbose=False, **fresh)
-    return copied, graph
+    return peer_graph(network, items)
 
 
 def _agree(traced: tuple[nn.Module, Any], found: tuple[Group, ...]) -> bool:

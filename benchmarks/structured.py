@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch_pruning
@@ -13,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, resnet50
+from benchmarks.peer_graph import peer_graph
 from benchmarks.visitor import sparsity_of
 from compress_core.apply.base import Cutting, cutting_of, groups_of
 from compress_core.foundation.store import Store
@@ -112,16 +111,7 @@ def _peer(sliders: _Sliders, image: Tensor) -> Side:
 
 
 def _by_torch_pruning(network: nn.Module, removed: Mapping[str, list[int]], image: Tensor) -> nn.Module:
-    """A copy, since it prunes in place and its graph belongs to the copy; lists and dicts are fresh."""
-    small = copy.deepcopy(network).requires_grad_(requires_grad=True)
-    graph = torch_pruning.DependencyGraph()
-    fresh: dict[str, Any] = {
-        "unwrapped_parameters": [],
-        "customized_pruners": {},
-        "ignored_layers": [],
-        "ignored_params": [],
-    }
-    graph.build_dependency(small, image, verbose=False, **fresh)
+    small, graph = peer_graph(network, image)
     for name, channels in removed.items():
         layer = small.get_submodule(name)
         graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=channels).prune()

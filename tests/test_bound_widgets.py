@@ -67,7 +67,7 @@ def test_what_was_refused_stays_in_its_widget_with_the_sentence_until_something_
 def test_one_knob_for_many_layers_shows_what_they_have_in_common() -> None:
     rows = [[name, [Step.of("wanda", sparsity=0.7).as_json()]] for name in ("fc1", "fc2", "fc3")]
     app = opened("tune", recipe=rows)
-    assert app.slider(key="rules.prune").value == 70
+    assert app.select_slider(key="rules.prune").value == 70
     assert app.selectbox(key="rules.criterion").value == "wanda"
     app = app.selectbox(key="rules.criterion").set_value("magnitude").run()
     assert {s.technique for _, steps in recipe_of(app).layers for s in steps} == {"magnitude"}

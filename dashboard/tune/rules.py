@@ -11,11 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.apply.model import Model
 from compress_core.recipe.edit import step_for_layer, with_step
 from compress_core.recipe.values import Rule, Step
+from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard import state
 from dashboard.bound_widget import beside, picked, refused_beside, showing
+from dashboard.figures.words import percent
 from dashboard.text import _, current_language, label
+from dashboard.tune.differing import KnobPlace, knob, partners, shares_budget
 from dashboard.tune.steps import (
     FIRST_CHOICE,
     names_of,
@@ -30,6 +33,9 @@ EVERY = "*"
 FULL_BITS = 32
 KIND = "kind: "
 KEY = "rules"
+SHARES = [place / 2 for place in range(201)]
+BITS = [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, float(FULL_BITS)]
+ENERGIES = [float(place) for place in range(1, 101)]
 SCOPES = ["network", "layer"]
 
 
@@ -71,7 +77,6 @@ def _criteria() -> list[str]:
 
 def _prune(place: DeltaGenerator, view: View, names: list[str]) -> None:
     steps = [step_for_layer(view.recipe, name, Stage.PRUNE) for name in names]
-    now = {sparsity_of(step) for step in steps}
     with place:
         criterion = st.selectbox(
             _("Criterion"),
@@ -81,6 +86,7 @@ def _prune(place: DeltaGenerator, view: View, names: list[str]) -> None:
             on_change=_later(f"{KEY}.criterion", lambda v: _otherwise(names, Stage.PRUNE, v)),
         )
         beside(f"{KEY}.criterion")
+        _say_several(steps)
         scope = st.segmented_control(
             _("Share counted in"),
             SCOPES,
@@ -90,19 +96,60 @@ def _prune(place: DeltaGenerator, view: View, names: list[str]) -> None:
             required=True,
         )
         beside(f"{KEY}.scope")
-        st.slider(
+        knob(
             _("Prune"),
-            0.0,
-            100.0,
-            None,
-            0.1,
-            format="%.1f %%",
-            key=showing(f"{KEY}.prune", round(100 * max(now), 1) if len(now) == 1 else 0.0),
-            on_change=_later(f"{KEY}.prune", lambda v: _set_share(names, criterion, scope or "network", v)),
+            _shares(steps),
+            SHARES,
+            lambda share: percent(share / 100),
+            key=f"{KEY}.prune",
+            on_change=lambda v: _set_share(names, criterion, scope or "network", v),
         )
-        beside(f"{KEY}.prune")
-        if len(now) > 1:
-            st.caption(_("These layers have different shares now."))
+        _say_budget(view, names, scope or "network")
+
+
+def _shares(steps: list[Step | None]) -> list[KnobPlace]:
+    """The share of each layer in percent; in words where it is of a shared budget, or there is no share.
+
+    Layers that all share one budget have one place.
+    """
+    if len(set(steps)) == 1 and shares_budget(steps[0]):
+        return [round(100 * sparsity_of(step), 4) for step in steps]
+    return [_share_of(step) for step in steps]
+
+
+def _share_of(step: Step | None) -> KnobPlace:
+    if step is not None and not isinstance(step.knobs, Selection):
+        return label(step.technique)
+    if shares_budget(step):
+        return _("{share} of a shared budget").format(share=percent(sparsity_of(step)))
+    return round(100 * sparsity_of(step), 4)
+
+
+def _say_budget(view: View, names: list[str], scope: str) -> None:
+    """What a share of the whole network means for each layer, before anything is moved."""
+    if scope == "network" and len(names) > 1:
+        st.caption(
+            _(
+                "One budget for these {count} layers: the share is of all their weights together, and a "
+                "layer that gives fewer makes the others give more."
+            ).format(count=len(names))
+        )
+    others = partners(view.recipe, names)
+    if others:
+        st.warning(
+            _(
+                "{count} other layers share this budget now. A change here leaves them a budget of their "
+                "own, and other weights of theirs go."
+            ).format(count=len(others)),
+            icon=":material/balance:",
+        )
+
+
+def _say_several(steps: list[Step | None]) -> None:
+    """The techniques of these layers, where they have several and a box can show but one."""
+    names = sorted({label(step.technique) for step in steps if step is not None})
+    if len(names) > 1:
+        st.caption(_("Several now: {names}. A choice here is for all.").format(names=", ".join(names)))
 
 
 def _how(box: str, options: list[str], there: set[str], first: str) -> str:
@@ -137,7 +184,6 @@ def _otherwise(names: list[str], stage: Stage, technique: str) -> None:
 
 def _bits(place: DeltaGenerator, view: View, names: list[str]) -> None:
     steps = [step_for_layer(view.recipe, name, Stage.QUANTIZE) for name in names]
-    now = {getattr(s.knobs, "bits", FULL_BITS) if s else FULL_BITS for s in steps}
     first = FIRST_CHOICE[Stage.QUANTIZE]
     with place:
         quantizer = st.selectbox(
@@ -148,14 +194,23 @@ def _bits(place: DeltaGenerator, view: View, names: list[str]) -> None:
             on_change=_later(f"{KEY}.quantizer", lambda v: _otherwise(names, Stage.QUANTIZE, v)),
         )
         beside(f"{KEY}.quantizer")
-        st.select_slider(
+        _say_several(steps)
+        knob(
             _("Bits"),
-            [2, 3, 4, 5, 6, 7, 8, FULL_BITS],
-            None,
-            key=showing(f"{KEY}.bits", next(iter(now)) if len(now) == 1 else FULL_BITS),
-            on_change=_later(f"{KEY}.bits", lambda v: _set_bits(names, quantizer or first, int(v))),
+            [_bits_of(step) for step in steps],
+            BITS,
+            lambda bits: _("{bits:g} bits").format(bits=bits),
+            key=f"{KEY}.bits",
+            on_change=lambda v: _set_bits(names, quantizer or first, int(v)),
         )
-        beside(f"{KEY}.bits")
+
+
+def _bits_of(step: Step | None) -> KnobPlace:
+    """The bits of a layer; the name of a quantizer that has no such knob."""
+    if step is None:
+        return float(FULL_BITS)
+    bits = getattr(step.knobs, "bits", None)
+    return label(step.technique) if bits is None else float(bits)
 
 
 def _set_bits(names: list[str], quantizer: str, bits: int) -> None:
@@ -165,27 +220,30 @@ def _set_bits(names: list[str], quantizer: str, bits: int) -> None:
 
 def _energy(place: DeltaGenerator, view: View, names: list[str]) -> None:
     steps = [step_for_layer(view.recipe, name, Stage.FACTOR) for name in names]
-    now = {_energy_of(step) for step in steps}
     with place:
-        st.slider(
+        knob(
             _("Energy kept by low rank"),
-            1,
-            100,
-            None,
-            1,
-            format="%d %%",
-            key=showing(f"{KEY}.energy", next(iter(now)) if len(now) == 1 else 100),
+            [_energy_of(step) for step in steps],
+            ENERGIES,
+            lambda energy: percent(energy / 100, 0),
+            key=f"{KEY}.energy",
             help=_("Low rank by the share of squared singular values to keep; 100 leaves layers whole."),
-            on_change=_later(f"{KEY}.energy", lambda v: _set_energy(names, int(v))),
+            on_change=lambda v: _set_energy(names, int(v)),
         )
-        beside(f"{KEY}.energy")
 
 
-def _energy_of(step: Step | None) -> int:
-    """The energy in percent that a factorizer keeps; 100 where it goes by something else."""
-    if step is None or getattr(step.knobs, "choose", "") != "energy" or getattr(step.knobs, "rank", None):
-        return 100
-    return round(100 * getattr(step.knobs, "energy", 1.0))
+def _energy_of(step: Step | None) -> KnobPlace:
+    """The energy in percent that a layer keeps; words where a factorizer goes by something else."""
+    if step is None:
+        return 100.0
+    rank = getattr(step.knobs, "rank", None)
+    if step.technique != FIRST_CHOICE[Stage.FACTOR]:
+        return label(step.technique)
+    if rank is not None:
+        return _("rank {rank:g}").format(rank=rank)
+    if getattr(step.knobs, "choose", "") != "energy":
+        return label(step.technique)
+    return round(100 * float(getattr(step.knobs, "energy", 1.0)), 4)
 
 
 def _set_energy(names: list[str], percent: int) -> None:

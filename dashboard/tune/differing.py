@@ -1,0 +1,84 @@
+"""One knob for layers that differ: it says what they have instead of a value that is not so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from compress_core.recipe.values import ResolvedRecipe, Step
+from compress_core.selection.select import Selection
+from compress_core.techniques.contract.technique import Stage
+from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.text import _
+
+VARIOUS = -1.0
+MOST_TOLD = 4
+KnobPlace = float | str  # where the knob of a layer stands; words where the knob has no such place
+
+
+def knob(
+    title: str,
+    now: Sequence[KnobPlace],
+    places: Sequence[float],
+    words: Callable[[float], str],
+    *,
+    key: str,
+    on_change: Callable[[float], None],
+    help: str | None = None,  # noqa: A002 - as Streamlit calls it
+) -> None:
+    """A slider at the place that all layers share; where they differ it stands at "various" and says how.
+
+    now: one place for each layer. on_change is called with the new place, and may raise Refused.
+    """
+    first = now[0]
+    same = len(set(now)) == 1 and not isinstance(first, str)
+    options = sorted({*places, first}) if same and not isinstance(first, str) else [VARIOUS, *places]
+    key = key if same else f"{key}.various"
+    st.select_slider(
+        title,
+        options,
+        format_func=lambda place: _("various") if place == VARIOUS else words(place),
+        key=showing(key, first if same else VARIOUS),
+        on_change=lambda: _moved(key, on_change),
+        help=help,
+    )
+    beside(key)
+    if not same:
+        st.caption(told([place if isinstance(place, str) else words(place) for place in now]))
+
+
+def _moved(key: str, on_change: Callable[[float], None]) -> None:
+    place = st.session_state[key]
+    with refused_beside(key, place):
+        if place != VARIOUS:
+            on_change(place)
+
+
+def told(values: Sequence[str]) -> str:
+    """How many layers have what: 3 layers at 90 %, 2 at 50 %."""
+    counts = Counter(values).most_common()
+    said = []
+    for index, (value, count) in enumerate(counts[:MOST_TOLD]):
+        form = _("{count} at {value}") if index else _("{count} layers at {value}")
+        said.append(
+            (form if count > 1 or index else _("1 layer at {value}")).format(count=count, value=value)
+        )
+    rest = sum(count for _value, count in counts[MOST_TOLD:])
+    if rest:
+        said.append(_("{count} at others").format(count=rest))
+    return _("Now {layers}.").format(layers=", ".join(said))
+
+
+def shares_budget(step: Step | None) -> bool:
+    """Whether a prune step counts its share over all layers that have the same step."""
+    return step is not None and isinstance(step.knobs, Selection) and step.knobs.shares_budget
+
+
+def partners(recipe: ResolvedRecipe, layers: Sequence[str]) -> list[str]:
+    """Other layers, or small layers of factored ones, that share a budget with one of these."""
+    own = {name for name in recipe.by_layer if name in layers or name.rpartition(".")[0] in layers}
+    steps = {name: recipe.step(name, Stage.PRUNE) for name in recipe.by_layer}
+    shared = {step for name, step in steps.items() if name in own and shares_budget(step)}
+    return [name for name, step in steps.items() if step in shared and name not in own]

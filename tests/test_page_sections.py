@@ -1,0 +1,89 @@
+"""The tabs of Tune: one knob for layers that differ, layers tried alone, criteria, the picture."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from compress_core.recipe.values import Step
+from dashboard.tune.differing import partners, told
+from tests.test_page_tune import section
+from tests.test_pages import assert_fine, opened, recipe_of
+
+
+def rows(**steps: Step) -> list[object]:
+    """Steps of lenet300's layers as a link carries them."""
+    return [[name, [step.as_json()]] for name, step in steps.items()]
+
+
+def said(app: AppTest) -> str:
+    """All small print of the page."""
+    return "\n".join(caption.value for caption in app.caption)
+
+
+def test_layers_are_told_by_what_most_of_them_have() -> None:
+    assert told(["90 %", "50 %", "90 %", "50 %", "90 %"]) == "Now 3 layers at 90 %, 2 at 50 %."
+    assert told(["a", "b"]) == "Now 1 layer at a, 1 at b."
+    assert told(list("aabbccddef")) == "Now 2 layers at a, 2 at b, 2 at c, 2 at d, 2 at others."
+
+
+def test_partners_are_the_layers_with_the_same_step_and_a_share_of_the_network() -> None:
+    from compress_core.apply.run import compress
+    from compress_core.foundation.store import Store
+    from tests.subjects import mlp_subject, rules
+
+    shared = Step.of("magnitude", sparsity=0.5, scope="network")
+    own = Step.of("magnitude", sparsity=0.5, scope="layer")
+    recipe = compress(mlp_subject(), rules(fc1=shared, fc2=shared, fc3=own), Store()).recipe
+    assert partners(recipe, ["fc1"]) == ["fc2"]
+    assert partners(recipe, ["fc1", "fc2"]) == []
+    assert partners(recipe, ["fc3"]) == []
+
+
+@pytest.mark.slow
+def test_each_knob_for_many_layers_says_when_they_differ_and_acts_only_on_a_real_place() -> None:
+    app = opened("tune")
+    assert "One budget for these 3 layers" in said(app)
+    app = opened("tune", recipe=rows(fc1=Step.of("magnitude", sparsity=0.9), fc2=Step.of("wanda")))
+    assert app.select_slider(key="rules.prune.various").value == -1
+    assert app.select_slider(key="rules.bits").value == 32
+    assert "Now 1 layer at 90.0 %, 1 at 50.0 %, 1 at 0.0 %." in said(app)
+    assert "Several now: Magnitude, Wanda." in said(app)
+    app = app.select_slider(key="rules.prune.various").set_value(70.0).run()
+    assert_fine(app)
+    assert {s.as_json()["sparsity"] for _n, steps in recipe_of(app).layers for s in steps} == {0.7}
+    assert app.select_slider(key="rules.prune").value == 70
+    assert "One budget" not in said(app)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "knob", "words"),
+    [
+        (Step.of("threshold"), "prune", "Threshold"),
+        (Step.of("low_rank", rank=7), "energy", "rank 7"),
+        (Step.of("magnitude", sparsity=0.5, scope="network"), "prune", "50.0 % of a shared budget"),
+    ],
+    ids=lambda value: value.technique if isinstance(value, Step) else "",
+)
+def test_what_the_knob_has_no_place_for_is_said_in_words(step: Step, knob: str, words: str) -> None:
+    app = opened("tune", recipe=rows(fc1=step))
+    assert app.select_slider(key=f"rules.{knob}.various").value == -1
+    assert words in said(app)
+
+
+@pytest.mark.slow
+def test_layers_outside_the_pattern_that_share_the_budget_are_warned_of_before_anything_moves() -> None:
+    shared = Step.of("magnitude", sparsity=0.5, scope="network")
+    app = opened("tune", "lenet5", rows(conv1=shared, conv2=shared, fc1=shared, fc2=shared))
+    assert not app.warning
+    app = app.selectbox(key="rules.match.en").set_value("kind: linear").run()
+    assert any("2 other layers share this budget" in warning.value for warning in app.warning)
+
+
+@pytest.mark.slow
+def test_the_network_is_drawn_with_what_was_done_to_each_layer() -> None:
+    app = section(opened("tune", "resnet", rows(fc=Step.of("magnitude"))), "Network")
+    assert_fine(app)
+    assert "8 layers in the order in which they run, from conv1 to fc" in said(app)
+    assert "pruned 1" in said(app).replace("\\", "")

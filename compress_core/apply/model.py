@@ -34,10 +34,14 @@ Entries = dict[str, tuple[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class CompressedLayer:
-    """A layer's new form: one coded weight, or one for each of the small layers where it was factored."""
+    """A layer's new form: one coded weight, or one for each of the small layers where it was factored.
+
+    key: chained from all that its values follow from.
+    """
 
     layer: Layer
     encoded: tuple[EncodedWeight, ...]
+    key: str
     small: tuple[Layer, ...] = ()
 
     @property

@@ -106,6 +106,7 @@ def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> M
         name: CompressedLayer(
             base.by_name[name],
             tuple(flat[p.layer.name].encoded for p in group),
+            digest(*(flat[p.layer.name].key for p in group)),
             tuple(p.layer for p in group if len(group) > 1),
         )
         for name, group in parts.items()

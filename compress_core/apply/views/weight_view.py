@@ -158,7 +158,8 @@ def _statistic_key(derived: Statistic, depends: DependsOn, part: Part, context: 
 
 
 def _tensor_bytes(value: object) -> int:
-    fields = vars(value).values() if hasattr(value, "__dict__") else [value]
+    """Of a tensor, or of all that stand in the fields of a value."""
+    fields = [value] if isinstance(value, Tensor) else vars(value).values()
     return 1024 + sum(getattr(each, "nbytes", 0) for each in fields)
 
 

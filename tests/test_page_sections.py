@@ -87,3 +87,16 @@ def test_the_network_is_drawn_with_what_was_done_to_each_layer() -> None:
     assert_fine(app)
     assert "8 layers in the order in which they run, from conv1 to fc" in said(app)
     assert "pruned 1" in said(app).replace("\\", "")
+
+
+@pytest.mark.slow
+def test_the_knob_for_all_groups_says_when_they_differ_and_gives_them_one_share() -> None:
+    cut = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
+    app = section(opened("tune", "lenet5", cut), "What shrinks together")
+    knob = app.select_slider(key="tune.groups.all.share.various")
+    assert knob.value == -1
+    assert "Now 2 groups at 0.0 %, 1 at 50.0 %." in said(app)
+    app = knob.set_value(25.0).run()
+    assert_fine(app)
+    shares = {steps[0].as_json()["share_removed"] for _name, steps in recipe_of(app).groups}
+    assert shares == {0.25}

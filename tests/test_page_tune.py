@@ -179,7 +179,7 @@ def test_groups_and_blocks_with_a_layer_that_the_visitor_locked_are_locked() -> 
     assert_fine(app)
     assert app.button_group(key=by_key(app.button_group, ".blocks")).options == ["layer1", "layer3"]
     app = at(app, "layer2.conv1")
-    assert any("is locked in the table" in info.value for info in app.info)
+    assert any("is locked in the layer table" in info.value for info in app.info)
 
 
 def test_recipe_that_makes_a_layer_larger_is_warned_of() -> None:

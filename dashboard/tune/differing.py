@@ -26,6 +26,7 @@ def knob(
     *,
     key: str,
     on_change: Callable[[float], None],
+    of_groups: bool = False,
     help: str | None = None,  # noqa: A002 - as Streamlit calls it
 ) -> None:
     """A slider at the place that all layers share; where they differ it stands at "various" and says how.
@@ -46,7 +47,8 @@ def knob(
     )
     beside(key)
     if not same:
-        st.caption(told([place if isinstance(place, str) else words(place) for place in now]))
+        said = [place if isinstance(place, str) else words(place) for place in now]
+        st.caption(told(said, of_groups=of_groups))
 
 
 def _moved(key: str, on_change: Callable[[float], None]) -> None:
@@ -56,15 +58,14 @@ def _moved(key: str, on_change: Callable[[float], None]) -> None:
             on_change(place)
 
 
-def told(values: Sequence[str]) -> str:
-    """How many layers have what: 3 layers at 90 %, 2 at 50 %."""
+def told(values: Sequence[str], *, of_groups: bool = False) -> str:
+    """How many layers, or groups, have what: 3 layers at 90 %, 2 at 50 %."""
     counts = Counter(values).most_common()
-    said = []
-    for index, (value, count) in enumerate(counts[:MOST_TOLD]):
-        form = _("{count} at {value}") if index else _("{count} layers at {value}")
-        said.append(
-            (form if count > 1 or index else _("1 layer at {value}")).format(count=count, value=value)
-        )
+    many = _("{count} groups at {value}") if of_groups else _("{count} layers at {value}")
+    one = _("1 group at {value}") if of_groups else _("1 layer at {value}")
+    value, count = counts[0]
+    said = [(many if count > 1 else one).format(count=count, value=value)]
+    said += [_("{count} at {value}").format(count=c, value=v) for v, c in counts[1:MOST_TOLD]]
     rest = sum(count for _value, count in counts[MOST_TOLD:])
     if rest:
         said.append(_("{count} at others").format(count=rest))

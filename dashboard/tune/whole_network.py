@@ -33,7 +33,9 @@ def draw(view: View, model: Model) -> None:
         Stage.PREPARE: _("Before anything else; the answers stay the same"),
         Stage.CORRECT: _("After everything; weights stay as they are"),
     }
-    calibration_items.draw(view, model)
+    few, _rest = st.columns([1, 3])
+    with few:
+        calibration_items.draw(view, model)
     if "calibration" not in model.subject.splits:
         st.caption(_("Corrections measure on calibration items, which this model came without."))
     for column, stage in zip(st.columns(2, gap="medium"), SECTIONS, strict=True):

@@ -10,8 +10,10 @@ from dashboard.show import refusals
 from dashboard.text import _
 from dashboard.tune import (
     coupled_groups,
+    criterion_comparison,
     input_steps,
     layer_table,
+    layer_trials,
     network_picture,
     quantizer_comparison,
     recipe_view,
@@ -38,11 +40,13 @@ with layer:
 
 SECTIONS = {
     _("Many layers"): rules.draw,
-    _("Network"): network_picture.draw,
+    _("Each layer alone"): layer_trials.draw,
+    _("Criteria"): criterion_comparison.draw,
+    _("Quantizers"): quantizer_comparison.draw,
     _("What shrinks together"): coupled_groups.draw,
     _("Before and after"): whole_network.draw,
     _("Inputs"): input_steps.draw,
-    _("Quantizers"): quantizer_comparison.draw,
+    _("Network"): network_picture.draw,
     _("Recipe"): recipe_view.draw,
     _("Tried"): tried.draw,
 }

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from compress_core.recipe.values import Step
+from dashboard.tune import criterion_comparison, layer_trials
 from dashboard.tune.differing import partners, told
 from tests.test_page_tune import section
 from tests.test_pages import assert_fine, opened, recipe_of
@@ -79,6 +80,35 @@ def test_layers_outside_the_pattern_that_share_the_budget_are_warned_of_before_a
     assert not app.warning
     app = app.selectbox(key="rules.match.en").set_value("kind: linear").run()
     assert any("2 other layers share this budget" in warning.value for warning in app.warning)
+
+
+@pytest.mark.slow
+def test_which_layer_bears_four_bits_is_seen_with_one_click_and_changes_nothing() -> None:
+    app = section(opened("tune", "lenet300"), "Each layer alone")
+    assert_fine(app)
+    table = next(f.value for f in app.dataframe if "output" in f.value)
+    assert sorted(table["layer"]) == ["fc1", "fc2", "fc3"]
+    assert list(table["output"]) == sorted(table["output"])
+    assert table["output"].iloc[0] > 0
+    app = app.button_group(key=f"{layer_trials.KEY}.bits").set_value(2).run()
+    worse = next(f.value for f in app.dataframe if "output" in f.value)
+    assert worse["output"].min() > table["output"].max()
+    assert not recipe_of(app)
+
+
+@pytest.mark.slow
+def test_magnitude_and_random_stand_together_as_the_tab_opens_and_one_can_be_taken() -> None:
+    app = section(opened("tune", "lenet300"), "Criteria")
+    assert_fine(app)
+    table = next(f.value for f in app.dataframe if "removed" in f.value)
+    assert list(table["criterion"]) == ["Magnitude", "Random pruning"]
+    assert table["removed"].nunique() == 1
+    assert table["change"].iloc[0] > table["change"].iloc[1]
+    assert "the first 1,000 items of the validation split" in said(app)
+    app.button(key=f"{criterion_comparison.KEY}.use").click().run()
+    assert_fine(app)
+    used = {steps for _name, steps in recipe_of(app).layers}
+    assert used == {(Step.of("magnitude", sparsity=0.5, scope="network"),)}
 
 
 @pytest.mark.slow

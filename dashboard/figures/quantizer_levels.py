@@ -18,12 +18,12 @@ from dashboard.figures.drawn import Drawn
 from dashboard.figures.words import hover, in_bytes, percent, safe, short
 from dashboard.text import _
 
-LINE, HISTOGRAM, HEAD_AND_FOOT = 34, 150, 150
+LINE, HISTOGRAM, HEAD_AND_FOOT = 34, 110, 140
 
 
 @dataclass(frozen=True, eq=False)
 class QuantizerLevels:
-    """One quantizer: its name as shown, the levels of the first row, bytes of the layer, squared error."""
+    """One quantizer: its name as shown, the levels of the first row, bytes of the layer, weight error."""
 
     name: str
     levels: Reals
@@ -74,7 +74,7 @@ def quantizer_levels(
         figure,
         dark=dark,
         title=_("Where the levels lie on {layer}").format(layer=safe(layer)),
-        subtitle=_("Ticks: levels of the first row; beside the name, squared error and bytes of the layer"),
+        subtitle=_("Ticks: levels of the first row; beside the name, weight error and bytes of the layer"),
         height=HEAD_AND_FOOT + HISTOGRAM + height,
     )
     figure.update_layout(bargap=0)
@@ -102,8 +102,6 @@ def _heading(one: QuantizerLevels) -> str:
 
 
 def _error(share: float) -> str:
-    if not np.isfinite(share):
-        return _("not measured")
     return percent(share, 2) if share >= 1e-4 else f"{short(100 * share)} %"
 
 

@@ -16,7 +16,7 @@ from compress_core.techniques.contract.technique import Stage
 from dashboard import engine
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
-from dashboard.show import figure, is_dark, kept
+from dashboard.show import figure, is_dark, kept, said_of
 from dashboard.text import _, label, literal, refusal
 from dashboard.tune.steps import set_step
 from dashboard.tune.threshold_line import counted
@@ -30,26 +30,31 @@ def draw(view: View, model: Model) -> None:
     layer = view.layer
     if layer not in model.base.by_name:
         return
+    picture, numbers = st.columns([1, 1.05], gap="medium")
     bits = int(
-        st.segmented_control(
+        numbers.segmented_control(
             _("Bits for each weight"), range(2, 9), default=4, key=f"{KEY}.bits", required=True
         )
         or 4
     )
     with st.spinner(_("Trying every quantizer on {layer} …").format(layer=literal(layer))):
         rows = quantizer_rows(model.base, view.recipe, layer, bits, engine.store())
-    _show(model.base, layer, bits, rows, view)
+    made = [row for row in rows if row.refused is None]
+    with picture:
+        content = f"{model.base.key}:{view.recipe.sha}:{layer}:{bits}"
+        drawn = kept("quantizers", content, partial(_drawn, model.base, layer, made))
+        figure(drawn, f"tune.quantizers.{layer}.{bits}")
+    with numbers:
+        _table(model.base, layer, made)
+        _captions(model.base, rows)
+        _take(view, layer, bits, [row.technique for row in made])
 
 
-def _show(base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], view: View) -> None:
-    made = [
-        QuantizerLevels(label(row.technique), row.levels, row.bytes, row.error)
-        for row in rows
-        if row.levels is not None and row.bytes is not None and row.error is not None
-    ]
-    content = f"{base.key}:{view.recipe.sha}:{layer}:{bits}"
-    figure(kept("quantizers", content, partial(_drawn, base, layer, made)), f"tune.quantizers.{layer}.{bits}")
-    _table(base, layer, made)
+def _captions(base: Subject, rows: tuple[QuantizerRow, ...]) -> None:
+    """Which quantizers are made for the output, why none is measured there, and what was refused."""
+    errors = [row.output_error for row in rows if row.output_error is not None]
+    if errors and errors[0].reason is not None:
+        st.caption(_("Output error: not measured. {reason}").format(reason=literal(said_of(errors[0]))))
     for_outputs = [
         row.technique
         for row in rows
@@ -64,23 +69,30 @@ def _show(base: Subject, layer: str, bits: int, rows: tuple[QuantizerRow, ...], 
     for row in rows:
         if row.refused is not None:
             st.caption(f"{label(row.technique)}: {literal(refusal(row.refused))}")
-    _take(view, layer, bits, [row.technique for row in rows if row.refused is None])
 
 
-def _drawn(base: Subject, layer: str, made: list[QuantizerLevels]) -> Drawn:
+def _drawn(base: Subject, layer: str, made: list[QuantizerRow]) -> Drawn:
     edges, counts = counted(base, base.layer(layer))
-    return quantizer_levels(layer, made, counts, edges, dark=is_dark())
+    levels = [
+        QuantizerLevels(label(row.technique), row.levels, row.bytes, row.error)
+        for row in made
+        if row.levels is not None and row.bytes is not None and row.error is not None
+    ]
+    return quantizer_levels(layer, levels, counts, edges, dark=is_dark())
 
 
-def _table(base: Subject, layer: str, made: list[QuantizerLevels]) -> None:
+def _table(base: Subject, layer: str, made: list[QuantizerRow]) -> None:
+    """A row for each quantizer; a click on a heading sorts."""
     whole = 4 * base.layer(layer).weights
+    errors = [None if row.output_error is None else row.output_error.value for row in made]
     frame = pd.DataFrame(
         {
-            "quantizer": [one.name for one in made],
-            "levels": [len(one.levels) for one in made],
-            "error": [100 * one.error for one in made],
-            "bytes": [one.bytes for one in made],
-            "ratio": [whole / one.bytes for one in made],
+            "quantizer": [label(row.technique) for row in made],
+            "output": pd.array([None if e is None else 100 * e for e in errors], dtype="Float64"),
+            "error": [100 * (row.error or 0) for row in made],
+            "bytes": [row.bytes for row in made],
+            "ratio": [whole / (row.bytes or 1) for row in made],
+            "levels": [0 if row.levels is None else len(row.levels) for row in made],
         }
     )
     number = st.column_config.NumberColumn
@@ -90,10 +102,19 @@ def _table(base: Subject, layer: str, made: list[QuantizerLevels]) -> None:
         width="stretch",
         column_config={
             "quantizer": st.column_config.TextColumn(_("Quantizer")),
-            "levels": number(_("Levels")),
-            "error": number(_("Squared error (%)"), format="%.4f"),
+            "output": number(
+                _("Output error (%)"),
+                format="%.3f",
+                help=_("Squared change of a layer's output over its squared size, on calibration items."),
+            ),
+            "error": number(
+                _("Weight error (%)"),
+                format="%.3f",
+                help=_("Squared change of the weights over their size."),
+            ),
             "bytes": number(_("Bytes"), format="localized", help=_("With tables, scales and the mask.")),
-            "ratio": number(_("Smaller"), format="%.2fx"),
+            "ratio": number(_("Smaller"), format="%.1fx"),
+            "levels": number(_("Levels")),
         },
     )
 

@@ -12,8 +12,10 @@ from compress_core.apply.context import items_behind
 from compress_core.apply.model import CompressedLayer
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
 from compress_core.measure.tables.knob_tables import steps_for_weights
+from compress_core.measure.tables.output_errors import error_of_output
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
@@ -23,10 +25,11 @@ from compress_core.techniques.contract.technique import Stage, techniques
 
 @dataclass(frozen=True, eq=False)
 class QuantizerRow:
-    """What one quantizer makes of a layer; levels, bytes and error are None where it was refused.
+    """What one quantizer makes of a layer; levels, bytes and errors are None where it was refused.
 
     levels: those of the first row, ascending; bytes of the layer as stored; error: share of the squared
-    weights, over those that pruning left.
+    weights, over those that pruning left; output_error: against the layer as the base has it, so with what
+    rank and pruning lost before.
     """
 
     technique: str
@@ -34,6 +37,7 @@ class QuantizerRow:
     bytes: float | None
     error: float | None
     refused: Refused | None = None
+    output_error: Number | None = None
 
 
 def quantizer_rows(
@@ -53,7 +57,9 @@ def quantizer_rows(
         rows = [_row(subject, bare, layer, step, reference, store) for step in steps]
         return tuple(sorted(rows, key=lambda row: (row.error is None, row.error)))
 
-    key = digest("quantizers", subject.key, bare.sha, layer, bits, *items_behind(subject, steps))
+    measured = subject.splits.get("calibration")
+    items = (*items_behind(subject, steps), "" if measured is None else measured.digest)
+    key = digest("quantizers", subject.key, bare.sha, layer, bits, *items)
     return store.get(key, make)
 
 
@@ -67,12 +73,19 @@ def _row(
 ) -> QuantizerRow:
     recipe = in_order(with_step(bare, [layer], Stage.QUANTIZE, step), list(subject.by_name))
     try:
-        compressed = compress(subject, recipe, store).compressed[layer]
+        model = compress(subject, recipe, store)
     except Refused as refused:
         return QuantizerRow(step.technique, None, None, None, refused)
+    compressed = model.compressed[layer]
     power = max(float(reference.double().square().sum()), np.finfo(np.float64).tiny)
     lost = float((compressed.values - reference).double().square().sum())
-    return QuantizerRow(step.technique, _levels(compressed), compressed.bits.total / 8, lost / power)
+    return QuantizerRow(
+        step.technique,
+        _levels(compressed),
+        compressed.bits.total / 8,
+        lost / power,
+        output_error=error_of_output(model, layer, store),
+    )
 
 
 def _levels(compressed: CompressedLayer) -> NDArray[np.float64]:

@@ -75,12 +75,13 @@ class PageJob(Generic[Result]):
 
     def result(self) -> Result | None:
         """What it left, read once for everybody; None until it is done."""
-        if not self._is_done:
+        if not self.is_done:
             return None
         return engine.store().get(digest("result of a job", self.job.key), self._read, self.nbytes)
 
     @property
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether it left a result."""
         from compress_core.jobs.info import State
 
         return self.info.state is State.DONE
@@ -96,7 +97,7 @@ class PageJob(Generic[Result]):
 
         shown: where the session remembers it. None where there is none yet.
         """
-        if self._is_done:
+        if self.is_done:
             st.session_state[shown] = _Remembered(self.job, view.recipe.sha)
         last: _Remembered | None = st.session_state.get(shown)
         if last is None or last.job.content != self.job.content:
@@ -127,9 +128,14 @@ class LastResult(Generic[Result]):
     is_stale: bool
 
     @property
+    def recipe_sha(self) -> str:
+        """The digest of the recipe it speaks of; empty where nothing was changed."""
+        return self.sha if json.loads(self.job.lineage) else ""
+
+    @property
     def recipe(self) -> str:
         """What the recipe it speaks of is called."""
-        return self.sha[:8] if json.loads(self.job.lineage) else _("unchanged")
+        return self.recipe_sha[:8] or _("unchanged")
 
     @property
     def knobs(self) -> dict[str, Any]:

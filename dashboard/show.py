@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,12 @@ from dashboard.figures.words import in_bytes
 from dashboard.text import _, current_language, literal, refusal, spoken
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
+
     from compress_core.foundation.number import Number
     from compress_core.network.layers.kinds import Untouched
-    from dashboard.figures.drawn import Drawn
+    from dashboard.figures.drawn import Drawn, Provenance
 
 DARK = "dark"
 
@@ -34,31 +38,67 @@ def kept(name: str, content: str, make: Callable[[], Drawn]) -> Drawn:
     return engine.store().get(key, make, lambda _: 2**19)
 
 
-def figure(drawn: Drawn, key: str, *, selectable: bool = False) -> object:
-    """A figure with its alternative text and its numbers to download; gives what was clicked."""
+def provenance(
+    *, split: str = "", items: int | None = None, item: int | None = None, recipe: str | None = None
+) -> Provenance:
+    """What downloads of this page speak of: the visitor's model and recipe, and the items it was measured on.
+
+    recipe: the sha-256 of another one, to which an older result belongs; empty where nothing was changed.
+    """
+    from dashboard import state
+    from dashboard.figures.drawn import UNCHANGED, Provenance
+
+    view = state.current()
+    if view is None:
+        return Provenance("", UNCHANGED, split, items, item)
+    now = view.recipe.sha if view.lineage else ""
+    asked = (now if recipe is None else recipe) or UNCHANGED
+    return Provenance(state.subject(view).name, asked, split, items, item)
+
+
+def csv_button(place: DeltaGenerator, key: str, frame: pd.DataFrame, of: Provenance | None = None) -> None:
+    """The numbers as a file that says of which model, recipe, split and how many items they are."""
+    from dashboard.figures.drawn import as_csv
+
+    about = of or provenance()
+    place.download_button(
+        _("CSV"),
+        partial(as_csv, frame, about),
+        about.file_name(key),
+        "text/csv",
+        key=f"{key}.csv",
+        help=_("The numbers of this figure or table"),
+        on_click="ignore",
+        icon=":material/download:",
+        width="stretch",
+    )
+
+
+def figure(
+    drawn: Drawn,
+    key: str,
+    of: Provenance | None = None,
+    *,
+    selectable: bool = False,
+    on_click: Callable[[], None] | None = None,
+) -> object:
+    """A figure with its alternative text and its numbers to download; gives what was clicked.
+
+    of: what the numbers speak of, where they were measured on items or belong to an older result.
+    """
     with st.container(border=True):
         clicked = st.plotly_chart(
             drawn.figure,
             width="stretch",
             theme=None,
             key=key,
-            on_select="rerun" if selectable else "ignore",
+            on_select=on_click or ("rerun" if selectable else "ignore"),
             selection_mode="points",
             config={"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d"]},
         )
         words, download = st.columns([5, 1], vertical_alignment="center")
         words.caption(literal(drawn.alternative))
-        download.download_button(
-            _("CSV"),
-            drawn.csv,
-            f"{key}.csv",
-            "text/csv",
-            key=f"{key}.csv",
-            help=_("The numbers of this figure"),
-            on_click="ignore",
-            icon=":material/download:",
-            width="stretch",
-        )
+        csv_button(download, key, drawn.table, of)
     return clicked
 
 

@@ -25,6 +25,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, leases, opened, saved_work, tab, trial_log
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.links import decoded, encoded
+from dashboard.shared_choice import carried
 from dashboard.text import _, refusal
 from dashboard.undo import led_back
 from dashboard.view import View
@@ -216,6 +217,7 @@ def write_link() -> None:
     wanted["seed"] = str(view.seed) if view.seed else ""
     wanted[QUERY_KEY] = st.session_state.get(SESSION_KEY) or st.query_params.get(QUERY_KEY, "")
     wanted[tab.QUERY_KEY] = tab.tab()
+    wanted |= carried()
     now = st.query_params.to_dict()
     then = {key: value for key, value in (now | wanted).items() if value}
     if then != now:  # all at once: the browser's way back gets one entry

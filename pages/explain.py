@@ -6,7 +6,7 @@ import streamlit as st
 
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.evaluate import compare
-from dashboard import engine, header, page_files, state
+from dashboard import chosen_split, engine, page_files, state
 from dashboard.explain import choice
 from dashboard.explain import many_items as many
 from dashboard.explain import one_item as item
@@ -22,7 +22,7 @@ view = state.on_page()
 st.title(_("Does it still look at the same things?"))
 with refusals():
     model = state.model(view)
-    if header.SPLIT not in model.subject.splits:
+    if not chosen_split.offered(model.subject):
         st.info(
             _(
                 "There is no item to explain: this model came without data. Upload an .npz file with inputs "
@@ -41,11 +41,13 @@ with refusals():
             icon=":material/tune:",
         )
         page_files.link("tune")
-    split = model.subject.split(header.SPLIT)
+    split = chosen_split.chosen_split(model.subject)
+    chosen_split.draw(st.container(), model.subject)
+    chosen_split.count_look(model, split)
     comparison = compare(model, split, engine.store())
     left, right = st.columns([2, 1.3], gap="medium")
     method = choice.method(left, model.subject, split)
     chosen = choice.item(right, comparison)
     if method is not None:
         item.draw(item.ItemView(model, split, chosen, method, view.seed), comparison)
-        many.draw(view, model, split, method)
+        many.draw(view, model, split, method, comparison)

@@ -28,7 +28,7 @@ from dashboard.figures import sparsity_maps as sparsity
 from dashboard.figures import weight_histograms as weights
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.coupling_graph import Node, coupling
-from dashboard.figures.drawn import Drawn, clicked
+from dashboard.figures.drawn import Drawn, Provenance, as_csv, clicked
 from dashboard.figures.network_diagram import LayerBox, Treatment, network_diagram
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
@@ -38,6 +38,7 @@ from dashboard.text import use_language
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = "<img src=x onerror=alert(1)>&%{x}$a$"
 MIB = 1024**2
+PROVENANCE = Provenance("lenet300", "3f" * 32, "test", 4000)
 RANDOM = np.random.default_rng(0)
 
 
@@ -228,11 +229,14 @@ def test_every_alternative_names_a_number(large: Drawn) -> None:
     assert any(character.isdigit() for character in large.alternative)
 
 
-def test_every_table_reads_back_from_its_file(large: Drawn) -> None:
+def test_every_table_reads_back_from_its_file_with_what_it_is_of(large: Drawn) -> None:
     table = large.table.head(1000)
-    back = pd.read_csv(BytesIO(Drawn(large.figure, large.alternative, table).csv()))
+    back = pd.read_csv(BytesIO(Drawn(large.figure, large.alternative, table).csv(PROVENANCE)))
     assert len(back) == len(table) > 0
-    assert list(back.columns) == list(table.columns)
+    assert list(back.columns) == ["model", "recipe", "split", "items", *table.columns]
+    assert set(back[["model", "recipe", "split", "items"]].itertuples(index=False, name=None)) == {
+        ("lenet300", PROVENANCE.recipe, "test", 4000)
+    }
 
 
 @pytest.mark.parametrize("name", ["reliability", "bytes_by_item", "similarity_summary"])
@@ -305,7 +309,64 @@ def test_a_click_that_carries_nothing_is_empty(point: dict[str, object]) -> None
 
 def test_a_cell_that_starts_a_formula_is_kept_as_text_in_the_file() -> None:
     drawn = Drawn(go.Figure(), "", pd.DataFrame({"layer": ["=1+1", "ok"], "change": [-1.5, 2.0]}))
-    assert drawn.csv().decode().splitlines() == ["layer,change", "'=1+1,-1.5", "ok,2.0"]
+    said = drawn.csv(Provenance("=2+2")).decode().splitlines()
+    assert said == [
+        "model,recipe,split,items,layer,change",
+        "'=2+2,unchanged,,,'=1+1,-1.5",
+        "'=2+2,unchanged,,,ok,2.0",
+    ]
+
+
+def test_a_download_of_one_item_says_which() -> None:
+    back = pd.read_csv(BytesIO(as_csv(pd.DataFrame({"a": [1.5]}), Provenance("m", "ff", "test", 1, 17))))
+    assert back.iloc[0].to_dict() == {
+        "model": "m", "recipe": "ff", "split": "test", "items": 1, "item": 17, "a": 1.5,
+    }  # fmt: skip
+
+
+def test_a_table_that_says_otherwise_what_it_is_of_is_our_mistake() -> None:
+    with pytest.raises(AssertionError, match="the name of what it is of"):
+        PROVENANCE.of(pd.DataFrame({"split": ["validation"]}))
+
+
+@pytest.mark.parametrize(
+    ("provenance", "name"),
+    [
+        (Provenance("lenet300", "3f" * 32, "test", 4000), "lenet300_3f3f3f3f3_test_N4000_behavior.flips.csv"),
+        (Provenance("lenet300"), "lenet300_unchanged_behavior.flips.csv"),
+        (Provenance("m", "ab", "validation", 1, 0), "m_ab_validation_N1_item0_behavior.flips.csv"),
+        (Provenance("../../etc/<b>模型\n", "ab"), "..-..-etc-b-_ab_behavior.flips.csv"),
+        (Provenance("x" * 300, "ab"), f"{'x' * 40}_ab_behavior.flips.csv"),
+    ],
+    ids=str,
+)
+def test_a_file_is_named_after_what_it_is_of(provenance: Provenance, name: str) -> None:
+    assert provenance.file_name("behavior.flips") == name
+
+
+@pytest.mark.parametrize(
+    ("marked", "frame"),
+    [
+        ((0, 2), (1.5, 2.5, -0.5, 0.5)),
+        ((1, None), (-0.5, 2.5, 0.5, 1.5)),
+        ((None, 0), (-0.5, 0.5, -0.5, 2.5)),
+    ],
+)
+def test_the_matrix_frames_the_cell_row_or_column_that_is_chosen(
+    marked: tuple[int | None, int | None], frame: tuple[float, ...]
+) -> None:
+    counts = pd.DataFrame([[5, 0, 2], [1, 4, 0], [0, 0, 3]])
+    drawn = behavior.flips_matrix(counts, ["a", "b", "c"], marked=marked)
+    (shape,) = drawn.figure.layout.shapes
+    assert (shape.x0, shape.x1, shape.y0, shape.y1) == frame
+
+
+@pytest.mark.parametrize("marked", [(None, None), (7, None), (0, -1)])
+def test_nothing_is_framed_where_nothing_is_chosen_or_it_is_not_drawn(
+    marked: tuple[int | None, int | None],
+) -> None:
+    drawn = behavior.flips_matrix(pd.DataFrame([[5, 1], [0, 2]]), ["a", "b"], marked=marked)
+    assert not drawn.figure.layout.shapes
 
 
 # ---------------------------------------------------------------- reduction

@@ -1,149 +1,164 @@
-"""The parts of the Behavior page: the verdict in words, the numbers, the gallery of changed items."""
+"""The items whose predicted class changed, a page of them at a time: each leads to its explanation."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from compress_core.foundation.number import Number
-from compress_core.measure.behavior.compare import MARGIN_POINTS, Comparison
-from compress_core.measure.behavior.metric import Metric, Shown, shown_metrics
-from compress_core.subject.split import Split
-from compress_core.subject.subject import Subject
-from dashboard import engine
-from dashboard.figures.confidence import reliability
-from dashboard.figures.drawn import Drawn, as_csv
+from compress_core.measure.behavior.flips import flips_ordered
+from dashboard import engine, page_files
+from dashboard.behavior import explain_flips, flips_filter
+from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
-from dashboard.show import number_text, said_of
-from dashboard.text import _, literal, translated
+from dashboard.flip_words import class_of, flips_text, kind_names
+from dashboard.show import csv_button, provenance
+from dashboard.text import _, literal
 
-GALLERY = 12
-ACROSS = 6
+if TYPE_CHECKING:
+    from compress_core.apply.model import Model
+    from compress_core.measure.behavior.compare import Comparison
+    from compress_core.subject.split import Split
+    from compress_core.subject.subject import Subject
+    from dashboard.behavior.flips_filter import Gallery
+    from dashboard.view import View
 
-
-def verdict(compared: Comparison, split: Split, *, edited: bool) -> None:
-    """Whether accuracy was lost, in words and in numbers; no words where nothing was edited."""
-    numbers = compared.numbers
-    items = _("{split} split, N = {items:,}").format(split=_(split.name), items=len(split))
-    if compared.has_labels and edited:
-        _say(compared, items)
-    shown = _tiles(has_labels=compared.has_labels)
-    for column, metric in zip(st.columns(len(shown)), shown, strict=True):
-        _tile(column, metric, numbers[metric.name])
-    st.caption(_("Measured on the {items}. Intervals hold with 95 % confidence.").format(items=items))
-    _say_unanswered(compared)
+A_PAGE, ACROSS = 12, 6
+MOST_FEATURES = 40
 
 
-def _say_unanswered(compared: Comparison) -> None:
-    """Items without a finite answer have no class: charts leave them out, accuracy counts them as wrong."""
-    before, after = (int((~side.answered).sum()) for side in (compared.before, compared.after))
-    if before or after:
-        st.warning(
-            _(
-                "Of {total:,} items the original leaves {before:,} without a finite answer, the compressed "
-                "model {after:,}: they have no class and no confidence, and count as wrong."
-            ).format(total=compared.before.n, before=before, after=after),
-            icon=":material/warning:",
-        )
+@dataclass(frozen=True)
+class GalleryPage:
+    """A page of a list: its items are those from `first` to before `last`, of `every`."""
+
+    page: int
+    pages: int
+    first: int
+    last: int
+    every: int
 
 
-def _tiles(*, has_labels: bool) -> list[Metric]:
-    """The metrics that say something about these items."""
-    if has_labels:
-        return list(shown_metrics(Shown.TILE))
-    return [m for m in shown_metrics(Shown.TILE | Shown.UNLABELED_TILE) if not m.needs_labels]
+def gallery_page(every: int, page: int, size: int = A_PAGE) -> GalleryPage:
+    """The page with that number from 0, or the last one where there are not so many."""
+    pages = max(1, -(-every // size))
+    page = min(max(page, 0), pages - 1)
+    return GalleryPage(page, pages, page * size, min((page + 1) * size, every), every)
 
 
-def _say(compared: Comparison, items: str) -> None:
-    verdict_ = compared.no_loss()
-    margin = f"{MARGIN_POINTS:g}"
-    match verdict_.outcome:
-        case "no loss":
-            text = _("No loss: at most {margin} points of accuracy are lost ({items}).")
-            st.success(text.format(margin=margin, items=items), icon=":material/check_circle:")
-        case "loss":
-            text = _("Loss: more than {margin} points of accuracy are lost ({items}).")
-            st.error(text.format(margin=margin, items=items), icon=":material/trending_down:")
-        case "undecided":
-            text = _("Undecided: these items cannot tell whether {margin} points are lost ({items}).")
-            more = verdict_.items_to_decide
-            hint = (
-                ""
-                if more is None
-                else " "
-                + _("With about {n:,} items 9 of 10 reviews would, if shares stay as seen.").format(n=more)
-            )
-            st.warning(text.format(margin=margin, items=items) + hint, icon=":material/help:")
-        case "not measured":
-            st.info(_("The change of accuracy could not be measured."), icon=":material/info:")
-
-
-def _tile(place: st.delta_generator.DeltaGenerator, metric: Metric, number: Number) -> None:
-    with place.container(border=True):
-        st.caption(_(metric.title), help=translated(metric.summary))
-        st.markdown(f"#### {number_text(number)}")
-        st.caption(said_of(number) or " ")
-
-
-def calibration(compared: Comparison, *, dark: bool) -> Drawn:
-    """The reliability diagram with the calibration error of both models."""
-    before = Comparison(compared.before, compared.before).numbers["ece"].value
-    after = compared.numbers["ece"].value
-    return reliability(compared.reliability(), ece_before=before, ece_after=after, dark=dark)
-
-
-def gallery(compared: Comparison, subject: Subject, split: Split) -> None:
-    """The items whose predicted class changed, the biggest drop of confidence first."""
+def draw(view: View, model: Model, compared: Comparison, split: Split) -> None:
+    """The filter, the job that explains what it leaves, a page of items, and all of them as a table."""
+    subject = model.subject
     changed = compared.changed_items()
-    st.subheader(_("Items whose predicted class changed: {count:,}").format(count=len(changed)))
+    gallery = flips_filter.shown(subject)
+    found = flips_ordered(gallery.flips.of(changed), gallery.order)
+    flips_filter.headline(gallery, len(found), len(changed), flips_text(gallery.flips, subject))
     if changed.empty:
         st.caption(_("None. Both models give every item that they answer the same class."))
         return
-    kinds = [_all(), *sorted(changed["kind"].unique())]
-    names = _kind_names()
-    kind = st.segmented_control(
-        _("Which"), kinds, default=_all(), format_func=lambda k: names[k], key="behavior.kind", required=True
-    )
-    found = changed if kind == _all() else changed[changed["kind"] == kind]
+    flips_filter.draw(changed, subject, has_labels=compared.has_labels)
+    if found.empty:
+        st.caption(_("None of this kind: show all, or choose another class."))
+        return
+    explain_flips.draw(view, model, split, gallery.flips, len(found))
+    part = gallery_page(len(found), gallery.page)
+    _turn_pages(gallery, part)
+    rows = found.iloc[part.first : part.last]
     if subject.input.is_image:
-        _pictures(found.head(GALLERY), subject, split)
-    table = _named(found, subject)
-    st.dataframe(table.head(500), hide_index=True, width="stretch", height=280)
-    st.download_button(
-        _("CSV"),
-        as_csv(table),
-        "changed_items.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
+        _pictures(rows, subject, split)
+    else:
+        _rows(rows, subject, split)
+    _table(found, subject, split)
+
+
+def _table(found: pd.DataFrame, subject: Subject, split: Split) -> None:
+    """All that the filter leaves; the file holds the same in words that no language changes."""
+    st.dataframe(_named(found, subject), hide_index=True, width="stretch", height=280)
+    named = found.assign(
+        label=["" if pd.isna(v) else class_of(subject, int(v)) for v in found["label"]],
+        before=[class_of(subject, v) for v in found["before"]],
+        after=[class_of(subject, v) for v in found["after"]],
+    )
+    _rest, download = st.columns([5, 1])
+    csv_button(download, "behavior.changed", named, provenance(split=split.name, items=len(split)))
+
+
+def _turn_pages(gallery: Gallery, part: GalleryPage) -> None:
+    back, said, forth = st.columns([1, 2, 1], vertical_alignment="center")
+    turns = ((back, _("Previous"), -1, "chevron_left"), (forth, _("Next"), 1, "chevron_right"))
+    for place, title, step, icon in turns:
+        place.button(
+            title,
+            key=f"behavior.turn.{step}",
+            disabled=not 0 <= part.page + step < part.pages,
+            on_click=flips_filter.keep,
+            args=(replace(gallery, page=part.page + step),),
+            icon=f":material/{icon}:",
+            width="stretch",
+        )
+    said.markdown(
+        _("{first:,} to {last:,} of {every:,}").format(
+            first=part.first + 1, last=part.last, every=part.every
+        ),
+        text_alignment="center",
     )
 
 
-def _all() -> str:
-    return "all"
+def _pictures(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
+    for start in range(0, len(rows), ACROSS):
+        columns = st.columns(ACROSS, gap="small")
+        for column, (_index, row) in zip(columns, rows[start : start + ACROSS].iterrows(), strict=False):
+            with column.container(border=True, gap="small"):
+                said = _said(row, subject)
+                st.image(_png(subject, split, int(row["item"])), width="stretch", alt=said)
+                st.caption(literal(said))
+                _explain(int(row["item"]))
 
 
-def _kind_names() -> dict[str, str]:
-    return {
-        "all": _("all"),
-        "right_to_wrong": _("right, now wrong"),
-        "wrong_to_right": _("wrong, now right"),
-        "wrong_to_wrong": _("wrong, now otherwise wrong"),
-        "changed": _("changed"),
-    }
+def _rows(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
+    """Items that are no pictures: what was said of each, then the values that the model was given."""
+    for start in range(0, len(rows), ACROSS // 2):
+        columns = st.columns(ACROSS // 2, gap="small")
+        shown = rows[start : start + ACROSS // 2]
+        for column, (_index, row) in zip(columns, shown.iterrows(), strict=False):
+            with column.container(border=True, gap="small"):
+                st.markdown(literal(_said(row, subject)))
+                _explain(int(row["item"]))
+    st.dataframe(_values(rows, subject, split), width="stretch")
 
 
-def _pictures(items: pd.DataFrame, subject: Subject, split: Split) -> None:
-    columns = st.columns(ACROSS)
-    for place, row in enumerate(items.to_dict("records")):
-        column, item = columns[place % ACROSS], int(row["item"])
-        before, after = _class_name(subject, row["before"]), _class_name(subject, row["after"])
-        label = "" if pd.isna(row["label"]) else _class_name(subject, row["label"])
-        alternative = _("item {item}, label {label}: {before} before, {after} now").format(
-            item=item, label=label or "?", before=before, after=after
-        )
-        column.image(_png(subject, split, item), width="stretch", alt=alternative)
-        column.caption(literal(alternative))
+def _values(rows: pd.DataFrame, subject: Subject, split: Split) -> pd.DataFrame:
+    """The values of these items, one column each, a row for each feature."""
+    items = rows["item"].to_numpy(copy=True)
+    values = subject.input.raw(split.inputs[items]).flatten(1).numpy()
+    features = subject.input.features or tuple(str(place) for place in range(values.shape[1]))
+    heads = [_("item {item}").format(item=item) for item in items]
+    return pd.DataFrame(values.T, index=pd.Index(features, name=_("feature")), columns=heads)[:MOST_FEATURES]
+
+
+def _said(row: pd.Series, subject: Subject) -> str:
+    before, after = class_of(subject, row["before"]), class_of(subject, row["after"])
+    said = _("item {item}: {before} before, {after} now").format(
+        item=int(row["item"]), before=before, after=after
+    )
+    if pd.notna(row["label"]):
+        said += ", " + _("label {label}").format(label=class_of(subject, int(row["label"])))
+    if pd.notna(row["confidence_before"]) and pd.notna(row["confidence_after"]):
+        said += f" ({100 * row['confidence_before']:.0f} % → {100 * row['confidence_after']:.0f} %)"
+    return said
+
+
+def _explain(item: int) -> None:
+    """The button below an item: it opens Explain with that item."""
+    if st.button(
+        _("Explain item {item}").format(item=item),
+        key=f"behavior.explain.{item}",
+        icon=":material/visibility:",
+        width="stretch",
+    ):
+        choice.show(item)
+        st.switch_page(page_files.page_files()["explain"].path)
 
 
 def _png(subject: Subject, split: Split, item: int) -> bytes:
@@ -155,20 +170,17 @@ def _png(subject: Subject, split: Split, item: int) -> bytes:
     return engine.store().get(f"picture:{split.digest}:{item}", make, len)
 
 
-def _class_name(subject: Subject, number: int) -> str:
-    return subject.classes[number] if 0 <= number < len(subject.classes) else _("no answer")
-
-
 def _named(items: pd.DataFrame, subject: Subject) -> pd.DataFrame:
-    kinds = _kind_names()
+    kinds = kind_names()
     return pd.DataFrame(
         {
             _("item"): items["item"],
-            _("label"): [None if pd.isna(v) else _class_name(subject, int(v)) for v in items["label"]],
-            _("before"): [_class_name(subject, v) for v in items["before"]],
-            _("after"): [_class_name(subject, v) for v in items["after"]],
+            _("label"): [None if pd.isna(v) else class_of(subject, int(v)) for v in items["label"]],
+            _("before"): [class_of(subject, v) for v in items["before"]],
+            _("after"): [class_of(subject, v) for v in items["after"]],
             _("confidence before"): items["confidence_before"].round(4),
             _("confidence after"): items["confidence_after"].round(4),
+            _("drop of confidence"): items["drop"].round(4),
             _("kind"): [kinds[k] for k in items["kind"]],
         }
     )

@@ -12,7 +12,8 @@ from compress_core.measure.speed.latency import Bar
 from compress_core.tasks.latency_result import Measured
 from dashboard.deploy import job_results, variant_table
 from dashboard.figures.latency_bars import TimedBar, latency_bars
-from dashboard.show import figure, interval_text, is_dark, kept, number_text
+from dashboard.page_job import LastResult
+from dashboard.show import figure, interval_text, is_dark, kept, number_text, provenance
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
@@ -43,14 +44,15 @@ def draw(view: View, model: Model) -> None:
             ),
             icon=":material/history:",
         )
-    _result(last.result, last.job.key)
+    _result(last.result, last)
 
 
-def _result(measured: Measured, key: str) -> None:
+def _result(measured: Measured, last: LastResult[Measured]) -> None:
     for warning in measured.latency.warnings:
         st.warning(literal(_(warning)), icon=":material/speed:")
     timed = [_timed(bar) for bar in measured.latency.bars()]
-    figure(kept("latency", key, lambda: latency_bars(timed, dark=is_dark())), "deploy.latency")
+    drawn = kept("latency", last.job.key, lambda: latency_bars(timed, dark=is_dark()))
+    figure(drawn, "deploy.latency", provenance(recipe=last.recipe_sha))
     st.markdown(f"**{_('Why it takes this long')}**")
     st.table(_reasons(measured), border="horizontal", hide_index=True)
     for runtime, why in measured.not_run:

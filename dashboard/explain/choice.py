@@ -16,11 +16,13 @@ from dashboard import engine
 from dashboard.text import _, label, literal, translated
 
 if TYPE_CHECKING:
+    from compress_core.measure.behavior.flips import Flips
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
 METHOD = "slimscope.explain.method"
 ITEM = "slimscope.explain.item"
+ONLY = "slimscope.explain.only"
 WIDGET = "explain.item"
 
 
@@ -39,11 +41,11 @@ def method(place: DeltaGenerator, subject: Subject, split: Split) -> Attribution
             icon=":material/block:",
         )
         return None
-    wish = st.session_state.get(METHOD, FIRST_METHOD)
+    usual = usual_method(subject, split)
     chosen = place.segmented_control(
         _("Method"),
         list(choices),
-        default=wish if wish in choices else next(iter(choices)),
+        default=None if usual is None else usual.name,
         format_func=label,
         key=f"explain.method.{subject.digest[:12]}",
         required=True,
@@ -52,6 +54,13 @@ def method(place: DeltaGenerator, subject: Subject, split: Split) -> Attribution
     st.session_state[METHOD] = found.name
     place.caption(f"{literal(translated(found.summary))} {literal(found.source)}")
     return found
+
+
+def usual_method(subject: Subject, split: Split) -> AttributionMethod | None:
+    """The method that the visitor chose last, or the first one that can explain this model."""
+    choices = {found.name: found for found in offered(subject, split)}
+    wish = st.session_state.get(METHOD, FIRST_METHOD)
+    return choices.get(wish) or next(iter(choices.values()), None)
 
 
 def item(place: DeltaGenerator, comparison: Comparison) -> int:
@@ -82,6 +91,17 @@ def item(place: DeltaGenerator, comparison: Comparison) -> int:
 def show(wanted: int) -> None:
     """Look at this item from the next run on."""
     st.session_state[ITEM] = wanted
+
+
+def explain_only(flips: Flips | None) -> None:
+    """Of many items, explain these flips from the next run on; None: all items."""
+    st.session_state[ONLY] = flips
+
+
+def explained_only() -> Flips | None:
+    """The flips that are explained; None where it is all items."""
+    found: Flips | None = st.session_state.get(ONLY)
+    return found
 
 
 def next_after(numbers: list[int], current: int) -> int:

@@ -8,37 +8,44 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from compress_core.measure.behavior.flips import Flips
 from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.similarity import MEASURES
-from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained
-from dashboard import job_panel as jobs
-from dashboard.explain import gallery
+from compress_core.tasks.explain_items import MOST_ITEMS, ManyExplained
+from dashboard.explain import choice, gallery
+from dashboard.explain.explain_job import explain_job
 from dashboard.explain.plain_words import how_it_was_made, verdict, what_floors_say
 from dashboard.figures.similarity_summary import measure_names, similarity_summary
-from dashboard.page_job import LastResult, PageJob
-from dashboard.show import figure, is_dark
+from dashboard.flip_words import flips_text
+from dashboard.page_job import LastResult
+from dashboard.show import figure, is_dark, provenance
 from dashboard.text import _, label, literal
 from dashboard.view import View
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
+    from compress_core.measure.behavior.compare import Comparison
     from compress_core.subject.split import Split
+    from compress_core.subject.subject import Subject
 
 SIZES = (64, 256)
+WHICH = "explain.which"
 SHOWN = "slimscope.explain.shown"
 SIZE = "slimscope.explain.size"
 
 
-def draw(view: View, model: Model, split: Split, method: AttributionMethod) -> None:
-    """Choose how many, start, watch; then the figure and the gallery of the worst items."""
+def draw(view: View, model: Model, split: Split, method: AttributionMethod, comparison: Comparison) -> None:
+    """Choose which and how many, start, watch; then the figure and the gallery of the worst items."""
     st.subheader(_("Over many items"))
-    place, button = st.columns([3, 1.4], vertical_alignment="bottom")
-    items = _size(place, len(split))
-    knobs = ExplainKnobs(method=method.name, split=split.name, items=items)
-    job = jobs.job_of(EXPLAIN, model, knobs, view.seed)
-    title = _("Explain {items:,} items").format(items=items)
-    work = PageJob(EXPLAIN, job, title, lambda found: 3 * found.explanation.before.nbytes)
-    work.button(button, view, label=title, icon=":material/play_arrow:", type="primary")
+    which, place, button = st.columns([2.2, 1.6, 1.4], vertical_alignment="bottom")
+    only = _which(which, model.subject)
+    count = len(split) if only is None else len(only.of(comparison.changed_items()))
+    if count == 0:
+        st.caption(_("No item of the {split} split changed in this way.").format(split=_(split.name)))
+        return
+    items = _size(place, count, flips=only is not None)
+    work = explain_job(model, split, method, items, only, view.seed)
+    work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
     work.follow()
     last = work.last_result(SHOWN, view)
     if last is None:
@@ -50,42 +57,73 @@ def draw(view: View, model: Model, split: Split, method: AttributionMethod) -> N
         )
         return
     if last.is_stale:
-        _stale(last)
-    _result(model, last.result, last.job.key)
+        _stale(last, model.subject)
+    _result(model, last)
 
 
-def _stale(last: LastResult[ManyExplained]) -> None:
+def _stale(last: LastResult[ManyExplained], subject: Subject) -> None:
     st.warning(
         _(
-            "An older result: {method}, {items:,} items, recipe {recipe}. Start it again for what is set now."
-        ).format(method=label(last.knobs["method"]), items=last.knobs["items"], recipe=last.recipe),
+            "An older result: {method}, {items:,} items ({which}), recipe {recipe}. "
+            "Start it again for what is set now."
+        ).format(
+            method=label(last.knobs["method"]),
+            items=last.knobs["items"],
+            which=literal(_name(last.result.only, subject)),
+            recipe=last.recipe,
+        ),
         icon=":material/history:",
     )
 
 
-def _size(place: st.delta_generator.DeltaGenerator, most: int) -> int:
-    sizes = sorted({min(size, most) for size in SIZES})
-    wish = st.session_state.get(SIZE, sizes[0])
+def _which(place: st.delta_generator.DeltaGenerator, subject: Subject) -> Flips | None:
+    """All items, all that changed, or those that came from Behavior."""
+    only = choice.explained_only()
+    choices = list(dict.fromkeys([None, Flips(), only]))
+    st.session_state[WHICH] = choices.index(only)
+    place.segmented_control(
+        _("Which items"),
+        range(len(choices)),
+        format_func=lambda place: literal(_name(choices[place], subject)),
+        key=WHICH,
+        on_change=lambda: choice.explain_only(choices[st.session_state[WHICH]]),
+        required=True,
+    )
+    return only
+
+
+def _name(only: Flips | None, subject: Subject) -> str:
+    return _("all items") if only is None else flips_text(only, subject)
+
+
+def _size(place: st.delta_generator.DeltaGenerator, most: int, *, flips: bool) -> int:
+    """How many; of flips all are usual, since they are few."""
+    sizes = sorted({min(size, most) for size in (*SIZES, *([MOST_ITEMS] if flips else []))})
+    usual = sizes[-1] if flips else sizes[0]
+    wish = st.session_state.get(SIZE, usual)
     chosen = place.segmented_control(
         _("How many items, drawn at random"),
         sizes,
-        default=wish if wish in sizes else sizes[0],
-        key=f"explain.size.{most}",
+        default=usual if flips or wish not in sizes else wish,
+        key=f"explain.size.{most}.{flips}",
         required=True,
     )
-    st.session_state[SIZE] = chosen or sizes[0]
-    return int(chosen or sizes[0])
+    if not flips:
+        st.session_state[SIZE] = chosen or usual
+    return int(chosen or usual)
 
 
-def _result(model: Model, result: ManyExplained, key: str) -> None:
+def _result(model: Model, last: LastResult[ManyExplained]) -> None:
+    result = last.result
     explanation = result.explanation
     _medians(result)
     figure(
         similarity_summary(explanation.items, explanation.noise, explanation.random, dark=is_dark()),
         "explain.similarity",
+        provenance(split=result.split, items=len(result.chosen), recipe=last.recipe_sha),
     )
-    st.caption(f"{_provenance(result)} {how_it_was_made(explanation)} {what_floors_say()}")
-    gallery.draw(model, result, key)
+    st.caption(f"{_provenance(result, model.subject)} {how_it_was_made(explanation)} {what_floors_say()}")
+    gallery.draw(model, result, last.job.key)
 
 
 def _medians(result: ManyExplained) -> None:
@@ -139,14 +177,24 @@ def _spread(row: pd.Series[Any] | pd.DataFrame) -> str:
     )
 
 
-def _provenance(result: ManyExplained) -> str:
-    return _(
-        "N = {items:,} of the {all:,} items of the {split} split, drawn at random with seed {seed}; "
-        "{method}; target: the class that the original predicts; measured on the pixels or features that "
-        "differ from the baseline."
-    ).format(
+def _provenance(result: ManyExplained, subject: Subject) -> str:
+    said = (
+        _(
+            "N = {items:,} of the {all:,} items of the {split} split, drawn at random with seed {seed}; "
+            "{method}; target: the class that the original predicts; measured on the pixels or features "
+            "that differ from the baseline."
+        )
+        if result.only is None
+        else _(
+            "N = {items:,} of the {all:,} items of the {split} split that changed ({which}), seed {seed}; "
+            "{method}; target: the class that the original predicts; measured on the pixels or features "
+            "that differ from the baseline."
+        )
+    )
+    return said.format(
         items=len(result.chosen),
-        all=result.size_of_split,
+        all=result.drawn_from,
+        which=literal(_name(result.only, subject)),
         split=_(result.split),
         seed=result.explanation.seed,
         method=label(result.explanation.method),

@@ -20,9 +20,9 @@ from compress_core.measure.explain.similarity import MEASURES
 from dashboard import engine
 from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what_floors_say
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
-from dashboard.figures.drawn import Drawn
+from dashboard.figures.drawn import Drawn, Provenance
 from dashboard.figures.similarity_summary import measure_names
-from dashboard.show import figure, is_dark
+from dashboard.show import csv_button, figure, is_dark, provenance
 from dashboard.text import _, current_language, literal
 
 if TYPE_CHECKING:
@@ -109,29 +109,36 @@ def _maps(view: ItemView, found: Explanation) -> None:
     before, after, dark = found.before[0], found.after[0], is_dark()
     picture = view.model.subject.input.raw(view.split.inputs[view.item : view.item + 1])[0].numpy()
     maps = view.drawn("maps", lambda: maps_side_by_side(picture, before, after, dark=dark))
-    figure(maps, "explain.maps")
+    figure(maps, "explain.maps", _provenance(view))
     st.caption(what_a_map_says(_target(view.model, found), is_image=True))
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
-        figure(view.drawn("blink", lambda: blink(before, after, dark=dark)), "explain.blink")
+        figure(
+            view.drawn("blink", lambda: blink(before, after, dark=dark)), "explain.blink", _provenance(view)
+        )
     with right:
-        _similarity(found)
+        _similarity(view, found)
 
 
 def _bars(view: ItemView, found: Explanation) -> None:
     before, after, dark = found.before[0], found.after[0], is_dark()
     names = view.model.subject.input.features or tuple(str(i) for i in range(before.size))
     bars = view.drawn("bars", lambda: attribution_bars(names, before, after, dark=dark))
-    figure(bars, "explain.bars")
+    figure(bars, "explain.bars", _provenance(view))
     st.caption(what_a_map_says(_target(view.model, found), is_image=False))
-    _similarity(found)
+    _similarity(view, found)
+
+
+def _provenance(view: ItemView) -> Provenance:
+    """One item of a split."""
+    return provenance(split=view.split.name, items=1, item=view.item)
 
 
 def _target(model: Model, found: Explanation) -> str:
     return literal(class_name(model, max(0, int(found.items["class_before"].iloc[0]))))
 
 
-def _similarity(found: Explanation) -> None:
+def _similarity(view: ItemView, found: Explanation) -> None:
     st.markdown(f"**{_('How alike both maps of this item are')}**")
     names = measure_names()
     chances = {m: found.chance(m) for m in MEASURES}
@@ -148,10 +155,26 @@ def _similarity(found: Explanation) -> None:
         width="stretch",
         column_config={title: st.column_config.NumberColumn(format="%.2f") for title in rows},
     )
+    csv_button(st.container(), "explain.alike", _alike(found, shown), _provenance(view))
     reason = found.items["reason"].iloc[0]
     if reason is not None:
         st.caption(_("Not measured: {reason}.").format(reason=literal(_(reason))))
     st.caption(f"{how_it_was_made(found)} {what_floors_say()}".strip())
+
+
+def _alike(found: Explanation, measures: list[str]) -> pd.DataFrame:
+    """The same in words that no language changes."""
+    chances = [found.chance(measure) for measure in measures]
+    return pd.DataFrame(
+        {
+            "measure": measures,
+            "this_item": [_first(found.items, measure) for measure in measures],
+            "noise_floor": [_first(found.noise, measure) for measure in measures],
+            "random_floor": [chance.median for chance in chances],
+            "random_lowest": [chance.low for chance in chances],
+            "random_highest": [chance.high for chance in chances],
+        }
+    )
 
 
 def _first(frame: pd.DataFrame, measure: str) -> float:

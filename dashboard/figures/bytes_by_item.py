@@ -111,7 +111,7 @@ def _size_title(before: Bytes, after: Bytes) -> str:
 def _size_table(before: Bytes, after: Bytes) -> pd.DataFrame:
     fields = ("values", "positions", "tables", "rest", "total")
     rows = [
-        {"model": name, **{f: getattr(model, f) for f in fields}}
+        {"side": name, **{f: getattr(model, f) for f in fields}}
         for name, model in (("before", before), ("after", after))
     ]
     return pd.DataFrame(rows)

@@ -22,11 +22,18 @@ MOST_WRITTEN = 20
 ROW_HEIGHT, LABEL_HEIGHT = 24, 17
 
 
-def flips_matrix(flips: pd.DataFrame, classes: Sequence[str], *, dark: bool = False) -> Drawn:
+def flips_matrix(
+    flips: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    marked: tuple[int | None, int | None] = (None, None),
+    dark: bool = False,
+) -> Drawn:
     """Which predictions became which: rows before, columns after; what stayed is gray, on no scale.
 
     flips: counts [before, after], index and columns the numbers of the classes; -1 is "no answer".
     A click on a cell carries (row, column) of `flips`. With many classes the most changed are shown.
+    marked: the classes before and after that are outlined; with one of them, its whole row or column.
     """
     names = [classes[number] if number >= 0 else _("no answer") for number in flips.index]
     counts = flips.to_numpy()
@@ -35,6 +42,7 @@ def flips_matrix(flips: pd.DataFrame, classes: Sequence[str], *, dark: bool = Fa
     figure = go.Figure([_stayed(part), _changed(part)])
     _write_counts(figure, part, palette.ink(dark=dark))
     _flip_targets(figure, part, shown, safe_names(names))
+    _outline(figure, [int(flips.index[place]) for place in shown], marked, palette.ink(dark=dark))
     labels = safe_names([names[i] for i in shown], 16)
     ticks = {"tickvals": np.arange(len(shown)), "ticktext": labels, "showgrid": False, "type": "linear"}
     figure.update_xaxes(**ticks, title_text=_("predicted after"), range=[-0.5, len(shown) - 0.5])
@@ -120,6 +128,23 @@ def _flip_targets(
     add_targets(figure, column, row, carried, template=hover(heading="%{text}"), text=np.array(arrows))
 
 
+def _outline(
+    figure: go.Figure, numbers: list[int], marked: tuple[int | None, int | None], colors: Ink
+) -> None:
+    """A frame around what is chosen, where it is drawn."""
+    if marked == (None, None) or any(number not in (None, *numbers) for number in marked):
+        return
+    (y0, y1), (x0, x1) = (
+        (-0.5, len(numbers) - 0.5)
+        if number is None
+        else (numbers.index(number) - 0.5, numbers.index(number) + 0.5)
+        for number in marked
+    )
+    figure.add_shape(
+        type="rect", x0=x0, x1=x1, y0=y0, y1=y1, line={"color": colors.text, "width": 2.5}, name="chosen"
+    )
+
+
 def _flips_subtitle(shown: int, every: int) -> str:
     if shown < every:
         return _("The {shown} most changed of {every} classes; the diagonal did not change").format(
@@ -132,7 +157,7 @@ def _flips_table(counts: NDArray[Any], names: Sequence[str]) -> pd.DataFrame:
     """One row for each pair of classes that occurs."""
     before, after = np.nonzero(counts)
     named = np.array(names, dtype=object)
-    return pd.DataFrame({"before": named[before], "after": named[after], "items": counts[before, after]})
+    return pd.DataFrame({"before": named[before], "after": named[after], "count": counts[before, after]})
 
 
 def _flips_alternative(counts: NDArray[Any], names: Sequence[str]) -> str:

@@ -49,7 +49,8 @@ def reliability(
     )
     figure.update_layout(barmode="overlay", bargap=0, margin_t=88)
     figure.update_annotations(font={"size": palette.TEXT_SIZE, "color": colors.text})
-    return Drawn(figure, _alternative(bins, ece_before, ece_after), bins.reset_index(drop=True))
+    table = bins.rename(columns={"model": "side"}).reset_index(drop=True)
+    return Drawn(figure, _alternative(bins, ece_before, ece_after), table)
 
 
 def _panel(name: str, ece: float | None) -> str:
@@ -192,7 +193,7 @@ def _drift_table(counts: NDArray[Any], edges: NDArray[np.float64]) -> pd.DataFra
         {
             "confidence_before_from": edges[before],
             "confidence_after_from": edges[after],
-            "items": counts[before, after],
+            "count": counts[before, after],
         }
     )
 

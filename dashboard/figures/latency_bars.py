@@ -182,7 +182,7 @@ def _table(timed: Sequence[TimedBar]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "runtime": [bar.runtime for bar in timed],
-            "model": ["original" if bar.is_original else "compressed" for bar in timed],
+            "side": ["original" if bar.is_original else "compressed" for bar in timed],
             "batch": [bar.batch for bar in timed],
             "milliseconds": [bar.milliseconds for bar in timed],
             "low": [bar.low for bar in timed],

@@ -19,7 +19,7 @@ from compress_core.measure.tables.layer_inputs import (
 from dashboard import engine
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.words import in_bytes
-from dashboard.show import figure, kept, refusals
+from dashboard.show import figure, kept, provenance, refusals
 from dashboard.text import _, literal, refusal
 
 KEY = "weights.activations"
@@ -82,7 +82,7 @@ def _heatmap(
                 found.shares(near=near), found.n, compressed=compressed, near=near, dark=dark
             ),
         )
-        figure(drawn, f"{KEY}.{compressed}")
+        figure(drawn, f"{KEY}.{compressed}", provenance(split="calibration", items=found.n))
 
 
 def _table(original: Model, model: Model) -> None:

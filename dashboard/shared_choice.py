@@ -1,0 +1,55 @@
+"""What a visitor chose on a page beside the model: kept in the session, and carried by the page's link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+Value = TypeVar("Value")
+_ASKED, _WRITTEN = "slimscope.choices.asked", "slimscope.choices.written"
+
+
+@dataclass(frozen=True)
+class SharedChoice(Generic[Value]):
+    """Something to choose, under its name in links; what is usual stands in none.
+
+    read gives the value of a text, or None for what nobody could have chosen, which is passed over.
+    """
+
+    name: str
+    usual: Value
+    read: Callable[[str], Value | None]
+
+    def chosen(self) -> Value:
+        """What this visitor chose, or what stands in the link that led here; the page says it in its link."""
+        if self._key not in st.session_state or self._was_led_here():
+            found = self.read(st.query_params.get(self.name, ""))
+            st.session_state[self._key] = self.usual if found is None else found
+        value: Value = st.session_state[self._key]
+        asked = st.session_state.setdefault(_ASKED, {})
+        asked[self.name] = "" if value == self.usual else str(value)
+        return value
+
+    def choose(self, value: Value) -> None:
+        """Keep another choice."""
+        st.session_state[self._key] = value
+
+    def _was_led_here(self) -> bool:
+        """Whether the address says otherwise than this page wrote last: the browser went back."""
+        written: Mapping[str, str] = st.session_state.get(_WRITTEN, {})
+        said = st.query_params.get(self.name, "")
+        return "m" in st.query_params and self.name in written and said != written[self.name]
+
+    @property
+    def _key(self) -> str:
+        return f"slimscope.choice.{self.name}"
+
+
+def carried() -> Mapping[str, str]:
+    """What the link of this page has to say of the choices that it asked for; empty for what is usual."""
+    asked: dict[str, str] = st.session_state.pop(_ASKED, {})
+    st.session_state[_WRITTEN] = asked
+    return asked

@@ -14,7 +14,7 @@ from benchmarks.clock import Case, Side
 from benchmarks.networks import Size, one_convolution, resnet50
 from benchmarks.visitor import buffers_for, decode, moved, sparsity_of, weight_of
 from compress_core.foundation.store import Store
-from compress_core.measure.tables.knob_tables import sparsity_table
+from compress_core.measure.tables.prune_rows import sparsity_table
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.patterns import SINGLE, LayerShape
 from compress_core.selection.scores import Scores

@@ -19,10 +19,9 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import state
-from dashboard.text import current_language, literal, refusal
+from dashboard.text import literal, refusal
 
 _REFUSED = "slimscope.refused"
-_SPOKEN = "slimscope.spoken"  # key -> the language in which the browser last heard of that widget
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,12 @@ class _RefusedChange:
 
 
 def showing(key: str, value: Any) -> str:
-    """Make the widget of this key show a value in this run; gives the key."""
-    spoken: dict[str, str] = st.session_state.setdefault(_SPOKEN, {})
-    value, language = shown(key, value), current_language()
-    known = key in st.session_state and st.session_state[key] == value
-    if not known or spoken.get(key) != language:  # a box keeps its choice in the language it was drawn in
-        st.session_state[key] = value
-        spoken[key] = language
+    """Make the widget of this key show a value in this run; gives the key.
+
+    In every run, not only when it changed: a browser that opens a popover later draws the widget from the
+    latest run alone.
+    """
+    st.session_state[key] = shown(key, value)
     return key
 
 

@@ -53,7 +53,8 @@ def _import_slow_libraries() -> None:
     import plotly.graph_objects  # noqa: F401
 
     import compress_core.measure.behavior.evaluate
-    import compress_core.measure.tables.knob_tables  # noqa: F401
+    import compress_core.measure.tables.knob_tables
+    import compress_core.measure.tables.prune_rows  # noqa: F401
 
     torch.empty(1, device="meta").sqrt()  # the first of these takes a second: rank tables are made of them
 

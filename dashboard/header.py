@@ -69,8 +69,9 @@ def draw() -> Callable[[], None]:
         _buttons(columns[4], view)
         jobs.summary()
     sentence = state.taken_notice()
-    if sentence:
-        st.warning(literal(sentence), icon=":material/block:")
+    with st.container():  # a place of its own, so that nothing below it is drawn anew
+        if sentence:
+            st.warning(literal(sentence), icon=":material/block:")
     return lambda: _fill_accuracy(place, model)
 
 

@@ -12,6 +12,11 @@ from dashboard.text import _, literal
 
 
 def draw(model: Model) -> None:
-    """A sentence for each; nothing where all is well."""
-    for sentence in engine.store().get(digest("recipe warnings", model.key), lambda: recipe_warnings(model)):
-        st.warning(literal(_(sentence)), icon=":material/priority_high:")
+    """A sentence for each, behind a button with their number; nothing where all is well."""
+    found = engine.store().get(digest("recipe warnings", model.key), lambda: recipe_warnings(model))
+    if not found:
+        return
+    title = _("{count} warnings").format(count=len(found)) if len(found) > 1 else _("1 warning")
+    with st.popover(title, icon=":material/priority_high:", width="content"):
+        for sentence in found:
+            st.warning(literal(_(sentence)), icon=":material/priority_high:")

@@ -30,8 +30,9 @@ ORDER = 20
 view = state.on_page()
 model = state.model(view)
 
-st.title(_("What does this layer do to me?"))
-recipe_warnings.draw(model)
+with st.container(horizontal=True, vertical_alignment="center"):  # one place, however many warnings there are
+    st.title(_("What does this layer do to me?"))
+    recipe_warnings.draw(model)
 table, layer = st.columns([5, 7], gap="medium")
 with table:
     layer_table.draw(view, model)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from compress_core.apply.model import CompressedLayer
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.measure.tables.knob_tables import bits_table, rank_table, sparsity_table
+from compress_core.measure.tables.knob_tables import bits_table, rank_table
+from compress_core.measure.tables.prune_rows import sparsity_table
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step

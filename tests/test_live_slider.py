@@ -439,3 +439,45 @@ def test_nothing_is_wider_than_a_phone(page: Page) -> None:
     boxes = [page.locator(part).first.bounding_box() for part in (".readouts", ".plot", ".head")]
     page.set_viewport_size(WINDOW)
     assert all(box is not None and box["x"] + box["width"] <= 360 for box in boxes)
+
+
+@pytest.mark.browser
+def test_play_sweeps_the_knob_commits_nothing_and_any_input_brings_it_back(page: Page) -> None:
+    play = page.get_by_role("button", name="Play: Sparsity")
+    play.click()
+    expect(readout(page, "Weights left")).not_to_have_text("500")
+    page.get_by_role("button", name="Stop: Sparsity").click()
+    expect(sparsity(page)).to_have_value("50")
+    play.click()
+    expect(sparsity(page)).not_to_have_value("50")
+    page.keyboard.press("Shift")
+    expect(sparsity(page)).to_have_value("50")
+    expect(play).to_have_attribute("aria-pressed", "false")
+    assert_state(page, runs=1, sparsity=0.5)
+
+
+@pytest.mark.browser
+def test_in_a_narrow_column_every_label_is_one_line_and_readouts_stand_in_twos(page: Page) -> None:
+    root = page.locator(".live-slider").first
+    whole = root.evaluate("slider => slider.offsetHeight")
+    root.evaluate("slider => { slider.style.width = '205px' }")
+    expect(root.locator(".readouts")).to_have_attribute("style", "--columns: 2;")
+    heights = root.locator(".label, .now-below, .plot figcaption").evaluate_all(
+        "all => all.map(x => x.offsetHeight)"
+    )
+    assert max(heights) < 24
+    assert root.evaluate("slider => slider.offsetHeight") < whole - 40
+    root.evaluate("slider => { slider.style.width = '' }")
+
+
+def test_what_stays_of_each_bar_is_drawn_on_the_scale_of_the_bars() -> None:
+    kept = np.array([[4, 8], [2, 0]])
+    plot = Histogram(np.array([-1.0, 0, 1]), np.array([4, 8]), "", [np.empty(0)] * 2, kept=kept).as_json()
+    assert (plot["heights"], plot["kept"]) == ([500, 1000], [[500, 1000], [250, 0]])
+
+
+@pytest.mark.parametrize("reach", [3e38, 1.4e-45, 1.0])
+def test_an_axis_has_short_words_whatever_it_measures(reach: float) -> None:
+    plot = Histogram(np.linspace(-reach, reach, 4), np.ones(3), "", [np.array([-reach, reach])]).as_json()
+    assert max(len(text) for _at, text in plot["ticks"]) <= 8  # type: ignore[attr-defined]
+    assert plot["edges"] == [0, 3333, 6667, 10000]

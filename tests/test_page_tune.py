@@ -35,7 +35,7 @@ def section(app: AppTest, title: str) -> AppTest:
 
 def at(app: AppTest, layer: str) -> AppTest:
     """The page with another layer chosen."""
-    return app.selectbox(key=by_key(app.selectbox, "tune.layer.")).set_value(layer).run()
+    return app.selectbox(key="tune.layer").set_value(layer).run()
 
 
 def test_groups_are_looked_for_only_once_the_section_is_open() -> None:

@@ -4,9 +4,13 @@
 const SVG = "http://www.w3.org/2000/svg";
 const PARTS = 10000; // width of the plot in the table's integers
 const CURVE_PARTS = 1000; // height of a bar or of a curve
-const PLOT_HEIGHT = 132;
 const READOUT_WIDTH = 112; // the least, with its gap
+const NARROW = 300; // of the slider's width; the style sheet has the same
 const KEY_PAUSE_MS = 150; // a held arrow key is one commit, not thirty
+const SWEEP_MS = 6000; // what a sweep over all places takes
+const CALM_STEPS = 12; // places of a sweep for people who asked for less motion
+
+const INPUTS = ["pointerdown", "keydown", "wheel"];
 
 const sliders = new WeakMap();
 let commits = 0;
@@ -43,6 +47,7 @@ class LiveSlider {
     this.held = false;
     this.typing = false;
     this.byKey = false;
+    this.sweep = null; // while it plays: {from, began, frame}
     this.build(parent);
     this.listen();
   }
@@ -54,10 +59,12 @@ class LiveSlider {
     this.now = element("span", "now", "", { "aria-hidden": "true" });
     this.help = element("button", "help", "?", { type: "button", "aria-describedby": `${id}-help` });
     this.bubble = element("span", "bubble", "", { role: "tooltip", id: `${id}-help` });
-    this.box = element("input", "box", "", { type: "number", "aria-labeledby": `${id}-label ${id}-unit` });
+    this.play = element("button", "help play", "", { type: "button", "aria-pressed": "false" });
+    this.box = element("input", "box", "", { type: "number", "aria-labelledby": `${id}-label ${id}-unit` });
     this.unit = element("span", "unit", "", { id: `${id}-unit` });
     this.range = element("input", "range", "", { type: "range", id, min: 0, step: 1, "aria-describedby": `${id}-help` });
     this.lowEnd = element("span");
+    this.nowBelow = element("span", "now-below");
     this.highEnd = element("span");
     this.plot = new Plot((share) => this.grab(share), () => this.release());
     this.readouts = element("dl", "readouts");
@@ -65,13 +72,13 @@ class LiveSlider {
     this.spoken = element("p", "spoken", "", { role: "status" });
 
     const names = element("div", "names");
-    names.append(this.label, this.help, this.bubble, this.now);
+    names.append(this.label, this.help, this.bubble, this.play, this.now);
     const entry = element("div", "entry");
     entry.append(this.box, this.unit);
     const head = element("div", "head");
     head.append(names, entry);
     const ends = element("div", "ends", "", { "aria-hidden": "true" });
-    ends.append(this.lowEnd, this.highEnd);
+    ends.append(this.lowEnd, this.nowBelow, this.highEnd);
     this.root.append(head, this.range, ends, this.plot.root, this.readouts, this.legend, this.spoken);
     parent.appendChild(this.root);
     this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.arrange()));
@@ -93,25 +100,64 @@ class LiveSlider {
       if (event.key === "Escape") this.forget();
     });
     this.help.addEventListener("keydown", (event) => event.key === "Escape" && this.help.blur());
+    this.play.addEventListener("click", () => (this.sweep ? this.stopSweep() : this.startSweep()));
+    this.interrupt = (event) => event.composedPath().includes(this.play) || this.stopSweep();
+  }
+
+  // Over all places once and back to where it was: nothing is committed, and any input ends it.
+  startSweep() {
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.sweep = { from: this.value, began: performance.now(), frame: 0 };
+    for (const kind of INPUTS) document.addEventListener(kind, this.interrupt, true);
+    this.drawPlay();
+    const step = (now) => {
+      const share = Math.max(0, now - this.sweep.began) / SWEEP_MS;
+      if (share >= 1) return this.stopSweep();
+      const shown = calm ? Math.floor(share * CALM_STEPS) / (CALM_STEPS - 1) : share;
+      this.move(this.data.places[Math.round(shown * (this.data.places.length - 1))]);
+      this.sweep.frame = requestAnimationFrame(step);
+    };
+    this.sweep.frame = requestAnimationFrame(step);
+  }
+
+  stopSweep() {
+    if (!this.sweep) return;
+    const { from, frame } = this.sweep;
+    cancelAnimationFrame(frame);
+    for (const kind of INPUTS) document.removeEventListener(kind, this.interrupt, true);
+    this.sweep = null;
+    this.drawPlay();
+    this.move(from);
+  }
+
+  drawPlay() {
+    const { play, stop } = this.data.words;
+    this.play.textContent = this.sweep ? "\u25A0" : "\u25B6";
+    this.play.title = this.sweep ? stop : play;
+    this.play.setAttribute("aria-label", `${this.sweep ? stop : play}: ${this.data.label}`);
+    this.play.setAttribute("aria-pressed", String(this.sweep !== null));
   }
 
   receive(data, tell) {
+    this.stopSweep();
     if (this.data && this.data.id !== data.id) this.forget();
     this.data = data;
     this.tell = tell;
-    this.label.textContent = data.label;
+    this.label.textContent = this.label.title = data.label;
     this.help.hidden = this.bubble.hidden = !data.help;
     this.help.setAttribute("aria-label", data.words.help);
     this.bubble.textContent = data.help;
     this.unit.textContent = data.unit;
     this.unit.hidden = !data.unit;
     this.range.max = data.places.length - 1;
-    this.range.disabled = this.box.disabled = data.disabled;
+    this.range.disabled = this.box.disabled = this.play.disabled = data.disabled;
+    this.play.hidden = data.places.length < 3 || data.disabled;
+    this.drawPlay();
     this.root.classList.toggle("disabled", data.disabled);
     this.box.min = this.written(data.places[0]);
     this.box.max = this.written(data.places[data.places.length - 1]);
     this.box.step = data.step === null ? "any" : this.written(data.step);
-    this.box.style.width = `calc(${Math.max(this.box.min.length, this.box.max.length, 3)}ch + 1.6rem)`;
+    this.box.style.setProperty("--digits", Math.max(this.box.min.length, this.box.max.length, 3));
     this.lowEnd.textContent = this.box.min;
     this.highEnd.textContent = this.box.max;
     this.readoutViews = data.readouts.map((readout) => new ReadoutView(readout, data.words));
@@ -135,7 +181,7 @@ class LiveSlider {
     this.range.value = this.row;
     this.range.setAttribute("aria-valuetext", text);
     this.range.style.setProperty("--share", this.row / Math.max(1, this.data.places.length - 1));
-    this.now.textContent = text;
+    this.now.textContent = this.nowBelow.textContent = this.nowBelow.title = text;
     if (!this.typing) this.box.value = this.written(value);
     const between = !same(this.data.places[this.row], value);
     const start = this.nearest(this.data.value);
@@ -220,7 +266,8 @@ class LiveSlider {
   // As many columns as fit, in rows of equal length: six are 6, 3 + 3 or 2 + 2 + 2, never 5 + 1.
   arrange() {
     const count = Math.max(1, this.readoutViews.length);
-    const fitting = Math.max(1, Math.floor(this.root.clientWidth / READOUT_WIDTH));
+    const width = this.root.clientWidth;
+    const fitting = Math.max(width < NARROW ? 2 : 1, Math.floor(width / READOUT_WIDTH));
     const rows = Math.ceil(count / fitting);
     this.readouts.style.setProperty("--columns", Math.ceil(count / rows));
   }
@@ -235,6 +282,7 @@ class LiveSlider {
   }
 
   remove() {
+    this.stopSweep();
     clearTimeout(this.timer);
     this.watcher.disconnect();
     this.plot.remove();
@@ -310,7 +358,7 @@ class Plot {
   constructor(onGrab, onRelease) {
     this.root = element("figure", "plot");
     this.caption = element("figcaption");
-    this.picture = shape("svg", "", { role: "img", height: PLOT_HEIGHT, width: "100%" });
+    this.picture = shape("svg", "", { role: "img", width: "100%" });
     this.axis = element("div", "axis", "", { "aria-hidden": "true" });
     this.root.append(this.caption, this.picture, this.axis);
     this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.draw()));
@@ -339,7 +387,7 @@ class Plot {
     this.picture.classList.toggle("grabbable", this.grabbable);
     this.picture.setAttribute("aria-label", plot.label);
     this.caption.replaceChildren(element("span", "", plot.caption));
-    if (plot.removed) this.caption.append(element("span", "swatch", words.removed));
+    if (plot.removed || plot.kept) this.caption.append(element("span", "swatch", words.removed));
     const ticks = plot.ticks.map(([at, text]) => element("span", "tick", text, { style: `left:${(at / PARTS) * 100}%` }));
     this.axis.replaceChildren(...ticks, element("span", "axis-name", plot.axis));
     this.width = 0;
@@ -348,23 +396,26 @@ class Plot {
 
   // Drawn anew only when the width or the bars change; a move of the knob touches four attributes.
   draw() {
-    const width = this.picture.clientWidth;
-    if (!this.plot || !width || width === this.width) return;
+    const { clientWidth: width, clientHeight: height } = this.picture;
+    if (!this.plot || !width || (width === this.width && height === this.height)) return;
     this.width = width;
+    this.height = height;
     const clip = `clip-${Math.random().toString(36).slice(2)}`;
-    const bars = this.barPath();
-    const full = { y: 0, height: PLOT_HEIGHT };
+    const bars = this.barPath(this.plot.heights);
+    const full = { y: 0, height };
     this.shade = shape("rect", "shade", full);
     this.window = shape("rect", "", full);
     const definition = shape("clipPath", "", { id: clip });
     definition.append(this.window);
     this.lines = shape("path", "marks");
+    this.left = shape("path", "kept"); // what stays of each bar, where no line says so
     this.picture.replaceChildren(
       definition,
       this.shade,
-      shape("path", "kept", { d: bars }),
-      shape("path", "gone", { d: bars, "clip-path": `url(#${clip})` }),
-      shape("path", "floor", { d: `M0,${PLOT_HEIGHT - 0.5}H${width}` }),
+      ...(this.plot.kept
+        ? [shape("path", "gone", { d: bars }), this.left]
+        : [shape("path", "kept", { d: bars }), shape("path", "gone", { d: bars, "clip-path": `url(#${clip})` })]),
+      shape("path", "floor", { d: `M0,${height - 0.5}H${width}` }),
       ...this.plot.references.flatMap(([at, label]) => this.reference(at, label)),
       this.lines,
     );
@@ -375,16 +426,16 @@ class Plot {
     return (part / PARTS) * this.width;
   }
 
-  barPath() {
-    const { edges, heights } = this.plot;
+  barPath(heights) {
+    const { edges } = this.plot;
     const gap = this.width / heights.length > 4 ? 0.5 : 0;
-    const tallest = PLOT_HEIGHT - 8;
+    const tallest = this.height - 8;
     const bar = (height, i) => {
       if (!height) return "";
-      const top = PLOT_HEIGHT - Math.max(1, (height / CURVE_PARTS) * tallest);
+      const top = this.height - Math.max(1, (height / CURVE_PARTS) * tallest);
       const left = this.x(edges[i]) + gap;
       const right = Math.max(left + 0.5, this.x(edges[i + 1]) - gap);
-      return `M${left.toFixed(1)},${PLOT_HEIGHT}V${top.toFixed(1)}H${right.toFixed(1)}V${PLOT_HEIGHT}Z`;
+      return `M${left.toFixed(1)},${this.height}V${top.toFixed(1)}H${right.toFixed(1)}V${this.height}Z`;
     };
     return heights.map(bar).join("");
   }
@@ -394,16 +445,17 @@ class Plot {
     const end = x > this.width * 0.6;
     const text = shape("text", "reference", { x: x + (end ? -5 : 5), y: 12, "text-anchor": end ? "end" : "start" });
     text.textContent = label;
-    return [shape("path", "reference", { d: `M${x.toFixed(1)},0V${PLOT_HEIGHT}` }), text];
+    return [shape("path", "reference", { d: `M${x.toFixed(1)},0V${this.height}` }), text];
   }
 
   show(row) {
     this.row = row;
     if (!this.plot || !this.width) return;
     const marks = this.plot.marks[row];
-    this.lines.setAttribute("d", marks.map((at) => `M${this.x(at).toFixed(1)},0V${PLOT_HEIGHT}`).join(""));
+    this.lines.setAttribute("d", marks.map((at) => `M${this.x(at).toFixed(1)},0V${this.height}`).join(""));
     this.lines.classList.toggle("some", marks.length > 2);
     this.lines.classList.toggle("many", marks.length > 40);
+    if (this.plot.kept) this.left.setAttribute("d", this.barPath(this.plot.kept[row]));
     const [low = 0, high = 0] = this.plot.removed ? this.plot.removed[row] : [];
     for (const region of [this.shade, this.window]) {
       region.setAttribute("x", this.x(low));

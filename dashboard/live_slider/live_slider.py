@@ -163,4 +163,6 @@ def _words() -> dict[str, str]:
         "missing": _("not measured"),
         "removed": _("removed"),
         "help": _("Help"),
+        "play": _("Play"),
+        "stop": _("Stop"),
     }

@@ -16,6 +16,7 @@ SliderValues = NDArray[np.floating | np.integer]
 # The browser draws on a unit square of this many parts: integers are the shortest JSON.
 PARTS = 10_000
 CURVE_PARTS = 1_000
+_MOST_DIGITS, _LONG = 4, 1e5  # beyond them a number on an axis is written with a power of ten
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class Readout:
 
     values [rows]; NaN means not measured. kind has the meaning of `Number.kind`, and shows.
     text turns a value into what is read (without it: `digits` decimals), unit follows it. note is shown
-    on hover: N, split, formula.
+    on hover: N, split, formula. missing: what stands for NaN, where that is not "not measured".
     """
 
     label: str
@@ -34,17 +35,19 @@ class Readout:
     digits: int = 1
     text: Callable[[float], str] | None = None
     note: str = ""
+    missing: str = ""
 
     def as_json(self, missing: str) -> dict[str, object]:
         """Label, one text for each row, and the curve of the values between 0 and CURVE_PARTS."""
         write = self.text or (lambda value: _decimal(value, self.digits))
         values = np.asarray(self.values, float)
+        absent = self.missing or missing
         return {
             "label": self.label,
             "unit": self.unit,
             "kind": self.kind,
             "note": self.note,
-            "texts": [write(value) if np.isfinite(value) else missing for value in values.tolist()],
+            "texts": [write(value) if np.isfinite(value) else absent for value in values.tolist()],
             "curve": _curve(values),
         }
 
@@ -85,6 +88,7 @@ class Histogram:
     edges [bins + 1], counts [bins] >= 0 (a count, or a height such as a singular value).
     marks [rows][lines] in the unit of the edges: -threshold and +threshold, or the levels of a quantizer;
     rows may differ in length, NaN is not drawn. removed [rows, 2]: from where to where nothing survives.
+    kept [rows, bins]: what is left of each bar, for rows in which no line tells that.
     label says what is drawn, for people who don't see it; caption and axis stand in the plot.
     """
 
@@ -97,6 +101,7 @@ class Histogram:
     log_counts: bool = False
     caption: str = ""
     axis: str = ""
+    kept: SliderValues | None = None
 
     def __post_init__(self) -> None:
         assert len(self.edges) == len(self.counts) + 1 >= 2, "one edge more than bars"
@@ -105,22 +110,33 @@ class Histogram:
         assert self.removed is None or np.shape(self.removed) == (len(self.marks), 2), (
             "from and to for each row"
         )
+        assert self.kept is None or np.shape(self.kept) == (len(self.marks), len(self.counts)), (
+            "what is left of each bar for each row"
+        )
 
     def as_json(self) -> dict[str, object]:
         """The plot on a square of PARTS x PARTS."""
-        heights = np.log1p(self.counts) if self.log_counts else np.asarray(self.counts, float)
+        heights = self._scaled(self.counts)
         bounds = self._rows_of_parts(list(self.removed)) if self.removed is not None else None
         return {
             "label": self.label,
             "caption": self.caption,
             "axis": self.axis,
             "edges": self._parts(self.edges),
-            "heights": np.rint(heights / (heights.max() or 1.0) * CURVE_PARTS).astype(int).tolist(),
+            "heights": heights.tolist(),
+            "kept": None if self.kept is None else self._scaled(self.kept).tolist(),
             "marks": self._rows_of_parts(self.marks),
             "removed": bounds,
             "references": [[*self._parts(np.array([r.position])), r.label] for r in self.references],
             "ticks": [[*self._parts(np.array([at])), text] for at, text in self._ticks()],
         }
+
+    def _scaled(self, counts: SliderValues) -> NDArray[np.int64]:
+        """Heights in parts of the tallest bar."""
+        heights, tallest = (np.asarray(c, float) for c in (counts, self.counts))
+        if self.log_counts:
+            heights, tallest = np.log1p(heights), np.log1p(tallest)
+        return np.rint(heights / (tallest.max() or 1.0) * CURVE_PARTS).astype(np.int64)
 
     def _parts(self, places: SliderValues) -> list[int]:
         """Positions on the axis as parts of its width; what lies outside stands at the border."""
@@ -136,14 +152,15 @@ class Histogram:
         return [list(islice(parts, length)) for length in lengths]
 
     def _ticks(self) -> list[tuple[float, str]]:
-        """Three to six round numbers on the axis."""
+        """Three to six round numbers on the axis; very large and very small ones with a power of ten."""
         low, high = float(self.edges[0]), float(self.edges[-1])
         rough = (high - low) / 4
         power = 10.0 ** np.floor(np.log10(rough))
         step = float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - rough)))
         digits = max(0, -int(np.floor(np.log10(step))))
-        places = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
-        return [(at, _decimal(at, digits)) for at in places.tolist()]
+        places = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
+        plain = digits <= _MOST_DIGITS and max(abs(low), abs(high)) < _LONG
+        return [(at, _decimal(at, digits) if plain else _power(at)) for at in (places * step).tolist()]
 
 
 def _curve(values: NDArray[np.float64]) -> list[int | None]:
@@ -153,6 +170,10 @@ def _curve(values: NDArray[np.float64]) -> list[int | None]:
     shares = (np.where(known, values, low) - low) / (high - low) if high > low else np.full(len(values), 0.5)
     heights = np.rint(shares * CURVE_PARTS).astype(int).tolist()
     return [height if is_known else None for height, is_known in zip(heights, known.tolist(), strict=True)]
+
+
+def _power(value: float) -> str:
+    return f"{value + 0.0:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _decimal(value: float, digits: int) -> str:

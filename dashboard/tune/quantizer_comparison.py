@@ -9,6 +9,7 @@ import streamlit as st
 
 from compress_core.apply.context import items_behind
 from compress_core.apply.model import Model
+from compress_core.measure.tables.prune_rows import weights_now
 from compress_core.measure.tables.quantizer_rows import QuantizerRow, quantizer_rows
 from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
@@ -19,7 +20,6 @@ from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.show import figure, is_dark, kept, said_of
 from dashboard.text import _, label, literal, refusal
 from dashboard.tune.steps import set_step
-from dashboard.tune.threshold_line import counted
 from dashboard.view import View
 
 KEY = "tune.quantizers"
@@ -72,13 +72,13 @@ def _captions(base: Subject, rows: tuple[QuantizerRow, ...]) -> None:
 
 
 def _drawn(base: Subject, layer: str, made: list[QuantizerRow]) -> Drawn:
-    edges, counts = counted(base, base.layer(layer))
+    bins = weights_now(base, layer, engine.store())
     levels = [
         QuantizerLevels(label(row.technique), row.levels, row.bytes, row.error)
         for row in made
         if row.levels is not None and row.bytes is not None and row.error is not None
     ]
-    return quantizer_levels(layer, levels, counts, edges, dark=is_dark())
+    return quantizer_levels(layer, levels, bins.counts, bins.edges, dark=is_dark())
 
 
 def _table(base: Subject, layer: str, made: list[QuantizerRow]) -> None:

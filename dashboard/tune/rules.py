@@ -21,11 +21,13 @@ from dashboard.text import _, current_language, label
 from dashboard.tune.differing import KnobPlace, knob, partners, shares_budget
 from dashboard.tune.steps import (
     FIRST_CHOICE,
+    leaving_budgets,
     names_of,
     otherwise,
     sparsity_of,
     take,
     with_knob,
+    with_steps,
 )
 from dashboard.view import View
 
@@ -136,12 +138,11 @@ def _say_budget(view: View, names: list[str], scope: str) -> None:
         )
     others = partners(view.recipe, names)
     if others:
-        st.warning(
+        st.caption(
             _(
-                "{count} other layers share this budget now. A change here leaves them a budget of their "
-                "own, and other weights of theirs go."
-            ).format(count=len(others)),
-            icon=":material/balance:",
+                "{count} other layers share this budget now. A change here takes these out of it; the others "
+                "keep what they have."
+            ).format(count=len(others))
         )
 
 
@@ -160,11 +161,11 @@ def _how(box: str, options: list[str], there: set[str], first: str) -> str:
 
 def _set_share(names: list[str], criterion: str, scope: str, percent: float) -> None:
     step = Step.of(criterion, sparsity=round(percent / 100, 6), scope=scope) if percent else None
-    take(with_step(state.required().recipe, names, Stage.PRUNE, step))
+    take(with_steps(names, Stage.PRUNE, step))
 
 
 def _scoped(names: list[str], scope: str) -> None:
-    recipe = state.required().recipe
+    recipe = leaving_budgets(names)
     for name in names:
         step = step_for_layer(recipe, name, Stage.PRUNE)
         if step is not None and "scope" in step.method.knobs.model_fields:
@@ -174,7 +175,7 @@ def _scoped(names: list[str], scope: str) -> None:
 
 def _otherwise(names: list[str], stage: Stage, technique: str) -> None:
     """Another technique for the layers that have one; what it shares with the old one stays."""
-    recipe = state.required().recipe
+    recipe = leaving_budgets(names) if stage is Stage.PRUNE else state.required().recipe
     for name in names:
         step = step_for_layer(recipe, name, stage)
         if step is not None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.printable import printable
+from dashboard.bound_widget import showing
 from dashboard.text import _
 from dashboard.tune import sliders, steps
 from dashboard.view import View
@@ -16,13 +17,12 @@ def draw(view: View, model: Model) -> None:
     subject = model.subject
     chosen, same, reset, reset_all = st.columns([3, 2, 1, 1], vertical_alignment="bottom")
     names = list(subject.by_name)
-    key = f"tune.layer.{view.layer}"
+    key = "tune.layer"
     chosen.selectbox(
         _("Layer"),
         names,
-        names.index(view.layer),
         format_func=printable,
-        key=key,
+        key=showing(key, view.layer),
         on_change=steps.choose_layer,
         args=(key,),
         label_visibility="collapsed",

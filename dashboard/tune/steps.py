@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
+from compress_core.apply.shared_budget import on_their_own, refuse_locked, sharers, shares_budget
 from compress_core.foundation.errors import Refused
 from compress_core.recipe.edit import step_for_layer, with_input_steps, with_step, without_layers
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.patterns import NOfM, parse_pattern
-from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
 from dashboard import state
 from dashboard.text import refusal
@@ -30,7 +30,22 @@ def names_of(stage: Stage) -> list[str]:
 
 def set_step(layers: Iterable[str], stage: Stage, step: Step | None, *, by_widget: bool) -> None:
     """Replace one stage of some layers; what cannot be done leaves a notice and changes nothing."""
-    keep(with_step(state.required().recipe, _unlocked(layers), stage, step), by_widget=by_widget)
+    keep(with_steps(layers, stage, step), by_widget=by_widget)
+
+
+def with_steps(layers: Iterable[str], stage: Stage, step: Step | None) -> ResolvedRecipe:
+    """The recipe with one stage of some unlocked layers replaced; no other layer loses or gains by it.
+
+    Layers that share a budget with others leave it first.
+    """
+    free = _unlocked(layers)
+    recipe = leaving_budgets(free) if stage is Stage.PRUNE else state.required().recipe
+    return with_step(recipe, free, stage, step)
+
+
+def leaving_budgets(layers: Iterable[str]) -> ResolvedRecipe:
+    """The recipe in which some layers share no prune budget with others; all of them keep what they have."""
+    return on_their_own(state.model(state.required()), layers)
 
 
 def keep(recipe: ResolvedRecipe, *, by_widget: bool = False) -> Refused | None:
@@ -50,9 +65,28 @@ def take(recipe: ResolvedRecipe) -> None:
     state.keep(state.edited(state.required(), recipe, by_widget=True))
 
 
-def take_step(layer: str, stage: Stage, step: Step | None) -> None:
-    """Replace one stage of a layer, unless that is locked; raises Refused and changes nothing."""
-    take(with_step(state.required().recipe, _unlocked([layer]), stage, step))
+StepChange = Callable[[Step | None], Step | None]
+
+
+def change_step(layer: str, stage: Stage, change: StepChange) -> None:
+    """StepChange one stage of a layer that is not locked; raises Refused and changes nothing.
+
+    Where a prune step shares its budget with other layers, it is theirs too: what stays one budget is
+    changed for all of them, and a layer that goes its own way leaves the others with what they have.
+    """
+    view = state.required()
+    if layer in view.locked:
+        return
+    before = step_for_layer(view.recipe, layer, stage)
+    names = list(state.model(view).base.by_name)
+    together = (layer,) if before is None else sharers(view.recipe, layer, before, names)
+    after = change(before)
+    if len(together) == 1 or (after is not None and shares_budget(after)):
+        refuse_locked(together, view.locked)
+        take(with_step(view.recipe, together, stage, after))
+        return
+    alone = on_their_own(state.model(view), [layer])
+    take(with_step(alone, [layer], stage, change(step_for_layer(alone, layer, stage))))
 
 
 def with_knob(step: Step, name: str, value: Any) -> Step:
@@ -99,10 +133,11 @@ def idle_choices(step: Step) -> set[str]:
 
 def sparsity_of(step: Step | None) -> float:
     """The share that a prune step removes; 0 where there is none or no share is set."""
-    if step is None or not isinstance(step.knobs, Selection):
+    if step is None:
         return 0.0
-    pattern = step.knobs.removed_together
-    return pattern.sparsity if isinstance(pattern, NOfM) else step.knobs.sparsity
+    if isinstance(step.pattern, NOfM):
+        return step.pattern.sparsity
+    return float(getattr(step.knobs, "sparsity", None) or 0.0)
 
 
 def choose_layer(key: str) -> None:
@@ -112,7 +147,8 @@ def choose_layer(key: str) -> None:
 
 def reset(layers: Iterable[str]) -> None:
     """Take every step of some layers out, but of locked ones."""
-    keep(without_layers(state.required().recipe, _unlocked(layers)))
+    free = _unlocked(layers)
+    keep(without_layers(leaving_budgets(free), free))
 
 
 def reset_all() -> None:
@@ -124,8 +160,9 @@ def reset_all() -> None:
 
 def same_for(source: str, layers: Iterable[str]) -> None:
     """Give other layers the steps of one layer, as far as they can take them."""
-    before = recipe = state.required().recipe
+    before = state.required().recipe
     free = _unlocked(layers)
+    recipe = leaving_budgets(free)
     for stage in LAYER_STAGES:
         recipe = with_step(recipe, free, stage, step_for_layer(before, source, stage))
     keep(with_input_steps(recipe, free, before.inputs_of(source)))

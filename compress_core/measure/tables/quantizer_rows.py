@@ -14,7 +14,7 @@ from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
-from compress_core.measure.tables.knob_tables import steps_for_weights
+from compress_core.measure.tables.deciding_steps import steps_for_weights
 from compress_core.measure.tables.output_errors import error_of_output
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.recipe.values import ResolvedRecipe, Step

@@ -1,0 +1,67 @@
+"""The place of one knob: which layer and stage, what the recipe says there, and who listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from compress_core.apply.model import CompressedLayer, Model
+from compress_core.network.layers.kinds import Layer
+from compress_core.recipe.edit import step_for_layer
+from compress_core.recipe.values import Step
+from compress_core.subject.subject import Subject
+from compress_core.techniques.contract.technique import Stage
+from dashboard.bound_widget import shown
+from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB
+from dashboard.view import View
+
+
+@dataclass(frozen=True)
+class KnobOfLayer:
+    """One stage of the selected layer, as groups and preparations leave it.
+
+    The keys of its widgets: `tune.LAYER.STAGE.technique`, `.slider`, and `.KNOB` for every other knob.
+    """
+
+    view: View
+    model: Model
+    layer: Layer
+    stage: Stage
+
+    @property
+    def key(self) -> str:
+        return f"tune.{self.layer.name}.{self.stage.name}"
+
+    @property
+    def slider(self) -> str:
+        return f"{self.key}.slider"
+
+    @property
+    def base(self) -> Subject:
+        return self.model.base
+
+    @property
+    def step(self) -> Step | None:
+        """What the recipe says; None where it leaves the stage out."""
+        return step_for_layer(self.view.recipe, self.layer.name, self.stage)
+
+    @property
+    def treated(self) -> Step:
+        """The step whose rows are shown: that of the recipe, or the one a drag would begin with."""
+        return self.step or Step.of(FIRST_CHOICE[self.stage])
+
+    @property
+    def compressed(self) -> CompressedLayer | None:
+        return self.model.compressed.get(self.layer.name)
+
+    @property
+    def is_locked(self) -> bool:
+        return self.layer.name in self.view.locked
+
+    @property
+    def has_main_knob(self) -> bool:
+        return MAIN_KNOB[self.stage] in self.treated.method.knobs.model_fields
+
+    def shown(self, value: Any) -> float:
+        """Where the slider has to stand: at the recipe's value, or at the one that was refused."""
+        return float(shown(self.slider, value))

@@ -44,7 +44,7 @@ def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:
     return task.job(model, knobs, seed, found_in=model.subject.name)
 
 
-def submit(job: Job, view: View, title: str) -> None:
+def submit(wanted: Job, view: View, title: str) -> None:
     """Have a job done for this visitor; title is what the header calls it.
 
     Where no other process can build the visitor's network, or the disk is full, the next run says why.
@@ -53,18 +53,26 @@ def submit(job: Job, view: View, title: str) -> None:
 
     try:
         if view.model.startswith(state.USER_MODEL):
-            job = replace(job, subject=runner().put(bundle_of(state.subject(view))))
-        runner().submit(job, visitor())
+            wanted = replace(wanted, subject=runner().put(bundle_of(state.subject(view))))
+        runner().submit(wanted, visitor())
     except Refused as refused:
         state.notice(refusal(refused))
         return
-    remember_jobs({job.key: title})
+    remember_jobs({wanted.key: title})
     state.keep(view)
 
 
 def info(key: str) -> Info:
     """How a job stands."""
     return runner().info(key)
+
+
+def job(key: str) -> Job | None:
+    """What was to be done under a key, as it was submitted; None where that is not known any more."""
+    from compress_core.jobs.job import Job
+
+    known = engine.workspace().jobs.find(key)
+    return None if known is None else Job.read(known.job)
 
 
 def result(key: str) -> bytes | None:

@@ -12,13 +12,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
-from dashboard import engine
+from dashboard import engine, state
 from dashboard import job_panel as jobs
-from dashboard.text import _
+from dashboard.text import _, refusal
 from dashboard.view import View
+from dashboard.visitor_jobs import jobs_of_visitor
 
 if TYPE_CHECKING:
-    from compress_core.jobs.info import Info
+    from compress_core.apply.lineage import Lineage
+    from compress_core.jobs.info import Info, State
     from compress_core.jobs.job import Job
     from compress_core.jobs.task import Task
 
@@ -29,13 +31,15 @@ Result = TypeVar("Result")
 class PageJob(Generic[Result]):
     """A job that a visitor may start; nbytes says how much memory its result takes.
 
-    title is what the header calls it while it runs.
+    title is what the header calls it while it runs. is_of_knobs: whether its place on the page is for these
+    knobs alone, so that what was made with others is no older result of it.
     """
 
     task: Task[Any, Result]
     job: Job
     title: str
     nbytes: Callable[[Result], int]
+    is_of_knobs: bool = False
 
     @property
     def info(self) -> Info:
@@ -66,12 +70,34 @@ class PageJob(Generic[Result]):
         )
 
     def follow(self) -> None:
-        """How far it is while it runs; afterwards why it left no result, where it left none."""
+        """How far it is while it runs; afterwards why it left no result, where it left none.
+
+        The same for what was started for another recipe, or with other knobs, and is under way or failed.
+        """
         found = self.info
         if found.is_over:
             jobs.outcome(found)
         else:
             jobs.watch(self.job.key)
+        for number, other in enumerate(self._others()):
+            found = jobs.info(other.key)
+            if not found.is_over:
+                st.caption(_("Under way for recipe {recipe}:").format(recipe=recipe_of_job(other)))
+                jobs.watch(other.key)
+            elif number == 0 and found.problem is not None:
+                st.caption(_("What was started for recipe {recipe}:").format(recipe=recipe_of_job(other)))
+                jobs.outcome(found)
+
+    def _others(self) -> list[Job]:
+        """What this visitor started of the same kind on the same model and items, the newest first."""
+        known = (jobs.job(key) for key in reversed(list(jobs_of_visitor())) if key != self.job.key)
+        return [job for job in known if job is not None and self._is_alike(job)]
+
+    def _is_alike(self, other: Job) -> bool:
+        mine, theirs = (
+            (job.kind, job.content, job.knobs if self.is_of_knobs else "") for job in (self.job, other)
+        )
+        return mine == theirs
 
     def result(self) -> Result | None:
         """What it left, read once for everybody; None until it is done."""
@@ -92,30 +118,60 @@ class PageJob(Generic[Result]):
             raise Refused("The result of this job was let go to make room: start the job again.")
         return self.task.result(content)
 
-    def last_result(self, shown: str, view: View) -> LastResult[Result] | None:
+    def last_result(self, shown: str) -> LastResult[Result] | None:
         """The newest result for this model and these items, which stays until there is a newer one.
 
-        shown: where the session remembers it. None where there is none yet.
+        A job that ends after the recipe was changed is newer than what stood there before. shown: where the
+        session remembers it. None where there is none yet.
         """
-        if self.is_done:
-            st.session_state[shown] = _Remembered(self.job, view.recipe.sha)
+        others = self._others()
+        ended = {job.key for job in others if jobs.info(job.key).state is _done()}
         last: _Remembered | None = st.session_state.get(shown)
-        if last is None or last.job.content != self.job.content:
+        if self.is_done:
+            last = _Remembered(self.job, frozenset(ended))
+        else:
+            newer = (job for job in others if job.key in ended - (last.ended if last else frozenset()))
+            found = next(newer, None)
+            last = _Remembered(found, frozenset(ended)) if found is not None else last
+        if last is None or not self._is_alike(last.job):
             return None
+        st.session_state[shown] = last
         result = replace(self, job=last.job).result()
-        return (
-            None
-            if result is None
-            else LastResult(result, last.job, last.recipe, last.job.key != self.job.key)
-        )
+        return None if result is None else LastResult(result, last.job, last.job.key != self.job.key)
+
+
+def _done() -> State:
+    from compress_core.jobs.info import State
+
+    return State.DONE
 
 
 @dataclass(frozen=True)
 class _Remembered:
-    """The finished job whose result is on the screen, and the recipe it speaks of."""
+    """The finished job whose result is on the screen; ended: the others that had ended by then."""
 
     job: Job
-    recipe: str
+    ended: frozenset[str]
+
+
+def recipe_of_job(job: Job) -> str:
+    """What the recipe of a job is called."""
+    return sha_of_job(job)[:8] or _("unchanged")
+
+
+def sha_of_job(job: Job) -> str:
+    """The digest of the recipe of a job; empty where nothing was changed."""
+    from compress_core.apply.lineage import recipe_of
+
+    lineage = lineage_of_job(job)
+    return recipe_of(lineage).sha if lineage else ""
+
+
+def lineage_of_job(job: Job) -> Lineage:
+    """What was done to the model of a job; raises Refused where this release cannot read it."""
+    from compress_core.apply.lineage import read_lineage
+
+    return read_lineage(json.loads(job.lineage))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,13 +180,12 @@ class LastResult(Generic[Result]):
 
     result: Result
     job: Job
-    sha: str
     is_stale: bool
 
     @property
     def recipe_sha(self) -> str:
         """The digest of the recipe it speaks of; empty where nothing was changed."""
-        return self.sha if json.loads(self.job.lineage) else ""
+        return sha_of_job(self.job)
 
     @property
     def recipe(self) -> str:
@@ -142,3 +197,29 @@ class LastResult(Generic[Result]):
         """The knobs with which it was made."""
         knobs: dict[str, Any] = json.loads(self.job.knobs)
         return knobs
+
+    def mark(self, view: View, said: str) -> None:
+        """Say in a sentence that it is stale; where it is of another recipe, a button leads there."""
+        st.warning(said, icon=":material/history:")
+        lineage = lineage_of_job(self.job)
+        if lineage == view.lineage:
+            return
+        current = view.recipe.sha[:8] if view.lineage else _("unchanged")
+        told = _("This is of recipe {recipe}, not of the current one, {current}.")
+        words, button = st.columns([4, 1.6], vertical_alignment="center")
+        words.caption(told.format(recipe=self.recipe, current=current))
+        button.button(
+            _("Go to recipe {recipe}").format(recipe=self.recipe),
+            key=f"job.go.{self.job.key}",
+            icon=":material/undo:",
+            on_click=_go,
+            args=(lineage,),
+            width="stretch",
+        )
+
+
+def _go(lineage: Lineage) -> None:
+    try:
+        state.keep(state.looking_at(state.required(), lineage))
+    except Refused as refused:
+        state.notice(refusal(refused))

@@ -115,6 +115,10 @@ def _file(view: View, model: Model, file_format: str, work: PageJob[ExportedFile
         elif found.state is State.UNKNOWN:
             st.caption(_("not made yet"))
         work.follow()
+        older = work.last_result(f"slimscope.deploy.file.{file_format}")
+        if older is not None and older.is_stale:
+            older.mark(view, _("An older file, of recipe {recipe}.").format(recipe=older.recipe))
+            _numbers(older.result)
     if made is not None:
         content = lambda: _content(made, work.job.key)  # noqa: E731 - called when the button is pressed
         _download(place, model, kind, file_format, content)

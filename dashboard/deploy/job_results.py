@@ -19,7 +19,7 @@ def file_job(model: Model, file_format: str, title: str = "") -> PageJob[Exporte
     """The job that makes a file and tries it on the items that every page shows, where there are any."""
     split = header.SPLIT if header.SPLIT in model.subject.splits else ""
     job = jobs.job_of(FILES, model, FilesKnobs(file_format=file_format, split=split), 0)
-    return PageJob(FILES, job, title, lambda found: sum(map(len, found.files.values())))
+    return PageJob(FILES, job, title, lambda found: sum(map(len, found.files.values())), is_of_knobs=True)
 
 
 def latency_job(model: Model) -> PageJob[Measured]:

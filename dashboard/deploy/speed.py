@@ -33,17 +33,13 @@ def draw(view: View, model: Model) -> None:
     )
     work.button(button, view, label=work.title, icon=":material/timer:", key="deploy.measure", type="primary")
     work.follow()
-    last = work.last_result(SHOWN, view)
+    last = work.last_result(SHOWN)
     if last is None:
         st.info(_("Not measured yet: nothing here is guessed."), icon=":material/timer_off:")
         return
     if last.is_stale:
-        st.warning(
-            _("Older times, of recipe {recipe}. Measure again for what is set now.").format(
-                recipe=last.recipe
-            ),
-            icon=":material/history:",
-        )
+        said = _("Older times, of recipe {recipe}. Measure again for what is set now.")
+        last.mark(view, said.format(recipe=last.recipe))
     _result(last.result, last)
 
 

@@ -47,7 +47,7 @@ def draw(view: View, model: Model, split: Split, method: AttributionMethod, comp
     work = explain_job(model, split, method, items, only, view.seed)
     work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
     work.follow()
-    last = work.last_result(SHOWN, view)
+    last = work.last_result(SHOWN)
     if last is None:
         st.caption(
             _(
@@ -57,12 +57,13 @@ def draw(view: View, model: Model, split: Split, method: AttributionMethod, comp
         )
         return
     if last.is_stale:
-        _stale(last, model.subject)
+        _stale(view, last, model.subject)
     _result(model, last)
 
 
-def _stale(last: LastResult[ManyExplained], subject: Subject) -> None:
-    st.warning(
+def _stale(view: View, last: LastResult[ManyExplained], subject: Subject) -> None:
+    last.mark(
+        view,
         _(
             "An older result: {method}, {items:,} items ({which}), recipe {recipe}. "
             "Start it again for what is set now."
@@ -72,7 +73,6 @@ def _stale(last: LastResult[ManyExplained], subject: Subject) -> None:
             which=literal(_name(last.result.only, subject)),
             recipe=last.recipe,
         ),
-        icon=":material/history:",
     )
 
 

@@ -148,6 +148,11 @@ def test_a_line_says_what_changed_and_from_which_recipe_where_it_is_not_the_line
     ]
 
 
+def test_a_model_of_which_nothing_was_tried_has_no_lines(subject: Subject) -> None:
+    start()
+    assert described(subject, trial_log.lines(subject)) == []
+
+
 def test_layers_that_change_alike_are_told_once() -> None:
     names = [f"layer{number}" for number in range(5)]
     assert in_short(changes(ResolvedRecipe(()), pruned(0.5, *names))) == "5 layers + Magnitude (Sparsity 0.5)"

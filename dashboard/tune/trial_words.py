@@ -55,7 +55,7 @@ class TriedLine:
 def described(subject: Subject, lines: Sequence[Trial]) -> list[TriedLine]:
     """Lines, the newest first, as they are shown."""
     why = NOT_YET if trial_log.SPLIT in subject.splits else NO_ITEMS
-    older = (*lines[1:], None)
+    older = (*lines[1:], None)[: len(lines)]
     return [
         TriedLine(
             line,

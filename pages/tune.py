@@ -11,6 +11,7 @@ from dashboard.text import _
 from dashboard.tune import (
     coupled_groups,
     criterion_comparison,
+    followed_item,
     input_steps,
     layer_table,
     layer_trials,
@@ -30,12 +31,23 @@ ORDER = 20
 view = state.on_page()
 model = state.model(view)
 
+BESIDE = {"layers": (N_("All layers"), layer_table.draw), "item": (N_("One item"), followed_item.draw)}
 with st.container(horizontal=True, vertical_alignment="center"):  # one place, however many warnings there are
-    st.title(_("What does this layer do to me?"))
+    st.title(_("What does this layer do to me?"), width="content")
+    shown = st.segmented_control(
+        _("Beside the knobs"),
+        list(BESIDE),
+        default="layers",
+        format_func=lambda name: _(BESIDE[name][0]),
+        key="tune.beside",
+        label_visibility="collapsed",
+        required=True,
+        width="content",
+    )
     recipe_warnings.draw(model)
-table, layer = st.columns([5, 7], gap="medium")
-with table:
-    layer_table.draw(view, model)
+beside, layer = st.columns([5, 7], gap="medium")
+with beside:
+    BESIDE[shown or "layers"][1](view, model)
 with layer:
     selected_layer.draw(view, model)
 

@@ -22,7 +22,7 @@ from PIL import Image
 from dashboard.figures import attribution_maps as explain
 from dashboard.figures import bytes_by_item as size
 from dashboard.figures import changes as behavior
-from dashboard.figures import confidence, layer_inside, palette, pictures, spectrum
+from dashboard.figures import confidence, item_answers, layer_inside, palette, pictures, spectrum
 from dashboard.figures import similarity_summary as similarity
 from dashboard.figures import sparsity_maps as sparsity
 from dashboard.figures import weight_histograms as weights
@@ -157,6 +157,16 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     ),
     "bytes_by_item": lambda _name, dark: size.bytes_by_item(
         size.Bytes(10**9, 0, 0, 10**6), size.Bytes(10**7, 10**7, 10**4, 10**6), dark=dark
+    ),
+    "answers": lambda name, dark: item_answers.answers(
+        _names(name, 1000), RANDOM.dirichlet(np.ones(1000)), RANDOM.dirichlet(np.ones(1000)), dark=dark
+    ),
+    "outputs": lambda name, dark: item_answers.outputs(name, _map(64), None, dark=dark),
+    "outputs_of_maps": lambda name, dark: item_answers.outputs(
+        name, RANDOM.normal(size=(512, 56, 56)), RANDOM.normal(size=(512, 56, 56)), dark=dark
+    ),
+    "outputs_of_a_row": lambda name, dark: item_answers.outputs(
+        name, RANDOM.normal(size=4096), RANDOM.normal(size=4096), dark=dark
     ),
     "network_diagram": lambda name, dark: network_diagram(_boxes(name, 300), f"{name}7", dark=dark),
 }

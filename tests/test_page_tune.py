@@ -187,3 +187,14 @@ def test_recipe_that_makes_a_layer_larger_is_warned_of() -> None:
     app = opened("tune", "lenet300", {"layers": wide})
     assert_fine(app)
     assert any("280" in warning.value for warning in app.warning)
+
+
+def test_one_item_is_followed_beside_the_knobs_and_is_the_item_of_explain() -> None:
+    app = opened("tune", "lenet5", {"layers": [["fc1", [{"technique": "magnitude", "sparsity": 0.95}]]]})
+    app = app.button_group(key="tune.beside").set_value("item").run()
+    app = app.number_input(key="tune.item").set_value(17).run()
+    assert_fine(app)
+    assert any("The original says" in caption.value for caption in app.caption)
+    app.button(key="tune.item.next").click().run()
+    assert app.number_input(key="tune.item").value > 17
+    assert app.session_state["slimscope.explain.item"] == app.number_input(key="tune.item").value

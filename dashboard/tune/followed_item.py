@@ -1,0 +1,109 @@
+"""One item of the visitor's choice beside the knobs: what is answered, and what the layer makes of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.apply.model import Model
+from compress_core.foundation.store import digest
+from compress_core.measure.behavior.evaluate import compare
+from compress_core.measure.behavior.item_pass import ItemPass, item_pass
+from compress_core.subject.split import Split
+from dashboard import engine
+from dashboard.explain import choice
+from dashboard.explain.one_item import class_name
+from dashboard.figures import item_answers as figures
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.pictures import item_image
+from dashboard.header import SPLIT
+from dashboard.show import figure, is_dark, kept
+from dashboard.text import _, literal
+from dashboard.view import View
+
+WIDGET = "tune.item"
+SIDE = 96
+
+
+def draw(view: View, model: Model) -> None:
+    """The item, how sure both models are of it, and what the selected layer puts out for it."""
+    if SPLIT not in model.subject.splits:
+        st.info(_("There is no item to follow: this model came without data."), icon=":material/upload_file:")
+        return
+    split = model.subject.split(SPLIT)
+    picture, chosen = st.columns([1, 3], vertical_alignment="center", gap="small")
+    with chosen:
+        item = _item(model, split)
+    if model.subject.input.is_image:
+        raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
+        picture.image(item_image(raw, side=SIDE), width=SIDE)
+    before, after = (_passed(one, view.layer, split, item) for one in (Model.original(model.subject), model))
+    chosen.caption(_said(model, before, after))
+    content = digest(model.key, split.digest, item, view.layer)
+    figure(kept("item answers", content, lambda: _answers(model, before, after)), "tune.item.answers")
+    if before.output is None:
+        st.caption(_("{layer} puts out nothing that belongs to one item.").format(layer=literal(view.layer)))
+        return
+    figure(kept("item outputs", content, lambda: _outputs(view.layer, before, after)), "tune.item.outputs")
+
+
+def _item(model: Model, split: Split) -> int:
+    """The number of the item, the same as on Explain; where all answers are known, a way to a changed one."""
+    last = len(split) - 1
+    number, following = st.columns([1, 1], vertical_alignment="bottom", gap="small")
+    st.session_state[WIDGET] = min(st.session_state.get(choice.ITEM, 0), last)
+    item = int(
+        number.number_input(
+            _("Item, 0 to {last:,}").format(last=last),
+            0,
+            last,
+            step=1,
+            key=WIDGET,
+            on_change=lambda: choice.show(int(st.session_state[WIDGET])),
+        )
+    )
+    changed: list[int] = []
+    if model.is_changed and engine.is_evaluated(model, split):
+        compared = compare(model, split, engine.store())
+        changed = (compared.before.predicted != compared.after.predicted).nonzero()[0].tolist()
+    following.button(
+        _("Next changed item"),
+        on_click=choice.show,
+        args=(choice.next_after(changed, item),),
+        disabled=not changed,
+        icon=":material/skip_next:",
+        width="stretch",
+        key="tune.item.next",
+    )
+    return item
+
+
+def _passed(model: Model, layer: str, split: Split, item: int) -> ItemPass:
+    subject = model.subject
+    key = digest("item pass", model.key, subject.key, layer, split.digest, item)
+    return engine.store().get(
+        key,
+        lambda: item_pass(subject, model.network(), subject.layer(layer), split, item),
+        lambda found: 2**12 + (0 if found.output is None else found.output.nbytes),
+    )
+
+
+def _said(model: Model, before: ItemPass, after: ItemPass) -> str:
+    labels = before.predictions.labels
+    first, second = (literal(class_name(model, int(one.predictions.predicted[0]))) for one in (before, after))
+    known = (
+        "" if labels is None else _("Label {label}.").format(label=literal(class_name(model, int(labels[0]))))
+    )
+    said = _("The original says {first}, the compressed model {second}.").format(first=first, second=second)
+    return f"{known} {said}".strip()
+
+
+def _answers(model: Model, before: ItemPass, after: ItemPass) -> Drawn:
+    first, second = (one.predictions.probabilities[0] for one in (before, after))
+    names = [class_name(model, number) for number in range(len(first))]
+    return figures.answers(names, first, second, dark=is_dark())
+
+
+def _outputs(layer: str, before: ItemPass, after: ItemPass) -> Drawn:
+    assert before.output is not None, "drawn only where there is an output"
+    second = None if after.output is None else after.output.numpy()
+    return figures.outputs(layer, before.output.numpy(), second, dark=is_dark())

@@ -121,7 +121,7 @@ def _size(place: DeltaGenerator, model: Model) -> None:
     label = f"{in_bytes(model.file_bytes)} · {original.file_bytes / model.file_bytes:.2f}x"
     with place.popover(label, width="stretch"):
         st.markdown(
-            _("Exact bytes of the plain container, {now:,}, against {before:,} of the original.").format(
+            _("Exact bytes of the plain file, {now:,}, against {before:,} of the original.").format(
                 now=model.file_bytes, before=original.file_bytes
             )
         )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard.figures.words import in_bytes
+from compress_core.foundation.number import fixed
+from dashboard.figures.words import in_bytes, short
 from dashboard.text import _, current_language, literal, refusal, spoken
 
 if TYPE_CHECKING:
@@ -125,18 +126,28 @@ def number_text(number: Number) -> str:
 
 
 def _in_its_unit(value: float, unit: str) -> str:
-    return f"{value:.4g} {unit}"
+    return f"{value + 0.0:.4g} {unit}"
 
 
 _VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(
     {
-        "share": lambda value, _unit: f"{100 * value:.2f} %",
-        "points": lambda value, _unit: f"{value:+.2f} {_('points')}",
+        "share": lambda value, _unit: f"{fixed(100 * value)} %",
+        "points": lambda value, _unit: f"{fixed(value, 2, '+')} {_('points')}",
         "byte": lambda value, _unit: in_bytes(value),
-        "ratio": lambda value, _unit: f"{value:.2f}x",
-        "item": lambda value, _unit: f"{value:,.0f}",
-        "MAC": lambda value, _unit: f"{value:,.0f}",
-        "uJ": lambda value, _unit: f"{value:.3g} µJ",
+        "ratio": lambda value, _unit: f"{fixed(value)}x",
+        "item": lambda value, _unit: fixed(value, 0, ","),
+        "MAC": lambda value, _unit: fixed(value, 0, ","),
+        "uJ": lambda value, _unit: f"{short(value)} µJ",
+    }
+)
+
+
+_BOUNDS: Mapping[str, Callable[[float], str]] = MappingProxyType(
+    {
+        "share": lambda bound: fixed(100 * bound),
+        "item": lambda bound: fixed(bound, 0, ","),
+        "points": lambda bound: fixed(bound, 2, "+"),
+        "ratio": fixed,
     }
 )
 
@@ -145,12 +156,8 @@ def interval_text(number: Number) -> str:
     """The 95 % interval of a number in its unit, as fine as the number itself; empty where it has none."""
     if number.low is None or number.high is None:
         return ""
-    if number.unit == "share":
-        return f"[{100 * number.low:.2f}, {100 * number.high:.2f}] %"
-    if number.unit == "item":
-        return f"[{number.low:,.0f}, {number.high:,.0f}]"
-    form = {"points": "+.2f", "ratio": ".2f"}.get(number.unit, ".3g")
-    return f"[{number.low:{form}}, {number.high:{form}}]"
+    low, high = (_BOUNDS.get(number.unit, short)(bound) for bound in (number.low, number.high))
+    return f"[{low}, {high}]" + " %" * (number.unit == "share")
 
 
 def said_of(number: Number) -> str:

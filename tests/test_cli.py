@@ -461,7 +461,7 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         (("evaluate", "tabular", "--data", "table.npz"), ["table.npz, 114 items"]),
         (("compare", "tabular", "good.json"), ["Accuracy change", "validation split, N = 114)", "malignant"]),
         (("compare", "tabular", "good.json", "--margin", "45"), ["no loss (margin 45 points"]),
-        (("explain", "tabular", "good.yaml", "--items", "6"), ["noise floor", "random floor", "on 6 of"]),
+        (("explain", "tabular", "good.yaml", "--items", "6"), ["noise ceiling", "random floor", "on 6 of"]),
         (("explain", "tabular", "--step", "fc1: magnitude sparsity=0.9", "--only", "flips"), ["s (flips: "]),
         (
             (

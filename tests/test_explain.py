@@ -1,4 +1,4 @@
-"""The study over many items: what it measures on real trained models, and its two floors."""
+"""The study over many items: what it measures on trained models, its ceiling and its floor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from compress_core.measure.explain.similarity import MEASURES, NotMeasured, simi
 from sample_models.architectures import LeNet5, LeNet300, TabularNet
 
 SAMPLES = Path(__file__).parent.parent / "sample_models"
-GROUPS = ["all", "kept", "flipped", "noise floor", "random floor"]
+GROUPS = ["all", "kept", "flipped", "noise ceiling", "random floor"]
 
 
 def trained(name: str, network: nn.Module) -> nn.Module:
@@ -122,7 +122,7 @@ def test_the_summary_tells_median_and_quartiles_of_each_group(explanation: Expla
         expected = np.nanquantile(flipped[measure], [0.25, 0.5, 0.75])
         row = summary.loc[(measure, "flipped")]
         assert np.allclose(row[["low_quartile", "median", "high_quartile"]].astype(float), expected)
-        assert summary.loc[(measure, "noise floor"), "reason"] is None
+        assert summary.loc[(measure, "noise ceiling"), "reason"] is None
         counts = summary.loc[measure]["n"]
         assert counts["kept"] + counts["flipped"] == counts["all"]
         assert counts["all"] + summary.loc[(measure, "all"), "not_measured"] == 64
@@ -133,7 +133,7 @@ def test_the_worst_items_come_first(explanation: Explanation) -> None:
     assert worst["cosine"].tolist() == sorted(explanation.items["cosine"].dropna())[:5]
 
 
-def test_the_same_seed_gives_the_same_study_and_another_seed_other_floors(network: nn.Module) -> None:
+def test_the_same_seed_gives_the_same_study_and_another_seed_other_bounds(network: nn.Module) -> None:
     images, black = digits(4)
 
     def study(seed: int) -> Explanation:

@@ -225,7 +225,7 @@ def test_a_figure_without_labels_is_refused_with_what_to_look_at_instead() -> No
 def test_an_explanation_has_a_row_for_each_item_and_both_floors() -> None:
     found = explain(small_lenet(), "saliency", items=4)
     assert found.items()["item"].tolist() == found.found.chosen.tolist()
-    assert {"noise floor", "random floor"} <= set(found.frame()["group"])
+    assert {"noise ceiling", "random floor"} <= set(found.frame()["group"])
     assert "random floor" in found._repr_html_()
 
 

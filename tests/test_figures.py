@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from compress_core.measure.explain.random_floor import chance_of
 from dashboard.figures import attribution_maps as explain
 from dashboard.figures import bytes_by_item as size
 from dashboard.figures import changes as behavior
@@ -435,6 +436,24 @@ def test_shared_edges_cover_both_and_give_zero_a_bin_of_its_own() -> None:
     assert (edges[0], edges[-1]) == (-0.8, 0.8)
     assert binned(np.zeros(5), edges)[5] == 5
     assert binned(np.array([-0.5, 0.2, 0.8]), edges).sum() == 3
+
+
+def test_chance_is_the_same_number_in_the_figure_as_on_its_card() -> None:
+    random = pd.concat([_similarities(3).assign(draw=draw) for draw in range(3)], ignore_index=True)
+    random["spearman"] = [-0.2, -0.1, 0.9, -0.3, 0.01, 0.8, 0.02, 0.5, 0.6]
+    drawn = similarity.similarity_summary(_similarities(20), _similarities(9), random)
+    shown = drawn.table.set_index(["measure", "group"])["median"]
+    for measure in similarity.MEASURES:
+        assert shown[measure, "random floor"] == chance_of(random, measure).median
+    assert "random floor 0.01" in drawn.alternative
+
+
+def test_a_likeness_of_nearly_nothing_has_no_minus() -> None:
+    none = _similarities(9).assign(**dict.fromkeys(similarity.MEASURES, -1e-4))
+    drawn = similarity.similarity_summary(none, none, none.assign(draw=0))
+    assert "-0.00" not in drawn.alternative
+    heights = np.concatenate([np.asarray(t.y, float) for t in drawn.figure.data if t.type == "scatter"])
+    assert not np.signbit(heights[heights == 0]).any()
 
 
 def test_a_symmetric_limit_passes_over_nan_and_never_is_zero() -> None:

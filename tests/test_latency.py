@@ -234,10 +234,11 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file() -> None:
     assert shares == sorted(shares)
     assert max(shares) <= 1
     sides = [(bar.runtime.name, bar.whose, bar.batch) for bar, _ in found.bars]
-    assert sides[:7] == [
+    assert sides[:8] == [
         ("torch", "original", 1),
         ("torch", "compressed", 1),
         ("torch_variants", "compressed", 1),
+        ("torch_bf16", "original", 1),
         ("torch_bf16", "compressed", 1),
         ("onnxruntime", "original", 1),
         ("onnxruntime", "compressed", 1),

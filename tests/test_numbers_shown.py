@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from compress_core.cli import printing
 from compress_core.face.number_frame import number_frame
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import Phrase
 from compress_core.jobs.plain_json import number_as_json, number_from_json
-from dashboard.show import interval_text, said_of
+from dashboard.figures.words import percent, short, signed, whole
+from dashboard.show import interval_text, number_text, said_of
 
 FEW = Number(
     0.25, "nat", "measured", n=20, no_interval=Phrase("An interval needs N >= {least:,}.", least=500)
@@ -34,6 +38,21 @@ def test_beside_a_number_stands_its_interval_or_why_there_is_none() -> None:
 def test_the_ends_of_an_interval_are_as_fine_as_the_number(number: Number, shown: str) -> None:
     """A divergence of 9e-6 stood between 0.00 and 0.00."""
     assert interval_text(number) == shown
+
+
+@pytest.mark.parametrize("value", [-1e-9, -0.0, -0.004])
+@pytest.mark.parametrize(
+    "unit", ["share", "points", "ratio", "item", "MAC", "byte", "ms", "uJ", "similarity"]
+)
+def test_no_number_is_shown_as_minus_zero(unit: str, value: float) -> None:
+    value = value / 1e6 if unit == "share" else value
+    number = Number(value, unit, "measured", value, value)
+    for said in (number_text(number), interval_text(number), printing.value_of(number)):
+        assert not re.search(r"-0(\.0*)?(?![.\d])", said), said
+
+
+def test_what_a_figure_writes_is_no_minus_zero_either() -> None:
+    assert [signed(-0.001), percent(-1e-9), whole(-0.2), short(-0.0)] == ["+0.00", "0.0 %", "0", "0"]
 
 
 def test_a_frame_tells_why_there_is_no_interval() -> None:

@@ -164,6 +164,9 @@ def test_measured_times_come_with_reasons_and_forms_and_an_old_one_is_marked(
     assert reasons["why"].str.len().min() > 10
     assert set(app.dataframe[0].value["layer"]) == {"fc1", "fc2", "fc3"}
     assert "Older times" not in texts(app)
+    assert not button(app, "Measure again").disabled  # type: ignore[attr-defined]
+    half = reasons[reasons["runtime"] == "torch, bfloat16"].iloc[0]
+    assert half["times faster than the original there"] != half["than the original in torch"]
     app.session_state[state.KEY] = state.with_recipe(app.session_state[state.KEY], rules(fc1=STEPS[:1]))
     app.run()
     assert not app.exception

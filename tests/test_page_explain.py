@@ -149,7 +149,7 @@ def test_many_items_are_explained_by_a_job_and_an_old_result_is_marked() -> None
         "all items",
         "prediction kept",
         "prediction flipped",
-        "noise floor",
+        "noise ceiling",
         "random floor",
     ]
     assert "An older result" not in texts(app)
@@ -228,7 +228,7 @@ def test_the_next_number_starts_over_at_the_end() -> None:
     assert next_after([], 3) == 3
 
 
-def test_the_verdict_follows_the_floors() -> None:
+def test_the_verdict_follows_ceiling_and_floor() -> None:
     said = [verdict(median, noise=0.9, random=0.1) for median in (0.95, 0.8, 0.5, 0.2, 0.05)]
     assert len(set(said)) == 5
     assert "same things" in said[0]

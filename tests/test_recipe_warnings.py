@@ -73,11 +73,15 @@ def test_fewer_items_than_a_layer_has_inputs_are_warned_of_where_it_matters(tech
     subject = calibrated(seeded(Mlp()), (6,), items=6)
     steps = f"layers: [{{match: fc2, steps: [{technique}]}}]"
     (found,) = [text for text in said(subject, steps) if "leans on chance" in text]
-    assert found.startswith(f"fc2 has 8 inputs, and {technique} tells from 6 calibration items how they go")
+    assert found.startswith(
+        f"fc2 has 8 inputs, and {technique} tells from all 6 calibration items how they go"
+    )
+    assert "Use more" not in found
     enough = calibrated(seeded(Mlp()), (6,), items=8)
     assert not [text for text in said(enough, steps) if "leans on chance" in text]
     fewer = said(enough, "calibration: {items: 7}\n" + steps)
-    assert [text for text in fewer if "from 7 calibration items" in text]
+    (left_over,) = [text for text in fewer if "from 7 calibration items" in text]
+    assert "Use more of the 8 items (calibration: items)" in left_over
 
 
 @pytest.mark.parametrize("technique", ["wanda", "uniform", "taylor"])

@@ -246,7 +246,7 @@ class Model:
 
     @cached_property
     def file_bytes(self) -> int:
-        """Bytes of the plain container as it would be written, header included."""
+        """Bytes of the plain file as it would be written, header included."""
         entries = self.entries()
         payload = sum(math.prod(shape) * TYPE_BITS[kind] // 8 for kind, shape in entries.values())
         return payload + header_bytes(entries, with_checksum(self.form, "0" * 8))

@@ -19,7 +19,7 @@ ModelArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
-        help="A sample, package.module:factory, or a file of weights (safetensors or a plain state dict).",
+        help="A sample model, package.module:factory, or a file of weights (safetensors or a state dict).",
         show_default=False,
     ),
 ]
@@ -119,7 +119,11 @@ MarginOption = Annotated[
 SeedOption = Annotated[
     int,
     typer.Option(
-        "--seed", metavar="SEED", min=0, max=2**31 - 1, help="Draws the items and makes the two floors."
+        "--seed",
+        metavar="SEED",
+        min=0,
+        max=2**31 - 1,
+        help="Draws the items, the noise and the shuffled weights.",
     ),
 ]
 

@@ -122,7 +122,11 @@ def _made(content: dict[str, Any]) -> Iterator[str]:
     floor = next(row for row in content["similarity"] if row["group"] == "random floor")
     low, high, draws = (Number(**floor[name]) for name in ("lowest", "highest", "draws"))
     yield (
-        f"\nRandom floor: the median of {printing.value_of(draws)} networks with shuffled weights; "
+        "\nNoise ceiling: the original against itself after tiny noise on the input; no more likeness than "
+        "that can be expected."
+    )
+    yield (
+        f"Random floor: the median of {printing.value_of(draws)} networks with shuffled weights; "
         f"{floor['measure']} from {printing.value_of(low)} to {printing.value_of(high)}."
     )
     if content["place"]["before"]:

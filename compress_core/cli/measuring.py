@@ -184,7 +184,7 @@ def explain(
 ) -> None:
     """Whether the model still looks at the same things.
 
-    Similarity of the maps before and after over a sample of items, beside a noise and a random floor.
+    Similarity of the maps before and after over items drawn at random, beside noise ceiling and random floor.
     """
     from compress_core.cli.explaining import explained, print_explanation
     from compress_core.cli.loading import open_case

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from compress_core.foundation.number import Number
+from compress_core.foundation.number import Number, fixed
 
 _BLUE = "#0072B2"
 _HEIGHT_OF_A_CLASS, _HEIGHT_AROUND = 24, 160
@@ -45,7 +45,5 @@ def class_figure(per_class: pd.DataFrame, change: Number, before: Number, now: N
 
 
 def _title(change: Number, before: Number, now: Number) -> str:
-    return (
-        f"{before.value:,.0f} → {now.value:,.0f} bytes, {change.value:+.2f} points "
-        f"[{change.low:+.2f}, {change.high:+.2f}], N = {change.n:,}"
-    )
+    points, low, high = (fixed(float(end or 0), 2, "+") for end in (change.value, change.low, change.high))
+    return f"{before.value:,.0f} → {now.value:,.0f} bytes, {points} points [{low}, {high}], N = {change.n:,}"

@@ -31,9 +31,9 @@ class ModelExplanation:
     found: ManyExplained
 
     def frame(self) -> pd.DataFrame:
-        """A row for each measure and group of items: median, quartiles, n, and the two floors to read it by.
+        """A row for each measure and group of items: median, quartiles, n, and the two bounds to read it by.
 
-        The noise floor is the original against itself on hardly changed inputs, the random one the original
+        The noise ceiling is the original against itself on hardly changed inputs, the random one the original
         against shuffled weights: the median of several draws, from lowest to highest. NaN is "not measured",
         with the reason.
         """
@@ -62,7 +62,7 @@ def explain(
     only: str | None = None,
     store: Store | None = None,
 ) -> ModelExplanation:
-    """How alike the attribution maps of a model and of its original are, beside a noise and a random floor.
+    """How alike the attribution maps of a model and of its original are, beside a ceiling and a floor.
 
     method: saliency, input_x_gradient, integrated_gradients, grad_cam or occlusion. items: how many, drawn
     with the seed, from 1 to 4,096. only: draw them from the items whose predicted class changed, "flips", or

@@ -28,7 +28,7 @@ def load(
 ) -> Subject:
     """A trained classifier with the items it is judged on, ready to be compressed; nothing of yours changes.
 
-    model: a sample's name ("lenet5"), a file of weights (safetensors or a state dict),
+    model: a sample model's name ("lenet5"), a file of weights (safetensors or a state dict),
     "package.module:factory", or the network itself, which is copied and taken to the CPU in float32.
     items [N, ...]: what the network is shown, as it takes it, or a .npz file with inputs and labels; bytes
     (uint8) mean 0 to 255. labels [N]: whole numbers from 0. From 200 items on, one in ten is set apart for
@@ -78,7 +78,7 @@ def _named(model: object) -> str:
             "network.load_state_dict(state), and give that network."
         )
     raise Refused(
-        "A model is a network, a sample's name, a file of weights or package.module:factory, but got {got}: "
-        "give one of these.",
+        "A model is a network, a sample model's name, a file of weights or package.module:factory, but got "
+        "{got}: give one of these.",
         got=kind_of(model),
     )

@@ -8,6 +8,14 @@ from typing import Literal
 NumberKind = Literal["measured", "estimated", "exact"]
 
 
+def fixed(value: float, digits: int = 2, form: str = "") -> str:
+    """A value with so many digits behind the point; nothing is written as -0.
+
+    form: what else its format says, such as a sign (+) or thousands (,).
+    """
+    return f"{round(value, digits) + 0.0:{form}.{digits}f}"
+
+
 @dataclass(frozen=True)
 class Number:
     """One figure for a page, a file or a table; a missing one says why.

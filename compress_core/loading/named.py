@@ -62,7 +62,8 @@ def named_subject(
     """
     if model is None and weights is None:
         raise Refused(
-            "No model was named: give a sample ({samples}), package.module:factory or a file of weights.",
+            "No model was named: give a sample model ({samples}), package.module:factory or a file of "
+            "weights.",
             samples=", ".join(cards()),
         )
     if model is None or _is_weights_file(model):

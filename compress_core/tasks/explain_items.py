@@ -1,4 +1,4 @@
-"""Explain two models on items drawn at random, of all or of those that changed: maps and both floors."""
+"""Explain two models on items drawn at random, of all or of those that changed: maps, ceiling and floor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ExplainKnobs(Strict):
 
 @dataclass(frozen=True, eq=False)
 class ManyExplained:
-    """An explanation of a sample of items; chosen [N] says which items of the split they are.
+    """An explanation of items that were drawn; chosen [N] says which items of the split they are.
 
     They were drawn from `drawn_from` items: the whole split, or those of its flips that `only` names.
     """

@@ -144,7 +144,8 @@ def _ready(
             except Refused as why:
                 if runtime.name == REFERENCE:
                     raise
-                refused.append((runtime, why))
+                if runtime not in [other for other, _why in refused]:
+                    refused.append((runtime, why))
     return ready, tuple(refused)
 
 

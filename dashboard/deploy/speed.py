@@ -22,7 +22,7 @@ SHOWN = "slimscope.deploy.shown"
 
 def draw(view: View, model: Model) -> None:
     """Start, watch, show; an older result stays on the screen and is marked."""
-    work = job_results.latency_job(model)
+    work, newest = job_results.next_latency_job(model), job_results.latency_job(model)
     words, button = st.columns([4, 1.3], vertical_alignment="bottom")
     words.caption(
         _(
@@ -33,7 +33,7 @@ def draw(view: View, model: Model) -> None:
     )
     work.button(button, view, label=work.title, icon=":material/timer:", key="deploy.measure", type="primary")
     work.follow()
-    last = work.last_result(SHOWN)
+    last = newest.last_result(SHOWN)
     if last is None:
         st.info(_("Not measured yet: nothing here is guessed."), icon=":material/timer_off:")
         return
@@ -91,8 +91,11 @@ def _reasons(measured: Measured) -> pd.DataFrame:
         {
             _("runtime"): [literal(runtime) for (runtime, _reason), _bars in ordered],
             _("batch"): [", ".join(str(bar.batch) for bar in bars) for _row, bars in ordered],
-            _("times faster"): [
+            _("times faster than the original there"): [
                 ", ".join(_with_interval(bar.ratio) for bar in bars) for _row, bars in ordered
+            ],
+            _("than the original in torch"): [
+                ", ".join(_with_interval(bar.ratio_to_torch) for bar in bars) for _row, bars in ordered
             ],
             _("why"): [literal(reason) for (_runtime, reason), _bars in ordered],
         }

@@ -49,7 +49,7 @@ def work_frame(original: Mapping[str, Number], now: Mapping[str, Number]) -> pd.
     return pd.DataFrame(
         {
             "": [row[0] for row in rows],
-            _("original"): [number_text(original[row[1]]) for row in rows],
+            _("original"): [_counted(original[row[1]]) for row in rows],
             _("compressed, as an ordinary runtime runs it"): [
                 _beside(now[row[2]], original[row[1]]) for row in rows
             ],
@@ -60,8 +60,15 @@ def work_frame(original: Mapping[str, Number], now: Mapping[str, Number]) -> pd.
     )
 
 
+def _counted(number: Number) -> str:
+    """A number; where it cannot be counted, why."""
+    if number.value is None:
+        return _("not counted: {reason}").format(reason=literal(_(number.reason or "")))
+    return number_text(number)
+
+
 def _beside(now: Number, before: Number) -> str:
     """A number and its share of the original's."""
     if not before.value or now.value is None:
-        return number_text(now)
+        return _counted(now)
     return f"{number_text(now)} ({100 * now.value / before.value:.0f} %)"

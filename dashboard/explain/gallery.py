@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.number import fixed
 from compress_core.foundation.store import digest
 from compress_core.tasks.explain_items import ManyExplained
 from dashboard import engine
@@ -30,9 +31,9 @@ def draw(model: Model, result: ManyExplained, key: str) -> None:
         return
     st.subheader(_("Whose maps changed most"))
     st.caption(
-        _(
-            "The {count} items of the sample with the lowest rank correlation: item, original, compressed."
-        ).format(count=len(worst))
+        _("The {count} drawn items with the lowest rank correlation: item, original, compressed.").format(
+            count=len(worst)
+        )
     )
     for start in range(0, len(worst), A_ROW):
         columns = st.columns(A_ROW, gap="medium")
@@ -52,7 +53,7 @@ def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
     before, after = (class_name(model, int(row[name])) for name in ("class_before", "class_after"))
     said = literal(before) if before == after else f"{literal(before)} → **{literal(after)}**"
     st.markdown(_("Item {item}: {classes}").format(item=item, classes=said))
-    st.caption(_("rank correlation {value}").format(value=f"{row['spearman']:.2f}"))
+    st.caption(_("rank correlation {value}").format(value=fixed(row["spearman"])))
     st.button(
         _("Look at it"),
         key=f"explain.look.{item}",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.number import fixed
 from compress_core.measure.behavior.flips import Flips
 from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.similarity import MEASURES
 from compress_core.tasks.explain_items import MOST_ITEMS, ManyExplained
 from dashboard.explain import choice, gallery
 from dashboard.explain.explain_job import explain_job
-from dashboard.explain.plain_words import how_it_was_made, verdict, what_floors_say
+from dashboard.explain.plain_words import how_it_was_made, verdict, what_bounds_say
 from dashboard.figures.similarity_summary import measure_names, similarity_summary
 from dashboard.flip_words import flips_text
 from dashboard.page_job import LastResult
@@ -122,7 +123,7 @@ def _result(model: Model, last: LastResult[ManyExplained]) -> None:
         "explain.similarity",
         provenance(split=result.split, items=len(result.chosen), recipe=last.recipe_sha),
     )
-    st.caption(f"{_provenance(result, model.subject)} {how_it_was_made(explanation)} {what_floors_say()}")
+    st.caption(f"{_provenance(result, model.subject)} {how_it_was_made(explanation)} {what_bounds_say()}")
     gallery.draw(model, result, last.job.key)
 
 
@@ -137,23 +138,23 @@ def _medians(result: ManyExplained) -> None:
         "all": _("all items"),
         "kept": _("prediction kept"),
         "flipped": _("prediction flipped"),
-        "noise floor": _("noise floor"),
+        "noise ceiling": _("noise ceiling"),
         "random floor": _("random floor"),
     }
     for column, (group, title) in zip(columns, titles.items(), strict=True):
-        row = rows.loc[group]
+        row: dict[str, Any] = dict(rows.loc[group])
         measured = np.isfinite(row["median"])
         column.metric(
             title,
-            f"{row['median']:.2f}" if measured else _("none"),
+            fixed(row["median"]) if measured else _("none"),
             _spread(row) if measured else "n = 0",
             delta_color="off",
             delta_arrow="off",
             border=True,
         )
     medians = rows["median"]
-    if np.isfinite(medians[["all", "noise floor", "random floor"]].to_numpy(np.float64)).all():
-        said = verdict(medians["all"], medians["noise floor"], medians["random floor"])
+    if np.isfinite(medians[["all", "noise ceiling", "random floor"]].to_numpy(np.float64)).all():
+        said = verdict(medians["all"], medians["noise ceiling"], medians["random floor"])
         st.markdown(
             _("{measure}, medians with quartiles, of the random floor with the range. {verdict}").format(
                 measure=names[measure], verdict=said
@@ -168,12 +169,12 @@ def _medians(result: ManyExplained) -> None:
         )
 
 
-def _spread(row: pd.Series[Any] | pd.DataFrame) -> str:
+def _spread(row: Mapping[str, Any]) -> str:
     """Quartiles of the items; of the random floor the range of its draws."""
     if row["draws"] == 1:
-        return f"{row['low_quartile']:.2f} – {row['high_quartile']:.2f}, n = {row['n']}"
-    return _("{low:.2f} – {high:.2f}, {draws} draws").format(
-        low=row["lowest"], high=row["highest"], draws=row["draws"]
+        return f"{fixed(row['low_quartile'])} – {fixed(row['high_quartile'])}, n = {row['n']}"
+    return _("{low} – {high}, {draws} draws").format(
+        low=fixed(row["lowest"]), high=fixed(row["highest"]), draws=row["draws"]
     )
 
 

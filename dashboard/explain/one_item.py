@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.number import fixed
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
@@ -18,7 +19,7 @@ from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.measure.explain.similarity import MEASURES
 from dashboard import engine
-from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what_floors_say
+from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what_bounds_say
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
 from dashboard.figures.drawn import Drawn, Provenance
 from dashboard.figures.similarity_summary import measure_names
@@ -48,7 +49,7 @@ class ItemView:
         return digest(self.model.key, self.split.digest, self.item, self.method.name, self.seed)
 
     def explanation(self) -> Explanation:
-        """The maps with both floors, kept by content; raises Refused where the method cannot make them."""
+        """The maps with ceiling and floor, kept by content; raises Refused where they cannot be made."""
         return engine.store().get(
             f"explained:{self.key}", self._explained, lambda found: 4 * found.before.nbytes + 2**15
         )
@@ -66,7 +67,7 @@ class ItemView:
 
 
 def draw(view: ItemView, comparison: Comparison) -> None:
-    """Classes and confidence, the maps before and after, and the similarity beside its floors."""
+    """Classes and confidence, the maps before and after, and the similarity beside its ceiling and floor."""
     _answers(view.model, comparison, view.item)
     found = view.explanation()
     if view.model.subject.input.is_image:
@@ -143,23 +144,25 @@ def _similarity(view: ItemView, found: Explanation) -> None:
     names = measure_names()
     chances = {m: found.chance(m) for m in MEASURES}
     shown = [m for m in MEASURES if np.isfinite(chances[m].median) or np.isfinite(_first(found.items, m))]
-    frames = {_("this item"): found.items, _("noise floor"): found.noise}
+    frames = {_("this item"): found.items, _("noise ceiling"): found.noise}
     rows = {title: [_first(frame, m) for m in shown] for title, frame in frames.items()}
     random = _("random floor, {draws} draws").format(draws=next(iter(chances.values())).draws)
     rows[random] = [chances[m].median for m in shown]
-    ranges = [_("{low:.2f} to {high:.2f}").format(low=chances[m].low, high=chances[m].high) for m in shown]
-    table = pd.DataFrame({_("measure"): [names[m] for m in shown], **rows, _("its range"): ranges})
-    st.dataframe(
-        table,
-        hide_index=True,
-        width="stretch",
-        column_config={title: st.column_config.NumberColumn(format="%.2f") for title in rows},
-    )
+    ranges = [
+        _("{low} to {high}").format(low=fixed(chances[m].low), high=fixed(chances[m].high)) for m in shown
+    ]
+    cells = {title: [_cell(value) for value in values] for title, values in rows.items()}
+    table = pd.DataFrame({_("measure"): [names[m] for m in shown], **cells, _("its range"): ranges})
+    st.dataframe(table, hide_index=True, width="stretch")
     csv_button(st.container(), "explain.alike", _alike(found, shown), _provenance(view))
     reason = found.items["reason"].iloc[0]
     if reason is not None:
         st.caption(_("Not measured: {reason}.").format(reason=literal(_(reason))))
-    st.caption(f"{how_it_was_made(found)} {what_floors_say()}".strip())
+    st.caption(f"{how_it_was_made(found)} {what_bounds_say()}".strip())
+
+
+def _cell(value: float) -> str:
+    return fixed(value) if np.isfinite(value) else _("not measured")
 
 
 def _alike(found: Explanation, measures: list[str]) -> pd.DataFrame:
@@ -169,7 +172,7 @@ def _alike(found: Explanation, measures: list[str]) -> pd.DataFrame:
         {
             "measure": measures,
             "this_item": [_first(found.items, measure) for measure in measures],
-            "noise_floor": [_first(found.noise, measure) for measure in measures],
+            "noise_ceiling": [_first(found.noise, measure) for measure in measures],
             "random_floor": [chance.median for chance in chances],
             "random_lowest": [chance.low for chance in chances],
             "random_highest": [chance.high for chance in chances],

@@ -28,11 +28,11 @@ def what_a_map_says(target: str, *, is_image: bool) -> str:
     return said.format(target=f"**{target}**")
 
 
-def what_floors_say() -> str:
-    """What the two floors are for, in two sentences."""
+def what_bounds_say() -> str:
+    """What the noise ceiling and the random floor are for, in two sentences."""
     return _(
-        "1 means the same map. The noise floor is the original against itself after tiny noise on the input: "
-        "nothing can be expected to come closer. The random floor is the original against networks with "
+        "1 means the same map. The noise ceiling is the original against itself after tiny noise on the "
+        "input: no more likeness can be expected. The random floor is the original against networks with "
         "shuffled weights, the median of several with their range: that much likeness is chance."
     )
 
@@ -65,14 +65,14 @@ def how_it_was_made(found: Explanation) -> str:
 
 
 def verdict(median: float, noise: float, random: float) -> str:
-    """Where a median lies between the two floors, in words; the numbers stand beside it."""
+    """Where a median lies between noise ceiling and random floor, in words; the numbers stand beside it."""
     if median >= noise:
         return _("As alike as the original is to itself under noise: it looks at the same things.")
     if median <= random:
         return _("No more alike than chance: it looks at other things.")
     place = (median - random) / (noise - random)
     if place >= 0.75:
-        return _("Closer to the noise floor than to chance: it mostly looks at the same things.")
+        return _("Closer to the noise ceiling than to chance: it mostly looks at the same things.")
     if place >= 0.25:
-        return _("Between the noise floor and chance: part of what it looks at has changed.")
-    return _("Closer to chance than to the noise floor: it mostly looks at other things.")
+        return _("Between the noise ceiling and chance: part of what it looks at has changed.")
+    return _("Closer to chance than to the noise ceiling: it mostly looks at other things.")

@@ -69,7 +69,7 @@ def latency_bars(timed: Sequence[TimedBar], *, dark: bool = False) -> Drawn:
         title=_title(timed),
         subtitle=_(
             "Turns on one thread, 95 % interval over several processes; behind a bar: times faster than "
-            "the original"
+            "the original there"
         ),
         legend=True,
         height=150 + BAR * len(rows),

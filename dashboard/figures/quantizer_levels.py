@@ -130,7 +130,7 @@ def _table(quantizers: Sequence[QuantizerLevels]) -> pd.DataFrame:
         {
             "quantizer": [one.name for one in quantizers],
             "levels": [len(one.levels) for one in quantizers],
-            "squared_error": [one.error for one in quantizers],
+            "weight_error": [one.error for one in quantizers],
             "bytes": [one.bytes for one in quantizers],
             "levels_of_first_row": [" ".join(f"{level:.6g}" for level in one.levels) for one in quantizers],
         }

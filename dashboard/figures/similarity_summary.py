@@ -11,6 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from compress_core.foundation.number import fixed
+from compress_core.measure.explain.random_floor import chance_of
 from compress_core.numerics.arrays import Floats
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
@@ -41,7 +43,7 @@ def measure_names() -> Mapping[str, str]:
 def similarity_summary(
     items: pd.DataFrame, noise: pd.DataFrame, random: pd.DataFrame, *, dark: bool = False
 ) -> Drawn:
-    """How alike the maps are for all items, kept and flipped predictions, beside two floors.
+    """How alike the maps are for all items, kept and flipped predictions, beside a ceiling and a floor.
 
     items: a column for each measure (NaN: not measured) and flipped (bool); noise, random: the same
     measures of the original's own map under tiny input noise and of networks with shuffled weights, each in
@@ -57,8 +59,8 @@ def similarity_summary(
         offset = (place - 1) * 0.27
         _add_boxes(figure, frame, measures, offset=offset, label=label, color=color)
         _add_points(figure, frame, measures, offset=offset, color=color)
-    _add_floor(figure, noise, measures, label=_("noise floor (median)"), dash="dash", colors=colors)
-    _add_floor(figure, random, measures, label=_("random floor (median)"), dash="dot", colors=colors)
+    _add_bound(figure, noise, measures, label=_("noise ceiling (median)"), dash="dash", colors=colors)
+    _add_bound(figure, random, measures, label=_("random floor (median)"), dash="dot", colors=colors)
     figure.update_xaxes(
         tickvals=np.arange(len(measures)),
         ticktext=[names[m] for m in measures],
@@ -76,7 +78,7 @@ def similarity_summary(
         legend=True,
         height=460,
     )
-    table = _table(groups, {"noise floor": noise, "random floor": random}, measures)
+    table = _table(groups, {"noise ceiling": noise, "random floor": random}, measures)
     return Drawn(figure, _alternative(table, names), table)
 
 
@@ -134,7 +136,7 @@ def _add_points(
     figure.add_trace(
         go.Scatter(
             x=np.concatenate(x),
-            y=np.concatenate(y),
+            y=_rounded(np.concatenate(y)),
             mode="markers",
             marker={"color": color, "size": 4, "opacity": 0.35},
             hovertemplate=hover((_("similarity"), "%{y:.3f}")),
@@ -143,11 +145,11 @@ def _add_points(
     )
 
 
-def _add_floor(
-    figure: go.Figure, floor: pd.DataFrame, measures: list[str], *, label: str, dash: str, colors: Ink
+def _add_bound(
+    figure: go.Figure, bound: pd.DataFrame, measures: list[str], *, label: str, dash: str, colors: Ink
 ) -> None:
     """One short line over the slot of each measure."""
-    draws = [part for _draw, part in floor.groupby("draw")] if "draw" in floor else [floor]
+    draws = [part for _draw, part in bound.groupby("draw")] if "draw" in bound else [bound]
     each = np.array(
         [[_median(_measured(part, m)) if m in part else np.nan for m in measures] for part in draws]
     )
@@ -157,7 +159,7 @@ def _add_floor(
     figure.add_trace(
         go.Scatter(
             x=np.stack([places - 0.44, places + 0.44, gap], axis=1).ravel(),
-            y=np.repeat(np.array(medians), 3),
+            y=_rounded(np.repeat(np.array(medians), 3)),
             mode="lines",
             line={"color": colors.text, "width": 1.8, "dash": dash},
             name=label,
@@ -169,13 +171,19 @@ def _add_floor(
         figure.add_trace(
             go.Scatter(
                 x=np.repeat(places + 0.44, 3),
-                y=np.stack([low, high, gap], axis=1).ravel(),
+                y=_rounded(np.stack([low, high, gap], axis=1).ravel()),
                 mode="lines",
                 line={"color": colors.text, "width": 1.2},
                 hovertemplate=hover((_("range of {draws} draws").format(draws=len(draws)), "%{y:.3f}")),
                 showlegend=False,
             )
         )
+
+
+def _rounded(values: NDArray[Any]) -> NDArray[Any]:
+    """As the hover shows them, without a minus before a zero."""
+    rounded: NDArray[Any] = np.round(values, 3) + 0.0
+    return rounded
 
 
 def _median(values: Floats) -> float:
@@ -191,17 +199,25 @@ def _value_range(
 
 
 def _table(
-    groups: list[tuple[str, pd.DataFrame, str]], floors: Mapping[str, pd.DataFrame], measures: list[str]
+    groups: list[tuple[str, pd.DataFrame, str]], bounds: Mapping[str, pd.DataFrame], measures: list[str]
 ) -> pd.DataFrame:
-    """One row for each measure and group, floors last."""
+    """One row for each measure and group, ceiling and floor last."""
     frames = dict(zip(("all", "kept", "flipped"), (frame for _label, frame, _color in groups), strict=True))
     rows = [
-        _quartiles(measure, group, _measured(frame, measure), len(frame))
+        _quartiles(measure, group, _measured(frame, measure), len(frame)) | _over_draws(frame, measure)
         for measure in measures
-        for group, frame in {**frames, **floors}.items()
+        for group, frame in {**frames, **bounds}.items()
         if measure in frame
     ]
     return pd.DataFrame(rows)
+
+
+def _over_draws(frame: pd.DataFrame, measure: str) -> dict[str, object]:
+    """Of several draws the number that stands everywhere: the median of their medians, with its n."""
+    if "draw" not in frame:
+        return {}
+    chance = chance_of(frame, measure)
+    return {"median": chance.median, "n": chance.n, "not_measured": chance.not_measured}
 
 
 def _quartiles(measure: str, group: str, values: Floats, items: int) -> dict[str, object]:
@@ -227,10 +243,10 @@ def _alternative(table: pd.DataFrame, names: Mapping[str, str]) -> str:
         ("all", lambda: _("all items {median}")),
         ("kept", lambda: _("kept predictions {median}")),
         ("flipped", lambda: _("flipped predictions {median}")),
-        ("noise floor", lambda: _("noise floor {median}")),
+        ("noise ceiling", lambda: _("noise ceiling {median}")),
         ("random floor", lambda: _("random floor {median}")),
     )
     said = [
-        text().format(median=f"{medians[g]:.2f}") for g, text in parts if np.isfinite(medians.get(g, np.nan))
+        text().format(median=fixed(medians[g])) for g, text in parts if np.isfinite(medians.get(g, np.nan))
     ]
     return _("{measure}, median: {parts}.").format(measure=names[measure], parts=", ".join(said))

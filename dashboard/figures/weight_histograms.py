@@ -225,7 +225,7 @@ def _histogram_table(before: Counts, after: Counts, edges: Reals, zeros: ZeroCou
 def error_by_channel(
     layer: str, errors: Reals, *, after_cuts: bool = False, ordered: bool = True, dark: bool = False
 ) -> Drawn:
-    """The relative squared error of each output channel, the worst first or in the order of the layer.
+    """The weight error of each output channel, the worst first or in the order of the layer.
 
     errors [out], |w - w'|^2 / |w|^2; NaN where a channel has nothing to compare with, which is not drawn.
     after_cuts: w is what preparations and cuts left, not the weight as loaded.
@@ -240,24 +240,24 @@ def error_by_channel(
         _mark_median(figure, float(np.median(measured)), colors)
     axis = _("output channels, the worst first") if ordered else _("output channel")
     figure.update_xaxes(title_text=axis, showgrid=False)
-    figure.update_yaxes(title_text=_("relative squared error"), tickformat=".3~%", rangemode="tozero")
+    figure.update_yaxes(title_text=_("weight error"), tickformat=".3~%", rangemode="tozero")
     palette.style(
         figure,
         dark=dark,
-        title=_("Error of each output channel of {layer}").format(layer=safe(layer)),
+        title=_("Weight error of each output channel of {layer}").format(layer=safe(layer)),
         subtitle=(
             _("Squared change of what preparations and cuts left of a channel, over its squared size")
             if after_cuts
             else _("Squared change of a channel's weights over their squared size")
         ),
     )
-    table = pd.DataFrame({"channel": order, "relative_squared_error": shown})
+    table = pd.DataFrame({"channel": order, "weight_error": shown})
     return Drawn(figure, _error_alternative(layer, errors), table)
 
 
 def _channel_trace(shown: Reals, order: NDArray[Any], colors: Ink) -> go.Bar | go.Scatter:
     """Bars as long as they can be told apart, else one line."""
-    template = hover((_("channel"), "%{customdata}"), (_("relative squared error"), "%{y:.3%}"))
+    template = hover((_("channel"), "%{customdata}"), (_("weight error"), "%{y:.3%}"))
     common = {"x": np.arange(len(shown)), "y": shown, "customdata": order, "hovertemplate": template}
     if len(shown) <= MOST_BARS:
         return go.Bar(**common, marker={"color": colors.after, "line": {"width": 0}})
@@ -285,9 +285,9 @@ def _mark_median(figure: go.Figure, median: float, colors: Ink) -> None:
 def _error_alternative(layer: str, errors: Reals) -> str:
     measured = errors[np.isfinite(errors)]
     if not measured.size:
-        return _("No output channel of {layer} has an error to show.").format(layer=layer)
+        return _("No output channel of {layer} has a weight error to show.").format(layer=layer)
     said = _(
-        "Relative squared error of {count} output channels of {layer}: median {median}, "
+        "Weight error of {count} output channels of {layer}: median {median}, "
         "largest {largest} in channel {channel}."
     ).format(
         count=whole(measured.size),

@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Sequence
 
+from compress_core.foundation.number import fixed
+
 LONGEST_NAME = 40
 FAR_BEYOND = 1e4
 
@@ -34,14 +36,6 @@ def safe_names(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
     return [safe(name, longest) for name in names]
 
 
-def fixed(value: float, digits: int = 2, form: str = "") -> str:
-    """A number with so many digits behind the point; nothing is written as -0.
-
-    form: what else its format says, such as a sign (+) or thousands (,).
-    """
-    return f"{round(value, digits) + 0.0:{form}.{digits}f}"
-
-
 def percent(share: float, digits: int = 1) -> str:
     """A share between 0 and 1 as a percentage; what is far beyond 1 in three significant digits."""
     return f"{fixed(100 * share, digits) if abs(share) < FAR_BEYOND else short(100 * share)} %"
@@ -67,7 +61,7 @@ def in_bytes(count: float) -> str:
     for unit, size in (("MiB", 1024**2), ("KiB", 1024)):
         if count >= size:
             return f"{count / size:,.1f} {unit}"
-    return f"{count:,.0f} B"
+    return f"{whole(count)} B"
 
 
 def hover(*lines: tuple[str, str], heading: str = "") -> str:

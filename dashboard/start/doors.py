@@ -45,7 +45,9 @@ def draw_demo() -> None:
             ).format(share=f"{100 * opening.DEMO_SPARSITY:.0f} %", bits=opening.DEMO_BITS)
         )
     with digits:
-        st.image(strip(dark=is_dark()), width="stretch", alt=_("Handwritten digits from the sample images"))
+        st.image(
+            strip(dark=is_dark()), width="stretch", alt=_("Handwritten digits that the sample models read")
+        )
     if demo:
         with refusals(), st.spinner(_("Opening the model")):
             opening.open_demo()

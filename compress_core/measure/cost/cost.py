@@ -21,7 +21,7 @@ from compress_core.techniques.contract.encoded import EncodedWeight, Zeros
 def costs(model: Model, store: Store) -> Mapping[str, Number]:
     """Sizes of a model as exact numbers, by name.
 
-    bytes: the plain container as written, header included; sparsity: share of zeros among the
+    bytes: the plain file as written, header included; sparsity: share of zeros among the
     weights of all layers that can be compressed, by origin; macs: of one item through the whole network, as
     `network.multiplications` counts them, zeros like other weights.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
@@ -89,15 +89,27 @@ def _more_inputs_than_items(model: Model) -> Iterator[Phrase]:
         if layer is None or step is None or items is None:
             continue
         if layer.columns > len(items) * max(1, layer.positions or 1):
-            yield Phrase(
-                "{layer} has {inputs} inputs, and {technique} tells from {items} calibration items how they "
-                "go together: with fewer items than inputs it leans on chance. Use more items where there "
-                "are some (calibration: items), or more damping.",
-                layer=name,
-                inputs=layer.columns,
-                technique=step.technique,
-                items=len(items),
-            )
+            told = {"layer": name, "inputs": layer.columns, "technique": step.technique, "items": len(items)}
+            yield _use_more(model, told)
+
+
+def _use_more(model: Model, told: Mapping[str, object]) -> Phrase:
+    """What to do about it: only where items are left over there are more to use."""
+    all_of_them = len(model.subject.splits["calibration"])
+    if len(model.base.splits["calibration"]) < all_of_them:
+        return Phrase(
+            "{layer} has {inputs} inputs, and {technique} tells from {items} calibration items how they "
+            "go together: with fewer items than inputs it leans on chance. Use more of the {there} items "
+            "(calibration: items), or more damping.",
+            **told,
+            there=all_of_them,
+        )
+    return Phrase(
+        "{layer} has {inputs} inputs, and {technique} tells from all {items} calibration items how they go "
+        "together: with fewer items than inputs it leans on chance. Bring a model with more items, or use "
+        "more damping.",
+        **told,
+    )
 
 
 def _asks_how_inputs_go_together(needs: Iterable[str]) -> bool:

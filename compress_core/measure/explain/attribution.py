@@ -206,7 +206,7 @@ def _differentiable(tensor: Tensor) -> Tensor:
 
 def _check_shapes(inputs: Tensor, targets: Tensor, baseline: Tensor) -> None:
     if len(inputs) == 0:
-        raise Refused("There is nothing to explain: the sample has no items; choose at least one.")
+        raise Refused("There is nothing to explain: no item was chosen; choose at least one.")
     if targets.shape != inputs.shape[:1]:
         text = N_("There must be one target class for each of the {items} items, got shape {shape}.")
         raise Refused(text, items=len(inputs), shape=list(targets.shape))

@@ -1,6 +1,6 @@
 """Does the compressed model still look at the same things? Maps before and after, over many items.
 
-The target is the class that the parent predicts, for both models. Two floors stand beside every number:
+The target is the class that the parent predicts, for both models. Two bounds stand beside every number:
 *noise*, the parent against itself on inputs that were hardly changed, and *random*, the parent against
 networks whose weights were shuffled within each layer: several, because one shuffle may happen to look alike.
 """
@@ -40,7 +40,7 @@ from compress_core.network.living_memory import rows_at_once
 from compress_core.numerics.arrays import Bools
 
 NOISE_STRENGTH = 0.02
-"""Standard deviation of the noise behind the noise floor, as a share of that of the inputs."""
+"""Standard deviation of the noise behind the noise ceiling, as a share of that of the inputs."""
 
 Maps = NDArray[np.float32]
 
@@ -62,8 +62,8 @@ class Explanation:
     before, after, support [N, *size]; `items` has a row for each item: item, class_before, class_after,
     flipped, the measures of `similarity.MEASURES`, reason (why not measured, else None), and for methods that
     add up to the score's change gap_before, gap_after (the share of it that a map leaves out, else NaN) and
-    steps_before, steps_after; `noise` and `random` hold the measures of the floors, those of the random one
-    for each draw. noise_deviation is in the unit of the inputs. place_before, place_after: the part whose
+    steps_before, steps_after; `noise` and `random` hold the measures of the two bounds, the floor's for each
+    draw. noise_deviation is in the unit of the inputs. place_before, place_after: the part whose
     feature maps were looked at, empty for methods that look at the inputs.
     """
 
@@ -95,9 +95,9 @@ class Explanation:
         return measured.sort_values([measure, "item"]).head(count)
 
     def summary(self) -> pd.DataFrame:
-        """One row for each measure and group of items, floors last.
+        """One row for each measure and group of items, ceiling and floor last.
 
-        Columns: measure, group (all, kept, flipped, noise floor, random floor), median, low_quartile,
+        Columns: measure, group (all, kept, flipped, noise ceiling, random floor), median, low_quartile,
         high_quartile, n, not_measured (items), reason (the most frequent one, or None), draws, lowest,
         highest: the random floor is the median of the draws' medians, which reach from lowest to highest.
         """
@@ -106,7 +106,7 @@ class Explanation:
             "all": self.items,
             "kept": self.items[~flipped],
             "flipped": self.items[flipped],
-            "noise floor": self.noise,
+            "noise ceiling": self.noise,
         }
         rows = [
             row
@@ -129,7 +129,7 @@ def explain(
     *,
     seed: int,
 ) -> Generator[Progress, None, Explanation]:
-    """Explain both models on the same items, with the noise and the random floor; yields how far it is.
+    """Explain both models on the same items, with noise ceiling and random floor; yields how far it is.
 
     inputs [N, ...], baseline [1, ...]; the seed makes the noise and the shuffled weights.
 
@@ -148,7 +148,7 @@ def explain(
     first = yield from passes.maps_of(before, N_("before compression"))
     second = yield from passes.maps_of(after, N_("after compression"), place=first.place)
     shaken = yield from passes.maps_of(
-        before, N_("noise floor"), shown=noisy(inputs, support, deviation, seed), place=first.place
+        before, N_("noise ceiling"), shown=noisy(inputs, support, deviation, seed), place=first.place
     )
     random = []
     for draw in range(draws):

@@ -48,10 +48,9 @@ class Tuned:
 
 
 class Who(Enum):
-    """Whom a runtime runs. SHOWN: the compressed model, or the original where nothing was compressed."""
+    """Whom a runtime runs; BOTH: of a model that is not compressed there is only the original."""
 
     BOTH = auto()
-    SHOWN = auto()
     COMPRESSED = auto()
 
 
@@ -80,8 +79,6 @@ class Runtime:
         match self.who:
             case Who.BOTH:
                 return tuple(sides)
-            case Who.SHOWN:
-                return tuple(sides[-1:])
             case Who.COMPRESSED:
                 return tuple(side for side in sides if side.whose == "compressed")
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from compress_core.apply.run import compress
+from compress_core.foundation.store import Store
+from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import Step
 from dashboard.tune import criterion_comparison, layer_trials
-from dashboard.tune.differing import partners, told
+from dashboard.tune.differing import VARIOUS, _moved, told
 from tests.test_page_tune import section
 from tests.test_pages import assert_fine, opened, recipe_of
 
@@ -26,19 +30,6 @@ def test_layers_are_told_by_what_most_of_them_have() -> None:
     assert told(["90 %", "50 %", "90 %", "50 %", "90 %"]) == "Now 3 layers at 90 %, 2 at 50 %."
     assert told(["a", "b"]) == "Now 1 layer at a, 1 at b."
     assert told(list("aabbccddef")) == "Now 2 layers at a, 2 at b, 2 at c, 2 at d, 2 at others."
-
-
-def test_partners_are_the_layers_with_the_same_step_and_a_share_of_the_network() -> None:
-    from compress_core.apply.run import compress
-    from compress_core.foundation.store import Store
-    from tests.subjects import mlp_subject, rules
-
-    shared = Step.of("magnitude", sparsity=0.5, scope="network")
-    own = Step.of("magnitude", sparsity=0.5, scope="layer")
-    recipe = compress(mlp_subject(), rules(fc1=shared, fc2=shared, fc3=own), Store()).recipe
-    assert partners(recipe, ["fc1"]) == ["fc2"]
-    assert partners(recipe, ["fc1", "fc2"]) == []
-    assert partners(recipe, ["fc3"]) == []
 
 
 @pytest.mark.slow
@@ -74,12 +65,25 @@ def test_what_the_knob_has_no_place_for_is_said_in_words(step: Step, knob: str, 
 
 
 @pytest.mark.slow
-def test_layers_outside_the_pattern_that_share_the_budget_are_told_before_anything_moves() -> None:
+def test_layers_outside_the_pattern_that_share_the_budget_are_told_of_and_keep_what_they_have() -> None:
     shared = Step.of("magnitude", sparsity=0.5, scope="network")
     app = opened("tune", "lenet5", rows(conv1=shared, conv2=shared, fc1=shared, fc2=shared))
-    assert "share this budget" not in said(app)
+    assert not [info for info in app.info if "share a budget" in info.value]
+    before = zeros(app)
     app = app.selectbox(key="rules.match.en").set_value("kind: linear").run()
-    assert "2 other layers share this budget" in said(app)
+    assert any("2 other layers share a budget with these" in info.value for info in app.info)
+    app = app.selectbox(key="rules.criterion").set_value("random_pruning").run()
+    app = app.select_slider(key="rules.prune.various").set_value(80.0).run()
+    assert_fine(app)
+    after = zeros(app)
+    assert [after[name] for name in ("conv1", "conv2")] == [before[name] for name in ("conv1", "conv2")]
+    assert after["fc1"] > before["fc1"]
+
+
+def zeros(app: AppTest) -> dict[str, int]:
+    """How many weights of each layer the page's recipe removes."""
+    model = compress(load_sample("lenet5"), recipe_of(app), Store())
+    return {name: part.encoded[0].zeros.pruned for name, part in model.compressed.items()}
 
 
 @pytest.mark.slow
@@ -130,3 +134,12 @@ def test_the_knob_for_all_groups_says_when_they_differ_and_gives_them_one_share(
     assert_fine(app)
     shares = {steps[0].as_json()["share_removed"] for _name, steps in recipe_of(app).groups}
     assert shares == {0.25}
+
+
+def test_a_knob_put_back_to_various_changes_nothing() -> None:
+    st.session_state["knob.various"] = VARIOUS
+    moved: list[float] = []
+    _moved("knob.various", moved.append)
+    st.session_state["knob.various"] = 3.0
+    _moved("knob.various", moved.append)
+    assert moved == [3.0]

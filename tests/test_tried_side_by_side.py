@@ -91,6 +91,25 @@ def test_a_row_is_the_model_with_that_criterion_in_the_place_of_the_recipes(subj
     assert model.recipe.by_layer["fc1"][0].technique == "wanda"
 
 
+def test_the_worst_layer_is_the_one_whose_output_errs_most_and_half_err_less_than_the_median(
+    subject: Subject,
+) -> None:
+    row = criterion_rows(Model.original(subject), NAMES, two(0.5)[:1], Store())[0]
+    errors = sorted((error.value or 0, name) for name, error in row.output_errors.items())
+    assert row.worst_layer == errors[-1][1]
+    assert row.median_error == errors[1][0]
+
+
+def test_layers_that_are_not_compared_keep_what_they_have(subject: Subject) -> None:
+    store = Store()
+    model = compress(subject, rules(any=two(0.5)[0]), store)
+    (row,) = criterion_rows(model, ["fc1"], two(0.9, "layer")[:1], store)
+    assert row.model is not None
+    for name in ("fc2", "fc3"):
+        before, after = (m.compressed[name].encoded[0].zeros.pruned for m in (model, row.model))
+        assert before == after
+
+
 def test_a_criterion_that_cannot_serve_says_why_beside_those_that_can() -> None:
     steps = [Step.of("wanda", sparsity=0.5), *two(0.5)]
     rows = criterion_rows(Model.original(mlp_subject()), NAMES, steps, Store())

@@ -234,7 +234,7 @@ def _draw_names(figure: go.Figure, places: Sequence[_Place], selected: str, colo
         top = place.y - place.height / 2 + max(place.height, place.filled)
         if place.box.mark:
             _write(figure, place.x, top, f"<b>{place.box.mark}</b>", colors.text, "bottom")
-        if not many:
+        if not many or place in chosen:
             name = "<br>".join(_lines(place.box.name))
             said = f"<b>{name}</b>" if place in chosen else name
             _write(figure, place.x, place.y - place.height / 2, said, colors.text, "top")

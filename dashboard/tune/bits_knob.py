@@ -49,7 +49,7 @@ def _readouts(rows: BitsTable) -> tuple[Readout, ...]:
     return (
         Readout(_("Levels"), "", np.append(levels, np.nan), digits=0, missing=_("all")),
         Readout(_("Bytes"), "", np.append(rows.bytes, rows.bytes_unquantized), text=in_bytes),
-        Readout(_("Squared error"), "%", np.append(100 * rows.error, 0), digits=3),
+        Readout(_("Weight error"), "%", np.append(100 * rows.error, 0), digits=3),
     )
 
 

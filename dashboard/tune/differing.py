@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from compress_core.recipe.values import ResolvedRecipe, Step
-from compress_core.selection.select import Selection
-from compress_core.techniques.contract.technique import Stage
 from dashboard.bound_widget import beside, refused_beside, showing
 from dashboard.text import _
 
@@ -70,16 +67,3 @@ def told(values: Sequence[str], *, of_groups: bool = False) -> str:
     if rest:
         said.append(_("{count} at others").format(count=rest))
     return _("Now {layers}.").format(layers=", ".join(said))
-
-
-def shares_budget(step: Step | None) -> bool:
-    """Whether a prune step counts its share over all layers that have the same step."""
-    return step is not None and isinstance(step.knobs, Selection) and step.knobs.shares_budget
-
-
-def partners(recipe: ResolvedRecipe, layers: Sequence[str]) -> list[str]:
-    """Other layers, or small layers of factored ones, that share a budget with one of these."""
-    own = {name for name in recipe.by_layer if name in layers or name.rpartition(".")[0] in layers}
-    steps = {name: recipe.step(name, Stage.PRUNE) for name in recipe.by_layer}
-    shared = {step for name, step in steps.items() if name in own and shares_budget(step)}
-    return [name for name, step in steps.items() if step in shared and name not in own]

@@ -72,7 +72,7 @@ def _text(share: float) -> str:
 def _readouts(rows: SparsityTable) -> tuple[Readout, ...]:
     here = Readout(_("Removed here"), "%", 100 * rows.removed, digits=2)
     size = Readout(_("Bytes"), "", rows.bytes, text=in_bytes)
-    lost = Readout(_("Squared weights lost"), "%", 100 * rows.error, digits=2)
+    lost = Readout(_("Weight error"), "%", 100 * rows.error, digits=2)
     if len(rows.layers) > 1:
         return here, Readout(_("Removed in the others"), "%", 100 * rows.elsewhere, digits=2), size, lost
     kept = Readout(_("Weights kept"), "", rows.kept, text=lambda v: f"{v:,.0f}")
@@ -148,7 +148,7 @@ def _as_it_is(place: KnobOfLayer) -> None:
     readouts = (
         Readout(_("Weights kept"), "", only_here(now.kept), text=lambda v: f"{v:,.0f}", missing=later),
         Readout(_("Bytes"), "", only_here(now.bytes), text=in_bytes, missing=later),
-        Readout(_("Squared weights lost"), "%", only_here(100 * now.error), digits=2, missing=later),
+        Readout(_("Weight error"), "%", only_here(100 * now.error), digits=2, missing=later),
         Readout(_("Removed here"), "%", only_here(100 * now.removed), digits=2, missing=later),
     )
     live_slider(

@@ -59,7 +59,7 @@ def _readouts(place: KnobOfLayer, rows: RankTable, whole: np.ndarray) -> tuple[R
     layer = place.layer
     weights = np.where(whole, layer.weights, rows.weights)
     by_output = vectors_of(place.treated.technique) == "whitened_vectors"
-    lost = _("Squared output lost") if by_output else _("Squared weights lost")
+    lost = _("Output error") if by_output else _("Weight error")
     readouts = [
         Readout(_("Weights"), "", weights, text=_counted),
         Readout(_("Bytes at 32 bits"), "", 4 * weights, text=in_bytes),

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
+from compress_core.apply.shared_budget import sharers, shares_budget
 from compress_core.recipe.edit import step_for_layer, with_step
 from compress_core.recipe.values import Rule, Step
 from compress_core.selection.select import Selection
@@ -18,7 +19,7 @@ from dashboard import state
 from dashboard.bound_widget import beside, picked, refused_beside, showing
 from dashboard.figures.words import percent
 from dashboard.text import _, current_language, label
-from dashboard.tune.differing import KnobPlace, knob, partners, shares_budget
+from dashboard.tune.differing import KnobPlace, knob
 from dashboard.tune.steps import (
     FIRST_CHOICE,
     leaving_budgets,
@@ -59,7 +60,7 @@ def draw(view: View, model: Model) -> None:
     if not names:
         share.info(_("No unlocked layer matches: choose another kind or pattern."))
         return
-    _prune(share, view, names)
+    _prune(share, view, names, list(model.base.by_name))
     _bits(bits, view, names)
     _energy(energy, view, names)
 
@@ -77,7 +78,7 @@ def _criteria() -> list[str]:
     return [name for name in names_of(Stage.PRUNE) if techniques()[name].is_criterion]
 
 
-def _prune(place: DeltaGenerator, view: View, names: list[str]) -> None:
+def _prune(place: DeltaGenerator, view: View, names: list[str], everybody: list[str]) -> None:
     steps = [step_for_layer(view.recipe, name, Stage.PRUNE) for name in names]
     with place:
         criterion = st.selectbox(
@@ -106,7 +107,7 @@ def _prune(place: DeltaGenerator, view: View, names: list[str]) -> None:
             key=f"{KEY}.prune",
             on_change=lambda v: _set_share(names, criterion, scope or "network", v),
         )
-        _say_budget(view, names, scope or "network")
+        _say_budget(view, names, everybody, scope or "network")
 
 
 def _shares(steps: list[Step | None]) -> list[KnobPlace]:
@@ -114,20 +115,23 @@ def _shares(steps: list[Step | None]) -> list[KnobPlace]:
 
     Layers that all share one budget have one place.
     """
-    if len(set(steps)) == 1 and shares_budget(steps[0]):
+    first = steps[0]
+    if len(set(steps)) == 1 and first is not None and shares_budget(first):
         return [round(100 * sparsity_of(step), 4) for step in steps]
     return [_share_of(step) for step in steps]
 
 
 def _share_of(step: Step | None) -> KnobPlace:
-    if step is not None and not isinstance(step.knobs, Selection):
+    if step is None:
+        return 0.0
+    if not isinstance(step.knobs, Selection):
         return label(step.technique)
     if shares_budget(step):
         return _("{share} of a shared budget").format(share=percent(sparsity_of(step)))
     return round(100 * sparsity_of(step), 4)
 
 
-def _say_budget(view: View, names: list[str], scope: str) -> None:
+def _say_budget(view: View, names: list[str], everybody: list[str], scope: str) -> None:
     """What a share of the whole network means for each layer, before anything is moved."""
     if scope == "network" and len(names) > 1:
         st.caption(
@@ -136,14 +140,21 @@ def _say_budget(view: View, names: list[str], scope: str) -> None:
                 "layer that gives fewer makes the others give more."
             ).format(count=len(names))
         )
-    others = partners(view.recipe, names)
+    others = _others_in_budget(view, names, everybody)
     if others:
-        st.caption(
+        st.info(
             _(
-                "{count} other layers share this budget now. A change here takes these out of it; the others "
-                "keep what they have."
-            ).format(count=len(others))
+                "{count} other layers share a budget with these now. A change here gives them one of their "
+                "own: they keep what they have."
+            ).format(count=len(others)),
+            icon=":material/balance:",
         )
+
+
+def _others_in_budget(view: View, names: list[str], everybody: list[str]) -> set[str]:
+    steps = ((name, step_for_layer(view.recipe, name, Stage.PRUNE)) for name in names)
+    found = [sharers(view.recipe, name, step, everybody) for name, step in steps if step is not None]
+    return {other for others in found for other in others} - set(names)
 
 
 def _say_several(steps: list[Step | None]) -> None:

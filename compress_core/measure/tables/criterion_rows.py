@@ -11,6 +11,7 @@ import numpy as np
 from compress_core.apply.lineage import with_recipe
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
+from compress_core.apply.shared_budget import on_their_own
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
@@ -53,12 +54,15 @@ class CriterionRow:
 def criterion_rows(
     model: Model, layers: Sequence[str], steps: Sequence[Step], store: Store
 ) -> tuple[CriterionRow, ...]:
-    """Each step in the place of what the model's recipe prunes in these layers; all else stays as it is."""
+    """Each step in the place of what the model's recipe prunes in these layers; all else stays as it is.
+
+    Other layers that shared a budget with these keep what they have.
+    """
     return tuple(_row(model, layers, step, store) for step in steps)
 
 
 def _row(model: Model, layers: Sequence[str], step: Step, store: Store) -> CriterionRow:
-    recipe = with_step(model.recipe, layers, Stage.PRUNE, step)
+    recipe = with_step(on_their_own(model, layers), layers, Stage.PRUNE, step)
     lineage = with_recipe(model.lineage, in_order(recipe, list(model.subject.by_name)))
     try:
         tried = model_of(model.subject, lineage, store)

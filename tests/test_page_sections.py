@@ -7,9 +7,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.run import compress
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import Step
+from dashboard import engine
 from dashboard.tune import criterion_comparison, layer_trials
 from dashboard.tune.differing import VARIOUS, _moved, told
 from tests.test_page_tune import section
@@ -113,6 +115,21 @@ def test_magnitude_and_random_stand_together_as_the_tab_opens_and_one_can_be_tak
     assert_fine(app)
     used = {steps for _name, steps in recipe_of(app).layers}
     assert used == {(Step.of("magnitude", sparsity=0.5, scope="network"),)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.001, 1.0])
+def test_criteria_open_whatever_share_the_layer_has_and_without_an_accuracy(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_classifier(*_given: object) -> None:
+        raise Refused("it answers in pictures")
+
+    monkeypatch.setattr(engine, "quick_numbers", no_classifier)
+    recipe = rows(fc1=Step.of("magnitude", sparsity=share))
+    app = section(opened("tune", "lenet300", recipe), "Criteria")
+    assert_fine(app)
+    assert "Accuracy change: not measured. it answers in pictures" in said(app)
 
 
 @pytest.mark.slow

@@ -10,8 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.printable import printable
+from compress_core.foundation.texts import Phrase
 from compress_core.measure.tables.criterion_rows import CriterionRow, criterion_rows
 from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Step
@@ -27,7 +29,7 @@ KEY = "tune.criteria"
 ONE, ALL = "layer", "network"
 FIRST = ("magnitude", "random_pruning")
 SPLIT = "validation"
-SHARE = 0.5
+SHARE, LEAST, MOST = 0.5, 0.5, 99.5
 
 
 def draw(view: View, model: Model) -> None:
@@ -68,9 +70,8 @@ def _choice(view: View, free: Sequence[str]) -> tuple[list[Step], list[str]]:
         required=True,
     )
     now = sparsity_of(step_for_layer(view.recipe, view.layer, Stage.PRUNE))
-    percents = share.slider(
-        _("Prune"), 1.0, 99.5, 100 * (now or SHARE), 0.5, format="%.1f %%", key=f"{KEY}.share"
-    )
+    start = min(MOST, max(LEAST, 100 * (now or SHARE)))
+    percents = share.slider(_("Prune"), LEAST, MOST, start, 0.5, format="%.1f %%", key=f"{KEY}.share")
     scope = "layer" if at == ONE else "network"
     steps = [Step.of(name, sparsity=round(percents / 100, 6), scope=scope) for name in chosen]
     return steps, [name for name in free if at != ONE or name == view.layer]
@@ -80,7 +81,10 @@ def _change(row: CriterionRow) -> Number | None:
     """The change of accuracy on the first items; None where the criterion was refused or there are none."""
     if row.model is None or SPLIT not in row.model.subject.splits:
         return None
-    return engine.quick_numbers(row.model, row.model.subject.split(SPLIT)).numbers["accuracy_change"]
+    try:
+        return engine.quick_numbers(row.model, row.model.subject.split(SPLIT)).numbers["accuracy_change"]
+    except Refused as refused:  # no classifier, say: the other columns stand
+        return Number.missing("points", Phrase(refused.text, **refused.values))
 
 
 def _table(rows: Sequence[CriterionRow], changes: Sequence[Number | None], layers: Sequence[str]) -> None:
@@ -140,7 +144,9 @@ def _captions(rows: Sequence[CriterionRow], changes: Sequence[Number | None], la
     if first is not None:
         said = [_("Of {weights} weights.").format(weights=whole(first.weights))]
         known = next((change for change in changes if change is not None), None)
-        if known is not None and known.n is not None:
+        if known is not None and known.reason is not None:
+            said.append(_("Accuracy change: not measured. {reason}").format(reason=literal(_(known.reason))))
+        elif known is not None and known.n is not None:
             said.append(
                 _("Accuracy on the first {items:,} items of the {split} split.").format(
                     items=known.n, split=_(SPLIT)

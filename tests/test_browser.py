@@ -336,3 +336,27 @@ def test_page_is_drawn_without_an_error_in_both_themes(
     assert len(picture) > 40_000, "an empty page is a small picture"
     visiting.close()
     assert visiting.errors == []
+
+
+def test_knobs_of_a_layer_fit_a_screen_keep_the_hand_that_moves_them_and_say_what_the_recipe_says(
+    address: str, visit: Visit
+) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto(f"{address}/tune?m=lenet5&l=fc1")
+    rank, share = slider(page, "Rank kept"), slider(page, "Weights removed")
+    for knob, column, technique in ((rank, "factor", "Low rank"), (share, "prune", "Magnitude")):
+        knob.focus()
+        knob.press("ArrowLeft" if column == "factor" else "PageUp")
+        frame = page.locator(f".st-key-tune_knob_{column}")
+        expect(frame.get_by_role("combobox").first).to_have_value(technique)
+        visit.settled()
+        assert knob.evaluate("knob => knob.getRootNode().activeElement === knob"), technique
+    page.locator(".st-key-tune_knob_prune").get_by_role("button", name="More").click()
+    expect(page.get_by_role("combobox", name="Scope")).to_have_value("Layer")
+    page.keyboard.press("Escape")
+    heights = page.locator("[class*=st-key-tune_knob_] .live-slider").evaluate_all(
+        "all => all.map(slider => slider.offsetHeight)"
+    )
+    assert len(heights) == 3
+    assert max(heights) < 400

@@ -65,8 +65,8 @@ def kept_in_bins(bins: ValueBins, gone_from: NDArray[np.int64], rows: int) -> ND
     gone_from [values]: the first row that removes it, `rows` for what none removes.
     """
     count = len(bins.edges) - 1
-    there = bins.of >= 0
-    place = bins.of[there].astype(np.int64) * (rows + 1) + np.minimum(gone_from[there], rows)
+    place = bins.of.astype(np.int64) * (rows + 1) + np.minimum(gone_from, rows)
+    place = place[bins.of >= 0] if bins.broken else place
     leaving = np.bincount(place, minlength=count * (rows + 1)).reshape(count, rows + 1)
     kept: NDArray[np.int64] = (leaving.sum(axis=1, keepdims=True) - leaving.cumsum(axis=1))[:, :rows].T
     return kept

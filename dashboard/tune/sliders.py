@@ -73,16 +73,14 @@ def _knob(place: KnobOfLayer, title: str) -> None:
     box = f"{place.key}.technique"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
         st.selectbox(
-            f"**{title}**",
+            title,
             [NONE, *names_of(place.stage)],
             format_func=lambda n: label(n) if n else _("none"),
             key=showing(box, place.step.technique if place.step else NONE),
             on_change=partial(_technique_chosen, place.layer.name, place.stage, box),
             disabled=place.is_locked,
         )
-        with st.popover(
-            "", icon=":material/tune:", help=_("More knobs"), key=f"{place.key}.more", width="content"
-        ):
+        with st.popover(_("More"), key=f"{place.key}.more", width="content"):
             _other_knobs(place)
     beside(box)
     KNOBS[place.stage](place)

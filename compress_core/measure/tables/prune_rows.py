@@ -7,7 +7,7 @@ is the share of all of them, and the rows say what that leaves of this one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class SparsityTable:
 
     @property
     def nbytes(self) -> int:
-        return 6 * self.kept.nbytes + self.kept_in_bins.nbytes + self.bins.of.nbytes
+        return 6 * self.kept.nbytes + self.kept_in_bins.nbytes
 
 
 def sparsity_table(
@@ -76,7 +76,7 @@ def sparsity_table(
     names = list(subject.by_name)
     together = sharers(recipe, layer, step, names)
     around = _around(recipe, layer, together, step, names)
-    share = np.union1d(np.linspace(0, 1, rows).round(10), [step.knobs.sparsity])
+    even, own = np.linspace(0, 1, rows).round(10), step.knobs.sparsity
     items = items_behind(subject, [step, *around.steps])
     key = digest(
         "sparsity", subject.key, around.sha, layer, step.technique, _all(step), together, rows, *items
@@ -89,11 +89,25 @@ def sparsity_table(
     def make_order() -> RemovalOrder:
         return RemovalOrder(at(0.0, scope="layer"), layer, together, step)
 
-    def make() -> SparsityTable:
+    def rows_at(share: Floats) -> SparsityTable:
         order = store.get(f"{key}:order", make_order, lambda made: made.nbytes)
         return _rows(order, share, lambda s: at(s).compressed[layer].encoded)
 
-    return store.get(digest(key, step.knobs.sparsity), make, lambda table: table.nbytes)
+    table = store.get(key, lambda: rows_at(even), lambda made: made.nbytes)
+    if own in table.sparsity:
+        return table
+    return store.get(
+        digest(key, own), lambda: _joined(table, rows_at(np.array([own]))), lambda made: made.nbytes
+    )
+
+
+def _joined(table: SparsityTable, row: SparsityTable) -> SparsityTable:
+    """The table with one row more, in its place."""
+    at = int(np.searchsorted(table.sparsity, row.sparsity[0]))
+    columns = ("sparsity", "kept", "bytes", "error", "threshold", "elsewhere", "kept_in_bins")
+    return replace(
+        table, **{c: np.insert(getattr(table, c), at, getattr(row, c)[0], axis=0) for c in columns}
+    )
 
 
 def _all(step: Step) -> dict[str, object]:
@@ -107,12 +121,12 @@ def _all(step: Step) -> dict[str, object]:
 def _around(
     recipe: ResolvedRecipe, layer: str, together: Sequence[str], step: Step, names: list[str]
 ) -> ResolvedRecipe:
-    """All steps of the layer, and of the others what decides their scores and hers."""
-    mine = {layer, *parts_of(recipe, layer)}
+    """How the layer is factored and quantized, and of the others what decides their scores and its own."""
+    mine, last = {layer, *parts_of(recipe, layer)}, Stage.QUANTIZE
     others = names if looks_further(step) else together
     found = steps_for_weights(recipe, [layer, *others])
     kept = (
-        (name, steps if name in mine else tuple(s for s in steps if s.stage is Stage.FACTOR))
+        (name, tuple(s for s in steps if s.stage is Stage.FACTOR or (name in mine and s.stage is last)))
         for name, steps in found.layers
     )
     return ResolvedRecipe(tuple((name, steps) for name, steps in kept if steps))
@@ -132,15 +146,14 @@ def _rows(
         return sum(part.bits(n) for part, n in places[row])
 
     total = max(sum(part.power for part in parts), _TINY)
-    weights = np.concatenate([part.weight.numpy().reshape(-1) for part in parts])
-    bins = value_bins(weights)
+    bins = order.bins
     gone_from = np.concatenate(
         [np.searchsorted(mine[:, i], part.gone_at, side="left") for i, part in enumerate(parts)]
     )
     return SparsityTable(
         share,
         np.array([sum(part.kept(n) for part, n in place) for place in places], float),
-        len(weights),
+        len(bins.of),
         np.array([bits(row) for row in range(len(share))]) / 8,
         np.array([sum(part.lost(n) for part, n in place) for place in places]) / total,
         np.array([p[0][0].threshold(p[0][1]) if len(parts) == 1 else np.nan for p in places]),

@@ -14,6 +14,7 @@ from torch import Tensor
 from compress_core.apply.model import Model
 from compress_core.levels.table import Table
 from compress_core.numerics.arrays import Floats
+from compress_core.numerics.value_bins import value_bins
 from compress_core.recipe.values import Step
 from compress_core.selection.kept_counts import removed_by_size, removed_together
 from compress_core.selection.patterns import BoxGrid, LayerShape, NOfM
@@ -66,6 +67,7 @@ class RemovalOrder:
         mine = [every[index][1] for index in self._mine]
         self._columns = [found.scores.values.shape[1] for found in mine]
         self.parts = [_PrunedPart(found, by_row=choice.scope == "row") for found in mine]
+        self.bins = value_bins(np.concatenate([part.weight.numpy().reshape(-1) for part in self.parts]))
         self._gone_elsewhere = [
             found.weights_gone if name != layer else np.zeros(size + 1)
             for (name, found), size in zip(every, self._sizes, strict=True)
@@ -97,7 +99,11 @@ class RemovalOrder:
 
     @property
     def nbytes(self) -> int:
-        own = sum(part.nbytes for part in self.parts) + sum(c.nbytes for c in self._gone_elsewhere)
+        own = (
+            self.bins.of.nbytes
+            + sum(part.nbytes for part in self.parts)
+            + sum(c.nbytes for c in self._gone_elsewhere)
+        )
         return own + (0 if self._ranking is None else self._ranking.ascending.nbytes)
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import fixed
-from dashboard.figures.words import in_bytes, short
+from dashboard.figures.words import in_bytes, plain, short
 from dashboard.text import _, current_language, literal, refusal, spoken
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dashboard.figures.drawn import Drawn, Provenance
 
 DARK = "dark"
+_NEEDLESS = ("lasso2d", "select2d", "zoomIn2d", "zoomOut2d", "autoScale2d")  # the wheel zooms as well
 
 
 def is_dark() -> bool:
@@ -75,6 +76,21 @@ def csv_button(place: DeltaGenerator, key: str, frame: pd.DataFrame, of: Provena
     )
 
 
+def _phone_title(drawn: Drawn, key: str) -> None:
+    """The title as text that breaks into lines: page_style.css shows it where the screen is narrow."""
+    lines = [plain(line).strip() for line in (drawn.figure.layout.title.text or "").split("<br>")]
+    with st.container(key=f"phone_title.{key}"):
+        st.markdown(
+            "  \n".join([f"**{literal(lines[0])}**", *(f":small[{literal(s)}]" for s in lines[1:] if s)])
+        )
+
+
+def panels_of(drawn: Drawn) -> int:
+    """How many panels of a figure stand side by side."""
+    axes = (getattr(drawn.figure.layout, name) for name in drawn.figure.layout if name.startswith("xaxis"))
+    return len({axis.domain[0] if axis.domain else 0.0 for axis in axes}) or 1
+
+
 def figure(
     drawn: Drawn,
     key: str,
@@ -88,15 +104,17 @@ def figure(
     of: what the numbers speak of, where they were measured on items or belong to an older result.
     """
     with st.container(border=True):
-        clicked = st.plotly_chart(
-            drawn.figure,
-            width="stretch",
-            theme=None,
-            key=key,
-            on_select=on_click or ("rerun" if selectable else "ignore"),
-            selection_mode="points",
-            config={"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d"]},
-        )
+        _phone_title(drawn, key)
+        with st.container(key=f"panels_{panels_of(drawn)}.{key}"):
+            clicked = st.plotly_chart(
+                drawn.figure,
+                width="stretch",
+                theme=None,
+                key=key,
+                on_select=on_click or ("rerun" if selectable else "ignore"),
+                selection_mode="points",
+                config={"displaylogo": False, "modeBarButtonsToRemove": list(_NEEDLESS)},
+            )
         words, download = st.columns([5, 1], vertical_alignment="center")
         words.caption(literal(drawn.alternative))
         csv_button(download, key, drawn.table, of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -821,3 +822,22 @@ def test_activations_of_both_models_share_one_scale_and_name_silent_channels() -
     assert "most zeros arrive at two with 100.0 %" in drawn[0].alternative
     assert "3 channels are zero throughout" in drawn[0].alternative
     assert len(drawn[0].table) == 5
+
+
+def test_a_map_of_channels_leaves_its_width_to_the_map_on_a_phone() -> None:
+    """300 pixels: the names of layers and the scale may take no more than half of them."""
+    shares = {f"features.block{i}.convolution": np.linspace(0, 1, 64) for i in range(8)}
+    figure = sparsity.sparsity_by_channel(shares).figure
+    (heatmap,) = _heatmaps(figure)
+    assert heatmap.colorbar.orientation == "h"
+    assert heatmap.colorbar.yref == "container"
+    lines = [line for label in figure.layout.yaxis.ticktext for line in label.split("<br>")]
+    assert max(len(re.sub("<[^>]*>", "", line)) for line in lines) <= 24
+
+
+def test_many_layers_are_named_in_one_line_each_and_what_is_gone_is_still_said() -> None:
+    shares = {f"layer{i}": np.array([0.5, np.nan if i == 3 else 0.5]) for i in range(80)}
+    labels = sparsity.sparsity_by_channel(shares).figure.layout.yaxis.ticktext
+    assert not any("<br>" in label for label in labels)
+    assert labels[2] == "layer2"
+    assert "1 cut out" in labels[3]

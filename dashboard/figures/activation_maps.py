@@ -33,7 +33,7 @@ def activations_by_channel(
             if compressed
             else _("Values near zero that the layers read: original")
         )
-    axis = _("input channel, from the first to the last")
+    axis = _("input channels, in order")
     figure = channel_heatmap(shares, title=title, axis=axis, dark=dark)
     return Drawn(figure, _alternative(shares, items), channel_table(shares))
 

@@ -17,7 +17,7 @@ from dashboard.figures.words import hover, in_bytes, percent
 from dashboard.text import _
 
 KIBI = 1024
-WRITE_FROM = 0.07
+WRITE_FROM = 0.12
 
 
 @dataclass(frozen=True)

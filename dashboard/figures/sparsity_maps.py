@@ -20,7 +20,8 @@ from dashboard.figures.words import hover, percent, safe, safe_names, whole
 from dashboard.text import _
 
 WIDEST, NARROWEST, MOST_VALUES = 240, 24, 12_000
-ROW_HEIGHT, LOWEST_ROW, HEAD_AND_FOOT, HOVER_NAME = 26, 17, 116, 28
+ROW_HEIGHT, LOWEST_ROW, HEAD_AND_FOOT, HOVER_NAME, NAME = 32, 17, 116, 28, 18
+SCALE = 44  # pixels below the axis, where the color bar takes no width from the map
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def sparsity_by_channel(shares: Mapping[str, NDArray[Any]], *, dark: bool = Fals
     figure = channel_heatmap(
         shares,
         title=_("Share of weights at zero in each output channel"),
-        axis=_("output channel, from the first to the last"),
+        axis=_("output channels, in order"),
         dark=dark,
     )
     return Drawn(figure, _layers_alternative(shares), channel_table(shares))
@@ -67,13 +68,15 @@ def channel_heatmap(
     )
     figure.update_yaxes(tickvals=np.arange(len(rows)), ticktext=_row_labels(shares, rows), showgrid=False)
     figure.update_yaxes(range=[len(rows) - 0.5, -0.5])
-    return palette.style(
+    palette.style(
         figure,
         dark=dark,
         title=title,
-        subtitle=_("One row is one layer; what a cell covers stands beside its name"),
-        height=HEAD_AND_FOOT + _rows_height(len(rows)),
+        subtitle=_("One row is one layer; what a cell covers stands under its name"),
+        height=HEAD_AND_FOOT + SCALE + _rows_height(len(rows)),
     )
+    figure.update_layout(margin_b=palette.FOOT + SCALE)
+    return figure
 
 
 def _row(values: NDArray[Any], most_cells: int) -> HeatmapRow:
@@ -95,10 +98,17 @@ def _layers_heatmap(rows: Sequence[HeatmapRow], width: int) -> go.Heatmap:
         colorbar=palette.color_bar(
             _("share at zero"),
             tickformat=".0%",
+            orientation="h",
             lenmode="pixels",
-            len=min(_rows_height(len(rows)), 220),
-            y=1,
-            yanchor="top",
+            len=230,
+            tickangle=0,
+            ticklabeloverflow="allow",
+            x=0,
+            xref="container",
+            xanchor="left",
+            y=0,
+            yref="container",
+            yanchor="bottom",
         ),
         hoverinfo="skip",
     )
@@ -139,10 +149,18 @@ def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Heatm
 
 
 def _row_labels(shares: Mapping[str, NDArray[Any]], rows: Sequence[HeatmapRow]) -> list[str]:
+    """The name of each layer, and below it what a cell covers, where rows are high enough for two lines."""
+    if _rows_height(len(rows)) < ROW_HEIGHT * len(rows):
+        return [_marked(name, row) for name, row in zip(shares, rows, strict=True)]
     return [
-        f"{safe(name, 24)} <span style='font-size:11px'>({_covers(row)})</span>"
+        f"{safe(name, NAME)}<br><span style='font-size:10px'>{_covers(row)}</span>"
         for name, row in zip(shares, rows, strict=True)
     ]
+
+
+def _marked(name: str, row: HeatmapRow) -> str:
+    """The name alone, unless something of the layer is gone."""
+    return safe(name, NAME) + f" ({_covers(row)})" * (row.there < row.channels)
 
 
 def _covers(row: HeatmapRow) -> str:

@@ -122,7 +122,7 @@ def _add_shares(figure: go.Figure, kept: int, zeros: ZeroCounts, colors: Ink) ->
             base=[base],
             width=[0.9],
             marker={"color": color, "line": {"width": 0}},
-            text=[f"{name}<br>{percent(share)}" if share >= 0.08 else ""],
+            text=[f"{name}<br>{percent(share)}" if share >= 0.12 else ""],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -12,7 +15,7 @@ from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import Step
 from dashboard import engine
-from dashboard.tune import criterion_comparison, layer_trials
+from dashboard.tune import coupled_groups, criterion_comparison, layer_trials
 from dashboard.tune.differing import VARIOUS, _moved, told
 from tests.test_page_tune import section
 from tests.test_pages import assert_fine, opened, recipe_of
@@ -160,3 +163,23 @@ def test_a_knob_put_back_to_various_changes_nothing() -> None:
     st.session_state["knob.various"] = 3.0
     _moved("knob.various", moved.append)
     assert moved == [3.0]
+
+
+def test_a_typed_share_is_tried_for_its_group_and_a_refusal_belongs_to_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[object] = []
+
+    def refused_change(key: str, value: object) -> nullcontext[None]:
+        told.append((key, value))
+        return nullcontext()
+
+    monkeypatch.setattr(coupled_groups, "refused_beside", refused_change)
+    monkeypatch.setattr(coupled_groups, "take", told.append)
+    monkeypatch.setattr(coupled_groups, "with_groups", lambda steps: steps)
+    monkeypatch.setattr(coupled_groups, "step_of", lambda _recipe, _name: None)
+    monkeypatch.setattr(coupled_groups.state, "required", lambda: SimpleNamespace(recipe=None))
+    st.session_state["table"] = {"edited_rows": {1: {"share": 25}}}
+    coupled_groups._edited("table", ["a", "b"])
+    assert told[0] == ("tune.groups.table", None)
+    assert told[1] == {"b": Step.of_group("magnitude", share_removed=0.25)}

@@ -40,7 +40,7 @@ from dashboard.tune.group_share import (
     with_groups,
 )
 from dashboard.tune.one_group import reason_of
-from dashboard.tune.steps import keep, take
+from dashboard.tune.steps import take
 from dashboard.view import View
 
 SHARES = [float(share) for share in range(100)]
@@ -186,6 +186,7 @@ def _table(view: View, model: Model, free: Groups) -> None:
         on_change=_edited,
         args=(key, list(free)),
     )
+    beside(f"{KEY}.table")
 
 
 def _row(view: View, group: Group, cutting: Cutting) -> dict[str, Any]:
@@ -225,7 +226,8 @@ def _edited(key: str, names: list[str]) -> None:
         before = step_of(recipe, name) or Step.of_group(FIRST_CRITERION)
         knobs = {k: v for k, v in before.knobs if k != SHARE}
         changed[name] = at_share(before.technique, share, **knobs) if share else None
-    keep(with_groups(changed))
+    with refused_beside(f"{KEY}.table", None):  # what was typed stays in its cell
+        take(with_groups(changed))
 
 
 def _locked(groups: Groups) -> None:

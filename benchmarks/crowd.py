@@ -25,10 +25,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.page_visitor import PageVisitor, edited_cell
+from benchmarks.page_visitor import PageVisitor, told_by_table
 from compress_core.loading.samples import load_sample
 
 ROOT = Path(__file__).resolve().parent.parent
+TABLE = "tune.table."
 RERUN, CHANGED = "rerun", "changed recipe"
 LIMITS_S = {RERUN: 0.3, CHANGED: 1.0}
 EARLY_S, MOST_GROWTH = 300.0, 1.1
@@ -130,6 +131,7 @@ class _Tab:
     visitor: PageVisitor
     layers: Sequence[str]
     chance: random.Random
+    looks_at: str = ""
 
     async def work(self, end: float, every: float, seen: Watched) -> None:
         """One action every few seconds; a tab that had to wait longer goes on at once."""
@@ -144,14 +146,12 @@ class _Tab:
         await self.visitor.close()
 
     async def _look(self) -> float:
-        shown = self.visitor.id_of("tune.layer.").rsplit(".", 1)[-1]
-        return await self.visitor.act(
-            "tune.layer.", self.chance.choice([n for n in self.layers if n != shown])
-        )
+        self.looks_at = self.chance.choice([name for name in self.layers if name != self.looks_at])
+        return await self.visitor.act(TABLE, told_by_table(self.looks_at, "name"))
 
     async def _change(self) -> float:
-        row, percent = self.chance.randrange(len(self.layers)), self.chance.randrange(1, _PLACES) / 10
-        return await self.visitor.act("tune.table.", edited_cell(row, "prune", percent))
+        layer, percent = self.chance.choice(self.layers), self.chance.randrange(1, _PLACES) / 10
+        return await self.visitor.act(TABLE, told_by_table(layer, "prune", str(percent)))
 
 
 async def _opened(address: str, model: str, number: int) -> _Tab:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+from uuid import uuid4
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -15,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 _DONE = ForwardMsg.ScriptFinishedStatus
+_COMPONENT = "bidi_component"
 _MOST_BYTES = 64 * 2**20
 _SECONDS = 300.0
 
@@ -58,7 +60,11 @@ class PageVisitor:
         message.rerun_script.page_name = self.page
         for name, value in changed.items():
             state = message.rerun_script.widget_states.widgets.add()
-            state.id, state.string_value = name, value
+            state.id = name
+            if self.widgets[name] == _COMPONENT:
+                state.json_value = value
+            else:
+                state.string_value = value
         await self.connection.send(message.SerializeToString())
         async with asyncio.timeout(_SECONDS):
             while not self._is_last(await self.connection.recv()):
@@ -86,6 +92,7 @@ class PageVisitor:
             self.widgets[drawn.id] = kind
 
 
-def edited_cell(row: int, column: str, value: float) -> str:
-    """What a table sends when one cell was edited."""
-    return json.dumps({"edited_rows": {str(row): {column: value}}, "added_rows": [], "deleted_rows": []})
+def told_by_table(layer: str, column: str, value: object = None) -> str:
+    """What the layer table says after a hand was on it; a click on a row is one on its name."""
+    said = {"serial": uuid4().hex, "layer": layer, "column": column, "value": value}
+    return json.dumps({"said": [said]})

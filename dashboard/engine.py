@@ -103,6 +103,12 @@ def background() -> Background:
     return Background()
 
 
+@st.cache_resource(show_spinner=False)
+def background_of_outputs() -> Background:
+    """Another one, which measures what layers put out: nobody's accuracy waits for that."""
+    return Background()
+
+
 @dataclass(frozen=True)
 class Quick:
     """Numbers of the first items of a split, to show while the whole split is computed."""
@@ -146,6 +152,23 @@ def evaluated_within(seconds: float, model: Model, split: Split) -> bool:
     key = f"{model.key}:{split.digest}"
     over = background().wish(session, key, lambda: evaluate(model, split, store()))
     wait([over], seconds if alone else 0)
+    return over.done()
+
+
+def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...], owner: str) -> bool:
+    """Have the errors of some layers' outputs measured in the background; whether that ended in time.
+
+    owner: for whom it is kept, empty for all.
+    """
+    from compress_core.measure.tables.output_errors import error_of_output
+
+    def measure() -> None:
+        store().owner(owner)
+        for name in layers:
+            error_of_output(model, name, store())
+
+    over = background_of_outputs().wish(session_id(), f"{model.key}:{layers}", measure)
+    wait([over], seconds)
     return over.done()
 
 

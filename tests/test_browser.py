@@ -360,3 +360,37 @@ def test_knobs_of_a_layer_fit_a_screen_keep_the_hand_that_moves_them_and_say_wha
     )
     assert len(heights) == 3
     assert max(heights) < 400
+
+
+def test_layer_is_chosen_by_a_click_typed_into_refused_in_its_cell_sorted_and_found(
+    address: str, visit: Visit
+) -> None:
+    page = open_demo(visit, address)
+    table = page.get_by_role("grid", name="Layers")
+    chosen = table.get_by_role("row", name=re.compile("^conv2"))
+    chosen.locator(".title").click()
+    expect(chosen).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_test_id("stMarkdown").filter(has_text="conv2 · conv2d · 50x20x5x5")).to_be_visible()
+    visit.settled()
+    size = visit.size()
+    share, rank = (table.get_by_role("textbox", name=f"{column}: conv2") for column in ("Prune %", "Rank"))
+    share.fill("80")
+    share.press("Enter")
+    expect(slider(page, "Weights removed")).to_have_attribute("aria-valuetext", "80 % of the weights removed")
+    expect(page.locator(".st-key-slimscope_header").get_by_text(size)).to_have_count(0)
+    rank.fill("51")
+    rank.press("Enter")
+    sentence = table.get_by_text("rank 50 at most")
+    expect(sentence).to_be_visible()
+    expect(rank).to_have_value("51")
+    expect(rank).to_have_attribute("aria-invalid", "true")
+    rank.fill("")
+    rank.press("Enter")
+    expect(sentence).to_have_count(0)
+    table.get_by_role("button", name="Bytes").click()
+    expect(table.get_by_role("row").nth(1)).to_contain_text("fc1")
+    page.get_by_role("searchbox", name="Search layers").fill("fc1")
+    expect(page.get_by_text("1 of 4 layers")).to_be_visible()
+    page.get_by_role("searchbox", name="Search layers").fill("")
+    expect(chosen.locator(".error .measured")).to_be_visible()
+    visit.settled()

@@ -17,6 +17,7 @@ from compress_core.subject.subject import Subject
 from dashboard import state
 from dashboard.live_slider.live_table import Histogram, LiveTable
 from dashboard.tune import bits_knob, prune_knob, rank_knob, sliders
+from tests.layer_rows import choose
 from tests.subjects import Mlp, seeded, tiny_subject
 from tests.test_pages import APP, assert_fine, opened, recipe_of
 
@@ -59,10 +60,6 @@ def at(drawn: Drawn, key: str, label: str) -> float:
     return float(readout.values[row])
 
 
-def shown_layer(app: AppTest, name: str) -> AppTest:
-    return app.selectbox(key="tune.layer").set_value(name).run()
-
-
 def removed(model: Model, name: str) -> float:
     part = model.compressed[name].encoded[0]
     return 100 * (1 - part.kept_count / part.weight.numel())
@@ -72,7 +69,7 @@ def removed(model: Model, name: str) -> float:
 def test_a_layer_of_a_shared_budget_claims_what_the_model_removed_of_it(drawn: Drawn, technique: str) -> None:
     app = opened("tune", "lenet5", together(technique=technique))
     for name in NAMES:
-        app = shown_layer(app, name)
+        app = choose(app, name)
         key = f"tune.{name}.PRUNE.slider"
         assert at(drawn, key, "Removed here") == pytest.approx(removed(model_in(app), name))
         plot: Histogram = drawn[key]["histogram"]
@@ -84,7 +81,7 @@ def test_a_layer_of_a_shared_budget_claims_what_the_model_removed_of_it(drawn: D
 
 
 def test_a_layer_leaves_its_budget_with_what_it_has_and_its_knob_then_moves_it_alone(drawn: Drawn) -> None:
-    app = shown_layer(opened("tune", "lenet5", together()), "conv1")
+    app = choose(opened("tune", "lenet5", together()), "conv1")
     before = model_in(app)
     app = app.button(key="tune.conv1.PRUNE.alone").click().run()
     alone = model_in(app)
@@ -98,7 +95,7 @@ def test_a_layer_leaves_its_budget_with_what_it_has_and_its_knob_then_moves_it_a
 
 
 def test_resetting_a_layer_of_a_budget_leaves_the_others_what_they_have() -> None:
-    app = shown_layer(opened("tune", "lenet5", together()), "fc1")
+    app = choose(opened("tune", "lenet5", together()), "fc1")
     before = model_in(app)
     next(b for b in app.button if b.label == "Reset layer").click().run()
     after = model_in(app)
@@ -126,7 +123,7 @@ def prune_knob_moved(app: AppTest, drawn: Drawn, layer: str, share: float) -> No
 
 
 def test_the_knob_of_a_shared_budget_moves_all_layers_of_it(drawn: Drawn) -> None:
-    app = shown_layer(opened("tune", "lenet5", together()), "fc1")
+    app = choose(opened("tune", "lenet5", together()), "fc1")
     prune_knob_moved(app, drawn, "fc1", 0.8)
     shares = {s.as_json()["sparsity"] for _, steps in recipe_of(app).layers for s in steps}
     assert (shares, len(recipe_of(app).layers)) == ({0.8}, 3)
@@ -174,7 +171,7 @@ def test_broken_weights_leave_the_page_whole_and_other_layers_to_edit(change: st
     assert_fine(app)
     if change in {"nan", "inf", "-inf"}:
         assert any("All other layers can be edited" in warning.value for warning in app.warning)
-    app = shown_layer(app, "fc1")
+    app = choose(app, "fc1")
     app = app.selectbox(key="tune.fc1.PRUNE.technique").set_value("magnitude").run()
     assert_fine(app)
     assert recipe_of(app).layers[0][0] == "fc1"

@@ -27,6 +27,7 @@ from dashboard.start.digits import strip
 from dashboard.start.sample_cards import accuracy_text
 from dashboard.text import languages, literal
 from dashboard.view import View
+from tests.layer_rows import table_of
 from tests.navigated import Navigated
 
 pytestmark = pytest.mark.slow
@@ -123,7 +124,7 @@ def test_the_demo_is_one_click_away_on_tune_with_its_recipe(language: str) -> No
     assert (found.model, found.layer) == (opening.DEMO_MODEL, opening.DEMO_LAYER)
     assert found.recipe == resolve(parse_recipe(opening.DEMO), ["conv1", "conv2", "fc1", "fc2"])
     assert any(button.key == "slimscope.undo" and not button.disabled for button in app.button)
-    assert app.selectbox(key="tune.layer").value == opening.DEMO_LAYER
+    assert table_of(app)["chosen"] == opening.DEMO_LAYER
     assert app.query_params["lang"] == language
 
 

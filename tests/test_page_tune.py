@@ -12,6 +12,7 @@ from compress_core.recipe.values import Step
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups
 from dashboard.tune import quantizer_comparison as quantizers
+from tests.layer_rows import choose
 from tests.test_pages import assert_fine, opened, recipe_of
 
 pytestmark = pytest.mark.slow
@@ -33,11 +34,6 @@ def section(app: AppTest, title: str) -> AppTest:
     return app.run()
 
 
-def at(app: AppTest, layer: str) -> AppTest:
-    """The page with another layer chosen."""
-    return app.selectbox(key="tune.layer").set_value(layer).run()
-
-
 def test_groups_are_looked_for_only_once_the_section_is_open() -> None:
     app = opened("tune", "lenet5")
     assert not [w for w in app.selectbox if (w.key or "").startswith(groups.KEY)]
@@ -56,7 +52,7 @@ def test_blocks_are_left_out_and_put_back_with_a_click() -> None:
     blocks = by_key(app.button_group, ".blocks")
     assert_fine(app.button_group(key=blocks).set_value(["layer2"]).run())
     assert dict(recipe_of(app).groups).keys() == {"conv1", "layer2"}
-    app = at(app, "layer2.conv1")
+    app = choose(app, "layer2.conv1")
     assert any("left out" in info.value for info in app.info)
     blocks = by_key(app.button_group, ".blocks")
     assert_fine(app.button_group(key=blocks).set_value([]).run())
@@ -64,7 +60,7 @@ def test_blocks_are_left_out_and_put_back_with_a_click() -> None:
 
 
 def test_knobs_of_a_group_follow_its_declaration() -> None:
-    app = at(section(opened("tune", "resnet", CUT), GROUPS), "conv1")
+    app = choose(section(opened("tune", "resnet", CUT), GROUPS), "conv1")
     multiple = by_key(app.number_input, "multiple_of")
     assert_fine(app.number_input(key=multiple).set_value(8).run())
     technique = by_key(app.selectbox, "conv1.technique")
@@ -74,7 +70,7 @@ def test_knobs_of_a_group_follow_its_declaration() -> None:
 
 
 def test_criterion_that_cannot_serve_a_group_is_refused_in_words() -> None:
-    app = at(section(opened("tune", "lenet5", CUT), GROUPS), "conv1")
+    app = choose(section(opened("tune", "lenet5", CUT), GROUPS), "conv1")
     technique = by_key(app.selectbox, "conv1.technique")
     app.selectbox(key=technique).set_value("batch_norm_scale").run()
     assert_fine(app)
@@ -83,7 +79,7 @@ def test_criterion_that_cannot_serve_a_group_is_refused_in_words() -> None:
 
 
 def test_locked_group_says_why_and_shows_its_coupling() -> None:
-    app = at(section(opened("tune", "resnet", CUT), GROUPS), "fc")
+    app = choose(section(opened("tune", "resnet", CUT), GROUPS), "fc")
     assert any("answers" in info.value for info in app.info)
     assert load_sample("resnet").layer("fc").rows == 10
 
@@ -178,7 +174,7 @@ def test_groups_and_blocks_with_a_layer_that_the_visitor_locked_are_locked() -> 
     app = app.run()
     assert_fine(app)
     assert app.button_group(key=by_key(app.button_group, ".blocks")).options == ["layer1", "layer3"]
-    app = at(app, "layer2.conv1")
+    app = choose(app, "layer2.conv1")
     assert any("is locked in the layer table" in info.value for info in app.info)
 
 

@@ -18,7 +18,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.knobs import Strict
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.patterns import NOfM, Pattern, parse_pattern
-from compress_core.selection.select import Selection
+from compress_core.selection.select import USUAL_SHARE, Selection
 from compress_core.techniques.contract.technique import Stage, Technique, technique_named
 
 VERSION = 2
@@ -54,6 +54,19 @@ class Step:
         """What the step removes together; None where that is no knob of it."""
         word: str | None = getattr(self.knobs, "pattern", None)
         return None if word is None else parse_pattern(word)
+
+    @property
+    def sparsity(self) -> float | None:
+        """The share of weights that goes: that of n:m, the one that is set, or else one half.
+
+        None where no share decides.
+        """
+        if "sparsity" not in type(self.knobs).model_fields:
+            return None
+        if isinstance(self.pattern, NOfM):
+            return self.pattern.sparsity
+        share: float | None = self.knobs.sparsity  # type: ignore[attr-defined]  # as just looked up
+        return USUAL_SHARE if share is None else share
 
     @cached_property
     def changed(self) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ from compress_core.selection.ranking import Ranking, rank_scores
 from compress_core.selection.scores import Scores
 
 Scope = Literal["row", "layer", "network", "erk"]
+USUAL_SHARE = 0.5  # goes where a step does not say how much
 
 
 class Selection(Strict):
@@ -51,7 +52,7 @@ class Selection(Strict):
         ),
         Unit("share"),
         SliderStep(0.001),
-    ] = 0.5
+    ] = USUAL_SHARE
     scope: Annotated[
         Scope,
         Field(

@@ -12,7 +12,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.numerics.second_order import Damping, better_rows, inverse_factor, spans_of, swept
 from compress_core.selection.patterns import NOfM, checked_pattern, parse_pattern
-from compress_core.selection.select import exact_count
+from compress_core.selection.select import USUAL_SHARE, exact_count
 from compress_core.techniques.contract.results import Pruned
 from compress_core.techniques.contract.technique import technique
 
@@ -66,7 +66,7 @@ def sparsegpt(
         choice = _Choice(exact, factor, kept_of_span=counts.n)
     else:
         spans = spans_of(weight.shape[1], block)
-        choice = _Choice(exact, factor, share=0.5 if sparsity is None else sparsity)
+        choice = _Choice(exact, factor, share=USUAL_SHARE if sparsity is None else sparsity)
     updated = swept(exact, factor, spans, choice.start, choice.fixed)
     as_before = torch.where(choice.mask, exact, 0.0)
     values = torch.where(better_rows(updated, as_before, exact, seen), updated, as_before)

@@ -5,29 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.foundation.printable import printable
-from dashboard.bound_widget import showing
-from dashboard.text import _
+from dashboard.text import _, literal
 from dashboard.tune import sliders, steps
 from dashboard.view import View
 
 
 def draw(view: View, model: Model) -> None:
-    """Its name to choose by, buttons for the whole of it, and the three knobs."""
+    """Its name, buttons for the whole of it, and the three knobs."""
     subject = model.subject
-    chosen, same, reset, reset_all = st.columns([3, 2, 1, 1], vertical_alignment="bottom")
-    names = list(subject.by_name)
-    key = "tune.layer"
-    chosen.selectbox(
-        _("Layer"),
-        names,
-        format_func=printable,
-        key=showing(key, view.layer),
-        on_change=steps.choose_layer,
-        args=(key,),
-        label_visibility="collapsed",
-    )
+    title, same, reset, reset_all = st.columns([3, 2, 1, 1], vertical_alignment="center")
     layer = subject.layer(view.layer)
+    title.markdown(f"**{literal(layer.name)}** · {literal(_(layer.label))} · {sliders.as_shape(layer)}")
     alike = [x.name for x in subject.layers if x.label == layer.label and x.name != layer.name]
     same.button(
         _("Same for all of kind {kind}").format(kind=_(layer.label)),

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-import streamlit as st
-
 from compress_core.apply.shared_budget import on_their_own, refuse_locked, sharers, shares_budget
 from compress_core.foundation.errors import Refused
 from compress_core.recipe.edit import step_for_layer, with_input_steps, with_step, without_layers
@@ -133,16 +131,7 @@ def idle_choices(step: Step) -> set[str]:
 
 def sparsity_of(step: Step | None) -> float:
     """The share that a prune step removes; 0 where there is none or no share is set."""
-    if step is None:
-        return 0.0
-    if isinstance(step.pattern, NOfM):
-        return step.pattern.sparsity
-    return float(getattr(step.knobs, "sparsity", None) or 0.0)
-
-
-def choose_layer(key: str) -> None:
-    """Show the layer that a box says, everywhere on the page."""
-    state.keep(replace(state.required(), layer=st.session_state[key]))
+    return (None if step is None else step.sparsity) or 0.0
 
 
 def reset(layers: Iterable[str]) -> None:

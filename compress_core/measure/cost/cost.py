@@ -80,6 +80,15 @@ class LayerCost:
     macs: int | None
     rank: int | None
 
+    @property
+    def bits_before(self) -> int:
+        """Of a weight as loaded: 32, or 16 where it came so."""
+        return 8 * self.bytes_before // max(1, self.layer.weights)
+
+    def share_of_weights(self, count: int) -> float:
+        """So many zeros as a share of the weights that it has now."""
+        return count / max(1, self.weights)
+
 
 def layer_costs(model: Model, store: Store) -> tuple[LayerCost, ...]:
     """The cost of every layer, in module order."""
@@ -137,7 +146,7 @@ def layer_frame(model: Model, store: Store) -> pd.DataFrame:
             "kind": [r.layer.label for r in rows],
             "shape": ["x".join(map(str, r.layer.kernel_shape)) for r in rows],
             "weights": [r.layer.weights for r in rows],
-            "sparsity": [r.zeros.total / max(1, r.weights) for r in rows],
+            "sparsity": [r.share_of_weights(r.zeros.total) for r in rows],
             "pruned": [r.zeros.pruned for r in rows],
             "quantized_to_zero": [r.zeros.quantized for r in rows],
             "zero_before": [r.zeros.original for r in rows],

@@ -1,0 +1,277 @@
+"""The layer list in a browser, without a server: what a hand does, and what is told of it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from dashboard.layer_list import layer_list as module
+from dashboard.layer_list.layer_row import COLUMNS, EditableCell, FixedCell, LayerRow
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+ROOT = Path(__file__).parent.parent
+HOSTILE = "<img src=x onerror=alert(1)>"
+LOAD = """async (source) => {
+    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const { default: mount } = await import(address);
+    window.told = [];
+    const setStateValue = (_, said) => window.told.push(said);
+    window.receive = (data) => void mount({ parentElement: document.body, data, setStateValue });
+}"""
+CONTRAST = """element => {
+    const rgb = color => {
+        const canvas = document.createElement("canvas").getContext("2d");
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        return canvas.getImageData(0, 0, 1, 1).data;
+    };
+    const light = color => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
+        const c = rgb(color)[i] / 255;
+        return sum + weight * (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    }, 0);
+    let behind = element;
+    while (rgb(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
+    const placeholder = element.placeholder && !element.value;
+    const ink = getComputedStyle(element, placeholder ? "::placeholder" : null).color;
+    const [one, other] = [light(ink), light(getComputedStyle(behind).backgroundColor)].sort((a, b) => b - a);
+    return (one + 0.05) / (other + 0.05);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """The component on an empty page as wide as its column: window.receive, window.told."""
+    here = Path(module.__file__)
+    opened = browser.new_page(viewport={"width": 520, "height": 768})
+    opened.set_default_timeout(10_000)
+    opened.set_content("<!DOCTYPE html><body>")  # without it tables inherit neither color nor font
+    opened.add_style_tag(content=here.with_suffix(".css").read_text(encoding="utf-8"))
+    opened.evaluate(LOAD, here.with_suffix(".js").read_text(encoding="utf-8"))
+    yield opened
+    opened.close()
+
+
+def row(name: str, size: int = 4, error: float | None = 0.0, **cells: EditableCell) -> LayerRow:
+    plain = {column: EditableCell("", 0.0, "0") for column in COLUMNS}
+    told = FixedCell(
+        "-" if error is None else f"{error} %", error, "missing" if error is None else "measured"
+    )
+    sized = FixedCell(f"{size} B", size)
+    return LayerRow(name, "linear", "3x4", False, plain | cells, sized, (0.5, 1.0), told)  # type: ignore[operator]
+
+
+ROWS = [row("fc10", 9, 2.0), row("fc2", 30, None), row("conv1", 4, 11.0)]
+
+
+def receive(
+    page: Page, rows: list[LayerRow] | None = None, chosen: str = "fc10", acknowledged: str | None = None
+) -> None:
+    contents = {
+        "rows": [one.as_json() for one in rows or ROWS],
+        "chosen": chosen,
+        "acknowledged": acknowledged,
+        "footnote": "measured on N = 8",
+        "words": module._words(),
+    }
+    page.evaluate("receive", contents)
+
+
+def told(page: Page) -> list[tuple[str, str, object]]:
+    """What stands in the last list that the server was told."""
+    said = page.evaluate("told.at(-1) ?? []")
+    return [(one["layer"], one["column"], one["value"]) for one in said]
+
+
+def line(page: Page, name: str) -> Locator:
+    return page.locator("tr.layer").filter(has=page.get_by_text(name, exact=True))
+
+
+def cell(page: Page, name: str, column: str = "Prune %") -> Locator:
+    return page.get_by_role("textbox", name=f"{column}: {name}")
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("tr.layer:visible .title").all_inner_texts()
+
+
+def test_click_on_a_row_selects_it_at_once_and_is_told_once(page: Page) -> None:
+    receive(page)
+    line(page, "conv1").locator(".size").click()
+    line(page, "conv1").locator(".title").click()
+    expect(line(page, "conv1")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("[aria-selected=true]")).to_have_count(1)
+    assert told(page) == [("conv1", "name", None)]
+    receive(page, chosen="fc10")
+    expect(line(page, "conv1")).to_have_attribute("aria-selected", "true")
+    receive(page, chosen="fc2", acknowledged=page.evaluate("told[0][0].serial"))
+    expect(line(page, "fc2")).to_have_attribute("aria-selected", "true")
+
+
+def test_keyboard_alone_searches_walks_selects_locks_and_types(page: Page) -> None:
+    receive(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    assert told(page) == [("fc2", "name", None)]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.type("90")
+    page.keyboard.press("Enter")
+    assert told(page)[1:] == [("fc2", "lock", True), ("fc2", "prune", "90")]
+    page.keyboard.press("ArrowDown")
+    expect(cell(page, "conv1")).to_be_focused()
+
+
+def test_only_one_row_stands_in_the_way_of_tab(page: Page) -> None:
+    receive(page)
+    stops = page.locator("tbody [tabindex='0']")
+    expect(stops).to_have_count(5)
+    page.keyboard.press("Tab")
+    for _heading in range(7):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(line(page, "fc10")).to_be_focused()
+
+
+def test_headings_sort_and_the_box_searches_without_telling_the_server(page: Page) -> None:
+    receive(page)
+    for heading, once, twice in (
+        ("Layer", ["conv1", "fc2", "fc10"], ["fc10", "fc2", "conv1"]),
+        ("Bytes", ["fc2", "fc10", "conv1"], ["conv1", "fc10", "fc2"]),
+        ("Output error", ["conv1", "fc10", "fc2"], ["fc10", "conv1", "fc2"]),
+    ):
+        for wanted in (once, twice, ["fc10", "fc2", "conv1"]):
+            page.get_by_role("button", name=heading, exact=True).click()
+            assert names(page) == wanted
+    page.get_by_role("searchbox").fill("FC1")
+    assert names(page) == ["fc10"]
+    expect(page.get_by_role("status")).to_have_text("1 of 3 layers")
+    page.get_by_role("searchbox").fill("nothing")
+    expect(page.get_by_text("No layer is called so")).to_be_visible()
+    assert told(page) == []
+
+
+def test_sorted_rows_stay_under_the_hand_that_types_and_move_when_it_rests(page: Page) -> None:
+    receive(page)
+    page.get_by_role("button", name="Bytes").click()
+    cell(page, "conv1").fill("5")
+    receive(page, [row("fc10", 9), row("fc2", 1), row("conv1", 40)])
+    assert names(page) == ["fc2", "fc10", "conv1"]
+    expect(cell(page, "conv1")).to_have_value("5")
+    cell(page, "conv1").press("Enter")
+    receive(page, [row("fc10", 9), row("fc2", 1), row("conv1", 40)])
+    assert names(page) == ["conv1", "fc10", "fc2"]
+    expect(cell(page, "conv1")).to_be_focused()
+
+
+def test_refusal_stands_below_its_row_and_goes_when_the_cell_is_typed_anew(page: Page) -> None:
+    refused = EditableCell("20", 20, "0", typed="999", refusal=f"No such {HOSTILE} share.")
+    receive(page, [row("fc10", prune=refused), *ROWS[1:]])
+    box = cell(page, "fc10")
+    expect(box).to_have_value("999")
+    expect(box).to_have_attribute("aria-invalid", "true")
+    described = box.get_attribute("aria-describedby")
+    expect(page.locator(f"#{described}")).to_have_text(f"No such {HOSTILE} share.")
+    box.fill("50")
+    expect(box).to_have_attribute("aria-invalid", "false")
+    expect(page.locator(f"#{described}")).to_be_hidden()
+    box.press("Escape")
+    expect(box).to_have_value("20")
+    assert told(page) == [("fc10", "prune", "20")]
+
+
+def test_what_is_told_grows_until_it_is_heard_so_that_a_run_that_was_overtaken_loses_nothing(
+    page: Page,
+) -> None:
+    receive(page)
+    for name in ("fc10", "fc2", "conv1"):
+        cell(page, name).fill("7")
+        cell(page, name).blur()
+    edits = [entry for entry in told(page) if entry[1] == "prune"]
+    assert edits == [("fc10", "prune", "7"), ("fc2", "prune", "7"), ("conv1", "prune", "7")]
+    receive(page, acknowledged=page.evaluate("told.at(-1)[1].serial"))
+    line(page, "fc2").locator(".title").click()
+    assert told(page) == [("conv1", "prune", "7"), ("fc2", "name", None)]
+
+
+def test_cell_keeps_what_was_typed_until_the_server_has_heard_of_it(page: Page) -> None:
+    receive(page)
+    cell(page, "fc2").fill("7")
+    cell(page, "fc2").press("Enter")
+    receive(page)
+    expect(cell(page, "fc2")).to_have_value("7")
+    set_now = [ROWS[0], row("fc2", prune=EditableCell("7.5", 7.5, "0")), ROWS[2]]
+    receive(page, set_now, acknowledged=page.evaluate("told.at(-1).at(-1).serial"))
+    expect(cell(page, "fc2")).to_have_value("7.5")
+
+
+def test_names_that_a_file_brought_stay_text(page: Page) -> None:
+    receive(page, [row(HOSTILE), *ROWS], chosen=HOSTILE)
+    expect(page.get_by_text(HOSTILE, exact=True)).to_be_visible()
+    expect(page.locator("img")).to_have_count(0)
+    assert page.get_by_role("checkbox", name=f"Lock: {HOSTILE}").count() == 1
+
+
+def test_every_control_has_a_name(page: Page) -> None:
+    receive(page)
+    for role in ("searchbox", "button", "checkbox", "textbox", "grid"):
+        found = page.get_by_role(role)  # type: ignore[arg-type]
+        unnamed = page.get_by_role(role, name="", exact=True)  # type: ignore[arg-type]
+        assert found.count() > 0
+        assert unnamed.count() == 0
+
+
+def test_table_keeps_to_its_height_and_width_with_its_heading_in_sight(page: Page) -> None:
+    many = [replace(ROWS[0], name=f"a.very.long.name.of.a.layer.{i}.in.a.deep.network") for i in range(60)]
+    receive(page, many, chosen=many[40].name)
+    box = page.locator(".layer-list").bounding_box()
+    assert box is not None
+    assert box["height"] <= 560
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 520
+    assert page.locator(".frame").evaluate("it => it.scrollWidth <= it.clientWidth")
+    expect(page.locator("[aria-selected=true]")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Bytes")).to_be_in_viewport()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_what_is_behind_them(page: Page, scheme: str) -> None:
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"][scheme]
+    style = {
+        "--st-text-color": theme["textColor"],
+        "--st-background-color": theme["backgroundColor"],
+        "--st-primary-color": theme["primaryColor"],
+        "--st-border-color": theme["borderColor"],
+        "background": theme["backgroundColor"],
+    }
+    page.evaluate(
+        "style => Object.entries(style).forEach(([k, v]) => document.body.style.setProperty(k, v))", style
+    )
+    refused = EditableCell("20", 20, "0", note="of network → 37 %", typed="999", refusal="No.")
+    receive(page, [row("fc10", prune=refused), row("fc2", error=None, prune=refused), ROWS[2]])
+    texts = page.locator(
+        "th button, .title, .kind, .note, .number, .footnote, .count, input:not([type=checkbox]), .refusal td"
+    )
+    found = texts.evaluate_all(
+        f"all => all.filter(e => e.offsetParent).map(e => [({CONTRAST})(e), e.outerHTML])"
+    )
+    assert len(found) > 20
+    assert [entry for entry in found if entry[0] < 4.5] == []

@@ -118,12 +118,40 @@ def visit(browser: Browser) -> Iterator[Visit]:
     assert visiting.errors == []
 
 
+CONTROLS = frozenset({
+    "button", "checkbox", "combobox", "link", "listbox", "menuitem", "option", "radio", "searchbox", "slider",
+    "spinbutton", "switch", "tab", "textbox",
+})  # fmt: skip
+FAINT = (Path(__file__).parent / "faint_texts.js").read_text(encoding="utf-8")
+
+
+def assert_controls_have_names(page: Page) -> None:
+    """What a screen reader would be told: a control without a name is a riddle."""
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
+    found = [
+        (node["role"]["value"], str(node.get("name", {}).get("value", "")).strip())
+        for node in tree["nodes"]
+        if not node["ignored"] and node["role"]["value"] in CONTROLS
+    ]
+    assert len(found) >= 2, "every page has links and buttons"
+    assert not [role for role, name in found if not name]
+
+
+def assert_texts_read_well(page: Page) -> None:
+    """Every text beside the charts, which tests/test_contrast.py reads, against what lies behind it."""
+    faint = page.evaluate(FAINT)
+    assert faint["looked_at"] > 10
+    assert faint["below"] == []
+
+
 def slider(page: Page, label: str) -> Locator:
     return page.get_by_role("slider", name=label).first
 
 
 def open_demo(visit: Visit, address: str) -> Page:
     visit.page.goto(address)
+    visit.page.get_by_role("button", name="Open the demo").wait_for()
+    assert_controls_have_names(visit.page)
     visit.page.get_by_role("button", name="Open the demo").click()
     expect(visit.page.get_by_role("heading", name="What does this layer do to me?")).to_be_visible()
     return visit.settled()
@@ -305,6 +333,7 @@ def test_packed_file_is_made_and_taken_away(address: str, visit: Visit) -> None:
     with page.expect_download() as started:
         downloads.nth(1).click()
     assert started.value.path().read_bytes().startswith(b"SLIM")
+    assert_controls_have_names(page)
     page.get_by_role("tab", name="Is it small?").click()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     expect(page.get_by_text("not made yet")).to_have_count(0)
@@ -330,6 +359,8 @@ def test_page_is_drawn_without_an_error_in_both_themes(
         page.get_by_role("link", name=name.capitalize()).click()
         expect(page.get_by_test_id("stMain").locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
     visiting.settled()
+    assert_controls_have_names(page)
+    assert_texts_read_well(page)
     visiting.accuracy()
     folder = Path(os.environ.get("SLIMSCOPE_SCREENSHOTS", tmp_path))
     picture = page.screenshot(path=folder / f"{name}_{scheme}.png")

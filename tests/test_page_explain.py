@@ -86,7 +86,7 @@ def test_without_a_recipe_the_page_says_that_both_models_are_equal(language: str
         )
     assert said in [i.value for i in app.info]
     table = app.dataframe[0].value
-    assert table.iloc[0, 1] == pytest.approx(1)
+    assert float(table.iloc[0, 1]) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("has_items", [False, True])

@@ -14,6 +14,7 @@ from dashboard import engine
 from dashboard.explain import choice
 from dashboard.explain.one_item import class_name
 from dashboard.figures.pictures import item_image, map_image
+from dashboard.show import is_dark
 from dashboard.text import _, literal
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
 
 
 def _pictures(model: Model, result: ManyExplained, place: int, key: str) -> list[bytes]:
-    subject, explanation = model.subject, result.explanation
+    subject, explanation, dark = model.subject, result.explanation, is_dark()
 
     def make() -> list[bytes]:
         item = int(result.chosen[place])
@@ -73,10 +74,10 @@ def _pictures(model: Model, result: ManyExplained, place: int, key: str) -> list
         maps = explanation.maps(place)
         return [
             item_image(subject.input.raw(inputs)[0].numpy(), side=SIDE),
-            map_image(maps.before, maps.limit, side=SIDE),
-            map_image(maps.after, maps.limit, side=SIDE),
+            map_image(maps.before, maps.limit, side=SIDE, dark=dark),
+            map_image(maps.after, maps.limit, side=SIDE, dark=dark),
         ]
 
     return engine.store().get(
-        digest("explained pictures", key, place), make, lambda pictures: sum(map(len, pictures))
+        digest("explained pictures", key, place, dark), make, lambda pictures: sum(map(len, pictures))
     )

@@ -18,7 +18,7 @@ def what_a_map_says(target: str, *, is_image: bool) -> str:
         said = _(
             "Each pixel is colored by how much it speaks for (purple) or against (orange) "
             "{target}, the class that the original predicts. Both maps have the same scale: "
-            "a paler map is weaker evidence."
+            "a fainter map is weaker evidence."
         )
     else:
         said = _(

@@ -45,7 +45,7 @@ def maps_side_by_side(
     for column, values in enumerate((first, second, second - first), start=2):
         figure.add_trace(_map_trace(values), row=1, col=column)
         _square(figure, f"x{column}", values.shape, row=1, col=column)
-    figure.update_layout(coloraxis=_map_scale(limit))
+    figure.update_layout(coloraxis=_map_scale(limit, dark=dark))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, constraintoward="top")
     palette.style(
@@ -76,7 +76,7 @@ def blink(before: NDArray[Any], after: NDArray[Any], *, dark: bool = False) -> D
     _square(figure, "x", first.shape)
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, constrain="domain")
-    figure.update_layout(coloraxis=_map_scale(limit), updatemenus=[_buttons(dark=dark)])
+    figure.update_layout(coloraxis=_map_scale(limit, dark=dark), updatemenus=[_buttons(dark=dark)])
     figure.add_annotation(_caption(_("Original")))
     palette.style(
         figure, dark=dark, title=_("One map in place of the other"), subtitle=_scale_note(limit), height=480
@@ -101,9 +101,9 @@ def _map_trace(values: Map) -> go.Heatmap:
     return go.Heatmap(z=values, coloraxis="coloraxis", hovertemplate=template)
 
 
-def _map_scale(limit: float) -> dict[str, object]:
+def _map_scale(limit: float, *, dark: bool) -> dict[str, object]:
     bar = palette.color_bar(_("attribution"), tickformat=".2~g", nticks=5)
-    return {"colorscale": palette.DIVERGING, "cmin": -limit, "cmax": limit, "colorbar": bar}
+    return {"colorscale": palette.diverging(dark=dark), "cmin": -limit, "cmax": limit, "colorbar": bar}
 
 
 def _square(figure: go.Figure, anchor: str, shape: tuple[int, ...], **where: int) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from dashboard.figures import palette
+from dashboard.figures.contrast import text_on
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import OKABE_ITO
 from dashboard.figures.words import hover, in_bytes, percent
@@ -82,6 +83,7 @@ def _add_item(
         "text": [percent(share) if share >= WRITE_FROM else "" for share in shares],
         "textposition": "inside",
         "insidetextanchor": "middle",
+        "insidetextfont": {"color": text_on(color)},
         "textangle": 0,
         "hovertemplate": hover((label, "%{customdata} (%{x:.1%})")),
     }

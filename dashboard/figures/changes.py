@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dashboard.figures import palette
 from dashboard.figures.click_targets import add_targets
+from dashboard.figures.contrast import text_on
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, safe_names, shortened, signed, whole
@@ -39,8 +40,8 @@ def flips_matrix(
     counts = flips.to_numpy()
     shown = _most_changed(counts)
     part = counts[np.ix_(shown, shown)]
-    figure = go.Figure([_stayed(part), _changed(part)])
-    _write_counts(figure, part, palette.ink(dark=dark))
+    figure = go.Figure([_stayed(part), _changed(part, dark=dark)])
+    _write_counts(figure, part, dark=dark)
     _flip_targets(figure, part, shown, safe_names(names))
     _outline(figure, [int(flips.index[place]) for place in shown], marked, palette.ink(dark=dark))
     labels = safe_names([names[i] for i in shown], 16)
@@ -77,7 +78,7 @@ def _stayed(counts: NDArray[Any]) -> go.Heatmap:
     )
 
 
-def _changed(counts: NDArray[Any]) -> go.Heatmap:
+def _changed(counts: NDArray[Any], *, dark: bool) -> go.Heatmap:
     """Cells off the diagonal; a cell without flips stays empty."""
     z = np.where(counts > 0, counts, np.nan).astype(np.float32)
     np.fill_diagonal(z, np.nan)
@@ -87,7 +88,7 @@ def _changed(counts: NDArray[Any]) -> go.Heatmap:
         z=z,
         zmin=0,
         zmax=most,
-        colorscale=palette.SEQUENTIAL,
+        colorscale=palette.sequential(dark=dark),
         colorbar=bar,
         xgap=1,
         ygap=1,
@@ -96,21 +97,23 @@ def _changed(counts: NDArray[Any]) -> go.Heatmap:
     )
 
 
-def _write_counts(figure: go.Figure, counts: NDArray[Any], colors: Ink) -> None:
+def _write_counts(figure: go.Figure, counts: NDArray[Any], *, dark: bool) -> None:
     """The number in each cell that has one, as long as there is room."""
     if len(counts) > MOST_WRITTEN:
         return
     rows, columns = np.nonzero(counts)
     off = counts - np.diag(np.diagonal(counts))
-    bright = off[rows, columns] > 0.55 * max(int(off.max(initial=0)), 1)
-    on_cell = np.where(bright, "#111111", "#ffffff")
+    cells = palette.colors_at(
+        palette.sequential(dark=dark), off[rows, columns] / max(int(off.max(initial=0)), 1)
+    )
+    on_cell = np.array([text_on(cell) for cell in cells], dtype=object)
     figure.add_trace(
         go.Scatter(
             x=columns,
             y=rows,
             text=[whole(n) for n in counts[rows, columns]],
             mode="text",
-            textfont={"color": np.where(rows == columns, colors.text, on_cell), "size": 11},
+            textfont={"color": np.where(rows == columns, palette.ink(dark=dark).text, on_cell), "size": 11},
             hoverinfo="skip",
             showlegend=False,
         )

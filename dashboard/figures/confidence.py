@@ -147,7 +147,7 @@ def confidence_drift(pairs: pd.DataFrame, *, dark: bool = False) -> Drawn:
     """
     counts = pairs.to_numpy()
     edges = np.append(pairs.index.to_numpy(np.float64), 1.0)
-    figure = go.Figure(_drift_heatmap(counts, edges))
+    figure = go.Figure(_drift_heatmap(counts, edges, dark=dark))
     line = {"color": palette.ink(dark=dark).text, "width": 1.2, "dash": "dot"}
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line=line)
     figure.update_xaxes(title_text=_("confidence before"), tickformat=".0%", range=[0, 1], constrain="domain")
@@ -163,7 +163,7 @@ def confidence_drift(pairs: pd.DataFrame, *, dark: bool = False) -> Drawn:
     return Drawn(figure, _drift_alternative(counts, edges), _drift_table(counts, edges))
 
 
-def _drift_heatmap(counts: NDArray[Any], edges: NDArray[np.float64]) -> go.Heatmap:
+def _drift_heatmap(counts: NDArray[Any], edges: NDArray[np.float64], *, dark: bool) -> go.Heatmap:
     """On a log scale, for most items lie in one corner; x before, y after, empty cells stay empty."""
     z = np.log10(np.where(counts > 0, counts, np.nan)).T.astype(np.float32)
     powers = np.arange(0, int(np.ceil(np.log10(max(int(counts.max(initial=1)), 10)))) + 1)
@@ -174,7 +174,7 @@ def _drift_heatmap(counts: NDArray[Any], edges: NDArray[np.float64]) -> go.Heatm
         customdata=counts.T,
         zmin=0,
         zmax=float(powers[-1]),
-        colorscale=palette.SEQUENTIAL,
+        colorscale=palette.sequential(dark=dark),
         colorbar=palette.color_bar(
             _("items (log scale)"), tickvals=powers, ticktext=[whole(10.0**p) for p in powers]
         ),

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures import palette
+from dashboard.figures.contrast import legible
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, safe, whole
@@ -131,7 +132,7 @@ def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colors: 
         y=0.95,
         text=f"<b>{titles[role]}</b>",
         showarrow=False,
-        font={"color": color, "size": palette.TEXT_SIZE},
+        font={"color": legible(color, colors.page, colors.text), "size": palette.TEXT_SIZE},
     )
     for place in places:
         figure.add_annotation(

@@ -34,7 +34,7 @@ def sparsity_within(
     """
     blocks = block_reduce(kept, max_cells, window, present)
     zero = np.float32(1) - blocks.mean
-    figure = go.Figure(_block_heatmap(zero, blocks))
+    figure = go.Figure(_block_heatmap(zero, blocks, dark=dark))
     _block_targets(figure, zero, blocks)
     figure.update_xaxes(title_text=_("input (number of the column)"), showgrid=False)
     figure.update_yaxes(title_text=_("output (number of the row)"), showgrid=False)
@@ -50,14 +50,14 @@ def sparsity_within(
     return Drawn(figure, _block_alternative(layer, zero, blocks), _block_table(zero, blocks))
 
 
-def _block_heatmap(zero: NDArray[np.float32], blocks: Blocks) -> go.Heatmap:
+def _block_heatmap(zero: NDArray[np.float32], blocks: Blocks, *, dark: bool) -> go.Heatmap:
     return go.Heatmap(
         z=zero,
         x=blocks.column_edges - 0.5,
         y=blocks.row_edges - 0.5,
         zmin=0,
         zmax=1,
-        colorscale=palette.SEQUENTIAL,
+        colorscale=palette.sequential(dark=dark),
         colorbar=palette.color_bar(_("share at zero"), tickformat=".0%"),
         hoverinfo="skip",
     )

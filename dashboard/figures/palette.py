@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.colors import get_colorscale, sample_colorscale
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442")
 CLEAR = "rgba(0,0,0,0)"
 SEQUENTIAL = "Cividis"
 DIVERGING = "PuOr"
+FIRST_ON_DARK = 0.38  # below, cividis is as dark as a dark page
+ORANGE_TO_PURPLE_ON_DARK = ("#ffb04f", "#a8641f", "#1f2630", "#7566ad", "#cfc0ff")
+SCALE_STEPS = 32
 FONT = '"Source Sans", "Source Sans 3", "Source Sans Pro", "Noto Sans", "Noto Sans CJK SC", sans-serif'
 TITLE_SIZE, TEXT_SIZE = 16, 13
 SECOND_LINE = 18  # Plotly hangs a title by its last line
@@ -28,6 +32,7 @@ class Ink:
     muted: str
     grid: str
     surface: str
+    page: str
     before: str
     after: str
     neutral: str
@@ -41,6 +46,7 @@ LIGHT = Ink(
     muted="#5b6675",
     grid="rgba(31,41,51,0.12)",
     surface="#ffffff",
+    page="#ffffff",
     before="#0072B2",
     after="#D55E00",
     neutral="#c4cad3",
@@ -53,6 +59,7 @@ DARK = Ink(
     muted="#a3adba",
     grid="rgba(232,235,240,0.14)",
     surface="#1b212c",
+    page="#11171d",
     before="#56B4E9",
     after="#E69F00",
     neutral="#4b5563",
@@ -65,6 +72,34 @@ DARK = Ink(
 def ink(*, dark: bool) -> Ink:
     """The colors for a light or a dark page."""
     return DARK if dark else LIGHT
+
+
+ColorScale = list[tuple[float, str]]
+
+
+def sequential(*, dark: bool) -> ColorScale:
+    """From little to much: cividis, on a dark page without the part that is as dark as the page."""
+    return _scale(SEQUENTIAL, FIRST_ON_DARK if dark else 0.0)
+
+
+def diverging(*, dark: bool) -> ColorScale:
+    """Orange, the page's own brightness for zero, purple: what is zero neither glares nor gets lost."""
+    if dark:
+        places = np.linspace(0, 1, len(ORANGE_TO_PURPLE_ON_DARK)).tolist()
+        return list(zip(places, ORANGE_TO_PURPLE_ON_DARK, strict=True))
+    return _scale(DIVERGING, 0.0)
+
+
+@cache
+def _scale(name: str, first: float) -> ColorScale:
+    places = np.linspace(0, 1, SCALE_STEPS + 1)
+    colors = sample_colorscale(get_colorscale(name), (first + (1 - first) * places).tolist())
+    return list(zip(places.tolist(), colors, strict=True))
+
+
+def colors_at(scale: ColorScale, shares: NDArray[Any]) -> list[str]:
+    """The colors that a scale gives to shares from 0 to 1."""
+    return list(sample_colorscale([list(step) for step in scale], np.clip(shares, 0, 1).tolist()))
 
 
 def style(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
+from plotly.colors import unlabel_rgb
 
 from dashboard.figures import palette
 
@@ -41,13 +41,13 @@ def as_map(values: NDArray[Any]) -> NDArray[np.float32]:
     return (values.sum(axis=0) if values.ndim == 3 else values).astype(np.float32)
 
 
-def map_image(values: NDArray[Any], limit: float, *, side: int = SIDE) -> bytes:
+def map_image(values: NDArray[Any], limit: float, *, side: int = SIDE, dark: bool = False) -> bytes:
     """A signed map as a PNG on the diverging scale, zero in its middle.
 
     values [h, w] or [channels, h, w]; limit: the absolute value that gets
     the strongest color, the same for what is compared.
     """
-    table = _diverging_table()
+    table = _diverging_table(dark=dark)
     place = np.clip(np.nan_to_num(as_map(values)) / (limit or 1.0), -1, 1)
     return _png(table[np.round((place + 1) / 2 * (len(table) - 1)).astype(np.int64)], side)
 
@@ -62,9 +62,9 @@ def _gray_levels(pixels: NDArray[Any], low: float | None, high: float | None) ->
     return np.round(255 * scaled).astype(np.uint8)
 
 
-def _diverging_table(steps: int = 255) -> NDArray[np.uint8]:
+def _diverging_table(steps: int = 255, *, dark: bool) -> NDArray[np.uint8]:
     """The diverging scale as [steps, 3]; an odd number, so that zero has the middle color."""
-    colors = sample_colorscale(get_colorscale(palette.DIVERGING), np.linspace(0, 1, steps).tolist())
+    colors = palette.colors_at(palette.diverging(dark=dark), np.linspace(0, 1, steps))
     return np.round([unlabel_rgb(color) for color in colors]).astype(np.uint8)
 
 

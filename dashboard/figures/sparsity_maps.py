@@ -56,7 +56,7 @@ def channel_heatmap(
     """One row for each layer, one cell for each channel or block of channels, always from 0 to 100 %."""
     width = int(np.clip(MOST_VALUES // max(len(shares), 1), NARROWEST, WIDEST))
     rows = [_row(np.asarray(values), width // 2) for values in shares.values()]
-    figure = go.Figure(_layers_heatmap(rows, width))
+    figure = go.Figure(_layers_heatmap(rows, width, dark=dark))
     _layer_targets(figure, list(shares), rows, width)
     figure.update_xaxes(
         title_text=axis,
@@ -85,7 +85,7 @@ def _row(values: NDArray[Any], most_cells: int) -> HeatmapRow:
     return HeatmapRow(blocks.mean[0], blocks.column_edges, len(values), int(known.sum()))
 
 
-def _layers_heatmap(rows: Sequence[HeatmapRow], width: int) -> go.Heatmap:
+def _layers_heatmap(rows: Sequence[HeatmapRow], width: int, *, dark: bool) -> go.Heatmap:
     """Each row repeats its cells over the common width."""
     column = np.arange(width)
     stretched = [row.shares[column * len(row.shares) // width] for row in rows]
@@ -94,7 +94,7 @@ def _layers_heatmap(rows: Sequence[HeatmapRow], width: int) -> go.Heatmap:
         zmin=0,
         zmax=1,
         ygap=2,
-        colorscale=palette.SEQUENTIAL,
+        colorscale=palette.sequential(dark=dark),
         colorbar=palette.color_bar(
             _("share at zero"),
             tickformat=".0%",

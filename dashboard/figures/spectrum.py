@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from compress_core.numerics.arrays import Reals
 from dashboard.figures import palette
+from dashboard.figures.contrast import legible
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, percent, safe, whole
@@ -36,8 +37,10 @@ def spectrum(
     colors = palette.ink(dark=dark)
     figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08)
     _add_spectrum(figure, numbers, values, energy, colors)
-    _mark_rank(figure, rank, _("rank {rank}"), dash="solid", color=colors.after, side="bottom")
-    _mark_rank(figure, break_even, _("break-even {rank}"), dash="dash", color=colors.text, side="top")
+    _mark_rank(figure, rank, _("rank {rank}"), dash="solid", color=colors.after, side="bottom", dark=dark)
+    _mark_rank(
+        figure, break_even, _("break-even {rank}"), dash="dash", color=colors.text, side="top", dark=dark
+    )
     figure.update_yaxes(title_text=_("singular value"), type="log", exponentformat="power", row=1, col=1)
     figure.update_yaxes(title_text=_("energy held"), tickformat=".0%", range=[0, 1.03], row=2, col=1)
     figure.update_xaxes(title_text=_("rank"), row=2, col=1)
@@ -88,7 +91,9 @@ def _add_spectrum(
     figure.add_traces([top, bottom], rows=[1, 2], cols=[1, 1])
 
 
-def _mark_rank(figure: go.Figure, rank: int | None, said: str, *, dash: str, color: str, side: str) -> None:
+def _mark_rank(
+    figure: go.Figure, rank: int | None, said: str, *, dash: str, color: str, side: str, dark: bool
+) -> None:
     """A line through both panels, with its name at one end of the lower one."""
     if rank is None:
         return
@@ -105,7 +110,7 @@ def _mark_rank(figure: go.Figure, rank: int | None, said: str, *, dash: str, col
         xanchor="left",
         yanchor=side,
         xshift=4,
-        font={"color": color},
+        font={"color": legible(color, palette.ink(dark=dark).page, palette.ink(dark=dark).text)},
     )
 
 

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from compress_core.numerics.arrays import Reals
 from dashboard.figures import palette
+from dashboard.figures.contrast import text_on
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, percent, safe, short, whole
@@ -125,6 +126,7 @@ def _add_shares(figure: go.Figure, kept: int, zeros: ZeroCounts, colors: Ink) ->
             text=[f"{name}<br>{percent(share)}" if share >= 0.12 else ""],
             textposition="inside",
             insidetextanchor="middle",
+            insidetextfont={"color": text_on(color)},
             textangle=0,
             showlegend=False,
             hovertemplate=hover((name, f"{whole(count)} ({percent(share, 2)})")),

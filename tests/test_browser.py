@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
+from dashboard.links import encoded
+
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
@@ -319,6 +321,36 @@ def test_item_is_explained_before_and_after(address: str, visit: Visit) -> None:
     expect(page.get_by_role("heading", name="Does it still look at the same things?")).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("How alike both maps of this item are")).to_be_visible()
+    visit.settled()
+
+
+PLACE_OF_CELL = """(chart, [row, column]) => {
+  const { xaxis, yaxis } = chart._fullLayout;
+  const box = chart.getBoundingClientRect();
+  return [box.x + xaxis._offset + xaxis.d2p(column), box.y + yaxis._offset + yaxis.d2p(row)];
+}"""
+
+
+def test_a_click_on_a_cell_of_the_flips_filters_the_gallery_and_a_picture_leads_to_explain(
+    address: str, visit: Visit
+) -> None:
+    page = visit.page
+    recipe = encoded([["fc1", [{"technique": "magnitude", "sparsity": 0.95}]]])
+    page.goto(f"{address}/behavior?m=lenet300&r={recipe}")
+    every = page.get_by_role("heading", name=re.compile(r"^Items whose predicted class changed: \d+"))
+    expect(every).to_be_visible()
+    visit.settled()
+    for expected in ("items whose predicted class changed: 7 → 9", "Items whose predicted class changed"):
+        chart = page.locator(".st-key-behavior-flips .js-plotly-plot")
+        chart.scroll_into_view_if_needed()
+        page.mouse.click(*chart.evaluate(PLACE_OF_CELL, [7, 9]))
+        expect(page.get_by_role("heading", name=expected)).to_be_visible()
+        visit.settled()
+    first = page.get_by_role("button", name=re.compile(r"Explain item \d+")).first
+    item = first.inner_text().split()[-1]
+    first.click()
+    expect(page.get_by_role("heading", name="Does it still look at the same things?")).to_be_visible()
+    expect(page.get_by_role("spinbutton", name="Item, 0 to 5,999")).to_have_value(item)
     visit.settled()
 
 

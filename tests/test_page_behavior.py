@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -241,6 +242,11 @@ def test_exactly_the_flips_that_are_shown_are_explained_and_stand_on_explain() -
     run(app)
     assert "An older result: Integrated gradients" in texts(app)
     assert "(all changed items)" in texts(app)
+
+
+def test_all_that_the_page_says_is_of_all_items_of_the_split() -> None:
+    assert set(re.findall(r"N = ([\d,]+)", texts(page()))) == {"6,000"}
+    assert set(re.findall(r"N = ([\d,]+)", texts(page(split="test")))) == {"2,000"}
 
 
 def test_downloads_say_model_recipe_split_and_items(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,3 +132,19 @@ def test_a_value_far_beyond_all_others_does_not_stretch_the_bins() -> None:
     assert bins.beyond == 1
     assert bins.edges[-1] < 20
     assert np.count_nonzero(bins.counts) > 40
+
+
+@pytest.mark.parametrize("factored", [None, Step.of("low_rank", rank=2)], ids=["whole", "factored"])
+def test_what_an_updating_method_lost_is_told_from_the_weights_it_was_given(factored: Step | None) -> None:
+    step = Step.of("sparsegpt", sparsity=0.5)
+    recipe = with_step(ResolvedRecipe(()), ["fc"], Stage.PRUNE, step)
+    recipe = with_step(recipe, ["fc"], Stage.FACTOR, factored)
+    now = pruned_now(model_of(recipe), "fc", STORE)
+    bare = model_of(with_step(recipe, ["fc"], Stage.PRUNE, None))
+    before = [part.weight for part in bare.compressed["fc"].encoded] if factored else [bare.values("fc")]
+    after = [part.values for part in model_of(recipe).compressed["fc"].encoded]
+    moved = sum(float((a - b).double().square().sum()) for a, b in zip(after, before, strict=True))
+    assert now.error == pytest.approx(moved / sum(float(b.double().square().sum()) for b in before))
+    assert now.error > 0.01
+    whole = value_bins(np.concatenate([b.numpy().reshape(-1) for b in before]))
+    assert now.bins.counts.tolist() == whole.counts.tolist()

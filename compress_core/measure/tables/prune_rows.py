@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compress_core.apply.context import items_behind
 from compress_core.apply.model import Model
@@ -166,7 +167,7 @@ def _rows(
 
 @dataclass(frozen=True, eq=False)
 class PrunedNow:
-    """What a prune step without such a knob left of a layer: how many stay, the share of squares lost.
+    """What a prune step without such a knob left of a layer: how many stay, the squared change of weights.
 
     kept_in_bins [bins]: of the weights before the step.
     """
@@ -189,19 +190,30 @@ def pruned_now(model: Model, layer: str, store: Store) -> PrunedNow:
 
     def make() -> PrunedNow:
         compressed = model.compressed[layer]
-        stay = [
-            (torch.ones_like(e.weight, dtype=torch.bool) if e.mask is None else e.mask.tensor).reshape(-1)
-            for e in compressed.encoded
-        ]
-        mask, weight = torch.cat(stay), torch.cat([e.weight.reshape(-1) for e in compressed.encoded])
-        squared = weight.double().square()
-        lost = float(squared[~mask].sum()) / max(float(squared.sum()), _TINY)
-        bins = value_bins(weight.numpy())
+        before = torch.cat([weight.reshape(-1) for weight in _before_pruning(model, layer, store)])
+        after = torch.cat([replace(e, quantized=None).values.reshape(-1) for e in compressed.encoded])
+        stay = [torch.ones_like(e.weight, dtype=torch.bool) if e.mask is None else e.mask.tensor
+                for e in compressed.encoded]  # fmt: skip
+        mask = torch.cat([flags.reshape(-1) for flags in stay])
+        lost = float((after.double() - before.double()).square().sum())
+        lost /= max(float(before.double().square().sum()), _TINY)
+        bins = value_bins(before.numpy())
         left = kept_in_bins(bins, mask.numpy().astype(np.int64), 1)[0]
         kept = int(mask.count_nonzero())
-        return PrunedNow(len(weight), kept, compressed.bits.total / 8, lost, bins, left)
+        return PrunedNow(len(before), kept, compressed.bits.total / 8, lost, bins, left)
 
     return store.get(f"pruned now:{model.key}:{layer}", make, lambda found: found.bins.of.nbytes)
+
+
+def _before_pruning(model: Model, layer: str, store: Store) -> list[Tensor]:
+    """The weights that the prune step was given: a method that updates what stays leaves others behind."""
+    base, recipe = model.base, model.recipe
+    if not parts_of(recipe, layer):
+        return [read_matrix(base.network, base.layer(layer))]
+    factors = steps_for_weights(recipe, list(base.by_name))
+    alone = ((name, tuple(s for s in steps if s.stage is Stage.FACTOR)) for name, steps in factors.layers)
+    factored = compress(base, ResolvedRecipe(tuple((n, steps) for n, steps in alone if steps)), store)
+    return [encoded.weight for encoded in factored.compressed[layer].encoded]
 
 
 def weights_now(subject: Subject, layer: str, store: Store) -> ValueBins:

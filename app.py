@@ -14,7 +14,7 @@ from dashboard.language import remember_language
 from dashboard.serving import give_main_back
 from dashboard.text import refusal
 from dashboard.visitor import remember_visitor
-from dashboard.way_back import one_entry_a_page
+from dashboard.way_back import ask_again_after_a_restart, one_entry_a_page
 from dashboard.web_guards import guards
 
 if __name__ == "__main__":
@@ -35,6 +35,7 @@ if __name__ == "__main__":
         engine.warm()
     page_style.draw()
     one_entry_a_page()
+    ask_again_after_a_restart()
     fill_in_numbers = header.draw()
     page.run()
     state.write_link()

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from streamlit import runtime
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette import App
 
 from dashboard import engine, leases
@@ -26,6 +27,7 @@ EVERY_SECONDS = 10.0
 @asynccontextmanager
 async def caretaking(_app: App) -> AsyncIterator[None]:
     """Look after a server as long as it runs."""
+    name_pages()
     work = asyncio.create_task(_look_after())
     try:
         yield
@@ -33,6 +35,15 @@ async def caretaking(_app: App) -> AsyncIterator[None]:
         work.cancel()
         with suppress(asyncio.CancelledError):
             await work
+
+
+def name_pages() -> None:
+    """Tell Streamlit before the first visitor comes that app.py names the pages.
+
+    It learns so from the first run that reaches st.navigation. Of two tabs that came back to a new server at
+    once, one ran its page alone meanwhile, found no model, and ended on Start.
+    """
+    PagesManager.uses_pages_directory = False
 
 
 async def _look_after() -> None:

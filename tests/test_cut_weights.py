@@ -13,6 +13,7 @@ from compress_core.measure.tables.layer_weights import channel_sparsity, layer_w
 from compress_core.recipe.reading import read_recipe
 from compress_core.recipe.values import Step
 from dashboard.figures.layer_inside import sparsity_within
+from dashboard.figures.palette import ink
 from dashboard.figures.sparsity_maps import dead_channels, sparsity_by_channel
 from dashboard.figures.weight_histograms import error_by_channel
 from dashboard.weights.layer import _histograms as histograms
@@ -120,3 +121,15 @@ def test_zeros_of_a_factored_layer_are_those_of_the_product_that_is_drawn(steps:
     assert (shown.zeros.pruned > 0) <= any(step.technique == "magnitude" for step in steps)
     assert (shown.zeros.quantized > 0) <= any(step.technique == "uniform" for step in steps)
     assert shown.rank == 2
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_was_cut_has_a_color_of_its_own_on_every_page(model: Model, dark: bool) -> None:
+    """The darkest color of a share lies next to the ground of a dark page."""
+    shown = layer_weights(model, CUT, Store())
+    shares = channel_sparsity(model, Store()).shares
+    for drawn in (
+        sparsity_within(CUT, shown.nonzero, present=shown.present, dark=dark),
+        sparsity_by_channel(shares, dark=dark),
+    ):
+        assert drawn.figure.layout.plot_bgcolor == ink(dark=dark).neutral

@@ -29,7 +29,7 @@ def sparsity_within(
     """The share of weights at zero over one layer, block by block, whatever made them zero.
 
     kept [out, in], true or 1 where a weight is not zero; present [out, in]: false where it was cut out with
-    its channel, which is not counted and stays blank. A click on a cell carries (top, bottom, left, right)
+    its channel, which is not counted and stays gray. A click on a cell carries (top, bottom, left, right)
     of its block: Window(*clicked(point)) draws what is inside it.
     """
     blocks = block_reduce(kept, max_cells, window, present)
@@ -47,6 +47,7 @@ def sparsity_within(
         subtitle=_cell_size(blocks),
         height=480,
     )
+    palette.gray_where_nothing_is(figure, dark=dark)
     return Drawn(figure, _block_alternative(layer, zero, blocks), _block_table(zero, blocks))
 
 
@@ -128,5 +129,5 @@ def _block_alternative(layer: str, zero: NDArray[np.float32], blocks: Blocks) ->
     drawn = int(np.outer(np.diff(blocks.row_edges), np.diff(blocks.column_edges)).sum())
     if drawn == there:
         return said
-    gone = _("{count} more were cut out with their channels: they are not counted and stay blank.")
+    gone = _("{count} more were cut out with their channels: they are not counted and gray in the map.")
     return f"{said} {gone.format(count=whole(drawn - there))}"

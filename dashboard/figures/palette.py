@@ -120,6 +120,11 @@ def style(
     return figure
 
 
+def gray_where_nothing_is(figure: go.Figure, *, dark: bool) -> None:
+    """The ground of a map, so that a cell without a value is told from the darkest color on a dark page."""
+    figure.layout.plot_bgcolor = ink(dark=dark).neutral
+
+
 def rule(figure: go.Figure, *, at: float, upright: bool, color: str, dash: str = "solid") -> None:
     """A thin line across the first panel, upright at a value of x or level at a value of y."""
     ends = (

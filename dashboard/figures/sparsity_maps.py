@@ -37,7 +37,7 @@ class HeatmapRow:
 def sparsity_by_channel(shares: Mapping[str, NDArray[Any]], *, dark: bool = False) -> Drawn:
     """The share of weights at zero, for every output channel of every layer.
 
-    shares: for each layer [out], between 0 and 1, NaN where a channel was cut out, which stays blank. A wide
+    shares: for each layer [out], between 0 and 1, NaN where a channel was cut out, which stays gray. A wide
     layer shows blocks of channels, a narrow one is stretched; a click on a cell carries (layer, first
     channel, last channel), as numbers from 0.
     """
@@ -68,6 +68,7 @@ def channel_heatmap(
     )
     figure.update_yaxes(tickvals=np.arange(len(rows)), ticktext=_row_labels(shares, rows), showgrid=False)
     figure.update_yaxes(range=[len(rows) - 0.5, -0.5])
+    palette.gray_where_nothing_is(figure, dark=dark)
     palette.style(
         figure,
         dark=dark,

@@ -114,7 +114,7 @@ def _notes(weights: LayerWeights) -> None:
         st.caption(
             _(
                 "{cut:,} of the {weights:,} weights of {layer} were cut out with their channels. They are "
-                "blank in the map and counted nowhere as zeros: shares are those of the {left:,} that are "
+                "gray in the map and counted nowhere as zeros: shares are those of the {left:,} that are "
                 "left."
             ).format(cut=weights.cut, weights=weights.present.size, layer=name, left=weights.left)
         )

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ ICON = Path(__file__).parent / "icon.png"
 STORE_BYTES = 3 * 2**28
 RESTING_BYTES, UNUSED_S = 2**28, 240.0  # above so many, what nobody asked for in so long goes
 QUICK_ITEMS = 1000
+_RESTING = "slimscope.resting_model"
 AT_ONCE_S, PATIENCE_S, ASK_EVERY_S = 0.1, 0.4, 1.0  # how long a page waits for the numbers of all items
 
 
@@ -109,6 +110,12 @@ def background_of_outputs() -> Background:
     return Background()
 
 
+@st.cache_resource(show_spinner=False)
+def packing() -> Background:
+    """The thread that packs files to see how small they get: large ones take long, and no number waits."""
+    return Background()
+
+
 @dataclass(frozen=True)
 class Quick:
     """Numbers of the first items of a split, to show while the whole split is computed."""
@@ -170,6 +177,27 @@ def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...
     over = background_of_outputs().wish(session_id(), f"{model.key}:{layers}", measure)
     wait([over], seconds)
     return over.done()
+
+
+def packed_size_if_known(model: Model) -> Number | None:
+    """Bytes of the packed file; None while it is being made.
+
+    That begins when a tab asks for the same model a second time: what is about to change is not packed.
+    """
+    from compress_core.deliver import packed_size as packed
+
+    if not packed.is_packed(model, store()):
+        rests = st.session_state.get(_RESTING) == model.key
+        st.session_state[_RESTING] = model.key
+        if not (rests and _packs(model).done()):
+            return None
+    return packed.packed_size(model, store())
+
+
+def _packs(model: Model) -> Future[None]:
+    from compress_core.deliver.packed_size import packed_size
+
+    return packing().wish(session_id(), model.key, lambda: packed_size(model, store()))
 
 
 def session_id() -> str:

@@ -1,4 +1,4 @@
-"""How pages lie on the screen, in one style sheet."""
+"""How pages lie on the screen, for a projector too, in style sheets; and what the browser does by itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from pathlib import Path
 
 import streamlit as st
 
-_SHEET = Path(__file__).parent / "page_style.css"
+from dashboard.linked_choices import is_presenting
+from dashboard.page_manners import mind_manners
+
+_HERE = Path(__file__).parent
 
 
 def draw() -> None:
     """Give the page its style; it takes no room."""
-    st.html(_SHEET)
+    st.html(_HERE / "page_style.css")
+    if is_presenting():
+        st.html(_HERE / "presenter_style.css")
+    mind_manners()

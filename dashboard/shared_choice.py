@@ -39,13 +39,18 @@ class SharedChoice(Generic[Value]):
 
     def _was_led_here(self) -> bool:
         """Whether the address says otherwise than this page wrote last: the browser went back."""
-        written: Mapping[str, str] = st.session_state.get(_WRITTEN, {})
         said = st.query_params.get(self.name, "")
-        return "m" in st.query_params and self.name in written and said != written[self.name]
+        return "m" in st.query_params and said != written().get(self.name, said)
 
     @property
     def _key(self) -> str:
         return f"slimscope.choice.{self.name}"
+
+
+def written() -> Mapping[str, str]:
+    """What the link of this page said of them when it was written last."""
+    found: Mapping[str, str] = st.session_state.get(_WRITTEN, {})
+    return found
 
 
 def carried() -> Mapping[str, str]:

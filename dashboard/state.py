@@ -24,6 +24,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from compress_core.foundation.errors import Refused
 from dashboard import engine, leases, opened, saved_work, tab, trial_log
 from dashboard.language import QUERY_KEY, SESSION_KEY
+from dashboard.linked_choices import MOST_DIGITS, linked_choices, take_over_choices
 from dashboard.links import decoded, encoded
 from dashboard.shared_choice import carried
 from dashboard.text import _, refusal
@@ -41,7 +42,6 @@ KEY = "slimscope.view"
 UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
 LINK = "slimscope.link"
-MOST_DIGITS = 10
 USER_MODEL = opened.USER_MODEL
 
 
@@ -210,19 +210,27 @@ def on_page() -> View:
     return required()
 
 
+def link_parameters(view: View) -> dict[str, str]:
+    """What a link to this view says, by name; what is empty stands in no link."""
+    from compress_core.apply.lineage import lineage_as_json
+
+    return {
+        "m": view.model,
+        "h": encoded(lineage_as_json(view.lineage)),
+        "l": view.layer,
+        "r": "",  # of an older link, which named the recipe alone
+        **linked_choices(),
+        "seed": str(view.seed) if view.seed else "",
+        QUERY_KEY: st.session_state.get(SESSION_KEY) or st.query_params.get(QUERY_KEY, ""),
+    }
+
+
 def write_link() -> None:
     """Put what the visitor sees into the address, so that copying it shares the view."""
     view = current()
     if view is None:
         return
-    from compress_core.apply.lineage import lineage_as_json
-
-    wanted = {"m": view.model, "h": encoded(lineage_as_json(view.lineage)), "l": view.layer}
-    wanted["r"] = ""  # of an older link, which named the recipe alone
-    wanted["seed"] = str(view.seed) if view.seed else ""
-    wanted[QUERY_KEY] = st.session_state.get(SESSION_KEY) or st.query_params.get(QUERY_KEY, "")
-    wanted[tab.QUERY_KEY] = tab.tab()
-    wanted |= carried()
+    wanted = {**link_parameters(view), tab.QUERY_KEY: tab.tab(), **carried()}
     now = st.query_params.to_dict()
     then = {key: value for key, value in (now | wanted).items() if value}
     if then != now:  # all at once: the browser's way back gets one entry
@@ -244,6 +252,7 @@ def read_link() -> None:
         if _was_led_by_browser() and tab.QUERY_KEY in st.query_params:
             _go_to(st.query_params.to_dict())
         return
+    take_over_choices(st.query_params.to_dict())
     if "m" not in st.query_params:
         _open_first_model()
         return
@@ -264,6 +273,7 @@ def _go_to(link: Mapping[str, str]) -> None:
     if link.get("m", view.model) != view.model:
         view = open_model(link["m"])
     view = _as_linked(view, link)
+    take_over_choices(link)
     keep(replace(view, version=view.version + 1))
 
 

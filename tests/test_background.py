@@ -14,6 +14,7 @@ from compress_core.foundation.cached import cached_property
 from dashboard import engine
 from dashboard.background import Background
 from dashboard.links import encoded
+from tests.header_boxes import header_text
 
 APP = str(Path(__file__).parent.parent / "app.py")
 SECONDS = 60
@@ -103,16 +104,13 @@ def test_numbers_of_the_first_items_stand_until_those_of_all_are_there(
     app.query_params["r"] = encoded([["fc2", [{"technique": "magnitude", "sparsity": 0.31}]]])
     app.run()
     assert not app.exception
-    assert "N = 1,000 …" in _header(app)
-    assert "N = 6,000" not in _header(app)
+    assert "Accuracy on validation, N = 1,000 …" in header_text(app)
+    assert "N = 6,000" not in header_text(app), "neither on a box nor in it"
     gate.open.set()
     wait([over for _, over in engine.background()._newest.values()], SECONDS)
     app.run()
-    assert "N = 6,000" in _header(app)
-
-
-def _header(app: AppTest) -> str:
-    return " ".join(caption.value for caption in app.caption)
+    assert "Accuracy on validation, N = 6,000" in header_text(app)
+    assert "1,000" not in header_text(app)
 
 
 @pytest.mark.slow

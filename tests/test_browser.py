@@ -97,13 +97,12 @@ class Visit:
     def accuracy(self) -> str:
         """What the header says once all items were computed."""
         header = self.page.locator(".st-key-slimscope_header")
-        expect(header.get_by_text("N = 6,000")).to_be_visible()
+        expect(header.get_by_text("Accuracy on validation, N = 6,000")).to_be_visible()
         expect(header.get_by_text("…")).to_have_count(0)
-        return header.get_by_text(re.compile(r"^\d+\.\d+ %")).inner_text()
+        return header.locator(".st-key-slimscope_accuracy strong").first.inner_text()
 
     def size(self) -> str:
-        header = self.page.locator(".st-key-slimscope_header")
-        return header.get_by_text(re.compile(r"(KiB|MiB) ·")).inner_text()
+        return self.page.locator(".st-key-slimscope_plain strong").first.inner_text()
 
     def close(self) -> None:
         """Leave; a picture that stands on the page in vain is an error."""

@@ -12,7 +12,7 @@ from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.explain.attribution import AttributionMethod, offered_methods
 from compress_core.measure.explain.methods import FIRST_METHOD
-from dashboard import engine
+from dashboard import engine, linked_choices
 from dashboard.text import _, label, literal, translated
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
-METHOD = "slimscope.explain.method"
-ITEM = "slimscope.explain.item"
+METHOD, ITEM = linked_choices.METHOD, linked_choices.ITEM  # a link carries both
 ONLY = "slimscope.explain.only"
 WIDGET = "explain.item"
 
@@ -42,13 +41,16 @@ def method(place: DeltaGenerator, subject: Subject, split: Split) -> Attribution
         )
         return None
     usual = usual_method(subject, split)
+    key = f"explain.method.{subject.digest[:12]}"
     chosen = place.segmented_control(
         _("Method"),
         list(choices),
         default=None if usual is None else usual.name,
         format_func=label,
-        key=f"explain.method.{subject.digest[:12]}",
+        key=key,
         required=True,
+        on_change=_take_over_method,
+        args=(key,),
     )
     found = choices[chosen or next(iter(choices))]
     st.session_state[METHOD] = found.name
@@ -107,6 +109,12 @@ def explained_only() -> Flips | None:
 def next_after(numbers: list[int], current: int) -> int:
     """The first of the ascending numbers above the current one, or from the beginning again."""
     return next((number for number in numbers if number > current), numbers[0] if numbers else current)
+
+
+def _take_over_method(key: str) -> None:
+    """Before the page runs, since its header shows the link."""
+    if st.session_state[key] is not None:
+        st.session_state[METHOD] = st.session_state[key]
 
 
 def _take_over() -> None:

@@ -1,0 +1,150 @@
+"""Which numbers of a model the header has: of all items, of the first ones, or of the recipe before.
+
+What is known is shown at once. Where the rest takes a while, the numbers of the recipe before stand first,
+marked as stale, then those of the first items, marked as such, then those of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import engine, trial_log
+from dashboard.text import _
+
+if TYPE_CHECKING:
+    from compress_core.apply.model import Model
+    from compress_core.foundation.number import Number
+    from compress_core.measure.behavior.metric import Metric
+    from compress_core.subject.split import Split
+
+SPLIT = "validation"
+WAITING = "…"
+_LAST = "slimscope.last_numbers"
+
+
+class Freshness(Enum):
+    """What numbers speak of: all items, the first ones, or another recipe, which was there before."""
+
+    EXACT = auto()
+    QUICK = auto()
+    STALE = auto()
+
+
+@dataclass(frozen=True, eq=False)
+class HeaderNumbers:
+    """Numbers of one model, known by its key and that of its subject, on so many items of the split."""
+
+    model: str
+    subject: str
+    is_changed: bool
+    numbers: Mapping[str, Number]
+    items: int
+    freshness: Freshness
+
+    def headline(self) -> Metric:
+        """The metric that stands for the model: the first one that is measured."""
+        from compress_core.measure.behavior.metric import Shown, shown_metrics
+
+        choices = shown_metrics(Shown.HEADLINE)
+        return next(
+            (metric for metric in choices if self.numbers[metric.name].value is not None), choices[-1]
+        )
+
+    def caption(self, title: str) -> str:
+        """What stands above a number: of how many items it is, and whether it is provisional or stale."""
+        said = _("{metric} on {split}, N = {items:,}").format(metric=title, split=_(SPLIT), items=self.items)
+        marks = {Freshness.EXACT: "", Freshness.QUICK: f" {WAITING}", Freshness.STALE: f" · {_('stale')}"}
+        return said + marks[self.freshness]
+
+    def sentence(self) -> str:
+        """What the numbers were measured on."""
+        said = {
+            Freshness.EXACT: _("Measured on {items:,} items of the {split} split, the same for both models."),
+            Freshness.QUICK: _(
+                "The first {items:,} items of the {split} split only; all of them are being computed."
+            ),
+            Freshness.STALE: _(
+                "Stale: of the recipe before, on {items:,} items of the {split} split. "
+                "The current recipe is being measured."
+            ),
+        }
+        return said[self.freshness].format(items=self.items, split=_(SPLIT))
+
+
+def known(model: Model) -> HeaderNumbers | None:
+    """The best that is there without computing anything."""
+    return exact(model) or _quick_if_known(model) or _last(model)
+
+
+def exact(model: Model) -> HeaderNumbers | None:
+    """The numbers of all items, if they were computed."""
+    from compress_core.apply.model import Model
+    from compress_core.measure.behavior.evaluate import evaluate
+
+    split = model.subject.split(SPLIT)
+    if not all(engine.is_evaluated(one, split) for one in (model, Model.original(model.subject))):
+        return None
+    numbers = evaluate(model, split, engine.store())
+    return _of(model, numbers, len(split), Freshness.EXACT)
+
+
+def within_patience(model: Model) -> HeaderNumbers | None:
+    """The numbers of all items where they take no longer than a moment, else of the first ones.
+
+    Raises Refused where the network cannot be run on them.
+    """
+    from compress_core.measure.behavior.evaluate import evaluate
+
+    split = model.subject.split(SPLIT)
+    if len(split) > engine.QUICK_ITEMS and not engine.evaluated_within(engine.AT_ONCE_S, model, split):
+        quick = _quick(model, split)
+        if not engine.evaluated_within(engine.PATIENCE_S, model, split):
+            return quick
+    evaluate(model, split, engine.store())
+    return exact(model)
+
+
+def has_ended(model: Model) -> bool:
+    """Whether the computing of all items has come to its end, a good or a bad one."""
+    split = model.subject.split(SPLIT)
+    return len(split) <= engine.QUICK_ITEMS or engine.evaluated_within(0, model, split)
+
+
+def remember(model: Model, found: HeaderNumbers) -> None:
+    """Keep what this tab shows, for the moment after the next change; exact numbers go to the log once."""
+    if found.freshness is Freshness.STALE:
+        return
+    last: HeaderNumbers | None = st.session_state.get(_LAST)
+    st.session_state[_LAST] = found
+    is_news = last is None or (last.model, last.freshness) != (found.model, found.freshness)
+    if is_news and found.freshness is Freshness.EXACT:
+        trial_log.complete(model, found.numbers)
+
+
+def _last(model: Model) -> HeaderNumbers | None:
+    """What this tab showed last of the same network, stale unless it was this very model."""
+    last: HeaderNumbers | None = st.session_state.get(_LAST)
+    if last is None or last.subject != model.subject.key:
+        return None
+    return last if last.model == model.key else replace(last, freshness=Freshness.STALE)
+
+
+def _quick_if_known(model: Model) -> HeaderNumbers | None:
+    split = model.subject.split(SPLIT)
+    if len(split) <= engine.QUICK_ITEMS or not engine.is_evaluated(model, engine.first_items(split)):
+        return None
+    return _quick(model, split)
+
+
+def _quick(model: Model, split: Split) -> HeaderNumbers:
+    quick = engine.quick_numbers(model, split)
+    return _of(model, quick.numbers, quick.items, Freshness.QUICK)
+
+
+def _of(model: Model, numbers: Mapping[str, Number], items: int, freshness: Freshness) -> HeaderNumbers:
+    return HeaderNumbers(model.key, model.subject.key, model.is_changed, numbers, items, freshness)

@@ -1,0 +1,76 @@
+"""The link to what a visitor sees, what it is worth elsewhere, and the page as it is shown to a room."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard import state
+from dashboard.linked_choices import PRESENT, is_presenting
+from dashboard.opened import handed_over
+from dashboard.shared_choice import written
+from dashboard.text import _
+from dashboard.view import View
+
+_CHOICE = "slimscope.present.choice"
+
+
+def draw(view: View) -> DeltaGenerator:
+    """The link, a sentence for each reason why it may not open elsewhere, and the switch for a projector.
+
+    Gives the place of the link, to write it again when the page has said what was chosen on it.
+    """
+    st.markdown(
+        _("This link opens the same page, model, recipe, layer and seed, and the item and method of Explain:")
+    )
+    place = st.empty()
+    write(place, view)
+    if is_of_this_machine(st.context.url or ""):
+        st.caption(
+            _(
+                "Its address is only this machine's: nobody else can open it. Serve Slimscope under an "
+                "address that others reach, open the page there, and copy the link again."
+            )
+        )
+    if view.model in handed_over():
+        st.caption(_("It works while this server runs with this model."))
+    elif view.model.startswith(state.USER_MODEL):
+        st.caption(_("Whoever opens it has to upload the same model first."))
+    st.session_state[_CHOICE] = is_presenting()  # a link may have changed it since
+    st.toggle(
+        _("Presenter mode"),
+        key=_CHOICE,
+        help=_("Large type and little else on the screen, for a projector. The link carries it along."),
+        on_change=_take_over,
+    )
+    return place
+
+
+def write(place: DeltaGenerator, view: View) -> None:
+    """The link at its place."""
+    place.code(link(view), language=None, wrap_lines=True)
+
+
+def link(view: View) -> str:
+    """The address of what the visitor sees now."""
+    said = {key: value for key, value in {**state.link_parameters(view), **written()}.items() if value}
+    return f"{(st.context.url or '').split('?')[0]}?{urlencode(said)}"
+
+
+def is_of_this_machine(address: str) -> bool:
+    """Whether an address leads every machine to itself, so that nobody else can open it."""
+    host = urlsplit(address).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return found.is_loopback or found.is_unspecified
+
+
+def _take_over() -> None:
+    st.session_state[PRESENT] = st.session_state[_CHOICE]

@@ -1,0 +1,149 @@
+"""The header as a browser shows it: one line on top of every page, one box a number, undo by key, a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.test_browser import PATIENCE, Visit, address, browser, slider  # noqa: F401 - fixtures
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+HEADER = ".st-key-slimscope_header"
+RECIPE = ".st-key-slimscope_recipe strong"
+HIGHEST = 64
+# Every text that stood on the box of the accuracy, and the most boxes at a time.
+WATCH = """() => {
+    window.seen = {texts: [], most: 0};
+    const look = () => {
+        const boxes = [...document.querySelectorAll('.st-key-slimscope_header [data-testid="stPopover"]')]
+            .filter(box => box.textContent.startsWith('Accuracy'));
+        window.seen.most = Math.max(window.seen.most, boxes.length);
+        window.seen.texts.push(...boxes.map(box => box.textContent));
+    };
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+    look();
+}"""
+
+
+@pytest.fixture
+def screen(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:  # noqa: F811
+    """A window of a laptop, or what a test asks for."""
+    asked = {"viewport": {"width": 1366, "height": 768}} | getattr(request, "param", {})
+    context = browser.new_context(**asked)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
+def _at_rest(page: Page) -> None:
+    """The exact numbers are there, and nothing runs any more."""
+    expect(page.locator(HEADER).get_by_text("Accuracy on validation, N = 6,000")).to_be_visible(
+        timeout=2 * PATIENCE
+    )
+    expect(page.locator(HEADER).get_by_text("…")).to_have_count(0)
+    expect(page.locator(HEADER).get_by_text("stale")).to_have_count(0)
+    expect(page.locator(".st-key-slimscope-language-choice")).to_have_count(
+        1
+    )  # the foot of the page is drawn
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+
+
+def _box(found: Locator) -> dict[str, float]:
+    box = found.bounding_box()
+    assert box is not None
+    return {name: float(value) for name, value in box.items()}
+
+
+@pytest.mark.parametrize("screen", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)
+def test_header_is_one_line_that_stays_below_the_menu_and_covers_what_scrolls(
+    address: str,  # noqa: F811
+    screen: Page,
+) -> None:
+    screen.goto(f"{address}/tune?m=lenet300")
+    _at_rest(screen)
+    header, menu = screen.locator(HEADER), _box(screen.get_by_test_id("stHeader"))
+    screen.get_by_test_id("stMain").evaluate("page => page.scrollTo(0, page.scrollHeight)")
+    expect(screen.get_by_role("heading", name="What does this layer do to me?")).not_to_be_in_viewport()
+    assert _box(header)["y"] == pytest.approx(menu["y"] + menu["height"], abs=1)
+    assert _box(header)["height"] <= HIGHEST
+    color = "found => getComputedStyle(found).backgroundColor"
+    assert header.evaluate(color) == screen.get_by_test_id("stApp").evaluate(color)
+
+
+def test_accuracy_has_one_box_at_any_time_and_few_items_are_never_shown_as_all(
+    address: str,  # noqa: F811
+    screen: Page,
+) -> None:
+    screen.goto(f"{address}/tune?m=resnet")
+    expect(screen.locator(HEADER)).to_be_visible()
+    screen.evaluate(WATCH)
+    _at_rest(screen)
+    screen.get_by_role("slider", name="Weights removed").first.press("PageUp")
+    expect(screen.locator(RECIPE).first).not_to_have_text("unchanged")
+    _at_rest(screen)
+    seen = screen.evaluate("() => window.seen")
+    assert seen["most"] == 1
+    assert any("N = 6,000" in text for text in seen["texts"])
+    assert all("…" in text or "stale" in text for text in seen["texts"] if "N = 6,000" not in text)
+
+
+def test_keys_undo_and_redo_on_every_page_but_not_in_a_text_box(address: str, screen: Page) -> None:  # noqa: F811
+    screen.goto(f"{address}/tune?m=lenet300")
+    _at_rest(screen)
+    recipe = screen.locator(RECIPE).first
+    slider(screen, "Weights removed").press("PageUp")
+    expect(recipe).to_contain_text("edited")
+    search = screen.get_by_role("textbox", name="Search")
+    search.fill("fc")
+    search.press("Control+z")
+    expect(search).to_have_value("")
+    search.press("Escape")
+    expect(recipe).to_contain_text("edited")
+    slider(screen, "Weights removed").press("Control+z")
+    expect(recipe).to_have_text("unchanged")
+    screen.get_by_role("link", name="Weights").click()
+    expect(screen.get_by_role("heading", name="What is left in there?")).to_be_visible()
+    screen.keyboard.press("Control+Shift+z")
+    expect(recipe).to_contain_text("edited")
+    screen.keyboard.press("Meta+z")
+    expect(recipe).to_have_text("unchanged")
+
+
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+}
+
+
+@pytest.mark.parametrize("screen", [PHONE], indirect=True)
+def test_on_a_phone_the_header_is_one_line_the_menu_closes_and_no_toolbar_covers_a_title(
+    address: str,  # noqa: F811
+    screen: Page,
+) -> None:
+    screen.goto(f"{address}/tune?m=lenet300")
+    _at_rest(screen)
+    assert _box(screen.locator(HEADER))["height"] <= HIGHEST
+    for name in ("plain", "accuracy"):
+        expect(screen.locator(f".st-key-slimscope_{name} button").first).to_be_in_viewport(ratio=1)
+    screen.get_by_test_id("stExpandSidebarButton").tap()
+    screen.get_by_test_id("stSidebarNavLink").filter(has_text="Weights").tap()
+    expect(screen.get_by_role("heading", name="What is left in there?")).to_be_visible()
+    expect(screen.get_by_test_id("stSidebarNavLink").first).not_to_be_in_viewport()
+    expect(screen.locator(".js-plotly-plot").first).to_be_visible()
+    expect(screen.locator(".modebar").first).to_be_hidden()
+
+
+@pytest.mark.parametrize("screen", [{"viewport": {"width": 1920, "height": 1080}}], indirect=True)
+def test_a_presenter_has_large_type_and_switches_it_off_again(address: str, screen: Page) -> None:  # noqa: F811
+    screen.goto(f"{address}/tune?m=lenet300&present=1")
+    _at_rest(screen)
+    assert _box(screen.locator(HEADER))["height"] > HIGHEST, "in larger type the same line is higher"
+    expect(screen.get_by_role("radio", name="English")).to_be_hidden()
+    screen.locator(HEADER).get_by_role("button", name="Share").click()
+    screen.get_by_text("Presenter mode").click()
+    expect(screen.locator(HEADER)).to_have_css("font-size", "16px")

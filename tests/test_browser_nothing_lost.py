@@ -1,0 +1,153 @@
+"""Twenty edits, F5, Back, a second tab and a new server lose nothing, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from compress_core.foundation.workspace.workspace import Workspace
+from tests.test_browser import ROOT, _wait_until_served, browser  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+EDITS = 20
+MOST_LOOKS = 600
+HEADER = ".st-key-slimscope_header"
+
+
+class Serving:
+    """A server on one port with one workspace, to be stopped and started again."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "SLIMSCOPE_WORKSPACE": str(self.workspace)}
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as server:
+            try:
+                _wait_until_served(f"{self.address}/_stcore/health", server)
+                yield
+            finally:
+                server.terminate()
+                server.wait(20)
+
+    def ways_back(self) -> list[int]:
+        """How many steps back each tab has, the one that was last at work first."""
+        return self._asked("SELECT json_array_length(content, '$.past') FROM sessions ORDER BY time DESC")
+
+    def versions(self) -> list[int]:
+        """The version of the widgets of each tab."""
+        return self._asked("SELECT json_extract(content, '$.version') FROM sessions ORDER BY tab")
+
+    def _asked(self, question: str) -> list[int]:
+        place = Workspace.at(self.workspace)
+        rows = place.database.rows(question)
+        place.close()
+        return [number for (number,) in rows]
+
+
+def knob(page: Page) -> str | None:
+    """Where the slider stands."""
+    return slider_of(page).get_attribute("aria-valuetext")
+
+
+def slider_of(page: Page) -> Locator:
+    return page.get_by_role("slider", name="Weights removed").first
+
+
+def edit(page: Page, lines: int) -> None:
+    """One step of the slider, once the log says that it is there."""
+    slider_of(page).focus()
+    slider_of(page).press("ArrowRight")
+    expect_lines(page, lines)
+
+
+def expect_lines(page: Page, lines: int) -> None:
+    expect(page.get_by_text(f"{lines} of {lines} lines")).to_be_visible()
+
+
+def expect_name(page: Page) -> None:
+    """Whether the table, which is drawn on a canvas, has the line that was named."""
+    expect(page.locator("[role=gridcell]", has_text=re.compile("^mine$"))).to_be_attached()
+
+
+def press(page: Page, name: str) -> None:
+    """Undo or redo, once the slider has moved."""
+    before = knob(page)
+    page.locator(HEADER).get_by_role("button").filter(has_text=name).click()
+    expect(slider_of(page)).not_to_have_attribute("aria-valuetext", before or "")
+
+
+def test_twenty_edits_a_reload_back_a_second_tab_and_a_new_server_lose_nothing(
+    browser: Browser,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    serving = Serving(tmp_path / "work")
+    with ExitStack() as servers, browser.new_context() as context:
+        servers.enter_context(serving.running())
+        page = context.new_page()
+        page.goto(f"{serving.address}/tune?m=tabular")
+        page.get_by_role("tab", name="Tried").click()
+        expect(page.get_by_text("Nothing was tried yet")).to_be_visible()
+        for number in range(EDITS):
+            edit(page, number + 1)
+        page.get_by_role("textbox", name="Name").fill("mine")
+        page.get_by_role("textbox", name="Name").press("Enter")
+        page.get_by_role("button", name="Save this recipe").click()
+        expect_name(page)
+        last = knob(page)
+
+        page.reload()
+        expect(slider_of(page)).to_have_attribute("aria-valuetext", last or "")
+        page.get_by_role("tab", name="Tried").click()
+        expect_lines(page, EDITS)
+        expect_name(page)
+        page.go_back()
+        expect(slider_of(page)).not_to_have_attribute("aria-valuetext", last or "")
+        page.go_forward()
+        expect(slider_of(page)).to_have_attribute("aria-valuetext", last or "")
+        assert serving.ways_back() == [EDITS]
+
+        second = context.new_page()
+        second.goto(page.url)
+        second.get_by_role("tab", name="Tried").click()
+        expect_lines(second, EDITS)
+        edit(second, EDITS + 1)
+        press(page, "undo")
+        expect_lines(page, EDITS + 1)
+        press(page, "undo")
+        assert sorted(serving.ways_back()) == [EDITS - 2, EDITS + 1]
+
+        before = serving.versions()
+        servers.close()
+        servers.enter_context(serving.running())
+        for _ in range(MOST_LOOKS):  # the new server finds both tabs again, without a click
+            page.wait_for_timeout(100)
+            if all(now > then for now, then in zip(serving.versions(), before, strict=True)):
+                break
+        for tab, steps in ((page, EDITS - 2), (second, EDITS + 1)):
+            expect(tab.get_by_test_id("stStatusWidget")).to_have_count(0)
+            expect_lines(tab, EDITS + 1)
+            press(tab, "undo")
+            assert serving.ways_back()[0] == steps - 1
+        expect_name(page)

@@ -18,6 +18,11 @@ from compress_core.measure.tables.prune_rows import pruned_now, sparsity_table
 from compress_core.numerics.value_bins import value_bins
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.recipe.values import ResolvedRecipe, Step
+from compress_core.selection.kept_counts import removed_together
+from compress_core.selection.patterns import SINGLE, BoxGrid, LayerShape
+from compress_core.selection.ranking import rank_scores
+from compress_core.selection.scores import Scores
+from compress_core.selection.select import Selection, select
 from compress_core.techniques.contract.technique import Stage
 from tests.subjects import with_calibration
 from tests.test_knob_tables import NAMES, SUBJECT
@@ -148,3 +153,13 @@ def test_what_an_updating_method_lost_is_told_from_the_weights_it_was_given(fact
     assert now.error > 0.01
     whole = value_bins(np.concatenate([b.numpy().reshape(-1) for b in before]))
     assert now.bins.counts.tolist() == whole.counts.tolist()
+
+
+@given(st.lists(st.integers(0, 2), min_size=12, max_size=12), st.integers(0, 12))
+def test_counts_are_those_of_the_masks_where_scores_are_equal(values: list[int], removed: int) -> None:
+    scores = [Scores(torch.tensor(part).float().view(2, -1)) for part in (values[:4], values[4:])]
+    shapes = [LayerShape(str(n), torch.Size((2, n)), 1) for n in (2, 4)]
+    masks = select(scores, shapes, Selection(sparsity=removed / 12, scope="network"), None)
+    cuts = [BoxGrid.of(SINGLE, shape) for shape in shapes]
+    counts = removed_together(rank_scores(scores), cuts, removed / 12)
+    assert counts == [4 - masks[0].count, 8 - masks[1].count]

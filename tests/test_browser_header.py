@@ -97,7 +97,7 @@ def test_keys_undo_and_redo_on_every_page_but_not_in_a_text_box(address: str, sc
     recipe = screen.locator(RECIPE).first
     slider(screen, "Weights removed").press("PageUp")
     expect(recipe).to_contain_text("edited")
-    search = screen.get_by_role("textbox", name="Search")
+    search = screen.get_by_role("searchbox").first
     search.fill("fc")
     search.press("Control+z")
     expect(search).to_have_value("")

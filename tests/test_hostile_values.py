@@ -23,7 +23,7 @@ from compress_core.measure.tables.weight_notes import weight_notes
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import Zeros
-from dashboard.figures.drawn import Drawn
+from dashboard.figures.drawn import Drawn, Provenance
 from dashboard.figures.layer_inside import sparsity_within
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import binned, shared_edges
@@ -78,7 +78,7 @@ def hostile_subject(kind: str) -> Subject:
 def assert_drawn(drawn: Drawn) -> None:
     """It can go to a browser, and neither its words nor its axes hold what is no number."""
     assert drawn.figure.to_json()
-    assert drawn.csv()
+    assert drawn.csv(Provenance("any"))
     said = drawn.alternative.lower().split()
     assert not {"nan", "inf", "-inf", "nan%", "-0.00", "-0"} & set(said), drawn.alternative
     for axis in (drawn.figure.layout.xaxis, drawn.figure.layout.yaxis):

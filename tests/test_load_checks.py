@@ -231,7 +231,7 @@ def test_chance_that_shows_on_few_items_is_warned_of() -> None:
 
 
 def test_an_ordinary_network_has_no_warning_and_no_locked_layer() -> None:
-    subject = loaded(Mlp())
+    subject = loaded(seeded(Mlp()))
     assert not subject.warnings
     assert not subject.locked
     assert len(subject.layers) == 3

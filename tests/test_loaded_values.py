@@ -177,6 +177,6 @@ def test_what_answers_nothing_finite_is_not_explained_and_said_on_the_page() -> 
 
 
 def _unanswered(compared):  # type: ignore[no-untyped-def]
-    from dashboard.behavior.changed_items import _say_unanswered
+    from dashboard.behavior.verdict import _say_unanswered
 
     _say_unanswered(compared)

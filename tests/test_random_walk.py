@@ -111,11 +111,12 @@ def select(app: AppTest, chance: random.Random) -> AppTest:
 
 def many(app: AppTest, chance: random.Random) -> AppTest:
     app = section(app, "Many layers")
-    sliders = [x for x in app.slider if x.key in {"rules.prune", "rules.energy"} and not x.disabled]
-    if not sliders:
+    places = {"prune": [0.0, 50.0, 90.0], "bits": [2, 4, 32], "energy": [60, 100]}
+    knobs = {x.key.split(".")[1]: x for x in app.select_slider if (x.key or "").startswith("rules.")}
+    if not knobs:
         return app
-    one = chance.choice(sliders)
-    return one.set_value(type(one.value)(chance.choice([one.min, one.max, 60]))).run()
+    name = chance.choice(sorted(knobs))
+    return knobs[name].set_value(chance.choice(places[name])).run()
 
 
 def groups(app: AppTest, chance: random.Random) -> AppTest:

@@ -121,8 +121,10 @@ def style(
 
 
 def gray_where_nothing_is(figure: go.Figure, *, dark: bool) -> None:
-    """The ground of a map, so that a cell without a value is told from the darkest color on a dark page."""
-    figure.layout.plot_bgcolor = ink(dark=dark).neutral
+    """The ground of maps with blank cells: they are told from the darkest color, on a dark page as well."""
+    maps = (trace.z for trace in figure.data if isinstance(trace, go.Heatmap))
+    if any(np.isnan(np.asarray(values, np.float64)).any() for values in maps):
+        figure.layout.plot_bgcolor = ink(dark=dark).neutral
 
 
 def rule(figure: go.Figure, *, at: float, upright: bool, color: str, dash: str = "solid") -> None:

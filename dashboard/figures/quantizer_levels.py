@@ -102,14 +102,22 @@ def _heading(one: QuantizerLevels) -> str:
 
 
 def _error(share: float) -> str:
+    if not np.isfinite(share):
+        return _("no finite error")
     return percent(share, 2) if share >= 1e-4 else f"{short(100 * share)} %"
 
 
 def _alternative(layer: str, quantizers: Sequence[QuantizerLevels]) -> str:
     if not quantizers:
         return _("No quantizer can be shown on {layer}.").format(layer=layer)
-    best, worst = quantizers[0], quantizers[-1]
     smallest = min(quantizers, key=lambda one: one.bytes)
+    told = [one for one in quantizers if np.isfinite(one.error)]
+    if not told:
+        return _(
+            "{count} quantizers on {layer}, none with a finite error; {smallest} takes the fewest bytes, "
+            "{bytes}."
+        ).format(count=len(quantizers), layer=layer, smallest=smallest.name, bytes=in_bytes(smallest.bytes))
+    best, worst = told[0], told[-1]
     return _(
         "{count} quantizers on {layer}: {best} errs least with {best_error} of the squared weights, "
         "{worst} most with {worst_error}; {smallest} takes the fewest bytes, {bytes}."

@@ -86,6 +86,9 @@ def exact(model: Model) -> HeaderNumbers | None:
     from compress_core.apply.model import Model
     from compress_core.measure.behavior.evaluate import evaluate
 
+    last = _last(model)
+    if last is not None and last.freshness is Freshness.EXACT:
+        return last
     split = model.subject.split(SPLIT)
     if not all(engine.is_evaluated(one, split) for one in (model, Model.original(model.subject))):
         return None

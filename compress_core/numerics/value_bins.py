@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_core.foundation.cached import cached_property
 from compress_core.numerics.arrays import Floats
 
 BINS = 81  # an odd number: zero has a bin of its own
@@ -25,12 +26,12 @@ class ValueBins:
     of: NDArray[np.int16]
     beyond: int
 
-    @property
+    @cached_property
     def counts(self) -> NDArray[np.int64]:
         """How many values are in each bin [bins]."""
         return np.bincount(self.of[self.of >= 0], minlength=len(self.edges) - 1)
 
-    @property
+    @cached_property
     def broken(self) -> int:
         """How many values are NaN or infinite."""
         return int(np.count_nonzero(self.of < 0))

@@ -33,7 +33,7 @@ def draw(model: Model) -> Callable[[], None]:
     """Draw the numbers that are known; what it returns draws the others once the page itself stands."""
     _plain(model)
     strip = NumberStrip(model, *(box(name) for name in ("packed", "accuracy", "churn")))
-    return _all_is_there if strip.draw_what_is_known() else strip.fill
+    return _nothing_is_left if strip.draw(Known.of(model)).is_all else strip.fill
 
 
 def box(name: str) -> DeltaGenerator:
@@ -41,8 +41,38 @@ def box(name: str) -> DeltaGenerator:
     return st.container(key=f"slimscope_{name}", width="content").empty()
 
 
-def _all_is_there() -> None:
-    """Nothing is left to draw."""
+def _nothing_is_left() -> None:
+    """Every number is there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The numbers of a model that are there without computing anything."""
+
+    has_items: bool
+    size: Number | None
+    numbers: HeaderNumbers | None
+
+    @classmethod
+    def of(cls, model: Model) -> Known:
+        """What is there by now."""
+        has_items = SPLIT in model.subject.splits
+        size = engine.packed_size_if_known(model)
+        return cls(has_items, size, header_numbers.known(model) if has_items else None)
+
+    @property
+    def freshness(self) -> Freshness | None:
+        """What the accuracy speaks of; None where there is none."""
+        return None if self.numbers is None else self.numbers.freshness
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing more will come."""
+        return self.size is not None and (not self.has_items or self.freshness is Freshness.EXACT)
+
+    def is_more_than(self, shown: Known) -> bool:
+        """Whether something came since that was shown."""
+        return (self.size is None, self.freshness) != (shown.size is None, shown.freshness)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,30 +88,34 @@ class NumberStrip:
     accuracy: DeltaGenerator
     churn: DeltaGenerator
 
-    def draw_what_is_known(self) -> bool:
-        """Draw without computing anything; whether every number is there."""
-        size = engine.packed_size_if_known(self.model)
-        _packed(self.packed, self.model, size)
-        if SPLIT not in self.model.subject.splits:
+    def draw(self, known: Known) -> Known:
+        """Draw these, and say of the others that they are being computed; the same numbers again."""
+        _packed(self.packed, self.model, known.size)
+        if known.has_items:
+            self._draw(known.numbers)
+        else:
             _sentence(self.accuracy, _("Accuracy"), _("not measured"), _("No items were loaded."))
-            return size is not None
-        found = header_numbers.known(self.model)
-        self._draw(found)
-        return size is not None and found is not None and found.freshness is Freshness.EXACT
+        return known
 
     def fill(self) -> None:
-        """Draw what takes a moment to compute, and from then on what is there by now."""
+        """Draw what takes a moment to compute, and have the page drawn anew when there is more."""
         if SPLIT in self.model.subject.splits:
             try:
-                self._draw(header_numbers.within_patience(self.model))
+                header_numbers.within_patience(self.model)
             except Refused as refused:
                 self._refuse(refused)
                 return
-        st.fragment(self._until_all_is_there, run_every=engine.ASK_EVERY_S)()
+        shown = self.draw(Known.of(self.model))
+        st.fragment(self._until_there_is_more, run_every=engine.ASK_EVERY_S)(shown)
 
-    def _until_all_is_there(self) -> None:
-        """Numbers move in one by one; when nothing more will come, the page runs again and asks no more."""
-        if self.draw_what_is_known() or self._is_refused():
+    def _until_there_is_more(self, shown: Known) -> None:
+        """Draws nothing: a fragment that writes outside of its own place breaks the page in the browser.
+
+        Streamlit puts a wrapper into that place, and joins messages of the same place in one run; on a busy
+        machine what was in the wrapper came before the wrapper, and the browser gave up the whole run.
+        """
+        known = Known.of(self.model)
+        if known.is_all or known.is_more_than(shown) or self._is_refused():
             st.rerun()
 
     def _is_refused(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -22,10 +22,10 @@ AT_A_TIME = 4  # layers whose outputs are measured before the table is drawn ane
 
 def draw(view: View, model: Model) -> None:
     """The table; a click selects a layer, what is typed into a cell changes the recipe."""
-    errors = _errors(view, model)
+    waiting = _waiting(view, model)
     items = model.base.splits.get("calibration")
     layer_list(
-        layer_rows(view, model, errors),
+        layer_rows(view, model, _errors(model, waiting)),
         chosen=view.layer,
         key=f"tune.table.{view.model}",
         footnote=_("not measured: the model has no calibration items")
@@ -35,6 +35,8 @@ def draw(view: View, model: Model) -> None:
         ),
         on_message=_heard,
     )
+    if waiting:  # below the table, which so stands in one place whether or not there is something to wait for
+        st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(model, waiting[:AT_A_TIME], _owner(view))
 
 
 def _heard(message: Message) -> None:
@@ -47,14 +49,21 @@ def _heard(message: Message) -> None:
             cell_edits.enter(layer, column, text)
 
 
-def _errors(view: View, model: Model) -> Mapping[str, Number | None]:
-    """The error of each layer's output; None while it is being measured, which draws the page anew later."""
+def _waiting(view: View, model: Model) -> tuple[str, ...]:
+    """The layers whose outputs are not measured yet, after a moment's patience for the first of them."""
     waiting = layers_to_measure(model, engine.store())
-    owner = view.model if view.model.startswith(state.USER_MODEL) else ""
-    if waiting and engine.outputs_measured_within(engine.AT_ONCE_S, model, waiting[:AT_A_TIME], owner):
-        waiting = waiting[AT_A_TIME:]
-    if waiting:
-        st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(model, waiting[:AT_A_TIME], owner)
+    first = waiting[:AT_A_TIME]
+    if first and engine.outputs_measured_within(engine.AT_ONCE_S, model, first, _owner(view)):
+        return waiting[AT_A_TIME:]
+    return waiting
+
+
+def _owner(view: View) -> str:
+    return view.model if view.model.startswith(state.USER_MODEL) else ""
+
+
+def _errors(model: Model, waiting: Container[str]) -> Mapping[str, Number | None]:
+    """The error of each layer's output; None while it is being measured, which draws the page anew later."""
     return {
         layer.name: None if layer.name in waiting else error_of_output(model, layer.name, engine.store())
         for layer in model.subject.layers

@@ -15,12 +15,13 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from compress_core.foundation.workspace.workspace import Workspace
-from tests.test_browser import ROOT, _wait_until_served, browser  # noqa: F401 - a fixture
+from tests.test_browser import PATIENCE, ROOT, _wait_until_served, browser  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 EDITS = 20
 MOST_LOOKS = 600
+OFTEN_MS = 30
 HEADER = ".st-key-slimscope_header"
 
 
@@ -83,7 +84,11 @@ def edit(page: Page, lines: int) -> None:
 
 
 def expect_lines(page: Page, lines: int) -> None:
-    expect(page.get_by_text(f"{lines} of {lines} lines")).to_be_visible()
+    """Asked often: `expect` looks after 0.1, 0.35 and 0.85 s, which twenty times is half of the test."""
+    said = f"{lines} of {lines} lines"
+    page.wait_for_function(
+        "said => document.body.textContent.includes(said)", arg=said, polling=OFTEN_MS, timeout=PATIENCE
+    )
 
 
 def expect_name(page: Page) -> None:
@@ -92,7 +97,8 @@ def expect_name(page: Page) -> None:
 
 
 def press(page: Page, name: str) -> None:
-    """Undo or redo, once the slider has moved."""
+    """Undo or redo, once the slider has moved; a tab behind another one is drawn seldom."""
+    page.bring_to_front()
     before = knob(page)
     page.locator(HEADER).get_by_role("button").filter(has_text=name).click()
     expect(slider_of(page)).not_to_have_attribute("aria-valuetext", before or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Node
 from torch import nn
 from typer.testing import CliRunner
 
@@ -187,9 +188,18 @@ def printed(*arguments: str) -> str:
 
 
 def texts(app: AppTest) -> str:
-    """All the Markdown and captions of a page in one string."""
+    """All the Markdown, captions and words on popovers of a page in one string."""
     assert not app.exception, [e.message for e in app.exception]
-    return "\n".join(str(element.value) for element in [*app.markdown, *app.caption, *app.table])
+    said = [str(element.value) for element in [*app.markdown, *app.caption, *app.table]]
+    return "\n".join([*said, *on_popovers(app._tree)])
+
+
+def on_popovers(node: Node) -> Iterator[str]:
+    """What stands on every popover."""
+    proto = getattr(node, "proto", None)
+    yield getattr(getattr(proto, "popover", None), "label", "")
+    for child in getattr(node, "children", {}).values():
+        yield from on_popovers(child)
 
 
 @pytest.fixture(autouse=True)

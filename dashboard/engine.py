@@ -174,9 +174,16 @@ def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...
         for name in layers:
             error_of_output(model, name, store())
 
+    if _others_wait():
+        return False
     over = background_of_outputs().wish(session_id(), f"{model.key}:{layers}", measure)
     wait([over], seconds)
     return over.done()
+
+
+def _others_wait() -> bool:
+    """Whether other tabs wait for their accuracy: then what is asked for less is left for later."""
+    return background().others_wait(session_id())
 
 
 def packed_size_if_known(model: Model) -> Number | None:
@@ -189,7 +196,7 @@ def packed_size_if_known(model: Model) -> Number | None:
     if not packed.is_packed(model, store()):
         rests = st.session_state.get(_RESTING) == model.key
         st.session_state[_RESTING] = model.key
-        if not (rests and _packs(model).done()):
+        if not rests or _others_wait() or not _packs(model).done():
             return None
     return packed.packed_size(model, store())
 

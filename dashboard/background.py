@@ -12,7 +12,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 
 _NICENESS = 10  # scripts of visitors go first
 _MOST_SESSIONS = 1000  # of which the newest wish is remembered
@@ -60,13 +62,14 @@ class Background:
     def wish(self, session: str, key: str, work: Callable[[], object]) -> Future[None]:
         """Have work done for a session; asked again for the same key, what became of it.
 
-        An error stays in what this returns: whoever asks for the result itself meets it again.
+        It is done for whom the asking thread works: what it leaves in the store goes with that owner. An
+        error stays in what this returns: whoever asks for the result itself meets it again.
         """
         with self._changed:
             known, over = self._newest.get(session, (None, None))
             if over is not None and known == key:
                 return over
-            mine = _Wish(session, key, work)
+            mine = _Wish(session, key, partial(copy_context().run, work))
             before, self._waiting[session] = self._waiting.get(session), mine
             if before is not None:
                 before.over.cancel()

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from compress_core.apply.model import Model
 from compress_core.foundation.cached import cached_property
+from compress_core.foundation.store import Store
+from compress_core.loading.samples import load_sample
 from dashboard import engine
 from dashboard.background import Background
 from dashboard.links import encoded
@@ -72,6 +75,37 @@ def test_whoever_asks_again_hears_what_became_of_it_even_of_an_error() -> None:
     assert background.wish("a", "key", fails) is first
     assert isinstance(first.exception(), ValueError)
     assert tried == [1]
+
+
+def test_what_is_made_for_somebody_goes_with_them() -> None:
+    store, background = Store(), Background()
+    for owner in ("mine", ""):
+        store.owner(owner)
+        over = background.wish(owner, "key", lambda made=f"made for {owner}": store.get(made, lambda: 1))
+        wait([over], SECONDS)
+    store.forget("mine")
+    assert not store.has("made for mine")
+    assert store.has("made for ")
+
+
+def test_nothing_else_is_begun_while_another_tab_waits_for_its_accuracy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accuracy, model = Background(), Model.original(load_sample("tabular"))
+    monkeypatch.setattr(engine, "background", lambda: accuracy)
+    monkeypatch.setattr(engine, "session_id", lambda: "second")
+    monkeypatch.setattr(engine, "store", Store().without_workspace)
+    monkeypatch.setattr(engine.st, "session_state", {engine._RESTING: model.key})
+    others = [Background(), Background()]
+    monkeypatch.setattr(engine, "background_of_outputs", lambda: others[0])
+    monkeypatch.setattr(engine, "packing", lambda: others[1])
+    gate = _held(accuracy)
+    assert not engine.outputs_measured_within(SECONDS, model, ("fc1",), "")
+    assert engine.packed_size_if_known(model) is None
+    assert not any(other.others_wait("nobody") for other in others)
+    gate.open.set()
+    accuracy.close()
+    assert engine.outputs_measured_within(SECONDS, model, ("fc1",), "")
 
 
 def test_a_session_knows_whether_others_wait_but_not_of_itself() -> None:

@@ -67,7 +67,7 @@ StepChange = Callable[[Step | None], Step | None]
 
 
 def change_step(layer: str, stage: Stage, change: StepChange) -> None:
-    """StepChange one stage of a layer that is not locked; raises Refused and changes nothing.
+    """Change one stage of a layer that is not locked; raises Refused and changes nothing.
 
     Where a prune step shares its budget with other layers, it is theirs too: what stays one budget is
     changed for all of them, and a layer that goes its own way leaves the others with what they have.

@@ -11,6 +11,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, header, page_files, page_style, stale_widgets, state
 from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
+from dashboard.page_runs import PAGE_RUNS
 from dashboard.serving import give_main_back
 from dashboard.text import refusal
 from dashboard.visitor import remember_visitor
@@ -36,12 +37,13 @@ if __name__ == "__main__":
     page_style.draw()
     one_entry_a_page()
     ask_again_after_a_restart()
-    fill_in_numbers = header.draw()
-    page.run()
-    state.write_link()
-    header.footer()
-    remember_visitor()
-    fill_in_numbers()
+    with PAGE_RUNS.running():
+        fill_in_numbers = header.draw()
+        page.run()
+        state.write_link()
+        header.footer()
+        remember_visitor()
+        fill_in_numbers()
     stale_widgets.forget()
 else:
     app = st.App(__file__, middleware=guards(), lifespan=caretaking)

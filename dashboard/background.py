@@ -6,8 +6,6 @@ Slower than a rerun and too short for a job: the numbers of a whole split after 
 from __future__ import annotations
 
 import atexit
-import os
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,7 +14,9 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 
-_NICENESS = 10  # scripts of visitors go first
+from compress_core.foundation.giving_way import giving_way
+from dashboard.page_runs import PAGE_RUNS
+
 _MOST_SESSIONS = 1000  # of which the newest wish is remembered
 _LAST_SECONDS = (
     5.0  # a thread that is inside torch when the interpreter goes would take the process down with noise
@@ -31,6 +31,11 @@ class _Wish:
     key: str
     work: Callable[[], object]
     over: Future[None] = field(default_factory=Future)
+
+
+def _between_pages(work: Callable[[], object]) -> object:
+    with giving_way(PAGE_RUNS.let_go_first):
+        return work()
 
 
 class Background:
@@ -69,7 +74,7 @@ class Background:
             known, over = self._newest.get(session, (None, None))
             if over is not None and known == key:
                 return over
-            mine = _Wish(session, key, partial(copy_context().run, work))
+            mine = _Wish(session, key, partial(copy_context().run, _between_pages, work))
             before, self._waiting[session] = self._waiting.get(session), mine
             if before is not None:
                 before.over.cancel()
@@ -84,8 +89,6 @@ class Background:
             self._newest.popitem(last=False)
 
     def _run(self) -> None:
-        if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         while (wish := self._next()) is not None:
             self._do(wish)
 

@@ -22,12 +22,17 @@ from streamlit.web.server.starlette import App
 from dashboard import engine, leases
 
 EVERY_SECONDS = 10.0
+SWITCH_S = 0.001
+"""How long a thread keeps the interpreter from others that want it. Streamlit takes one lock for each
+message; with Python's 5 ms, a thread that lost the interpreter holding that lock kept thirty others
+waiting."""
 
 
 @asynccontextmanager
 async def caretaking(_app: App) -> AsyncIterator[None]:
     """Look after a server as long as it runs."""
     name_pages()
+    sys.setswitchinterval(SWITCH_S)
     work = asyncio.create_task(_look_after())
     try:
         yield

@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.background import Background
+from dashboard.page_runs import PAGE_RUNS
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -158,7 +159,7 @@ def evaluated_within(seconds: float, model: Model, split: Split) -> bool:
     alone = not background().others_wait(session)
     key = f"{model.key}:{split.digest}"
     over = background().wish(session, key, lambda: evaluate(model, split, store()))
-    wait([over], seconds if alone else 0)
+    _wait_for(over, seconds if alone else 0)
     return over.done()
 
 
@@ -177,8 +178,13 @@ def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...
     if _others_wait():
         return False
     over = background_of_outputs().wish(session_id(), f"{model.key}:{layers}", measure)
-    wait([over], seconds)
+    _wait_for(over, seconds)
     return over.done()
+
+
+def _wait_for(over: Future[None], seconds: float) -> None:
+    with PAGE_RUNS.waiting():
+        wait([over], seconds)
 
 
 def _others_wait() -> bool:

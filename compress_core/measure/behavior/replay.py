@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compress_core.foundation.giving_way import give_way
 from compress_core.measure.behavior.call_trace import (
     CallKey,
     CallTrace,
@@ -192,6 +193,7 @@ def replay(network: nn.Module, recording: Recording, parameters: Iterable[str] |
     results = []
     with torch.inference_mode():
         for index, batch in enumerate(recording.batches):
+            give_way()
             output = None if cut is None else _run_from(network, recording, cut, index)
             results.append(run_network(network, batch) if output is None else output)
     return tuple(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.apply.model import Model
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.evaluate import compare
 from dashboard import chosen_split, engine, page_files, state
@@ -19,19 +20,20 @@ ORDER = 50
 
 view = state.on_page()
 
-st.title(_("Does it still look at the same things?"))
-with refusals():
-    model = state.model(view)
-    if not chosen_split.offered(model.subject):
-        st.info(
-            _(
-                "There is no item to explain: this model came without data. Upload an .npz file with inputs "
-                "(and labels, if they are known) beside it on Start."
-            ),
-            icon=":material/upload_file:",
-        )
-        page_files.link("start")
-        st.stop()
+
+def _nothing_to_explain() -> None:
+    st.info(
+        _(
+            "There is no item to explain: this model came without data. Upload an .npz file with inputs "
+            "(and labels, if they are known) beside it on Start."
+        ),
+        icon=":material/upload_file:",
+    )
+    page_files.link("start")
+
+
+def _side_by_side(model: Model) -> None:
+    """The maps of one item, then the likeness over many."""
     if not model.is_changed:
         st.info(
             _(
@@ -51,3 +53,12 @@ with refusals():
     if method is not None:
         item.draw(item.ItemView(model, split, chosen, method, view.seed), comparison)
         many.draw(view, model, split, method, comparison)
+
+
+st.title(_("Does it still look at the same things?"))
+with refusals():
+    model = state.model(view)
+    if chosen_split.offered(model.subject):
+        _side_by_side(model)
+    else:  # no st.stop(): app.py has the foot of the page still to draw, and the link to write
+        _nothing_to_explain()

@@ -102,6 +102,7 @@ def test_an_own_model_is_explained_where_it_came_with_items(has_items: bool) -> 
     app.switch_page("pages/explain.py").run()
     assert not app.exception
     assert ("There is no item to explain" in texts(app)) is not has_items
+    assert any(one.key == "slimscope.language.choice" for one in app.button_group), "the foot of every page"
     assert any(b.label == "Explain 20 items" for b in app.button) is has_items
     if has_items:
         button(app, "Explain 20 items").click().run()  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -66,3 +67,10 @@ def test_a_page_without_the_three_constants_is_our_own_mistake(
 def test_no_page_is_run_to_be_found(beside_app: Path) -> None:
     (beside_app / "almanac.py").write_text(f"{ALMANAC}\nraise SystemExit", encoding="utf-8")
     assert "almanac" in page_files.page_files()
+
+
+def test_no_page_stops_the_run_before_app_draws_the_foot_and_writes_the_link() -> None:
+    files = [*(ROOT / "pages").rglob("*.py"), *(ROOT / "dashboard").rglob("*.py")]
+    assert files
+    stop = re.compile(r"^\s*(st\.)?stop\(", re.MULTILINE)
+    assert [path.name for path in files if stop.search(path.read_text("utf-8"))] == []

@@ -181,6 +181,23 @@ def test_sorted_rows_stay_under_the_hand_that_types_and_move_when_it_rests(page:
     expect(cell(page, "conv1")).to_be_focused()
 
 
+def test_what_typing_does_besides_stands_below_the_row_at_hand_before_it_is_done(page: Page) -> None:
+    shared = EditableCell("90", 90, "0", beforehand=f"3 layers share {HOSTILE} one budget.")
+    receive(page, [row("fc10"), row("fc2", prune=shared), row("conv1", prune=shared)], chosen="conv1")
+    told_below = page.locator("tr.told:visible")
+    expect(told_below).to_have_text(f"3 layers share {HOSTILE} one budget.")
+    expect(line(page, "conv1").locator("+ tr")).to_be_visible()
+    expect(cell(page, "fc2")).to_have_attribute("aria-description", f"3 layers share {HOSTILE} one budget.")
+    cell(page, "fc2").focus()
+    expect(told_below).to_have_count(1)  # rows stay where they are between press and release
+    cell(page, "fc2").fill("5")
+    expect(line(page, "fc2").locator("+ tr")).to_be_visible()
+    assert told(page) == []
+    line(page, "fc10").locator(".title").click()
+    receive(page, [row("fc10"), row("fc2", prune=shared)], "fc10", page.evaluate("told.at(-1).at(-1).serial"))
+    expect(told_below).to_have_count(0)
+
+
 def test_refusal_stands_below_its_row_and_goes_when_the_cell_is_typed_anew(page: Page) -> None:
     refused = EditableCell("20", 20, "0", typed="999", refusal=f"No such {HOSTILE} share.")
     receive(page, [row("fc10", prune=refused), *ROWS[1:]])

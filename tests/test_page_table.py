@@ -16,6 +16,7 @@ from dashboard import engine
 from dashboard.layer_list.layer_list import Chosen, Locked, Typed, unheard
 from dashboard.layer_list.layer_row import FixedCell, LayerRow
 from dashboard.state import KEY
+from dashboard.tune import prune_knob
 from tests.layer_rows import choose, enter, message, row_of, say, table_of
 from tests.test_pages import assert_fine, opened, recipe_of
 
@@ -222,6 +223,35 @@ def test_share_of_the_network_stands_beside_the_zeros_that_the_layer_has() -> No
         assert (
             cell["note"].replace("\xa0", " ") == f"of network → {100 * cost.zeros.total / cost.weights:.1f} %"
         )
+
+
+BUDGETS = [
+    ({"technique": "magnitude", "sparsity": 0.9, "scope": "network"}, frozenset()),
+    ({"technique": "random_pruning", "sparsity": 0.3, "scope": "erk"}, frozenset()),
+    ({"technique": "taylor", "sparsity": 0.4, "scope": "network"}, frozenset({"fc1"})),
+]
+
+
+@slow
+@pytest.mark.parametrize(("step", "locked"), BUDGETS)
+def test_cell_of_a_shared_budget_says_beforehand_what_it_does_in_the_words_of_the_slider(
+    step: dict[str, object], locked: frozenset[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(prune_knob, "live_slider", lambda *_, help, **__: said.append(help))  # noqa: A006
+    app = opened("tune", "lenet300", [[name, [step]] for name in ("fc1", "fc2")])
+    for name in sorted(locked):
+        app = enter(app, name, "lock", True)
+    told = [row_of(app, name)["cells"]["prune"]["beforehand"] for name in ("fc1", "fc2", "fc3")]
+    assert told[0] == said[-1]
+    assert told[1] == told[0].replace("only fc1", "only fc2")
+    assert told[0].startswith("2 layers share one budget")
+    assert ("fc1 shares this budget and is locked" in told[0]) == bool(locked)
+    assert told[2] == ""
+    app = enter(app, "fc2", "prune", "20")
+    assert [steps_of(app, name)[0]["sparsity"] for name in ("fc1", "fc2")] == (
+        [step["sparsity"]] * 2 if locked else [0.2, 0.2]
+    )
 
 
 @slow

@@ -138,7 +138,7 @@ class LayerList {
   }
 
   mark() {
-    for (const row of this.rows.values()) row.root.setAttribute("aria-selected", row.id === this.chosen);
+    for (const row of this.rows.values()) row.mark(row.id === this.chosen);
     this.activate(this.rows.get(this.chosen));
   }
 
@@ -152,7 +152,7 @@ class LayerList {
 
   rowAt(target) {
     const line = target.closest("tr");
-    return [...this.rows.values()].find((row) => row.root === line || row.refusal === line);
+    return [...this.rows.values()].find((row) => row.root === line || row.told === line);
   }
 
   shown() {
@@ -209,7 +209,7 @@ class LayerList {
     if (this.order?.length === rows.length && this.order.every((row, i) => row === rows[i])) return;
     const focused = this.root.getRootNode().activeElement;
     this.order = rows;
-    this.body.append(...rows.flatMap((row) => [row.root, row.refusal]));
+    this.body.append(...rows.flatMap((row) => [row.root, row.told]));
     if (focused && this.body.contains(focused)) focused.focus({ preventScroll: true });
   }
 
@@ -264,9 +264,9 @@ class Row {
     this.size = element("span", "number");
     this.bar = element("span", "bar", "", { "aria-hidden": "true" });
     this.error = element("span", "number");
-    this.refusal = element("tr", "refusal");
-    this.sentence = element("td", "", "", { colspan: HEADINGS.length, id: `refusal-${Math.random().toString(36).slice(2)}` });
-    this.refusal.append(this.sentence);
+    this.told = element("tr", "told");
+    this.sentence = element("td", "", "", { colspan: HEADINGS.length, id: `told-${Math.random().toString(36).slice(2)}` });
+    this.told.append(this.sentence);
     this.build();
     this.lock.addEventListener("change", () => list.say(this.id, "lock", this.lock.checked));
   }
@@ -300,19 +300,31 @@ class Row {
     this.error.className = `number ${row.error.kind}`;
     this.error.textContent = row.error.text;
     this.error.parentElement.title = row.error.title;
-    this.tellRefusals();
+    this.tell();
   }
 
-  tellRefusals() {
-    const refused = EDITABLE.map((column) => this.cells[column]).filter((cell) => cell.isRefused());
-    const said = refused.map((cell) => cell.cell.refusal).join(" ");
+  // What was refused here; else what typing here does besides, before it is done. That stands while the row is
+  // chosen or typed into, and not while it has the focus alone: rows must not move between press and release.
+  tell() {
+    const refused = this.said((cell) => (cell.isRefused() ? cell.cell.refusal : ""));
+    const said = refused || this.said((cell) => (cell.isAtHand() ? cell.cell.beforehand : ""));
     if (this.sentence.textContent !== said) this.sentence.textContent = said;
-    this.refusal.hidden = !said || this.root.hidden;
+    this.told.classList.toggle("refusal", Boolean(refused));
+    this.told.hidden = !said || this.root.hidden;
+  }
+
+  said(of) {
+    return EDITABLE.map((column) => of(this.cells[column])).filter(Boolean).join(" ");
   }
 
   hide(hidden) {
     this.root.hidden = hidden;
-    this.tellRefusals();
+    this.tell();
+  }
+
+  mark(chosen) {
+    this.root.setAttribute("aria-selected", chosen);
+    this.tell();
   }
 
   contains(wanted) {
@@ -341,7 +353,7 @@ class Row {
 
   remove() {
     this.root.remove();
-    this.refusal.remove();
+    this.told.remove();
   }
 }
 
@@ -368,7 +380,8 @@ class Cell {
     this.box.setAttribute("aria-label", label);
     this.box.placeholder = cell.placeholder;
     this.note.textContent = cell.note;
-    this.root.title = cell.title;
+    this.root.title = [cell.title, cell.beforehand].filter(Boolean).join("\n");
+    this.box.setAttribute("aria-description", cell.beforehand);
     if (!this.typing && !this.isWaiting()) this.box.value = this.isRefused() ? cell.typed : cell.text;
     this.show();
   }
@@ -381,6 +394,10 @@ class Cell {
     return Boolean(this.cell?.refusal) && !this.typing && !this.isWaiting();
   }
 
+  isAtHand() {
+    return this.typing || this.isWaiting() || this.row.id === this.row.list.chosen;
+  }
+
   show() {
     const refused = this.isRefused();
     this.box.setAttribute("aria-invalid", refused);
@@ -391,7 +408,7 @@ class Cell {
   type() {
     this.typing = true;
     this.show();
-    this.row.tellRefusals();
+    this.row.tell();
   }
 
   commit() {
@@ -400,7 +417,7 @@ class Cell {
     const text = this.box.value.trim();
     if (text !== this.cell.text || this.cell.refusal) this.row.list.say(this.row.id, this.column, text);
     this.show();
-    this.row.tellRefusals();
+    this.row.tell();
   }
 
   // Back to what the recipe says; the server forgets what it refused.

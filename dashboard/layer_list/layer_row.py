@@ -19,6 +19,7 @@ class EditableCell:
 
     text: as the recipe has it, empty where it says nothing; order: by which it is sorted, placeholder: what
     stands in an empty cell. note: what came of it, where that is another number; title says more on hover.
+    beforehand: what typing here does besides, said below the row before it is done.
     refusal: why what was typed last could not be done; the cell keeps it.
     """
 
@@ -27,6 +28,7 @@ class EditableCell:
     placeholder: str
     note: str = ""
     title: str = ""
+    beforehand: str = ""
     typed: str = ""
     refusal: str = ""
 

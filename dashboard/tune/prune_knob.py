@@ -5,22 +5,21 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import streamlit as st
 
-from compress_core.apply.shared_budget import on_their_own, removed_share
 from compress_core.measure.tables.prune_rows import SparsityTable, pruned_now, sparsity_table
 from compress_core.recipe.values import Step
 from compress_core.selection.patterns import NOfM
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import Stage
-from dashboard import engine, state
+from dashboard import engine
 from dashboard.bound_widget import refused_beside
-from dashboard.figures.words import in_bytes, percent
+from dashboard.figures.words import in_bytes
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import LiveTable, Readout
-from dashboard.text import _, literal
+from dashboard.text import _
+from dashboard.tune import shared_share
 from dashboard.tune.knob_of_layer import KnobOfLayer
-from dashboard.tune.steps import change_step, consistent, sparsity_of, take
+from dashboard.tune.steps import change_step, consistent, sparsity_of
 from dashboard.tune.threshold_line import weights_with_mask, weights_with_threshold
 
 
@@ -48,21 +47,13 @@ def _with_rows(place: KnobOfLayer) -> None:
         step=0.001,
         text_of=_text,
         histogram=weights_with_threshold(rows),
-        help=_help(shared=shared),
+        help=shared_share.beforehand(layer, rows.layers, place.view.locked)
+        or _("Within this layer; the readouts are exact and move while you drag."),
         disabled=bool(held),
         on_change=partial(_moved, layer, step.technique, place.slider),
     )
     if shared:
-        _budget(place, rows, held)
-
-
-def _help(*, shared: bool) -> str:
-    if shared:
-        return _(
-            "These layers share one budget: the knob moves all of them, and the readouts say what that "
-            "leaves of this one."
-        )
-    return _("Within this layer; the readouts are exact and move while you drag.")
+        shared_share.draw(place, rows.layers)
 
 
 def _text(share: float) -> str:
@@ -93,41 +84,6 @@ def _at(before: Step | None, technique: str, share: float) -> Step | None:
     same = before is not None and before.technique == technique
     knobs = dict(before.changed) if before is not None and same else {}
     return Step.of(technique, **consistent({**knobs, "sparsity": share}))
-
-
-def _budget(place: KnobOfLayer, rows: SparsityTable, held: list[str]) -> None:
-    """Who shares the budget and what each of them loses; the way out of it, which changes nothing."""
-    layer = place.layer.name
-    if held:
-        st.caption(_("{layer} shares this budget and is locked.").format(layer=", ".join(map(literal, held))))
-    with st.popover(
-        _("{count} layers share it").format(count=len(rows.layers)),
-        icon=":material/group_work:",
-        width="stretch",
-        key=f"{place.key}.budget",
-    ):
-        st.markdown(
-            _(
-                "The share is counted over these layers together. Were {layer} only set lower, the others "
-                "would have to lose more."
-            ).format(layer=literal(layer))
-        )
-        shares = [removed_share(place.model, [name]) for name in rows.layers]
-        names = [literal(name) for name in rows.layers]
-        st.table({_("Layer"): names, _("Removed now"): [percent(share) for share in shares]})
-        st.button(
-            _("Give {layer} a share of its own").format(layer=literal(layer)),
-            key=f"{place.key}.alone",
-            on_click=partial(_alone, layer, place.slider),
-            disabled=place.is_locked,
-        )
-        st.caption(_("Every layer keeps what it has then; from there each knob moves its own layers only."))
-
-
-def _alone(layer: str, slider: str) -> None:
-    view = state.required()
-    with refused_beside(slider, None):
-        take(on_their_own(state.model(view), [layer]))
 
 
 def _as_it_is(place: KnobOfLayer) -> None:

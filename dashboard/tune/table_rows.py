@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compress_core.apply.model import Model
-from compress_core.apply.shared_budget import shares_budget
+from compress_core.apply.shared_budget import sharers, shares_budget
 from compress_core.foundation.number import Number
 from compress_core.measure.cost.cost import LayerCost, layer_costs
 from compress_core.network.layers.kinds import Layer
@@ -15,6 +15,7 @@ from dashboard import engine
 from dashboard.figures.words import in_bytes
 from dashboard.layer_list.layer_row import COLUMNS, Column, EditableCell, FixedCell, LayerRow
 from dashboard.text import _, label, refusal
+from dashboard.tune import shared_share
 from dashboard.tune.cell_edits import STAGES, RefusedCell, refused_cells, text_of
 from dashboard.tune.sliders import as_shape
 from dashboard.view import View
@@ -46,7 +47,7 @@ def _row(
         _(cost.layer.label),
         _shape(model, cost.layer),
         name in view.locked,
-        {column: _cell(view, cost, column, steps[column], refused) for column in COLUMNS},
+        {column: _cell(view, model, cost, column, steps[column], refused) for column in COLUMNS},
         _size(cost),
         (cost.bytes / largest, cost.bytes_before / largest),
         _error(error),
@@ -63,6 +64,7 @@ def _shape(model: Model, layer: Layer) -> str:
 
 def _cell(
     view: View,
+    model: Model,
     cost: LayerCost,
     column: Column,
     step: Step | None,
@@ -73,15 +75,25 @@ def _cell(
     nothing = {"prune": "0", "rank": "–", "bits": str(cost.bits_before)}[column]
     note, title = _outcome(cost, column, step, text)
     against = refused.get((name, column))
+    moves = _moves(view, model, name, step) if column == "prune" else ""
     return EditableCell(
         text,
         float(text or cost.bits_before if column == "bits" else text or 0),
         nothing,
         note,
         " ".join([*([f"{label(step.technique)}."] if step else []), title]),
+        moves,
         "" if against is None else against.typed,
         "" if against is None else refusal(against.reason),
     )
+
+
+def _moves(view: View, model: Model, layer: str, step: Step | None) -> str:
+    """Whom else a share that is typed here moves, in the words of the slider."""
+    if step is None:
+        return ""
+    together = sharers(view.recipe, layer, step, list(model.base.by_name))
+    return shared_share.beforehand(layer, together, view.locked)
 
 
 def _outcome(cost: LayerCost, column: Column, step: Step | None, text: str) -> tuple[str, str]:

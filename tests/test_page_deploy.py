@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.deliver.export_format import export_formats
+from compress_core.deliver.packed_size import packed_size
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
@@ -23,12 +24,13 @@ from compress_core.measure.cost.portability import steps_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
+from dashboard import engine, state, visitor_jobs
 from dashboard import job_panel as jobs
-from dashboard import state, visitor_jobs
-from dashboard.deploy import files
+from dashboard.deploy import files, job_results
 from dashboard.deploy.targets import step_title
 from dashboard.deploy.work import work_frame
 from dashboard.links import encoded
+from dashboard.show import number_text
 from dashboard.text import _, use_language
 from tests.subjects import mlp_subject, rules
 from tests.test_architecture import ROOT
@@ -105,12 +107,25 @@ def test_every_tab_is_drawn(tab: str, language: str, steps: tuple[Step, ...]) ->
     assert (hint in texts(app)) is not steps
 
 
-def test_nothing_is_said_of_files_and_times_before_they_are_there() -> None:
+def test_nothing_is_said_of_files_and_times_before_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_results, "packed_size_at_hand", lambda _model, _store: None)
     app = page(TABS[2])
     plain, packed, torch_time, best = app.metric
     assert "KiB" in plain.value
-    assert [packed.value, torch_time.value, best.value] == ["not made", "not measured", "not measured"]
+    assert [packed.value, torch_time.value, best.value] == ["…", "not measured", "not measured"]
     assert "Not measured yet" in texts(app)
+
+
+@pytest.mark.parametrize("tab", TABS[:2])
+def test_bytes_of_the_packed_file_that_the_header_knows_stand_on_the_page_before_it_is_made(tab: str) -> None:
+    steps = (Step.of("magnitude", sparsity=0.7),)
+    made = packed_size(compress(load_sample("tabular"), rules(fc1=steps), Store()), engine.store())
+    app = page(tab, steps=steps)
+    assert app.metric[1].value == number_text(made)
+    if tab == TABS[0]:
+        assert f"**{number_text(made)}**" in texts(app)
+    else:
+        assert number_text(made) in app.table[-1].value.to_string()
 
 
 def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
@@ -121,7 +136,7 @@ def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
     app.run()
     assert not app.exception
     assert texts(app).count("Run on 114 validation items: same class as torch on 100.00 %") == 1
-    assert app.metric[1].value != "not made"
+    assert app.metric[1].value != "…"
     assert len(app.get("download_button")) == 2
     assert [b.label for b in app.button].count("Make") == len(export_formats()) - 1
     assert opened(app, TABS[1]).table[-1].value.iloc[:, 0].str.contains("Packed file").any()

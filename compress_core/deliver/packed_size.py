@@ -13,6 +13,11 @@ def packed_size(model: Model, store: Store) -> Number:
     return store.get(_key(model), lambda: Number(float(len(pack_bytes(model))), "byte", "measured"))
 
 
+def packed_size_at_hand(model: Model, store: Store) -> Number | None:
+    """The same where it is known already; None otherwise, and nothing is packed for it."""
+    return packed_size(model, store) if is_packed(model, store) else None
+
+
 def is_packed(model: Model, store: Store) -> bool:
     """Whether that is known already."""
     return store.has(_key(model))

@@ -9,6 +9,7 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.deliver.export_format import PACKED
+from compress_core.foundation.number import Number
 from compress_core.measure.cost.sizes import SizeRow, counted_sizes
 from dashboard import engine
 from dashboard.deploy import job_results
@@ -23,13 +24,16 @@ _BITS = ("values", "positions", "tables")
 def draw(model: Model) -> None:
     """The figure, then the same as a table with one sentence on each way."""
     made = job_results.file_job(model, PACKED).result()
-    rows = _counted(model) if made is None else made.sizes
+    packed = job_results.packed_size(model)
+    rows = _counted(model, packed) if made is None else made.sizes
     if made is None:
         st.caption(
             _("How small the packed file is, and what gzip makes of each, is known once that file was made.")
+            if packed is None
+            else _("What gzip makes of each is known once the packed file was made.")
         )
     by_name = {row.name: row for row in rows}
-    name = f"sizes:{made is not None}"
+    name = f"sizes:{made is not None}:{packed is not None}"
     figure(
         kept(name, model.key, lambda: bytes_side_by_side(_ways(model, by_name), dark=is_dark())),
         "deploy.sizes",
@@ -38,8 +42,9 @@ def draw(model: Model) -> None:
         st.table(_table(rows), border="horizontal", hide_index=True)
 
 
-def _counted(model: Model) -> tuple[SizeRow, ...]:
-    return engine.store().get(f"counted:{model.key}:{model.subject.name}", lambda: counted_sizes(model))
+def _counted(model: Model, packed: Number | None) -> tuple[SizeRow, ...]:
+    key = f"counted:{model.key}:{model.subject.name}:{packed is not None}"
+    return engine.store().get(key, lambda: counted_sizes(model, packed))
 
 
 def _ways(model: Model, rows: Mapping[str, SizeRow]) -> list[Way]:

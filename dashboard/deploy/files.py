@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
-from compress_core.deliver.export_format import export_formats
+from compress_core.deliver.export_format import PACKED, export_formats
 from compress_core.deliver.exports import ExportedFiles
 from compress_core.deliver.plain_container import container_bytes
 from compress_core.jobs.info import State
@@ -113,7 +113,7 @@ def _file(view: View, model: Model, file_format: str, work: PageJob[ExportedFile
         if made is not None:
             _numbers(made)
         elif found.state is State.UNKNOWN:
-            st.caption(_("not made yet"))
+            _not_made(model, file_format)
         work.follow()
         older = work.last_result(f"slimscope.deploy.file.{file_format}")
         if older is not None and older.is_stale:
@@ -130,6 +130,14 @@ def _file(view: View, model: Model, file_format: str, work: PageJob[ExportedFile
             icon=":material/deployed_code:",
             key=f"deploy.make.{file_format}",
         )
+
+
+def _not_made(model: Model, file_format: str) -> None:
+    """How long the file will be, where the header knows that."""
+    size = job_results.packed_size(model) if file_format == PACKED else None
+    if size is not None:
+        st.markdown(f"**{number_text(size)}**")
+    st.caption(_("not made yet"))
 
 
 def _numbers(made: ExportedFiles) -> None:

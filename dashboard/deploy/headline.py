@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.deliver.export_format import PACKED
 from compress_core.foundation.errors import Refused
 from compress_core.measure.speed.latency import Bar
 from compress_core.measure.speed.runtime import REFERENCE
 from dashboard.deploy import job_results
 from dashboard.figures.words import in_bytes
+from dashboard.header_numbers import WAITING
 from dashboard.show import interval_text, number_text
 from dashboard.text import _
 
@@ -20,9 +20,8 @@ def draw(model: Model) -> None:
     original = Model.original(model.subject).file_bytes
     plain, packed, torch_column, best_column = st.columns(4)
     _bytes(plain, _("Plain file"), model.file_bytes, original)
-    made = job_results.file_job(model, PACKED).result()
-    size = None if made is None else sum(map(len, made.files.values()))
-    _bytes(packed, _("Packed file"), size, original)
+    size = job_results.packed_size(model)
+    _bytes(packed, _("Packed file"), None if size is None else int(size.value or 0), original)
     bars = _bars(model)
     first = [bar for bar in bars if bar.runtime.name == REFERENCE and bar.batch == 1]
     _times(torch_column, _("Times faster in torch, one item"), first)
@@ -40,7 +39,7 @@ def _bars(model: Model) -> list[Bar]:
 
 def _bytes(place: st.delta_generator.DeltaGenerator, title: str, size: int | None, original: int) -> None:
     if size is None:
-        _metric(place, title, _("not made"), _("make it below"))
+        _metric(place, title, WAITING, _("being worked out"))
         return
     said = _("{ratio}x smaller") if size < original else _("{ratio}x of the original")
     ratio = original / size if size < original else size / original

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from compress_core.apply.model import Model
+from compress_core.deliver.export_format import PACKED
 from compress_core.deliver.exports import ExportedFiles
+from compress_core.deliver.packed_size import packed_size_at_hand
+from compress_core.foundation.number import Number
 from compress_core.jobs.info import State
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.latency_result import Measured
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
-from dashboard import header
+from dashboard import engine, header
 from dashboard import job_panel as jobs
 from dashboard.page_job import PageJob
 from dashboard.text import _
@@ -22,6 +25,14 @@ def file_job(model: Model, file_format: str, title: str = "") -> PageJob[Exporte
     split = header.SPLIT if header.SPLIT in model.subject.splits else ""
     job = jobs.job_of(FILES, model, FilesKnobs(file_format=file_format, split=split), 0)
     return PageJob(FILES, job, title, lambda found: sum(map(len, found.files.values())), is_of_knobs=True)
+
+
+def packed_size(model: Model) -> Number | None:
+    """Bytes of the packed file: of the one that was made, else what the header has; None where neither is."""
+    made = file_job(model, PACKED).result()
+    if made is None:
+        return packed_size_at_hand(model, engine.store())
+    return Number(float(sum(map(len, made.files.values()))), "byte", "measured")
 
 
 def latency_job(model: Model) -> PageJob[Measured]:

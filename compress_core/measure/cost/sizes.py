@@ -123,9 +123,10 @@ def byte_sizes(model: Model, container: bytes, packed: bytes) -> tuple[SizeRow, 
     return _rows(model, {**_exact(model, tensors), **made})
 
 
-def counted_sizes(model: Model) -> tuple[SizeRow, ...]:
-    """The ways that can be counted without making a file or compressing one."""
-    return _rows(model, _exact(model, _once(model)))
+def counted_sizes(model: Model, packed: Number | None = None) -> tuple[SizeRow, ...]:
+    """The ways that can be counted without making a file or compressing one; packed: where it is known."""
+    known = {} if packed is None else {"packed": packed}
+    return _rows(model, {**_exact(model, _once(model)), **known})
 
 
 def _rows(model: Model, numbers: Mapping[str, Number]) -> tuple[SizeRow, ...]:

@@ -11,8 +11,8 @@ import annotated_types
 import streamlit as st
 from pydantic.fields import FieldInfo
 
+from compress_core.foundation.declared_knobs import slider_step, unit_of
 from compress_core.foundation.knobs import Strict
-from compress_core.techniques.contract.technique import slider_step, unit_of
 from dashboard.bound_widget import beside, refused_beside, showing
 from dashboard.text import label, translated
 

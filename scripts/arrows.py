@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("measure.explain", "measure.speed", "measure.tables"),
     ("deliver",),
     ("measure.speed.runtimes",),
+    ("training",),
     ("jobs",),
     ("tasks",),
     ("face",),

@@ -82,7 +82,7 @@ def technique_template() -> Catalog:
 
 
 def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
-    from compress_core.techniques.contract.technique import unit_of
+    from compress_core.foundation.declared_knobs import unit_of
 
     for name, field in knobs.model_fields.items():
         yield as_words(name)
@@ -125,7 +125,8 @@ def _said_of_measures() -> Iterator[tuple[str, str]]:
 
 
 def _said_of_recipes() -> Iterator[tuple[str, str]]:
-    from compress_core.techniques.contract.technique import Stage, constraint_text
+    from compress_core.foundation.declared_knobs import constraint_text
+    from compress_core.techniques.contract.technique import Stage
 
     yield from (("stage", stage.name.lower()) for stage in Stage)
     yield from (("knob", constraint_text(kind, limits)) for kind, limits in CONSTRAINTS.items())

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from torch import Tensor
 
 from compress_core.apply.context import generator_for
+from compress_core.foundation.declared_knobs import slider_step
 from compress_core.foundation.knobs import Strict
 from compress_core.selection.group_selection import GroupSelection, choose_units
 from compress_core.selection.patterns import LayerShape
@@ -23,7 +24,7 @@ from compress_core.statistics import statistics
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import DynamicGrid, KeepAbove, KeepLargest, StaticGrid
 from compress_core.techniques.contract.results import ChannelScores, Factored, Pruned, Quantized
-from compress_core.techniques.contract.technique import Technique, slider_step
+from compress_core.techniques.contract.technique import Technique
 
 
 def nasty_weights() -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ A model is (parent, operation), so the history of all models is a tree whose roo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,7 +33,32 @@ class Compress:
         return {"operation": self.name, "recipe": self.recipe.as_json()}
 
 
-Operation = Compress  # a union that grows by what else makes a model of another one
+@dataclass(frozen=True)
+class Train:
+    """Train the parent by a plan, its canonical JSON text; items: digest of all items that it looks at.
+
+    epochs: how many were done, of which the plan's own rule chose one; fewer than the plan says where
+    somebody ended it early.
+    """
+
+    name: ClassVar[str] = "train"
+    plan: str
+    items: str
+    epochs: int
+
+    @property
+    def key(self) -> str:
+        """What the operation is, in a digest."""
+        return digest(self.name, self.plan, self.items, self.epochs)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as files and links hold them."""
+        said = {"plan": json.loads(self.plan), "items": self.items, "epochs": self.epochs}
+        return {"operation": self.name, **said}
+
+
+Operation = Compress | Train  # a union that grows by what else makes a model of another one
+_KNOWN = (Compress.name, Train.name)
 MAX_OPERATIONS = 64
 Lineage = tuple[Operation, ...]  # the first is done to the model as loaded
 
@@ -45,12 +70,19 @@ def compressed_by(recipe: ResolvedRecipe) -> Lineage:
 
 def recipe_of(lineage: Lineage) -> ResolvedRecipe:
     """The recipe of the latest compression; one that does nothing where there is none."""
-    return lineage[-1].recipe if lineage else ResolvedRecipe(())
+    recipes = (operation.recipe for operation in reversed(lineage) if isinstance(operation, Compress))
+    return next(recipes, ResolvedRecipe(()))
 
 
 def with_recipe(lineage: Lineage, recipe: ResolvedRecipe) -> Lineage:
-    """The lineage with another recipe for its latest compression: a sibling of the model it led to."""
-    return (*lineage[:-1], *compressed_by(recipe))
+    """The lineage with another recipe for its latest compression; what came after it was of the other one."""
+    latest = max((i for i, done in enumerate(lineage) if isinstance(done, Compress)), default=0)
+    return (*lineage[:latest], *compressed_by(recipe))
+
+
+def canonical_plan(values: Mapping[str, Any]) -> str:
+    """The one JSON text of the plain values of a training plan."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def lineage_as_json(lineage: Lineage) -> list[dict[str, Any]]:
@@ -80,13 +112,23 @@ def _read_operation(value: object) -> Operation:
     match value:
         case {"operation": Compress.name, "recipe": recipe, **others} if not others:
             return Compress(read_resolved(recipe))
-        case {"operation": str() as name} if name != Compress.name:
+        case {"operation": Train.name, **said}:
+            return _read_training(said)
+        case {"operation": str() as name} if name not in _KNOWN:
             raise Refused(
                 "This release knows no operation {name!r}; it knows {known}: use the release that wrote it.",
                 name=name[:60],
-                known=Compress.name,
+                known=", ".join(_KNOWN),
             )
     raise _damaged(value)
+
+
+def _read_training(said: Mapping[Any, object]) -> Train:
+    match said:
+        case {"plan": dict() as plan, "items": str() as items, "epochs": int() as epochs, **others}:
+            if not others and type(epochs) is int and epochs > 0:
+                return Train(canonical_plan(plan), items, epochs)
+    raise _damaged(said)
 
 
 def _damaged(value: object) -> Refused:

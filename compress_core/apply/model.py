@@ -20,7 +20,7 @@ from compress_core.apply.lineage import Lineage, Operation, recipe_of
 from compress_core.foundation.cached import cached_property
 from compress_core.network.layers.factors import multiplied_out, write_factors
 from compress_core.network.layers.kinds import Layer, WeightLocation
-from compress_core.network.layers.places import attach_inputs, read_matrix, write_matrix, write_state
+from compress_core.network.layers.places import attach_inputs, read_matrix, write_matrix, write_states
 from compress_core.network.one_memory import MemoryView, views_in
 from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe.values import ResolvedRecipe
@@ -139,8 +139,7 @@ class Model:
         """The network that is evaluated and shipped; the caller owns it, unedited tensors are shared."""
         skeleton = shared_copy(self.base.network)
         with torch.inference_mode(mode=False), torch.no_grad():
-            for name, tensor in self.rest.items():
-                write_state(skeleton, name, tensor)
+            write_states(skeleton, self.rest)
             for compressed in self.compressed.values():
                 if compressed.is_factored:
                     write_factors(skeleton, compressed.layer, compressed.kernels)

@@ -23,8 +23,9 @@ from compress_core.apply.context import (
 )
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_input_rules
-from compress_core.apply.lineage import Compress, Lineage, Operation, compressed_by
+from compress_core.apply.lineage import Compress, Lineage, Operation, Train, compressed_by
 from compress_core.apply.model import CompressedLayer, Model
+from compress_core.apply.trained import kept_weights, trained_model
 from compress_core.apply.views.weight_view import technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
@@ -64,15 +65,22 @@ def model_of(subject: Subject, lineage: Lineage, store: Store) -> Model:
 
 def derived(parent: Model, operation: Operation, store: Store) -> Model:
     """The model that an operation makes of another one, keyed by both; raises Refused."""
-    if parent.is_changed:
-        raise Refused(
-            "{model} is compressed already, and what is left of it cannot be compressed once more: "
-            "put all steps into one recipe.",
-            model=parent.subject.title,
-        )
     key = _key(parent.key, operation, parent.subject)
     named = digest("model", key, parent.subject.identity)
-    return store.get(named, lambda: _compressed(parent, operation, key, store))
+    return store.get(named, lambda: _made(parent, operation, key, store))
+
+
+def _made(parent: Model, operation: Operation, key: str, store: Store) -> Model:
+    match operation:
+        case Train():
+            return trained_model(parent, operation, kept_weights(key, store), key)
+        case Compress() if parent.is_changed:
+            raise Refused(
+                "{model} is compressed already, and what is left of it cannot be compressed once more: "
+                "put all steps into one recipe.",
+                model=parent.subject.title,
+            )
+    return _compressed(parent, operation, key, store)
 
 
 def key_of(subject: Subject, lineage: Lineage) -> str:
@@ -84,7 +92,8 @@ def key_of(subject: Subject, lineage: Lineage) -> str:
 
 
 def _key(parent: str, operation: Operation, subject: Subject) -> str:
-    return digest(parent, operation.key, *items_behind(subject, operation.recipe.steps))
+    behind = items_behind(subject, operation.recipe.steps) if isinstance(operation, Compress) else ()
+    return digest(parent, operation.key, *behind)
 
 
 def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> Model:

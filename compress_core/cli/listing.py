@@ -90,7 +90,7 @@ def _knobs_in_words(method: Technique) -> str:
 
 
 def _technique(method: Technique) -> printing.Content:
-    from compress_core.techniques.contract.technique import slider_step, unit_of
+    from compress_core.foundation.declared_knobs import slider_step, unit_of
 
     schema = method.knobs.model_json_schema()
     knobs = schema.get("properties", {})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -21,6 +21,10 @@ class Progress:
     def share(self) -> float:
         """Between 0 and 1."""
         return self.done / self.total if self.total else 1.0
+
+    def said(self) -> Mapping[str, Any] | None:
+        """What there is to show of this step beside how far it is, as plain JSON values; None for most."""
+        return None
 
 
 def result_of(work: Generator[Progress, None, Result]) -> Result:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
 FACTS = "facts"
 _HEADER_SIZE = 8
 _OURS = "compress_core."
+_TORCH = "torch."
 _PLAIN = (bool, int, float, str)
 
 
@@ -27,7 +29,7 @@ class NoFormError(TypeError):
 def to_bytes(value: object) -> bytes:
     """One safetensors file for a value.
 
-    Takes tensors, numbers, texts, None, tuples, mappings with keys of text, and our dataclasses of such;
+    Takes tensors, their types, numbers, texts, None, tuples, mappings with keys of text, and our dataclasses;
     raises NoFormError for anything else.
     """
     tensors: dict[str, Tensor] = {}
@@ -54,6 +56,8 @@ def _described(value: object, tensors: dict[str, Tensor]) -> Any:
     match value:
         case Tensor():
             return {"tensor": _laid(value, tensors)}
+        case torch.dtype():
+            return {"dtype": str(value).removeprefix(_TORCH)}
         case tuple():
             return [_described(each, tensors) for each in value]
         case Mapping():
@@ -68,6 +72,8 @@ def _restored(facts: Any, tensors: Mapping[str, Tensor]) -> Any:
     match facts:
         case {"tensor": laid}:
             return _taken(laid, tensors)
+        case {"dtype": name}:
+            return getattr(torch, name)
         case [*parts]:
             return tuple(_restored(each, tensors) for each in parts)
         case {"mapping": parts}:

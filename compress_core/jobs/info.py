@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
@@ -29,7 +31,7 @@ class Info:
 
     ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is;
     problem: why there is no result, in one sentence; pid: the process that works on it, where it is on this
-    machine.
+    machine; figures: what it has told of itself so far, plain JSON values, the first first.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Info:
     watchers: int = 0
     problem: Refused | None = None
     pid: int | None = None
+    figures: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def is_over(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
@@ -33,6 +35,7 @@ class LocalJob:
     problem: Refused | None = None
     may_work_again: bool = False
     unwanted: bool = False
+    figures: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def is_under_way(self) -> bool:

@@ -248,6 +248,7 @@ class LocalRunner:
             watchers=len(job.watchers),
             problem=job.problem,
             pid=job.worker.pid if job.worker is not None else None,
+            figures=tuple(job.figures),
         )
 
     def _over(self, keys: Iterable[str]) -> list[str]:
@@ -275,9 +276,10 @@ class LocalRunner:
     def _heard(self, job: LocalJob, said: Mapping[str, Any]) -> bool:
         """Note what a worker says; whether it says that it is done."""
         match said:
-            case {"progress": [done, total, note]}:
+            case {"progress": [done, total, note], **beside}:
                 job.began = job.began if job.progress else self._clock()
                 job.progress = Progress(done, total, note)
+                job.figures += [beside["figures"]] if "figures" in beside else []
             case {"refused": refused}:
                 job.problem = refusal_from_json(refused)
             case {"failed": failed}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -52,12 +52,12 @@ class ResultFiles:
 class Task(Generic[TaskKnobs, Result]):
     """A kind of long work: run(model, knobs, seed, store) and how its result goes into a file and back.
 
-    split(knobs) names the items that are used, empty where none are; their digest is part of a job's key.
+    splits(knobs) names the items that are used; their digests are part of a job's key.
     """
 
     kind: str
     knobs: type[TaskKnobs]
-    split: Callable[[TaskKnobs], str]
+    splits: Callable[[TaskKnobs], tuple[str, ...]]
     run: Callable[[Model, TaskKnobs, int, Store], Generator[Progress, None, Result]]
     pack: Callable[[Result], ResultFiles]
     unpack: Callable[[ResultFiles], Result]
@@ -66,7 +66,7 @@ class Task(Generic[TaskKnobs, Result]):
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
         return Job(
             kind=self.kind,
-            content=content_of(model.subject, self.split(knobs)),
+            content=content_of(model.subject, self.splits(knobs)),
             subject=found_in,
             lineage=lineage_text(model.lineage),
             knobs=canonical_json(knobs.model_dump(mode="json")),
@@ -90,9 +90,9 @@ class Task(Generic[TaskKnobs, Result]):
         return self.unpack(ResultFiles.read(content))
 
 
-def content_of(subject: Subject, split: str) -> str:
-    """Digest of the network, its code and the items of a split; of the network alone where none is named."""
-    return digest(subject.key, subject.split(split).digest if split else "")
+def content_of(subject: Subject, splits: Iterable[str]) -> str:
+    """Digest of the network, its code and the items of these splits."""
+    return digest(subject.key, *(subject.digest_of(split) for split in splits))
 
 
 @lru_cache(maxsize=1)

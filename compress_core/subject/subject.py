@@ -30,6 +30,7 @@ from compress_core.subject.input_form import InputForm
 from compress_core.subject.number_types import as_it_came, calculating, types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
+from compress_core.subject.training_items import TRAINING, TrainingItems
 
 ITEMS_TO_SHARE = 200
 _SEED = 5
@@ -46,7 +47,7 @@ class Subject:
     warnings: what people should know of the network, a phrase each; locked: layers that must not be
     compressed, with the reason. They are not among the layers, and stand in `untouched`. answers: whether
     they are scores, or probabilities already. came_as: by their names in the state the types of tensors that
-    are calculated in another one.
+    are calculated in another one. training: what it can be trained on, read when that begins.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Subject:
     locked: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     answers: AnswerKind = AnswerKind.SCORES
     came_as: Mapping[str, torch.dtype] = field(default_factory=lambda: MappingProxyType({}))
+    training: TrainingItems | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -134,10 +136,13 @@ class Subject:
             origin=other.origin,
             warnings=other.warnings,
             answers=other.answers,
+            training=other.training,
         )
 
     def split(self, name: str) -> Split:
         """The split of that name; raises Refused where the model has none."""
+        if name == TRAINING:
+            return self.training_items.split
         if name == "calibration" and name not in self.splits:
             raise Refused(
                 "{model} has no calibration items, on which some techniques measure: add a data file with "
@@ -153,6 +158,23 @@ class Subject:
                 known=", ".join(self.splits) or "none",
             )
         return self.splits[name]
+
+    def digest_of(self, split: str) -> str:
+        """What tells the items of a split, without reading those that are only read to train."""
+        if split == TRAINING:
+            return self.training_items.digest
+        return self.split(split).digest
+
+    @property
+    def training_items(self) -> TrainingItems:
+        """What the model can be trained on; raises Refused with what it needs where there are none."""
+        if self.training is None:
+            raise Refused(
+                "{model} has no training items: add an .npz file with inputs and labels, on Recover or "
+                "with --train FILE.npz. What it is judged on is not taken for that.",
+                model=self.title,
+            )
+        return self.training
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; raises Refused with the names there are, or why it is left alone."""

@@ -151,4 +151,4 @@ def _frame(name: str, packed: ResultFiles) -> pd.DataFrame:
     return pd.DataFrame({**columns, _REASON: pd.Series(packed.facts["reasons"][name], dtype=object)})
 
 
-EXPLAIN = Task("explain", ExplainKnobs, lambda knobs: knobs.split, run, pack, unpack)
+EXPLAIN = Task("explain", ExplainKnobs, lambda knobs: (knobs.split,), run, pack, unpack)

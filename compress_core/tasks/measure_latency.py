@@ -206,4 +206,4 @@ def _reasons(
     return tuple(reason(bar, facts[bar.batch]) for bar in found.bars())
 
 
-LATENCY = Task("latency", LatencyKnobs, lambda knobs: knobs.split, run, pack, unpack)
+LATENCY = Task("latency", LatencyKnobs, lambda knobs: (knobs.split,), run, pack, unpack)

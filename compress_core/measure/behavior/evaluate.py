@@ -58,16 +58,25 @@ def _kept_at_most() -> int:
     return memory_budget() // 4
 
 
+def predicted_once(model: Model, split: Split, store: Store) -> Predictions:
+    """The same as `predict`, which nobody will ask for again: nothing of it is kept."""
+    return _as_predictions(_computed(model, split, store), model, split)
+
+
 def predict(model: Model, split: Split, store: Store) -> Predictions:
     """What a model answers on every item of a split; raises Refused where it is no classifier."""
     key = _predictions_key(model, split)
 
     def make() -> Predictions:
         logits = store.lasting(PREDICTIONS, key, lambda: _computed(model, split, store))
-        labels = None if split.labels is None else split.labels.numpy()
-        return Predictions(logits.numpy(), labels, split.name, split.digest, model.key, model.subject.answers)
+        return _as_predictions(logits, model, split)
 
     return store.get(key, make, lambda p: 3 * p.logits.nbytes + 4096)
+
+
+def _as_predictions(logits: Tensor, model: Model, split: Split) -> Predictions:
+    labels = None if split.labels is None else split.labels.numpy()
+    return Predictions(logits.numpy(), labels, split.name, split.digest, model.key, model.subject.answers)
 
 
 def _computed(model: Model, split: Split, store: Store) -> Tensor:

@@ -39,6 +39,14 @@ def norms_of_each_batch(network: nn.Module) -> tuple[str, ...]:
     )
 
 
+def reset_statistics(network: nn.Module) -> None:
+    """Let every batch norm begin with the running statistics of nothing seen."""
+    for name in batch_norms(network):
+        norm = network.get_submodule(name)
+        assert isinstance(norm, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - the common base of batch norms
+        norm.reset_running_stats()
+
+
 def read_norm(network: nn.Module, norm: str) -> NormState:
     """The values of a batch norm; gain 1 and offset 0 where it has none of its own."""
     module = network.get_submodule(norm)

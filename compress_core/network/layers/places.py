@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from compress_core.network.attention import PlainAttention
@@ -65,6 +67,33 @@ def write_matrix(skeleton: nn.Module, layer: Layer, matrix: Tensor) -> None:
             setattr(module, place.parameter, frozen(full))
 
 
+def placed(network: nn.Module, weights: Iterable[tuple[Layer, Tensor]]) -> dict[str, Tensor]:
+    """The parameters of a network that hold these weights [out, in / groups * k], by name.
+
+    As functions of the weights: gradients pass. Rows of a parameter that no weight covers are the network's.
+    """
+    whole: dict[str, Tensor] = {}
+    rows: defaultdict[str, list[tuple[int, int, Tensor]]] = defaultdict(list)
+    for layer, matrix in weights:
+        stored = from_kernel(matrix.view(layer.kernel_shape), layer.groups, layer.transposed)
+        place = place_in(network, layer)
+        name = ".".join(filter(None, (place.module, place.parameter)))
+        if place.rows is None:
+            whole[name] = stored
+        else:
+            rows[name].append((*place.rows, stored))
+    return whole | {name: _assembled(network.get_parameter(name), parts) for name, parts in rows.items()}
+
+
+def _assembled(parameter: Tensor, parts: Iterable[tuple[int, int, Tensor]]) -> Tensor:
+    """A parameter with some of its rows replaced; parts: first row, row after the last, new values."""
+    pieces, at = [], 0
+    for start, end, values in sorted(parts, key=lambda part: part[0]):
+        pieces += [parameter.detach()[at:start], values]
+        at = end
+    return torch.cat([*pieces, parameter.detach()[at:]])
+
+
 def projection_at(place: WeightLocation) -> str:
     if place.rows is None:
         return place.parameter.removesuffix("_weight")
@@ -98,6 +127,22 @@ def write_state(skeleton: nn.Module, name: str, values: Tensor) -> None:
         setattr(module, last, values)
     else:
         setattr(module, last, frozen(values))
+
+
+def write_states(skeleton: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Put parameters and buffers of any shapes into a skeleton; a parameter under every name that it has."""
+    tied = _names_of_same(skeleton)
+    for name, tensor in values.items():
+        for other in tied.get(name, (name,)):
+            write_state(skeleton, other, tensor)
+
+
+def _names_of_same(network: nn.Module) -> dict[str, tuple[str, ...]]:
+    """The names of each parameter that has several, under each of them."""
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        names[id(parameter)].append(name)
+    return {name: tuple(found) for found in names.values() if len(found) > 1 for name in found}
 
 
 def attach_inputs(skeleton: nn.Module, layer: Layer, rules: Sequence[Callable[[Tensor], Tensor]]) -> None:

@@ -18,14 +18,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from annotated_types import Gt, Lt
-from pydantic import BaseModel, ValidationError, create_model
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticKnownError
+from pydantic import BaseModel
 
 from compress_core.foundation.cached import cached_property
-from compress_core.foundation.errors import Refused, shortened
-from compress_core.foundation.knobs import FINEST, SliderStep, Strict, Unit
+from compress_core.foundation.declared_knobs import knobs_of, told, validated
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.knobs import Strict
 from compress_core.foundation.texts import Phrase
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.scores import Scores
@@ -123,7 +121,7 @@ class Technique:
 
     def validated(self, values: Mapping[str, object]) -> Knobs:
         """Knob values checked against the declaration; raises Refused with one sentence."""
-        return _validated(self, self.knobs, values)
+        return validated(self.name, self.knobs, values)
 
     def validated_for_group(self, values: Mapping[str, object]) -> Knobs:
         """The same for a group of coupled channels; raises Refused where it cannot serve groups."""
@@ -135,40 +133,7 @@ class Technique:
                 technique=self.name,
                 known=known,
             )
-        return _validated(self, self.group_knobs, values)
-
-
-def _validated(method: Technique, declared: type[Knobs], values: Mapping[str, object]) -> Knobs:
-    try:
-        knobs = declared.model_validate(dict(values))
-    except ValidationError as error:
-        raise _refusal(method, declared, error) from None
-    snapped: dict[str, Any] = {k: _snapped(declared.model_fields[k], v) for k, v in knobs}
-    return declared.model_construct(**snapped)
-
-
-def _snapped(field: FieldInfo, value: object) -> object:
-    """A real value without the noise of its last digits; beside an excluded bound it moves inside."""
-    if not isinstance(value, float):
-        return value
-    place = round(value / FINEST)
-    for bound in field.metadata:
-        match bound:
-            case Gt(gt=float() | int() as limit) if place * FINEST <= limit:
-                place += 1
-            case Lt(lt=float() | int() as limit) if place * FINEST >= limit:
-                place -= 1
-    return round(place * FINEST, 10)
-
-
-def slider_step(field: FieldInfo) -> float | None:
-    """The step of a real knob, None where it has none."""
-    return next((m.size for m in field.metadata if isinstance(m, SliderStep)), None)
-
-
-def unit_of(field: FieldInfo) -> str:
-    """The unit of a knob, empty where it has none."""
-    return next((m.symbol for m in field.metadata if isinstance(m, Unit)), "")
+        return validated(self.name, self.group_knobs, values)
 
 
 _PACKAGE = "compress_core.techniques"
@@ -184,22 +149,16 @@ def technique(function: F) -> F:
 
 
 def _declared(function: Callable[..., Any]) -> Technique:
-    hints = typing.get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters.values()
-    fields = {
-        p.name: (hints[p.name], ... if p.default is p.empty else p.default)
-        for p in parameters
-        if p.kind is p.KEYWORD_ONLY
-    }
     needs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
-    summary, details, source = _told(inspect.getdoc(function) or "")
-    result, parts = _answer(hints["return"])
+    summary, details, source = told(inspect.getdoc(function) or "")
+    result, parts = _answer(typing.get_type_hints(function, include_extras=True)["return"])
     of_groups = result in {ChannelScores, Dropped}
     base = Selection if result is Scores else GroupSelection if result is ChannelScores else Strict
-    knobs = create_model(function.__name__, __base__=base, **fields)  # type: ignore[call-overload]
+    knobs = knobs_of(function, base)
     group_knobs = knobs if of_groups else None
     if result is Scores:
-        group_knobs = create_model(function.__name__, __base__=GroupSelection, **fields)  # type: ignore[call-overload]
+        group_knobs = knobs_of(function, GroupSelection)
     return Technique(
         function.__name__, function, needs, knobs, group_knobs, result, parts, summary, details, source
     )
@@ -211,13 +170,6 @@ def _answer(annotation: Any) -> tuple[type, int]:
         return annotation, 1
     result, parts = typing.get_args(annotation)
     return result, parts.count
-
-
-def _told(doc: str) -> tuple[str, str, str]:
-    """Docstring -> what a visitor reads, shapes and invariants, the source."""
-    paragraphs = [" ".join(part.split()) for part in doc.split("\n\n") if part.strip()]
-    assert len(paragraphs) >= 2, "a technique says what it does and where it comes from"
-    return paragraphs[0], " ".join(paragraphs[1:-1]), paragraphs[-1]
 
 
 def _load_all() -> None:
@@ -255,57 +207,3 @@ def technique_named(name: str) -> Technique:
         )
         raise Refused("No technique is called {name!r}; {hint}.", name=name, hint=hint)
     return _REGISTRY[name]
-
-
-def _refusal(method: Technique, declared: type[Knobs], error: ValidationError) -> Refused:
-    first = error.errors()[0]
-    knob = ".".join(str(part) for part in first["loc"]) or method.name
-    if first["type"] == "extra_forbidden":
-        return Refused(
-            "{technique} has no knob {knob}; it has {known}: correct the name or leave it out.",
-            technique=method.name,
-            knob=knob,
-            known=", ".join(declared.model_fields) or Phrase("none"),
-        )
-    if first["type"] == "missing":
-        return Refused("{technique} needs the knob {knob}: add it.", technique=method.name, knob=knob)
-    if first["type"] == "value_error" and not first["loc"]:
-        return Refused("{technique}: {reason}.", technique=method.name, reason=first["ctx"]["error"])
-    return Refused(
-        "{technique}: {knob} got {got}, but {must}: change the value.",
-        technique=method.name,
-        knob=knob,
-        got=shortened(first["input"]),
-        must=_must(declared, first),
-    )
-
-
-def _must(declared: type[Knobs], error: ErrorDetails) -> str | ValueError:
-    """What a value must be, in words."""
-    if error["type"] == "value_error":
-        problem: ValueError = error["ctx"]["error"]
-        return problem
-    field = declared.model_fields.get(str(error["loc"][0]))
-    if error["type"] == "string_pattern_mismatch" and field is not None and field.examples:
-        return Phrase("it must look like one of {examples}", examples=", ".join(map(str, field.examples)))
-    limits = error.get("ctx", {})
-    return Phrase(
-        constraint_text(error["type"], limits), **{name: _limit(value) for name, value in limits.items()}
-    )
-
-
-def constraint_text(kind: str, limits: Mapping[str, Any]) -> str:
-    """What pydantic says of a value that breaks a constraint of this kind, as a template."""
-    text = PydanticKnownError(typing.cast("Any", kind), dict(limits) or None).message_template
-    return text[0].lower() + text[1:]
-
-
-def _limit(value: object) -> object:
-    match value:
-        case float():
-            return f"{value:g}"
-        case str() if " or " in value:
-            others, _or, last = value.rpartition(" or ")
-            return Phrase("{others} or {last}", others=others, last=last)
-        case _:
-            return value

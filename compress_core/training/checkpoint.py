@@ -1,0 +1,55 @@
+"""A training as it stands after an epoch: enough to go on to the same end, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from compress_core.apply.trained import TrainedWeights
+from compress_core.foundation.number import Number
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """What is shown of an epoch, counted from 1.
+
+    loss: mean over the training items in nats; accuracy: on validation items, of what would be stored;
+    sparsity: share of zeros of each weight; grown: weights that came back from zero, by their weight.
+    """
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    accuracy: Number
+    sparsity: Mapping[str, float]
+    grown: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as a job tells them while it runs."""
+        told = {"epoch": self.epoch, "loss": self.loss, "learning_rate": self.learning_rate}
+        beside = {"sparsity": dict(self.sparsity), "grown": dict(self.grown)}
+        return {**told, "accuracy": self.accuracy.as_json(), **beside}
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """learned and optimizer: what learns and the optimizer's averages, by weight and name; masks, by weight.
+
+    state: parameters beside the weights, and buffers; best: what the training would give now, of best_epoch.
+    """
+
+    history: tuple[EpochFigures, ...]
+    learned: Mapping[str, Mapping[str, Tensor]]
+    masks: Mapping[str, Tensor]
+    state: Mapping[str, Tensor]
+    optimizer: tuple[Mapping[str, Tensor], ...]
+    best: TrainedWeights
+    best_epoch: int
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)

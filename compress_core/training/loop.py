@@ -1,0 +1,290 @@
+"""The loop: batches, a loss, a step, and after each epoch a look at validation items. It knows no method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compress_core.apply.lineage import Train
+from compress_core.apply.model import Model
+from compress_core.apply.trained import TrainedWeights, trained_model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.foundation.progress import Progress
+from compress_core.foundation.store import Store, digest
+from compress_core.foundation.texts import Phrase
+from compress_core.measure.behavior.evaluate import predicted_once
+from compress_core.measure.behavior.metrics.accuracy import accuracy
+from compress_core.network.copied_tree import copied_tree
+from compress_core.subject.split import BATCH, Split
+from compress_core.training.batch_values import BatchValues, scores_of, scores_of_all
+from compress_core.training.checkpoint import Checkpoint, EpochFigures
+from compress_core.training.hook_calls import after_step, batch_loss, before_step, parametrized
+from compress_core.training.method import ChosenEpoch, asked_by
+from compress_core.training.moment import Moment, cosine_schedule, random_numbers
+from compress_core.training.optimizer import Optimizer
+from compress_core.training.plan import Plan
+from compress_core.training.random_start import scattered
+from compress_core.training.trainee import Trainee, trainee_of
+
+REPORTS_IN_EPOCH = 20
+
+
+@dataclass(frozen=True)
+class EpochDone(Progress):
+    """Progress at the end of an epoch: its figures, and the training as it stands.
+
+    checkpoint is None for an epoch of a training that was interrupted and goes on.
+    """
+
+    figures: EpochFigures
+    checkpoint: Checkpoint | None
+
+    def said(self) -> Mapping[str, Any]:
+        """The figures as plain values."""
+        return self.figures.as_json()
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """All that decides a training: a model, how it is trained, on what, and on what its epochs are judged."""
+
+    model: Model
+    plan: Plan
+    items: Split
+    validation: Split
+
+    @property
+    def operation(self) -> Train:
+        """What is done to the model, as its history says it."""
+        return self.after(self.plan.knobs.epochs)
+
+    def after(self, epochs: int) -> Train:
+        """The same for a training that was ended after so many epochs."""
+        items = digest(self.items.digest, self.validation.digest)
+        return Train(self.plan.text, items, epochs)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """An odd rest of the items is left out of an epoch, unless it is all there is."""
+        return max(1, len(self.items) // self.plan.knobs.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.plan.knobs.epochs * self.steps_per_epoch
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training gives: weights, their epoch, the figures of all epochs, and why it ended early."""
+
+    weights: TrainedWeights
+    epoch: int
+    history: tuple[EpochFigures, ...]
+    ended: Phrase | None = None
+
+
+def train(
+    run: TrainingRun, store: Store, resumed: Checkpoint | None = None
+) -> Generator[Progress, None, Trained]:
+    """Train a model by a plan: the same model, plan, items and threads give the same weights.
+
+    resumed: where an interrupted training of the same run stood. Raises Refused where the items have no
+    labels, the network cannot be trained, or its loss is not finite before one epoch is done.
+    """
+    _refuse_unlabeled(run)
+    trainee = parametrized(trainee_of(run.model), run.plan)
+    if run.plan.knobs.start == "scratch":
+        scattered(trainee, random_numbers(run.plan.knobs.seed, "start"))
+    optimizer = Optimizer.of(trainee, run.plan.knobs.weight_decay)
+    if resumed is not None:
+        restore(trainee, optimizer, resumed)
+        yield from (_done(run, figures, None) for figures in resumed.history)
+    checkpoint, teacher = resumed, _teacher(run)
+    for epoch in range(0 if resumed is None else resumed.epochs, run.plan.knobs.epochs):
+        began = trainee.masks()
+        loss = yield from _epoch(run, trainee, optimizer, teacher, epoch)
+        if loss is None:
+            return _ended_early(run, checkpoint, epoch)
+        checkpoint = _judged(run, trainee, optimizer, checkpoint, _Epoch(epoch, loss, began), store)
+        yield _done(run, checkpoint.history[-1], checkpoint)
+    assert checkpoint is not None, "a plan has an epoch at least"
+    return Trained(checkpoint.best, checkpoint.best_epoch, checkpoint.history)
+
+
+def _done(run: TrainingRun, figures: EpochFigures, checkpoint: Checkpoint | None) -> EpochDone:
+    done, note = figures.epoch * run.steps_per_epoch, Phrase("epoch {epoch}", epoch=figures.epoch)
+    return EpochDone(done, run.steps, note, figures, checkpoint)
+
+
+@dataclass(frozen=True, eq=False)
+class _Epoch:
+    """An epoch that is over, from 0: its mean loss, and the masks with which it began."""
+
+    number: int
+    loss: float
+    masks: Mapping[str, Tensor]
+
+
+def _refuse_unlabeled(run: TrainingRun) -> None:
+    for split in (run.items, run.validation):
+        if split.labels is None:
+            raise Refused(
+                "The {split} items have no labels, and training needs them to learn and to choose: "
+                "add a file with inputs and labels.",
+                split=split.name,
+            )
+
+
+def _teacher(run: TrainingRun) -> Tensor | None:
+    """What the model as loaded answers to every training item, where a method asks for it."""
+    places = (place for step in run.plan.steps for place in step.hooks.in_batch)
+    if not any("teacher_scores" in asked_by(place) for place in places):
+        return None
+    network = copied_tree(run.model.subject.network, {}).eval()
+    return scores_of_all(network, run.items.inputs, run.model.subject.answers, BATCH)
+
+
+def _epoch(
+    run: TrainingRun, trainee: Trainee, optimizer: Optimizer, teacher: Tensor | None, epoch: int
+) -> Generator[Progress, None, float | None]:
+    """One pass over the items; gives the mean loss, None where it stopped being finite."""
+    total, report = 0.0, max(1, run.steps_per_epoch // REPORTS_IN_EPOCH)
+    for index, moment in _batches(run, epoch):
+        loss = _step(run, trainee, optimizer, teacher, index, moment)
+        if not math.isfinite(loss):
+            return None
+        total += loss
+        if moment.step % report == 0:
+            yield Progress(moment.step, run.steps, Phrase("epoch {epoch}", epoch=epoch + 1))
+    return total / run.steps_per_epoch
+
+
+def _batches(run: TrainingRun, epoch: int) -> Iterator[tuple[Tensor, Moment]]:
+    """Which items each step of an epoch has, in an order that the seed decides."""
+    order = torch.randperm(len(run.items), generator=random_numbers(run.plan.knobs.seed, "order", epoch))
+    size = run.plan.knobs.batch_size
+    for at in range(run.steps_per_epoch):
+        moment = Moment(epoch * run.steps_per_epoch + at, run.steps, run.steps_per_epoch)
+        yield order[at * size : (at + 1) * size], moment
+
+
+def _step(
+    run: TrainingRun,
+    trainee: Trainee,
+    optimizer: Optimizer,
+    teacher: Tensor | None,
+    index: Tensor,
+    moment: Moment,
+) -> float:
+    """One step; gives the loss of its batch in nats. Nothing is changed where it is not finite."""
+    assert run.items.labels is not None, "refused before"
+    knobs = run.plan.knobs
+    rate = knobs.learning_rate * cosine_schedule(moment, knobs.warmup)
+    with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_numbers(knobs.seed, "step", moment.step).initial_seed())  # for dropout
+        trainee.network.train()
+        weights = trainee.weights()
+        for weight in weights.values():
+            if weight.requires_grad:
+                weight.retain_grad()
+        inputs, labels = run.items.inputs[index], run.items.labels[index]
+        scores = scores_of(trainee.outputs(weights, inputs), run.model.subject.answers)
+        batch = BatchValues(inputs, labels, scores, index, teacher, moment)
+        loss = batch_loss(run.plan, batch, weights)
+        value = loss.item()
+        if math.isfinite(value):
+            optimizer.clear()
+            torch.autograd.backward(loss)
+            before_step(run.plan, trainee, optimizer, weights, moment)
+            optimizer.step(rate)
+            after_step(run.plan, trainee, moment, rate)
+    return value
+
+
+def _judged(
+    run: TrainingRun,
+    trainee: Trainee,
+    optimizer: Optimizer,
+    before: Checkpoint | None,
+    epoch: _Epoch,
+    store: Store,
+) -> Checkpoint:
+    """The training after an epoch: what would be stored is judged, and the better one is kept."""
+    weights = trainee.encoded()
+    measured = _accuracy(run, weights, epoch.number, store)
+    knobs = run.plan.knobs
+    rate = knobs.learning_rate * cosine_schedule(
+        Moment((epoch.number + 1) * run.steps_per_epoch - 1, run.steps, run.steps_per_epoch), knobs.warmup
+    )
+    sparsity, grown = _sparsity(trainee, weights), _grown(trainee, epoch.masks)
+    figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown)
+    is_best = before is None or run.plan.chosen is ChosenEpoch.LAST or _better(measured, before)
+    return Checkpoint(
+        history=(*(() if before is None else before.history), figures),
+        learned={n: {k: t.detach().clone() for k, t in of.items()} for n, of in trainee.learned.items()},
+        masks={
+            name: each.mask.clone()
+            for name, each in trainee.parametrizations.items()
+            if each.mask is not None
+        },
+        state={name: tensor.clone() for name, tensor in trainee.state().items()},
+        optimizer=optimizer.state(),
+        best=weights if is_best or before is None else before.best,
+        best_epoch=figures.epoch if is_best or before is None else before.best_epoch,
+    )
+
+
+def _better(measured: Number, before: Checkpoint) -> bool:
+    """Whether an accuracy is above that of the best epoch so far; of equal ones the earlier stays."""
+    best = before.history[before.best_epoch - 1].accuracy.value
+    return measured.value is not None and (best is None or measured.value > best)
+
+
+def _accuracy(run: TrainingRun, weights: TrainedWeights, epoch: int, store: Store) -> Number:
+    key = digest(run.model.key, run.operation.key, epoch)
+    model = trained_model(run.model, run.after(epoch + 1), weights, key)
+    return accuracy(predicted_once(model, run.validation, store))
+
+
+def _sparsity(trainee: Trainee, weights: TrainedWeights) -> dict[str, float]:
+    parts = [encoded for layer in weights.layers.values() for encoded in layer]
+    return {
+        name: encoded.zeros.total / max(1, encoded.weight.numel())
+        for name, encoded in zip(trainee.parts, parts, strict=True)
+    }
+
+
+def _grown(trainee: Trainee, before: Mapping[str, Tensor]) -> dict[str, int]:
+    now = trainee.masks()
+    return {name: int((now[name] & ~mask).count_nonzero()) for name, mask in before.items()}
+
+
+def _ended_early(run: TrainingRun, checkpoint: Checkpoint | None, epoch: int) -> Trained:
+    reason = Phrase(
+        "The loss was not finite in epoch {epoch}: the learning rate {rate:g} is too large for this network.",
+        epoch=epoch + 1,
+        rate=run.plan.knobs.learning_rate,
+    )
+    if checkpoint is None:
+        raise Refused("{reason} Nothing was learned; take a smaller one.", reason=reason)
+    return Trained(checkpoint.best, checkpoint.best_epoch, checkpoint.history, reason)
+
+
+def restore(trainee: Trainee, optimizer: Optimizer, checkpoint: Checkpoint) -> None:
+    """Put a training back to where it stood."""
+    with torch.no_grad():
+        for name, mask in checkpoint.masks.items():
+            trainee.parametrizations[name] = trainee.parametrizations[name].with_mask(mask)
+        for name, learned in checkpoint.learned.items():
+            for key, values in learned.items():
+                trainee.learned[name][key].copy_(values)
+        now = trainee.state()
+        for name, values in checkpoint.state.items():
+            now[name].copy_(values)
+    optimizer.restore(checkpoint.optimizer)

@@ -1,0 +1,126 @@
+"""What a training method is: a pure function of its knobs, in a file of its own, that says what is called.
+
+The loop knows places, not methods. At each place a method may leave a pure function, which asks by the names
+of its arguments for what it uses; methods combine because the loop calls what each of them left, in order.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+
+from compress_core.foundation.declared_knobs import knobs_of, told
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.one_file_each import OneFileEach
+from compress_core.foundation.texts import Phrase
+from compress_core.network.layers.kinds import Layer
+from compress_core.techniques.contract.encoded import EncodedWeight
+from compress_core.training.parametrization import Parametrization
+
+HookFunction = Callable[..., Any]
+
+
+class ChosenEpoch(Enum):
+    """Which epoch a training gives: the one with the best accuracy on validation items, or the last.
+
+    A method that removes weights on the way is done at the last; earlier epochs are not yet what was asked.
+    """
+
+    BEST = "best"
+    LAST = "last"
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a method does at the places of the loop; where it leaves None, it does nothing.
+
+    Each asks by argument names, `compress_core/training/batch_values.py` and the loop say for what:
+    loss -> how wrong the outputs of a batch are, a scalar in nats; one method of a training has it.
+    penalty -> what is added to the loss.
+    masks -> other masks [out, in] bool by layer, or None; called before each step with weights, gradients.
+    shrink -> the weights [out, in] by layer after each step, moved towards zero.
+    parametrization(layer, encoded) -> what of a weight learns; one method of a training has it.
+    """
+
+    loss: HookFunction | None = None
+    penalty: HookFunction | None = None
+    masks: HookFunction | None = None
+    shrink: HookFunction | None = None
+    parametrization: Callable[[Layer, EncodedWeight], Parametrization] | None = None
+    chosen: ChosenEpoch = ChosenEpoch.BEST
+
+    @property
+    def in_batch(self) -> tuple[HookFunction, ...]:
+        """What is called with the values of a batch."""
+        return tuple(place for place in (self.loss, self.penalty) if place is not None)
+
+
+def asked_by(place: HookFunction) -> tuple[str, ...]:
+    """The names of what a function of the loop asks for; knobs are given to it beforehand, by keyword."""
+    parameters = inspect.signature(place).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+
+
+def call_hook(place: HookFunction, supplied: Mapping[str, Any]) -> Any:
+    """A function of the loop, called with what it asks for."""
+    return place(**{name: supplied[name] for name in asked_by(place)})
+
+
+@dataclass(frozen=True)
+class TrainingMethod:
+    """A way to train and all that is known of it from its signature and docstring."""
+
+    name: str
+    function: Callable[..., Hooks]
+    knobs: type[BaseModel]
+    order: int
+    summary: str
+    details: str
+    source: str
+
+    def hooks(self, knobs: BaseModel) -> Hooks:
+        """What the method does at the places of the loop with these knobs."""
+        return self.function(**{name: getattr(knobs, name) for name in self.knobs.model_fields})
+
+
+_FILES: OneFileEach[TrainingMethod] = OneFileEach(
+    "compress_core.training.methods", lambda method: (method.order, method.name)
+)
+
+
+def training_method(*, order: int) -> Callable[[Callable[..., Hooks]], Callable[..., Hooks]]:
+    """Register a function of knobs as a method; methods of small order are shown first."""
+
+    def register(function: Callable[..., Hooks]) -> Callable[..., Hooks]:
+        name = getattr(function, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
+        summary, details, source = told(inspect.getdoc(function) or "")
+        declared = TrainingMethod(name, function, knobs_of(function), order, summary, details, source)
+        _FILES.declare(function.__module__, name, declared)
+        return function
+
+    return register
+
+
+def training_methods() -> Mapping[str, TrainingMethod]:
+    """Every method by name, in the order that their files declare."""
+    return _FILES.found()
+
+
+def training_method_named(name: str) -> TrainingMethod:
+    """The method of that name; raises Refused with the names that are near."""
+    known = training_methods()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = (
+            Phrase("did you mean {near}", near=near[0])
+            if near
+            else Phrase("choose one of {known}", known=", ".join(known))
+        )
+        raise Refused("No training method is called {name!r}; {hint}.", name=name, hint=hint)
+    return known[name]

@@ -1,0 +1,111 @@
+"""Knowledge distillation."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+from compress_core.foundation.knobs import SliderStep, Unit
+from compress_core.training.method import Hooks, training_method
+
+
+def distillation(
+    scores: Tensor, teacher_scores: Tensor, labels: Tensor, *, temperature: float, share: float
+) -> Tensor:
+    """(1 - share) cross-entropy + share T^2 KL(teacher at T || student at T), batch mean in nats.
+
+    scores, teacher_scores [n, classes], labels [n]. T^2 keeps gradients of one size at any T.
+
+    Hinton et al. 2015, arXiv:1503.02531, section 2.
+    """
+    student = log_softmax(scores / temperature, dim=1)
+    teacher = log_softmax(teacher_scores / temperature, dim=1)
+    soft = _divergence(student, teacher)
+    return (1 - share) * cross_entropy(scores, labels) + share * temperature**2 * soft
+
+
+def _divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) of logarithms of probabilities [n, k], batch mean in nats."""
+    return kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def decoupled(
+    scores: Tensor,
+    teacher_scores: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float,
+    share: float,
+    others_weight: float,
+) -> Tensor:
+    """The divergence in two parts: that of target class against the rest, and that among the rest.
+
+    scores, teacher_scores [n, classes], labels [n] -> nats. With a weight of 1 - p_teacher(target) the
+    parts would add up to the divergence; here the second one weighs `others_weight` for every item.
+
+    Zhao et al. 2022, arXiv:2203.08679, eq. 7.
+    """
+    target = torch.nn.functional.one_hot(labels, scores.shape[1]).bool()
+    student, teacher = scores / temperature, teacher_scores / temperature
+    of_target = _divergence(_target_or_rest(student, target), _target_or_rest(teacher, target))
+    of_others = _divergence(_among_rest(student, target), _among_rest(teacher, target))
+    soft = temperature**2 * (of_target + others_weight * of_others)
+    return (1 - share) * cross_entropy(scores, labels) + share * soft
+
+
+def _target_or_rest(scores: Tensor, target: Tensor) -> Tensor:
+    """log [p(target), p(any other)] of each item [n, 2]."""
+    logs = log_softmax(scores, dim=1)
+    others = logs.masked_fill(target, -torch.inf).logsumexp(dim=1)
+    return torch.stack([logs[target], others], dim=1)
+
+
+def _among_rest(scores: Tensor, target: Tensor) -> Tensor:
+    """log p(class | not the target) of each item [n, classes - 1]."""
+    rest = scores[~target].view(len(scores), -1)
+    return log_softmax(rest, dim=1)
+
+
+@training_method(order=2)
+def distill(
+    *,
+    temperature: Annotated[
+        float,
+        Field(
+            ge=0.5,
+            le=50,
+            description="How soft the answers are made: above 1, small ones count more.",
+        ),
+        SliderStep(0.5),
+    ] = 4.0,
+    share: Annotated[
+        float,
+        Field(ge=0, le=1, description="How much the teacher's answers count; the labels count for the rest."),
+        Unit("share"),
+        SliderStep(0.05),
+    ] = 0.9,
+    divergence: Annotated[
+        Literal["whole", "decoupled"],
+        Field(description="Whether target class and other classes are weighed apart (decoupled)."),
+    ] = "whole",
+    others_weight: Annotated[
+        float,
+        Field(ge=0, le=64, description="Decoupled: how much the classes beside the target count."),
+        SliderStep(0.5),
+    ] = 8.0,
+) -> Hooks:
+    """Learn from what the parent answers, the wrong classes included, beside the labels.
+
+    Loss = (1 - share) cross-entropy + share T^2 KL(teacher at T || student at T), batch mean, in nats. The
+    teacher is the model as loaded.
+
+    Hinton et al. 2015, arXiv:1503.02531, section 2; decoupled: Zhao et al. 2022, arXiv:2203.08679, eq. 7.
+    """
+    if divergence == "whole":
+        return Hooks(loss=partial(distillation, temperature=temperature, share=share))
+    return Hooks(loss=partial(decoupled, temperature=temperature, share=share, others_weight=others_weight))

@@ -1,0 +1,155 @@
+"""A network that is being trained: what learns of it, what is held, and how its weights are made of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from compress_core.apply.model import Model, parameters_under
+from compress_core.apply.trained import TrainedWeights
+from compress_core.foundation.errors import Refused
+from compress_core.network.copied_tree import copied_tree
+from compress_core.network.input_guard import guarded
+from compress_core.network.layers.kinds import Layer
+from compress_core.network.layers.places import bias_place, place_in, placed, read_matrix
+from compress_core.network.one_memory import views_in
+from compress_core.techniques.contract.encoded import EncodedWeight
+from compress_core.training.parametrization import Parametrization, held_parametrization
+
+
+@dataclass(eq=False)
+class Trainee:
+    """A copy of a model's network that learns; it has one owner, the loop.
+
+    parts: every weight by its name, the factors of a factored layer each; learned: what learns of each
+    weight, by the name that its parametrization gives it; beside: the parameters that are no weights of
+    layers. Changed in place.
+    """
+
+    model: Model
+    network: nn.Module
+    parts: Mapping[str, Layer]
+    parametrizations: dict[str, Parametrization]
+    learned: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    beside: dict[str, nn.Parameter] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, each in self.parametrizations.items():
+            self.learned[name] = {key: _leaf(value) for key, value in each.start().items()}
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weight [out, in] that each part applies now, differentiable in what learns."""
+        return {name: each.weight(self.learned[name]) for name, each in self.parametrizations.items()}
+
+    def outputs(self, weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
+        """What the network answers to inputs [n, ...] with these weights [out, in]."""
+        found = placed(self.network, ((self.parts[name], weight) for name, weight in weights.items()))
+        return functional_call(self.network, found, (inputs,))
+
+    def encoded(self) -> TrainedWeights:
+        """What would be stored now: new tensors, nothing of them learns on."""
+        encoded = {name: each.encoded(self.learned[name]) for name, each in self.parametrizations.items()}
+        layers = self.model.base.layers
+        by_layer = {layer.name: tuple(encoded[n] for n in self._parts_of(layer)) for layer in layers}
+        return TrainedWeights(by_layer, self._rest())
+
+    def masks(self) -> dict[str, Tensor]:
+        """Which weights [out, in] may be other than zero, by part."""
+        return {
+            name: torch.ones(_stored(self.parts[name]), dtype=torch.bool) if each.mask is None else each.mask
+            for name, each in self.parametrizations.items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Every parameter and buffer that is no weight of a layer, of any shape, as it is now; shared."""
+        empty = ((layer, torch.zeros(_stored(layer))) for layer in self.parts.values())
+        covered = placed(self.network, empty).keys()
+        once = {name for name, _ in (*self.network.named_parameters(), *self.network.named_buffers())}
+        saved = self.network.state_dict()
+        return {name: tensor.detach() for name, tensor in saved.items() if name in once - covered}
+
+    def _rest(self) -> dict[str, Tensor]:
+        """What changed beside the weights, under the names of the base: a factor has its layer's bias."""
+        before = {**self.model.base.network.state_dict(), **self.model.rest}
+        elsewhere = self._biases_elsewhere()
+        changed: dict[str, Tensor] = {}
+        for name, values in self.state().items():
+            if name in elsewhere:
+                base_name, rows = elsewhere[name]
+                whole = changed.get(base_name, before[base_name]).clone()
+                whole[slice(*rows) if rows else slice(None)] = values
+                changed[base_name] = whole
+            else:
+                changed[name] = values.clone()
+        return {n: t for n, t in changed.items() if n not in before or not torch.equal(t, before[n])}
+
+    def _biases_elsewhere(self) -> dict[str, tuple[str, tuple[int, int] | None]]:
+        """Biases with another name in the base: of factors, and of projections that became layers."""
+        found: dict[str, tuple[str, tuple[int, int] | None]] = {}
+        for layer in self.model.base.layers:
+            place = bias_place(self.model.base.network, layer)
+            there = ".".join(filter(None, (place.module, place.parameter)))
+            last = self.parts[self._parts_of(layer)[-1]]
+            here = f"{place_in(self.network, last).module}.bias"
+            if here != there:
+                found[here] = (there, place.rows)
+        return found
+
+    def _parts_of(self, layer: Layer) -> tuple[str, ...]:
+        return tuple(part.name for part, _ in encoded_parts(self.model, layer))
+
+
+def trainee_of(model: Model) -> Trainee:
+    """A model ready to be trained, in the form in which it is stored; raises Refused where it cannot be."""
+    pairs = [pair for layer in model.base.layers for pair in encoded_parts(model, layer)]
+    network = guarded(copied_tree(model.network(), {}))
+    _refuse_views(model)
+    parts = {layer.name: layer for layer, _ in pairs}
+    trainee = Trainee(
+        model, network, parts, {layer.name: held_parametrization(encoded) for layer, encoded in pairs}
+    )
+    covered = placed(network, ((layer, encoded.values) for layer, encoded in pairs))
+    left_alone = _left_alone(network, model.subject.locked)
+    for name, parameter in network.named_parameters():
+        if name not in covered and name not in left_alone and parameter.is_floating_point():
+            parameter.requires_grad_()
+            trainee.beside[name] = parameter
+    return trainee
+
+
+def encoded_parts(model: Model, layer: Layer) -> tuple[tuple[Layer, EncodedWeight], ...]:
+    """The weights that stand for a layer of the base, as they are stored."""
+    if layer.name in model.compressed:
+        return model.compressed[layer.name].parts
+    return ((layer, EncodedWeight(read_matrix(model.base.network, layer))),)
+
+
+def _left_alone(network: nn.Module, locked: Iterable[str]) -> set[str]:
+    """Parameters of layers that are locked: an edit of them may not reach what is evaluated."""
+    return {name for layer in locked for name in parameters_under(network, layer)}
+
+
+def _refuse_views(model: Model) -> None:
+    """One memory under two shapes would be trained as two."""
+    views = views_in(dict(model.base.network.named_parameters()))
+    for name, view in views.items():
+        raise Refused(
+            "{model} cannot be trained: {parameter} lies in the memory of {other} in another form, and after "
+            "a step they would differ: give each a tensor of its own.",
+            model=model.subject.title,
+            parameter=name,
+            other=view.of,
+        )
+
+
+def _leaf(values: Tensor) -> Tensor:
+    return values.detach().clone().requires_grad_()
+
+
+def _stored(layer: Layer) -> tuple[int, int]:
+    return layer.rows, layer.columns

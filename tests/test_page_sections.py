@@ -13,10 +13,11 @@ from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.recipe.values import Step
+from compress_core.recipe.values import ResolvedRecipe, Step
 from dashboard import engine
 from dashboard.tune import coupled_groups, criterion_comparison, layer_trials
 from dashboard.tune.differing import VARIOUS, _moved, told
+from dashboard.tune.recipe_words import before_weights
 from tests.test_page_tune import section
 from tests.test_pages import assert_fine, opened, recipe_of
 
@@ -103,6 +104,31 @@ def test_which_layer_bears_four_bits_is_seen_with_one_click_and_changes_nothing(
     worse = next(f.value for f in app.dataframe if "output" in f.value)
     assert worse["output"].min() > table["output"].max()
     assert not recipe_of(app)
+
+
+PREPARED, CUT = Step.of("fold_batch_norm"), ("conv1", (Step.of_group("magnitude", share_removed=0.25),))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (ResolvedRecipe((("fc1", (Step.of("uniform", bits=4),)),)), "as loaded"),
+        (ResolvedRecipe((), prepare=(PREPARED,)), "as prepared"),
+        (ResolvedRecipe((), groups=(CUT,)), "as cut"),
+        (ResolvedRecipe((), groups=(CUT,), prepare=(PREPARED,)), "as prepared and cut"),
+    ],
+    ids=lambda case: case if isinstance(case, str) else "",
+)
+def test_what_layers_stay_as_while_one_is_tried_is_said_of_what_the_recipe_makes_first(
+    recipe: ResolvedRecipe, words: str
+) -> None:
+    assert before_weights(recipe) == words
+
+
+@pytest.mark.slow
+def test_layers_tried_alone_on_a_folded_network_stay_as_prepared() -> None:
+    app = opened("tune", "resnet", {"prepare": [PREPARED.as_json()], "layers": []})
+    assert "all others stay as prepared," in said(section(app, "Each layer alone"))
 
 
 @pytest.mark.slow

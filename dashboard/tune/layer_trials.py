@@ -17,6 +17,7 @@ from compress_core.techniques.contract.technique import Stage, techniques
 from dashboard import engine, state
 from dashboard.figures.words import percent
 from dashboard.text import _, current_language, label, literal, refusal
+from dashboard.tune.recipe_words import before_weights
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB, names_of
 from dashboard.view import View
 
@@ -30,9 +31,9 @@ def draw(view: View, model: Model) -> None:
     """What to try in one row, and a table with a row for each layer; a click on a row selects its layer."""
     st.caption(
         _(
-            "Each layer is tried alone, all others stay as loaded, and the recipe stays as it is. "
+            "Each layer is tried alone, all others stay {as_they_are}, and the recipe stays as it is. "
             "Output error: squared change of the layer's output over its squared size, on calibration items."
-        )
+        ).format(as_they_are=before_weights(model.recipe))
     )
     step = _step()
     names = [layer.name for layer in model.base.layers]

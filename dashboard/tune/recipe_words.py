@@ -8,13 +8,26 @@ import pandas as pd
 
 from compress_core.foundation.printable import printable
 from compress_core.recipe.difference import Change, knobs_that_differ
-from compress_core.recipe.values import Calibration, Step
+from compress_core.recipe.values import Calibration, ResolvedRecipe, Step
 from compress_core.selection.patterns import NOfM
 from dashboard.text import _, label
 from dashboard.tune.steps import MAIN_KNOB
 
 MOST_NAMED = 2
 MOST_TOLD = 3
+
+
+def before_weights(recipe: ResolvedRecipe) -> str:
+    """How the network is before a step on weights: as loaded, or what preparations and cuts made of it."""
+    match bool(recipe.prepare), bool(recipe.groups):
+        case False, False:
+            return _("as loaded")
+        case True, False:
+            return _("as prepared")
+        case False, True:
+            return _("as cut")
+        case _:
+            return _("as prepared and cut")
 
 
 def step_words(step: Step | Calibration | None) -> str:

@@ -111,7 +111,7 @@ def _zeros(cost: LayerCost, step: Step | None) -> tuple[str, str]:
     if not is_shared and abs(percent - 100 * wanted) < NEAR_PERCENT:
         return "", ""
     title = _("{zeros:.1f} % of this layer's weights are zero: {pruned:.1f} % pruned, "
-              "{quantized:.1f} % rounded to zero, {original:.1f} % as loaded.").format(
+              "{quantized:.1f} % rounded to zero, {original:.1f} % zero before.").format(
         zeros=percent,
         pruned=100 * cost.share_of_weights(cost.zeros.pruned),
         quantized=100 * cost.share_of_weights(cost.zeros.quantized),

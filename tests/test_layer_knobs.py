@@ -150,6 +150,22 @@ def test_every_way_to_prune_shows_what_it_removed(drawn: Drawn, step: Step) -> N
     assert 100 * (1 - float(left)) == pytest.approx(removed(model_in(app), "fc1"))
 
 
+@pytest.mark.parametrize("recipe", [[["fc1", [WAYS[2].as_json()]]], together()], ids=["alone", "shared"])
+def test_changing_the_technique_to_a_threshold_and_back_keeps_the_share_that_was_there(
+    recipe: object,
+) -> None:
+    app = choose(opened("tune", "lenet5", recipe), "fc1")
+    before = model_in(app)
+    for technique in ("threshold", "wanda"):
+        app = app.selectbox(key="tune.fc1.PRUNE.technique").set_value(technique).run()
+        assert_fine(app)
+        assert recipe_of(app).by_layer["fc1"][0].technique == technique
+        after = model_in(app)
+        assert removed(after, "fc1") == pytest.approx(removed(before, "fc1"), abs=0.01)
+        for name in before.compressed.keys() - {"fc1"}:
+            assert removed(after, name) == removed(before, name)
+
+
 def with_weights(change: str) -> Subject:
     network = seeded(Mlp())
     with torch.no_grad():

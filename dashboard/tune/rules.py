@@ -190,7 +190,7 @@ def _otherwise(names: list[str], stage: Stage, technique: str) -> None:
     for name in names:
         step = step_for_layer(recipe, name, stage)
         if step is not None:
-            recipe = with_step(recipe, [name], stage, otherwise(step, technique))
+            recipe = with_step(recipe, [name], stage, otherwise(name, step, technique))
     take(recipe)
 
 

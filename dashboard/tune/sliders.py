@@ -96,7 +96,7 @@ def _technique_chosen(layer: str, stage: Stage, box: str) -> None:
 def _chosen(before: Step | None, technique: str, layer: str) -> Step | None:
     if technique == NONE:
         return None
-    return otherwise(before, technique) if before else _starting_step(technique, layer)
+    return otherwise(layer, before, technique) if before else _starting_step(technique, layer)
 
 
 def _starting_step(technique: str, layer: str) -> Step:

@@ -8,11 +8,12 @@ from typing import Any
 
 from compress_core.apply.shared_budget import on_their_own, refuse_locked, sharers, shares_budget
 from compress_core.foundation.errors import Refused
+from compress_core.measure.tables.kept_value import kept_value
 from compress_core.recipe.edit import step_for_layer, with_input_steps, with_step, without_layers
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.patterns import NOfM, parse_pattern
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
-from dashboard import state
+from dashboard import engine, state
 from dashboard.text import refusal
 
 MAIN_KNOB = {Stage.PRUNE: "sparsity", Stage.FACTOR: "rank", Stage.QUANTIZE: "bits"}
@@ -94,18 +95,20 @@ def with_knob(step: Step, name: str, value: Any) -> Step:
     return of(step.technique, **knobs)
 
 
-def otherwise(step: Step, technique: str) -> Step:
-    """Another technique in the place of one: the knobs that both have keep their values, as far as they may.
+def otherwise(layer: str, step: Step, technique: str) -> Step:
+    """Another technique in the place of one that a layer has: what both can say stays, as far as it may.
 
-    Raises Refused where not even the main one can be kept.
+    Knobs that both have keep their values; where the main one has another name, it starts where it leaves as
+    much of the layer. Raises Refused where not even the main one can be kept.
     """
     fields = technique_named(technique).knobs.model_fields
     kept = {k: v for k, v in step.knobs if k in fields and v is not None}
-    main = {MAIN_KNOB[step.stage]} & kept.keys()
+    main = {k: kept[k] for k in {MAIN_KNOB[step.stage]} & kept.keys()}
+    as_much = kept_value(state.model(state.required()), layer, step, technique, engine.store())
     try:
-        return Step.of(technique, **consistent(kept))
+        return Step.of(technique, **consistent({**kept, **as_much}))
     except Refused:
-        return Step.of(technique, **{k: kept[k] for k in main})
+        return Step.of(technique, **{**main, **as_much})
 
 
 def _unlocked(layers: Iterable[str]) -> list[str]:

@@ -190,7 +190,7 @@ def pruned_now(model: Model, layer: str, store: Store) -> PrunedNow:
 
     def make() -> PrunedNow:
         compressed = model.compressed[layer]
-        before = torch.cat([weight.reshape(-1) for weight in _before_pruning(model, layer, store)])
+        before = torch.cat([weight.reshape(-1) for weight in before_pruning(model, layer, store)])
         after = torch.cat([replace(e, quantized=None).values.reshape(-1) for e in compressed.encoded])
         stay = [torch.ones_like(e.weight, dtype=torch.bool) if e.mask is None else e.mask.tensor
                 for e in compressed.encoded]  # fmt: skip
@@ -205,8 +205,11 @@ def pruned_now(model: Model, layer: str, store: Store) -> PrunedNow:
     return store.get(f"pruned now:{model.key}:{layer}", make, lambda found: found.bins.of.nbytes)
 
 
-def _before_pruning(model: Model, layer: str, store: Store) -> list[Tensor]:
-    """The weights that the prune step was given: a method that updates what stays leaves others behind."""
+def before_pruning(model: Model, layer: str, store: Store) -> list[Tensor]:
+    """The weights that the prune step of a layer was given, of each part [out, in].
+
+    Not those that the model has: a method that updates what stays leaves others behind.
+    """
     base, recipe = model.base, model.recipe
     if not parts_of(recipe, layer):
         return [read_matrix(base.network, base.layer(layer))]

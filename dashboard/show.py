@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from compress_core.foundation.number import Number
     from compress_core.network.layers.kinds import Untouched
+    from compress_core.subject.subject import Subject
     from dashboard.figures.drawn import Drawn, Provenance
 
 DARK = "dark"
@@ -56,6 +57,12 @@ def provenance(
     now = view.recipe.sha if view.lineage else ""
     asked = (now if recipe is None else recipe) or UNCHANGED
     return Provenance(state.subject(view).name, asked, split, items, item)
+
+
+def calibration_provenance(base: Subject) -> Provenance:
+    """What a download of output errors speaks of: the calibration items, where there are any."""
+    split = base.splits.get("calibration")
+    return provenance() if split is None else provenance(split=split.name, items=len(split))
 
 
 def csv_button(place: DeltaGenerator, key: str, frame: pd.DataFrame, of: Provenance | None = None) -> None:

@@ -178,8 +178,8 @@ def test_the_csv_names_model_recipe_split_and_n_and_no_formula_gets_in(subject: 
     trial_log.complete(state.model(view), NUMBERS)
     lines: list[TriedLine] = described(subject, trial_log.lines(subject))
     (row,) = csv.DictReader(as_csv(csv_frame(subject, lines)).decode().splitlines())
-    assert (row["model"], row["weights"]) == (subject.title, subject.digest)
-    assert (row["recipe"], row["split"], row["n"]) == (pruned(0.5).sha, "validation", "40")
+    assert (row["model"], row["weights"]) == (subject.name, subject.digest)
+    assert (row["recipe"], row["split"], row["items"]) == (pruned(0.5).sha, "validation", "40")
     assert (row["bytes"], row["accuracy_change_points"]) == (str(float(state.model(view).file_bytes)), "-1.5")
     assert row["name"] == "'=HYPERLINK(1)"
 

@@ -14,7 +14,8 @@ from dashboard.behavior import explain_flips, flips_filter
 from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
 from dashboard.flip_words import class_of, flips_text, kind_names
-from dashboard.show import csv_button, provenance
+from dashboard.number_table import number_table
+from dashboard.show import provenance
 from dashboard.text import _, literal
 
 if TYPE_CHECKING:
@@ -74,14 +75,13 @@ def draw(view: View, model: Model, compared: Comparison, split: Split) -> None:
 
 def _table(found: pd.DataFrame, subject: Subject, split: Split) -> None:
     """All that the filter leaves; the file holds the same in words that no language changes."""
-    st.dataframe(_named(found, subject), hide_index=True, width="stretch", height=280)
     named = found.assign(
         label=["" if pd.isna(v) else class_of(subject, int(v)) for v in found["label"]],
         before=[class_of(subject, v) for v in found["before"]],
         after=[class_of(subject, v) for v in found["after"]],
     )
-    _rest, download = st.columns([5, 1])
-    csv_button(download, "behavior.changed", named, provenance(split=split.name, items=len(split)))
+    of = provenance(split=split.name, items=len(split))
+    number_table(_named(found, subject), "behavior.changed", of, taken=named, height=280)
 
 
 def _turn_pages(gallery: Gallery, part: GalleryPage) -> None:
@@ -125,7 +125,11 @@ def _rows(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
             with column.container(border=True, gap="small"):
                 st.markdown(literal(_said(row, subject)))
                 _explain(int(row["item"]))
-    st.dataframe(_values(rows, subject, split), width="stretch")
+    values = _values(rows, subject, split)
+    of = provenance(split=split.name, items=len(rows))
+    taken = values.set_axis([f"item_{item}" for item in rows["item"]], axis="columns")
+    taken = taken.rename_axis("feature").reset_index()
+    number_table(values, "behavior.values", of, taken=taken, hide_index=False)
 
 
 def _values(rows: pd.DataFrame, subject: Subject, split: Split) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def _result(measured: Measured, last: LastResult[Measured]) -> None:
             st.table(_parities(measured), border="horizontal", hide_index=True)
     if measured.tables:
         st.subheader(_("Which kernel variant suits each layer best?"))
-        variant_table.draw(measured.tables)
+        variant_table.draw(measured.tables, provenance(recipe=last.recipe_sha))
 
 
 def _timed(bar: Bar) -> TimedBar:

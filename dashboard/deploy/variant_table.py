@@ -9,11 +9,13 @@ import streamlit as st
 
 from compress_core.foundation.printable import printable
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
+from dashboard.figures.drawn import Provenance
+from dashboard.number_table import height_of, number_table
 from dashboard.show import interval_text, number_text
 from dashboard.text import _
 
 
-def draw(tables: Sequence[KernelVariantTable]) -> None:
+def draw(tables: Sequence[KernelVariantTable], of: Provenance) -> None:
     """The chosen variant of every layer at a batch size; all that were tried when wished."""
     batches = [table.batch for table in tables]
     left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -25,17 +27,35 @@ def draw(tables: Sequence[KernelVariantTable]) -> None:
     )
     table = tables[batches.index(batch) if batch in batches else 0]
     rows = [row for row in table.rows if everything or row.chosen]
-    st.dataframe(
+    number_table(
         variant_frame(rows, everything=everything),
-        hide_index=True,
-        width="stretch",
-        height=min(36 * (len(rows) + 1) + 3, 430),
+        "deploy.variants",
+        of,
+        taken=taken_frame(table),
+        caption=_said_of_all(table),
+        height=height_of(len(rows), 430),
         column_config={
             _("why"): st.column_config.TextColumn(width="large"),
             _("chosen"): st.column_config.CheckboxColumn(width="small"),
         },
     )
-    st.caption(_said_of_all(table))
+
+
+def taken_frame(table: KernelVariantTable) -> pd.DataFrame:
+    """Every layer in every variant at this batch size, in words that no language changes."""
+    return pd.DataFrame(
+        {
+            "layer": [row.layer for row in table.rows],
+            "batch": table.batch,
+            "kernel_variant": [row.variant.value for row in table.rows],
+            "chosen": [row.chosen for row in table.rows],
+            "milliseconds": [row.milliseconds.value for row in table.rows],
+            "times_faster_than_dense": [row.ratio.value for row in table.rows],
+            "low": [row.ratio.low for row in table.rows],
+            "high": [row.ratio.high for row in table.rows],
+            "reason": [row.reason for row in table.rows],
+        }
+    )
 
 
 def variant_frame(rows: Sequence[KernelVariantRow], *, everything: bool) -> pd.DataFrame:

@@ -23,7 +23,8 @@ from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
 from dashboard.figures.drawn import Drawn, Provenance
 from dashboard.figures.similarity_summary import measure_names
-from dashboard.show import csv_button, figure, is_dark, provenance
+from dashboard.number_table import number_table
+from dashboard.show import figure, is_dark, provenance
 from dashboard.text import _, current_language, literal
 
 if TYPE_CHECKING:
@@ -153,8 +154,7 @@ def _similarity(view: ItemView, found: Explanation) -> None:
     ]
     cells = {title: [_cell(value) for value in values] for title, values in rows.items()}
     table = pd.DataFrame({_("measure"): [names[m] for m in shown], **cells, _("its range"): ranges})
-    st.dataframe(table, hide_index=True, width="stretch")
-    csv_button(st.container(), "explain.alike", _alike(found, shown), _provenance(view))
+    number_table(table, "explain.alike", _provenance(view), taken=_alike(found, shown))
     reason = found.items["reason"].iloc[0]
     if reason is not None:
         st.caption(_("Not measured: {reason}.").format(reason=literal(_(reason))))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import streamlit as st
 
 from compress_core.foundation.printable import printable
+from dashboard.figures.drawn import Provenance
+from dashboard.number_table import number_table
 from dashboard.show import untouched_text
 from dashboard.text import _, literal, translated
 
@@ -59,10 +62,15 @@ def _split(split: Split) -> str:
 
 
 def _layers(subject: Subject) -> None:
-    columns = {
-        _("layer"): [printable(layer.name) for layer in subject.layers],
-        _("kind"): [_(layer.label) for layer in subject.layers],
-        _("weights"): [layer.weights for layer in subject.layers],
-    }
+    columns = pd.DataFrame(
+        {
+            _("layer"): [printable(layer.name) for layer in subject.layers],
+            _("kind"): [_(layer.label) for layer in subject.layers],
+            _("weights"): [layer.weights for layer in subject.layers],
+        }
+    )
+    taken = columns.set_axis(["layer", "kind", "weights"], axis="columns").assign(
+        kind=[layer.label for layer in subject.layers]
+    )
     with st.expander(_("{count} layers can be compressed").format(count=len(subject.layers))):
-        st.dataframe(columns, hide_index=True, width="stretch")
+        number_table(columns, "start.layers", Provenance(subject.name), taken=taken)

@@ -20,7 +20,7 @@ from compress_core.techniques.contract.technique import techniques
 from dashboard import engine, state
 from dashboard.bound_widget import beside, picked, refused_beside, showing
 from dashboard.figures.words import percent
-from dashboard.show import refusals
+from dashboard.show import csv_button, refusals
 from dashboard.text import _, label, literal, translated
 from dashboard.tune import one_group
 from dashboard.tune.differing import knob
@@ -187,6 +187,17 @@ def _table(view: View, model: Model, free: Groups) -> None:
         args=(key, list(free)),
     )
     beside(f"{KEY}.table")
+    _rest, download = st.columns([5, 1])
+    csv_button(download, f"{KEY}.groups", frame.assign(**_untranslated(view, free)))
+
+
+def _untranslated(view: View, groups: Groups) -> dict[str, list[str]]:
+    """What the file holds in the place of words that have another language on the page."""
+    steps = [step_of(view.recipe, name) for name in groups]
+    return {
+        "kind": [group.kind.value for group in groups.values()],
+        "technique": ["" if step is None else step.technique for step in steps],
+    }
 
 
 def _row(view: View, group: Group, cutting: Cutting) -> dict[str, Any]:

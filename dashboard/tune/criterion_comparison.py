@@ -20,7 +20,8 @@ from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage, techniques
 from dashboard import engine
 from dashboard.figures.words import percent, whole
-from dashboard.show import interval_text, said_of
+from dashboard.number_table import number_table
+from dashboard.show import interval_text, provenance, said_of
 from dashboard.text import _, current_language, label, literal, refusal
 from dashboard.tune.steps import names_of, set_step, sparsity_of
 from dashboard.view import View
@@ -101,11 +102,32 @@ def _table(rows: Sequence[CriterionRow], changes: Sequence[Number | None], layer
         }
     )
     left_out = ["worst"] if len(layers) == 1 else []
-    st.dataframe(
+    items = next((c.n for c in changes if c is not None), None)
+    number_table(
         frame.drop(columns=left_out),
-        hide_index=True,
-        width="stretch",
-        column_config=_columns(len(layers), next((c.n for c in changes if c is not None), None)),
+        KEY,
+        provenance(split="" if items is None else SPLIT, items=items),
+        taken=taken_frame(made, layers),
+        column_config=_columns(len(layers), items),
+    )
+
+
+def taken_frame(made: Sequence[tuple[CriterionRow, Number | None]], layers: Sequence[str]) -> pd.DataFrame:
+    """What each criterion does, errors as shares, in words that no language changes."""
+    return pd.DataFrame(
+        {
+            "layers": " ".join(layers),
+            "criterion": [row.step.technique for row, _change in made],
+            "sparsity": [row.step.sparsity for row, _change in made],
+            "removed": [row.removed for row, _change in made],
+            "weights": [row.weights for row, _change in made],
+            "output_error_median": [row.median_error for row, _change in made],
+            "worst_layer": [row.worst_layer or "" for row, _change in made],
+            "bytes": [row.bytes for row, _change in made],
+            "accuracy_change_points": [None if c is None else c.value for _row, c in made],
+            "low": [None if c is None else c.low for _row, c in made],
+            "high": [None if c is None else c.high for _row, c in made],
+        }
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -16,6 +16,8 @@ from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage, techniques
 from dashboard import engine, state
 from dashboard.figures.words import percent
+from dashboard.number_table import height_of, number_table
+from dashboard.show import calibration_provenance
 from dashboard.text import _, current_language, label, literal, refusal
 from dashboard.tune.recipe_words import before_weights
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB, names_of
@@ -39,17 +41,18 @@ def draw(view: View, model: Model) -> None:
     names = [layer.name for layer in model.base.layers]
     rows = _tried(model, names, step)
     _say(rows)
-    chosen = st.dataframe(
+    chosen = number_table(
         _frame(model, rows),
+        KEY,
+        calibration_provenance(model.base),
+        taken=taken_frame(step, rows),
         key=f"{KEY}.table.{model.base.key[:12]}.{step.technique}.{step.changed}",
-        hide_index=True,
-        width="stretch",
-        height=min(36 * (len(rows) + 1) + 3, 400),
+        height=height_of(len(rows), 400),
         column_config=_columns(),
         on_select="rerun",
         selection_mode="single-row",
     )
-    for row in cast("Any", chosen).selection.rows[:1]:
+    for row in chosen.selection.rows[:1]:
         if rows[row].layer != view.layer:
             state.keep(replace(state.required(), layer=rows[row].layer))
             st.rerun()
@@ -138,6 +141,25 @@ def _frame(model: Model, rows: Sequence[LayerAlone]) -> pd.DataFrame:
             "bytes": pd.array([row.bytes for row in rows], dtype="Int64"),
         }
     )
+
+
+def taken_frame(step: Step, rows: Sequence[LayerAlone]) -> pd.DataFrame:
+    """What was tried and what came of it, errors as shares, in words that no language changes."""
+    return pd.DataFrame(
+        {
+            "layer": [row.layer for row in rows],
+            "step": str(step.as_json()),
+            "output_error": [row.output_error.value for row in rows],
+            "weight_error": [row.weight_error for row in rows],
+            "bytes_before": [row.bytes_before for row in rows],
+            "bytes": pd.array([row.bytes for row in rows], dtype="Int64"),
+            "note": [_why_not(row) for row in rows],
+        }
+    )
+
+
+def _why_not(row: LayerAlone) -> str:
+    return str(row.refused or row.output_error.reason or "")
 
 
 def _columns() -> dict[str, Any]:

@@ -17,7 +17,8 @@ from compress_core.techniques.contract.technique import Stage
 from dashboard import engine
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
-from dashboard.show import figure, is_dark, kept, said_of
+from dashboard.number_table import number_table
+from dashboard.show import calibration_provenance, figure, is_dark, kept, said_of
 from dashboard.text import _, label, literal, refusal
 from dashboard.tune.steps import set_step
 from dashboard.view import View
@@ -45,7 +46,7 @@ def draw(view: View, model: Model) -> None:
         drawn = kept("quantizers", content, partial(_drawn, model.base, layer, made))
         figure(drawn, f"tune.quantizers.{layer}.{bits}")
     with numbers:
-        _table(model.base, layer, made)
+        _table(model.base, layer, bits, made)
         _captions(model.base, rows)
         _take(view, layer, bits, [row.technique for row in made])
 
@@ -81,7 +82,22 @@ def _drawn(base: Subject, layer: str, made: list[QuantizerRow]) -> Drawn:
     return quantizer_levels(layer, levels, bins.counts, bins.edges, dark=is_dark())
 
 
-def _table(base: Subject, layer: str, made: list[QuantizerRow]) -> None:
+def taken_frame(layer: str, bits: int, made: list[QuantizerRow]) -> pd.DataFrame:
+    """What each quantizer makes of the layer, errors as shares, in words that no language changes."""
+    return pd.DataFrame(
+        {
+            "layer": layer,
+            "bits": bits,
+            "quantizer": [row.technique for row in made],
+            "output_error": [None if row.output_error is None else row.output_error.value for row in made],
+            "weight_error": [row.error for row in made],
+            "bytes": [row.bytes for row in made],
+            "levels": pd.array([None if row.levels is None else len(row.levels) for row in made], "Int64"),
+        }
+    )
+
+
+def _table(base: Subject, layer: str, bits: int, made: list[QuantizerRow]) -> None:
     """A row for each quantizer; a click on a heading sorts."""
     whole = 4 * base.layer(layer).weights
     errors = [None if row.output_error is None else row.output_error.value for row in made]
@@ -96,10 +112,11 @@ def _table(base: Subject, layer: str, made: list[QuantizerRow]) -> None:
         }
     )
     number = st.column_config.NumberColumn
-    st.dataframe(
+    number_table(
         frame,
-        hide_index=True,
-        width="stretch",
+        f"{KEY}.{layer}.{bits}.table",
+        calibration_provenance(base),
+        taken=taken_frame(layer, bits, made),
         column_config={
             "quantizer": st.column_config.TextColumn(_("Quantizer")),
             "output": number(

@@ -19,6 +19,7 @@ from compress_core.recipe.reading import read_resolved
 from compress_core.recipe.values import ResolvedRecipe
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
+from dashboard.figures.drawn import UNCHANGED
 from dashboard.show import said_of
 from dashboard.text import _, current_language
 from dashboard.tune.recipe_words import in_short
@@ -111,22 +112,22 @@ def _recipe_at(key: str) -> ResolvedRecipe | None:
 
 
 def csv_frame(subject: Subject, lines: Sequence[TriedLine]) -> pd.DataFrame:
-    """Every line with all that says of what it speaks: model, recipe, split, N."""
+    """Every line with what it speaks of, as `Provenance` has it: each of them is of another recipe."""
     return pd.DataFrame([_row(subject, line) for line in lines])
 
 
 def _row(subject: Subject, line: TriedLine) -> Mapping[str, object]:
     accuracy = number_in(line.trial, "accuracy", "share", NOT_YET)
     return {
+        "model": subject.name,
+        "recipe": line.sha or UNCHANGED,
+        "split": line.trial.split,
+        "items": line.change.n,
         "time": datetime.fromtimestamp(line.trial.time, UTC).isoformat(timespec="seconds"),
-        "model": subject.title,
         "weights": subject.digest,
-        "recipe": line.sha,
         "name": line.trial.name,
         "what_changed": line.what,
         "bytes": line.bytes,
-        "split": line.trial.split,
-        "n": line.change.n,
         "accuracy": accuracy.value,
         "accuracy_change_points": line.change.value,
         "low": line.change.low,

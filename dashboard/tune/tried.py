@@ -16,7 +16,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.trials import Trial
 from compress_core.subject.subject import Subject
 from dashboard import state, trial_log
-from dashboard.figures.drawn import as_csv
+from dashboard.figures.drawn import Provenance, as_csv
 from dashboard.text import _, literal, refusal
 from dashboard.tune import two_trials
 from dashboard.tune.trial_words import TriedLine, csv_frame, described
@@ -43,7 +43,7 @@ def draw(view: View, model: Model) -> None:
     csv.download_button(
         _("CSV"),
         partial(_csv, subject),
-        f"tried_{subject.name}.csv",
+        Provenance(subject.name, "").file_name("tried"),
         "text/csv",
         key="tried.csv",
         help=_("Every line with model, recipe, split and N"),

@@ -31,7 +31,7 @@ def draw(first: TriedLine, second: TriedLine) -> None:
         if not found:
             st.caption(_("Both have the same recipe."))
             return
-        st.dataframe(difference_frame(found, one, other), hide_index=True, width="stretch")
+        st.table(difference_frame(found, one, other), border="horizontal", hide_index=True)
 
 
 def _title(line: TriedLine) -> str:

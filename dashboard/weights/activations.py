@@ -19,7 +19,8 @@ from compress_core.measure.tables.layer_inputs import (
 from dashboard import engine
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.words import in_bytes
-from dashboard.show import csv_button, figure, kept, provenance, refusals
+from dashboard.number_table import height_of, number_table
+from dashboard.show import figure, kept, provenance, refusals
 from dashboard.text import _, literal, refusal
 
 KEY = "weights.activations"
@@ -101,15 +102,13 @@ def _table(original: Model, model: Model) -> None:
             "dead_after": after["dead"].to_numpy(),
         }
     )
-    st.dataframe(
+    number_table(
         frame,
-        hide_index=True,
-        width="stretch",
-        height=min(36 * (len(frame) + 1) + 3, 330),
+        "weights.reads",
+        provenance(split="calibration", items=len(model.subject.splits["calibration"])),
+        height=height_of(len(frame), 330),
         column_config=_columns(),
     )
-    items = len(model.subject.splits["calibration"])
-    csv_button(st.container(), "weights.reads", frame, provenance(split="calibration", items=items))
     gone = [name for name in before.index if name not in model.base.by_name]
     if gone:
         names = ", ".join(literal(name) for name in gone)

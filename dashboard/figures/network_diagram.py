@@ -230,14 +230,12 @@ def _draw_names(figure: go.Figure, places: Sequence[_Place], selected: str, colo
     chosen = [place for place in places if place.box.name == selected]
     _draw_shapes(figure, [p.outline(max(p.height, p.filled), 0.05) for p in chosen], colors.loss, 3)
     many = max((place.x for place in places), default=0) >= MOST_NAMED_COLUMNS
-    for place in places:
-        top = place.y - place.height / 2 + max(place.height, place.filled)
-        if place.box.mark:
-            _write(figure, place.x, top, f"<b>{place.box.mark}</b>", colors.text, "bottom")
-        if not many or place in chosen:
-            name = "<br>".join(_lines(place.box.name))
-            said = f"<b>{name}</b>" if place in chosen else name
-            _write(figure, place.x, place.y - place.height / 2, said, colors.text, "top")
+    # All at once: Plotly checks every annotation anew with each one that is added.
+    figure.update_layout(
+        annotations=[
+            text for place in places for text in _texts(place, place in chosen, not many, colors.text)
+        ]
+    )
     first = [place for place in places if place.y == 0] if many else []
     figure.update_xaxes(
         tickvals=[place.x for place in first],
@@ -249,16 +247,27 @@ def _draw_names(figure: go.Figure, places: Sequence[_Place], selected: str, colo
     )
 
 
-def _write(figure: go.Figure, x: float, y: float, text: str, color: str, anchor: str) -> None:
-    figure.add_annotation(
-        x=x,
-        y=y,
-        text=text,
-        showarrow=False,
-        yanchor=anchor,
-        yshift=3 if anchor == "bottom" else -4,
-        font={"color": color, "size": palette.TEXT_SIZE - 2},
-    )
+def _texts(place: _Place, is_chosen: bool, is_named: bool, color: str) -> Iterator[dict[str, object]]:
+    """The mark above a box, where it has one; below it its name, bold where it is chosen."""
+    foot = place.y - place.height / 2
+    if place.box.mark:
+        mark = f"<b>{place.box.mark}</b>"
+        yield _text(place.x, foot + max(place.height, place.filled), mark, color, "bottom")
+    if is_named or is_chosen:
+        name = "<br>".join(_lines(place.box.name))
+        yield _text(place.x, foot, f"<b>{name}</b>" if is_chosen else name, color, "top")
+
+
+def _text(x: float, y: float, text: str, color: str, anchor: str) -> dict[str, object]:
+    return {
+        "x": x,
+        "y": y,
+        "text": text,
+        "showarrow": False,
+        "yanchor": anchor,
+        "yshift": 3 if anchor == "bottom" else -4,
+        "font": {"color": color, "size": palette.TEXT_SIZE - 2},
+    }
 
 
 def _lines(name: str) -> Iterator[str]:

@@ -82,6 +82,12 @@ class Background:
             self._changed.notify()
         return mine.over
 
+    def is_over(self, session: str, key: str) -> bool:
+        """Whether what a session wished for last is this, and has ended."""
+        with self._changed:
+            known, over = self._newest.get(session, (None, None))
+            return known == key and over is not None and over.done()
+
     def _remember(self, wish: _Wish) -> None:
         self._newest[wish.session] = (wish.key, wish.over)
         self._newest.move_to_end(wish.session)

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,12 @@ def packing() -> Background:
     return Background()
 
 
+@st.cache_resource(show_spinner=False)
+def comparing() -> Background:
+    """The thread that works out what is compared in a tab of a page, while the page stands."""
+    return Background()
+
+
 @dataclass(frozen=True)
 class Quick:
     """Numbers of the first items of a split, to show while the whole split is computed."""
@@ -185,6 +191,17 @@ def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...
 def _wait_for(over: Future[None], seconds: float) -> None:
     with PAGE_RUNS.waiting():
         wait([over], seconds)
+
+
+def compared_within(seconds: float, key: str, work: Callable[[], object]) -> bool:
+    """Have what a tab compares worked out in the background; whether that ended in time."""
+    if comparing().is_over(session_id(), key):
+        return True
+    if _others_wait():
+        return False
+    over = comparing().wish(session_id(), key, work)
+    wait([over], seconds)
+    return over.done()
 
 
 def _others_wait() -> bool:

@@ -96,12 +96,16 @@ def test_nothing_else_is_begun_while_another_tab_waits_for_its_accuracy(
     monkeypatch.setattr(engine, "session_id", lambda: "second")
     monkeypatch.setattr(engine, "store", Store().without_workspace)
     monkeypatch.setattr(engine.st, "session_state", {engine._RESTING: model.key})
-    others = [Background(), Background()]
+    others = [Background(), Background(), Background()]
     monkeypatch.setattr(engine, "background_of_outputs", lambda: others[0])
     monkeypatch.setattr(engine, "packing", lambda: others[1])
+    monkeypatch.setattr(engine, "comparing", lambda: others[2])
+    assert engine.compared_within(SECONDS, "done before", list)
     gate = _held(accuracy)
+    assert engine.compared_within(0, "done before", list)
     assert not engine.outputs_measured_within(SECONDS, model, ("fc1",), "")
     assert engine.packed_size_if_known(model) is None
+    assert not engine.compared_within(SECONDS, "key", list)
     assert not any(other.others_wait("nobody") for other in others)
     gate.open.set()
     accuracy.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from dashboard.links import encoded
 from tests.test_browser import PATIENCE, Visit, address, browser, slider  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 HEADER = ".st-key-slimscope_header"
 RECIPE = ".st-key-slimscope_recipe strong"
 FOOT = ".st-key-slimscope-language-choice"
-HIGHEST = 64
+HIGHEST, MENU = 64, 56
 # Charts and tables of our own have their height a moment after they are there, and a page that is drawn anew
 # is shorter for a moment: both are asked at once, until both hold.
 STAYS_WHILE_THE_TITLE_IS_GONE = """() => {
@@ -146,6 +147,31 @@ def test_on_a_phone_the_header_is_one_line_the_menu_closes_and_no_toolbar_covers
     expect(screen.get_by_test_id("stSidebarNavLink").first).not_to_be_in_viewport()
     expect(screen.locator(".js-plotly-plot").first).to_be_visible()
     expect(screen.locator(".modebar").first).to_be_hidden()
+
+
+SCREEN = {"viewport": {"width": 1366, "height": 768}}
+
+
+@pytest.mark.parametrize("screen", [PHONE, SCREEN], indirect=True, ids=["phone", "laptop"])
+def test_what_is_scrolled_to_lies_below_the_header(address: str, screen: Page) -> None:  # noqa: F811
+    screen.goto(f"{address}/tune?m=lenet300")
+    _at_rest(screen)
+    for found in (screen.get_by_role("searchbox").first, screen.get_by_role("tab", name="Many layers")):
+        screen.get_by_test_id("stMain").evaluate("main => { main.scrollTop = main.scrollHeight }")
+        found.evaluate("found => found.scrollIntoView()")
+        assert _box(found)["y"] >= _box(screen.locator(HEADER))["y"] + _box(screen.locator(HEADER))["height"]
+
+
+def test_what_shrinks_together_fits_below_the_header(address: str, screen: Page) -> None:  # noqa: F811
+    cut = [{"technique": "magnitude", "share_removed": 0.25}]
+    recipe = encoded({"groups": [["layer1.conv1", cut]], "layers": []})
+    screen.goto(f"{address}/tune?m=resnet&l=layer1.conv1&r={recipe}")
+    tab = screen.get_by_role("tab", name="What shrinks together")
+    tab.click()
+    expect(screen.locator(".js-plotly-plot:visible")).to_have_count(1)
+    header, panel = _box(screen.locator(HEADER)), _box(screen.locator("[role=tabpanel]:visible"))
+    assert header["height"] <= HIGHEST
+    assert MENU + HIGHEST + _box(tab)["height"] + panel["height"] <= 768
 
 
 @pytest.mark.parametrize("screen", [{"viewport": {"width": 1920, "height": 1080}}], indirect=True)

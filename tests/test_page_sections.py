@@ -132,7 +132,24 @@ def test_layers_tried_alone_on_a_folded_network_stay_as_prepared() -> None:
 
 
 @pytest.mark.slow
-def test_magnitude_and_random_stand_together_as_the_tab_opens_and_one_can_be_taken() -> None:
+def test_criteria_are_tried_off_the_thread_of_the_page_which_says_that_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(engine, "compared_within", lambda _s, key, *_: asked.append(key))
+    monkeypatch.setattr(criterion_comparison, "criterion_rows", None)  # called on this thread, it would raise
+    app = section(opened("tune", "lenet300"), "Criteria")
+    assert_fine(app)
+    assert any("Trying 2 criteria" in info.value for info in app.info)
+    app.slider(key=f"{criterion_comparison.KEY}.share").set_value(60.0).run()
+    assert len(set(asked)) == 2, "another share is another wish"
+
+
+@pytest.mark.slow
+def test_magnitude_and_random_stand_together_as_the_tab_opens_and_one_can_be_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "PATIENCE_S", 300.0)
     app = section(opened("tune", "lenet300"), "Criteria")
     assert_fine(app)
     table = next(f.value for f in app.dataframe if "removed" in f.value)
@@ -155,6 +172,7 @@ def test_criteria_open_whatever_share_the_layer_has_and_without_an_accuracy(
         raise Refused("it answers in pictures")
 
     monkeypatch.setattr(engine, "quick_numbers", no_classifier)
+    monkeypatch.setattr(engine, "PATIENCE_S", 300.0)
     recipe = rows(fc1=Step.of("magnitude", sparsity=share))
     app = section(opened("tune", "lenet300", recipe), "Criteria")
     assert_fine(app)

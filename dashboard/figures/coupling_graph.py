@@ -19,7 +19,7 @@ from dashboard.text import _
 
 COLUMN: Mapping[str, int] = {"producer": 0, "between": 1, "consumer": 2}
 MOST_IN_A_COLUMN = 24
-ROW, HEAD_AND_FOOT, LONGEST = 30, 130, 26
+ROW, HEAD_AND_FOOT, LONGEST = 30, 110, 26
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ def coupling(
         dark=dark,
         title=_("What shrinks with {group}").format(group=safe(group)),
         subtitle=_subtitle(nodes),
-        height=round(HEAD_AND_FOOT + ROW * max(height, 2)),
+        height=round(HEAD_AND_FOOT + ROW * height),
     )
+    figure.layout.margin.b = 10  # no axis has words at the foot
     return Drawn(figure, _alternative(group, nodes), _table(nodes, edges))
 
 

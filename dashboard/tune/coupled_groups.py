@@ -44,6 +44,7 @@ from dashboard.tune.steps import take
 from dashboard.view import View
 
 SHARES = [float(share) for share in range(100)]
+HIGHEST_TABLE_PX = 164  # with what stands above, the tab fits below the header at 768 px
 
 
 def draw(view: View, model: Model) -> None:
@@ -67,7 +68,6 @@ def draw(view: View, model: Model) -> None:
         _blocks(view, groups)
         if free:
             _table(view, model, free)
-        _locked(groups)
     with one:
         one_group.draw(view, model, groups)
 
@@ -149,11 +149,14 @@ def _left_now(model: Model) -> str:
 
 
 def _blocks(view: View, groups: Groups) -> None:
+    """The blocks that can be left out; beside them what cannot be cut."""
     names = [name for name, group in groups.items() if group.kind is GroupKind.BLOCK and group.locked is None]
     if not names:
+        _locked(groups)
         return
     key = f"{KEY}.blocks"
-    st.pills(
+    choose, locked = st.columns([3, 2], vertical_alignment="bottom")
+    choose.pills(
         _("Blocks left out"),
         names,
         selection_mode="multi",
@@ -162,6 +165,8 @@ def _blocks(view: View, groups: Groups) -> None:
         on_change=partial(_blocks_chosen, names, key),
         help=translated(techniques()[DROP].summary),
     )
+    with locked:
+        _locked(groups)
     beside(key)
 
 
@@ -180,7 +185,7 @@ def _table(view: View, model: Model, free: Groups) -> None:
         key=key,
         hide_index=True,
         width="stretch",
-        height=min(36 * (len(frame) + 1) + 3, 290),
+        height=min(36 * (len(frame) + 1) + 3, HIGHEST_TABLE_PX),
         disabled=[c for c in frame.columns if c != "share"],
         column_config=_columns(),
         on_change=_edited,

@@ -13,6 +13,7 @@ from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.printable import printable
+from compress_core.foundation.store import digest
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.tables.criterion_rows import CriterionRow, criterion_rows
 from compress_core.recipe.edit import step_for_layer
@@ -43,12 +44,34 @@ def draw(view: View, model: Model) -> None:
     if not steps:
         st.info(_("Choose at least one criterion."))
         return
-    with st.spinner(_("Trying {count} criteria …").format(count=len(steps))):
-        rows = criterion_rows(model, layers, steps, engine.store())
-        changes = [_change(row) for row in rows]
+    if not _tried_within(engine.PATIENCE_S, model, layers, steps):
+        st.info(_("Trying {count} criteria …").format(count=len(steps)), icon=":material/hourglass_top:")
+        st.fragment(_until_tried, run_every=engine.ASK_EVERY_S)(model, layers, steps)
+        return
+    rows, changes = _tried(model, layers, steps)
     _table(rows, changes, layers)
     _captions(rows, changes, layers)
     _take(layers, rows)
+
+
+def _tried_within(seconds: float, model: Model, layers: Sequence[str], steps: Sequence[Step]) -> bool:
+    """Have them tried away from the page's own thread; whether that ended in time."""
+    key = digest("criteria", model.key, layers, [step.as_json() for step in steps])
+    return engine.compared_within(seconds, key, partial(_tried, model, layers, steps))
+
+
+def _until_tried(model: Model, layers: Sequence[str], steps: Sequence[Step]) -> None:
+    """Draws nothing; once all criteria are tried, the page is drawn with them."""
+    if _tried_within(0, model, layers, steps):
+        st.rerun()
+
+
+def _tried(
+    model: Model, layers: Sequence[str], steps: Sequence[Step]
+) -> tuple[tuple[CriterionRow, ...], list[Number | None]]:
+    """What each criterion does, and the change of accuracy that follows; the store has it from then on."""
+    rows = criterion_rows(model, layers, steps, engine.store())
+    return rows, [_change(row) for row in rows]
 
 
 def criteria() -> list[str]:

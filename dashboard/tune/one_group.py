@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.base import cutting_of, groups_of
 from compress_core.apply.model import Model
@@ -33,6 +34,8 @@ from dashboard.tune.group_share import (
 from dashboard.tune.steps import take, with_knob
 from dashboard.view import View
 
+GRAPH_PX = 248  # with what stands above, the tab fits below the header at 768 px; a longer one scrolls
+
 
 def draw(view: View, model: Model, groups: Groups) -> None:
     """The chosen group: its knobs, and its coupling as a graph."""
@@ -41,19 +44,23 @@ def draw(view: View, model: Model, groups: Groups) -> None:
         return
     layer = view.layer
     nearest = next((name for name in names if layer in groups[name].producers), names[0])
-    key = f"{KEY}.one.{layer}"
-    picked = st.selectbox(_("Group"), names, names.index(nearest), format_func=printable, key=key)
-    group = groups[picked]
-    st.caption(
-        _("{units} {kind}, in {count} modules").format(
-            units=group.units, kind=_(group.kind.label), count=len({m.module for m in group.members})
-        )
+    which, how, more = st.columns([1.3, 1, 0.9], gap="small", vertical_alignment="bottom")
+    picked = which.selectbox(
+        _("Group"), names, names.index(nearest), format_func=printable, key=f"{KEY}.one.{layer}"
     )
-    if group.locked is not None:
-        st.info(reason_of(group), icon=":material/lock:")
+    group = groups[picked]
+    if group.locked is None:
+        _knobs(view, model, group, how, more)
     else:
-        _knobs(view, model, group)
+        st.caption(_size(group))
+        st.info(reason_of(group), icon=":material/lock:")
     _graph(view, model, group)
+
+
+def _size(group: Group) -> str:
+    return _("{units} {kind}, in {count} modules").format(
+        units=group.units, kind=_(group.kind.label), count=len({m.module for m in group.members})
+    )
 
 
 def reason_of(group: Group) -> str:
@@ -61,10 +68,11 @@ def reason_of(group: Group) -> str:
     return literal(_(group.locked or ""))
 
 
-def _knobs(view: View, model: Model, group: Group) -> None:
+def _knobs(view: View, model: Model, group: Group, how: DeltaGenerator, more: DeltaGenerator) -> None:
     step = step_of(view.recipe, group.name)
-    treated = step or Step.of_group(FIRST_CRITERION)
     key = f"{KEY}.one.{group.name}"
+    if step is not None:
+        _criterion(step, group, key, how, more)
     partners = _counted_with(view.recipe, group.name, step)
     groups = groups_of(model.subject, view.recipe.prepare, engine.store())
     with refusals():
@@ -72,22 +80,24 @@ def _knobs(view: View, model: Model, group: Group) -> None:
             view,
             model,
             {name: groups[name].units for name in partners},
-            treated,
+            step or Step.of_group(FIRST_CRITERION),
             value=share_of(step),
-            title=_("Share cut out"),
+            title=_("Share cut out of {size}").format(size=_size(group)),
             key=f"{key}.slider",
         )
         if len(partners) > 1:
             st.caption(_("Counted over {count} groups together.").format(count=len(partners)))
-    if step is None:
-        return
-    how, more = st.columns(2, gap="medium", vertical_alignment="bottom")
+
+
+def _criterion(step: Step, group: Group, key: str, how: DeltaGenerator, more: DeltaGenerator) -> None:
+    """By what the units are chosen, and all its other knobs."""
     how.selectbox(
         _("Criterion"),
         criteria(),
         format_func=label,
         key=showing(f"{key}.technique", step.technique),
         on_change=partial(all_otherwise, (group.name,), f"{key}.technique", "technique"),
+        help=literal(translated(step.method.summary)),
     )
     with more.popover(_("More knobs"), key=f"{key}.more", width="stretch"):
         knob_form(
@@ -97,7 +107,6 @@ def _knobs(view: View, model: Model, group: Group) -> None:
             on_change=partial(_knob_moved, group.name),
         )
     beside(f"{key}.technique")
-    st.caption(literal(translated(step.method.summary)))
 
 
 def _counted_with(recipe: ResolvedRecipe, group: str, step: Step | None) -> list[str]:
@@ -126,4 +135,5 @@ def _graph(view: View, model: Model, group: Group) -> None:
             f"{model.subject.key}:{view.recipe.structure_sha}",
             lambda: coupling(group.name, nodes, group.edges, dark=is_dark()),
         )
-        figure(drawn, f"tune.coupling.{group.name}")
+        with st.container(height=GRAPH_PX, border=False):
+            figure(drawn, f"tune.coupling.{group.name}")

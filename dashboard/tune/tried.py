@@ -18,7 +18,7 @@ from compress_core.subject.subject import Subject
 from dashboard import state, trial_log
 from dashboard.figures.drawn import Provenance, as_csv
 from dashboard.text import _, literal, refusal
-from dashboard.tune import two_trials
+from dashboard.tune import two_trials, unmeasured
 from dashboard.tune.trial_words import TriedLine, csv_frame, described
 from dashboard.view import View
 
@@ -37,6 +37,7 @@ def draw(view: View, model: Model) -> None:
     found = _matching(searched, told)
     place = st.container()
     chosen = _table(found, model) if found else []
+    unmeasured.draw(subject, told)
     with place:
         _how_many(subject, len(found), bool(lines))
     _naming(name, save, view, [line.trial for line in chosen])

@@ -124,6 +124,20 @@ def test_keys_undo_and_redo_on_every_page_but_not_in_a_text_box(address: str, sc
     expect(recipe).to_have_text("unchanged")
 
 
+def test_a_key_that_is_pressed_while_the_page_runs_is_done_when_the_run_is_over(
+    address: str,  # noqa: F811
+    screen: Page,
+) -> None:
+    screen.goto(f"{address}/tune?m=lenet300")
+    _at_rest(screen)
+    undo, redo = (screen.locator(HEADER).get_by_role("button").filter(has_text=t) for t in ("undo", "redo"))
+    expect(undo).to_be_disabled()
+    slider(screen, "Weights removed").press("PageUp")
+    screen.keyboard.press("Control+z")
+    expect(redo).to_be_enabled()
+    expect(screen.locator(RECIPE).first).to_have_text("unchanged")
+
+
 PHONE = {
     "viewport": {"width": 390, "height": 844},
     "is_mobile": True,

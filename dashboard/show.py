@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -65,22 +65,36 @@ def calibration_provenance(base: Subject) -> Provenance:
     return provenance() if split is None else provenance(split=split.name, items=len(split))
 
 
-def csv_button(place: DeltaGenerator, key: str, frame: pd.DataFrame, of: Provenance | None = None) -> None:
-    """The numbers as a file that says of which model, recipe, split and how many items they are."""
-    from dashboard.figures.drawn import as_csv
+def csv_button(
+    place: DeltaGenerator,
+    key: str,
+    frame: pd.DataFrame | Callable[[], pd.DataFrame],
+    of: Provenance | None = None,
+    *,
+    width: Literal["stretch", "content"] = "stretch",
+) -> None:
+    """The numbers as a file that says of which model, recipe, split and how many items they are.
 
+    frame: the numbers, or how they are worked out once somebody takes them away.
+    """
     about = of or provenance()
     place.download_button(
         _("CSV"),
-        partial(as_csv, frame, about),
+        partial(_written, frame, about),
         about.file_name(key),
         "text/csv",
         key=f"{key}.csv",
         help=_("The numbers of this figure or table"),
         on_click="ignore",
         icon=":material/download:",
-        width="stretch",
+        width=width,
     )
+
+
+def _written(frame: pd.DataFrame | Callable[[], pd.DataFrame], about: Provenance) -> bytes:
+    from dashboard.figures.drawn import as_csv
+
+    return as_csv(frame() if callable(frame) else frame, about)
 
 
 def _phone_title(drawn: Drawn, key: str) -> None:

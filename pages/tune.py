@@ -44,6 +44,8 @@ with st.container(horizontal=True, vertical_alignment="center"):  # one place, h
         required=True,
         width="content",
     )
+    if shown == "layers":
+        layer_table.download(model)
     recipe_warnings.draw(model)
 beside, layer = st.columns([5, 7], gap="medium")
 with beside:

@@ -20,8 +20,9 @@ from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
-from compress_core.measure.cost.cost import costs, layer_costs, layer_frame
+from compress_core.measure.cost.cost import costs, layer_costs
 from compress_core.measure.cost.factor_cost import factor_warnings
+from compress_core.measure.tables.layer_numbers import layer_frame
 from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights
 from compress_core.network.layers.places import write_matrix
 from compress_core.network.shared_copy import digest_of, shared_copy

@@ -27,9 +27,11 @@ from compress_core.foundation.store import Store
 from compress_core.loading.cards import cards
 from compress_core.loading.samples import load_sample
 from compress_core.measure.explain.attribution import attribution_methods
+from compress_core.measure.tables.output_errors import output_errors
 from compress_core.recipe.reading import read_recipe
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
+from tests.subjects import rules
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -132,6 +134,14 @@ def test_ninety_per_cent_of_fc1_of_lenet5_are_exactly_360000_weights(folder: Pat
         "unit": "weight",
         "kind": "exact",
     }
+
+
+def test_each_layer_in_json_has_the_error_of_its_output_as_the_page_measures_it() -> None:
+    rows = in_json("evaluate", "tabular", "--step", "fc1: magnitude sparsity=0.9")["layers"]
+    model = compress(load_sample("tabular"), rules(fc1=Step.of("magnitude", sparsity=0.9)), Store())
+    found = {row["layer"]: row["output_error"] for row in rows}
+    assert found == {name: error.as_json() for name, error in output_errors(model, Store()).items()}
+    assert (found["fc1"]["kind"], found["fc2"]["kind"]) == ("measured", "exact")
 
 
 def test_the_original_in_a_comparison_is_what_evaluate_says_of_it() -> None:
@@ -460,6 +470,7 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         (("evaluate", "tabular"), ["validation split, 114 items", "95 % interval", "measured", "exact"]),
         (("evaluate", "tabular", "--data", "table.npz"), ["table.npz, 114 items"]),
         (("compare", "tabular", "good.json"), ["Accuracy change", "validation split, N = 114)", "malignant"]),
+        (("compare", "tabular", "good.json", "--layers"), ["output error", "calibration items", "exact"]),
         (("compare", "tabular", "good.json", "--margin", "45"), ["no loss (margin 45 points"]),
         (("explain", "tabular", "good.yaml", "--items", "6"), ["noise ceiling", "random floor", "on 6 of"]),
         (("explain", "tabular", "--step", "fc1: magnitude sparsity=0.9", "--only", "flips"), ["s (flips: "]),

@@ -43,7 +43,14 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "explain": ("", ()),
     "deploy": ("deploy.tabs", DEPLOY),
 }
-TABLES_OF_THE_PAGES = {"tune.alone", "tune.criteria", "weights.reads", "behavior.changed", "explain.alike"}
+TABLES_OF_THE_PAGES = {
+    "tune.layers",
+    "tune.alone",
+    "tune.criteria",
+    "weights.reads",
+    "behavior.changed",
+    "explain.alike",
+}
 
 
 def _written() -> Iterator[tuple[str, str]]:

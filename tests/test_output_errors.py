@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.memory_budget import VARIABLE
 from compress_core.foundation.store import Store
+from compress_core.measure.tables.layer_numbers import layer_frame
 from compress_core.measure.tables.output_errors import error_of_output, layers_to_measure, output_errors
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.places import from_kernel, read_matrix
@@ -242,3 +245,35 @@ def test_layer_with_broken_weights_or_in_a_dropped_block_is_not_measured() -> No
     assert "left out" in str(found.reason)
     with pytest.raises(Refused, match=r"block\.conv1"):
         compress(subject, dropped, store).base.layer("block.conv1")
+
+
+def _dropped() -> Model:
+    recipe = Recipe((), (Rule("block", (Step.of_group("drop_block"),)),))
+    return compress(zoo_subjects.subject_of("residual"), recipe, Store())
+
+
+@pytest.mark.parametrize(
+    ("model", "missing"),
+    [
+        (lambda: Model.original(subject_of("everything")), ""),
+        (
+            lambda: compress(subject_of("everything"), rules(words=Step.of("uniform", bits=2)), Store()),
+            "rows",
+        ),
+        (lambda: compress(tiny_subject(Mlp(), (6,)), rules(fc1=Step.of("uniform")), Store()), "calibration"),
+        (_dropped, "left out"),
+    ],
+    ids=["as loaded", "an embedding", "no items", "a block that is left out"],
+)
+def test_table_of_layers_holds_the_error_of_each_or_says_why_there_is_none(
+    model: Callable[[], Model], missing: str
+) -> None:
+    made = model()
+    frame = layer_frame(made, Store()).set_index("layer")
+    for name, error in output_errors(made, Store()).items():
+        assert frame["output_error_note"][name] == (error.reason or "")
+        found = frame["output_error"][name]
+        assert found == error.value if error.value is not None else found is pd.NA
+    notes = set(frame["output_error_note"]) - {""}
+    assert all(missing in note for note in notes)
+    assert bool(notes) is bool(missing)

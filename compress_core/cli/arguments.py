@@ -107,6 +107,12 @@ OnlyOption = Annotated[
         show_default=False,
     ),
 ]
+LayersOption = Annotated[
+    bool,
+    typer.Option(
+        "--layers", help="Print a row for each layer too: zeros, bytes, MACs and the error of its output."
+    ),
+]
 MarginOption = Annotated[
     float | None,
     typer.Option(

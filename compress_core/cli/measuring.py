@@ -10,6 +10,7 @@ import typer
 from compress_core.cli import printing
 from compress_core.cli.arguments import (
     ItemsOption,
+    LayersOption,
     MarginOption,
     MethodOption,
     ModelOptions,
@@ -53,10 +54,10 @@ def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
 
 
 @about_a_model()
-def compare(asked: ModelOptions, margin: MarginOption = None) -> None:
+def compare(asked: ModelOptions, margin: MarginOption = None, layers: LayersOption = False) -> None:
     """The original against the compressed model, and who is hurt."""
     from compress_core.cli.loading import open_case
-    from compress_core.cli.numbers_json import evaluation, headline, numbers_of, titled
+    from compress_core.cli.numbers_json import evaluation, headline, numbers_of, print_layers, titled
     from compress_core.measure.behavior.evaluate import compare as compared
 
     _check_there_are_steps(asked)
@@ -75,6 +76,9 @@ def compare(asked: ModelOptions, margin: MarginOption = None) -> None:
     typer.echo(f"\n{_verdict_in_words(verdict, comparison.after)}\n")
     if rows:
         _print_classes(rows)
+    if layers:
+        typer.echo()
+        print_layers(case)
 
 
 def _check_there_are_steps(asked: ModelOptions) -> None:

@@ -52,27 +52,34 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Content:
 
 
 def layer_rows(case: Case) -> list[printing.Content]:
-    """What each layer costs now and did as loaded."""
-    from compress_core.measure.cost.cost import LayerCost, layer_costs
+    """What each layer costs now and did as loaded, and the error of its output."""
+    from compress_core.measure.tables.layer_numbers import layer_numbers
 
-    def row(cost: LayerCost) -> printing.Content:
-        zeros = cost.zeros
-        counted = {
-            "weights": printing.exact(cost.weights, "weight"),
-            "sparsity": printing.exact(zeros.total / max(1, cost.weights), "share"),
-            "pruned": printing.exact(zeros.pruned, "weight"),
-            "quantized_to_zero": printing.exact(zeros.quantized, "weight"),
-            "zero_before": printing.exact(zeros.original, "weight"),
-            "bytes_before": printing.exact(cost.bytes_before, "byte"),
-            "bytes": printing.exact(cost.bytes, "byte"),
-            "macs": printing.exact_or_missing(
-                cost.macs, "MAC", "The layer did not run on the example input."
-            ),
-            "rank": printing.exact_or_missing(cost.rank, "rank", "The layer is not factored."),
-        }
-        return {"layer": cost.layer.name, **{name: n.as_json() for name, n in counted.items()}}
+    found = layer_numbers(case.model, case.store)
+    return [
+        {"layer": name, **{key: number.as_json() for key, number in numbers.items()}}
+        for name, numbers in found.items()
+    ]
 
-    return [row(cost) for cost in layer_costs(case.model, case.store)]
+
+def print_layers(case: Case) -> None:
+    """The layer table of the page, with the reasons where an output error is missing."""
+    from compress_core.measure.tables.layer_numbers import layer_numbers
+
+    found = layer_numbers(case.model, case.store)
+    names = ("weights", "sparsity", "rank", "bytes_before", "bytes", "macs", "output_error")
+    heads = ("layer", *(f">{name.replace('_', ' ')}" for name in names), "how")
+    rows = [
+        [layer, *(printing.value_of(numbers[name]) for name in names), _how_it_errs(numbers["output_error"])]
+        for layer, numbers in found.items()
+    ]
+    printing.print_table(heads, rows)
+
+
+def _how_it_errs(error: Number) -> str:
+    if error.n is None:
+        return printing.how_of(error)
+    return f"{error.kind} on {error.n:,} calibration items"
 
 
 def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:

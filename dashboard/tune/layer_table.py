@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
+from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
+from compress_core.measure.tables.layer_numbers import layer_frame
 from compress_core.measure.tables.output_errors import error_of_output, layers_to_measure
 from dashboard import engine, state
 from dashboard.layer_list.layer_list import Chosen, Locked, Message, Typed, layer_list
+from dashboard.show import calibration_provenance, csv_button
 from dashboard.text import _
 from dashboard.tune import cell_edits
 from dashboard.tune.table_rows import layer_rows
@@ -37,6 +41,16 @@ def draw(view: View, model: Model) -> None:
     )
     if waiting:  # below the table, which so stands in one place whether or not there is something to wait for
         st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(model, waiting[:AT_A_TIME], _owner(view))
+
+
+def download(model: Model) -> None:
+    """The table as a file, with every number of each layer; what is not measured yet is measured for it."""
+    of = calibration_provenance(model.base)
+    csv_button(st.container(width="content"), "tune.layers", partial(_taken, model), of, width="content")
+
+
+def _taken(model: Model) -> pd.DataFrame:
+    return layer_frame(model, engine.store())
 
 
 def _heard(message: Message) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
@@ -135,24 +133,3 @@ def _added(zeros: Iterable[Zeros]) -> Zeros:
 def zeros_of(rows: Sequence[LayerCost]) -> tuple[Zeros, int]:
     """Zeros by origin over all compressible layers, and the number of their weights as they ship."""
     return _added(row.zeros for row in rows), sum(row.weights for row in rows)
-
-
-def layer_frame(model: Model, store: Store) -> pd.DataFrame:
-    """The layer table: one row a layer with kind, shape, weights, zeros, bytes, MACs and rank."""
-    rows = layer_costs(model, store)
-    return pd.DataFrame(
-        {
-            "layer": [r.layer.name for r in rows],
-            "kind": [r.layer.label for r in rows],
-            "shape": ["x".join(map(str, r.layer.kernel_shape)) for r in rows],
-            "weights": [r.layer.weights for r in rows],
-            "sparsity": [r.share_of_weights(r.zeros.total) for r in rows],
-            "pruned": [r.zeros.pruned for r in rows],
-            "quantized_to_zero": [r.zeros.quantized for r in rows],
-            "zero_before": [r.zeros.original for r in rows],
-            "rank": pd.array([r.rank for r in rows], dtype="Int64"),
-            "bytes_before": [r.bytes_before for r in rows],
-            "bytes": [r.bytes for r in rows],
-            "macs": pd.array([r.macs for r in rows], dtype="Int64"),
-        }
-    )

@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.cli import app
+from compress_core.deliver.onnx_export import onnx_bytes
+from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, Source, model_source, source_of
 from compress_core.deliver.some_items import few_items
 from compress_core.foundation.errors import Refused
@@ -296,6 +298,11 @@ class OnItems(nn.Module):
         return x.view(4, 6) * (2 if len(x) == 4 else 1)
 
 
+class OneByOne(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([x[i] * 2 for i in range(len(x))])
+
+
 class Random(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + torch.rand(6)
@@ -320,7 +327,8 @@ class InNumpy(nn.Module):
     ("network", "reason"),
     [
         (OnValues(), "must not depend on the values"),
-        (OnItems(), "nor its shapes on how many"),
+        (OnItems(), r"as len\(x\) in a condition or a loop does"),
+        (OneByOne(), r"as len\(x\) in a condition or a loop does"),
         (Random(), "answers differently"),
         (Counting(), "writes to its own buffers"),
         (InNumpy(), "torch"),
@@ -330,6 +338,58 @@ class InNumpy(nn.Module):
 def test_what_cannot_be_written_is_refused_with_the_reason(network: nn.Module, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         source_of(network.eval(), (torch.randn(4, 6),))
+
+
+def _how_many(x: Tensor) -> int:
+    return len(x)
+
+
+class LengthInView(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.view(len(x), -1))
+
+
+class LengthElsewhere(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.reshape(_how_many(x), 6)) + 1
+
+
+class LengthAsNumber(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        summed = super().forward(x.flatten(1)).sum(0, keepdim=True) * 0
+        return super().forward(x.flatten(1)) + summed / len(x)
+
+
+class LengthOfOne(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return sum(super(LengthOfOne, self).forward(x.roll(i, 1).flatten(1)) for i in range(len(x[0])))
+
+
+LENGTHS = (LengthInView, LengthElsewhere, LengthAsNumber, LengthOfOne)
+
+
+@pytest.mark.parametrize("kind", LENGTHS)
+def test_the_length_of_a_tensor_is_its_first_size_in_source(
+    kind: type[nn.Linear], capfd: pytest.CaptureFixture[str]
+) -> None:
+    network = seeded(kind(6, 3)).requires_grad_(False)
+    made = source_of(network, (torch.randn(4, 2, 3),)).network()
+    for given in (torch.randn(count, 2, 3) for count in (1, 4, 7)):
+        assert torch.allclose(made(given), network(given), atol=1e-6)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LENGTHS)
+def test_the_length_of_a_tensor_is_its_first_size_in_onnx(
+    kind: type[nn.Linear], capfd: pytest.CaptureFixture[str]
+) -> None:
+    network = seeded(kind(6, 3)).requires_grad_(False)
+    made = OnnxSession(onnx_bytes(network, (torch.randn(4, 2, 3),)))
+    for given in (torch.randn(count, 2, 3) for count in (1, 4, 7)):
+        (answer,) = made.outputs(given.numpy())
+        assert np.allclose(answer, network(given).numpy(), atol=1e-5)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_names_from_a_file_cannot_become_code() -> None:

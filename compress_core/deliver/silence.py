@@ -14,7 +14,7 @@ def quiet() -> Iterator[None]:
     """torch's exporters warn and print graphs about what is no concern of the visitor; errors stay errors."""
     logger = logging.getLogger("torch")
     before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # what it logs as an error is raised as well
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")

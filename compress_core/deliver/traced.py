@@ -131,19 +131,40 @@ def _read_instead(graph: fx.Graph, placeholder: fx.Node, name: str) -> None:
 
 
 def export_program(network: nn.Module, inputs: ExampleInputs) -> torch.export.ExportedProgram:
-    """torch's exported program for any number of items; raises Refused with torch's reason."""
-    batch = torch.export.Dim("batch")
-    shapes = tuple({0: batch} for _ in inputs)
+    """torch's exported program for any number of items; raises Refused with torch's reason.
+
+    Run with stand-ins, len(x) of a batch has to be a whole number, so that the program were one for that many
+    items alone; torch's reader of bytecode (strict) writes it down as a size.
+    """
     try:
-        with quiet():
-            return torch.export.export(network, inputs, dynamic_shapes=_by_argument(network, shapes))
+        return _exported(network, inputs, strict=False)
+    except Exception as error:
+        if not _is_for_one_number_of_items(error):
+            raise Refused(
+                "The network cannot be written down for any number of items, because torch.export stops with "
+                "{reason}: its course must not depend on the values of the items, nor its shapes on how many "
+                "there are.",
+                reason=shortened(str(error).strip().split("\n")[0]),
+            ) from error
+    try:
+        return _exported(network, inputs, strict=True)
     except Exception as error:
         raise Refused(
-            "The network cannot be written down for any number of items, because torch.export stops with "
-            "{reason}: its course must not depend on the values of the items, nor its shapes on how many "
-            "there are.",
-            reason=shortened(str(error).strip().split("\n")[0]),
+            "The network cannot be written down for any number of items, because its forward takes how many "
+            "there are for a fixed number, as len(x) in a condition or a loop does: work on all items at "
+            "once, and let neither its course nor its shapes depend on how many there are."
         ) from error
+
+
+def _exported(network: nn.Module, inputs: ExampleInputs, *, strict: bool) -> torch.export.ExportedProgram:
+    batch = torch.export.Dim("batch")
+    shapes = _by_argument(network, tuple({0: batch} for _ in inputs))
+    with quiet():
+        return torch.export.export(network, inputs, dynamic_shapes=shapes, strict=strict)
+
+
+def _is_for_one_number_of_items(error: Exception) -> bool:
+    return getattr(getattr(error, "error_type", None), "name", "") == "CONSTRAINT_VIOLATION"
 
 
 def _by_argument(network: nn.Module, shapes: tuple[dict[int, Any], ...]) -> Any:

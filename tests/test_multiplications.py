@@ -14,7 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
+from compress_core.deliver.packed_file import read_packed, read_packed_state, write_packed
 from compress_core.deliver.plain_container import container_bytes, read_container, write_container
+from compress_core.deliver.same_bits import same_state
 from compress_core.foundation.store import Store
 from compress_core.loading.items import Items
 from compress_core.loading.samples import load_sample
@@ -25,8 +27,9 @@ from compress_core.measure.cost.sizes import counted_sizes
 from compress_core.network.multiplications import multiplications
 from compress_core.network.one_memory import values_once, views_in
 from compress_core.recipe.reading import read_recipe
+from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
-from tests.subjects import seeded
+from tests.subjects import rules, seeded
 
 
 class Of(nn.Module):
@@ -247,6 +250,21 @@ def test_a_plain_file_holds_a_shared_weight_once_and_gives_both_back(form: str, 
     assert torch.equal(read.dec.weight, subject.network.dec.weight)
     if form != "same memory":  # that one is the subject's, as long as nobody changes it
         assert read.dec.weight.untyped_storage().data_ptr() == read.enc.weight.untyped_storage().data_ptr()
+
+
+@pytest.mark.parametrize("step", [None, Step.of("uniform", bits=4)], ids=["as loaded", "its neighbor coded"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_packed_file_holds_a_shared_weight_once_and_gives_both_back(
+    form: str, step: Step | None, tmp_path: Path
+) -> None:
+    subject = tied(form)
+    model = Model.original(subject) if step is None else compress(subject, rules(head=step), Store())
+    path = tmp_path / "packed.slim"
+    assert write_packed(model, path) < 4 * 88 + 200
+    read, alone = read_packed(path, subject), read_packed_state(path).state
+    assert same_state(model.network().state_dict(), alone)
+    assert torch.equal(read.dec.weight, subject.network.dec.weight)
+    assert read.dec.weight.untyped_storage().data_ptr() == read.enc.weight.untyped_storage().data_ptr()
 
 
 def test_which_layers_share_is_said() -> None:

@@ -28,6 +28,7 @@ from compress_core.cli import app
 from compress_core.deliver import packed_file
 from compress_core.deliver.packed_file import pack_bytes, read_packed, read_packed_state, write_packed
 from compress_core.deliver.packing import entries
+from compress_core.deliver.packing.coder import Damaged
 from compress_core.deliver.packing.reading_limits import ReadingLimits
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.plain_container import read_container, write_container
@@ -36,6 +37,7 @@ from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
+from compress_core.network.one_memory import MemoryView
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
@@ -196,6 +198,23 @@ def test_a_tied_weight_is_stored_once_and_is_one_parameter_again(tmp_path: Path)
     assert kinds["decode.weight"] == kinds["again.weight"] == entries.TWIN
     network = read_packed(tmp_path / "tied.slim", SUBJECT)
     assert network.get_parameter("decode.weight") is network.get_parameter("words.weight")
+
+
+@pytest.mark.parametrize(
+    ("of", "shape", "stride", "offset"),
+    [(0, (3, 2), (1, 3), 1), (0, (7,), (1,), 0), (2, (2,), (1,), 0), (1, (2,), (1,), 0), (0, (0,), (1,), 0)],
+    ids=["one too far", "one too many", "of nothing", "of itself", "no value"],
+)
+def test_a_view_that_leaves_its_tensor_is_damage(
+    of: int, shape: tuple[int, ...], stride: tuple[int, ...], offset: int
+) -> None:
+    whole = torch.arange(6.0).reshape(2, 3)
+    good = entries.view_in(0, MemoryView("whole", (3, 2), (1, 3), 0))
+    read = entries.read_pieces(*entries.write_pieces({"whole": entries.plain(whole), "turned": good}))
+    assert torch.equal(read["turned"], whole.T)
+    bad = entries.view_in(of, MemoryView("whole", shape, stride, offset))
+    with pytest.raises(Damaged):
+        entries.read_pieces(*entries.write_pieces({"whole": entries.plain(whole), "turned": bad}))
 
 
 def test_a_transposed_convolution_is_coded_in_its_own_order(tmp_path: Path) -> None:

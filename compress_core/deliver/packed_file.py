@@ -38,6 +38,7 @@ from compress_core.deliver.packing.entries import (
     plain,
     read_pieces,
     twin_of,
+    view_in,
     write_pieces,
 )
 from compress_core.deliver.packing.reading_limits import (
@@ -51,6 +52,7 @@ from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.network.layers.places import read_matrix
+from compress_core.network.one_memory import views_in
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import rule_as_json
@@ -138,15 +140,21 @@ def _structure(model: Model) -> bytes:
 
 
 def _pieces(model: Model) -> dict[str, Piece]:
-    """Every tensor of the shipped network's state; one that lies under several names is stored once."""
+    """Every tensor of the shipped network's state; what lies in the memory of another is stored once."""
     state = model.network().state_dict()
+    views, order = views_in(state), {name: index for index, name in enumerate(state)}
     blocks = dict(_blocks(model, state))
     pieces: dict[str, Piece] = {}
     places: dict[tuple[object, ...], int] = {}
     for index, (name, tensor) in enumerate(state.items()):
         place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
         first = places.setdefault(place, index) if tensor.numel() else index
-        pieces[name] = _piece(tensor, blocks.get(name, ())) if first == index else twin_of(first)
+        if first != index:
+            pieces[name] = twin_of(first)
+        elif name in views:
+            pieces[name] = view_in(order[views[name].of], views[name])
+        else:
+            pieces[name] = _piece(tensor, blocks.get(name, ()))
     return pieces
 
 

@@ -1,4 +1,4 @@
-"""The tensors of a network by the names of its state: coded weights, what is stored as it is, and twins."""
+"""The tensors of a network by the names of its state: coded, stored as it is, twins, and views of others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from compress_core.deliver.packing.coder import FREE, Allowance, Damaged, TooMuc
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.same_bits import same_bits
+from compress_core.network.one_memory import MemoryView
 from compress_core.techniques.contract.encoded import EncodedWeight
 
-TWIN, PLAIN, CODED, TURNED = range(4)
+TWIN, PLAIN, CODED, TURNED, VIEW = range(5)
 _MOST_AXES = 16
 _RESERVED = "__metadata__"  # no tensor of safetensors can have this name
 _MOST_ENTRIES = 2**16
@@ -48,6 +49,16 @@ def twin_of(index: int) -> Piece:
     writer = Writer()
     writer.number(index)
     return Piece(TWIN, writer.content())
+
+
+def view_in(index: int, view: MemoryView) -> Piece:
+    """A tensor that lies in the memory of another entry, such as its transpose."""
+    writer = Writer()
+    writer.number(index)
+    _write_shape(writer, view.shape)
+    for step in (*view.stride, view.offset):
+        writer.number(step)
+    return Piece(VIEW, writer.content())
 
 
 def plain(tensor: Tensor) -> Piece:
@@ -120,15 +131,16 @@ def write_pieces(pieces: Mapping[str, Piece]) -> tuple[bytes, bytes]:
 def read_pieces(
     directory: bytes, contents: bytes, most_values: int = FREE, most_work: int = FREE
 ) -> dict[str, Tensor]:
-    """The tensors by name, twins as one object; raises Damaged.
+    """The tensors by name, twins as one object, views in the memory of theirs; raises Damaged.
 
-    No more than `most_values` values are made, twins counted each time, and no more work is done than
-    `most_work`, whatever the directory says.
+    No more than `most_values` values are made, twins and views counted each time, and no more work is done
+    than `most_work`, whatever the directory says.
     """
     about, payload = Reader(directory), Reader(contents)
     allowance = Allowance(most_values, most_work)
     made: list[Tensor] = []
     names: list[str] = []
+    views: dict[int, tuple[int, MemoryView]] = {}  # of a tensor that may stand further down
     entries = about.number()
     if entries > _MOST_ENTRIES:
         raise TooMuch
@@ -138,17 +150,37 @@ def read_pieces(
         if kind == TWIN:
             made.append(_earlier(made, about.number()))
             allowance.take(values=made[-1].numel())
+        elif kind == VIEW:
+            views[len(made)] = about.number(), _read_view(about, allowance)
+            made.append(torch.empty(0))
         else:
             made.append(_read_piece(kind, about, payload, allowance))
     about.at_end()
     payload.at_end()
     if len(set(names)) != len(names) or _RESERVED in names:
         raise Damaged
+    for index, (of, view) in views.items():
+        made[index] = _seen(_earlier(made, -1 if of in views else of), view)
     return dict(zip(names, made, strict=True))
 
 
+def _read_view(about: Reader, allowance: Allowance) -> MemoryView:
+    shape = _read_shape(about)
+    allowance.take(values=math.prod(shape))
+    stride = tuple(about.number() for _ in shape)
+    return MemoryView("", shape, stride, about.number())
+
+
+def _seen(whole: Tensor, view: MemoryView) -> Tensor:
+    """The view in a tensor of any shape, where all of it lies there; raises Damaged."""
+    last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.stride, strict=True))
+    if not whole.is_contiguous() or not math.prod(view.shape) or last >= whole.numel():
+        raise Damaged
+    return view.seen_in(whole)
+
+
 def _earlier(made: Sequence[Tensor], index: int) -> Tensor:
-    if index >= len(made):
+    if not 0 <= index < len(made):
         raise Damaged
     return made[index]
 

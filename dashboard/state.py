@@ -142,6 +142,7 @@ def open_model(name: str) -> View:
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
     version = before.version + 1 if before else 0
+    trial_log.adopt_snapshots(name, found)
     view = saved_work.restored(name, found) or View(name, (), biggest)
     view = replace(view, layer=view.layer or biggest, version=max(version, view.version))
     keep(view)

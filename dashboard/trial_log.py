@@ -48,6 +48,32 @@ def note(before: Lineage, model: Model) -> int:
     return number
 
 
+def adopt_snapshots(name: str, subject: Subject) -> None:
+    """Make lines of what releases before the log kept by name beside the work on a model; once.
+
+    name: under which the model was opened. What such a line measured was kept nowhere: it is not measured,
+    until somebody returns to it. One whose recipe this release cannot read is left out, and a full disk is
+    no error.
+    """
+    from compress_core.apply.lineage import recipe_of
+
+    place = engine.workspace()
+    old = place.sessions.snapshots(visitor(), name)
+    if not old:
+        return
+    known = {line.name for line in named(subject)}
+    with suppress(Refused):
+        for one in old:
+            way = saved_work.way_to(one.model)
+            if way is None or one.name in known:
+                continue
+            key, recipe = saved_work.keep_model(way, subject), recipe_of(way).as_json()
+            log = log_of(subject)
+            number = place.trials.log(visitor(), log, key, recipe, {}, time=one.time)
+            place.trials.name(visitor(), log, number, one.name)
+        place.sessions.forget_snapshots(visitor(), name)
+
+
 def complete(model: Model, numbers: Mapping[str, Number]) -> None:
     """Add the exact numbers of all validation items to the lines of a model; a full disk is no error."""
     said: Any = {name: number.as_json() for name, number in numbers.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -18,7 +19,7 @@ from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.recipe.difference import changes
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
-from dashboard import engine, state, trial_log
+from dashboard import engine, saved_work, state, trial_log
 from dashboard.figures.drawn import as_csv
 from dashboard.tune import two_trials
 from dashboard.tune.recipe_words import in_short
@@ -192,3 +193,56 @@ def test_a_line_of_another_release_is_shown_and_refused_in_words(subject: Subjec
     assert line.what == "a recipe that this release cannot read"
     with pytest.raises(state.Refused, match="tried with another release"):
         state.returned(state.required(), "an old key")
+
+
+def _kept_before_the_log(subject: Subject, names: dict[str, str], model: str = "mlp") -> None:
+    """A visitor's work as a release without a log saved it: names beside it, no word of a tab."""
+    at = saved_work.keep_model((), subject)
+    content: Any = {"at": at, "past": [], "future": [], "layer": "", "seed": 0, "locked": [], "jobs": {}}
+    content |= {"snapshots": names, "title": subject.title, "layers": 0, "sha": ""}
+    engine.workspace().sessions.save(ANN, model, content)
+
+
+def test_snapshots_from_before_the_log_become_its_lines_once_and_can_be_returned_to(subject: Subject) -> None:
+    way = compressed_by(pruned(0.5))
+    key = saved_work.keep_model(way, subject)
+    _kept_before_the_log(subject, {"small": key, "=sum": key})
+    for _ in range(2):
+        state.open_model("mlp")
+    small, other = sorted(trial_log.lines(subject), key=lambda line: line.name, reverse=True)
+    assert (small.name, other.name, small.split) == ("small", "=sum", "")
+    line = described(subject, (small,))[0]
+    assert (line.sha, line.change.value, line.bytes) == (pruned(0.5).sha, None, None)
+    assert state.returned(start(), small.model).lineage == way
+    assert engine.workspace().sessions.snapshots(ANN, "mlp") == ()
+
+
+def test_a_name_that_was_taken_away_or_stands_in_the_log_does_not_come_back(subject: Subject) -> None:
+    key = saved_work.keep_model(compressed_by(pruned(0.5)), subject)
+    view = moved(start(), pruned(0.8))
+    trial_log.name_current(state.model(view), "small")
+    _kept_before_the_log(subject, {"small": key})
+    trial_log.adopt_snapshots("mlp", subject)
+    (line,) = trial_log.named(subject)
+    assert line.model == state.model(view).key
+    trial_log.give_name(subject, line.number, "")
+    trial_log.adopt_snapshots("mlp", subject)
+    assert trial_log.named(subject) == ()
+
+
+def test_a_snapshot_that_no_tree_knows_or_of_another_model_is_left_out(subject: Subject) -> None:
+    key = saved_work.keep_model(compressed_by(pruned(0.5)), subject)
+    _kept_before_the_log(subject, {"lost": "no such key"})
+    _kept_before_the_log(subject, {"elsewhere": key}, "another")
+    trial_log.adopt_snapshots("mlp", subject)
+    assert trial_log.lines(subject) == ()
+    assert [one.name for one in engine.workspace().sessions.snapshots(ANN, "another")] == ["elsewhere"]
+
+
+def test_a_line_of_an_old_snapshot_has_the_time_of_its_work(subject: Subject) -> None:
+    key = saved_work.keep_model(compressed_by(pruned(0.5)), subject)
+    _kept_before_the_log(subject, {"small": key})
+    (kept,) = engine.workspace().sessions.snapshots(ANN, "mlp")
+    trial_log.adopt_snapshots("mlp", subject)
+    (line,) = trial_log.named(subject)
+    assert line.time == kept.time

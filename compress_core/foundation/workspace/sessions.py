@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from compress_core.foundation.workspace.database import Database
 from compress_core.foundation.workspace.json_text import Json, as_text
 
+_SNAPSHOTS = "snapshots"
 MOST_TABS = 20  # of a visitor and model, the newest
 
 
@@ -19,6 +20,15 @@ class SavedSession:
     visitor: str
     subject: str
     content: Json
+    time: float
+
+
+@dataclass(frozen=True)
+class OldSnapshot:
+    """A model, by its key, under the name that a visitor gave it; time when that work was saved last."""
+
+    name: str
+    model: str
     time: float
 
 
@@ -61,6 +71,28 @@ class Sessions:
             visitor,
         )
         return tuple(SavedSession(visitor, subject, json.loads(text), time) for subject, text, time in rows)
+
+    def snapshots(self, visitor: str, subject: str) -> tuple[OldSnapshot, ...]:
+        """What releases that had no log kept by name beside the work on a model, the oldest work first."""
+        rows = self.database.rows(
+            "SELECT content, time FROM sessions WHERE visitor = ? AND subject = ? ORDER BY time",
+            visitor,
+            subject,
+        )
+        return tuple(
+            OldSnapshot(name, model, time)
+            for text, time in rows
+            for name, model in json.loads(text).get(_SNAPSHOTS, {}).items()
+        )
+
+    def forget_snapshots(self, visitor: str, subject: str) -> None:
+        """Take them out of the work, which stays, once they stand in the log."""
+        with self.database.writing() as connection:
+            connection.execute(
+                "UPDATE sessions SET content = json_remove(content, '$.snapshots') "
+                "WHERE visitor = ? AND subject = ?",
+                (visitor, subject),
+            )
 
     def drop(self, visitor: str, subject: str) -> None:
         """Forget the work on a model, in all tabs."""

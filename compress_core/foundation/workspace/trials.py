@@ -53,13 +53,15 @@ class Trials:
         recipe: Json,
         numbers: dict[str, Json],
         made_from: str = "",
+        time: float | None = None,
     ) -> int:
-        """Write a line and give its number, which only grows."""
+        """Write a line and give its number, which only grows; time: of what was tried before it is noted."""
+        when = self.clock() if time is None else time
         with self.database.writing() as connection:
             made = connection.execute(
                 "INSERT INTO trials (visitor, subject, model, recipe, numbers, time, made_from) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (visitor, subject, model, as_text(recipe), as_text(numbers), self.clock(), made_from),
+                (visitor, subject, model, as_text(recipe), as_text(numbers), when, made_from),
             )
             assert made.lastrowid is not None, "an insertion has a number"
             return made.lastrowid

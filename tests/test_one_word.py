@@ -36,3 +36,27 @@ def test_a_word_that_was_given_up_stands_nowhere(word: str, instead: str) -> Non
         for hit in re.finditer(word, text)
     ]
     assert [one for one in found if not any(said in one[1] for said in ALLOWED)] == [], instead
+
+
+CHINESE = ROOT / "dashboard" / "locale" / "zh" / "LC_MESSAGES"
+GIVEN_UP_IN_CHINESE = {
+    "随机基线": "随机参照, the random floor",
+    "普通文件": "定长文件, the plain file",
+    "原始模型": "原模型, the original",
+    "切除|裁剪": "裁去, to cut out",
+    "加载": "载入, to load",
+    "数据划分": "划分, a split",
+    "翻转": "改变, a prediction that flipped",
+    "盈亏平衡": "临界, break-even",
+    "(?<!随机)种子": "随机种子, a seed",
+    "裁去或去除|一起去掉": "移除, a block that is left out",
+}
+
+
+@pytest.mark.parametrize(("word", "instead"), GIVEN_UP_IN_CHINESE.items(), ids=GIVEN_UP_IN_CHINESE.values())
+def test_one_term_has_one_chinese_word(word: str, instead: str) -> None:
+    found = []
+    for path in sorted(CHINESE.glob("*.po")):
+        with path.open("rb") as file:
+            found += [str(m.string) for m in read_po(file) if m.id and re.search(word, str(m.string))]
+    assert found == [], instead

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.foundation.number import Number
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
+from dashboard import engine
 from dashboard import job_panel as jobs
 from dashboard.deploy.variant_table import taken_frame
 from dashboard.figures.drawn import Provenance, as_csv
@@ -96,6 +97,7 @@ def taken() -> Iterator[list[tuple[str, str, bytes]]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DeltaGenerator, "download_button", noted)
+        patch.setattr(engine, "PATIENCE_S", 300.0)
         _walk()
     yield found
     jobs.runner().close()

@@ -1,4 +1,4 @@
-"""Write the data that ships with the samples: `python -m sample_models.make_data mnist|breast_cancer`."""
+"""Write the data that ships: `python -m sample_models.make_data mnist|mnist_train|breast_cancer`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FOLDER = Path(__file__).parent / "data"
+MNIST_SPLITS = "mnist_6k_2k.npz"
+MNIST_TRAINING = "mnist_train_54k.npz"
 MNIST_DIGEST = "edc0d1098aa497be14ace79ddd5171e5a3dcf9c4d196c015389203eb3ba1f59b"
 CALIBRATION = 512
 SEED = 0
@@ -62,7 +64,7 @@ def write_mnist(images_file: Path, selection_file: Path) -> Path:
     training = np.setdiff1d(np.arange(len(images)), held_out)
     calibration = balanced_sample(labels, training, CALIBRATION)
     return _save(
-        "mnist_6k_2k.npz",
+        FOLDER / MNIST_SPLITS,
         validation_inputs=images[held_out],
         validation_labels=labels[held_out],
         test_inputs=test_inputs,
@@ -72,6 +74,19 @@ def write_mnist(images_file: Path, selection_file: Path) -> Path:
         train_index=held_out.astype(np.int32),
         test_index=test_index.astype(np.int32),
         calibration_index=calibration.astype(np.int32),
+    )
+
+
+def write_mnist_training(images_file: Path, folder: Path = FOLDER) -> Path:
+    """The 54,000 training images that are not among those kept for validation, with their places."""
+    images, labels = mnist_training_set(images_file)
+    with np.load(FOLDER / MNIST_SPLITS, allow_pickle=False) as splits:
+        training = np.setdiff1d(np.arange(len(images)), splits["train_index"])
+    return _save(
+        folder / MNIST_TRAINING,
+        training_inputs=images[training],
+        training_labels=labels[training].astype(np.uint8),
+        training_index=training.astype(np.int32),
     )
 
 
@@ -91,11 +106,10 @@ def write_breast_cancer() -> Path:
         index = np.sort(unsorted)
         arrays |= {f"{split}_inputs": rows[index], f"{split}_labels": labels[index]}
         arrays[f"{split}_index"] = index.astype(np.int32)
-    return _save("breast_cancer.npz", **arrays)
+    return _save(FOLDER / "breast_cancer.npz", **arrays)
 
 
-def _save(name: str, **arrays: Array) -> Path:
-    path = FOLDER / name
+def _save(path: Path, **arrays: Array) -> Path:
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -109,10 +123,14 @@ def main() -> None:
     mnist = commands.add_parser("mnist", help="the 6,000 and 2,000 images that ship")
     mnist.add_argument("--images", type=Path, required=True, help="npz of the 60,000 training images")
     mnist.add_argument("--selection", type=Path, required=True, help="npz of the chosen images")
+    training = commands.add_parser("mnist_train", help="the other 54,000 images, to train on")
+    training.add_argument("--images", type=Path, required=True, help="npz of the 60,000 training images")
     commands.add_parser("breast_cancer", help="the table that ships, from scikit-learn")
     given = parser.parse_args()
     if given.name == "mnist":
         write_mnist(given.images, given.selection)
+    elif given.name == "mnist_train":
+        write_mnist_training(given.images)
     else:
         write_breast_cancer()
 

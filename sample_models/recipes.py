@@ -51,6 +51,12 @@ def _mnist(name: str, title: str, summary: str, factory: str) -> dict[str, Any]:
         "classes": [str(digit) for digit in range(10)],
         "input": {"kind": "image", "shape": [1, 28, 28], "mean": 0.1307, "std": 0.3081},
         "data": "../data/mnist_6k_2k.npz",
+        "training": {
+            "data": "../data/mnist_train_54k.npz",
+            "split": "training",
+            "sha256": "fc0b97606087f73b45dd8471c1acfba82570bd1ac03addeccb9fb4c997365182",
+            "count": 54_000,
+        },
         "data_origin": "MNIST, LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/",
         "license": "weights: Apache-2.0; images: CC BY-SA 3.0",
     }
@@ -114,6 +120,12 @@ RECIPES: dict[str, TrainingRecipe] = {
             "classes": ["malignant", "benign"],
             "input": {"kind": "table"},
             "data": "../data/breast_cancer.npz",
+            "training": {  # the rows it was trained on are those that techniques measure on
+                "data": "../data/breast_cancer.npz",
+                "split": "calibration",
+                "sha256": "9108459d8b3807f9058c2559c5c89b39f163031bc7f0592c28623137884f3acc",
+                "count": 341,
+            },
             "data_origin": "Breast Cancer Wisconsin (Diagnostic), Wolberg, Mangasarian and Street 1993, "
             "https://doi.org/10.24432/C5DW2B, as it comes with scikit-learn",
             "license": "weights: Apache-2.0; table: CC BY 4.0",

@@ -6,6 +6,7 @@ import hashlib
 import json
 from functools import cache
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ from torch import nn
 import sample_models
 from sample_models.architectures import Attention
 from sample_models.card import accuracy, prepared, wilson
-from sample_models.make_data import WrongImagesError, balanced_sample, mnist_training_set
+from sample_models.make_data import (
+    MNIST_TRAINING,
+    WrongImagesError,
+    balanced_sample,
+    mnist_training_set,
+    write_mnist_training,
+)
 from sample_models.recipes import RECIPES, Distortion
 from sample_models.train import distorted, train_sample
 
@@ -35,6 +42,7 @@ WANTED = {"lenet300": 0.983, "lenet5": 0.992, "resnet": 0.992, "vit": 0.980}
 MEASURED_AGAIN = [(name, "test") for name in NAMES] + [
     (name, "validation") for name in ("lenet300", "tabular")
 ]
+MNIST_CLASSES = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 PARAMETERS = {"lenet300": 266_610, "lenet5": 431_080}
 
 
@@ -147,9 +155,42 @@ def test_classes_of_the_digit_splits_are_balanced() -> None:
     assert set(counts["calibration"]) <= {51, 52}
 
 
-def test_all_that_ships_is_under_eight_megabytes() -> None:
+def test_all_that_ships_is_under_eight_megabytes_beside_nine_to_train_on() -> None:
     shipped = [path for path in ROOT.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    assert sum(path.stat().st_size for path in shipped) < 8_000_000
+    to_train_on = (ROOT / "data" / MNIST_TRAINING).stat().st_size
+    assert to_train_on < 9_000_000
+    assert sum(path.stat().st_size for path in shipped) - to_train_on < 8_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_checksum_and_count_on_the_card_are_those_of_the_training_items(name: str) -> None:
+    said = card_of(name)["training"]
+    content = (ROOT / name / said["data"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == said["sha256"]
+    with np.load(BytesIO(content), allow_pickle=False) as stored:
+        assert len(stored[f"{said['split']}_labels"]) == said["count"]
+
+
+def test_readme_names_the_checksums_that_the_cards_name() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(card_of(name)["training"]["sha256"] in readme for name in NAMES)
+
+
+def test_the_54000_are_the_images_of_mnist_that_do_not_judge() -> None:
+    """Places with those of validation make up the 60,000, classes too; no image is in two splits."""
+    with np.load(ROOT / "data" / MNIST_TRAINING, allow_pickle=False) as stored:
+        training = {name: stored[name] for name in stored.files}
+    judged = arrays_of("lenet5")
+    assert training["training_inputs"].shape == (54_000, 28, 28)
+    assert training["training_inputs"].dtype == np.uint8
+    places = np.concatenate([training["training_index"], judged["train_index"]])
+    assert sorted(places.tolist()) == list(range(60_000))
+    labels = np.concatenate([training["training_labels"], judged["validation_labels"]])
+    assert np.bincount(labels).tolist() == MNIST_CLASSES
+    learned = digests(training["training_inputs"])
+    assert not learned & digests(judged["validation_inputs"])
+    assert not learned & digests(judged["test_inputs"])
+    assert digests(judged["calibration_inputs"]) <= learned
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -230,8 +271,9 @@ def test_distortion_is_the_same_for_the_same_seed() -> None:
 def test_other_images_than_the_training_set_of_mnist_are_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.npz"
     np.savez(other, images=np.zeros((2, 28, 28), np.uint8), labels=np.zeros(2, np.uint8))
-    with pytest.raises(WrongImagesError, match=r"other\.npz must hold the 60,000 MNIST training images"):
-        mnist_training_set(other)
+    for reads in (mnist_training_set, write_mnist_training):
+        with pytest.raises(WrongImagesError, match=r"other\.npz must hold the 60,000 MNIST training images"):
+            reads(other)
 
 
 def test_training_a_digit_reader_without_images_is_refused(tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ DataOption = Annotated[
         show_default=False,
     ),
 ]
+TrainOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--train",
+        metavar="FILE.npz",
+        help="Items to train on, with labels; none of them may be among those it is judged on.",
+        show_default=False,
+    ),
+]
 ShapeOption = Annotated[
     str | None,
     typer.Option(
@@ -144,6 +153,7 @@ class ModelOptions:
     split: str = "validation"
     weights: Path | None = None
     items: Path | None = None
+    train: Path | None = None
     input_shape: str | None = None
     as_json: bool = False
 
@@ -159,6 +169,7 @@ class SharedOptions:
     user_model: UserModelOption = None
     weights: WeightsOption = None
     items: DataOption = None
+    train: TrainOption = None
     input_shape: ShapeOption = None
     as_json: JsonOption = False
 
@@ -171,21 +182,30 @@ class SharedOptions:
                     f"{self.user_model} takes the place of {model}, give one of them", param_hint="--model"
                 )
             model, recipe = self.user_model, model
-        steps = tuple(self.step or ())
         return ModelOptions(
-            model, recipe, steps, self.split, self.weights, self.items, self.input_shape, self.as_json
+            model=model,
+            recipe=recipe,
+            steps=tuple(self.step or ()),
+            split=self.split,
+            weights=self.weights,
+            items=self.items,
+            train=self.train,
+            input_shape=self.input_shape,
+            as_json=self.as_json,
         )
 
 
 Command = Callable[..., None]
 
 
-def about_a_model(*, without: Collection[str] = ()) -> Callable[[Command], Command]:
+def about_a_model(*, without: Collection[str] = (), trains: bool = False) -> Callable[[Command], Command]:
     """Give a command the shared options, less some; what was typed is its first argument.
 
-    Its own options stand between the shared arguments and the shared options.
+    Its own options stand between the shared arguments and the shared options. trains: whether it takes items
+    to train on too.
     """
-    shared = [_parameter(field) for field in fields(SharedOptions) if field.name not in without]
+    left_out = {*without} if trains else {*without, "train"}
+    shared = [_parameter(field) for field in fields(SharedOptions) if field.name not in left_out]
 
     def expanded(command: Command) -> Command:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]

@@ -77,9 +77,14 @@ def open_subject(chosen: ModelOptions) -> Subject:
 
     _one_thread()
     items = None if chosen.items is None else items_in(chosen.items)
+    training = None if chosen.train is None else items_in(chosen.train)
     with redirect_stdout(StringIO()):  # what a visitor's code prints must not get among our lines
         return named_subject(
-            chosen.model, weights=chosen.weights, items=items, input_shape=input_shape_of(chosen)
+            chosen.model,
+            weights=chosen.weights,
+            items=items,
+            training=training,
+            input_shape=input_shape_of(chosen),
         )
 
 

@@ -38,7 +38,7 @@ BrowserOption = Annotated[
 ]
 
 
-@about_a_model(without={"recipe", "split", "user_model", "as_json"})
+@about_a_model(without={"recipe", "split", "user_model", "as_json"}, trains=True)
 def open_model(
     asked: ModelOptions,
     recipe: OpenedRecipeOption = None,
@@ -81,6 +81,7 @@ def _request(asked: ModelOptions, port: int | None) -> PageRequest:
         model=asked.model,
         weights=None if asked.weights is None else str(asked.weights),
         items=None if asked.items is None else str(asked.items),
+        train=None if asked.train is None else str(asked.train),
         input_shape=input_shape_of(asked),
         recipe=recipe.as_yaml() if asked.recipe or asked.steps else "",
     )

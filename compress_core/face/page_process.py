@@ -32,14 +32,16 @@ _LOOK_AGAIN_SECONDS = 0.1
 class PageRequest:
     """What a page opens, as plain values: its process is told as JSON.
 
-    model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. recipe:
-    YAML text, empty for none; port: where to serve, on this machine only.
+    model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. items
+    and train: files of items to judge it on and to train it on. recipe: YAML text, empty for none; port:
+    where to serve, on this machine only.
     """
 
     port: int
     model: str | None
     weights: str | None = None
     items: str | None = None
+    train: str | None = None
     input_shape: tuple[int, ...] | None = None
     recipe: str = ""
 
@@ -57,7 +59,7 @@ class PageRequest:
     @property
     def is_plain_sample(self) -> bool:
         """Whether the name of a sample says all of it."""
-        return self.weights is None and self.items is None
+        return self.weights is None and self.items is None and self.train is None
 
     def subject(self) -> Subject:
         """The model that was asked for; raises Refused."""
@@ -67,6 +69,7 @@ class PageRequest:
             self.model,
             weights=None if self.weights is None else Path(self.weights),
             items=None if self.items is None else items_in(Path(self.items)),
+            training=None if self.train is None else items_in(Path(self.train)),
             input_shape=self.input_shape,
         )
 

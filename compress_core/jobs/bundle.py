@@ -1,4 +1,7 @@
-"""A visitor's own model as files for a worker: weights and items as tensors, nothing pickled."""
+"""A visitor's own model as files for a worker: weights and items as tensors, nothing pickled.
+
+Items to train on go as they came, in a file of their own; those of a sample are named and not sent.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,26 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import Items
+from compress_core.loading.own_training import OwnTrainingItems, own_training
+from compress_core.loading.sample_training import SampleTrainingItems, sample_training
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import form_of, subject_in_form, user_subject
+from compress_core.subject.input_form import InputForm
 from compress_core.subject.number_types import as_it_came, types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
+from compress_core.subject.training_items import TrainingItems
 
 STATE, ITEMS, CARD = "state.safetensors", "items.safetensors", "card.json"
+TRAINING_ITEMS = "training.safetensors"
+_ALWAYS = (STATE, ITEMS, CARD)
 _ORDER = "order"
 _LENGTH = 8  # bytes that say how long the header of a safetensors file is
 
@@ -45,13 +55,32 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
         "inferred": not subject.factory,
         "origin": None if origin is None else {"factory": origin.factory, "folder": origin.folder},
         "splits": list(subject.splits),
+        "trained_as": _sample_of(subject.training),
     }
     return {
+        **_training_file(subject.training),
         # safetensors sorts by name, and the order of a state dict says which layer comes first.
         STATE: save(state, {_ORDER: json.dumps(list(state))}),
         ITEMS: save(items),
         CARD: json.dumps(card).encode(),
     }
+
+
+def _sample_of(training: TrainingItems | None) -> str | None:
+    """The sample on whose items a model is trained, where it is one's."""
+    return training.sample if isinstance(training, SampleTrainingItems) else None
+
+
+def _training_file(training: TrainingItems | None) -> dict[str, bytes]:
+    """The items to train on that no other process finds by itself, as they came."""
+    match training:
+        case None | SampleTrainingItems():
+            return {}
+        case OwnTrainingItems(items=items):
+            assert items.labels is not None, "refused before"
+            came = {"inputs": torch.from_numpy(items.inputs), "labels": torch.from_numpy(items.labels)}
+            return {TRAINING_ITEMS: save({name: tensor.contiguous() for name, tensor in came.items()})}
+    raise AssertionError("items to train on are a sample's or somebody's own")
 
 
 def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -74,11 +103,25 @@ def is_bundle(folder: Path) -> bool:
 
 def bundle_in(folder: Path) -> Mapping[str, bytes]:
     """The files of a model that lie in a folder."""
-    return {name: (folder / name).read_bytes() for name in (STATE, ITEMS, CARD)}
+    there = (*_ALWAYS, *([TRAINING_ITEMS] if (folder / TRAINING_ITEMS).is_file() else ()))
+    return {name: (folder / name).read_bytes() for name in there}
 
 
 def read_bundle(files: Mapping[str, bytes]) -> Subject:
-    """The model of some files; its items are taken as they are, since they were prepared."""
+    """The model of some files; its items are taken as they are, since they were looked at before."""
+    subject = _model_in(files)
+    return replace(subject, training=_training_in(files, subject.input))
+
+
+def _training_in(files: Mapping[str, bytes], form: InputForm) -> TrainingItems | None:
+    if TRAINING_ITEMS in files:
+        came = load(files[TRAINING_ITEMS])
+        return own_training(Items(came["inputs"].numpy(), came["labels"].numpy()), form)
+    sample = json.loads(files[CARD]).get("trained_as")  # files of an earlier release do not say it
+    return None if sample is None else sample_training(sample)
+
+
+def _model_in(files: Mapping[str, bytes]) -> Subject:
     card = json.loads(files[CARD])
     splits = _splits(load(files[ITEMS]), card["splits"])
     shape, state = tuple(card["shape"]), _state(files[STATE])

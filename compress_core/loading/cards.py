@@ -36,6 +36,18 @@ class CardShare(_Frozen):
     n: int
 
 
+class CardTraining(_Frozen):
+    """Where the items lie that the weights were learned from: a file beside the card, and which part of it.
+
+    sha256: of the file; count: of the items.
+    """
+
+    data: str
+    split: Literal["training", "calibration"]
+    sha256: str
+    count: int
+
+
 class Card(_Frozen):
     """What a sample model says of itself."""
 
@@ -48,6 +60,7 @@ class Card(_Frozen):
     classes: tuple[str, ...]
     input: CardInput
     data: str
+    training: CardTraining
     data_origin: str
     license: str
     trained_with: str

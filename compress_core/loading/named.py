@@ -18,6 +18,7 @@ from compress_core.loading.cards import card_of, cards
 from compress_core.loading.file_format import ItemCaps
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import DEFAULT_CAPS, Items, read_items
+from compress_core.loading.own_training import with_training
 from compress_core.loading.samples import load_sample
 from compress_core.loading.stored import Caps
 from compress_core.loading.upload import read_state_dict
@@ -53,13 +54,22 @@ def named_subject(
     *,
     weights: Path | None = None,
     items: Items | None = None,
+    training: Items | None = None,
     input_shape: ItemShape | None = None,
 ) -> Subject:
     """A sample by its name, what package.module:factory builds, or the network in a file of weights.
 
     weights go into the network that is named; alone, they tell the network themselves. A factory is looked
-    for in the current folder too. Raises Refused with what to give instead.
+    for in the current folder too. items are what it is judged on, training what it can be trained on. Raises
+    Refused with what to give instead.
     """
+    subject = _judged_subject(model, weights, items, input_shape)
+    return subject if training is None else with_training(subject, training)
+
+
+def _judged_subject(
+    model: str | None, weights: Path | None, items: Items | None, input_shape: ItemShape | None
+) -> Subject:
     if model is None and weights is None:
         raise Refused(
             "No model was named: give a sample model ({samples}), package.module:factory or a file of "

@@ -5,30 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors.torch import load
 from torch import nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.cards import CardInput, card_of, sample_folder
+from compress_core.loading.cards import card_of, sample_folder
 from compress_core.loading.load_check import checked
-from compress_core.subject.input_form import InputForm
-from compress_core.subject.split import Split
+from compress_core.loading.sample_training import sample_training
+from compress_core.loading.stored_splits import input_form, read_splits
 from compress_core.subject.subject import Subject, make_subject
-
-SPLITS = ("calibration", "validation", "test")
-
-
-def input_form(said: CardInput) -> InputForm:
-    """The input section of a card as the core uses it."""
-    mean = said.mean if isinstance(said.mean, tuple) else (said.mean,)
-    std = said.std if isinstance(said.std, tuple) else (said.std,)
-    return InputForm(said.kind, said.shape, mean, std, said.features)
 
 
 def build(factory: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
@@ -66,20 +55,7 @@ def load_sample(name: str) -> Subject:
     network = build(card.factory, card.arguments)
     network.load_state_dict(load(content))
     form = input_form(card.input)
-    splits = _read_splits(str((folder / card.data).resolve()), form)
+    splits = read_splits(str((folder / card.data).resolve()), form)
     title, summary = Phrase(card.title), Phrase(card.summary)
-    return checked(make_subject(card.name, title, network, form, card.classes, splits, summary, card.factory))
-
-
-@lru_cache(maxsize=4)
-def _read_splits(path: str, form: InputForm) -> Mapping[str, Split]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {
-            split: Split(
-                split,
-                form.prepared(arrays[f"{split}_inputs"]),
-                torch.from_numpy(arrays[f"{split}_labels"]).to(torch.int64),
-            )
-            for split in SPLITS
-            if f"{split}_inputs" in arrays
-        }
+    subject = make_subject(card.name, title, network, form, card.classes, splits, summary, card.factory)
+    return replace(checked(subject), training=sample_training(name))

@@ -86,7 +86,7 @@ def sample_with(
     name: str,
     came_as: Mapping[str, torch.dtype] | None = None,
 ) -> Subject:
-    """A sample's architecture with other weights; its own splits where no items are given.
+    """A sample's architecture with other weights; its own splits and training items where none are given.
 
     Raises Refused where the weights or the items don't fit.
     """
@@ -96,9 +96,10 @@ def sample_with(
     summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
     came_as = types_before(state) if came_as is None else came_as
     form, classes = base.input, base.classes
-    return checked(
+    subject = checked(
         make_subject(name, name, network, form, classes, splits, summary, card.factory, came_as=came_as)
     )
+    return replace(subject, training=base.training if items is None else None)
 
 
 def subject_from_network(
@@ -176,9 +177,12 @@ def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
 
 
 def with_items(subject: Subject, items: Items) -> Subject:
-    """The same model judged on other items, as `splits_of` divides them."""
+    """The same model judged on other items, as `splits_of` divides them.
+
+    It has none to train on: what it had may hold some of these.
+    """
     splits = splits_of(items, subject.input, len(subject.classes))
-    return checked(replace(subject, splits=MappingProxyType(splits), warnings=()))
+    return checked(replace(subject, splits=MappingProxyType(splits), warnings=(), training=None))
 
 
 def splits_of(items: Items, form: InputForm, classes: int) -> dict[str, Split]:
@@ -213,11 +217,17 @@ def _some(items: Items, which: NDArray[np.int64]) -> Items:
 
 def split_of(items: Items, form: InputForm, classes: int) -> Split:
     """Items in the form that the network takes, as the validation split; raises Refused."""
+    fitted = fitting(items, form, classes)
+    labels = None if items.labels is None else torch.from_numpy(items.labels)
+    return Split("validation", form.prepared(fitted.inputs), labels)
+
+
+def fitting(items: Items, form: InputForm, classes: int) -> Items:
+    """Items [N, *form.shape] that are not prepared yet; raises Refused where they don't fit the network."""
     fitted = fit_to(items, form.shape)
     check_classes(items, classes)
     _check_scale(fitted, form)
-    labels = None if items.labels is None else torch.from_numpy(items.labels)
-    return Split("validation", form.prepared(fitted.inputs), labels)
+    return fitted
 
 
 @lru_cache(maxsize=1)

@@ -99,7 +99,8 @@ class Subject:
         """Bytes of weights and items together."""
         items = (t for split in self.splits.values() for t in (split.inputs, split.labels) if t is not None)
         weights = self.network.state_dict().values()
-        return sum(tensor.nbytes for tensor in (*weights, *items))
+        held: int = sum(tensor.nbytes for tensor in (*weights, *items))
+        return held if self.training is None else held + self.training.nbytes
 
     @cached_property
     def key(self) -> str:
@@ -122,7 +123,8 @@ class Subject:
 
     def shown_as(self, other: Subject) -> Subject:
         """The same network under the name, the classes and the items of another subject."""
-        if self.splits is other.splits and self.title is other.title:
+        same = (self.splits is other.splits, self.training is other.training, self.title is other.title)
+        if all(same):
             return self
         return replace(
             self,

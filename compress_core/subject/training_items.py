@@ -24,6 +24,11 @@ class TrainingItems:
         """The items, read once."""
         return self.read()
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held before the items are read."""
+        return 0
+
     @classmethod
     def of(cls, split: Split) -> TrainingItems:
         """Items that are in memory already."""

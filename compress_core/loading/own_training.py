@@ -1,0 +1,99 @@
+"""Items of somebody's own to train on: those of a file, kept as they came until something trains."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import digest
+from compress_core.loading.items import ItemInputs, Items
+from compress_core.loading.user_model import fitting
+from compress_core.subject.input_form import InputForm
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
+from compress_core.subject.training_items import TRAINING, TrainingItems
+
+JUDGED = ("validation", "test")
+"""Splits on which a model is chosen and reported; nothing is trained on their items."""
+
+_ROWS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class OwnTrainingItems(TrainingItems):
+    """Items in the shape that the network takes, else as they came: bytes are a quarter of what it is fed."""
+
+    items: Items
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the items as they came."""
+        labels = self.items.labels
+        return self.items.inputs.nbytes + (0 if labels is None else labels.nbytes)
+
+
+def with_training(subject: Subject, items: Items) -> Subject:
+    """The same model with items to train on; what it is judged on stays.
+
+    Raises Refused where the items have no labels, don't fit the model, or where some are among the items on
+    which it is judged.
+    """
+    if items.labels is None:
+        raise Refused(
+            "The training items have no labels, and {model} learns nothing without them: save them in one "
+            ".npz file with inputs, and labels [N] that are whole numbers from 0.",
+            model=subject.title,
+        )
+    fitted = fitting(items, subject.input, len(subject.classes))
+    _refuse_judged(fitted.inputs, subject)
+    return replace(subject, training=own_training(fitted, subject.input))
+
+
+def own_training(items: Items, form: InputForm) -> OwnTrainingItems:
+    """Labeled items in the shape of the form, which were looked at already."""
+    assert items.labels is not None, "refused before"
+    content = hashlib.sha256(f"{items.inputs.dtype} {items.inputs.shape}".encode())
+    content.update(np.ascontiguousarray(items.inputs).data)
+    content.update(np.ascontiguousarray(items.labels).data)
+    key = digest(TRAINING, content.hexdigest(), form)
+    return OwnTrainingItems(key, len(items.inputs), partial(_prepared, items, form, key), items)
+
+
+def _prepared(items: Items, form: InputForm, key: str) -> Split:
+    assert items.labels is not None, "refused before"
+    return Split(TRAINING, form.prepared(items.inputs), torch.from_numpy(items.labels), key)
+
+
+def _refuse_judged(inputs: ItemInputs, subject: Subject) -> None:
+    """Refuse inputs [N, ...] of which some are, as the network sees them, bit for bit those of a split."""
+    judged = {name: set(_rows(subject.splits[name].inputs)) for name in JUDGED if name in subject.splits}
+    if not judged:
+        return
+    given = [row for part in _parts(inputs) for row in _rows(subject.input.prepared(part))]
+    for split, rows in judged.items():
+        found = sum(row in rows for row in given)
+        if found:
+            raise Refused(
+                "{found:,} of the {total:,} training items are also among the {split} items, on which "
+                "{model} is judged: splits stay apart, so leave these out of the file.",
+                found=found,
+                total=len(given),
+                split=split,
+                model=subject.title,
+            )
+
+
+def _parts(inputs: ItemInputs) -> Iterator[ItemInputs]:
+    """The inputs, some rows at a time: prepared all at once they would take four times their memory."""
+    return (inputs[at : at + _ROWS] for at in range(0, len(inputs), _ROWS))
+
+
+def _rows(prepared: torch.Tensor) -> Iterator[bytes]:
+    """What tells each item of [N, ...]."""
+    return (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in prepared.numpy())

@@ -212,6 +212,13 @@ def test_a_model_made_of_a_subject_speaks_for_the_items_that_this_one_trains_on(
         assert made.base.training is each.training
 
 
+def test_a_base_that_was_made_before_is_shown_with_the_items_that_a_subject_trains_on() -> None:
+    trains = with_training(mlp_subject(), rows())
+    made_before = replace(trains, training=None)
+    assert made_before.shown_as(trains).training is trains.training
+    assert trains.shown_as(made_before).training is None
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_own_training_items_travel_as_they_came(tmp_path: Path, kind: type) -> None:
     inputs = DIGITS if kind is np.uint8 else DIGITS.astype(np.float32) / np.float32(255)

@@ -63,7 +63,7 @@ def clean(wheel: Path) -> Path:
     return place
 
 
-def test_the_wheel_holds_every_module_page_and_setting_of_the_checkout(wheel: Path) -> None:
+def test_the_wheel_holds_every_module_page_setting_and_item_of_the_checkout(wheel: Path) -> None:
     modules = [
         path
         for wing in ("compress_core", "dashboard", "sample_models")
@@ -71,6 +71,8 @@ def test_the_wheel_holds_every_module_page_and_setting_of_the_checkout(wheel: Pa
     ]
     expected = {path.relative_to(ROOT).as_posix() for path in modules}
     app = [ROOT / "app.py", ROOT / ".streamlit" / "config.toml", *(ROOT / "pages").glob("*.py")]
+    shipped = (ROOT / "sample_models").rglob("*.npz")
+    expected |= {path.relative_to(ROOT).as_posix() for path in shipped}
     expected |= {f"dashboard/_app/{path.relative_to(ROOT).as_posix()}" for path in app}
     with zipfile.ZipFile(wheel) as archive:
         assert not expected - set(archive.namelist())

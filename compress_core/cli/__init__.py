@@ -10,9 +10,24 @@ from compress_core.cli.measuring import compare, evaluate, explain
 from compress_core.cli.packing import pack, unpack
 from compress_core.cli.serving_model import open_model
 from compress_core.cli.timing import latency
+from compress_core.cli.training import WithKnobs, methods, train
 
-for command in (models, techniques, layers, apply, export, pack, unpack, evaluate, compare, explain, latency):
+for command in (
+    models,
+    techniques,
+    methods,
+    layers,
+    apply,
+    export,
+    pack,
+    unpack,
+    evaluate,
+    compare,
+    explain,
+    latency,
+):
     app.command()(command)
+app.command("train", cls=WithKnobs)(train)
 app.command("open")(open_model)
 
 

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import Field, dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.one_file_each import names_in
+
+if TYPE_CHECKING:
+    from compress_core.recipe.values import ResolvedRecipe
 
 ModelArgument = Annotated[
     str | None,
@@ -84,6 +87,15 @@ ShapeOption = Annotated[
         show_default=False,
     ),
 ]
+TrainedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--trained",
+        metavar="DIR",
+        help="The model that slimscope train left in a folder; its recipe stands there.",
+        show_default=False,
+    ),
+]
 SplitOption = Annotated[
     str, typer.Option("--split", metavar="SPLIT", help="validation, which the page shows, or test.")
 ]
@@ -145,7 +157,10 @@ SeedOption = Annotated[
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which model, which recipe and which items were asked for, and how the answer is printed."""
+    """Which model, which recipe and which items were asked for, and how the answer is printed.
+
+    resolved: the recipe where it was not typed but read, as from the folder of a training.
+    """
 
     model: str | None
     recipe: str | None = None
@@ -156,6 +171,8 @@ class ModelOptions:
     train: Path | None = None
     input_shape: str | None = None
     as_json: bool = False
+    trained: Path | None = None
+    resolved: ResolvedRecipe | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +188,7 @@ class SharedOptions:
     items: DataOption = None
     train: TrainOption = None
     input_shape: ShapeOption = None
+    trained: TrainedOption = None
     as_json: JsonOption = False
 
     def in_place(self) -> ModelOptions:
@@ -192,6 +210,7 @@ class SharedOptions:
             train=self.train,
             input_shape=self.input_shape,
             as_json=self.as_json,
+            trained=self.trained,
         )
 
 

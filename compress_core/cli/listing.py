@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +18,8 @@ from compress_core.foundation.printable import printable
 from compress_core.loading.cards import Card, CardShare, cards
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from compress_core.network.layers.kinds import Layer
     from compress_core.subject.subject import Subject
     from compress_core.techniques.contract.technique import Technique
@@ -90,13 +93,6 @@ def _knobs_in_words(method: Technique) -> str:
 
 
 def _technique(method: Technique) -> printing.Content:
-    from compress_core.foundation.declared_knobs import slider_step, unit_of
-
-    schema = method.knobs.model_json_schema()
-    knobs = schema.get("properties", {})
-    for name, field in method.knobs.model_fields.items():
-        extra = {"unit": unit_of(field) or None, "multipleOf": slider_step(field)}
-        knobs[name] |= {key: value for key, value in extra.items() if value is not None}
     return {
         "name": method.name,
         "stage": method.stage.name.lower(),
@@ -104,10 +100,29 @@ def _technique(method: Technique) -> printing.Content:
         "summary": method.summary,
         "details": method.details,
         "source": method.source,
-        "knobs": knobs,
-        "required": schema.get("required", []),
+        "knobs": knob_schema(method.knobs),
+        "required": method.knobs.model_json_schema().get("required", []),
         "needs": list(method.needs),
     }
+
+
+def knob_schema(declared: type[BaseModel]) -> printing.Content:
+    """The JSON schema of each knob, with its unit and the step of its slider."""
+    from compress_core.foundation.declared_knobs import slider_step, unit_of
+
+    knobs = declared.model_json_schema().get("properties", {})
+    return {
+        name: {
+            **typing.cast("dict[str, object]", knobs[name]),
+            **_unit_and_step(unit_of(field), slider_step(field)),
+        }
+        for name, field in declared.model_fields.items()
+    }
+
+
+def _unit_and_step(unit: str, step: float | None) -> printing.Content:
+    extra = {"unit": unit or None, "multipleOf": step}
+    return {key: value for key, value in extra.items() if value is not None}
 
 
 @about_a_model(

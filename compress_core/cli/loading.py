@@ -54,10 +54,25 @@ def open_case(chosen: ModelOptions) -> Case:
     """The model with its recipe applied; raises Refused."""
     from compress_core.apply.run import compress
 
-    recipe = read_recipe_of(chosen)
+    if chosen.trained is not None:
+        return _open_trained(chosen, chosen.trained)
+    recipe = chosen.resolved or read_recipe_of(chosen)
     subject = open_subject(chosen)
     store = open_store()
     return Case(compress(subject, recipe, store), chosen, store)
+
+
+def _open_trained(chosen: ModelOptions, folder: Path) -> Case:
+    """The model that a training left in a folder; its recipe stands there. Raises Refused."""
+    from compress_core.deliver.trained_folder import trained_in
+
+    if chosen.recipe is not None or chosen.steps:
+        raise Refused(
+            "{folder} says by which recipe its model was compressed: leave RECIPE and --step out.",
+            folder=folder,
+        )
+    store = open_store()
+    return Case(trained_in(folder, open_subject(chosen), store), chosen, store)
 
 
 def open_store() -> Store:
@@ -197,10 +212,10 @@ def _parse_step(step: str) -> tuple[str, dict[str, object]]:
             got=step,
         )
     pairs = (knob.partition("=") for knob in knobs)
-    return match.strip(), {"technique": technique} | {name: _value(text) for name, _, text in pairs}
+    return match.strip(), {"technique": technique} | {name: value_of_text(text) for name, _, text in pairs}
 
 
-def _value(text: str) -> object:
+def value_of_text(text: str) -> object:
     """0.9, 8, true and null are themselves, everything else is text."""
     try:
         return json.loads(text)

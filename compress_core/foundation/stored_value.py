@@ -26,15 +26,15 @@ class NoFormError(TypeError):
     """A value that cannot go to the disk; it stays in memory."""
 
 
-def to_bytes(value: object) -> bytes:
-    """One safetensors file for a value.
+def to_bytes(value: object, metadata: Mapping[str, str] | None = None) -> bytes:
+    """One safetensors file for a value, with more texts in its header.
 
     Takes tensors, their types, numbers, texts, None, tuples, mappings with keys of text, and our dataclasses;
     raises NoFormError for anything else.
     """
     tensors: dict[str, Tensor] = {}
     facts = _described(value, tensors)
-    return save(tensors, {FACTS: json.dumps(facts)})
+    return save(tensors, {**(metadata or {}), FACTS: json.dumps(facts)})
 
 
 def from_bytes(content: bytes) -> Any:

@@ -1,0 +1,94 @@
+"""train: win back by training what compression cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from compress_core.apply.model import Model
+from compress_core.apply.run import key_of, model_of
+from compress_core.apply.trained import keep_trained
+from compress_core.face.checked_arguments import checked_model
+from compress_core.face.shared_store import shared_store
+from compress_core.foundation.store import Store
+from compress_core.foundation.texts import Phrase
+from compress_core.subject.subject import Subject
+from compress_core.tasks.train_model import TrainKnobs, run, run_of
+from compress_core.training.checkpoint import EpochFigures
+from compress_core.training.flat_plan import flat_plan
+from compress_core.training.loop import EpochDone, Trained
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A trained model and how it came about; a notebook shows a row for each epoch.
+
+    epoch: whose weights the model has, counted from 1; ended: why the training stopped early, None where it
+    did not.
+    """
+
+    model: Model
+    epoch: int
+    history: tuple[EpochFigures, ...]
+    ended: Phrase | None
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each epoch: loss in nats, accuracy on validation items, its interval, learning rate."""
+        return pd.DataFrame(
+            {
+                "epoch": figures.epoch,
+                "loss": figures.loss,
+                "accuracy": figures.accuracy.value,
+                "low": figures.accuracy.low,
+                "high": figures.accuracy.high,
+                "n": figures.accuracy.n,
+                "learning_rate": figures.learning_rate,
+            }
+            for figures in self.history
+        )
+
+    def _repr_html_(self) -> str:
+        return self.frame().to_html(index=False, na_rep="")
+
+
+def train(
+    model: Model | Subject,
+    method: str | Sequence[str] = "fine_tune",
+    *,
+    watch: Callable[[EpochFigures], None] | None = None,
+    store: Store | None = None,
+    **knobs: object,
+) -> Training:
+    """Train a compressed model on the training items of its subject: what is pruned stays zero.
+
+    method: one name or several, fine_tune, distill and others (`slimscope methods` lists them); knobs:
+    theirs, and those of every training, as epochs, batch_size, learning_rate and seed. watch is called with
+    the figures of each epoch. The epoch with the best accuracy on validation items is given. The same call
+    on the same machine gives the same weights.
+
+    Raises Refused where the model has no training items or cannot be trained, or a knob is not there.
+
+        recovered = train(small, "distill", temperature=4, epochs=3).model
+    """
+    made = checked_model(model, "train")
+    kept = store or shared_store()
+    plan = flat_plan([method] if isinstance(method, str) else list(method), knobs)
+    asked = TrainKnobs(plan=plan.text)
+    work = run(made, asked, plan.knobs.seed, kept)
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as end:
+            return training_of(made, asked, end.value, kept)
+        if watch is not None and isinstance(progress, EpochDone):
+            watch(progress.figures)
+
+
+def training_of(parent: Model, asked: TrainKnobs, trained: Trained, store: Store) -> Training:
+    """What a training left, kept in the store under the history of its model."""
+    operation = run_of(parent, asked).after(len(trained.history))
+    lineage = (*parent.lineage, operation)
+    keep_trained(key_of(parent.subject, lineage), trained.weights, store)
+    return Training(model_of(parent.subject, lineage, store), trained.epoch, trained.history, trained.ended)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compress_core.face.load_model import load
     from compress_core.face.measure_model import compare, evaluate
     from compress_core.face.open_page import open_dashboard
-    from compress_core.face.train_model import train
+    from compress_core.face.train_compressed import train
     from compress_core.face.write_files import export, pack
     from compress_core.foundation.errors import Refused
     from compress_core.recipe.reading import read_recipe
@@ -40,7 +40,7 @@ _FOUND_IN = {
     "open_dashboard": "face.open_page",
     "pack": "face.write_files",
     "read_recipe": "recipe.reading",
-    "train": "face.train_model",
+    "train": "face.train_compressed",
 }
 
 __all__ = [

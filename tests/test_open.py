@@ -124,7 +124,7 @@ def test_a_network_of_a_factory_travels_with_its_weights_items_and_classes(
 ) -> None:
     subject = load("their_nets.mixer:build", "items.npz", classes=("a", "b", "c", "d"))
     again = read_bundle(bundle_of(subject))
-    assert content_of(again, ("validation",)) == content_of(subject, ("validation",))
+    assert content_of(again, "validation") == content_of(subject, "validation")
     assert again.classes == ("a", "b", "c", "d")
 
 

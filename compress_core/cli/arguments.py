@@ -230,6 +230,7 @@ def about_a_model(*, without: Collection[str] = (), trains: bool = False) -> Cal
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         first = [p for p in shared if p.name in {"model", "recipe"}]
         parameters = [*first, *own, *(p for p in shared if p not in first)]
+        parameters.sort(key=lambda p: p.default is not p.empty)  # a context has no default
 
         @wraps(command)
         def run(**typed: Any) -> None:

@@ -82,10 +82,10 @@ def compare(asked: ModelOptions, margin: MarginOption = None, layers: LayersOpti
 
 
 def _check_there_are_steps(asked: ModelOptions) -> None:
-    if asked.recipe is None and not asked.steps:
+    if asked.recipe is None and not asked.steps and asked.trained is None:
         raise Refused(
             "There is no recipe to compare with: give a YAML file, - for standard input, "
-            "or --step 'fc1: magnitude sparsity=0.9'."
+            "--step 'fc1: magnitude sparsity=0.9', or --trained DIR."
         )
 
 

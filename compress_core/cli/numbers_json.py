@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from compress_core.cli import printing
 from compress_core.cli.loading import Case
 from compress_core.foundation.number import Number
 from compress_core.foundation.printable import printable
+
+if TYPE_CHECKING:
+    from compress_core.apply.model import Model
 
 
 def numbers_of(case: Case) -> Mapping[str, Number]:
@@ -92,6 +96,15 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
     ]
 
 
+def _done_to(model: Model) -> str:
+    """What was done to a model, in a few words."""
+    from compress_core.apply.lineage import Train
+
+    recipe = [f"recipe {model.recipe.sha[:12]}"] if model.recipe else []
+    trained = [f"trained {t.epochs} epochs" for t in model.lineage if isinstance(t, Train)]
+    return ", ".join([*recipe, *trained]) or "as loaded"
+
+
 def headline(case: Case) -> str:
     """Which model, items and recipe the numbers are about, and broken weights."""
     from compress_core.measure.cost.warnings import recipe_warnings
@@ -103,7 +116,7 @@ def headline(case: Case) -> str:
         measured_on = f"{case.chosen.items}, {len(case.split):,} items"
     else:
         measured_on = f"{case.chosen.split} split, {len(case.split):,} items"
-    changed = f"recipe {case.model.recipe.sha[:12]}" if case.model.is_changed else "as loaded"
+    changed = _done_to(case.model)
     broken = "".join(
         f"\n{printable(name)} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()

@@ -178,7 +178,7 @@ def _trained(case: Case, plan: Plan, out: Path | None, *, resumed: bool) -> tupl
         write_history,
         write_value,
     )
-    from compress_core.face.train_model import training_of
+    from compress_core.face.train_compressed import training_of
     from compress_core.tasks.train_model import TrainKnobs, run_of
     from compress_core.training.checkpoint import Checkpoint
     from compress_core.training.loop import train as train_loop

@@ -130,6 +130,7 @@ def _unit_and_step(unit: str, step: float | None) -> printing.Content:
         "recipe",
         "step",
         "split",
+        "trained",
     )
 )
 def layers(asked: ModelOptions) -> None:

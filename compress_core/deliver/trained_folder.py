@@ -33,7 +33,7 @@ def write_history(folder: Path, lineage: Lineage, beside: Mapping[str, Any]) -> 
 
 def write_value(folder: Path, name: str, value: object) -> None:
     """Write trained weights or a checkpoint, whole or not at all."""
-    write_whole(folder / name, to_bytes(value, {METADATA: "training"}))
+    write_whole(folder / name, to_bytes(value, METADATA))
 
 
 def read_history(folder: Path) -> dict[str, Any]:

@@ -26,15 +26,15 @@ class NoFormError(TypeError):
     """A value that cannot go to the disk; it stays in memory."""
 
 
-def to_bytes(value: object, metadata: Mapping[str, str] | None = None) -> bytes:
-    """One safetensors file for a value, with more texts in its header.
+def to_bytes(value: object, facts_under: str = FACTS) -> bytes:
+    """One safetensors file for a value; facts_under: the one name in its header.
 
     Takes tensors, their types, numbers, texts, None, tuples, mappings with keys of text, and our dataclasses;
     raises NoFormError for anything else.
     """
     tensors: dict[str, Tensor] = {}
     facts = _described(value, tensors)
-    return save(tensors, {**(metadata or {}), FACTS: json.dumps(facts)})
+    return save(tensors, {facts_under: json.dumps(facts)})
 
 
 def from_bytes(content: bytes) -> Any:
@@ -46,7 +46,8 @@ def facts_in(content: bytes) -> Any:
     """The plain facts in the header of a safetensors file, JSON under the name that all of ours use."""
     size = int.from_bytes(content[:_HEADER_SIZE], "little")
     header = json.loads(content[_HEADER_SIZE : _HEADER_SIZE + size])
-    return json.loads(header["__metadata__"][FACTS])
+    (facts,) = header["__metadata__"].values()  # safetensors keeps no order of several
+    return json.loads(facts)
 
 
 def _described(value: object, tensors: dict[str, Tensor]) -> Any:

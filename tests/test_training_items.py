@@ -19,6 +19,7 @@ from compress_core.cli.arguments import ModelOptions
 from compress_core.cli.loading import open_subject
 from compress_core.cli.measuring import compare
 from compress_core.cli.serving_model import open_model
+from compress_core.face.load_model import load
 from compress_core.face.page_process import PageRequest
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
@@ -33,7 +34,7 @@ from compress_core.loading.stored_splits import read_splits
 from compress_core.loading.user_model import user_subject, with_items
 from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
-from tests.subjects import mlp_subject, rules
+from tests.subjects import Mlp, mlp_subject, rules
 
 DIGITS = np.random.default_rng(3).integers(0, 256, (12, 28, 28), dtype=np.uint8)
 LABELS = np.arange(12) % 10
@@ -251,6 +252,20 @@ def test_the_shell_takes_a_file_to_train_on(tmp_path: Path) -> None:
     request = PageRequest(port=1, model="tabular", train=str(tmp_path / "mine.npz"))
     assert not request.is_plain_sample
     assert request.subject().digest_of("training") == subject.digest_of("training")
+
+
+def test_a_network_of_ones_own_is_loaded_with_a_pair_or_a_file_to_train_on(tmp_path: Path) -> None:
+    inputs, labels = rows().inputs, rows().labels
+    np.savez(tmp_path / "mine.npz", inputs=inputs, labels=labels)
+    pair = load(Mlp(), input_shape=(6,), training=(inputs, labels))
+    file = load(Mlp(), input_shape=(6,), training=tmp_path / "mine.npz")
+    assert pair.training_items.count == 9
+    assert pair.digest_of("training") == file.digest_of("training")
+
+
+def test_training_items_in_another_form_are_refused_with_the_two_there_are() -> None:
+    with pytest.raises(Refused, match=r"a file with inputs and labels, or a pair \(items, labels\), but got"):
+        load("tabular", training=(1, 2, 3))  # type: ignore[arg-type]
 
 
 def test_only_commands_that_train_or_open_a_page_take_it() -> None:

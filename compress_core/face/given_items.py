@@ -37,6 +37,20 @@ def items_from(items: object, labels: object) -> Items | None:
     return checked_items(_plain(items, "items"), answers, caps=LARGE_CAPS)
 
 
+def training_from(given: object) -> Items | None:
+    """Items to train on from a file, or from a pair of items [N, ...] and labels [N]; raises Refused."""
+    match given:
+        case None | str() | Path():
+            return items_from(given, None)
+        case (items, labels):
+            return items_from(items, labels)
+    raise Refused(
+        "training is a file with inputs and labels, or a pair (items, labels), but got {got}: "
+        "give one of these.",
+        got=kind_of(given),
+    )
+
+
 def _plain(values: object, name: str) -> NDArray[np.generic]:
     try:
         found: NDArray[np.generic] = (

@@ -9,9 +9,10 @@ from pathlib import Path
 from torch import nn
 
 from compress_core.face.checked_arguments import checked_classes, checked_factory, checked_shape, kind_of
-from compress_core.face.given_items import Array, Labels, items_from
+from compress_core.face.given_items import Array, Labels, items_from, training_from
 from compress_core.foundation.errors import Refused
 from compress_core.loading.named import named_subject
+from compress_core.loading.own_training import with_training
 from compress_core.loading.user_code import copied, origin_of
 from compress_core.loading.user_model import subject_from_network, with_classes
 from compress_core.subject.subject import Subject
@@ -22,6 +23,7 @@ def load(
     items: str | Path | Array | None = None,
     labels: Labels | None = None,
     *,
+    training: str | Path | tuple[Array, Labels] | None = None,
     classes: Sequence[str] | None = None,
     input_shape: tuple[int, ...] | None = None,
     factory: str | None = None,
@@ -32,8 +34,10 @@ def load(
     "package.module:factory", or the network itself, which is copied and taken to the CPU in float32.
     items [N, ...]: what the network is shown, as it takes it, or a .npz file with inputs and labels; bytes
     (uint8) mean 0 to 255. labels [N]: whole numbers from 0. From 200 items on, one in ten is set apart for
-    techniques that measure. classes: a name for each output. input_shape: of one item, where no items are
-    given. factory: how other processes build a network that was given itself, "package.module:function".
+    techniques that measure. training: what it can be trained on, a file or (items, labels); none of these may
+    be among the items it is judged on. classes: a name for each output. input_shape: of one item, where no
+    items are given. factory: how other processes build a network that was given itself,
+    "package.module:function".
 
     What one should know of the network before trusting its numbers comes as a warning of Python, and stays
     in `warnings`; layers that cannot be compressed rightly are in `locked`, with the reason.
@@ -45,7 +49,7 @@ def load(
         model = load(my_network, images, labels, classes=("cat", "dog"))
     """
     names, shape, builder = checked_classes(classes), checked_shape(input_shape), checked_factory(factory)
-    given = items_from(items, labels)
+    given, to_train_on = items_from(items, labels), training_from(training)
     if isinstance(model, nn.Module):
         network = copied(model)
         origin, name = origin_of(network, builder), type(network).__name__
@@ -59,6 +63,7 @@ def load(
         subject = named_subject(source, items=given, input_shape=shape)
     for sentence in subject.warnings:
         warnings.warn(sentence, stacklevel=2)
+    subject = subject if to_train_on is None else with_training(subject, to_train_on)
     return with_classes(subject, names)
 
 

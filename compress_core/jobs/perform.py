@@ -55,7 +55,7 @@ def _do(job: Job, folder: Path, say: Say) -> None:
     task = task_of(job)
     knobs = task.knobs_of(job)
     subject = subject_of(job, puts_beside(folder))
-    if content_of(subject, task.splits(knobs)) != job.content:
+    if content_of(subject, *task.splits(knobs)) != job.content:
         raise Refused("The model or its items have changed since the job was submitted: submit it again.")
     store = Store(STORE_BYTES, open_workspace())
     model = model_of(subject, lineage_of(job), store)

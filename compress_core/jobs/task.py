@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -66,7 +66,7 @@ class Task(Generic[TaskKnobs, Result]):
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
         return Job(
             kind=self.kind,
-            content=content_of(model.subject, self.splits(knobs)),
+            content=content_of(model.subject, *self.splits(knobs)),
             subject=found_in,
             lineage=lineage_text(model.lineage),
             knobs=canonical_json(knobs.model_dump(mode="json")),
@@ -90,7 +90,7 @@ class Task(Generic[TaskKnobs, Result]):
         return self.unpack(ResultFiles.read(content))
 
 
-def content_of(subject: Subject, splits: Iterable[str]) -> str:
+def content_of(subject: Subject, *splits: str) -> str:
     """Digest of the network, its code and the items of these splits."""
     return digest(subject.key, *(subject.digest_of(split) for split in splits))
 

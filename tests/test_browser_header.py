@@ -197,3 +197,24 @@ def test_a_presenter_has_large_type_and_switches_it_off_again(address: str, scre
     screen.locator(HEADER).get_by_role("button", name="Share").click()
     screen.get_by_text("Presenter mode").click()
     expect(screen.locator(HEADER)).to_have_css("font-size", "16px")
+
+
+STALE = """() => ['plain', 'packed', 'accuracy', 'churn'].map(name =>
+    getComputedStyle(document.querySelector(`.st-key-slimscope_${name} strong`), '::after').content)"""
+
+
+def test_numbers_are_marked_stale_while_a_knob_is_dragged_and_not_once_it_is_given_back(
+    address: str,  # noqa: F811
+    screen: Page,
+) -> None:
+    screen.goto(f"{address}/tune?m=lenet300")
+    _at_rest(screen)
+    assert screen.evaluate(STALE) == ["none"] * 4
+    knob = _box(slider(screen, "Weights removed"))
+    screen.mouse.move(knob["x"] + 10, knob["y"] + knob["height"] / 2)
+    screen.mouse.down()
+    screen.mouse.move(knob["x"] + 90, knob["y"] + knob["height"] / 2, steps=3)
+    assert all("stale" in content for content in screen.evaluate(STALE))
+    screen.keyboard.press("Escape")
+    assert screen.evaluate(STALE) == ["none"] * 4
+    screen.mouse.up()

@@ -333,7 +333,7 @@ def alone(context: BrowserContext) -> Iterator[Page]:
     assert context.browser is not None
     page = context.browser.new_page()  # a context of its own: a clock stands still for all of its pages
     page.clock.install()
-    page.evaluate(LOAD, Path(module.__file__).with_name("live_slider.js").read_text(encoding="utf-8"))
+    page.evaluate(LOAD, module.JAVASCRIPT)
     page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
     yield page
     page.close()
@@ -393,91 +393,124 @@ def test_the_number_box_takes_an_exact_value_and_escape_takes_it_back(page: Page
     box.fill("88")
     box.press("Enter")
     assert_state(page, runs=2, sparsity=0.88)
-    box.fill("400")
+
+
+@pytest.mark.browser
+def test_a_click_selects_the_number_and_one_that_lies_outside_is_refused_beside_it(page: Page) -> None:
+    box, refusal = page.get_by_role("spinbutton", name="Sparsity"), page.get_by_role("alert").first
+    box.click()
+    page.keyboard.type("90")
+    expect(box).to_have_value("90")
+    page.keyboard.type("0")
+    expect(refusal).to_have_text("900 is not between 0 and 100.")
+    box.press("Enter")
     box.press("Tab")
-    assert_state(page, runs=3, sparsity=1.0)
-    expect(box).to_have_value("100")
+    expect(box).to_have_value("900")
+    expect(sparsity(page)).to_have_value("50")
+    box.fill("-1")
+    expect(refusal).to_have_text("-1 is not between 0 and 100.")
+    box.fill("90")
+    expect(refusal).to_be_hidden()
+    box.press("Enter")
+    assert_state(page, runs=2, sparsity=0.9)
 
 
 @pytest.mark.browser
-def test_the_page_hears_a_change_before_its_run_begins(page: Page) -> None:
-    page.get_by_role("slider", name="Bits").press("ArrowLeft")
-    assert_state(page, runs=2, sparsity=0.5, bits=3)
-    expect(page.locator(".readout", has_text="Levels").locator(".number")).to_have_text("7")
+def test_another_value_of_the_server_takes_the_refused_number_away(alone: Page) -> None:
+    receive(alone, 0.5, None)
+    box = alone.get_by_role("spinbutton", name="Sparsity")
+    box.fill("7")
+    box.blur()
+    receive(alone, 0.5, None)
+    assert box.input_value() == "7"
+    receive(alone, 0.2, None)
+    assert box.input_value() == "0.2"
+    assert alone.get_by_role("alert").is_hidden()
+
+
+ELSEWHERE = "() => document.documentElement.hasAttribute('data-knob-elsewhere')"
 
 
 @pytest.mark.browser
-def test_the_threshold_line_itself_can_be_dragged(page: Page) -> None:
-    plot = page.get_by_role("img", name="Histogram of the weights")
+def test_the_page_is_marked_from_the_first_movement_until_the_drag_is_given_up(page: Page) -> None:
+    assert not page.evaluate(ELSEWHERE)
+    hold(page, 0.9)
+    assert page.evaluate(ELSEWHERE)
+    page.keyboard.press("Escape")
+    expect(sparsity(page)).to_have_value("50")
+    assert not page.evaluate(ELSEWHERE)
+    page.mouse.move(300, 300, steps=3)
+    page.mouse.up()
+    expect(sparsity(page)).to_have_value("50")
+    assert not page.evaluate(ELSEWHERE)
+    assert_state(page, runs=1, sparsity=0.5)
+
+
+@pytest.mark.browser
+def test_the_page_is_marked_until_the_server_has_answered(alone: Page) -> None:
+    receive(alone, 0.5, None)
+    sparsity(alone).press("End")
+    alone.clock.run_for(151)
+    assert alone.evaluate(ELSEWHERE)
+    word = "getComputedStyle(document.documentElement).getPropertyValue('--word-for-stale')"
+    assert "stale" in alone.evaluate(word)
+    receive(alone, 1.0, alone.evaluate("commits[0].serial"))
+    assert not alone.evaluate(ELSEWHERE)
+
+
+@pytest.fixture
+def phone(server: str, context: BrowserContext) -> Iterator[Page]:
+    """The app on a small screen with fingers."""
+    assert context.browser is not None
+    page = context.browser.new_page(
+        viewport={"width": 390, "height": 500}, is_mobile=True, has_touch=True, device_scale_factor=1
+    )
+    page.goto(server)
+    expect(sparsity(page)).to_be_visible()
+    yield page
+    page.close()
+
+
+def swipe(page: Page, found: Locator, across: int, along: int) -> None:
+    """A finger put down on something and moved; positive numbers are to the right and down."""
+    found.scroll_into_view_if_needed()
+    box = found.bounding_box()
+    assert box is not None
+    x, y = box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2
+    fingers = page.context.new_cdp_session(page)
+    for kind, share in [
+        ("touchStart", 0.0),
+        *(("touchMove", step / 8) for step in range(1, 9)),
+        ("touchEnd", 1),
+    ]:
+        points = [] if kind == "touchEnd" else [{"x": x + share * across, "y": y + share * along}]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+SCROLLED = "document.querySelector('.stMain').scrollTop"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("start", [".plot svg", ".readouts", ".range"])
+def test_a_finger_that_scrolls_the_page_moves_no_knob(phone: Page, start: str) -> None:
+    before = phone.evaluate(SCROLLED)
+    swipe(phone, phone.locator(start).first, 0, -120)
+    assert phone.evaluate(SCROLLED) > before
+    swipe(phone, phone.locator(start).first, 0, 90)
+    if start != ".range":
+        swipe(phone, phone.locator(start).first, -150, 0)
+    expect(sparsity(phone)).to_have_value("50")
+    phone.get_by_role("button", name="Rerun").click()  # all that was told before is heard by then
+    assert_state(phone, runs=2, sparsity=0.5)
+
+
+@pytest.mark.browser
+def test_a_finger_sets_by_a_tap_on_the_plot_and_by_a_drag_of_the_knob(phone: Page) -> None:
+    plot = phone.locator(".plot svg").first
     box = plot.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.85 * box["width"], box["y"] + 40, steps=4)
-    expect(readout(page, "Weights left")).to_have_text("300")
-    assert_state(page, runs=1, sparsity=0.5)
-    page.mouse.up()
-    assert_state(page, runs=2, sparsity=0.7)
-
-
-@pytest.mark.browser
-def test_a_name_that_a_file_brought_stays_text(page: Page) -> None:
-    expect(page.get_by_text("<img src=x onerror=alert(1)>", exact=True)).to_be_visible()
-    expect(page.locator("img[src=x]")).to_have_count(0)
-
-
-@pytest.mark.browser
-def test_a_disabled_slider_cannot_be_moved(page: Page) -> None:
-    expect(page.get_by_role("slider", name="Rank", exact=True)).to_be_disabled()
-    expect(page.get_by_role("spinbutton", name="Rank", exact=True)).to_be_disabled()
-
-
-@pytest.mark.browser
-def test_nothing_is_wider_than_a_phone(page: Page) -> None:
-    page.set_viewport_size({"width": 360, "height": 800})
-    expect(page.locator(".readouts").first).to_have_attribute("style", "--columns: 2;")
-    boxes = [page.locator(part).first.bounding_box() for part in (".readouts", ".plot", ".head")]
-    page.set_viewport_size(WINDOW)
-    assert all(box is not None and box["x"] + box["width"] <= 360 for box in boxes)
-
-
-@pytest.mark.browser
-def test_play_sweeps_the_knob_commits_nothing_and_any_input_brings_it_back(page: Page) -> None:
-    play = page.get_by_role("button", name="Play: Sparsity")
-    play.click()
-    expect(readout(page, "Weights left")).not_to_have_text("500")
-    page.get_by_role("button", name="Stop: Sparsity").click()
-    expect(sparsity(page)).to_have_value("50")
-    play.click()
-    expect(sparsity(page)).not_to_have_value("50")
-    page.keyboard.press("Shift")
-    expect(sparsity(page)).to_have_value("50")
-    expect(play).to_have_attribute("aria-pressed", "false")
-    assert_state(page, runs=1, sparsity=0.5)
-
-
-@pytest.mark.browser
-def test_in_a_narrow_column_every_label_is_one_line_and_readouts_stand_in_twos(page: Page) -> None:
-    root = page.locator(".live-slider").first
-    whole = root.evaluate("slider => slider.offsetHeight")
-    root.evaluate("slider => { slider.style.width = '205px' }")
-    expect(root.locator(".readouts")).to_have_attribute("style", "--columns: 2;")
-    heights = root.locator(".label, .now-below, .plot figcaption").evaluate_all(
-        "all => all.map(x => x.offsetHeight)"
-    )
-    assert max(heights) < 24
-    assert root.evaluate("slider => slider.offsetHeight") < whole - 40
-    root.evaluate("slider => { slider.style.width = '' }")
-
-
-def test_what_stays_of_each_bar_is_drawn_on_the_scale_of_the_bars() -> None:
-    kept = np.array([[4, 8], [2, 0]])
-    plot = Histogram(np.array([-1.0, 0, 1]), np.array([4, 8]), "", [np.empty(0)] * 2, kept=kept).as_json()
-    assert (plot["heights"], plot["kept"]) == ([500, 1000], [[500, 1000], [250, 0]])
-
-
-@pytest.mark.parametrize("reach", [3e38, 1.4e-45, 1.0])
-def test_an_axis_has_short_words_whatever_it_measures(reach: float) -> None:
-    plot = Histogram(np.linspace(-reach, reach, 4), np.ones(3), "", [np.array([-reach, reach])]).as_json()
-    assert max(len(text) for _at, text in plot["ticks"]) <= 8  # type: ignore[attr-defined]
-    assert plot["edges"] == [0, 3333, 6667, 10000]
+    plot.tap(position={"x": 0.85 * box["width"], "y": 60})
+    assert_state(phone, runs=2, sparsity=0.7)
+    swipe(phone, phone.locator(".range").first, -100, 0)
+    expect(phone.get_by_text("runs=")).to_contain_text("runs=3")
+    expect(sparsity(phone)).not_to_have_value("70")

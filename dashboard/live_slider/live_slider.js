@@ -7,6 +7,7 @@ const CURVE_PARTS = 1000; // height of a bar or of a curve
 const READOUT_WIDTH = 112; // the least, with its gap
 const NARROW = 300; // of the slider's width; the style sheet has the same
 const KEY_PAUSE_MS = 150; // a held arrow key is one commit, not thirty
+const SWIPE = 12; // pixels up or down that a finger on the knob does not mean it
 const SWEEP_MS = 6000; // what a sweep over all places takes
 const CALM_STEPS = 12; // places of a sweep for people who asked for less motion
 
@@ -45,7 +46,9 @@ class LiveSlider {
     this.sent = null; // the last commit: {value, serial}
     this.timer = null;
     this.held = false;
+    this.givenUp = false; // the drag was called off, and the hand may still be down
     this.typing = false;
+    this.refused = false; // what stands in the box is no place of the knob
     this.byKey = false;
     this.sweep = null; // while it plays: {from, began, frame}
     this.build(parent);
@@ -66,7 +69,8 @@ class LiveSlider {
     this.lowEnd = element("span");
     this.nowBelow = element("span", "now-below");
     this.highEnd = element("span");
-    this.plot = new Plot((share) => this.grab(share), () => this.release());
+    this.plot = new Plot((...place) => this.grab(...place), () => this.release(), () => this.giveUp());
+    this.refusal = element("p", "refusal", "", { role: "alert", id: `${id}-refusal` });
     this.readouts = element("dl", "readouts");
     this.legend = element("p", "legend");
     this.spoken = element("p", "spoken", "", { role: "status" });
@@ -79,19 +83,23 @@ class LiveSlider {
     head.append(names, entry);
     const ends = element("div", "ends", "", { "aria-hidden": "true" });
     ends.append(this.lowEnd, this.nowBelow, this.highEnd);
-    this.root.append(head, this.range, ends, this.plot.root, this.readouts, this.legend, this.spoken);
+    this.root.append(head, this.refusal, this.range, ends, this.plot.root, this.readouts, this.legend, this.spoken);
     parent.appendChild(this.root);
     this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.arrange()));
     this.watcher.observe(this.root);
   }
 
   listen() {
-    this.range.addEventListener("pointerdown", () => Object.assign(this, { held: true, byKey: false }));
-    for (const end of ["pointerup", "pointercancel"]) this.range.addEventListener(end, () => this.letGo());
-    this.range.addEventListener("keydown", () => (this.byKey = true));
-    this.range.addEventListener("input", () => this.move(this.data.places[this.range.valueAsNumber]));
+    this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.giveUp());
+    this.range.addEventListener("pointerdown", (event) => this.takeHold(event));
+    this.range.addEventListener("pointerup", (event) => this.letGo(event));
+    this.range.addEventListener("pointercancel", () => this.giveUp());
+    this.range.addEventListener("keydown", () => this.held || Object.assign(this, { givenUp: false, byKey: true }));
+    this.range.addEventListener("input", () => this.slide());
     this.range.addEventListener("change", () => this.commit(this.byKey ? KEY_PAUSE_MS : 0));
     this.range.addEventListener("blur", () => this.timer && this.commit(0));
+    this.box.addEventListener("pointerdown", () => (this.entering = !this.box.matches(":focus")));
+    this.box.addEventListener("click", () => this.entering && this.box.select());
     this.box.addEventListener("input", () => this.type());
     this.box.addEventListener("change", () => this.leaveBox(KEY_PAUSE_MS));
     this.box.addEventListener("blur", () => this.leaveBox(0));
@@ -141,6 +149,7 @@ class LiveSlider {
   receive(data, tell) {
     this.stopSweep();
     if (this.data && this.data.id !== data.id) this.forget();
+    if (this.data && !same(this.data.value, data.value)) this.refuse("");
     this.data = data;
     this.tell = tell;
     this.label.textContent = this.label.title = data.label;
@@ -182,19 +191,39 @@ class LiveSlider {
     this.range.setAttribute("aria-valuetext", text);
     this.range.style.setProperty("--share", this.row / Math.max(1, this.data.places.length - 1));
     this.now.textContent = this.nowBelow.textContent = this.nowBelow.title = text;
-    if (!this.typing) this.box.value = this.written(value);
+    if (!this.typing && !this.refused) this.box.value = this.written(value);
     const between = !same(this.data.places[this.row], value);
     const start = this.nearest(this.data.value);
     this.drawLegend(between);
     for (const view of this.readoutViews) view.show(this.row, start, between);
     this.plot.show(this.row);
+    knobStands(this, same(value, this.data.value), this.data.words.stale);
+  }
+
+  // What the server knows or was told.
+  settled() {
+    return this.sent !== null && this.sent.serial !== this.data.acknowledged ? this.sent.value : this.data.value;
   }
 
   commit(pauseMs) {
     clearTimeout(this.timer);
     this.timer = null;
     if (pauseMs) this.timer = setTimeout(() => this.commit(0), pauseMs);
-    else if (!same(this.value, this.sent && this.unsettled() ? this.sent.value : this.data.value)) this.send();
+    else if (!same(this.value, this.settled())) this.send();
+  }
+
+  slide() {
+    if (this.givenUp) return this.move(this.settled());
+    this.refuse("");
+    this.move(this.data.places[this.range.valueAsNumber]);
+  }
+
+  // Called off by Escape, or by a browser that scrolls instead: all is as if the knob had not been touched.
+  giveUp() {
+    if (!this.held) return;
+    clearTimeout(this.timer);
+    Object.assign(this, { timer: null, held: false, givenUp: true });
+    this.move(this.settled());
   }
 
   send() {
@@ -204,28 +233,49 @@ class LiveSlider {
     this.tell(this.sent);
   }
 
-  letGo() {
+  takeHold({ clientX, clientY }) {
+    Object.assign(this, { held: true, givenUp: false, byKey: false, from: [clientX, clientY] });
+  }
+
+  letGo(event) {
+    const [across, along] = [event.clientX - this.from[0], event.clientY - this.from[1]].map(Math.abs);
+    if (event.pointerType === "touch" && along > Math.max(across, SWIPE)) this.giveUp();
     this.held = false;
     // The browser's change event, if there is one, comes first.
     setTimeout(() => this.move(this.unsettled() ? this.value : this.data.value));
   }
 
-  grab(share) {
-    if (this.data.disabled) return;
+  grab(share, begins = false) {
+    if (begins) this.givenUp = false;
+    if (this.data.disabled || this.givenUp) return;
     if (!this.held) this.range.focus({ preventScroll: true });
     this.held = true;
+    this.refuse("");
     this.move(this.data.places[this.plot.rowAt(share)]);
   }
 
   release() {
-    this.held = false;
+    Object.assign(this, { held: false, givenUp: false });
     this.commit(0);
   }
 
+  // A number that lies outside is said to, and is neither taken nor changed into another one.
   type() {
     this.typing = true;
-    if (Number.isNaN(this.box.valueAsNumber)) return;
-    this.move(this.allowed(this.box.valueAsNumber / this.data.factor));
+    const typed = this.box.valueAsNumber;
+    const { min: low, max: high } = this.box;
+    const outside = typed < Number(low) || typed > Number(high);
+    const said = { got: this.box.value, low, high };
+    this.refuse(outside ? this.data.words.outside.replace(/\{(\w+)\}/g, (_, name) => said[name]) : "");
+    if (outside) this.move(this.settled());
+    else if (!Number.isNaN(typed)) this.move(this.allowed(typed / this.data.factor));
+  }
+
+  refuse(sentence) {
+    this.refused = sentence !== "";
+    this.refusal.textContent = sentence;
+    this.refusal.hidden = !this.refused;
+    this.box.setAttribute("aria-invalid", String(this.refused));
   }
 
   leaveBox(pauseMs) {
@@ -238,6 +288,7 @@ class LiveSlider {
   forget() {
     clearTimeout(this.timer);
     Object.assign(this, { timer: null, typing: false, held: false, sent: null });
+    this.refuse("");
     this.move(this.data.value);
   }
 
@@ -283,6 +334,7 @@ class LiveSlider {
 
   remove() {
     this.stopSweep();
+    knobStands(this, true, "");
     clearTimeout(this.timer);
     this.watcher.disconnect();
     this.plot.remove();
@@ -355,7 +407,7 @@ class ReadoutView {
 
 // Bars that stay; lines and the shaded region follow the knob, and can be taken hold of where they are one or two.
 class Plot {
-  constructor(onGrab, onRelease) {
+  constructor(onGrab, onRelease, onGiveUp) {
     this.root = element("figure", "plot");
     this.caption = element("figcaption");
     this.picture = shape("svg", "", { role: "img", width: "100%" });
@@ -367,15 +419,23 @@ class Plot {
       const frame = this.picture.getBoundingClientRect();
       return Math.min(Math.max((event.clientX - frame.left) / frame.width, 0), 1);
     };
+    // A finger that moves over it scrolls the page; its tap alone is heard.
     this.picture.addEventListener("pointerdown", (event) => {
-      if (!this.grabbable || event.button !== 0) return;
+      this.byMouse = event.pointerType === "mouse";
+      if (!this.grabbable || !this.byMouse || event.button !== 0) return;
       this.picture.setPointerCapture(event.pointerId);
-      onGrab(share(event));
+      onGrab(share(event), true);
     });
     this.picture.addEventListener("pointermove", (event) => {
       if (this.picture.hasPointerCapture(event.pointerId)) onGrab(share(event));
     });
+    this.picture.addEventListener("pointercancel", onGiveUp);
     this.picture.addEventListener("lostpointercapture", onRelease);
+    this.picture.addEventListener("click", (event) => {
+      if (!this.grabbable || this.byMouse) return;
+      onGrab(share(event), true);
+      onRelease();
+    });
   }
 
   receive(plot, words, disabled) {

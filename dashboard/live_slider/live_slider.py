@@ -19,10 +19,13 @@ from dashboard.text import _
 
 _FAR = 1e300  # beyond it lie infinity and integers that no float can hold; NaN is not below it either
 _HERE = Path(__file__).parent
+JAVASCRIPT = "\n".join(
+    (_HERE / name).read_text(encoding="utf-8") for name in ("live_slider.js", "knob_elsewhere.js")
+)
 _mount = st.components.v2.component(
     "slimscope_live_slider",
     css=(_HERE / "live_slider.css").read_text(encoding="utf-8"),
-    js=(_HERE / "live_slider.js").read_text(encoding="utf-8"),
+    js=JAVASCRIPT,
 )
 
 
@@ -165,4 +168,6 @@ def _words() -> dict[str, str]:
         "help": _("Help"),
         "play": _("Play"),
         "stop": _("Stop"),
+        "stale": _("stale"),
+        "outside": _("{got} is not between {low} and {high}."),
     }

@@ -29,6 +29,11 @@ def draw(view: View, model: Model) -> None:
     if SPLIT not in model.subject.splits:
         st.info(_("There is no item to follow: this model came without data."), icon=":material/upload_file:")
         return
+    with st.container(key="tune_followed"):  # page_style.css marks it while a knob stands elsewhere
+        _followed(view, model)
+
+
+def _followed(view: View, model: Model) -> None:
     split = model.subject.split(SPLIT)
     picture, chosen = st.columns([1, 3], vertical_alignment="center", gap="small")
     with chosen:
@@ -37,7 +42,7 @@ def draw(view: View, model: Model) -> None:
         raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
         picture.image(item_image(raw, side=SIDE), width=SIDE)
     before, after = (_passed(one, view.layer, split, item) for one in (Model.original(model.subject), model))
-    chosen.caption(_said(model, before, after))
+    chosen.container(key="tune_followed_said").caption(_said(model, before, after))
     content = digest(model.key, split.digest, item, view.layer)
     figure(kept("item answers", content, lambda: _answers(model, before, after)), "tune.item.answers")
     if before.output is None:

@@ -112,6 +112,17 @@ def background_of_outputs() -> Background:
 
 
 @st.cache_resource(show_spinner=False)
+def background_of_answers() -> Background:
+    """One more, for what an item would be answered elsewhere: nobody else waits for that."""
+    return Background()
+
+
+def answers_worked_out(key: str, work: Callable[[], object]) -> bool:
+    """Have it worked out in the background, unless other tabs wait for their accuracy; whether that ended."""
+    return not _others_wait() and background_of_answers().wish(session_id(), key, work).done()
+
+
+@st.cache_resource(show_spinner=False)
 def packing() -> Background:
     """The thread that packs files to see how small they get: large ones take long, and no number waits."""
     return Background()

@@ -160,9 +160,6 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "bytes_by_item": lambda _name, dark: size.bytes_by_item(
         size.Bytes(10**9, 0, 0, 10**6), size.Bytes(10**7, 10**7, 10**4, 10**6), dark=dark
     ),
-    "answers": lambda name, dark: item_answers.answers(
-        _names(name, 1000), RANDOM.dirichlet(np.ones(1000)), RANDOM.dirichlet(np.ones(1000)), dark=dark
-    ),
     "outputs": lambda name, dark: item_answers.outputs(name, _map(64), None, dark=dark),
     "outputs_of_maps": lambda name, dark: item_answers.outputs(
         name, RANDOM.normal(size=(512, 56, 56)), RANDOM.normal(size=(512, 56, 56)), dark=dark

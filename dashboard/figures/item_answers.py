@@ -13,64 +13,27 @@ from numpy.typing import NDArray
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.reduce import block_reduce
-from dashboard.figures.words import hover, percent, safe, safe_names, whole
+from dashboard.figures.words import hover, percent, safe, whole
 from dashboard.text import _
 
-MOST_CLASSES = 4
 MOST_CHANNELS = 8
 MOST_PIXELS = 32
-ANSWERS_HEIGHT, OUTPUTS_HEIGHT = 190, 250
+OUTPUTS_HEIGHT = 230
 
 
-def answers(
-    classes: Sequence[str], before: NDArray[Any], after: NDArray[Any], *, dark: bool = False
-) -> Drawn:
-    """How sure each model is of the classes that either is surest of.
-
-    before, after [C]: probabilities, NaN where there are none.
-    """
-    colors = palette.ink(dark=dark)
-    surest = np.argsort(-np.fmax(np.nan_to_num(before), np.nan_to_num(after)), kind="stable")[:MOST_CLASSES]
-    names = safe_names([classes[i] for i in surest], 18)
-    figure = go.Figure()
-    for title, shares, color in (
-        (_("Compressed"), after, colors.after),
-        (_("Original"), before, colors.before),
-    ):
-        bars = go.Bar(
-            x=shares[surest],
-            y=names,
-            orientation="h",
-            name=title,
-            marker={"color": color, "line": {"width": 0}},
-            text=[percent(share) if np.isfinite(share) else "" for share in shares[surest]],
-            textposition="outside",
-            textfont={"color": colors.text},
-            cliponaxis=False,
-            hovertemplate=hover((title, "%{x:.1%}")),
-        )
-        figure.add_trace(bars)
-    figure.update_xaxes(range=[0, 1.18], tickformat=".0%", tickvals=[0, 0.5, 1], title_text=_("probability"))
-    figure.update_yaxes(autorange="reversed", type="category")
-    palette.style(figure, dark=dark, title=_("How sure the models are"), legend=True, height=ANSWERS_HEIGHT)
-    figure.update_layout(barmode="group", bargap=0.3)
-    table = pd.DataFrame({"class": list(classes), "before": before, "after": after})
-    return Drawn(figure, _answers_alternative(classes, before, after), table)
+def answer_said(model: str, classes: Sequence[str], shares: NDArray[Any]) -> str:
+    """The class that a model is surest of, and how sure: shares [C], NaN where there are none."""
+    if not np.isfinite(shares).any():
+        return _("{model}: no probabilities, its outputs are not finite.").format(model=model)
+    best = int(np.nanargmax(shares))
+    return _("{model}: {class_name} with {share}.").format(
+        model=model, class_name=classes[best], share=percent(float(shares[best]))
+    )
 
 
-def _answers_alternative(classes: Sequence[str], before: NDArray[Any], after: NDArray[Any]) -> str:
-    said = []
-    for title, shares in ((_("Original"), before), (_("Compressed"), after)):
-        if not np.isfinite(shares).any():
-            said.append(_("{model}: no probabilities, its outputs are not finite.").format(model=title))
-            continue
-        best = int(np.nanargmax(shares))
-        said.append(
-            _("{model}: {class_name} with {share}.").format(
-                model=title, class_name=classes[best], share=percent(float(shares[best]))
-            )
-        )
-    return " ".join(said)
+def answers_table(classes: Sequence[str], before: NDArray[Any], after: NDArray[Any]) -> pd.DataFrame:
+    """One row for each class; before, after [C]."""
+    return pd.DataFrame({"class": list(classes), "before": before, "after": after})
 
 
 def outputs(layer: str, before: NDArray[Any], after: NDArray[Any] | None, *, dark: bool = False) -> Drawn:

@@ -16,7 +16,7 @@ from dashboard.figures.words import in_bytes
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout
 from dashboard.text import _
-from dashboard.tune.knob_of_layer import KnobOfLayer
+from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, spread
 from dashboard.tune.steps import change_step
 
 FULL_BITS = 32
@@ -37,6 +37,18 @@ def draw(place: KnobOfLayer) -> None:
         help=_("Bits for each weight; at its right end the weights stay 32-bit numbers."),
         disabled=place.is_locked,
         on_change=partial(_moved, layer, step.technique, place.slider),
+    )
+
+
+def places(place: KnobOfLayer) -> KnobPlaces | None:
+    """Where its item is answered ahead."""
+    step = place.treated
+    rows = bits_table(place.base, place.view.recipe, place.layer.name, step, engine.store())
+    return KnobPlaces(
+        place.stage,
+        spread([*rows.bits.tolist(), FULL_BITS]),
+        _text,
+        lambda before, bits: _at(before, step.technique, int(bits)),
     )
 
 

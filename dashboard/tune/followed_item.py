@@ -14,10 +14,13 @@ from dashboard.explain import choice
 from dashboard.explain.one_item import class_name
 from dashboard.figures import item_answers as figures
 from dashboard.figures.drawn import Drawn
+from dashboard.figures.item_answers import answers_table
 from dashboard.figures.pictures import item_image
 from dashboard.header import SPLIT
-from dashboard.show import figure, is_dark, kept
+from dashboard.item_bars.item_bars import ItemBars, item_bars
+from dashboard.show import csv_button, figure, is_dark, kept, provenance
 from dashboard.text import _, literal
+from dashboard.tune.answers_ahead import answers_ahead
 from dashboard.view import View
 
 WIDGET = "tune.item"
@@ -29,11 +32,6 @@ def draw(view: View, model: Model) -> None:
     if SPLIT not in model.subject.splits:
         st.info(_("There is no item to follow: this model came without data."), icon=":material/upload_file:")
         return
-    with st.container(key="tune_followed"):  # page_style.css marks it while a knob stands elsewhere
-        _followed(view, model)
-
-
-def _followed(view: View, model: Model) -> None:
     split = model.subject.split(SPLIT)
     picture, chosen = st.columns([1, 3], vertical_alignment="center", gap="small")
     with chosen:
@@ -42,13 +40,15 @@ def _followed(view: View, model: Model) -> None:
         raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
         picture.image(item_image(raw, side=SIDE), width=SIDE)
     before, after = (_passed(one, view.layer, split, item) for one in (Model.original(model.subject), model))
-    chosen.container(key="tune_followed_said").caption(_said(model, before, after))
-    content = digest(model.key, split.digest, item, view.layer)
-    figure(kept("item answers", content, lambda: _answers(model, before, after)), "tune.item.answers")
+    chosen.caption(_said(model, before))
+    _answers(view, model, split, item, (before, after))
     if before.output is None:
         st.caption(_("{layer} puts out nothing that belongs to one item.").format(layer=literal(view.layer)))
         return
-    figure(kept("item outputs", content, lambda: _outputs(view.layer, before, after)), "tune.item.outputs")
+    content = digest(model.key, split.digest, item, view.layer)
+    drawn = kept("item outputs", content, lambda: _outputs(view.layer, before, after))
+    with st.container(key="tune_followed"):  # page_style.css marks it while a knob stands elsewhere
+        figure(drawn, "tune.item.outputs")
 
 
 def _item(model: Model, split: Split) -> int:
@@ -92,20 +92,31 @@ def _passed(model: Model, layer: str, split: Split, item: int) -> ItemPass:
     )
 
 
-def _said(model: Model, before: ItemPass, after: ItemPass) -> str:
+def _said(model: Model, before: ItemPass) -> str:
     labels = before.predictions.labels
-    first, second = (literal(class_name(model, int(one.predictions.predicted[0]))) for one in (before, after))
+    first = literal(class_name(model, int(before.predictions.predicted[0])))
     known = (
         "" if labels is None else _("Label {label}.").format(label=literal(class_name(model, int(labels[0]))))
     )
-    said = _("The original says {first}, the compressed model {second}.").format(first=first, second=second)
-    return f"{known} {said}".strip()
+    return f"{known} {_('The original says {first}.').format(first=first)}".strip()
 
 
-def _answers(model: Model, before: ItemPass, after: ItemPass) -> Drawn:
-    first, second = (one.predictions.probabilities[0] for one in (before, after))
+def _answers(view: View, model: Model, split: Split, item: int, passes: tuple[ItemPass, ItemPass]) -> None:
+    """Bars that follow the knobs, once what these would lead to was worked out."""
+    first, second = (one.predictions.probabilities[0] for one in passes)
     names = [class_name(model, number) for number in range(len(first))]
-    return figures.answers(names, first, second, dark=is_dark())
+    ahead = answers_ahead(view, model, split, item)
+    item_bars(ItemBars(names, first, second, ahead or {}), "tune.item.bars")
+    table = answers_table(names, first, second)
+    csv_button(st.container(), "tune.item.answers", table, provenance(split=split.name, item=item))
+    if ahead is None:
+        st.fragment(_until_worked_out, run_every=engine.ASK_EVERY_S)(view, model, split, item)
+
+
+def _until_worked_out(view: View, model: Model, split: Split, item: int) -> None:
+    """Draws nothing outside of its own place; the run that follows finds them."""
+    if answers_ahead(view, model, split, item) is not None:
+        st.rerun()
 
 
 def _outputs(layer: str, before: ItemPass, after: ItemPass) -> Drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,24 @@ from compress_core.techniques.contract.technique import Stage
 from dashboard.bound_widget import shown
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB
 from dashboard.view import View
+
+MOST_PLACES = 11
+
+
+@dataclass(frozen=True, eq=False)
+class KnobPlaces:
+    """Some places where a knob can stand: each in words, and the step that a layer has there."""
+
+    stage: Stage
+    values: tuple[float, ...]
+    text_of: Callable[[float], str]
+    step_at: Callable[[Step | None, float], Step | None]
+
+
+def spread(places: Sequence[float]) -> tuple[float, ...]:
+    """As many of ascending places as are worked out ahead, from the first to the last."""
+    last, most = len(places) - 1, min(MOST_PLACES, len(places))
+    return tuple(float(places[round(at * last / max(1, most - 1))]) for at in range(most))
 
 
 @dataclass(frozen=True)

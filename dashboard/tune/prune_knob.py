@@ -18,7 +18,7 @@ from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import LiveTable, Readout
 from dashboard.text import _
 from dashboard.tune import shared_share
-from dashboard.tune.knob_of_layer import KnobOfLayer
+from dashboard.tune.knob_of_layer import MOST_PLACES, KnobOfLayer, KnobPlaces, spread
 from dashboard.tune.steps import change_step, consistent, sparsity_of
 from dashboard.tune.threshold_line import weights_with_mask, weights_with_threshold
 
@@ -54,6 +54,15 @@ def _with_rows(place: KnobOfLayer) -> None:
     )
     if shared:
         shared_share.draw(place, rows.layers)
+
+
+def places(place: KnobOfLayer) -> KnobPlaces | None:
+    """Where its item is answered ahead: every tenth."""
+    step = place.treated
+    if not place.has_main_knob or isinstance(step.pattern, NOfM):
+        return None
+    tenths = spread(np.linspace(0, 1, MOST_PLACES).round(10).tolist())
+    return KnobPlaces(place.stage, tenths, _text, lambda before, share: _at(before, step.technique, share))
 
 
 def _text(share: float) -> str:

@@ -18,7 +18,7 @@ from dashboard.figures.words import in_bytes
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
 from dashboard.text import _, literal, translated
-from dashboard.tune.knob_of_layer import KnobOfLayer
+from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, spread
 from dashboard.tune.steps import CHOICES, change_step
 
 
@@ -45,7 +45,7 @@ def _with_rows(place: KnobOfLayer) -> None:
         value=place.shown(highest if rank is None else rank),
         key=place.slider,
         step=1,
-        text_of=lambda v: _("not factored") if v == highest else _("rank {rank:g}").format(rank=v),
+        text_of=partial(_text, highest),
         histogram=_spectrum(place, rows, technique),
         help=_(
             "At its right end the layer is left whole. Below the break-even rank the factors are smaller."
@@ -53,6 +53,25 @@ def _with_rows(place: KnobOfLayer) -> None:
         disabled=place.is_locked or highest <= 1,
         on_change=partial(_moved, layer.name, technique, highest, place.slider),
     )
+
+
+def places(place: KnobOfLayer) -> KnobPlaces | None:
+    """Where its item is answered ahead."""
+    if not place.has_main_knob:
+        return None
+    technique = place.treated.technique
+    ranks = rank_table(place.base, place.layer.name, engine.store(), technique).rank
+    highest = float(ranks[-1])
+    return KnobPlaces(
+        place.stage,
+        spread(ranks.tolist()),
+        partial(_text, highest),
+        lambda before, rank: _at(before, technique, highest, rank),
+    )
+
+
+def _text(highest: float, rank: float) -> str:
+    return _("not factored") if rank == highest else _("rank {rank:g}").format(rank=rank)
 
 
 def _readouts(place: KnobOfLayer, rows: RankTable, whole: np.ndarray) -> tuple[Readout, ...]:

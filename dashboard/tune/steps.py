@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from compress_core.apply.model import Model
 from compress_core.apply.shared_budget import on_their_own, refuse_locked, sharers, shares_budget
 from compress_core.foundation.errors import Refused
 from compress_core.measure.tables.kept_value import kept_value
@@ -15,6 +16,7 @@ from compress_core.selection.patterns import NOfM, parse_pattern
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
 from dashboard import engine, state
 from dashboard.text import refusal
+from dashboard.view import View
 
 MAIN_KNOB = {Stage.PRUNE: "sparsity", Stage.FACTOR: "rank", Stage.QUANTIZE: "bits"}
 FIRST_CHOICE = {Stage.PRUNE: "magnitude", Stage.FACTOR: "low_rank", Stage.QUANTIZE: "uniform"}
@@ -74,18 +76,20 @@ def change_step(layer: str, stage: Stage, change: StepChange) -> None:
     changed for all of them, and a layer that goes its own way leaves the others with what they have.
     """
     view = state.required()
-    if layer in view.locked:
-        return
+    if layer not in view.locked:
+        take(after_change(view, state.model(view), layer, stage, change))
+
+
+def after_change(view: View, model: Model, layer: str, stage: Stage, change: StepChange) -> ResolvedRecipe:
+    """The recipe that this would lead to, which the page need not take over; raises Refused."""
     before = step_for_layer(view.recipe, layer, stage)
-    names = list(state.model(view).base.by_name)
-    together = (layer,) if before is None else sharers(view.recipe, layer, before, names)
+    together = (layer,) if before is None else sharers(view.recipe, layer, before, list(model.base.by_name))
     after = change(before)
     if len(together) == 1 or (after is not None and shares_budget(after)):
         refuse_locked(together, view.locked)
-        take(with_step(view.recipe, together, stage, after))
-        return
-    alone = on_their_own(state.model(view), [layer])
-    take(with_step(alone, [layer], stage, change(step_for_layer(alone, layer, stage))))
+        return with_step(view.recipe, together, stage, after)
+    alone = on_their_own(model, [layer])
+    return with_step(alone, [layer], stage, change(step_for_layer(alone, layer, stage)))
 
 
 def with_knob(step: Step, name: str, value: Any) -> Step:

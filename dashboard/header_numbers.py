@@ -44,6 +44,7 @@ class HeaderNumbers:
     is_changed: bool
     numbers: Mapping[str, Number]
     items: int
+    all_items: int
     freshness: Freshness
 
     def headline(self) -> Metric:
@@ -58,6 +59,8 @@ class HeaderNumbers:
     def caption(self, title: str) -> str:
         """What stands above a number: of how many items it is, and whether it is provisional or stale."""
         said = _("{metric} on {split}, N = {items:,}").format(metric=title, split=_(SPLIT), items=self.items)
+        if self.freshness is Freshness.QUICK:
+            said += " " + _("of {all:,}").format(all=self.all_items)
         marks = {Freshness.EXACT: "", Freshness.QUICK: f" {WAITING}", Freshness.STALE: f" · {_('stale')}"}
         return said + marks[self.freshness]
 
@@ -93,7 +96,7 @@ def exact(model: Model) -> HeaderNumbers | None:
     if not all(engine.is_evaluated(one, split) for one in (model, Model.original(model.subject))):
         return None
     numbers = evaluate(model, split, engine.store())
-    return _of(model, numbers, len(split), Freshness.EXACT)
+    return _of(model, numbers, len(split), len(split), Freshness.EXACT)
 
 
 def within_patience(model: Model) -> HeaderNumbers | None:
@@ -146,8 +149,11 @@ def _quick_if_known(model: Model) -> HeaderNumbers | None:
 
 def _quick(model: Model, split: Split) -> HeaderNumbers:
     quick = engine.quick_numbers(model, split)
-    return _of(model, quick.numbers, quick.items, Freshness.QUICK)
+    return _of(model, quick.numbers, quick.items, len(split), Freshness.QUICK)
 
 
-def _of(model: Model, numbers: Mapping[str, Number], items: int, freshness: Freshness) -> HeaderNumbers:
-    return HeaderNumbers(model.key, model.subject.key, model.is_changed, numbers, items, freshness)
+def _of(
+    model: Model, numbers: Mapping[str, Number], items: int, all_items: int, freshness: Freshness
+) -> HeaderNumbers:
+    changed = model.is_changed
+    return HeaderNumbers(model.key, model.subject.key, changed, numbers, items, all_items, freshness)

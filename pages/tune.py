@@ -6,6 +6,7 @@ import streamlit as st
 
 from compress_core.foundation.texts import N_
 from dashboard import recipe_warnings, state
+from dashboard.shared_choice import SharedChoice
 from dashboard.show import refusals
 from dashboard.text import _
 from dashboard.tune import (
@@ -32,14 +33,16 @@ view = state.on_page()
 model = state.model(view)
 
 BESIDE = {"layers": (N_("All layers"), layer_table.draw), "item": (N_("One item"), followed_item.draw)}
+SHOWN = SharedChoice("beside", "layers", lambda text: text if text in BESIDE else None)
+st.session_state["tune.beside"] = SHOWN.chosen()
 with st.container(horizontal=True, vertical_alignment="center"):  # one place, however many warnings there are
     st.title(_("What does this layer do to me?"), width="content")
     shown = st.segmented_control(
         _("Beside the knobs"),
         list(BESIDE),
-        default="layers",
         format_func=lambda name: _(BESIDE[name][0]),
         key="tune.beside",
+        on_change=lambda: SHOWN.choose(st.session_state["tune.beside"]),
         label_visibility="collapsed",
         required=True,
         width="content",

@@ -122,6 +122,10 @@ def test_keys_undo_and_redo_on_every_page_but_not_in_a_text_box(address: str, sc
     expect(screen.locator(HEADER).get_by_role("button").filter(has_text="undo")).to_be_enabled()
     screen.keyboard.press("Meta+z")
     expect(recipe).to_have_text("unchanged")
+    screen.keyboard.press("Control+Shift+z")
+    undo, redo = (screen.locator(HEADER).get_by_role("button").filter(has_text=it) for it in ("undo", "redo"))
+    undo.press("Enter")
+    expect(redo).to_be_focused()
 
 
 def test_a_key_that_is_pressed_while_the_page_runs_is_done_when_the_run_is_over(
@@ -145,6 +149,10 @@ PHONE = {
 }
 
 
+WIDTHS = "() => (page => [page.scrollWidth, page.clientWidth])(document.querySelector('.stMain'))"
+ACCURACY = ".st-key-slimscope_accuracy strong"
+
+
 @pytest.mark.parametrize("screen", [PHONE], indirect=True)
 def test_on_a_phone_the_header_is_one_line_the_menu_closes_and_no_toolbar_covers_a_title(
     address: str,  # noqa: F811
@@ -152,6 +160,11 @@ def test_on_a_phone_the_header_is_one_line_the_menu_closes_and_no_toolbar_covers
 ) -> None:
     screen.goto(f"{address}/tune?m=lenet300")
     _at_rest(screen)
+    assert screen.evaluate(WIDTHS) == [390, 390]
+    slider(screen, "Weights removed").press("End")
+    _at_rest(screen)
+    expect(screen.locator(ACCURACY)).to_contain_text("points [")
+    assert screen.locator(ACCURACY).evaluate("it => it.scrollWidth <= it.clientWidth"), "cut off"
     assert _box(screen.locator(HEADER))["height"] <= HIGHEST
     for name in ("plain", "accuracy"):
         expect(screen.locator(f".st-key-slimscope_{name} button").first).to_be_in_viewport(ratio=1)
@@ -190,8 +203,12 @@ def test_what_shrinks_together_fits_below_the_header(address: str, screen: Page)
 
 @pytest.mark.parametrize("screen", [{"viewport": {"width": 1920, "height": 1080}}], indirect=True)
 def test_a_presenter_has_large_type_and_switches_it_off_again(address: str, screen: Page) -> None:  # noqa: F811
-    screen.goto(f"{address}/tune?m=lenet300&present=1")
+    screen.goto(f"{address}/tune?m=lenet300&present=1&beside=item")
     _at_rest(screen)
+    share = screen.locator(".item-bars .share").first
+    assert float(share.evaluate("it => parseFloat(getComputedStyle(it).fontSize)")) >= 18
+    output = screen.locator(".st-key-tune_followed [data-testid=stCaptionContainer]")
+    expect(output).to_be_in_viewport(ratio=1)
     assert _box(screen.locator(HEADER))["height"] > HIGHEST, "in larger type the same line is higher"
     expect(screen.get_by_role("radio", name="English")).to_be_hidden()
     screen.locator(HEADER).get_by_role("button", name="Share").click()
@@ -218,3 +235,19 @@ def test_numbers_are_marked_stale_while_a_knob_is_dragged_and_not_once_it_is_giv
     screen.keyboard.press("Escape")
     assert screen.evaluate(STALE) == ["none"] * 4
     screen.mouse.up()
+
+
+def test_tabs_peek_out_below_many_layers_and_what_one_opens_comes_into_view(
+    address: str,  # noqa: F811
+    screen: Page,
+) -> None:
+    screen.goto(f"{address}/tune?m=vit")
+    tab = screen.get_by_role("tab", name="Recipe")
+    expect(screen.get_by_text("20 of 20 layers")).to_be_visible()
+    expect(tab).to_be_in_viewport(ratio=1)
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+    expect(screen.get_by_role("tabpanel").first).to_be_in_viewport(ratio=0.2)
+    screen.wait_for_function(
+        "tab => tab.getBoundingClientRect().top < 200", arg=tab.element_handle(), polling=100
+    )

@@ -29,7 +29,7 @@ def opened(share: float) -> AppTest:
 
 
 def _numbers(freshness: Freshness) -> HeaderNumbers:
-    return HeaderNumbers("model", "subject", True, {}, 9, freshness)
+    return HeaderNumbers("model", "subject", True, {}, 9, 99, freshness)
 
 
 QUICK, EXACT = _numbers(Freshness.QUICK), _numbers(Freshness.EXACT)

@@ -49,7 +49,7 @@ def label_with(app: AppTest, word: str) -> str:
 def test_only_numbers_of_all_items_of_this_recipe_stand_under_the_bare_heading(
     freshness: Freshness, items: int
 ) -> None:
-    caption = HeaderNumbers("model", "subject", True, {}, items, freshness).caption("Accuracy")
+    caption = HeaderNumbers("model", "subject", True, {}, items, 6000, freshness).caption("Accuracy")
     bare = f"Accuracy on validation, N = {items:,}"
     assert caption.startswith(bare)
     assert (caption == bare) == (freshness is Freshness.EXACT)

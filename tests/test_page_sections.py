@@ -15,6 +15,7 @@ from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import ResolvedRecipe, Step
 from dashboard import engine
+from dashboard.state import KEY
 from dashboard.tune import coupled_groups, criterion_comparison, layer_trials
 from dashboard.tune.differing import VARIOUS, _moved, told
 from dashboard.tune.recipe_words import before_weights
@@ -99,6 +100,7 @@ def test_which_layer_bears_four_bits_is_seen_with_one_click_and_changes_nothing(
     table = next(f.value for f in app.dataframe if "output" in f.value)
     assert sorted(table["layer"]) == ["fc1", "fc2", "fc3"]
     assert list(table["output"]) == sorted(table["output"])
+    assert "A tick selects that layer above; now fc1." in said(app)
     assert table["output"].iloc[0] > 0
     app = app.button_group(key=f"{layer_trials.KEY}.bits").set_value(2).run()
     worse = next(f.value for f in app.dataframe if "output" in f.value)
@@ -152,6 +154,9 @@ def test_magnitude_and_random_stand_together_as_the_tab_opens_and_one_can_be_tak
     monkeypatch.setattr(engine, "PATIENCE_S", 300.0)
     app = section(opened("tune", "lenet300"), "Criteria")
     assert_fine(app)
+    assert f"**Criteria on {app.session_state[KEY].layer}**" in [text.value for text in app.markdown]
+    app = app.button_group(key=f"{criterion_comparison.KEY}.where.en.fc1").set_value("network").run()
+    assert "**Criteria on 3 layers**" in [text.value for text in app.markdown]
     table = next(f.value for f in app.dataframe if "removed" in f.value)
     assert list(table["criterion"]) == ["Magnitude", "Random pruning"]
     assert table["removed"].nunique() == 1

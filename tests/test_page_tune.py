@@ -13,7 +13,7 @@ from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups
 from dashboard.tune import quantizer_comparison as quantizers
 from tests.layer_rows import choose
-from tests.test_pages import assert_fine, opened, recipe_of
+from tests.test_pages import APP, assert_fine, opened, recipe_of
 
 pytestmark = pytest.mark.slow
 
@@ -194,3 +194,8 @@ def test_one_item_is_followed_beside_the_knobs_and_is_the_item_of_explain() -> N
     app.button(key="tune.item.next").click().run()
     assert app.number_input(key="tune.item").value > 17
     assert app.session_state["slimscope.explain.item"] == app.number_input(key="tune.item").value
+    assert app.query_params["beside"] == "item"
+    again = AppTest.from_file(APP, default_timeout=90)
+    again.query_params.update({"m": "lenet5", "beside": "item", "item": "17"})
+    again = again.run().switch_page("pages/tune.py").run()
+    assert again.number_input(key="tune.item").value == 17

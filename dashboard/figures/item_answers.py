@@ -18,7 +18,7 @@ from dashboard.text import _
 
 MOST_CHANNELS = 8
 MOST_PIXELS = 32
-OUTPUTS_HEIGHT = 230
+OUTPUTS_HEIGHT = 210
 
 
 def answer_said(model: str, classes: Sequence[str], shares: NDArray[Any]) -> str:

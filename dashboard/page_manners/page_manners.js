@@ -1,10 +1,13 @@
 // Ctrl+Z presses the undo button, Ctrl+Shift+Z the redo button; Cmd does the same. In a text box both keep
 // their own meaning: there they take back what was typed. On a phone the menu closes once a page was chosen.
+// What a tab opens comes into view; where undo can do no more, the keys stay on redo, and the other way round.
 const NOT_TYPED_INTO = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
 const MENU_COVERS_PAGE = "(max-width: 768px)";
 const AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]';
 const GRACE_MS = 1000; // a slider that is moved by key says so after a pause
 let kept = [];
+const OPENS_WITHIN_MS = 5000;
+const GAP = 8; // between the header and a row of tabs
 let listening = null; // this file is one module for all pages, and only the newest listener counts
 
 export default function ({ data }) {
@@ -17,6 +20,8 @@ export default function ({ data }) {
   const rest = new MutationObserver(() => pressKept());
   if (app) rest.observe(app, { attributeFilter: ["data-test-script-state"] });
   mine.signal.addEventListener("abort", () => rest.disconnect());
+  document.addEventListener("click", bringIntoView, { signal: mine.signal, capture: true });
+  document.addEventListener("click", (event) => keepFocus(event, data), { signal: mine.signal });
   return () => mine.abort();
 }
 
@@ -63,4 +68,37 @@ function isTypedInto(element) {
 function closeMenu(event) {
   if (!event.target.closest('[data-testid="stSidebarNavLink"]') || !matchMedia(MENU_COVERS_PAGE).matches) return;
   document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+}
+
+// The row of tabs goes below what stays on top, once the page is long enough for that, unless the visitor moves on.
+// Heard on the way down: a tab lets nobody hear of its click afterwards.
+function bringIntoView(event) {
+  const row = event.target.closest('[role="tab"]')?.closest('[role="tablist"]');
+  const page = row?.closest('[data-testid="stMain"]');
+  if (!page || row.getBoundingClientRect().top < page.clientHeight / 2) return;
+  const over = new AbortController();
+  const scroll = () => {
+    const top = document.querySelector(".st-key-slimscope_header")?.getBoundingClientRect().bottom ?? 0;
+    page.scrollBy({ top: row.getBoundingClientRect().top - top - GAP });
+  };
+  const grown = new ResizeObserver(scroll);
+  grown.observe(page.querySelector('[data-testid="stMainBlockContainer"]'));
+  over.signal.addEventListener("abort", () => grown.disconnect());
+  for (const kind of ["wheel", "keydown", "pointerdown"]) {
+    document.addEventListener(kind, () => over.abort(), { signal: over.signal, capture: true });
+  }
+  setTimeout(() => over.abort(), OPENS_WITHIN_MS);
+}
+
+// The browser drops the focus of a button that becomes disabled, and the keys would begin at the top of the page.
+function keepFocus(event, { undo, redo }) {
+  const pressed = [undo, redo].find((name) => event.target.closest(`.${name} button`));
+  if (!pressed) return;
+  const other = pressed === undo ? redo : undo;
+  const watch = new MutationObserver(() => {
+    if (document.activeElement !== document.body) return;
+    document.querySelector(`.${other} button:enabled`)?.focus();
+  });
+  watch.observe(document.body, { attributeFilter: ["disabled"], childList: true, subtree: true });
+  setTimeout(() => watch.disconnect(), OPENS_WITHIN_MS);
 }

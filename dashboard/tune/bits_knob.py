@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from compress_core.measure.tables.knob_tables import BitsTable, bits_table
-from compress_core.measure.tables.prune_rows import weights_now
+from compress_core.measure.tables.quantizer_view import quantizer_view
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
 from dashboard import engine
@@ -66,12 +66,15 @@ def _readouts(rows: BitsTable) -> tuple[Readout, ...]:
 
 
 def _levels(place: KnobOfLayer, rows: BitsTable) -> Histogram:
-    bins = weights_now(place.base, place.layer.name, engine.store())
+    """The weights that the quantizer is given; those that are pruned stand apart, as on the prune knob."""
+    given = quantizer_view(place.model, place.layer.name, engine.store())
+    levels = [*rows.levels, np.array([])]
     return Histogram(
-        bins.edges,
-        bins.counts,
+        given.bins.edges,
+        given.bins.counts,
         _("Weights of this layer and the levels of its first row"),
-        [*rows.levels, np.array([])],
+        levels,
+        kept=np.tile(given.kept_in_bins, (len(levels), 1)) if given.is_pruned else None,
         caption=_("weights and the levels of the first row"),
         axis=_("weight"),
     )

@@ -49,6 +49,8 @@ def draw(view: View, model: Model) -> None:
         st.fragment(_until_tried, run_every=engine.ASK_EVERY_S)(model, layers, steps)
         return
     rows, changes = _tried(model, layers, steps)
+    of = literal(layers[0]) if layers == [view.layer] else _("{count} layers").format(count=len(layers))
+    st.markdown("**" + _("Criteria on {layers}").format(layers=of) + "**")
     _table(rows, changes, layers)
     _captions(rows, changes, layers)
     _take(layers, rows)
@@ -88,7 +90,7 @@ def _choice(view: View, free: Sequence[str]) -> tuple[list[Step], list[str]]:
     at = where.segmented_control(
         _("Layers"),
         list(words),
-        default=ALL,
+        default=ONE if view.layer in free else ALL,
         format_func=words.__getitem__,
         key=f"{KEY}.where.{current_language()}.{view.layer}",
         required=True,

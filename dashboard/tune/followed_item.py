@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
@@ -40,8 +41,11 @@ def draw(view: View, model: Model) -> None:
         raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
         picture.image(item_image(raw, side=SIDE), width=SIDE)
     before, after = (_passed(one, view.layer, split, item) for one in (Model.original(model.subject), model))
-    chosen.caption(_said(model, before))
-    _answers(view, model, split, item, (before, after))
+    with chosen:
+        words, download = st.columns([2, 1], vertical_alignment="center", gap="small")
+    words.caption(_said(model, before))
+    table = _answers(view, model, split, item, (before, after))
+    csv_button(download, "tune.item.answers", table, provenance(split=split.name, item=item))
     if before.output is None:
         st.caption(_("{layer} puts out nothing that belongs to one item.").format(layer=literal(view.layer)))
         return
@@ -101,16 +105,17 @@ def _said(model: Model, before: ItemPass) -> str:
     return f"{known} {_('The original says {first}.').format(first=first)}".strip()
 
 
-def _answers(view: View, model: Model, split: Split, item: int, passes: tuple[ItemPass, ItemPass]) -> None:
-    """Bars that follow the knobs, once what these would lead to was worked out."""
+def _answers(
+    view: View, model: Model, split: Split, item: int, passes: tuple[ItemPass, ItemPass]
+) -> pd.DataFrame:
+    """Bars that follow the knobs, once what these would lead to was worked out; gives all of the answers."""
     first, second = (one.predictions.probabilities[0] for one in passes)
     names = [class_name(model, number) for number in range(len(first))]
     ahead = answers_ahead(view, model, split, item)
     item_bars(ItemBars(names, first, second, ahead or {}), "tune.item.bars")
-    table = answers_table(names, first, second)
-    csv_button(st.container(), "tune.item.answers", table, provenance(split=split.name, item=item))
     if ahead is None:
         st.fragment(_until_worked_out, run_every=engine.ASK_EVERY_S)(view, model, split, item)
+    return answers_table(names, first, second)
 
 
 def _until_worked_out(view: View, model: Model, split: Split, item: int) -> None:

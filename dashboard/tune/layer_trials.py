@@ -41,6 +41,11 @@ def draw(view: View, model: Model) -> None:
     names = [layer.name for layer in model.base.layers]
     rows = _tried(model, names, step)
     _say(rows)
+    st.caption(
+        _(
+            "Ordered by output error, the smallest first. A tick selects that layer above; now {layer}."
+        ).format(layer=literal(view.layer))
+    )
     chosen = number_table(
         _frame(model, rows),
         KEY,

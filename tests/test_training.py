@@ -28,8 +28,9 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject
 from compress_core.subject.training_items import TrainingItems
 from compress_core.training.checkpoint import Checkpoint
-from compress_core.training.loop import EpochDone, Trained, TrainingRun, train
+from compress_core.training.loop import EpochDone, Trained, train
 from compress_core.training.plan import parse_plan
+from compress_core.training.training_run import TrainingRun
 from tests.training_cases import STORE, compressed, run_of, table, trained
 
 MAGNITUDE = {"technique": "magnitude", "sparsity": 0.7}

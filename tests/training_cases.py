@@ -16,8 +16,9 @@ from compress_core.recipe.reading import parse_recipe
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.subject.training_items import TrainingItems
-from compress_core.training.loop import Trained, TrainingRun, train
+from compress_core.training.loop import Trained, train
 from compress_core.training.plan import parse_plan
+from compress_core.training.training_run import TrainingRun
 
 STORE = Store()
 

@@ -18,8 +18,9 @@ from compress_core.jobs.plain_json import text_as_json, text_from_json
 from compress_core.jobs.task import ResultFiles, Task
 from compress_core.subject.training_items import TRAINING
 from compress_core.training.checkpoint import Checkpoint
-from compress_core.training.loop import EpochDone, Trained, TrainingRun, train
+from compress_core.training.loop import EpochDone, Trained, train
 from compress_core.training.plan import parse_plan
+from compress_core.training.training_run import TrainingRun
 
 VALIDATION, CHECKPOINT = "validation", "checkpoint"
 

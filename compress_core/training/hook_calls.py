@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -36,6 +36,26 @@ def parametrized(trainee: Trainee, plan: Plan) -> Trainee:
     return trainee
 
 
+@torch.no_grad()
+def begun(trainee: Trainee, plan: Plan, moment: Moment) -> None:
+    """Put the masks in place with which a training begins, before its first step.
+
+    Raises Refused where a method chooses single weights of a layer that keeps its codes.
+    """
+    for step in plan.steps:
+        names = _spoken_of(step, trainee)
+        if step.hooks.weight_by_weight:
+            _refuse_held_codes(step, trainee, names)
+        if step.hooks.begin is None:
+            continue
+        chosen: Mapping[str, Tensor] | None = call_hook(
+            step.hooks.begin, _supplied(step, plan, trainee, moment)
+        )
+        for name, mask in (chosen or {}).items():
+            trainee.parametrizations[name] = trainee.parametrizations[name].with_mask(mask)
+    trainee.first_masks.update(trainee.masks())
+
+
 def batch_loss(plan: Plan, batch: BatchValues, weights: Mapping[str, Tensor]) -> Tensor:
     """The loss with all penalties, a scalar in nats; weights [out, in] by name."""
     terms = [
@@ -57,18 +77,27 @@ def before_step(
     for step in plan.steps:
         if step.hooks.masks is None:
             continue
-        masks = _among(trainee.masks(), step)
-        supplied: dict[str, Any] = {
+        supplied = _supplied(step, plan, trainee, moment)
+        masks = supplied["masks"]
+        supplied |= {
+            "first_masks": _among(trainee.first_masks, step),
             "weights": {name: weights[name].detach() for name in masks},
             "gradients": {name: _gradient(weights[name]) for name in masks},
-            "masks": masks,
-            "layers": {name: trainee.parts[name] for name in masks},
-            "moment": moment,
-            "generator": random_numbers(plan.knobs.seed, step.method.name, moment.step),
         }
         chosen: Mapping[str, Tensor] | None = call_hook(step.hooks.masks, supplied)
         for name, mask in (chosen or {}).items():
             _exchange(trainee, optimizer, name, mask, masks[name])
+
+
+def _supplied(step: MethodStep, plan: Plan, trainee: Trainee, moment: Moment) -> dict[str, Any]:
+    """What every place of a method's layers may ask for."""
+    masks = _among(trainee.masks(), step)
+    return {
+        "masks": masks,
+        "layers": {name: trainee.parts[name] for name in masks},
+        "moment": moment,
+        "generator": random_numbers(plan.knobs.seed, step.method.name, step.match, moment.step),
+    }
 
 
 def _exchange(trainee: Trainee, optimizer: Optimizer, name: str, mask: Tensor, before: Tensor) -> None:
@@ -86,33 +115,33 @@ def after_step(plan: Plan, trainee: Trainee, moment: Moment, rate: float) -> Non
     for step in plan.steps:
         if step.hooks.shrink is None:
             continue
-        names = _spoken_of(step, trainee)
-        for name in names:
-            if WEIGHT not in trainee.learned[name]:
-                raise _held_codes(step, name)
+        names = step.chosen_of(list(trainee.parts))
         weights = {name: trainee.parametrizations[name].weight(trainee.learned[name]) for name in names}
-        supplied = {
-            "weights": weights,
-            "layers": {name: trainee.parts[name] for name in names},
-            "moment": moment,
-            "step_size": rate,
-        }
+        supplied = {**_supplied(step, plan, trainee, moment), "weights": weights, "step_size": rate}
         shrunk: Mapping[str, Tensor] = call_hook(step.hooks.shrink, supplied)
         for name, values in shrunk.items():
             trainee.learned[name][WEIGHT].copy_(values)
+
+
+def shrunk_layers(plan: Plan, trainee: Trainee) -> tuple[str, ...]:
+    """The layers in which a method moves weights to zero: there, what is zero at the end is pruned."""
+    steps = (step for step in plan.steps if step.hooks.shrink is not None)
+    return tuple({name: None for step in steps for name in step.chosen_of(list(trainee.parts))})
 
 
 def _gradient(weight: Tensor) -> Tensor:
     return torch.zeros_like(weight) if weight.grad is None else weight.grad
 
 
-def _held_codes(step: MethodStep, layer: str) -> Refused:
-    return Refused(
-        "{method} moves weights one by one, but {layer} is quantized and keeps its codes: train before "
-        "quantizing, or leave the layer out with match.",
-        method=step.method.name,
-        layer=layer,
-    )
+def _refuse_held_codes(step: MethodStep, trainee: Trainee, names: Iterable[str]) -> None:
+    for name in names:
+        if WEIGHT not in trainee.learned[name]:
+            raise Refused(
+                "{method} moves weights one by one, but {layer} is quantized and keeps its codes: train "
+                "before quantizing, or leave the layer out with match.",
+                method=step.method.name,
+                layer=name,
+            )
 
 
 def _spoken_of(step: MethodStep, trainee: Trainee) -> tuple[str, ...]:

@@ -10,27 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compress_core.apply.lineage import Train
-from compress_core.apply.model import Model
-from compress_core.apply.trained import TrainedWeights, trained_model
+from compress_core.apply.trained import TrainedWeights
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
-from compress_core.foundation.store import Store, digest
+from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
-from compress_core.measure.behavior.evaluate import predicted_once
-from compress_core.measure.behavior.metrics.accuracy import accuracy
 from compress_core.network.copied_tree import copied_tree
-from compress_core.subject.split import BATCH, Split
+from compress_core.subject.split import BATCH
 from compress_core.training.batch_values import BatchValues, scores_of, scores_of_all
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
-from compress_core.training.hook_calls import after_step, batch_loss, before_step, parametrized
-from compress_core.training.method import ChosenEpoch, asked_by
+from compress_core.training.epoch_end import PassOver, judged
+from compress_core.training.hook_calls import after_step, batch_loss, before_step, begun, parametrized
+from compress_core.training.method import asked_by
 from compress_core.training.moment import Moment, cosine_schedule, random_numbers
 from compress_core.training.optimizer import Optimizer
-from compress_core.training.plan import Plan
 from compress_core.training.random_start import scattered
 from compress_core.training.trainee import Trainee, trainee_of
+from compress_core.training.training_run import TrainingRun
 
 REPORTS_IN_EPOCH = 20
 
@@ -48,35 +44,6 @@ class EpochDone(Progress):
     def said(self) -> Mapping[str, Any]:
         """The figures as plain values."""
         return self.figures.as_json()
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingRun:
-    """All that decides a training: a model, how it is trained, on what, and on what its epochs are judged."""
-
-    model: Model
-    plan: Plan
-    items: Split
-    validation: Split
-
-    @property
-    def operation(self) -> Train:
-        """What is done to the model, as its history says it."""
-        return self.after(self.plan.knobs.epochs)
-
-    def after(self, epochs: int) -> Train:
-        """The same for a training that was ended after so many epochs."""
-        items = digest(self.items.digest, self.validation.digest)
-        return Train(self.plan.text, items, epochs)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """An odd rest of the items is left out of an epoch, unless it is all there is."""
-        return max(1, len(self.items) // self.plan.knobs.batch_size)
-
-    @property
-    def steps(self) -> int:
-        return self.plan.knobs.epochs * self.steps_per_epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +68,7 @@ def train(
     trainee = parametrized(trainee_of(run.model), run.plan)
     if run.plan.knobs.start == "scratch":
         scattered(trainee, random_numbers(run.plan.knobs.seed, "start"))
+    begun(trainee, run.plan, run.first_moment)
     optimizer = Optimizer.of(trainee, run.plan.knobs.weight_decay)
     if resumed is not None:
         restore(trainee, optimizer, resumed)
@@ -111,7 +79,7 @@ def train(
         loss = yield from _epoch(run, trainee, optimizer, teacher, epoch)
         if loss is None:
             return _ended_early(run, checkpoint, epoch)
-        checkpoint = _judged(run, trainee, optimizer, checkpoint, _Epoch(epoch, loss, began), store)
+        checkpoint = judged(run, trainee, optimizer, checkpoint, PassOver(epoch, loss, began), store)
         yield _done(run, checkpoint.history[-1], checkpoint)
     assert checkpoint is not None, "a plan has an epoch at least"
     return Trained(checkpoint.best, checkpoint.best_epoch, checkpoint.history)
@@ -120,15 +88,6 @@ def train(
 def _done(run: TrainingRun, figures: EpochFigures, checkpoint: Checkpoint | None) -> EpochDone:
     done, note = figures.epoch * run.steps_per_epoch, Phrase("epoch {epoch}", epoch=figures.epoch)
     return EpochDone(done, run.steps, note, figures, checkpoint)
-
-
-@dataclass(frozen=True, eq=False)
-class _Epoch:
-    """An epoch that is over, from 0: its mean loss, and the masks with which it began."""
-
-    number: int
-    loss: float
-    masks: Mapping[str, Tensor]
 
 
 def _refuse_unlabeled(run: TrainingRun) -> None:
@@ -205,64 +164,6 @@ def _step(
             optimizer.step(rate)
             after_step(run.plan, trainee, moment, rate)
     return value
-
-
-def _judged(
-    run: TrainingRun,
-    trainee: Trainee,
-    optimizer: Optimizer,
-    before: Checkpoint | None,
-    epoch: _Epoch,
-    store: Store,
-) -> Checkpoint:
-    """The training after an epoch: what would be stored is judged, and the better one is kept."""
-    weights = trainee.encoded()
-    measured = _accuracy(run, weights, epoch.number, store)
-    knobs = run.plan.knobs
-    rate = knobs.learning_rate * cosine_schedule(
-        Moment((epoch.number + 1) * run.steps_per_epoch - 1, run.steps, run.steps_per_epoch), knobs.warmup
-    )
-    sparsity, grown = _sparsity(trainee, weights), _grown(trainee, epoch.masks)
-    figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown)
-    is_best = before is None or run.plan.chosen is ChosenEpoch.LAST or _better(measured, before)
-    return Checkpoint(
-        history=(*(() if before is None else before.history), figures),
-        learned={n: {k: t.detach().clone() for k, t in of.items()} for n, of in trainee.learned.items()},
-        masks={
-            name: each.mask.clone()
-            for name, each in trainee.parametrizations.items()
-            if each.mask is not None
-        },
-        state={name: tensor.clone() for name, tensor in trainee.state().items()},
-        optimizer=optimizer.state(),
-        best=weights if is_best or before is None else before.best,
-        best_epoch=figures.epoch if is_best or before is None else before.best_epoch,
-    )
-
-
-def _better(measured: Number, before: Checkpoint) -> bool:
-    """Whether an accuracy is above that of the best epoch so far; of equal ones the earlier stays."""
-    best = before.history[before.best_epoch - 1].accuracy.value
-    return measured.value is not None and (best is None or measured.value > best)
-
-
-def _accuracy(run: TrainingRun, weights: TrainedWeights, epoch: int, store: Store) -> Number:
-    key = digest(run.model.key, run.operation.key, epoch)
-    model = trained_model(run.model, run.after(epoch + 1), weights, key)
-    return accuracy(predicted_once(model, run.validation, store))
-
-
-def _sparsity(trainee: Trainee, weights: TrainedWeights) -> dict[str, float]:
-    parts = [encoded for layer in weights.layers.values() for encoded in layer]
-    return {
-        name: encoded.zeros.total / max(1, encoded.weight.numel())
-        for name, encoded in zip(trainee.parts, parts, strict=True)
-    }
-
-
-def _grown(trainee: Trainee, before: Mapping[str, Tensor]) -> dict[str, int]:
-    now = trainee.masks()
-    return {name: int((now[name] & ~mask).count_nonzero()) for name, mask in before.items()}
 
 
 def _ended_early(run: TrainingRun, checkpoint: Checkpoint | None, epoch: int) -> Trained:

@@ -10,7 +10,6 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
@@ -26,16 +25,6 @@ from compress_core.training.parametrization import Parametrization
 HookFunction = Callable[..., Any]
 
 
-class ChosenEpoch(Enum):
-    """Which epoch a training gives: the one with the best accuracy on validation items, or the last.
-
-    A method that removes weights on the way is done at the last; earlier epochs are not yet what was asked.
-    """
-
-    BEST = "best"
-    LAST = "last"
-
-
 @dataclass(frozen=True)
 class Hooks:
     """What a method does at the places of the loop; where it leaves None, it does nothing.
@@ -43,22 +32,31 @@ class Hooks:
     Each asks by argument names, `compress_core/training/batch_values.py` and the loop say for what:
     loss -> how wrong the outputs of a batch are, a scalar in nats; one method of a training has it.
     penalty -> what is added to the loss.
+    begin -> the masks [out, in] bool by layer with which the training begins, or None for those of the model.
     masks -> other masks [out, in] bool by layer, or None; called before each step with weights, gradients.
-    shrink -> the weights [out, in] by layer after each step, moved towards zero.
+    shrink -> the weights [out, in] by layer after each step, moved towards zero; what is zero is pruned.
     parametrization(layer, encoded) -> what of a weight learns; one method of a training has it.
+    ready_at: the share of the training after which the network is what the method promises, as sparse as
+    it was to become; of the epochs that end later, the one with the best accuracy is given.
     """
 
     loss: HookFunction | None = None
     penalty: HookFunction | None = None
+    begin: HookFunction | None = None
     masks: HookFunction | None = None
     shrink: HookFunction | None = None
     parametrization: Callable[[Layer, EncodedWeight], Parametrization] | None = None
-    chosen: ChosenEpoch = ChosenEpoch.BEST
+    ready_at: float = 0.0
 
     @property
     def in_batch(self) -> tuple[HookFunction, ...]:
         """What is called with the values of a batch."""
         return tuple(place for place in (self.loss, self.penalty) if place is not None)
+
+    @property
+    def weight_by_weight(self) -> bool:
+        """Whether single weights are moved or chosen, so that they must learn one by one."""
+        return any(place is not None for place in (self.begin, self.masks, self.shrink))
 
 
 def asked_by(place: HookFunction) -> tuple[str, ...]:

@@ -146,6 +146,11 @@ def held_parametrization(encoded: EncodedWeight) -> Parametrization:
     return FreeWeight(encoded.values, None if encoded.mask is None else encoded.mask.tensor)
 
 
+def pruned_where_zero(encoded: EncodedWeight) -> EncodedWeight:
+    """The same weight with a mask that leaves what is not zero."""
+    return replace(encoded, mask=ExplicitMask(encoded.values != 0))
+
+
 def _looked_up(levels: Tensor, codes: Tensor) -> Tensor:
     """levels [1, L] or [out, L], codes [out, in] -> values [out, in]; a level of zero gets no gradient."""
     learns = torch.where(levels == 0, levels.detach(), levels)

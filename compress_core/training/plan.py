@@ -14,7 +14,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.declared_knobs import checked_knobs
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.knobs import Strict, Unit
-from compress_core.training.method import ChosenEpoch, Hooks, TrainingMethod, training_method_named
+from compress_core.training.method import Hooks, TrainingMethod, training_method_named
 
 USUAL = "fine_tune"
 MOST_METHODS = 8
@@ -76,10 +76,9 @@ class Plan:
     steps: tuple[MethodStep, ...]
 
     @property
-    def chosen(self) -> ChosenEpoch:
-        """Which epoch it gives: the last, where a method is only done then."""
-        last = any(step.hooks.chosen is ChosenEpoch.LAST for step in self.steps)
-        return ChosenEpoch.LAST if last else ChosenEpoch.BEST
+    def ready_at(self) -> float:
+        """The share of the training after which all methods have done what they promise."""
+        return max(step.hooks.ready_at for step in self.steps)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as files, links and keys hold them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.places import bias_place, place_in, placed, read_matrix
 from compress_core.network.one_memory import views_in
 from compress_core.techniques.contract.encoded import EncodedWeight
-from compress_core.training.parametrization import Parametrization, held_parametrization
+from compress_core.training.parametrization import Parametrization, held_parametrization, pruned_where_zero
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class Trainee:
 
     parts: every weight by its name, the factors of a factored layer each; learned: what learns of each
     weight, by the name that its parametrization gives it; beside: the parameters that are no weights of
-    layers. Changed in place.
+    layers; first_masks [out, in]: with which the training began, by part. Changed in place.
     """
 
     model: Model
@@ -36,6 +36,7 @@ class Trainee:
     parts: Mapping[str, Layer]
     parametrizations: dict[str, Parametrization]
     learned: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    first_masks: dict[str, Tensor] = field(default_factory=dict)
     beside: dict[str, nn.Parameter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,9 +52,13 @@ class Trainee:
         found = placed(self.network, ((self.parts[name], weight) for name, weight in weights.items()))
         return functional_call(self.network, found, (inputs,))
 
-    def encoded(self) -> TrainedWeights:
-        """What would be stored now: new tensors, nothing of them learns on."""
+    def encoded(self, sparse: Collection[str] = ()) -> TrainedWeights:
+        """What would be stored now: new tensors, nothing of them learns on.
+
+        sparse: parts of which a weight that is zero is pruned from then on.
+        """
         encoded = {name: each.encoded(self.learned[name]) for name, each in self.parametrizations.items()}
+        encoded |= {name: pruned_where_zero(encoded[name]) for name in sparse}
         layers = self.model.base.layers
         by_layer = {layer.name: tuple(encoded[n] for n in self._parts_of(layer)) for layer in layers}
         return TrainedWeights(by_layer, self._rest())

@@ -1,0 +1,49 @@
+"""All that decides a training, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compress_core.apply.lineage import Train
+from compress_core.apply.model import Model
+from compress_core.foundation.store import digest
+from compress_core.subject.split import Split
+from compress_core.training.moment import Moment
+from compress_core.training.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """All that decides a training: a model, how it is trained, on what, and on what its epochs are judged."""
+
+    model: Model
+    plan: Plan
+    items: Split
+    validation: Split
+
+    @property
+    def operation(self) -> Train:
+        """What is done to the model, as its history says it."""
+        return self.after(self.plan.knobs.epochs)
+
+    def after(self, epochs: int) -> Train:
+        """The same for a training that was ended after so many epochs."""
+        items = digest(self.items.digest, self.validation.digest)
+        return Train(self.plan.text, items, epochs)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """An odd rest of the items is left out of an epoch, unless it is all there is."""
+        return max(1, len(self.items) // self.plan.knobs.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.plan.knobs.epochs * self.steps_per_epoch
+
+    @property
+    def first_moment(self) -> Moment:
+        return Moment(0, self.steps, self.steps_per_epoch)
+
+    def end_of(self, epoch: int) -> Moment:
+        """The last step of an epoch, counted from 1."""
+        return Moment(epoch * self.steps_per_epoch - 1, self.steps, self.steps_per_epoch)

@@ -1,0 +1,83 @@
+"""What holds of every training method: its bits, its end after an interruption, its knobs at their edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, get_args
+
+import pytest
+import torch
+from annotated_types import Ge, Gt, Le, Lt
+from torch import Tensor
+
+from compress_core.training.loop import Trained
+from compress_core.training.method import training_method_named, training_methods
+from tests.test_training import assert_equal, epochs_of
+from tests.training_cases import compressed, run_of
+
+MAGNITUDE = {"technique": "magnitude", "sparsity": 0.5}
+EPOCHS = 3
+"""So many steps have every method change its masks or go back on the small table."""
+
+
+def edges(method: str) -> Iterator[dict[str, Any]]:
+    """Each knob at each end of its range, or with each of its words; the others as they are declared."""
+    for name, field in training_method_named(method).knobs.model_fields.items():
+        values = [word for word in get_args(field.annotation) if isinstance(word, str)]
+        for bound in field.metadata:
+            match bound:
+                case Ge(ge=limit) | Le(le=limit):
+                    values.append(limit)
+                case Gt(gt=limit):
+                    values.append(limit + 0.01)
+                case Lt(lt=limit):
+                    values.append(limit - 0.01)
+        yield from ({"method": method, name: value} for value in values)
+
+
+@cache
+def whole(method: str) -> tuple[tuple[Any, ...], Trained]:
+    """A short training with every checkpoint on its way."""
+    kept, found = epochs_of(run_of(compressed(), epochs=EPOCHS, batch_size=64, methods=[method]))
+    return tuple(kept), found
+
+
+def finite(values: Mapping[str, Tensor]) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in values.values() if tensor.is_floating_point())
+
+
+@pytest.mark.parametrize("method", training_methods())
+def test_a_method_learns_and_says_what_it_does_and_where_it_comes_from(method: str) -> None:
+    declared, (_, found) = training_method_named(method), whole(method)
+    assert declared.summary.endswith(".")
+    assert any(year.isdigit() and len(year) == 4 for year in declared.source.replace(",", " ").split())
+    assert all(field.description for field in declared.knobs.model_fields.values())
+    assert found.ended is None
+    assert finite({n: e.values for n, part in found.weights.layers.items() for e in part})
+    before = compressed().base.layers
+    assert found.weights.layers.keys() == {layer.name for layer in before}
+
+
+@pytest.mark.parametrize("method", training_methods())
+def test_the_same_seed_gives_the_same_bits(method: str) -> None:
+    _, again = epochs_of(run_of(compressed(), epochs=EPOCHS, batch_size=64, methods=[method]))
+    assert_equal(again.weights, whole(method)[1].weights)
+
+
+@pytest.mark.parametrize("method", training_methods())
+def test_a_training_by_any_method_comes_to_the_same_end_from_each_of_its_epochs(method: str) -> None:
+    kept, found = whole(method)
+    run = run_of(compressed(), epochs=EPOCHS, batch_size=64, methods=[method])
+    for checkpoint in kept[:-1]:
+        _, resumed = epochs_of(run, checkpoint)
+        assert_equal(resumed.weights, found.weights)
+        assert resumed.history == found.history
+
+
+@pytest.mark.parametrize("said", [edge for method in training_methods() for edge in edges(method)], ids=str)
+def test_every_knob_works_at_its_edges(said: dict[str, Any]) -> None:
+    model = compressed(MAGNITUDE)
+    _, found = epochs_of(run_of(model, epochs=EPOCHS, batch_size=128, methods=[said]))
+    assert finite({n: e.values for n, part in found.weights.layers.items() for e in part})
+    assert finite(found.weights.rest)

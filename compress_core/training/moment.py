@@ -28,6 +28,15 @@ class Moment:
         """How much of the training is over once this step is done, above 0 and 1 at the last."""
         return (self.step + 1) / self.steps
 
+    def comes_every(self, count: int) -> bool:
+        """Whether so many steps, or an epoch where it is shorter, went by since the last time; not at 0."""
+        return self.step > 0 and self.step % min(count, self.steps_per_epoch) == 0
+
+    def first_after(self, share: float) -> int:
+        """The first step with which a share of the training is over."""
+        count = max(1, int(share * self.steps))
+        return count - 1 if count / self.steps >= share else count
+
     @property
     def is_last(self) -> bool:
         return self.step + 1 == self.steps

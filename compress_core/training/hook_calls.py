@@ -102,11 +102,9 @@ def _supplied(step: MethodStep, plan: Plan, trainee: Trainee, moment: Moment) ->
 
 def _exchange(trainee: Trainee, optimizer: Optimizer, name: str, mask: Tensor, before: Tensor) -> None:
     trainee.parametrizations[name] = trainee.parametrizations[name].with_mask(mask)
-    grown = mask & ~before
-    for tensor in trainee.learned[name].values():
-        if tensor.shape == grown.shape:
-            tensor[grown] = 0
-            optimizer.forget(tensor, grown)
+    grown, learned = mask & ~before, trainee.learned[name][WEIGHT]
+    learned[grown] = 0
+    optimizer.forget(learned, grown)
 
 
 @torch.no_grad()
@@ -115,8 +113,8 @@ def after_step(plan: Plan, trainee: Trainee, moment: Moment, rate: float) -> Non
     for step in plan.steps:
         if step.hooks.shrink is None:
             continue
-        names = step.chosen_of(list(trainee.parts))
-        weights = {name: trainee.parametrizations[name].weight(trainee.learned[name]) for name in names}
+        masks = _among(trainee.masks(), step)
+        weights = {n: trainee.learned[n][WEIGHT].where(mask, torch.zeros(())) for n, mask in masks.items()}
         supplied = {**_supplied(step, plan, trainee, moment), "weights": weights, "step_size": rate}
         shrunk: Mapping[str, Tensor] = call_hook(step.hooks.shrink, supplied)
         for name, values in shrunk.items():

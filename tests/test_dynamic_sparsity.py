@@ -17,7 +17,12 @@ from torch import Tensor
 from compress_core.foundation.errors import Refused
 from compress_core.selection.budgets import erdos_renyi
 from compress_core.training import loop
-from compress_core.training.dynamic_sparsity import cosine_share, exchanged, places_change
+from compress_core.training.dynamic_sparsity import (
+    cosine_share,
+    exchanged,
+    places_change,
+    without_smallest,
+)
 from compress_core.training.method import call_hook, training_method_named
 from compress_core.training.methods.srigl import regrown
 from compress_core.training.moment import Moment
@@ -143,6 +148,12 @@ def test_the_smallest_go_and_those_grow_whose_gradient_is_largest() -> None:
     found = exchanged(mask, weight, gradient, 0.5, shape)
     assert found.tolist() == [[False, True, True, True], [False, True, False, False]]
     assert exchanged(mask, weight, torch.zeros(2, 4), 0.5, shape)[0, 0], "what was dropped may grow again"
+
+
+def test_a_weight_that_is_zero_is_dropped_before_others_and_no_empty_place_is_taken_for_it() -> None:
+    shape = shape_of("fc0", layers_of([(1, 4)])["fc0"])
+    mask, weight = torch.tensor([[False, True, True, True]]), torch.tensor([[0.0, 0.0, 0.0, 1.0]])
+    assert without_smallest(mask, weight, 1 / 3, shape).tolist() == [[False, True, False, True]]
 
 
 def test_rows_grow_as_many_as_they_lost() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from compress_core.apply.model import Model
 from compress_core.training.loop import Trained
 from compress_core.training.method import training_method_named, training_methods
+from compress_core.training.plan import parse_plan
 from tests.test_training import assert_equal, epochs_of
 from tests.training_cases import compressed, run_of
 
@@ -84,7 +85,9 @@ def test_a_training_by_any_method_comes_to_the_same_end_from_each_of_its_epochs(
 @pytest.mark.parametrize("said", [edge for method in training_methods() for edge in edges(method)], ids=str)
 def test_every_knob_works_at_its_edges(said: dict[str, Any]) -> None:
     model = model_for(said["method"], PRUNED)
-    _, found = epochs_of(run_of(model, epochs=EPOCHS, batch_size=128, methods=[said]))
+    rewinding = parse_plan({"methods": [said]}).rewinding
+    epochs = EPOCHS if rewinding is None else rewinding.rounds * (rewinding.early + 1)
+    _, found = epochs_of(run_of(model, epochs=epochs, batch_size=341, methods=[said]))
     assert finite({n: e.values for n, part in found.weights.layers.items() for e in part})
     assert finite(found.weights.rest)
 

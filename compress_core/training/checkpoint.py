@@ -10,6 +10,7 @@ from torch import Tensor
 
 from compress_core.apply.trained import TrainedWeights
 from compress_core.foundation.number import Number
+from compress_core.training.trainee import Kept
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class EpochFigures:
 class Checkpoint:
     """learned and optimizer: what learns and the optimizer's averages, by weight and name; masks, by weight.
 
-    state: parameters beside the weights, and buffers; best: what the training would give now, of best_epoch.
+    state: parameters beside the weights, and buffers; early: what a method may go back to; best: what the
+    training would give now, of best_epoch.
     """
 
     history: tuple[EpochFigures, ...]
@@ -48,6 +50,7 @@ class Checkpoint:
     optimizer: tuple[Mapping[str, Tensor], ...]
     best: TrainedWeights
     best_epoch: int
+    early: Kept | None = None
 
     @property
     def epochs(self) -> int:

@@ -14,7 +14,6 @@ from compress_core.measure.behavior.evaluate import predicted_once
 from compress_core.measure.behavior.metrics.accuracy import accuracy
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.hook_calls import shrunk_layers
-from compress_core.training.moment import cosine_schedule
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.trainee import Trainee
 from compress_core.training.training_run import TrainingRun
@@ -40,23 +39,24 @@ def judged(
     """The training after an epoch: what would be stored is judged, and the better one is kept."""
     weights = trainee.encoded(shrunk_layers(run.plan, trainee))
     measured = _accuracy(run, weights, epoch.number, store)
-    knobs = run.plan.knobs
-    rate = knobs.learning_rate * cosine_schedule(run.end_of(epoch.number + 1), knobs.warmup)
+    rate = run.learning_rate(run.end_of(epoch.number + 1))
     sparsity, grown = _sparsity(trainee, weights), _grown(trainee, epoch.masks)
     figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown)
     is_best = before is None or not _is_ready(run, before.best_epoch) or _better(measured, before)
+    kept = trainee.kept()
     return Checkpoint(
         history=(*(() if before is None else before.history), figures),
-        learned={n: {k: t.detach().clone() for k, t in of.items()} for n, of in trainee.learned.items()},
+        learned=kept.learned,
         masks={
             name: each.mask.clone()
             for name, each in trainee.parametrizations.items()
             if each.mask is not None
         },
-        state={name: tensor.clone() for name, tensor in trainee.state().items()},
+        state=kept.state,
         optimizer=optimizer.state(),
         best=weights if is_best or before is None else before.best,
         best_epoch=figures.epoch if is_best or before is None else before.best_epoch,
+        early=trainee.early,
     )
 
 

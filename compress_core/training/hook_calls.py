@@ -49,7 +49,7 @@ def begun(trainee: Trainee, plan: Plan, moment: Moment) -> None:
         if step.hooks.begin is None:
             continue
         chosen: Mapping[str, Tensor] | None = call_hook(
-            step.hooks.begin, _supplied(step, plan, trainee, moment)
+            step.hooks.begin, supplied_to(step, plan, trainee, moment)
         )
         for name, mask in (chosen or {}).items():
             trainee.parametrizations[name] = trainee.parametrizations[name].with_mask(mask)
@@ -77,7 +77,7 @@ def before_step(
     for step in plan.steps:
         if step.hooks.masks is None:
             continue
-        supplied = _supplied(step, plan, trainee, moment)
+        supplied = supplied_to(step, plan, trainee, moment)
         masks = supplied["masks"]
         supplied |= {
             "first_masks": _among(trainee.first_masks, step),
@@ -89,7 +89,7 @@ def before_step(
             _exchange(trainee, optimizer, name, mask, masks[name])
 
 
-def _supplied(step: MethodStep, plan: Plan, trainee: Trainee, moment: Moment) -> dict[str, Any]:
+def supplied_to(step: MethodStep, plan: Plan, trainee: Trainee, moment: Moment) -> dict[str, Any]:
     """What every place of a method's layers may ask for."""
     masks = _among(trainee.masks(), step)
     return {
@@ -115,7 +115,7 @@ def after_step(plan: Plan, trainee: Trainee, moment: Moment, rate: float) -> Non
             continue
         masks = _among(trainee.masks(), step)
         weights = {n: trainee.learned[n][WEIGHT].where(mask, torch.zeros(())) for n, mask in masks.items()}
-        supplied = {**_supplied(step, plan, trainee, moment), "weights": weights, "step_size": rate}
+        supplied = {**supplied_to(step, plan, trainee, moment), "weights": weights, "step_size": rate}
         shrunk: Mapping[str, Tensor] = call_hook(step.hooks.shrink, supplied)
         for name, values in shrunk.items():
             trainee.learned[name][WEIGHT].copy_(values)

@@ -22,10 +22,11 @@ from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.epoch_end import PassOver, judged
 from compress_core.training.hook_calls import after_step, batch_loss, before_step, begun, parametrized
 from compress_core.training.method import asked_by
-from compress_core.training.moment import Moment, cosine_schedule, random_numbers
+from compress_core.training.moment import Moment, random_numbers
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.random_start import scattered
-from compress_core.training.trainee import Trainee, trainee_of
+from compress_core.training.rewound import before_epoch, refuse_few_epochs
+from compress_core.training.trainee import Kept, Trainee, trainee_of
 from compress_core.training.training_run import TrainingRun
 
 REPORTS_IN_EPOCH = 20
@@ -65,16 +66,18 @@ def train(
     labels, the network cannot be trained, or its loss is not finite before one epoch is done.
     """
     _refuse_unlabeled(run)
+    refuse_few_epochs(run.plan)
     trainee = parametrized(trainee_of(run.model), run.plan)
     if run.plan.knobs.start == "scratch":
         scattered(trainee, random_numbers(run.plan.knobs.seed, "start"))
-    begun(trainee, run.plan, run.first_moment)
+    begun(trainee, run.plan, run.start_of(0))
     optimizer = Optimizer.of(trainee, run.plan.knobs.weight_decay)
     if resumed is not None:
         restore(trainee, optimizer, resumed)
         yield from (_done(run, figures, None) for figures in resumed.history)
     checkpoint, teacher = resumed, _teacher(run)
     for epoch in range(0 if resumed is None else resumed.epochs, run.plan.knobs.epochs):
+        before_epoch(run.plan, trainee, optimizer, run.start_of(epoch))
         began = trainee.masks()
         loss = yield from _epoch(run, trainee, optimizer, teacher, epoch)
         if loss is None:
@@ -144,7 +147,7 @@ def _step(
     """One step; gives the loss of its batch in nats. Nothing is changed where it is not finite."""
     assert run.items.labels is not None, "refused before"
     knobs = run.plan.knobs
-    rate = knobs.learning_rate * cosine_schedule(moment, knobs.warmup)
+    rate = run.learning_rate(moment)
     with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_numbers(knobs.seed, "step", moment.step).initial_seed())  # for dropout
         trainee.network.train()
@@ -182,10 +185,6 @@ def restore(trainee: Trainee, optimizer: Optimizer, checkpoint: Checkpoint) -> N
     with torch.no_grad():
         for name, mask in checkpoint.masks.items():
             trainee.parametrizations[name] = trainee.parametrizations[name].with_mask(mask)
-        for name, learned in checkpoint.learned.items():
-            for key, values in learned.items():
-                trainee.learned[name][key].copy_(values)
-        now = trainee.state()
-        for name, values in checkpoint.state.items():
-            now[name].copy_(values)
+        trainee.take(Kept(checkpoint.learned, checkpoint.state))
+    trainee.early = checkpoint.early
     optimizer.restore(checkpoint.optimizer)

@@ -26,6 +26,20 @@ HookFunction = Callable[..., Any]
 
 
 @dataclass(frozen=True)
+class Rewinding:
+    """A training in rounds: each but the first begins with what was learned after `early` epochs.
+
+    In each of the rounds, parts of the training of equal length, the learning rate falls anew.
+    masks -> with which masks [out, in] bool by layer a round begins; called with weights and masks at its
+    start, before anything goes back.
+    """
+
+    rounds: int
+    early: int
+    masks: HookFunction
+
+
+@dataclass(frozen=True)
 class Hooks:
     """What a method does at the places of the loop; where it leaves None, it does nothing.
 
@@ -36,6 +50,7 @@ class Hooks:
     masks -> other masks [out, in] bool by layer, or None; called before each step with weights, gradients.
     shrink -> the weights [out, in] by layer after each step, moved towards zero; what is zero is pruned.
     parametrization(layer, encoded) -> what of a weight learns; one method of a training has it.
+    rewinding: rounds that begin with early weights; one method of a training has it.
     ready_at: the share of the training after which the network is what the method promises, as sparse as
     it was to become; of the epochs that end later, the one with the best accuracy is given.
     """
@@ -46,6 +61,7 @@ class Hooks:
     masks: HookFunction | None = None
     shrink: HookFunction | None = None
     parametrization: Callable[[Layer, EncodedWeight], Parametrization] | None = None
+    rewinding: Rewinding | None = None
     ready_at: float = 0.0
 
     @property
@@ -56,7 +72,8 @@ class Hooks:
     @property
     def weight_by_weight(self) -> bool:
         """Whether single weights are moved or chosen, so that they must learn one by one."""
-        return any(place is not None for place in (self.begin, self.masks, self.shrink))
+        places = (self.begin, self.masks, self.shrink, self.rewinding)
+        return any(place is not None for place in places)
 
 
 def asked_by(place: HookFunction) -> tuple[str, ...]:

@@ -28,6 +28,18 @@ class Moment:
         """How much of the training is over once this step is done, above 0 and 1 at the last."""
         return (self.step + 1) / self.steps
 
+    @property
+    def epochs(self) -> int:
+        """How many epochs the training has."""
+        return self.steps // self.steps_per_epoch
+
+    def within(self, rounds: int) -> Moment:
+        """The step within its round, where the epochs are divided into so many rounds."""
+        now = ((self.epoch + 1) * rounds - 1) // self.epochs
+        first, after = now * self.epochs // rounds, (now + 1) * self.epochs // rounds
+        size = self.steps_per_epoch
+        return Moment(self.step - first * size, (after - first) * size, size)
+
     def comes_every(self, count: int) -> bool:
         """Whether so many steps, or an epoch where it is shorter, went by since the last time; not at 0."""
         return self.step > 0 and self.step % min(count, self.steps_per_epoch) == 0

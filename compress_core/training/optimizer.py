@@ -50,6 +50,10 @@ class Optimizer:
             if isinstance(average, Tensor) and average.shape == where.shape:
                 average[where] = 0
 
+    def begin_anew(self) -> None:
+        """Forget all averages."""
+        self.adam.state.clear()
+
     def state(self) -> tuple[Mapping[str, Tensor], ...]:
         """The averages of each tensor of any shape, copies."""
         return tuple({k: v.clone() for k, v in self.adam.state[t].items()} for t in self.tensors)

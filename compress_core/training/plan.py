@@ -14,7 +14,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.declared_knobs import checked_knobs
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.knobs import Strict, Unit
-from compress_core.training.method import Hooks, TrainingMethod, training_method_named
+from compress_core.training.method import Hooks, Rewinding, TrainingMethod, training_method_named
 
 USUAL = "fine_tune"
 MOST_METHODS = 8
@@ -80,6 +80,16 @@ class Plan:
         """The share of the training after which all methods have done what they promise."""
         return max(step.hooks.ready_at for step in self.steps)
 
+    @property
+    def rewinding(self) -> Rewinding | None:
+        """The rounds that begin with early weights, where a method has such."""
+        return next((s.hooks.rewinding for s in self.steps if s.hooks.rewinding is not None), None)
+
+    @property
+    def rounds(self) -> int:
+        """In how many rounds the learning rate falls."""
+        return 1 if self.rewinding is None else self.rewinding.rounds
+
     def as_json(self) -> dict[str, Any]:
         """Plain values, as files, links and keys hold them."""
         common = self.knobs.model_dump(mode="json", exclude_defaults=True)
@@ -125,6 +135,8 @@ def planned(knobs: TrainingKnobs, steps: Sequence[MethodStep]) -> Plan:
     _refuse_two(
         parametrizations, "{first} and {second} both say how weights are rounded: leave one of them out."
     )
+    rewinders = [step.method.name for step in steps if step.hooks.rewinding is not None]
+    _refuse_two(rewinders, "{first} and {second} both go back to early weights: leave one of them out.")
     return Plan(knobs, tuple(steps))
 
 

@@ -22,13 +22,22 @@ from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.training.parametrization import Parametrization, held_parametrization, pruned_where_zero
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What was learned at some time: of weights by part and name, and the rest of the state, of any shape."""
+
+    learned: Mapping[str, Mapping[str, Tensor]]
+    state: Mapping[str, Tensor]
+
+
 @dataclass(eq=False)
 class Trainee:
     """A copy of a model's network that learns; it has one owner, the loop.
 
     parts: every weight by its name, the factors of a factored layer each; learned: what learns of each
     weight, by the name that its parametrization gives it; beside: the parameters that are no weights of
-    layers; first_masks [out, in]: with which the training began, by part. Changed in place.
+    layers; first_masks [out, in]: with which the training began, by part; early: what it may
+    go back to. Changed in place.
     """
 
     model: Model
@@ -38,6 +47,7 @@ class Trainee:
     learned: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     first_masks: dict[str, Tensor] = field(default_factory=dict)
     beside: dict[str, nn.Parameter] = field(default_factory=dict)
+    early: Kept | None = None
 
     def __post_init__(self) -> None:
         for name, each in self.parametrizations.items():
@@ -77,6 +87,21 @@ class Trainee:
         once = {name for name, _ in (*self.network.named_parameters(), *self.network.named_buffers())}
         saved = self.network.state_dict()
         return {name: tensor.detach() for name, tensor in saved.items() if name in once - covered}
+
+    def kept(self) -> Kept:
+        """A copy of all that learns and of the statistics beside it, as they are now."""
+        learned = {n: {k: t.detach().clone() for k, t in of.items()} for n, of in self.learned.items()}
+        return Kept(learned, {name: tensor.clone() for name, tensor in self.state().items()})
+
+    @torch.no_grad()
+    def take(self, kept: Kept) -> None:
+        """Go back to what was kept; masks stay."""
+        for name, learned in kept.learned.items():
+            for key, values in learned.items():
+                self.learned[name][key].copy_(values)
+        now = self.state()
+        for name, values in kept.state.items():
+            now[name].copy_(values)
 
     def _rest(self) -> dict[str, Tensor]:
         """What changed beside the weights, under the names of the base: a factor has its layer's bias."""

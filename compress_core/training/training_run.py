@@ -8,7 +8,7 @@ from compress_core.apply.lineage import Train
 from compress_core.apply.model import Model
 from compress_core.foundation.store import digest
 from compress_core.subject.split import Split
-from compress_core.training.moment import Moment
+from compress_core.training.moment import Moment, cosine_schedule
 from compress_core.training.plan import Plan
 
 
@@ -40,9 +40,14 @@ class TrainingRun:
     def steps(self) -> int:
         return self.plan.knobs.epochs * self.steps_per_epoch
 
-    @property
-    def first_moment(self) -> Moment:
-        return Moment(0, self.steps, self.steps_per_epoch)
+    def start_of(self, epoch: int) -> Moment:
+        """The first step of an epoch, counted from 0."""
+        return Moment(epoch * self.steps_per_epoch, self.steps, self.steps_per_epoch)
+
+    def learning_rate(self, moment: Moment) -> float:
+        """How far a step goes at this moment of its round."""
+        knobs = self.plan.knobs
+        return knobs.learning_rate * cosine_schedule(moment.within(self.plan.rounds), knobs.warmup)
 
     def end_of(self, epoch: int) -> Moment:
         """The last step of an epoch, counted from 1."""

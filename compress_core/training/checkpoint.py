@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -18,7 +18,8 @@ class EpochFigures:
     """What is shown of an epoch, counted from 1.
 
     loss: mean over the training items in nats; accuracy: on validation items, of what would be stored;
-    sparsity: share of zeros of each weight; grown: weights that came back from zero, by their weight.
+    sparsity: share of zeros of each weight; grown: weights that came back from zero, by their weight;
+    zero_units: units without a weight, by coupled group, where a method moves units.
     """
 
     epoch: int
@@ -27,12 +28,14 @@ class EpochFigures:
     accuracy: Number
     sparsity: Mapping[str, float]
     grown: Mapping[str, int]
+    zero_units: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as a job tells them while it runs."""
         told = {"epoch": self.epoch, "loss": self.loss, "learning_rate": self.learning_rate}
         beside = {"sparsity": dict(self.sparsity), "grown": dict(self.grown)}
-        return {**told, "accuracy": self.accuracy.as_json(), **beside}
+        units = {"zero_units": dict(self.zero_units)} if self.zero_units else {}
+        return {**told, "accuracy": self.accuracy.as_json(), **beside, **units}
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,8 @@ def judged(
     measured = _accuracy(run, weights, epoch.number, store)
     rate = run.learning_rate(run.end_of(epoch.number + 1))
     sparsity, grown = _sparsity(trainee, weights), _grown(trainee, epoch.masks)
-    figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown)
+    units = _zero_units(trainee, weights)
+    figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown, units)
     is_best = before is None or not _is_ready(run, before.best_epoch) or _better(measured, before)
     kept = trainee.kept()
     return Checkpoint(
@@ -83,6 +84,14 @@ def _sparsity(trainee: Trainee, weights: TrainedWeights) -> dict[str, float]:
         name: encoded.zeros.total / max(1, encoded.weight.numel())
         for name, encoded in zip(trainee.parts, parts, strict=True)
     }
+
+
+def _zero_units(trainee: Trainee, weights: TrainedWeights) -> dict[str, int]:
+    if not trainee.units:
+        return {}
+    parts = (encoded for layer in weights.layers.values() for encoded in layer)
+    values = {name: encoded.values for name, encoded in zip(trainee.parts, parts, strict=True)}
+    return {each.group: int((each.squared_norms(values) == 0).count_nonzero()) for each in trainee.units}
 
 
 def _grown(trainee: Trainee, before: Mapping[str, Tensor]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from compress_core.training.optimizer import Optimizer
 from compress_core.training.parametrization import WEIGHT
 from compress_core.training.plan import MethodStep, Plan
 from compress_core.training.trainee import Trainee
+from compress_core.training.unit_places import UnitPlaces
 
 
 def parametrized(trainee: Trainee, plan: Plan) -> Trainee:
@@ -46,6 +47,8 @@ def begun(trainee: Trainee, plan: Plan, moment: Moment) -> None:
         names = _spoken_of(step, trainee)
         if step.hooks.weight_by_weight:
             _refuse_held_codes(step, trainee, names)
+        if asks_for("units", plan, step) and not _units_of(step, trainee):
+            raise _no_units(step)
         if step.hooks.begin is None:
             continue
         chosen: Mapping[str, Tensor] | None = call_hook(
@@ -116,9 +119,31 @@ def after_step(plan: Plan, trainee: Trainee, moment: Moment, rate: float) -> Non
         masks = _among(trainee.masks(), step)
         weights = {n: trainee.learned[n][WEIGHT].where(mask, torch.zeros(())) for n, mask in masks.items()}
         supplied = {**supplied_to(step, plan, trainee, moment), "weights": weights, "step_size": rate}
+        supplied["units"] = _units_of(step, trainee)
         shrunk: Mapping[str, Tensor] = call_hook(step.hooks.shrink, supplied)
         for name, values in shrunk.items():
             trainee.learned[name][WEIGHT].copy_(values)
+
+
+def asks_for(name: str, plan: Plan, *only: MethodStep) -> bool:
+    """Whether a place of the methods, of all or some, asks for a value of that name."""
+    places = (place for step in only or plan.steps for place in step.hooks.places)
+    return any(name in asked_by(place) for place in places)
+
+
+def _units_of(step: MethodStep, trainee: Trainee) -> tuple[UnitPlaces, ...]:
+    """The coupled groups that lie in the step's layers as a whole."""
+    names = step.chosen_of(list(trainee.parts))
+    return tuple(each for each in trainee.units if all(name in names for name, _ in each.sides))
+
+
+def _no_units(step: MethodStep) -> Refused:
+    return Refused(
+        "{method} moves whole units, and no free group of coupled channels lies in the layers {match} with "
+        "none of its weights factored: name more layers, or take l1.",
+        method=step.method.name,
+        match=step.match,
+    )
 
 
 def shrunk_layers(plan: Plan, trainee: Trainee) -> tuple[str, ...]:

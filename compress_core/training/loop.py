@@ -20,14 +20,21 @@ from compress_core.subject.split import BATCH
 from compress_core.training.batch_values import BatchValues, scores_of, scores_of_all
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.epoch_end import PassOver, judged
-from compress_core.training.hook_calls import after_step, batch_loss, before_step, begun, parametrized
-from compress_core.training.method import asked_by
+from compress_core.training.hook_calls import (
+    after_step,
+    asks_for,
+    batch_loss,
+    before_step,
+    begun,
+    parametrized,
+)
 from compress_core.training.moment import Moment, random_numbers
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.random_start import scattered
 from compress_core.training.rewound import before_epoch, refuse_few_epochs
 from compress_core.training.trainee import Kept, Trainee, trainee_of
 from compress_core.training.training_run import TrainingRun
+from compress_core.training.unit_places import unit_places
 
 REPORTS_IN_EPOCH = 20
 
@@ -70,6 +77,8 @@ def train(
     trainee = parametrized(trainee_of(run.model), run.plan)
     if run.plan.knobs.start == "scratch":
         scattered(trainee, random_numbers(run.plan.knobs.seed, "start"))
+    if asks_for("units", run.plan):
+        trainee.units = unit_places(run.model, trainee.parts, store)
     begun(trainee, run.plan, run.start_of(0))
     optimizer = Optimizer.of(trainee, run.plan.knobs.weight_decay)
     if resumed is not None:
@@ -105,8 +114,7 @@ def _refuse_unlabeled(run: TrainingRun) -> None:
 
 def _teacher(run: TrainingRun) -> Tensor | None:
     """What the model as loaded answers to every training item, where a method asks for it."""
-    places = (place for step in run.plan.steps for place in step.hooks.in_batch)
-    if not any("teacher_scores" in asked_by(place) for place in places):
+    if not asks_for("teacher_scores", run.plan):
         return None
     network = copied_tree(run.model.subject.network, {}).eval()
     return scores_of_all(network, run.items.inputs, run.model.subject.answers, BATCH)

@@ -70,6 +70,13 @@ class Hooks:
         return tuple(place for place in (self.loss, self.penalty) if place is not None)
 
     @property
+    def places(self) -> tuple[HookFunction, ...]:
+        """All that is called by the names of what it asks for."""
+        going_back = None if self.rewinding is None else self.rewinding.masks
+        every = (self.loss, self.penalty, self.begin, self.masks, self.shrink, going_back)
+        return tuple(place for place in every if place is not None)
+
+    @property
     def weight_by_weight(self) -> bool:
         """Whether single weights are moved or chosen, so that they must learn one by one."""
         places = (self.begin, self.masks, self.shrink, self.rewinding)

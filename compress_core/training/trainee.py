@@ -20,6 +20,7 @@ from compress_core.network.layers.places import bias_place, place_in, placed, re
 from compress_core.network.one_memory import views_in
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.training.parametrization import Parametrization, held_parametrization, pruned_where_zero
+from compress_core.training.unit_places import UnitPlaces
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class Trainee:
     parts: every weight by its name, the factors of a factored layer each; learned: what learns of each
     weight, by the name that its parametrization gives it; beside: the parameters that are no weights of
     layers; first_masks [out, in]: with which the training began, by part; early: what it may
-    go back to. Changed in place.
+    go back to; units: of coupled groups, where a method asks for them. Changed in place.
     """
 
     model: Model
@@ -48,6 +49,7 @@ class Trainee:
     first_masks: dict[str, Tensor] = field(default_factory=dict)
     beside: dict[str, nn.Parameter] = field(default_factory=dict)
     early: Kept | None = None
+    units: tuple[UnitPlaces, ...] = ()
 
     def __post_init__(self) -> None:
         for name, each in self.parametrizations.items():

@@ -6,13 +6,14 @@
 | `scores` | what the trained network answers, [n, classes]; its softmax are probabilities |
 | `teacher_scores` | the same of the model as loaded |
 | `weights` | the weight [out, in] of each layer that the method speaks of, by name |
+| `layer_inputs` | what each of these layers was given, [n, ...] each time it ran, by name |
 | `moment` | where the training is on its way |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ class BatchValues:
     index: Tensor
     all_teacher_scores: Tensor | None
     moment: Moment
+    layer_inputs: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
 
     @cached_property
     def teacher_scores(self) -> Tensor:
@@ -43,9 +45,9 @@ class BatchValues:
         assert self.all_teacher_scores is not None, "the loop asks the teacher where a method wants it"
         return self.all_teacher_scores[self.index]
 
-    def supplied(self, names: tuple[str, ...], weights: Mapping[str, Tensor]) -> dict[str, Any]:
-        """What a method asks for, by name."""
-        return {name: weights if name == "weights" else getattr(self, name) for name in names}
+    def supplied(self, names: tuple[str, ...], of_layers: Mapping[str, Any]) -> dict[str, Any]:
+        """What a method asks for, by name; of_layers: what there is of its own layers alone."""
+        return {name: of_layers[name] if name in of_layers else getattr(self, name) for name in names}
 
 
 def scores_of(outputs: Any, kind: AnswerKind) -> Tensor:

@@ -19,7 +19,8 @@ class EpochFigures:
 
     loss: mean over the training items in nats; accuracy: on validation items, of what would be stored;
     sparsity: share of zeros of each weight; grown: weights that came back from zero, by their weight;
-    zero_units: units without a weight, by coupled group, where a method moves units.
+    zero_units: units without a weight, by coupled group, where a method moves units; zero_inputs: share of
+    zeros among what layers were given in the epoch, where a method asks what that is.
     """
 
     epoch: int
@@ -29,13 +30,15 @@ class EpochFigures:
     sparsity: Mapping[str, float]
     grown: Mapping[str, int]
     zero_units: Mapping[str, int] = field(default_factory=dict)
+    zero_inputs: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as a job tells them while it runs."""
         told = {"epoch": self.epoch, "loss": self.loss, "learning_rate": self.learning_rate}
         beside = {"sparsity": dict(self.sparsity), "grown": dict(self.grown)}
-        units = {"zero_units": dict(self.zero_units)} if self.zero_units else {}
-        return {**told, "accuracy": self.accuracy.as_json(), **beside, **units}
+        asked = {"zero_units": dict(self.zero_units), "zero_inputs": dict(self.zero_inputs)}
+        counted = {name: counts for name, counts in asked.items() if counts}
+        return {**told, "accuracy": self.accuracy.as_json(), **beside, **counted}
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,8 +41,8 @@ def judged(
     measured = _accuracy(run, weights, epoch.number, store)
     rate = run.learning_rate(run.end_of(epoch.number + 1))
     sparsity, grown = _sparsity(trainee, weights), _grown(trainee, epoch.masks)
-    units = _zero_units(trainee, weights)
-    figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown, units)
+    units, inputs = _zero_units(trainee, weights), trainee.heard.share_of_zeros()
+    figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown, units, inputs)
     is_best = before is None or not _is_ready(run, before.best_epoch) or _better(measured, before)
     kept = trainee.kept()
     return Checkpoint(

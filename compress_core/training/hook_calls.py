@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,13 @@ from compress_core.training.parametrization import WEIGHT
 from compress_core.training.plan import MethodStep, Plan
 from compress_core.training.trainee import Trainee
 from compress_core.training.unit_places import UnitPlaces
+
+Value = TypeVar("Value")
+
+
+def listens(plan: Plan, layer: str) -> bool:
+    """Whether a method asks for what a layer is given."""
+    return any(asks_for("layer_inputs", plan, step) for step in plan.steps if step.chosen_of([layer]))
 
 
 def parametrized(trainee: Trainee, plan: Plan) -> Trainee:
@@ -32,8 +39,9 @@ def parametrized(trainee: Trainee, plan: Plan) -> Trainee:
             **{n: parametrization(trainee.parts[n], encoded[n]) for n in names},
         }
         trainee = Trainee(
-            trainee.model, trainee.network, trainee.parts, parametrizations, beside=trainee.beside
-        )
+            trainee.model, trainee.network, trainee.parts, parametrizations,
+            beside=trainee.beside, heard=trainee.heard,
+        )  # fmt: skip
     return trainee
 
 
@@ -61,11 +69,10 @@ def begun(trainee: Trainee, plan: Plan, moment: Moment) -> None:
 
 def batch_loss(plan: Plan, batch: BatchValues, weights: Mapping[str, Tensor]) -> Tensor:
     """The loss with all penalties, a scalar in nats; weights [out, in] by name."""
-    terms = [
-        place(**batch.supplied(asked_by(place), _among(weights, step)))
-        for step in plan.steps
-        for place in step.hooks.in_batch
-    ]
+    terms = []
+    for step in plan.steps:
+        of_layers = {"weights": _among(weights, step), "layer_inputs": _among(batch.layer_inputs, step)}
+        terms += [place(**batch.supplied(asked_by(place), of_layers)) for place in step.hooks.in_batch]
     return torch.stack(terms).sum()
 
 
@@ -179,5 +186,5 @@ def _spoken_of(step: MethodStep, trainee: Trainee) -> tuple[str, ...]:
     return names
 
 
-def _among(values: Mapping[str, Tensor], step: MethodStep) -> dict[str, Tensor]:
+def _among(values: Mapping[str, Value], step: MethodStep) -> dict[str, Value]:
     return {name: values[name] for name in step.chosen_of(list(values))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from compress_core.training.hook_calls import (
     batch_loss,
     before_step,
     begun,
+    listens,
     parametrized,
 )
 from compress_core.training.moment import Moment, random_numbers
@@ -74,7 +76,7 @@ def train(
     """
     _refuse_unlabeled(run)
     refuse_few_epochs(run.plan)
-    trainee = parametrized(trainee_of(run.model), run.plan)
+    trainee = parametrized(trainee_of(run.model, partial(listens, run.plan)), run.plan)
     if run.plan.knobs.start == "scratch":
         scattered(trainee, random_numbers(run.plan.knobs.seed, "start"))
     if asks_for("units", run.plan):
@@ -165,7 +167,7 @@ def _step(
                 weight.retain_grad()
         inputs, labels = run.items.inputs[index], run.items.labels[index]
         scores = scores_of(trainee.outputs(weights, inputs), run.model.subject.answers)
-        batch = BatchValues(inputs, labels, scores, index, teacher, moment)
+        batch = BatchValues(inputs, labels, scores, index, teacher, moment, trainee.heard.inputs)
         loss = batch_loss(run.plan, batch, weights)
         value = loss.item()
         if math.isfinite(value):

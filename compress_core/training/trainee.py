@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,9 +17,10 @@ from compress_core.foundation.errors import Refused
 from compress_core.network.copied_tree import copied_tree
 from compress_core.network.input_guard import guarded
 from compress_core.network.layers.kinds import Layer
-from compress_core.network.layers.places import bias_place, place_in, placed, read_matrix
+from compress_core.network.layers.places import attach_inputs, bias_place, place_in, placed, read_matrix
 from compress_core.network.one_memory import views_in
 from compress_core.techniques.contract.encoded import EncodedWeight
+from compress_core.training.heard_inputs import HeardInputs
 from compress_core.training.parametrization import Parametrization, held_parametrization, pruned_where_zero
 from compress_core.training.unit_places import UnitPlaces
 
@@ -38,7 +40,8 @@ class Trainee:
     parts: every weight by its name, the factors of a factored layer each; learned: what learns of each
     weight, by the name that its parametrization gives it; beside: the parameters that are no weights of
     layers; first_masks [out, in]: with which the training began, by part; early: what it may
-    go back to; units: of coupled groups, where a method asks for them. Changed in place.
+    go back to; units: of coupled groups, where a method asks for them; heard:
+    what layers are given. Changed in place.
     """
 
     model: Model
@@ -50,6 +53,7 @@ class Trainee:
     beside: dict[str, nn.Parameter] = field(default_factory=dict)
     early: Kept | None = None
     units: tuple[UnitPlaces, ...] = ()
+    heard: HeardInputs = field(default_factory=HeardInputs)
 
     def __post_init__(self) -> None:
         for name, each in self.parametrizations.items():
@@ -61,6 +65,7 @@ class Trainee:
 
     def outputs(self, weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
         """What the network answers to inputs [n, ...] with these weights [out, in]."""
+        self.heard.inputs.clear()
         found = placed(self.network, ((self.parts[name], weight) for name, weight in weights.items()))
         return functional_call(self.network, found, (inputs,))
 
@@ -136,15 +141,19 @@ class Trainee:
         return tuple(part.name for part, _ in encoded_parts(self.model, layer))
 
 
-def trainee_of(model: Model) -> Trainee:
-    """A model ready to be trained, in the form in which it is stored; raises Refused where it cannot be."""
+def trainee_of(model: Model, listens: Callable[[str], bool] = lambda _: False) -> Trainee:
+    """A model ready to be trained, in the form in which it is stored; raises Refused where it cannot be.
+
+    listens: of which parts the inputs are noted.
+    """
     pairs = [pair for layer in model.base.layers for pair in encoded_parts(model, layer)]
     network = guarded(copied_tree(model.network(), {}))
     _refuse_views(model)
-    parts = {layer.name: layer for layer, _ in pairs}
-    trainee = Trainee(
-        model, network, parts, {layer.name: held_parametrization(encoded) for layer, encoded in pairs}
-    )
+    parts, heard = {layer.name: layer for layer, _ in pairs}, HeardInputs()
+    for name in filter(listens, parts):
+        attach_inputs(network, parts[name], (partial(heard.note, layer=name),))
+    held = {layer.name: held_parametrization(encoded) for layer, encoded in pairs}
+    trainee = Trainee(model, network, parts, held, heard=heard)
     covered = placed(network, ((layer, encoded.values) for layer, encoded in pairs))
     left_alone = _left_alone(network, model.subject.locked)
     for name, parameter in network.named_parameters():

@@ -6,7 +6,7 @@ const MENU_COVERS_PAGE = "(max-width: 768px)";
 const AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]';
 const GRACE_MS = 1000; // a slider that is moved by key says so after a pause
 let kept = [];
-const OPENS_WITHIN_MS = 5000;
+const OPENS_WITHIN_MS = 20_000; // where many people share a server
 const GAP = 8; // between the header and a row of tabs
 let listening = null; // this file is one module for all pages, and only the newest listener counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from torch import Tensor
@@ -14,6 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.stored_value import from_bytes, to_bytes
 from compress_core.techniques.contract.encoded import EncodedWeight
+from compress_core.techniques.contract.input_rules import InputRule
 
 FILE = "trained"
 
@@ -22,11 +23,13 @@ FILE = "trained"
 class TrainedWeights:
     """The layers of the base by name, a weight for each part, and by its name in the state all that changed.
 
-    rest: biases, norms with their statistics, and whatever else learned.
+    rest: biases, norms with their statistics, and whatever else learned; inputs: the rules at the inputs of
+    layers, where the model has some.
     """
 
     layers: Mapping[str, tuple[EncodedWeight, ...]]
     rest: Mapping[str, Tensor]
+    inputs: Mapping[str, tuple[InputRule, ...]] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -47,8 +50,8 @@ def trained_model(parent: Model, operation: Train, weights: TrainedWeights, key:
         for name, encoded in weights.layers.items()
     }
     rest = MappingProxyType({**parent.rest, **weights.rest})
-    made = MappingProxyType(layers)
-    return Model(parent.subject, parent, operation, parent.base, made, key, parent.inputs, rest)
+    made, inputs = MappingProxyType(layers), MappingProxyType({**parent.inputs, **weights.inputs})
+    return Model(parent.subject, parent, operation, parent.base, made, key, inputs, rest)
 
 
 def keep_trained(key: str, weights: TrainedWeights, store: Store) -> None:

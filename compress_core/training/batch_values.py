@@ -7,6 +7,8 @@
 | `teacher_scores` | the same of the model as loaded |
 | `weights` | the weight [out, in] of each layer that the method speaks of, by name |
 | `layer_inputs` | what each of these layers was given, [n, ...] each time it ran, by name |
+| `codes` | which level each weight has and where it lies between levels, by name, where weights are rounded |
+| `noted` | what the method worked out before this epoch |
 | `moment` | where the training is on its way |
 """
 
@@ -28,6 +30,14 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
+class BeforeEpoch:
+    """What is known before an epoch: the teacher's scores of all items [N, classes]; what methods noted."""
+
+    teacher_scores: Tensor | None
+    noted: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class BatchValues:
     """The values of one batch; index [n] says which training items it has."""
 
@@ -35,15 +45,15 @@ class BatchValues:
     labels: Tensor
     scores: Tensor
     index: Tensor
-    all_teacher_scores: Tensor | None
+    known: BeforeEpoch
     moment: Moment
     layer_inputs: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
 
     @cached_property
     def teacher_scores(self) -> Tensor:
         """The scores of the model as loaded for this batch [n, classes]."""
-        assert self.all_teacher_scores is not None, "the loop asks the teacher where a method wants it"
-        return self.all_teacher_scores[self.index]
+        assert self.known.teacher_scores is not None, "the loop asks the teacher where a method wants it"
+        return self.known.teacher_scores[self.index]
 
     def supplied(self, names: tuple[str, ...], of_layers: Mapping[str, Any]) -> dict[str, Any]:
         """What a method asks for, by name; of_layers: what there is of its own layers alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 from compress_core.training.batch_values import BatchValues
-from compress_core.training.method import asked_by, call_hook
+from compress_core.training.method import HookFunction, asked_by, call_hook
 from compress_core.training.moment import Moment, random_numbers
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.parametrization import WEIGHT
@@ -34,14 +35,12 @@ def parametrized(trainee: Trainee, plan: Plan) -> Trainee:
         if parametrization is None:
             continue
         encoded = {n: trainee.parametrizations[n].encoded(trainee.learned[n]) for n in names}
-        parametrizations = {
-            **trainee.parametrizations,
-            **{n: parametrization(trainee.parts[n], encoded[n]) for n in names},
-        }
-        trainee = Trainee(
-            trainee.model, trainee.network, trainee.parts, parametrizations,
-            beside=trainee.beside, heard=trainee.heard,
-        )  # fmt: skip
+        offered = {n: parametrization(trainee.parts[n], encoded[n]) for n in names}
+        taken = {n: found for n, found in offered.items() if found is not None}
+        trainee = replace(trainee, parametrizations={**trainee.parametrizations, **taken}, learned={})
+        inputs_learn = step.hooks.input_steps and trainee.learn_inputs(names)
+        if not taken and not inputs_learn:
+            raise _nothing_to_do(step, names)
     return trainee
 
 
@@ -67,11 +66,28 @@ def begun(trainee: Trainee, plan: Plan, moment: Moment) -> None:
     trainee.first_masks.update(trainee.masks())
 
 
-def batch_loss(plan: Plan, batch: BatchValues, weights: Mapping[str, Tensor]) -> Tensor:
+@torch.no_grad()
+def noted(plan: Plan, trainee: Trainee) -> tuple[Any, ...]:
+    """What each method works out before an epoch, None where it does not."""
+    return tuple(None if s.hooks.note is None else _note(s.hooks.note, s, trainee) for s in plan.steps)
+
+
+def _note(note: HookFunction, step: MethodStep, trainee: Trainee) -> Any:
+    encoded = {name: each.encoded(trainee.learned[name]) for name, each in trainee.parametrizations.items()}
+    return call_hook(note, {"encoded": _among(encoded, step), "codes": _among(trainee.codes(), step)})
+
+
+def batch_loss(plan: Plan, batch: BatchValues, weights: Mapping[str, Tensor], trainee: Trainee) -> Tensor:
     """The loss with all penalties, a scalar in nats; weights [out, in] by name."""
+    codes = trainee.codes() if asks_for("codes", plan) else {}
     terms = []
-    for step in plan.steps:
-        of_layers = {"weights": _among(weights, step), "layer_inputs": _among(batch.layer_inputs, step)}
+    for step, found in zip(plan.steps, batch.known.noted, strict=True):
+        of_layers = {
+            "weights": _among(weights, step),
+            "layer_inputs": _among(batch.layer_inputs, step),
+            "codes": _among(codes, step),
+            "noted": found,
+        }
         terms += [place(**batch.supplied(asked_by(place), of_layers)) for place in step.hooks.in_batch]
     return torch.stack(terms).sum()
 
@@ -172,6 +188,15 @@ def _refuse_held_codes(step: MethodStep, trainee: Trainee, names: Iterable[str])
                 method=step.method.name,
                 layer=name,
             )
+
+
+def _nothing_to_do(step: MethodStep, names: tuple[str, ...]) -> Refused:
+    return Refused(
+        "{method} rounds weights, and none of {layers} is quantized: "
+        "quantize one in the recipe, or give bits.",
+        method=step.method.name,
+        layers=", ".join(names),
+    )
 
 
 def _spoken_of(step: MethodStep, trainee: Trainee) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.network.copied_tree import copied_tree
 from compress_core.subject.split import BATCH
-from compress_core.training.batch_values import BatchValues, scores_of, scores_of_all
+from compress_core.training.batch_values import BatchValues, BeforeEpoch, scores_of, scores_of_all
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.epoch_end import PassOver, judged
 from compress_core.training.hook_calls import (
@@ -28,6 +28,7 @@ from compress_core.training.hook_calls import (
     before_step,
     begun,
     listens,
+    noted,
     parametrized,
 )
 from compress_core.training.moment import Moment, random_numbers
@@ -127,8 +128,9 @@ def _epoch(
 ) -> Generator[Progress, None, float | None]:
     """One pass over the items; gives the mean loss, None where it stopped being finite."""
     total, report = 0.0, max(1, run.steps_per_epoch // REPORTS_IN_EPOCH)
+    known = BeforeEpoch(teacher, noted(run.plan, trainee))
     for index, moment in _batches(run, epoch):
-        loss = _step(run, trainee, optimizer, teacher, index, moment)
+        loss = _step(run, trainee, optimizer, known, index, moment)
         if not math.isfinite(loss):
             return None
         total += loss
@@ -150,7 +152,7 @@ def _step(
     run: TrainingRun,
     trainee: Trainee,
     optimizer: Optimizer,
-    teacher: Tensor | None,
+    known: BeforeEpoch,
     index: Tensor,
     moment: Moment,
 ) -> float:
@@ -167,8 +169,8 @@ def _step(
                 weight.retain_grad()
         inputs, labels = run.items.inputs[index], run.items.labels[index]
         scores = scores_of(trainee.outputs(weights, inputs), run.model.subject.answers)
-        batch = BatchValues(inputs, labels, scores, index, teacher, moment, trainee.heard.inputs)
-        loss = batch_loss(run.plan, batch, weights)
+        batch = BatchValues(inputs, labels, scores, index, known, moment, trainee.heard.inputs)
+        loss = batch_loss(run.plan, batch, weights, trainee)
         value = loss.item()
         if math.isfinite(value):
             optimizer.clear()

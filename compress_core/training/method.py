@@ -46,10 +46,14 @@ class Hooks:
     Each asks by argument names, `compress_core/training/batch_values.py` and the loop say for what:
     loss -> how wrong the outputs of a batch are, a scalar in nats; one method of a training has it.
     penalty -> what is added to the loss.
+    note -> anything, worked out before each epoch from `encoded`, the weights by layer as they would be
+    stored, and their `codes`; the penalty asks for it by the name `noted`.
     begin -> the masks [out, in] bool by layer with which the training begins, or None for those of the model.
     masks -> other masks [out, in] bool by layer, or None; called before each step with weights, gradients.
     shrink -> the weights [out, in] by layer after each step, moved towards zero; what is zero is pruned.
-    parametrization(layer, encoded) -> what of a weight learns; one method of a training has it.
+    parametrization(layer, encoded) -> what of a weight learns, None where the method leaves it as it is;
+    one method of a training has it.
+    input_steps: whether the steps of static grids at the inputs of layers learn with its weights.
     rewinding: rounds that begin with early weights; one method of a training has it.
     ready_at: the share of the training after which the network is what the method promises, as sparse as
     it was to become; of the epochs that end later, the one with the best accuracy is given.
@@ -57,10 +61,12 @@ class Hooks:
 
     loss: HookFunction | None = None
     penalty: HookFunction | None = None
+    note: HookFunction | None = None
     begin: HookFunction | None = None
     masks: HookFunction | None = None
     shrink: HookFunction | None = None
-    parametrization: Callable[[Layer, EncodedWeight], Parametrization] | None = None
+    parametrization: Callable[[Layer, EncodedWeight], Parametrization | None] | None = None
+    input_steps: bool = False
     rewinding: Rewinding | None = None
     ready_at: float = 0.0
 
@@ -73,7 +79,7 @@ class Hooks:
     def places(self) -> tuple[HookFunction, ...]:
         """All that is called by the names of what it asks for."""
         going_back = None if self.rewinding is None else self.rewinding.masks
-        every = (self.loss, self.penalty, self.begin, self.masks, self.shrink, going_back)
+        every = (self.loss, self.penalty, self.note, self.begin, self.masks, self.shrink, going_back)
         return tuple(place for place in every if place is not None)
 
     @property

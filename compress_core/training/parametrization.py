@@ -22,6 +22,7 @@ from compress_core.levels.table import Table
 from compress_core.selection.select import ExplicitMask
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.results import Quantized
+from compress_core.training.weight_codes import WeightCodes
 
 Learned = Mapping[str, Tensor]
 """What learns of one weight, by name."""
@@ -49,6 +50,9 @@ class Parametrization(Protocol):
     def encoded(self, learned: Learned) -> EncodedWeight:
         """The weight as it would be stored; what it decodes to is what is evaluated."""
 
+    def codes(self, learned: Learned, /) -> WeightCodes | None:
+        """Levels and the places between them; None where weights are not rounded to evenly spaced ones."""
+
     def with_mask(self, mask: Tensor) -> Parametrization:
         """The same with other weights held at zero, mask [out, in]."""
 
@@ -73,6 +77,9 @@ class FreeWeight:
         """Its values under its mask."""
         values = self.weight(learned).detach().clone()
         return EncodedWeight(values, None if self.mask is None else ExplicitMask(self.mask))
+
+    def codes(self, _learned: Learned) -> None:
+        """Nothing is rounded."""
 
     def with_mask(self, mask: Tensor) -> FreeWeight:
         """The same weight with another mask [out, in]."""
@@ -133,6 +140,9 @@ class HeldCodes:
                 gain = learned[GAIN].detach().clamp(min=_SMALLEST_GAIN)
                 quantized = Quantized(replace(scaled, scale=scaled.scale * gain), codes)
         return replace(self.before, quantized=quantized)
+
+    def codes(self, _learned: Learned) -> None:
+        """Nothing moves between levels."""
 
     def with_mask(self, mask: Tensor) -> HeldCodes:
         """The same codes under another mask [out, in]."""

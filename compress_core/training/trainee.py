@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,14 @@ from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.places import attach_inputs, bias_place, place_in, placed, read_matrix
 from compress_core.network.one_memory import views_in
 from compress_core.techniques.contract.encoded import EncodedWeight
+from compress_core.techniques.contract.input_rules import StaticGrid
 from compress_core.training.heard_inputs import HeardInputs
+from compress_core.training.learned_inputs import InputInTraining, at_inputs, rules_now
 from compress_core.training.parametrization import Parametrization, held_parametrization, pruned_where_zero
 from compress_core.training.unit_places import UnitPlaces
+from compress_core.training.weight_codes import WeightCodes
+
+INPUT = "input"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,8 @@ class Trainee:
     """A copy of a model's network that learns; it has one owner, the loop.
 
     parts: every weight by its name, the factors of a factored layer each; learned: what learns of each
-    weight, by the name that its parametrization gives it; beside: the parameters that are no weights of
+    weight, by the name that its parametrization gives it; inputs: what stands at the input of a layer of the
+    base, whose steps learn beside its first part; beside: the parameters that are no weights of
     layers; first_masks [out, in]: with which the training began, by part; early: what it may
     go back to; units: of coupled groups, where a method asks for them; heard:
     what layers are given. Changed in place.
@@ -48,6 +54,7 @@ class Trainee:
     network: nn.Module
     parts: Mapping[str, Layer]
     parametrizations: dict[str, Parametrization]
+    inputs: Mapping[str, tuple[InputInTraining, ...]] = field(default_factory=dict)
     learned: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     first_masks: dict[str, Tensor] = field(default_factory=dict)
     beside: dict[str, nn.Parameter] = field(default_factory=dict)
@@ -62,6 +69,22 @@ class Trainee:
     def weights(self) -> dict[str, Tensor]:
         """The weight [out, in] that each part applies now, differentiable in what learns."""
         return {name: each.weight(self.learned[name]) for name, each in self.parametrizations.items()}
+
+    def learn_inputs(self, names: Iterable[str]) -> bool:
+        """From now on the steps of static grids at the inputs of these parts learn; whether there are any."""
+        chosen, found = set(names), False
+        for layer in self.model.base.layers:
+            first = self._parts_of(layer)[0]
+            for number, at_input in enumerate(self.inputs.get(layer.name, ())):
+                if first in chosen and isinstance(at_input.rule, StaticGrid):
+                    at_input.gain = self.learned[first][f"{INPUT} {number}"] = _leaf(torch.ones(()))
+                    found = True
+        return found
+
+    def codes(self) -> dict[str, WeightCodes]:
+        """Which level each weight has now, of the parts whose weights are rounded to even levels."""
+        found = {name: each.codes(self.learned[name]) for name, each in self.parametrizations.items()}
+        return {name: codes for name, codes in found.items() if codes is not None}
 
     def outputs(self, weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
         """What the network answers to inputs [n, ...] with these weights [out, in]."""
@@ -78,7 +101,7 @@ class Trainee:
         encoded |= {name: pruned_where_zero(encoded[name]) for name in sparse}
         layers = self.model.base.layers
         by_layer = {layer.name: tuple(encoded[n] for n in self._parts_of(layer)) for layer in layers}
-        return TrainedWeights(by_layer, self._rest())
+        return TrainedWeights(by_layer, self._rest(), rules_now(self.inputs))
 
     def masks(self) -> dict[str, Tensor]:
         """Which weights [out, in] may be other than zero, by part."""
@@ -147,13 +170,16 @@ def trainee_of(model: Model, listens: Callable[[str], bool] = lambda _: False) -
     listens: of which parts the inputs are noted.
     """
     pairs = [pair for layer in model.base.layers for pair in encoded_parts(model, layer)]
-    network = guarded(copied_tree(model.network(), {}))
+    network = guarded(copied_tree(replace(model, inputs={}).network(), {}))
     _refuse_views(model)
     parts, heard = {layer.name: layer for layer, _ in pairs}, HeardInputs()
+    inputs = at_inputs(model.inputs)
+    for name, rules in inputs.items():
+        attach_inputs(network, model.base.by_name[name], rules)
     for name in filter(listens, parts):
         attach_inputs(network, parts[name], (partial(heard.note, layer=name),))
     held = {layer.name: held_parametrization(encoded) for layer, encoded in pairs}
-    trainee = Trainee(model, network, parts, held, heard=heard)
+    trainee = Trainee(model, network, parts, held, inputs, heard=heard)
     covered = placed(network, ((layer, encoded.values) for layer, encoded in pairs))
     left_alone = _left_alone(network, model.subject.locked)
     for name, parameter in network.named_parameters():

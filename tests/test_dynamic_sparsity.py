@@ -17,6 +17,7 @@ from torch import Tensor
 from compress_core.foundation.errors import Refused
 from compress_core.selection.budgets import erdos_renyi
 from compress_core.training import loop
+from compress_core.training.constant_fan_in import regrown, silenced
 from compress_core.training.dynamic_sparsity import (
     cosine_share,
     exchanged,
@@ -24,7 +25,6 @@ from compress_core.training.dynamic_sparsity import (
     without_smallest,
 )
 from compress_core.training.method import call_hook, training_method_named
-from compress_core.training.methods.srigl import regrown
 from compress_core.training.moment import Moment
 from compress_core.training.pruning_schedule import shape_of
 from tests.test_gradual_pruning import SHAPES, layers_of
@@ -48,15 +48,23 @@ def rows_of(mask: Tensor) -> set[int]:
     st.sampled_from(["uniform", "erk"]),
     st.floats(0, 0.99),
     st.floats(0, 1),
+    st.sampled_from([{}, {"ablation": 1.0}, {"ablation": 0.5}]),
     st.integers(0, 99),
 )
 def test_every_step_keeps_the_number_of_weights_of_every_layer(
-    method: str, shapes: list[tuple[int, int]], distribution: str, sparsity: float, share: float, seed: int
+    method: str,
+    shapes: list[tuple[int, int]],
+    distribution: str,
+    sparsity: float,
+    share: float,
+    ablation: dict[str, float],
+    seed: int,
 ) -> None:
     generator, layers = torch.Generator().manual_seed(seed), layers_of(shapes)
     declared = training_method_named(method)
+    own = ablation if method == "srigl" else {}
     hooks = declared.function(
-        sparsity=sparsity, distribution=distribution, share_replaced=share, every=1, until=1
+        sparsity=sparsity, distribution=distribution, share_replaced=share, every=1, until=1, **own
     )
     full = {name: torch.ones(layer.kernel_shape, dtype=torch.bool) for name, layer in layers.items()}
     masks = call_hook(hooks.begin, {"masks": full, "layers": layers, "generator": generator}) or full
@@ -74,7 +82,7 @@ def test_every_step_keeps_the_number_of_weights_of_every_layer(
         masks = call_hook(hooks.masks, given_values)
         assert counts(masks) == first
         if method == "srigl":
-            assert all(len(rows_of(mask)) == 1 for mask in masks.values())
+            assert all(len(rows_of(mask) - ({0} if own else set())) == 1 for mask in masks.values())
 
 
 def expected(layers: Mapping[str, Any], distribution: str, sparsity: float) -> dict[str, int]:
@@ -161,8 +169,30 @@ def test_rows_grow_as_many_as_they_lost() -> None:
     mask = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0]], dtype=torch.bool)
     weight = torch.tensor([[0.1, -0.2, 9.0, 0.0], [2.0, 3.0, 0.0, 0.0]])
     gradient = torch.tensor([[0.0, 0.0, 5.0, 4.0], [1.0, 9.0, 2.0, 3.0]])
-    found = regrown(mask, weight, gradient, 0.5, layer)
+    found = regrown(mask, weight, gradient, 0.5, 0.0, layer)
     assert found.tolist() == [[False, False, True, True], [True, True, False, False]]
+
+
+def test_the_least_salient_rows_go_as_many_as_leave_whole_shares_to_the_others() -> None:
+    mask = torch.ones(4, 6, dtype=torch.bool)
+    mask[:, 3:] = False
+    assert silenced(mask, torch.tensor([3, 0, 2, 2]), 0.5).tolist() == [False, True, False, False]
+    assert silenced(mask, torch.tensor([3, 0, 2, 1]), 1.0).tolist() == [False, True, False, True]
+    assert silenced(mask, torch.tensor([0, 0, 0, 0]), 1.0).tolist() == [True, True, False, False]
+    assert not silenced(mask, torch.tensor([0, 0, 0, 0]), 0.0).any()
+    full = torch.ones(4, 3, dtype=torch.bool)
+    assert not silenced(full, torch.tensor([0, 3, 3, 3]), 1.0).any(), "the others have no room"
+
+
+def test_a_weak_neuron_goes_and_the_others_get_its_weights() -> None:
+    layer = layers_of([(3, 4)])["fc0"]
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]], dtype=torch.bool)
+    weight = torch.tensor([[0.1, 0.1, 0.0, 0.0], [2.0, 3.0, 0.0, 0.0], [2.0, 3.0, 0.0, 0.0]])
+    gradient = torch.tensor([[0.0, 0.0, 0.1, 0.1], [0.0, 0.0, 2.0, 3.0], [0.0, 0.0, 4.0, 1.0]])
+    found = regrown(mask, weight, gradient, 1 / 3, 0.5, layer)
+    assert found.tolist() == [[False] * 4, [True, True, False, True], [True, True, True, False]]
+    again = regrown(found, weight, gradient, 0.0, 0.5, layer)
+    assert torch.equal(again, found), "it does not come back"
 
 
 @pytest.mark.parametrize(("step", "share"), [(0, 0.4), (30, 0.2), (60, 0.0), (20, 0.3)])

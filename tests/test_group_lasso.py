@@ -10,14 +10,16 @@ from torch import Tensor, nn
 
 from compress_core.apply.base import groups_of
 from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
+from compress_core.recipe.reading import parse_recipe
 from compress_core.structure.group import Group
 from compress_core.structure.shrink import shrink
 from compress_core.training.methods.group_lasso import units_shrunk
 from compress_core.training.unit_places import UnitPlaces, unit_places
 from tests.test_training import after, own_subject
-from tests.training_cases import STORE, compressed, trained
+from tests.training_cases import STORE, compressed, table, trained
 
 STRONG = {"method": "group_lasso", "strength": 1.5}
 
@@ -51,11 +53,24 @@ def test_the_norm_of_a_unit_over_all_its_weights_loses_the_step() -> None:
     assert torch.allclose(found["b"], torch.tensor([[4.0, 0.0], [0.0, 0.0]]) * (1 - limit / norm))
 
 
+def test_groups_that_share_a_layer_follow_one_another_and_all_layers_come_back() -> None:
+    weights = {name: torch.full((1, 1), 2.0) for name in "abc"}
+    all_of = torch.tensor([[0]])
+    groups = [UnitPlaces(one, ((one, all_of), (other, all_of))) for one, other in ("ab", "bc")]
+    found = units_shrunk(weights, groups, 0.5, strength=1.0)
+    first = 1 - 0.5 * math.sqrt(2) / math.sqrt(8)
+    second = 1 - 0.5 * math.sqrt(2) / math.sqrt((2 * first) ** 2 + 4)
+    assert [found[name].item() for name in "abc"] == pytest.approx(
+        [2 * first, 2 * first * second, 2 * second]
+    )
+
+
 def test_the_places_of_units_are_the_rows_of_who_makes_and_the_columns_of_who_reads_them() -> None:
     model = convolved()
-    found = {each.group: dict(each.sides) for each in unit_places(model, model.base.by_name, Store())}
+    places = {each.group: each for each in unit_places(model, model.base.by_name, Store())}
+    assert [name for name, _ in places["first"].sides] == ["first", "depthwise", "second"]
+    found = {group: dict(each.sides) for group, each in places.items()}
     first = found["first"]
-    assert list(first) == ["first", "depthwise", "second"]
     assert first["first"].tolist() == torch.arange(54).view(6, 9).tolist()
     assert first["depthwise"].tolist() == torch.arange(54).view(6, 9).tolist(), "counted once"
     assert first["second"][1].tolist() == torch.arange(270).view(5, 6, 9)[:, 1].flatten().tolist()
@@ -98,6 +113,13 @@ def test_layers_without_a_whole_group_are_refused() -> None:
     factored = compressed({"technique": "low_rank", "rank": 2})
     with pytest.raises(Refused, match="no free group"):
         trained(factored, methods=[STRONG])
+
+
+def test_a_group_with_a_factored_layer_is_left_out_and_the_others_are_not() -> None:
+    rule = {"match": "fc1", "steps": [{"technique": "low_rank", "rank": 2}]}
+    model = compress(table(), parse_recipe({"layers": [rule]}), STORE)
+    found = trained(model, methods=[STRONG])
+    assert list(found.history[0].zero_units) == ["fc2"]
 
 
 def test_groups_are_looked_for_only_where_a_method_asks() -> None:

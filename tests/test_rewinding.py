@@ -43,7 +43,7 @@ def test_between_rounds_everything_goes_back_but_the_masks(
     original = loop.before_epoch
     monkeypatch.setattr(loop, "before_epoch", watched)
     model = compressed(subject=own_subject(Normed(), (4,)))
-    said = {"method": "rewind", "rounds": 2, "share": 0.5, "early_epochs": early}
+    said = {"method": "rewind", "rounds": 2, "scope": "network", "early_epochs": early}
     trained(model, epochs=6, methods=[said], learning_rate=0.01)
     first = seen[early][0]
     for epoch, (kept, _, averages) in enumerate(seen):

@@ -82,6 +82,7 @@ def test_a_training_by_any_method_comes_to_the_same_end_from_each_of_its_epochs(
         assert resumed.history == found.history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [edge for method in training_methods() for edge in edges(method)], ids=str)
 def test_every_knob_works_at_its_edges(said: dict[str, Any]) -> None:
     model = model_for(said["method"], PRUNED)

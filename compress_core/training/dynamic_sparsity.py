@@ -57,7 +57,8 @@ Until = Annotated[
     Unit("share"),
     SliderStep(0.05),
 ]
-_TAKEN = -1.0  # below the merit of any place
+TAKEN = -1.0
+"""Below the merit of any place."""
 
 
 def random_masks(
@@ -116,7 +117,7 @@ def highest(scores: Tensor, count: int, shape: LayerShape) -> Tensor:
 def without_smallest(mask: Tensor, weight: Tensor, share: float, shape: LayerShape) -> Tensor:
     """The mask without a share of its weights, the smallest; mask, weight [out, in]."""
     active = int(mask.count_nonzero())
-    sizes = torch.where(mask, weight.abs(), _TAKEN)
+    sizes = torch.where(mask, weight.abs(), TAKEN)
     return highest(sizes, active - exact_count(share, active), shape)
 
 
@@ -130,4 +131,4 @@ def exchanged(mask: Tensor, weight: Tensor, merit: Tensor, share: float, shape: 
     """
     kept = without_smallest(mask, weight, share, shape)
     missing = int(mask.count_nonzero()) - int(kept.count_nonzero())
-    return kept | highest(torch.where(kept, _TAKEN, merit), missing, shape)
+    return kept | highest(torch.where(kept, TAKEN, merit), missing, shape)

@@ -52,7 +52,7 @@ def rewind(
     scope: Annotated[
         Literal["layer", "network"],
         Field(description="Among which weights the share is counted: each layer, or the network."),
-    ] = "network",
+    ] = "layer",
     early_epochs: Annotated[
         int,
         Field(ge=0, le=20, description="To the weights after so many epochs the rest goes back."),

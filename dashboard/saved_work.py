@@ -89,6 +89,11 @@ def restored(model: str, subject: Subject) -> View | None:
     )
 
 
+def is_kept(model: str, word: str) -> bool:
+    """Whether there is work of this visitor on a model, of the tab of this word or of another one."""
+    return engine.workspace().sessions.find(visitor(), model, word) is not None
+
+
 def others(but: Iterable[str]) -> tuple[SavedWork, ...]:
     """The work of this visitor on other models than these, the newest first."""
     known = set(but)

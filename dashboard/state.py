@@ -5,6 +5,7 @@ are not on the page. Nothing here is shared between sessions.
 
 The browser keeps nothing but an address, so that nothing is lost that was once on the page:
 - F5 and a server that starts anew find the view by the word of the tab in the address (`dashboard.tab`).
+  An edit that F5 was faster than is there too, although the address does not know it yet.
 - Back and Forward lead to the address of an earlier moment: as many steps of undo or redo as lead there, so
   one press is one edit, and what was left is one press of Redo away. Nothing new is tried by that.
 - A second tab begins with a copy of the way back of the first and goes its own way from there; the log of
@@ -23,6 +24,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine, leases, opened, saved_work, tab, trial_log
+from dashboard.hearing import hear_all
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.linked_choices import MOST_DIGITS, linked_choices, take_over_choices
 from dashboard.links import decoded, encoded
@@ -31,6 +33,7 @@ from dashboard.text import _, refusal
 from dashboard.undo import led_back
 from dashboard.view import View
 from dashboard.visitor import visitor
+from dashboard.way_back import was_reloaded
 
 if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from compress_core.recipe.values import Recipe, ResolvedRecipe
     from compress_core.subject.subject import Subject
 
-KEY = "slimscope.view"
+KEY, WRITTEN = "slimscope.view", "slimscope.view.written"
 UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
 LINK = "slimscope.link"
@@ -46,21 +49,32 @@ USER_MODEL = opened.USER_MODEL
 
 
 def current() -> View | None:
-    """The visitor's view; None before a model was chosen."""
+    """The visitor's view with all that was done on the page by now; None before a model was chosen."""
+    hear_all()
     found: View | None = st.session_state.get(KEY)
     return found
 
 
 def keep(view: View) -> None:
     """Make this the visitor's view; it outlives the session from now on. What was tried is logged."""
-    before = current()
+    _write()
     st.session_state[KEY] = view
+    _write()
+
+
+def _write() -> None:
+    """Write what is kept to the disk; what a run was overtaken in is written by the next one."""
+    view: View | None = st.session_state.get(KEY)
+    before: View | None = st.session_state.get(WRITTEN)
+    if view is None or view is before:
+        return
     try:
         saved_work.save(view, subject(view))
         if before is not None and before.model == view.model and view.trials > before.trials:
             trial_log.note(before.lineage, model(view))
     except Refused as refused:  # a full disk: the session has it, and the visitor is told
         notice(refusal(refused))
+    st.session_state[WRITTEN] = view
 
 
 def through_app() -> None:
@@ -250,6 +264,7 @@ def read_link() -> None:
     it was started with one. A link to an own model waits until that model is uploaded.
     """
     if current() is not None:
+        _write()
         if _was_led_by_browser() and tab.QUERY_KEY in st.query_params:
             _go_to(st.query_params.to_dict())
         return
@@ -258,7 +273,8 @@ def read_link() -> None:
         _open_first_model()
         return
     link = st.query_params.to_dict()
-    st.session_state[LINK] = link
+    if not (was_reloaded(link) and saved_work.is_kept(link["m"], link[tab.QUERY_KEY])):
+        st.session_state[LINK] = link
     open_model(link["m"])
 
 

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Node, UnknownElement
 
 KEY = "tune.table."
+HERE = "here"  # stands for the session that the browser talks to
 _SERIALS = itertools.count()
 
 
@@ -37,11 +38,20 @@ def enter(app: AppTest, layer: str, column: str, value: object) -> AppTest:
 
 def message(layer: str, column: str, value: object) -> dict[str, object]:
     """One message as the browser makes it."""
-    return {"serial": f"test-{next(_SERIALS)}", "layer": layer, "column": column, "value": value}
+    return {
+        "serial": f"test-{next(_SERIALS)}",
+        "session": HERE,
+        "layer": layer,
+        "column": column,
+        "value": value,
+    }
 
 
 def say(app: AppTest, said: object) -> AppTest:
     """The page after the table said this, whatever it is."""
+    if isinstance(said, list):
+        here = {"session": table_of(app)["session"]}
+        said = [one | here if isinstance(one, dict) and one.get("session") == HERE else one for one in said]
     states = app._tree.get_widget_states()
     states.widgets.append(WidgetState(id=_element(app).id, json_value=json.dumps({"said": said})))
     return app._run(states)

@@ -78,12 +78,18 @@ ROWS = [row("fc10", 9, 2.0), row("fc2", 30, None), row("conv1", 4, 11.0)]
 
 
 def receive(
-    page: Page, rows: list[LayerRow] | None = None, chosen: str = "fc10", acknowledged: str | None = None
+    page: Page,
+    rows: list[LayerRow] | None = None,
+    chosen: str = "fc10",
+    acknowledged: str | None = None,
+    session: str = "one",
 ) -> None:
     contents = {
         "rows": [one.as_json() for one in rows or ROWS],
         "chosen": chosen,
         "acknowledged": acknowledged,
+        "session": session,
+        "key": "the table",
         "footnote": "measured on N = 8",
         "words": module._words(),
     }
@@ -237,6 +243,54 @@ def test_cell_keeps_what_was_typed_until_the_server_has_heard_of_it(page: Page) 
     set_now = [ROWS[0], row("fc2", prune=EditableCell("7.5", 7.5, "0")), ROWS[2]]
     receive(page, set_now, acknowledged=page.evaluate("told.at(-1).at(-1).serial"))
     expect(cell(page, "fc2")).to_have_value("7.5")
+
+
+def test_a_server_that_is_new_is_told_again_what_the_old_one_did_not_hear(page: Page) -> None:
+    receive(page)
+    for name in ("fc10", "fc2"):
+        cell(page, name).fill("7")
+        cell(page, name).press("Enter")
+    heard = page.evaluate("told.at(-1)[0].serial")
+    receive(page, acknowledged=heard)
+    receive(page, session="two")
+    said = page.evaluate("told.at(-1)")
+    assert {one["session"] for one in said} == {"two"}
+    assert told(page) == [("fc2", "prune", "7"), ("fc2", "name", None)]
+    before = page.evaluate("told.length")
+    receive(page, session="two", acknowledged=said[-1]["serial"])
+    receive(page, session="three")
+    assert page.evaluate("told.length") == before, "nothing waits"
+
+
+def test_a_page_that_is_loaded_anew_tells_what_waits_and_nothing_once_it_was_heard(page: Page) -> None:
+    page.route("http://slimscope.test/", lambda route: route.fulfill(body="<!DOCTYPE html><body>"))
+    source = Path(module.__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+    def load() -> None:
+        page.goto("http://slimscope.test/")
+        page.evaluate(LOAD, source)
+
+    load()
+    receive(page)
+    cell(page, "fc2").fill("7")
+    cell(page, "fc2").blur()
+    load()
+    receive(page, session="two")
+    assert told(page) == [("fc2", "prune", "7")]
+    expect(cell(page, "fc2")).to_have_value("7")
+    receive(page, session="two", acknowledged=page.evaluate("told.at(-1)[0].serial"))
+    load()
+    receive(page, session="three")
+    assert told(page) == []
+
+
+def test_only_a_cell_that_is_typed_into_keeps_its_keys_to_itself(page: Page) -> None:
+    receive(page)
+    expect(cell(page, "fc2")).to_have_attribute("data-handed-over", "")
+    cell(page, "fc2").fill("7")
+    assert cell(page, "fc2").get_attribute("data-handed-over") is None
+    cell(page, "fc2").press("Enter")
+    expect(cell(page, "fc2")).to_have_attribute("data-handed-over", "")
 
 
 def test_names_that_a_file_brought_stay_text(page: Page) -> None:

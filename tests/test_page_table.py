@@ -15,9 +15,10 @@ from compress_core.recipe.values import Step
 from dashboard import engine
 from dashboard.layer_list.layer_list import Chosen, Locked, Typed, unheard
 from dashboard.layer_list.layer_row import FixedCell, LayerRow
+from dashboard.page_manners import UNDO
 from dashboard.state import KEY
 from dashboard.tune import prune_knob
-from tests.layer_rows import choose, enter, message, row_of, say, table_of
+from tests.layer_rows import HERE, choose, enter, message, row_of, say, table_of
 from tests.test_pages import assert_fine, opened, recipe_of
 
 LAYERS = frozenset({"conv1", "fc1"})
@@ -30,6 +31,7 @@ FIELDS = st.fixed_dictionaries(
     {},
     optional={
         "serial": st.sampled_from(["a", "b"]) | ANYTHING,
+        "session": st.just(HERE) | ANYTHING,
         "layer": st.sampled_from(["fc1", "fc9"]) | ANYTHING,
         "column": st.sampled_from(["name", "lock", "prune", "rank", "size"]) | ANYTHING,
         "value": st.sampled_from([True, "9", "9" * 99]) | ANYTHING,
@@ -41,7 +43,7 @@ FIELDS = st.fixed_dictionaries(
 def test_whatever_a_browser_sends_only_what_can_be_done_to_a_layer_is_heard(
     state: object, heard: object
 ) -> None:
-    for serial, said in unheard(state, LAYERS, heard):
+    for serial, said in unheard(state, LAYERS, heard, HERE):
         assert said.layer in LAYERS
         assert len(serial) <= 64
         match said:
@@ -57,16 +59,17 @@ def test_whatever_a_browser_sends_only_what_can_be_done_to_a_layer_is_heard(
 def test_messages_are_heard_once_and_in_order_and_none_is_lost_before_it_was() -> None:
     said = [message("fc1", "prune", "5"), message("conv1", "name", None), message("fc1", "lock", True)]
     serials = [str(one["serial"]) for one in said]
-    found = list(unheard({"said": said}, LAYERS, None))
+    found = list(unheard({"said": said}, LAYERS, None, HERE))
     assert found == [
         (serials[0], Typed("fc1", "prune", "5")),
         (serials[1], Chosen("conv1")),
         (serials[2], Locked("fc1", is_locked=True)),
     ]
-    assert list(unheard({"said": said}, LAYERS, serials[1])) == found[2:]
-    assert list(unheard({"said": said}, LAYERS, serials[2])) == []
-    assert list(unheard({"said": said[1:]}, LAYERS, serials[0])) == found[1:]
-    assert list(unheard({"said": [message("fc9", "name", None), *said[2:]]}, LAYERS, None)) == found[2:]
+    assert list(unheard({"said": said}, LAYERS, serials[1], HERE)) == found[2:]
+    assert list(unheard({"said": said}, LAYERS, None, "another session")) == []
+    assert list(unheard({"said": said}, LAYERS, serials[2], HERE)) == []
+    assert list(unheard({"said": said[1:]}, LAYERS, serials[0], HERE)) == found[1:]
+    assert list(unheard({"said": [message("fc9", "name", None), *said[2:]]}, LAYERS, None, HERE)) == found[2:]
 
 
 slow = pytest.mark.slow
@@ -100,6 +103,16 @@ def test_cells_set_prune_rank_and_bits_and_an_empty_one_takes_the_step_out() -> 
     for column, typed in (("prune", ""), ("rank", "0"), ("bits", "32")):
         app = enter(app, "fc1", column, typed)
     assert not recipe_of(app)
+
+
+@slow
+def test_undo_takes_back_what_was_typed_just_before_it_was_pressed() -> None:
+    app = enter(opened("tune", "lenet300"), "fc3", "prune", "70")
+    app.button(key=UNDO).click()
+    app = say(app, [message("fc3", "prune", "44")])
+    assert_fine(app)
+    assert row_of(app, "fc3")["cells"]["prune"]["text"] == "70"
+    assert len(app.session_state[KEY].past) == 1
 
 
 @slow
@@ -283,4 +296,6 @@ def test_name_that_hides_signs_is_shown_by_them_and_heard_as_it_is() -> None:
     fixed = FixedCell("", None)
     row = LayerRow(odd, "linear", "3x4", False, {}, fixed, (1, 1), fixed).as_json()
     assert (row["id"], row["name"]) == (odd, "fc\\u202e1")
-    assert [said for _, said in unheard({"said": [message(odd, "name", None)]}, {odd}, None)] == [Chosen(odd)]
+    assert [said for _, said in unheard({"said": [message(odd, "name", None)]}, {odd}, None, HERE)] == [
+        Chosen(odd)
+    ]

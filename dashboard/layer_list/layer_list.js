@@ -26,7 +26,8 @@ function element(tag, className = "", text = "", attributes = {}) {
   return made;
 }
 
-// Messages in order until the server has acknowledged them: a run that was overtaken loses none.
+// Messages in order until the server has acknowledged them: a run that was overtaken loses none. They outlive a
+// reload in this tab, which may have ended the run that was about to do them.
 class Messages {
   constructor() {
     this.name = Math.random().toString(36).slice(2);
@@ -36,16 +37,53 @@ class Messages {
 
   add(layer, column, value = null) {
     this.count += 1;
-    this.waiting.push({ serial: `${this.name}-${this.count}`, layer, column, value });
+    this.waiting.push({ serial: `${this.name}-${this.count}`, session: this.session, layer, column, value });
+    this.store();
+  }
+
+  restore(key) {
+    if (this.key === key) return;
+    this.key = key;
+    this.waiting = stored(key);
+  }
+
+  store(waiting = this.waiting) {
+    store(this.key, waiting);
+  }
+
+  // Whether there is anything to tell again: a session that is new has heard nothing of what waits.
+  address(session) {
+    const isNew = session !== this.session;
+    this.session = session;
+    if (isNew) this.waiting = this.waiting.map((message) => ({ ...message, session }));
+    return isNew && this.waiting.length > 0;
   }
 
   acknowledge(serial) {
-    this.waiting.splice(0, this.waiting.findIndex((message) => message.serial === serial) + 1);
+    const heard = this.waiting.splice(0, this.waiting.findIndex((message) => message.serial === serial) + 1);
+    if (heard.length > 0) this.store();
   }
 
   latest(column, layer = null) {
     const about = (message) => message.column === column && (layer === null || message.layer === layer);
     return this.waiting.findLast(about);
+  }
+}
+
+function stored(key) {
+  try {
+    return JSON.parse(window.sessionStorage.getItem(key)) ?? [];
+  } catch {
+    return []; // a browser that keeps nothing
+  }
+}
+
+function store(key, waiting) {
+  try {
+    if (waiting.length > 0) window.sessionStorage.setItem(key, JSON.stringify(waiting));
+    else window.sessionStorage.removeItem(key);
+  } catch {
+    // a browser that keeps nothing
   }
 }
 
@@ -94,7 +132,9 @@ class LayerList {
 
   receive(data, tell) {
     this.tell = tell;
+    this.messages.restore(data.key);
     this.messages.acknowledge(data.acknowledged);
+    const isToldAgain = this.messages.address(data.session);
     const before = this.chosen;
     this.chosen = this.messages.latest("name")?.layer ?? data.chosen;
     this.data = data;
@@ -110,6 +150,7 @@ class LayerList {
     this.mark();
     this.arrange();
     if (this.chosen !== before) this.bringIntoView(this.rows.get(this.chosen));
+    if (isToldAgain) tell([...this.messages.waiting]);
   }
 
   name(words) {
@@ -223,7 +264,9 @@ class LayerList {
     else if (to > frame.bottom) this.frame.scrollTop += to - frame.bottom;
   }
 
+  // Another page of the same session: its run does first what waits.
   remove() {
+    this.messages.store([]);
     this.root.remove();
   }
 }
@@ -382,12 +425,17 @@ class Cell {
     this.note.textContent = cell.note;
     this.root.title = [cell.title, cell.beforehand].filter(Boolean).join("\n");
     this.box.setAttribute("aria-description", cell.beforehand);
-    if (!this.typing && !this.isWaiting()) this.box.value = this.isRefused() ? cell.typed : cell.text;
+    const text = this.waiting()?.value ?? (this.isRefused() ? cell.typed : cell.text);
+    if (!this.typing && this.box.value !== text) this.box.value = text;
     this.show();
   }
 
+  waiting() {
+    return this.row.list.messages.latest(this.column, this.row.id);
+  }
+
   isWaiting() {
-    return this.row.list.messages.latest(this.column, this.row.id) !== undefined;
+    return this.waiting() !== undefined;
   }
 
   isRefused() {
@@ -398,8 +446,10 @@ class Cell {
     return this.typing || this.isWaiting() || this.row.id === this.row.list.chosen;
   }
 
+  // What was handed over is no text any more that could be taken back: Ctrl+Z in it is the page's.
   show() {
     const refused = this.isRefused();
+    this.box.toggleAttribute("data-handed-over", !this.typing);
     this.box.setAttribute("aria-invalid", refused);
     if (refused) this.box.setAttribute("aria-describedby", this.row.sentence.id);
     else this.box.removeAttribute("aria-describedby");

@@ -2,11 +2,15 @@
 
 Streamlit's own table cannot be clicked to choose a row and edited at once, forgets what was refused, and
 asks the server to search. The browser sends what was done in a list that grows until the server has said
-that it heard; so nothing is lost where hands are faster than runs, and nothing is done twice.
+that it heard; so nothing is lost where hands are faster than runs. A message is noted as heard once it is
+done: a run that is overtaken in between leaves it to the next one, and doing it twice changes nothing. A
+message names the session that it is for: to a server that is new the browser tells again what it tells
+nobody else any more, and what the old one has heard is not done again.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +18,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.hearing import hear_all, listen
 from dashboard.layer_list.layer_row import COLUMNS, Column, LayerRow
 from dashboard.text import _
 
 MOST_CHARACTERS, MOST_MESSAGES = 40, 100
+_SESSION = "slimscope.layer_list.session"
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "slimscope_layer_list",
@@ -56,39 +62,62 @@ Message = Chosen | Locked | Typed
 def layer_list(
     rows: Sequence[LayerRow], *, chosen: str, key: str, footnote: str, on_message: Callable[[Message], None]
 ) -> None:
-    """The table; `on_message` is called for all that was done in it, in order, before the run begins."""
+    """The table; `on_message` is called for all that was done in it, in order, before the run begins.
+
+    It may be called again for what it was interrupted in, and has to leave what it did as it is then.
+    """
     contents = {
         "rows": [row.as_json() for row in rows],
         "chosen": chosen,
         "acknowledged": st.session_state.get(_heard_key(key)),
+        "session": _session(),
+        "key": _heard_key(key),
         "footnote": footnote,
         "words": _words(),
     }
     names = frozenset(row.name for row in rows)
-    _mount(
-        key=key, data=contents, default={"said": []}, on_said_change=partial(_hear, key, names, on_message)
-    )
+    listen(key, partial(_hear, key, names, on_message))
+    _mount(key=key, data=contents, default={"said": []}, on_said_change=hear_all)
 
 
 def _hear(key: str, names: Container[str], on_message: Callable[[Message], None]) -> None:
-    for serial, message in unheard(st.session_state.get(key), names, st.session_state.get(_heard_key(key))):
-        st.session_state[_heard_key(key)] = serial
+    """Do, then note: every access to the session may end a run that was overtaken."""
+    said, heard = st.session_state.get(key), st.session_state.get(_heard_key(key))
+    for serial, message in unheard(said, names, heard, _session()):
         on_message(message)
+        st.session_state[_heard_key(key)] = serial
 
 
-def unheard(state: object, names: Container[str], heard: object) -> Iterator[tuple[str, Message]]:
-    """What a browser has done since the message that was heard last, with serials.
+def _session() -> str:
+    """The word of this session, by which a browser sees that its server is a new one."""
+    word: str = st.session_state.setdefault(_SESSION, secrets.token_hex(8))
+    return word
+
+
+def unheard(
+    state: object, names: Container[str], heard: object, session: str
+) -> Iterator[tuple[str, Message]]:
+    """What a browser has done since the message that was heard last and told this session, with serials.
 
     A browser may send anything: what is no message about one of these layers is passed over.
     """
     match state:
         case {"said": list(said)}:
-            found = [one for one in map(_parsed, said[-MOST_MESSAGES:]) if one is not None]
+            told = (one for one in said[-MOST_MESSAGES:] if _is_told(one, session))
+            found = [one for one in map(_parsed, told) if one is not None]
         case _:
             return
     serials = [serial for serial, _ in found]
     start = serials.index(heard) + 1 if heard in serials else 0
     yield from ((serial, message) for serial, message in found[start:] if message.layer in names)
+
+
+def _is_told(said: object, session: str) -> bool:
+    match said:
+        case {"session": str(told)}:
+            return told == session
+        case _:
+            return False
 
 
 def _parsed(said: object) -> tuple[str, Message] | None:

@@ -21,7 +21,6 @@ export default function ({ data }) {
   if (app) rest.observe(app, { attributeFilter: ["data-test-script-state"] });
   mine.signal.addEventListener("abort", () => rest.disconnect());
   document.addEventListener("click", bringIntoView, { signal: mine.signal, capture: true });
-  sayIn(data.words, mine.signal);
   document.addEventListener("click", (event) => keepFocus(event, data), { signal: mine.signal });
   return () => mine.abort();
 }
@@ -59,8 +58,10 @@ function pressed(name) {
   return true;
 }
 
-// A list to choose from has a text box too; what was chosen there is no text that could be taken back.
+// A list to choose from has a text box too; what was chosen there is no text that could be taken back. Nor is
+// what a box has handed over, which says so of itself.
 function isTypedInto(element) {
+  if (element.hasAttribute("data-handed-over")) return false;
   if (element.isContentEditable || element instanceof HTMLTextAreaElement) return true;
   if (!(element instanceof HTMLInputElement) || NOT_TYPED_INTO.has(element.type)) return false;
   return !(element.getAttribute("role") === "combobox" && element.value === "");

@@ -37,7 +37,7 @@ def draw(view: View, model: Model) -> None:
         else _("measured on N = {items:,} calibration items, with what each layer reads uncompressed").format(
             items=len(items)
         ),
-        on_message=_heard,
+        on_message=partial(_heard, view.model),
     )
     if waiting:  # below the table, which so stands in one place whether or not there is something to wait for
         st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(model, waiting[:AT_A_TIME], _owner(view))
@@ -53,7 +53,10 @@ def _taken(model: Model) -> pd.DataFrame:
     return layer_frame(model, engine.store())
 
 
-def _heard(message: Message) -> None:
+def _heard(model: str, message: Message) -> None:
+    """Do what was done in the table of a model, as long as the visitor is at it."""
+    if state.required().model != model:
+        return
     match message:
         case Chosen(layer):
             state.keep(replace(state.required(), layer=layer))

@@ -1,7 +1,8 @@
-"""How a browser comes back: to an earlier page, one entry of its history each, and to a new server."""
+"""How a browser comes back: to an earlier page, one entry of its history each, by F5, and to a new server."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -9,6 +10,8 @@ import streamlit as st
 from dashboard import tab
 
 ONCE_IN_S = 3600.0
+HISTORY = "h"  # what an address calls that which was done to the model; it ends with a checksum
+_LEFT, _LAST_CHARACTERS, _SECONDS = "slimscope_left_", 24, 600
 _mount = st.components.v2.component(
     "slimscope_way_back", js=(Path(__file__).parent / "way_back.js").read_text(encoding="utf-8")
 )
@@ -20,7 +23,25 @@ def one_entry_a_page() -> None:
     Streamlit shows a page under its bare address first and completes it at the end of the run. Back led to
     the bare one, where nothing happened, and pressed again in haste to a page that was not asked for.
     """
-    _mount(key="slimscope.way_back", data={"completed": tab.QUERY_KEY}, height=0)
+    contents = {
+        "completed": tab.QUERY_KEY,
+        "history": HISTORY,
+        "left": _LEFT,
+        "characters": _LAST_CHARACTERS,
+        "seconds": _SECONDS,
+    }
+    _mount(key="slimscope.way_back", data=contents, height=0)
+
+
+def was_reloaded(address: Mapping[str, str]) -> bool:
+    """Whether the tab of an address was left at that very address a moment ago, and so is loaded anew.
+
+    An edit stands in the address only after its run. Where a reload was faster, the address is that of the
+    moment before; where Back leads to such an address, the tab was left at another one.
+    """
+    history, word = (address.get(key, "") for key in (HISTORY, tab.QUERY_KEY))
+    said: object = st.context.cookies.get(_LEFT + word) if word else None
+    return said == f"{len(history)}.{history[-_LAST_CHARACTERS:]}"
 
 
 def ask_again_after_a_restart() -> None:

@@ -1,0 +1,113 @@
+"""What is typed into the layer table is in the recipe in the order of the hand, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.test_browser import browser  # noqa: F401 - a fixture
+from tests.test_browser_nothing_lost import HEADER, Serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+RECIPE = ".st-key-slimscope_recipe strong"
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, ExitStack]]:
+    """A server with a workspace of its own, and what stops it."""
+    served = Serving(tmp_path_factory.mktemp("cells") / "work")
+    with ExitStack() as servers:
+        servers.enter_context(served.running())
+        yield served, servers
+
+
+@pytest.fixture
+def page(browser: Browser, serving: tuple[Serving, ExitStack]) -> Iterator[Page]:  # noqa: F811
+    with browser.new_context(viewport={"width": 1366, "height": 768}) as context:
+        opened = context.new_page()
+        opened.goto(f"{serving[0].address}/tune?m=lenet300")
+        expect(cell(opened, "Prune %: fc3")).to_be_visible()
+        at_rest(opened)  # by then the browser has a cookie, and its work can be found again
+        yield opened
+
+
+def at_rest(page: Page) -> None:
+    """Nothing runs: what was done so far stands on the page and in the address."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def cell(page: Page, name: str) -> Locator:
+    return page.get_by_role("textbox", name=name, exact=True)
+
+
+def enter(page: Page, name: str, typed: str) -> None:
+    """Type into a cell, and wait until the recipe is another one."""
+    before = page.locator(RECIPE).first.inner_text()
+    cell(page, name).fill(typed)
+    cell(page, name).press("Enter")
+    expect(page.locator(RECIPE).first).not_to_have_text(before)
+
+
+def undo(page: Page) -> Locator:
+    return page.locator(HEADER).get_by_role("button").filter(has_text="undo")
+
+
+def test_what_was_typed_last_is_what_undo_takes_back_by_button_and_by_key(page: Page) -> None:
+    enter(page, "Prune %: fc3", "70")
+    cell(page, "Bits: fc3").fill("5")
+    expect(undo(page)).to_be_enabled()
+    undo(page).click()
+    expect(page.locator(HEADER).get_by_role("button").filter(has_text="redo")).to_be_enabled()
+    expect(cell(page, "Bits: fc3")).to_have_value("")
+    expect(cell(page, "Prune %: fc3")).to_have_value("70")
+    enter(page, "Prune %: fc3", "71")
+    cell(page, "Prune %: fc3").press("Control+z")
+    expect(cell(page, "Prune %: fc3")).to_have_value("70")
+    cell(page, "Prune %: fc3").press("Control+z")
+    expect(page.locator(RECIPE).first).to_have_text("unchanged")
+
+
+def test_cells_typed_into_without_a_pause_are_all_in_the_recipe(page: Page) -> None:
+    wanted = {f"{column}: fc{layer}": f"{layer + 4}" for column in ("Prune %", "Bits") for layer in (1, 2, 3)}
+    for name, typed in wanted.items():
+        cell(page, name).fill(typed)
+        cell(page, name).press("Enter")
+    page.reload()
+    for name, typed in wanted.items():
+        expect(cell(page, name)).to_have_value(typed)
+
+
+def test_a_reload_that_is_faster_than_the_address_shows_the_edit_and_back_what_was_before(page: Page) -> None:
+    enter(page, "Prune %: fc1", "50")
+    expect(page).to_have_url(re.compile("[?&]h="))
+    at_rest(page)
+    before = page.url
+    cell(page, "Prune %: fc1").fill("60")
+    cell(page, "Prune %: fc1").press("Enter")
+    page.reload()
+    expect(cell(page, "Prune %: fc1")).to_have_value("60")
+    expect(page).not_to_have_url(before)
+    page.go_back()
+    expect(cell(page, "Prune %: fc1")).to_have_value("50")
+
+
+def test_what_is_typed_while_the_server_is_away_is_in_the_recipe_once_it_is_back(
+    page: Page, serving: tuple[Serving, ExitStack]
+) -> None:
+    served, servers = serving
+    enter(page, "Prune %: fc3", "70")
+    at_rest(page)
+    before = page.locator(RECIPE).first.inner_text()
+    servers.close()
+    cell(page, "Prune %: fc3").fill("77")
+    cell(page, "Prune %: fc3").press("Enter")
+    servers.enter_context(served.running())
+    expect(page.locator(RECIPE).first).not_to_have_text(before)
+    at_rest(page)
+    page.reload()
+    expect(cell(page, "Prune %: fc3")).to_have_value("77")

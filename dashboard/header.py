@@ -110,7 +110,7 @@ def _name(subject: Subject) -> None:
 def _problems(subject: Subject) -> None:
     for layer, count in subject.problems.items():
         st.error(
-            _("{layer} holds {count} weights that are NaN or infinite.").format(
+            _("Layer {layer} is NaN or infinite in {count} of its weights.").format(
                 layer=literal(layer), count=count
             )
         )

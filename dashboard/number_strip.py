@@ -13,7 +13,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, header_numbers
 from dashboard.figures.words import in_bytes
 from dashboard.header_numbers import SPLIT, WAITING, Freshness, HeaderNumbers
-from dashboard.show import interval_text, number_text, said_of
+from dashboard.show import number_text, said_of, with_interval
 from dashboard.text import _, literal, refusal
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _accuracy(place: DeltaGenerator, found: HeaderNumbers) -> None:
     value = number_text(found.numbers[headline.name])
     changes = [metric for metric in metrics().values() if metric.change_of == headline.name]
     for metric in changes if found.is_changed else ():
-        value += f" · {number_text(found.numbers[metric.name])} {interval_text(found.numbers[metric.name])}"
+        value += f" · {with_interval(found.numbers[metric.name])}"
     with place.popover(_labeled(found, headline, value)):
         st.caption(found.sentence())
         _table(found)
@@ -198,7 +198,7 @@ def _churn(place: DeltaGenerator, found: HeaderNumbers) -> None:
 
     metric = metrics()[_CHURN]
     number = found.numbers[metric.name]
-    value = f"{number_text(number)} {interval_text(number)}" if found.is_changed else number_text(number)
+    value = with_interval(number) if found.is_changed else number_text(number)
     with place.popover(_labeled(found, metric, value)):
         st.caption(found.sentence())
         st.markdown(f"{_named(metric)}: {_(metric.summary)}")

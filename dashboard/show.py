@@ -199,6 +199,11 @@ def interval_text(number: Number) -> str:
     return f"[{low}, {high}]" + " %" * (number.unit == "share")
 
 
+def with_interval(number: Number) -> str:
+    """A number and its interval; the unit is said once."""
+    return f"{number_text(number)} {interval_text(number).removesuffix(' %')}".strip()
+
+
 def said_of(number: Number) -> str:
     """Its interval; or why it has none, or no value."""
     why = number.reason or number.no_interval

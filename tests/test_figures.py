@@ -525,6 +525,12 @@ def test_dead_channels_are_counted_in_the_title() -> None:
     assert drawn.table["share_dead"].tolist() == [0.25, 0.25]
 
 
+def test_no_share_axis_names_more_than_the_whole() -> None:
+    axis = sparsity.dead_channels(["a"], np.array([8]), np.array([8])).figure.layout.xaxis
+    assert max(axis.tickvals) == 1
+    assert axis.range[1] > 1, "the count beside the bar has room"
+
+
 # ---------------------------------------------------------------- weights
 
 

@@ -137,7 +137,7 @@ def test_each_number_has_one_box_while_it_is_quick_and_when_it_is_exact() -> Non
         label_with(app, "Accuracy"),
     )
     assert re.fullmatch(
-        r"Churn on validation, N = 6,000 \*\*\d+\.\d+ % \[.+\] %\*\*", label_with(app, "Churn")
+        r"Churn on validation, N = 6,000 \*\*\d+\.\d+ % \[[\d., ]+\]\*\*", label_with(app, "Churn")
     )
 
 

@@ -243,7 +243,7 @@ def test_broken_weights_are_shown() -> None:
     tensors = own_mlp().state_dict()
     tensors["2.weight"][0, :2] = torch.tensor([float("nan"), float("inf")])
     app = uploaded(started(), save(tensors), "broken.safetensors")
-    assert [error.value for error in app.error] == ["2 holds 2 weights that are NaN or infinite."]
+    assert [error.value for error in app.error] == ["Layer 2 is NaN or infinite in 2 of its weights."]
 
 
 def test_a_session_keeps_the_last_models_and_never_drops_the_open_one() -> None:

@@ -106,6 +106,14 @@ def test_cells_set_prune_rank_and_bits_and_an_empty_one_takes_the_step_out() -> 
 
 
 @slow
+def test_a_share_that_takes_all_weights_or_none_says_so_whatever_was_typed() -> None:
+    app = enter(opened("tune", "lenet300"), "fc3", "prune", "99.96")
+    assert row_of(app, "fc3")["cells"]["prune"]["note"] == "→\N{NO-BREAK SPACE}100.0\N{NO-BREAK SPACE}%"
+    app = enter(app, "fc3", "prune", "0.0001")
+    assert row_of(app, "fc3")["cells"]["prune"]["note"] == "→\N{NO-BREAK SPACE}0.0\N{NO-BREAK SPACE}%"
+
+
+@slow
 def test_undo_takes_back_what_was_typed_just_before_it_was_pressed() -> None:
     app = enter(opened("tune", "lenet300"), "fc3", "prune", "70")
     app.button(key=UNDO).click()
@@ -136,6 +144,9 @@ REFUSED = [
     ("prune", "half", "from 0 to 100"),
     ("prune", "1,5", "from 0 to 100"),
     ("prune", "inf", "from 0 to 100"),
+    ("prune", "0.00001", "would be 0 %"),
+    ("prune", ".00004 %", "would be 0 %"),
+    ("prune", "99.99999999", "would be 100 %"),
 ]
 
 

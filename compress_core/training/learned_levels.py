@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from torch import Tensor
 
-from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Unit
 from compress_core.levels.any_levels import Levels
 from compress_core.levels.exponential import Exponential
@@ -26,17 +25,8 @@ from compress_core.training.weight_codes import WeightCodes
 
 LATENT = "latent"
 AS_RECIPE = 0
-
-
-def _two_sided(bits: int) -> int:
-    if bits == 1:
-        raise Refused("it must be 0, or from 2 to 8, since one bit has no level on both sides of zero")
-    return bits
-
-
 RoundedBits = Annotated[
     int,
-    AfterValidator(_two_sided),
     Field(
         ge=0,
         le=8,

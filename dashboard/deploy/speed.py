@@ -7,13 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.foundation.number import Number
 from compress_core.measure.speed.latency import Bar
 from compress_core.tasks.latency_result import Measured
 from dashboard.deploy import job_results, variant_table
 from dashboard.figures.latency_bars import TimedBar, latency_bars
 from dashboard.page_job import LastResult
-from dashboard.show import figure, interval_text, is_dark, kept, number_text, provenance
+from dashboard.show import figure, is_dark, kept, provenance, with_interval
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
@@ -92,18 +91,14 @@ def _reasons(measured: Measured) -> pd.DataFrame:
             _("runtime"): [literal(runtime) for (runtime, _reason), _bars in ordered],
             _("batch"): [", ".join(str(bar.batch) for bar in bars) for _row, bars in ordered],
             _("times faster than the original there"): [
-                ", ".join(_with_interval(bar.ratio) for bar in bars) for _row, bars in ordered
+                ", ".join(with_interval(bar.ratio) for bar in bars) for _row, bars in ordered
             ],
             _("than the original in torch"): [
-                ", ".join(_with_interval(bar.ratio_to_torch) for bar in bars) for _row, bars in ordered
+                ", ".join(with_interval(bar.ratio_to_torch) for bar in bars) for _row, bars in ordered
             ],
             _("why"): [literal(reason) for (_runtime, reason), _bars in ordered],
         }
     )
-
-
-def _with_interval(number: Number) -> str:
-    return f"{number_text(number)} {interval_text(number)}".strip()
 
 
 def _parities(measured: Measured) -> pd.DataFrame:
@@ -113,8 +108,8 @@ def _parities(measured: Measured) -> pd.DataFrame:
         {
             _("runtime"): [literal(titles.get(a.name.partition(":")[0], a.name)) for a in found],
             _("largest difference"): [_short(a.difference.value) for a in found],
-            _("same class"): [_with_interval(a.same_class) for a in found],
-            _("accuracy there"): [_with_interval(a.accuracy) for a in found],
+            _("same class"): [with_interval(a.same_class) for a in found],
+            _("accuracy there"): [with_interval(a.accuracy) for a in found],
             "N": [f"{a.difference.n or 0:,}" for a in found],
         }
     )

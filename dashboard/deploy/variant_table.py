@@ -11,7 +11,7 @@ from compress_core.foundation.printable import printable
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from dashboard.figures.drawn import Provenance
 from dashboard.number_table import height_of, number_table
-from dashboard.show import interval_text, number_text
+from dashboard.show import interval_text, with_interval
 from dashboard.text import _
 
 
@@ -76,7 +76,7 @@ def variant_frame(rows: Sequence[KernelVariantRow], *, everything: bool) -> pd.D
 def _ratio(row: KernelVariantRow) -> str:
     if row.variant is KernelVariant.DENSE:
         return "–"
-    return f"{number_text(row.ratio)} {interval_text(row.ratio)}".strip()
+    return with_interval(row.ratio)
 
 
 def _milliseconds(row: KernelVariantRow) -> str:

@@ -231,7 +231,10 @@ def dead_channels(
     )
     upper = max(0.05, ceil(float(share.max(initial=0.0)) * 12) / 10)
     figure.update_xaxes(
-        title_text=_("share of output channels without a weight"), tickformat=".0%", range=[0, upper]
+        title_text=_("share of output channels without a weight"),
+        tickformat=".0%",
+        range=[0, upper],  # with room for what stands beside the longest bar
+        tickvals=np.linspace(0, 1, 6) if upper >= 1 else None,
     )
     figure.update_yaxes(
         tickvals=np.arange(len(share)),

@@ -31,7 +31,7 @@ def understood(subject: Subject) -> None:
     st.markdown("\n".join(f"- {line}" for line in _items(subject)))
     for layer, count in subject.problems.items():
         st.error(
-            _("{layer} holds {count} weights that are NaN or infinite.").format(
+            _("Layer {layer} is NaN or infinite in {count} of its weights.").format(
                 layer=literal(layer), count=count
             ),
             icon=":material/error:",

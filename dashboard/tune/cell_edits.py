@@ -28,6 +28,7 @@ KEY = "slimscope.tune.refused_cells"
 STAGES: Mapping[Column, Stage] = MappingProxyType(
     {"prune": Stage.PRUNE, "rank": Stage.FACTOR, "bits": Stage.QUANTIZE}
 )
+SHARE_DIGITS = 6
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)\s*%?")
 _WHOLE = re.compile(r"\d+")
 _OFF: Mapping[Column, tuple[int, ...]] = MappingProxyType({"rank": (0,), "bits": (0, 16, 32)})  # as loaded
@@ -123,7 +124,15 @@ def _number(column: Column, typed: str) -> float | None:
                 "empty the cell.",
                 typed=typed,
             )
-        return round(percent / 100, 6) or None
+        share = round(percent / 100, SHARE_DIGITS)
+        if share in {0, 1} and 100 * share != percent:
+            raise Refused(
+                "A share is kept as a multiple of 0.0001 %, so {typed!r} would be {percent:.0f} %: type "
+                "0.0001 to 99.9999, or {percent:.0f} if you mean it.",
+                typed=typed,
+                percent=100 * share,
+            )
+        return share or None
     if _WHOLE.fullmatch(typed) is None:
         raise Refused(
             "{column} takes a whole number, and {typed!r} is none: correct it, or empty the cell.",

@@ -142,7 +142,7 @@ def _broken(model: Model, layer: Layer) -> None:
     """A layer with weights that are no number cannot be set: it says so and shows the rest of them."""
     st.warning(
         _(
-            "{layer} holds {count} weights that are NaN or infinite, so nothing can be set here. "
+            "Layer {layer} is NaN or infinite in {count} of its weights, so nothing can be set here. "
             "All other layers can be edited."
         ).format(layer=literal(layer.name), count=model.base.problems[layer.name]),
         icon=":material/block:",

@@ -108,7 +108,8 @@ def _zeros(cost: LayerCost, step: Step | None) -> tuple[str, str]:
     wanted = (None if step is None else step.sparsity) or 0.0
     percent = 100 * cost.share_of_weights(cost.zeros.total)
     is_shared = step is not None and shares_budget(step)
-    if not is_shared and abs(percent - 100 * wanted) < NEAR_PERCENT:
+    is_near = abs(percent - 100 * wanted) < NEAR_PERCENT and (percent in {0, 100}) == (wanted in {0, 1})
+    if not is_shared and is_near:  # no weight left, or every one, is never near to another share
         return "", ""
     title = _("{zeros:.1f} % of this layer's weights are zero: {pruned:.1f} % pruned, "
               "{quantized:.1f} % rounded to zero, {original:.1f} % zero before.").format(

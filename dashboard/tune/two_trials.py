@@ -9,7 +9,7 @@ import streamlit as st
 
 from compress_core.measure.behavior.metric import Shown, shown_metrics
 from compress_core.recipe.difference import changes
-from dashboard.show import interval_text, number_text
+from dashboard.show import with_interval
 from dashboard.text import _
 from dashboard.tune.recipe_words import difference_frame
 from dashboard.tune.trial_words import NOT_YET, TriedLine, number_in
@@ -71,7 +71,7 @@ def _said(line: TriedLine, name: str, unit: str) -> str:
     found = number_in(line.trial, name, unit, NOT_YET)
     if found.value is None and not line.trial.split:
         return _(NOT_YET)
-    return f"{number_text(found)} {interval_text(found)}".strip()
+    return with_interval(found)
 
 
 def _items(line: TriedLine) -> str:

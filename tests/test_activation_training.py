@@ -53,6 +53,14 @@ def test_inputs_are_noted_of_layers_that_match_names_and_of_none_without_a_metho
     assert "zero_inputs" not in trained(compressed()).history[0].as_json()
 
 
+def test_each_method_that_asks_hears_its_own_layers_alone() -> None:
+    one = trained(compressed(), methods=[{**STRONG, "match": "fc2"}])
+    silent = {"method": "activation_l1", "strength": 0, "match": "fc3"}
+    both = trained(compressed(), methods=[{**STRONG, "match": "fc2"}, silent])
+    for name, (weight,) in one.weights.layers.items():
+        assert torch.equal(weight.values, both.weights.layers[name][0].values)
+
+
 def test_listening_with_no_weight_on_it_changes_no_bit_of_a_training() -> None:
     plain, heard = trained(compressed()), trained(compressed(), methods=[{**STRONG, "strength": 0}])
     for name, (weight,) in plain.weights.layers.items():

@@ -191,6 +191,8 @@ def test_a_weak_neuron_goes_and_the_others_get_its_weights() -> None:
     gradient = torch.tensor([[0.0, 0.0, 0.1, 0.1], [0.0, 0.0, 2.0, 3.0], [0.0, 0.0, 4.0, 1.0]])
     found = regrown(mask, weight, gradient, 1 / 3, 0.5, layer)
     assert found.tolist() == [[False] * 4, [True, True, False, True], [True, True, True, False]]
+    gradient[0] = torch.tensor([0.0, 0.0, 9.0, 9.0])
+    assert regrown(mask, weight, gradient, 1 / 3, 0.5, layer)[0].tolist() == [False, False, True, True]
     again = regrown(found, weight, gradient, 0.0, 0.5, layer)
     assert torch.equal(again, found), "it does not come back"
 

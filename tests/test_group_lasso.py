@@ -72,7 +72,7 @@ def test_the_places_of_units_are_the_rows_of_who_makes_and_the_columns_of_who_re
     found = {group: dict(each.sides) for group, each in places.items()}
     first = found["first"]
     assert first["first"].tolist() == torch.arange(54).view(6, 9).tolist()
-    assert first["depthwise"].tolist() == torch.arange(54).view(6, 9).tolist(), "counted once"
+    assert first["depthwise"].tolist() == torch.arange(54).view(6, 9).tolist()
     assert first["second"][1].tolist() == torch.arange(270).view(5, 6, 9)[:, 1].flatten().tolist()
     assert found["second"]["head"][2].tolist() == [2, 7, 12]
 

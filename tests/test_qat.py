@@ -183,7 +183,7 @@ def test_levels_of_a_codebook_stay_in_order_and_zero_stays_zero() -> None:
     learner = LearnedLevels.of(
         EncodedWeight(weight, None, Quantized(Table(torch.tensor([[-1.0, 0.0, 1.0, 2.0]]))))
     )
-    learned = {"latent": weight, "levels": torch.tensor([[-1.0, 0.3, 3.0, 2.0]])}
+    learned = {"weight": weight, "levels": torch.tensor([[-1.0, 0.3, 3.0, 2.0]])}
     stored = learner.encoded(learned)
     assert stored.quantized is not None
     assert stored.quantized.levels.stored()["table"].tolist() == [[-1, 0, 2, 3]]

@@ -107,7 +107,7 @@ def test_bits_are_within_5_percent_of_the_bytes_written_after_many_codes_changed
     assert codes is not None
     noted = charges({"a": then}, {"a": codes})
     assert float(packed_bits({"a": codes}, noted)) == pytest.approx(8 * len(pack_weight(then)), rel=1e-5)
-    learned["latent"] *= 0.9  # up to a third of the others become zero
+    learned["weight"] *= 0.9  # up to a third of the others become zero
     after, codes = learned_levels.encoded(learned), learned_levels.codes(learned)
     assert codes is not None
     written = 8 * len(pack_weight(after))
@@ -155,7 +155,7 @@ def test_what_is_rounded_to_zero_is_stored_as_pruned_and_may_come_back() -> None
     learned = learned_levels.start()
     assert learned_levels.mask is None
     assert learned_levels.encoded(learned).kept_count < 120
-    learned["latent"] += 10
+    learned["weight"] += 10
     assert learned_levels.encoded(learned).kept_count == 120
 
 

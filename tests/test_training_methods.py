@@ -98,12 +98,17 @@ def test_every_knob_works_at_its_edges(said: dict[str, Any]) -> None:
     [
         ["distill", "rigl"],
         ["l1", {"method": "gradual", "sparsity": 0.8}],
+        ["qat", {"method": "gradual", "sparsity": 0.8}],
+        ["qat", "l1"],
+        ["rate_aware", "rigl"],
         [{"method": "set", "match": "fc1"}, {"method": "rigl", "match": "fc2"}],
     ],
     ids=str,
 )
 def test_methods_combine_and_come_to_the_same_end_from_each_epoch(methods: list[Any]) -> None:
-    run = run_of(compressed(), epochs=EPOCHS, batch_size=64, methods=methods)
+    rounds = {"qat", "rate_aware"}.intersection(m for m in methods if isinstance(m, str))
+    model = compressed(QUANTIZED) if rounds else compressed()
+    run = run_of(model, epochs=EPOCHS, batch_size=64, methods=methods)
     kept, found = epochs_of(run)
     assert finite({n: e.values for n, part in found.weights.layers.items() for e in part})
     _, resumed = epochs_of(run, kept[1])

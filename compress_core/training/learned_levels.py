@@ -20,10 +20,9 @@ from compress_core.numerics.scale import range_of_kept
 from compress_core.selection.select import ExplicitMask
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.results import Quantized
-from compress_core.training.parametrization import GAIN, LEVELS, Learned
+from compress_core.training.parametrization import GAIN, LEVELS, WEIGHT, Learned
 from compress_core.training.weight_codes import WeightCodes
 
-LATENT = "latent"
 AS_RECIPE = 0
 RoundedBits = Annotated[
     int,
@@ -95,7 +94,7 @@ class LearnedLevels:
 
     def start(self) -> dict[str, Tensor]:
         """The weight [out, in], and levels [rows, levels] or a factor for each scale [rows, groups]."""
-        latent = {LATENT: self.before.clone()}
+        latent = {WEIGHT: self.before.clone()}
         match self.levels:
             case Table() as codebook:
                 return latent | {LEVELS: codebook.table.clone()}
@@ -106,7 +105,7 @@ class LearnedLevels:
 
     def weight(self, learned: Learned) -> Tensor:
         """The level of each weight [out, in], zero where it is pruned."""
-        latent, levels = learned[LATENT], self.levels_of(learned)
+        latent, levels = learned[WEIGHT], self.levels_of(learned)
         codes = levels.encode(latent.detach())
         match levels:
             case Table():
@@ -121,7 +120,7 @@ class LearnedLevels:
 
     def encoded(self, learned: Learned) -> EncodedWeight:
         """The codes of the levels that were learned."""
-        latent, levels = learned[LATENT].detach().clone(), self.levels_of(learned)
+        latent, levels = learned[WEIGHT].detach().clone(), self.levels_of(learned)
         mask = None if self.mask is None else ExplicitMask(self.mask)
         stored = EncodedWeight(latent, mask, Quantized(levels, levels.encode(latent)))
         return replace(stored, mask=ExplicitMask(stored.values != 0)) if self.prunes_zeros else stored
@@ -131,7 +130,7 @@ class LearnedLevels:
 
         A step size is moved through its places as little as through the loss.
         """
-        levels, latent = self.levels_of(learned), learned[LATENT]
+        levels, latent = self.levels_of(learned), learned[WEIGHT]
         if not isinstance(levels, Grid):
             return None
         lowest, highest, units = multiples(levels, levels.encode(latent.detach()))

@@ -51,14 +51,8 @@ def _places(model: Model, group: Group) -> UnitPlaces:
 
 
 def _sides(model: Model, group: Group) -> Iterator[tuple[str, Tensor]]:
-    """A depthwise convolution has the same places on both sides and counts once."""
-    seen: dict[str, Tensor] = {}
     for member in group.members:
         layer: Layer | None = model.base.by_name.get(member.module)
-        if layer is None:
-            continue
-        numbers = torch.arange(layer.weights).view(layer.kernel_shape)
-        places = channel_rows(layer, numbers, member.side)[member.indices].flatten(1)
-        if layer.name not in seen or not torch.equal(seen[layer.name], places):
-            seen[layer.name] = places
-            yield layer.name, places
+        if layer is not None:
+            numbers = torch.arange(layer.weights).view(layer.kernel_shape)
+            yield layer.name, channel_rows(layer, numbers, member.side)[member.indices].flatten(1)

@@ -120,11 +120,17 @@ def test_a_session_knows_whether_others_wait_but_not_of_itself() -> None:
     gate.open.set()
 
 
+def _opened_once_it_closes(background: Background, gate: threading.Event) -> None:
+    with background._changed:
+        background._changed.wait_for(lambda: background._ends)
+    gate.set()
+
+
 def test_closing_ends_the_work_at_hand_and_begins_nothing_more() -> None:
     background, done = Background(), []
     gate = _held(background)
     background.wish("a", "key", lambda: done.append("late"))
-    threading.Timer(0, gate.open.set).start()
+    threading.Thread(target=_opened_once_it_closes, args=(background, gate.open)).start()
     background.close()
     assert not background._thread.is_alive()
     assert not done
@@ -142,7 +148,7 @@ def test_numbers_of_the_first_items_stand_until_those_of_all_are_there(
     app.query_params["r"] = encoded([["fc2", [{"technique": "magnitude", "sparsity": 0.31}]]])
     app.run()
     assert not app.exception
-    assert "Accuracy on validation, N = 1,000 …" in header_text(app)
+    assert "Accuracy on validation, N = 1,000 of 6,000 …" in header_text(app)
     assert "N = 6,000" not in header_text(app), "neither on a box nor in it"
     gate.open.set()
     wait([over for _, over in engine.background()._newest.values()], SECONDS)

@@ -148,13 +148,13 @@ def test_numbers_of_the_first_items_stand_until_those_of_all_are_there(
     app.query_params["r"] = encoded([["fc2", [{"technique": "magnitude", "sparsity": 0.31}]]])
     app.run()
     assert not app.exception
-    assert "Accuracy on validation, N = 1,000 of 6,000 …" in header_text(app)
+    assert "Accuracy on validation, N = 500 of 6,000 …" in header_text(app)
     assert "N = 6,000" not in header_text(app), "neither on a box nor in it"
     gate.open.set()
     wait([over for _, over in engine.background()._newest.values()], SECONDS)
     app.run()
     assert "Accuracy on validation, N = 6,000" in header_text(app)
-    assert "1,000" not in header_text(app)
+    assert "N = 500" not in header_text(app)
 
 
 @pytest.mark.slow

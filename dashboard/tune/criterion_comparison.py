@@ -30,7 +30,7 @@ from dashboard.view import View
 KEY = "tune.criteria"
 ONE, ALL = "layer", "network"
 FIRST = ("magnitude", "random_pruning")
-SPLIT = "validation"
+SPLIT, ITEMS = "validation", 1000
 SHARE, LEAST, MOST = 0.5, 0.5, 99.5
 
 
@@ -108,7 +108,8 @@ def _change(row: CriterionRow) -> Number | None:
     if row.model is None or SPLIT not in row.model.subject.splits:
         return None
     try:
-        return engine.quick_numbers(row.model, row.model.subject.split(SPLIT)).numbers["accuracy_change"]
+        quick = engine.quick_numbers(row.model, row.model.subject.split(SPLIT), ITEMS)
+        return quick.numbers["accuracy_change"]
     except Refused as refused:  # no classifier, say: the other columns stand
         return Number.missing("points", Phrase(refused.text, **refused.values))
 

@@ -72,6 +72,13 @@ def pytest_collection() -> Iterator[object]:
         gc.enable()
 
 
+@pytest.fixture(autouse=True)
+def _the_same_random_weights() -> None:
+    """A network that a test makes begins with the same weights every time."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _pages_wait_for_all_items() -> None:
     """A test looks at a page once, when all numbers are there; what stands until then is tested apart."""

@@ -25,7 +25,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.page_visitor import PageVisitor, told_by_table
+from benchmarks.page_visitor import PageVisitor
 from compress_core.loading.samples import load_sample
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,11 +147,11 @@ class _Tab:
 
     async def _look(self) -> float:
         self.looks_at = self.chance.choice([name for name in self.layers if name != self.looks_at])
-        return await self.visitor.act(TABLE, told_by_table(self.looks_at, "name"))
+        return await self.visitor.at_table(TABLE, self.looks_at, "name")
 
     async def _change(self) -> float:
         layer, percent = self.chance.choice(self.layers), self.chance.randrange(1, _PLACES) / 10
-        return await self.visitor.act(TABLE, told_by_table(layer, "prune", str(percent)))
+        return await self.visitor.at_table(TABLE, layer, "prune", str(percent))
 
 
 async def _opened(address: str, model: str, number: int) -> _Tab:

@@ -23,12 +23,16 @@ _SECONDS = 300.0
 
 @dataclass
 class PageVisitor:
-    """A tab that is open: `act` does what a click does and returns when the page stands again."""
+    """A tab that is open: `act` does what a click does and returns when the page stands again.
+
+    widgets: the kind of each widget; drawn: what a component of ours was given last, JSON.
+    """
 
     connection: ClientConnection
     query: str
     page: str
     widgets: dict[str, str] = field(default_factory=dict)
+    drawn: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, address: str, query: str, page: str) -> Self:
@@ -45,6 +49,21 @@ class PageVisitor:
         started = time.monotonic()
         await self._run({self.id_of(key): value})
         return time.monotonic() - started
+
+    async def at_table(self, key: str, layer: str, column: str, value: object = None) -> float:
+        """Put a hand on the layer table with a key; a click on a row is one on its name.
+
+        Raises AssertionError where the page stands again and has not heard of it: nothing was measured then.
+        """
+        serial = uuid4().hex
+        said = {"serial": serial, "session": self._table(key)["session"]}
+        said |= {"layer": layer, "column": column, "value": value}
+        took = await self.act(key, json.dumps({"said": [said]}))
+        assert self._table(key)["acknowledged"] == serial, f"{column} of {layer} was not heard"
+        return took
+
+    def _table(self, key: str) -> Any:
+        return json.loads(self.drawn[self.id_of(key)])
 
     def id_of(self, key: str) -> str:
         """The full name of the widget whose key begins so, as the page drew it last."""
@@ -90,9 +109,5 @@ class PageVisitor:
         if drawn is not None and hasattr(drawn, "id"):
             self.widgets.pop(drawn.id, None)
             self.widgets[drawn.id] = kind
-
-
-def told_by_table(layer: str, column: str, value: object = None) -> str:
-    """What the layer table says after a hand was on it; a click on a row is one on its name."""
-    said = {"serial": uuid4().hex, "layer": layer, "column": column, "value": value}
-    return json.dumps({"said": [said]})
+            if kind == _COMPONENT:
+                self.drawn[drawn.id] = drawn.json

@@ -1,0 +1,26 @@
+"""The benchmark of a crowd measures what it says: an action that the page did not hear ends it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from benchmarks import crowd
+from benchmarks.page_visitor import PageVisitor
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_action_of_a_crowd_is_heard_by_the_page() -> None:
+    with crowd.served([]) as (address, process):
+        seen = asyncio.run(crowd.crowd(address, process, 2, seconds=2, every=0.5, models=["tabular"]))
+        assert {kind for kind, _ in seen.waits} == set(crowd.LIMITS_S)
+        asyncio.run(_unheard(address))
+
+
+async def _unheard(address: str) -> None:
+    visitor = await PageVisitor.open(address, "m=tabular", "tune")
+    with pytest.raises(AssertionError, match="was not heard"):
+        await visitor.at_table(crowd.TABLE, "no such layer", "prune", "50")
+    await visitor.close()

@@ -81,6 +81,25 @@ def test_a_training_that_was_interrupted_is_gone_on_with_to_the_same_end(
     assert not (tmp_path / CHECKPOINT).exists()
 
 
+def test_what_another_training_left_in_the_folder_is_not_taken_for_one_that_was_interrupted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (HISTORY, WEIGHTS):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / CHECKPOINT).write_bytes((folder / WEIGHTS).read_bytes())
+
+    def at_once(_figures: Any) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(training, "_epoch_line", at_once)
+        assert run("train", *PRUNED, "--epochs", "1", "--out", str(tmp_path)).exit_code == 130
+    assert not (tmp_path / CHECKPOINT).exists()
+    assert "is not there" in refused("compare", "tabular", "--trained", str(tmp_path))
+    assert run("train", "--resume", str(tmp_path)).exit_code == 0
+    assert said("compare", "tabular", "--trained", str(tmp_path))["lineage"][-1]["epochs"] == 1
+
+
 def test_every_knob_of_every_method_is_listed_as_an_option() -> None:
     listed = {told["name"]: set(told["knobs"]) for told in said("methods")}
     assert listed.pop("training") == set(TrainingKnobs.model_fields)

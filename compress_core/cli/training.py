@@ -191,6 +191,9 @@ def _trained(case: Case, plan: Plan, out: Path | None, *, resumed: bool) -> tupl
         if resumed and (out / CHECKPOINT).exists():
             checkpoint = read_value(out / CHECKPOINT, Checkpoint)
         with writing(out):
+            if not resumed:  # what another training left here must not be taken for this one's
+                for name in (WEIGHTS, CHECKPOINT):
+                    (out / name).unlink(missing_ok=True)
             write_history(out, (*case.model.lineage, run.operation), {"asked": began})
     trained = _watched(train_loop(run, case.store, checkpoint), out)
     training = training_of(case.model, asked, trained, case.store)

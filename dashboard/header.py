@@ -13,6 +13,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import header_numbers, number_strip, share_link, state, trial_log
 from dashboard import job_panel as jobs
 from dashboard.language import choose_language
+from dashboard.lineage_name import lineage_name, methods_text
 from dashboard.number_strip import box, label
 from dashboard.page_manners import REDO, UNDO
 from dashboard.show import untouched_text
@@ -118,17 +119,24 @@ def _problems(subject: Subject) -> None:
 
 def _recipe(view: View, model: Model) -> None:
     """Its digest, and the name that the visitor gave it in the log; without one it was edited since."""
-    changed = bool(view.recipe)
+    changed = bool(view.lineage)
     value = _("unchanged")
     if changed:
         name = next((line.name for line in trial_log.named(model.subject) if line.model == model.key), None)
-        value = f"{view.recipe.sha[:8]} · {_('edited') if name is None else literal(name)}"
+        value = f"{lineage_name(view.lineage)} · {_('edited') if name is None else literal(name)}"
     with box("recipe").popover(label(_("Recipe"), value)):
-        if changed:
+        if view.recipe:
             st.markdown(_("sha-256 of the resolved recipe:"))
             st.code(view.recipe.sha, language=None, wrap_lines=True)
             st.code(view.recipe.yaml, language="yaml")
-        else:
+        for training in view.trainings:
+            st.markdown(
+                _("Trained since by {methods}, {epochs} epochs:").format(
+                    methods=methods_text(training), epochs=training.epochs
+                )
+            )
+            st.code(training.plan, language="json", wrap_lines=True)
+        if not changed:
             st.markdown(_("Nothing has been changed yet: move a slider on Tune."))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,9 +91,12 @@ def under_way() -> dict[str, str]:
     return {key: title for key, title in jobs_of_visitor().items() if not info(key).is_over}
 
 
-def watch(key: str) -> None:
-    """Progress, time left and a button to cancel, drawn anew every second until the job ends."""
-    st.fragment(_watched, run_every=EVERY_SECONDS)(key)
+def watch(key: str, shown: Callable[[Info], None] | None = None) -> None:
+    """Progress, time left and a button to cancel, drawn anew every second until the job ends.
+
+    shown draws what else there is to see of it, below.
+    """
+    st.fragment(_watched, run_every=EVERY_SECONDS)(key, shown)
 
 
 def summary() -> None:
@@ -101,7 +105,7 @@ def summary() -> None:
         st.fragment(_summed_up, run_every=EVERY_SECONDS)()
 
 
-def _watched(key: str) -> None:
+def _watched(key: str, shown: Callable[[Info], None] | None) -> None:
     found = info(key)
     if found.is_over:
         st.rerun()
@@ -115,6 +119,8 @@ def _watched(key: str) -> None:
         args=(key,),
         width="stretch",
     )
+    if shown is not None:
+        shown(found)
 
 
 def _summed_up() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import annotated_types
 import streamlit as st
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from compress_core.foundation.declared_knobs import slider_step, unit_of
-from compress_core.foundation.knobs import Strict
+from compress_core.foundation.knobs import Magnitudes
 from dashboard.bound_widget import beside, refused_beside, showing
 from dashboard.text import label, translated
 
@@ -81,6 +82,13 @@ def _choice(written: str) -> str:
 
 
 def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) -> Any:
+    magnitudes = next((m for m in field.metadata if isinstance(m, Magnitudes)), None)
+    if magnitudes is not None:
+        zero = (
+            {0.0} if any(isinstance(m, annotated_types.Ge) and m.ge == 0 for m in field.metadata) else set()
+        )
+        there = sorted({*magnitudes.places, float(value), *zero})
+        return st.select_slider(text, there, format_func=lambda place: f"{place:g}", **said)
     low, high = bounds_of(field)
     if float in {field.annotation, *typing.get_args(field.annotation)}:
         step = slider_step(field) or 0.01
@@ -98,7 +106,7 @@ def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) ->
 
 
 def knob_form(
-    values: Strict,
+    values: BaseModel,
     *,
     without: frozenset[str],
     key: str,

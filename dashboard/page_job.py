@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
 from dashboard import engine, state
 from dashboard import job_panel as jobs
+from dashboard.lineage_name import lineage_name
 from dashboard.text import _, refusal
 from dashboard.view import View
 from dashboard.visitor_jobs import jobs_of_visitor
@@ -69,23 +70,30 @@ class PageJob(Generic[Result]):
             **more,
         )
 
-    def follow(self) -> None:
+    def follow(self, shown: Callable[[Info], None] | None = None) -> None:
         """How far it is while it runs; afterwards why it left no result, where it left none.
 
-        The same for what was started for another recipe, or with other knobs, and is under way or failed.
+        shown draws what else there is to see of it with each look at it. The same for what was started for
+        another recipe, or with other knobs, and is under way or failed.
         """
         found = self.info
         if found.is_over:
             jobs.outcome(found)
         else:
-            jobs.watch(self.job.key)
+            jobs.watch(self.job.key, shown)
         for number, other in enumerate(self._others()):
             found = jobs.info(other.key)
             if not found.is_over:
-                st.caption(_("Under way for recipe {recipe}:").format(recipe=recipe_of_job(other)))
+                st.caption(
+                    _("Under way for recipe {recipe}:").format(recipe=lineage_name(lineage_of_job(other)))
+                )
                 jobs.watch(other.key)
             elif number == 0 and found.problem is not None:
-                st.caption(_("What was started for recipe {recipe}:").format(recipe=recipe_of_job(other)))
+                st.caption(
+                    _("What was started for recipe {recipe}:").format(
+                        recipe=lineage_name(lineage_of_job(other))
+                    )
+                )
                 jobs.outcome(found)
 
     def _others(self) -> list[Job]:
@@ -154,19 +162,6 @@ class _Remembered:
     ended: frozenset[str]
 
 
-def recipe_of_job(job: Job) -> str:
-    """What the recipe of a job is called."""
-    return sha_of_job(job)[:8] or _("unchanged")
-
-
-def sha_of_job(job: Job) -> str:
-    """The digest of the recipe of a job; empty where nothing was changed."""
-    from compress_core.apply.lineage import recipe_of
-
-    lineage = lineage_of_job(job)
-    return recipe_of(lineage).sha if lineage else ""
-
-
 def lineage_of_job(job: Job) -> Lineage:
     """What was done to the model of a job; raises Refused where this release cannot read it."""
     from compress_core.apply.lineage import read_lineage
@@ -183,14 +178,19 @@ class LastResult(Generic[Result]):
     is_stale: bool
 
     @property
-    def recipe_sha(self) -> str:
-        """The digest of the recipe it speaks of; empty where nothing was changed."""
-        return sha_of_job(self.job)
+    def told(self) -> tuple[Mapping[str, Any], ...]:
+        """What it told of itself while it ran, as far as this server still knows it."""
+        return jobs.info(self.job.key).figures
+
+    @property
+    def lineage(self) -> Lineage:
+        """What was done to the model that it speaks of."""
+        return lineage_of_job(self.job)
 
     @property
     def recipe(self) -> str:
         """What the recipe it speaks of is called."""
-        return self.recipe_sha[:8] or _("unchanged")
+        return lineage_name(self.lineage)
 
     @property
     def knobs(self) -> dict[str, Any]:
@@ -201,10 +201,9 @@ class LastResult(Generic[Result]):
     def mark(self, view: View, said: str) -> None:
         """Say in a sentence that it is stale; where it is of another recipe, a button leads there."""
         st.warning(said, icon=":material/history:")
-        lineage = lineage_of_job(self.job)
-        if lineage == view.lineage:
+        if self.lineage == view.lineage:
             return
-        current = view.recipe.sha[:8] if view.lineage else _("unchanged")
+        current = lineage_name(view.lineage)
         told = _("This is of recipe {recipe}, not of the current one, {current}.")
         words, button = st.columns([4, 1.6], vertical_alignment="center")
         words.caption(told.format(recipe=self.recipe, current=current))
@@ -213,7 +212,7 @@ class LastResult(Generic[Result]):
             key=f"job.go.{self.job.key}",
             icon=":material/undo:",
             on_click=_go,
-            args=(lineage,),
+            args=(self.lineage,),
             width="stretch",
         )
 

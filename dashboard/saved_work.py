@@ -7,7 +7,7 @@ was tried, with its names, belongs to all tabs (`dashboard.trial_log`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +26,21 @@ if TYPE_CHECKING:
 
 KEYS = "slimscope.model_keys"
 ADDED = "slimscope.added_models"
-_LAYERS, _SHA = "layers", "sha"
+_LAYERS, _SHA, _TRAINED = "layers", "sha", "trained"
 
 
 @dataclass(frozen=True)
 class SavedWork:
-    """Work of this visitor that can be opened again: on which model, how much was changed, its digest."""
+    """Work of this visitor that can be opened again: on which model, how much was changed, its digest.
+
+    is_trained: whether the changed model was trained since.
+    """
 
     model: str
     title: str
     layers: int
     sha: str
+    is_trained: bool
 
 
 def save(view: View, subject: Subject) -> None:
@@ -57,7 +61,8 @@ def save(view: View, subject: Subject) -> None:
         "jobs": dict(jobs_of_visitor()),
         "title": subject.title,
         _LAYERS: len(recipe.layers),
-        _SHA: recipe.sha if view.lineage else "",
+        _SHA: recipe.sha if recipe else "",
+        _TRAINED: bool(view.trainings),
     }
     place.sessions.save(visitor(), view.model, content, tab())
 
@@ -99,7 +104,9 @@ def others(but: Iterable[str]) -> tuple[SavedWork, ...]:
     known = set(but)
     found = (s for s in engine.workspace().sessions.of(visitor()) if s.subject not in known)
     contents: Iterable[tuple[str, Any]] = ((s.subject, s.content) for s in found)
-    return tuple(SavedWork(model, c["title"], c[_LAYERS], c[_SHA]) for model, c in contents)
+    return tuple(
+        SavedWork(model, c["title"], c[_LAYERS], c[_SHA], bool(c.get(_TRAINED))) for model, c in contents
+    )
 
 
 def forget(model: str) -> None:
@@ -150,6 +157,17 @@ def _ways(keys: Iterable[str]) -> tuple[Lineage, ...]:
     return tuple(way for key in keys if (way := way_to(key)) is not None)
 
 
+def _trained(way: Lineage, key: str) -> Mapping[str, bytes]:
+    """What no recipe makes again goes last where room is needed: the weights of a trained model."""
+    from compress_core.apply.lineage import Train
+
+    if not way or not isinstance(way[-1], Train):
+        return {}
+    from compress_core.apply.trained import kept_files
+
+    return kept_files(key, engine.store())
+
+
 def _add(lineage: Lineage, keys: _Keys, subject: Subject) -> None:
     """Every model on the way to one, the first one first; what this session has added is there."""
     added: set[str] = st.session_state.setdefault(ADDED, set())
@@ -159,5 +177,6 @@ def _add(lineage: Lineage, keys: _Keys, subject: Subject) -> None:
         if key in added:
             continue
         parent, operation = (keys.of(way[:-1]), way[-1].as_json()) if way else (None, None)
-        engine.workspace().models.add(key, parent, operation, subject.digest, subject.title)
+        files = _trained(way, key)
+        engine.workspace().models.add(key, parent, operation, subject.digest, subject.title, files)
         added.add(key)

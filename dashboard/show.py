@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from streamlit.delta_generator import DeltaGenerator
 
+    from compress_core.apply.lineage import Lineage
     from compress_core.foundation.number import Number
     from compress_core.network.layers.kinds import Untouched
     from compress_core.subject.subject import Subject
@@ -42,21 +43,22 @@ def kept(name: str, content: str, make: Callable[[], Drawn]) -> Drawn:
 
 
 def provenance(
-    *, split: str = "", items: int | None = None, item: int | None = None, recipe: str | None = None
+    *, split: str = "", items: int | None = None, item: int | None = None, lineage: Lineage | None = None
 ) -> Provenance:
-    """What downloads of this page speak of: the visitor's model and recipe, and the items it was measured on.
+    """What downloads of this page speak of: the visitor's model, and the items it was measured on.
 
-    recipe: the sha-256 of another one, to which an older result belongs; empty where nothing was changed.
+    lineage: what was done to another model of the tree, to which an older result belongs.
     """
     from dashboard import state
     from dashboard.figures.drawn import UNCHANGED, Provenance
+    from dashboard.lineage_name import recipe_sha, training_sha
 
     view = state.current()
     if view is None:
         return Provenance("", UNCHANGED, split, items, item)
-    now = view.recipe.sha if view.lineage else ""
-    asked = (now if recipe is None else recipe) or UNCHANGED
-    return Provenance(state.subject(view).name, asked, split, items, item)
+    asked = view.lineage if lineage is None else lineage
+    recipe, training = recipe_sha(asked) or UNCHANGED, training_sha(asked)
+    return Provenance(state.subject(view).name, recipe, split, items, item, training)
 
 
 def calibration_provenance(base: Subject) -> Provenance:

@@ -69,7 +69,16 @@ def translated(text: str) -> str:
     return _(text)
 
 
-_WRITTEN = {"gptq": "GPTQ", "kmeans": "k-means", "sparsegpt": "SparseGPT"}  # as their papers write them
+_WRITTEN = {  # as their papers write them
+    "activation_l1": "Activation L1",
+    "gptq": "GPTQ",
+    "kmeans": "k-means",
+    "qat": "QAT",
+    "rigl": "RigL",
+    "set": "SET",
+    "sparsegpt": "SparseGPT",
+    "srigl": "SRigL",
+}
 
 
 def as_words(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from compress_core.apply.lineage import Lineage
+    from compress_core.apply.lineage import Lineage, Train
     from compress_core.recipe.values import ResolvedRecipe
 
 MOST_STEPS_BACK = 200
@@ -36,6 +36,13 @@ class View:
         from compress_core.apply.lineage import recipe_of
 
         return recipe_of(self.lineage)
+
+    @property
+    def trainings(self) -> tuple[Train, ...]:
+        """How it was trained since; an edit of the recipe begins before that."""
+        from compress_core.apply.lineage import trainings_of
+
+        return trainings_of(self.lineage)
 
     def moved(self, lineage: Lineage, *, by_widget: bool = False) -> View:
         """The view of another model of the same tree; the way back leads to this one."""

@@ -1,4 +1,4 @@
-"""Write the reference of the techniques from their own declarations: `make docs`; `--check` only compares.
+"""Write the reference of techniques and training methods: `make docs`; `--check` only compares.
 
 Nothing of docs/reference is written by hand, so it says what the code does.
 """
@@ -10,14 +10,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from compress_core.foundation.knobs import Unit
 from compress_core.techniques.contract.technique import Technique, techniques
+from compress_core.training.method import TrainingMethod, training_methods
+from compress_core.training.plan import TrainingKnobs
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 HEAD = """# Techniques
 
 Written by `make docs` from `compress_core/techniques/`: change a text there, not here.
+"""
+HEAD_OF_TRAINING = """# Training methods
+
+Written by `make docs` from `compress_core/training/`: change a text there, not here.
+
+## Every training
 """
 BOUNDS = (
     ("minimum", "≥ {}"),
@@ -30,7 +40,12 @@ BOUNDS = (
 def reference() -> Mapping[Path, str]:
     """Every generated file and what must stand in it."""
     sections = [HEAD, *(_section(technique) for technique in techniques().values())]
-    return {REFERENCE / "techniques.md": "\n".join(sections)}
+    trainings = [HEAD_OF_TRAINING, *_table(TrainingKnobs), ""]
+    trainings += [_training(method) for method in training_methods().values()]
+    return {
+        REFERENCE / "techniques.md": "\n".join(sections),
+        REFERENCE / "training.md": "\n".join(trainings),
+    }
 
 
 def stale() -> list[Path]:
@@ -47,15 +62,22 @@ def _section(technique: Technique) -> str:
     lines = [f"## {technique.name}", "", technique.summary, ""]
     lines += [f"{technique.details}", ""] if technique.details else []
     lines += [f"Stage: {stage}. Needs: {', '.join(f'`{need}`' for need in technique.needs)}.", ""]
-    lines += [*_table(technique), ""] if technique.knobs.model_fields else []
+    lines += [*_table(technique.knobs), ""] if technique.knobs.model_fields else []
     return "\n".join([*lines, f"Source: {technique.source}", ""])
 
 
-def _table(technique: Technique) -> Iterator[str]:
-    properties = technique.knobs.model_json_schema()["properties"]
+def _training(method: TrainingMethod) -> str:
+    lines = [f"## {method.name}", "", method.summary, ""]
+    lines += [f"{method.details}", ""] if method.details else []
+    lines += [*_table(method.knobs), ""] if method.knobs.model_fields else []
+    return "\n".join([*lines, f"Source: {method.source}", ""])
+
+
+def _table(knobs: type[BaseModel]) -> Iterator[str]:
+    properties = knobs.model_json_schema()["properties"]
     yield "| knob | values | default | unit | meaning |"
     yield "|---|---|---|---|---|"
-    for name, field in technique.knobs.model_fields.items():
+    for name, field in knobs.model_fields.items():
         unit = next((m.symbol for m in field.metadata if isinstance(m, Unit)), "")
         cells = (
             f"`{name}`",

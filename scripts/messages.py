@@ -1,7 +1,7 @@
 """Collect every text a visitor sees, update the Chinese catalog and compile it: `make messages`.
 
-slimscope.pot holds what stands in the source, techniques.pot what the techniques say of themselves, core.pot
-what else the core declares: cards of the samples, metrics, attribution methods, limits of knobs.
+slimscope.pot holds what stands in the source, techniques.pot what techniques and training methods say,
+core.pot what else the core declares: cards of the samples, metrics, attribution methods, limits of knobs.
 Templates carry no line numbers, dates or paths of a machine, so they change only when a text does.
 """
 
@@ -71,14 +71,26 @@ def literals(source: str) -> Iterator[str]:
 
 
 def technique_template() -> Catalog:
-    """What techniques say of themselves: names, summaries, and their knobs with the choices of each."""
+    """What techniques and training methods say of themselves: names, summaries, knobs with their choices."""
     from compress_core.techniques.contract.technique import techniques
 
     catalog = _empty("techniques")
     for technique in techniques().values():
         for said in (as_words(technique.name), technique.summary, *_said_of_knobs(technique.knobs)):
             catalog.add(said, locations=[(technique.name, 0)])
+    for place, said in _said_of_trainings():
+        catalog.add(said, locations=[(place, 0)])
     return catalog
+
+
+def _said_of_trainings() -> Iterator[tuple[str, str]]:
+    from compress_core.training.method import training_methods
+    from compress_core.training.plan import TrainingKnobs
+
+    yield from (("training", said) for said in _said_of_knobs(TrainingKnobs))
+    for method in training_methods().values():
+        for said in (as_words(method.name), method.summary, *_said_of_knobs(method.knobs)):
+            yield method.name, said
 
 
 def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:

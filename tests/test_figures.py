@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from compress_core.foundation.number import Number
 from compress_core.measure.explain.random_floor import chance_of
 from dashboard.figures import attribution_maps as explain
 from dashboard.figures import bytes_by_item as size
@@ -31,9 +32,12 @@ from dashboard.figures import weight_histograms as weights
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.drawn import Drawn, Provenance, as_csv, clicked
+from dashboard.figures.layers_over_epochs import layers_over_epochs, told_of_layers
 from dashboard.figures.network_diagram import LayerBox, Treatment, network_diagram
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
+from dashboard.figures.soft_targets import soft_targets
+from dashboard.figures.training_curves import StartingPoint, training_curves
 from dashboard.figures.words import percent, plain, safe, shortened, signed
 from dashboard.text import use_language
 
@@ -105,6 +109,13 @@ def _similarities(items: int) -> pd.DataFrame:
     return frame.assign(flipped=np.arange(items) % 9 == 0)
 
 
+def _epochs(count: int) -> pd.DataFrame:
+    shares = {"accuracy": 0.9, "low": 0.88, "high": 0.92, "n": 6000}
+    return pd.DataFrame(
+        {"epoch": range(1, count + 1), "loss": RANDOM.random(count), "learning_rate": 1e-3}
+    ).assign(**shares)
+
+
 def _names(name: str, count: int) -> list[str]:
     return [f"{name}{i}" for i in range(count)]
 
@@ -166,6 +177,22 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     ),
     "outputs_of_a_row": lambda name, dark: item_answers.outputs(
         name, RANDOM.normal(size=4096), RANDOM.normal(size=4096), dark=dark
+    ),
+    "training_curves": lambda _name, dark: training_curves(
+        _epochs(1000),
+        pd.DataFrame({"epoch": np.linspace(0, 1000, 2000), "loss": RANDOM.random(2000)}),
+        of=1000,
+        before=StartingPoint(Number(0.99, "share", "measured"), Number(0.9, "share", "measured")),
+        kept=900,
+        dark=dark,
+    ),
+    "layers_over_epochs": lambda name, dark: layers_over_epochs(
+        pd.DataFrame(RANDOM.random((300, 100)), index=_names(name, 300), columns=range(1, 101)),
+        told_of_layers()["sparsity"],
+        dark=dark,
+    ),
+    "soft_targets": lambda name, dark: soft_targets(
+        _names(name, 1000), RANDOM.dirichlet(np.ones(1000)), RANDOM.dirichlet(np.ones(1000)), 4, dark=dark
     ),
     "network_diagram": lambda name, dark: network_diagram(_boxes(name, 300), f"{name}7", dark=dark),
 }

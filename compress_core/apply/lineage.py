@@ -47,6 +47,11 @@ class Train:
     epochs: int
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods, in the order of the plan."""
+        return tuple(step["method"] for step in json.loads(self.plan)["methods"])
+
+    @property
     def key(self) -> str:
         """What the operation is, in a digest."""
         return digest(self.name, self.plan, self.items, self.epochs)
@@ -72,6 +77,12 @@ def recipe_of(lineage: Lineage) -> ResolvedRecipe:
     """The recipe of the latest compression; one that does nothing where there is none."""
     recipes = (operation.recipe for operation in reversed(lineage) if isinstance(operation, Compress))
     return next(recipes, ResolvedRecipe(()))
+
+
+def trainings_of(lineage: Lineage) -> tuple[Train, ...]:
+    """The trainings that came after the latest compression, the first one first."""
+    latest = max((i for i, done in enumerate(lineage) if isinstance(done, Compress)), default=-1)
+    return tuple(done for done in lineage[latest + 1 :] if isinstance(done, Train))
 
 
 def with_recipe(lineage: Lineage, recipe: ResolvedRecipe) -> Lineage:

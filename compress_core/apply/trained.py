@@ -81,6 +81,12 @@ def kept_weights(key: str, store: Store) -> TrainedWeights:
     return store.get(_name(key), read, lambda w: w.nbytes)
 
 
+def kept_files(key: str, store: Store) -> Mapping[str, bytes]:
+    """The weights of a training as the workspace holds them, by the name of their file; empty without."""
+    content = None if store.workspace is None else store.workspace.results.find(_name(key))
+    return {} if content is None else {FILE: content}
+
+
 def is_kept(key: str, store: Store) -> bool:
     """Whether the weights of a training are there."""
     kept = store.workspace is not None and store.workspace.results.has(_name(key))

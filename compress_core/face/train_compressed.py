@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,12 @@ from compress_core.face.shared_store import shared_store
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.subject.subject import Subject
-from compress_core.tasks.train_model import TrainKnobs, run, run_of
+from compress_core.tasks.train_model import TrainKnobs, run
 from compress_core.training.checkpoint import EpochFigures
 from compress_core.training.flat_plan import flat_plan
 from compress_core.training.loop import EpochDone, Trained
+from compress_core.training.plan import parse_plan
+from compress_core.training.training_run import operation_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,7 @@ def train(
 
 def training_of(parent: Model, asked: TrainKnobs, trained: Trained, store: Store) -> Training:
     """What a training left, kept in the store under the history of its model."""
-    operation = run_of(parent, asked).after(len(trained.history))
+    operation = operation_of(parent, parse_plan(json.loads(asked.plan)), len(trained.history))
     lineage = (*parent.lineage, operation)
     keep_trained(key_of(parent.subject, lineage), trained.weights, store)
     return Training(model_of(parent.subject, lineage, store), trained.epoch, trained.history, trained.ended)

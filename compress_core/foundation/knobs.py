@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -25,6 +26,24 @@ class SliderStep:
     """The distance between two places of a real knob on a page; a recipe may be finer."""
 
     size: float
+
+
+@dataclass(frozen=True)
+class Magnitudes:
+    """The places of a real knob on a page that goes over powers of ten: 1, 2 and 5 times each of them.
+
+    Zero is one of them where the knob may be zero; a plan may have any value between.
+    """
+
+    least: float
+    most: float
+
+    @property
+    def places(self) -> tuple[float, ...]:
+        """From the least to the most."""
+        powers = range(math.floor(math.log10(self.least)), math.ceil(math.log10(self.most)) + 1)
+        every = (float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5))
+        return tuple(place for place in every if self.least <= place <= self.most)
 
 
 class Strict(BaseModel):

@@ -29,7 +29,8 @@ class State(Enum):
 class Info:
     """One look at a job.
 
-    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is;
+    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is, and
+    share_before: how far that was, which is more than nothing for what goes on from where it stood;
     problem: why there is no result, in one sentence; pid: the process that works on it, where it is on this
     machine; figures: what it has told of itself so far, plain JSON values, the first first.
     """
@@ -39,6 +40,7 @@ class Info:
     progress: Progress | None = None
     ahead: int = 0
     seconds: float = 0.0
+    share_before: float = 0.0
     watchers: int = 0
     problem: Refused | None = None
     pid: int | None = None
@@ -52,6 +54,7 @@ class Info:
     @property
     def seconds_left(self) -> float | None:
         """An estimate from the time so far; None while it is too early to say."""
-        if self.progress is None or self.progress.share < _TOO_EARLY:
+        done = 0.0 if self.progress is None else self.progress.share - self.share_before
+        if self.progress is None or done < _TOO_EARLY:
             return None
-        return self.seconds * (1 / self.progress.share - 1)
+        return self.seconds * (1 - self.progress.share) / done

@@ -21,7 +21,8 @@ LOG = "log.txt"
 class LocalJob:
     """One job of a running server; written under its runner's lock only.
 
-    may_work_again: its problem lies in this machine, as a full disk, not in what was asked.
+    share_before: how far it was when it began to say so. may_work_again: its problem lies in this machine,
+    as a full disk, not in what was asked.
     """
 
     job: Job
@@ -31,6 +32,7 @@ class LocalJob:
     worker: Worker | None = None
     progress: Progress | None = None
     began: float = 0.0
+    share_before: float = 0.0
     ended: float = 0.0
     problem: Refused | None = None
     may_work_again: bool = False

@@ -23,6 +23,7 @@ from compress_core.jobs.info import Info, State
 from compress_core.jobs.job import Job
 from compress_core.jobs.job_records import JobRecords
 from compress_core.jobs.local_job import RESULT, LocalJob, why_without_result
+from compress_core.jobs.plain_json import text_from_json
 from compress_core.jobs.process import COMMAND, Worker
 from compress_core.jobs.server_folder import ServerFolder, not_written
 
@@ -245,6 +246,7 @@ class LocalRunner:
             progress=job.progress,
             ahead=self._queue.index(job) + len(self._running) if job.state is State.QUEUED else 0,
             seconds=until - job.began if job.began else 0.0,
+            share_before=job.share_before,
             watchers=len(job.watchers),
             problem=job.problem,
             pid=job.worker.pid if job.worker is not None else None,
@@ -277,8 +279,9 @@ class LocalRunner:
         """Note what a worker says; whether it says that it is done."""
         match said:
             case {"progress": [done, total, note], **beside}:
-                job.began = job.began if job.progress else self._clock()
-                job.progress = Progress(done, total, note)
+                before, job.progress = job.progress, Progress(done, total, text_from_json(note))
+                if before is None:
+                    job.began, job.share_before = self._clock(), job.progress.share
                 job.figures += [beside["figures"]] if "figures" in beside else []
             case {"refused": refused}:
                 job.problem = refusal_from_json(refused)

@@ -16,6 +16,7 @@ from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import open_workspace
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.job import Job
+from compress_core.jobs.plain_json import text_as_json
 from compress_core.jobs.server_folder import not_written, puts_beside
 from compress_core.jobs.task import content_of, task_of
 from compress_core.loading.samples import load_sample
@@ -67,7 +68,7 @@ def _do(job: Job, folder: Path, say: Say) -> None:
             _write_result(folder / RESULT, task.pack(end.value).as_bytes())
             return
         figures = progress.said()
-        said = {"progress": [progress.done, progress.total, progress.note]}
+        said = {"progress": [progress.done, progress.total, text_as_json(progress.note)]}
         say(said if figures is None else {**said, "figures": figures})
 
 

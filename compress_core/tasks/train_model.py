@@ -20,9 +20,9 @@ from compress_core.subject.training_items import TRAINING
 from compress_core.training.checkpoint import Checkpoint
 from compress_core.training.loop import EpochDone, Trained, train
 from compress_core.training.plan import parse_plan
-from compress_core.training.training_run import TrainingRun
+from compress_core.training.training_run import VALIDATION, TrainingRun, operation_of
 
-VALIDATION, CHECKPOINT = "validation", "checkpoint"
+CHECKPOINT = "checkpoint"
 
 
 class TrainKnobs(Strict):
@@ -40,7 +40,7 @@ def run_of(model: Model, knobs: TrainKnobs) -> TrainingRun:
 def run(model: Model, knobs: TrainKnobs, _seed: int, store: Store) -> Generator[Progress, None, Trained]:
     """Train, from the last epoch that was kept if there is one; the seed stands in the plan."""
     training = run_of(model, knobs)
-    work = train(training, store, kept_checkpoint(training, store))
+    work = train(training, store, kept_checkpoint(model, knobs, store))
     while True:
         try:
             progress = next(work)
@@ -48,28 +48,34 @@ def run(model: Model, knobs: TrainKnobs, _seed: int, store: Store) -> Generator[
             trained: Trained = end.value
             return trained
         if isinstance(progress, EpochDone) and progress.checkpoint is not None:
-            keep_checkpoint(training, progress.checkpoint, store)
+            keep_checkpoint(model, knobs, progress.checkpoint, store)
         yield progress
 
 
-def kept_checkpoint(training: TrainingRun, store: Store) -> Checkpoint | None:
+def kept_checkpoint(model: Model, knobs: TrainKnobs, store: Store) -> Checkpoint | None:
     """Where an interrupted training of the same kind stood; None where there is nothing."""
     if store.workspace is None:
         return None
-    content = store.workspace.results.find(_name(training))
+    content = store.workspace.results.find(_name(model, knobs))
     found: Checkpoint | None = None if content is None else from_bytes(content)
     return found
 
 
-def keep_checkpoint(training: TrainingRun, checkpoint: Checkpoint, store: Store) -> None:
+def keep_checkpoint(model: Model, knobs: TrainKnobs, checkpoint: Checkpoint, store: Store) -> None:
     """Keep where a training stands, in place of the epoch before; raises Refused where the disk is full."""
     if store.workspace is not None:
-        store.workspace.results.keep(_name(training), CHECKPOINT, to_bytes(checkpoint))
+        store.workspace.results.keep(_name(model, knobs), CHECKPOINT, to_bytes(checkpoint))
 
 
-def _name(training: TrainingRun) -> str:
+def is_begun(model: Model, knobs: TrainKnobs, store: Store) -> bool:
+    """Whether an epoch of such a training is done, so that it goes on from there."""
+    return store.workspace is not None and store.workspace.results.has(_name(model, knobs))
+
+
+def _name(model: Model, knobs: TrainKnobs) -> str:
     """Of another release or another source the steps may differ in their last bits."""
-    return lasting_key(digest("checkpoint", training.model.key, training.operation.key))
+    plan = parse_plan(json.loads(knobs.plan))
+    return lasting_key(digest("checkpoint", model.key, operation_of(model, plan, plan.knobs.epochs).key))
 
 
 def pack(trained: Trained) -> ResultFiles:

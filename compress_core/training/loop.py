@@ -6,6 +6,7 @@ import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from statistics import mean
 from typing import Any
 
 import torch
@@ -39,7 +40,18 @@ from compress_core.training.trainee import Kept, Trainee, trainee_of
 from compress_core.training.training_run import TrainingRun
 from compress_core.training.unit_places import unit_places
 
-REPORTS_IN_EPOCH = 20
+MOST_REPORTS = 200
+
+
+@dataclass(frozen=True)
+class StepsDone(Progress):
+    """Progress within an epoch: loss is the mean of the steps since the last report, in nats."""
+
+    loss: float
+
+    def said(self) -> Mapping[str, Any]:
+        """Steps done of all, and their loss, as plain values."""
+        return {"step": self.done, "steps": self.total, "loss": self.loss}
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,25 @@ def train(
     resumed: where an interrupted training of the same run stood. Raises Refused where the items have no
     labels, the network cannot be trained, or its loss is not finite before one epoch is done.
     """
+    trainee, optimizer = started(run, store)
+    if resumed is not None:
+        restore(trainee, optimizer, resumed)
+        yield from (_done(run, resumed.epochs, figures, None) for figures in resumed.history)
+    checkpoint, teacher = resumed, teacher_of(run)
+    for epoch in range(0 if resumed is None else resumed.epochs, run.plan.knobs.epochs):
+        before_epoch(run.plan, trainee, optimizer, run.start_of(epoch))
+        began = trainee.masks()
+        loss = yield from _epoch(run, trainee, optimizer, teacher, epoch)
+        if loss is None:
+            return _ended_early(run, checkpoint, epoch)
+        checkpoint = judged(run, trainee, optimizer, checkpoint, PassOver(epoch, loss, began), store)
+        yield _done(run, epoch + 1, checkpoint.history[-1], checkpoint)
+    assert checkpoint is not None, "a plan has an epoch at least"
+    return Trained(checkpoint.best, checkpoint.best_epoch, checkpoint.history)
+
+
+def started(run: TrainingRun, store: Store) -> tuple[Trainee, Optimizer]:
+    """What learns, as it is before the first step, and what moves it; raises Refused as `train` does."""
     _refuse_unlabeled(run)
     refuse_few_epochs(run.plan)
     trainee = parametrized(trainee_of(run.model, partial(listens, run.plan)), run.plan)
@@ -83,26 +114,12 @@ def train(
     if asks_for("units", run.plan):
         trainee.units = unit_places(run.model, trainee.parts, store)
     begun(trainee, run.plan, run.start_of(0))
-    optimizer = Optimizer.of(trainee, run.plan.knobs.weight_decay)
-    if resumed is not None:
-        restore(trainee, optimizer, resumed)
-        yield from (_done(run, figures, None) for figures in resumed.history)
-    checkpoint, teacher = resumed, _teacher(run)
-    for epoch in range(0 if resumed is None else resumed.epochs, run.plan.knobs.epochs):
-        before_epoch(run.plan, trainee, optimizer, run.start_of(epoch))
-        began = trainee.masks()
-        loss = yield from _epoch(run, trainee, optimizer, teacher, epoch)
-        if loss is None:
-            return _ended_early(run, checkpoint, epoch)
-        checkpoint = judged(run, trainee, optimizer, checkpoint, PassOver(epoch, loss, began), store)
-        yield _done(run, checkpoint.history[-1], checkpoint)
-    assert checkpoint is not None, "a plan has an epoch at least"
-    return Trained(checkpoint.best, checkpoint.best_epoch, checkpoint.history)
+    return trainee, Optimizer.of(trainee, run.plan.knobs.weight_decay)
 
 
-def _done(run: TrainingRun, figures: EpochFigures, checkpoint: Checkpoint | None) -> EpochDone:
-    done, note = figures.epoch * run.steps_per_epoch, Phrase("epoch {epoch}", epoch=figures.epoch)
-    return EpochDone(done, run.steps, note, figures, checkpoint)
+def _done(run: TrainingRun, epochs: int, figures: EpochFigures, checkpoint: Checkpoint | None) -> EpochDone:
+    note = Phrase("epoch {epoch}", epoch=figures.epoch)
+    return EpochDone(epochs * run.steps_per_epoch, run.steps, note, figures, checkpoint)
 
 
 def _refuse_unlabeled(run: TrainingRun) -> None:
@@ -115,8 +132,8 @@ def _refuse_unlabeled(run: TrainingRun) -> None:
             )
 
 
-def _teacher(run: TrainingRun) -> Tensor | None:
-    """What the model as loaded answers to every training item, where a method asks for it."""
+def teacher_of(run: TrainingRun) -> Tensor | None:
+    """What the model as loaded answers to every training item [N, classes], where a method asks for it."""
     if not asks_for("teacher_scores", run.plan):
         return None
     network = copied_tree(run.model.subject.network, {}).eval()
@@ -127,20 +144,23 @@ def _epoch(
     run: TrainingRun, trainee: Trainee, optimizer: Optimizer, teacher: Tensor | None, epoch: int
 ) -> Generator[Progress, None, float | None]:
     """One pass over the items; gives the mean loss, None where it stopped being finite."""
-    total, report = 0.0, max(1, run.steps_per_epoch // REPORTS_IN_EPOCH)
+    losses: list[float] = []
+    told, report = 0, max(1, run.steps // MOST_REPORTS)
     known = BeforeEpoch(teacher, noted(run.plan, trainee))
-    for index, moment in _batches(run, epoch):
-        loss = _step(run, trainee, optimizer, known, index, moment)
+    for index, moment in batches(run, epoch):
+        loss = step(run, trainee, optimizer, known, index, moment)
         if not math.isfinite(loss):
             return None
-        total += loss
+        losses.append(loss)
         if moment.step % report == 0:
-            yield Progress(moment.step, run.steps, Phrase("epoch {epoch}", epoch=epoch + 1))
-    return total / run.steps_per_epoch
+            note = Phrase("epoch {epoch}", epoch=epoch + 1)
+            yield StepsDone(moment.step + 1, run.steps, note, mean(losses[told:]))
+            told = len(losses)
+    return sum(losses) / run.steps_per_epoch
 
 
-def _batches(run: TrainingRun, epoch: int) -> Iterator[tuple[Tensor, Moment]]:
-    """Which items each step of an epoch has, in an order that the seed decides."""
+def batches(run: TrainingRun, epoch: int) -> Iterator[tuple[Tensor, Moment]]:
+    """Which items [n] each step of an epoch has, in an order that the seed decides."""
     order = torch.randperm(len(run.items), generator=random_numbers(run.plan.knobs.seed, "order", epoch))
     size = run.plan.knobs.batch_size
     for at in range(run.steps_per_epoch):
@@ -148,7 +168,7 @@ def _batches(run: TrainingRun, epoch: int) -> Iterator[tuple[Tensor, Moment]]:
         yield order[at * size : (at + 1) * size], moment
 
 
-def _step(
+def step(
     run: TrainingRun,
     trainee: Trainee,
     optimizer: Optimizer,
@@ -156,7 +176,7 @@ def _step(
     index: Tensor,
     moment: Moment,
 ) -> float:
-    """One step; gives the loss of its batch in nats. Nothing is changed where it is not finite."""
+    """One step on items [n]; gives their loss in nats. Nothing is changed where it is not finite."""
     assert run.items.labels is not None, "refused before"
     knobs = run.plan.knobs
     rate = run.learning_rate(moment)

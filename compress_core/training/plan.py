@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.declared_knobs import checked_knobs
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.foundation.knobs import Strict, Unit
+from compress_core.foundation.knobs import Magnitudes, SliderStep, Strict, Unit
 from compress_core.training.method import Hooks, Rewinding, TrainingMethod, training_method_named
 
 USUAL = "fine_tune"
@@ -32,12 +32,18 @@ class TrainingKnobs(Strict):
     learning_rate: Annotated[
         float,
         Field(gt=0, le=10, description="How far a step goes at most; it falls along half a cosine."),
+        Magnitudes(1e-5, 0.1),
     ] = 1e-3
     weight_decay: Annotated[
-        float, Field(ge=0, le=1, description="How strongly weights are pulled towards zero at each step.")
+        float,
+        Field(ge=0, le=1, description="How strongly weights are pulled towards zero at each step."),
+        Magnitudes(1e-5, 0.1),
     ] = 0.0
     warmup: Annotated[
-        float, Field(ge=0, lt=1, description="Over which share of the steps the learning rate rises.")
+        float,
+        Field(ge=0, lt=1, description="Over which share of the steps the learning rate rises."),
+        Unit("share"),
+        SliderStep(0.01),
     ] = 0.05
     start: Annotated[
         Literal["trained", "scratch"],

@@ -8,8 +8,23 @@ from compress_core.apply.lineage import Train
 from compress_core.apply.model import Model
 from compress_core.foundation.store import digest
 from compress_core.subject.split import Split
+from compress_core.subject.training_items import TRAINING
 from compress_core.training.moment import Moment, cosine_schedule
 from compress_core.training.plan import Plan
+
+VALIDATION = "validation"
+
+
+def operation_of(model: Model, plan: Plan, epochs: int) -> Train:
+    """What training a model by a plan is, as its history says it; no item is read for that.
+
+    epochs: how many were done. Raises Refused where the model has no items for it.
+    """
+    return _trained_on(plan, model.subject.digest_of(TRAINING), model.subject.digest_of(VALIDATION), epochs)
+
+
+def _trained_on(plan: Plan, items: str, validation: str, epochs: int) -> Train:
+    return Train(plan.text, digest(items, validation), epochs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +43,7 @@ class TrainingRun:
 
     def after(self, epochs: int) -> Train:
         """The same for a training that was ended after so many epochs."""
-        items = digest(self.items.digest, self.validation.digest)
-        return Train(self.plan.text, items, epochs)
+        return _trained_on(self.plan, self.items.digest, self.validation.digest, epochs)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -19,6 +19,7 @@ from compress_core.jobs.info import State
 from dashboard import engine
 from dashboard.deploy import job_results
 from dashboard.figures.words import in_bytes
+from dashboard.lineage_name import lineage_in_file_name
 from dashboard.page_job import PageJob
 from dashboard.show import interval_text, number_text
 from dashboard.text import _, literal
@@ -198,11 +199,11 @@ def _download(
     place: DeltaGenerator, model: Model, kind: _Kind, name: str, content: Callable[[], bytes]
 ) -> None:
     stem = re.sub(r"[^\w.-]+", "-", model.subject.name).strip("-.") or "model"
-    recipe = f"-{model.recipe.sha[:8]}" if model.is_changed else ""
+    made = lineage_in_file_name(model.lineage)
     place.download_button(
         _("Download"),
         content,
-        f"{stem}{recipe}.{kind.ending}",
+        f"{stem}{made}.{kind.ending}",
         "application/octet-stream",
         key=f"deploy.download.{name}",
         icon=":material/download:",

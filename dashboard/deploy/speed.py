@@ -47,7 +47,7 @@ def _result(measured: Measured, last: LastResult[Measured]) -> None:
         st.warning(literal(_(warning)), icon=":material/speed:")
     timed = [_timed(bar) for bar in measured.latency.bars()]
     drawn = kept("latency", last.job.key, lambda: latency_bars(timed, dark=is_dark()))
-    figure(drawn, "deploy.latency", provenance(recipe=last.recipe_sha))
+    figure(drawn, "deploy.latency", provenance(lineage=last.lineage))
     st.markdown(f"**{_('Why it takes this long')}**")
     st.table(_reasons(measured), border="horizontal", hide_index=True)
     for runtime, why in measured.not_run:
@@ -61,7 +61,7 @@ def _result(measured: Measured, last: LastResult[Measured]) -> None:
             st.table(_parities(measured), border="horizontal", hide_index=True)
     if measured.tables:
         st.subheader(_("Which kernel variant suits each layer best?"))
-        variant_table.draw(measured.tables, provenance(recipe=last.recipe_sha))
+        variant_table.draw(measured.tables, provenance(lineage=last.lineage))
 
 
 def _timed(bar: Bar) -> TimedBar:

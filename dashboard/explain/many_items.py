@@ -121,7 +121,7 @@ def _result(model: Model, last: LastResult[ManyExplained]) -> None:
     figure(
         similarity_summary(explanation.items, explanation.noise, explanation.random, dark=is_dark()),
         "explain.similarity",
-        provenance(split=result.split, items=len(result.chosen), recipe=last.recipe_sha),
+        provenance(split=result.split, items=len(result.chosen), lineage=last.lineage),
     )
     st.caption(f"{_provenance(result, model.subject)} {how_it_was_made(explanation)} {what_bounds_say()}")
     gallery.draw(model, result, last.job.key)

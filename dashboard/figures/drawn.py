@@ -19,7 +19,8 @@ class Provenance:
     """What the numbers of a download speak of.
 
     recipe: its sha-256, or "unchanged"; split and items are empty for what was measured on no items.
-    item: which one of the split it is, where it is one.
+    item: which one of the split it is, where it is one. training: what tells the trainings that came after
+    the recipe; empty where there were none.
     """
 
     model: str
@@ -27,10 +28,13 @@ class Provenance:
     split: str = ""
     items: int | None = None
     item: int | None = None
+    training: str = ""
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with model, recipe, split and items as its first columns, the same in every row."""
         about: dict[str, object] = {"model": self.model, "recipe": self.recipe, "split": self.split}
+        if self.training:
+            about["training"] = self.training
         about["items"] = pd.array([self.items] * len(table), dtype="Int64")
         if self.item is not None:
             about["item"] = self.item
@@ -41,7 +45,8 @@ class Provenance:
         """A name of a file that tells downloads apart; key: what is in it."""
         judged = [self.split, "" if self.items is None else f"N{self.items}"]
         judged.append("" if self.item is None else f"item{self.item}")
-        parts = filter(None, [self.model[:40], self.recipe[: len(UNCHANGED)], *judged, key])
+        made = [self.recipe[: len(UNCHANGED)], f"trained-{self.training[:8]}" if self.training else ""]
+        parts = filter(None, [self.model[:40], *made, *judged, key])
         return "_".join(_NOT_IN_A_FILE_NAME.sub("-", part) for part in parts) + ".csv"
 
 

@@ -54,7 +54,7 @@ def _saved_entry(saved: SavedWork) -> None:
     """Work of an earlier session, opened where it was left."""
     title = literal(_(saved.title))
     st.markdown(f"**{title}**")
-    st.caption(_changes(saved.layers, saved.sha))
+    st.caption(_changes(saved.layers, saved.sha, is_trained=saved.is_trained))
     with st.container(horizontal=True, gap="small"):
         if st.button(
             _("Continue with {model}").format(model=title),
@@ -101,12 +101,16 @@ def _show(act: Callable[[], object]) -> None:
 
 
 def _done(view: View | None) -> str:
-    if view is None or not view.lineage:
-        return _changes(0, "")
-    return _changes(len(view.recipe.layers), view.recipe.sha)
+    if view is None:
+        return _changes(0, "", is_trained=False)
+    recipe = view.recipe
+    return _changes(len(recipe.layers), recipe.sha if recipe else "", is_trained=bool(view.trainings))
 
 
-def _changes(layers: int, sha: str) -> str:
-    if not sha:
-        return _("unchanged")
-    return _("layers changed: {count} · recipe {sha}").format(count=layers, sha=sha[:8])
+def _changes(layers: int, sha: str, *, is_trained: bool) -> str:
+    said = (
+        _("layers changed: {count} · recipe {sha}").format(count=layers, sha=sha[:8])
+        if sha
+        else _("unchanged")
+    )
+    return f"{said} · {_('trained')}" if is_trained else said

@@ -6,8 +6,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from compress_core.loading.file_format import item_formats, suffixes_of, weight_formats
@@ -16,6 +14,7 @@ from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.start.understood import understood
 from dashboard.text import _, literal
+from dashboard.uploaded_files import MOST_MEGABYTES, let_go
 
 if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 UNDERSTOOD = "slimscope.understood"
 WEIGHTS, ITEMS = "weights", "items"
 _READ = "slimscope.start.files_read"
-MOST_MEGABYTES = 64
 MOST_KEPT = 3
 MOST_BYTES_KEPT = 256 * 2**20  # of weights and items of a session's models
 MOST_CHARACTERS = 60  # of a file name, as the title of a model
@@ -91,16 +89,8 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
     with refusals(), st.spinner(_("Reading the model")):
         engine.warm()
         st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file))
-        _let_go(model_file, item_file)
-
-
-def _let_go(*files: UploadedFile | None) -> None:
-    """Drop files that were read: Streamlit would keep them as long as the session, and longer."""
-    st.session_state[_READ] = st.session_state.get(_READ, 0) + 1
-    context = get_script_run_ctx()
-    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        for file in filter(None, files):
-            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+        st.session_state[_READ] = st.session_state.get(_READ, 0) + 1
+        let_go(model_file, item_file)
 
 
 def read_uploaded(model_file: UploadedFile, item_file: UploadedFile | None) -> Subject:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from compress_core.apply.lineage import recipe_of
+from compress_core.apply.lineage import Lineage, recipe_of, trainings_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
@@ -20,6 +20,7 @@ from compress_core.recipe.values import ResolvedRecipe
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
 from dashboard.figures.drawn import UNCHANGED
+from dashboard.lineage_name import lineage_name, methods_text, training_sha
 from dashboard.show import said_of
 from dashboard.text import _, current_language
 from dashboard.tune.recipe_words import in_short
@@ -30,10 +31,14 @@ NO_ITEMS = N_("no items were loaded")
 
 @dataclass(frozen=True)
 class TriedLine:
-    """A line of the log as it is shown; recipe is None where this release cannot read it."""
+    """A line of the log as it is shown; recipe is None where this release cannot read it.
+
+    way: all that was done to get there, a training after the recipe as well.
+    """
 
     trial: Trial
     recipe: ResolvedRecipe | None
+    way: Lineage
     what: str
     change: Number
 
@@ -41,6 +46,11 @@ class TriedLine:
     def sha(self) -> str:
         """The digest of its recipe; empty for one that does nothing."""
         return self.recipe.sha if self.recipe else ""
+
+    @property
+    def recipe_name(self) -> str:
+        """What it is called: the first digits of the recipe's digest, and how it was trained since."""
+        return lineage_name(self.way) if self.way else self.sha[:8] or _("unchanged")
 
     @property
     def bytes(self) -> float | None:
@@ -61,6 +71,7 @@ def described(subject: Subject, lines: Sequence[Trial]) -> list[TriedLine]:
         TriedLine(
             line,
             recipe_tried(line),
+            way_tried(line),
             _what(line, before, number == len(lines) - 1),
             number_in(line, trial_log.CHANGE, "points", why),
         )
@@ -86,6 +97,15 @@ def recipe_tried(line: Trial) -> ResolvedRecipe | None:
     return engine.store().get(f"recipe of a line:{line.model}", read, lambda _: 2**12)[0]
 
 
+def way_tried(line: Trial) -> Lineage:
+    """What was done to get to a line's model; empty for the original, and where that cannot be read."""
+
+    def read() -> tuple[Lineage]:
+        return (saved_work.way_to(line.model) or (),)
+
+    return engine.store().get(f"way of a line:{line.model}", read, lambda _: 2**12)[0]
+
+
 def _what(line: Trial, before: Trial | None, is_last: bool) -> str:
     """What changed against the recipe that was changed, which is said where the line before has another."""
     there = (line.made_from, line.model, before.model if before else "", is_last)
@@ -98,7 +118,12 @@ def _said(line: Trial, before: Trial | None, is_last: bool) -> str:
     made_from = _recipe_at(line.made_from) if line.made_from else recipe_tried(before) if before else None
     if recipe is None or made_from is None:
         return _("a recipe that this release cannot read") if recipe is None else ""
-    said = in_short(changes(made_from, recipe))
+    trained = trainings_of(way_tried(line))
+    said = (
+        _("trained by {methods}").format(methods="; ".join(methods_text(each) for each in trained))
+        if trained
+        else in_short(changes(made_from, recipe))
+    )
     if is_last or (before is not None and before.model == line.made_from):
         return said
     return _("from {recipe}: {changes}").format(
@@ -123,6 +148,7 @@ def _row(subject: Subject, line: TriedLine) -> Mapping[str, object]:
         "recipe": line.sha or UNCHANGED,
         "split": line.trial.split,
         "items": line.change.n,
+        "training": training_sha(line.way),
         "time": datetime.fromtimestamp(line.trial.time, UTC).isoformat(timespec="seconds"),
         "weights": subject.digest,
         "name": line.trial.name,

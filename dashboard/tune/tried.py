@@ -119,7 +119,7 @@ def _frame(lines: list[TriedLine], here: str) -> pd.DataFrame:
             "when": [datetime.fromtimestamp(line.trial.time, UTC).astimezone(zone) for line in lines],
             "name": [line.trial.name for line in lines],
             "what": [line.what for line in lines],
-            "recipe": [line.sha[:8] or _("unchanged") for line in lines],
+            "recipe": [line.recipe_name for line in lines],
             "kibibytes": [None if line.bytes is None else line.bytes / 1024 for line in lines],
             "change": [line.change.value for line in lines],
             "interval": [line.said for line in lines],
@@ -196,7 +196,7 @@ def _one(subject: Subject, line: TriedLine) -> None:
     """What can be done with one line, for those who do not click on cells."""
     back, drop, _rest = st.columns([1.4, 1.4, 3])
     back.button(
-        _("Return to {recipe}").format(recipe=line.trial.name or line.sha[:8] or _("unchanged")),
+        _("Return to {recipe}").format(recipe=line.trial.name or line.recipe_name),
         key="tried.return",
         icon=":material/undo:",
         on_click=return_to,

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pandas as pd
 import streamlit as st
 
+from compress_core.apply.lineage import trainings_of
 from compress_core.measure.behavior.metric import Shown, shown_metrics
 from compress_core.recipe.difference import changes
+from dashboard.lineage_name import methods_text
 from dashboard.show import with_interval
-from dashboard.text import _
+from dashboard.text import _, literal
 from dashboard.tune.recipe_words import difference_frame
 from dashboard.tune.trial_words import NOT_YET, TriedLine, number_in
 
@@ -28,15 +30,26 @@ def draw(first: TriedLine, second: TriedLine) -> None:
             st.caption(_("One of the recipes cannot be read by this release."))
             return
         found = changes(first.recipe, second.recipe)
-        if not found:
+        if found:
+            st.table(difference_frame(found, one, other), border="horizontal", hide_index=True)
+        else:
             st.caption(_("Both have the same recipe."))
-            return
-        st.table(difference_frame(found, one, other), border="horizontal", hide_index=True)
+        _trainings(first, second)
+
+
+def _trainings(first: TriedLine, second: TriedLine) -> None:
+    """How each was trained since, where one of them was."""
+    for line in (first, second):
+        for training in trainings_of(line.way):
+            st.caption(
+                _("{line} was trained by {methods}, {epochs} epochs.").format(
+                    line=literal(_title(line)), methods=methods_text(training), epochs=training.epochs
+                )
+            )
 
 
 def _title(line: TriedLine) -> str:
-    recipe = line.sha[:8] or _("unchanged")
-    return f"{line.trial.name or recipe} (#{line.trial.number})"
+    return f"{line.trial.name or line.recipe_name} (#{line.trial.number})"
 
 
 def numbers_frame(first: TriedLine, second: TriedLine, one: str, other: str) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""What the page Recover is made of."""

@@ -1,0 +1,103 @@
+"""The widgets of a plan: what it learns from, what else happens, for how long, and the knobs of methods."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from compress_core.training.method import TrainingMethod
+from compress_core.training.plan import MethodStep, Plan
+from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.knob_form import knob_form, knob_widget
+from dashboard.recover import chosen_plan
+from dashboard.recover.chosen_plan import choose, judges, others, with_methods
+from dashboard.text import _, label, literal, translated
+
+JUDGE, METHODS = "recover.judge", "recover.methods"
+AT_HAND = ("epochs", "learning_rate")
+LAYERS = "match"
+
+
+def draw(plan: Plan) -> None:
+    """All of them, each showing what the plan says."""
+    _methods(plan)
+    for place, name in zip(st.columns(2, gap="medium"), AT_HAND, strict=True):
+        with place:
+            key = f"recover.training.{name}"
+            field = type(plan.knobs).model_fields[name]
+            knob_widget(name, field, getattr(plan.knobs, name), key, _set_common)
+            beside(key)
+    for step in plan.steps:
+        _method(step)
+    with st.expander(_("Of every training"), icon=":material/tune:"):
+        knob_form(plan.knobs, without=frozenset(AT_HAND), key="recover.training", on_change=_set_common)
+
+
+def _methods(plan: Plan) -> None:
+    names = [step.method.name for step in plan.steps]
+    judge = next(name for name in names if name in judges())
+    st.selectbox(
+        _("Learns from"),
+        list(judges()),
+        format_func=label,
+        key=showing(JUDGE, judge),
+        on_change=_set_methods,
+        args=(JUDGE,),
+        help=_("Distillation learns from what the original answers, fine-tuning from labels alone."),
+    )
+    beside(JUDGE)
+    st.multiselect(
+        _("And"),
+        list(others()),
+        format_func=label,
+        key=showing(METHODS, [name for name in names if name != judge]),
+        on_change=_set_methods,
+        args=(METHODS,),
+        placeholder=_("Nothing else: pruned stays zero, rounded keeps its codes"),
+        help=_("What else happens while it trains: rounding, pruning, growing, pulling towards zero."),
+    )
+    beside(METHODS)
+
+
+def _set_methods(widget: str) -> None:
+    judge, methods = st.session_state[JUDGE], st.session_state[METHODS]
+    with refused_beside(widget, st.session_state[widget]):
+        choose(with_methods(chosen_plan.chosen_plan(), judge, methods))
+
+
+def _set_common(name: str, value: Any) -> None:
+    choose(chosen_plan.with_training_knob(chosen_plan.chosen_plan(), name, value))
+
+
+def _method(step: MethodStep) -> None:
+    """What it does, whose idea it is, its knobs, and for which layers."""
+    method = step.method
+    with st.expander(label(method.name), icon=_icon(method)):
+        st.caption(f"{literal(translated(method.summary))} {literal(method.source)}")
+        key = f"recover.{method.name}"
+        knob_form(step.knobs, without=frozenset(), key=key, on_change=partial(_set_knob, method.name))
+        place = f"{key}.{LAYERS}"
+        st.text_input(
+            _("Layers"),
+            key=showing(place, step.match),
+            max_chars=200,
+            on_change=_set_layers,
+            args=(method.name, place),
+            help=_("A pattern of names, such as conv* or fc?; * stands for all."),
+        )
+        beside(place)
+
+
+def _icon(method: TrainingMethod) -> str:
+    return ":material/school:" if chosen_plan.says_how_to_judge(method) else ":material/add:"
+
+
+def _set_knob(method: str, name: str, value: Any) -> None:
+    choose(chosen_plan.with_method_knob(chosen_plan.chosen_plan(), method, name, value))
+
+
+def _set_layers(method: str, place: str) -> None:
+    with refused_beside(place, st.session_state[place]):
+        _set_knob(method, LAYERS, st.session_state[place])

@@ -1,0 +1,68 @@
+"""The figures of a training, the same while it runs and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from compress_core.apply.lineage import Lineage
+from compress_core.apply.model import Model
+from compress_core.measure.behavior.evaluate import evaluate
+from compress_core.training.training_run import VALIDATION
+from dashboard import engine
+from dashboard.figures.layers_over_epochs import layers_over_epochs, told_of_layers
+from dashboard.figures.training_curves import StartingPoint, training_curves
+from dashboard.recover.told import Told, epochs_of, is_worth_a_look, of_layers, steps_of
+from dashboard.show import figure, is_dark, provenance
+from dashboard.text import _
+
+WHICH = "recover.of_layers"
+
+
+def draw(
+    figures: Sequence[Told],
+    *,
+    epochs: int,
+    before: StartingPoint,
+    lineage: Lineage,
+    items: int,
+    kept: int | None = None,
+) -> None:
+    """Accuracy and loss, then what happens to the layers, where anything does.
+
+    lineage: what the training began with, to which the numbers belong; items: of the validation split.
+    """
+    told, inside = epochs_of(figures), steps_of(figures, epochs)
+    drawn = training_curves(told, inside, of=epochs, before=before, kept=kept, dark=is_dark())
+    about = provenance(split=VALIDATION, items=items, lineage=lineage)
+    figure(drawn, "recover.curves", about)
+    found = {name: of_layers(figures, name) for name in told_of_layers()}
+    shown = {name: values for name, values in found.items() if is_worth_a_look(values)}
+    if not shown:
+        return
+    name = next(iter(shown))
+    if len(shown) > 1:
+        name = (
+            st.segmented_control(
+                _("Of each layer"),
+                list(shown),
+                default=name,
+                format_func=lambda each: told_of_layers()[each].title,
+                key=WHICH,
+                required=True,
+            )
+            or name
+        )
+    drawn = layers_over_epochs(shown[name], told_of_layers()[name], dark=is_dark())
+    figure(drawn, f"recover.{name}", provenance(lineage=lineage))
+
+
+def starting_point(model: Model) -> StartingPoint:
+    """The accuracies from which a training of this model begins, as far as they are known by now."""
+    split = model.subject.split(VALIDATION)
+    known = [
+        evaluate(one, split, engine.store())["accuracy"] if engine.is_evaluated(one, split) else None
+        for one in (Model.original(model.subject), model)
+    ]
+    return StartingPoint(known[0], known[1] if model.is_changed else None)

@@ -1,0 +1,70 @@
+"""What distillation is about, for one item: soft answers of teacher and student at the temperature set."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.apply.model import Model
+from compress_core.training.plan import MethodStep, Plan
+from compress_core.training.soft_answers import soft_answers
+from compress_core.training.training_run import VALIDATION
+from dashboard import engine
+from dashboard.explain import choice
+from dashboard.explain.one_item import class_name
+from dashboard.figures.pictures import item_image
+from dashboard.figures.soft_targets import soft_targets
+from dashboard.knob_form import knob_widget
+from dashboard.recover.chosen_plan import choose, chosen_plan, with_method_knob
+from dashboard.show import figure, is_dark, provenance
+from dashboard.text import _, literal
+
+METHOD, KNOB = "distill", "temperature"
+WIDGET = "recover.item"
+SIDE = 96
+
+
+def draw(model: Model, plan: Plan) -> None:
+    """Item and temperature beside the bars; nothing where the plan does not distil."""
+    step = next((step for step in plan.steps if step.method.name == METHOD), None)
+    if step is None:
+        return
+    split = model.subject.split(VALIDATION)
+    place, bars = st.columns([1, 2.6], gap="medium")
+    with place:
+        temperature = _temperature(step)
+        last = len(split) - 1
+        st.session_state[WIDGET] = min(st.session_state.get(choice.ITEM, 0), last)
+        item = int(
+            st.number_input(
+                _("Item, 0 to {last:,}").format(last=last),
+                0,
+                last,
+                step=1,
+                key=WIDGET,
+                on_change=lambda: choice.show(int(st.session_state[WIDGET])),
+            )
+        )
+        if model.subject.input.is_image:
+            raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
+            st.image(item_image(raw, side=SIDE), width=SIDE)
+        if split.labels is not None:
+            st.caption(_("Label {label}.").format(label=literal(class_name(model, int(split.labels[item])))))
+    teacher, student = (
+        soft_answers(one, split, item, temperature, engine.store())
+        for one in (Model.original(model.subject), model)
+    )
+    names = [class_name(model, number) for number in range(len(teacher))]
+    drawn = soft_targets(names, teacher, student, temperature, dark=is_dark())
+    with bars:
+        figure(drawn, "recover.soft", provenance(split=split.name, item=item))
+
+
+def _temperature(step: MethodStep) -> float:
+    value: float = getattr(step.knobs, KNOB)
+    field = type(step.knobs).model_fields[KNOB]
+    knob_widget(KNOB, field, value, "recover.soft.temperature", _set_temperature)
+    return value
+
+
+def _set_temperature(name: str, value: object) -> None:
+    choose(with_method_knob(chosen_plan(), METHOD, name, value))

@@ -1,0 +1,104 @@
+"""A training in a real browser: watched, left, come back to, ended, started again, finished and compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from dashboard.links import encoded
+from tests.test_browser import browser  # noqa: F401 - a fixture
+from tests.test_browser_nothing_lost import HEADER, Serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+PLAN = '{"batch_size":512,"epochs":%d,"methods":[{"method":"distill"}]}'
+PRUNED = encoded([["fc1", [{"technique": "magnitude", "sparsity": 0.98}]]])
+LONG, SHORT = 60, 2
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, ExitStack]]:
+    """A server with a workspace of its own, and what stops it."""
+    served = Serving(tmp_path_factory.mktemp("recover") / "work")
+    with ExitStack() as servers:
+        servers.enter_context(served.running())
+        yield served, servers
+
+
+@pytest.fixture
+def page(browser: Browser, serving: tuple[Serving, ExitStack]) -> Iterator[Page]:  # noqa: F811
+    with browser.new_context(viewport={"width": 1366, "height": 768}) as context:
+        yield context.new_page()
+
+
+def open_recover(page: Page, served: Serving, epochs: int) -> None:
+    page.goto(f"{served.address}/recover?m=lenet300&r={PRUNED}&plan={PLAN % epochs}")
+    expect(page.get_by_role("heading", name="Can training win it back?")).to_be_visible()
+
+
+def pressed(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).first.click()
+
+
+def curves(page: Page) -> Locator:
+    return page.locator(".st-key-recover-curves, [class*='st-key-recover.curves']").first
+
+
+def epochs_drawn(page: Page) -> int:
+    """How many epochs the accuracy curve has."""
+    return page.locator(".js-plotly-plot").first.evaluate(
+        "plot => (plot.data.find(trace => trace.error_y) || {x: []}).x.length"
+    )
+
+
+def wait_for_epochs(page: Page, count: int) -> None:
+    page.wait_for_function(
+        "count => [...document.querySelectorAll('.js-plotly-plot')].some(plot => "
+        "plot.data.some(trace => trace.error_y && trace.x.length >= count))",
+        arg=count,
+    )
+
+
+def test_a_training_is_watched_left_ended_started_again_finished_and_compared(
+    page: Page, serving: tuple[Serving, ExitStack]
+) -> None:
+    served, _servers = serving
+    open_recover(page, served, LONG)
+    expect(page.get_by_text(re.compile("≈ .* epochs of 54,000 items"))).to_be_visible()
+    pressed(page, "Train")
+    wait_for_epochs(page, 1)
+    seen = epochs_drawn(page)
+    wait_for_epochs(page, seen + 1)
+    page.get_by_role("link", name="Weights").first.click()
+    expect(page.locator(HEADER).get_by_text("1 running")).to_be_visible()
+    page.get_by_role("link", name="Recover").first.click()
+    wait_for_epochs(page, seen + 1)
+    pressed(page, "Cancel")
+    expect(page.get_by_text("This training was interrupted.")).to_be_visible(timeout=3_000)
+    open_recover(page, served, SHORT)
+    pressed(page, "Train")
+    expect(page.get_by_role("button", name="Trained")).to_be_visible()
+    wait_for_epochs(page, SHORT)
+    pressed(page, "Open on Behavior")
+    expect(page.get_by_role("heading", name="Who is hurt?")).to_be_visible()
+    expect(page.locator(HEADER).get_by_text("+ Distill")).to_be_visible()
+
+
+def test_a_training_goes_on_from_its_last_epoch_after_the_server_was_started_again(
+    page: Page, serving: tuple[Serving, ExitStack]
+) -> None:
+    served, servers = serving
+    open_recover(page, served, LONG + 1)
+    pressed(page, "Train")
+    wait_for_epochs(page, 2)
+    servers.close()
+    servers.enter_context(served.running())
+    page.reload()
+    expect(page.get_by_text("This training was interrupted.")).to_be_visible()
+    pressed(page, "Go on training")
+    wait_for_epochs(page, 2)
+    pressed(page, "Cancel")

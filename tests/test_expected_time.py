@@ -1,0 +1,93 @@
+"""A training is timed before it starts, by steps whose outcome nobody keeps."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.knobs import Magnitudes
+from compress_core.foundation.progress import Progress
+from compress_core.jobs.info import Info, State
+from compress_core.training import expected_time
+from compress_core.training.expected_time import expected_seconds
+from compress_core.training.loop import EpochDone, StepsDone, train
+from compress_core.training.plan import parse_plan
+from compress_core.training.soft_answers import soft_answers
+from tests.training_cases import STORE, compressed, run_of, table
+
+MAGNITUDE = {"technique": "magnitude", "sparsity": 0.5}
+
+
+def clocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by a second with each look at it."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr(expected_time, "perf_counter", lambda: float(next(ticks)))
+
+
+def seconds(**plan: object) -> float:
+    found = expected_seconds(compressed(MAGNITUDE), parse_plan(plan), STORE)
+    assert (found.unit, found.kind) == ("s", "estimated")
+    assert found.value is not None
+    return found.value
+
+
+def test_a_training_takes_as_many_steps_and_looks_as_it_has_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocked(monkeypatch)
+    items = table().training_items.count
+    one, three = (seconds(epochs=epochs, batch_size=32) for epochs in (1, 3))
+    assert three - one == pytest.approx(2 * (items // 32 + 1 + 1)), (
+        "steps, what is noted, a look at validation"
+    )
+
+
+def test_what_a_few_steps_learned_is_thrown_away() -> None:
+    model = compressed(MAGNITUDE)
+    before = {name: tensor.clone() for name, tensor in model.network().state_dict().items()}
+    expected_seconds(model, parse_plan({"learning_rate": 1.0}), STORE)
+    after = model.network().state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+def test_the_items_to_train_on_are_not_read_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = compressed(MAGNITUDE)
+    monkeypatch.setattr(type(model.subject.training_items), "split", property(lambda _: pytest.fail("read")))
+    expected_seconds(model, parse_plan({}), STORE)
+
+
+def test_a_training_that_cannot_begin_is_refused_before_it_starts() -> None:
+    with pytest.raises(Refused, match="epochs"):
+        seconds(epochs=1, methods=[{"method": "rewind", "rounds": 5}])
+
+
+def test_steps_tell_their_mean_loss_and_add_up_to_that_of_the_epoch() -> None:
+    told = list(train(run_of(compressed(MAGNITUDE), epochs=2, batch_size=32), STORE))
+    steps = [one for one in told if isinstance(one, StepsDone)]
+    epochs = [one for one in told if isinstance(one, EpochDone)]
+    first = [one.loss for one in steps if one.done <= epochs[0].done]
+    assert sum(first) / len(first) == pytest.approx(epochs[0].figures.loss), "each step reports here"
+    assert steps[-1].said() == {"step": steps[-1].done, "steps": steps[-1].total, "loss": steps[-1].loss}
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0, 50.0])
+def test_answers_at_a_temperature_are_the_softmax_of_scores_over_it(temperature: float) -> None:
+    subject = table()
+    model, split = Model.original(subject), subject.split("validation")
+    with torch.inference_mode():
+        scores = subject.network(split.inputs[3:4])[0].double()
+    found = soft_answers(model, split, 3, temperature, STORE)
+    assert found == pytest.approx((scores / temperature).softmax(0).numpy(), abs=1e-6)
+
+
+def test_time_left_counts_from_where_a_job_went_on() -> None:
+    goes_on = Info("k", State.RUNNING, Progress(60, 100, ""), seconds=10, share_before=0.4)
+    assert goes_on.seconds_left == pytest.approx(20)
+    assert Info("k", State.RUNNING, Progress(41, 100, ""), seconds=1, share_before=0.4).seconds_left is None
+
+
+def test_places_over_powers_of_ten_are_one_two_and_five_times_each() -> None:
+    assert Magnitudes(1e-3, 0.1).places == (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+    assert json.loads(json.dumps(Magnitudes(1e-5, 1.0).places[0])) == 1e-5

@@ -1,0 +1,216 @@
+"""The page Recover, drawn by Streamlit without a browser, with trainings in real workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+import torch
+from streamlit.testing.v1 import AppTest
+
+from compress_core.apply.lineage import Train
+from compress_core.jobs.info import State
+from compress_core.loading.items import Items
+from compress_core.loading.own_training import with_training
+from compress_core.loading.user_model import user_subject
+from compress_core.subject.subject import Subject
+from dashboard import job_panel as jobs
+from dashboard import state, visitor_jobs
+from dashboard.links import encoded
+from dashboard.recover.chosen_plan import USUAL, chosen_plan, judges, others
+from dashboard.text import _, label, use_language
+from tests.test_architecture import ROOT
+
+pytestmark = pytest.mark.slow
+
+PRUNED = [{"technique": "magnitude", "sparsity": 0.9}]
+PATIENCE = 120.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _on_a_workspace_and_no_worker_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    st.cache_resource.clear()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SLIMSCOPE_WORKSPACE", str(tmp_path_factory.mktemp("recover")))
+        yield
+        jobs.runner().close()
+    st.cache_resource.clear()
+
+
+def page(model: str = "tabular", language: str = "en", *, plan: str = "", layer: str = "fc1") -> AppTest:
+    """The page after its first run."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["m"], app.query_params["lang"] = model, language
+    if layer:
+        app.query_params["r"] = encoded([[layer, PRUNED]])
+    if plan:
+        app.query_params["plan"] = plan
+    app.run()
+    app.switch_page("pages/recover.py").run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    shown = [*app.title, *app.markdown, *app.caption, *app.info, *app.warning, *app.success]
+    return "\n".join(str(element.value) for element in shown)
+
+
+def plan_of(app: AppTest) -> dict[str, Any]:
+    """What the link of the page says of the plan, the usual one where it says nothing."""
+    said = app.query_params.get("plan", USUAL)
+    found: dict[str, Any] = json.loads(said[0] if isinstance(said, list) else said)
+    return found
+
+
+def outcome(app: AppTest) -> pd.DataFrame:
+    """The table of numbers before and after."""
+    return next(table.value for table in app.table if "after training" in table.value.columns)
+
+
+def start(app: AppTest) -> str:
+    """Press the button, and wait until the worker is done; gives the key of the job."""
+    app.button("recover.start").click().run()
+    key = list(app.session_state[visitor_jobs.KEY])[-1]
+    assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
+    return key
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_offers_every_method_and_says_how_long_it_takes(language: str) -> None:
+    app = page(language=language)
+    with use_language(language):
+        assert app.title[0].value == _("Can training win it back?")
+        assert set(app.selectbox("recover.judge").options) == {label(name) for name in judges()}
+        assert set(app.multiselect("recover.methods").options) == {label(name) for name in others()}
+        app.run()  # until it was worked out beside the page
+        assert "≈" in texts(app)
+
+
+def test_every_widget_of_a_plan_shows_what_the_link_says_and_changes_the_plan_it_leads_to() -> None:
+    said = {"epochs": 7, "methods": [{"method": "fine_tune"}, {"method": "gradual", "sparsity": 0.5}]}
+    app = page(plan=json.dumps(said))
+    assert app.selectbox("recover.judge").value == "fine_tune"
+    assert app.multiselect("recover.methods").value == ["gradual"]
+    assert app.slider("recover.gradual.sparsity").value == 0.5
+    app.number_input("recover.training.epochs").set_value(2).run()
+    app.select_slider("recover.training.learning_rate").set_value(0.01).run()
+    app.slider("recover.gradual.sparsity").set_value(0.8).run()
+    app.text_input("recover.gradual.match").set_value("fc*").run()
+    app.selectbox("recover.judge").set_value("distill").run()
+    assert not app.exception
+    assert plan_of(app) == {
+        "epochs": 2,
+        "learning_rate": 0.01,
+        "methods": [{"method": "distill"}, {"method": "gradual", "match": "fc*", "sparsity": 0.8}],
+    }
+
+
+def test_two_methods_that_do_not_go_together_are_refused_at_their_widget_and_the_plan_stays() -> None:
+    app = page()
+    app.multiselect("recover.methods").set_value(["qat", "rate_aware"]).run()
+    assert "both say how weights are rounded" in texts(app)
+    assert plan_of(app) == json.loads(USUAL)
+
+
+@pytest.mark.parametrize("said", ["nonsense", "[]", '{"methods": 3}', '{"epochs": -1}', "[" * 50_000])
+def test_a_plan_of_a_link_that_nobody_could_have_set_is_passed_over(said: str) -> None:
+    assert plan_of(page(plan=said)) == json.loads(USUAL)
+
+
+def test_a_trained_model_is_taken_over_named_on_every_page_and_left_by_undo() -> None:
+    app = page(plan='{"epochs":2,"methods":[{"method":"distill"}]}')
+    before = app.session_state[state.KEY].lineage
+    start(app)
+    app.run()
+    assert not app.exception
+    assert [*outcome(app).columns[1:]] == ["original", "before training", "after training"]
+    app.button("recover.use").click().run()
+    after = app.session_state[state.KEY].lineage
+    assert after[:-1] == before
+    assert isinstance(after[-1], Train)
+    assert after[-1].epochs == 2
+    assert "You look at the trained model now" in texts(app)
+    for name in ("weights", "behavior", "explain", "deploy", "tune"):
+        app.switch_page(f"pages/{name}.py").run()
+        assert not app.exception, name
+        assert app.session_state[state.KEY].lineage == after
+    app.button("slimscope.undo").click().run()
+    assert app.session_state[state.KEY].lineage == before
+
+
+def test_two_people_who_start_the_same_training_share_one_run() -> None:
+    plan = '{"epochs":1,"methods":[{"method":"fine_tune"}],"seed":5}'
+    first, second = page(plan=plan), page(plan=plan)
+    assert start(first) == start(second)
+
+
+def test_a_training_that_was_ended_after_an_epoch_goes_on_or_gives_its_best_epoch() -> None:
+    app = page("lenet300", plan='{"epochs":40,"methods":[{"method":"fine_tune"}]}')
+    app.button("recover.start").click().run()
+    (key,) = app.session_state[visitor_jobs.KEY]
+    until = jobs.runner()
+    while not any("accuracy" in told for told in until.info(key).figures):
+        assert not until.info(key).is_over
+        list(until.as_done([key], 0.2))
+    app.run()
+    assert not app.exception
+    app.button(f"jobs.cancel.{key}").click().run()
+    assert list(until.as_done([key], 5)) == [key]
+    assert until.info(key).state is State.CANCELLED
+    app.run()
+    assert app.button("recover.start").label == "Go on training"
+    app.button("recover.early").click().run()
+    assert not app.exception
+    assert "It was ended after epoch" in texts(app)
+    app.button("recover.use").click().run()
+    done = app.session_state[state.KEY].lineage[-1]
+    assert isinstance(done, Train)
+    assert 0 < done.epochs < 40
+
+
+def own(*, items: bool = True) -> Subject:
+    torch.manual_seed(0)
+    weights = {"a.weight": torch.randn(6, 4), "a.bias": torch.randn(6), "b.weight": torch.randn(3, 6)}
+    given = (
+        Items(np.random.default_rng(0).random((300, 4), np.float32), np.arange(300) % 3) if items else None
+    )
+    return user_subject({**weights, "b.bias": torch.zeros(3)}, given, name="mine", input_shape=(4,))
+
+
+def opened(subject: Subject) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[state.UPLOADS] = {"own-1": subject}
+    app.query_params["m"] = "own-1"
+    app.run()
+    app.switch_page("pages/recover.py").run()
+    assert not app.exception
+    return app
+
+
+def test_an_own_model_says_what_it_needs_to_be_trained_and_is_trained_once_it_has_it() -> None:
+    assert "came without items to train on" in texts(opened(own()))
+    items = Items(np.random.default_rng(1).random((64, 4), np.float32), np.arange(64) % 3)
+    app = opened(with_training(own(), items))
+    assert "came without items to train on" not in texts(app)
+    start(app)
+    app.run()
+    assert not app.exception
+    assert len(outcome(app)) == 3
+
+
+def test_an_own_model_without_labeled_items_is_refused_in_a_sentence() -> None:
+    items = Items(np.random.default_rng(1).random((64, 4), np.float32), np.arange(64) % 3)
+    app = opened(with_training(own(items=False), items))
+    assert "has no validation items" in texts(app)
+
+
+def test_the_usual_plan_is_written_as_a_link_would_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {})
+    assert chosen_plan().text == USUAL

@@ -105,20 +105,21 @@ def test_bits_are_within_5_percent_of_the_bytes_written_after_many_codes_changed
     then = learned_levels.encoded(learned)
     codes = learned_levels.codes(learned)
     assert codes is not None
-    noted = charges({"a": then}, {"a": codes})
-    assert float(packed_bits({"a": codes}, noted)) == pytest.approx(8 * len(pack_weight(then)), rel=1e-5)
+    noted = charges({"a": then}, {"a": codes}, {}, {})
+    assert float(packed_bits({"a": codes}, {}, noted)) == pytest.approx(8 * len(pack_weight(then)), rel=1e-5)
     learned["weight"] *= 0.9  # up to a third of the others become zero
     after, codes = learned_levels.encoded(learned), learned_levels.codes(learned)
     assert codes is not None
     written = 8 * len(pack_weight(after))
     assert written < 8 * len(pack_weight(then))
-    assert float(packed_bits({"a": codes}, noted)) == pytest.approx(written, rel=0.05)
+    assert float(packed_bits({"a": codes}, {}, noted)) == pytest.approx(written, rel=0.05)
 
 
 def test_the_penalty_is_nats_for_a_bit_a_weight() -> None:
     codes = {"a": checkerboard()}
-    noted = charges({"a": learner((4, 4), 2, 0.5).encoded(learner((4, 4), 2, 0.5).start())}, codes)
-    assert float(rate(codes, noted, strength=3.0)) == pytest.approx(3 * float(packed_bits(codes, noted)) / 16)
+    noted = charges({"a": learner((4, 4), 2, 0.5).encoded(learner((4, 4), 2, 0.5).start())}, codes, {}, {})
+    bits = float(packed_bits(codes, {}, noted))
+    assert float(rate(codes, {}, noted, strength=3.0)) == pytest.approx(3 * bits / 16)
 
 
 def bytes_of(weights: TrainedWeights) -> int:

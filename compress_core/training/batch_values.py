@@ -8,6 +8,7 @@
 | `weights` | the weight [out, in] of each layer that the method speaks of, by name |
 | `layer_inputs` | what each of these layers was given, [n, ...] each time it ran, by name |
 | `codes` | which level each weight has and where it lies between levels, by name, where weights are rounded |
+| `bias_codes` | the same of biases that are rounded, each as a weight of one row, by the name of its layer |
 | `noted` | what the method worked out before this epoch |
 | `moment` | where the training is on its way |
 """

@@ -38,6 +38,8 @@ def parametrized(trainee: Trainee, plan: Plan) -> Trainee:
         offered = {n: parametrization(trainee.parts[n], encoded[n]) for n in names}
         taken = {n: found for n, found in offered.items() if found is not None}
         trainee = replace(trainee, parametrizations={**trainee.parametrizations, **taken}, learned={})
+        if step.hooks.biases is not None:
+            trainee.round_biases(names, step.hooks.biases)
         inputs_learn = step.hooks.input_steps and trainee.learn_inputs(names)
         if not taken and not inputs_learn:
             raise _nothing_to_do(step, names)
@@ -74,18 +76,26 @@ def noted(plan: Plan, trainee: Trainee) -> tuple[Any, ...]:
 
 def _note(note: HookFunction, step: MethodStep, trainee: Trainee) -> Any:
     encoded = {name: each.encoded(trainee.learned[name]) for name, each in trainee.parametrizations.items()}
-    return call_hook(note, {"encoded": _among(encoded, step), "codes": _among(trainee.codes(), step)})
+    supplied = {
+        "encoded": _among(encoded, step),
+        "codes": _among(trainee.codes(), step),
+        "biases": _among(trainee.biases(), step),
+        "bias_codes": _among(trainee.bias_codes(), step),
+    }
+    return call_hook(note, supplied)
 
 
 def batch_loss(plan: Plan, batch: BatchValues, weights: Mapping[str, Tensor], trainee: Trainee) -> Tensor:
     """The loss with all penalties, a scalar in nats; weights [out, in] by name."""
     codes = trainee.codes() if asks_for("codes", plan) else {}
+    bias_codes = trainee.bias_codes() if asks_for("bias_codes", plan) else {}
     terms = []
     for step, found in zip(plan.steps, batch.known.noted, strict=True):
         of_layers = {
             "weights": _among(weights, step),
             "layer_inputs": _among(batch.layer_inputs, step),
             "codes": _among(codes, step),
+            "bias_codes": _among(bias_codes, step),
             "noted": found,
         }
         terms += [place(**batch.supplied(asked_by(place), of_layers)) for place in step.hooks.in_batch]

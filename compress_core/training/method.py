@@ -21,6 +21,7 @@ from compress_core.foundation.texts import Phrase
 from compress_core.network.layers.kinds import Layer
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.training.parametrization import Parametrization
+from compress_core.training.rounded_biases import PowerOfTwoGrid
 
 HookFunction = Callable[..., Any]
 
@@ -47,12 +48,14 @@ class Hooks:
     loss -> how wrong the outputs of a batch are, a scalar in nats; one method of a training has it.
     penalty -> what is added to the loss.
     note -> anything, worked out before each epoch from `encoded`, the weights by layer as they would be
-    stored, and their `codes`; the penalty asks for it by the name `noted`.
+    stored, and their `codes`, and the same of rounded biases; the penalty asks for it by the name `noted`.
     begin -> the masks [out, in] bool by layer with which the training begins, or None for those of the model.
     masks -> other masks [out, in] bool by layer, or None; called before each step with weights, gradients.
     shrink -> the weights [out, in] by layer after each step, moved towards zero; what is zero is pruned.
     parametrization(layer, encoded) -> what of a weight learns, None where the method leaves it as it is;
     one method of a training has it.
+    biases: the grid to which the biases of layers are rounded while they learn, None where they are not;
+    one method of a training has it for a layer.
     input_steps: whether the steps of static grids at the inputs of layers learn with its weights.
     rewinding: rounds that begin with early weights; one method of a training has it.
     ready_at: the share of the training after which the network is what the method promises, as sparse as
@@ -66,6 +69,7 @@ class Hooks:
     masks: HookFunction | None = None
     shrink: HookFunction | None = None
     parametrization: Callable[[Layer, EncodedWeight], Parametrization | None] | None = None
+    biases: PowerOfTwoGrid | None = None
     input_steps: bool = False
     rewinding: Rewinding | None = None
     ready_at: float = 0.0

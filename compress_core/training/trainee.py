@@ -24,6 +24,7 @@ from compress_core.techniques.contract.input_rules import StaticGrid
 from compress_core.training.heard_inputs import HeardInputs
 from compress_core.training.learned_inputs import InputInTraining, at_inputs, rules_now
 from compress_core.training.parametrization import Parametrization, held_parametrization, pruned_where_zero
+from compress_core.training.rounded_biases import PowerOfTwoGrid
 from compress_core.training.unit_places import UnitPlaces
 from compress_core.training.weight_codes import WeightCodes
 
@@ -45,9 +46,9 @@ class Trainee:
     parts: every weight by its name, the factors of a factored layer each; learned: what learns of each
     weight, by the name that its parametrization gives it; inputs: what stands at the input of a layer of the
     base, whose steps learn beside its first part; beside: the parameters that are no weights of
-    layers; first_masks [out, in]: with which the training began, by part; early: what it may
-    go back to; units: of coupled groups, where a method asks for them; heard:
-    what layers are given. Changed in place.
+    layers; bias_grids: to what some of these are rounded, by part; first_masks [out, in]: with which the
+    training began, by part; early: what it may go back to; units: of coupled groups, where a method asks for
+    them; heard: what layers are given. Changed in place.
     """
 
     model: Model
@@ -58,6 +59,7 @@ class Trainee:
     learned: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     first_masks: dict[str, Tensor] = field(default_factory=dict)
     beside: dict[str, nn.Parameter] = field(default_factory=dict)
+    bias_grids: dict[str, PowerOfTwoGrid] = field(default_factory=dict)
     early: Kept | None = None
     units: tuple[UnitPlaces, ...] = ()
     heard: HeardInputs = field(default_factory=HeardInputs)
@@ -86,10 +88,23 @@ class Trainee:
         found = {name: each.codes(self.learned[name]) for name, each in self.parametrizations.items()}
         return {name: codes for name, codes in found.items() if codes is not None}
 
+    def round_biases(self, names: Iterable[str], grid: PowerOfTwoGrid) -> None:
+        """From now on the biases of these parts that learn are rounded to a grid."""
+        self.bias_grids |= {name: grid for name in names if self._bias_of(name) in self.beside}
+
+    def biases(self) -> dict[str, Tensor]:
+        """The biases [out] that are rounded as they are applied, by part, differentiable in what learns."""
+        return {name: grid.rounded(self._learned_bias(name)) for name, grid in self.bias_grids.items()}
+
+    def bias_codes(self) -> dict[str, WeightCodes]:
+        """The levels of the biases that are rounded, by part, each as a weight of one row [1, out]."""
+        return {name: grid.codes(self._learned_bias(name)) for name, grid in self.bias_grids.items()}
+
     def outputs(self, weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
         """What the network answers to inputs [n, ...] with these weights [out, in]."""
         self.heard.inputs.clear()
         found = placed(self.network, ((self.parts[name], weight) for name, weight in weights.items()))
+        found |= {self._bias_of(name): bias for name, bias in self.biases().items()}
         return functional_call(self.network, found, (inputs,))
 
     def encoded(self, sparse: Collection[str] = ()) -> TrainedWeights:
@@ -138,7 +153,8 @@ class Trainee:
         before = {**self.model.base.network.state_dict(), **self.model.rest}
         elsewhere = self._biases_elsewhere()
         changed: dict[str, Tensor] = {}
-        for name, values in self.state().items():
+        rounded = {self._bias_of(name): bias.detach() for name, bias in self.biases().items()}
+        for name, values in {**self.state(), **rounded}.items():
             if name in elsewhere:
                 base_name, rows = elsewhere[name]
                 whole = changed.get(base_name, before[base_name]).clone()
@@ -155,10 +171,17 @@ class Trainee:
             place = bias_place(self.model.base.network, layer)
             there = ".".join(filter(None, (place.module, place.parameter)))
             last = self.parts[self._parts_of(layer)[-1]]
-            here = f"{place_in(self.network, last).module}.bias"
+            here = self._bias_of(last.name)
             if here != there:
                 found[here] = (there, place.rows)
         return found
+
+    def _bias_of(self, part: str) -> str:
+        """The name of its bias in the network that learns, if there is one."""
+        return f"{place_in(self.network, self.parts[part]).module}.bias"
+
+    def _learned_bias(self, part: str) -> Tensor:
+        return self.beside[self._bias_of(part)]
 
     def _parts_of(self, layer: Layer) -> tuple[str, ...]:
         return tuple(part.name for part, _ in encoded_parts(self.model, layer))

@@ -13,17 +13,25 @@ from torch import Tensor
 
 from compress_core.deliver.packing.bytestream import Writer
 from compress_core.deliver.packing.level_tables import write_levels
+from compress_core.deliver.packing.numbers import pack_numbers
 from compress_core.deliver.packing.weight_stream import pack_weight
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.knobs import SliderStep
+from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.levels.grid import Grid
 from compress_core.network.layers.kinds import Layer
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.training.code_prices import modeled_bits
 from compress_core.training.learned_levels import AS_RECIPE, LearnedLevels, RoundedBits, levels_to_learn
 from compress_core.training.method import Hooks, training_method
+from compress_core.training.rounded_biases import PowerOfTwoGrid
 from compress_core.training.weight_codes import WeightCodes
 
+AS_THEY_ARE = 0
+BiasBits = Annotated[
+    int,
+    Field(ge=0, le=8, description="Bits for each bias of these layers; with 0 they stay as they are."),
+    Unit("bit"),
+]
 _MOST = 2.0
 
 
@@ -45,14 +53,35 @@ class Charge:
         return cls(times, written - times * modeled)
 
 
-def charges(encoded: Mapping[str, EncodedWeight], codes: Mapping[str, WeightCodes]) -> dict[str, Charge]:
-    """What the packed file spends on each layer now, by packing it; the model is held against that."""
-    return {
+@dataclass(frozen=True)
+class Charges:
+    """What is charged for each layer's weight, and for its bias where that is rounded."""
+
+    weights: Mapping[str, Charge]
+    biases: Mapping[str, Charge]
+
+
+def charges(
+    encoded: Mapping[str, EncodedWeight],
+    codes: Mapping[str, WeightCodes],
+    biases: Mapping[str, Tensor],
+    bias_codes: Mapping[str, WeightCodes],
+) -> Charges:
+    """What the packed file spends on each layer now, by packing it; the model is held against that.
+
+    biases [out] as they are stored, and their codes [1, out].
+    """
+    of_weights = {
         name: Charge.of(
             8 * len(pack_weight(encoded[name])), 8 * _bytes_of_levels(encoded[name]), _modeled(found)
         )
         for name, found in codes.items()
     }
+    of_biases = {
+        name: Charge.of(8 * len(pack_numbers(biases[name])), 0, _modeled(found))
+        for name, found in bias_codes.items()
+    }
+    return Charges(of_weights, of_biases)
 
 
 def _modeled(codes: WeightCodes) -> float:
@@ -66,15 +95,28 @@ def _bytes_of_levels(encoded: EncodedWeight) -> int:
     return len(writer.content())
 
 
-def packed_bits(codes: Mapping[str, WeightCodes], noted: Mapping[str, Charge]) -> Tensor:
-    """Bits that the packed file spends on these weights [out, in], differentiable in the places of codes."""
-    bits = [noted[name].fixed + noted[name].times * modeled_bits(found) for name, found in codes.items()]
-    return torch.stack(bits).sum()
+def packed_bits(
+    codes: Mapping[str, WeightCodes], bias_codes: Mapping[str, WeightCodes], noted: Charges
+) -> Tensor:
+    """Bits that the packed file spends on weights [out, in] and biases [1, out].
+
+    Differentiable in the places of codes.
+    """
+    priced = [(noted.weights[name], found) for name, found in codes.items()]
+    priced += [(noted.biases[name], found) for name, found in bias_codes.items()]
+    return torch.stack([charge.fixed + charge.times * modeled_bits(found) for charge, found in priced]).sum()
 
 
-def rate(codes: Mapping[str, WeightCodes], noted: Mapping[str, Charge], *, strength: float) -> Tensor:
-    """strength x bits for each weight, in nats; codes of weights [out, in]."""
-    return strength * packed_bits(codes, noted) / sum(found.level.numel() for found in codes.values())
+def rate(
+    codes: Mapping[str, WeightCodes],
+    bias_codes: Mapping[str, WeightCodes],
+    noted: Charges,
+    *,
+    strength: float,
+) -> Tensor:
+    """strength x bits for each weight, in nats; codes of weights [out, in] and biases [1, out]."""
+    weights = sum(found.level.numel() for found in codes.values())
+    return strength * packed_bits(codes, bias_codes, noted) / weights
 
 
 def even_levels(layer: Layer, encoded: EncodedWeight, *, bits: int) -> LearnedLevels | None:
@@ -98,6 +140,7 @@ def rate_aware(
         SliderStep(0.05),
     ] = 0.5,
     bits: RoundedBits = AS_RECIPE,
+    bias_bits: BiasBits = AS_THEY_ARE,
 ) -> Hooks:
     """Learn weights that pack well: beside the loss, every bit of the packed file costs something.
 
@@ -105,7 +148,8 @@ def rate_aware(
     weights are rounded. Before each epoch these are packed; in between, codes are counted in a model of their
     rows, columns and levels that is held against what was written. Weights are rounded as by qat, and step
     sizes learn. What is rounded to zero is stored as pruned, and may come back while training goes on; rows
-    and columns that became empty cost next to nothing.
+    and columns that became empty cost next to nothing. Biases may be rounded too, to a step that is a power
+    of two, and cost what they take; one that nobody hears moves to zero.
 
     After Wiedemann et al. 2020, DeepCABAC, arXiv:1907.11900, section III; steps: Esser et al. 2020,
     arXiv:1902.08153.
@@ -114,6 +158,7 @@ def rate_aware(
         note=charges,
         penalty=partial(rate, strength=strength),
         parametrization=partial(even_levels, bits=bits),
+        biases=None if bias_bits == AS_THEY_ARE else PowerOfTwoGrid(bias_bits),
         input_steps=True,
         ready_at=1.0,
     )

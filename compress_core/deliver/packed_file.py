@@ -47,6 +47,7 @@ from compress_core.deliver.packing.reading_limits import (
     limits_of_model,
     limits_of_own,
 )
+from compress_core.deliver.packing.short_cuts import with_full_cuts, with_short_cuts
 from compress_core.deliver.python_source import Source
 from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.atomic_file import write_whole
@@ -133,7 +134,7 @@ def _structure(model: Model) -> bytes:
     """JSON of what the tensors do not say: folded norms, cuts, rules for inputs."""
     said: dict[str, Any] = {}
     if model.base.structure:
-        said["structure"] = model.base.structure.as_json()
+        said["structure"] = with_short_cuts(model.base.structure.as_json())
     if model.inputs:
         said["inputs"] = {n: [rule_as_json(rule) for rule in rules] for n, rules in model.inputs.items()}
     return json.dumps(said, separators=(",", ":")).encode() if said else b""
@@ -283,11 +284,18 @@ def _read(content: bytes, limits: ReadingLimits) -> PackedFile:
         raise Damaged
     name, digest = reader.run().decode(), reader.raw(_DIGEST_BYTES).hex()
     architecture = _read_architecture(_inflated(reader.run()))
-    structure = json.loads(_inflated(reader.run()) or b"{}")
+    structure = _read_structure(_inflated(reader.run()), limits)
     state = read_pieces(_inflated(reader.run()), reader.rest(), limits.values, limits.work)
     if architecture is not None:
         Allowance(limits.values).take(sum(state[place].numel() for place in architecture.names.values()))
     return PackedFile(name, digest, architecture, structure, state)
+
+
+def _read_structure(content: bytes, limits: ReadingLimits) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(content or b"{}")
+    if "structure" in said:
+        said["structure"] = with_full_cuts(said["structure"], Allowance(limits.values, limits.work))
+    return said
 
 
 def _read_architecture(content: bytes) -> Architecture | None:

@@ -14,7 +14,8 @@ from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.subject.split import Split
-from compress_core.training.batch_values import BeforeEpoch, scores_of_all
+from compress_core.training.answer_scores import scores_of_all
+from compress_core.training.batch_values import BeforeEpoch
 from compress_core.training.hook_calls import noted
 from compress_core.training.loop import batches, started, step, teacher_of
 from compress_core.training.plan import Plan
@@ -33,7 +34,7 @@ def expected_seconds(model: Model, plan: Plan, store: Store) -> Number:
     """
     run, count = _short_run(model, plan), model.subject.training_items.count
     (trainee, optimizer), begin = _timed(lambda: started(run, store))
-    teacher, asked = _timed(lambda: teacher_of(run))
+    teacher, asked = _timed(lambda: teacher_of(run, trainee))
     notes, noting = _timed(lambda: noted(run.plan, trainee))
     known = BeforeEpoch(teacher, notes)
     steps = [

@@ -11,16 +11,18 @@ from torch import Tensor
 class HeardInputs:
     """The inputs of layers in the last pass, [n, ...] each time a layer ran, and their zeros in this epoch.
 
-    Whole numbers, such as those of an embedding, are nothing that could become smaller and are not noted.
+    listens: whether a pass is one to learn from. Whole numbers, such as those of an embedding, are nothing
+    that could become smaller and are not noted.
     """
 
     inputs: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     zeros: dict[str, int] = field(default_factory=dict)
     values: dict[str, int] = field(default_factory=dict)
+    listens: bool = True
 
     def note(self, values: Tensor, *, layer: str) -> Tensor:
         """Take down what a layer is given, of any shape, and hand it on."""
-        if values.is_floating_point():
+        if self.listens and values.is_floating_point():
             self.inputs[layer] = (*self.inputs.get(layer, ()), values)
             self.values[layer] = self.values.get(layer, 0) + values.numel()
             self.zeros[layer] = self.zeros.get(layer, 0) + int((values.detach() == 0).count_nonzero())

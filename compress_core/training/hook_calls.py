@@ -16,6 +16,7 @@ from compress_core.training.moment import Moment, random_numbers
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.parametrization import WEIGHT
 from compress_core.training.plan import MethodStep, Plan
+from compress_core.training.saliency_maps import ASKED
 from compress_core.training.trainee import Trainee
 from compress_core.training.unit_places import UnitPlaces
 
@@ -162,6 +163,12 @@ def asks_for(name: str, plan: Plan, *only: MethodStep) -> bool:
     """Whether a place of the methods, of all or some, asks for a value of that name."""
     places = (place for step in only or plan.steps for place in step.hooks.places)
     return any(name in asked_by(place) for place in places)
+
+
+def asks_for_maps(plan: Plan) -> str | None:
+    """The first method that asks for what answers hang on; None where there is none."""
+    asking = (step for step in plan.steps if any(asks_for(name, plan, step) for name in ASKED))
+    return next((step.method.name for step in asking), None)
 
 
 def _units_of(step: MethodStep, trainee: Trainee) -> tuple[UnitPlaces, ...]:

@@ -17,14 +17,14 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
-from compress_core.network.copied_tree import copied_tree
-from compress_core.subject.split import BATCH
-from compress_core.training.batch_values import BatchValues, BeforeEpoch, scores_of, scores_of_all
+from compress_core.training.answer_scores import scores_of
+from compress_core.training.batch_values import BatchValues, BeforeEpoch
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.epoch_end import PassOver, judged
 from compress_core.training.hook_calls import (
     after_step,
     asks_for,
+    asks_for_maps,
     batch_loss,
     before_step,
     begun,
@@ -36,6 +36,7 @@ from compress_core.training.moment import Moment, random_numbers
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.random_start import scattered
 from compress_core.training.rewound import before_epoch, refuse_few_epochs
+from compress_core.training.teacher import Teacher
 from compress_core.training.trainee import Kept, Trainee, trainee_of
 from compress_core.training.training_run import TrainingRun
 from compress_core.training.unit_places import unit_places
@@ -91,7 +92,7 @@ def train(
     if resumed is not None:
         restore(trainee, optimizer, resumed)
         yield from (_done(run, resumed.epochs, figures, None) for figures in resumed.history)
-    checkpoint, teacher = resumed, teacher_of(run)
+    checkpoint, teacher = resumed, teacher_of(run, trainee)
     for epoch in range(0 if resumed is None else resumed.epochs, run.plan.knobs.epochs):
         before_epoch(run.plan, trainee, optimizer, run.start_of(epoch))
         began = trainee.masks()
@@ -132,16 +133,19 @@ def _refuse_unlabeled(run: TrainingRun) -> None:
             )
 
 
-def teacher_of(run: TrainingRun) -> Tensor | None:
-    """What the model as loaded answers to every training item [N, classes], where a method asks for it."""
-    if not asks_for("teacher_scores", run.plan):
-        return None
-    network = copied_tree(run.model.subject.network, {}).eval()
-    return scores_of_all(network, run.items.inputs, run.model.subject.answers, BATCH)
+def teacher_of(run: TrainingRun, trainee: Trainee) -> Teacher:
+    """What methods ask of the model as loaded; raises Refused where it cannot be told."""
+    explainer, answers = asks_for_maps(run.plan), asks_for("teacher_scores", run.plan)
+    teacher = Teacher.of(run.model.subject, run.items, answers=answers, explains=explainer is not None)
+    if explainer is not None:
+        teacher.refuse_no_maps(
+            lambda given: trainee.evaluated(trainee.weights(), given), run.items, explainer
+        )
+    return teacher
 
 
 def _epoch(
-    run: TrainingRun, trainee: Trainee, optimizer: Optimizer, teacher: Tensor | None, epoch: int
+    run: TrainingRun, trainee: Trainee, optimizer: Optimizer, teacher: Teacher, epoch: int
 ) -> Generator[Progress, None, float | None]:
     """One pass over the items; gives the mean loss, None where it stopped being finite."""
     losses: list[float] = []
@@ -189,7 +193,8 @@ def step(
                 weight.retain_grad()
         inputs, labels = run.items.inputs[index], run.items.labels[index]
         scores = scores_of(trainee.outputs(weights, inputs), run.model.subject.answers)
-        batch = BatchValues(inputs, labels, scores, index, known, moment, trainee.heard.inputs)
+        maps = known.teacher.maps(partial(trainee.evaluated, weights), inputs)
+        batch = BatchValues(inputs, labels, scores, index, known, moment, trainee.heard.inputs, maps)
         loss = batch_loss(run.plan, batch, weights, trainee)
         value = loss.item()
         if math.isfinite(value):

@@ -11,7 +11,7 @@ from compress_core.network.forward import run_network, running_on
 from compress_core.network.shared_copy import shared_copy
 from compress_core.numerics.arrays import Floats
 from compress_core.subject.split import Split
-from compress_core.training.batch_values import scores_of
+from compress_core.training.answer_scores import scores_of
 
 
 def soft_answers(model: Model, split: Split, item: int, temperature: float, store: Store) -> Floats:

@@ -107,6 +107,17 @@ class Trainee:
         found |= {self._bias_of(name): bias for name, bias in self.biases().items()}
         return functional_call(self.network, found, (inputs,))
 
+    def evaluated(self, weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
+        """The same for inputs [n, ...] in evaluation mode, which stays: no dropout, and no input is noted."""
+        noted = dict(self.heard.inputs)
+        self.network.eval()
+        self.heard.listens = False
+        try:
+            return self.outputs(weights, inputs)
+        finally:
+            self.heard.listens = True
+            self.heard.inputs.update(noted)
+
     def encoded(self, sparse: Collection[str] = ()) -> TrainedWeights:
         """What would be stored now: new tensors, nothing of them learns on.
 

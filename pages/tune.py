@@ -21,6 +21,7 @@ from dashboard.tune import (
     recipe_view,
     rules,
     selected_layer,
+    trained_since,
     tried,
     whole_network,
 )
@@ -50,6 +51,7 @@ with st.container(horizontal=True, vertical_alignment="center"):  # one place, h
     if shown == "layers":
         layer_table.download(model)
     recipe_warnings.draw(model)
+    trained_since.draw(view)
 beside, layer = st.columns([5, 7], gap="medium")
 with beside:
     BESIDE[shown or "layers"][1](view, model)

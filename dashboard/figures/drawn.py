@@ -33,9 +33,9 @@ class Provenance:
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with model, recipe, split and items as its first columns, the same in every row."""
         about: dict[str, object] = {"model": self.model, "recipe": self.recipe, "split": self.split}
+        about["items"] = pd.array([self.items] * len(table), dtype="Int64")
         if self.training:
             about["training"] = self.training
-        about["items"] = pd.array([self.items] * len(table), dtype="Int64")
         if self.item is not None:
             about["item"] = self.item
         assert not about.keys() & set(table.columns), "a column of the table has the name of what it is of"

@@ -62,6 +62,8 @@ OF_ROWS: dict[str, Callable[[Tensor], object]] = {
     "norm_epsilon": lambda _: 1e-5,
     "first_range": lambda weight: weight.double().abs().amax(1),
     "second_range": lambda weight: weight.double().abs().amin(1),
+    "largest_reading": lambda weight: weight.double().abs().amax(1),
+    "says_the_same": lambda weight: (weight == 0).all(1),
     "layer_inputs": lambda weight: weight,
     "mean_before": lambda weight: weight.double().mean(1).float(),
     "mean_after": lambda weight: weight[:, 0],

@@ -321,7 +321,9 @@ def test_every_technique_for_inputs_is_a_step_of_the_command_line(name: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", names_of(Stage.PREPARE, Stage.CORRECT))
+@pytest.mark.parametrize(
+    "name", [name for name in names_of(Stage.PREPARE, Stage.CORRECT) if name != "cut_zero_units"]
+)
 def test_every_technique_for_the_whole_network_is_a_step_of_the_command_line(
     name: str, few: tuple[str, str]
 ) -> None:

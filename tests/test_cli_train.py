@@ -149,8 +149,16 @@ def test_weights_of_another_model_are_refused(folder: Path) -> None:
     assert "another model" in refused("evaluate", "lenet300", "--trained", str(folder))
 
 
-def test_a_trained_model_says_its_recipe_itself(folder: Path) -> None:
-    assert "leave RECIPE and --step out" in refused("compare", *PRUNED, "--trained", str(folder))
+def test_a_recipe_is_done_to_what_a_training_left(folder: Path) -> None:
+    trained = said("compare", "tabular", "--trained", str(folder))
+    rounded = said("compare", "tabular", "--step", "*: uniform bits=4", "--trained", str(folder))
+    assert [done["operation"] for done in rounded["lineage"]] == ["compress", "train", "compress"]
+    assert rounded["bytes"]["value"] < trained["bytes"]["value"]
+    sparsity = [[row["sparsity"]["value"] for row in told["layers"]] for told in (trained, rounded)]
+    assert all(after >= before for before, after in zip(*sparsity, strict=True))
+    cut = said("compare", "tabular", "--step", "prepare: cut_zero_units", "--trained", str(folder))
+    assert cut["macs"]["value"] < trained["macs"]["value"]
+    assert cut["accuracy"] == trained["accuracy"]
 
 
 def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:

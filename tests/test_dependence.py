@@ -62,7 +62,17 @@ class Small(nn.Module):
 
 
 contract = importlib.import_module("compress_core.techniques.contract.technique")
-NETWORK = seeded(Small(), 4)
+
+
+def one_unit_unread() -> nn.Module:
+    """The network with a channel that nobody reads: there is something to cut."""
+    network = seeded(Small(), 4)
+    with torch.no_grad():
+        network.get_submodule("block.conv2").weight[:, 0] = 0
+    return network
+
+
+NETWORK = one_unit_unread()
 
 
 def items(seed: int, labels: int = 0) -> Subject:
@@ -115,11 +125,16 @@ def recipes_of(name: str, world: World) -> list[Recipe]:
     around = (Rule(BEFORE, world.before), Rule(BEHIND, world.behind))
     thin, pruned = Step.of("low_rank", rank=world.own), Step.of("magnitude", sparsity=world.own / 4)
     chain = tuple(map(Step.of, ("fold_batch_norm", "cross_layer_equalization")))
+    told = {step.technique for step in chain}
     group = "block" if name == "drop_block" else "*"
     found: list[Recipe] = []
     match method.stage:
         case Stage.PREPARE:
-            steps = chain[: 1 + [step.technique for step in chain].index(name)]
+            steps = (
+                chain[: 1 + [step.technique for step in chain].index(name)]
+                if name in told
+                else (Step.of(name),)
+            )
             found = [Recipe((*around, Rule("*", (rounded,))), prepare=steps)]
         case Stage.FACTOR:
             targets = ("block.conv2",) if name in {"tucker", "spatial"} else ("block.conv2", "wide")

@@ -215,10 +215,6 @@ def test_a_network_that_was_not_loaded_is_sent_to_load(
     says(lambda: use(model), f"a model that load gave, but got {got}: call load first")
 
 
-def test_what_was_compressed_is_not_compressed_again() -> None:
-    says(lambda: compress(small(), RULES), "compressed already: give its .subject")
-
-
 def test_a_model_as_loaded_has_nothing_to_be_compared_with() -> None:
     says(lambda: compare(subject()), "compare needs a compressed model", "or call evaluate")
 

@@ -79,11 +79,6 @@ def test_another_recipe_leads_to_a_sibling() -> None:
     assert with_recipe(here, NOTHING) == ()
 
 
-def test_what_is_compressed_is_not_compressed_once_more() -> None:
-    with pytest.raises(Refused, match="compressed already"):
-        derived(compress(SUBJECT, pruned(0.5), STORE), Compress(pruned(0.9)), STORE)
-
-
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [

@@ -53,6 +53,7 @@ NOTHING: dict[str, dict[str, object]] = {
 """The knobs with which a technique changes nothing."""
 
 NEVER_NOTHING = {
+    "cut_zero_units": "where nobody is silent it refuses",
     "drop_block": "it takes a block away",
     "dynamic_range": "it rounds what arrives, whatever that is",
     "static_range": "it rounds what arrives, whatever that is",

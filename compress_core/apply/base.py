@@ -13,11 +13,10 @@ from torch import Tensor
 from compress_core.apply.context import (
     Context,
     canonical_step,
-    examples_key,
-    examples_of,
     items_behind,
 )
 from compress_core.apply.group_scores import unit_scores
+from compress_core.apply.groups_found import groups_in
 from compress_core.apply.prepare import prepared
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
@@ -25,29 +24,14 @@ from compress_core.foundation.texts import Phrase
 from compress_core.recipe.values import Named, Recipe, ResolvedRecipe, Rule, Step
 from compress_core.selection.group_selection import GroupSelection, choose_units
 from compress_core.structure.group import Group, GroupKind
-from compress_core.structure.groups import find_groups
 from compress_core.structure.shrink import ChannelCut, shrink
+from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
 
 
 def groups_of(subject: Subject, prepare: Sequence[Step], store: Store) -> Mapping[str, Group]:
     """The coupled groups of a subject once it is prepared, free or locked, by name."""
-    base = prepared(subject, tuple(prepare), store)
-
-    def make() -> Mapping[str, Group]:
-        found = find_groups(base.network, examples_of(base))
-        return MappingProxyType({group.name: _unless_locked(group, base.locked) for group in found})
-
-    return store.get(digest("groups", base.key, *examples_key(base)), make)
-
-
-def _unless_locked(group: Group, locked: Mapping[str, str]) -> Group:
-    """The group, which is locked where it would cut a layer that is."""
-    names = [member.module for member in group.members if member.module in locked]
-    if not names:
-        return group
-    reason = Phrase("{layer} must stay whole: {reason}", layer=names[0], reason=Phrase(locked[names[0]]))
-    return replace(group, locked=reason)
+    return groups_in(prepared(subject, tuple(prepare), store), store)
 
 
 def resolved_groups(recipe: Recipe, groups: Mapping[str, Group]) -> Named:
@@ -156,5 +140,5 @@ def _calibrated(base: Subject, resolved: ResolvedRecipe) -> Subject:
 def _cut(subject: Subject, base: Subject, resolved: ResolvedRecipe, key: str, store: Store) -> Subject:
     found = cutting_of(subject, resolved, store)
     network = shrink(base.network, found.cuts, found.dropped)
-    structure = replace(base.structure, cuts=found.cuts, dropped=found.dropped)
+    structure = base.structure.then(Structure(cuts=found.cuts, dropped=found.dropped))
     return restructured(base, network, structure, key)

@@ -30,15 +30,17 @@ Rules = Mapping[str, tuple[InputRule, ...]]
 
 
 def with_input_rules(model: Model, store: Store) -> Model:
-    """The model with the input rules of its recipe; raises Refused where one cannot be had."""
+    """The model with the input rules of its recipe in place of others; raises Refused where one cannot be."""
     asked = {layer.name: model.recipe.inputs_of(layer.name) for layer in model.base.layers}
     asked = {name: steps for name, steps in asked.items() if steps}
     if not asked:
         return model
     items = items_behind(model.subject, model.recipe.steps)
-    key = digest("inputs", model.subject.key, replace(model.recipe, correct=()).sha, *items)
-    rules: Rules = store.get(key, lambda: _fixed(model, asked))
-    return replace(model, inputs=rules)
+    key = digest("inputs", model.base.key, replace(model.recipe, correct=()).sha, *items)
+    others = {name: rules for name, rules in model.inputs.items() if name not in asked}
+    before = replace(model, inputs=MappingProxyType(others))
+    rules: Rules = store.get(key, lambda: _fixed(before, asked))
+    return replace(model, inputs=MappingProxyType({**others, **rules}) if others else rules)
 
 
 @dataclass

@@ -122,6 +122,9 @@ class Model:
 
         None: it may change anywhere, as where something without parameters was replaced.
         """
+        before = () if self.parent is None else self.parent.changed_parameters
+        if before is None:
+            return None
         places = [p for name in {*self.compressed, *self.inputs} for p in self._loaded_places(name)]
         names = {".".join(filter(None, (place.module, place.parameter))) for place in places}
         touched = self.base.structure.touched | {name.rpartition(".")[0] for name in self.rest}
@@ -130,7 +133,7 @@ class Model:
             if not own:
                 return None
             names.update(own)
-        return tuple(sorted(names))
+        return tuple(sorted(names.union(before)))
 
     def _loaded_places(self, name: str) -> tuple[WeightLocation, ...]:
         return self.subject.by_name[name].places if name in self.subject.by_name else ()

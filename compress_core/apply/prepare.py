@@ -5,7 +5,7 @@ Everything is worked out on a copy in float64 and rounded to the network's own t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.apply.argument import result_at
-from compress_core.apply.context import canonical_step, examples_of, items_behind
+from compress_core.apply.context import canonical_step, items_behind
+from compress_core.apply.groups_found import groups_in
+from compress_core.apply.rewrite_trials import Tried, trial_inputs
 from compress_core.apply.views.preparation_views import NormView, PairView, in_groups
+from compress_core.apply.zero_units import without_zero_units
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
-from compress_core.foundation.texts import N_
-from compress_core.network.double_casts import casts_as_in, try_network
+from compress_core.network.double_casts import casts_as_in
 from compress_core.network.flow import Flow, flow_of
-from compress_core.network.forward import in_double, in_short, scramble, takes, tensors_in
+from compress_core.network.forward import in_double, scramble
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, LayerKind
 from compress_core.network.layers.norms import batch_norms, fold_away, norms_of_each_batch, read_norm
@@ -29,10 +31,8 @@ from compress_core.network.shared_copy import shared_copy
 from compress_core.recipe.values import Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
-from compress_core.techniques.contract.results import Folded, Rescaled
+from compress_core.techniques.contract.results import Folded, KeptUnits, Rescaled
 
-_CLOSE = 1e-9
-_PROBES = 8
 _SWEEPS = 40
 _SETTLED = 1e-6
 
@@ -45,8 +45,20 @@ def prepared(subject: Subject, steps: tuple[Step, ...], store: Store) -> Subject
     if not steps:
         return subject
     key = digest(subject.key, *map(canonical_step, steps), *items_behind(subject, steps))
-    base = store.get(f"prepared:{key}", lambda: _prepared(subject, steps, key), _bytes_of)
+    base = store.get(f"prepared:{key}", lambda: _made(subject, steps, key, store), _bytes_of)
     return base.shown_as(subject)
+
+
+def _made(subject: Subject, steps: tuple[Step, ...], key: str, store: Store) -> Subject:
+    """Rewrites that stand in a row are done together; what is cut is cut from the base before it."""
+    cuts = [place for place, step in enumerate(steps) if step.method.result is KeptUnits]
+    if not cuts:
+        return _prepared(subject, steps, key)
+    *_, last = cuts
+    if last + 1 < len(steps):
+        return _prepared(prepared(subject, steps[: last + 1], store), steps[last + 1 :], key)
+    base = prepared(subject, steps[:last], store)
+    return without_zero_units(base, groups_in(base, store).values(), steps[last], key)
 
 
 def _bytes_of(subject: Subject) -> int:
@@ -77,14 +89,14 @@ class _Work:
 
 def _prepared(subject: Subject, steps: tuple[Step, ...], key: str) -> Subject:
     network = in_double(subject.network)
-    work = _Work(network, subject.structure, _examples(subject, network), subject.title)
+    work = _Work(network, Structure(), trial_inputs(subject, network), subject.title)
     for step in steps:
         work = _after(work, step)
     skeleton = work.structure.built(subject.network)
     for layer in find_layers(skeleton)[0]:
         if layer.name in work.structure.touched:
             _write_rounded(skeleton, work.network, layer)
-    return restructured(subject, skeleton, work.structure, key)
+    return restructured(subject, skeleton, subject.structure.then(work.structure), key)
 
 
 def _after(work: _Work, step: Step) -> _Work:
@@ -226,80 +238,8 @@ def _equivalent(
 ) -> Sequence[LayerPair]:
     """The pairs whose rewriting changes no answer: of the network itself, nor with any other weights."""
     tried = [
-        _Tried.of(network, work.examples) for network in (work.network, scramble(in_double(work.network)))
+        Tried.of(network, work.examples) for network in (work.network, scramble(in_double(work.network)))
     ]
     if all(each.stays(rewrite, pairs) for each in tried):
         return pairs
     return [pair for pair in pairs if all(each.stays(rewrite, [pair]) for each in tried)]
-
-
-@dataclass(frozen=True, eq=False)
-class _Tried:
-    """A network with some inputs and what it answers to them."""
-
-    network: nn.Module
-    examples: tuple[Tensor, ...]
-    answers: tuple[Tensor, ...]
-
-    @classmethod
-    def of(cls, network: nn.Module, examples: Iterable[Tensor]) -> _Tried:
-        """With the examples to which it gives a finite answer."""
-        given = [(example, _answer(network, example)) for example in examples]
-        finite = [(example, result) for example, result in given if result.isfinite().all()]
-        return cls(network, tuple(e for e, _ in finite), tuple(a for _, a in finite))
-
-    def stays(self, rewrite: Callable[[nn.Module, LayerPair], None], pairs: Sequence[LayerPair]) -> bool:
-        """Whether the answers stay the same to rounding."""
-        network = shared_copy(self.network)
-        for pair in pairs:
-            rewrite(network, pair)
-        return all(
-            _is_close(_answer(network, example), result)
-            for example, result in zip(self.examples, self.answers, strict=True)
-        )
-
-
-def _answer(network: nn.Module, example: Tensor) -> Tensor:
-    """All that a network answers in one row of numbers."""
-    with torch.no_grad():
-        return torch.cat([t.flatten().double() for t in tensors_in(try_network(network, example))])
-
-
-def _is_close(got: Tensor, want: Tensor) -> bool:
-    scale = max(1.0, float(want.abs().max()))
-    return got.shape == want.shape and torch.allclose(got, want, rtol=0, atol=_CLOSE * scale)
-
-
-def _examples(subject: Subject, network: nn.Module) -> tuple[Tensor, ...]:
-    """Inputs on which rewrites are tried: real ones, random ones both small and large, the empty one.
-
-    Those that the network does not take are left out: random numbers are no words.
-    """
-    baseline = subject.input.baseline.double()
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(_PROBES, *baseline.shape[1:], generator=generator, dtype=torch.float64)
-    real = (examples_of(subject).double(),) if subject.splits else ()
-    with casts_as_in(network):
-        telling = tuple(x for x in (*real, drawn, 100 * drawn) if takes(network, x))
-        is_empty_taken = takes(network, baseline)
-    if not telling:
-        raise _cannot_try(subject.title, _reason_against(network, (*real, drawn)[0]))
-    return (*telling, baseline) if is_empty_taken else telling
-
-
-def _reason_against(network: nn.Module, example: Tensor) -> str:
-    """Why nothing can be tried on an input."""
-    try:
-        _answer(network, example)
-    except Exception as error:  # noqa: BLE001 - a forward that is not ours may raise anything
-        return in_short(error)
-    return N_("its answers are not finite")
-
-
-def _cannot_try(title: str, reason: str) -> Refused:
-    return Refused(
-        "{model} does not run in float64 ({reason}), so that nothing shows whether it stays the same: "
-        "take the preparations out.",
-        model=title,
-        reason=reason,
-    )

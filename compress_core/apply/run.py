@@ -23,6 +23,7 @@ from compress_core.apply.context import (
 )
 from compress_core.apply.corrections import corrected
 from compress_core.apply.inputs import with_input_rules
+from compress_core.apply.kept_forms import ground_of, kept_forms, kept_rules
 from compress_core.apply.lineage import Compress, Lineage, Operation, Train, compressed_by
 from compress_core.apply.model import CompressedLayer, Model
 from compress_core.apply.trained import kept_weights, trained_model
@@ -51,8 +52,17 @@ def resolved_for(subject: Subject, recipe: Recipe, store: Store) -> ResolvedReci
 
 def compress(subject: Subject, recipe: Recipe | ResolvedRecipe, store: Store) -> Model:
     """The model that a recipe makes of a subject; raises Refused where a step cannot be done."""
-    resolved = recipe if isinstance(recipe, ResolvedRecipe) else resolved_for(subject, recipe, store)
-    return model_of(subject, compressed_by(resolved), store)
+    return compressed_further(Model.original(subject), recipe, store)
+
+
+def compressed_further(parent: Model, recipe: Recipe | ResolvedRecipe, store: Store) -> Model:
+    """The model that a recipe makes of one that was compressed or trained, or of one as loaded.
+
+    Raises Refused where a step cannot be done.
+    """
+    ground = parent.subject if isinstance(recipe, ResolvedRecipe) else ground_of(parent, store)
+    resolved = recipe if isinstance(recipe, ResolvedRecipe) else resolved_for(ground, recipe, store)
+    return model_of(parent.subject, (*parent.lineage, *compressed_by(resolved)), store)
 
 
 def model_of(subject: Subject, lineage: Lineage, store: Store) -> Model:
@@ -75,13 +85,8 @@ def _made(parent: Model, operation: Operation, key: str, store: Store) -> Model:
     match operation:
         case Train():
             return trained_model(parent, operation, kept_weights(key, store), key)
-        case Compress() if parent.is_changed:
-            raise Refused(
-                "{model} is compressed already, and what is left of it cannot be compressed once more: "
-                "put all steps into one recipe.",
-                model=parent.subject.title,
-            )
-    return _compressed(parent, operation, key, store)
+        case Compress():
+            return _compressed(parent, operation, key, store)
 
 
 def key_of(subject: Subject, lineage: Lineage) -> str:
@@ -102,12 +107,16 @@ def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> M
     for name in resolved.by_layer:
         if name in subject.locked:
             raise layer_is_locked(name, subject.locked[name])
-    base = base_of(subject, resolved, store)
+    ground = ground_of(parent, store)
+    base = base_of(ground, resolved, store)
+    kept = kept_forms(parent, ground, base, resolved)
     context = Context(base, store)
     parts: dict[str, tuple[Part, ...]] = {}
     for layer in base.layers:
-        if layer.name in resolved.by_layer:
-            parts[layer.name] = _factored(start(layer, context), resolved, context)
+        if layer.name in resolved.by_layer or layer.name in kept:
+            begun = start(layer, context)
+            begun = replace(begun, encoded=kept.get(layer.name, begun.encoded))
+            parts[layer.name] = _factored(begun, resolved, context)
     context = replace(context, factored={name: group for name, group in parts.items() if len(group) > 1})
     flat = {part.layer.name: part for group in parts.values() for part in group}
     flat = _pruned(flat, resolved, context)
@@ -122,7 +131,9 @@ def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> M
         for name, group in parts.items()
         if len(group) > 1 or flat[name].encoded.is_changed
     }
-    model = Model(subject, parent, operation, base, MappingProxyType(compressed), key)
+    base = replace(base, structure=parent.base.structure.then(base.structure))
+    rules = kept_rules(parent, base)
+    model = Model(subject, parent, operation, base, MappingProxyType(compressed), key, rules)
     if any(e.is_factored for e in compressed.values()):
         store.get(_shape_key(model), lambda: _runs(model))
     return corrected(with_input_rules(model, store), store)
@@ -195,10 +206,16 @@ def _shares_budget(step: Step) -> bool:
 def _pruned_alone(part: Part, step: Step, context: Context) -> Part:
     key = context.key_of(part, step)
     result: Pruned = context.store.get(key, lambda: technique_result(step, part, context), _pruned_size)
-    encoded = replace(part.encoded, mask=ExplicitMask(result.mask), quantized=None)
+    encoded = replace(part.encoded, mask=_still_pruned(part, ExplicitMask(result.mask)))
     if result.values is not None:
         encoded = EncodedWeight(result.values, encoded.mask)
     return replace(part, encoded=encoded, key=key)
+
+
+def _still_pruned(part: Part, mask: Mask) -> Mask:
+    """A mask under which what was pruned before stays so."""
+    before = part.encoded.mask
+    return mask if before is None else ExplicitMask(mask.tensor & before.tensor)
 
 
 def _pruned_size(result: Pruned) -> int:
@@ -225,7 +242,11 @@ def _select_among(members: Sequence[Part], step: Step, context: Context) -> Sequ
         lambda _: sum(p.encoded.weight.numel() for p in members),
     )
     return [
-        replace(part, encoded=replace(part.encoded, mask=chosen), key=digest(key, part.layer.name))
+        replace(
+            part,
+            encoded=replace(part.encoded, mask=_still_pruned(part, chosen)),
+            key=digest(key, part.layer.name),
+        )
         for part, chosen in zip(members, mask, strict=True)
     ]
 

@@ -92,7 +92,8 @@ TrainedOption = Annotated[
     typer.Option(
         "--trained",
         metavar="DIR",
-        help="The model that slimscope train left in a folder; its recipe stands there.",
+        help="The model that slimscope train left in a folder; its recipe stands there. RECIPE and --step "
+        "are done to what it left.",
         show_default=False,
     ),
 ]

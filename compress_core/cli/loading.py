@@ -63,16 +63,13 @@ def open_case(chosen: ModelOptions) -> Case:
 
 
 def _open_trained(chosen: ModelOptions, folder: Path) -> Case:
-    """The model that a training left in a folder; its recipe stands there. Raises Refused."""
+    """The model that a training left in a folder, and what a recipe makes of it. Raises Refused."""
+    from compress_core.apply.run import compressed_further
     from compress_core.deliver.trained_folder import trained_in
 
-    if chosen.recipe is not None or chosen.steps:
-        raise Refused(
-            "{folder} says by which recipe its model was compressed: leave RECIPE and --step out.",
-            folder=folder,
-        )
     store = open_store()
-    return Case(trained_in(folder, open_subject(chosen), store), chosen, store)
+    trained = trained_in(folder, open_subject(chosen), store)
+    return Case(compressed_further(trained, read_recipe_of(chosen), store), chosen, store)
 
 
 def open_store() -> Store:

@@ -98,11 +98,13 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
 
 def _done_to(model: Model) -> str:
     """What was done to a model, in a few words."""
-    from compress_core.apply.lineage import Train
+    from compress_core.apply.lineage import Compress
 
-    recipe = [f"recipe {model.recipe.sha[:12]}"] if model.recipe else []
-    trained = [f"trained {t.epochs} epochs" for t in model.lineage if isinstance(t, Train)]
-    return ", ".join([*recipe, *trained]) or "as loaded"
+    done = (
+        f"recipe {each.recipe.sha[:12]}" if isinstance(each, Compress) else f"trained {each.epochs} epochs"
+        for each in model.lineage
+    )
+    return ", ".join(done) or "as loaded"
 
 
 def headline(case: Case) -> str:

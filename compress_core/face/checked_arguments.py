@@ -13,19 +13,6 @@ from compress_core.foundation.errors import Refused, shortened
 from compress_core.subject.subject import Subject
 
 
-def checked_subject(model: object, function: str) -> Subject:
-    """A model as `load` gives it; raises Refused for anything else, naming the function."""
-    if isinstance(model, Subject):
-        return model
-    if isinstance(model, Model):
-        raise Refused(
-            "{function} takes a model as loaded, but got one that is compressed already: give its .subject, "
-            "and a recipe with all steps.",
-            function=function,
-        )
-    raise _not_loaded(model, function)
-
-
 def checked_model(model: object, function: str) -> Model:
     """A compressed model, or one as loaded with nothing done to it; raises Refused for anything else."""
     if isinstance(model, Model):

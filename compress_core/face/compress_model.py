@@ -8,7 +8,7 @@ from typing import Any
 
 from compress_core.apply import run
 from compress_core.apply.model import Model
-from compress_core.face.checked_arguments import checked_subject, kind_of
+from compress_core.face.checked_arguments import checked_model, kind_of
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
@@ -20,8 +20,8 @@ from compress_core.subject.subject import Subject
 AnyRecipe = Recipe | ResolvedRecipe | Mapping[str, Any] | str | Path
 
 
-def compress(model: Subject, recipe: AnyRecipe, *, store: Store | None = None) -> Model:
-    """The model that a recipe makes of a loaded one; the loaded one stays as it is.
+def compress(model: Model | Subject, recipe: AnyRecipe, *, store: Store | None = None) -> Model:
+    """The model that a recipe makes of a loaded one, or of one that was compressed or trained, which stays.
 
     recipe: YAML text, the path of a file, a dict of the same form, or a Recipe. The same recipe gives the
     same bytes. `.network()` of what comes back is an ordinary torch network, `.file_bytes` its size in bytes.
@@ -31,8 +31,8 @@ def compress(model: Subject, recipe: AnyRecipe, *, store: Store | None = None) -
 
         small = compress(model, "layers: [{match: fc1, steps: [{technique: uniform, bits: 4}]}]")
     """
-    subject = checked_subject(model, "compress")
-    return run.compress(subject, recipe_from(recipe), store or shared_store())
+    parent = checked_model(model, "compress")
+    return run.compressed_further(parent, recipe_from(recipe), store or shared_store())
 
 
 def recipe_from(recipe: AnyRecipe) -> Recipe | ResolvedRecipe:

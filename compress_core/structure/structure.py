@@ -16,7 +16,7 @@ from compress_core.network.layers.norms import fold_away
 from compress_core.network.layers.places import read_matrix, write_matrix
 from compress_core.network.layers.side import Side
 from compress_core.network.shared_copy import shared_copy
-from compress_core.structure.shrink import ChannelCut, shrink
+from compress_core.structure.shrink import ChannelCut, kept_by_side, shrink
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,8 @@ class Structure:
     """What happened to the tree, in this order.
 
     folded: norms that went into the layer before them, (layer, norm) by name; rescaled: layers whose
-    values were balanced; cuts: what each side of a module kept; dropped: blocks that are left out.
+    values were balanced, or whose biases took over what cut units said; cuts: what each side of a module
+    kept; dropped: blocks that are left out.
     """
 
     folded: tuple[tuple[str, str], ...] = ()
@@ -41,6 +42,19 @@ class Structure:
         folded = {name for pair in self.folded for name in pair}
         return frozenset({*folded, *self.rescaled, *self.dropped, *(cut.module for cut in self.cuts)})
 
+    def then(self, later: Structure) -> Structure:
+        """Both, one after the other: the later cuts speak of the channels that the earlier ones left."""
+        kept = {module: dict(sides) for module, sides in kept_by_side(self.cuts).items()}
+        for module, sides in kept_by_side(later.cuts).items():
+            there = kept.setdefault(module, {})
+            there |= {side: there[side][left] if side in there else left for side, left in sides.items()}
+        return Structure(
+            self.folded + later.folded,
+            tuple(dict.fromkeys(self.rescaled + later.rescaled)),
+            tuple(ChannelCut(module, side, left) for module, of in kept.items() for side, left in of.items()),
+            self.dropped + later.dropped,
+        )
+
     def built(self, network: nn.Module) -> nn.Module:
         """A skeleton with this structure; the values of what changed are for the caller to put in."""
         skeleton = shared_copy(network)
@@ -49,19 +63,24 @@ class Structure:
         return shrink(skeleton, self.cuts, self.dropped) if self.cuts or self.dropped else skeleton
 
     def spread(self, network: nn.Module, loaded: Layer, small: Layer, matrix: Tensor) -> Tensor:
-        """A weight of the base [out, in * k] in the shape it was loaded in, zero where it was cut out.
-
-        network is the loaded one: its layer, filled with the numbers of its places and cut like the
-        weight, says where each value was.
-        """
+        """A weight of the base [out, in * k] in the shape it was loaded in, zero where it was cut out."""
         if loaded.kernel_shape == small.kernel_shape:
             return matrix
+        at = self.places(network, loaded, small).view(-1)
+        whole = matrix.new_zeros(loaded.weights).index_copy_(0, at, matrix.reshape(-1))
+        return whole.view(-1, loaded.columns)
+
+    def places(self, network: nn.Module, loaded: Layer, small: Layer) -> Tensor:
+        """Where each value of a smaller layer was in the loaded one's memory [out, in * k].
+
+        network is the loaded one: its layer, filled with the numbers of its places and cut like the
+        weight, says it.
+        """
         numbered = shared_copy(network)
         places = torch.arange(loaded.weights, dtype=torch.float64).view(-1, loaded.columns)
         write_matrix(numbered, loaded, places)
         cut = shrink(numbered, [cut for cut in self.cuts if cut.module == loaded.name])
-        at = read_matrix(cut, small).long().view(-1)
-        return matrix.new_zeros(loaded.weights).index_copy_(0, at, matrix.reshape(-1)).view(places.shape)
+        return read_matrix(cut, small).long()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file."""

@@ -1,4 +1,4 @@
-"""Where preparations stand: at a batch norm that may be folded, or at two layers in a row."""
+"""Where preparations stand: at a norm that may be folded, at two layers in a row, at a group's units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from compress_core.apply.argument import ArgumentView, DependsOn
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.norms import NormState
 from compress_core.network.layers.places import read_matrix
-from compress_core.techniques.contract.results import Folded, Rescaled
+from compress_core.techniques.contract.results import Folded, KeptUnits, Rescaled
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,33 @@ class PairView(ArgumentView):
         """The weight that reads them [groups, out / groups, in / groups, k] float64."""
         self._look(DependsOn.WEIGHT)
         return in_groups(self._network, self._second)
+
+
+@dataclass(frozen=True, eq=False)
+class UnitsStanding:
+    """How the units of a coupled group stand: who reads them, and whether they say anything.
+
+    read [units] float64, the largest |weight| that reads each; says_the_same [units] bool, no weight of
+    theirs is left and the biases behind can take over what they say.
+    """
+
+    read: Tensor
+    says_the_same: Tensor
+
+
+@dataclass(frozen=True)
+class UnitsView(ArgumentView):
+    """The units of a coupled group, as they are after what was cut already."""
+
+    results: ClassVar[tuple[type, ...]] = (KeptUnits,)
+
+    _standing: UnitsStanding
+
+    @property
+    def state(self) -> UnitsStanding:
+        """Who reads the units, and which of them always say the same."""
+        self._look(DependsOn.WEIGHT)
+        return self._standing
 
 
 def in_groups(network: nn.Module, layer: Layer) -> Tensor:

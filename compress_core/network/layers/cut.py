@@ -259,6 +259,13 @@ def _cut_grouped(
     return kernel.index_select(0, out).gather(1, index), left
 
 
+def pads_with_zeros(module: nn.Module) -> bool:
+    """Whether what a module reads beyond the edges of its input is zero, whatever stands there."""
+    if not isinstance(module, CONVOLUTIONS + TRANSPOSED) or module.padding_mode != "zeros":
+        return False
+    return module.padding == "same" or any(size for size in module.padding if size != "valid")
+
+
 def channel_sums(layer: Layer, values: Tensor, side: Side) -> Tensor:
     """The sum of values [out, in * k] of a layer's weight over each channel of one side [channels]."""
     return channel_rows(layer, values.view(layer.kernel_shape), side).sum(dim=1)

@@ -60,6 +60,13 @@ class ChannelScores:
 
 
 @dataclass(frozen=True)
+class KeptUnits:
+    """Which units of a coupled group stay, mask [units] bool: what goes was heard by nobody."""
+
+    mask: Tensor
+
+
+@dataclass(frozen=True)
 class Dropped:
     """A whole block goes: what comes in goes out."""
 

@@ -34,6 +34,7 @@ from compress_core.techniques.contract.results import (
     Dropped,
     Factored,
     Folded,
+    KeptUnits,
     Pruned,
     Quantized,
     Rescaled,
@@ -62,6 +63,7 @@ STAGE_OF = MappingProxyType(
     {
         Folded: Stage.PREPARE,
         Rescaled: Stage.PREPARE,
+        KeptUnits: Stage.PREPARE,
         ChannelScores: Stage.GROUPS,
         Dropped: Stage.GROUPS,
         Factored: Stage.FACTOR,

@@ -13,6 +13,7 @@ from compress_core.techniques.contract.results import (
     Dropped,
     Factored,
     Folded,
+    KeptUnits,
     Pruned,
     Quantized,
     Rescaled,
@@ -40,6 +41,7 @@ KIND_OF = MappingProxyType(
     {
         Folded: TechniqueKind.PREPARATION,
         Rescaled: TechniqueKind.PREPARATION,
+        KeptUnits: TechniqueKind.PREPARATION,
         ChannelScores: TechniqueKind.GROUP_CRITERION,
         Dropped: TechniqueKind.BLOCK_REMOVAL,
         Factored: TechniqueKind.FACTORIZER,

@@ -1,0 +1,33 @@
+"""The coupled groups of a network, found once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from compress_core.apply.context import examples_key, examples_of
+from compress_core.foundation.store import Store, digest
+from compress_core.foundation.texts import Phrase
+from compress_core.structure.group import Group
+from compress_core.structure.groups import find_groups
+from compress_core.subject.subject import Subject
+
+
+def groups_in(base: Subject, store: Store) -> Mapping[str, Group]:
+    """The coupled groups of a network as it is, free or locked, by name."""
+
+    def make() -> Mapping[str, Group]:
+        found = find_groups(base.network, examples_of(base))
+        return MappingProxyType({group.name: _unless_locked(group, base.locked) for group in found})
+
+    return store.get(digest("groups", base.key, *examples_key(base)), make)
+
+
+def _unless_locked(group: Group, locked: Mapping[str, str]) -> Group:
+    """The group, which is locked where it would cut a layer that is."""
+    names = [member.module for member in group.members if member.module in locked]
+    if not names:
+        return group
+    reason = Phrase("{layer} must stay whole: {reason}", layer=names[0], reason=Phrase(locked[names[0]]))
+    return replace(group, locked=reason)

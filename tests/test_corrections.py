@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.network.shared_copy import digest_of
 from compress_core.recipe.values import Recipe, Rule, Step
+from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
 
@@ -26,6 +29,16 @@ BIAS, NORMS = Step.of("bias_correction"), Step.of("reestimate_batch_norm")
 FOLD = Step.of("fold_batch_norm")
 CRUDE = Step.of("uniform", bits=2)
 STORE = Store()
+FEW = 64  # calibration items: what is claimed of them holds for any number
+
+
+@cache
+def sample(name: str) -> Subject:
+    """A sample model with few calibration items."""
+    subject = load_sample(name)
+    items = subject.split("calibration")
+    few = Split("calibration", items.inputs[:FEW], items.labels[:FEW])
+    return replace(subject, splits={**subject.splits, "calibration": few})
 
 
 def corrected(
@@ -46,22 +59,32 @@ def calibrated(model: Model) -> Tensor:
 
 def outputs_of(network: nn.Module, name: str, items: Tensor) -> Tensor:
     """All that a module puts out, channels first and in float64, its calls one after the other."""
-    seen: list[Tensor] = []
-    module = network.get_submodule(name)
-    axis = 1 if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.BatchNorm1d) else -1
-    module.register_forward_hook(lambda _m, _a, out: seen.append(out.movedim(axis, 0).flatten(1).double()))
+    return all_outputs(network, [name], items)[name]
+
+
+def all_outputs(network: nn.Module, names: Sequence[str], items: Tensor) -> dict[str, Tensor]:
+    """The same of several modules, from one pass."""
+    seen: dict[str, list[Tensor]] = {name: [] for name in names}
+
+    def note(name: str, axis: int, out: Tensor) -> None:
+        seen[name].append(out.movedim(axis, 0).flatten(1).double())
+
+    for name in names:
+        module = network.get_submodule(name)
+        axis = 1 if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.BatchNorm1d) else -1
+        module.register_forward_hook(lambda _m, _a, out, name=name, axis=axis: note(name, axis, out))
     with torch.no_grad():
         network(items)
-    return torch.cat(seen, dim=1)
+    return {name: torch.cat(found, dim=1) for name, found in seen.items()}
 
 
 def assert_means_meet(model: Model, names: list[str], tolerance: float = 1e-5) -> None:
     """The mean outputs on calibration items are those of the base."""
     items = calibrated(model)
+    want = all_outputs(Model.original(model.base).network(), names, items)
+    got = all_outputs(model.network(), names, items)
     for name in names:
-        want = outputs_of(Model.original(model.base).network(), name, items).mean(1)
-        got = outputs_of(model.network(), name, items).mean(1)
-        assert torch.allclose(got, want, atol=tolerance, rtol=tolerance), name
+        assert torch.allclose(got[name].mean(1), want[name].mean(1), atol=tolerance, rtol=tolerance), name
 
 
 # Biases -----------------------------------------------------------------------------------------------------
@@ -69,7 +92,7 @@ def assert_means_meet(model: Model, names: list[str], tolerance: float = 1e-5) -
 
 def test_the_mean_output_of_every_treated_layer_is_that_of_the_original() -> None:
     for name in ("lenet300", "lenet5", "vit"):
-        subject = load_sample(name)
+        subject = sample(name)
         model = corrected(subject, BIAS)
         assert_means_meet(model, list(subject.by_name))
         crude = compress(subject, Recipe((Rule("*", (CRUDE,)),)), STORE)
@@ -78,13 +101,13 @@ def test_the_mean_output_of_every_treated_layer_is_that_of_the_original() -> Non
 
 
 def test_only_the_layers_that_were_changed_get_another_bias() -> None:
-    model = corrected(load_sample("lenet300"), BIAS, match="fc2")
+    model = corrected(sample("lenet300"), BIAS, match="fc2")
     assert set(model.rest) == {"fc2.bias"}
     assert_means_meet(model, ["fc2"])
 
 
 def test_rounded_inputs_are_made_up_for_as_well() -> None:
-    subject = load_sample("lenet300")
+    subject = sample("lenet300")
     model = corrected(subject, BIAS, steps=(Step.of("static_range", bits=2),))
     assert not model.compressed
     assert_means_meet(model, list(subject.by_name))
@@ -101,7 +124,7 @@ def test_a_layer_without_a_bias_gets_one_and_a_file_counts_it() -> None:
 
 
 def test_where_a_norm_alone_reads_the_output_its_mean_takes_the_shift() -> None:
-    subject = load_sample("resnet")
+    subject = sample("resnet")
     model = corrected(subject, BIAS)
     norms = [name for name, module in subject.network.named_modules() if isinstance(module, nn.BatchNorm2d)]
     assert set(model.rest) == {"fc.bias", *(f"{norm}.running_mean" for norm in norms)}
@@ -110,7 +133,7 @@ def test_where_a_norm_alone_reads_the_output_its_mean_takes_the_shift() -> None:
 
 
 def test_a_folded_layer_has_a_bias_to_correct() -> None:
-    model = corrected(load_sample("resnet"), BIAS, prepare=(FOLD,))
+    model = corrected(sample("resnet"), BIAS, prepare=(FOLD,))
     names = [layer.name for layer in model.base.layers]
     assert set(model.rest) == {f"{name}.bias" for name in names}
     assert_means_meet(model, names)
@@ -163,17 +186,18 @@ def test_a_layer_that_is_called_twice_is_right_over_both_calls() -> None:
 def assert_norms_normalize(model: Model) -> None:
     """On calibration items their outputs have mean offset and variance gain squared."""
     network = model.network()
-    for name, module in network.named_modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            outputs = outputs_of(model.network(), name, calibrated(model))
-            share = module.running_var / (module.running_var + module.eps)
-            assert torch.allclose(outputs.mean(1).float(), module.bias, atol=1e-4), name
-            spread = outputs.var(1, correction=0).float()
-            assert torch.allclose(spread, module.weight.square() * share, rtol=1e-3), name
+    kinds = nn.BatchNorm1d | nn.BatchNorm2d
+    norms = {name: module for name, module in network.named_modules() if isinstance(module, kinds)}
+    for name, outputs in all_outputs(network, list(norms), calibrated(model)).items():
+        norm = norms[name]
+        share = norm.running_var / (norm.running_var + norm.eps)
+        assert torch.allclose(outputs.mean(1).float(), norm.bias, atol=1e-4), name
+        spread = outputs.var(1, correction=0).float()
+        assert torch.allclose(spread, norm.weight.square() * share, rtol=1e-3), name
 
 
 def test_after_re_estimation_every_norm_normalizes_the_compressed_network() -> None:
-    subject = load_sample("resnet")
+    subject = sample("resnet")
     model = corrected(subject, NORMS)
     assert len(model.rest) == 14
     assert_norms_normalize(model)
@@ -183,7 +207,7 @@ def test_after_re_estimation_every_norm_normalizes_the_compressed_network() -> N
 
 
 def test_both_corrections_follow_one_another_in_the_order_of_the_recipe() -> None:
-    subject = load_sample("resnet")
+    subject = sample("resnet")
     assert_norms_normalize(corrected(subject, BIAS, NORMS))
     last = corrected(subject, NORMS, BIAS)
     assert_means_meet(last, ["fc"])
@@ -216,13 +240,13 @@ def test_a_norm_that_is_called_twice_is_measured_over_both_calls() -> None:
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: corrected(load_sample("lenet300"), NORMS), "LeNet-300-100 has no batch norm with running"),
+        (lambda: corrected(sample("lenet300"), NORMS), "LeNet-300-100 has no batch norm with running"),
         (
-            lambda: corrected(load_sample("resnet"), NORMS, prepare=(FOLD,)),
+            lambda: corrected(sample("resnet"), NORMS, prepare=(FOLD,)),
             "were folded into the layers before",
         ),
         (
-            lambda: corrected(load_sample("resnet"), BIAS, steps=()),
+            lambda: corrected(sample("resnet"), BIAS, steps=()),
             "bias_correction has nothing to make up for",
         ),
         (lambda: corrected(everything_subject(), BIAS), "has no calibration items"),
@@ -252,7 +276,7 @@ def test_what_is_not_finite_is_refused() -> None:
 
 @pytest.mark.parametrize("correction", [BIAS, NORMS])
 def test_a_crude_residual_network_is_right_more_often_after_a_correction(correction: Step) -> None:
-    subject = load_sample("resnet")
+    subject = sample("resnet")
     split = subject.split("validation")
     head = type(split)("validation", split.inputs[:1000], split.labels[:1000])
     steps = (Step.of("uniform", bits=3, granularity="per_tensor"),)
@@ -276,7 +300,7 @@ def test_a_crude_residual_network_is_right_more_often_after_a_correction(correct
 def test_replay_equals_a_full_forward_after_preparations_and_corrections(
     name: str, more: dict[str, tuple[Step, ...]], which: str
 ) -> None:
-    subject = load_sample(name)
+    subject = sample(name)
     match = "*" if which == "any" else list(subject.by_name)[-1]
     steps = (Step.of("uniform", bits=4), Step.of("static_range", bits=6))
     model = compress(subject, Recipe((Rule(match, steps),), **more), STORE)
@@ -289,7 +313,7 @@ def test_replay_equals_a_full_forward_after_preparations_and_corrections(
 
 
 def test_a_corrected_network_can_be_differentiated_through() -> None:
-    model = corrected(load_sample("resnet"), BIAS, NORMS)
+    model = corrected(sample("resnet"), BIAS, NORMS)
     inputs = calibrated(model)[:2].clone().requires_grad_()
     model.network()(inputs).sum().backward()
     assert float(inputs.grad.abs().sum()) > 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, header, page_files, page_style, stale_widgets, state
+from dashboard import engine, header, page_files, page_style, seen_run, stale_widgets, state
 from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
 from dashboard.page_runs import PAGE_RUNS
@@ -40,6 +40,7 @@ if __name__ == "__main__":
     with PAGE_RUNS.running():
         fill_in_numbers = header.draw()
         page.run()
+        seen_run.mark()
         state.write_link()
         header.footer()
         remember_visitor()

@@ -10,15 +10,16 @@ something else is tried or the recipe changes. A live slider takes the same as i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import state
+from dashboard import seen_run, state
 from dashboard.text import literal, refusal
 
 _REFUSED = "slimscope.refused"
@@ -40,8 +41,22 @@ def showing(key: str, value: Any) -> str:
     In every run, not only when it changed: a browser that opens a popover later draws the widget from the
     latest run alone.
     """
-    st.session_state[key] = shown(key, value)
+    st.session_state[key] = value = shown(key, value)
+    seen_run.note(key, value)
     return key
+
+
+def by_hand(key: str, act: Callable[..., None], *arguments: Any) -> Callable[[], None]:
+    """The callback of a bound widget: acts where a hand moved it, not where a browser told its old value.
+
+    Whatever else is done on the page brings the old value along until the browser has drawn the new one.
+    """
+    return partial(_if_moved, key, partial(act, *arguments))
+
+
+def _if_moved(key: str, act: Callable[[], None]) -> None:
+    if seen_run.is_moved(key):
+        act()
 
 
 def picked(key: str, first: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import annotated_types
@@ -14,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from compress_core.foundation.declared_knobs import slider_step, unit_of
 from compress_core.foundation.knobs import Magnitudes
-from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.text import label, translated
 
 MOST_NOTCHES = 16  # a slider with more of them is hard to set
@@ -55,7 +54,7 @@ def knob_widget(
     said: dict[str, Any] = {
         "help": translated(field.description or ""),
         "key": showing(key, value),
-        "on_change": partial(_heard, name, key, on_change),
+        "on_change": by_hand(key, _heard, name, key, on_change),
         "disabled": disabled,
     }
     kind = field.annotation

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.test_browser import browser  # noqa: F401 - a fixture
-from tests.test_browser_nothing_lost import HEADER, Serving
+from tests.test_browser_nothing_lost import HEADER, MOST_LOOKS, OFTEN_MS, Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -26,14 +27,64 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving,
         yield served, servers
 
 
+class Line:
+    """What leads from the server to a page, and can hold back what the server says."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.held: list[str | bytes] | None = None
+        page.route_web_socket("**/_stcore/stream", self._lay)
+
+    def _lay(self, to_page: WebSocketRoute) -> None:
+        self.to_page = to_page
+        to_page.connect_to_server().on_message(self._pass_on)
+
+    def _pass_on(self, message: str | bytes) -> None:
+        if self.held is None:
+            self.to_page.send(message)
+        else:
+            self.held.append(message)
+
+    def hold(self) -> None:
+        self.held = []
+
+    def wait_for_runs(self, count: int) -> None:
+        """Until so many runs have ended of which the page has not heard."""
+        for _ in range(MOST_LOOKS):
+            if sum(map(_ends_a_run, self.held or ())) >= count:
+                return
+            self.page.wait_for_timeout(OFTEN_MS)
+        pytest.fail("the server did not run")
+
+    def release(self) -> None:
+        held, self.held = self.held or (), None
+        for message in held:
+            self.to_page.send(message)
+
+
+def _ends_a_run(message: str | bytes) -> bool:
+    assert isinstance(message, bytes)
+    said = ForwardMsg.FromString(message)
+    return (
+        said.WhichOneof("type") == "script_finished"
+        and said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
+    )
+
+
 @pytest.fixture
-def page(browser: Browser, serving: tuple[Serving, ExitStack]) -> Iterator[Page]:  # noqa: F811
+def page(line: Line) -> Page:
+    return line.page
+
+
+@pytest.fixture
+def line(browser: Browser, serving: tuple[Serving, ExitStack]) -> Iterator[Line]:  # noqa: F811
     with browser.new_context(viewport={"width": 1366, "height": 768}) as context:
         opened = context.new_page()
+        laid = Line(opened)
         opened.goto(f"{serving[0].address}/tune?m=lenet300")
         expect(cell(opened, "Prune %: fc3")).to_be_visible()
         at_rest(opened)  # by then the browser has a cookie, and its work can be found again
-        yield opened
+        yield laid
 
 
 def at_rest(page: Page) -> None:
@@ -80,6 +131,24 @@ def test_cells_typed_into_without_a_pause_are_all_in_the_recipe(page: Page) -> N
     page.reload()
     for name, typed in wanted.items():
         expect(cell(page, name)).to_have_value(typed)
+
+
+def test_a_widget_that_the_browser_has_not_drawn_anew_takes_no_edit_back(line: Line) -> None:
+    line.hold()
+    cell(line.page, "Prune %: fc1").fill("50")
+    cell(line.page, "Prune %: fc1").press("Enter")
+    line.wait_for_runs(
+        1
+    )  # the technique box of fc1 says "none" in the browser, and "magnitude" in the recipe
+    cell(line.page, "Bits: fc1").fill("5")
+    cell(line.page, "Bits: fc1").press("Enter")
+    line.wait_for_runs(2)
+    line.release()
+    expect(undo(line.page)).to_be_enabled()
+    at_rest(line.page)
+    line.page.reload()
+    expect(cell(line.page, "Bits: fc1")).to_have_value("5")
+    expect(cell(line.page, "Prune %: fc1")).to_have_value("50")
 
 
 def test_a_reload_that_is_faster_than_the_address_shows_the_edit_and_back_what_was_before(page: Page) -> None:

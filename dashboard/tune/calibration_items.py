@@ -7,7 +7,7 @@ import streamlit as st
 from compress_core.apply.model import Model
 from compress_core.recipe.edit import with_calibration
 from dashboard import state
-from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.text import _
 from dashboard.tune.steps import take
 from dashboard.view import View
@@ -27,8 +27,7 @@ def draw(view: View, model: Model) -> None:
         len(there),
         key=showing(KEY, len(there) if chosen is None else min(chosen, len(there))),
         help=_("On how many of them steps measure, for the whole recipe; more are slower and more certain."),
-        on_change=_changed,
-        args=(len(there),),
+        on_change=by_hand(KEY, _changed, len(there)),
         disabled=not view.recipe,
     )
     beside(KEY)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,7 +17,7 @@ from compress_core.recipe.values import Step
 from compress_core.structure.group import Group, GroupKind
 from compress_core.techniques.contract.technique import techniques
 from dashboard import engine, state
-from dashboard.bound_widget import beside, picked, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, picked, refused_beside, showing
 from dashboard.figures.words import percent
 from dashboard.show import csv_button, refusals
 from dashboard.text import _, label, literal, translated
@@ -101,7 +100,9 @@ def _together(view: View, model: Model, free: Groups) -> None:
             criteria(),
             format_func=label,
             key=show(f"{key}.technique", first.technique if first else FIRST_CRITERION),
-            on_change=partial(all_otherwise, tuple(free), f"{key}.technique", "technique"),
+            on_change=by_hand(
+                f"{key}.technique", all_otherwise, tuple(free), f"{key}.technique", "technique"
+            ),
         )
         beside(f"{key}.technique")
     with where:
@@ -110,7 +111,7 @@ def _together(view: View, model: Model, free: Groups) -> None:
             ["group", "network"],
             format_func=label,
             key=show(f"{key}.scope", getattr(first.knobs, "scope", "group") if first else "group"),
-            on_change=partial(all_otherwise, tuple(free), f"{key}.scope", "scope"),
+            on_change=by_hand(f"{key}.scope", all_otherwise, tuple(free), f"{key}.scope", "scope"),
             required=True,
         )
         beside(f"{key}.scope")
@@ -162,7 +163,7 @@ def _blocks(view: View, groups: Groups) -> None:
         selection_mode="multi",
         format_func=literal,
         key=showing(key, [name for name in names if step_of(view.recipe, name) is not None]),
-        on_change=partial(_blocks_chosen, names, key),
+        on_change=by_hand(key, _blocks_chosen, names, key),
         help=translated(techniques()[DROP].summary),
     )
     with locked:

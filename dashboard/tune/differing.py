@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.text import _
 
 VARIOUS = -1.0
@@ -39,7 +39,7 @@ def knob(
         options,
         format_func=lambda place: _("various") if place == VARIOUS else words(place),
         key=showing(key, first if same else VARIOUS),
-        on_change=lambda: _moved(key, on_change),
+        on_change=by_hand(key, _moved, key, on_change),
         help=help,
     )
     beside(key)

@@ -14,7 +14,7 @@ from compress_core.techniques.contract.input_rules import InputRule, rule_as_jso
 from compress_core.techniques.contract.technique import Stage, techniques
 from compress_core.techniques.contract.technique_kind import TechniqueKind
 from dashboard import state
-from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.knob_form import knob_form
 from dashboard.text import _, as_words, label, literal, translated
 from dashboard.tune.steps import names_of, take, with_knob
@@ -52,7 +52,7 @@ def _kind(view: View, layer: str, kind: TechniqueKind, rules: tuple[InputRule, .
         choices,
         format_func=lambda name: label(name) if name else _("none"),
         key=showing(f"{key}.technique", step.technique if step else NONE),
-        on_change=partial(_chosen, layer, kind, f"{key}.technique"),
+        on_change=by_hand(f"{key}.technique", _chosen, layer, kind, f"{key}.technique"),
         disabled=layer in view.locked,
     )
     beside(f"{key}.technique")

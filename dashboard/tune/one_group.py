@@ -14,7 +14,7 @@ from compress_core.foundation.printable import printable
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.structure.group import Group
 from dashboard import engine, state
-from dashboard.bound_widget import beside, showing
+from dashboard.bound_widget import beside, by_hand, showing
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.knob_form import knob_form
 from dashboard.show import figure, is_dark, kept, refusals
@@ -96,7 +96,7 @@ def _criterion(step: Step, group: Group, key: str, how: DeltaGenerator, more: De
         criteria(),
         format_func=label,
         key=showing(f"{key}.technique", step.technique),
-        on_change=partial(all_otherwise, (group.name,), f"{key}.technique", "technique"),
+        on_change=by_hand(f"{key}.technique", all_otherwise, (group.name,), f"{key}.technique", "technique"),
         help=literal(translated(step.method.summary)),
     )
     with more.popover(_("More knobs"), key=f"{key}.more", width="stretch"):

@@ -16,7 +16,7 @@ from compress_core.selection.select import Selection
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard import state
-from dashboard.bound_widget import beside, picked, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, picked, refused_beside, showing
 from dashboard.figures.words import percent
 from dashboard.text import _, current_language, label
 from dashboard.tune.differing import KnobPlace, knob
@@ -265,9 +265,9 @@ def _set_energy(names: list[str], percent: int) -> None:
 
 def _later(key: str, act: Callable[[Any], None]) -> Callable[[], None]:
     """A callback that reads its widget when it is called."""
+    return by_hand(key, _heard, key, act)
 
-    def called() -> None:
-        with refused_beside(key, st.session_state[key]):
-            act(st.session_state[key])
 
-    return called
+def _heard(key: str, act: Callable[[Any], None]) -> None:
+    with refused_beside(key, st.session_state[key]):
+        act(st.session_state[key])

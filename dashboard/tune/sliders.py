@@ -18,7 +18,7 @@ from compress_core.selection.patterns import NOfM
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import Stage, technique_named
 from dashboard import engine, state
-from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.knob_form import knob_form
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable
@@ -77,7 +77,7 @@ def _knob(place: KnobOfLayer, title: str) -> None:
             [NONE, *names_of(place.stage)],
             format_func=lambda n: label(n) if n else _("none"),
             key=showing(box, place.step.technique if place.step else NONE),
-            on_change=partial(_technique_chosen, place.layer.name, place.stage, box),
+            on_change=by_hand(box, _technique_chosen, place.layer.name, place.stage, box),
             disabled=place.is_locked,
         )
         with st.popover(_("More"), key=f"{place.key}.more", width="content"):

@@ -16,7 +16,7 @@ from compress_core.recipe.edit import with_whole
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.techniques.contract.technique import Stage, Technique, techniques
 from dashboard import state
-from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.knob_form import knob_form
 from dashboard.text import _, label, literal, translated
 from dashboard.tune import calibration_items
@@ -56,7 +56,7 @@ def _switch(view: View, stage: Stage, method: Technique) -> None:
     st.toggle(
         label(method.name),
         key=showing(key, step is not None),
-        on_change=partial(_switched, stage, method.name, key),
+        on_change=by_hand(key, _switched, stage, method.name, key),
         help=translated(method.details) or None,
     )
     st.caption(literal(translated(method.summary)))

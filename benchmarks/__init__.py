@@ -31,10 +31,19 @@ def groups() -> Mapping[str, Cases]:
 
 def studies() -> Mapping[str, Lines]:
     """What is counted rather than timed, by name: each yields the lines of its own table."""
-    from benchmarks import authors_gptq, channel_criteria, coverage, latency_repeats, qat, tucker_errors
+    from benchmarks import (
+        authors_gptq,
+        channel_criteria,
+        coverage,
+        headline,
+        latency_repeats,
+        qat,
+        tucker_errors,
+    )
 
     return {
         "coverage": coverage.lines,
+        "headline": headline.lines,
         "latency_repeats": latency_repeats.lines,
         "qat": qat.lines,
         "reference_channels": channel_criteria.lines,

@@ -36,17 +36,27 @@ def studies() -> Mapping[str, Lines]:
         channel_criteria,
         coverage,
         headline,
+        kept_attributions,
         latency_repeats,
         qat,
+        recovery,
+        sparse_from_start,
+        srigl_speed,
+        students,
         tucker_errors,
     )
 
     return {
         "coverage": coverage.lines,
+        "dynamic_sparsity": sparse_from_start.lines,
         "headline": headline.lines,
+        "keep_attributions": kept_attributions.lines,
         "latency_repeats": latency_repeats.lines,
         "qat": qat.lines,
+        "recovery": recovery.lines,
         "reference_channels": channel_criteria.lines,
         "reference_gptq": authors_gptq.lines,
         "reference_tucker": tucker_errors.lines,
+        "srigl_speed": srigl_speed.lines,
+        "students": students.lines,
     }

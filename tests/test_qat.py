@@ -21,6 +21,7 @@ from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.results import Quantized
 from compress_core.training.hook_calls import parametrized
 from compress_core.training.learned_levels import LearnedLevels, gradient_share, learned_step
+from compress_core.training.plan import parse_plan
 from compress_core.training.trainee import encoded_parts, trainee_of
 from tests.training_cases import compressed, run_of, trained
 
@@ -176,6 +177,12 @@ def test_a_layer_that_the_recipe_does_not_quantize_is_left_as_it_is_or_gets_the_
     assert found["fc1"].quantized is not None
     assert found["fc1"].bits_for_each_value == 3
     assert all(encoded.quantized is None for name, encoded in found.items() if name != "fc1")
+
+
+@pytest.mark.parametrize("method", ["qat", "rate_aware"])
+def test_one_bit_is_refused_with_what_there_is(method: str) -> None:
+    with pytest.raises(Refused, match="it must be 0, or from 2 to 8"):
+        parse_plan({"methods": [{"method": method, "bits": 1}]})
 
 
 def test_levels_of_a_codebook_stay_in_order_and_zero_stays_zero() -> None:

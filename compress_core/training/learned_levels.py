@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Unit
 from compress_core.levels.any_levels import Levels
 from compress_core.levels.exponential import Exponential
@@ -24,8 +25,17 @@ from compress_core.training.parametrization import GAIN, LEVELS, WEIGHT, Learned
 from compress_core.training.weight_codes import WeightCodes
 
 AS_RECIPE = 0
+
+
+def _two_sided(bits: int) -> int:
+    if bits == 1:
+        raise Refused("it must be 0, or from 2 to 8, since one bit has no level on both sides of zero")
+    return bits
+
+
 RoundedBits = Annotated[
     int,
+    AfterValidator(_two_sided),
     Field(
         ge=0,
         le=8,

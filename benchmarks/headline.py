@@ -1,7 +1,7 @@
 """How small two classic networks become, with their error: trained, chosen on validation, told once on test.
 
-`python -m benchmarks.headline [lenet300 lenet5] [--data FILE.npz] [--out DIR] [--seeds 3]`; what was trained
-stays in DIR and is not trained again.
+`python -m benchmarks.headline [lenet300 lenet5] [--data FILE.npz] [--out DIR] [--seeds 3] [--kept]`; what was
+trained stays in DIR and is not trained again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
 
+from benchmarks.distorted_copies import with_distorted_copies
 from benchmarks.headline_curve import CurvePoint, curve_svg
 from benchmarks.headline_trials import NETWORKS, HeadlineNetwork, Trial
 from benchmarks.networks import FULL, Size
@@ -84,12 +85,27 @@ class Goal:
 
 @dataclass(frozen=True)
 class Study:
-    """Where trained networks are kept, of how many seeds, on which training items, and of what size."""
+    """Where trained networks are kept, of how many seeds, on which training items, and of what size.
+
+    only_kept: nothing is trained, and what is not in the folder is left out.
+    """
 
     folder: Path
     seeds: int = 3
     training: Path | None = None
     size: Size = FULL
+    only_kept: bool = False
+
+    def place_of(self, name: str, trial: Trial, seed: int) -> Path:
+        """The folder of one trained network."""
+        return self.folder / f"{name} {trial.name} seed {seed}"
+
+    def seeds_of(self, name: str, trial: Trial) -> tuple[int, ...]:
+        """Of which seeds there are, or will be, trained networks."""
+        every = range(self.seeds)
+        if not self.only_kept:
+            return tuple(every)
+        return tuple(s for s in every if (self.place_of(name, trial, s) / WEIGHTS).exists())
 
 
 def lines(size: Size) -> Iterator[str]:
@@ -109,6 +125,8 @@ def of_networks(names: Sequence[str], study: Study) -> Iterator[str]:
         yield _rule(6)
         curve: list[tuple[Tried, Figures]] = []
         for trial in network.trials if study.size == FULL else network.trials[:1]:
+            if 0 not in study.seeds_of(name, trial):
+                continue
             tried = _tried(subject, trial, 0, study, store)
             curve.append((tried, _figures(tried.model, _items(subject, "validation", study), store)))
             yield _line_of_curve(*curve[-1])
@@ -145,7 +163,7 @@ def _chosen(
             yield _row(goal.name, "none reached it on validation", *("" for _ in range(7)))
             continue
         trial = max(reached, key=lambda tried: tried.ratio).trial
-        for seed in range(study.seeds):
+        for seed in study.seeds_of(network.name, trial):
             tried = _tried(subject, trial, seed, study, store)
             validation, test = (
                 _figures(tried.model, _items(subject, split, study), store)
@@ -168,7 +186,7 @@ def _subject(name: str, study: Study) -> Subject:
 
 def _tried(subject: Subject, trial: Trial, seed: int, study: Study, store: Store) -> Tried:
     """A trial's network from its folder, trained before where it is not there."""
-    folder = study.folder / f"{subject.name} {trial.name} seed {seed}"
+    folder = study.place_of(subject.name, trial, seed)
     if not (folder / WEIGHTS).exists():
         _train(subject, trial, seed, study, folder)
     model = trained_in(folder, subject, store)
@@ -181,7 +199,8 @@ def _tried(subject: Subject, trial: Trial, seed: int, study: Study, store: Store
 def _train(subject: Subject, trial: Trial, seed: int, study: Study, folder: Path) -> None:
     began, store = process_time(), Store()
     plan = dict(trial.plan) if study.size == FULL else {**trial.plan, "epochs": 1}
-    compressed = compress(subject, parse_recipe(trial.recipe), store)
+    shown = with_distorted_copies(subject, trial.copies)
+    compressed = compress(shown, parse_recipe(trial.recipe), store)
     model = train(compressed, trial.methods, store=store, seed=seed, **plan).model
     folder.mkdir(parents=True, exist_ok=True)
     write_history(folder, model.lineage, {_SECONDS: round(process_time() - began, 1)})
@@ -233,8 +252,10 @@ def asked(words: Sequence[str]) -> tuple[tuple[str, ...], Study]:
     parser.add_argument("--data", type=Path, help="training items, .npz; those of the samples without it")
     parser.add_argument("--out", type=Path, default=Path("headline"), help="where trained networks are kept")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--kept", action="store_true", help="train nothing; tell of what DIR holds")
     said = parser.parse_args(list(words))
-    return tuple(said.networks or NETWORKS), Study(said.out, said.seeds, said.data)
+    study = Study(said.out, said.seeds, said.data, only_kept=said.kept)
+    return tuple(said.networks or NETWORKS), study
 
 
 if __name__ == "__main__":

@@ -11,19 +11,22 @@ from typing import Any
 class Trial:
     """A way to a small network; shares: what is removed of each group first, by magnitude.
 
-    strength: what a bit costs; the network begins as the sample and learns from its answers.
+    strength: what a bit costs; the network begins as the sample and learns from its answers to the training
+    items and to so many distorted copies of each.
     """
 
     shares: Mapping[str, float]
     strength: float
     epochs: int
+    copies: int = 0
     learning_rate: float = 2e-3
 
     @property
     def name(self) -> str:
         """Short, and different for each trial of a network."""
         kept = " ".join(f"{name} {1 - share:.0%}" for name, share in self.shares.items())
-        return f"{kept}, strength {self.strength:g}"
+        copies = f", {self.copies} distorted copies" if self.copies else ""
+        return f"{kept or 'whole'}, strength {self.strength:g}{copies}"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -63,7 +66,7 @@ NETWORKS = {
         "lenet300",
         1.9,
         (
-            Trial(_LENET300_WIDER, strength=0.15, epochs=12),
+            Trial(_LENET300_WIDER, strength=0.2, epochs=5, copies=2),
             Trial(_LENET300, strength=0.3, epochs=12),
             Trial(_LENET300, strength=2.0, epochs=14),
             Trial(_LENET300, strength=3.0, epochs=12),
@@ -72,6 +75,6 @@ NETWORKS = {
     "lenet5": HeadlineNetwork(
         "lenet5",
         1.0,
-        (Trial(_LENET5_WIDER, strength=0.15, epochs=5), Trial(_LENET5, strength=0.5, epochs=8)),
+        (Trial(_LENET5_WIDER, strength=0.15, epochs=3, copies=2), Trial(_LENET5, strength=0.5, epochs=8)),
     ),
 }

@@ -129,15 +129,23 @@ def _recipe(view: View, model: Model) -> None:
             st.markdown(_("sha-256 of the resolved recipe:"))
             st.code(view.recipe.sha, language=None, wrap_lines=True)
             st.code(view.recipe.yaml, language="yaml")
-        for training in view.trainings:
-            st.markdown(
-                _("Trained since by {methods}, {epochs} epochs:").format(
-                    methods=methods_text(training), epochs=training.epochs
-                )
-            )
-            st.code(training.plan, language="json", wrap_lines=True)
+        _history_of(view)
         if not changed:
             st.markdown(_("Nothing has been changed yet: move a slider on Tune."))
+
+
+def _history_of(view: View) -> None:
+    """What was done beside the recipe: trainings, and recipes under this one."""
+    from compress_core.apply.lineage import Train
+
+    for operation in view.lineage:
+        if isinstance(operation, Train):
+            said = _("Trained by {methods}, {epochs} epochs:")
+            st.markdown(said.format(methods=methods_text(operation), epochs=operation.epochs))
+            st.code(operation.plan, language="json", wrap_lines=True)
+        elif operation.recipe != view.recipe:
+            st.markdown(_("On top of recipe {recipe}:").format(recipe=operation.recipe.sha[:8]))
+            st.code(operation.recipe.yaml, language="yaml")
 
 
 def _history(view: View) -> DeltaGenerator:

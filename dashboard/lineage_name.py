@@ -1,4 +1,4 @@
-"""What a model is called: the first digits of its recipe's digest, and how it was trained since."""
+"""What a model is called: digests of its recipes and how it was trained, in the order of what was done."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 from dashboard.text import _, label
 
 if TYPE_CHECKING:
-    from compress_core.apply.lineage import Lineage, Train
+    from compress_core.apply.lineage import Lineage, Operation, Train
 
 
 def lineage_name(lineage: Lineage) -> str:
     """For people, such as `1a2b3c4d + Distill`."""
-    from compress_core.apply.lineage import recipe_of, trainings_of
+    from compress_core.apply.lineage import Compress
 
-    recipe = recipe_of(lineage)
-    made = recipe.sha[:8] if recipe else _("unchanged")
-    return " + ".join([made, *(methods_text(training) for training in trainings_of(lineage))])
+    named = [_operation_name(operation) for operation in lineage]
+    begins = bool(lineage) and isinstance(lineage[0], Compress)
+    return " + ".join(named if begins else [_("unchanged"), *named])
+
+
+def _operation_name(operation: Operation) -> str:
+    from compress_core.apply.lineage import Train
+
+    return methods_text(operation) if isinstance(operation, Train) else operation.recipe.sha[:8]
 
 
 def methods_text(training: Train) -> str:
@@ -32,16 +38,16 @@ def recipe_sha(lineage: Lineage) -> str:
     return recipe.sha if recipe else ""
 
 
-def training_sha(lineage: Lineage) -> str:
-    """What tells the trainings since the latest compression from others; empty where there were none."""
-    from compress_core.apply.lineage import trainings_of
+def history_sha(lineage: Lineage) -> str:
+    """What tells all that was done from other ways to the same recipe; empty where the recipe says it all."""
+    from compress_core.apply.lineage import compressed_by, recipe_of
     from compress_core.foundation.store import digest
 
-    trained = trainings_of(lineage)
-    return digest(*(training.key for training in trained)) if trained else ""
+    alone = lineage == compressed_by(recipe_of(lineage))
+    return "" if alone else digest(*(operation.key for operation in lineage))
 
 
 def lineage_in_file_name(lineage: Lineage) -> str:
-    """The same for the name of a file: digests of the recipe and of the trainings; empty for the original."""
-    recipe, training = recipe_sha(lineage), training_sha(lineage)
-    return "".join([f"-{recipe[:8]}" if recipe else "", f"-trained-{training[:8]}" if training else ""])
+    """The same for the name of a file: digests of recipe and history; empty for the original."""
+    recipe, history = recipe_sha(lineage), history_sha(lineage)
+    return "".join([f"-{recipe[:8]}" if recipe else "", f"-history-{history[:8]}" if history else ""])

@@ -51,14 +51,14 @@ def provenance(
     """
     from dashboard import state
     from dashboard.figures.drawn import UNCHANGED, Provenance
-    from dashboard.lineage_name import recipe_sha, training_sha
+    from dashboard.lineage_name import history_sha, recipe_sha
 
     view = state.current()
     if view is None:
         return Provenance("", UNCHANGED, split, items, item)
     asked = view.lineage if lineage is None else lineage
-    recipe, training = recipe_sha(asked) or UNCHANGED, training_sha(asked)
-    return Provenance(state.subject(view).name, recipe, split, items, item, training)
+    recipe, history = recipe_sha(asked) or UNCHANGED, history_sha(asked)
+    return Provenance(state.subject(view).name, recipe, split, items, item, history)
 
 
 def calibration_provenance(base: Subject) -> Provenance:

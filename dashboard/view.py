@@ -44,6 +44,14 @@ class View:
 
         return trainings_of(self.lineage)
 
+    @property
+    def stands_on(self) -> Lineage:
+        """What was done before the recipe that Tune edits; empty where it is the first."""
+        from compress_core.apply.lineage import Compress
+
+        recipes = [place for place, done in enumerate(self.lineage) if isinstance(done, Compress)]
+        return self.lineage[: recipes[-1]] if recipes else ()
+
     def moved(self, lineage: Lineage, *, by_widget: bool = False) -> View:
         """The view of another model of the same tree; the way back leads to this one."""
         if lineage == self.lineage:

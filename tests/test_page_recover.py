@@ -14,13 +14,16 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.lineage import Train
+from compress_core.apply.model import Model
+from compress_core.apply.run import model_of
 from compress_core.jobs.info import State
 from compress_core.loading.items import Items
 from compress_core.loading.own_training import with_training
+from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
 from compress_core.subject.subject import Subject
+from dashboard import engine, state, visitor_jobs
 from dashboard import job_panel as jobs
-from dashboard import state, visitor_jobs
 from dashboard.links import encoded
 from dashboard.recover.chosen_plan import USUAL, chosen_plan, judges, others
 from dashboard.text import _, label, use_language
@@ -142,6 +145,39 @@ def test_a_trained_model_is_taken_over_named_on_every_page_and_left_by_undo() ->
         assert app.session_state[state.KEY].lineage == after
     app.button("slimscope.undo").click().run()
     assert app.session_state[state.KEY].lineage == before
+
+
+def test_what_died_in_a_training_is_cut_for_real_and_every_page_shows_the_smaller_network() -> None:
+    lasso = {"method": "group_lasso", "strength": 2.0}
+    app = page(layer="", plan=json.dumps({"epochs": 6, "learning_rate": 0.02, "methods": [lasso]}))
+    start(app)
+    app.run()
+    app.button("recover.use").click().run()
+    trained = app.session_state[state.KEY].lineage
+    app.button("recover.cut").click().run()
+    assert not app.exception
+    after = app.session_state[state.KEY]
+    assert after.stands_on == after.lineage[:-1] == trained
+    model = state_model(app)
+    assert model.base.parameters < load_sample("tabular").parameters
+    for name in ("tune", "weights", "behavior", "explain", "deploy"):
+        app.switch_page(f"pages/{name}.py").run()
+        assert not app.exception, name
+
+
+def test_where_nothing_died_there_is_nothing_to_cut_and_the_page_says_so() -> None:
+    app = page(layer="", plan='{"epochs":1,"methods":[{"method":"distill"}]}')
+    start(app)
+    app.run()
+    app.button("recover.use").click().run()
+    before = app.session_state[state.KEY].lineage
+    app.button("recover.cut").click().run()
+    assert "there is nothing for cut" in texts(app).replace("\\", "")
+    assert app.session_state[state.KEY].lineage == before
+
+
+def state_model(app: AppTest) -> Model:
+    return model_of(load_sample("tabular"), app.session_state[state.KEY].lineage, engine.store())
 
 
 def test_two_people_who_start_the_same_training_share_one_run() -> None:

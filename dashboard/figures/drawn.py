@@ -19,8 +19,8 @@ class Provenance:
     """What the numbers of a download speak of.
 
     recipe: its sha-256, or "unchanged"; split and items are empty for what was measured on no items.
-    item: which one of the split it is, where it is one. training: what tells the trainings that came after
-    the recipe; empty where there were none.
+    item: which one of the split it is, where it is one. history: what tells a training after the recipe, or
+    what the recipe was put on top of; empty where there was none.
     """
 
     model: str
@@ -28,14 +28,14 @@ class Provenance:
     split: str = ""
     items: int | None = None
     item: int | None = None
-    training: str = ""
+    history: str = ""
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with model, recipe, split and items as its first columns, the same in every row."""
         about: dict[str, object] = {"model": self.model, "recipe": self.recipe, "split": self.split}
         about["items"] = pd.array([self.items] * len(table), dtype="Int64")
-        if self.training:
-            about["training"] = self.training
+        if self.history:
+            about["history"] = self.history
         if self.item is not None:
             about["item"] = self.item
         assert not about.keys() & set(table.columns), "a column of the table has the name of what it is of"
@@ -45,7 +45,7 @@ class Provenance:
         """A name of a file that tells downloads apart; key: what is in it."""
         judged = [self.split, "" if self.items is None else f"N{self.items}"]
         judged.append("" if self.item is None else f"item{self.item}")
-        made = [self.recipe[: len(UNCHANGED)], f"trained-{self.training[:8]}" if self.training else ""]
+        made = [self.recipe[: len(UNCHANGED)], f"history-{self.history[:8]}" if self.history else ""]
         parts = filter(None, [self.model[:40], *made, *judged, key])
         return "_".join(_NOT_IN_A_FILE_NAME.sub("-", part) for part in parts) + ".csv"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from types import MappingProxyType
 
 import pandas as pd
 import streamlit as st
@@ -11,6 +12,7 @@ import streamlit as st
 from compress_core.apply.lineage import Lineage
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
+from compress_core.face.compress_model import compress
 from compress_core.face.train_compressed import Training
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
@@ -30,6 +32,7 @@ from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
 LEADS_TO = ("behavior", "explain", "deploy")
+CUTTING = MappingProxyType({"prepare": ["cut_zero_units"]})
 
 
 def training_in(view: View, last: LastResult[Trained]) -> Training:
@@ -103,7 +106,9 @@ def _use(view: View, training: Training) -> None:
                 on_click=None if is_here else partial(_take_over, lineage),
             ):
                 st.switch_page(page.path)
-        if not is_here:
+        if is_here:
+            _cut_button(training)
+        else:
             st.button(
                 _("Use it here"),
                 key="recover.use",
@@ -112,6 +117,30 @@ def _use(view: View, training: Training) -> None:
                 help=_("The header and every page then show the trained model; Undo leads back."),
             )
     st.caption(_("As a recipe it is called {name}.").format(name=literal(lineage_name(lineage))))
+
+
+def _cut_button(training: Training) -> None:
+    """Cuts what training left dead, where a method moves whole units; else they are found by nobody."""
+    st.button(
+        _("Cut what died"),
+        key="recover.cut",
+        icon=":material/content_cut:",
+        on_click=_cut,
+        args=(training.model,),
+        help=_(
+            "Channels, neurons and heads that nobody hears any more are cut for real: smaller layers, the "
+            "same answers. Undo leads back."
+        ),
+    )
+
+
+def _cut(trained: Model) -> None:
+    """Put a recipe on top that cuts what changes no answer; a sentence where there is nothing to cut."""
+    try:
+        smaller = compress(trained, CUTTING, store=engine.store())
+        state.keep(state.at(state.required(), smaller.lineage))
+    except Refused as refused:
+        state.notice(refusal(refused))
 
 
 def _take_over(lineage: Lineage) -> None:

@@ -19,6 +19,7 @@ from compress_core.techniques.contract.technique import techniques
 from dashboard import engine, state
 from dashboard.bound_widget import beside, by_hand, picked, refused_beside, showing
 from dashboard.figures.words import percent
+from dashboard.lineage_name import lineage_name
 from dashboard.show import csv_button, refusals
 from dashboard.text import _, label, literal, translated
 from dashboard.tune import one_group
@@ -48,6 +49,15 @@ HIGHEST_TABLE_PX = 164  # with what stands above, the tab fits below the header 
 
 def draw(view: View, model: Model) -> None:
     """One knob for all groups and one for each; what is coupled is found out when somebody looks."""
+    if view.stands_on:
+        st.info(
+            _(
+                "This recipe stands on top of {name}. Groups are cut here from the model as loaded only: go "
+                "back to the first recipe for that, or write them into this one under Recipe."
+            ).format(name=literal(lineage_name(view.stands_on))),
+            icon=":material/layers:",
+        )
+        return
     with st.spinner(_("Finding out which channels must shrink together …")):
         found = groups_of(model.subject, view.recipe.prepare, engine.store())
     groups = {name: _as_locked(view, group) for name, group in found.items()}

@@ -1,16 +1,25 @@
-"""What the knobs of Tune mean for a model that was trained after its recipe."""
+"""What the knobs of Tune mean where a training came after the recipe, or the recipe stands on another."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.lineage_name import methods_text
+from dashboard.lineage_name import lineage_name, methods_text
 from dashboard.text import _
 from dashboard.view import View
 
 
 def draw(view: View) -> None:
-    """One line: the knobs stand before the training, which a moved one leaves behind."""
+    """One line: the knobs stand before a training, which a moved one leaves behind, or on top of a model."""
+    if view.stands_on:
+        st.badge(
+            _("on top of {name}").format(name=lineage_name(view.stands_on)),
+            icon=":material/layers:",
+            color="blue",
+            help=_(
+                "The knobs begin with the weights that were left there; what was pruned there stays zero."
+            ),
+        )
     if not view.trainings:
         return
     st.badge(

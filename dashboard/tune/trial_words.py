@@ -20,7 +20,7 @@ from compress_core.recipe.values import ResolvedRecipe
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
 from dashboard.figures.drawn import UNCHANGED
-from dashboard.lineage_name import lineage_name, methods_text, training_sha
+from dashboard.lineage_name import history_sha, lineage_name, methods_text
 from dashboard.show import said_of
 from dashboard.text import _, current_language
 from dashboard.tune.recipe_words import in_short
@@ -118,17 +118,24 @@ def _said(line: Trial, before: Trial | None, is_last: bool) -> str:
     made_from = _recipe_at(line.made_from) if line.made_from else recipe_tried(before) if before else None
     if recipe is None or made_from is None:
         return _("a recipe that this release cannot read") if recipe is None else ""
-    trained = trainings_of(way_tried(line))
-    said = (
-        _("trained by {methods}").format(methods="; ".join(methods_text(each) for each in trained))
-        if trained
-        else in_short(changes(made_from, recipe))
-    )
+    said = _newest_of(line) or in_short(changes(made_from, recipe))
     if is_last or (before is not None and before.model == line.made_from):
         return said
     return _("from {recipe}: {changes}").format(
         recipe=made_from.sha[:8] if made_from else _("unchanged"), changes=said
     )
+
+
+def _newest_of(line: Trial) -> str:
+    """A training, or a recipe put on top of what the line was made from; empty for an edit of a recipe."""
+    way = way_tried(line)
+    if trainings_of(way):
+        return _("trained by {methods}").format(methods="; ".join(map(methods_text, trainings_of(way))))
+    if len(way) > 1 and saved_work.way_to(line.made_from) == way[:-1]:
+        return _("on top of it: {changes}").format(
+            changes=in_short(changes(ResolvedRecipe(()), recipe_of(way)))
+        )
+    return ""
 
 
 def _recipe_at(key: str) -> ResolvedRecipe | None:
@@ -148,7 +155,7 @@ def _row(subject: Subject, line: TriedLine) -> Mapping[str, object]:
         "recipe": line.sha or UNCHANGED,
         "split": line.trial.split,
         "items": line.change.n,
-        "training": training_sha(line.way),
+        "history": history_sha(line.way),
         "time": datetime.fromtimestamp(line.trial.time, UTC).isoformat(timespec="seconds"),
         "weights": subject.digest,
         "name": line.trial.name,

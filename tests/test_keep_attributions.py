@@ -180,7 +180,7 @@ def test_whole_numbers_as_inputs_are_refused() -> None:
     words = torch.arange(36).view(12, 3) % 9
     split, subject = Split("training", words, words[:, 0] % 3), table()
     named = replace(subject, network=network, training=TrainingItems.of(split))
-    teacher = Teacher.of(named, split, answers=False, explains=True)
+    teacher = Teacher.of(Model.original(named), split, answers=False, explains=True)
     with pytest.raises(Refused, match=r"its inputs are int64 of \[3\]"):
         teacher.refuse_no_maps(network, split, "keep_attributions")
 

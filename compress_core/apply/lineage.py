@@ -37,6 +37,8 @@ class Compress:
 class Train:
     """Train the parent by a plan, its canonical JSON text; items: digest of all items that it looks at.
 
+    teacher: the key of the model it learns from, empty where that is the one as loaded.
+
     epochs: how many were done, of which the plan's own rule chose one; fewer than the plan says where
     somebody ended it early.
     """
@@ -45,6 +47,7 @@ class Train:
     plan: str
     items: str
     epochs: int
+    teacher: str = ""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -54,12 +57,12 @@ class Train:
     @property
     def key(self) -> str:
         """What the operation is, in a digest."""
-        return digest(self.name, self.plan, self.items, self.epochs)
+        return digest(self.name, self.plan, self.items, self.epochs, *filter(None, [self.teacher]))
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as files and links hold them."""
         said = {"plan": json.loads(self.plan), "items": self.items, "epochs": self.epochs}
-        return {"operation": self.name, **said}
+        return {"operation": self.name, **said, **({"teacher": self.teacher} if self.teacher else {})}
 
 
 Operation = Compress | Train  # a union that grows by what else makes a model of another one
@@ -135,10 +138,16 @@ def _read_operation(value: object) -> Operation:
 
 
 def _read_training(said: Mapping[Any, object]) -> Train:
-    match said:
-        case {"plan": dict() as plan, "items": str() as items, "epochs": int() as epochs, **others}:
+    match {"teacher": "", **said}:
+        case {
+            "plan": dict() as plan,
+            "items": str() as items,
+            "epochs": int() as epochs,
+            "teacher": str() as teacher,
+            **others,
+        }:
             if not others and type(epochs) is int and epochs > 0:
-                return Train(canonical_plan(plan), items, epochs)
+                return Train(canonical_plan(plan), items, epochs, teacher)
     raise _damaged(said)
 
 

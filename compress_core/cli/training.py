@@ -47,6 +47,15 @@ ResumeOption = Annotated[
         show_default=False,
     ),
 ]
+TeacherOption = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher",
+        metavar="MODEL",
+        help="Whom distill learns from, a sample or package.module:factory; the model as loaded if left out.",
+        show_default=False,
+    ),
+]
 _KNOBS = "slimscope.knobs"
 
 
@@ -83,6 +92,7 @@ def train(
     asked: ModelOptions,
     context: typer.Context,
     method: MethodsOption = None,
+    teacher: TeacherOption = None,
     out: OutOption = None,
     resume: ResumeOption = None,
     force: ForceOption = False,
@@ -97,7 +107,9 @@ def train(
     from compress_core.cli.loading import open_case
 
     if resume is not None:
+        _refuse_beside(resume, teacher)
         asked, out, plan = _as_it_began(asked, resume, method, context.meta[_KNOBS])
+        teacher = _teacher_as_it_began(resume)
     else:
         from compress_core.training.flat_plan import flat_plan
 
@@ -105,7 +117,7 @@ def train(
         if out is not None:
             _refuse_strangers(out, force=force)
     case = open_case(asked)
-    trained, made = _trained(case, plan, out, resumed=resume is not None)
+    trained, made = _trained(case, plan, out, teacher, resumed=resume is not None)
     _print(replace(case, model=made), trained)
 
 
@@ -161,6 +173,18 @@ def _as_it_began(
     return options, folder, parse_plan(json.loads(lineage[-1].plan))
 
 
+def _refuse_beside(folder: Path, teacher: str | None) -> None:
+    if teacher is not None:
+        raise Refused("--resume {folder} goes on as it began: leave everything else out.", folder=folder)
+
+
+def _teacher_as_it_began(folder: Path) -> str | None:
+    from compress_core.deliver.trained_folder import read_history
+
+    began: str | None = read_history(folder)["asked"].get("teacher")
+    return began
+
+
 def _refuse_strangers(out: Path, *, force: bool) -> None:
     from compress_core.deliver.own_files import refuse_to_replace
     from compress_core.deliver.trained_folder import FILES
@@ -169,7 +193,9 @@ def _refuse_strangers(out: Path, *, force: bool) -> None:
         refuse_to_replace([out / name for name in FILES], force=force)
 
 
-def _trained(case: Case, plan: Plan, out: Path | None, *, resumed: bool) -> tuple[Trained, Model]:
+def _trained(
+    case: Case, plan: Plan, out: Path | None, teacher: str | None, *, resumed: bool
+) -> tuple[Trained, Model]:
     """Run the training with an epoch a line on stderr, each kept in the folder; the model that it gives."""
     from compress_core.deliver.trained_folder import (
         CHECKPOINT,
@@ -184,8 +210,10 @@ def _trained(case: Case, plan: Plan, out: Path | None, *, resumed: bool) -> tupl
     from compress_core.training.loop import train as train_loop
 
     asked = TrainKnobs(plan=plan.text)
-    run = run_of(case.model, asked)
+    taught_by = _named_teacher(case, teacher)
+    run = run_of(case.model, asked, taught_by)
     began = {name: _plain(getattr(case.chosen, name)) for name in _ASKED}
+    began |= {} if teacher is None else {"teacher": teacher}
     checkpoint = None
     if out is not None:
         if resumed and (out / CHECKPOINT).exists():
@@ -196,7 +224,7 @@ def _trained(case: Case, plan: Plan, out: Path | None, *, resumed: bool) -> tupl
                     (out / name).unlink(missing_ok=True)
             write_history(out, (*case.model.lineage, run.operation), {"asked": began})
     trained = _watched(train_loop(run, case.store, checkpoint), out)
-    training = training_of(case.model, asked, trained, case.store)
+    training = training_of(case.model, asked, trained, case.store, taught_by)
     if out is not None:
         history = [figures.as_json() for figures in trained.history]
         told = {"asked": began, "epoch": trained.epoch, "history": history}
@@ -205,6 +233,18 @@ def _trained(case: Case, plan: Plan, out: Path | None, *, resumed: bool) -> tupl
             write_history(out, training.model.lineage, told)
             (out / CHECKPOINT).unlink(missing_ok=True)
     return trained, training.model
+
+
+def _named_teacher(case: Case, teacher: str | None) -> Model | None:
+    """The model of that name, on the items of the student where it brings none; raises Refused."""
+    from compress_core.apply.model import Model
+    from compress_core.cli.loading import open_subject
+
+    if teacher is None:
+        return None
+    shape = "x".join(map(str, case.subject.input.shape)) if case.chosen.items is None else None
+    chosen = replace(case.chosen, model=teacher, weights=None, train=None, input_shape=shape)
+    return Model.original(open_subject(chosen))
 
 
 def _plain(value: object) -> object:

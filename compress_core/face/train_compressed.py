@@ -12,11 +12,12 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import key_of, model_of
 from compress_core.apply.trained import keep_trained
 from compress_core.face.checked_arguments import checked_model
+from compress_core.face.load_model import load
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.subject.subject import Subject
-from compress_core.tasks.train_model import TrainKnobs, run
+from compress_core.tasks.train_model import TrainKnobs, carried_out, run_of
 from compress_core.training.checkpoint import EpochFigures
 from compress_core.training.flat_plan import flat_plan
 from compress_core.training.loop import EpochDone, Trained
@@ -60,6 +61,7 @@ def train(
     model: Model | Subject,
     method: str | Sequence[str] = "fine_tune",
     *,
+    teacher: Model | Subject | str | None = None,
     watch: Callable[[EpochFigures], None] | None = None,
     store: Store | None = None,
     **knobs: object,
@@ -67,9 +69,10 @@ def train(
     """Train a compressed model on the training items of its subject: what is pruned stays zero.
 
     method: one name or several, fine_tune, distill and others (`slimscope methods` lists them); knobs:
-    theirs, and those of every training, as epochs, batch_size, learning_rate and seed. watch is called with
-    the figures of each epoch. The epoch with the best accuracy on validation items is given. The same call
-    on the same machine gives the same weights.
+    theirs, and those of every training, as epochs, batch_size, learning_rate and seed. teacher: whom it
+    learns from where a method asks, a model or the name of a sample that takes the same items; the model as
+    loaded unless said otherwise. watch is called with the figures of each epoch. The epoch with the best
+    accuracy on validation items is given. The same call on the same machine gives the same weights.
 
     Raises Refused where the model has no training items or cannot be trained, or a knob is not there.
 
@@ -79,19 +82,29 @@ def train(
     kept = store or shared_store()
     plan = flat_plan([method] if isinstance(method, str) else list(method), knobs)
     asked = TrainKnobs(plan=plan.text)
-    work = run(made, asked, plan.knobs.seed, kept)
+    taught_by = teacher_from(teacher)
+    work = carried_out(run_of(made, asked, taught_by), kept)
     while True:
         try:
             progress = next(work)
         except StopIteration as end:
-            return training_of(made, asked, end.value, kept)
+            return training_of(made, asked, end.value, kept, taught_by)
         if watch is not None and isinstance(progress, EpochDone):
             watch(progress.figures)
 
 
-def training_of(parent: Model, asked: TrainKnobs, trained: Trained, store: Store) -> Training:
+def teacher_from(teacher: Model | Subject | str | None) -> Model | None:
+    """A model to learn from, or a sample by its name; raises Refused for anything else."""
+    if teacher is None:
+        return None
+    return checked_model(load(teacher) if isinstance(teacher, str) else teacher, "train")
+
+
+def training_of(
+    parent: Model, asked: TrainKnobs, trained: Trained, store: Store, teacher: Model | None = None
+) -> Training:
     """What a training left, kept in the store under the history of its model."""
-    operation = operation_of(parent, parse_plan(json.loads(asked.plan)), len(trained.history))
+    operation = operation_of(parent, parse_plan(json.loads(asked.plan)), len(trained.history), teacher)
     lineage = (*parent.lineage, operation)
     keep_trained(key_of(parent.subject, lineage), trained.weights, store)
     return Training(model_of(parent.subject, lineage, store), trained.epoch, trained.history, trained.ended)

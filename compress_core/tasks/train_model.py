@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from compress_core.apply.lineage import Train
 from compress_core.apply.model import Model
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
@@ -31,16 +32,21 @@ class TrainKnobs(Strict):
     plan: str
 
 
-def run_of(model: Model, knobs: TrainKnobs) -> TrainingRun:
+def run_of(model: Model, knobs: TrainKnobs, teacher: Model | None = None) -> TrainingRun:
     """All that decides a training; raises Refused where the model has no items for it."""
     plan = parse_plan(json.loads(knobs.plan))
-    return TrainingRun(model, plan, model.subject.split(TRAINING), model.subject.split(VALIDATION))
+    return TrainingRun(model, plan, model.subject.split(TRAINING), model.subject.split(VALIDATION), teacher)
 
 
 def run(model: Model, knobs: TrainKnobs, _seed: int, store: Store) -> Generator[Progress, None, Trained]:
     """Train, from the last epoch that was kept if there is one; the seed stands in the plan."""
-    training = run_of(model, knobs)
-    work = train(training, store, kept_checkpoint(model, knobs, store))
+    return carried_out(run_of(model, knobs), store)
+
+
+def carried_out(training: TrainingRun, store: Store) -> Generator[Progress, None, Trained]:
+    """Train, each epoch kept, from the last one that was if there is one."""
+    name = _name(training.model, training.operation)
+    work = train(training, store, _checkpoint(name, store))
     while True:
         try:
             progress = next(work)
@@ -48,34 +54,40 @@ def run(model: Model, knobs: TrainKnobs, _seed: int, store: Store) -> Generator[
             trained: Trained = end.value
             return trained
         if isinstance(progress, EpochDone) and progress.checkpoint is not None:
-            keep_checkpoint(model, knobs, progress.checkpoint, store)
+            keep_checkpoint(name, progress.checkpoint, store)
         yield progress
 
 
 def kept_checkpoint(model: Model, knobs: TrainKnobs, store: Store) -> Checkpoint | None:
     """Where an interrupted training of the same kind stood; None where there is nothing."""
-    if store.workspace is None:
-        return None
-    content = store.workspace.results.find(_name(model, knobs))
+    return _checkpoint(_name(model, _whole(model, knobs)), store)
+
+
+def _checkpoint(name: str, store: Store) -> Checkpoint | None:
+    content = None if store.workspace is None else store.workspace.results.find(name)
     found: Checkpoint | None = None if content is None else from_bytes(content)
     return found
 
 
-def keep_checkpoint(model: Model, knobs: TrainKnobs, checkpoint: Checkpoint, store: Store) -> None:
+def keep_checkpoint(name: str, checkpoint: Checkpoint, store: Store) -> None:
     """Keep where a training stands, in place of the epoch before; raises Refused where the disk is full."""
     if store.workspace is not None:
-        store.workspace.results.keep(_name(model, knobs), CHECKPOINT, to_bytes(checkpoint))
+        store.workspace.results.keep(name, CHECKPOINT, to_bytes(checkpoint))
 
 
 def is_begun(model: Model, knobs: TrainKnobs, store: Store) -> bool:
     """Whether an epoch of such a training is done, so that it goes on from there."""
-    return store.workspace is not None and store.workspace.results.has(_name(model, knobs))
+    return store.workspace is not None and store.workspace.results.has(_name(model, _whole(model, knobs)))
 
 
-def _name(model: Model, knobs: TrainKnobs) -> str:
-    """Of another release or another source the steps may differ in their last bits."""
+def _whole(model: Model, knobs: TrainKnobs) -> Train:
     plan = parse_plan(json.loads(knobs.plan))
-    return lasting_key(digest("checkpoint", model.key, operation_of(model, plan, plan.knobs.epochs).key))
+    return operation_of(model, plan, plan.knobs.epochs)
+
+
+def _name(model: Model, operation: Train) -> str:
+    """Of another release or another source the steps may differ in their last bits."""
+    return lasting_key(digest("checkpoint", model.key, operation.key))
 
 
 def pack(trained: Trained) -> ResultFiles:

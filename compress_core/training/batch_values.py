@@ -4,7 +4,8 @@
 |---|---|
 | `inputs`, `labels` | of the batch, [n, ...] and [n] |
 | `scores` | what the trained network answers, [n, classes]; its softmax are probabilities |
-| `teacher_scores` | the same of the model as loaded |
+| `teacher_scores` | the same of the teacher, which is the model as loaded unless another is named |
+| `features` | what hidden layers gave and what those of the teacher did, pairs of equal shape |
 | `saliency` | how the score of the teacher's class changes with each input value, [n, *size] |
 | `teacher_saliency` | the same of the model as loaded |
 | `support` | which input values say something, [n, *size] |
@@ -25,6 +26,7 @@ from typing import Any
 from torch import Tensor
 
 from compress_core.foundation.cached import cached_property
+from compress_core.training.matched_features import Features
 from compress_core.training.moment import Moment
 from compress_core.training.saliency_maps import SaliencyMaps
 from compress_core.training.teacher import Teacher
@@ -50,6 +52,7 @@ class BatchValues:
     moment: Moment
     layer_inputs: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
     maps: SaliencyMaps | None = None
+    features: Features = ()
 
     @cached_property
     def teacher_scores(self) -> Tensor:

@@ -16,6 +16,7 @@ class HeardInputs:
     """
 
     inputs: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
+    outputs: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     zeros: dict[str, int] = field(default_factory=dict)
     values: dict[str, int] = field(default_factory=dict)
     listens: bool = True
@@ -27,6 +28,11 @@ class HeardInputs:
             self.values[layer] = self.values.get(layer, 0) + values.numel()
             self.zeros[layer] = self.zeros.get(layer, 0) + int((values.detach() == 0).count_nonzero())
         return values
+
+    def note_output(self, values: Tensor, *, layer: str) -> None:
+        """Take down what a layer gives, of any shape."""
+        if self.listens:
+            self.outputs[layer] = (*self.outputs.get(layer, ()), values)
 
     def share_of_zeros(self) -> dict[str, float]:
         """The zeros among what each layer was given since the last time this was asked."""

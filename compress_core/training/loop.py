@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import mean
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compress_core.apply.model import Model
 from compress_core.apply.trained import TrainedWeights
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
@@ -32,11 +33,12 @@ from compress_core.training.hook_calls import (
     noted,
     parametrized,
 )
+from compress_core.training.matched_features import matched_features
 from compress_core.training.moment import Moment, random_numbers
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.random_start import scattered
 from compress_core.training.rewound import before_epoch, refuse_few_epochs
-from compress_core.training.teacher import Teacher
+from compress_core.training.teacher import Teacher, refuse_other_items, teaching
 from compress_core.training.trainee import Kept, Trainee, trainee_of
 from compress_core.training.training_run import TrainingRun
 from compress_core.training.unit_places import unit_places
@@ -134,9 +136,21 @@ def _refuse_unlabeled(run: TrainingRun) -> None:
 
 
 def teacher_of(run: TrainingRun, trainee: Trainee) -> Teacher:
-    """What methods ask of the model as loaded; raises Refused where it cannot be told."""
+    """What methods ask of the teacher; raises Refused where it cannot be told."""
     explainer, answers = asks_for_maps(run.plan), asks_for("teacher_scores", run.plan)
-    teacher = Teacher.of(run.model.subject, run.items, answers=answers, explains=explainer is not None)
+    model = Model.original(run.model.subject) if run.teacher is None else run.teacher
+    if run.teacher is not None and not answers and explainer is None:
+        raise Refused(
+            "No method of this training asks a teacher, but {teacher} was named: add distill, or leave the "
+            "teacher out.",
+            teacher=model.subject.title,
+        )
+    refuse_other_items(model, run.model)
+    teacher = Teacher.of(model, run.items, answers=answers, explains=explainer is not None)
+    names = next((s.hooks.features for s in run.plan.steps if s.hooks.features is not None), None)
+    if names is not None:
+        matched = matched_features(names, trainee, model, teaching(model), run.items.inputs)
+        teacher = replace(teacher, features=matched)
     if explainer is not None:
         teacher.refuse_no_maps(
             lambda given: trainee.evaluated(trainee.weights(), given), run.items, explainer
@@ -194,7 +208,9 @@ def step(
         inputs, labels = run.items.inputs[index], run.items.labels[index]
         scores = scores_of(trainee.outputs(weights, inputs), run.model.subject.answers)
         maps = known.teacher.maps(partial(trainee.evaluated, weights), inputs)
-        batch = BatchValues(inputs, labels, scores, index, known, moment, trainee.heard.inputs, maps)
+        features = () if known.teacher.features is None else known.teacher.features.of(inputs)
+        heard = trainee.heard.inputs
+        batch = BatchValues(inputs, labels, scores, index, known, moment, heard, maps, features)
         loss = batch_loss(run.plan, batch, weights, trainee)
         value = loss.item()
         if math.isfinite(value):

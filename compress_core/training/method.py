@@ -58,6 +58,8 @@ class Hooks:
     one method of a training has it for a layer.
     input_steps: whether the steps of static grids at the inputs of layers learn with its weights.
     rewinding: rounds that begin with early weights; one method of a training has it.
+    features: names of the layers whose outputs are set beside those of the teacher, as one word; None where
+    no place asks for them.
     ready_at: the share of the training after which the network is what the method promises, as sparse as
     it was to become; of the epochs that end later, the one with the best accuracy is given.
     """
@@ -72,6 +74,7 @@ class Hooks:
     biases: PowerOfTwoGrid | None = None
     input_steps: bool = False
     rewinding: Rewinding | None = None
+    features: str | None = None
     ready_at: float = 0.0
 
     @property

@@ -103,6 +103,7 @@ class Trainee:
     def outputs(self, weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
         """What the network answers to inputs [n, ...] with these weights [out, in]."""
         self.heard.inputs.clear()
+        self.heard.outputs.clear()
         found = placed(self.network, ((self.parts[name], weight) for name, weight in weights.items()))
         found |= {self._bias_of(name): bias for name, bias in self.biases().items()}
         return functional_call(self.network, found, (inputs,))

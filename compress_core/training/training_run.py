@@ -15,26 +15,34 @@ from compress_core.training.plan import Plan
 VALIDATION = "validation"
 
 
-def operation_of(model: Model, plan: Plan, epochs: int) -> Train:
+def operation_of(model: Model, plan: Plan, epochs: int, teacher: Model | None = None) -> Train:
     """What training a model by a plan is, as its history says it; no item is read for that.
 
-    epochs: how many were done. Raises Refused where the model has no items for it.
+    epochs: how many were done; teacher: whom it learned from, None for the model as loaded. Raises Refused
+    where the model has no items for it.
     """
-    return _trained_on(plan, model.subject.digest_of(TRAINING), model.subject.digest_of(VALIDATION), epochs)
+    seen = (model.subject.digest_of(TRAINING), model.subject.digest_of(VALIDATION))
+    return Train(plan.text, digest(*seen), epochs, _named(teacher, model))
 
 
-def _trained_on(plan: Plan, items: str, validation: str, epochs: int) -> Train:
-    return Train(plan.text, digest(items, validation), epochs)
+def _named(teacher: Model | None, student: Model) -> str:
+    """The key of a teacher, empty for the student's own model as loaded."""
+    loaded = Model.original(student.subject).key
+    return "" if teacher is None or teacher.key == loaded else teacher.key
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingRun:
-    """All that decides a training: a model, how it is trained, on what, and on what its epochs are judged."""
+    """All that decides a training: a model, how it is trained, on what, and on what its epochs are judged.
+
+    teacher: whom it learns from where a method asks, None for the model as loaded.
+    """
 
     model: Model
     plan: Plan
     items: Split
     validation: Split
+    teacher: Model | None = None
 
     @property
     def operation(self) -> Train:
@@ -43,7 +51,8 @@ class TrainingRun:
 
     def after(self, epochs: int) -> Train:
         """The same for a training that was ended after so many epochs."""
-        return _trained_on(self.plan, self.items.digest, self.validation.digest, epochs)
+        seen = digest(self.items.digest, self.validation.digest)
+        return Train(self.plan.text, seen, epochs, _named(self.teacher, self.model))
 
     @property
     def steps_per_epoch(self) -> int:

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from torch.nn.functional import cross_entropy, kl_div, log_softmax, mse_loss
 
 from compress_core.foundation.knobs import SliderStep, Unit
+from compress_core.training.matched_features import LAST_HIDDEN, Features
 from compress_core.training.method import Hooks, training_method
 
 
@@ -71,6 +72,16 @@ def _among_rest(scores: Tensor, target: Tensor) -> Tensor:
     return log_softmax(rest, dim=1)
 
 
+def features_apart(features: Features, *, weight: float) -> Tensor:
+    """weight x mean squared difference of the outputs of hidden layers, those of each layer alike, a scalar.
+
+    features: pairs of any shape, student and teacher.
+
+    Romero et al. 2015, arXiv:1412.6550, eq. 3, without its regressor.
+    """
+    return weight * torch.stack([mse_loss(student, teacher) for student, teacher in features]).mean()
+
+
 @training_method(order=2)
 def distill(
     *,
@@ -98,14 +109,37 @@ def distill(
         Field(ge=0, le=64, description="Decoupled: how much the classes beside the target count."),
         SliderStep(0.5),
     ] = 8.0,
+    feature_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1000,
+            description="How much outputs of hidden layers that differ cost; 0 leaves them out.",
+        ),
+        SliderStep(0.1),
+    ] = 0.0,
+    feature_layers: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="Whose outputs are compared: the last layer but one, or names with commas between.",
+            examples=[LAST_HIDDEN],
+        ),
+    ] = LAST_HIDDEN,
 ) -> Hooks:
     """Learn from what the parent answers, the wrong classes included, beside the labels.
 
-    Loss = (1 - share) cross-entropy + share T^2 KL(teacher at T || student at T), batch mean, in nats. The
-    teacher is the model as loaded.
+    Loss = (1 - share) cross-entropy + share T^2 KL(teacher at T || student at T), batch mean, in nats, and
+    feature_weight x mean squared difference of outputs of hidden layers where that is not 0. The teacher is
+    the model as loaded, unless another is named.
 
-    Hinton et al. 2015, arXiv:1503.02531, section 2; decoupled: Zhao et al. 2022, arXiv:2203.08679, eq. 7.
+    Hinton et al. 2015, arXiv:1503.02531, section 2; decoupled: Zhao et al. 2022, arXiv:2203.08679, eq. 7;
+    hidden layers: Romero et al. 2015, arXiv:1412.6550, eq. 3.
     """
-    if divergence == "whole":
-        return Hooks(loss=partial(distillation, temperature=temperature, share=share))
-    return Hooks(loss=partial(decoupled, temperature=temperature, share=share, others_weight=others_weight))
+    loss = partial(distillation, temperature=temperature, share=share)
+    if divergence == "decoupled":
+        loss = partial(decoupled, temperature=temperature, share=share, others_weight=others_weight)
+    if feature_weight == 0:
+        return Hooks(loss=loss)
+    return Hooks(loss=loss, penalty=partial(features_apart, weight=feature_weight), features=feature_layers)

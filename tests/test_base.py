@@ -179,3 +179,11 @@ def test_a_neuron_that_never_fires_goes_first_and_is_not_missed():
         items = subject.split("validation").inputs
         with torch.inference_mode():
             assert torch.allclose(model.network()(items), subject.network(items), atol=1e-6)
+
+
+def test_what_a_recipe_made_smaller_is_a_subject_for_another_one():
+    subject = tiny_subject(seeded(Mlp()), (6,))
+    base = compress(subject, read_recipe(HALF), Store()).base
+    model = compress(base, read_recipe('layers: [{match: "*", steps: [magnitude]}]'), Store())
+    assert model.base.structure == base.structure
+    assert model.network().fc1.out_features == 4

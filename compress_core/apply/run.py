@@ -131,7 +131,8 @@ def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> M
         for name, group in parts.items()
         if len(group) > 1 or flat[name].encoded.is_changed
     }
-    base = replace(base, structure=parent.base.structure.then(base.structure))
+    if parent.is_changed:  # else the ground is the subject itself, whose structure is in that of the base
+        base = replace(base, structure=parent.base.structure.then(base.structure))
     rules = kept_rules(parent, base)
     model = Model(subject, parent, operation, base, MappingProxyType(compressed), key, rules)
     if any(e.is_factored for e in compressed.values()):

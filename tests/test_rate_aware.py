@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from compress_core.apply.trained import TrainedWeights, trained_model
-from compress_core.deliver.packing.weight_stream import pack_weight
+from compress_core.deliver.packing.shorter_way import bytes_alone
 from compress_core.foundation.errors import Refused
 from compress_core.levels.grid import Grid
 from compress_core.selection.select import ExplicitMask
@@ -106,12 +106,12 @@ def test_bits_are_within_5_percent_of_the_bytes_written_after_many_codes_changed
     codes = learned_levels.codes(learned)
     assert codes is not None
     noted = charges({"a": then}, {"a": codes}, {}, {})
-    assert float(packed_bits({"a": codes}, {}, noted)) == pytest.approx(8 * len(pack_weight(then)), rel=1e-5)
+    assert float(packed_bits({"a": codes}, {}, noted)) == pytest.approx(8 * bytes_alone(then)[0], rel=1e-5)
     learned["weight"] *= 0.9  # up to a third of the others become zero
     after, codes = learned_levels.encoded(learned), learned_levels.codes(learned)
     assert codes is not None
-    written = 8 * len(pack_weight(after))
-    assert written < 8 * len(pack_weight(then))
+    written = 8 * bytes_alone(after)[0]
+    assert written < 8 * bytes_alone(then)[0]
     assert float(packed_bits({"a": codes}, {}, noted)) == pytest.approx(written, rel=0.05)
 
 
@@ -123,7 +123,7 @@ def test_the_penalty_is_nats_for_a_bit_a_weight() -> None:
 
 
 def bytes_of(weights: TrainedWeights) -> int:
-    return sum(len(pack_weight(encoded)) for part in weights.layers.values() for encoded in part)
+    return sum(bytes_alone(encoded)[0] for part in weights.layers.values() for encoded in part)
 
 
 def test_a_price_on_bits_makes_the_file_smaller() -> None:

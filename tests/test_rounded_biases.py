@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from compress_core.apply.trained import trained_model
-from compress_core.deliver.packing.numbers import pack_numbers
-from compress_core.deliver.packing.weight_stream import pack_weight
+from compress_core.deliver.packing.shorter_way import bytes_alone, bytes_of_numbers
 from compress_core.training.method import training_method_named
 from compress_core.training.methods.rate_aware import charges, packed_bits
 from compress_core.training.rounded_biases import PowerOfTwoGrid
@@ -121,9 +120,7 @@ def test_bits_of_weights_and_biases_are_within_5_percent_of_those_written_after_
     values = torch.randn(400, generator=generator) * (torch.rand(400, generator=generator) < share)
 
     def written() -> int:
-        return 8 * (
-            len(pack_weight(learned_levels.encoded(learned))) + len(pack_numbers(grid.rounded(values)))
-        )
+        return 8 * (bytes_alone(learned_levels.encoded(learned))[0] + bytes_of_numbers(grid.rounded(values)))
 
     def modeled(noted: Any = None) -> float:
         codes = learned_levels.codes(learned)

@@ -4,14 +4,16 @@
 |---|---|
 | 4 + 1 | "SLIM", version |
 | 1 + n | name of the model that it was made of |
-| 32 | sha-256 of that model's network: the architecture by id |
+| 8 | the first of the sha-256 of that model's network: the architecture by id |
 | 1 + n | the architecture itself, deflated: deliver/python_source.py's Python; empty where the id is enough |
 | 1 + n | what tensors do not say: folded norms, cuts, rules for inputs; deflated JSON, mostly empty |
-| 1 + n | directory, deflated: name, kind, shape and length of every tensor |
-| n | the tensors' contents in that order |
+| 1 + n | directory, deflated: name, kind, shape and lengths of every tensor |
+| n | the contents of those that are written apart, in that order |
+| n | the joint stream: small tensors, and weights that are mostly zero, in that order |
 | 4 | CRC-32 of all before it, the lowest byte first |
 
-Numbers take seven bits a byte. It is read back before it is called written.
+Numbers take seven bits a byte. Directories are deflated with common names at hand. It is read back before it
+is called written. Version 1, which is still read, had all 32 bytes of the sha-256 and no joint stream.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from compress_core.apply.model import Model
 from compress_core.deliver.packed_network import rebuilt
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Allowance, Damaged, TooMuch
+from compress_core.deliver.packing.directory import COMMON, read_directory, read_directory_1
 from compress_core.deliver.packing.entries import (
     Piece,
     WeightBlock,
@@ -58,9 +61,9 @@ from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import rule_as_json
 
-MAGIC, VERSION = b"SLIM", 1
+MAGIC, VERSION = b"SLIM", 2
 _LONGEST = 2**23  # bytes of what is deflated, once it is not
-_DIGEST_BYTES, _CHECK_BYTES = 32, 4
+_DIGEST_BYTES, _CHECK_BYTES = {1: 32, 2: 8}, 4  # by version
 _DEFLATE = -15  # without the header of zlib
 
 
@@ -83,7 +86,7 @@ class PackedFile:
     """
 
     model: str
-    digest: str
+    digest: str  # as much of it as the file holds
     architecture: Architecture | None
     structure: Mapping[str, Any]
     state: Mapping[str, Tensor]
@@ -99,10 +102,10 @@ def pack_bytes(model: Model, source: Source | None = None) -> bytes:
     writer = Writer()
     writer.raw(MAGIC + bytes([VERSION]))
     writer.run(model.subject.name.encode())
-    writer.raw(bytes.fromhex(model.subject.digest))
+    writer.raw(bytes.fromhex(model.subject.digest)[: _DIGEST_BYTES[VERSION]])
     writer.run(b"" if source is None else _deflated(_architecture(model, source)))
     writer.run(_deflated(_structure(model)))
-    writer.run(_deflated(directory))
+    writer.run(_deflated(directory, COMMON))
     writer.raw(contents)
     body = writer.content()
     return body + zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
@@ -184,15 +187,15 @@ def _blocks(model: Model, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Se
     return iter(found.items())
 
 
-def _deflated(content: bytes) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, _DEFLATE)
+def _deflated(content: bytes, known: bytes = b"") -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, _DEFLATE, zdict=known)
     return packer.compress(content) + packer.flush() if content else b""
 
 
-def _inflated(content: bytes) -> bytes:
+def _inflated(content: bytes, known: bytes = b"") -> bytes:
     if not content:
         return b""
-    unpacker = zlib.decompressobj(_DEFLATE)
+    unpacker = zlib.decompressobj(_DEFLATE, zdict=known)
     inflated = unpacker.decompress(content, _LONGEST)
     if unpacker.unconsumed_tail:
         raise TooMuch
@@ -229,7 +232,7 @@ def _values_of(subject: Subject) -> int:
 
 def _network_of(subject: Subject, path: Path, packed: PackedFile) -> nn.Module:
     """The file's network; raises Refused where it belongs to another model or does not fit this one."""
-    if packed.digest != subject.digest:
+    if not subject.digest.startswith(packed.digest):
         raise Refused(
             "{path} was made of another model ({model}): load that model first.",
             path=path,
@@ -280,12 +283,15 @@ def _read(content: bytes, limits: ReadingLimits) -> PackedFile:
     if zlib.crc32(body).to_bytes(_CHECK_BYTES, "little") != check:
         raise Damaged
     reader = Reader(body)
-    if reader.raw(len(MAGIC) + 1) != MAGIC + bytes([VERSION]):
+    magic, (version,) = reader.raw(len(MAGIC)), reader.raw(1)
+    if magic != MAGIC or version not in _DIGEST_BYTES:
         raise Damaged
-    name, digest = reader.run().decode(), reader.raw(_DIGEST_BYTES).hex()
+    name, digest = reader.run().decode(), reader.raw(_DIGEST_BYTES[version]).hex()
     architecture = _read_architecture(_inflated(reader.run()))
     structure = _read_structure(_inflated(reader.run()), limits)
-    state = read_pieces(_inflated(reader.run()), reader.rest(), limits.values, limits.work)
+    known, read = (b"", read_directory_1) if version == 1 else (COMMON, read_directory)
+    directory = _inflated(reader.run(), known)
+    state = read_pieces(directory, reader.rest(), limits.values, limits.work, read)
     if architecture is not None:
         Allowance(limits.values).take(sum(state[place].numel() for place in architecture.names.values()))
     return PackedFile(name, digest, architecture, structure, state)

@@ -23,6 +23,7 @@ EXPANSION = 2**15  # values that a byte may stand for; every value costs at leas
 STEP = 512  # flags that take as long as the fixed cost of one step
 FREE = 2**62
 _SLACK = 16  # bytes; the coder's end
+_TAIL = 12  # bytes in which the interval of a stream may be told from others
 
 _ANY = constriction.stream.model.Categorical(perfect=False)
 
@@ -86,6 +87,26 @@ class Writing:
         content: bytes = self._encoder.get_compressed().astype("<u4").tobytes()
         return content
 
+    def shortest(self) -> bytes:
+        """All that was written in as few bytes as tell it from anything else, the highest first.
+
+        Behind them any number of zeros may be read. What was written is an interval of numbers: the coder
+        gives one that lies in it, and the interval's lowest 64 bits and length.
+        """
+        content: bytes = self._encoder.get_compressed().astype(">u4").tobytes()
+        words, (low, length) = self._encoder.pos()
+        bits = 32 * words + 64
+        given = int.from_bytes(content, "big") << (bits - 8 * len(content))
+        start = given - (given - low) % 2**64
+        for count in range(max(0, len(content) - _TAIL), len(content)):
+            unit = bits - 8 * count
+            first: int = -(
+                -start >> unit
+            )  # the lowest number of so many bytes that is not below the interval
+            if first << unit < start + length:
+                return first.to_bytes(count, "big")
+        return content
+
 
 class Reading:
     """Gives flags and symbols back; raises Damaged where the content cannot hold them."""
@@ -96,6 +117,12 @@ class Reading:
         self._decoder = constriction.stream.queue.RangeDecoder(
             np.frombuffer(content, "<u4").astype(np.uint32)
         )
+
+    @classmethod
+    def of_shortest(cls, content: bytes) -> Reading:
+        """What `Writing.shortest` gave."""
+        whole = content + bytes(-len(content) % 4)
+        return cls(np.frombuffer(whole, ">u4").astype("<u4").tobytes())
 
     def flags(self, share: Ints, truth: Ints | None) -> Ints:
         """Read flags [n], as many as there are shares [n]."""

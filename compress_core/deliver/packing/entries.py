@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from compress_core.deliver.packing.bytestream import Reader, Writer
-from compress_core.deliver.packing.coder import FREE, Allowance, Damaged, TooMuch
-from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
+from compress_core.deliver.packing.bytestream import Reader
+from compress_core.deliver.packing.coder import FREE, Allowance, Damaged, Reading, Writing
+from compress_core.deliver.packing.directory import (
+    CODED,
+    PLAIN,
+    SMALL,
+    SPARSE,
+    TURNED,
+    TWIN,
+    VIEW,
+    Entry,
+    read_directory,
+    write_directory,
+)
+from compress_core.deliver.packing.joint_stream import JointStream
+from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number, type_of
+from compress_core.deliver.packing.shorter_way import sparse_steps
+from compress_core.deliver.packing.small_numbers import code_small, is_small, likely_zeros
+from compress_core.deliver.packing.sparse_matrix import LevelSteps
+from compress_core.deliver.packing.sparse_weight import read_sparse, write_sparse
 from compress_core.deliver.packing.weight_stream import pack_weight, read_weight
 from compress_core.deliver.same_bits import same_bits
 from compress_core.network.one_memory import MemoryView
 from compress_core.techniques.contract.encoded import EncodedWeight
 
-TWIN, PLAIN, CODED, TURNED, VIEW = range(5)
-_MOST_AXES = 16
 _RESERVED = "__metadata__"  # no tensor of safetensors can have this name
-_MOST_ENTRIES = 2**16
 
 
 @dataclass(frozen=True)
@@ -37,50 +52,56 @@ class WeightBlock:
 
 @dataclass(frozen=True)
 class Piece:
-    """One entry: what the directory says of it, and its bytes."""
+    """A tensor: what the directory says of it, and its bytes, or how it is written into the joint stream."""
 
-    kind: int
-    about: bytes
+    entry: Entry
     contents: tuple[bytes, ...] = ()
+    write: Callable[[JointStream], None] | None = None
 
 
 def twin_of(index: int) -> Piece:
     """The same tensor as an earlier entry."""
-    writer = Writer()
-    writer.number(index)
-    return Piece(TWIN, writer.content())
+    return Piece(Entry(TWIN, (), (index,)))
 
 
 def view_in(index: int, view: MemoryView) -> Piece:
     """A tensor that lies in the memory of another entry, such as its transpose."""
-    writer = Writer()
-    writer.number(index)
-    _write_shape(writer, view.shape)
-    for step in (*view.stride, view.offset):
-        writer.number(step)
-    return Piece(VIEW, writer.content())
+    return Piece(Entry(VIEW, view.shape, (index, *view.stride, view.offset)))
 
 
 def plain(tensor: Tensor) -> Piece:
     """A tensor of any shape, stored as it is."""
-    writer = Writer()
-    writer.number(type_number(tensor))
-    _write_shape(writer, tuple(tensor.shape))
-    return Piece(PLAIN, writer.content(), (pack_numbers(tensor),))
+    shape, about = tuple(tensor.shape), (type_number(tensor),)
+    if is_small(tensor):
+        return Piece(Entry(SMALL, shape, about), write=partial(_write_small, tensor))
+    content = pack_numbers(tensor)
+    return Piece(Entry(PLAIN, shape, about, (len(content),)), (content,))
+
+
+def _write_small(tensor: Tensor, stream: JointStream) -> None:
+    likely = likely_zeros(stream, tensor.numel())
+    code_small(stream, tuple(tensor.shape), tensor.dtype, tensor, likely)
 
 
 def encoded(tensor: Tensor, blocks: Sequence[WeightBlock]) -> Piece:
     """A tensor [rows, ...] that consists of coded weights, one above the other."""
-    writer = Writer()
-    _write_shape(writer, tuple(tensor.shape))
-    groups = blocks[0].groups
-    if groups:
-        writer.number(groups)
-    else:
-        writer.number(len(blocks))
-        for block in blocks:
-            writer.number(block.rows)
-    return Piece(TURNED if groups else CODED, writer.content(), tuple(pack_weight(b.encoded) for b in blocks))
+    shape, groups = tuple(tensor.shape), blocks[0].groups
+    rows = tuple(block.rows for block in blocks)
+    if not groups:
+        found = [(block.encoded, sparse_steps(block.encoded)) for block in blocks]
+        sparse = [(weight, steps) for weight, steps in found if steps is not None]
+        if len(sparse) == len(blocks):
+            return Piece(Entry(SPARSE, shape, rows), write=partial(_write_weights, sparse))
+    contents = tuple(pack_weight(block.encoded) for block in blocks)
+    lengths = tuple(map(len, contents))
+    return Piece(
+        Entry(TURNED, shape, (groups,), lengths) if groups else Entry(CODED, shape, rows, lengths), contents
+    )
+
+
+def _write_weights(weights: Sequence[tuple[EncodedWeight, LevelSteps]], stream: JointStream) -> None:
+    for weight, steps in weights:
+        write_sparse(stream, weight, steps)
 
 
 def holds(tensor: Tensor, blocks: Sequence[WeightBlock]) -> bool:
@@ -102,81 +123,90 @@ def _laid_out(matrices: Sequence[Tensor], shape: tuple[int, ...], groups: int) -
     return kernel.transpose(1, 2).reshape(shape).contiguous()
 
 
-def _write_shape(writer: Writer, shape: tuple[int, ...]) -> None:
-    writer.number(len(shape))
-    for length in shape:
-        writer.number(length)
-
-
-def _read_shape(reader: Reader) -> tuple[int, ...]:
-    axes = reader.number()
-    if axes > _MOST_AXES:
-        raise Damaged
-    return tuple(reader.number() for _ in range(axes))
-
-
 def write_pieces(pieces: Mapping[str, Piece]) -> tuple[bytes, bytes]:
-    """(directory, contents): names, kinds, shapes and lengths; and all bytes in a row."""
-    directory = Writer()
-    directory.number(len(pieces))
-    for name, piece in pieces.items():
-        directory.run(name.encode())
-        directory.number(piece.kind)
-        directory.raw(piece.about)
-        for content in piece.contents:
-            directory.number(len(content))
-    return directory.content(), b"".join(c for piece in pieces.values() for c in piece.contents)
+    """(directory, contents): what is said of each tensor; and all bytes, the joint stream last."""
+    writing = Writing()
+    stream = JointStream(writing)
+    for piece in pieces.values():
+        if piece.write is not None:
+            piece.write(stream)
+    apart = b"".join(content for piece in pieces.values() for content in piece.contents)
+    directory = write_directory(pieces, [piece.entry for piece in pieces.values()])
+    return directory, apart + writing.shortest()
 
 
 def read_pieces(
-    directory: bytes, contents: bytes, most_values: int = FREE, most_work: int = FREE
+    directory: bytes,
+    contents: bytes,
+    most_values: int = FREE,
+    most_work: int = FREE,
+    read: Callable[[bytes], dict[str, Entry]] = read_directory,
 ) -> dict[str, Tensor]:
     """The tensors by name, twins as one object, views in the memory of theirs; raises Damaged.
 
     No more than `most_values` values are made, twins and views counted each time, and no more work is done
-    than `most_work`, whatever the directory says.
+    than `most_work`, whatever the directory says. read: what reads the directory of this version.
     """
-    about, payload = Reader(directory), Reader(contents)
-    allowance = Allowance(most_values, most_work)
+    entries = read(directory)
+    if _RESERVED in entries:
+        raise Damaged
+    allowance, payload = Allowance(most_values, most_work), Reader(contents)
+    allowance.take(values=sum(math.prod(entry.shape) for entry in entries.values() if entry.kind != TWIN))
+    apart = Reader(payload.raw(sum(sum(entry.lengths) for entry in entries.values())))
+    stream = JointStream(Reading.of_shortest(payload.rest()), allowance)
     made: list[Tensor] = []
-    names: list[str] = []
-    views: dict[int, tuple[int, MemoryView]] = {}  # of a tensor that may stand further down
-    entries = about.number()
-    if entries > _MOST_ENTRIES:
-        raise TooMuch
-    for _ in range(entries):
-        names.append(about.run().decode())
-        kind = about.number()
-        if kind == TWIN:
-            made.append(_earlier(made, about.number()))
-            allowance.take(values=made[-1].numel())
-        elif kind == VIEW:
-            views[len(made)] = about.number(), _read_view(about, allowance)
-            made.append(torch.empty(0))
-        else:
-            made.append(_read_piece(kind, about, payload, allowance))
-    about.at_end()
-    payload.at_end()
-    if len(set(names)) != len(names) or _RESERVED in names:
+    for entry in entries.values():
+        made.append(_read_entry(entry, apart, stream, allowance, made))
+    views = {index: entry for index, entry in enumerate(entries.values()) if entry.kind == VIEW}
+    for index, entry in views.items():
+        of = entry.about[0]
+        made[index] = _seen(_earlier(made, -1 if of in views else of), entry)
+    return dict(zip(entries, made, strict=True))
+
+
+def _read_entry(
+    entry: Entry, apart: Reader, stream: JointStream, allowance: Allowance, made: Sequence[Tensor]
+) -> Tensor:
+    """A tensor [*shape] of any kind; a view, which may lie in a later one, is empty so far."""
+    if entry.kind == TWIN:
+        twin = _earlier(made, entry.about[0])
+        allowance.take(values=twin.numel())
+        return twin
+    shape, about = entry.shape, entry.about
+    columns = math.prod(shape[1:])
+    match entry.kind:
+        case 1:
+            return read_numbers(apart.raw(entry.lengths[0]), about[0], shape, allowance)
+        case 2:
+            blocks = zip(_rows_of(entry), entry.lengths, strict=True)
+            parts = [read_weight(apart.raw(n), rows, columns, allowance) for rows, n in blocks]
+        case 3:
+            return _read_turned(entry, apart, allowance)
+        case 4:
+            return torch.empty(0)
+        case 5:
+            likely = likely_zeros(stream, math.prod(shape))
+            return code_small(stream, shape, type_of(about[0]), None, likely)
+        case 6:
+            parts = [read_sparse(stream, rows, columns) for rows in _rows_of(entry)]
+        case _:
+            raise Damaged
+    return _laid_out(parts, shape, 0)
+
+
+def _rows_of(entry: Entry) -> tuple[int, ...]:
+    if not entry.shape or sum(entry.about) != entry.shape[0]:
         raise Damaged
-    for index, (of, view) in views.items():
-        made[index] = _seen(_earlier(made, -1 if of in views else of), view)
-    return dict(zip(names, made, strict=True))
+    return entry.about
 
 
-def _read_view(about: Reader, allowance: Allowance) -> MemoryView:
-    shape = _read_shape(about)
-    allowance.take(values=math.prod(shape))
-    stride = tuple(about.number() for _ in shape)
-    return MemoryView("", shape, stride, about.number())
-
-
-def _seen(whole: Tensor, view: MemoryView) -> Tensor:
+def _seen(whole: Tensor, entry: Entry) -> Tensor:
     """The view in a tensor of any shape, where all of it lies there; raises Damaged."""
-    last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.stride, strict=True))
-    if not whole.is_contiguous() or not math.prod(view.shape) or last >= whole.numel():
+    _, *stride, offset = entry.about
+    last = offset + sum((n - 1) * step for n, step in zip(entry.shape, stride, strict=True))
+    if not whole.is_contiguous() or not math.prod(entry.shape) or last >= whole.numel():
         raise Damaged
-    return view.seen_in(whole)
+    return MemoryView("", entry.shape, tuple(stride), offset).seen_in(whole)
 
 
 def _earlier(made: Sequence[Tensor], index: int) -> Tensor:
@@ -185,38 +215,10 @@ def _earlier(made: Sequence[Tensor], index: int) -> Tensor:
     return made[index]
 
 
-def _read_piece(kind: int, about: Reader, payload: Reader, allowance: Allowance) -> Tensor:
-    number = about.number() if kind == PLAIN else 0
-    shape = _read_shape(about)
-    allowance.take(values=math.prod(shape))
-    match kind:
-        case 1:
-            return read_numbers(payload.raw(about.number()), number, shape, allowance)
-        case 2:
-            return _read_blocks(about, payload, shape, allowance)
-        case 3:
-            return _read_turned(about, payload, shape, allowance)
-        case _:
-            raise Damaged
-
-
-def _read_blocks(about: Reader, payload: Reader, shape: tuple[int, ...], allowance: Allowance) -> Tensor:
-    blocks = about.number()
-    if not shape or not 1 <= blocks <= shape[0]:
-        raise Damaged
-    rows = [about.number() for _ in range(blocks)]
-    if sum(rows) != shape[0]:
-        raise Damaged
-    columns = math.prod(shape[1:])
-    parts = [read_weight(payload.raw(about.number()), r, columns, allowance) for r in rows]
-    return _laid_out(parts, shape, 0)
-
-
-def _read_turned(about: Reader, payload: Reader, shape: tuple[int, ...], allowance: Allowance) -> Tensor:
-    groups = about.number()
-    inputs, outputs, *window = shape
+def _read_turned(entry: Entry, apart: Reader, allowance: Allowance) -> Tensor:
+    (groups,), (inputs, outputs, *window) = entry.about, entry.shape
     if groups < 1 or inputs % groups:
         raise Damaged
     columns = inputs // groups * math.prod(window)
-    matrix = read_weight(payload.raw(about.number()), outputs * groups, columns, allowance)
-    return _laid_out([matrix], shape, groups)
+    matrix = read_weight(apart.raw(entry.lengths[0]), outputs * groups, columns, allowance)
+    return _laid_out([matrix], entry.shape, groups)

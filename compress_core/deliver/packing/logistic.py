@@ -25,7 +25,8 @@ _ONE = 65536  # a weight of 1, a share of 1
 _SEEN, _MOST = 16, 255 * 16  # what an observation counts; older ones fade beyond 255
 _START = 24  # observations that a context starts with, in sixteenths
 _WIDEST_WEIGHT = 2**20
-_SLOWNESS = 20480
+_WEIGHT, _SLOWNESS = _ONE * 6 // 10, 20480
+_WEIGHTS_OF_FEW, _SLOWNESS_OF_FEW = _ONE * 14 // 10, 10240  # all weights together; learns twice as fast
 
 
 @cache
@@ -59,15 +60,25 @@ class Mixer:
     2**21 and errors below 2**17, so that no sum over fewer than 2**25 flags reaches 2**53.
     """
 
-    def __init__(self, sizes: Sequence[int], share: int = _SHARES // 2) -> None:
-        """sizes: contexts of each kind; share: of ones, out of 4096, before anything was seen."""
-        ones = max(1, _START * share // _SHARES)
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        share: int | Ints = _SHARES // 2,
+        *,
+        weight: int = _WEIGHT,
+        slowness: int = _SLOWNESS,
+    ) -> None:
+        """sizes: contexts of each kind; share: of ones, out of 4096, before anything was seen.
+
+        share may differ from context to context [contexts]; weight: of each kind, out of 65536, at first.
+        """
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])[:-1, None]
-        self._ones = np.full(sum(sizes), ones, dtype=np.int64)
-        self._seen = np.full(sum(sizes), max(ones + 1, _START), dtype=np.int64)
+        self._ones = np.maximum(1, np.full(sum(sizes), _START, dtype=np.int64) * share // _SHARES)
+        self._seen = np.maximum(self._ones + 1, _START)
         self._logits = _logits()[_cells(self._ones, self._seen)]
-        self._weights = np.full(len(sizes) + 1, _ONE * 6 // 10, dtype=np.int64)
+        self._weights = np.full(len(sizes) + 1, weight, dtype=np.int64)
         self._weights[-1] = 0
+        self._slowness = slowness
 
     def code(self, coder: Coder, contexts: Ints, truth: Ints | None) -> Ints:
         """Write or read flags [n]; contexts [kinds, n]: for each kind, which one every flag stands in."""
@@ -85,7 +96,7 @@ class Mixer:
     def _learn(self, inputs: NDArray[np.float64], errors: Ints) -> None:
         """One step down the coding cost, shorter for each flag the more flags there are."""
         slope = (inputs @ errors.astype(np.float64)).astype(np.int64)
-        step = slope // (_SLOWNESS * math.isqrt(16 + len(errors)))
+        step = slope // (self._slowness * math.isqrt(16 + len(errors)))
         self._weights = np.minimum(np.maximum(self._weights + step, -_WIDEST_WEIGHT), _WIDEST_WEIGHT)
 
     def _count(self, places: Ints, flags: Ints) -> None:
@@ -106,6 +117,12 @@ class Mixer:
     def _halve(self, full: Ints) -> None:
         self._seen[full] = (self._seen[full] + 1) >> 1
         self._ones[full] = self._ones[full] >> 1
+
+
+def mixer_of_few(sizes: Sequence[int], share: int | Ints = _SHARES // 2) -> Mixer:
+    """A mixer for flags so few that it must believe them sooner; sizes and share [contexts] as of a Mixer."""
+    weight = min(_ONE, _WEIGHTS_OF_FEW // len(sizes))
+    return Mixer(sizes, share, weight=weight, slowness=_SLOWNESS_OF_FEW)
 
 
 def _cells(ones: Ints, seen: Ints) -> Ints:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import Damaged
 
-SHORTEST, _LONGEST = 3, 256  # strides
+SHORTEST, LONGEST_STRIDE = 3, 256
 MOST_STEPS = 2**14  # columns; a step has a cost of its own, however short the column
 _SAMPLE_ROWS, _SAMPLE_COLUMNS = 128, 1024
 _CORNER = (slice(512), slice(1024))
@@ -56,7 +56,7 @@ class Scan:
     @classmethod
     def read(cls, reader: Reader) -> Scan:
         said = reader.number()
-        if not SHORTEST <= said // 2 <= _LONGEST:
+        if not SHORTEST <= said // 2 <= LONGEST_STRIDE:
             raise Damaged
         return cls(said % 2 == 1, said // 2)
 
@@ -90,15 +90,16 @@ def scans(matrix: NDArray[np.int64]) -> Iterator[Scan]:
         columns = matrix if turned else matrix.T
         if len(columns) > MOST_STEPS:
             continue
-        yield Scan(turned, _stride(columns[:_SAMPLE_COLUMNS, :_SAMPLE_ROWS].astype(np.int64)))
+        yield Scan(turned, stride_of(columns))
 
 
-def _stride(columns: NDArray[np.int64]) -> int:
-    """The distance at which columns agree most, in the mean product of their departures."""
-    departures = columns - columns.mean(axis=0)
-    longest = min(_LONGEST, len(columns) // 2)
-    if longest < SHORTEST:
+def stride_of(columns: NDArray[np.int64]) -> int:
+    """The distance at which columns [steps, lines] agree most, in the mean product of their departures."""
+    columns = columns[:_SAMPLE_COLUMNS, :_SAMPLE_ROWS].astype(np.int64)
+    longest = min(LONGEST_STRIDE, len(columns) // 2)
+    if longest < SHORTEST or not columns.size:
         return SHORTEST
+    departures = columns - columns.mean(axis=0)
     likeness = [(departures[d:] * departures[:-d]).mean() for d in range(SHORTEST, longest + 1)]
     return SHORTEST + int(np.argmax(likeness))
 

@@ -24,6 +24,13 @@ def type_number(tensor: Tensor) -> int:
     return _TYPES.index(tensor.dtype)
 
 
+def type_of(number: int) -> torch.dtype:
+    """The type that a number in a file stands for; raises Damaged where it stands for none."""
+    if number >= len(_TYPES):
+        raise Damaged
+    return _TYPES[number]
+
+
 def pack_numbers(tensor: Tensor) -> bytes:
     """A tensor of any shape -> bytes; type and shape are the reader's to know."""
     if not tensor.numel():
@@ -51,9 +58,7 @@ def read_numbers(
     content: bytes, number: int, shape: tuple[int, ...], allowance: Allowance | None = None
 ) -> Tensor:
     """The tensor [*shape] that `pack_numbers` wrote; raises Damaged."""
-    if number >= len(_TYPES):
-        raise Damaged
-    kind = _TYPES[number]
+    kind = type_of(number)
     count = int(np.prod(shape, dtype=object))
     refuse_more_than(len(content), count)
     (allowance or Allowance()).take(work=4 * count)

@@ -8,7 +8,7 @@ from compress_core.deliver.packing.coder import FREE
 
 MOST_VALUES = 2**28  # 1 GiB of float32
 _FEW_VALUES, _VALUES_OF_A_BYTE = 2**22, 512  # 99.9 % zeros take about a byte for 500 weights
-_LITTLE_WORK, _WORK_OF_A_BYTE = 2**24, 1024  # about two seconds
+_LITTLE_WORK, _WORK_OF_A_BYTE = 2**24, 2048  # about two seconds
 _ROOM = 4  # times the values of a loaded model: two factors of a high rank hold more than their layer
 _WORK_OF_A_VALUE = 16  # a position, and eight bits
 

@@ -11,10 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compress_core.deliver.packing.bytestream import Writer
-from compress_core.deliver.packing.level_tables import write_levels
-from compress_core.deliver.packing.numbers import pack_numbers
-from compress_core.deliver.packing.weight_stream import pack_weight
+from compress_core.deliver.packing.shorter_way import bytes_alone, bytes_of_numbers
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import SliderStep, Unit
 from compress_core.levels.grid import Grid
@@ -71,28 +68,20 @@ def charges(
 
     biases [out] as they are stored, and their codes [1, out].
     """
-    of_weights = {
-        name: Charge.of(
-            8 * len(pack_weight(encoded[name])), 8 * _bytes_of_levels(encoded[name]), _modeled(found)
-        )
-        for name, found in codes.items()
-    }
     of_biases = {
-        name: Charge.of(8 * len(pack_numbers(biases[name])), 0, _modeled(found))
+        name: Charge.of(8 * bytes_of_numbers(biases[name]), 0, _modeled(found))
         for name, found in bias_codes.items()
     }
-    return Charges(of_weights, of_biases)
+    return Charges({name: _charge(encoded[name], found) for name, found in codes.items()}, of_biases)
+
+
+def _charge(encoded: EncodedWeight, codes: WeightCodes) -> Charge:
+    written, levels = bytes_alone(encoded)
+    return Charge.of(8 * written, 8 * levels, _modeled(codes))
 
 
 def _modeled(codes: WeightCodes) -> float:
     return max(1.0, float(modeled_bits(codes)))
-
-
-def _bytes_of_levels(encoded: EncodedWeight) -> int:
-    assert encoded.quantized is not None, "it has codes"
-    writer = Writer()
-    write_levels(writer, encoded.quantized.levels)
-    return len(writer.content())
 
 
 def packed_bits(

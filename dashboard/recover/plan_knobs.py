@@ -9,7 +9,7 @@ import streamlit as st
 
 from compress_core.training.method import TrainingMethod
 from compress_core.training.plan import MethodStep, Plan
-from dashboard.bound_widget import beside, refused_beside, showing
+from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.knob_form import knob_form, knob_widget
 from dashboard.recover import chosen_plan
 from dashboard.recover.chosen_plan import choose, judges, others, with_methods
@@ -43,8 +43,7 @@ def _methods(plan: Plan) -> None:
         list(judges()),
         format_func=label,
         key=showing(JUDGE, judge),
-        on_change=_set_methods,
-        args=(JUDGE,),
+        on_change=by_hand(JUDGE, _set_methods, JUDGE),
         help=_("Distillation learns from what the original answers, fine-tuning from labels alone."),
     )
     beside(JUDGE)
@@ -53,8 +52,7 @@ def _methods(plan: Plan) -> None:
         list(others()),
         format_func=label,
         key=showing(METHODS, [name for name in names if name != judge]),
-        on_change=_set_methods,
-        args=(METHODS,),
+        on_change=by_hand(METHODS, _set_methods, METHODS),
         placeholder=_("Nothing else: pruned stays zero, rounded keeps its codes"),
         help=_("What else happens while it trains: rounding, pruning, growing, pulling towards zero."),
     )
@@ -83,8 +81,7 @@ def _method(step: MethodStep) -> None:
             _("Layers"),
             key=showing(place, step.match),
             max_chars=200,
-            on_change=_set_layers,
-            args=(method.name, place),
+            on_change=by_hand(place, _set_layers, method.name, place),
             help=_("A pattern of names, such as conv* or fc?; * stands for all."),
         )
         beside(place)

@@ -42,6 +42,7 @@ def studies() -> Mapping[str, Lines]:
         recovery,
         sparse_from_start,
         srigl_speed,
+        structured_recovery,
         students,
         tucker_errors,
     )
@@ -58,5 +59,6 @@ def studies() -> Mapping[str, Lines]:
         "reference_gptq": authors_gptq.lines,
         "reference_tucker": tucker_errors.lines,
         "srigl_speed": srigl_speed.lines,
+        "structured_recovery": structured_recovery.lines,
         "students": students.lines,
     }

@@ -310,3 +310,28 @@ def test_projections_of_attention_learn_with_their_biases(steps: tuple[dict[str,
         assert torch.equal(found.network()(inputs), again.network()(inputs))
     losses = [figures.loss for figures in trained(model, epochs=3, learning_rate=0.003).history]
     assert losses[-1] < losses[0]
+
+
+class Dropping(nn.Module):
+    """A layer behind dropout, which draws at every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.drop, self.head = nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.drop(self.first(x).relu()))
+
+
+def test_what_dropout_draws_follows_from_the_seed_alone() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        subject = own_subject(Dropping(), (4,))
+    alike = Split("training", torch.ones(64, 4), torch.ones(64, dtype=torch.long))  # the order says nothing
+    model = compressed(subject=replace(subject, training=TrainingItems.of(alike)))
+    one, other = (trained(model, batch_size=16, seed=seed) for seed in (0, 1))
+    with torch.random.fork_rng():
+        torch.manual_seed(99)
+        assert_equal(one.weights, trained(model, batch_size=16).weights)
+    drawn = [found.weights.layers["first"][0].values for found in (one, other)]
+    assert not torch.allclose(*drawn, atol=1e-5)

@@ -37,10 +37,10 @@ def recipe_text(readme: str) -> str:
     return found.group(1)
 
 
-def paragraph(readme: str) -> str:
+def paragraph(readme: str, store: Store) -> str:
     """What the recipe costs and saves, and who pays for it."""
     torch.set_num_threads(1)
-    subject, store = load_sample(MODEL), Store()
+    subject = load_sample(MODEL)
     model = compress(subject, read_recipe(recipe_text(readme)), store)
     on_test, on_validation = (compare(model, subject.split(name), store) for name in ("test", "validation"))
     change = on_test.numbers["accuracy_change"]
@@ -76,17 +76,17 @@ def _who_is_hurt(found: Comparison, classes: tuple[str, ...]) -> str:
     )
 
 
-def written(readme: str) -> str:
+def written(readme: str, store: Store) -> str:
     """The README with that paragraph as it is today."""
     before, rest = readme.split(BEGIN)
     after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{paragraph(readme)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{paragraph(readme, store)}\n{END}{after}"
 
 
 def main() -> int:
     """Write the paragraph; with --check, status 1 where it is out of date."""
     readme = README.read_text(encoding="utf-8")
-    today = written(readme)
+    today = written(readme, Store())
     if today == readme:
         return 0
     if "--check" in sys.argv[1:]:

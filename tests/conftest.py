@@ -7,7 +7,10 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +20,11 @@ import pytest
 from hypothesis import settings
 
 from scripts.browser import NONE_FOUND, find_browser
+
+if TYPE_CHECKING:
+    from compress_core.subject.subject import Subject
+
+FEW = 300  # items
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.register_profile("quick", settings.get_profile("repeatable"), max_examples=20)
@@ -84,6 +92,23 @@ def _pages_wait_for_all_items() -> None:
     """A test looks at a page once, when all numbers are there; what stands until then is tested apart."""
     if "dashboard.engine" in sys.modules:
         sys.modules["dashboard.engine"].PATIENCE_S = 300.0
+
+
+@pytest.fixture
+def few_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages judge sample models on some items: for claims that hold for any number of them."""
+    from dashboard import engine
+
+    monkeypatch.setattr(engine, "sample", _with_few_items)
+
+
+@cache
+def _with_few_items(name: str) -> Subject:
+    from compress_core.loading.samples import load_sample
+
+    found = load_sample(name)
+    calibration = {name: items for name, items in found.splits.items() if name == "calibration"}
+    return replace(found, splits={n: items.first(FEW) for n, items in found.splits.items()} | calibration)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from dashboard.state import KEY
 from tests.test_page_tune import section, toggle
 from tests.test_pages import assert_fine, opened, recipe_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 BOX, BITS = "tune.fc1.PRUNE.technique", "tune.fc1.QUANTIZE.technique"
 

@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from compress_core.apply.lineage import read_lineage
 from compress_core.foundation.errors import Refused
 from compress_core.loading.items import read_items
 from compress_core.loading.weights_file import read_weights
-from compress_core.recipe.reading import read_recipe
-from dashboard.links import decoded
 from tests import hostile_inputs, hostile_weights
 from tests.hostile_weights import CANARY
 
@@ -84,12 +81,3 @@ def test_no_hostile_file_runs_or_takes_more_than_five_seconds_and_500_megabytes(
     assert [each for each in told if each["mebibytes"] > MOST_MEBIBYTES] == []
     read = {each["name"].partition(": ")[2] for each in told if each["became"] == "read"}
     assert [name for name in read if not any(name.startswith(start) for start in READ_RIGHTLY)] == []
-
-
-@pytest.mark.parametrize(
-    "made", [hostile_inputs.recipes, hostile_inputs.links], ids=lambda made: made.__name__
-)
-@pytest.mark.slow
-def test_no_hostile_text_is_more_than_a_sentence(made: Callable[..., object]) -> None:
-    meet = read_recipe if made is hostile_inputs.recipes else lambda text: read_lineage(decoded(text))
-    assert_refused(made(), meet)  # type: ignore[arg-type]

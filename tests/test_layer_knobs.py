@@ -21,7 +21,7 @@ from tests.layer_rows import choose
 from tests.subjects import Mlp, seeded, tiny_subject
 from tests.test_pages import APP, assert_fine, opened, recipe_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 STORE = Store()
 NAMES = ("conv1", "conv2", "fc1")

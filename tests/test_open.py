@@ -16,6 +16,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 from torch import nn
+from typer.testing import CliRunner
 
 from compress_core import Refused, load, open_dashboard, read_recipe
 from compress_core.apply.lineage import with_recipe
@@ -287,12 +288,6 @@ def test_a_job_on_a_class_that_cannot_travel_says_why_on_the_page() -> None:
     assert "put the class into a" in shown(app)
 
 
-def slimscope(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "compress_core.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
@@ -305,12 +300,13 @@ def slimscope(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_what_cannot_be_opened_ends_with_code_2_and_a_sentence(
-    folder: Path, arguments: tuple[str, ...], says: str
+    folder: Path, arguments: tuple[str, ...], says: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ended = slimscope("open", *arguments, cwd=folder)
-    assert ended.returncode == 2
-    assert says in ended.stderr
-    assert "Traceback" not in ended.stderr
+    ended = CliRunner().invoke(program, ["open", *arguments])
+    told = ended.stderr + capfd.readouterr().err  # the page speaks for itself
+    assert ended.exit_code == 2
+    assert says in told
+    assert "Traceback" not in told
 
 
 def test_open_is_a_command_with_help() -> None:

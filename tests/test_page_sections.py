@@ -72,6 +72,7 @@ def test_what_the_knob_has_no_place_for_is_said_in_words(step: Step, knob: str, 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_items")
 def test_layers_outside_the_pattern_that_share_the_budget_are_told_of_and_keep_what_they_have() -> None:
     shared = Step.of("magnitude", sparsity=0.5, scope="network")
     app = opened("tune", "lenet5", rows(conv1=shared, conv2=shared, fc1=shared, fc2=shared))
@@ -128,6 +129,7 @@ def test_what_layers_stay_as_while_one_is_tried_is_said_of_what_the_recipe_makes
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_items")
 def test_layers_tried_alone_on_a_folded_network_stay_as_prepared() -> None:
     app = opened("tune", "resnet", {"prepare": [PREPARED.as_json()], "layers": []})
     assert "all others stay as prepared," in said(section(app, "Each layer alone"))
@@ -193,6 +195,7 @@ def test_the_network_is_drawn_with_what_was_done_to_each_layer() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_items")
 def test_the_knob_for_all_groups_says_when_they_differ_and_gives_them_one_share() -> None:
     cut = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
     app = section(opened("tune", "lenet5", cut), "What shrinks together")

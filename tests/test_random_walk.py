@@ -32,7 +32,7 @@ from dashboard.tune.steps import sparsity_of
 from tests.layer_rows import choose, enter, table_of
 from tests.test_pages import APP, opened
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 STEPS = 14
 REFUSED = "slimscope.refused"

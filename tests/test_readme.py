@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from compress_core.cli.commands import app
+from compress_core.foundation.store import Store
+from compress_core.foundation.workspace.workspace import open_workspace
 from scripts.readme_figures import BEGIN, END, README, recipe_text, written
 
 pytestmark = pytest.mark.slow
@@ -64,9 +66,12 @@ def test_every_command_of_the_readme_runs_on_its_recipe(command: str, printed: C
     assert printed(command)
 
 
-def test_the_figures_of_the_readme_are_those_of_today() -> None:
-    """Run `python scripts/readme_figures.py` where they are not."""
-    assert written(TEXT) == TEXT
+def test_the_figures_of_the_readme_are_those_of_today(printed: Callable[[str], str]) -> None:
+    """Run `python scripts/readme_figures.py` where they are not; what commands found is kept."""
+    printed(command_with("compare"))
+    kept = open_workspace()
+    assert written(TEXT, Store(workspace=kept)) == TEXT
+    kept.close()
 
 
 def test_the_command_that_packs_writes_as_many_bytes_as_the_readme_says(

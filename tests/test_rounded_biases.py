@@ -12,8 +12,10 @@ from torch import Tensor
 
 from compress_core.apply.trained import trained_model
 from compress_core.deliver.packing.shorter_way import bytes_alone, bytes_of_numbers
+from compress_core.foundation.errors import Refused
 from compress_core.training.method import training_method_named
 from compress_core.training.methods.rate_aware import charges, packed_bits
+from compress_core.training.plan import parse_plan
 from compress_core.training.rounded_biases import PowerOfTwoGrid
 from tests.test_rate_aware import learner
 from tests.test_training import assert_equal, epochs_of
@@ -29,7 +31,7 @@ def test_values_are_rounded_by_hand_to_the_finest_step_that_reaches_all() -> Non
     assert PowerOfTwoGrid(4).rounded(values).tolist() == [1.75, -0.25, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("bits", [1, 2, 3, 8])
+@pytest.mark.parametrize("bits", [2, 3, 8])
 @pytest.mark.parametrize("largest", [1.0, 2.0**-30, 3.999, 1e20])
 def test_no_value_is_beyond_the_grid_and_all_err_by_half_a_step_at_most(bits: int, largest: float) -> None:
     values = torch.randn(50, generator=torch.Generator().manual_seed(bits))
@@ -76,6 +78,11 @@ def test_biases_of_other_layers_stay_as_they_learn() -> None:
     biases = biases_of(found.weights.rest)
     on_it = {n: torch.equal(PowerOfTwoGrid(4).rounded(values), values) for n, values in biases.items()}
     assert on_it == {"fc1.bias": False, "fc2.bias": True, "fc3.bias": False}
+
+
+def test_one_bit_is_refused_with_what_there_is() -> None:
+    with pytest.raises(Refused, match="it must be 0, or from 2 to 8"):
+        parse_plan({"methods": [{"method": "rate_aware", "bias_bits": 1}]})
 
 
 def test_without_the_knob_nothing_is_rounded() -> None:

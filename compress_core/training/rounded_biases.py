@@ -17,7 +17,7 @@ _SMALLEST_EXPONENT = -40  # of a step: a bias that is all zeros has none of its 
 class PowerOfTwoGrid:
     """The finest grid of 2**bits - 1 levels around zero whose step is a power of two and that reaches all.
 
-    It has three levels at least. The step follows the values as they are; nothing of it learns.
+    bits: 2 at least. The step follows the values as they are; nothing of it learns.
     """
 
     bits: int
@@ -25,7 +25,7 @@ class PowerOfTwoGrid:
     @property
     def highest(self) -> int:
         """The largest multiple of the step that there is."""
-        return max(1, int(2 ** (self.bits - 1) - 1))
+        return int(2 ** (self.bits - 1) - 1)
 
     def step(self, values: Tensor) -> float:
         """The step for values [n]."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from compress_core.deliver.packing.shorter_way import bytes_alone, bytes_of_numbers
@@ -18,7 +18,13 @@ from compress_core.levels.grid import Grid
 from compress_core.network.layers.kinds import Layer
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.training.code_prices import modeled_bits
-from compress_core.training.learned_levels import AS_RECIPE, LearnedLevels, RoundedBits, levels_to_learn
+from compress_core.training.learned_levels import (
+    AS_RECIPE,
+    LearnedLevels,
+    RoundedBits,
+    levels_to_learn,
+    two_sided,
+)
 from compress_core.training.method import Hooks, training_method
 from compress_core.training.rounded_biases import PowerOfTwoGrid
 from compress_core.training.weight_codes import WeightCodes
@@ -26,6 +32,7 @@ from compress_core.training.weight_codes import WeightCodes
 AS_THEY_ARE = 0
 BiasBits = Annotated[
     int,
+    AfterValidator(two_sided),
     Field(ge=0, le=8, description="Bits for each bias of these layers; with 0 they stay as they are."),
     Unit("bit"),
 ]

@@ -76,11 +76,19 @@ class Goal:
     name: str
     most_error: float | None
 
-    def holds(self, figures: Figures) -> bool:
-        """Whether these figures reach it."""
+    def beyond(self, figures: Figures) -> float:
+        """By how many points these figures miss it; 0 or less where they reach it."""
         if self.most_error is None:
-            return figures.loss[2] <= NO_LOSS
-        return figures.error[0] <= self.most_error
+            return figures.loss[2] - NO_LOSS
+        return figures.error[0] - self.most_error
+
+    def chosen(self, curve: Sequence[tuple[Tried, Figures]]) -> tuple[Trial, str]:
+        """The smallest that reaches it, else the one that misses it least, and what the row is called."""
+        reached = [tried for tried, figures in curve if self.beyond(figures) <= 0]
+        if reached:
+            return max(reached, key=lambda tried: tried.ratio).trial, self.name
+        nearest, _ = min(curve, key=lambda pair: self.beyond(pair[1]))
+        return nearest.trial, f"{self.name}: not reached on validation, the nearest"
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,9 @@ def of_networks(names: Sequence[str], study: Study) -> Iterator[str]:
             yield _line_of_curve(*curve[-1])
         for each in PUBLISHED[name]:
             yield _row(f"{each.method} ({each.source})", "", f"{each.ratio:g}", f"{each.error:g}", "", "")
-        _draw(name, curve, study.folder)
-        yield from _chosen(network, curve, subject, study, store)
+        if curve:
+            _draw(name, curve, study.folder)
+            yield from _chosen(network, curve, subject, study, store)
         yield ""
 
 
@@ -158,18 +167,14 @@ def _chosen(
                "test loss, points", "CPU seconds")  # fmt: skip
     yield _rule(9)
     for goal in (Goal(f"error at most {network.most_error:g} %", network.most_error), Goal("no loss", None)):
-        reached = [tried for tried, figures in curve if goal.holds(figures)]
-        if not reached:
-            yield _row(goal.name, "none reached it on validation", *("" for _ in range(7)))
-            continue
-        trial = max(reached, key=lambda tried: tried.ratio).trial
+        trial, name = goal.chosen(curve)
         for seed in study.seeds_of(network.name, trial):
             tried = _tried(subject, trial, seed, study, store)
             validation, test = (
                 _figures(tried.model, _items(subject, split, study), store)
                 for split in ("validation", "test")
             )
-            yield _row(goal.name, trial.name, str(seed), f"{tried.file_bytes:,}", f"{tried.ratio:.0f}",
+            yield _row(name, trial.name, str(seed), f"{tried.file_bytes:,}", f"{tried.ratio:.0f}",
                        _spread(validation.error), _spread(test.error), _spread(test.loss),
                        f"{tried.seconds:.0f}")  # fmt: skip
 

@@ -66,6 +66,7 @@ NETWORKS = {
         "lenet300",
         1.9,
         (
+            Trial({}, strength=0.3, epochs=4, copies=2, learning_rate=1e-3),
             Trial(_LENET300_WIDER, strength=0.2, epochs=5, copies=2),
             Trial(_LENET300, strength=0.3, epochs=12),
             Trial(_LENET300, strength=2.0, epochs=14),

@@ -10,22 +10,42 @@ import pytest
 import torch
 
 from benchmarks.distorted_copies import with_distorted_copies
-from benchmarks.headline import Figures, Goal, Study, asked
+from benchmarks.headline import Figures, Goal, Study, Tried, asked
 from benchmarks.headline_curve import CurvePoint, curve_svg
 from benchmarks.headline_trials import NETWORKS, Trial
 from benchmarks.published_ratios import PUBLISHED
+from compress_core.apply.model import Model
 from compress_core.loading.samples import load_sample
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.subject.training_items import TRAINING, TrainingItems
 
 
+def figures(error: float, most_lost: float) -> Figures:
+    return Figures((error, error - 0.3, error + 0.4), (0.1, -0.1, most_lost), 6000)
+
+
 def test_an_error_counts_as_it_is_and_no_loss_by_its_upper_bound() -> None:
-    figures = Figures(error=(1.9, 1.6, 2.3), loss=(0.1, -0.1, 0.31), n=6000)
-    assert Goal("error", 1.9).holds(figures)
-    assert not Goal("error", 1.89).holds(figures)
-    assert not Goal("no loss", None).holds(figures)
-    assert Goal("no loss", None).holds(Figures((1.9, 1.6, 2.3), (0.1, -0.1, 0.3), 6000))
+    assert Goal("error", 1.9).beyond(figures(1.9, 0.31)) == 0
+    assert Goal("error", 1.8).beyond(figures(1.9, 0.3)) > 0
+    assert Goal("no loss", None).beyond(figures(1.9, 0.3)) == 0
+    assert Goal("no loss", None).beyond(figures(1.9, 0.31)) > 0
+
+
+def tried(strength: float, ratio: float) -> Tried:
+    return Tried(Trial({}, strength, 1), 0, Model.original(load_sample("tabular")), 1, ratio, 1.0)
+
+
+def test_the_smallest_that_reaches_a_goal_on_validation_is_chosen_else_the_nearest() -> None:
+    curve = [
+        (tried(1, 100), figures(1.2, 0.35)),
+        (tried(2, 200), figures(1.7, 0.8)),
+        (tried(3, 300), figures(2.0, 1.2)),
+    ]
+    trial, name = Goal("error", 1.9).chosen(curve)
+    assert (trial.strength, name) == (2, "error")
+    trial, name = Goal("no loss", None).chosen(curve)
+    assert (trial.strength, name) == (1, "no loss: not reached on validation, the nearest")
 
 
 def test_words_ask_for_all_networks_or_for_some(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from compress_core.training.weight_codes import WeightCodes
 AS_RECIPE = 0
 
 
-def two_sided(bits: int) -> int:
+def not_one_bit(bits: int) -> int:
     """The bits of a knob where 0 means as it is; raises Refused for one bit."""
     if bits == 1:
         raise Refused("it must be 0, or from 2 to 8, since one bit has no level on both sides of zero")
@@ -36,7 +36,7 @@ def two_sided(bits: int) -> int:
 
 RoundedBits = Annotated[
     int,
-    AfterValidator(two_sided),
+    AfterValidator(not_one_bit),
     Field(
         ge=0,
         le=8,

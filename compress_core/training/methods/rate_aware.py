@@ -23,7 +23,7 @@ from compress_core.training.learned_levels import (
     LearnedLevels,
     RoundedBits,
     levels_to_learn,
-    two_sided,
+    not_one_bit,
 )
 from compress_core.training.method import Hooks, training_method
 from compress_core.training.rounded_biases import PowerOfTwoGrid
@@ -32,7 +32,7 @@ from compress_core.training.weight_codes import WeightCodes
 AS_THEY_ARE = 0
 BiasBits = Annotated[
     int,
-    AfterValidator(two_sided),
+    AfterValidator(not_one_bit),
     Field(ge=0, le=8, description="Bits for each bias of these layers; with 0 they stay as they are."),
     Unit("bit"),
 ]

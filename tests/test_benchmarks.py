@@ -11,12 +11,18 @@ from torch import nn
 from benchmarks import groups, studies
 from benchmarks.clock import Case, Held, Limit, Side, Timed, assert_agree
 from benchmarks.networks import FULL, TINY, ResNet50, resnet50
+from benchmarks.srigl_speed import GONE, forms_of, matrix_of
 from benchmarks.table import line_of
+from benchmarks.trained_models import pooled_text, right
 from benchmarks.visitor import sparsity_of
+from compress_core.apply.model import Model
+from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
+from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import record, replay
 from compress_core.measure.speed.rounds import Spread
+from compress_core.recipe.reading import read_recipe
 
 pytestmark = pytest.mark.slow
 
@@ -107,3 +113,31 @@ def test_every_study_prints_a_table(study: str) -> None:
     printed = list(studies()[study](TINY))
     assert printed[1].startswith("| --- ")
     assert len(printed) > 3
+
+
+@pytest.mark.parametrize("gone", [0.0, GONE])
+def test_forms_of_a_layer_with_rows_of_one_length_agree_and_are_as_sparse_as_they_say(gone: float) -> None:
+    layer = load_sample("lenet300").layer("fc2")
+    matrix = matrix_of(layer, gone)
+    lengths = matrix.count_nonzero(dim=1)
+    assert len(lengths[lengths > 0].unique()) == 1
+    assert int((lengths > 0).sum()) == round(layer.rows * (1 - gone))
+    assert float((matrix == 0).float().mean()) == pytest.approx(0.9, abs=2e-3)
+    bias, items = torch.randn(layer.rows), torch.randn(3, layer.columns)
+    forms = forms_of(matrix, bias)
+    for name, form in forms.items():
+        assert torch.allclose(form(items), forms["dense"](items), atol=1e-4), name
+    assert ("gathered rows, dense" in forms) == (gone > 0)
+
+
+def test_an_item_counts_once_with_the_share_of_the_seeds_that_answer_it_rightly() -> None:
+    subject, store = load_sample("tabular"), Store()
+    recipe = read_recipe("layers: [{match: fc1, steps: [{technique: magnitude, sparsity: 0.97}]}]")
+    models = [Model.original(subject), compress(subject, recipe, store)]
+    one, other = (right([model], "test", FULL, store) for model in models)
+    both = right(models, "test", FULL, store)
+    assert both.tolist() == ((one + other) / 2).tolist()
+    assert len(both) == len(subject.split("test"))
+    assert set(both) == {0.5, 1.0} | ({0.0} if 0.0 in both else set())
+    alone, twice = (pooled_text(values) for values in (one, (one + one) / 2))
+    assert alone == twice, "a second seed that answers alike makes nothing surer"

@@ -46,6 +46,7 @@ NO_LOSS = 0.3  # points that may be lost at most, as the upper bound of the pair
 _BYTES_OF_FLOAT = 4
 _FEW = 64
 _SECONDS = "seconds"
+_DIGITS = 9  # 114 wrong of 6,000 are 1.9 %, and not a last bit more
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +229,8 @@ def _turned(number: Number, whole: float, times: float) -> tuple[float, float, f
     assert number.value is not None
     assert number.low is not None
     assert number.high is not None
-    value, low, high = (whole - times * bound for bound in (number.value, number.high, number.low))
+    bounds = (number.value, number.high, number.low)
+    value, low, high = (round(whole - times * bound, _DIGITS) for bound in bounds)
     return value, low, high
 
 

@@ -13,6 +13,7 @@ from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
 from dashboard.page_runs import PAGE_RUNS
 from dashboard.serving import give_main_back
+from dashboard.show import refusals
 from dashboard.text import refusal
 from dashboard.visitor import remember_visitor
 from dashboard.way_back import ask_again_after_a_restart, one_entry_a_page
@@ -39,7 +40,8 @@ if __name__ == "__main__":
     ask_again_after_a_restart()
     with PAGE_RUNS.running():
         fill_in_numbers = header.draw()
-        page.run()
+        with refusals():
+            page.run()
         seen_run.mark()
         state.write_link()
         header.footer()

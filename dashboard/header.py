@@ -58,6 +58,7 @@ def draw() -> Callable[[], None]:
         model = state.model(view)
     except Refused as refused:
         st.warning(literal(refusal(refused)), icon=":material/block:")
+        _way_out(view)
         return lambda: None
     with st.container(
         border=True,
@@ -78,6 +79,28 @@ def draw() -> Callable[[], None]:
         if sentence:
             st.warning(literal(sentence), icon=":material/block:")
     return lambda: _when_the_page_stands(view, link, fill)
+
+
+def _way_out(view: View) -> None:
+    """Of a model that cannot be made any more: undo and redo, and back to before what was lost."""
+    with st.container(horizontal=True, gap="small"):
+        if view.trainings:
+            st.button(
+                _("Go back to before the training"),
+                key="slimscope.before_training",
+                icon=":material/undo:",
+                on_click=_go_before_training,
+            )
+        _history(view)
+
+
+def _go_before_training() -> None:
+    view = state.required()
+    before = view.lineage[: len(view.lineage) - len(view.trainings)]
+    try:
+        state.keep(state.looking_at(view, before))
+    except Refused as refused:
+        state.notice(refusal(refused))
 
 
 def _when_the_page_stands(view: View, link: DeltaGenerator, fill: Callable[[], None]) -> None:

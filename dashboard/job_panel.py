@@ -52,6 +52,14 @@ def submit(wanted: Job, view: View, title: str) -> None:
     """
     from compress_core.jobs.bundle import bundle_of
 
+    if view.trainings and engine.workspace().folder is None:
+        state.notice(
+            _(
+                "This server keeps nothing on a disk, so no other process finds the weights of a trained "
+                "model: start it with SLIMSCOPE_WORKSPACE set to a folder."
+            )
+        )
+        return
     try:
         if view.model.startswith(state.USER_MODEL):
             wanted = replace(wanted, subject=runner().put(bundle_of(state.subject(view))))
@@ -70,9 +78,10 @@ def info(key: str) -> Info:
 
 def job(key: str) -> Job | None:
     """What was to be done under a key, as it was submitted; None where that is not known any more."""
+    from compress_core.foundation.release import lasting_key
     from compress_core.jobs.job import Job
 
-    known = engine.workspace().jobs.find(key)
+    known = engine.workspace().jobs.find(lasting_key(key))
     return None if known is None else Job.read(known.job)
 
 

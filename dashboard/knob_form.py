@@ -92,7 +92,8 @@ def _number(text: str, field: FieldInfo, value: Any, said: Mapping[str, Any]) ->
     if float in {field.annotation, *typing.get_args(field.annotation)}:
         step = slider_step(field) or 0.01
         if value is not None and field.annotation is float and low is not None and high is not None:
-            return st.slider(text, float(low), float(high), None, step, format="%.3g", **said)
+            ends = min(float(low), value), max(float(high), value)  # a link may say what lies between notches
+            return st.slider(text, *ends, None, step, format="%.3g", **said)
         lowest = None if low is None else float(low)
         highest = None if high is None else float(high)
         return st.number_input(text, lowest, highest, step=step, format="%.3f", **said)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def lineage_name(lineage: Lineage) -> str:
-    """For people, such as `1a2b3c4d + Distill`."""
+    """For people, such as `1a2b3c4d + Distill 9f0e`: what was done, and digits that tell it from others."""
     from compress_core.apply.lineage import Compress
 
     named = [_operation_name(operation) for operation in lineage]
@@ -22,7 +22,9 @@ def lineage_name(lineage: Lineage) -> str:
 def _operation_name(operation: Operation) -> str:
     from compress_core.apply.lineage import Train
 
-    return methods_text(operation) if isinstance(operation, Train) else operation.recipe.sha[:8]
+    if isinstance(operation, Train):
+        return f"{methods_text(operation)} {operation.key[:4]}"
+    return operation.recipe.sha[:8]
 
 
 def methods_text(training: Train) -> str:

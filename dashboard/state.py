@@ -30,6 +30,7 @@ from dashboard.linked_choices import MOST_DIGITS, linked_choices, take_over_choi
 from dashboard.links import decoded, encoded
 from dashboard.shared_choice import carried
 from dashboard.text import _, refusal
+from dashboard.training_choice import choose_text
 from dashboard.undo import led_back
 from dashboard.view import View
 from dashboard.visitor import visitor
@@ -312,7 +313,7 @@ def _as_linked(view: View, link: Mapping[str, str]) -> View:
     is_new = not (view.lineage or view.past or view.future)
     if history or (not recipe and tab.QUERY_KEY in link):  # a page that writes no history shows the original
         linked = read_lineage(history or [])
-        view = led_back(view, linked) if linked in {*view.past, *view.future} else at(view, linked)
+        view = led_back(view, linked) if linked in {*view.past, *view.future} else _at_or_before(view, linked)
     elif recipe:
         view = with_recipe(view, read_plain(recipe))
     if is_new:  # whoever has been here before finds the way back to what was left
@@ -323,6 +324,28 @@ def _as_linked(view: View, link: Mapping[str, str]) -> View:
         layer=link["l"] if link.get("l") in subject(view).by_name else view.layer,
         seed=int(seed) if seed.isdecimal() and len(seed) < MOST_DIGITS else 0,
     )
+
+
+def _at_or_before(view: View, linked: Lineage) -> View:
+    """The view at a linked model; where the weights of its training are not here, at what was trained.
+
+    The plan of that training is set on Recover then. Raises Refused as `at` does.
+    """
+    from compress_core.apply.lineage import Train
+
+    first = next((place for place, done in enumerate(linked) if isinstance(done, Train)), None)
+    try:
+        return at(view, linked)
+    except Refused as refused:
+        if first is None:
+            raise
+        before = at(view, linked[:first])
+        training = linked[first]
+        assert isinstance(training, Train), "found as one"
+        choose_text(training.plan)
+        said = _("{reason} The model before it is open, and its training is set up on Recover.")
+        notice(said.format(reason=refusal(refused)))
+        return before
 
 
 def notice(text: str) -> None:

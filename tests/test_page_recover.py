@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,32 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from compress_core.apply.lineage import Train
+from compress_core.apply.lineage import (
+    Lineage,
+    Train,
+    canonical_plan,
+    compressed_by,
+    lineage_as_json,
+)
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
+from compress_core.foundation.errors import Refused
 from compress_core.jobs.info import State
 from compress_core.loading.items import Items
 from compress_core.loading.own_training import with_training
 from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
+from compress_core.measure.behavior.evaluate import evaluate
+from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from dashboard import engine, state, visitor_jobs
 from dashboard import job_panel as jobs
 from dashboard.links import encoded
-from dashboard.recover.chosen_plan import USUAL, chosen_plan, judges, others
+from dashboard.recover.chosen_plan import chosen_plan, judges, others
+from dashboard.show import with_interval
 from dashboard.text import _, label, use_language
+from dashboard.training_choice import USUAL
+from dashboard.view import View
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
@@ -100,11 +112,11 @@ def test_every_widget_of_a_plan_shows_what_the_link_says_and_changes_the_plan_it
     app = page(plan=json.dumps(said))
     assert app.selectbox("recover.judge").value == "fine_tune"
     assert app.multiselect("recover.methods").value == ["gradual"]
-    assert app.slider("recover.gradual.sparsity").value == 0.5
+    assert app.slider("recover.1.gradual.sparsity").value == 0.5
     app.number_input("recover.training.epochs").set_value(2).run()
     app.select_slider("recover.training.learning_rate").set_value(0.01).run()
-    app.slider("recover.gradual.sparsity").set_value(0.8).run()
-    app.text_input("recover.gradual.match").set_value("fc*").run()
+    app.slider("recover.1.gradual.sparsity").set_value(0.8).run()
+    app.text_input("recover.1.gradual.match").set_value("fc*").run()
     app.selectbox("recover.judge").set_value("distill").run()
     assert not app.exception
     assert plan_of(app) == {
@@ -178,6 +190,107 @@ def test_where_nothing_died_there_is_nothing_to_cut_and_the_page_says_so() -> No
 
 def state_model(app: AppTest) -> Model:
     return model_of(load_sample("tabular"), app.session_state[state.KEY].lineage, engine.store())
+
+
+def test_a_training_under_way_stays_on_the_page_when_a_knob_moves() -> None:
+    app = page("lenet300", plan='{"epochs":2,"methods":[{"method":"fine_tune"}],"seed":9}')
+    app.button("recover.start").click().run()
+    key = list(app.session_state[visitor_jobs.KEY])[-1]
+    app.number_input("recover.training.epochs").set_value(1).run()
+    assert "Under way for recipe" in texts(app)
+    assert app.button(f"jobs.cancel.{key}").label == "Cancel"
+    assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
+    app.run()
+    assert "An earlier training: " in texts(app)
+    app.button("recover.as_it_was").click().run()
+    assert plan_of(app)["epochs"] == 2
+    assert "An earlier training: " not in texts(app)
+
+
+def test_what_was_there_before_a_training_is_measured_and_never_the_originals_number() -> None:
+    app = page(plan='{"epochs":1,"methods":[{"method":"fine_tune"}],"seed":3}', layer="fc2")
+    start(app)
+    app.run()
+    app.button("recover.use").click().run()
+    engine.store.clear()
+    shown = {outcome(app).iloc[0]["before training"]}
+    for _look in range(3):
+        app.run()
+        shown.add(outcome(app).iloc[0]["before training"])
+    split = load_sample("tabular").split("validation")
+    parent = model_of(load_sample("tabular"), app.session_state[state.KEY].lineage[:1], engine.store())
+    right = with_interval(evaluate(parent, split, engine.store())["accuracy"])
+    assert shown <= {right, "being measured …"}
+    assert right in shown
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"method": "gradual", "sparsity": 0.995},
+        {"method": "rigl", "sparsity": 0.999},
+        {"method": "rewind", "share": 0.975, "rounds": 1},
+    ],
+    ids=lambda said: said["method"],
+)
+def test_what_a_plan_may_say_between_the_notches_of_a_slider_is_shown(method: dict[str, Any]) -> None:
+    plan = {"epochs": 4, "methods": [{"method": "fine_tune", "smoothing": 0.999}, method], "warmup": 0.9999}
+    app = page(plan=json.dumps(plan))
+    assert plan_of(app) == plan
+
+
+def test_a_method_may_stand_twice_each_time_for_other_layers() -> None:
+    twice = [{"match": f"fc{i}", "method": "gradual", "sparsity": 0.1 * i} for i in (1, 2)]
+    app = page(plan=json.dumps({"epochs": 4, "methods": [{"method": "distill"}, *twice]}))
+    app.slider("recover.2.gradual.sparsity").set_value(0.5).run()
+    assert [step.get("sparsity") for step in plan_of(app)["methods"]] == [None, 0.1, 0.5]
+
+
+def test_half_of_a_character_in_a_link_is_no_pattern_of_layers() -> None:
+    said = '{"epochs":1,"methods":[{"match":"\\ud800","method":"fine_tune"}]}'
+    assert plan_of(page(plan=said)) == json.loads(USUAL)
+
+
+def test_a_link_to_a_trained_model_whose_weights_are_not_here_opens_its_recipe_and_sets_its_training_up() -> (
+    None
+):
+    plan = {"epochs": 7, "methods": [{"method": "fine_tune"}], "seed": 77}
+    recipe = compressed_by(ResolvedRecipe((("fc1", (Step.of("magnitude", sparsity=0.5),)),)))
+    lineage = (*recipe, Train(canonical_plan(plan), "items", 5))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["m"], app.query_params["h"] = "tabular", encoded(lineage_as_json(lineage))
+    app.run()
+    assert not app.exception
+    assert "its training is set up on Recover" in texts(app)
+    assert app.session_state[state.KEY].lineage == recipe
+    app.switch_page("pages/recover.py").run()
+    assert plan_of(app) == plan
+
+
+def test_a_trained_model_whose_weights_were_let_go_can_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = page(plan='{"epochs":1,"methods":[{"method":"fine_tune"}],"seed":4}')
+    start(app)
+    app.run()
+    app.button("recover.use").click().run()
+    trained = app.session_state[state.KEY].lineage
+    monkeypatch.setattr(state, "model", refuses_when(trained, state.model))
+    for name in ("behavior", "tune", "weights", "deploy", "recover"):
+        app.switch_page(f"pages/{name}.py").run()
+        assert not app.exception, name
+        assert "train once more" in texts(app)
+    app.button("slimscope.before_training").click().run()
+    assert app.session_state[state.KEY].lineage == trained[:-1]
+
+
+def refuses_when(lineage: Lineage, model: Callable[[View], Model]) -> Callable[[View], Model]:
+    """`state.model`, which finds the weights of this training no more."""
+
+    def found(view: View) -> Model:
+        if view.lineage == lineage:
+            raise Refused("The weights of this training are gone: train once more.")
+        return model(view)
+
+    return found
 
 
 def test_two_people_who_start_the_same_training_share_one_run() -> None:

@@ -21,7 +21,10 @@ HEIGHT = 430
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """Accuracies on the same items before the training; None where one is not known yet."""
+    """Accuracies on the same items before the training; None where one is not known yet.
+
+    For a model that nobody compressed both are the same.
+    """
 
     original: Number | None
     compressed: Number | None
@@ -156,16 +159,15 @@ def _alternative(epochs: pd.DataFrame, before: StartingPoint, kept: int | None, 
         return _("No epoch is done yet.")
     first, last = epochs.iloc[0], epochs.iloc[-1]
     said = [
-        _(
-            "After {epoch} of {count} epochs {accuracy} are right, the loss went from {first} to {last}."
-        ).format(
+        _("After {epoch} of {count} epochs {accuracy} are right, the mean loss is {loss} nat.").format(
             epoch=int(last["epoch"]),
             count=of,
             accuracy=percent(float(last["accuracy"]), 2),
-            first=f"{first['loss']:.4f}",
-            last=f"{last['loss']:.4f}",
+            loss=f"{last['loss']:.4f}",
         )
     ]
+    if len(epochs) > 1:
+        said.append(_("In the first epoch it was {loss}.").format(loss=f"{first['loss']:.4f}"))
     if before.compressed is not None and before.compressed.value is not None:
         said.append(
             _("Before training {share} were right.").format(share=percent(before.compressed.value, 2))

@@ -6,33 +6,21 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from compress_core.foundation.errors import Refused
 from compress_core.training.method import TrainingMethod, training_methods
 from compress_core.training.plan import Plan, parse_plan
-from dashboard.shared_choice import SharedChoice
+from dashboard.training_choice import PLAN, choose_text
 
-USUAL = '{"epochs":3,"methods":[{"method":"distill"}]}'
 Steps = list[dict[str, Any]]
-
-
-def _read(text: str) -> str | None:
-    try:
-        return parse_plan(json.loads(text)).text
-    except (Refused, ValueError, RecursionError):  # of a link that nobody's page has written
-        return None
-
-
-_CHOICE = SharedChoice("plan", USUAL, _read)
 
 
 def chosen_plan() -> Plan:
     """The plan that is set now."""
-    return parse_plan(json.loads(_CHOICE.chosen()))
+    return parse_plan(json.loads(PLAN.chosen()))
 
 
 def choose(plan: Plan) -> None:
     """Set another plan."""
-    _CHOICE.choose(plan.text)
+    choose_text(plan.text)
 
 
 def judges() -> Mapping[str, TrainingMethod]:
@@ -51,11 +39,17 @@ def says_how_to_judge(method: TrainingMethod) -> bool:
 
 
 def with_methods(plan: Plan, judge: str, beside: Sequence[str]) -> Plan:
-    """The plan by these methods, each with the knobs that it has now; raises Refused."""
-    known = {step.method.name: step.as_json() for step in plan.steps}
-    return _changed(
-        plan, lambda said: said | {"methods": [known.get(n, {"method": n}) for n in (judge, *beside)]}
-    )
+    """The plan by these methods, each with the knobs that it has now; raises Refused.
+
+    A method that the plan has more than once, for some layers each time, stays so.
+    """
+
+    def chosen(said: dict[str, Any]) -> dict[str, Any]:
+        steps: Steps = said["methods"]
+        named = {name: [step for step in steps if step["method"] == name] for name in (judge, *beside)}
+        return said | {"methods": [step for n, found in named.items() for step in found or [{"method": n}]]}
+
+    return _changed(plan, chosen)
 
 
 def with_training_knob(plan: Plan, name: str, value: object) -> Plan:
@@ -63,13 +57,16 @@ def with_training_knob(plan: Plan, name: str, value: object) -> Plan:
     return _changed(plan, lambda said: said | {name: value})
 
 
-def with_method_knob(plan: Plan, method: str, name: str, value: object) -> Plan:
-    """The plan with another value of a method's knob, or of the layers it is for; raises Refused."""
+def with_method_knob(plan: Plan, place: int, name: str, value: object) -> Plan:
+    """The plan with another value of a knob of one of its methods, or of the layers it is for.
+
+    place: which method, from 0. Raises Refused.
+    """
 
     def moved(said: dict[str, Any]) -> dict[str, Any]:
         steps: Steps = said["methods"]
         return said | {
-            "methods": [step | {name: value} if step["method"] == method else step for step in steps]
+            "methods": [step | {name: value} if at == place else step for at, step in enumerate(steps)]
         }
 
     return _changed(plan, moved)

@@ -51,9 +51,14 @@ def _until_known(model: Model, plan: Plan) -> None:
 def expected_text(expected: Number, plan: Plan, items: int) -> str:
     """About so long, and for what; an estimate, and marked as one."""
     assert expected.value is not None, "it was timed"
-    return _("**≈ {time}** for {epochs} epochs of {items:,} items, estimated from a few steps.").format(
-        time=duration(expected.value), epochs=plan.knobs.epochs, items=items
+    said = (
+        _("**≈ {time}** once it runs, for one epoch of {items:,} items, estimated from a few steps.")
+        if plan.knobs.epochs == 1
+        else _(
+            "**≈ {time}** once it runs, for {epochs} epochs of {items:,} items, estimated from a few steps."
+        )
     )
+    return said.format(time=duration(expected.value), epochs=plan.knobs.epochs, items=items)
 
 
 def duration(seconds: float) -> str:

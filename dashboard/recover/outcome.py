@@ -31,6 +31,7 @@ from dashboard.show import number_text, with_interval
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
+AT_ONCE_S = 0.3
 LEADS_TO = ("behavior", "explain", "deploy")
 CUTTING = MappingProxyType({"prepare": ["cut_zero_units"]})
 
@@ -47,8 +48,10 @@ def draw(view: View, training: Training, told: Sequence[Told]) -> None:
     assert parent is not None, "a training has a model that it began with"
     if training.ended is not None:
         st.warning(literal(_(training.ended)), icon=":material/flag:")
-    before = progress_figures.starting_point(parent)
+    before = progress_figures.starting_point(parent, seconds=AT_ONCE_S)
     st.table(_numbers(parent, training, before), border="horizontal", hide_index=True)
+    if before.compressed is None or before.original is None:
+        st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(parent)
     _use(view, training)
     inside = [each for each in told if "step" in each]
     progress_figures.draw(
@@ -61,6 +64,13 @@ def draw(view: View, training: Training, told: Sequence[Told]) -> None:
     )
 
 
+def _until_measured(parent: Model) -> None:
+    """Draws nothing; the run that follows finds the numbers."""
+    before = progress_figures.starting_point(parent)
+    if before.compressed is not None and before.original is not None:
+        st.rerun()
+
+
 def _numbers(parent: Model, training: Training, before: StartingPoint) -> pd.DataFrame:
     """A row for each number: the original, the compressed model before and after the training."""
     original = Model.original(parent.subject)
@@ -71,7 +81,7 @@ def _numbers(parent: Model, training: Training, before: StartingPoint) -> pd.Dat
         {
             "": [accuracy, _("zeros among all weights"), _("plain file")],
             _("original"): _column(original, before.original),
-            _("before training"): _column(parent, before.compressed or before.original),
+            _("before training"): _column(parent, before.compressed),
             _("after training"): _column(training.model, after),
         }
     )

@@ -29,8 +29,8 @@ def draw(plan: Plan) -> None:
             field = type(plan.knobs).model_fields[name]
             knob_widget(name, field, getattr(plan.knobs, name), key, _set_common)
             beside(key)
-    for step in plan.steps:
-        _method(step)
+    for at, step in enumerate(plan.steps):
+        _method(step, at)
     with st.expander(_("Of every training"), icon=":material/tune:"):
         knob_form(plan.knobs, without=frozenset(AT_HAND), key="recover.training", on_change=_set_common)
 
@@ -51,7 +51,7 @@ def _methods(plan: Plan) -> None:
         _("And"),
         list(others()),
         format_func=label,
-        key=showing(METHODS, [name for name in names if name != judge]),
+        key=showing(METHODS, [name for name in dict.fromkeys(names) if name != judge]),
         on_change=by_hand(METHODS, _set_methods, METHODS),
         placeholder=_("Nothing else: pruned stays zero, rounded keeps its codes"),
         help=_("What else happens while it trains: rounding, pruning, growing, pulling towards zero."),
@@ -69,19 +69,19 @@ def _set_common(name: str, value: Any) -> None:
     choose(chosen_plan.with_training_knob(chosen_plan.chosen_plan(), name, value))
 
 
-def _method(step: MethodStep) -> None:
-    """What it does, whose idea it is, its knobs, and for which layers."""
+def _method(step: MethodStep, at: int) -> None:
+    """What it does, whose idea it is, its knobs, and for which layers; at: its place in the plan."""
     method = step.method
     with st.expander(label(method.name), icon=_icon(method)):
         st.caption(f"{literal(translated(method.summary))} {literal(method.source)}")
-        key = f"recover.{method.name}"
-        knob_form(step.knobs, without=frozenset(), key=key, on_change=partial(_set_knob, method.name))
+        key = f"recover.{at}.{method.name}"
+        knob_form(step.knobs, without=frozenset(), key=key, on_change=partial(_set_knob, at))
         place = f"{key}.{LAYERS}"
         st.text_input(
             _("Layers"),
             key=showing(place, step.match),
             max_chars=200,
-            on_change=by_hand(place, _set_layers, method.name, place),
+            on_change=by_hand(place, _set_layers, at, place),
             help=_("A pattern of names, such as conv* or fc?; * stands for all."),
         )
         beside(place)
@@ -91,10 +91,10 @@ def _icon(method: TrainingMethod) -> str:
     return ":material/school:" if chosen_plan.says_how_to_judge(method) else ":material/add:"
 
 
-def _set_knob(method: str, name: str, value: Any) -> None:
-    choose(chosen_plan.with_method_knob(chosen_plan.chosen_plan(), method, name, value))
+def _set_knob(at: int, name: str, value: Any) -> None:
+    choose(chosen_plan.with_method_knob(chosen_plan.chosen_plan(), at, name, value))
 
 
-def _set_layers(method: str, place: str) -> None:
+def _set_layers(at: int, place: str) -> None:
     with refused_beside(place, st.session_state[place]):
-        _set_knob(method, LAYERS, st.session_state[place])
+        _set_knob(at, LAYERS, st.session_state[place])

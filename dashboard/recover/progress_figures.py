@@ -8,6 +8,7 @@ import streamlit as st
 
 from compress_core.apply.lineage import Lineage
 from compress_core.apply.model import Model
+from compress_core.foundation.store import digest
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.training.training_run import VALIDATION
 from dashboard import engine
@@ -58,11 +59,17 @@ def draw(
     figure(drawn, f"recover.{name}", provenance(lineage=lineage))
 
 
-def starting_point(model: Model) -> StartingPoint:
-    """The accuracies from which a training of this model begins, as far as they are known by now."""
-    split = model.subject.split(VALIDATION)
+def starting_point(model: Model, *, seconds: float = 0.0) -> StartingPoint:
+    """The accuracies from which a training of this model begins; what is not known yet is being measured.
+
+    seconds: how long to wait for that.
+    """
+    split, both = model.subject.split(VALIDATION), (Model.original(model.subject), model)
+    if not all(engine.is_evaluated(one, split) for one in both):
+        key = digest("before a training", model.key, split.digest)
+        engine.compared_within(seconds, key, lambda: [evaluate(one, split, engine.store()) for one in both])
     known = [
         evaluate(one, split, engine.store())["accuracy"] if engine.is_evaluated(one, split) else None
-        for one in (Model.original(model.subject), model)
+        for one in both
     ]
-    return StartingPoint(known[0], known[1] if model.is_changed else None)
+    return StartingPoint(*known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from compress_core.apply.model import Model
@@ -25,13 +27,13 @@ SIDE = 96
 
 def draw(model: Model, plan: Plan) -> None:
     """Item and temperature beside the bars; nothing where the plan does not distil."""
-    step = next((step for step in plan.steps if step.method.name == METHOD), None)
-    if step is None:
+    at = next((at for at, step in enumerate(plan.steps) if step.method.name == METHOD), None)
+    if at is None:
         return
     split = model.subject.split(VALIDATION)
     place, bars = st.columns([1, 2.6], gap="medium")
     with place:
-        temperature = _temperature(step)
+        temperature = _temperature(plan.steps[at], at)
         last = len(split) - 1
         st.session_state[WIDGET] = min(st.session_state.get(choice.ITEM, 0), last)
         item = int(
@@ -59,12 +61,12 @@ def draw(model: Model, plan: Plan) -> None:
         figure(drawn, "recover.soft", provenance(split=split.name, item=item))
 
 
-def _temperature(step: MethodStep) -> float:
+def _temperature(step: MethodStep, at: int) -> float:
     value: float = getattr(step.knobs, KNOB)
     field = type(step.knobs).model_fields[KNOB]
-    knob_widget(KNOB, field, value, "recover.soft.temperature", _set_temperature)
+    knob_widget(KNOB, field, value, "recover.soft.temperature", partial(_set_temperature, at))
     return value
 
 
-def _set_temperature(name: str, value: object) -> None:
-    choose(with_method_knob(chosen_plan(), METHOD, name, value))
+def _set_temperature(at: int, name: str, value: object) -> None:
+    choose(with_method_knob(chosen_plan(), at, name, value))

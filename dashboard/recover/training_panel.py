@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from compress_core.apply.model import Model
+from compress_core.face.train_compressed import Training
 from compress_core.jobs.info import Info, State
 from compress_core.training.loop import Trained
 from compress_core.training.plan import Plan
 from compress_core.training.training_run import VALIDATION
+from dashboard.lineage_name import lineage_name
 from dashboard.page_job import LastResult, PageJob
 from dashboard.recover import expected, outcome, progress_figures
+from dashboard.recover.chosen_plan import choose
+from dashboard.recover.told import Told
 from dashboard.recover.training_job import (
     SHOWN,
     best_so_far,
     has_begun,
-    operation_made,
     outcome_of,
+    plan_of,
     training_job,
 )
 from dashboard.text import _
 from dashboard.view import View
 
-EARLY = "slimscope.recover.early"
+EARLY, ENDED = "slimscope.recover.early", "slimscope.recover.ended"
 _MAY_GO_ON = {State.UNKNOWN, State.CANCELLED, State.FAILED}
+
+
+@dataclass(frozen=True, eq=False)
+class EndedEarly:
+    """A training of which this visitor took the best epoch before its end, and what its job told."""
+
+    training: Training
+    told: tuple[Told, ...]
 
 
 def draw(view: View, model: Model, plan: Plan) -> None:
@@ -46,6 +60,10 @@ def draw(view: View, model: Model, plan: Plan) -> None:
     )
     work.follow(lambda found: _live(model, plan, found))
     if is_begun and _early(view, model, plan, work):
+        return
+    early: EndedEarly | None = st.session_state.get(ENDED)
+    if early is not None and early.training.model.lineage == view.lineage:
+        outcome.draw(view, early.training, early.told)
         return
     last = work.last_result(SHOWN)
     if last is not None:
@@ -89,7 +107,9 @@ def _early(view: View, model: Model, plan: Plan, work: PageJob[Trained]) -> bool
     trained = best_so_far(model, plan)
     if trained is None:
         return False
-    outcome.draw(view, outcome_of(model, plan.text, trained), work.info.figures)
+    training = outcome_of(model, plan.text, trained)
+    st.session_state[ENDED] = EndedEarly(training, work.info.figures)
+    outcome.draw(view, training, work.info.figures)
     return True
 
 
@@ -99,11 +119,14 @@ def _show_early(key: str) -> None:
 
 def _last(view: View, last: LastResult[Trained]) -> None:
     training = outcome.training_in(view, last)
-    if last.is_stale and view.lineage != (*last.lineage, operation_made(training)):
-        last.mark(
-            view,
-            _("An earlier training, of {recipe}. Train again for what is set now.").format(
-                recipe=last.recipe
-            ),
+    if last.is_stale and view.lineage != training.model.lineage:
+        name = lineage_name(training.model.lineage)
+        last.mark(view, _("An earlier training: {name}. Train again for what is set now.").format(name=name))
+        st.button(
+            _("Set it up as it was"),
+            key="recover.as_it_was",
+            icon=":material/history:",
+            on_click=choose,
+            args=(plan_of(training),),
         )
     outcome.draw(view, training, last.told)

@@ -12,6 +12,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
 from dashboard import state
+from dashboard.lineage_name import lineage_name
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
@@ -22,6 +23,14 @@ DRAFT, TURN = "slimscope.recipe.draft", "slimscope.recipe.turn"
 
 def draw(view: View, model: Model) -> None:
     """YAML left, Python right; both to copy and to take away."""
+    if view.trainings or view.stands_on:
+        st.info(
+            _(
+                "The text and the program are of the recipe alone. What is open is {name}: "
+                "slimscope train and compress_core.train make the rest of it."
+            ).format(name=literal(lineage_name(view.lineage))),
+            icon=":material/model_training:",
+        )
     yaml, python = st.columns(2, gap="medium")
     with yaml:
         _yaml(view)

@@ -29,7 +29,7 @@ check:
 	$(BIN) -m ruff format --check .
 	$(BIN) -m ruff check .
 	$(TYPES)
-	$(TESTS) -q -m "not browser and not slow" --cases 6 --durations=5 --durations-min=2
+	$(TESTS) -q -m "not browser and not slow" --cases 4 --durations=5 --durations-min=2
 
 test:
 	@$(INSTALL) dev $(PIP_ARGS)

@@ -14,10 +14,11 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from compress_core.apply.lineage import read_lineage
 from compress_core.foundation.errors import Refused
@@ -37,9 +38,13 @@ Meet = Callable[[], object]
 HERE = os.getpid()
 
 
-def as_uploaded(reader: FileReader, weights: bytes, items: bytes | None) -> object:
-    """What the page does with two files."""
-    state = state_dict_of(reader.weights(weights, "hostile.pt"))
+def uploaded(reader: FileReader, weights: bytes) -> Mapping[str, Tensor]:
+    """What the page does with a file of weights."""
+    return state_dict_of(reader.weights(weights, "hostile.pt"))
+
+
+def with_items(reader: FileReader, state: Mapping[str, Tensor], items: bytes | None) -> object:
+    """What the page then does with a file of items."""
     found = None if items is None else reader.items(items, "hostile.npz")
     return user_subject(state, found, name="hostile", allowed=ON_SERVER)
 
@@ -57,12 +62,14 @@ def all_of_them(reader: FileReader, folder: Path) -> Iterator[tuple[str, Meet]]:
     for name, make in hostile_weights.weights().items():
         yield (
             f"page: {name}",
-            lambda make=make, with_=image if "wide" in name else None: as_uploaded(reader, make(), with_),
+            lambda make=make, items=image if "wide" in name else None: with_items(
+                reader, uploaded(reader, make()), items
+            ),
         )
         yield f"shell: {name}", lambda make=make: on_the_command_line(make(), folder)
-    network = hostile_weights.saved({"fc1.weight": torch.zeros(3, 8)})
+    network = uploaded(reader, hostile_weights.saved({"fc1.weight": torch.zeros(3, 8)}))
     for name, make in hostile_inputs.items().items():
-        yield f"page: {name}", lambda make=make: as_uploaded(reader, network, make())
+        yield f"page: {name}", lambda make=make: with_items(reader, network, make())
         yield f"shell: {name}", lambda make=make: read_items(make(), "hostile.npz")
     for name, text in hostile_inputs.recipes().items():
         yield f"recipe: {name}", lambda text=text: read_recipe(text())

@@ -6,15 +6,29 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.text import _
+
 UNDO, REDO = "slimscope.undo", "slimscope.redo"  # the keys of the buttons that are pressed
-_mount = st.components.v2.component(
-    "slimscope_page_manners", js=(Path(__file__).parent / "page_manners.js").read_text(encoding="utf-8")
+JAVASCRIPT = "\n".join(
+    (Path(__file__).parent / name).read_text(encoding="utf-8")
+    for name in ("page_manners.js", "streamlit_words.js")
 )
+_mount = st.components.v2.component("slimscope_page_manners", js=JAVASCRIPT)
 
 
 def mind_manners() -> None:
     """Have the browser do so; nothing is drawn."""
-    _mount(key="slimscope.page_manners", data={"undo": _class_of(UNDO), "redo": _class_of(REDO)}, height=0)
+    buttons = {"undo": _class_of(UNDO), "redo": _class_of(REDO)}
+    _mount(key="slimscope.page_manners", data={**buttons, "words": _streamlit_words()}, height=0)
+
+
+def _streamlit_words() -> dict[str, str]:
+    """What Streamlit says by itself, in the visitor's language."""
+    return {
+        "Skip to main content": _("Skip to main content"),
+        "Upload": _("Upload"),
+        "per file": _("per file"),
+    }
 
 
 def _class_of(key: str) -> str:

@@ -21,6 +21,7 @@ export default function ({ data }) {
   if (app) rest.observe(app, { attributeFilter: ["data-test-script-state"] });
   mine.signal.addEventListener("abort", () => rest.disconnect());
   document.addEventListener("click", bringIntoView, { signal: mine.signal, capture: true });
+  sayIn(data.words, mine.signal);
   document.addEventListener("click", (event) => keepFocus(event, data), { signal: mine.signal });
   return () => mine.abort();
 }

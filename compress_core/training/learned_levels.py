@@ -47,6 +47,7 @@ RoundedBits = Annotated[
 ]
 _SMALLEST_GAIN = 2.0**-10
 _TINY = torch.finfo(torch.float32).tiny
+_LEADS = 2.0**-60  # of a step: with a smaller one gradients and their squares leave float32
 
 
 def learned_step(
@@ -66,6 +67,22 @@ def learned_step(
     slope = torch.where(inside, units - scaled, units) * share
     # both differences are exactly zero: what is applied is what is stored
     return (units * step).detach() + inside * (weight - weight.detach()) + slope * (step - step.detach())
+
+
+def places_between(
+    weight: Tensor, step: Tensor, kept: Tensor, ends: tuple[Tensor, Tensor], share: Tensor
+) -> Tensor:
+    """weight / step [out, in] within the ends, with its gradient where a weight is kept and lies between.
+
+    weight [out, in]; kept [out, in] bool; step, ends and share, of the step's gradient, broadcast to it.
+    A row without any weight has a step next to nothing, by which nothing is divided rightly: it gets none.
+    """
+    scaled = (weight / step).detach()
+    led = kept & (step > _LEADS) & (ends[0] <= scaled) & (scaled <= ends[1])
+    known, divisor = torch.where(led, scaled, 0.0), step.detach().clamp(min=_LEADS)
+    # both differences are exactly zero
+    moved = led * (weight - weight.detach()) - known * share * (step - step.detach())
+    return scaled.clamp(*ends) + moved / divisor
 
 
 def gradient_share(sharing: Tensor, highest: Tensor) -> Tensor:
@@ -146,12 +163,12 @@ class LearnedLevels:
             return None
         lowest, highest, units = multiples(levels, levels.encode(latent.detach()))
         scale, share = self._scale(learned), gradient_share(self._sharing(levels), highest)
-        step = scale.detach() + share * (scale - scale.detach())
-        inputs = latent.shape[1]
-        place = (latent / spread(step, inputs, levels.group)).clamp(
-            spread(lowest, inputs, levels.group), spread(highest, inputs, levels.group)
+        inputs, kept = latent.shape[1], self.mask
+        kept = torch.ones_like(latent, dtype=torch.bool) if kept is None else kept
+        step, lowest_of, highest_of, share = (
+            spread(each, inputs, levels.group) for each in (scale, lowest, highest, share)
         )
-        kept = torch.ones_like(latent, dtype=torch.bool) if self.mask is None else self.mask
+        place = places_between(latent, step, kept, (lowest_of, highest_of), share)
         return WeightCodes(units, place, kept, int(lowest.min()), int(highest.max()))
 
     def with_mask(self, mask: Tensor) -> LearnedLevels:

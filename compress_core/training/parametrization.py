@@ -29,6 +29,7 @@ Learned = Mapping[str, Tensor]
 
 WEIGHT, GAIN, LEVELS = "weight", "gain", "levels"
 _SMALLEST_GAIN = 2.0**-10
+_TINY = torch.finfo(torch.float32).tiny
 
 
 class Parametrization(Protocol):
@@ -138,7 +139,8 @@ class HeldCodes:
                 quantized = Quantized(powers, codes)
             case Grid() | ScaledTable() as scaled:
                 gain = learned[GAIN].detach().clamp(min=_SMALLEST_GAIN)
-                quantized = Quantized(replace(scaled, scale=scaled.scale * gain), codes)
+                scale = (scaled.scale * gain).clamp(min=_TINY)  # as that of a row without any weight
+                quantized = Quantized(replace(scaled, scale=scale), codes)
         return replace(self.before, quantized=quantized)
 
     def codes(self, _learned: Learned) -> None:

@@ -67,6 +67,7 @@ NETWORKS = {
         1.9,
         (
             Trial({}, strength=0.3, epochs=4, copies=2, learning_rate=1e-3),
+            Trial({}, strength=0.45, epochs=6, copies=2, learning_rate=1e-3),
             Trial(_LENET300_WIDER, strength=0.2, epochs=5, copies=2),
             Trial(_LENET300, strength=0.3, epochs=12),
             Trial(_LENET300, strength=2.0, epochs=14),
@@ -76,6 +77,10 @@ NETWORKS = {
     "lenet5": HeadlineNetwork(
         "lenet5",
         1.0,
-        (Trial(_LENET5_WIDER, strength=0.15, epochs=3, copies=2), Trial(_LENET5, strength=0.5, epochs=8)),
+        (
+            Trial(_LENET5_WIDER, strength=0.15, epochs=3, copies=2),
+            Trial(_LENET5, strength=0.5, epochs=8),
+            Trial(_LENET5, strength=0.8, epochs=16),
+        ),
     ),
 }

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from compress_core.foundation.errors import Refused
 from compress_core.network.layers.norms import reset_statistics
 from compress_core.training.parametrization import WEIGHT
 from compress_core.training.trainee import Trainee
@@ -17,18 +18,29 @@ def scattered(trainee: Trainee, generator: torch.Generator) -> None:
     """Replace what learns by what torch begins with; masks stay. The trainee's owner is the caller.
 
     Weights and biases are even within 1 / sqrt(inputs), as torch draws them; the scale of a norm is 1, its
-    shift 0, its statistics those of nothing seen. Weights that are quantized keep their codes and are left.
-    He et al. 2015, arXiv:1502.01852.
+    shift 0, its statistics those of nothing seen. Weights that are rounded as they learn begin anywhere, and
+    their levels where the recipe put them. Raises Refused where codes are held, which were trained. He et al.
+    2015, arXiv:1502.01852.
     """
+    _refuse_trained_codes(trainee)
     bounds: dict[str, float] = {}
     for name, learned in trainee.learned.items():
         layer = trainee.parts[name]
         bounds[f"{layer.module}.bias"] = bound = 1 / math.sqrt(max(1, layer.columns))
-        if WEIGHT in learned:
-            _even(learned[WEIGHT], bound, generator)
+        _even(learned[WEIGHT], bound, generator)
     reset_statistics(trainee.network)
     for name, parameter in trainee.beside.items():
         _begin(name, parameter, bounds.get(name), generator)
+
+
+def _refuse_trained_codes(trainee: Trainee) -> None:
+    held = next((name for name, learned in trainee.learned.items() if WEIGHT not in learned), None)
+    if held is not None:
+        raise Refused(
+            "Random weights were asked for with start, but {layer} is quantized and keeps the codes of its "
+            "trained weights: take the quantization out of the recipe, or round while it learns with qat.",
+            layer=held,
+        )
 
 
 def _begin(name: str, parameter: Tensor, bound: float | None, generator: torch.Generator) -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from torch import Tensor
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
@@ -13,7 +14,7 @@ from compress_core.foundation.knobs import Magnitudes
 from compress_core.foundation.progress import Progress
 from compress_core.jobs.info import Info, State
 from compress_core.training import expected_time
-from compress_core.training.expected_time import expected_seconds
+from compress_core.training.expected_time import MOST_ITEMS, expected_seconds, step_time
 from compress_core.training.loop import EpochDone, StepsDone, train
 from compress_core.training.plan import parse_plan
 from compress_core.training.soft_answers import soft_answers
@@ -42,6 +43,74 @@ def test_a_training_takes_as_many_steps_and_looks_as_it_has_epochs(monkeypatch: 
     assert three - one == pytest.approx(2 * (items // 32 + 1 + 1)), (
         "steps, what is noted, a look at validation"
     )
+
+
+class Steps:
+    """Steps that take so many seconds always, and so many for each item; it keeps how many items they had."""
+
+    def __init__(self, always: float, each: float) -> None:
+        self.always, self.each, self.had, self.clock = always, each, list[int](), 0.0
+
+    def take(self, items: int) -> float:
+        self.had.append(items)
+        return self.always + self.each * items
+
+    def instead(self, monkeypatch: pytest.MonkeyPatch) -> Steps:
+        """Steps of expected_time take these seconds, and all else takes none."""
+        monkeypatch.setattr(expected_time, "perf_counter", lambda: self.clock)
+        monkeypatch.setattr(expected_time, "step", self._step)
+        return self
+
+    def _step(self, _run: object, _trainee: object, _optimizer: object, _known: object,
+              index: Tensor, _moment: object) -> None:  # fmt: skip
+        self.clock += self.take(len(index))
+
+
+@pytest.mark.parametrize("batch_size", [64, 129, 500, 4096])
+def test_a_timed_step_has_128_items_at_most(monkeypatch: pytest.MonkeyPatch, batch_size: int) -> None:
+    steps = Steps(0, 1e-6).instead(monkeypatch)
+    monkeypatch.setattr(expected_time, "MOST_ITEMS", 16)
+    seconds(batch_size=batch_size)
+    assert max(steps.had) == 16
+    assert MOST_ITEMS == 128
+
+
+def test_a_timed_step_has_fewer_items_where_the_values_of_one_are_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = Steps(0, 1e-6).instead(monkeypatch)
+    monkeypatch.setattr(expected_time, "MOST_BYTES", 1000)
+    seconds(batch_size=4096)
+    assert max(steps.had) == 2, "a norm of a batch needs two"
+
+
+@pytest.mark.parametrize("batch_size", [8, 50, 128, 4096])
+def test_an_epoch_takes_what_its_items_take_whatever_its_batches_have(
+    monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    Steps(0.0, 1e-3).instead(monkeypatch)
+    count = table().training_items.count
+    in_step = min(batch_size, count)
+    seen = max(1, count // batch_size) * in_step
+    assert seconds(batch_size=batch_size, epochs=1) == pytest.approx(seen * 1e-3)
+
+
+@pytest.mark.parametrize("wanted", [16, 100, 4096])
+def test_what_a_step_takes_however_few_items_it_has_is_not_counted_for_each(wanted: int) -> None:
+    found = step_time(Steps(0.01, 1e-4).take, 16, wanted)
+    assert found.of(wanted) == pytest.approx(0.01 + wanted * 1e-4)
+
+
+def test_slow_steps_stay_small_and_are_few() -> None:
+    steps = Steps(0.0, 1.0)
+    assert step_time(steps.take, 128, 4096).of(100) == pytest.approx(100)
+    assert (len(steps.had), max(steps.had)) == (4, 8)
+
+
+def test_quick_steps_are_taken_several_times() -> None:
+    steps = Steps(0.0, 1e-6)
+    step_time(steps.take, 128, 128)
+    assert steps.had[2:] == [128] * 4
 
 
 def test_what_a_few_steps_learned_is_thrown_away() -> None:

@@ -106,6 +106,10 @@ def test_every_knob_of_every_method_is_listed_as_an_option() -> None:
     assert listed == {name: set(method.knobs.model_fields) for name, method in training_methods().items()}
 
 
+def test_one_epoch_is_not_called_epochs() -> None:
+    assert ", trained 1 epoch;" in run("train", "--epochs=1", *PRUNED).stdout
+
+
 def test_a_knob_may_be_written_with_an_equals_sign_and_before_the_model() -> None:
     one = said("train", "--epochs=1", *PRUNED, "--method", "distill", "--temperature=2")
     other = said("train", *PRUNED, "--temperature", "2", "--epochs", "1", "--method", "distill")

@@ -97,7 +97,7 @@ def test_an_interrupted_training_goes_back_to_the_same_early_weights(at: int) ->
 
 def test_too_few_epochs_for_its_rounds_are_refused_with_how_many_it_takes() -> None:
     said = {"method": "rewind", "rounds": 3, "early_epochs": 2}
-    with pytest.raises(Refused, match="give it 12 epochs at least"):
+    with pytest.raises(Refused, match=r"\(early_epochs is 2\): set epochs to 12 at least"):
         trained(compressed(), epochs=11, methods=[said])
     with pytest.raises(Refused, match="both go back"):
         trained(compressed(), epochs=11, methods=["rewind", "rewind"])

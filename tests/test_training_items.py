@@ -6,6 +6,7 @@ import builtins
 import hashlib
 import inspect
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -177,6 +178,14 @@ def test_training_items_that_do_not_fit_the_model_are_refused(
 ) -> None:
     with pytest.raises(Refused, match=said):
         with_training(mlp_subject(), replace(rows(), **changes))
+
+
+@pytest.mark.parametrize("give", [with_training, with_items])
+def test_no_items_at_all_are_refused(
+    give: Callable[[Subject, Items], Subject],
+) -> None:
+    with pytest.raises(Refused, match="There are no items here: give an array of one item at least"):
+        give(mlp_subject(), rows(0))
 
 
 def test_images_that_were_scaled_before_are_refused_to_train_on() -> None:

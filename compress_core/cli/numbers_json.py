@@ -100,8 +100,11 @@ def _done_to(model: Model) -> str:
     """What was done to a model, in a few words."""
     from compress_core.apply.lineage import Compress
 
+    def said(epochs: int) -> str:
+        return f"trained {epochs} " + ("epoch" if epochs == 1 else "epochs")
+
     done = (
-        f"recipe {each.recipe.sha[:12]}" if isinstance(each, Compress) else f"trained {each.epochs} epochs"
+        f"recipe {each.recipe.sha[:12]}" if isinstance(each, Compress) else said(each.epochs)
         for each in model.lineage
     )
     return ", ".join(done) or "as loaded"

@@ -224,6 +224,8 @@ def split_of(items: Items, form: InputForm, classes: int) -> Split:
 
 def fitting(items: Items, form: InputForm, classes: int) -> Items:
     """Items [N, *form.shape] that are not prepared yet; raises Refused where they don't fit the network."""
+    if not len(items.inputs):
+        raise Refused("There are no items here: give an array of one item at least, [N, ...] with N from 1.")
     fitted = fit_to(items, form.shape)
     check_classes(items, classes)
     _check_scale(fitted, form)

@@ -26,8 +26,8 @@ def refuse_few_epochs(plan: Plan) -> None:
         needed = rewinding.rounds * (rewinding.early + 1)
         if plan.knobs.epochs < needed:
             raise Refused(
-                "{method} trains in {rounds} rounds, each longer than the {early} epochs it goes back to: "
-                "give it {needed} epochs at least, or fewer rounds.",
+                "{method} trains in {rounds} rounds, each longer than what it goes back to (early_epochs is "
+                "{early}): set epochs to {needed} at least, or take fewer rounds.",
                 method=step.method.name,
                 rounds=rewinding.rounds,
                 early=rewinding.early,

@@ -31,7 +31,7 @@ ICON = Path(__file__).parent / "icon.png"
 STORE_BYTES = 3 * 2**28
 RESTING_BYTES, UNUSED_S = 2**28, 240.0  # above so many, what nobody asked for in so long goes
 QUICK_ITEMS = 500  # thirty people on two cores: with 1,000, half of what a change took was this
-COLLECTED_AFTER = 10_000, 10, 10  # every 700 objects, as Python does, took a twelfth of the time of a crowd
+COLLECTED_AFTER = 10_000, 10, 10  # every 700 objects, as Python does, took a twelfth of the time of tests
 _RESTING = "slimscope.resting_model"
 AT_ONCE_S, PATIENCE_S, ASK_EVERY_S = 0.1, 0.4, 1.0  # how long a page waits for the numbers of all items
 

@@ -81,7 +81,6 @@ NETWORKS = {
             Trial(_LENET5_WIDER, strength=0.15, epochs=3, copies=2),
             Trial(_LENET5, strength=0.5, epochs=8),
             Trial(_LENET5, strength=0.65, epochs=16),
-            Trial(_LENET5, strength=0.9, epochs=10, copies=2),
             Trial(_LENET5, strength=0.8, epochs=16),
         ),
     ),

@@ -51,14 +51,14 @@ def curves(page: Page) -> Locator:
 def epochs_drawn(page: Page) -> int:
     """How many epochs the accuracy curve has."""
     return page.locator(".js-plotly-plot").first.evaluate(
-        "plot => (plot.data.find(trace => trace.error_y) || {x: []}).x.length"
+        "plot => (plot._fullData.find(trace => (trace.error_y || {}).visible) || {x: []}).x.length"
     )
 
 
 def wait_for_epochs(page: Page, count: int) -> None:
     page.wait_for_function(
         "count => [...document.querySelectorAll('.js-plotly-plot')].some(plot => "
-        "plot.data.some(trace => trace.error_y && trace.x.length >= count))",
+        "(plot._fullData || []).some(trace => (trace.error_y || {}).visible && trace.x.length >= count))",
         arg=count,
     )
 

@@ -86,7 +86,7 @@ def _add_accuracy(figure: go.Figure, epochs: pd.DataFrame, kept: int | None, col
     values = epochs["accuracy"].to_numpy(np.float64)
     is_kept = (epochs["epoch"] == kept).to_numpy()
     points = go.Scatter(
-        x=epochs["epoch"].tolist(),
+        x=epochs["epoch"],
         y=values,
         mode="lines+markers",
         name=_("after each epoch"),

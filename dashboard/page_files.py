@@ -6,8 +6,7 @@ shown, so they are read from its text, and nothing of it is run to find it.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from types import MappingProxyType
 
 import streamlit as st
 
+from dashboard.declared_constants import declared_constants
 from dashboard.serving import app_file
 from dashboard.text import _
 
@@ -53,23 +53,11 @@ def _read(versions: tuple[tuple[Path, int], ...]) -> Mapping[str, PageFile]:
 
 
 def _declared(path: Path) -> PageFile:
-    said = dict(_constants(ast.parse(path.read_text(encoding="utf-8"))))
+    said = declared_constants(path)
     match [said.get(name) for name in DECLARED]:
         case [str(title), str(icon), int(order)]:
             return PageFile(path.stem, title, icon, order)
     raise AssertionError(f"pages/{path.name} must declare {', '.join(DECLARED)} as plain constants")
-
-
-def _constants(page: ast.Module) -> Iterator[tuple[str, object]]:
-    """The constants of a page by name; N_ around a text says that it is translated."""
-    for node in page.body:
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Constant(value=value)
-                | ast.Call(func=ast.Name(id="N_"), args=[ast.Constant(value=value)]),
-            ):
-                yield name, value
 
 
 def navigation() -> list[st.Page]:

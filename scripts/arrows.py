@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("deliver",),
     ("measure.speed.runtimes",),
     ("training",),
+    ("decide",),
     ("jobs",),
     ("tasks",),
     ("face",),

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from compress_core.decide.sweep import DIRECTIONS, Sweep, SweepPlan, SweptPoint
 from compress_core.foundation.number import Number
 from compress_core.measure.explain.random_floor import chance_of
 from dashboard.figures import attribution_maps as explain
@@ -38,6 +39,7 @@ from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
 from dashboard.figures.soft_targets import soft_targets
 from dashboard.figures.training_curves import StartingPoint, training_curves
+from dashboard.figures.what_broke import what_broke
 from dashboard.figures.words import percent, plain, safe, shortened, signed
 from dashboard.text import use_language
 
@@ -116,6 +118,19 @@ def _epochs(count: int) -> pd.DataFrame:
     ).assign(**shares)
 
 
+def _sweep() -> Sweep:
+    """Fifty places, at which everything falls away after the thirtieth."""
+    points = [
+        SweptPoint(
+            place / 50 if place else None,
+            {name: Number(1 - place / 50, "share", "measured", 0.0, 1.0, 9) for name in DIRECTIONS},
+            frozenset(DIRECTIONS if place > 30 else ()),
+        )
+        for place in range(50)
+    ]
+    return Sweep(SweepPlan(), tuple(points), n=9)
+
+
 def _names(name: str, count: int) -> list[str]:
     return [f"{name}{i}" for i in range(count)]
 
@@ -178,6 +193,7 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "outputs_of_a_row": lambda name, dark: item_answers.outputs(
         name, RANDOM.normal(size=4096), RANDOM.normal(size=4096), dark=dark
     ),
+    "what_broke": lambda _name, dark: what_broke(_sweep(), dark=dark),
     "training_curves": lambda _name, dark: training_curves(
         _epochs(1000),
         pd.DataFrame({"epoch": np.linspace(0, 1000, 2000), "loss": RANDOM.random(2000)}),

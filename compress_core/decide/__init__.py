@@ -1,0 +1,1 @@
+"""Which trade-off: what each layer bears, budgets, search, all models."""

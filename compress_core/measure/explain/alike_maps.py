@@ -1,0 +1,87 @@
+"""How alike the maps of many models are to the original's: its own are made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.number import Number
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.measure.behavior.predictions import NO_CLASS
+from compress_core.measure.explain.attribution import AttributionMethod, attributed_in_batches
+from compress_core.measure.explain.explanation import NOISE_STRENGTH, Maps, noisy, predicted_class
+from compress_core.measure.explain.similarity import pair, spearman, support_of
+from compress_core.numerics.arrays import Bools
+from compress_core.numerics.median_interval import of_median
+
+UNIT = "rank correlation"
+LEAST = 6  # items, from which on a median has an interval
+
+
+@dataclass(frozen=True, eq=False)
+class OriginalMaps:
+    """The original's maps [N, *size] of some items, for the classes that it predicts itself.
+
+    place: the part whose feature maps were looked at, empty for methods that look at the inputs.
+    """
+
+    method: AttributionMethod
+    inputs: Tensor
+    targets: Tensor
+    baseline: Tensor
+    maps: Maps
+    support: Bools
+    place: str
+
+    def alike(self, network: nn.Module, shown: Tensor | None = None) -> Number:
+        """The median over the items of the rank correlation of another network's maps with these.
+
+        shown [N, ...]: other inputs in the place of the items. Raises Refused where the method cannot do it.
+        """
+        found = _maps(network, self, self.inputs if shown is None else shown)
+        values = spearman(pair(self.maps, found, self.support))
+        return median_number(values[np.isfinite(values)], len(values))
+
+    def noise_ceiling(self, network: nn.Module, seed: int) -> Number:
+        """The same of the original itself on inputs that were hardly changed: more alike no model can be."""
+        deviation = NOISE_STRENGTH * float(self.inputs.std())
+        return self.alike(network, noisy(self.inputs, self.support, deviation, seed))
+
+
+def original_maps(
+    network: nn.Module, inputs: Tensor, method: AttributionMethod, baseline: Tensor
+) -> OriginalMaps:
+    """The original's maps of items [N, ...]; those it gives no finite answer are left out.
+
+    Raises Refused where the method cannot explain it.
+    """
+    classes = predicted_class(network, inputs)
+    inputs, classes = inputs[classes != NO_CLASS], classes[classes != NO_CLASS]
+    parts = list(attributed_in_batches(network, inputs, classes, method, baseline))
+    maps = torch.cat([part.maps for part in parts]).numpy()
+    support = support_of(inputs, baseline)
+    return OriginalMaps(method, inputs, classes, baseline, maps, support, parts[0].place)
+
+
+def _maps(network: nn.Module, of: OriginalMaps, shown: Tensor) -> Maps:
+    batches = attributed_in_batches(
+        network, shown, of.targets, of.method, of.baseline, place=of.place or None
+    )
+    maps: Maps = torch.cat([batch.maps for batch in batches]).numpy()
+    return maps
+
+
+def median_number(values: np.ndarray, asked: int) -> Number:
+    """The median of what was measured on some of the items that were asked, values [n]."""
+    if not values.size:
+        return Number.missing(UNIT, N_("No map of these items could be compared."), asked)
+    bounds = of_median(values)
+    if bounds is None:
+        why = Phrase("An interval needs N >= {least:,}.", least=LEAST)
+        return Number(float(np.median(values)), UNIT, "measured", n=values.size, no_interval=why)
+    return Number(
+        float(np.median(values)), UNIT, "measured", float(bounds.low), float(bounds.high), values.size
+    )

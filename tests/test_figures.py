@@ -35,6 +35,7 @@ from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.drawn import Drawn, Provenance, as_csv, clicked
 from dashboard.figures.layers_over_epochs import layers_over_epochs, told_of_layers
 from dashboard.figures.network_diagram import LayerBox, Treatment, network_diagram
+from dashboard.figures.put_back import confidence_put_back, turned_back
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
 from dashboard.figures.soft_targets import soft_targets
@@ -192,6 +193,17 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     ),
     "outputs_of_a_row": lambda name, dark: item_answers.outputs(
         name, RANDOM.normal(size=4096), RANDOM.normal(size=4096), dark=dark
+    ),
+    "turned_back": lambda name, dark: turned_back(_names(name, 300), RANDOM.random(300), 64, dark=dark),
+    "confidence_put_back": lambda name, dark: confidence_put_back(
+        3,
+        _names(name, 300),
+        RANDOM.random(300),
+        RANDOM.random(300) < 0.5,
+        before=0.9,
+        after=0.1,
+        class_name=name,
+        dark=dark,
     ),
     "what_broke": lambda _name, dark: what_broke(_sweep(), dark=dark),
     "training_curves": lambda _name, dark: training_curves(

@@ -272,3 +272,15 @@ def test_a_choice_follows_the_browsers_way_back() -> None:
     del app.query_params["margin"]
     run(app)
     assert app.number_input(key="behavior.margin").value == 0.3
+
+
+def test_an_item_of_the_gallery_leads_to_the_layer_whose_compression_made_it_flip() -> None:
+    app = page()
+    item = pictured(app)[1]
+    button(app, f"behavior.which_layer.{item}").click()
+    run(app)
+    assert app.title[0].value == "Which one do I want?"
+    assert app.selectbox(key="trade_offs.flip").value == item
+    assert app.query_params["tab"] in ("which_layer", ["which_layer"])
+    assert "With fc1 put back alone it keeps its class" in texts(app), "fc1 alone was pruned"
+    assert "of 64 flips turn back with one layer put back" in texts(app)

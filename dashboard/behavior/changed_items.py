@@ -17,6 +17,7 @@ from dashboard.flip_words import class_of, flips_text, kind_names
 from dashboard.number_table import number_table
 from dashboard.show import provenance
 from dashboard.text import _, literal
+from dashboard.trade_offs import tab_files
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -154,15 +155,25 @@ def _said(row: pd.Series, subject: Subject) -> str:
 
 
 def _explain(item: int) -> None:
-    """The button below an item: it opens Explain with that item."""
-    if st.button(
+    """The buttons below an item: to its explanation, and to the layer whose compression made it flip."""
+    explain = st.button(
         _("Explain item {item}").format(item=item),
         key=f"behavior.explain.{item}",
         icon=":material/visibility:",
         width="stretch",
-    ):
+    )
+    which = st.button(
+        _("Which layer?"),
+        key=f"behavior.which_layer.{item}",
+        icon=":material/layers:",
+        help=_("Puts one layer back at a time: whose compression made it flip?"),
+        width="stretch",
+    )
+    if explain or which:
         choice.show(item)
-        st.switch_page(page_files.page_files()["explain"].path)
+        if which:
+            tab_files.open_tab("which_layer")
+        st.switch_page(page_files.page_files()["explain" if explain else "trade_offs"].path)
 
 
 def _png(subject: Subject, split: Split, item: int) -> bytes:

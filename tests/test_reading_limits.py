@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from safetensors.torch import save
 from torch import Tensor
 from typer.testing import CliRunner
@@ -313,10 +314,15 @@ def mutated(content: bytes, draw: random.Random) -> bytes:
     return bytes(found)
 
 
+OFTEN_IN_DIRECTORY = 0.3
+"""Most changes of a name are no text, and end the reading before it comes to the contents."""
+
+
 def assert_mutations_are_refused_or_read(seed: int, count: int, folder: Path) -> None:
     draw, path = random.Random(seed), folder / "mutated.slim"
     for _ in range(count):
-        parts = [mutated(part, draw) if draw.random() < 0.6 else part for part in (DIRECTORY, CONTENTS)]
+        directory = mutated(DIRECTORY, draw) if draw.random() < OFTEN_IN_DIRECTORY else DIRECTORY
+        parts = (directory, mutated(CONTENTS, draw) if directory is DIRECTORY else CONTENTS)
         path.write_bytes(packed(*parts))
         with suppress(Refused):
             assert all(isinstance(tensor, Tensor) for tensor in read_packed_state(path).state.values())
@@ -331,5 +337,5 @@ def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_many_mutated_files_are_refused_or_read(seed: int, tmp_path: Path) -> None:
-    """As often as one likes: raise the count."""
-    assert_mutations_are_refused_or_read(seed, 2000, tmp_path)
+    """As often as one likes: HYPOTHESIS_PROFILE=explore meets five times as many."""
+    assert_mutations_are_refused_or_read(seed, 4 * settings.default.max_examples, tmp_path)

@@ -98,6 +98,15 @@ def _pages_wait_for_all_items() -> None:
         sys.modules["dashboard.engine"].PATIENCE_S = 300.0
 
 
+@pytest.fixture(autouse=True)
+def _the_operators_of_onnx_are_listed_once() -> None:
+    """torch reads the source of five hundred operators anew for each export, half a second of it."""
+    registration = sys.modules.get("torch.onnx._internal.exporter._registration")
+    registry = getattr(registration, "ONNXRegistry", None)
+    if registry is not None and not hasattr(registry.from_torchlib, "cache_info"):
+        registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
+
+
 @pytest.fixture
 def few_items(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages judge sample models on some items: for claims that hold for any number of them."""

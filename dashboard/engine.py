@@ -90,7 +90,7 @@ def store() -> Store:
     """Results of all sessions by content, in memory and, where they are worth it, in the workspace."""
     from compress_core.foundation.store import Store
 
-    return Store(STORE_BYTES, workspace())
+    return Store(STORE_BYTES, workspace(), maker=None)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

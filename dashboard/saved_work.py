@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 KEYS = "slimscope.model_keys"
-ADDED = "slimscope.added_models"
 _LAYERS, _SHA, _TRAINED = "layers", "sha", "trained"
 
 
@@ -158,7 +157,7 @@ def _ways(keys: Iterable[str]) -> tuple[Lineage, ...]:
 
 
 def _trained(way: Lineage, key: str) -> Mapping[str, bytes]:
-    """What no recipe makes again goes last where room is needed: the weights of a trained model."""
+    """What no recipe makes again is kept by its model: the weights of a training."""
     from compress_core.apply.lineage import Train
 
     if not way or not isinstance(way[-1], Train):
@@ -169,14 +168,13 @@ def _trained(way: Lineage, key: str) -> Mapping[str, bytes]:
 
 
 def _add(lineage: Lineage, keys: _Keys, subject: Subject) -> None:
-    """Every model on the way to one, the first one first; what this session has added is there."""
-    added: set[str] = st.session_state.setdefault(ADDED, set())
-    for length in range(len(lineage) + 1):
-        way = lineage[:length]
-        key = keys.of(way)
-        if key in added:
+    """Every model on the way to one, the first one first; what this visitor has made already is there."""
+    models = engine.workspace().models
+    ways = {keys.of(lineage[:length]): lineage[:length] for length in range(len(lineage) + 1)}
+    made = models.made_by(visitor(), ways)
+    for key, way in ways.items():
+        if key in made:
             continue
         parent, operation = (keys.of(way[:-1]), way[-1].as_json()) if way else (None, None)
         files = _trained(way, key)
-        engine.workspace().models.add(key, parent, operation, subject.digest, subject.title, files)
-        added.add(key)
+        models.add(key, parent, operation, subject.digest, subject.title, files, visitor())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from compress_core.apply.kept_models import keep_model
 from compress_core.apply.model import Model
 from compress_core.apply.run import key_of, model_of
 from compress_core.apply.trained import keep_trained
@@ -103,8 +104,13 @@ def teacher_from(teacher: Model | Subject | str | None) -> Model | None:
 def training_of(
     parent: Model, asked: TrainKnobs, trained: Trained, store: Store, teacher: Model | None = None
 ) -> Training:
-    """What a training left, kept in the store under the history of its model."""
+    """What a training left, kept in the store under the history of its model.
+
+    Raises Refused where the disk does not take it.
+    """
     operation = operation_of(parent, parse_plan(json.loads(asked.plan)), len(trained.history), teacher)
     lineage = (*parent.lineage, operation)
     keep_trained(key_of(parent.subject, lineage), trained.weights, store)
-    return Training(model_of(parent.subject, lineage, store), trained.epoch, trained.history, trained.ended)
+    model = model_of(parent.subject, lineage, store)
+    keep_model(model, store)
+    return Training(model, trained.epoch, trained.history, trained.ended)

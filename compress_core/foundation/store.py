@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.stored_value import NoFormError, from_bytes, to_bytes
+from compress_core.foundation.workspace.model_tree import EVERYBODY
 from compress_core.foundation.workspace.workspace import Workspace
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Store:
 
     Thread-safe. What it hands out is shared: nobody writes to it. What `lasting` made also goes to the
     workspace, where there is one on the disk. computed and found count by kind what it made, and what it
-    found there.
+    found there. maker: whose the models are that are evaluated; None where visitors say it themselves.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class Store:
         max_bytes: int = 2**30,
         workspace: Workspace | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        maker: str | None = EVERYBODY,
     ) -> None:
+        self.maker = maker
         self.workspace = workspace if workspace is not None and workspace.folder is not None else None
         self.computed: Counter[str] = Counter()
         self.found: Counter[str] = Counter()

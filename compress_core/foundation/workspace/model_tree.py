@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from compress_core.foundation.workspace.database import Database
 from compress_core.foundation.workspace.json_text import Json, as_text
 
 _ASK = "SELECT key, parent, operation, subject, name, time FROM models"
+EVERYBODY = ""  # who made what a command or a job left, which is nobody's own
 _LINEAGE = """
     WITH RECURSIVE line (key, parent, operation, subject, name, time, depth) AS (
         SELECT key, parent, operation, subject, name, time, 0 FROM models WHERE key = ?
@@ -56,18 +58,25 @@ class Models:
         subject: str,
         name: str,
         files: Mapping[str, bytes] | None = None,
+        maker: str | None = EVERYBODY,
     ) -> None:
         """Add a model once; files: what cannot be made again from its operation, such as trained weights.
 
-        Raises Refused where the parent is not known.
+        maker: the visitor who made it, None where that will be said later; several may make the same, and
+        what a visitor made stays theirs when a command makes it again. Raises Refused where the parent is
+        not known.
         """
         self.files.write((files or {}).values())
         with self.database.writing() as connection:
             try:
-                connection.execute(
+                added = connection.execute(
                     "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     (key, parent, as_text(operation), subject, name, self.clock()),
                 )
+                if maker or (maker == EVERYBODY and added.rowcount):
+                    connection.execute(
+                        "INSERT INTO makers VALUES (?, ?) ON CONFLICT DO NOTHING", (key, maker)
+                    )
             except sqlite3.IntegrityError:
                 raise Refused(
                     "The model {key} comes from one that the workspace does not know: keep its parent first.",
@@ -91,6 +100,19 @@ class Models:
     def of_subject(self, subject: str) -> tuple[KnownModel, ...]:
         """All models of what was loaded, the oldest first."""
         return tuple(_models(self.database.rows(f"{_ASK} WHERE subject = ? ORDER BY time, key", subject)))
+
+    def made_by(self, maker: str, keys: Iterable[str]) -> frozenset[str]:
+        """Which of these models a visitor made."""
+        asked = "SELECT model FROM makers WHERE visitor = ? AND model IN (SELECT value FROM json_each(?))"
+        return frozenset(model for (model,) in self.database.rows(asked, maker, as_text(list(keys))))
+
+    def makers_of_subject(self, subject: str) -> Mapping[str, frozenset[str]]:
+        """Who made each model of what was loaded; models of which that is not known are left out."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        asked = "SELECT model, visitor FROM makers JOIN models ON model = key WHERE subject = ?"
+        for model, visitor in self.database.rows(asked, subject):
+            found[model].add(visitor)
+        return {model: frozenset(visitors) for model, visitors in found.items()}
 
     def files_of(self, key: str) -> Mapping[str, str]:
         """Digests of the files of a model by name."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from compress_core.foundation.errors import Refused
@@ -45,6 +46,19 @@ class Remarks:
         """The keys of the models that a visitor gave a tag."""
         asked = "SELECT model FROM tags WHERE visitor = ? AND tag = ? ORDER BY model"
         return tuple(model for (model,) in self.database.rows(asked, visitor, tag))
+
+    def all_tags(self, visitor: str) -> Mapping[str, tuple[str, ...]]:
+        """All tags of a visitor in order, by the key of their model."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        asked = "SELECT model, tag FROM tags WHERE visitor = ? ORDER BY tag"
+        for model, tag in self.database.rows(asked, visitor):
+            found[model].append(tag)
+        return {model: tuple(tags) for model, tags in found.items()}
+
+    def newest_notes(self, visitor: str) -> Mapping[str, str]:
+        """What a visitor said last of each model, by its key."""
+        asked = "SELECT model, text FROM notes WHERE visitor = ? ORDER BY id"
+        return dict(self.database.rows(asked, visitor))
 
     def note(self, visitor: str, model: str, text: str) -> int:
         """Write a note and give its number; raises Refused for a model that was not kept."""

@@ -118,7 +118,17 @@ _TABS = (
     "DROP TABLE sessions",
     "ALTER TABLE tabs RENAME TO sessions",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS)
+_MAKERS = (
+    """CREATE TABLE makers (
+        model TEXT NOT NULL REFERENCES models ON DELETE CASCADE,
+        visitor TEXT NOT NULL,
+        PRIMARY KEY (model, visitor)
+    ) WITHOUT ROWID""",
+    "INSERT INTO makers SELECT DISTINCT model, visitor FROM trials WHERE model IN (SELECT key FROM models)",
+    """INSERT INTO makers SELECT DISTINCT json_extract(content, '$.at') AS stands, visitor FROM sessions
+        WHERE stands IN (SELECT key FROM models) ON CONFLICT DO NOTHING""",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS, _MAKERS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,11 @@ class Trials:
         """The lines that a visitor gave a name, in the order of trying."""
         asked = f"{_ASK} WHERE visitor = ? AND subject = ? AND name <> '' ORDER BY id DESC"
         return _trials(visitor, subject, self.database.rows(asked, visitor, subject))
+
+    def names(self, visitor: str) -> Mapping[str, str]:
+        """What a visitor calls models, by their keys; of several names of one, the newest."""
+        asked = "SELECT model, name FROM trials WHERE visitor = ? AND name <> '' ORDER BY id"
+        return dict(self.database.rows(asked, visitor))
 
     def count(self, visitor: str, subject: str) -> int:
         """How many lines there are."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
+from compress_core.apply.kept_models import keep_model
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.memory_budget import memory_budget
@@ -115,16 +116,22 @@ def evaluate(model: Model, split: Split, store: Store) -> Mapping[str, Number]:
     """
     before = predict(Model.original(model.subject), split, store)
     found = {**numbers(predict(model, split, store), before), **costs(model, store)}
-    store.get(digest("noted", model.key, split.digest), lambda: _note(model, split, found, store))
+    with suppress(Refused):  # a disk that is full is no reason to stop
+        _note(model, split, found, store)
     return found
 
 
 def _note(model: Model, split: Split, found: Mapping[str, Number], store: Store) -> None:
-    """A disk that is full is no reason to stop."""
-    if store.workspace is not None:
-        said: dict[str, Json] = {name: number.as_json() for name, number in found.items()}
-        with suppress(Refused):
-            store.workspace.evaluations.keep(model.key, split.name, split.digest, len(split), said)
+    """Keep the numbers once in each process, and again where somebody deleted the model since."""
+    if store.workspace is None:
+        return
+    noted = digest("noted", model.key, split.digest)
+    if store.has(noted) and store.workspace.evaluations.has(model.key, split.digest):
+        return
+    keep_model(model, store)
+    said: dict[str, Json] = {name: number.as_json() for name, number in found.items()}
+    store.workspace.evaluations.keep(model.key, split.name, split.digest, len(split), said)
+    store.get(noted, lambda: True)
 
 
 def compare(model: Model, split: Split, store: Store) -> Comparison:

@@ -22,10 +22,13 @@ from compress_core import Refused, load, open_dashboard, read_recipe
 from compress_core.apply.lineage import with_recipe
 from compress_core.apply.run import resolved_for
 from compress_core.cli.commands import app as program
+from compress_core.face import open_page
 from compress_core.face.page_process import PageRequest, has_screen, port_for
 from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.jobs.task import content_of
+from compress_core.subject.subject import Subject
+from compress_core.subject.training_items import TRAINING
 from dashboard import opened, state
 from dashboard.serving import app_file
 from dashboard.tune.recipe_view import as_python
@@ -338,6 +341,24 @@ def test_a_live_network_is_served_by_a_process_that_ends_with_close(
         page.close()
     page.wait()
     assert answers(page.address) is None
+
+
+def test_a_live_network_goes_to_its_page_with_what_it_trains_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sys.path.insert(0, str(folder))
+    from their_nets.mixer import Mixer
+
+    served: list[Subject] = []
+    monkeypatch.setattr(
+        open_page, "_elsewhere", lambda subject, *_: (served.append(subject), (1, lambda: None))[1]
+    )
+    drawn = np.random.default_rng(7)
+    images = drawn.normal(size=(30, *np.load("items.npz")["inputs"].shape[1:])).astype("float32")
+    training = (images, drawn.integers(0, 4, 30))
+    open_dashboard(Mixer(), "items.npz", training=training, wait=False).close()
+    found = read_bundle(bundle_of(served[0])).split(TRAINING)
+    assert np.array_equal(found.inputs.numpy(), images)
 
 
 IN_MAIN = """

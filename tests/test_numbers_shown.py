@@ -9,8 +9,8 @@ import pytest
 from compress_core.cli import printing
 from compress_core.face.number_frame import number_frame
 from compress_core.foundation.number import Number
+from compress_core.foundation.plain_json import number_as_json, number_from_json
 from compress_core.foundation.texts import Phrase
-from compress_core.jobs.plain_json import number_as_json, number_from_json
 from dashboard.figures.words import percent, short, signed, whole
 from dashboard.show import interval_text, number_text, said_of
 

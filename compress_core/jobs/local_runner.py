@@ -16,6 +16,7 @@ from typing import Any
 
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.plain_json import text_from_json
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.refusal_json import refusal_from_json
 from compress_core.foundation.workspace.workspace import Workspace
@@ -23,7 +24,6 @@ from compress_core.jobs.info import Info, State
 from compress_core.jobs.job import Job
 from compress_core.jobs.job_records import JobRecords
 from compress_core.jobs.local_job import RESULT, LocalJob, why_without_result
-from compress_core.jobs.plain_json import text_from_json
 from compress_core.jobs.process import COMMAND, Worker
 from compress_core.jobs.server_folder import ServerFolder, not_written
 

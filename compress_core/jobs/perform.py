@@ -11,12 +11,12 @@ from compress_core.apply.lineage import Lineage, read_lineage
 from compress_core.apply.run import model_of
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.plain_json import text_as_json
 from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import open_workspace
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.job import Job
-from compress_core.jobs.plain_json import text_as_json
 from compress_core.jobs.server_folder import not_written, puts_beside
 from compress_core.jobs.task import content_of, task_of
 from compress_core.loading.samples import load_sample

@@ -10,9 +10,9 @@ import numpy as np
 from compress_core.apply.model import Model
 from compress_core.deliver.exports import ExportedFiles, export_files
 from compress_core.foundation.knobs import Strict
+from compress_core.foundation.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
-from compress_core.jobs.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
 from compress_core.jobs.task import ResultFiles, Task
 from compress_core.measure.cost.sizes import SizeRow
 

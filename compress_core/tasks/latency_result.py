@@ -9,8 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
 from compress_core.foundation.refusal_json import refusal_as_json, refusal_from_json
-from compress_core.jobs.plain_json import number_as_json, number_from_json, text_as_json, text_from_json
 from compress_core.jobs.task import ResultFiles
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from compress_core.measure.speed.latency import Bar, Latency, Parity

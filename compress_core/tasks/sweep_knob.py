@@ -8,10 +8,10 @@ from typing import Any
 
 from compress_core.apply.model import Model
 from compress_core.decide.sweep import Sweep, SweepPlan, SweptPoint, sweep
+from compress_core.foundation.plain_json import number_as_json, number_from_json
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.refusal_json import refusal_as_json, refusal_from_json
 from compress_core.foundation.store import Store
-from compress_core.jobs.plain_json import number_as_json, number_from_json
 from compress_core.jobs.task import ResultFiles, Task
 
 

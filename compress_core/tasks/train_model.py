@@ -11,11 +11,11 @@ import numpy as np
 from compress_core.apply.lineage import Train
 from compress_core.apply.model import Model
 from compress_core.foundation.knobs import Strict
+from compress_core.foundation.plain_json import text_as_json, text_from_json
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.stored_value import from_bytes, to_bytes
-from compress_core.jobs.plain_json import text_as_json, text_from_json
 from compress_core.jobs.task import ResultFiles, Task
 from compress_core.subject.training_items import TRAINING
 from compress_core.training.checkpoint import Checkpoint

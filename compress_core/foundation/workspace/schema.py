@@ -128,7 +128,17 @@ _MAKERS = (
     """INSERT INTO makers SELECT DISTINCT json_extract(content, '$.at') AS stands, visitor FROM sessions
         WHERE stands IN (SELECT key FROM models) ON CONFLICT DO NOTHING""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS, _MAKERS)
+_SCANS = (
+    """CREATE TABLE scan_points (
+        key TEXT PRIMARY KEY,
+        parent TEXT NOT NULL,
+        release TEXT NOT NULL,
+        point TEXT NOT NULL,
+        time REAL NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX scan_points_by_parent ON scan_points (parent, release)",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS, _MAKERS, _SCANS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -24,6 +24,7 @@ from compress_core.foundation.workspace.kept_results import Results
 from compress_core.foundation.workspace.looks import Looks
 from compress_core.foundation.workspace.model_tree import Models
 from compress_core.foundation.workspace.remarks import Remarks
+from compress_core.foundation.workspace.scan_points import ScanPoints
 from compress_core.foundation.workspace.sessions import Sessions
 from compress_core.foundation.workspace.trials import Trials
 from compress_core.foundation.workspace.uploads import Uploads
@@ -52,6 +53,7 @@ class Workspace:
     uploads: Uploads
     jobs: JobLog
     looks: Looks
+    scans: ScanPoints
     warning: Refused | None = None
 
     @classmethod
@@ -127,6 +129,7 @@ def _furnished(
         uploads=Uploads(database, files, clock),
         jobs=JobLog(database, clock),
         looks=Looks(database, clock),
+        scans=ScanPoints(database, clock),
         warning=warning,
     )
 

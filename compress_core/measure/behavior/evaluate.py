@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compress_core.apply.kept_models import keep_model
 from compress_core.apply.model import Model
@@ -39,20 +39,22 @@ def parameters_of(subject: Subject, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def recording_of(subject: Subject, split: Split, store: Store) -> Recording:
     """One noted pass of the original over a split; every later evaluation starts from it."""
-    names = tuple(subject.by_name)
-
-    def make() -> Recording:
-        network = shared_copy(subject.network)
-        living = living_memory(network, split.inputs[:1])
-        keep = min(
-            max(REPLAY_LEAST, round(REPLAY_PASSES * len(split) * living.peak)), REPLAY_MOST, _kept_at_most()
-        )
-        rows = living.rows_within(memory_budget() - _kept_at_most(), BATCH)
-        return record(network, split.batches(rows), parameters_of(subject, names), keep)
-
+    names = parameters_of(subject, tuple(subject.by_name))
     return store.get(
-        digest("recording", subject.key, split.digest, memory_budget()), make, lambda r: r.nbytes
+        digest("recording", subject.key, split.digest, memory_budget()),
+        lambda: recorded(shared_copy(subject.network), names, split),
+        lambda r: r.nbytes,
     )
+
+
+def recorded(network: nn.Module, parameters: tuple[str, ...], split: Split) -> Recording:
+    """One noted pass of a network that the caller owns, for passes in which these parameters changed."""
+    living = living_memory(network, split.inputs[:1])
+    keep = min(
+        max(REPLAY_LEAST, round(REPLAY_PASSES * len(split) * living.peak)), REPLAY_MOST, _kept_at_most()
+    )
+    rows = living.rows_within(memory_budget() - _kept_at_most(), BATCH)
+    return record(network, split.batches(rows), parameters, keep)
 
 
 def _kept_at_most() -> int:
@@ -83,8 +85,8 @@ def _as_predictions(logits: Tensor, model: Model, split: Split) -> Predictions:
 def _computed(model: Model, split: Split, store: Store) -> Tensor:
     recording = recording_of(model.subject, split, store)
     if not model.is_changed:
-        return _logits(recording.outputs)
-    return _logits(replay(model.network(), recording, model.changed_parameters))
+        return logits_of(recording.outputs)
+    return logits_of(replay(model.network(), recording, model.changed_parameters))
 
 
 def _predictions_key(model: Model, split: Split) -> str:
@@ -98,7 +100,8 @@ def is_predicted(model: Model, split: Split, store: Store) -> bool:
     return store.has(key) or store.lasts(key)
 
 
-def _logits(outputs: tuple[Tensor, ...]) -> Tensor:
+def logits_of(outputs: tuple[Tensor, ...]) -> Tensor:
+    """The outputs of all batches [n, classes] as one table; raises Refused where they are none."""
     if any(not isinstance(o, Tensor) or o.dim() != 2 for o in outputs):
         raise Refused(
             "The model must return one table of class scores [items, classes], but it returned {got}: "

@@ -25,6 +25,10 @@ def accuracy_change(before: Predictions, after: Predictions) -> Number:
 
     Tango 1998, Statistics in Medicine 17, 891-908.
     """
-    gained, lost = gained_and_lost(before, after)
-    low, high = tango(gained, lost, after.n).times(100)
-    return Number(100 * (gained - lost) / after.n, "points", "measured", float(low), float(high), after.n)
+    return change_of_counts(*gained_and_lost(before, after), after.n)
+
+
+def change_of_counts(gained: int, lost: int, n: int) -> Number:
+    """The same from how many of n items turned right, and how many turned wrong."""
+    low, high = tango(gained, lost, n).times(100)
+    return Number(100 * (gained - lost) / n, "points", "measured", float(low), float(high), n)

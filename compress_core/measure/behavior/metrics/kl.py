@@ -48,10 +48,14 @@ def kl(before: Predictions, after: Predictions) -> Number:
     """
     if AnswerKind.SHARES in {before.kind, after.kind}:
         return Number.missing("nat", NO_DISTRIBUTION, after.n)
-    divergence = kl_by_item(before, after)
+    return mean_kl(kl_by_item(before, after))
+
+
+def mean_kl(divergence: Floats) -> Number:
+    """The mean of divergences [N] that were measured item by item, with its interval."""
     if np.isnan(divergence).any():
-        return Number.missing("nat", NOT_FINITE, after.n)
+        return Number.missing("nat", NOT_FINITE, divergence.size)
     if np.isinf(divergence).any():
-        return Number.missing("nat", UNBOUNDED, after.n)
+        return Number.missing("nat", UNBOUNDED, divergence.size)
     found = mean_number(divergence, "nat", least=LEAST)
     return found if found.low is None else replace(found, low=max(0.0, found.low))

@@ -1,0 +1,197 @@
+"""How much each place of a network bears, measured by really compressing it alone.
+
+Each point is first measured on a sample. Where its interval does not say one word (`scan_words`), it is
+measured on all items. Each point is kept at once under the key of its content, so a scan that was
+interrupted goes on, and the parts of a scan that several processes make come to the same rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+
+from compress_core.apply.model import Model
+from compress_core.apply.run import compressed_further
+from compress_core.decide.scan_counts import ModelCounts
+from compress_core.decide.scan_pass import (
+    ItemAnswers,
+    ParentPass,
+    change_of,
+    changed_by,
+    item_parts,
+    kl_of,
+)
+from compress_core.decide.scan_plan import ScanPlan
+from compress_core.decide.scan_table import ScanTable, curves_of
+from compress_core.decide.scan_trials import ScanTrial, trials_of, trials_of_shard
+from compress_core.decide.scan_words import is_decided
+from compress_core.decide.sensitivity import ScanPoint, Sensitivity
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.foundation.progress import Progress
+from compress_core.foundation.refusal_json import refusal_as_json
+from compress_core.foundation.release import lasting_key
+from compress_core.foundation.store import Store, digest
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.subject.split import Split
+
+VALIDATION = "validation"
+AT_ONCE = 500  # items whose noted passes are held at a time, where all of them are asked for
+_ANSWERS = "answers of a scan"
+NOT_YET = N_("Not measured yet: scan again, and it goes on from here.")
+
+
+def scan(
+    parent: Model, plan: ScanPlan, store: Store, clock: Callable[[], float] = time.monotonic
+) -> Generator[Progress, None, Sensitivity]:
+    """Measure what every place bears on top of a model; yields how far it is.
+
+    What the workspace knows is not measured again. Raises Refused without validation items, for a
+    technique that a family cannot be scanned with, and where a layer of the parent was factored.
+    """
+    split = parent.subject.split(VALIDATION)
+    yield Progress(0, 1, N_("what can be compressed"))
+    trials = trials_of(parent, plan, store)
+    parts = item_parts(split, min(plan.sample, len(split)), AT_ONCE)
+    scanning = _Scanning(parent, split, parts, store, ScanTable.of(parent, store), _clock_of(plan, clock))
+    sampled = yield from scanning.on_sample(trials_of_shard(trials, plan.shard))
+    yield from scanning.on_all(sampled)
+    points = [scanning.known(trial) for trial in trials]
+    return Sensitivity(
+        parent.key, parent.subject.key, split.name, split.digest, len(split), curves_of(points)
+    )
+
+
+def _clock_of(plan: ScanPlan, clock: Callable[[], float]) -> Callable[[], bool]:
+    """Whether the time that a plan allows is over."""
+    began = clock()
+    return lambda: plan.seconds is not None and clock() - began >= plan.seconds
+
+
+@dataclass(eq=False)
+class _Scanning:
+    """A scan under way; kept: the answers on the sample of points that need all items."""
+
+    parent: Model
+    split: Split
+    parts: tuple[Split, ...]
+    store: Store
+    table: ScanTable
+    is_over: Callable[[], bool]
+    kept: dict[ScanTrial, ItemAnswers] = field(default_factory=dict)
+
+    @property
+    def sample(self) -> Split:
+        return self.parts[0]
+
+    def known(self, trial: ScanTrial) -> ScanPoint:
+        """The best that is known of a trial; not measured where nothing is."""
+        found = self.table.find(trial, self.split) or self.table.find(trial, self.sample)
+        return found or self._missing(trial, Phrase(NOT_YET))
+
+    def on_sample(self, trials: Sequence[ScanTrial]) -> Generator[Progress, None, list[ScanTrial]]:
+        """Measure on the sample what is not known; the trials of which something is known then."""
+        begun = cache(partial(ParentPass.over, self.parent, self.sample))
+        done: list[ScanTrial] = []
+        for number, trial in enumerate(trials):
+            if self.table.find(trial, self.sample) is None:
+                if self.is_over():
+                    continue
+                yield Progress(number, len(trials), _note(trial))
+                self.table.keep(trial, self.sample, self._measured(trial, begun))
+            done.append(trial)
+        return done
+
+    def _measured(self, trial: ScanTrial, begun: Callable[[], ParentPass]) -> ScanPoint:
+        if trial.refused is not None:
+            return self._missing(trial, _reason(trial.refused))
+        passed = begun()
+        try:
+            model = compressed_further(self.parent, trial.recipe, self.store)
+        except Refused as refused:
+            return self._missing(trial, _reason(refused))
+        found = passed.answers(model, changed_by(trial, self.parent, self.store))
+        point = self._point(trial, model, found)
+        if self._needs_all(point):
+            self.kept[trial] = found
+        return point
+
+    def _point(self, trial: ScanTrial, model: Model, found: ItemAnswers) -> ScanPoint:
+        counts = ModelCounts.of(model, self.store)
+        return ScanPoint(
+            trial.place,
+            trial.family,
+            trial.value,
+            trial.steps,
+            model.key,
+            kl_of([found], self.parent.subject.answers),
+            change_of([found]),
+            counts.packed_bytes,
+            counts.parameters,
+            counts.macs,
+        )
+
+    def _missing(self, trial: ScanTrial, reason: Phrase) -> ScanPoint:
+        counts = ModelCounts.of(self.parent, self.store)
+        kl, change = Number.missing("nat", reason), Number.missing("points", reason)
+        at = (trial.place, trial.family, trial.value, trial.steps, self.parent.key)
+        return ScanPoint(*at, kl, change, counts.packed_bytes, counts.parameters, counts.macs)
+
+    def _needs_all(self, point: ScanPoint | None) -> bool:
+        decided = point is None or not point.is_measured or is_decided(point.kl)
+        return len(self.parts) > 1 and not decided
+
+    def on_all(self, trials: Sequence[ScanTrial]) -> Generator[Progress, None, None]:
+        """Measure on all items what the sample did not decide, part by part; what is done of it is kept."""
+        undecided = [
+            trial
+            for trial in trials
+            if self.table.find(trial, self.split) is None
+            and self._needs_all(self.table.find(trial, self.sample))
+        ]
+        found: dict[ScanTrial, list[ItemAnswers]] = {trial: [] for trial in undecided}
+        for number, part in enumerate(self.parts):
+            begun = cache(partial(ParentPass.over, self.parent, part))
+            for place, trial in enumerate(undecided):
+                if self.is_over():
+                    return
+                done = number * len(undecided) + place
+                yield Progress(done, len(undecided) * len(self.parts), _note(trial))
+                found[trial].append(self._answers(trial, part, begun))
+        for trial, answers in found.items():
+            self._keep_whole(trial, answers)
+
+    def _answers(self, trial: ScanTrial, part: Split, begun: Callable[[], ParentPass]) -> ItemAnswers:
+        if part is self.sample and trial in self.kept:
+            return self.kept.pop(trial)
+
+        def make() -> ItemAnswers:
+            model = compressed_further(self.parent, trial.recipe, self.store)
+            return begun().answers(model, changed_by(trial, self.parent, self.store))
+
+        return self.store.lasting(_ANSWERS, self._answers_key(trial, part), make)
+
+    def _answers_key(self, trial: ScanTrial, part: Split) -> str:
+        steps = (step.as_json() for step in trial.steps)
+        return digest(_ANSWERS, self.parent.key, trial.place, trial.family.value, *steps, part.digest)
+
+    def _keep_whole(self, trial: ScanTrial, answers: Sequence[ItemAnswers]) -> None:
+        """One row of all items in the place of the pieces."""
+        sampled = self.table.find(trial, self.sample)
+        assert sampled is not None, "it was measured on the sample first"
+        kl, change = kl_of(answers, self.parent.subject.answers), change_of(answers)
+        self.table.keep(trial, self.split, replace(sampled, kl=kl, accuracy_change=change))
+        for part in self.parts:
+            if self.store.workspace is not None:
+                self.store.workspace.results.forget(lasting_key(self._answers_key(trial, part)))
+
+
+def _reason(refused: Refused) -> Phrase:
+    said = refusal_as_json(refused)
+    return Phrase(said["text"], **said["values"])
+
+
+def _note(trial: ScanTrial) -> Phrase:
+    return Phrase("{place}: {family}", place=trial.place, family=trial.family.label)

@@ -1,0 +1,114 @@
+"""What a parent answers on some items, and from there what models answer that differ from it in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compress_core.apply.base import base_of
+from compress_core.apply.kept_forms import ground_of
+from compress_core.apply.model import Model, parameters_under
+from compress_core.decide.family import Family
+from compress_core.decide.scan_trials import ScanTrial
+from compress_core.foundation.number import Number
+from compress_core.foundation.store import Store, digest
+from compress_core.measure.behavior.evaluate import logits_of, parameters_of, recorded
+from compress_core.measure.behavior.metric import NO_LABELS
+from compress_core.measure.behavior.metrics.accuracy_change import change_of_counts
+from compress_core.measure.behavior.metrics.kl import NO_DISTRIBUTION, kl_by_item, mean_kl
+from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
+from compress_core.measure.behavior.replay import Recording, replay
+from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class ItemAnswers:
+    """What a model did to the answers: divergence [n] float64 in nats; items that turned right, and wrong.
+
+    gained and lost are None without labels.
+    """
+
+    divergence: Tensor
+    gained: int | None
+    lost: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class ParentPass:
+    """One noted pass of a parent over some items; later passes begin where something changed."""
+
+    parent: Model
+    part: Split
+    recording: Recording
+    before: Predictions
+
+    @classmethod
+    def over(cls, parent: Model, part: Split) -> ParentPass:
+        """Run the parent over these items."""
+        parameters = parameters_of(parent.base, tuple(parent.base.by_name))
+        recording = recorded(parent.network(), parameters, part)
+        return cls(parent, part, recording, _predictions(parent, part, logits_of(recording.outputs)))
+
+    def answers(self, model: Model, changed: tuple[str, ...] | None) -> ItemAnswers:
+        """What a model answers in which only these parameters changed; None: anything may have."""
+        logits = logits_of(replay(model.network(), self.recording, changed))
+        after = _predictions(model, self.part, logits)
+        divergence = torch.from_numpy(np.array(kl_by_item(self.before, after)))
+        if self.part.labels is None:
+            return ItemAnswers(divergence, None, None)
+        return ItemAnswers(divergence, *gained_and_lost(self.before, after))
+
+
+def _predictions(model: Model, part: Split, logits: Tensor) -> Predictions:
+    labels = None if part.labels is None else part.labels.numpy()
+    return Predictions(logits.numpy(), labels, part.name, part.digest, model.key, model.subject.answers)
+
+
+def changed_by(trial: ScanTrial, parent: Model, store: Store) -> tuple[str, ...] | None:
+    """The parameters of the parent's network where the course of a trial may change first; None: anywhere."""
+    ground = ground_of(parent, store)
+    if trial.family is not Family.STRUCTURE:
+        return parameters_of(ground, (trial.place,))
+    names: set[str] = set()
+    for module in base_of(ground, trial.recipe, store).structure.touched:
+        own = parameters_under(ground.network, module)
+        if not own:
+            return None
+        names.update(own)
+    return tuple(sorted(names))
+
+
+def item_parts(split: Split, sample: int, at_once: int) -> tuple[Split, ...]:
+    """A split in parts: the sample first, then so many items at a time."""
+    starts = [0, *range(sample, len(split), at_once)]
+    return tuple(_part(split, a, b) for a, b in zip(starts, [*starts[1:], len(split)], strict=True))
+
+
+def _part(split: Split, start: int, end: int) -> Split:
+    if start == 0:
+        return split.first(end)
+    labels = None if split.labels is None else split.labels[start:end]
+    return Split(split.name, split.inputs[start:end], labels, digest(split.digest, start, end))
+
+
+def kl_of(answers: Iterable[ItemAnswers], kind: AnswerKind) -> Number:
+    """The mean divergence over all parts, with its interval."""
+    divergence = torch.cat([found.divergence for found in answers]).numpy()
+    if kind is AnswerKind.SHARES:
+        return Number.missing("nat", NO_DISTRIBUTION, divergence.size)
+    return mean_kl(divergence)
+
+
+def change_of(answers: Sequence[ItemAnswers]) -> Number:
+    """The change of accuracy over all parts, in points, with its paired interval."""
+    n = sum(len(found.divergence) for found in answers)
+    gained = [found.gained for found in answers if found.gained is not None]
+    lost = [found.lost for found in answers if found.lost is not None]
+    if len(gained) < len(answers):
+        return Number.missing("points", NO_LABELS, n)
+    return change_of_counts(sum(gained), sum(lost), n)

@@ -98,6 +98,15 @@ def _pages_wait_for_all_items() -> None:
         sys.modules["dashboard.engine"].PATIENCE_S = 300.0
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _installed_packages_are_searched_for_components_once() -> None:
+    """Streamlit reads what every package says of itself for each `AppTest`, a third of a second of it."""
+    if "streamlit" in sys.modules:
+        from streamlit.components.v2 import manifest_scanner
+
+        manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+
+
 @pytest.fixture(autouse=True)
 def _the_operators_of_onnx_are_listed_once() -> None:
     """torch reads the source of five hundred operators anew for each export, half a second of it."""

@@ -14,6 +14,7 @@ from compress_core.decide.knob_positions import Position, curves_by_knob
 from compress_core.decide.sensitivity import Curve, ScanPoint, Sensitivity
 from compress_core.numerics.arrays import Floats
 
+_UNROUNDED_BITS = 32
 LEAST_CHECKS = 8
 """Fewer real sizes correct no estimate."""
 
@@ -73,6 +74,8 @@ class SizeEstimator:
         if Family.PRUNE not in values:
             return mine * (1 - rounded)
         kept = 1 - values[Family.PRUNE]
+        if Family.BITS in values:  # near zero, where codes are short, no weight is left
+            rounded = max(rounded, values[Family.BITS] / _UNROUNDED_BITS)
         return mine * (1 - kept * rounded - max(0.0, ratio[Family.PRUNE] - kept))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from compress_core.face.load_model import load
     from compress_core.face.measure_model import compare, evaluate
     from compress_core.face.open_page import open_dashboard
+    from compress_core.face.scan_model import scan
     from compress_core.face.train_compressed import train
     from compress_core.face.write_files import export, pack
     from compress_core.foundation.errors import Refused
@@ -40,6 +41,7 @@ _FOUND_IN = {
     "open_dashboard": "face.open_page",
     "pack": "face.write_files",
     "read_recipe": "recipe.reading",
+    "scan": "face.scan_model",
     "train": "face.train_compressed",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "open_dashboard",
     "pack",
     "read_recipe",
+    "scan",
     "train",
 ]
 

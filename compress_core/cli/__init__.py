@@ -8,6 +8,7 @@ from compress_core.cli.exporting import export
 from compress_core.cli.listing import layers, models, techniques
 from compress_core.cli.measuring import compare, evaluate, explain
 from compress_core.cli.packing import pack, unpack
+from compress_core.cli.scanning import scan
 from compress_core.cli.searching import search
 from compress_core.cli.serving_model import open_model
 from compress_core.cli.timing import latency
@@ -27,6 +28,7 @@ for command in (
     explain,
     latency,
     search,
+    scan,
 ):
     app.command()(command)
 app.command("train", cls=WithKnobs)(train)

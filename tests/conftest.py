@@ -124,6 +124,12 @@ def few_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "sample", _with_few_items)
 
 
+@pytest.fixture
+def all_items(few_items: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a file of few items, a claim that takes them all."""
+    monkeypatch.undo()
+
+
 @cache
 def _with_few_items(name: str) -> Subject:
     from compress_core.loading.samples import load_sample

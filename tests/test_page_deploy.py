@@ -35,7 +35,7 @@ from dashboard.text import _, use_language
 from tests.subjects import mlp_subject, rules
 from tests.test_architecture import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 STEPS = (Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=5))
 TABS = (

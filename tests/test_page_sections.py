@@ -22,6 +22,8 @@ from dashboard.tune.recipe_words import before_weights
 from tests.test_page_tune import section
 from tests.test_pages import assert_fine, opened, recipe_of
 
+pytestmark = pytest.mark.usefixtures("few_items")
+
 
 def rows(**steps: Step) -> list[object]:
     """Steps of lenet300's layers as a link carries them."""
@@ -72,7 +74,6 @@ def test_what_the_knob_has_no_place_for_is_said_in_words(step: Step, knob: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_items")
 def test_layers_outside_the_pattern_that_share_the_budget_are_told_of_and_keep_what_they_have() -> None:
     shared = Step.of("magnitude", sparsity=0.5, scope="network")
     app = opened("tune", "lenet5", rows(conv1=shared, conv2=shared, fc1=shared, fc2=shared))
@@ -129,7 +130,6 @@ def test_what_layers_stay_as_while_one_is_tried_is_said_of_what_the_recipe_makes
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_items")
 def test_layers_tried_alone_on_a_folded_network_stay_as_prepared() -> None:
     app = opened("tune", "resnet", {"prepare": [PREPARED.as_json()], "layers": []})
     assert "all others stay as prepared," in said(section(app, "Each layer alone"))
@@ -150,6 +150,7 @@ def test_criteria_are_tried_off_the_thread_of_the_page_which_says_that_they_are(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_items")
 def test_magnitude_and_random_stand_together_as_the_tab_opens_and_one_can_be_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -195,7 +196,6 @@ def test_the_network_is_drawn_with_what_was_done_to_each_layer() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_items")
 def test_the_knob_for_all_groups_says_when_they_differ_and_gives_them_one_share() -> None:
     cut = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
     app = section(opened("tune", "lenet5", cut), "What shrinks together")

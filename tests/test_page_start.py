@@ -30,7 +30,7 @@ from dashboard.view import View
 from tests.layer_rows import table_of
 from tests.navigated import Navigated
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 ROOT = Path(__file__).parent.parent
 READ, TUNE = "slimscope.start.read", "slimscope.start.tune"

@@ -21,6 +21,8 @@ from dashboard.tune import prune_knob
 from tests.layer_rows import HERE, choose, enter, message, row_of, say, table_of
 from tests.test_pages import assert_fine, opened, recipe_of
 
+pytestmark = pytest.mark.usefixtures("few_items")
+
 LAYERS = frozenset({"conv1", "fc1"})
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

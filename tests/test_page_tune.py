@@ -15,7 +15,7 @@ from dashboard.tune import quantizer_comparison as quantizers
 from tests.layer_rows import choose
 from tests.test_pages import APP, assert_fine, opened, recipe_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 SECTIONS, GROUPS = "tune.sections", "What shrinks together"
 CUT = {"groups": [["conv1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}

@@ -16,7 +16,7 @@ from tests.test_hostile_values import HOSTILE, NOT_FINITE
 from tests.test_page_start import TUNE, _served, clicked, items_of, own_mlp, started, uploaded
 from tests.test_pages import CUT, assert_fine, opened
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 served = _served  # pages as a server knows them
 
 

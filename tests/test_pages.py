@@ -19,7 +19,7 @@ from dashboard import state
 from dashboard.links import encoded
 from dashboard.state import KEY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 APP = str(Path(__file__).parent.parent / "app.py")
 PAGES = ("tune", "weights", "behavior")
@@ -211,6 +211,7 @@ def edited(app: AppTest, *shares: float) -> AppTest:
     return app.run()
 
 
+@pytest.mark.usefixtures("all_items")
 def test_each_edit_is_a_line_with_its_numbers_and_a_name_leads_back_to_it() -> None:
     app = edited(opened("tune"), 0.3, 0.6)
     table = tried(app)

@@ -30,7 +30,7 @@ from dashboard.undo import led_back, redone, undone
 from dashboard.view import View
 from tests.navigated import Navigated
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
 APP = str(Path(__file__).parent.parent / "app.py")
 ANN, BEN = "a" * 32, "b" * 32
@@ -126,6 +126,7 @@ def test_a_word_that_is_none_of_ours_is_not_taken_from_an_address(opened: Opened
     assert address(opened(ANN, {"m": "lenet300", "t": said}))["t"] != said
 
 
+@pytest.mark.usefixtures("all_items")
 def test_back_and_forward_lead_through_the_edits_and_try_nothing(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

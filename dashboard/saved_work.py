@@ -133,6 +133,16 @@ def way_to(key: str) -> Lineage | None:
         return None
 
 
+def way_known_to(key: str) -> Lineage:
+    """The same; raises Refused where this release cannot read it."""
+    way = way_to(key)
+    if way is None:
+        raise Refused(
+            "This recipe was tried with another release, and this one cannot read it: set its steps again."
+        )
+    return way
+
+
 class _Keys:
     """Keys of the models of one subject, worked out once in a session."""
 

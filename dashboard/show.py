@@ -121,10 +121,12 @@ def figure(
     *,
     selectable: bool = False,
     on_click: Callable[[], None] | None = None,
+    boxes: bool = False,
 ) -> object:
     """A figure with its alternative text and its numbers to download; gives what was clicked.
 
-    of: what the numbers speak of, where they were measured on items or belong to an older result.
+    of: what the numbers speak of, where they were measured on items or belong to an older result. boxes:
+    boxes are drawn over it instead of points clicked.
     """
     with st.container(border=True):
         _phone_title(drawn, key)
@@ -135,7 +137,7 @@ def figure(
                 theme=None,
                 key=key,
                 on_select=on_click or ("rerun" if selectable else "ignore"),
-                selection_mode="points",
+                selection_mode="box" if boxes else "points",
                 config={"displaylogo": False, "modeBarButtonsToRemove": list(_NEEDLESS)},
             )
         words, download = st.columns([5, 1], vertical_alignment="center")

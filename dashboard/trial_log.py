@@ -77,6 +77,9 @@ def adopt_snapshots(name: str, subject: Subject) -> None:
 def complete(model: Model, numbers: Mapping[str, Number]) -> None:
     """Add the exact numbers of all validation items to the lines of a model; a full disk is no error."""
     said: Any = {name: number.as_json() for name, number in numbers.items()}
+    place, split = engine.workspace(), model.subject.splits.get(SPLIT)
+    if place.folder is None and split is not None:  # a store notes on a disk alone
+        place.evaluations.keep(model.key, SPLIT, split.digest, len(split), said)
     with suppress(Refused):
         engine.workspace().trials.complete(visitor(), log_of(model.subject), model.key, SPLIT, said)
 

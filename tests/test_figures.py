@@ -31,10 +31,15 @@ from dashboard.figures import similarity_summary as similarity
 from dashboard.figures import sparsity_maps as sparsity
 from dashboard.figures import weight_histograms as weights
 from dashboard.figures.activation_maps import activations_by_channel
+from dashboard.figures.classes_hurt import classes_hurt
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.drawn import Drawn, Provenance, as_csv, clicked
 from dashboard.figures.layers_over_epochs import layers_over_epochs, told_of_layers
+from dashboard.figures.lineage_tree import lineage_tree
+from dashboard.figures.measures import Measure
 from dashboard.figures.network_diagram import LayerBox, Treatment, network_diagram
+from dashboard.figures.parallel_coordinates import Brush, axes_of, parallel_coordinates
+from dashboard.figures.pareto_scatter import pareto_scatter
 from dashboard.figures.put_back import confidence_put_back, turned_back
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
@@ -119,6 +124,19 @@ def _epochs(count: int) -> pd.DataFrame:
     ).assign(**shares)
 
 
+_MEASURES = (
+    Measure("bytes", "Size", "byte", "lower"),
+    Measure("accuracy", "Accuracy", "share", "higher"),
+)
+
+
+def _models(name: str, count: int) -> pd.DataFrame:
+    keys = _names(name, count)
+    parents = [None, *(keys[place // 3] for place in range(1, count))]
+    numbers = {"bytes": RANDOM.random(count) * 1e6, "accuracy": RANDOM.random(count)}
+    return pd.DataFrame({"key": keys, "parent": parents, "label": keys, "what": keys, "runs": 2, **numbers})
+
+
 def _sweep() -> Sweep:
     """Fifty places, at which everything falls away after the thirtieth."""
     points = [
@@ -193,6 +211,19 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     ),
     "outputs_of_a_row": lambda name, dark: item_answers.outputs(
         name, RANDOM.normal(size=4096), RANDOM.normal(size=4096), dark=dark
+    ),
+    "pareto_scatter": lambda name, dark: pareto_scatter(
+        _models(name, 500), *_MEASURES, RANDOM.random(500) < 0.1, letters={f"{name}3": "A"}, dark=dark
+    ),
+    "lineage_tree": lambda name, dark: lineage_tree(_models(name, 500), _MEASURES[1], dark=dark),
+    "parallel_coordinates": lambda name, dark: parallel_coordinates(
+        _models(name, 500),
+        axes_of(_models(name, 500), _MEASURES),
+        [Brush("accuracy", 0.2, 0.6)],
+        dark=dark,
+    ),
+    "classes_hurt": lambda name, dark: classes_hurt(
+        *RANDOM.normal(size=(3, 1000, 5)), _names(name, 1000), _names(name, 5), dark=dark
     ),
     "turned_back": lambda name, dark: turned_back(_names(name, 300), RANDOM.random(300), 64, dark=dark),
     "confidence_put_back": lambda name, dark: confidence_put_back(

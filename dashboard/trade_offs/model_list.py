@@ -1,0 +1,125 @@
+"""All models as a table, or the best of them by one measure; a click picks a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.figures.drawn import as_csv
+from dashboard.figures.measures import Measure
+from dashboard.number_table import height_of
+from dashboard.text import _
+from dashboard.trade_offs import picked_models
+
+_KEY, _BEST, _COUNT, _CLICKS = (f"trade_offs.list.{name}" for name in ("table", "best", "count", "clicks"))
+MOST_PX = 420
+
+
+def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: str) -> None:
+    """How many of the best by which measure, and their table. here: the key of the model that is open."""
+    by_name = {measure.name: measure for measure in offered}
+    count, best, words = st.columns([1, 2, 3.5], vertical_alignment="bottom")
+    st.session_state.setdefault(_COUNT, 0)
+    most = int(count.number_input(_("Best, 0 for all"), 0, max(1, len(models)), step=1, key=_COUNT))
+    if st.session_state.get(_BEST) not in by_name:
+        st.session_state[_BEST] = up.name
+    name = best.selectbox(_("by"), list(by_name), format_func=lambda name: by_name[name].axis, key=_BEST)
+    found = best_of(models, by_name[name], most)
+    words.caption(
+        _("{shown:,} of {all:,} models. Click a cell to pick its model, or to let it go.").format(
+            shown=len(found), all=len(models)
+        )
+    )
+    draw_table(found, offered, here, _KEY)
+
+
+def best_of(models: pd.DataFrame, measure: Measure, count: int) -> pd.DataFrame:
+    """The best by a measure, the best first; all of them for 0. What was not measured comes last."""
+    values = pd.Series(measure.of(models), index=models.index)
+    order = values.sort_values(
+        ascending=measure.direction == "lower", na_position="last", kind="stable"
+    ).index
+    found = models.loc[order]
+    if count:
+        found = found[values.loc[order].notna()].head(count)
+    return found.reset_index(drop=True)
+
+
+def draw_table(models: pd.DataFrame, offered: Sequence[Measure], here: str, key: str) -> None:
+    """A row for each model; a click on a cell picks it. key: of its place on the page."""
+    frame = _frame(models, offered, here)
+    clicks = st.session_state.setdefault(_CLICKS, 0)
+    place = f"{key}.{clicks}"
+    st.dataframe(
+        frame,
+        key=place,
+        hide_index=True,
+        width="stretch",
+        height=height_of(len(frame), MOST_PX),
+        column_config=_columns(offered),
+        placeholder=_("not measured"),
+        on_select=partial(_clicked, place, list(models["key"])),
+        selection_mode="single-cell",
+    )
+    st.download_button(
+        _("CSV"),
+        partial(as_csv, taken(models)),
+        "models.csv",
+        "text/csv",
+        key=f"{key}.csv",
+        help=_("Every model with its recipe, split, N, numbers and intervals"),
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def _clicked(place: str, keys: Sequence[str]) -> None:
+    cells = st.session_state[place]["selection"]["cells"]
+    if cells and int(cells[0][0]) < len(keys):
+        st.session_state[_CLICKS] += 1  # a new table has no cell clicked
+        picked_models.toggle(keys[int(cells[0][0])])
+
+
+def _frame(models: pd.DataFrame, offered: Sequence[Measure], here: str) -> pd.DataFrame:
+    letters = picked_models.letters(models)
+    zone = ZoneInfo(st.context.timezone or "UTC")
+    marks = [" ".join(filter(None, [letters.get(key, ""), "▶" * (key == here)])) for key in models["key"]]
+    facts: dict[str, Any] = {
+        "picked": marks,
+        "name": models["label"].to_numpy(),
+        "what": models["what"].to_numpy(),
+        "runs": models["runs"].to_numpy(),
+        **{measure.name: measure.of(models) for measure in offered},
+        "n": models["n"].to_numpy(),
+        "tags": [list(tags) for tags in models["tags"]],
+        "note": models["note"].to_numpy(),
+        "when": models["time"].dt.tz_convert(zone),
+    }
+    return pd.DataFrame(facts)
+
+
+def _columns(offered: Sequence[Measure]) -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    return {
+        "picked": text(
+            "", width=44, pinned=True, help=_("The letter of a picked model; ▶ the one that is open")
+        ),
+        "name": text(_("Name"), pinned=True),
+        "what": text(_("What was done"), width="medium"),
+        "runs": number(_("Seeds"), width=60),
+        **{measure.name: number(measure.axis, format=f"%.{measure.drawing.digits}f") for measure in offered},
+        "n": number("N", format="localized"),
+        "tags": st.column_config.ListColumn(_("Tags")),
+        "note": text(_("Note")),
+        "when": st.column_config.DatetimeColumn(_("When"), format="MM-DD HH:mm"),
+    }
+
+
+def taken(models: pd.DataFrame) -> pd.DataFrame:
+    """What the file holds: all that is known, in the units of the core."""
+    return models.assign(tags=[", ".join(tags) for tags in models["tags"]]).dropna(axis="columns", how="all")

@@ -97,10 +97,17 @@ class Generation(Progress):
     found: Search
 
     def said(self) -> Mapping[str, Any] | None:
-        """How many, and the front so far: plain values for a figure."""
-        front = [
-            {objective.value: found.numbers[objective].value for objective in self.found.plan.objectives}
-            for found in (each.evaluated for each in self.found.evaluated)
-            if found is not None
+        """How many, what was run, and which of that no other beats: plain values for a figure."""
+        run, front = self.found.evaluated, {each.number for each in self.found.front}
+        values = [
+            {objective.value: number.value for objective, number in each.evaluated.numbers.items()}
+            for each in run
+            if each.evaluated is not None
         ]
-        return {"searched": self.found.searched, "evaluated": len(self.found.evaluated), "run": front}
+        best = [place for place, each in enumerate(run) if each.number in front]
+        return {
+            "searched": self.found.searched,
+            "evaluated": len(run),
+            "run": values,
+            "front": best,
+        }

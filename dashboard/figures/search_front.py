@@ -1,0 +1,75 @@
+"""A search: what was estimated, what was run, and the front of what was run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.words import hover
+from dashboard.text import _
+
+ESTIMATED, RUN, FRONT = "estimated", "run", "front"
+
+
+@dataclass(frozen=True)
+class FrontAxis:
+    """A column of the table with what it is called, its unit, and whether it spans powers of ten."""
+
+    column: str
+    title: str
+    unit: str
+    is_log: bool = False
+
+    @property
+    def with_unit(self) -> str:
+        return f"{self.title} ({self.unit})"
+
+
+def search_front(
+    table: pd.DataFrame, x: FrontAxis, y: FrontAxis, *, searched: int, dark: bool = False
+) -> Drawn:
+    """table: the columns of both axes and kind (estimated, run, front); estimated values look otherwise."""
+    colors = palette.ink(dark=dark)
+    figure = go.Figure()
+    looks = {
+        ESTIMATED: (_("estimated only"), "circle-open", colors.muted, 6),
+        RUN: (_("run, beaten by another"), "circle", colors.before, 8),
+        FRONT: (_("run, beaten by none"), "star", colors.gain, 12),
+    }
+    for kind, (name, symbol, color, size) in looks.items():
+        rows = table[table["kind"] == kind].sort_values(x.column)
+        figure.add_scatter(
+            x=rows[x.column],
+            y=rows[y.column],
+            mode="lines+markers" if kind == FRONT else "markers",
+            name=name,
+            line={"color": color, "width": 1.4, "dash": "dot"},
+            marker={"symbol": symbol, "color": color, "size": size},
+            hovertemplate=hover(
+                (x.title, f"%{{x:,.4~g}} {x.unit}"), (y.title, f"%{{y:,.4~g}} {y.unit}"), (_("how"), name)
+            ),
+        )
+    for axis, update in ((x, figure.update_xaxes), (y, figure.update_yaxes)):
+        update(title_text=axis.with_unit, type="log" if axis.is_log else "linear")
+    _without_what_is_far_off(figure, table, y)
+    run = int(table["kind"].isin({RUN, FRONT}).sum())
+    title = _("{searched:,} recipes searched, {run:,} evaluated, {front:,} that no other beats").format(
+        searched=searched, run=run, front=int((table["kind"] == FRONT).sum())
+    )
+    subtitle = _("Open circles were only estimated; every other point was really run")
+    palette.style(figure, dark=dark, title=title, subtitle=subtitle, legend=True, height=400)
+    return Drawn(figure, f"{title}. {subtitle}.", table.reset_index(drop=True))
+
+
+def _without_what_is_far_off(figure: go.Figure, table: pd.DataFrame, y: FrontAxis) -> None:
+    """The axis ends where what was run ends: an estimate far below would press the front flat."""
+    run = table[table["kind"] != ESTIMATED][y.column].to_numpy(np.float64)
+    run = run[np.isfinite(run)]
+    if len(run) > 1 and not y.is_log and np.ptp(run) > 0:
+        room = 0.06 * float(np.ptp(run))
+        figure.update_yaxes(range=[float(run.min()) - room, float(run.max()) + room])

@@ -40,6 +40,12 @@ def _bytes_of(encoded: EncodedWeight, steps: LevelSteps) -> int:
     return len(writing.shortest())
 
 
+def bytes_of_weight(encoded: EncodedWeight) -> int:
+    """Bytes of a weight that stands alone, with levels or in full."""
+    steps = sparse_steps(encoded)
+    return len(pack_weight(encoded)) if steps is None else _bytes_of(encoded, steps)
+
+
 def bytes_alone(encoded: EncodedWeight) -> tuple[int, int]:
     """Bytes of a weight that stands alone, and those of them that its levels take.
 

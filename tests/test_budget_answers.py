@@ -1,0 +1,117 @@
+"""Options of a real network, answers within the real file, and mutations that are measured."""
+
+from dataclasses import replace
+
+import pytest
+
+from compress_core.apply.model import Model
+from compress_core.decide.family import Family
+from compress_core.decide.joint_excess import JointExcess, measured_kl
+from compress_core.decide.joint_options import degrees, finer
+from compress_core.decide.option_table import OptionTable, option_table
+from compress_core.decide.options import Resource
+from compress_core.decide.polish import polish
+from compress_core.decide.scan import scan
+from compress_core.decide.scan_plan import ScanPlan
+from compress_core.decide.solve import answered, least_cost, refuse_infeasible
+from compress_core.deliver.packed_file import pack_bytes
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from tests.subjects import mlp_subject
+
+pytestmark = pytest.mark.slow  # a scan and a table of options, a few seconds together
+
+PLAN = ScanPlan(families=(Family.PRUNE, Family.RANK, Family.BITS), points=3)
+BYTES = Resource.BYTES
+
+
+@pytest.fixture(scope="module")
+def store():
+    return Store()
+
+
+@pytest.fixture(scope="module")
+def parent():
+    return Model.original(mlp_subject())
+
+
+@pytest.fixture(scope="module")
+def curves(parent, store):
+    return result_of(scan(parent, PLAN, store))
+
+
+@pytest.fixture(scope="module")
+def table(parent, curves, store):
+    return result_of(option_table(parent, curves, parent.subject.split("validation"), store))
+
+
+def test_a_table_survives_its_plain_form(table):
+    assert OptionTable.of_json(table.as_json()) == table
+
+
+def test_divergence_never_falls_towards_harder_degrees(curves):
+    first = next(c for c in curves.curves if c.family is Family.PRUNE)
+    noisy = [
+        replace(p, kl=Number(kl, "nat", "measured"))
+        for p, kl in zip(first.points, (0.3, 0.1, 0.5), strict=True)
+    ]
+    levels = [degree.kl for degree in finer(replace(first, points=tuple(noisy)))]
+    assert levels == pytest.approx(sorted(levels), rel=1e-9)
+    assert levels[0] == pytest.approx(0.2)
+
+
+def test_rounding_beside_another_family_counts_what_it_adds_there(curves):
+    own = [c for c in curves.curves if c.place == "fc1"]
+    excess = JointExcess((0.0, 1.0), (2.0, 8.0), ((1.0, 1.0), (1.0, 1.0)))
+    plain, dearer = degrees(own), degrees(own, {Family.PRUNE: excess})
+    both = [
+        (a, b)
+        for a, b in zip(plain, dearer, strict=True)
+        if a.steps[0:1] and a.steps[0].technique == "magnitude" and len(a.steps) == 2
+    ]
+    assert both
+    assert all(b.kl > a.kl for a, b in both)
+
+
+def test_an_answer_is_within_the_real_packed_file(parent, table, store):
+    for share in (0.2, 0.5, 0.8):
+        least, most = least_cost(table, BYTES), table.original.packed_bytes
+        budget = least + share * (most - least)
+        answer = answered(parent, table, {BYTES: budget}, store)
+        assert answer is not None
+        assert len(pack_bytes(answer.model)) == answer.cost[BYTES] <= budget
+
+
+def test_limits_of_several_resources_hold_together(parent, table, store):
+    limits = {BYTES: table.original.packed_bytes * 0.8, Resource.MACS: table.original.macs * 0.8}
+    answer = answered(parent, table, limits, store)
+    assert answer is not None
+    assert all(answer.cost[resource] <= limit for resource, limit in limits.items())
+
+
+def test_what_no_choice_reaches_is_refused(table):
+    with pytest.raises(Refused, match="cannot be reached: the smallest option of every layer together"):
+        refuse_infeasible(table, {BYTES: least_cost(table, BYTES) - 1})
+    refuse_infeasible(table, {BYTES: least_cost(table, BYTES)})
+
+
+def test_a_locked_layer_keeps_its_option(parent, table, store):
+    held = table.held({"fc2": []})
+    answer = answered(parent, held, {BYTES: table.original.packed_bytes * 0.8}, store)
+    assert answer is not None
+    assert "fc2" not in answer.model.compressed
+
+
+def test_a_polish_never_ends_worse_nor_beyond_the_budget(parent, table, store):
+    split = parent.subject.split("validation")
+    limits = {BYTES: table.original.packed_bytes * 0.6}
+    answer = answered(parent, table, limits, store)
+    assert answer is not None
+    polished = result_of(polish(parent, table, answer, limits, split, 8, store))
+    assert polished.after <= polished.before
+    assert polished.after == pytest.approx(measured_kl(parent, polished.answer.model, split, store))
+    assert len(pack_bytes(polished.answer.model)) <= limits[BYTES]
+    again = result_of(polish(parent, table, answer, limits, split, 8, store))
+    assert again.answer.options == polished.answer.options

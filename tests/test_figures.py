@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from compress_core.decide.family import Family
+from compress_core.decide.sensitivity import Curve, ScanPoint
 from compress_core.decide.sweep import DIRECTIONS, Sweep, SweepPlan, SweptPoint
 from compress_core.foundation.number import Number
 from compress_core.measure.explain.random_floor import chance_of
@@ -43,6 +45,7 @@ from dashboard.figures.pareto_scatter import pareto_scatter
 from dashboard.figures.put_back import confidence_put_back, turned_back
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_edges
+from dashboard.figures.sensitivity_curves import sensitivity_curves, sensitivity_map
 from dashboard.figures.soft_targets import soft_targets
 from dashboard.figures.training_curves import StartingPoint, training_curves
 from dashboard.figures.what_broke import what_broke
@@ -135,6 +138,31 @@ def _models(name: str, count: int) -> pd.DataFrame:
     parents = [None, *(keys[place // 3] for place in range(1, count))]
     numbers = {"bytes": RANDOM.random(count) * 1e6, "accuracy": RANDOM.random(count)}
     return pd.DataFrame({"key": keys, "parent": parents, "label": keys, "what": keys, "runs": 2, **numbers})
+
+
+def _curves(name: str) -> list[Curve]:
+    """A hundred places at five degrees."""
+    missing = Number.missing("points", "no labels")
+    names = enumerate(_names(name, 100), 1)
+    return [Curve(place, Family.PRUNE, _scanned(place, number, missing)) for number, place in names]
+
+
+def _scanned(place: str, number: int, change: Number) -> tuple[ScanPoint, ...]:
+    return tuple(
+        ScanPoint(
+            place,
+            Family.PRUNE,
+            share,
+            (),
+            "key",
+            Number(share / number, "nat", "measured", 0.0, 1.0, 500),
+            change,
+            1,
+            1,
+            None,
+        )
+        for share in (0.3, 0.6, 0.8, 0.9, 0.95)
+    )
 
 
 def _sweep() -> Sweep:
@@ -237,6 +265,8 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
         dark=dark,
     ),
     "what_broke": lambda _name, dark: what_broke(_sweep(), dark=dark),
+    "sensitivity_curves": lambda name, dark: sensitivity_curves(_curves(name), dark=dark),
+    "sensitivity_map": lambda name, dark: sensitivity_map(_curves(name), dark=dark),
     "training_curves": lambda _name, dark: training_curves(
         _epochs(1000),
         pd.DataFrame({"epoch": np.linspace(0, 1000, 2000), "loss": RANDOM.random(2000)}),

@@ -15,8 +15,8 @@ def scan_frame(curves: Iterable[Curve]) -> pd.DataFrame:
     """A row for each point, curve by curve, from the mildest degree.
 
     Columns: place, family, value (see `ScanPoint`), steps, sensitivity (low, medium or high), kl with kl_low
-    and kl_high in nats, accuracy_change with its interval in points, n, packed_bytes, parameters, macs, model
-    (its key), reason (why there is no kl).
+    and kl_high in nats, accuracy_change with its interval in points, n, packed_bytes, parameters, macs, key
+    (of the model), reason (why there is no kl).
     """
     frame = pd.DataFrame([_row(point) for curve in curves for point in curve.points], columns=_COLUMNS)
     return frame.astype(dict.fromkeys(_REAL, "float64") | dict.fromkeys(_WHOLE, "Int64"))
@@ -32,7 +32,7 @@ _COLUMNS = [
     "sensitivity",
     *_REAL[1:],
     *_WHOLE,
-    "model",
+    "key",
     "reason",
 ]
 
@@ -55,7 +55,7 @@ def _row(point: ScanPoint) -> dict[str, object]:
         "packed_bytes": point.packed_bytes,
         "parameters": point.parameters,
         "macs": point.macs,
-        "model": point.model,
+        "key": point.model,
         "reason": None if kl.reason is None else str(kl.reason),
     }
 

@@ -32,6 +32,11 @@ class ScanPoints:
         asked = "SELECT key, point FROM scan_points WHERE parent = ? AND release = ? ORDER BY key"
         return {key: json.loads(point) for key, point in self.database.rows(asked, parent, release())}
 
+    def version(self, parent: str) -> str:
+        """A word that changes whenever a point of a model is added, for who keeps what follows from them."""
+        asked = "SELECT COUNT(*), MAX(time) FROM scan_points WHERE parent = ? AND release = ?"
+        return " ".join(map(str, self.database.rows(asked, parent, release())[0]))
+
     def take_from(self, other: ScanPoints) -> int:
         """Take over the points of another workspace that are not here yet; how many there were."""
         rows = other.database.rows("SELECT key, parent, release, point, time FROM scan_points ORDER BY key")

@@ -1,0 +1,219 @@
+"""How much each place bears in one family: its divergence from degree to degree, as curves and as a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from compress_core.decide.family import Family
+from compress_core.decide.scan_frame import scan_frame
+from compress_core.decide.scan_words import HIGH_FROM, LOW_BELOW, level_of, middle_of
+from compress_core.decide.sensitivity import Curve, ScanPoint
+from compress_core.foundation.texts import N_
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.words import hover, percent, safe, safe_names, shortened
+from dashboard.text import _
+
+FLOOR = 1e-5  # nats; what is below is drawn there, since a logarithm has no zero
+_NAMED = len(palette.OKABE_ITO)
+_ROW, _AROUND, _ROWS = 26, 150, 40
+_POWERS, _POWERS_SAID = (-5, -4, -3, -2, -1, 0, 1), ("≤ 1e-5", "1e-4", "0.001", "0.01", "0.1", "1", "10")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+_AXES = {
+    Family.PRUNE: N_("share of the weights that is removed"),
+    Family.STRUCTURE: N_("share of the channels that is removed"),
+    Family.RANK: N_("degree, from the highest rank that makes the layer smaller to a twelfth of it"),
+    Family.BITS: N_("bits of each weight"),
+}
+
+
+def degree_said(point: ScanPoint) -> str:
+    """A degree in words: a share, a rank, or bits."""
+    match point.family:
+        case Family.PRUNE | Family.STRUCTURE:
+            return percent(point.value, 1)
+        case Family.RANK:
+            return _("rank {rank:.0f}").format(rank=point.value)
+        case Family.BITS:
+            return _("{bits:.0f} bits").format(bits=point.value)
+
+
+def sensitivity_curves(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
+    """A line for each place of one family, those that hurt most in color; curves in that order."""
+    colors, family = palette.ink(dark=dark), curves[0].family
+    figure = go.Figure()
+    for number, curve in reversed(list(enumerate(curves))):
+        _add_curve(figure, curve, number, colors.neutral)
+    for border, name in ((LOW_BELOW, _("low below 0.01 nat")), (HIGH_FROM, _("high from 0.1 nat on"))):
+        palette.rule(figure, at=border, upright=False, color=colors.muted, dash="dot")
+        figure.add_annotation(
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=np.log10(border),  # what Plotly wants on an axis of logarithms
+            yanchor="bottom" if border == HIGH_FROM else "top",
+            text=name,
+            showarrow=False,
+            font={"color": colors.muted, "size": 11},
+        )
+    points = [point for curve in curves for point in _known(curve)]
+    figure.update_xaxes(title_text=_(_AXES[family]), **_ticks(family, points))
+    figure.update_yaxes(type="log", title_text=_("KL divergence (nat)"), exponentformat="power", dtick=1)
+    palette.style(
+        figure,
+        dark=dark,
+        title=_title(curves[0]),
+        subtitle=_("Bars: 95 % intervals; gray: places that hurt less than the seven in color"),
+        legend=True,
+        height=430,
+    )
+    return Drawn(figure, _alternative(curves), scan_frame(curves))
+
+
+def _known(curve: Curve) -> list[ScanPoint]:
+    return [point for point in curve.points if point.is_measured]
+
+
+def _at(curve: Curve) -> list[float]:
+    """Where the points of a curve stand: at their value, ranks by their number."""
+    measured = _known(curve)
+    if curve.family is Family.RANK:
+        return [float(curve.points.index(point) + 1) for point in measured]
+    return [100 * p.value if curve.family is not Family.BITS else p.value for p in measured]
+
+
+def _ticks(family: Family, points: Sequence[ScanPoint]) -> dict[str, object]:
+    match family:
+        case Family.BITS:
+            return {"autorange": "reversed", "tickvals": sorted({point.value for point in points})}
+        case Family.RANK:
+            return {"dtick": 1}
+        case Family.PRUNE | Family.STRUCTURE:
+            return {"ticksuffix": " %"}
+
+
+def _add_curve(figure: go.Figure, curve: Curve, number: int, gray: str) -> None:
+    points = _known(curve)
+    values, low, high = (np.maximum(_kl(points, name), FLOOR) for name in ("value", "low", "high"))
+    color = palette.OKABE_ITO[number] if number < _NAMED else gray
+    figure.add_trace(
+        go.Scatter(
+            x=np.array(_at(curve)),
+            y=values,
+            mode="lines+markers",
+            name=safe(curve.place),
+            legendrank=number,
+            showlegend=number < _NAMED,
+            line={"color": color, "width": 2 if number < _NAMED else 1},
+            marker={"color": color, "size": 7, "symbol": _SYMBOLS[number % len(_SYMBOLS)]},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": np.nan_to_num(high - values),
+                "arrayminus": np.nan_to_num(values - low),
+                "color": color,
+                "thickness": 1,
+                "width": 2,
+            },
+            customdata=np.array([_hovered(point) for point in points]),
+            hovertemplate=hover(*_hover_lines(), heading=safe(curve.place)),
+        )
+    )
+
+
+def _kl(points: Sequence[ScanPoint], bound: str) -> np.ndarray:
+    found = (getattr(point.kl, bound) for point in points)
+    return np.array([np.nan if value is None else value for value in found], np.float64)
+
+
+def _hovered(point: ScanPoint) -> list[str]:
+    if point.kl.value is None:
+        return [degree_said(point) if point.steps else "–", _("not measured"), _("not measured"), "–"]
+    change = point.accuracy_change.value
+    said = _("not measured") if change is None else _("{points:+.2f} points").format(points=change)
+    return [degree_said(point), f"{point.kl.value:.2g} nat", said, f"{point.kl.n:,}"]
+
+
+def _title(worst: Curve) -> str:
+    middle = middle_of(worst)
+    if middle is None:
+        return _("Nothing is measured yet")
+    return _("{place} hurts most: {kl:.2g} nat at {degree}").format(
+        place=safe(worst.place), kl=middle.kl.value, degree=degree_said(middle)
+    )
+
+
+def _alternative(curves: Sequence[Curve]) -> str:
+    told = []
+    for curve in curves[:_NAMED]:
+        middle = middle_of(curve)
+        if middle is not None and middle.kl.value is not None:
+            word = _(level_of(middle.kl.value).label)
+            told.append(f"{shortened(curve.place)} {middle.kl.value:.2g} ({word})")
+    return _("KL divergence in nats at the middle degree, the worst first: {places}.").format(
+        places="; ".join(told)
+    )
+
+
+def sensitivity_map(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
+    """A cell for each place and degree of one family, by its divergence; the worst place on top."""
+    shown = curves[:_ROWS]
+    degrees = max(len(curve.points) for curve in shown)
+    figure = go.Figure(
+        go.Heatmap(
+            z=_logarithms(shown, degrees),
+            x=np.arange(1, degrees + 1),
+            y=np.arange(len(shown)),
+            colorscale=palette.sequential(dark=dark),
+            zmin=_POWERS[0],
+            zmax=_POWERS[-1],
+            xgap=1,
+            ygap=1,
+            customdata=_cells(shown, degrees),
+            hovertemplate=hover(*_hover_lines(), heading="%{customdata[4]}"),
+            colorbar=palette.color_bar(_("KL (nat)"), tickvals=_POWERS, ticktext=_POWERS_SAID),
+        )
+    )
+    figure.update_yaxes(
+        autorange="reversed",
+        tickvals=np.arange(len(shown)),
+        ticktext=safe_names([curve.place for curve in shown]),
+    )
+    figure.update_xaxes(title_text=_("degree, from the mildest to the hardest"), dtick=1)
+    palette.gray_where_nothing_is(figure, dark=dark)
+    said = _("Low below 0.01 nat, high from 0.1 nat on; gray: not measured")
+    palette.style(
+        figure,
+        dark=dark,
+        title=_("Places by degrees, the {n} that hurt most").format(n=len(shown)),
+        subtitle=said,
+        legend=False,
+        height=_AROUND + _ROW * len(shown),
+    )
+    return Drawn(figure, _alternative(curves), scan_frame(curves))
+
+
+def _logarithms(curves: Sequence[Curve], degrees: int) -> np.ndarray:
+    """Logarithms of the divergence [places, degrees]; NaN where none was measured."""
+    found = np.full((len(curves), degrees), np.nan)
+    for row, curve in enumerate(curves):
+        found[row, : len(curve.points)] = np.log10(np.maximum(_kl(curve.points, "value"), FLOOR))
+    return found
+
+
+def _cells(curves: Sequence[Curve], degrees: int) -> np.ndarray:
+    """What is said of each cell [places, degrees, 5]: degree, KL, accuracy, items, place."""
+    told = np.full((len(curves), degrees, 5), "–", dtype=object)
+    for row, curve in enumerate(curves):
+        told[row, :, 4] = safe(curve.place)
+        for column, point in enumerate(curve.points):
+            told[row, column, :4] = _hovered(point)
+    return told
+
+
+def _hover_lines() -> tuple[tuple[str, str], ...]:
+    labels = (_("degree"), _("KL divergence"), _("accuracy change"), _("items"))
+    return tuple((label, f"%{{customdata[{number}]}}") for number, label in enumerate(labels))

@@ -1,0 +1,47 @@
+"""What is known of how much each layer bears, for every page that shows it; and the job that measures it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compress_core.apply.model import Model
+from compress_core.decide.scan_plan import ScanPlan
+from compress_core.decide.scan_table import known_curves
+from compress_core.foundation.store import digest
+from compress_core.tasks.scan_layers import SCAN
+from dashboard import engine
+from dashboard import job_panel as jobs
+from dashboard.page_job import PageJob
+from dashboard.text import _
+
+if TYPE_CHECKING:
+    from compress_core.decide.sensitivity import Curve, Sensitivity
+    from compress_core.subject.subject import Subject
+    from dashboard.view import View
+
+
+def scan_job(view: View, subject: Subject) -> PageJob[Sensitivity]:
+    """The scan of the model as loaded; rows that the visitor locked are not tried."""
+    return PageJob(
+        SCAN,
+        jobs.job_of(SCAN, Model.original(subject), plan_of(view), view.seed),
+        _("Measure what each layer bears"),
+        lambda _found: 2**18,
+        is_of_knobs=True,
+    )
+
+
+def plan_of(view: View) -> ScanPlan:
+    """What the page has measured."""
+    return ScanPlan(locked=tuple(sorted(view.locked)))
+
+
+def curves_known(view: View, subject: Subject) -> tuple[Curve, ...]:
+    """Every curve that was measured of the model as loaded, as far as it is; empty where none was."""
+    workspace, parent, plan = engine.workspace(), Model.original(subject), plan_of(view)
+    if workspace.folder is None:
+        found = scan_job(view, subject).result()
+        return () if found is None else tuple(c for c in found.curves if any(p.is_measured for p in c.points))
+    key = digest("known scan", parent.key, subject.name, workspace.scans.version(parent.key))
+    store = engine.store()
+    return store.get(key, lambda: known_curves(parent, plan, store), lambda curves: 4096 * (1 + len(curves)))

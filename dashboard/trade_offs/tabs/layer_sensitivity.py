@@ -1,0 +1,133 @@
+"""Sensitivity: what each layer or group bears, measured as a job; curves, a map, and a table with words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from compress_core.apply.model import Model
+from compress_core.decide.family import Family
+from compress_core.decide.scan import VALIDATION
+from compress_core.decide.scan_frame import scan_frame
+from compress_core.decide.scan_words import by_hurt, level_of, notes_on
+from compress_core.foundation.texts import N_
+from dashboard import chosen_split
+from dashboard.figures.sensitivity_curves import degree_said, sensitivity_curves, sensitivity_map
+from dashboard.known_scan import curves_known, scan_job
+from dashboard.number_table import height_of, number_table
+from dashboard.shared_choice import SharedChoice
+from dashboard.show import figure, is_dark, number_text, provenance, with_interval
+from dashboard.text import _, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compress_core.decide.sensitivity import Curve, ScanPoint
+    from compress_core.subject.subject import Subject
+    from dashboard.view import View
+
+TITLE = N_("Sensitivity")
+ORDER = 40
+_FAMILY = "trade_offs.scan.family"
+_MOST_NOTES = 6
+SHOWN: SharedChoice[str] = SharedChoice(
+    "family", Family.PRUNE.value, lambda text: text if text in set(Family) else None
+)
+
+
+def draw(view: View, model: Model) -> None:
+    """The job, and what is known so far: the points of an interrupted scan are there too."""
+    subject = model.subject
+    if VALIDATION not in chosen_split.offered(subject):
+        st.info(
+            _("There are no validation items to measure on: upload items beside the model."),
+            icon=":material/upload_file:",
+        )
+        return
+    work = scan_job(view, subject)
+    which, button = st.columns([3, 1.3], vertical_alignment="bottom")
+    with which:
+        _which_family()
+    work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
+    work.follow()
+    curves = by_hurt(curves_known(view, subject))
+    if not curves:
+        _explained()
+        return
+    _shown(subject, curves, Family(SHOWN.chosen()))
+
+
+def _which_family() -> None:
+    st.session_state[_FAMILY] = SHOWN.chosen()
+    st.segmented_control(
+        _("What is done to each place alone"),
+        [family.value for family in Family],
+        format_func=lambda name: _(Family(name).label),
+        key=_FAMILY,
+        on_change=lambda: SHOWN.choose(st.session_state[_FAMILY]),
+        required=True,
+    )
+
+
+def _explained() -> None:
+    st.caption(
+        _(
+            "Every layer and every group of coupled channels of the model as loaded is compressed alone, to "
+            "five degrees in four ways, and run on the first 500 validation items; on all of them where "
+            "the interval does not say one word. A scan that is ended goes on where it was."
+        )
+    )
+
+
+def _shown(subject: Subject, curves: Sequence[Curve], family: Family) -> None:
+    of = provenance(split=VALIDATION, items=len(subject.split(VALIDATION)), lineage=())
+    chosen = [curve for curve in curves if curve.family is family]
+    if chosen:
+        lines, cells = st.columns([1.35, 1])
+        with lines:
+            figure(sensitivity_curves(chosen, dark=is_dark()), f"trade_offs.scan.curves.{family}", of)
+        with cells:
+            figure(sensitivity_map(chosen, dark=is_dark()), f"trade_offs.scan.map.{family}", of)
+    else:
+        st.info(_("Nothing of this family is measured yet."), icon=":material/hourglass_empty:")
+    points = [point for curve in chosen or curves for point in curve.points]
+    number_table(
+        _table(points),
+        "trade_offs.scan",
+        of,
+        taken=scan_frame(curves),
+        caption=_(
+            "Sorted by the divergence at the middle degree. Low: below 0.01 nat; high: from 0.1 nat on."
+        ),
+        height=height_of(len(points), 400),
+    )
+    _notes(chosen)
+
+
+def _table(points: Sequence[ScanPoint]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            _("Place"): [point.place for point in points],
+            _("Degree"): [degree_said(point) for point in points],
+            _("Sensitivity"): [_word(point) for point in points],
+            _("KL divergence"): [with_interval(point.kl) for point in points],
+            _("Accuracy change"): [number_text(point.accuracy_change) for point in points],
+            _("Items"): [point.kl.n for point in points],
+            _("Packed bytes"): [point.packed_bytes for point in points],
+        }
+    )
+
+
+def _word(point: ScanPoint) -> str:
+    return "–" if point.kl.value is None else _(level_of(point.kl.value).label)
+
+
+def _notes(curves: Sequence[Curve]) -> None:
+    notes = [note for curve in curves for note in notes_on(curve)]
+    if not notes:
+        return
+    with st.expander(_("What looks wrong and is not"), icon=":material/help:"):
+        for note in notes[:_MOST_NOTES]:
+            st.caption(literal(_(note)))

@@ -34,7 +34,9 @@ def studies() -> Mapping[str, Lines]:
     from benchmarks import (
         authors_gptq,
         channel_criteria,
+        checked_estimates,
         coverage,
+        guided_search,
         headline,
         kept_attributions,
         latency_repeats,
@@ -51,6 +53,7 @@ def studies() -> Mapping[str, Lines]:
     return {
         "coverage": coverage.lines,
         "dynamic_sparsity": sparse_from_start.lines,
+        "estimates": checked_estimates.lines,
         "headline": headline.lines,
         "keep_attributions": kept_attributions.lines,
         "latency_repeats": latency_repeats.lines,
@@ -60,6 +63,7 @@ def studies() -> Mapping[str, Lines]:
         "reference_channels": channel_criteria.lines,
         "reference_gptq": authors_gptq.lines,
         "reference_tucker": tucker_errors.lines,
+        "search": guided_search.lines,
         "srigl_speed": srigl_speed.lines,
         "structured_recovery": structured_recovery.lines,
         "students": students.lines,

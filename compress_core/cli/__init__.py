@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from compress_core.cli.applying import apply
+from compress_core.cli.caring import store
 from compress_core.cli.commands import app
 from compress_core.cli.exporting import export
-from compress_core.cli.listing import layers, models, techniques
+from compress_core.cli.listing import layers, techniques
 from compress_core.cli.measuring import compare, evaluate, explain
 from compress_core.cli.packing import pack, unpack
 from compress_core.cli.scanning import scan
@@ -13,9 +14,9 @@ from compress_core.cli.searching import search
 from compress_core.cli.serving_model import open_model
 from compress_core.cli.timing import latency
 from compress_core.cli.training import WithKnobs, methods, train
+from compress_core.cli.workspace_models import known_models
 
 for command in (
-    models,
     techniques,
     methods,
     layers,
@@ -31,6 +32,8 @@ for command in (
     scan,
 ):
     app.command()(command)
+app.add_typer(known_models, name="models")
+app.add_typer(store, name="store")
 app.command("train", cls=WithKnobs)(train)
 app.command("open")(open_model)
 

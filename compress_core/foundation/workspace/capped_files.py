@@ -1,4 +1,8 @@
-"""Files under a cap in bytes: the least used go first, and what somebody refers to goes last."""
+"""Files under a cap in bytes: the least used go first, then uploads; what a model needs never goes.
+
+Rows go before files do, so that whoever ends the process in between leaves files that no row knows, which
+are swept later, and never a row without its file.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from compress_core.foundation.workspace.cabinet import Cabinet
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.workspace.cabinet import Cabinet, sha_of
 from compress_core.foundation.workspace.database import Database, not_kept
 
 _WRITTEN_SECONDS = 3600.0  # a file that has just been put, and is not yet spoken of, is younger
 _FRESH_SECONDS = 60.0  # a look at a file that was used a moment ago is no news worth a write
+MODEL = "model "  # how the owner of the files of a model begins
 _IN_ORDER_OF_LEAVING = """
-    SELECT digest, bytes FROM files WHERE digest != ?
+    SELECT digest, bytes FROM files WHERE digest NOT IN (SELECT digest FROM pins WHERE owner LIKE 'model %')
     ORDER BY digest IN (SELECT digest FROM pins), used
 """
 
@@ -38,9 +44,14 @@ class Files:
             return self.note(connection, content)
 
     def write(self, contents: Iterable[bytes]) -> None:
-        """The slow part of keeping contents, before the transaction that refers to them; raises Refused."""
+        """Room and the slow part of keeping contents, before the transaction that refers to them.
+
+        Raises Refused where the disk does not take them, or all else that is kept is needed by models.
+        """
+        coming = {sha_of(content): content for content in contents}
+        self._make_room({digest: len(content) for digest, content in coming.items()})
         try:
-            for content in contents:
+            for content in coming.values():
                 self.cabinet.put(content)
         except OSError as error:
             raise not_kept(error.strerror or str(error)) from error
@@ -52,7 +63,6 @@ class Files:
             "INSERT INTO files VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used",
             (digest, len(content), self.clock()),
         )
-        self._make_room(connection, digest)
         return digest
 
     def content(self, digest: str) -> bytes | None:
@@ -102,21 +112,46 @@ class Files:
 
     def sweep(self) -> None:
         """Remove files that no row knows: a crash left them."""
+        found = self.strays()
+        if found:
+            self.let_go(found)
+
+    def strays(self) -> set[str]:
+        """Names of files that no row knows and nobody is about to speak of: a crash left them."""
         old = set(self.cabinet.older_than(self.clock() - _WRITTEN_SECONDS))
-        if not old:
+        return old - {digest for (digest,) in self.database.rows("SELECT digest FROM files")}
+
+    def let_go(self, digests: Iterable[str]) -> None:
+        """Remove files whose rows are gone; what was kept anew since then stays."""
+        with self.database.writing() as connection:
+            for digest in digests:
+                if not connection.execute("SELECT 1 FROM files WHERE digest = ?", (digest,)).fetchone():
+                    self.cabinet.remove(digest)
+
+    def _make_room(self, coming: Mapping[str, int]) -> None:
+        """Let the least used go until what comes has room; raises Refused and changes nothing otherwise."""
+        if self.bytes_held + sum(coming.values()) <= self.max_bytes:
             return
         with self.database.writing() as connection:
-            known = {digest for (digest,) in connection.execute("SELECT digest FROM files")}
-            for digest in old - known:
-                self.cabinet.remove(digest)
+            known = dict(connection.execute("SELECT digest, bytes FROM files"))
+            more = sum(size for digest, size in coming.items() if digest not in known)
+            over = sum(known.values()) + more - self.max_bytes
+            leaving = self._leaving(connection, over, coming)
+            connection.executemany("DELETE FROM files WHERE digest = ?", [(digest,) for digest in leaving])
+        self.let_go(leaving)
 
-    def _make_room(self, connection: sqlite3.Connection, newest: str) -> None:
-        (held,) = connection.execute("SELECT sum(bytes) FROM files").fetchone()
-        if held <= self.max_bytes:
-            return
-        for digest, size in connection.execute(_IN_ORDER_OF_LEAVING, (newest,)).fetchall():
-            self.cabinet.remove(digest)
-            connection.execute("DELETE FROM files WHERE digest = ?", (digest,))
-            held -= size
-            if held <= self.max_bytes:
-                return
+    def _leaving(self, connection: sqlite3.Connection, over: int, coming: Mapping[str, int]) -> list[str]:
+        leaving: list[str] = []
+        for digest, size in connection.execute(_IN_ORDER_OF_LEAVING).fetchall():
+            if over <= 0:
+                break
+            if digest not in coming:
+                leaving.append(digest)
+                over -= size
+        if over > 0:
+            raise Refused(
+                "The workspace keeps {most:,} MiB, and trained weights that models need leave too little of "
+                "it: delete models that are not needed any more, see slimscope models list.",
+                most=self.max_bytes >> 20,
+            )
+        return leaving

@@ -15,7 +15,7 @@ from compress_core.foundation.workspace.lock import held
 from compress_core.foundation.workspace.schema import MIGRATIONS, migrate
 
 NAME = "workspace.sqlite"
-_OPENING = "opening.lock"
+OPENING = "opening.lock"
 _PATIENCE_SECONDS = 60.0
 
 
@@ -81,7 +81,7 @@ def open_database(folder: Path) -> tuple[Database, str | None]:
     be written.
     """
     path = folder / NAME
-    with held(folder / _OPENING, _PATIENCE_SECONDS):
+    with held(folder / OPENING, _PATIENCE_SECONDS):
         try:
             return Database(_sound(path), _connected(str(path))), None
         except sqlite3.OperationalError:

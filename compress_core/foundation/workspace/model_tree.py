@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.workspace.capped_files import Files
+from compress_core.foundation.workspace.capped_files import MODEL, Files
 from compress_core.foundation.workspace.database import Database
 from compress_core.foundation.workspace.json_text import Json, as_text
 
@@ -24,6 +24,15 @@ _LINEAGE = """
         FROM models AS m JOIN line ON m.key = line.parent
     )
     SELECT key, parent, operation, subject, name, time FROM line ORDER BY depth DESC
+"""
+_BELOW = """
+    WITH RECURSIVE below (key, parent, operation, subject, name, time, depth) AS (
+        SELECT key, parent, operation, subject, name, time, 0 FROM models WHERE key = ?
+        UNION ALL
+        SELECT m.key, m.parent, m.operation, m.subject, m.name, m.time, depth + 1
+        FROM models AS m JOIN below ON m.parent = below.key
+    )
+    SELECT key, parent, operation, subject, name, time FROM below ORDER BY depth, time, key
 """
 
 
@@ -85,6 +94,19 @@ class Models:
             if files:
                 self.files.pin(connection, _owner(key), files)
 
+    def below(self, key: str) -> tuple[KnownModel, ...]:
+        """A model and all that was made of it, each after its parent; empty where nobody added it."""
+        return tuple(_models(self.database.rows(_BELOW, key)))
+
+    def beginning_with(self, digits: str) -> tuple[KnownModel, ...]:
+        """The models whose key begins so, the oldest first."""
+        asked = f"{_ASK} WHERE substr(key, 1, ?) = ? ORDER BY time, key"
+        return tuple(_models(self.database.rows(asked, len(digits), digits)))
+
+    def all(self) -> tuple[KnownModel, ...]:
+        """Every model, the oldest first."""
+        return tuple(_models(self.database.rows(f"{_ASK} ORDER BY time, key")))
+
     def find(self, key: str) -> KnownModel | None:
         """One model; None where nobody added it."""
         return next(iter(_models(self.database.rows(f"{_ASK} WHERE key = ?", key))), None)
@@ -120,7 +142,7 @@ class Models:
 
 
 def _owner(key: str) -> str:
-    return f"model {key}"
+    return f"{MODEL}{key}"
 
 
 def _models(rows: Iterable[tuple[Any, ...]]) -> Iterable[KnownModel]:

@@ -346,3 +346,15 @@ def test_texts_stand_out_from_what_is_behind_them(page: Page, scheme: str) -> No
     )
     assert len(found) > 20
     assert [entry for entry in found if entry[0] < 4.5] == []
+
+
+def test_the_column_of_a_scan_is_there_only_where_one_was_made(page: Page) -> None:
+    receive(page)
+    head = page.get_by_role("columnheader", name="Sensitivity")
+    assert not head.is_visible()
+    scanned = FixedCell("high", 0.4, "measured", "Fewer weights at 85.5 %: 0.4 nat, N = 500.")
+    receive(page, [replace(ROWS[0], sensitivity=scanned), *ROWS[1:]])
+    assert head.is_visible()
+    assert page.locator("td.sensitivity").all_inner_texts() == ["high", "", ""]
+    head.get_by_role("button").click()
+    assert page.locator("tr.layer .title").first.inner_text() == "fc10"

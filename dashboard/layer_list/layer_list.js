@@ -2,8 +2,8 @@
 // Names and texts come from models that people upload: they enter the page as textContent and attributes only.
 
 const EDITABLE = ["prune", "rank", "bits"];
-const HEADINGS = ["name", "lock", ...EDITABLE, "size", "error"];
-const LARGEST_FIRST = new Set(["lock", "prune", "size", "error"]);
+const HEADINGS = ["name", "lock", ...EDITABLE, "size", "error", "sensitivity"];
+const LARGEST_FIRST = new Set(["lock", "prune", "size", "error", "sensitivity"]);
 
 const lists = new WeakMap();
 const byName = new Intl.Collator(undefined, { numeric: true });
@@ -140,6 +140,7 @@ class LayerList {
     this.data = data;
     this.name(data.words);
     this.footnote.textContent = data.footnote;
+    this.root.classList.toggle("scanned", data.rows.some((row) => row.sensitivity));
     const gone = new Set(this.rows.keys());
     for (const row of data.rows) {
       gone.delete(row.id);
@@ -307,6 +308,7 @@ class Row {
     this.size = element("span", "number");
     this.bar = element("span", "bar", "", { "aria-hidden": "true" });
     this.error = element("span", "number");
+    this.sensitivity = element("span", "number");
     this.told = element("tr", "told");
     this.sentence = element("td", "", "", { colspan: HEADINGS.length, id: `told-${Math.random().toString(36).slice(2)}` });
     this.told.append(this.sentence);
@@ -322,8 +324,10 @@ class Row {
     name.append(this.title, this.kind);
     lock.append(this.lock);
     size.append(this.size, this.bar);
+    const sensitivity = element("td", "sensitivity");
     error.append(this.error);
-    this.root.append(name, lock, ...EDITABLE.map((column) => this.cells[column].root), size, error);
+    sensitivity.append(this.sensitivity);
+    this.root.append(name, lock, ...EDITABLE.map((column) => this.cells[column].root), size, error, sensitivity);
   }
 
   receive(row, words) {
@@ -343,6 +347,9 @@ class Row {
     this.error.className = `number ${row.error.kind}`;
     this.error.textContent = row.error.text;
     this.error.parentElement.title = row.error.title;
+    this.sensitivity.className = `number ${row.sensitivity?.kind ?? ""}`;
+    this.sensitivity.textContent = row.sensitivity?.text ?? "";
+    this.sensitivity.parentElement.title = row.sensitivity?.title ?? "";
     this.tell();
   }
 
@@ -385,7 +392,7 @@ class Row {
   rank(column) {
     if (column === "name") return this.row.name;
     if (column === "lock") return Number(this.row.locked);
-    return (this.row.cells[column] ?? this.row[column]).order;
+    return (this.row.cells[column] ?? this.row[column])?.order ?? null;
   }
 
   reach(can) {

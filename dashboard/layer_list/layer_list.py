@@ -152,12 +152,17 @@ def _words() -> dict[str, object]:
         "bits": _("Bits"),
         "size": _("Bytes"),
         "error": _("Output error"),
+        "sensitivity": _("Sensitivity"),
         "hints": {
             "lock": _("A locked layer is left alone by every rule."),
             "prune": _("The share of weights that the recipe removes; empty: none."),
             "rank": _("The rank of the factors in the layer's place; empty: the layer is whole."),
             "bits": _("Bits for each weight; empty: as loaded."),
             "size": _("Of the layer in the plain file."),
+            "sensitivity": _(
+                "How much it hurts to compress this layer alone, as Trade-offs measured it: low below "
+                "0.01 nat, high from 0.1 nat on."
+            ),
             "error": _("The share of the layer's squared output that its new weights get wrong."),
         },
     }

@@ -56,7 +56,10 @@ class FixedCell:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer. bar: its bytes now and as loaded, as shares of the largest layer as loaded."""
+    """One layer. bar: its bytes now and as loaded, as shares of the largest layer as loaded.
+
+    sensitivity: None where it was not scanned; the column is there where any layer was.
+    """
 
     name: str
     kind: str
@@ -66,6 +69,7 @@ class LayerRow:
     size: FixedCell
     bar: tuple[float, float]
     error: FixedCell
+    sensitivity: FixedCell | None = None
 
     def as_json(self) -> dict[str, object]:
         """The row; `name` is what is shown, `id` the name that the network has."""
@@ -79,4 +83,5 @@ class LayerRow:
             "size": self.size.as_json(),
             "bar": [round(share, 4) for share in self.bar],
             "error": self.error.as_json(),
+            "sensitivity": None if self.sensitivity is None else self.sensitivity.as_json(),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from compress_core.apply.model import Model
 from compress_core.apply.shared_budget import sharers, shares_budget
@@ -17,6 +18,7 @@ from dashboard.layer_list.layer_row import COLUMNS, Column, EditableCell, FixedC
 from dashboard.text import _, label, refusal
 from dashboard.tune import shared_share
 from dashboard.tune.cell_edits import STAGES, RefusedCell, refused_cells, text_of
+from dashboard.tune.scanned_layers import sensitivity_cells
 from dashboard.tune.sliders import as_shape
 from dashboard.view import View
 
@@ -29,7 +31,14 @@ def layer_rows(view: View, model: Model, errors: Mapping[str, Number | None]) ->
     rows = layer_costs(model, engine.store())
     refused = refused_cells(view)
     largest = max((row.bytes_before for row in rows), default=1) or 1
-    return [_row(view, model, cost, errors[cost.layer.name], refused, largest) for cost in rows]
+    scanned = sensitivity_cells(view, model.subject)
+    return [
+        replace(
+            _row(view, model, cost, errors[cost.layer.name], refused, largest),
+            sensitivity=scanned.get(cost.layer.name),
+        )
+        for cost in rows
+    ]
 
 
 def _row(

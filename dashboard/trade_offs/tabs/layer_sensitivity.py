@@ -52,7 +52,8 @@ def draw(view: View, model: Model) -> None:
         _which_family()
     work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
     work.follow()
-    curves = by_hurt(curves_known(view, subject))
+    found = work.result()
+    curves = by_hurt(curves_known(view, subject) or (() if found is None else found.curves))
     if not curves:
         _explained()
         return

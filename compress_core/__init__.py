@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from compress_core.foundation.version import __version__
 
 if TYPE_CHECKING:
+    from compress_core.face.budget_model import budget
     from compress_core.face.compress_model import compress
     from compress_core.face.explain_model import explain
     from compress_core.face.load_model import load
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _FOUND_IN = {
     "Recipe": "recipe.values",
     "Refused": "foundation.errors",
+    "budget": "face.budget_model",
     "compare": "face.measure_model",
     "compress": "face.compress_model",
     "evaluate": "face.measure_model",
@@ -49,6 +51,7 @@ __all__ = [
     "Recipe",
     "Refused",
     "__version__",
+    "budget",
     "compare",
     "compress",
     "evaluate",

@@ -5,16 +5,19 @@ from dataclasses import replace
 import pytest
 
 from compress_core.apply.model import Model
+from compress_core.decide.budgeting import BudgetPlan, budgeted
 from compress_core.decide.family import Family
 from compress_core.decide.joint_excess import JointExcess, measured_kl
 from compress_core.decide.joint_options import degrees, finer
 from compress_core.decide.option_table import OptionTable, option_table
 from compress_core.decide.options import Resource
 from compress_core.decide.polish import polish
+from compress_core.decide.requirements import Requirements
 from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.solve import answered, least_cost, refuse_infeasible
 from compress_core.deliver.packed_file import pack_bytes
+from compress_core.foundation.declared_knobs import validated
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
@@ -111,7 +114,30 @@ def test_a_polish_never_ends_worse_nor_beyond_the_budget(parent, table, store):
     assert answer is not None
     polished = result_of(polish(parent, table, answer, limits, split, 8, store))
     assert polished.after <= polished.before
-    assert polished.after == pytest.approx(measured_kl(parent, polished.answer.model, split, store))
-    assert len(pack_bytes(polished.answer.model)) <= limits[BYTES]
+    assert polished.after == pytest.approx(measured_kl(parent, polished.solution.model, split, store))
+    assert len(pack_bytes(polished.solution.model)) <= limits[BYTES]
     again = result_of(polish(parent, table, answer, limits, split, 8, store))
-    assert again.answer.options == polished.answer.options
+    assert again.solution.options == polished.solution.options
+
+
+def test_a_budget_that_no_recipe_reaches_is_refused_before_anything_is_evaluated(parent):
+    fresh = Store()
+    plan = BudgetPlan(requirements=Requirements(packed_bytes=10), scan=PLAN)
+    with pytest.raises(Refused, match="10 bytes of the packed file cannot be reached"):
+        result_of(budgeted(parent, plan, fresh))
+    assert not fresh.computed["predictions"]
+
+
+def test_a_plan_ends_within_its_budget_and_says_the_price_of_each_layer(parent, table, store):
+    most = int(table.original.packed_bytes * 0.6)
+    wanted = Requirements(packed_bytes=most, largest_drop=0)
+    found = result_of(budgeted(parent, BudgetPlan(requirements=wanted, scan=PLAN, evaluations=3), store))
+    assert len(pack_bytes(found.model)) <= most
+    assert found.checked.holds == ((found.checked.numbers["accuracy_change"].value or 0) >= 0)
+    assert {row["place"] for row in found.rows()} == {"fc1", "fc2", "fc3"}
+    assert any(row["price_milder"] for row in found.rows())
+
+
+def test_requirements_that_limit_nothing_are_refused():
+    with pytest.raises(Refused, match="nothing is limited"):
+        validated("budget", Requirements, {"largest_drop": 1.0})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compress_core.cli.applying import apply
+from compress_core.cli.budgeting_model import budget
 from compress_core.cli.caring import store
 from compress_core.cli.commands import app
 from compress_core.cli.exporting import export
@@ -30,6 +31,7 @@ for command in (
     latency,
     search,
     scan,
+    budget,
 ):
     app.command()(command)
 app.add_typer(known_models, name="models")

@@ -90,6 +90,13 @@ def option_table(
     split: the items of the scan, on which joint options are measured.
     """
     places = yield from layer_places(parent, found, split, store)
+    return table_of(parent, places, group_places(parent, found, store), found.n, store)
+
+
+def table_of(
+    parent: Model, places: Sequence[PlaceOptions], groups: Sequence[PlaceOptions], n: int, store: Store
+) -> OptionTable:
+    """A table of these options; one real file, of the smallest of them, says what everything else takes."""
     smallest = [min(place.options, key=lambda option: option.cost.packed_bytes) for place in places]
     made = chosen_model(parent, places, smallest, store)
     whole = _cost_of(parent, store)
@@ -99,7 +106,7 @@ def option_table(
         whole.macs - sum(place.as_it_is.cost.macs for place in places),
     )
     weights = sum(layer.weights for layer in parent.subject.layers)
-    return OptionTable((*places, *group_places(parent, found, store)), fixed, whole, weights, found.n)
+    return OptionTable((*places, *groups), fixed, whole, weights, n)
 
 
 def cost_of(model: Model, resource: Resource, store: Store) -> float:

@@ -96,6 +96,20 @@ class PlaceOptions:
         """The cost of the largest option."""
         return max(option.cost.of(resource) for option in self.options)
 
+    def prices(self, chosen: Option) -> dict[str, float | None]:
+        """Why an option was taken: nats for each byte to the nearest milder and to the nearest harder one.
+
+        price_milder: what a byte more would win; price_harder: what a byte less would cost; None at an end.
+        """
+        by_size = worth_trying(self.options, (Resource.BYTES,))
+        own = chosen.cost.packed_bytes
+        milder = [o for o in by_size if o.kl < chosen.kl and o.cost.packed_bytes > own]
+        harder = [o for o in by_size if o.kl > chosen.kl and o.cost.packed_bytes < own]
+        return {
+            "price_milder": _price(chosen, max(milder, key=lambda o: o.kl)) if milder else None,
+            "price_harder": _price(chosen, min(harder, key=lambda o: o.kl)) if harder else None,
+        }
+
     def held_at(self, option: Option) -> PlaceOptions:
         """The place with nothing to choose any more."""
         return replace(self, options=(option,), is_locked=True)
@@ -112,6 +126,11 @@ def worth_trying(
         if not any(_beats(other, option, resources) for other in kept):
             kept.append(option)
     return tuple(sorted(kept, key=lambda o: -o.cost.of(first)))
+
+
+def _price(one: Option, other: Option) -> float:
+    """Nats for each byte between two options."""
+    return abs(one.kl - other.kl) / max(abs(one.cost.packed_bytes - other.cost.packed_bytes), 1e-9)
 
 
 def _beats(one: Option, other: Option, resources: Sequence[Resource]) -> bool:

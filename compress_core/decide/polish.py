@@ -37,7 +37,7 @@ class Polished:
     measured, accepted: how many of them stayed.
     """
 
-    answer: Solution
+    solution: Solution
     before: float
     after: float
     n: int

@@ -1,22 +1,21 @@
-"""What must hold of the model that is wanted, and what is best then: declared once for all doors."""
+"""What must hold of the model that is wanted: declared once for page, shell and face."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from compress_core.decide.options import Resource
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict, Unit
-from compress_core.foundation.texts import N_
 
 
 class Requirements(Strict):
     """What must hold; what is left out need not. Bytes, weights and MACs are kept exactly.
 
-    Drops are of all validation items. Milliseconds are estimated from MACs and one timing of the network.
+    Drops are of all validation items.
     """
 
     packed_bytes: Annotated[
@@ -33,11 +32,6 @@ class Requirements(Strict):
     macs: Annotated[
         int | None, Field(ge=1, description="At most so many multiply-accumulates for one item."), Unit("MAC")
     ] = None
-    milliseconds: Annotated[
-        float | None,
-        Field(gt=0, description="One item takes at most so long, estimated from its MACs."),
-        Unit("ms"),
-    ] = None
     largest_drop: Annotated[
         float | None, Field(ge=0, le=100, description="Accuracy falls by at most so much."), Unit("points")
     ] = None
@@ -46,20 +40,11 @@ class Requirements(Strict):
         Field(ge=0, le=100, description="The accuracy of no class falls by more than this."),
         Unit("points"),
     ] = None
-    minimize: Annotated[
-        Literal["kl", "packed_bytes"],
-        Field(
-            description="What is best among all that holds: the least divergence from the model, or the "
-            "fewest bytes at which the drop still holds."
-        ),
-    ] = "kl"
 
     @model_validator(mode="after")
     def _says_enough(self) -> Requirements:
-        if self.minimize == "packed_bytes" and not self.has_drop:
-            raise PydanticCustomError("value_error", NEEDS_DROP)
-        if self.minimize == "kl" and not self.has_limit:
-            raise PydanticCustomError("value_error", NEEDS_LIMIT)
+        if not self.has_limit:
+            raise Refused("nothing is limited: set packed_bytes or another limit")
         return self
 
     @property
@@ -70,10 +55,10 @@ class Requirements(Strict):
     @property
     def has_limit(self) -> bool:
         """Whether a cost is limited."""
-        costs = (self.packed_bytes, self.bits_per_weight, self.parameters, self.macs, self.milliseconds)
+        costs = (self.packed_bytes, self.bits_per_weight, self.parameters, self.macs)
         return any(limit is not None for limit in costs)
 
-    def limits(self, weights: int, macs_per_millisecond: float | None = None) -> Mapping[Resource, float]:
+    def limits(self, weights: int) -> Mapping[Resource, float]:
         """What is limited, in the resources that options are counted in; the tighter of two counts.
 
         weights: of the network as loaded.
@@ -84,14 +69,8 @@ class Requirements(Strict):
             (Resource.PARAMETERS, self.parameters),
             (Resource.MACS, self.macs),
         ]
-        if self.milliseconds is not None and macs_per_millisecond is not None:
-            said.append((Resource.MACS, self.milliseconds * macs_per_millisecond))
         found: dict[Resource, float] = {}
         for resource, limit in said:
             if limit is not None:
                 found[resource] = min(limit, found.get(resource, limit))
         return found
-
-
-NEEDS_DROP = N_("fewest bytes need a limit for the drop: set largest_drop or worst_class")
-NEEDS_LIMIT = N_("nothing is limited: set packed_bytes or another limit")

@@ -1,0 +1,155 @@
+"""budget: the recipe that fits what must hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compress_core.cli import printing
+from compress_core.cli.arguments import ModelOptions, about_a_model
+
+if TYPE_CHECKING:
+    from compress_core.cli.loading import Case
+    from compress_core.decide.budgeting import Budgeted
+
+BytesOption = Annotated[
+    int | None, typer.Option("--packed-bytes", metavar="N", help="The packed file has at most so many bytes.")
+]
+BitsOption = Annotated[
+    float | None,
+    typer.Option("--bits-per-weight", metavar="X", help="Packed bits for each weight as loaded."),
+]
+ParametersOption = Annotated[
+    int | None, typer.Option("--parameters", metavar="N", help="At most so many weights are not zero.")
+]
+MacsOption = Annotated[
+    int | None, typer.Option("--macs", metavar="N", help="At most so many multiply-accumulates for one item.")
+]
+DropOption = Annotated[
+    float | None, typer.Option("--largest-drop", metavar="POINTS", help="Accuracy falls by at most so much.")
+]
+ClassOption = Annotated[
+    float | None, typer.Option("--worst-class", metavar="POINTS", help="No class falls by more than this.")
+]
+MutationsOption = Annotated[
+    int, typer.Option("--evaluations", metavar="N", help="How many mutations of the answer are measured.")
+]
+TriedFamiliesOption = Annotated[
+    str,
+    typer.Option("--families", metavar="LIST", help="prune, structure, rank and bits, separated by commas."),
+]
+LockOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lock", metavar="LAYER", help="Leave a layer as it is; repeat it for more.", show_default=False
+    ),
+]
+WriteOption = Annotated[
+    Path | None,
+    typer.Option("--write", metavar="FILE.yaml", help="Write the recipe there.", show_default=False),
+]
+
+
+@about_a_model(without=("split",))
+def budget(
+    asked: ModelOptions,
+    packed_bytes: BytesOption = None,
+    bits_per_weight: BitsOption = None,
+    parameters: ParametersOption = None,
+    macs: MacsOption = None,
+    largest_drop: DropOption = None,
+    worst_class: ClassOption = None,
+    evaluations: MutationsOption = 40,
+    families: TriedFamiliesOption = "prune,rank,bits",
+    lock: LockOption = None,
+    write: WriteOption = None,
+) -> None:
+    """The recipe of least divergence that fits a budget of bytes, weights or MACs.
+
+    Each layer is compressed alone first (see slimscope scan; what was measured is not measured again). Then
+    the budget is solved, and mutations of the answer that keep the cost are really measured on validation
+    items. A budget that no recipe reaches is refused before anything is evaluated.
+    """
+    from compress_core.cli.loading import open_case
+    from compress_core.decide.budgeting import BudgetPlan, budgeted
+    from compress_core.decide.requirements import Requirements
+    from compress_core.decide.scan_plan import ScanPlan
+    from compress_core.foundation.declared_knobs import validated
+
+    said = {
+        "packed_bytes": packed_bytes,
+        "bits_per_weight": bits_per_weight,
+        "parameters": parameters,
+        "macs": macs,
+        "largest_drop": largest_drop,
+        "worst_class": worst_class,
+    }
+    wanted = validated(
+        "budget", Requirements, {name: value for name, value in said.items() if value is not None}
+    )
+    tried = {"families": [family.strip() for family in families.split(",")], "locked": lock or []}
+    plan = validated(
+        "budget",
+        BudgetPlan,
+        {"requirements": wanted, "scan": validated("scan", ScanPlan, tried), "evaluations": evaluations},
+    )
+    case = open_case(asked)
+    found = printing.with_progress(budgeted(case.model, plan, case.store))
+    if write is not None:
+        from compress_core.cli.arguments import writing
+        from compress_core.foundation.atomic_file import write_whole
+
+        with writing(write):
+            write_whole(write, found.model.recipe.yaml.encode())
+    _print(case, found)
+
+
+def _print(case: Case, found: Budgeted) -> None:
+    change, kl = (found.checked.numbers[name] for name in ("accuracy_change", "kl"))
+    polished = found.polished
+    if case.chosen.as_json:
+        printing.print_json(
+            {
+                "model": case.subject.name,
+                "recipe": found.model.recipe.sha,
+                "cost": {resource.value: cost for resource, cost in found.checked.solution.cost.items()},
+                "estimated_kl": found.estimated_kl,
+                "gap": found.gap,
+                "polish": {
+                    "before": polished.before,
+                    "after": polished.after,
+                    "n": polished.n,
+                    "evaluations": polished.evaluations,
+                    "accepted": polished.accepted,
+                },
+                "numbers": {"accuracy_change": change.as_json(), "kl": kl.as_json()},
+                "worst_class": found.checked.worst_class,
+                "made_milder": list(found.checked.made_milder),
+                "holds": found.checked.holds,
+                "places": found.rows(),
+                "steps": found.model.recipe.as_json(),
+            }
+        )
+        return
+    for resource, cost in found.checked.solution.cost.items():
+        typer.echo(f"{resource.label}: {cost:,.0f} of {found.limits[resource]:,.0f}")
+    typer.echo(
+        f"KL {polished.before:.4f} nat before, {polished.after:.4f} after {polished.evaluations} mutations"
+    )
+    typer.echo(f"accuracy change on validation items {printing.with_interval(change)}")
+    if not found.checked.holds:
+        typer.echo("The drop does not hold within these limits (estimated: no better recipe was found).")
+    rows = [
+        [
+            str(row["place"]),
+            "; ".join(" ".join(f"{value}" for value in step.values()) for step in row["steps"]) or "as it is",
+            f"{row['bytes']:,.0f}",
+            f"{row['kl']:.5f}",
+            *("" if row[name] is None else f"{row[name]:.2e}" for name in ("price_milder", "price_harder")),
+        ]
+        for row in found.rows()
+    ]
+    heads = ("place", "steps", ">bytes", ">KL, nat", ">nat/byte milder", ">nat/byte harder")
+    printing.print_table(heads, rows)

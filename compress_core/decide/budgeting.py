@@ -1,0 +1,90 @@
+"""From what must hold to a recipe: refused where it cannot be, scanned, solved, polished and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from compress_core.apply.model import Model
+from compress_core.decide.budget_check import CheckedDrop, checked_drop
+from compress_core.decide.family import Family
+from compress_core.decide.option_table import OptionTable, option_table
+from compress_core.decide.options import Resource
+from compress_core.decide.polish import Polished, polish
+from compress_core.decide.requirements import Requirements
+from compress_core.decide.scan import VALIDATION, scan
+from compress_core.decide.scan_plan import ScanPlan
+from compress_core.decide.smallest_options import smallest_table
+from compress_core.decide.solve import answered, refuse_infeasible
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.knobs import Strict, Unit
+from compress_core.foundation.progress import Progress
+from compress_core.foundation.store import Store
+
+
+class BudgetPlan(Strict):
+    """What must hold, what may be done for it, and how much is measured."""
+
+    requirements: Requirements
+    scan: ScanPlan = ScanPlan(families=(Family.PRUNE, Family.RANK, Family.BITS))
+    evaluations: Annotated[
+        int, Field(ge=0, le=1000, description="How many mutations of the answer are measured.")
+    ] = 40
+    items: Annotated[
+        int, Field(ge=2, description="On how many validation items each of them is."), Unit("item")
+    ] = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Budgeted:
+    """The recipe that was found: what was estimated, what was measured, and what it was chosen from."""
+
+    table: OptionTable
+    limits: Mapping[Resource, float]
+    estimated_kl: float
+    gap: float
+    polished: Polished
+    checked: CheckedDrop
+
+    @property
+    def model(self) -> Model:
+        """The model that the recipe makes."""
+        return self.checked.solution.model
+
+    def rows(self) -> list[dict[str, Any]]:
+        """For each place its steps, estimated bytes and divergence, and the price of its neighbors."""
+        return [
+            {
+                "place": place.place,
+                "group": place.is_group,
+                "steps": [step.as_json() for step in option.steps],
+                "bytes": option.cost.packed_bytes,
+                "kl": option.kl,
+                **place.prices(option),
+            }
+            for place, option in zip(self.table.places, self.checked.solution.options, strict=True)
+        ]
+
+
+def budgeted(parent: Model, plan: BudgetPlan, store: Store) -> Generator[Progress, None, Budgeted]:
+    """Find the recipe that a plan asks for on top of a model.
+
+    Raises Refused before anything is evaluated where a limit is below the smallest options, and where none
+    within the limits was found.
+    """
+    wanted = plan.requirements
+    limits = wanted.limits(sum(layer.weights for layer in parent.subject.layers))
+    refuse_infeasible(smallest_table(parent, plan.scan, store), limits)
+    split = parent.subject.split(VALIDATION)
+    found = yield from scan(parent, plan.scan, store)
+    table = yield from option_table(parent, found, split.first(plan.scan.sample), store)
+    first = answered(parent, table, limits, store)
+    if first is None:
+        raise Refused("No recipe within these limits was found: allow more, or measure more degrees.")
+    items = split.first(plan.items)
+    better = yield from polish(parent, table, first, limits, items, plan.evaluations, store)
+    checked = checked_drop(parent, table, better.solution, limits, wanted, split, store)
+    return Budgeted(table, limits, first.kl, first.gap, better, checked)

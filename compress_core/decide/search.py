@@ -194,7 +194,7 @@ class _Searching:
         recipe = recipe_at(each.positions, self.sensitivity)
         try:
             model = compressed_further(self.parent, recipe.as_recipe(), self.store)
-            self.run[each.positions] = evaluated(each.positions, recipe, model, self.parent, self.store)
+            self.run[each.positions] = evaluated(each.positions, model.recipe, model, self.parent, self.store)
         except Refused as refused:
             self.run[each.positions] = str(refused)
 

@@ -58,11 +58,17 @@ def test_models_are_picked_compared_tagged_and_gone_to_and_a_link_says_which() -
     root.click().run()
     assert_fine(app)
     assert app.session_state[state.KEY].lineage == ()
+    me = app.session_state[_KEY]
     app.session_state[_KEY] = "0" * 32  # another visitor of the same server
     app.run()
     assert_fine(app)
     assert "badge" not in said(app)
     assert len(app.multiselect(key=PICKED).options) == 1, "what others made is theirs"
+    app.session_state[_KEY] = me
+    app.run()
+    app.button(key=f"trade_offs.actions.delete.{here[:12]}").click().run()
+    assert_fine(app)
+    assert len(app.multiselect(key=PICKED).options) == 1, "it was deleted by who made it"
 
 
 def state_key(app: AppTest) -> str:

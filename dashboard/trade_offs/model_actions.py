@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.workspace.forgetting import forget_model
 from dashboard import engine, state
 from dashboard.text import _, literal, refusal
 from dashboard.visitor import visitor
@@ -43,6 +44,26 @@ def draw(model: pd.Series, here: str) -> None:
         _tagging(key, model["tags"])
     with note.popover(_("Note"), icon=":material/sticky_note_2:", width="stretch"):
         _noting(key, str(model["note"]))
+    if model["is_own"] and model["operation"] != "original":
+        with st.popover(_("Delete"), icon=":material/delete:", width="stretch"):
+            _deleting(key)
+
+
+def _deleting(key: str) -> None:
+    st.markdown(
+        _("This deletes the model, what you made of it, its numbers, tags and notes. What others made stays.")
+    )
+    st.button(
+        _("Delete it"), key=f"{_PLACE}.delete.{key[:12]}", type="primary", on_click=_delete, args=(key,)
+    )
+
+
+def _delete(key: str) -> None:
+    """Let a model of one's own go; a sentence says why that cannot be."""
+    try:
+        forget_model(engine.workspace(), key, visitor())
+    except Refused as refused:
+        state.notice(refusal(refused))
 
 
 def _tagging(key: str, tags: tuple[str, ...]) -> None:

@@ -27,20 +27,29 @@ AT_A_TIME = 4  # layers whose outputs are measured before the table is drawn ane
 def draw(view: View, model: Model) -> None:
     """The table; a click selects a layer, what is typed into a cell changes the recipe."""
     waiting = _waiting(view, model)
-    items = model.base.splits.get("calibration")
+    rows = layer_rows(view, model, _errors(model, waiting))
     layer_list(
-        layer_rows(view, model, _errors(model, waiting)),
+        rows,
         chosen=view.layer,
         key=f"tune.table.{view.model}",
-        footnote=_("not measured: the model has no calibration items")
-        if items is None
-        else _("measured on N = {items:,} calibration items, with what each layer reads uncompressed").format(
-            items=len(items)
-        ),
+        footnote=_footnote(model, is_scanned=any(row.sensitivity is not None for row in rows)),
         on_message=partial(_heard, view.model),
     )
     if waiting:  # below the table, which so stands in one place whether or not there is something to wait for
         st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(model, waiting[:AT_A_TIME], _owner(view))
+
+
+def _footnote(model: Model, *, is_scanned: bool) -> str:
+    """On which items the measured columns were measured."""
+    items = model.base.splits.get("calibration")
+    said = (
+        _("not measured: the model has no calibration items")
+        if items is None
+        else _("measured on N = {items:,} calibration items, with what each layer reads uncompressed").format(
+            items=len(items)
+        )
+    )
+    return f"{said}; {_('sensitivity on validation items')}" if is_scanned else said
 
 
 def download(model: Model) -> None:

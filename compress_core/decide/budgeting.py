@@ -24,12 +24,18 @@ from compress_core.foundation.knobs import Strict, Unit
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 
+FAMILIES = (Family.PRUNE, Family.RANK, Family.BITS)
+
 
 class BudgetPlan(Strict):
     """What must hold, what may be done for it, and how much is measured."""
 
     requirements: Requirements
-    scan: ScanPlan = ScanPlan(families=(Family.PRUNE, Family.RANK, Family.BITS))
+    scan: ScanPlan = ScanPlan(families=FAMILIES)
+    held: Annotated[
+        dict[str, list[dict[str, Any]]],
+        Field(description="Layers, and groups as 'group NAME', that take these steps whatever is best."),
+    ] = Field(default_factory=dict)
     evaluations: Annotated[
         int, Field(ge=0, le=1000, description="How many mutations of the answer are measured.")
     ] = 40
@@ -80,7 +86,9 @@ def budgeted(parent: Model, plan: BudgetPlan, store: Store) -> Generator[Progres
     refuse_infeasible(smallest_table(parent, plan.scan, store), limits)
     split = parent.subject.split(VALIDATION)
     found = yield from scan(parent, plan.scan, store)
-    table = yield from option_table(parent, found, split.first(plan.scan.sample), store)
+    weighed = yield from option_table(parent, found, split.first(plan.scan.sample), store)
+    table = weighed.held(plan.held)
+    refuse_infeasible(table, limits)
     first = answered(parent, table, limits, store)
     if first is None:
         raise Refused("No recipe within these limits was found: allow more, or measure more degrees.")

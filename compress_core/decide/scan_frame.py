@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from compress_core.decide.scan_words import level_of
 from compress_core.decide.sensitivity import Curve, ScanPoint
-from compress_core.recipe.values import Step
+
+if TYPE_CHECKING:
+    from compress_core.recipe.values import Step
 
 
 def scan_frame(curves: Iterable[Curve]) -> pd.DataFrame:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from compress_core.decide.family import Family
 from compress_core.foundation.number import Number
-from compress_core.recipe.values import Step
+
+if TYPE_CHECKING:
+    from compress_core.recipe.values import Step
 
 
 @dataclass(frozen=True)

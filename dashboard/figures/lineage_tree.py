@@ -95,6 +95,7 @@ def lineage_tree(
             mode="markers+text",
             text=np.array(list(_labels(models, letters or {}))),
             textposition="middle right",
+            textfont={"color": colors.text},
             cliponaxis=False,
             marker={
                 "size": 13,

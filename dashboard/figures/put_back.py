@@ -37,7 +37,7 @@ def confidence_put_back(
     for at, color, dash in ((before, colors.before, "dash"), (after, colors.after, "dot")):
         palette.rule(figure, at=100 * at, upright=True, color=color, dash=dash)
     figure.update_xaxes(
-        title_text=_("confidence in {name} (%)").format(name=safe(class_name)), range=[0, 103]
+        title_text=_("confidence in {name} (%)").format(name=safe(class_name)), range=[0, 110]
     )
     alone = [layers[place] for place in np.flatnonzero(is_back).tolist()]
     title = _("Item {item}: putting back {layer} alone is enough").format(
@@ -66,7 +66,7 @@ def turned_back(layers: Sequence[str], shares: Floats, items: int, *, dark: bool
     most = int(np.argmax(shares)) if shares.size else 0
     color = np.where(np.arange(len(shares)) == most, colors.after, colors.muted)
     figure = _bars(layers, 100 * shares, color, _("flips turned back"))
-    figure.update_xaxes(title_text=_("flips that it alone turns back (%)"), range=[0, 103])
+    figure.update_xaxes(title_text=_("flips that it alone turns back (%)"), range=[0, 110])
     title = _("No layer turns any flip back alone")
     if shares.size and shares[most] > 0:
         title = _("{layer} alone turns back {share} of the flips").format(
@@ -94,7 +94,8 @@ def _bars(layers: Sequence[str], percents: Floats, colors: np.ndarray, what: str
             width=0.7,
             marker={"color": colors, "line": {"width": 0}},
             text=np.array([f"{value:.0f}" for value in percents]),
-            textposition="auto",
+            textposition="outside",
+            cliponaxis=False,
             customdata=np.array(safe_names(list(layers))),
             hovertemplate=hover((what, "%{x:.1f} %"), heading="%{customdata}"),
         )

@@ -68,7 +68,7 @@ def draw_table(models: pd.DataFrame, offered: Sequence[Measure], here: str, key:
     )
     st.download_button(
         _("CSV"),
-        partial(as_csv, taken(models)),
+        partial(_written, models),
         "models.csv",
         "text/csv",
         key=f"{key}.csv",
@@ -76,6 +76,11 @@ def draw_table(models: pd.DataFrame, offered: Sequence[Measure], here: str, key:
         on_click="ignore",
         icon=":material/download:",
     )
+
+
+def _written(models: pd.DataFrame) -> bytes:
+    """The file, once somebody takes it away; each row says of which recipe, split and N it is."""
+    return as_csv(taken(models))
 
 
 def _clicked(place: str, keys: Sequence[str]) -> None:

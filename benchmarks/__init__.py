@@ -36,6 +36,7 @@ def studies() -> Mapping[str, Lines]:
         channel_criteria,
         checked_estimates,
         coverage,
+        equal_bytes,
         guided_search,
         headline,
         kept_attributions,
@@ -52,6 +53,7 @@ def studies() -> Mapping[str, Lines]:
     )
 
     return {
+        "budget": equal_bytes.lines,
         "coverage": coverage.lines,
         "dynamic_sparsity": sparse_from_start.lines,
         "estimates": checked_estimates.lines,

@@ -229,9 +229,9 @@ def test_numbers_are_marked_stale_while_a_knob_is_dragged_and_not_once_it_is_giv
     screen.goto(f"{address}/tune?m=lenet300")
     _at_rest(screen)
     assert screen.evaluate(STALE) == ["none"] * 4
-    knob = _box(slider(screen, "Weights removed"))
-    screen.mouse.move(knob["x"] + 10, knob["y"] + knob["height"] / 2)
+    slider(screen, "Weights removed").hover(position={"x": 10, "y": 5})  # once it stands still
     screen.mouse.down()
+    knob = _box(slider(screen, "Weights removed"))
     screen.mouse.move(knob["x"] + 90, knob["y"] + knob["height"] / 2, steps=3)
     screen.wait_for_function(f"() => ({STALE})().every(text => text.includes('stale'))", polling=100)
     screen.keyboard.press("Escape")

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from compress_core.apply.model import Model
+from compress_core.decide.budget_check import checked_once
 from compress_core.decide.budgeting import BudgetPlan, budgeted
 from compress_core.decide.family import Family
+from compress_core.decide.fewest import fewest, tightened
 from compress_core.decide.joint_excess import JointExcess, measured_kl
 from compress_core.decide.joint_options import degrees, finer
 from compress_core.decide.option_table import OptionTable, option_table
@@ -136,6 +138,42 @@ def test_a_plan_ends_within_its_budget_and_says_the_price_of_each_layer(parent, 
     assert found.checked.holds == ((found.checked.numbers["accuracy_change"].value or 0) >= 0)
     assert {row["place"] for row in found.rows()} == {"fc1", "fc2", "fc3"}
     assert any(row["price_milder"] for row in found.rows())
+
+
+def test_the_smallest_file_within_a_drop_holds_and_no_layer_may_be_a_step_smaller(parent, table, store):
+    split = parent.subject.split("validation")
+    wanted = Requirements(optimize="packed_bytes", largest_drop=3.0, worst_class=20.0)
+    found = result_of(fewest(parent, table, {}, wanted, split, store))
+    assert found is not None
+    assert checked_once(parent, found, wanted, split, store).holds
+    limits = {BYTES: found.cost[BYTES]}
+    tight = result_of(tightened(parent, table, (found,), limits, wanted, split, store))
+    assert tight.holds
+    assert len(pack_bytes(tight.solution.model)) == tight.solution.cost[BYTES] <= found.cost[BYTES]
+    loose = wanted.model_copy(update={"largest_drop": 30.0, "worst_class": 60.0})
+    smaller = result_of(fewest(parent, table, {}, loose, split, store))
+    assert smaller is not None
+    assert smaller.cost[BYTES] < found.cost[BYTES]
+
+
+def test_what_holds_nowhere_is_given_as_large_as_the_limits_allow(parent, table, store):
+    split = parent.subject.split("validation")
+    limits = {BYTES: least_cost(table, BYTES) * 1.02}
+    wanted = Requirements(optimize="packed_bytes", worst_class=0.0)
+    found = result_of(fewest(parent, table, limits, wanted, split, store))
+    assert found is not None
+    assert found.cost[BYTES] <= limits[BYTES]
+    tight = result_of(tightened(parent, table, (found,), limits, wanted, split, store))
+    assert not tight.holds
+
+
+def test_without_labels_a_drop_is_refused_before_any_work(parent):
+    subject = replace(
+        parent.subject, splits={n: replace(s, labels=None) for n, s in parent.subject.splits.items()}
+    )
+    plan = BudgetPlan(requirements=Requirements(packed_bytes=10**6, largest_drop=1), scan=PLAN)
+    with pytest.raises(Refused, match="Without labels no drop of accuracy is measured"):
+        result_of(budgeted(Model.original(subject), plan, Store()))
 
 
 def test_requirements_that_limit_nothing_are_refused():

@@ -144,6 +144,15 @@ MarginOption = Annotated[
         show_default=False,
     ),
 ]
+LockedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--locked",
+        metavar="NAME",
+        help="A layer or group that stays as it is; repeat it for more.",
+        show_default=False,
+    ),
+]
 SeedOption = Annotated[
     int,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import ModelOptions, about_a_model
+from compress_core.cli.arguments import LockedOption, ModelOptions, about_a_model
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
@@ -33,18 +33,16 @@ DropOption = Annotated[
 ClassOption = Annotated[
     float | None, typer.Option("--worst-class", metavar="POINTS", help="No class falls by more than this.")
 ]
+AimOption = Annotated[
+    str,
+    typer.Option("--optimize", metavar="WHAT", help="kl, or within a drop packed_bytes, parameters or macs."),
+]
 MutationsOption = Annotated[
     int, typer.Option("--evaluations", metavar="N", help="How many mutations of the answer are measured.")
 ]
 TriedFamiliesOption = Annotated[
     str,
     typer.Option("--families", metavar="LIST", help="prune, structure, rank and bits, separated by commas."),
-]
-LockOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--lock", metavar="LAYER", help="Leave a layer as it is; repeat it for more.", show_default=False
-    ),
 ]
 WriteOption = Annotated[
     Path | None,
@@ -61,16 +59,18 @@ def budget(
     macs: MacsOption = None,
     largest_drop: DropOption = None,
     worst_class: ClassOption = None,
+    optimize: AimOption = "kl",
     evaluations: MutationsOption = 40,
     families: TriedFamiliesOption = "prune,rank,bits",
-    lock: LockOption = None,
+    locked: LockedOption = None,
     write: WriteOption = None,
 ) -> None:
-    """The recipe of least divergence that fits a budget of bytes, weights or MACs.
+    """The recipe of least divergence that fits a budget of bytes, weights or MACs, or the smallest in a drop.
 
     Each layer is compressed alone first (see slimscope scan; what was measured is not measured again). Then
     the budget is solved, and mutations of the answer that keep the cost are really measured on validation
-    items. A budget that no recipe reaches is refused before anything is evaluated.
+    items. A budget that no recipe reaches is refused before anything is evaluated. With --optimize
+    packed_bytes and --largest-drop 1 the smallest file is sought that loses one point at most.
     """
     from compress_core.cli.loading import open_case
     from compress_core.decide.budgeting import BudgetPlan, budgeted
@@ -85,11 +85,12 @@ def budget(
         "macs": macs,
         "largest_drop": largest_drop,
         "worst_class": worst_class,
+        "optimize": optimize,
     }
     wanted = validated(
         "budget", Requirements, {name: value for name, value in said.items() if value is not None}
     )
-    tried = {"families": [family.strip() for family in families.split(",")], "locked": lock or []}
+    tried = {"families": [family.strip() for family in families.split(",")], "locked": locked or []}
     plan = validated(
         "budget",
         BudgetPlan,
@@ -107,38 +108,33 @@ def budget(
 
 
 def _print(case: Case, found: Budgeted) -> None:
-    change, kl = (found.checked.numbers[name] for name in ("accuracy_change", "kl"))
-    polished = found.polished
+    from compress_core.decide.budget_found import BudgetFound
+    from compress_core.foundation.number import fixed
+
+    told, polished = BudgetFound.of(found).numbers, found.polished
     if case.chosen.as_json:
         printing.print_json(
             {
                 "model": case.subject.name,
-                "recipe": found.model.recipe.sha,
-                "cost": {resource.value: cost for resource, cost in found.checked.solution.cost.items()},
-                "estimated_kl": found.estimated_kl,
-                "gap": found.gap,
-                "polish": {
-                    "before": polished.before,
-                    "after": polished.after,
-                    "n": polished.n,
-                    "evaluations": polished.evaluations,
-                    "accepted": polished.accepted,
-                },
-                "numbers": {"accuracy_change": change.as_json(), "kl": kl.as_json()},
-                "worst_class": found.checked.worst_class,
-                "made_milder": list(found.checked.made_milder),
-                "holds": found.checked.holds,
+                "sha": found.model.recipe.sha,
+                **BudgetFound.of(found).as_json(),
+                "numbers": {name: number.as_json() for name, number in told.items()},
                 "places": found.rows(),
-                "steps": found.model.recipe.as_json(),
             }
         )
         return
     for resource, cost in found.checked.solution.cost.items():
-        typer.echo(f"{resource.label}: {cost:,.0f} of {found.limits[resource]:,.0f}")
+        limit = found.limits.get(resource)
+        typer.echo(f"{resource.label}: {cost:,.0f}" + ("" if limit is None else f" of {limit:,.0f}"))
     typer.echo(
         f"KL {polished.before:.4f} nat before, {polished.after:.4f} after {polished.evaluations} mutations"
     )
-    typer.echo(f"accuracy change on validation items {printing.with_interval(change)}")
+    if "accuracy_change" in told:
+        change = printing.with_interval(told["accuracy_change"])
+        typer.echo(f"accuracy change on validation items {change}")
+    if found.checked.worst_class is not None:
+        worst = fixed(found.checked.worst_class, 2)
+        typer.echo(f"the class that loses most loses {worst} points")
     if not found.checked.holds:
         typer.echo("The drop does not hold within these limits (estimated: no better recipe was found).")
     rows = [

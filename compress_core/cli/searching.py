@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import ModelOptions, SeedOption, about_a_model
+from compress_core.cli.arguments import LockedOption, ModelOptions, SeedOption, about_a_model
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -46,15 +46,6 @@ SamplerOption = Annotated[
         "--sampler",
         metavar="SAMPLER",
         help="nsga2 crosses good recipes, tpe models where good ones lie; nsga2 if left out.",
-        show_default=False,
-    ),
-]
-LockedOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--locked",
-        metavar="NAME",
-        help="A layer or group that stays as it is; repeat it for more.",
         show_default=False,
     ),
 ]

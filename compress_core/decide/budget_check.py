@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compress_core.apply.model import Model
-from compress_core.decide.chosen_recipe import chosen_model
-from compress_core.decide.option_table import OptionTable, cost_of
-from compress_core.decide.options import Option, Resource
+from compress_core.decide.option_table import OptionTable
+from compress_core.decide.options import Resource
 from compress_core.decide.requirements import Requirements
-from compress_core.decide.solve import Solution
+from compress_core.decide.solve import Solution, solution_within
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.compare import Comparison
@@ -45,14 +44,21 @@ def checked_drop(
     """Evaluate on all items of a split, and make the worst place milder while the limits allow it."""
     milder: list[str] = []
     while True:
-        comparison = Comparison(predict(parent, split, store), predict(solution.model, split, store))
-        worst = -float(comparison.per_class()["change"].min()) if comparison.has_labels else None
-        holds = _holds(comparison, worst, wanted)
-        next_one = None if holds else _milder(parent, table, solution, limits, store)
+        checked = checked_once(parent, solution, wanted, split, store)
+        next_one = None if checked.holds else _milder(parent, table, solution, limits, store)
         if next_one is None:
-            return CheckedDrop(solution, comparison.numbers, worst, tuple(milder), holds)
+            return replace(checked, made_milder=tuple(milder))
         place, solution = next_one
         milder.append(place)
+
+
+def checked_once(
+    parent: Model, solution: Solution, wanted: Requirements, split: Split, store: Store
+) -> CheckedDrop:
+    """What a solution does on all items of a split, as it is."""
+    comparison = Comparison(predict(parent, split, store), predict(solution.model, split, store))
+    worst = -float(comparison.per_class()["change"].min()) if comparison.has_labels else None
+    return CheckedDrop(solution, comparison.numbers, worst, (), _holds(comparison, worst, wanted))
 
 
 def _holds(comparison: Comparison, worst: float | None, wanted: Requirements) -> bool:
@@ -75,24 +81,9 @@ def _milder(
         for option in sorted(table.places[at].options, key=lambda o: -o.kl):
             if option.kl >= own.kl:
                 continue
-            made = _with(
-                parent, table, (*solution.options[:at], option, *solution.options[at + 1 :]), limits, store
-            )
+            options = (*solution.options[:at], option, *solution.options[at + 1 :])
+            made = solution_within(parent, table, options, limits, store)
             if made is not None:
                 return table.places[at].place, made
             break
     return None
-
-
-def _with(
-    parent: Model,
-    table: OptionTable,
-    options: tuple[Option, ...],
-    limits: Mapping[Resource, float],
-    store: Store,
-) -> Solution | None:
-    model = chosen_model(parent, table.places, options, store)
-    cost = {resource: cost_of(model, resource, store) for resource in limits}
-    if any(cost[resource] > limit for resource, limit in limits.items()):
-        return None
-    return Solution(options, model, sum(option.kl for option in options), cost)

@@ -11,6 +11,7 @@ from pydantic import Field
 from compress_core.apply.model import Model
 from compress_core.decide.budget_check import CheckedDrop, checked_drop
 from compress_core.decide.family import Family
+from compress_core.decide.fewest import fewest, tightened
 from compress_core.decide.option_table import OptionTable, option_table
 from compress_core.decide.options import Resource
 from compress_core.decide.polish import Polished, polish
@@ -82,17 +83,27 @@ def budgeted(parent: Model, plan: BudgetPlan, store: Store) -> Generator[Progres
     within the limits was found.
     """
     wanted = plan.requirements
-    limits = wanted.limits(sum(layer.weights for layer in parent.subject.layers))
-    refuse_infeasible(smallest_table(parent, plan.scan, store), limits)
     split = parent.subject.split(VALIDATION)
+    if wanted.has_drop and split.labels is None:
+        raise Refused("Without labels no drop of accuracy is measured: limit the bytes, weights or MACs.")
+    limits = wanted.limits(sum(layer.weights for layer in parent.subject.layers))
+    if limits:
+        refuse_infeasible(smallest_table(parent, plan.scan, store), limits)
     found = yield from scan(parent, plan.scan, store)
     weighed = yield from option_table(parent, found, split.first(plan.scan.sample), store)
     table = weighed.held(plan.held)
     refuse_infeasible(table, limits)
-    first = answered(parent, table, limits, store)
+    smallest, items = wanted.optimize.resource, split.first(plan.items)
+    if smallest is None:
+        first = answered(parent, table, limits, store)
+    else:
+        first = yield from fewest(parent, table, limits, wanted, split, store)
     if first is None:
         raise Refused("No recipe within these limits was found: allow more, or measure more degrees.")
-    items = split.first(plan.items)
-    better = yield from polish(parent, table, first, limits, items, plan.evaluations, store)
-    checked = checked_drop(parent, table, better.solution, limits, wanted, split, store)
+    kept = limits if smallest is None else {**limits, smallest: first.cost[smallest]}
+    better = yield from polish(parent, table, first, kept, items, plan.evaluations, store)
+    if smallest is None:
+        checked = checked_drop(parent, table, better.solution, limits, wanted, split, store)
+    else:
+        checked = yield from tightened(parent, table, (better.solution, first), kept, wanted, split, store)
     return Budgeted(table, limits, first.kl, first.gap, better, checked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compress_core.apply.kept_forms import ground_of
 from compress_core.apply.model import CompressedLayer, Model
@@ -37,14 +37,32 @@ def layer_places(
     """
     curves = by_place(found.curves, groups=False)
     places: list[PlaceOptions] = []
-    for done, (name, own) in enumerate(curves.items()):
-        yield Progress(done, len(curves), WEIGHING)
-        beside = joint_excess(parent, own, split, store)
-        places.append(layer_options(parent, name, degrees(own, beside), store))
+    done, total = 0, sum(len(degrees(own)) for own in curves.values())
+    for name, own in curves.items():
+        yield Progress(done, total, WEIGHING)
+        tried = degrees(own, joint_excess(parent, own, split, store))
+        work = layer_options(parent, name, tried, store)
+        places.append((yield from _further(work, done, total)))
+        done += len(tried)
     return tuple(places)
 
 
-def layer_options(parent: Model, name: str, tried: Sequence[Degree], store: Store) -> PlaceOptions:
+def _further(
+    work: Generator[Progress, None, PlaceOptions], before: int, total: int
+) -> Generator[Progress, None, PlaceOptions]:
+    """The work on one layer, its progress counted on from that of the layers before it."""
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            place: PlaceOptions = end.value
+            return place
+        yield replace(step, done=before + step.done, total=total)
+
+
+def layer_options(
+    parent: Model, name: str, tried: Sequence[Degree], store: Store
+) -> Generator[Progress, None, PlaceOptions]:
     """What these degrees make of a layer of the parent; one that cannot be done is left out."""
     ground = ground_of(parent, store)
     whole = _as_it_is(parent, ground, name)
@@ -58,6 +76,7 @@ def layer_options(parent: Model, name: str, tried: Sequence[Degree], store: Stor
         kinds[packed_alike(layer)].append(_Tried(degree, encoded, counted(encoded), layer.macs or 0))
     options = [Option((), whole, 0.0)]
     for alike in kinds.values():
+        yield Progress(len(options), len(tried), WEIGHING)
         sizes = fitted_bytes([one.counted for one in alike], [one.encoded for one in alike])
         options += [
             Option(one.degree.steps, Cost(float(size), one.counted.nonzero, one.macs), one.degree.kl)

@@ -15,9 +15,9 @@ import numpy as np
 from compress_core.apply.model import Model
 from compress_core.decide.chosen_recipe import chosen_model
 from compress_core.decide.joint_excess import measured_kl
-from compress_core.decide.option_table import OptionTable, cost_of
+from compress_core.decide.option_table import OptionTable
 from compress_core.decide.options import Option, Resource
-from compress_core.decide.solve import Solution
+from compress_core.decide.solve import Solution, solution_within
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
@@ -97,7 +97,8 @@ def polish(
         done += 1
         kl = measured_kl(parent, model, split, store)
         search = replace(search, belief=_corrected(search, mutation, kl - best))
-        found = _within(table, taken, model, limits, store) if kl < best else None
+        options = _options(table, taken)
+        found = solution_within(parent, table, options, limits, store) if kl < best else None
         if found is not None:
             best, answer, accepted = kl, found, accepted + 1
             search = replace(search, taken=taken)
@@ -109,21 +110,6 @@ def _made(parent: Model, table: OptionTable, taken: tuple[int, ...], store: Stor
     with suppress(Refused):
         return chosen_model(parent, table.places, _options(table, taken), store)
     return None
-
-
-def _within(
-    table: OptionTable,
-    taken: tuple[int, ...],
-    model: Model,
-    limits: Mapping[Resource, float],
-    store: Store,
-) -> Solution | None:
-    """The choice as an answer, where its model really is within all limits."""
-    cost = {resource: cost_of(model, resource, store) for resource in limits}
-    if any(cost[resource] > limit for resource, limit in limits.items()):
-        return None
-    options = _options(table, taken)
-    return Solution(options, model, sum(option.kl for option in options), cost)
 
 
 def _options(table: OptionTable, taken: tuple[int, ...]) -> tuple[Option, ...]:

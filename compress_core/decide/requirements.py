@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -12,11 +13,34 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict, Unit
 
 
+class Aim(StrEnum):
+    """What is made as small as possible: the divergence of the answers, or one of the costs."""
+
+    KL = "kl"
+    PACKED_BYTES = "packed_bytes"
+    PARAMETERS = "parameters"
+    MACS = "macs"
+
+    @property
+    def resource(self) -> Resource | None:
+        """The cost that it stands for; None for the divergence."""
+        return None if self is Aim.KL else Resource(self.value)
+
+
 class Requirements(Strict):
     """What must hold; what is left out need not. Bytes, weights and MACs are kept exactly.
 
-    Drops are of all validation items.
+    Drops are of all validation items. One of the costs is optimized within a drop, the divergence within
+    one of the costs.
     """
+
+    optimize: Annotated[
+        Aim,
+        Field(
+            description="What is made as small as possible: kl (how far the answers move), packed_bytes, "
+            "parameters or macs; a size needs a largest drop."
+        ),
+    ] = Aim.KL
 
     packed_bytes: Annotated[
         int | None, Field(ge=1, description="The packed file has at most so many bytes."), Unit("byte")
@@ -43,8 +67,13 @@ class Requirements(Strict):
 
     @model_validator(mode="after")
     def _says_enough(self) -> Requirements:
-        if not self.has_limit:
+        if self.optimize is Aim.KL and not self.has_limit:
             raise Refused("nothing is limited: set packed_bytes or another limit")
+        if self.optimize is not Aim.KL and not self.has_drop:
+            raise Refused(
+                "optimize {aim} needs to know what may be lost: set largest_drop or worst_class",
+                aim=self.optimize.value,
+            )
         return self
 
     @property

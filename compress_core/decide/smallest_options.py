@@ -14,6 +14,7 @@ from compress_core.decide.option_table import OptionTable, table_of
 from compress_core.decide.options import Option, PlaceOptions
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_trials import trials_of
+from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.recipe.values import Step
 
@@ -29,7 +30,9 @@ def smallest_table(parent: Model, plan: ScanPlan, store: Store) -> OptionTable:
             groups[trial.place] = trial.steps
         else:
             layers.setdefault(trial.place, {})[trial.family] = trial.steps
-    places = [layer_options(parent, name, _hardest(found), store) for name, found in layers.items()]
+    places = [
+        result_of(layer_options(parent, name, _hardest(found), store)) for name, found in layers.items()
+    ]
     return table_of(parent, places, _cut(parent, groups, store), 0, store)
 
 

@@ -114,6 +114,21 @@ def _by_program(table: OptionTable, aimed: Mapping[Resource, float]) -> _Found |
     return None if solved is None else (solved.options, solved.cost, solved.gap)
 
 
+def solution_within(
+    parent: Model,
+    table: OptionTable,
+    options: tuple[Option, ...],
+    limits: Mapping[Resource, float],
+    store: Store,
+) -> Solution | None:
+    """A choice with the model that it makes; None where that is beyond a limit. Raises Refused."""
+    model = chosen_model(parent, table.places, options, store)
+    cost = {resource: cost_of(model, resource, store) for resource in limits}
+    if any(cost[resource] > limit for resource, limit in limits.items()):
+        return None
+    return Solution(options, model, _sum(options), cost)
+
+
 def _sum(options: tuple[Option, ...]) -> float:
     return sum(option.kl for option in options)
 

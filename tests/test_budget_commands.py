@@ -1,0 +1,85 @@
+"""slimscope budget: what fits, what is refused before any work, and what a locked row keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from compress_core.cli import app
+from compress_core.foundation.workspace.folder import VARIABLE
+from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.recipe.reading import read_recipe, read_resolved
+
+QUICK = ("--families", "bits", "--evaluations", "2")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "work"))
+    return tmp_path / "work"
+
+
+def said(*arguments: str) -> Any:
+    found = CliRunner().invoke(app, ["budget", "tabular", *QUICK, *arguments], prog_name="slimscope")
+    assert found.exit_code == 0, found.output
+    return json.loads(found.stdout) if "--json" in arguments else found.stdout
+
+
+def changed(found: Any) -> list[str]:
+    """The layers that the recipe names."""
+    return [name for name, _steps in read_resolved(found["recipe"]).layers]
+
+
+def refused(*arguments: str) -> str:
+    found = CliRunner().invoke(app, ["budget", "tabular", *arguments], prog_name="slimscope")
+    assert found.exit_code == 2, found.output
+    return found.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_recipe_fits_its_bytes_and_leaves_a_locked_layer_alone(workspace: Path, tmp_path: Path) -> None:
+    budget, file = 2_700, tmp_path / "small.yaml"
+    found = said("--packed-bytes", str(budget), "--json")
+    assert found["cost"]["packed_bytes"] <= budget == found["limits"]["packed_bytes"]
+    assert {place["place"] for place in found["places"]} == {"fc1", "fc2", "fc3"}
+    assert "fc2" in changed(found)
+    locked = said("--packed-bytes", str(budget), "--locked", "fc2", "--json", "--write", str(file))
+    assert "fc2" not in changed(locked)
+    assert locked["cost"]["packed_bytes"] <= budget
+    assert [rule.match for rule in read_recipe(file.read_text()).layers] == changed(locked)
+
+
+@pytest.mark.slow
+def test_a_smaller_file_is_found_where_more_may_be_lost(workspace: Path) -> None:
+    wish = ("--optimize", "packed_bytes", "--worst-class", "50", "--largest-drop")
+    exact, told = said(*wish, "0", "--json"), said(*wish, "20")
+    assert exact["holds"]
+    loose = int(told.split("bytes of the packed file: ")[1].split()[0].replace(",", ""))
+    assert loose < exact["cost"]["packed_bytes"]
+
+
+def test_bytes_that_no_recipe_reaches_are_refused_before_anything_is_evaluated(workspace: Path) -> None:
+    assert "15 bytes of the packed file cannot be reached" in refused("--packed-bytes", "15")
+    kept = Workspace.at(workspace)
+    (points,) = kept.database.rows("SELECT count(*) FROM scan_points")
+    kept.close()
+    assert points == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "nothing is limited: set packed_bytes"),
+        (("--largest-drop", "1"), "nothing is limited: set packed_bytes"),
+        (("--optimize", "macs"), "optimize macs needs to know what may be lost: set largest_drop"),
+        (("--optimize", "speed", "--largest-drop", "1"), "optimize got 'speed'"),
+        (("--packed-bytes", "0"), "packed_bytes"),
+        (("--packed-bytes", "2000", "--families", "depth"), "families"),
+    ],
+)
+def test_a_wrong_wish_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in refused(*arguments)

@@ -42,4 +42,5 @@ def _timed(words: list[str]) -> None:
     print(f"\n{warning()}")
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":  # a process that is forked reads this file too
+    main(sys.argv[1:])

@@ -10,12 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from compress_core.cli import app, training
-from compress_core.deliver.trained_folder import CHECKPOINT, HISTORY, WEIGHTS
+from compress_core.deliver.trained_folder import CHECKPOINT, HISTORY, WEIGHTS, read_value
 from compress_core.face.compress_model import compress
 from compress_core.face.load_model import load
 from compress_core.face.measure_model import evaluate
 from compress_core.face.train_compressed import train
 from compress_core.foundation.store import Store
+from compress_core.training.checkpoint import Checkpoint
 from compress_core.training.method import training_methods
 from compress_core.training.plan import TrainingKnobs
 
@@ -73,7 +74,7 @@ def test_a_training_that_was_interrupted_is_gone_on_with_to_the_same_end(
     with monkeypatch.context() as stopped:
         stopped.setattr(training, "_epoch_line", until_epoch_two)
         assert run("train", *PRUNED, *THREE, "--out", str(tmp_path)).exit_code == 130
-    assert (tmp_path / CHECKPOINT).exists()
+    assert read_value(tmp_path / CHECKPOINT, Checkpoint).epochs == 2, "an epoch is kept before it is said"
     assert not (tmp_path / WEIGHTS).exists()
     assert run("train", "--resume", str(tmp_path)).exit_code == 0
     assert (tmp_path / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
@@ -88,14 +89,16 @@ def test_what_another_training_left_in_the_folder_is_not_taken_for_one_that_was_
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / CHECKPOINT).write_bytes((folder / WEIGHTS).read_bytes())
 
-    def at_once(_figures: Any) -> str:
+    def at_once(*_training: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(training, "_epoch_line", at_once)
+        stopped.setattr(training, "_watched", at_once)
         assert run("train", *PRUNED, "--epochs", "1", "--out", str(tmp_path)).exit_code == 130
     assert not (tmp_path / CHECKPOINT).exists()
-    assert "is not there" in refused("compare", "tabular", "--trained", str(tmp_path))
+    assert "was interrupted: go on" in refused("compare", "tabular", "--trained", str(tmp_path))
+    (tmp_path / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes())  # a kill came before the history's end
+    assert "was interrupted: go on" in refused("compare", "tabular", "--trained", str(tmp_path))
     assert run("train", "--resume", str(tmp_path)).exit_code == 0
     assert said("compare", "tabular", "--trained", str(tmp_path))["lineage"][-1]["epochs"] == 1
 

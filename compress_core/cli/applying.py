@@ -65,14 +65,15 @@ def _numbers(case: Case) -> Mapping[str, Number]:
 def _write(case: Case, content: printing.Content, out: Path) -> dict[str, int]:
     """The three files with their bytes; raises Refused where the folder cannot hold them."""
     from compress_core.deliver.own_files import marked
-    from compress_core.deliver.plain_container import write_container
-    from compress_core.foundation.atomic_file import write_whole
+    from compress_core.deliver.plain_container import container_bytes, refuse_unless_held
+    from compress_core.foundation.atomic_file import write_together
 
     recipe = marked(RECIPE_FILE, case.model.recipe.as_recipe().as_yaml().encode())
     numbers = marked(NUMBERS_FILE, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    files = {MODEL_FILE: container_bytes(case.model), RECIPE_FILE: recipe, NUMBERS_FILE: numbers}
     with writing(out):
-        size = write_container(case.model, out / MODEL_FILE)
-        write_whole(out / RECIPE_FILE, recipe)
-        write_whole(out / NUMBERS_FILE, numbers)
-    assert size == case.model.file_bytes, "the size that was shown is the size that was written"
-    return {MODEL_FILE: size, RECIPE_FILE: len(recipe), NUMBERS_FILE: len(numbers)}
+        write_together({out / name: written for name, written in files.items()})
+        refuse_unless_held(case.model, out / MODEL_FILE)
+    sizes = {name: len(written) for name, written in files.items()}
+    assert sizes[MODEL_FILE] == case.model.file_bytes, "the size that was shown is the size that was written"
+    return sizes

@@ -105,7 +105,7 @@ def _write_plain(packed: PackedFile, out: Path, *, force: bool) -> dict[str, int
 
     from compress_core.deliver.own_files import METADATA, marked, refuse_to_replace
     from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE
-    from compress_core.foundation.atomic_file import write_whole
+    from compress_core.foundation.atomic_file import write_together
 
     network = packed.architecture
     names = {name: name for name in packed.state} if network is None else network.names
@@ -116,6 +116,5 @@ def _write_plain(packed: PackedFile, out: Path, *, force: bool) -> dict[str, int
         files[CODE_FILE] = marked(CODE_FILE, network.code.encode())
     with writing(out):
         refuse_to_replace([out / name for name in files], force=force)
-        for name, written in files.items():
-            write_whole(out / name, written)
+        write_together({out / name: written for name, written in files.items()})
     return {name: len(written) for name, written in files.items()}

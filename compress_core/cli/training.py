@@ -261,10 +261,10 @@ def _watched(work: Any, out: Path | None) -> Trained:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         if isinstance(progress, EpochDone):
-            typer.echo(_epoch_line(progress.figures), err=True)
             if out is not None and progress.checkpoint is not None:
                 with writing(out):
                     write_value(out, CHECKPOINT, progress.checkpoint)
+            typer.echo(_epoch_line(progress.figures), err=True)  # what is said is kept
 
 
 def _epoch_line(figures: EpochFigures) -> str:

@@ -59,11 +59,16 @@ def write_container(model: Model, path: Path) -> int:
     """
     content = container_bytes(model)
     write_whole(path, content)
+    refuse_unless_held(model, path)
+    return len(content)
+
+
+def refuse_unless_held(model: Model, path: Path) -> None:
+    """Read a written file back and compare every bit; raises Refused where it holds other values."""
     if not same_state(model.network().state_dict(), read_container(path, model.subject).state_dict()):
         raise Refused(
             "{path} does not hold the evaluated values: free some space and write it again.", path=path
         )
-    return len(content)
 
 
 def read_container(path: Path, subject: Subject) -> nn.Module:

@@ -68,10 +68,16 @@ def read_value(path: Path, kind: type) -> Any:
 
 
 def trained_in(folder: Path, subject: Subject, store: Store) -> Model:
-    """The trained model of a folder; raises Refused where it is of another model, or damaged."""
-    lineage = read_lineage(read_history(folder)["lineage"])
+    """The trained model of a folder; raises Refused where it is of another model, unfinished or damaged."""
+    said = read_history(folder)
+    lineage = read_lineage(said["lineage"])
     if not lineage or not isinstance(lineage[-1], Train):
         raise _damaged(folder / HISTORY)
+    if "asked" in said and "epoch" not in said:
+        raise Refused(
+            "The training in {folder} was interrupted: go on with slimscope train --resume DIR.",
+            folder=folder,
+        )
     weights = read_value(folder / WEIGHTS, TrainedWeights)
     parent = model_of(subject, lineage[:-1], store)
     _refuse_others(parent, weights, folder)

@@ -19,7 +19,7 @@ from compress_core.face.checked_arguments import checked_model, checked_name, ch
 from compress_core.face.measure_model import VALIDATION
 from compress_core.face.number_frame import number_frame
 from compress_core.face.shared_store import shared_store
-from compress_core.foundation.atomic_file import write_whole
+from compress_core.foundation.atomic_file import write_together
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
@@ -115,8 +115,7 @@ def export(
     files = {name: marked(name, content) for name, content in made.files.items()}
     try:
         refuse_to_replace([place / name for name in files], force=force)
-        for name, content in files.items():
-            write_whole(place / name, content)
+        write_together({place / name: content for name, content in files.items()})
     except OSError as error:
         raise Refused(
             "{out} cannot be written ({reason}): choose another folder.", out=place, reason=error.strerror

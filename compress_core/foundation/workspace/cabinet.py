@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from compress_core.foundation.atomic_file import UNFINISHED, write_whole
+from compress_core.foundation.atomic_file import UNFINISHED, remove_abandoned, write_whole
 
 
 def sha_of(content: bytes) -> str:
@@ -35,7 +35,7 @@ class Cabinet(Protocol):
         """Let go of a content."""
 
     def older_than(self, moment: float) -> Iterator[str]:
-        """Names of contents from before a moment; half-written files of that age go at once."""
+        """Names of contents from before a moment; files that a killed process had begun go at once."""
 
 
 class Drawer:
@@ -78,15 +78,17 @@ class Drawer:
             self._place(digest).unlink()
 
     def older_than(self, moment: float) -> Iterator[str]:
-        """Names of contents from before a moment; half-written files of that age go at once."""
-        for file in self._folder.glob("??/*"):
-            with suppress(OSError):
-                if file.stat().st_mtime >= moment:
-                    continue
-                if file.name.endswith(UNFINISHED):
-                    file.unlink()
-                else:
-                    yield file.name
+        """Names of contents from before a moment; files that a killed process had begun go at once."""
+        for folder in self._folder.glob("??"):
+            remove_abandoned(folder)
+            for file in folder.iterdir():
+                with suppress(OSError):
+                    if file.stat().st_mtime >= moment:
+                        continue
+                    if file.name.endswith(UNFINISHED):
+                        file.unlink()
+                    else:
+                        yield file.name
 
 
 class Pocket:

@@ -1,0 +1,23 @@
+"""Processes that are killed at work lose nothing that they said, and the next goes on to the same end."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from benchmarks.killed_work import works
+from benchmarks.kills import tally
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and processes that fork are POSIX"),
+]
+WORKS = works(small=True)
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_what_was_said_before_a_kill_is_there_and_going_on_ends_as_if_there_had_been_none(name: str) -> None:
+    found = tally(name, WORKS[name], kills=2)
+    assert (found.lost, found.damaged, found.went_astray, found.left_over) == (0, 0, 0, 0)
+    assert found.kills >= 1, "the one in the midst of a write cannot come too late"

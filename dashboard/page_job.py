@@ -58,14 +58,27 @@ class PageJob(Generic[Result]):
         """Have it done for this visitor."""
         jobs.submit(self.job, view, self.title)
 
-    def button(self, place: DeltaGenerator, view: View, *, label: str, icon: str, **more: Any) -> None:
-        """The button that starts it."""
+    def button(
+        self,
+        place: DeltaGenerator,
+        view: View,
+        *,
+        label: str,
+        icon: str,
+        anew: Callable[[View], PageJob[Result]] | None = None,
+        **more: Any,
+    ) -> None:
+        """The button that starts it.
+
+        anew: the job of the knobs as they are when it is pressed. Who sets a knob and presses at once is
+        ahead of the page, which has not drawn the button of those knobs yet.
+        """
         place.button(
             label,
             icon=icon,
             disabled=not self.can_start,
-            on_click=self.submit,
-            args=(view,),
+            on_click=self.submit if anew is None else _submit_anew,
+            args=(view,) if anew is None else (anew,),
             width="stretch",
             **more,
         )
@@ -146,6 +159,13 @@ class PageJob(Generic[Result]):
         st.session_state[shown] = last
         result = replace(self, job=last.job).result()
         return None if result is None else LastResult(result, last.job, last.job.key != self.job.key)
+
+
+def _submit_anew(anew: Callable[[View], PageJob[Any]]) -> None:
+    view = state.required()
+    wanted = anew(view)
+    if wanted.can_start:
+        wanted.submit(view)
 
 
 def _done() -> State:

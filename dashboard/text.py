@@ -73,11 +73,14 @@ _WRITTEN = {  # as their papers write them
     "activation_l1": "Activation L1",
     "gptq": "GPTQ",
     "kmeans": "k-means",
+    "macs": "MACs",
+    "nsga2": "NSGA-II",
     "qat": "QAT",
     "rigl": "RigL",
     "set": "SET",
     "sparsegpt": "SparseGPT",
     "srigl": "SRigL",
+    "tpe": "TPE",
 }
 
 

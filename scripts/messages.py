@@ -111,7 +111,8 @@ def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
 def core_template() -> Catalog:
     """What else of the core's own words is shown, with what says it."""
     catalog = _empty("core")
-    for place, said in (*_said_of_samples(), *_said_of_measures(), *_said_of_recipes()):
+    said_of = (_said_of_samples, _said_of_measures, _said_of_recipes, _said_of_tasks)
+    for place, said in (pair for each in said_of for pair in each()):
         catalog.add(said, locations=[(place, 0)])
     return catalog
 
@@ -142,6 +143,26 @@ def _said_of_recipes() -> Iterator[tuple[str, str]]:
 
     yield from (("stage", stage.name.lower()) for stage in Stage)
     yield from (("knob", constraint_text(kind, limits)) for kind, limits in CONSTRAINTS.items())
+
+
+def _said_of_tasks() -> Iterator[tuple[str, str]]:
+    """Knobs of long work that say what they are, those of plans inside a plan too."""
+    from compress_core.jobs.task import tasks
+
+    for kind, task in tasks().items():
+        yield from ((kind, said) for plan in _plans(task.knobs) for said in _said_of_described(plan))
+
+
+def _plans(knobs: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield knobs
+    for field in knobs.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _plans(field.annotation)
+
+
+def _said_of_described(knobs: type[BaseModel]) -> Iterator[str]:
+    if all(field.description for field in knobs.model_fields.values()):
+        yield from _said_of_knobs(knobs)
 
 
 TEMPLATES: Mapping[str, Callable[[], Catalog]] = MappingProxyType(

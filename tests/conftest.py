@@ -22,6 +22,7 @@ from hypothesis import settings
 from scripts.browser import NONE_FOUND, find_browser
 
 if TYPE_CHECKING:
+    from compress_core.foundation.workspace.workspace import Workspace
     from compress_core.subject.subject import Subject
 
 FEW = 300  # items
@@ -114,6 +115,22 @@ def _the_operators_of_onnx_are_listed_once() -> None:
     registry = getattr(registration, "ONNXRegistry", None)
     if registry is not None and not hasattr(registry.from_torchlib, "cache_info"):
         registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
+
+
+@pytest.fixture
+def page_workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """The workspace of pages that are run in this process, on the disk, for this test alone."""
+    import streamlit as st
+
+    from compress_core.foundation.workspace.folder import VARIABLE
+    from dashboard import engine, job_panel
+
+    st.cache_resource.clear()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(VARIABLE, str(tmp_path))
+        yield engine.workspace()
+        job_panel.runner().close()
+    st.cache_resource.clear()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Two recipes stand on the map, are picked in the figure and compared, and a new server finds them again."""
+"""A budget is solved twice, both recipes stand on the map and are compared, and a new server finds them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.links import encoded
 from tests.test_browser import PATIENCE, browser  # noqa: F401 - a fixture
 from tests.test_browser_nothing_lost import Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 POINTS = ".js-plotly-plot .scatterlayer .points path.point"
-
-
-def recipe(sparsity: float) -> str:
-    return encoded([["fc1", [{"technique": "magnitude", "sparsity": sparsity}]]])
-
-
-def open_map(page: Page, serving: Serving, models: int, more: str = "") -> None:
-    """The map, once so many models stand on it."""
-    page.goto(f"{serving.address}/trade_offs?m=lenet300&across=bytes{more}")
-    said = f"{models} of {models} models. Click a cell"
-    expect(page.get_by_text(said)).to_be_visible(timeout=PATIENCE)
-    page.wait_for_function("() => document.cookie.includes('slimscope_visitor')")
 
 
 def expect_compared(page: Page) -> None:
@@ -36,7 +23,28 @@ def expect_compared(page: Page) -> None:
         )
 
 
-def test_models_are_picked_on_the_map_compared_and_found_again_by_a_new_server(
+def ask(page: Page, name: str, ready: str) -> None:
+    """Press a button of the page, and wait until what it leads to is there to be pressed."""
+    page.get_by_role("button", name=name, exact=True).click()
+    expect(page.get_by_role("button", name=ready, exact=True)).to_be_visible()
+
+
+def set_budget(page: Page, size: int) -> None:
+    """Type a number of bytes; the table follows, and nothing is solved for it yet."""
+    box = page.get_by_role("spinbutton", name="Bytes")
+    box.fill(str(size))
+    box.press("Enter")
+    page.wait_for_url(re.compile(f"budget={size}"))
+    expect(page.get_by_role("button", name="Solve and measure", exact=True)).to_be_enabled()
+
+
+def expect_row(page: Page, layer: str, done: str) -> None:
+    """What the table, which is drawn on a canvas, says is done to a layer."""
+    row = page.locator("[role=row]").filter(has=page.locator("[role=gridcell]", has_text=layer))
+    expect(row.locator("[role=gridcell]").nth(1)).to_have_text(re.compile(done))
+
+
+def test_a_budget_is_set_solved_locked_solved_again_compared_and_found_by_a_new_server(
     browser: Browser,  # noqa: F811
     tmp_path: Path,
 ) -> None:
@@ -44,8 +52,23 @@ def test_models_are_picked_on_the_map_compared_and_found_again_by_a_new_server(
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     page.set_default_timeout(PATIENCE)
     with serving.running():
-        open_map(page, serving, 2, f"&r={recipe(0.8)}")
-        open_map(page, serving, 3, f"&r={recipe(0.95)}")
+        page.goto(f"{serving.address}/trade_offs?m=tabular&tab=budget_solver")
+        ask(page, "Weigh every option", "Solve and measure")
+        set_budget(page, 1500)
+        expect_row(page, "fc1", "Uniform")
+        ask(page, "Solve and measure", "Take it over")
+        ask(page, "Take it over", "It is the recipe of all pages")
+        expect_row(page, "fc2", "Uniform")
+        page.get_by_role("combobox", name="Locked rows keep what they have now").click()
+        page.get_by_role("option", name="fc2").click()
+        page.keyboard.press("Escape")
+        locked = page.locator("[role=gridcell]", has_text="Uniform").nth(1).inner_text()
+        set_budget(page, 1000)
+        expect_row(page, "fc2", re.escape(locked))
+        ask(page, "Solve and measure", "Take it over")
+        ask(page, "Take it over", "It is the recipe of all pages")
+        page.get_by_role("button", name="Show all models").click()
+        expect(page.get_by_text("3 of 3 models. Click a cell")).to_be_visible()
         for letter in ("A", "B"):
             page.locator(POINTS).nth("AB".index(letter)).click(force=True)
             expect(page.get_by_text(re.compile(f"^{letter} · "))).to_be_visible()
@@ -54,8 +77,9 @@ def test_models_are_picked_on_the_map_compared_and_found_again_by_a_new_server(
         page.reload()
         expect_compared(page)
     with serving.running():
-        open_map(page, serving, 3)
-        expect(page.get_by_text("Open now: ")).to_be_visible()
-        link = page.url
-        assert "picked" not in link, "nothing was picked in this session"
+        page.goto(f"{serving.address}/trade_offs?m=tabular")
+        expect(page.get_by_text("3 of 3 models. Click a cell")).to_be_visible()
+        assert "picked" not in page.url, "nothing was picked in this session"
+        page.get_by_role("tab", name="Budget").click()
+        expect(page.get_by_role("button", name="Solve and measure", exact=True)).to_be_visible()
     page.close()

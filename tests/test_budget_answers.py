@@ -24,6 +24,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
+from compress_core.foundation.workspace.workspace import Workspace
 from tests.subjects import mlp_subject
 
 pytestmark = pytest.mark.slow  # a scan and a table of options, a few seconds together
@@ -54,6 +55,23 @@ def table(parent, curves, store):
 
 def test_a_table_survives_its_plain_form(table):
     assert OptionTable.of_json(table.as_json()) == table
+
+
+def test_options_are_weighed_once_and_kept_as_they_are(parent, curves, table, tmp_path):
+    split = parent.subject.split("validation")
+    kept = Workspace.at(tmp_path)
+    for count in (True, False):
+        asked = Store(workspace=kept)
+        steps = list(_steps(option_table(parent, curves, split, asked)))
+        assert (steps[:-1] != []) == count, "what is kept is not weighed again"
+        assert steps[-1] == table
+    kept.close()
+
+
+def _steps(work):
+    """What a piece of work yields, and at the end what it comes to."""
+    result = yield from work
+    yield result
 
 
 def test_divergence_never_falls_towards_harder_degrees(curves):

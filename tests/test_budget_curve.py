@@ -2,11 +2,14 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress_core.decide.budget_curve import budget_curve
+from compress_core.decide.estimate import Estimator
+from compress_core.decide.estimated_choice import estimated_change, smallest_within
 from compress_core.decide.integer_program import integer_program
 from compress_core.decide.options import Cost, Option, PlaceOptions, Resource, worth_trying
 from compress_core.recipe.values import Step
@@ -55,6 +58,20 @@ def test_a_larger_budget_is_never_answered_worse(places):
     curve = budget_curve(places, BYTES, 0.0, buckets=64)
     _, drawn = curve.drawn()
     assert (drawn[1:] <= drawn[:-1]).all()
+
+
+def test_the_smallest_budget_within_a_drop_is_where_the_estimate_says_that_it_holds():
+    places = [place("a", option(1000, 0), option(500, 0.1), option(100, 1.0)), place("b", option(100, 0))]
+    curve = budget_curve(places, BYTES, 10.0)
+    ladder = np.array([[0.0, 0.1, 1.0], [0.0, -2.0, -50.0]])
+    estimator = Estimator({}, ladder, 500)
+    assert smallest_within(estimator, curve, 3.0) == pytest.approx(610, rel=0.01)
+    assert smallest_within(estimator, curve, 60.0) == pytest.approx(210, rel=0.01)
+    assert smallest_within(estimator, curve, 1.0) == pytest.approx(1110, rel=0.01)
+    assert smallest_within(Estimator({}, None, 500), curve, 60.0) == curve.largest
+    change = estimated_change(estimator, 0.1)
+    assert (change.value, change.kind, change.n) == (-2.0, "estimated", 500)
+    assert estimated_change(Estimator({}, None, 500), 0.1).value is None
 
 
 @settings(max_examples=25)

@@ -22,7 +22,7 @@ from PIL import Image
 
 from compress_core.decide.family import Family
 from compress_core.decide.sensitivity import Curve, ScanPoint
-from compress_core.decide.sweep import DIRECTIONS, Sweep, SweepPlan, SweptPoint
+from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptPoint
 from compress_core.foundation.number import Number
 from compress_core.measure.explain.random_floor import chance_of
 from dashboard.figures import attribution_maps as explain

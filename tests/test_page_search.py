@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.model import Model
@@ -14,12 +10,10 @@ from compress_core.decide.search_plan import SearchPlan
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.store import Store
-from compress_core.foundation.workspace.folder import VARIABLE
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.job_records import KIND
 from compress_core.loading.samples import load_sample
 from compress_core.tasks.search_recipes import SEARCH
-from dashboard import engine
 from dashboard import job_panel as jobs
 from dashboard.state import KEY
 from dashboard.trade_offs.tabs.recipe_search import PLAN
@@ -29,24 +23,13 @@ pytestmark = pytest.mark.slow
 SMALL = SearchPlan(trials=20, evaluations=4)
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    """The server's own, on the disk."""
-    st.cache_resource.clear()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(VARIABLE, str(tmp_path))
-        yield engine.workspace()
-        jobs.runner().close()
-    st.cache_resource.clear()
-
-
 def test_a_recipe_of_the_front_becomes_the_visitors_and_the_estimates_stand_beside_what_was_run(
-    workspace: Workspace,
+    page_workspace: Workspace,
 ) -> None:
     parent = Model.original(load_sample("tabular"))
-    found = result_of(SEARCH.run(parent, SMALL, 0, Store(workspace=workspace)))
+    found = result_of(SEARCH.run(parent, SMALL, 0, Store(workspace=page_workspace)))
     job = jobs.job_of(SEARCH, parent, SMALL, 0)
-    workspace.results.keep(lasting_key(job.key), KIND, SEARCH.pack(found).as_bytes())
+    page_workspace.results.keep(lasting_key(job.key), KIND, SEARCH.pack(found).as_bytes())
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     page.query_params["m"], page.query_params["tab"] = "tabular", "recipe_search"
     page.session_state[PLAN] = SMALL

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.model import Model
@@ -14,25 +10,11 @@ from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.foundation.workspace.folder import VARIABLE
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.loading.samples import load_sample
-from dashboard import engine
-from dashboard import job_panel as jobs
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    """The server's own, on the disk."""
-    st.cache_resource.clear()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(VARIABLE, str(tmp_path))
-        yield engine.workspace()
-        jobs.runner().close()
-    st.cache_resource.clear()
 
 
 def opened() -> AppTest:
@@ -46,17 +28,17 @@ def texts(page: AppTest) -> str:
     return " ".join(str(found.value) for found in (*page.caption, *page.info, *page.markdown))
 
 
-def test_before_a_scan_the_tab_says_what_is_measured(workspace: Workspace) -> None:
+def test_before_a_scan_the_tab_says_what_is_measured(page_workspace: Workspace) -> None:
     page = opened()
-    assert workspace.folder is not None
+    assert page_workspace.folder is not None
     assert not page.exception
     assert "compressed alone" in texts(page)
     assert any("Measure what each layer bears" in button.label for button in page.button)
 
 
-def test_points_of_an_unfinished_scan_stand_there_with_their_words(workspace: Workspace) -> None:
+def test_points_of_an_unfinished_scan_stand_there_with_their_words(page_workspace: Workspace) -> None:
     plan = ScanPlan(points=3, shard="1/2")
-    result_of(scan(Model.original(load_sample("tabular")), plan, Store(workspace=workspace)))
+    result_of(scan(Model.original(load_sample("tabular")), plan, Store(workspace=page_workspace)))
     page = opened()
     assert not page.exception
     (table,) = page.dataframe

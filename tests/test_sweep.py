@@ -8,7 +8,8 @@ import pytest
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.decide.knee import knee_of
-from compress_core.decide.sweep import DIRECTIONS, Sweep, SweepPlan, SweptKnob, sweep
+from compress_core.decide.sweep import sweep
+from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptKnob, sweep_from_json
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
@@ -114,6 +115,17 @@ def test_a_sweep_comes_back_from_its_file(swept: Sweep) -> None:
     assert back.plan == swept.plan
     assert [point.numbers for point in back.points] == [point.numbers for point in swept.points]
     assert [back.knee(name) for name in DIRECTIONS] == [swept.knee(name) for name in DIRECTIONS]
+
+
+def test_every_place_is_told_as_soon_as_it_is_measured_and_has_no_knee_before_the_end() -> None:
+    plan = SweepPlan(knob=SweptKnob.BITS)
+    told = [step.said() for step in sweep(Model.original(SUBJECT), plan, 0, Store(2**24))]
+    seen = [sweep_from_json(said) for said in told if said is not None]
+    assert [len(found.points) for found in seen] == list(range(1, 1 + len(plan.values)))
+    drawn = what_broke(seen[-1], is_over=False)
+    assert not [trace for trace in drawn.figure.data if trace.marker.symbol == "star"]
+    assert "7 of 8 places are measured" in drawn.figure.layout.title.text
+    assert drawn.figure.layout.xaxis.ticktext[-1] == "2", "the places that come are there"
 
 
 def test_the_figure_marks_each_knee_and_says_what_broke_first(swept: Sweep) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.trade_offs import tab_files
+from dashboard.trade_offs import budget_wish, tab_files
 
 
 @pytest.fixture
@@ -51,3 +51,24 @@ def test_every_tab_of_ours_draws() -> None:
     assert len(tab_files.tab_files()) >= 1
     for tab in tab_files.tab_files().values():
         assert callable(import_module(f"{tab_files.PACKAGE}.{tab.name}").draw), tab.name
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("", {}),
+        ("largest_drop:1.5", {"largest_drop": 1.5}),
+        ("worst_class:5.0;macs:120000", {"worst_class": 5.0, "macs": 120_000}),
+    ],
+)
+def test_limits_of_a_budget_go_into_a_link_and_come_back(text: str, limits: dict[str, float]) -> None:
+    assert budget_wish.MORE.read(text) == text
+    assert budget_wish.limits_of(text) == limits
+    assert budget_wish.said(limits) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["largest_drop", "largest_drop:-1", "speed:3", "macs:nan", "macs:1.5", "a:b:c"]
+)
+def test_limits_that_nobody_could_have_set_are_passed_over(text: str) -> None:
+    assert budget_wish.MORE.read(text) is None

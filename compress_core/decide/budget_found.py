@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,15 @@ TOLD = ("accuracy", "accuracy_change", "kl", "churn")
 class BudgetFound:
     """A recipe within its limits, and what was measured of it.
 
-    cost, limits: by resource, of the real model and as asked. kl_solved, kl_polished: nats, measured on n
+    chosen: the steps of each place, by the key of its options. cost, limits: by resource, of the real model
+    and as asked. kl_solved, kl_polished: nats, measured on n
     items before and after so many mutations, of which some were accepted. numbers: on all validation items,
     against the model it was made of; worst_class: points, None without labels. made_milder: places that were
     until the drop held; holds: whether it does.
     """
 
     recipe: ResolvedRecipe
+    chosen: Mapping[str, Sequence[Mapping[str, Any]]]
     limits: Mapping[str, float]
     cost: Mapping[str, float]
     kl_estimated: float
@@ -47,6 +49,10 @@ class BudgetFound:
         numbers = {name: checked.numbers[name] for name in TOLD if name in checked.numbers}
         return cls(
             found.model.recipe,
+            {
+                place.key: [step.as_json() for step in option.steps]
+                for place, option in zip(found.table.places, checked.solution.options, strict=True)
+            },
             {resource.value: limit for resource, limit in found.limits.items()},
             {resource.value: cost for resource, cost in checked.solution.cost.items()},
             found.estimated_kl,
@@ -68,6 +74,7 @@ class BudgetFound:
         numbers = {name: number_as_json(number) for name, number in self.numbers.items()}
         return {
             **plain,
+            "chosen": {key: list(steps) for key, steps in self.chosen.items()},
             "limits": dict(self.limits),
             "cost": dict(self.cost),
             "made_milder": list(self.made_milder),

@@ -24,6 +24,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict, Unit
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
+from compress_core.measure.behavior.evaluate import evaluate
 
 FAMILIES = (Family.PRUNE, Family.RANK, Family.BITS)
 
@@ -106,4 +107,5 @@ def budgeted(parent: Model, plan: BudgetPlan, store: Store) -> Generator[Progres
         checked = checked_drop(parent, table, better.solution, limits, wanted, split, store)
     else:
         checked = yield from tightened(parent, table, (better.solution, first), kept, wanted, split, store)
+    evaluate(checked.solution.model, split, store)  # so that it stands among all models
     return Budgeted(table, limits, first.kl, first.gap, better, checked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,11 +14,13 @@ from compress_core.decide.option_costs import layer_places
 from compress_core.decide.options import Cost, Option, PlaceOptions, Resource, worth_trying
 from compress_core.decide.sensitivity import Sensitivity
 from compress_core.deliver.packed_size import packed_size
-from compress_core.foundation.progress import Progress
-from compress_core.foundation.store import Store
+from compress_core.foundation.progress import Progress, result_of
+from compress_core.foundation.store import Store, digest
 from compress_core.measure.cost.cost import layer_costs, network_macs, zeros_of
 from compress_core.recipe.values import Step
 from compress_core.subject.split import Split
+
+WEIGHED = "option table"
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,22 @@ def option_table(
 ) -> Generator[Progress, None, OptionTable]:
     """Weigh every option of every place that was scanned; raises Refused where the parent was factored.
 
-    split: the items of the scan, on which joint options are measured.
+    split: the items of the scan, on which joint options are measured. What was weighed once is kept.
     """
+    measured = [(point.model, point.kl.value) for curve in found.curves for point in curve.points]
+    key = digest(WEIGHED, parent.key, parent.subject.name, split.digest, found.n, json.dumps(measured))
+    table = None if store.lasts(key) else (yield from _weighed(parent, found, split, store))
+
+    def text() -> str:
+        made = table or result_of(_weighed(parent, found, split, store))
+        return json.dumps(made.as_json())
+
+    return OptionTable.of_json(json.loads(store.lasting(WEIGHED, key, text)))
+
+
+def _weighed(
+    parent: Model, found: Sensitivity, split: Split, store: Store
+) -> Generator[Progress, None, OptionTable]:
     places = yield from layer_places(parent, found, split, store)
     return table_of(parent, places, group_places(parent, found, store), found.n, store)
 

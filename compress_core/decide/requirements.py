@@ -50,11 +50,9 @@ class Requirements(Strict):
         Field(gt=0, le=64, description="The packed file has at most so many bits for each weight as loaded."),
         Unit("bit"),
     ] = None
-    parameters: Annotated[
-        int | None, Field(ge=1, description="At most so many weights are not zero."), Unit("weight")
-    ] = None
+    parameters: Annotated[int | None, Field(ge=1, description="At most so many weights are not zero.")] = None
     macs: Annotated[
-        int | None, Field(ge=1, description="At most so many multiply-accumulates for one item."), Unit("MAC")
+        int | None, Field(ge=1, description="At most so many multiply-accumulates for one item.")
     ] = None
     largest_drop: Annotated[
         float | None, Field(ge=0, le=100, description="Accuracy falls by at most so much."), Unit("points")

@@ -2,137 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from types import MappingProxyType
+from collections.abc import Generator
 
 import numpy as np
 import torch
-from pydantic import Field
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compressed_further
-from compress_core.decide.knee import knee_of
+from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptPoint, SweptSoFar
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.knobs import Strict
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import predict, predicted_once
-from compress_core.measure.behavior.metric import NO_LABELS, Direction
+from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.measure.explain.alike_maps import UNIT, OriginalMaps, original_maps
 from compress_core.measure.explain.attribution import method_named
 from compress_core.network.layers.kinds import Layer
 from compress_core.numerics.intervals import wilson
-from compress_core.recipe.values import ResolvedRecipe, Step
+from compress_core.recipe.values import ResolvedRecipe
 
-
-class SweptKnob(StrEnum):
-    """What is turned: the share of weights that is removed, the bits of each weight, the rank that stays."""
-
-    SPARSITY = "sparsity"
-    BITS = "bits"
-    RANK_SHARE = "rank_share"
-
-
-@dataclass(frozen=True)
-class _Sweeping:
-    technique: str
-    values: tuple[float, ...]
-
-
-_SWEEPS: Mapping[SweptKnob, _Sweeping] = MappingProxyType(
-    {
-        SweptKnob.SPARSITY: _Sweeping("magnitude", (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)),
-        SweptKnob.BITS: _Sweeping("uniform", (8, 7, 6, 5, 4, 3, 2)),
-        SweptKnob.RANK_SHARE: _Sweeping("low_rank", (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)),
-    }
-)
-DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
-    {"accuracy": "higher", "worst_class": "higher", "churn": "lower", "ece": "lower", "similarity": "higher"}
-)
-"""What is looked at on the way, and which way is better."""
 NOT_EXPLAINED = N_("Attribution maps were not asked for.")
-
-
-class SweepPlan(Strict):
-    """Which knob is turned; technique: how, empty for the usual one of that knob.
-
-    method: of attribution, empty for none, on so many items; locked: layers that stay as they are.
-    """
-
-    knob: SweptKnob = SweptKnob.SPARSITY
-    technique: str = ""
-    split: str = "validation"
-    method: str = ""
-    items: int = Field(default=32, ge=6, le=512)
-    locked: tuple[str, ...] = ()
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The places of the knob, from the mildest to the hardest."""
-        return _SWEEPS[self.knob].values
-
-    def step(self, value: float, layer: Layer) -> Step:
-        """What a place of the knob means for a layer; raises Refused for a technique without that knob."""
-        technique = self.technique or _SWEEPS[self.knob].technique
-        match self.knob:
-            case SweptKnob.SPARSITY:
-                return Step.of(technique, sparsity=value)
-            case SweptKnob.BITS:
-                return Step.of(technique, bits=round(value))
-            case SweptKnob.RANK_SHARE:
-                return Step.of(technique, rank=max(1, round(value * layer.highest_rank)))
-
-
-@dataclass(frozen=True, eq=False)
-class SweptPoint:
-    """The model at one place of the knob, None before anything is turned: its numbers by name, its file.
-
-    is_worse: the measures that are surely worse than at first, their intervals looked at. reason: why it
-    could not be made; there are no numbers then.
-    """
-
-    value: float | None
-    numbers: Mapping[str, Number]
-    is_worse: frozenset[str] = frozenset()
-    file_bytes: int = 0
-    reason: Refused | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """All places of a knob, from the mildest; left_out: layers that could not be treated, and why."""
-
-    plan: SweepPlan
-    points: tuple[SweptPoint, ...]
-    left_out: tuple[tuple[str, Refused], ...] = ()
-    n: int = 0
-
-    def values(self, measure: str, bound: str = "value") -> np.ndarray:
-        """A measure over all places [n], or the low or high ends of its intervals; NaN where missing."""
-        found = (point.numbers.get(measure) for point in self.points)
-        numbers = (None if number is None else getattr(number, bound) for number in found)
-        return np.array([np.nan if number is None else number for number in numbers], np.float64)
-
-    def knee(self, measure: str) -> int | None:
-        """The place of a measure's knee (`knee_of`); None where it is nowhere surely worse than at first."""
-        if not any(measure in point.is_worse for point in self.points):
-            return None
-        return knee_of(self.values(measure), DIRECTIONS[measure])
-
-    def first_worse(self, measure: str) -> int | None:
-        """The first place where a measure is surely worse than at first; None where there is none."""
-        return next((place for place, at in enumerate(self.points) if measure in at.is_worse), None)
-
-    def broken_first(self) -> tuple[str, ...]:
-        """The measures whose knee comes first; several where they share it, none where nothing broke."""
-        knees = {measure: self.knee(measure) for measure in DIRECTIONS}
-        known = {measure: place for measure, place in knees.items() if place is not None}
-        return tuple(measure for measure, place in known.items() if place == min(known.values()))
 
 
 def sweep(parent: Model, plan: SweepPlan, seed: int, store: Store) -> Generator[Progress, None, Sweep]:
@@ -150,7 +42,9 @@ def sweep(parent: Model, plan: SweepPlan, seed: int, store: Store) -> Generator[
     start = _start(parent, Comparison(before, predict(parent, split, store)), maps, seed)
     points = [start]
     for place, value in enumerate(plan.values):
-        yield Progress(2 + place, total, N_("compressing and measuring"))
+        yield SweptSoFar(
+            2 + place, total, N_("compressing and measuring"), Sweep(plan, tuple(points), left_out, before.n)
+        )
         try:
             model = compressed_further(parent, _recipe(plan, value, layers), store)
             compared = Comparison(before, predicted_once(model, split, store))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from compress_core.foundation.texts import N_
 from compress_core.numerics.arrays import Bools, Floats
+from dashboard.figures.interval_bars import interval_bars
 from dashboard.text import _
 
 if TYPE_CHECKING:
@@ -124,12 +125,4 @@ def error_bars(measure: Measure, models: pd.DataFrame, chosen: Bools, color: str
     """The intervals of some models as Plotly draws them; none where there is none."""
     rows = models[chosen]
     value, low, high = measure.of(rows), measure.of(rows, LOW), measure.of(rows, HIGH)
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": np.nan_to_num(high - value),
-        "arrayminus": np.nan_to_num(value - low),
-        "color": color,
-        "thickness": 1.2,
-        "width": 3,
-    }
+    return interval_bars(value, low, high, color, thickness=1.2, width=3)

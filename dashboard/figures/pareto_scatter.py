@@ -12,6 +12,7 @@ from compress_core.numerics.arrays import Bools, Floats
 from dashboard.figures import palette
 from dashboard.figures.click_targets import compact
 from dashboard.figures.drawn import Drawn
+from dashboard.figures.log_axis import log_axis
 from dashboard.figures.measures import Measure, error_bars, values_of
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, safe, shortened
@@ -179,18 +180,9 @@ def _axis(update: object, measure: Measure, values: Floats) -> None:
     assert callable(update)
     far = measure.reaches_far(values)
     title = _("{measure}, powers of ten").format(measure=measure.axis) if far else measure.axis
-    update(title_text=safe(title, 80), type="log" if far else "linear")
+    update(title_text=safe(title, 80), type="linear")
     if far:
-        places = _steps_of_ten(float(values.min()), float(values.max()))
-        update(tickvals=places, ticktext=[f"{place:,g}" for place in places.tolist()])
-
-
-def _steps_of_ten(low: float, high: float) -> Floats:
-    """1, 2 and 5 times the powers of ten between two values; the powers alone where they lie far apart."""
-    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    steps = [1.0] if high > 1e4 * low else [1.0, 2.0, 5.0]
-    places = np.sort(np.outer(powers, steps).ravel())
-    return places[(places >= low / 2) & (places <= 2 * high)]
+        log_axis(update, values)
 
 
 def _title(known: int, front: int) -> str:

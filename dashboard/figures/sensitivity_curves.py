@@ -14,6 +14,7 @@ from compress_core.decide.sensitivity import Curve, ScanPoint
 from compress_core.foundation.texts import N_
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
+from dashboard.figures.interval_bars import curve_with_intervals
 from dashboard.figures.words import hover, percent, safe, safe_names, shortened
 from dashboard.text import _
 
@@ -100,24 +101,17 @@ def _add_curve(figure: go.Figure, curve: Curve, number: int, gray: str) -> None:
     values, low, high = (np.maximum(_kl(points, name), FLOOR) for name in ("value", "low", "high"))
     color = palette.OKABE_ITO[number] if number < _NAMED else gray
     figure.add_trace(
-        go.Scatter(
-            x=np.array(_at(curve)),
-            y=values,
-            mode="lines+markers",
+        curve_with_intervals(
+            np.array(_at(curve)),
+            values,
+            low,
+            high,
+            color=color,
+            symbol=_SYMBOLS[number % len(_SYMBOLS)],
             name=safe(curve.place),
             legendrank=number,
             showlegend=number < _NAMED,
             line={"color": color, "width": 2 if number < _NAMED else 1},
-            marker={"color": color, "size": 7, "symbol": _SYMBOLS[number % len(_SYMBOLS)]},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": np.nan_to_num(high - values),
-                "arrayminus": np.nan_to_num(values - low),
-                "color": color,
-                "thickness": 1,
-                "width": 2,
-            },
             customdata=np.array([_hovered(point) for point in points]),
             hovertemplate=hover(*_hover_lines(), heading=safe(curve.place)),
         )

@@ -14,12 +14,13 @@ from compress_core.foundation.number import fixed
 from compress_core.foundation.texts import N_
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
+from dashboard.figures.interval_bars import curve_with_intervals
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, percent
 from dashboard.text import _
 
 if TYPE_CHECKING:
-    from compress_core.decide.sweep import Sweep
+    from compress_core.decide.swept import Sweep
 
 HEIGHT = 440
 TITLES: Mapping[str, str] = MappingProxyType(
@@ -52,14 +53,17 @@ def _place(knob: str, value: float | None) -> str:
     return f"{value:.0f}" if knob == "bits" else percent(value, 0)
 
 
-def what_broke(found: Sweep, *, dark: bool = False) -> Drawn:
-    """A line with intervals for each measure over the places of the knob; a star stands at its knee."""
+def what_broke(found: Sweep, *, is_over: bool = True, dark: bool = False) -> Drawn:
+    """A line with intervals for each measure over the places of the knob; a star stands at its knee.
+
+    is_over: all places were measured; before that there is no knee.
+    """
     colors = palette.ink(dark=dark)
     figure = go.Figure()
     shown = [name for name in TITLES if np.isfinite(found.values(name)).any()]
     for number, name in enumerate(shown):
-        _add_measure(figure, found, name, number, colors)
-    places = places_said(found)
+        _add_measure(figure, found, name, number, colors, with_knee=is_over)
+    places = [_place(found.plan.knob, value) for value in (None, *found.plan.values)]
     figure.update_xaxes(
         title_text=_(_KNOBS[found.plan.knob]),
         tickvals=np.arange(len(places)),
@@ -70,38 +74,35 @@ def what_broke(found: Sweep, *, dark: bool = False) -> Drawn:
     palette.style(
         figure,
         dark=dark,
-        title=_title(found),
+        title=_title(found) if is_over else _so_far(found),
         subtitle=_(
             "Stars: knees, the last place before a measure falls away; bars: 95 % intervals; N = {n:,}"
-        ).format(n=found.n),
+        ).format(n=found.n)
+        if is_over
+        else _("Bars: 95 % intervals; N = {n:,}; knees are marked at the end").format(n=found.n),
         legend=True,
         height=HEIGHT,
     )
     return Drawn(figure, _alternative(found, shown), _table(found))
 
 
-def _add_measure(figure: go.Figure, found: Sweep, name: str, number: int, colors: Ink) -> None:
+def _add_measure(
+    figure: go.Figure, found: Sweep, name: str, number: int, colors: Ink, *, with_knee: bool
+) -> None:
     values = 100 * found.values(name)
     low, high = 100 * found.values(name, "low"), 100 * found.values(name, "high")
-    color, knee, places = palette.OKABE_ITO[number], found.knee(name), np.arange(len(values))
+    color, places = palette.OKABE_ITO[number], np.arange(len(values), dtype=np.float64)
+    knee = found.knee(name) if with_knee else None
     figure.add_trace(
-        go.Scatter(
-            x=places,
-            y=values,
-            mode="lines+markers",
+        curve_with_intervals(
+            places,
+            values,
+            low,
+            high,
+            color=color,
+            symbol=_SYMBOLS[number],
             name=_(TITLES[name]),
             legendgroup=name,
-            line={"color": color, "width": 2},
-            marker={"color": color, "size": 7, "symbol": _SYMBOLS[number]},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": np.nan_to_num(high - values),
-                "arrayminus": np.nan_to_num(values - low),
-                "color": color,
-                "thickness": 1,
-                "width": 2,
-            },
             customdata=np.array(places_said(found)),
             hovertemplate=hover(
                 (_("at"), "%{customdata}"), (_("value"), "%{y:.1f}"), heading=_(TITLES[name])
@@ -142,6 +143,12 @@ def _title(found: Sweep) -> str:
         )
     return _("First to break, after {place}: {measures}").format(
         place=places_said(found)[found.knee(first[0]) or 0], measures=listed(first)
+    )
+
+
+def _so_far(found: Sweep) -> str:
+    return _("{done} of {total} places are measured").format(
+        done=len(found.points), total=1 + len(found.plan.values)
     )
 
 

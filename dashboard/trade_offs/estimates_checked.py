@@ -5,31 +5,21 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.decide.estimate import estimator_of
 from compress_core.decide.estimate_pairs import LEAST, checked_estimates
-from compress_core.decide.scan_plan import ScanPlan
-from compress_core.decide.scan_table import known_curves
-from compress_core.decide.sensitivity import Sensitivity
 from compress_core.foundation.errors import Refused
 from dashboard import engine
 from dashboard.figures.estimated_measured import estimated_measured
 from dashboard.show import figure, is_dark, provenance
 from dashboard.text import _, literal, refusal
-
-VALIDATION = "validation"
+from dashboard.trade_offs.known_estimator import VALIDATION, known_estimator, known_sensitivity
 
 
 def draw(parent: Model) -> None:
     """The figure, or what is missing for it; parent: the model that was scanned, as loaded."""
-    store = engine.store()
-    split = parent.subject.split(VALIDATION)
-    curves = known_curves(parent, ScanPlan(), store)
-    key, subject = parent.key, parent.subject
-    sensitivity = Sensitivity(key, subject.key, split.name, split.digest, len(split), curves)
+    subject, sensitivity = parent.subject, known_sensitivity(parent)
+    split = subject.split(VALIDATION)
     try:
-        estimator = estimator_of(
-            sensitivity, {layer.name: layer.highest_rank for layer in parent.base.layers}
-        )
+        estimator = known_estimator(parent)
     except Refused as refused:
         st.caption(literal(refusal(refused)))
         return

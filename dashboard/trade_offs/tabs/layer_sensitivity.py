@@ -102,6 +102,10 @@ def _shown(subject: Subject, curves: Sequence[Curve], family: Family) -> None:
         caption=_(
             "Sorted by the divergence at the middle degree. Low: below 0.01 nat; high: from 0.1 nat on."
         ),
+        column_config={
+            name: st.column_config.NumberColumn(format="localized")
+            for name in (_("Items"), _("Packed bytes"))
+        },
         height=height_of(len(points), 400),
     )
     _notes(chosen)

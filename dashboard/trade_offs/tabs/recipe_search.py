@@ -12,7 +12,7 @@ from compress_core.decide.search_plan import MOST_OBJECTIVES, Objective, SearchP
 from compress_core.decide.searched import Evaluated, Search
 from compress_core.foundation.texts import N_
 from compress_core.tasks.search_recipes import SEARCH
-from dashboard import chosen_split, state
+from dashboard import chosen_split
 from dashboard import job_panel as jobs
 from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.figures.search_front import ESTIMATED, FRONT, RUN, FrontAxis, search_front
@@ -20,8 +20,7 @@ from dashboard.knob_form import knob_widget
 from dashboard.page_job import PageJob
 from dashboard.show import figure, is_dark, provenance, refusals, with_interval
 from dashboard.text import _
-from dashboard.trade_offs import estimates_checked
-from dashboard.tune.steps import keep
+from dashboard.trade_offs import estimates_checked, taken_recipe
 
 if TYPE_CHECKING:
     from compress_core.jobs.info import Info
@@ -46,13 +45,7 @@ def draw(view: View, model: Model) -> None:
     parent = Model.original(subject)
     plan = _plan(view)
     _widgets(plan)
-    work = PageJob(
-        SEARCH,
-        jobs.job_of(SEARCH, parent, plan, view.seed),
-        _("Search recipes"),
-        lambda found: 2**10 * len(found.looked),
-        is_of_knobs=True,
-    )
+    work = _job(view, parent)
     words, button = st.columns([3, 1.2], vertical_alignment="center")
     words.caption(
         _(
@@ -61,13 +54,31 @@ def draw(view: View, model: Model) -> None:
             "start again to go on."
         )
     )
-    work.button(button, view, label=work.title, icon=":material/search:", type="primary", key="search.start")
+    work.button(
+        button,
+        view,
+        label=work.title,
+        icon=":material/search:",
+        anew=lambda now: _job(now, parent),
+        type="primary",
+        key="search.start",
+    )
     work.follow(lambda info: _live(plan, info))
     found = work.result()
     if found is not None:
-        _result(found)
+        _result(view, found)
     with st.expander(_("What the estimates are worth"), icon=":material/fact_check:"), refusals():
         estimates_checked.draw(parent)
+
+
+def _job(view: View, parent: Model) -> PageJob[Search]:
+    return PageJob(
+        SEARCH,
+        jobs.job_of(SEARCH, parent, _plan(view), view.seed),
+        _("Search recipes"),
+        lambda found: 2**10 * len(found.looked),
+        is_of_knobs=True,
+    )
 
 
 def _plan(view: View) -> SearchPlan:
@@ -130,7 +141,7 @@ def _live(plan: SearchPlan, info: Info) -> None:
     figure(drawn, "search.live", provenance(split=SPLIT, lineage=()))
 
 
-def _result(found: Search) -> None:
+def _result(view: View, found: Search) -> None:
     drawn = search_front(_table(found), *_axes(found.plan), searched=found.searched, dark=is_dark())
     figure(drawn, "search.front", provenance(split=found.split, items=found.n, lineage=()))
     front = [each.evaluated for each in found.front if each.evaluated is not None]
@@ -138,22 +149,15 @@ def _result(found: Search) -> None:
         st.caption(_("None of the recipes could be run."))
         return
     st.table(_front_table(front, found.plan), border="horizontal")
-    which, button = st.columns([3, 1.2], vertical_alignment="bottom")
+    which, buttons = st.columns([1.5, 1.5], vertical_alignment="bottom")
     number = which.selectbox(
         _("Which of them"),
         list(range(len(front))),
         format_func=lambda n: _named(front[n], n, found.plan),
         key=WHICH,
     )
-    button.button(
-        _("Take it over"),
-        key="search.take",
-        icon=":material/check:",
-        on_click=_take_over,
-        args=(front[number],),
-        help=_("The recipe of all pages is this one then; Undo leads back."),
-        width="stretch",
-    )
+    with buttons:
+        taken_recipe.buttons(view, front[number].recipe, "search")
 
 
 def _table(found: Search) -> pd.DataFrame:
@@ -184,11 +188,3 @@ def _front_table(front: list[Evaluated], plan: SearchPlan) -> pd.DataFrame:
 def _named(each: Evaluated, number: int, plan: SearchPlan) -> str:
     numbers = (with_interval(each.numbers[objective]) for objective in plan.objectives)
     return f"{number + 1}: {' · '.join(numbers)}"
-
-
-def _take_over(chosen: Evaluated) -> None:
-    """Make this the visitor's recipe, of the model as loaded."""
-    view = state.required()
-    if view.stands_on:
-        state.keep(state.at(view, view.lineage[:0]))
-    keep(chosen.recipe)

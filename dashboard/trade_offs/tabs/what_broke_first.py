@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.decide.sweep import DIRECTIONS, Sweep, SweepPlan, SweptKnob
+from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptKnob, sweep_from_json
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 from compress_core.tasks.sweep_knob import SWEEP
@@ -22,6 +22,7 @@ from dashboard.show import figure, is_dark, number_text, provenance, with_interv
 from dashboard.text import _, literal, refusal
 
 if TYPE_CHECKING:
+    from compress_core.jobs.info import Info
     from compress_core.subject.subject import Subject
     from dashboard.view import View
 
@@ -55,10 +56,19 @@ def draw(view: View, model: Model) -> None:
     which, button = st.columns([3, 1.3], vertical_alignment="bottom")
     with which:
         _which_knob()
-    work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
-    work.follow()
+    work.button(
+        button,
+        view,
+        label=work.title,
+        icon=":material/play_arrow:",
+        anew=lambda now: _job(now, subject),
+        type="primary",
+    )
+    work.follow(_live)
     found = work.result()
     if found is None:
+        if work.info.figures:
+            return
         st.caption(
             _(
                 "All layers of the model as loaded are turned together, step by step. At each step all "
@@ -98,6 +108,14 @@ def _job(view: View, subject: Subject) -> PageJob[Sweep]:
         lambda _found: 2**16,
         is_of_knobs=True,
     )
+
+
+def _live(info: Info) -> None:
+    """The places that were measured so far; nothing before the first one."""
+    if info.figures:
+        found = sweep_from_json(info.figures[-1])
+        drawn = what_broke(found, is_over=False, dark=is_dark())
+        figure(drawn, "trade_offs.sweep.live", provenance(split=SPLIT, items=found.n, lineage=()))
 
 
 def _result(found: Sweep) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from compress_core.decide.options import Option, PlaceOptions
 from compress_core.foundation.printable import printable
+from dashboard.bound_widget import by_hand, showing
 from dashboard.number_table import height_of, number_table
 from dashboard.show import provenance
 from dashboard.text import _
@@ -52,14 +53,12 @@ def draw_locks(places: Sequence[PlaceOptions], options: Sequence[Option]) -> Non
     """Which rows keep what stands in the table now."""
     names, kept = [place.key for place in places], held()
     now = {p.key: [s.as_json() for s in o.steps] for p, o in zip(places, options, strict=True)}
-    st.session_state[LOCKS] = [name for name in names if name in kept]
     st.multiselect(
         _("Locked rows keep what they have now"),
         names,
-        key=LOCKS,
+        key=showing(LOCKS, [name for name in names if name in kept]),
         format_func=printable,
-        on_change=_hold,
-        args=(now,),
+        on_change=by_hand(LOCKS, _hold, now),
         placeholder=_("none is locked"),
     )
 

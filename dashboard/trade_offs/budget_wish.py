@@ -11,6 +11,7 @@ from compress_core.decide.requirements import Aim, Requirements
 from compress_core.foundation.declared_knobs import validated
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_
+from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.words import in_bytes
 from dashboard.knob_form import knob_form
 from dashboard.shared_choice import SharedChoice
@@ -68,13 +69,12 @@ def wished(original: float) -> Requirements:
 def draw(budgets: Sequence[int], wanted: Requirements, original: float) -> None:
     """Which of the two, how much of it, and what else must hold. budgets: that can be looked up, bytes."""
     which, amount, more = st.columns([1.5, 3.6, 1.5], vertical_alignment="bottom", gap="medium")
-    st.session_state[WISHED] = WISH.chosen()
     which.segmented_control(
         _("The best model"),
         list(WISHES),
         format_func=lambda name: _(WISHES[name]),
-        key=WISHED,
-        on_change=lambda: WISH.choose(st.session_state[WISHED]),
+        key=showing(WISHED, WISH.chosen()),
+        on_change=by_hand(WISHED, lambda: WISH.choose(st.session_state[WISHED])),
         required=True,
     )
     shown = ("largest_drop", "worst_class") if WISH.chosen() == DROP else ()
@@ -90,23 +90,26 @@ def draw(budgets: Sequence[int], wanted: Requirements, original: float) -> None:
 def _size(budgets: Sequence[int], budget: int, original: float) -> None:
     """The slider over all budgets, and a box for an exact one; both say the same."""
     places = sorted({*budgets, budget})
-    st.session_state[SLIDER] = st.session_state[TYPED] = budget
     slide, box = st.columns([2.6, 1], gap="medium", vertical_alignment="bottom")
     slide.select_slider(
         _("Packed file, at most"),
         places,
         format_func=in_bytes,
-        key=SLIDER,
-        on_change=lambda: BYTES.choose(int(st.session_state[SLIDER])),
+        key=showing(SLIDER, budget),
+        on_change=by_hand(SLIDER, _choose, SLIDER),
         help=_("As loaded it takes {size}.").format(size=in_bytes(original)),
     )
     box.number_input(
         _("Bytes"),
         min_value=1,
         step=100,
-        key=TYPED,
-        on_change=lambda: BYTES.choose(int(st.session_state[TYPED])),
+        key=showing(TYPED, budget),
+        on_change=by_hand(TYPED, _choose, TYPED),
     )
+
+
+def _choose(key: str) -> None:
+    BYTES.choose(int(st.session_state[key]))
 
 
 def _popover(wanted: Requirements, without: frozenset[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.measures import Measure
 from dashboard.figures.parallel_coordinates import Axes, Brush, axes_of, brushes_of, parallel_coordinates
 from dashboard.shared_choice import SharedChoice
@@ -65,16 +66,15 @@ def _by_range(axes: Axes, brushes: Sequence[Brush]) -> None:
     )
     now = next((one for one in brushes if one.measure == name), Brush(name, 0.0, 1.0))
     key = f"{_RANGE}.{name}"
-    st.session_state[key] = (round(100 * now.low), round(100 * now.high))
     place = [measure.name for measure in axes.measures].index(name)
     ends = [titles[name].said(axes.value(place, end)) for end in (now.low, now.high)]
     between.slider(
         _("from {low} to {high} (0 % is the worst, 100 % the best)").format(low=ends[0], high=ends[1]),
         0,
         100,
-        key=key,
+        key=showing(key, (round(100 * now.low), round(100 * now.high))),
         format="%d %%",
-        on_change=lambda: brush([_ranged(name, key)]),
+        on_change=by_hand(key, lambda: brush([_ranged(name, key)])),
     )
     clear.button(
         _("Clear"),

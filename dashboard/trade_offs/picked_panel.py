@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from dashboard.bound_widget import by_hand, showing
 from dashboard.text import _, literal
 from dashboard.trade_offs import model_actions, picked_models, tab_files
 
@@ -41,15 +42,14 @@ def draw(models: pd.DataFrame, here: str) -> None:
 def pick_by_name(models: pd.DataFrame) -> None:
     """A box with all models, of which up to five are picked."""
     labels = dict(zip(models["key"], _told_apart(models), strict=True))
-    st.session_state[_KEY] = list(picked_models.picked(models))
     st.multiselect(
         _("Picked, two to five"),
         list(labels)[::-1],
         format_func=lambda key: labels[key],
-        key=_KEY,
+        key=showing(_KEY, list(picked_models.picked(models))),
         max_selections=picked_models.MOST,
         placeholder=_("Pick models by name"),
-        on_change=lambda: picked_models.pick(st.session_state[_KEY]),
+        on_change=by_hand(_KEY, lambda: picked_models.pick(st.session_state[_KEY])),
     )
 
 

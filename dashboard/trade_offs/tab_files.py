@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from compress_core.foundation.one_file_each import names_in
+from dashboard.bound_widget import by_hand, showing
 from dashboard.declared_constants import declared_constants
 from dashboard.shared_choice import SharedChoice
 from dashboard.show import refusals
@@ -76,9 +77,9 @@ def open_tab(name: str) -> None:
 def draw(view: View, model: Model) -> None:
     """The titles of all tabs, and what the open one shows."""
     files = tab_files()
-    st.session_state[KEY] = _(files[OPEN.chosen() or next(iter(files))].title)
+    title = _(files[OPEN.chosen() or next(iter(files))].title)
     titles = [_(file.title) for file in files.values()]
-    places = st.tabs(titles, key=KEY, on_change=_take_over)
+    places = st.tabs(titles, key=showing(KEY, title), on_change=by_hand(KEY, _take_over))
     for place, file in zip(places, files.values(), strict=True):
         if place.open:
             with place, refusals():

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.decide.pareto import pareto_front
 from compress_core.foundation.texts import N_
+from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.measures import Measure, measured, values_of
 from dashboard.figures.pareto_scatter import pareto_scatter
 from dashboard.shared_choice import SharedChoice
@@ -69,13 +70,12 @@ def draw(view: View, model: Model) -> None:
         _scatter(runs, across, up, model)
     with right:
         picked_panel.draw(models, model.key)
-    st.session_state[_BELOW] = SHOWN.chosen()
     st.segmented_control(
         _("All of them as"),
         list(BELOW),
         format_func=lambda name: _(BELOW[name][0]),
-        key=_BELOW,
-        on_change=lambda: SHOWN.choose(st.session_state[_BELOW]),
+        key=showing(_BELOW, SHOWN.chosen()),
+        on_change=by_hand(_BELOW, lambda: SHOWN.choose(st.session_state[_BELOW])),
         required=True,
         label_visibility="collapsed",
     )
@@ -93,13 +93,12 @@ def _measures(offered: Sequence[Measure]) -> tuple[Measure, Measure]:
         (up_place, _("Up"), _UP, UP, ("accuracy", "kl", "churn")),
     ):
         wish = [name for name in (choice.chosen(), *usual, *by_name) if name in by_name]
-        st.session_state[key] = wish[0]
         place.selectbox(
             title,
             list(by_name),
             format_func=lambda name: by_name[name].axis,
-            key=key,
-            on_change=lambda key=key, choice=choice: choice.choose(st.session_state[key]),
+            key=showing(key, wish[0]),
+            on_change=by_hand(key, _choose, key, choice),
         )
         chosen.append(by_name[wish[0]])
     _switch(beaten, _("Include dominated"), BEATEN, _("Models that another one beats in both."))
@@ -108,11 +107,17 @@ def _measures(offered: Sequence[Measure]) -> tuple[Measure, Measure]:
     return chosen[0], chosen[1]
 
 
+def _choose(key: str, choice: SharedChoice[str]) -> None:
+    choice.choose(st.session_state[key])
+
+
 def _switch(place: DeltaGenerator, title: str, choice: SharedChoice[str], said: str) -> None:
     key = f"trade_offs.{choice.name}"
-    st.session_state[key] = choice.chosen() == YES
     place.toggle(
-        title, key=key, help=said, on_change=lambda: choice.choose(YES if st.session_state[key] else NO)
+        title,
+        key=showing(key, choice.chosen() == YES),
+        help=said,
+        on_change=by_hand(key, lambda: choice.choose(YES if st.session_state[key] else NO)),
     )
 
 

@@ -14,6 +14,7 @@ from compress_core.decide.scan_frame import scan_frame
 from compress_core.decide.scan_words import by_hurt, level_of, notes_on
 from compress_core.foundation.texts import N_
 from dashboard import chosen_split
+from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.sensitivity_curves import degree_said, sensitivity_curves, sensitivity_map
 from dashboard.known_scan import curves_known, scan_job
 from dashboard.number_table import height_of, number_table
@@ -61,13 +62,12 @@ def draw(view: View, model: Model) -> None:
 
 
 def _which_family() -> None:
-    st.session_state[_FAMILY] = SHOWN.chosen()
     st.segmented_control(
         _("What is done to each place alone"),
         [family.value for family in Family],
         format_func=lambda name: _(Family(name).label),
-        key=_FAMILY,
-        on_change=lambda: SHOWN.choose(st.session_state[_FAMILY]),
+        key=showing(_FAMILY, SHOWN.chosen()),
+        on_change=by_hand(_FAMILY, lambda: SHOWN.choose(st.session_state[_FAMILY])),
         required=True,
     )
 

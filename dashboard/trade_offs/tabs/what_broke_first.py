@@ -14,6 +14,7 @@ from compress_core.foundation.texts import N_
 from compress_core.tasks.sweep_knob import SWEEP
 from dashboard import chosen_split
 from dashboard import job_panel as jobs
+from dashboard.bound_widget import by_hand, showing
 from dashboard.explain import choice
 from dashboard.figures.what_broke import TITLES, places_said, what_broke
 from dashboard.page_job import PageJob
@@ -81,13 +82,12 @@ def draw(view: View, model: Model) -> None:
 
 
 def _which_knob() -> None:
-    st.session_state[_KNOB] = TURNED.chosen()
     st.segmented_control(
         _("What is turned over all layers"),
         [knob.value for knob in SweptKnob],
         format_func=lambda name: _(_NAMES[SweptKnob(name)]),
-        key=_KNOB,
-        on_change=lambda: TURNED.choose(st.session_state[_KNOB]),
+        key=showing(_KNOB, TURNED.chosen()),
+        on_change=by_hand(_KNOB, lambda: TURNED.choose(st.session_state[_KNOB])),
         required=True,
     )
 

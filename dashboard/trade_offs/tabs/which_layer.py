@@ -19,6 +19,7 @@ from compress_core.foundation.store import digest
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.evaluate import compare
 from dashboard import chosen_split, engine, page_files
+from dashboard.bound_widget import by_hand, showing
 from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
 from dashboard.figures.put_back import confidence_put_back, turned_back
@@ -67,13 +68,12 @@ def _chosen(changed: np.ndarray) -> int:
     """The flipped item that the visitor looks at, the same as on Explain; the worst one at first."""
     wish = st.session_state.get(choice.ITEM)
     numbers = [int(item) for item in changed]
-    st.session_state[_ITEM] = wish if wish in numbers else numbers[0]
     chosen: int = st.selectbox(
         _("Which of {count:,} flips, the biggest drop of confidence first").format(count=len(numbers)),
         numbers,
         format_func=lambda item: _("item {item}").format(item=item),
-        key=_ITEM,
-        on_change=lambda: choice.show(int(st.session_state[_ITEM])),
+        key=showing(_ITEM, wish if wish in numbers else numbers[0]),
+        on_change=by_hand(_ITEM, lambda: choice.show(int(st.session_state[_ITEM]))),
     )
     return chosen
 

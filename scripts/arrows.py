@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("measure.speed.runtimes",),
     ("training",),
     ("decide",),
+    ("review",),
     ("jobs",),
     ("tasks",),
     ("face",),

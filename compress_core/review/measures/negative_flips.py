@@ -1,0 +1,26 @@
+"""Items that the original got right and the compressed model gets wrong."""
+
+from __future__ import annotations
+
+from compress_core.foundation.number import Number
+from compress_core.foundation.texts import N_
+from compress_core.numerics.intervals import wilson
+from compress_core.review.evidence import Evidence
+from compress_core.review.measure import review_measure
+
+
+@review_measure(
+    title=N_("Right to wrong, share"), unit="share", direction="lower", order=2, narrowing="share"
+)
+def negative_flips(evidence: Evidence) -> Number:
+    """Share of all items that were right and turned wrong, whatever was won elsewhere.
+
+    Wilson interval.
+
+    Yan et al. 2021, arXiv:2011.09161 (negative flip rate).
+    """
+    counted = evidence.numbers["right_to_wrong"]
+    if counted.value is None or counted.n is None:
+        return Number.missing("share", counted.reason or "", counted.n)
+    low, high = wilson(counted.value, counted.n)
+    return Number(counted.value / counted.n, "share", "measured", float(low), float(high), counted.n)

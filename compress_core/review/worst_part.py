@@ -1,0 +1,55 @@
+"""The part of the items that lost most accuracy: a class, or a subgroup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.metric import NO_LABELS
+from compress_core.numerics.arrays import Floats
+from compress_core.numerics.intervals import tango_of_each
+from compress_core.review.evidence import Evidence
+
+
+def worst_change(evidence: Evidence, part: NDArray[np.integer] | None) -> Number:
+    """The lowest accuracy change of all parts in points; part [N]: which one each item belongs to.
+
+    The lower end is the lowest of the parts' own 95 % intervals: the part that is truly worst lies below it
+    in 2.5 % at most, so no correction is needed where every part must clear a limit. The upper end is the
+    lowest of intervals that hold together, since any part may have been the unlucky one.
+
+    Berger 1982, Technometrics 24, 295-300; Bonferroni.
+    """
+    before, after = evidence.comparison.before.correct, evidence.comparison.after.correct
+    if part is None or before is None or after is None:
+        return Number.missing("points", NO_LABELS, len(evidence.split))
+    counts = part_counts(part, before, after)
+    alone = [float(tango_of_each(b, c, n).low) for b, c, n in counts.rows()]
+    together = tango_of_each(counts.gained, counts.lost, counts.n).high
+    change = float((100 * (counts.gained - counts.lost) / counts.n).min())
+    low, high = 100 * min(alone), 100 * float(together.min())
+    return Number(change, "points", "measured", min(low, change), max(high, change), len(part))
+
+
+@dataclass(frozen=True, eq=False)
+class PartCounts:
+    """For each part that has items [parts]: how many, and how many of them turned right and wrong."""
+
+    n: Floats
+    gained: Floats
+    lost: Floats
+
+    def rows(self) -> list[tuple[float, float, float]]:
+        """(gained, lost, n) of each part."""
+        return list(zip(self.gained.tolist(), self.lost.tolist(), self.n.tolist(), strict=True))
+
+
+def part_counts(part: NDArray[np.integer], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> PartCounts:
+    """Counts by part; part, before, after [N]: the part of each item, and whether it is right."""
+    n = np.bincount(part)
+    there = n > 0
+    won, gone = (np.bincount(part[which], minlength=n.size) for which in (after & ~before, before & ~after))
+    return PartCounts(*(counts[there].astype(np.float64) for counts in (n, won, gone)))

@@ -15,6 +15,13 @@ from tests.test_browser_nothing_lost import HEADER, MOST_LOOKS, OFTEN_MS, Servin
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+LOAD_ANEW_JUST_BEFORE_THE_ADDRESS_CHANGES = """() => {
+    const push = window.history.pushState;
+    window.history.pushState = (...given) => {
+        window.location.reload();
+        push(...given);
+    };
+}"""
 RECIPE = ".st-key-slimscope_recipe strong"
 
 
@@ -163,6 +170,16 @@ def test_a_reload_that_is_faster_than_the_address_shows_the_edit_and_back_what_w
     expect(page).not_to_have_url(before)
     page.go_back()
     expect(cell(page, "Prune %: fc1")).to_have_value("50")
+
+
+def test_a_reload_that_waits_for_its_answer_while_the_address_changes_shows_the_edit(page: Page) -> None:
+    enter(page, "Prune %: fc1", "50")
+    at_rest(page)
+    page.evaluate(LOAD_ANEW_JUST_BEFORE_THE_ADDRESS_CHANGES)
+    with page.expect_event("load"):
+        cell(page, "Prune %: fc1").fill("60")
+        cell(page, "Prune %: fc1").press("Enter")
+    expect(cell(page, "Prune %: fc1")).to_have_value("60")
 
 
 def test_what_is_typed_while_the_server_is_away_is_in_the_recipe_once_it_is_back(

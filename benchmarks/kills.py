@@ -14,7 +14,7 @@ from benchmarks.killed_process import Kill, Ran, run
 from benchmarks.killed_work import Killed, Traces, left_over, works
 from benchmarks.networks import FULL, Size
 
-EACH = 16  # kills of each kind, half of them in the midst of a write
+EACH = 14  # kills of each kind, half of them in the midst of a write
 _HEADS = (
     "killed while it",
     "kills",

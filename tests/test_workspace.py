@@ -343,6 +343,7 @@ def test_a_damaged_database_is_set_aside_with_a_sentence(tmp_path: Path, how: st
     assert "was damaged" in str(second.warning)
     assert second.warning.values["name"] in [file.name for file in tmp_path.iterdir()]
     second.sessions.save(ME, "lenet", {})
+    assert (tmp_path / second.warning.values["name"] / database_module.NAME).is_file()
     assert again(tmp_path).warning is None
     assert [s.subject for s in again(tmp_path).sessions.of(ME)] == ["lenet"]
 

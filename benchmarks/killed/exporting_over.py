@@ -17,7 +17,7 @@ from compress_core.foundation.store import Store
 @killed("packs and exports over earlier files", order=4)
 def exporting_over(*, small: bool) -> Killed:
     """Each format says its name when its files are there."""
-    write = partial(_export, formats=("source",) if small else ("source", "onnx", "int8"))
+    write = partial(_export, formats=("source",) if small else ("source", "onnx"))
     return Killed(partial(write, recipe=LATER), partial(write, recipe=EARLIER), _lost, _damaged)
 
 

@@ -31,7 +31,7 @@ from compress_core.tasks.export_files import FILES, FilesKnobs
 @killed("makes the page's files as jobs", order=5)
 def making_files(*, small: bool) -> Killed:
     """Each job says its key when its result is kept."""
-    formats = ("packed", "source") if small else ("packed", "source", "onnx", "int8")
+    formats = ("source",) if small else ("packed", "source")
     return Killed(partial(_make, formats=formats), nothing, _lost, workspace_damage)
 
 

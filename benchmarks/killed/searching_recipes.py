@@ -6,7 +6,7 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
-from benchmarks.killed.scanning_places import FEW, MANY
+from benchmarks.killed.scanning_places import FEW
 from benchmarks.killed_process import Say
 from benchmarks.killed_work import Killed, Traces, highest, killed, nothing, whole_sample, workspace_damage
 from compress_core.decide.scan_plan import ScanPlan
@@ -22,10 +22,8 @@ from compress_core.tasks.search_recipes import SEARCH
 @killed("searches", order=7)
 def searching_recipes(*, small: bool) -> Killed:
     """Before each recipe that is run it says how many recipes and points are kept."""
-    plan = SearchPlan(trials=20, evaluations=2) if small else SearchPlan(trials=60, evaluations=9)
-    return Killed(
-        partial(_search, scanned=FEW if small else MANY, plan=plan), nothing, _lost, workspace_damage
-    )
+    plan = SearchPlan(trials=20, evaluations=2) if small else SearchPlan(trials=40, evaluations=6)
+    return Killed(partial(_search, scanned=FEW, plan=plan), nothing, _lost, workspace_damage)
 
 
 def _search(folder: Path, say: Say, *, scanned: ScanPlan, plan: SearchPlan) -> str:

@@ -219,10 +219,11 @@ def _trained(
         if resumed and (out / CHECKPOINT).exists():
             checkpoint = read_value(out / CHECKPOINT, Checkpoint)
         with writing(out):
-            if not resumed:  # what another training left here must not be taken for this one's
-                for name in (WEIGHTS, CHECKPOINT):
-                    (out / name).unlink(missing_ok=True)
+            if not resumed:  # where another training stood must not be taken for where this one does
+                (out / CHECKPOINT).unlink(missing_ok=True)
             write_history(out, (*case.model.lineage, run.operation), {"asked": began})
+            if not resumed:  # a full disk has left them by now
+                (out / WEIGHTS).unlink(missing_ok=True)
     trained = _watched(train_loop(run, case.store, checkpoint), out)
     training = training_of(case.model, asked, trained, case.store, taught_by)
     if out is not None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.cabinet import Cabinet, sha_of
-from compress_core.foundation.workspace.database import Database, not_kept
+from compress_core.foundation.workspace.database import Database
+from compress_core.foundation.workspace.disk_trouble import not_kept
 
 _WRITTEN_SECONDS = 3600.0  # a file that has just been put, and is not yet spoken of, is younger
 _FRESH_SECONDS = 60.0  # a look at a file that was used a moment ago is no news worth a write
@@ -50,20 +51,23 @@ class Files:
         """
         coming = {sha_of(content): content for content in contents}
         self._make_room({digest: len(content) for digest, content in coming.items()})
-        try:
-            for content in coming.values():
-                self.cabinet.put(content)
-        except OSError as error:
-            raise not_kept(error.strerror or str(error)) from error
+        for content in coming.values():
+            self._put(content)
 
     def note(self, connection: sqlite3.Connection, content: bytes) -> str:
         """Keep a content within the transaction of whoever refers to it."""
-        digest = self.cabinet.put(content)
+        digest = self._put(content)
         connection.execute(
             "INSERT INTO files VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used",
             (digest, len(content), self.clock()),
         )
         return digest
+
+    def _put(self, content: bytes) -> str:
+        try:
+            return self.cabinet.put(content)
+        except OSError as error:
+            raise not_kept(error) from error
 
     def content(self, digest: str) -> bytes | None:
         """A content; None where it is not there, or was damaged and therefore removed."""

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from compress_core.foundation.errors import Refused
+from compress_core.foundation.workspace.disk_trouble import not_kept
 from compress_core.foundation.workspace.lock import held
 from compress_core.foundation.workspace.schema import MIGRATIONS, migrate
 
-NAME = "workspace.sqlite"
+NAME, FILES = "workspace.sqlite", "files"
 OPENING = "opening.lock"
+_BESIDE = ("-wal", "-shm")
 _PATIENCE_SECONDS = 60.0
 
 
@@ -50,7 +51,7 @@ class Database:
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.DatabaseError as error:
-                raise not_kept(str(error)) from error
+                raise not_kept(error) from error
 
     def rows(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows that answer a question; raises Refused where the file cannot be read."""
@@ -58,7 +59,7 @@ class Database:
             try:
                 return self._reader.execute(question, values).fetchall()
             except sqlite3.DatabaseError as error:
-                raise not_kept(str(error)) from error
+                raise not_kept(error) from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -119,19 +120,10 @@ def _connected(name: str) -> sqlite3.Connection:
 
 
 def _set_aside(path: Path) -> str:
-    """Give a damaged database another name, its log with it; somebody may still want to look into it."""
-    aside = f"damaged-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{path.name}"
-    for ending in ("", "-wal", "-shm"):
-        file = path.with_name(path.name + ending)
+    """Give a damaged database a folder of its own, with its log and the files that only it knows."""
+    aside = path.with_name(f"damaged-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
+    aside.mkdir()
+    for file in (path, *(path.with_name(path.name + ending) for ending in _BESIDE), path.with_name(FILES)):
         if file.exists():
-            file.rename(path.with_name(aside + ending))
-    return aside
-
-
-def not_kept(reason: str) -> Refused:
-    """What to say where the disk or the database does not do its part."""
-    return Refused(
-        "The workspace could not be read or written ({reason}): free some space or repair its folder, then "
-        "start again.",
-        reason=reason,
-    )
+            file.rename(aside / file.name)
+    return aside.name

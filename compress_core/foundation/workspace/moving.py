@@ -10,8 +10,9 @@ from pathlib import Path
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace import database
 from compress_core.foundation.workspace.checking import check
+from compress_core.foundation.workspace.disk_trouble import not_kept
 from compress_core.foundation.workspace.lock import held, is_held
-from compress_core.foundation.workspace.workspace import FILES, Workspace
+from compress_core.foundation.workspace.workspace import Workspace
 
 _PART, _LEFT = ".slimscope-part-", ".slimscope-left-"
 _ALIVE = "servers/*/alive.lock"
@@ -37,7 +38,7 @@ def move(source: Path, target: Path) -> None:
     except sqlite3.OperationalError as error:
         raise _in_use(source) from error
     except OSError as error:
-        raise database.not_kept(error.strerror or str(error)) from error
+        raise not_kept(error) from error
 
 
 def _refuse_while_in_use(source: Path) -> None:
@@ -59,8 +60,8 @@ def _move(source: Path, target: Path) -> None:
     try:
         copy.mkdir(mode=0o700)
         shutil.copy2(source / database.NAME, copy / database.NAME)
-        if (source / FILES).is_dir():
-            shutil.copytree(source / FILES, copy / FILES)
+        if (source / database.FILES).is_dir():
+            shutil.copytree(source / database.FILES, copy / database.FILES)
         _refuse_damaged(copy)
         if target.is_dir():
             target.rmdir()

@@ -16,9 +16,10 @@ from pathlib import Path
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.cabinet import Cabinet, Drawer, Pocket
 from compress_core.foundation.workspace.capped_files import Files
-from compress_core.foundation.workspace.database import Database, in_memory, open_database
+from compress_core.foundation.workspace.database import FILES, Database, in_memory, open_database
+from compress_core.foundation.workspace.disk_trouble import not_opened
 from compress_core.foundation.workspace.evaluations import Evaluations
-from compress_core.foundation.workspace.folder import VARIABLE, named_folder
+from compress_core.foundation.workspace.folder import named_folder
 from compress_core.foundation.workspace.job_log import JobLog
 from compress_core.foundation.workspace.kept_results import Results
 from compress_core.foundation.workspace.looks import Looks
@@ -31,7 +32,6 @@ from compress_core.foundation.workspace.uploads import Uploads
 
 MOST_BYTES = 2**31
 MOST_BYTES_IN_MEMORY = 2**30
-FILES = "files"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             database, aside = open_database(folder)
         except (OSError, sqlite3.Error) as error:
-            raise _not_writable(str(folder), getattr(error, "strerror", None) or str(error)) from error
+            raise not_opened(folder, error) from error
         warning = None if aside is None else _damaged(aside)
         made = _furnished(folder, database, Drawer(folder / FILES), max_bytes, clock, warning)
         made.files.sweep()
@@ -98,7 +98,7 @@ def open_workspace(environment: Mapping[str, str] = os.environ) -> Workspace:
     try:
         folder = named_folder(environment)
     except RuntimeError as error:
-        return Workspace.in_memory(warning=_not_writable("~", str(error)))
+        return Workspace.in_memory(warning=not_opened(Path("~"), OSError(str(error))))
     if folder is None:
         return Workspace.in_memory()
     try:
@@ -134,18 +134,9 @@ def _furnished(
     )
 
 
-def _not_writable(folder: str, reason: str) -> Refused:
-    return Refused(
-        "The workspace {folder} cannot be written ({reason}), so nothing outlives this run: name another "
-        "folder in {variable}.",
-        folder=folder,
-        reason=reason,
-        variable=VARIABLE,
-    )
-
-
 def _damaged(aside: str) -> Refused:
     return Refused(
-        "The database of the workspace was damaged: it was set aside as {name}, and a new one begun.",
+        "The database of the workspace was damaged: it was set aside with its files in the folder {name}, "
+        "and a new one begun.",
         name=aside,
     )

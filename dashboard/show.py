@@ -191,6 +191,7 @@ _BOUNDS: Mapping[str, Callable[[float], str]] = MappingProxyType(
         "item": lambda bound: fixed(bound, 0, ","),
         "points": lambda bound: fixed(bound, 2, "+"),
         "ratio": fixed,
+        "rank correlation": lambda bound: fixed(bound, 4),
     }
 )
 

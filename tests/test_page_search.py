@@ -39,6 +39,7 @@ def test_a_recipe_of_the_front_becomes_the_visitors_and_the_estimates_stand_besi
     said = " ".join(str(each.value) for each in (*page.caption, *page.markdown))
     assert f"{found.searched} recipes searched, {len(found.evaluated)} evaluated" in said
     assert "recipes were estimated, then run" in said
+    assert f"{len({each.positions for each in found.of_solver})} recipes to begin with" in said
     page.button(key="search.take").click().run()
     best = found.front[0].evaluated
     assert best is not None

@@ -20,11 +20,12 @@ from compress_core.decide.estimate import estimator_of
 from compress_core.decide.estimated_size import bytes_estimator
 from compress_core.decide.family import Family
 from compress_core.decide.hypervolume import hypervolume, most_promising, unbeaten
-from compress_core.decide.search import EVALUATED, search
+from compress_core.decide.search import EVALUATED, SEEDS, search
 from compress_core.decide.search_plan import Objective, SearchPlan
 from compress_core.decide.search_space import places_of, seeds
 from compress_core.decide.searched import Search
 from compress_core.decide.sensitivity import Curve, ScanPoint, Sensitivity
+from compress_core.deliver.packed_size import packed_size
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
@@ -84,6 +85,16 @@ def test_as_many_are_looked_at_and_run_as_the_plan_says(found: Search) -> None:
     assert len(found.looked) == PLAN.trials
     assert len(found.evaluated) == PLAN.evaluations
     assert found.searched <= PLAN.trials
+
+
+def test_it_begins_with_what_the_solver_of_a_budget_says(parent: Model, found: Search) -> None:
+    scan = scanned()
+    layers = parent.base.layers
+    estimator = estimator_of(scan, {layer.name: layer.highest_rank for layer in layers})
+    whole = packed_size(parent, Store()).value or 0
+    sizes = bytes_estimator(scan, whole, {layer.name: layer.weights for layer in layers})
+    wanted = seeds(places_of(scan, ()), estimator, sizes, SEEDS)
+    assert {frozenset(each.positions) for each in found.of_solver} == set(map(frozenset, wanted))
 
 
 def test_the_front_is_of_what_was_run_and_no_run_beats_it(found: Search) -> None:

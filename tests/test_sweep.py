@@ -130,7 +130,9 @@ def test_every_place_is_told_as_soon_as_it_is_measured_and_has_no_knee_before_th
 
 def test_the_figure_marks_each_knee_and_says_what_broke_first(swept: Sweep) -> None:
     drawn = what_broke(swept)
-    stars = [trace for trace in drawn.figure.data if trace.marker.symbol == "star"]
+    marked = [trace for trace in drawn.figure.data if trace.marker.symbol == "star"]
+    stars = [trace for trace in marked if not trace.name]
+    assert [trace.name for trace in marked[len(stars) :]] == ["knee: it falls away from here on"]
     assert len(stars) == sum(swept.knee(name) is not None for name in DIRECTIONS)
     assert drawn.table["is_knee"].sum() == len(stars)
     assert str(swept.plan.knob) in set(drawn.table["knob"])

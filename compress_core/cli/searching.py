@@ -109,7 +109,8 @@ def _print(case: Case, found: Search) -> None:
     typer.echo(headline(case))
     typer.echo(
         f"Searched {found.searched:,} recipes, evaluated {len(found.evaluated):,} on N = {found.n:,} "
-        f"{found.split} items; those that no other beats:\n"
+        f"{found.split} items, beginning with {found.begun_with} that a budget's solver says; those that no "
+        "other beats:\n"
     )
     heads = ("model", *(str(objective.label) for objective in found.plan.objectives))
     rows = [

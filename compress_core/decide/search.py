@@ -61,10 +61,11 @@ def search(
     """
     searching = _Searching.begun(parent, sensitivity, plan, store)
     study = _study(plan, seed)
-    for at in seeds(searching.places, searching.estimator, searching.bytes, min(SEEDS, plan.trials)):
+    begun_with = seeds(searching.places, searching.estimator, searching.bytes, min(SEEDS, plan.trials))
+    for at in begun_with:
         study.enqueue_trial({k: v for place in searching.places for k, v in _drawn(place, at)})
     split = parent.subject.split(sensitivity.split)
-    found = Search(plan, seed, split.name, len(split), ())
+    found = Search(plan, seed, split.name, len(split), (), len(begun_with))
     while len(found.looked) < plan.trials:
         asked = [study.ask() for _ in range(min(AT_ONCE, plan.trials - len(found.looked)))]
         new = [searching.looked_at(len(found.looked) + i, trial) for i, trial in enumerate(asked)]

@@ -49,7 +49,8 @@ class Looked:
 class Search:
     """What a search found; n: items on which recipes were evaluated.
 
-    looked: every recipe, in the order in which they were proposed; the same one may come again.
+    looked: every recipe, in the order in which they were proposed; the same one may come again. begun_with:
+    how many of the first are what a budget's solver says, with one price for a byte in every place.
     """
 
     plan: SearchPlan
@@ -57,6 +58,12 @@ class Search:
     split: str
     n: int
     looked: tuple[Looked, ...]
+    begun_with: int = 0
+
+    @property
+    def of_solver(self) -> tuple[Looked, ...]:
+        """Those that it began with."""
+        return self.looked[: self.begun_with]
 
     @property
     def searched(self) -> int:

@@ -34,6 +34,7 @@ def search_as_json(found: Search) -> dict[str, Any]:
         "seed": found.seed,
         "split": found.split,
         "n": found.n,
+        "begun_with": found.begun_with,
         "looked": [_looked_as_json(each) for each in found.looked],
     }
 
@@ -67,7 +68,7 @@ def unpack(packed: ResultFiles) -> Search:
     facts = packed.facts
     plan = SearchPlan.model_validate_json(json.dumps(facts["plan"]))
     looked = tuple(_looked(said) for said in facts["looked"])
-    return Search(plan, facts["seed"], facts["split"], facts["n"], looked)
+    return Search(plan, facts["seed"], facts["split"], facts["n"], looked, facts["begun_with"])
 
 
 def _looked(said: Mapping[str, Any]) -> Looked:

@@ -10,8 +10,11 @@ from compress_core.numerics.arrays import Floats
 
 
 def log_axis(update: Callable[..., object], values: Floats) -> None:
-    """Make an axis logarithmic; update: of the figure, such as `update_xaxes`; values: above zero."""
-    places = steps_of_ten(float(values.min()), float(values.max()))
+    """Make an axis logarithmic over values above zero; NaN for none.
+
+    update: of the figure, such as `update_xaxes`.
+    """
+    places = steps_of_ten(float(np.nanmin(values)), float(np.nanmax(values)))
     update(type="log", tickvals=places, ticktext=[f"{place:,g}" for place in places.tolist()])
 
 

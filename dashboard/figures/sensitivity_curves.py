@@ -12,9 +12,11 @@ from compress_core.decide.scan_frame import scan_frame
 from compress_core.decide.scan_words import HIGH_FROM, LOW_BELOW, level_of, middle_of
 from compress_core.decide.sensitivity import Curve, ScanPoint
 from compress_core.foundation.texts import N_
+from compress_core.numerics.arrays import Floats
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.interval_bars import curve_with_intervals
+from dashboard.figures.log_axis import log_axis
 from dashboard.figures.words import hover, percent, safe, safe_names, shortened
 from dashboard.text import _
 
@@ -62,7 +64,9 @@ def sensitivity_curves(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
         )
     points = [point for curve in curves for point in _known(curve)]
     figure.update_xaxes(title_text=_(_AXES[family]), **_ticks(family, points))
-    figure.update_yaxes(type="log", title_text=_("KL divergence (nat)"), exponentformat="power", dtick=1)
+    figure.update_yaxes(title_text=_("KL divergence (nat)"))
+    drawn = [value for curve in curves for name in ("value", "low", "high") for value in _drawn(curve, name)]
+    log_axis(figure.update_yaxes, np.array([*drawn, LOW_BELOW, HIGH_FROM]))
     palette.style(
         figure,
         dark=dark,
@@ -98,7 +102,7 @@ def _ticks(family: Family, points: Sequence[ScanPoint]) -> dict[str, object]:
 
 def _add_curve(figure: go.Figure, curve: Curve, number: int, gray: str) -> None:
     points = _known(curve)
-    values, low, high = (np.maximum(_kl(points, name), FLOOR) for name in ("value", "low", "high"))
+    values, low, high = (_drawn(curve, name) for name in ("value", "low", "high"))
     color = palette.OKABE_ITO[number] if number < _NAMED else gray
     figure.add_trace(
         curve_with_intervals(
@@ -116,6 +120,12 @@ def _add_curve(figure: go.Figure, curve: Curve, number: int, gray: str) -> None:
             hovertemplate=hover(*_hover_lines(), heading=safe(curve.place)),
         )
     )
+
+
+def _drawn(curve: Curve, bound: str) -> Floats:
+    """The divergence of the measured points [n] as it is drawn; NaN where there is no interval."""
+    found: Floats = np.maximum(_kl(_known(curve), bound), FLOOR)
+    return found
 
 
 def _kl(points: Sequence[ScanPoint], bound: str) -> np.ndarray:

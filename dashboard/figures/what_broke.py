@@ -63,6 +63,8 @@ def what_broke(found: Sweep, *, is_over: bool = True, dark: bool = False) -> Dra
     shown = [name for name in TITLES if np.isfinite(found.values(name)).any()]
     for number, name in enumerate(shown):
         _add_measure(figure, found, name, number, colors, with_knee=is_over)
+    if is_over and found.broken_first():
+        _explain_stars(figure, colors)
     places = [_place(found.plan.knob, value) for value in (None, *found.plan.values)]
     figure.update_xaxes(
         title_text=_(_KNOBS[found.plan.knob]),
@@ -119,13 +121,27 @@ def _add_measure(
                 showlegend=False,
                 marker={
                     "color": color,
-                    "size": 20,
+                    "size": 17,
                     "symbol": "star",
                     "line": {"color": colors.text, "width": 1.2},
                 },
                 hovertemplate=hover((_("knee"), places_said(found)[knee]), heading=_(TITLES[name])),
             )
         )
+
+
+def _explain_stars(figure: go.Figure, colors: Ink) -> None:
+    """What a star means, in the legend; nothing is drawn for it."""
+    figure.add_trace(
+        go.Scatter(
+            x=np.array([np.nan]),
+            y=np.array([np.nan]),
+            mode="markers",
+            name=_("knee: it falls away from here on"),
+            marker={"color": colors.muted, "size": 14, "symbol": "star"},
+            hoverinfo="skip",
+        )
+    )
 
 
 def listed(names: Sequence[str]) -> str:

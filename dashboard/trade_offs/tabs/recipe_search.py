@@ -144,6 +144,17 @@ def _live(plan: SearchPlan, info: Info) -> None:
 def _result(view: View, found: Search) -> None:
     drawn = search_front(_table(found), *_axes(found.plan), searched=found.searched, dark=is_dark())
     figure(drawn, "search.front", provenance(split=found.split, items=found.n, lineage=()))
+    of_solver = {each.positions for each in found.of_solver}
+    st.caption(
+        _(
+            "{seeds} recipes to begin with came from the budget's solver, which pays one price for a byte in "
+            "every layer; {run} of these were run, and {best} stand on the front."
+        ).format(
+            seeds=len(of_solver),
+            run=sum(each.positions in of_solver for each in found.evaluated),
+            best=sum(each.positions in of_solver for each in found.front),
+        )
+    )
     front = [each.evaluated for each in found.front if each.evaluated is not None]
     if not front:
         st.caption(_("None of the recipes could be run."))

@@ -24,7 +24,7 @@ from compress_core.tasks.weigh_options import OPTIONS
 from dashboard import job_panel as jobs
 from dashboard.state import KEY
 from dashboard.trade_offs.budget_options import HELD, LOCKS
-from dashboard.trade_offs.budget_wish import TYPED
+from dashboard.trade_offs.budget_wish import SLIDER, TYPED
 from dashboard.tune.recipe_words import step_words
 from tests.test_architecture import ROOT
 
@@ -63,6 +63,9 @@ def test_a_budget_fills_the_recipe_in_a_locked_row_stays_and_what_was_solved_is_
     page = page.switch_page("pages/trade_offs.py").run()
     assert not page.exception
     assert page.number_input(key=TYPED).value == budget
+    said = page.select_slider(key=SLIDER).options
+    assert len(set(said)) == len(said), "a browser tells by its words where the slider stands"
+    assert f"{budget:,} bytes" in said
     page.button(key="budget.take").click().run()
     assert page.session_state[KEY].recipe.sha == found.recipe.sha
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
+from dashboard.figures.log_axis import log_axis
 from dashboard.figures.words import hover
 from dashboard.text import _
 
@@ -55,7 +56,10 @@ def search_front(
             ),
         )
     for axis, update in ((x, figure.update_xaxes), (y, figure.update_yaxes)):
-        update(title_text=axis.with_unit, type="log" if axis.is_log else "linear")
+        update(title_text=axis.with_unit)
+        values = table[axis.column].to_numpy(np.float64)
+        if axis.is_log and (values > 0).any():
+            log_axis(update, values[values > 0])
     _without_what_is_far_off(figure, table, y)
     run = int(table["kind"].isin({RUN, FRONT}).sum())
     title = _("{searched:,} recipes searched, {run:,} evaluated, {front:,} that no other beats").format(

@@ -12,7 +12,7 @@ from compress_core.foundation.declared_knobs import validated
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_
 from dashboard.bound_widget import by_hand, showing
-from dashboard.figures.words import in_bytes
+from dashboard.figures.words import in_bytes, whole
 from dashboard.knob_form import knob_form
 from dashboard.shared_choice import SharedChoice
 from dashboard.text import _
@@ -55,6 +55,12 @@ BYTES: SharedChoice[int] = SharedChoice("budget", 0, _whole_bytes)
 MORE: SharedChoice[str] = SharedChoice("hold", "", _limits)
 
 
+def stays_in_the_link() -> None:
+    """What was chosen is carried on by the page's link while no widget shows it yet."""
+    for choice in (WISH, BYTES, MORE):
+        choice.chosen()
+
+
 def wished(original: float) -> Requirements:
     """What must hold now; original: bytes of the packed model as it is."""
     more: dict[str, Any] = limits_of(MORE.chosen())
@@ -88,15 +94,20 @@ def draw(budgets: Sequence[int], wanted: Requirements, original: float) -> None:
 
 
 def _size(budgets: Sequence[int], budget: int, original: float) -> None:
-    """The slider over all budgets, and a box for an exact one; both say the same."""
-    places = sorted({*budgets, budget})
+    """The slider over all budgets, and a box for an exact one; both say the same.
+
+    A browser tells by its words where a slider stands: no two places may have the same.
+    """
+    nearest = min(range(len(budgets)), key=lambda at: abs(budgets[at] - budget))
     slide, box = st.columns([2.6, 1], gap="medium", vertical_alignment="bottom")
     slide.select_slider(
         _("Packed file, at most"),
-        places,
-        format_func=in_bytes,
-        key=showing(SLIDER, budget),
-        on_change=by_hand(SLIDER, _choose, SLIDER),
+        list(range(len(budgets))),
+        format_func=lambda at: _("{count} bytes").format(
+            count=whole(budget if at == nearest else budgets[at])
+        ),
+        key=showing(SLIDER, nearest),
+        on_change=by_hand(SLIDER, lambda: BYTES.choose(budgets[st.session_state[SLIDER]])),
         help=_("As loaded it takes {size}.").format(size=in_bytes(original)),
     )
     box.number_input(
@@ -104,12 +115,12 @@ def _size(budgets: Sequence[int], budget: int, original: float) -> None:
         min_value=1,
         step=100,
         key=showing(TYPED, budget),
-        on_change=by_hand(TYPED, _choose, TYPED),
+        on_change=by_hand(TYPED, lambda: BYTES.choose(int(st.session_state[TYPED]))),
     )
 
 
-def _choose(key: str) -> None:
-    BYTES.choose(int(st.session_state[key]))
+def _told(size: int) -> str:
+    return _("{count} bytes").format(count=whole(size))
 
 
 def _popover(wanted: Requirements, without: frozenset[str]) -> None:

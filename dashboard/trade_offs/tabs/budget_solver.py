@@ -59,6 +59,7 @@ def draw(view: View, model: Model) -> None:
     )
     table = weighing.result()
     if table is None:
+        budget_wish.stays_in_the_link()
         words, button = st.columns([3, 1.2], vertical_alignment="center")
         words.caption(
             _(
@@ -78,7 +79,7 @@ def _budget(view: View, parent: Model, plan: ScanPlan, whole: OptionTable) -> No
     table = whole.held(held)
     curve = _curve(parent, table, held)
     wanted = _wanted(whole)
-    budgets = [round(value) for value in curve.drawn()[0]]
+    budgets = sorted({round(value) for value in curve.drawn()[0]})
     budget_wish.draw(budgets, wanted, whole.original.packed_bytes)
     budget = wanted.packed_bytes or _estimated_budget(parent, curve, wanted)
     refuse_infeasible(table, {**wanted.limits(whole.weights), Resource.BYTES: float(budget)})

@@ -23,6 +23,7 @@ from compress_core.foundation.workspace.checking import check
 from compress_core.foundation.workspace.disk_trouble import not_kept, not_opened
 from compress_core.foundation.workspace.lock import Lock
 from compress_core.foundation.workspace.workspace import Workspace, open_workspace
+from compress_core.jobs.server_folder import ServerFolder
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="limits and users of processes are POSIX")
 ME, DAY = "visitor", 24 * 3600.0
@@ -175,6 +176,26 @@ def full_disk() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_table_that_a_full_disk_does_not_take_is_a_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "compress_core.cli", "models"]
+        ran = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ran.stderr == "A disk is full (No space left on device): free some space, then run this again.\n"
+    assert ran.returncode == 2
+
+
+def test_a_runner_that_finds_no_place_for_its_jobs_is_a_sentence_and_the_next_one_runs(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "servers").write_text("in the way")
+    with pytest.raises(Refused, match="could not be read or written"):
+        ServerFolder(tmp_path)
+    (tmp_path / "servers").unlink()
+    ServerFolder(tmp_path).close()
 
 
 PRUNED = ("tabular", "--step", "*: magnitude sparsity=0.5")

@@ -279,6 +279,28 @@ def test_a_move_that_ends_halfway_leaves_the_old_workspace_whole(
     assert check(again).problems == ()
 
 
+@pytest.mark.parametrize("call", ["copytree", "rmtree"])
+def test_what_a_killed_move_left_goes_with_the_next_one(
+    tmp_path: Path, place: Workspace, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.close()
+
+    def killed(path: Path, *_arguments: object, **_named: object) -> None:
+        if call == "copytree" or path.name.startswith(".slimscope-left-"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moving.shutil, "rmtree", lambda *_arguments, **_named: None)
+        patched.setattr(moving.shutil, call, killed)
+        with pytest.raises(KeyboardInterrupt):
+            move(tmp_path / "work", tmp_path / "away")
+    if not (tmp_path / "work").exists():
+        (tmp_path / "away").rename(tmp_path / "work")
+    move(tmp_path / "work", tmp_path / "away")
+    assert [file.name for file in tmp_path.iterdir()] == ["away"]
+    assert check(Workspace.at(tmp_path / "away")).problems == ()
+
+
 def test_a_damaged_workspace_is_not_moved_and_the_reason_is_told(tmp_path: Path, place: Workspace) -> None:
     path = place.files.path(place.models.files_of("a1")["trained"])
     assert path is not None

@@ -7,10 +7,12 @@ import json
 import os
 from collections.abc import Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from benchmarks.killed_process import Say
 from benchmarks.killed_work import (
+    EARLIER,
     LATER,
     SAMPLE,
     Killed,
@@ -41,8 +43,8 @@ def _make(folder: Path, say: Say, *, formats: Sequence[str]) -> str:
     os.environ[VARIABLE] = str(folder)
     place, zips = Workspace.at(folder), {}
     records = JobRecords(place, "server", lambda _: False)
-    for name in formats:
-        job = FILES.job(small_sample(LATER), FilesKnobs(file_format=name), 0, found_in=SAMPLE)
+    for recipe, name in product((EARLIER, LATER), formats):
+        job = FILES.job(small_sample(recipe), FilesKnobs(file_format=name), 0, found_in=SAMPLE)
         if not records.has(job.key):
             path = folder / "servers" / "server" / "jobs" / job.key / "job.json"
             write_whole(path, job.as_json().encode())
@@ -51,7 +53,7 @@ def _make(folder: Path, say: Say, *, formats: Sequence[str]) -> str:
         say(job.key)
         content = records.result(job.key)
         assert content is not None, "it was kept"
-        zips[name] = hashlib.sha256(zipped(FILES.result(content).files)).hexdigest()
+        zips[job.key] = hashlib.sha256(zipped(FILES.result(content).files)).hexdigest()
     place.close()
     return json.dumps(zips)
 

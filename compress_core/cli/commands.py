@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
@@ -17,6 +20,8 @@ _TOO_MUCH = (
     "This takes more memory than the machine gives, or goes deeper than Python does ({kind}): "
     "give a smaller file or fewer items."
 )
+_FULL = "A disk is full ({reason}): free some space, then run this again."
+_OF_FULL_DISKS = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OneSentence(TyperGroup):
@@ -41,6 +46,11 @@ class OneSentence(TyperGroup):
             _stop(str(refused))
         except (MemoryError, RecursionError) as error:
             _stop(_TOO_MUCH.format(kind=type(error).__name__))
+        except OSError as error:
+            if error.errno not in _OF_FULL_DISKS:
+                raise
+            _print_no_more()
+            _stop(_FULL.format(reason=error.strerror))
         except typer.Abort:
             sys.exit(130)
         except typer.TyperException as misuse:
@@ -62,6 +72,12 @@ def _stop(sentence: str) -> NoReturn:
     printable = "".join(sign if sign.isprintable() else " " for sign in sentence)
     typer.echo(" ".join(printable.split()), err=True)
     sys.exit(2)
+
+
+def _print_no_more() -> None:
+    """What is left to print is lost: Python would try once more when it ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(

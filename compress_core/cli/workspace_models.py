@@ -85,7 +85,7 @@ def show_model(key: KeyArgument, as_json: JsonOption = False) -> None:
         printing.print_table(printing.NUMBER_HEADS, printing.number_rows(numbers))
         typer.echo(f"\nMade of it: {', '.join(child[:_DIGITS] for child in made_of_it) or 'nothing'}.")
         if not row.is_current:
-            typer.echo("WhichNumbers by another release: evaluate it again to compare it.")
+            typer.echo("Numbers by another release: evaluate it again to compare it.")
 
 
 @known_models.command("tag")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 import uuid
 from pathlib import Path
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.workspace.disk_trouble import not_kept
 from compress_core.foundation.workspace.lock import Lock, held, is_held
 
 _SERVERS = "servers"
@@ -32,23 +34,33 @@ def not_written(error: OSError) -> Refused:
 
 
 class ServerFolder:
-    """A folder of a runner's own below a workspace, or a temporary one; what dead runners left is removed."""
+    """A folder of a runner's own below a workspace, or a temporary one; what dead runners left is removed.
+
+    Raises Refused where the disk does not take it.
+    """
 
     def __init__(self, workspace: Path | None) -> None:
-        if workspace is None:
-            self._servers = Path(tempfile.mkdtemp(prefix="slimscope-"))
-        else:
-            self._servers = workspace / _SERVERS
-            self._servers.mkdir(exist_ok=True)
         self.server = uuid.uuid4().hex
-        self.path = self._servers / self.server
+        try:
+            if workspace is None:
+                self._servers = Path(tempfile.mkdtemp(prefix="slimscope-"))
+            else:
+                self._servers = workspace / _SERVERS
+                self._servers.mkdir(exist_ok=True)
+            self.path = self._servers / self.server
+            self._alive = self._begun()
+        except (OSError, sqlite3.Error) as error:
+            raise not_kept(error) from error
         self._removed = self._servers if workspace is None else self.path
+
+    def _begun(self) -> Lock:
+        """Make the folder, and remove those of dead runners."""
         with held(self._servers / _OPENING, _PATIENCE_SECONDS):
             for other in self._servers.iterdir():
                 if other.is_dir() and not self.lives(other.name):
                     shutil.rmtree(other, ignore_errors=True)
             self.path.mkdir()
-            self._alive = Lock(self.path / _ALIVE)
+            return Lock(self.path / _ALIVE)
 
     def lives(self, server: str) -> bool:
         """Whether the process of a runner is still there."""

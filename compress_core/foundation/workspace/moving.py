@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import sqlite3
 import uuid
@@ -15,6 +17,7 @@ from compress_core.foundation.workspace.lock import held, is_held
 from compress_core.foundation.workspace.workspace import Workspace
 
 _PART, _LEFT = ".slimscope-part-", ".slimscope-left-"
+_DIGITS = 16
 _ALIVE = "servers/*/alive.lock"
 
 
@@ -56,7 +59,8 @@ def _refuse_while_in_use(source: Path) -> None:
 
 def _move(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    copy = target.with_name(f"{_PART}{uuid.uuid4().hex}")
+    copy = target.with_name(f"{_PART}{hashlib.sha256(os.fsencode(source)).hexdigest()[:_DIGITS]}")
+    shutil.rmtree(copy, ignore_errors=True)  # of a move that was killed: nobody else moves this workspace now
     try:
         copy.mkdir(mode=0o700)
         shutil.copy2(source / database.NAME, copy / database.NAME)
@@ -70,7 +74,8 @@ def _move(source: Path, target: Path) -> None:
         shutil.rmtree(copy, ignore_errors=True)
     left = source.with_name(f"{_LEFT}{uuid.uuid4().hex}")
     source.rename(left)
-    shutil.rmtree(left, ignore_errors=True)
+    for each in source.parent.glob(f"{_LEFT}*"):
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def _refuse_damaged(copy: Path) -> None:

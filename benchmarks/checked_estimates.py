@@ -2,7 +2,7 @@
 
 Each recipe moves knobs of random layers and groups to random degrees, within what the scan has measured.
 Recipes are kept by their measured accuracy alone, as many from each ten points between 50 and 99 %, so that
-the sample is spread whatever the estimates say.
+the sample is spread whatever the estimates say. With a folder in SLIMSCOPE_STUDIES it goes on where it was.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 from scipy.stats import spearmanr
 
 from benchmarks.networks import FULL, Size
+from benchmarks.study_store import kept_line, study_store
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.decide.estimate import Estimator, Pair, estimator_of
@@ -38,24 +40,30 @@ from compress_core.numerics.arrays import Floats
 MODELS = ("lenet300", "lenet5", "resnet", "vit", "tabular")
 LOW, HIGH, BINS, RECIPES, CALIBRATION = 0.5, 0.99, 5, 40, 16
 MOST_TRIED, DRAWS = 500, 1000
-FISHER_ITEMS = 200
+FISHER_ITEMS, FEW = 200, 500
+SEED = 1  # of the recipes; the rule by which places go together was chosen on those of 0
 HEAD = (
     (
-        "| sample | recipes | measured | N | KL, joined | KL sum | Fisher x error | squared weight error "
-        "| median error, points | corrected | its median error | CPU s |"
+        "| sample | recipes | measured | N | estimate | KL, joined | KL sum | Fisher x error "
+        "| squared weight error | median error, points | corrected | its median error "
+        "| 500 items run | CPU s |"
     ),
-    "| --- " * 12 + "|",
+    "| --- " * 14 + "|",
 )
 NOTE = "Rank correlations of Spearman with the measured change of accuracy; 95 % intervals over the recipes."
 
 
 @dataclass
 class Measured:
-    """Recipes with what was measured of each: nats, points, accuracy, and the two errors of weights."""
+    """Recipes with what was measured of each: nats, points, accuracy, and the two errors of weights.
+
+    few: points on the first 500 items alone.
+    """
 
     positions: list[tuple[Position, ...]] = field(default_factory=list)
     kl: list[float] = field(default_factory=list)
     change: list[float] = field(default_factory=list)
+    few: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     fisher: list[float] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
@@ -69,18 +77,22 @@ def lines(size: Size) -> Iterator[str]:
     """A row for each sample; ratios of ranks with 95 % intervals of a bootstrap over the recipes."""
     yield from HEAD
     for name in MODELS if size is FULL else MODELS[-1:]:
-        began = time.process_time()
-        store, subject = Store(), load_sample(name)
-        sensitivity = result_of(scan(Model.original(subject), ScanPlan(), store))
-        yield _row(name, sensitivity, measured(name, sensitivity, size, store), time.process_time() - began)
+        store = study_store()
+        yield kept_line(store, ("estimates", name, SEED, size == FULL), partial(_sampled, name, size, store))
     yield ""
     yield NOTE
+
+
+def _sampled(name: str, size: Size, store: Store) -> str:
+    began = time.process_time()
+    sensitivity = result_of(scan(Model.original(load_sample(name)), ScanPlan(), store))
+    return _row(name, sensitivity, measured(name, sensitivity, size, store), time.process_time() - began)
 
 
 def measured(name: str, sensitivity: Sensitivity, size: Size, store: Store) -> tuple[Measured, Measured]:
     """The sample of recipes, and some more that calibrate; both spread over the same accuracies."""
     wanted = RECIPES if size is FULL else BINS
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(SEED)
     running = _Running(Model.original(load_sample(name)), sensitivity, store)
     judged, calibrating = Measured(), Measured()
     counts = np.zeros((2, BINS), dtype=int)
@@ -89,12 +101,12 @@ def measured(name: str, sensitivity: Sensitivity, size: Size, store: Store) -> t
         if (counts >= np.array(rooms)[:, None]).all():
             break
         positions = random_recipe(running.places, generator)
-        accuracy = running.accuracy(positions)
-        if accuracy is None or not LOW <= accuracy < HIGH:
+        quick = running.on_few(positions)
+        if quick is None or not LOW <= (accuracy := quick[0]) < HIGH:
             continue
         place = min(BINS - 1, int((accuracy - LOW) / (HIGH - LOW) * BINS))
         which = next((i for i in range(2) if counts[i, place] < rooms[i]), None)
-        if which is not None and running.add(positions, (judged, calibrating)[which]):
+        if which is not None and running.add(positions, quick[1], (judged, calibrating)[which]):
             counts[which, place] += 1
     return judged, calibrating
 
@@ -133,18 +145,19 @@ class _Running:
     def model(self, positions: Sequence[Position]) -> Model:
         return compress(self.parent.subject, recipe_at(positions, self.sensitivity).as_recipe(), self.store)
 
-    def accuracy(self, positions: Sequence[Position]) -> float | None:
-        """On the first 500 items, to choose quickly; None for what cannot be done."""
-        few = self.split.first(500)
+    def on_few(self, positions: Sequence[Position]) -> tuple[float, float] | None:
+        """Accuracy and its change on the first 500 items, to choose quickly; None for what cannot be done."""
+        few = self.split.first(FEW)
         try:
             found = numbers(
                 predicted_once(self.model(positions), few, self.store), predict(self.parent, few, self.store)
             )
         except Refused:
             return None
-        return found["accuracy"].value
+        accuracy, change = found["accuracy"].value, found["accuracy_change"].value
+        return None if accuracy is None or change is None else (accuracy, change)
 
-    def add(self, positions: tuple[Position, ...], to: Measured) -> bool:
+    def add(self, positions: tuple[Position, ...], few: float, to: Measured) -> bool:
         """Measure on all items; False for what then lies outside the accuracies that are wanted."""
         model = self.model(positions)
         found = numbers(predicted_once(model, self.split, self.store), self.before)
@@ -154,6 +167,7 @@ class _Running:
         for values, value in ((to.kl, kl), (to.change, change), (to.accuracy, accuracy)):
             values.append(value)
         to.positions.append(positions)
+        to.few.append(few)
         fisher, squared = self._weight_errors(model)
         to.fisher.append(fisher)
         to.weights.append(squared)
@@ -171,17 +185,15 @@ class _Running:
 def _row(name: str, sensitivity: Sensitivity, found: tuple[Measured, Measured], seconds: float) -> str:
     judged, calibrating = found
     if len(judged.kl) < 3:
-        return f"| {name} | {len(judged.kl)} | too few in these accuracies |" + " |" * 9
+        return f"| {name} | {len(judged.kl)} | too few in these accuracies |" + " |" * 11
     layers = load_sample(name).layers
     usual = estimator_of(sensitivity, {layer.name: layer.highest_rank for layer in layers})
     corrected = usual.corrected(calibrating.pairs)
     change = np.array(judged.change)
     sums = np.array([_summed(usual, at) for at in judged.positions])
     joined = np.array([usual.divergence(at) for at in judged.positions])
-    ranks = [
-        _rank(-values, change) for values in (joined, sums, np.array(judged.fisher), np.array(judged.weights))
-    ]
-    learned = np.array([corrected.divergence(at) for at in judged.positions])
+    others = (joined, sums, np.array(judged.fisher), np.array(judged.weights))
+    ranks = [_rank(_changes(usual, judged), change), *(_rank(-values, change) for values in others)]
     cells = [
         name,
         str(len(change)),
@@ -189,8 +201,9 @@ def _row(name: str, sensitivity: Sensitivity, found: tuple[Measured, Measured], 
         f"{sensitivity.n:,}",
         *ranks,
         _error(usual, judged),
-        _rank(-learned, change),
+        _rank(_changes(corrected, judged), change),
         f"{_error(corrected, judged)} ({len(calibrating.kl)} runs)",
+        f"{np.median(np.abs(np.array(judged.few) - judged.change)):.2f}",
         f"{seconds:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
@@ -202,8 +215,11 @@ def _summed(estimator: Estimator, positions: Sequence[Position]) -> float:
 
 def _error(estimator: Estimator, judged: Measured) -> str:
     """The median distance of estimated and measured changes in points."""
-    found = [estimator.change(estimator.divergence(at)) or 0.0 for at in judged.positions]
-    return f"{np.median(np.abs(np.array(found) - judged.change)):.2f}"
+    return f"{np.median(np.abs(_changes(estimator, judged) - judged.change)):.2f}"
+
+
+def _changes(estimator: Estimator, judged: Measured) -> Floats:
+    return np.array([estimator.change(at) or 0.0 for at in judged.positions])
 
 
 def _rank(estimated: Floats, measured_: Floats) -> str:

@@ -1,6 +1,7 @@
 """Every budget solved at once, and several limits at once."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress_core.decide.budget_curve import budget_curve
+from compress_core.decide.damage import damage_of
 from compress_core.decide.estimate import Estimator
 from compress_core.decide.estimated_choice import estimated_change, smallest_within
+from compress_core.decide.family import Family
 from compress_core.decide.integer_program import integer_program
+from compress_core.decide.joined_places import Amplitude, Joined
 from compress_core.decide.options import Cost, Option, PlaceOptions, Resource, worth_trying
+from compress_core.foundation.errors import Refused
 from compress_core.recipe.values import Step
 
 BYTES, MACS = Resource.BYTES, Resource.MACS
@@ -60,18 +65,33 @@ def test_a_larger_budget_is_never_answered_worse(places):
     assert (drawn[1:] <= drawn[:-1]).all()
 
 
+def pruned(sparsity: float, size: float) -> Option:
+    return replace(option(size, sparsity), steps=(Step.of("magnitude", sparsity=sparsity),))
+
+
+def losing(points: dict[float, float], place: str = "a") -> Estimator:
+    """An estimator of one layer that loses so many points at these sparsities."""
+    lost = [0.0, *(np.sqrt(damage_of(-drop)) for drop in points.values())]
+    curve = Amplitude(Family.PRUNE, np.array([0.0, *points]), np.array(lost), 1.0)
+    curves = Joined({(place, Family.PRUNE): curve}, 1.0)
+    return Estimator(curves, curves, 500)
+
+
 def test_the_smallest_budget_within_a_drop_is_where_the_estimate_says_that_it_holds():
-    places = [place("a", option(1000, 0), option(500, 0.1), option(100, 1.0)), place("b", option(100, 0))]
+    places = [place("a", option(1000, 0), pruned(0.5, 500), pruned(0.9, 100)), place("b", option(100, 0))]
     curve = budget_curve(places, BYTES, 10.0)
-    ladder = np.array([[0.0, 0.1, 1.0], [0.0, -2.0, -50.0]])
-    estimator = Estimator({}, ladder, 500)
+    estimator = losing({0.5: 2.0, 0.9: 50.0})
     assert smallest_within(estimator, curve, 3.0) == pytest.approx(610, rel=0.01)
     assert smallest_within(estimator, curve, 60.0) == pytest.approx(210, rel=0.01)
     assert smallest_within(estimator, curve, 1.0) == pytest.approx(1110, rel=0.01)
-    assert smallest_within(Estimator({}, None, 500), curve, 60.0) == curve.largest
-    change = estimated_change(estimator, 0.1)
-    assert (change.value, change.kind, change.n) == (-2.0, "estimated", 500)
-    assert estimated_change(Estimator({}, None, 500), 0.1).value is None
+    unlabeled = replace(estimator, damage=None)
+    assert smallest_within(unlabeled, curve, 60.0) == curve.largest
+    half = curve.at(610)
+    change = estimated_change(estimator, curve.places, half)
+    assert (change.value, change.kind, change.n) == (pytest.approx(-2.0), "estimated", 500)
+    assert estimated_change(unlabeled, curve.places, half).value is None
+    with pytest.raises(Refused, match="scan it first"):
+        estimated_change(losing({0.5: 2.0}, "other"), curve.places, half)
 
 
 @settings(max_examples=25)

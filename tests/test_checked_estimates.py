@@ -7,6 +7,7 @@ import pytest
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
+from compress_core.decide.damage import damage_of, points_of
 from compress_core.decide.estimate import estimator_of
 from compress_core.decide.estimate_pairs import CheckedEstimates, checked_estimates
 from compress_core.decide.family import Family
@@ -56,7 +57,7 @@ def test_a_recipe_that_was_run_is_a_check_and_what_the_scan_never_tried_or_measu
     (row,) = found.table.to_dict("records")
     measured = evaluate(made[1], split, store)
     assert row["model"] == made[1].key
-    assert row["estimated"] == pytest.approx(-2.0)
+    assert row["estimated"] == pytest.approx(points_of(damage_of(-2.0) * (0.7 / 0.5) ** 2))
     assert row["estimated_kl"] == pytest.approx(0.04 * (0.7 / 0.5) ** 2)
     assert (row["measured"], row["measured_kl"]) == (
         measured["accuracy_change"].value,

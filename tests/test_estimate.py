@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_core.decide.estimate import LEAST_PAIRS, Pair, estimator_of, severity_of
+from compress_core.decide.damage import damage_of, expected_damage, points_of, usual_damage
+from compress_core.decide.estimate import LEAST_PAIRS, Pair, estimator_of
 from compress_core.decide.estimated_size import bytes_estimator
 from compress_core.decide.family import Family
+from compress_core.decide.joined_places import severity_of
 from compress_core.decide.knob_positions import Position, positions_of, recipe_at
 from compress_core.decide.sensitivity import Curve, ScanPoint, Sensitivity
 from compress_core.foundation.errors import Refused
@@ -112,17 +115,76 @@ def test_a_rank_as_high_as_the_layer_is_nothing_done() -> None:
     assert estimator_of(TWO, {"b": 10}).divergence([Position("b", Family.RANK, 10)]) == 0
 
 
-def test_real_evaluations_correct_the_estimates_and_few_of_them_do_not() -> None:
+def pairs_of(count: int, times: float) -> list[Pair]:
+    """Recipes that diverge and lose so many times what is estimated of them."""
     estimator = estimator_of(TWO)
-    levels = np.linspace(0.1, 0.9, LEAST_PAIRS)
-    pairs = [
-        Pair(at, 3 * estimator.divergence(at), -50.0)
-        for at in ((Position("a", Family.PRUNE, v), Position("b", Family.PRUNE, 0.9)) for v in levels)
+    levels = np.linspace(0.1, 0.9, count)
+    found = [(Position("a", Family.PRUNE, v), Position("b", Family.PRUNE, 0.5)) for v in levels]
+    lost = [damage_of(estimator.change(at) or 0.0) for at in found]
+    return [
+        Pair(at, times * estimator.divergence(at), points_of(times * damage))
+        for at, damage in zip(found, lost, strict=True)
     ]
-    assert estimator.corrected(pairs[1:]) is estimator
-    corrected = estimator.corrected(pairs)
-    assert corrected.divergence(pairs[2].positions) == pytest.approx(pairs[2].kl, rel=0.02)
-    assert corrected.power == estimator.power
+
+
+def test_few_real_evaluations_correct_nothing_and_more_of_them_are_believed_further() -> None:
+    estimator = estimator_of(TWO)
+    assert estimator.corrected(pairs_of(LEAST_PAIRS - 1, 3.0)) is estimator
+    left = []
+    for count in (LEAST_PAIRS, 4 * LEAST_PAIRS, 64 * LEAST_PAIRS):
+        pairs = pairs_of(count, 3.0)
+        corrected, pair = estimator.corrected(pairs), pairs[-1]
+        damage = damage_of(corrected.change(pair.positions) or 0.0)
+        off = np.log([pair.kl / corrected.divergence(pair.positions), damage_of(pair.change or 0) / damage])
+        left.append(np.abs(off))
+    assert (np.diff(left, axis=0) < 0).all()
+    assert (left[0] < np.log(3)).all()
+    assert left[-1] == pytest.approx(0, abs=0.05)
+
+
+def test_what_agrees_with_the_estimates_corrects_them_no_more_than_by_its_rounding() -> None:
+    estimator = estimator_of(TWO)
+    corrected = estimator.corrected(pairs_of(20, 1.0))
+    assert corrected.damage is not None
+    assert estimator.damage is not None
+    assert (corrected.kl.power, corrected.damage.power) == (estimator.kl.power, estimator.damage.power)
+    assert corrected.damage.scale == pytest.approx((0, 1), abs=1e-9)
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 1))
+def test_places_together_lose_at_least_what_one_does_and_never_all_there_is(one: float, other: float) -> None:
+    estimator = estimator_of(TWO)
+    at = [Position("a", Family.PRUNE, one), Position("b", Family.PRUNE, other)]
+    alone = [estimator.change([each]) or 0.0 for each in at]
+    assert -100 < (estimator.change(at) or 0.0) <= min(alone) + 1e-9
+
+
+@given(st.floats(-99, 0))
+def test_a_loss_is_a_damage_and_back(change: float) -> None:
+    assert points_of(damage_of(change)) == pytest.approx(change, abs=1e-9)
+    assert damage_of(-change) == 0
+
+
+def noted(kl: float, change: float, width: float) -> ScanPoint:
+    (point,) = curve("a", Family.PRUNE, ((0.5, kl, 9),)).points
+    said = Number(change, "points", "measured", change - width / 2, change + width / 2, 500)
+    return replace(point, accuracy_change=said)
+
+
+def test_two_places_of_one_divergence_are_told_apart_by_what_they_lost() -> None:
+    mild, hard = noted(0.5, -4.0, 1.0), replace(noted(0.5, -24.0, 1.0), place="b")
+    estimator = estimator_of(scan(Curve("a", Family.PRUNE, (mild,)), Curve("b", Family.PRUNE, (hard,))))
+    found = [estimator.change([Position(place, Family.PRUNE, 0.5)]) for place in "ab"]
+    assert found == pytest.approx([-4.0, -24.0], abs=0.5)
+
+
+def test_a_loss_that_is_mostly_noise_is_drawn_to_what_its_divergence_costs() -> None:
+    sure = [noted(kl, -20 * kl, 0.1) for kl in (0.1, 0.2, 0.3, 0.4)]
+    usual = usual_damage([*sure, noted(0.05, -5.0, 0.1)])
+    assert usual is not None
+    wide, narrow = (expected_damage(noted(0.2, -9.0, width), usual) for width in (20.0, 0.1))
+    assert damage_of(-4.0) - 0.01 < wide < damage_of(-5.0) < narrow
+    assert narrow == pytest.approx(damage_of(-9.0), rel=0.01)
 
 
 def test_without_labels_the_divergence_is_estimated_and_accuracy_is_not() -> None:

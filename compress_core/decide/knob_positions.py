@@ -45,6 +45,15 @@ def curves_by_knob(sensitivity: Sensitivity) -> Mapping[tuple[str, Family], Curv
     return MappingProxyType({(curve.place, curve.family): curve for curve in measured})
 
 
+def positions_at(place: str, steps: Iterable[Step]) -> tuple[Position, ...]:
+    """Where the knobs of a place stand after these steps, each of a kind that a scan tries."""
+    families = [(_FAMILY[step.stage], step) for step in steps]
+    return tuple(
+        Position(place, family, float(getattr(step.knobs, KNOB[family], _DROPPED)))
+        for family, step in families
+    )
+
+
 def tried_step(curve: Curve) -> Step:
     """A step with which a curve was measured; its other knobs are those of all points."""
     return next(point.steps[0] for point in curve.points if point.kl.value is not None)

@@ -132,7 +132,7 @@ class _Searching:
         if Objective.MACS in plan.objectives and network is None:
             raise Refused("The multiplications of this network cannot be counted: search without macs.")
         estimator = estimator_of(sensitivity, {layer.name: layer.highest_rank for layer in layers})
-        if Objective.ACCURACY in plan.objectives and estimator.ladder is None:
+        if Objective.ACCURACY in plan.objectives and estimator.damage is None:
             raise Refused(_NO_LABELS)
         macs = {layer.name: layer.macs or 0 for layer in layers}
         return cls(
@@ -153,7 +153,7 @@ class _Searching:
 
     def estimated(self, positions: Positions) -> dict[Objective, float]:
         kl = self.estimator.divergence(positions)
-        change = self.estimator.change(kl)
+        change = self.estimator.change(positions)
         found = {Objective.KL: kl, Objective.PACKED_BYTES: self.bytes.of(positions)}
         if change is not None:
             found[Objective.ACCURACY] = change

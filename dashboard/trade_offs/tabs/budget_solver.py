@@ -131,7 +131,7 @@ def _recipe(
     """The recipe that was looked up, or what solving made of it."""
     options: tuple[Option, ...] = choice.options
     if found is None:
-        expected = _expected(parent, choice)
+        expected = _expected(parent, table, choice)
         caption = _("All estimated. {change} A byte more on a layer wins its price.").format(change=expected)
     else:
         options = tuple(place.options[0] for place in table.held(found.chosen).layers)
@@ -142,10 +142,10 @@ def _recipe(
     budget_options.draw_locks(whole.layers, options)
 
 
-def _expected(parent: Model, choice: Choice) -> str:
+def _expected(parent: Model, table: OptionTable, choice: Choice) -> str:
     """What the curves say of the accuracy, in words; nothing where they say nothing."""
     try:
-        change: Number = estimated_change(known_estimator(parent), choice.kl)
+        change: Number = estimated_change(known_estimator(parent), table.layers, choice)
     except Refused:
         return ""
     if change.value is None:

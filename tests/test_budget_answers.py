@@ -148,6 +148,13 @@ def test_a_budget_that_no_recipe_reaches_is_refused_before_anything_is_evaluated
     assert not fresh.computed["predictions"]
 
 
+@pytest.mark.parametrize("family", [Family.PRUNE, Family.RANK, Family.BITS, Family.STRUCTURE])
+def test_one_family_alone_is_enough_for_a_budget_or_its_refusal(parent, store, family):
+    plan = BudgetPlan(requirements=Requirements(packed_bytes=10), scan=ScanPlan(families=(family,), points=2))
+    with pytest.raises(Refused, match="cannot be reached"):
+        result_of(budgeted(parent, plan, store))
+
+
 def test_a_plan_ends_within_its_budget_and_says_the_price_of_each_layer(parent, table, store):
     most = int(table.original.packed_bytes * 0.6)
     wanted = Requirements(packed_bytes=most, largest_drop=0)

@@ -27,6 +27,14 @@ ParametersOption = Annotated[
 MacsOption = Annotated[
     int | None, typer.Option("--macs", metavar="N", help="At most so many multiply-accumulates for one item.")
 ]
+TimeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--milliseconds",
+        metavar="MS",
+        help="One item takes at most so long in torch here, estimated on its multiplications.",
+    ),
+]
 DropOption = Annotated[
     float | None, typer.Option("--largest-drop", metavar="POINTS", help="Accuracy falls by at most so much.")
 ]
@@ -57,6 +65,7 @@ def budget(
     bits_per_weight: BitsOption = None,
     parameters: ParametersOption = None,
     macs: MacsOption = None,
+    milliseconds: TimeOption = None,
     largest_drop: DropOption = None,
     worst_class: ClassOption = None,
     optimize: AimOption = "kl",
@@ -83,6 +92,7 @@ def budget(
         "bits_per_weight": bits_per_weight,
         "parameters": parameters,
         "macs": macs,
+        "milliseconds": milliseconds,
         "largest_drop": largest_drop,
         "worst_class": worst_class,
         "optimize": optimize,
@@ -126,6 +136,8 @@ def _print(case: Case, found: Budgeted) -> None:
     for resource, cost in found.checked.solution.cost.items():
         limit = found.limits.get(resource)
         typer.echo(f"{resource.label}: {cost:,.0f}" + ("" if limit is None else f" of {limit:,.0f}"))
+    if "milliseconds" in told:
+        typer.echo(f"milliseconds of one item in torch {printing.with_interval(told['milliseconds'])}")
     typer.echo(
         f"KL {polished.before:.4f} nat before, {polished.after:.4f} after {polished.evaluations} mutations"
     )
@@ -135,8 +147,8 @@ def _print(case: Case, found: Budgeted) -> None:
     if found.checked.worst_class is not None:
         worst = fixed(found.checked.worst_class, 2)
         typer.echo(f"the class that loses most loses {worst} points")
-    if not found.checked.holds:
-        typer.echo("The drop does not hold within these limits (estimated: no better recipe was found).")
+    if not found.holds:
+        typer.echo("The drop or the time does not hold within these limits: no better recipe was found.")
     rows = [
         [
             str(row["place"]),

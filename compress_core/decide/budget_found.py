@@ -20,10 +20,10 @@ class BudgetFound:
     """A recipe within its limits, and what was measured of it.
 
     chosen: the steps of each place, by the key of its options. cost, limits: by resource, of the real model
-    and as asked. kl_solved, kl_polished: nats, measured on n
-    items before and after so many mutations, of which some were accepted. numbers: on all validation items,
-    against the model it was made of; worst_class: points, None without labels. made_milder: places that were
-    until the drop held; holds: whether it does.
+    and as asked. kl_solved, kl_polished: nats, measured on n items before and after so many mutations, of
+    which some were accepted. numbers: on all validation items, against the model it was made of, and
+    milliseconds where they are limited; worst_class: points, None without labels. made_milder: places that
+    were until the drop held; holds: whether drop and time do.
     """
 
     recipe: ResolvedRecipe
@@ -47,6 +47,8 @@ class BudgetFound:
         """The plain values of what was found."""
         polished, checked = found.polished, found.checked
         numbers = {name: checked.numbers[name] for name in TOLD if name in checked.numbers}
+        if found.time is not None:
+            numbers["milliseconds"] = found.time
         return cls(
             found.model.recipe,
             {
@@ -65,7 +67,7 @@ class BudgetFound:
             numbers,
             checked.worst_class,
             checked.made_milder,
-            checked.holds,
+            found.holds,
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from compress_core.apply.model import Model
 from compress_core.decide.budget_check import CheckedDrop, checked_drop
+from compress_core.decide.estimated_time import time_line, timed
 from compress_core.decide.family import Family
 from compress_core.decide.fewest import fewest, tightened
 from compress_core.decide.option_table import OptionTable, option_table
@@ -22,9 +23,11 @@ from compress_core.decide.smallest_options import smallest_table
 from compress_core.decide.solve import answered, refuse_infeasible
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict, Unit
+from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.evaluate import evaluate
+from compress_core.measure.speed.rounds import Watch, this_machine
 
 FAMILIES = (Family.PRUNE, Family.RANK, Family.BITS)
 
@@ -48,7 +51,10 @@ class BudgetPlan(Strict):
 
 @dataclass(frozen=True, eq=False)
 class Budgeted:
-    """The recipe that was found: what was estimated, what was measured, and what it was chosen from."""
+    """The recipe that was found: what was estimated, what was measured, and what it was chosen from.
+
+    time: milliseconds of one item, measured where they are limited; longest: their limit.
+    """
 
     table: OptionTable
     limits: Mapping[Resource, float]
@@ -56,11 +62,19 @@ class Budgeted:
     gap: float
     polished: Polished
     checked: CheckedDrop
+    time: Number | None = None
+    longest: float | None = None
 
     @property
     def model(self) -> Model:
         """The model that the recipe makes."""
         return self.checked.solution.model
+
+    @property
+    def holds(self) -> bool:
+        """Whether the drop holds, and the time where it is limited."""
+        is_fast = self.longest is None or (self.time is not None and (self.time.value or 0) <= self.longest)
+        return self.checked.holds and is_fast
 
     def rows(self) -> list[dict[str, Any]]:
         """For each place its steps, estimated bytes and divergence, and the price of its neighbors."""
@@ -77,8 +91,10 @@ class Budgeted:
         ]
 
 
-def budgeted(parent: Model, plan: BudgetPlan, store: Store) -> Generator[Progress, None, Budgeted]:
-    """Find the recipe that a plan asks for on top of a model.
+def budgeted(
+    parent: Model, plan: BudgetPlan, store: Store, watch: Watch | None = None
+) -> Generator[Progress, None, Budgeted]:
+    """Find the recipe that a plan asks for on top of a model; watch: the clock of this machine if left out.
 
     Raises Refused before anything is evaluated where a limit is below the smallest options, and where none
     within the limits was found.
@@ -88,8 +104,14 @@ def budgeted(parent: Model, plan: BudgetPlan, store: Store) -> Generator[Progres
     if wanted.has_drop and split.labels is None:
         raise Refused("Without labels no drop of accuracy is measured: limit the bytes, weights or MACs.")
     limits = wanted.limits(sum(layer.weights for layer in parent.subject.layers))
-    if limits:
-        refuse_infeasible(smallest_table(parent, plan.scan, store), limits)
+    clock = watch or this_machine()
+    if wanted.has_limit:
+        smallest_options = smallest_table(parent, plan.scan, store)
+        if wanted.milliseconds is not None:
+            line = time_line(parent, smallest_options, split, clock, store)
+            most = line.macs_within(wanted.milliseconds)
+            limits = {**limits, Resource.MACS: min(most, limits.get(Resource.MACS, most))}
+        refuse_infeasible(smallest_options, limits)
     found = yield from scan(parent, plan.scan, store)
     weighed = yield from option_table(parent, found, split.first(plan.scan.sample), store)
     table = weighed.held(plan.held)
@@ -108,4 +130,7 @@ def budgeted(parent: Model, plan: BudgetPlan, store: Store) -> Generator[Progres
     else:
         checked = yield from tightened(parent, table, (better.solution, first), kept, wanted, split, store)
     evaluate(checked.solution.model, split, store)  # so that it stands among all models
-    return Budgeted(table, limits, first.kl, first.gap, better, checked)
+    time = None
+    if wanted.milliseconds is not None:
+        time = timed({"found": checked.solution.model}, split, clock)["found"]
+    return Budgeted(table, limits, first.kl, first.gap, better, checked, time, wanted.milliseconds)

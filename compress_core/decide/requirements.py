@@ -54,6 +54,15 @@ class Requirements(Strict):
     macs: Annotated[
         int | None, Field(ge=1, description="At most so many multiply-accumulates for one item.")
     ] = None
+    milliseconds: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="One item takes at most so long in torch here: estimated on its multiplications, "
+            "which a lower rank and fewer channels save, and measured in the end.",
+        ),
+        Unit("ms"),
+    ] = None
     largest_drop: Annotated[
         float | None, Field(ge=0, le=100, description="Accuracy falls by at most so much."), Unit("points")
     ] = None
@@ -82,13 +91,13 @@ class Requirements(Strict):
     @property
     def has_limit(self) -> bool:
         """Whether a cost is limited."""
-        costs = (self.packed_bytes, self.bits_per_weight, self.parameters, self.macs)
+        costs = (self.packed_bytes, self.bits_per_weight, self.parameters, self.macs, self.milliseconds)
         return any(limit is not None for limit in costs)
 
     def limits(self, weights: int) -> Mapping[Resource, float]:
         """What is limited, in the resources that options are counted in; the tighter of two counts.
 
-        weights: of the network as loaded.
+        weights: of the network as loaded. How many multiplications the milliseconds allow is measured apart.
         """
         said = [
             (Resource.BYTES, self.packed_bytes),

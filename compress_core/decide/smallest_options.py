@@ -39,7 +39,8 @@ def smallest_table(parent: Model, plan: ScanPlan, store: Store) -> OptionTable:
 def _hardest(found: Mapping[Family, tuple[Step, ...]]) -> Sequence[Degree]:
     bits = found.get(Family.BITS, ())
     whole = [found[family] for family in (Family.PRUNE, Family.RANK) if family in found]
-    return (UNTOUCHED, *(Degree((*steps, *bits), 1.0) for steps in (*whole, ())))
+    ways = [(*steps, *bits) for steps in (*whole, ())]
+    return (UNTOUCHED, *(Degree(steps, 1.0) for steps in ways if steps))
 
 
 def _cut(parent: Model, groups: Mapping[str, tuple[Step, ...]], store: Store) -> tuple[PlaceOptions, ...]:

@@ -28,9 +28,9 @@ def budget(
 ) -> Budgeted:
     """Find the recipe of least divergence within a budget; its `model` is what it makes.
 
-    requirements: packed_bytes, bits_per_weight, parameters, macs, and on all validation items largest_drop
-    and worst_class in points; optimize="packed_bytes" seeks the smallest file within a drop. evaluations:
-    how many mutations of the solved recipe are really measured.
+    requirements: packed_bytes, bits_per_weight, parameters, macs, milliseconds, and on all validation items
+    largest_drop and worst_class in points; optimize="packed_bytes" seeks the smallest file within a drop.
+    evaluations: how many mutations of the solved recipe are really measured.
 
     Raises Refused before anything is evaluated where no recipe can be so small.
 

@@ -26,6 +26,7 @@ def draw(view: View, found: BudgetFound) -> None:
         "accuracy": _("Accuracy"),
         "accuracy_change": _("Accuracy change"),
         "kl": _("KL divergence"),
+        "milliseconds": _("One item in torch"),
     }
     rows |= {
         title: with_interval(found.numbers[name]) for name, title in titles.items() if name in found.numbers
@@ -37,7 +38,7 @@ def draw(view: View, found: BudgetFound) -> None:
     st.table(pd.Series(rows, name=_("Solved and measured")).to_frame(), border="horizontal")
     if not found.holds:
         st.warning(
-            _("The drop does not hold: no better recipe was found within these limits."),
+            _("The drop or the time does not hold: no better recipe was found within these limits."),
             icon=":material/trending_down:",
         )
     st.caption(

@@ -103,9 +103,7 @@ def _size(budgets: Sequence[int], budget: int, original: float) -> None:
     slide.select_slider(
         _("Packed file, at most"),
         list(range(len(budgets))),
-        format_func=lambda at: _("{count} bytes").format(
-            count=whole(budget if at == nearest else budgets[at])
-        ),
+        format_func=lambda at: _told(budget if at == nearest else budgets[at]),
         key=showing(SLIDER, nearest),
         on_change=by_hand(SLIDER, lambda: BYTES.choose(budgets[st.session_state[SLIDER]])),
         help=_("As loaded it takes {size}.").format(size=in_bytes(original)),

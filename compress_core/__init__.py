@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from compress_core.face.load_model import load
     from compress_core.face.measure_model import compare, evaluate
     from compress_core.face.open_page import open_dashboard
+    from compress_core.face.review_model import review
     from compress_core.face.scan_model import scan
     from compress_core.face.train_compressed import train
     from compress_core.face.write_files import export, pack
@@ -43,6 +44,7 @@ _FOUND_IN = {
     "open_dashboard": "face.open_page",
     "pack": "face.write_files",
     "read_recipe": "recipe.reading",
+    "review": "face.review_model",
     "scan": "face.scan_model",
     "train": "face.train_compressed",
 }
@@ -61,6 +63,7 @@ __all__ = [
     "open_dashboard",
     "pack",
     "read_recipe",
+    "review",
     "scan",
     "train",
 ]

@@ -15,7 +15,7 @@ from dashboard.show import csv_button
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dashboard.figures.drawn import Provenance
+    from compress_core.foundation.csv_table import Provenance
 
 ROW_PX = 36
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from compress_core.apply.lineage import Lineage
+    from compress_core.foundation.csv_table import Provenance
     from compress_core.foundation.number import Number
     from compress_core.network.layers.kinds import Untouched
     from compress_core.subject.subject import Subject
-    from dashboard.figures.drawn import Drawn, Provenance
+    from dashboard.figures.drawn import Drawn
 
 DARK = "dark"
 _NEEDLESS = ("lasso2d", "select2d", "zoomIn2d", "zoomOut2d", "autoScale2d")  # the wheel zooms as well
@@ -49,8 +50,8 @@ def provenance(
 
     lineage: what was done to another model of the tree, to which an older result belongs.
     """
+    from compress_core.foundation.csv_table import UNCHANGED, Provenance
     from dashboard import state
-    from dashboard.figures.drawn import UNCHANGED, Provenance
     from dashboard.lineage_name import history_sha, recipe_sha
 
     view = state.current()
@@ -94,7 +95,7 @@ def csv_button(
 
 
 def _written(frame: pd.DataFrame | Callable[[], pd.DataFrame], about: Provenance) -> bytes:
-    from dashboard.figures.drawn import as_csv
+    from compress_core.foundation.csv_table import as_csv
 
     return as_csv(frame() if callable(frame) else frame, about)
 

@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("measure.speed.runtimes",),
     ("training",),
     ("decide",),
-    ("review",),
+    ("reviews",),
     ("jobs",),
     ("tasks",),
     ("face",),

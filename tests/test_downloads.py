@@ -14,12 +14,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
+from compress_core.foundation.csv_table import Provenance, as_csv
 from compress_core.foundation.number import Number
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
 from dashboard import engine
 from dashboard import job_panel as jobs
 from dashboard.deploy.variant_table import taken_frame
-from dashboard.figures.drawn import Provenance, as_csv
 from dashboard.links import encoded
 
 ROOT = Path(__file__).resolve().parent.parent

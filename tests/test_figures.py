@@ -23,6 +23,7 @@ from PIL import Image
 from compress_core.decide.family import Family
 from compress_core.decide.sensitivity import Curve, ScanPoint
 from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptPoint
+from compress_core.foundation.csv_table import Provenance, as_csv
 from compress_core.foundation.number import Number
 from compress_core.measure.explain.random_floor import chance_of
 from dashboard.figures import attribution_maps as explain
@@ -35,7 +36,7 @@ from dashboard.figures import weight_histograms as weights
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.classes_hurt import classes_hurt
 from dashboard.figures.coupling_graph import Node, coupling
-from dashboard.figures.drawn import Drawn, Provenance, as_csv, clicked
+from dashboard.figures.drawn import Drawn, clicked
 from dashboard.figures.layers_over_epochs import layers_over_epochs, told_of_layers
 from dashboard.figures.lineage_tree import lineage_tree
 from dashboard.figures.measures import Measure

@@ -13,8 +13,8 @@ from compress_core.foundation.number import Number
 from compress_core.measure.behavior.metrics.accuracy_change import change_of_counts
 from compress_core.numerics.intervals import tango, wilson
 from compress_core.numerics.paired_ratio import share_ratio
-from compress_core.review.gate import Gate
-from compress_core.review.gate_verdict import (
+from compress_core.reviews.gate import Gate
+from compress_core.reviews.gate_verdict import (
     JudgedGate,
     Outcome,
     deciding,

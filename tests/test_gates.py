@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from compress_core.foundation.errors import Refused
-from compress_core.review.gate import Gate, Gates
-from compress_core.review.gate_file import MOST_BYTES, read_gates, ready_made_gates
-from compress_core.review.measure import review_measures
+from compress_core.reviews.gate import Gate, Gates
+from compress_core.reviews.gate_file import MOST_BYTES, read_gates, ready_made_gates
+from compress_core.reviews.measure import review_measures
 
 TWO = """
 title: Before the release

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
+from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.measure.tables.layer_weights import LayerWeights, channel_sparsity, layer_weights
@@ -23,7 +24,7 @@ from compress_core.measure.tables.weight_notes import weight_notes
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.encoded import Zeros
-from dashboard.figures.drawn import Drawn, Provenance
+from dashboard.figures.drawn import Drawn
 from dashboard.figures.layer_inside import sparsity_within
 from dashboard.figures.quantizer_levels import QuantizerLevels, quantizer_levels
 from dashboard.figures.reduce import binned, shared_edges

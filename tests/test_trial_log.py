@@ -13,6 +13,7 @@ import dashboard.visitor
 from compress_core.apply.lineage import Lineage, compressed_by
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
+from compress_core.foundation.csv_table import as_csv
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
@@ -20,7 +21,6 @@ from compress_core.recipe.difference import changes
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, state, trial_log
-from dashboard.figures.drawn import as_csv
 from dashboard.tune import two_trials
 from dashboard.tune.recipe_words import in_short
 from dashboard.tune.trial_words import TriedLine, csv_frame, described

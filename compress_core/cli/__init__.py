@@ -10,6 +10,7 @@ from compress_core.cli.exporting import export
 from compress_core.cli.listing import layers, techniques
 from compress_core.cli.measuring import compare, evaluate, explain
 from compress_core.cli.packing import pack, unpack
+from compress_core.cli.reviewing import gates, review, verify
 from compress_core.cli.scanning import scan
 from compress_core.cli.searching import search
 from compress_core.cli.serving_model import open_model
@@ -32,6 +33,9 @@ for command in (
     search,
     scan,
     budget,
+    review,
+    verify,
+    gates,
 ):
     app.command()(command)
 app.add_typer(known_models, name="models")

@@ -200,6 +200,11 @@ def _splits(judged: Items | None, apart: Items | None, form: InputForm, classes:
     return {name: replace(split, name=name) for name, split in found.items()}
 
 
+def judged_items(items: Items) -> Items:
+    """The items that a model is judged on, without those that are set apart to calibrate on."""
+    return _set_apart(items)[0]
+
+
 def _set_apart(items: Items) -> tuple[Items, Items | None]:
     """The items to judge on and those to calibrate on, None where there are too few."""
     total = len(items.inputs)

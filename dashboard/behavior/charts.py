@@ -16,9 +16,9 @@ from dashboard.text import _
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
+    from compress_core.foundation.csv_table import Provenance
     from compress_core.measure.behavior.compare import Comparison
     from compress_core.subject.split import Split
-    from dashboard.figures.drawn import Provenance
 
 
 def draw(model: Model, compared: Comparison, split: Split) -> None:

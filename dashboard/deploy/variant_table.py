@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.printable import printable
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
-from dashboard.figures.drawn import Provenance
 from dashboard.number_table import height_of, number_table
 from dashboard.show import interval_text, with_interval
 from dashboard.text import _

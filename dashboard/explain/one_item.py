@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.number import fixed
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import digest
@@ -21,7 +22,7 @@ from compress_core.measure.explain.similarity import MEASURES
 from dashboard import engine
 from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what_bounds_say
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
-from dashboard.figures.drawn import Drawn, Provenance
+from dashboard.figures.drawn import Drawn
 from dashboard.figures.similarity_summary import measure_names
 from dashboard.number_table import number_table
 from dashboard.show import figure, is_dark, provenance

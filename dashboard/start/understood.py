@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.printable import printable
-from dashboard.figures.drawn import Provenance
 from dashboard.number_table import number_table
 from dashboard.show import untouched_text
 from dashboard.text import _, literal, translated

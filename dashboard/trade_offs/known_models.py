@@ -9,9 +9,9 @@ import pandas as pd
 from compress_core.apply.model import Model
 from compress_core.decide.model_table import model_table
 from compress_core.decide.seed_runs import run_of_each, seeds_together
+from compress_core.foundation.csv_table import Provenance
 from compress_core.measure.behavior.evaluate import evaluate
 from dashboard import engine, saved_work, trial_log
-from dashboard.figures.drawn import Provenance
 from dashboard.text import _
 from dashboard.visitor import visitor
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
-from dashboard.figures.drawn import as_csv
+from compress_core.foundation.csv_table import as_csv
 from dashboard.figures.measures import Measure
 from dashboard.number_table import height_of
 from dashboard.text import _

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from compress_core.apply.lineage import Lineage, recipe_of, trainings_of
+from compress_core.foundation.csv_table import UNCHANGED
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
@@ -19,7 +20,6 @@ from compress_core.recipe.reading import read_resolved
 from compress_core.recipe.values import ResolvedRecipe
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
-from dashboard.figures.drawn import UNCHANGED
 from dashboard.lineage_name import history_sha, lineage_name, methods_text
 from dashboard.show import said_of
 from dashboard.text import _, current_language

@@ -12,11 +12,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
+from compress_core.foundation.csv_table import Provenance, as_csv
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.trials import Trial
 from compress_core.subject.subject import Subject
 from dashboard import state, trial_log
-from dashboard.figures.drawn import Provenance, as_csv
 from dashboard.text import _, literal, refusal
 from dashboard.tune import two_trials, unmeasured
 from dashboard.tune.trial_words import TriedLine, csv_frame, described

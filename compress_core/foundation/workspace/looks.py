@@ -30,6 +30,12 @@ class Looks:
         asked = "SELECT COUNT(*) FROM looks WHERE visitor = ? AND subject = ? AND items = ?"
         return int(self.database.rows(asked, visitor, subject, items)[0][0])
 
+    def of_all(self, subject: str, items: str) -> tuple[int, float | None]:
+        """How many different models anybody looked at on these items, and when the first of them was."""
+        asked = "SELECT COUNT(DISTINCT model), MIN(time) FROM looks WHERE subject = ? AND items = ?"
+        count, first = self.database.rows(asked, subject, items)[0]
+        return int(count), first
+
     def _has(self, visitor: str, subject: str, items: str, model: str) -> bool:
         asked = "SELECT 1 FROM looks WHERE visitor = ? AND subject = ? AND items = ? AND model = ?"
         return bool(self.database.rows(asked, visitor, subject, items, model))

@@ -138,7 +138,10 @@ _SCANS = (
     ) WITHOUT ROWID""",
     "CREATE INDEX scan_points_by_parent ON scan_points (parent, release)",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS, _MAKERS, _SCANS)
+_GATES = (
+    "CREATE TABLE gates (sha TEXT PRIMARY KEY, content TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS, _MAKERS, _SCANS, _GATES)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -20,6 +20,7 @@ from compress_core.foundation.workspace.database import FILES, Database, in_memo
 from compress_core.foundation.workspace.disk_trouble import not_opened
 from compress_core.foundation.workspace.evaluations import Evaluations
 from compress_core.foundation.workspace.folder import named_folder
+from compress_core.foundation.workspace.gate_log import GateLog
 from compress_core.foundation.workspace.job_log import JobLog
 from compress_core.foundation.workspace.kept_results import Results
 from compress_core.foundation.workspace.looks import Looks
@@ -54,6 +55,7 @@ class Workspace:
     jobs: JobLog
     looks: Looks
     scans: ScanPoints
+    gates: GateLog
     warning: Refused | None = None
 
     @classmethod
@@ -130,6 +132,7 @@ def _furnished(
         jobs=JobLog(database, clock),
         looks=Looks(database, clock),
         scans=ScanPoints(database, clock),
+        gates=GateLog(database, clock),
         warning=warning,
     )
 

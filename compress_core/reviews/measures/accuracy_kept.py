@@ -9,8 +9,8 @@ from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.measure.behavior.predictions import gained_and_lost
 from compress_core.numerics.paired_ratio import share_ratio
-from compress_core.review.evidence import Evidence
-from compress_core.review.measure import review_measure
+from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.measure import review_measure
 
 
 @review_measure(title=N_("Accuracy kept"), unit="share", direction="higher", order=1, narrowing="root")

@@ -11,7 +11,7 @@ from compress_core.foundation.number import Number
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.numerics.arrays import Floats
 from compress_core.numerics.intervals import tango_of_each
-from compress_core.review.evidence import Evidence
+from compress_core.reviews.evidence import Evidence
 
 
 def worst_change(evidence: Evidence, part: NDArray[np.integer] | None) -> Number:
@@ -26,12 +26,16 @@ def worst_change(evidence: Evidence, part: NDArray[np.integer] | None) -> Number
     before, after = evidence.comparison.before.correct, evidence.comparison.after.correct
     if part is None or before is None or after is None:
         return Number.missing("points", NO_LABELS, len(evidence.split))
-    counts = part_counts(part, before, after)
+    return worst_of(part_counts(part, before, after))
+
+
+def worst_of(counts: PartCounts) -> Number:
+    """The same from the counts of all parts."""
     alone = [float(tango_of_each(b, c, n).low) for b, c, n in counts.rows()]
     together = tango_of_each(counts.gained, counts.lost, counts.n).high
     change = float((100 * (counts.gained - counts.lost) / counts.n).min())
     low, high = 100 * min(alone), 100 * float(together.min())
-    return Number(change, "points", "measured", min(low, change), max(high, change), len(part))
+    return Number(change, "points", "measured", min(low, change), max(high, change), int(counts.n.sum()))
 
 
 @dataclass(frozen=True, eq=False)

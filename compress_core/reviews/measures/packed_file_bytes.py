@@ -5,8 +5,8 @@ from __future__ import annotations
 from compress_core.deliver.packed_size import packed_size
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
-from compress_core.review.evidence import Evidence
-from compress_core.review.measure import review_measure
+from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.measure import review_measure
 
 
 @review_measure(title=N_("Packed file"), unit="byte", direction="lower", order=11, narrowing="none")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
-from compress_core.review.evidence import Evidence
-from compress_core.review.measure import review_measure
-from compress_core.review.worst_part import worst_change
+from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.measure import review_measure
+from compress_core.reviews.worst_part import worst_change
 
 
 @review_measure(title=N_("Worst class"), unit="points", direction="higher", order=3, narrowing="root")

@@ -22,8 +22,8 @@ from typing import Literal
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.compare import SURELY, items_to_decide
 from compress_core.numerics.intervals import two_sided
-from compress_core.review.gate import Gate
-from compress_core.review.measure import BetterSide, Narrowing, review_measures
+from compress_core.reviews.gate import Gate
+from compress_core.reviews.measure import BetterSide, Narrowing, review_measures
 
 
 class Outcome(StrEnum):

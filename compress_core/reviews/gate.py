@@ -13,7 +13,7 @@ from compress_core.foundation.knobs import Strict
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.explain.attribution import attribution_methods
 from compress_core.measure.explain.explanation import NOISE_STRENGTH
-from compress_core.review.measure import review_measures
+from compress_core.reviews.measure import review_measures
 
 MOST_GATES = 100
 MOST_CHARACTERS = 2000
@@ -101,7 +101,8 @@ class Gates(Strict):
     def in_words(self, gate: Gate) -> Phrase:
         """What a gate asks for, in one line."""
         measure = review_measures()[gate.measure]
-        limit = f"{gate.limit:g} {measure.unit}"
+        share = measure.unit == "share"
+        limit = f"{100 * gate.limit:g} %" if share else f"{gate.limit:,g} {measure.unit}"
         if measure.direction == "higher":
             return Phrase("{title} at least {limit}", title=Phrase(measure.title), limit=limit)
         return Phrase("{title} at most {limit}", title=Phrase(measure.title), limit=limit)

@@ -11,8 +11,8 @@ from compress_core.measure.behavior.evaluate import predicted_once
 from compress_core.measure.behavior.metric import metrics
 from compress_core.measure.explain.explanation import noisy
 from compress_core.measure.explain.similarity import support_of
-from compress_core.review.evidence import Evidence
-from compress_core.review.measure import review_measure
+from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.measure import review_measure
 from compress_core.subject.split import Split
 
 NO_NOISE = N_("The inputs are no real numbers, so a little noise means nothing.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from compress_core.apply.model import Model
@@ -14,8 +15,9 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import compare, evaluate
-from compress_core.review.alike import Alikeness, alikeness
-from compress_core.review.timing_pair import timed_pair
+from compress_core.reviews.alike import Alikeness, alikeness
+from compress_core.reviews.late_labels import labeled_flips, numbers_from_labels
+from compress_core.reviews.timing_pair import timed_pair
 from compress_core.subject.split import Split
 
 
@@ -46,8 +48,24 @@ class Evidence:
 
     @cached_property
     def numbers(self) -> Mapping[str, Number]:
-        """Every metric of the compressed model, and its exact sizes."""
-        return evaluate(self.model, self.split, self.store)
+        """Every metric of the compressed model, and its exact sizes; with what labels add that came later."""
+        found = evaluate(self.model, self.split, self.store)
+        if self.labels is None or self.comparison.has_labels:
+            return found
+        return {**found, **numbers_from_labels(self.comparison, self.labels)}
+
+    @cached_property
+    def numbers_before(self) -> Mapping[str, Number]:
+        """Every number of the model as loaded."""
+        return evaluate(Model.original(self.model.subject), self.split, self.store)
+
+    @cached_property
+    def changed_items(self) -> pd.DataFrame:
+        """The items that changed their predicted class, as `Comparison.changed_items` gives them."""
+        found = self.comparison.changed_items()
+        if self.labels is None or self.comparison.has_labels:
+            return found
+        return labeled_flips(found, self.labels)
 
     @cached_property
     def alike_sample(self) -> Alikeness:

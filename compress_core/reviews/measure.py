@@ -12,7 +12,7 @@ from typing import Literal
 from compress_core.foundation.number import Number
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.measure.behavior.metric import Metric, metrics
-from compress_core.review.evidence import Evidence
+from compress_core.reviews.evidence import Evidence
 
 ReviewFunction = Callable[[Evidence], Number]
 BetterSide = Literal["higher", "lower"]
@@ -43,7 +43,7 @@ class ReviewMeasure:
 
 
 _FILES: OneFileEach[ReviewMeasure] = OneFileEach(
-    "compress_core.review.measures", lambda measure: (measure.order, measure.name)
+    "compress_core.reviews.measures", lambda measure: (measure.order, measure.name)
 )
 
 

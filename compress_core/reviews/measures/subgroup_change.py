@@ -6,9 +6,9 @@ import numpy as np
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
-from compress_core.review.evidence import Evidence
-from compress_core.review.measure import review_measure
-from compress_core.review.worst_part import worst_change
+from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.measure import review_measure
+from compress_core.reviews.worst_part import worst_change
 
 NO_GROUPS = N_("No group column was given.")
 

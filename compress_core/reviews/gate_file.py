@@ -16,14 +16,15 @@ from pydantic_core import ErrorDetails
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
-from compress_core.review.gate import Gates
+from compress_core.loading.named import content_of_file
+from compress_core.reviews.gate import Gates
 
 MOST_BYTES = 100_000
 _MOST_DEPTH = 8
 _MOST_DIGITS = 30
 _WHOLE = re.compile(rf"[-+]?[0-9]{{1,{_MOST_DIGITS}}}")
 _REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_PACKAGE = "compress_core.review"
+_PACKAGE = "compress_core.reviews"
 _Keys = tuple[str | int, ...]
 
 
@@ -58,6 +59,17 @@ def ready_made_gates() -> Mapping[str, str]:
     folder = files(_PACKAGE) / "ready_made"
     found = {Path(each.name).stem: each.read_text("utf-8") for each in folder.iterdir()}
     return dict(sorted(found.items()))
+
+
+def gates_named(name: str) -> Gates:
+    """Ready-made gates by their name, or those of a YAML file; raises Refused."""
+    ready = ready_made_gates()
+    if name in ready:
+        return read_gates(ready[name])
+    try:
+        return read_gates(content_of_file(Path(name), 4 * MOST_BYTES).decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise Refused("{path} is no text in UTF-8: gates are a YAML file.", path=name) from None
 
 
 def _composed(text: str) -> yaml.Node | None:

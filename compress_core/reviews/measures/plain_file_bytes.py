@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
-from compress_core.review.evidence import Evidence
-from compress_core.review.measure import review_measure
+from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.measure import review_measure
 
 
 @review_measure(title=N_("Plain file"), unit="byte", direction="lower", order=10, narrowing="none")

@@ -1,0 +1,70 @@
+"""A review as files: the page and its JSON, or a ZIP with all that an auditor asks for."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from compress_core.apply.model import Model
+from compress_core.deliver.packed_file import pack_bytes
+from compress_core.foundation.atomic_file import write_whole
+from compress_core.foundation.csv_table import as_csv
+from compress_core.foundation.errors import Refused
+from compress_core.reviews.evidence_tables import provenance_of, tables_of
+from compress_core.reviews.findings import Review
+from compress_core.reviews.report_figures import pictures_of
+from compress_core.reviews.report_page import MOST_BYTES, report_html
+from compress_core.reviews.seals import sealed
+
+PAGE, CONTENT, RECIPE, GATES, PACKED = "report.html", "report.json", "recipe.yaml", "gates.yaml", "model.slim"
+_DAWN = (1980, 1, 1, 0, 0, 0)  # the earliest moment that a ZIP knows: the same review gives the same bytes
+
+
+def page_of(review: Review, model: Model, lang: str) -> str:
+    """The page with pictures of the items that changed, fewer of them where it would grow too large."""
+    split = model.subject.split(review.model.split)
+    pictures = pictures_of(split, model.subject.input, [flip.item for flip in review.flips])
+    page = report_html(review, pictures, lang)
+    return page if len(page.encode()) < MOST_BYTES else report_html(review, {}, lang)
+
+
+def content_of_report(review: Review) -> str:
+    """The review as JSON, every field with its seal."""
+    return json.dumps(sealed(review.as_json()), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write_evidence(review: Review, model: Model, place: Path, lang: str) -> None:
+    """Write FILE.html and FILE.json beside it, or FILE.zip with everything; another ending is refused."""
+    match place.suffix.lower():
+        case ".html":
+            write_whole(place, page_of(review, model, lang).encode())
+            write_whole(place.with_suffix(".json"), content_of_report(review).encode())
+        case ".zip":
+            write_whole(place, evidence_zip(review, model, lang))
+        case ending:
+            raise Refused("A report is FILE.html or FILE.zip, but got the ending {got!r}.", got=ending)
+
+
+def evidence_zip(review: Review, model: Model, lang: str = "en") -> bytes:
+    """Page, JSON, recipe, gates, packed file and every table as CSV; the same review gives the same bytes."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in _members(review, model, lang):
+            archive.writestr(zipfile.ZipInfo(name, _DAWN), content, zipfile.ZIP_DEFLATED)
+    return target.getvalue()
+
+
+def _members(review: Review, model: Model, lang: str) -> Iterator[tuple[str, bytes]]:
+    yield PAGE, page_of(review, model, lang).encode()
+    yield CONTENT, content_of_report(review).encode()
+    yield RECIPE, review.model.recipe.encode()
+    yield GATES, yaml.safe_dump(review.gates.as_json(), sort_keys=False, allow_unicode=True).encode()
+    yield PACKED, pack_bytes(model)
+    about = provenance_of(review)
+    for name, table in tables_of(review).items():
+        yield about.file_name(name), as_csv(table, about)

@@ -1,0 +1,187 @@
+"""What a review found, as frozen values: they go into a report, through a job, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from compress_core.foundation.frozen_json import as_plain, from_plain
+from compress_core.foundation.number import Number
+from compress_core.reviews.alike import Alikeness
+from compress_core.reviews.gate import Gates
+from compress_core.reviews.gate_verdict import JudgedGate, Outcome, deciding, overall
+
+DIGITS = 12
+FORMAT = 1  # of the JSON; a reader of another number refuses
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """One number of the model as loaded and of the compressed one."""
+
+    name: str
+    title: str
+    before: Number
+    after: Number
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """Accuracy of one class; got_worse: whether it surely did, by Holm's method over all classes."""
+
+    name: str
+    before: Number
+    after: Number
+    change: Number
+    p_holm: float
+    got_worse: bool
+
+
+@dataclass(frozen=True)
+class FlippedItem:
+    """An item that changed its predicted class; confidences are each model's own in its class."""
+
+    item: int
+    kind: str
+    label: str | None
+    before: str
+    after: str
+    confidence_before: float | None
+    confidence_after: float | None
+
+
+@dataclass(frozen=True)
+class FlipCell:
+    """How many items went from one predicted class to another."""
+
+    before: str
+    after: str
+    count: int
+
+
+@dataclass(frozen=True)
+class LooksTaken:
+    """How often models made of this one were looked at on these items, this review among them.
+
+    models: different ones; first: seconds as in Unix, or None where nothing is kept. gates_since: when these
+    gates were first seen here. fixed_before: whether that was before the first look; None where it is not
+    known.
+    """
+
+    models: int
+    first: float | None = None
+    gates_since: float | None = None
+    fixed_before: bool | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the reviewer says: approve, reject or approve with conditions, or nothing yet; date as written."""
+
+    reviewer: str = ""
+    decision: str = ""
+    notes: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class ReviewedModel:
+    """What was reviewed, told by digests: network, items, recipe, and all that was done to the network.
+
+    has_labels: where the right answers came from: the items, a file for those that changed, or nowhere.
+    """
+
+    name: str
+    title: str
+    network: str
+    model: str
+    split: str
+    items: str
+    n: int
+    has_labels: str
+    recipe_sha: str
+    recipe: str
+    lineage: tuple[Any, ...]
+    gates_sha: str
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """By what and where it was made: command, versions, machine; and where the model is meant to run."""
+
+    command: str
+    asked: Mapping[str, Any]
+    seed: int
+    threads: int
+    versions: Mapping[str, str]
+    machine: Mapping[str, str]
+    target_device: str
+    target_runtime: str
+    made: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """A verdict on a compressed model with its evidence.
+
+    worst_class: the name of the class that lost most, None without labels. sizes and times: each number is
+    exact, measured, estimated or missing with the reason. not_tested: what nobody may read into it.
+    """
+
+    verdict: Outcome
+    model: ReviewedModel
+    gates: Gates
+    judged: tuple[JudgedGate, ...]
+    worst_class: str | None
+    classes: tuple[ClassChange, ...]
+    numbers: tuple[BeforeAfter, ...]
+    cells: tuple[FlipCell, ...]
+    flips: tuple[FlippedItem, ...]
+    alike_flips: Alikeness
+    alike_sample: Alikeness
+    sizes: tuple[BeforeAfter, ...]
+    times: tuple[BeforeAfter, ...]
+    not_tested: tuple[str, ...]
+    looks: LooksTaken
+    circumstances: Circumstances
+    decision: Decision = field(default_factory=Decision)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        assert self.verdict is overall(self.judged), "the verdict follows from the gates"
+
+    @property
+    def decided_by(self) -> tuple[JudgedGate, ...]:
+        """The required gates on account of which the verdict is what it is."""
+        return deciding(self.judged)
+
+    @property
+    def got_worse(self) -> tuple[str, ...]:
+        """The classes that surely got worse."""
+        return tuple(row.name for row in self.classes if row.got_worse)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values in English, as the report's JSON holds them: numbers with 12 digits.
+
+        More of them would be noise, and a changed last one could stand for the same number.
+        """
+        said: dict[str, Any] = _rounded_off(as_plain(self, text=str))
+        return said
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Review:
+        """The reverse of `as_json` and of `as_plain`."""
+        found: Review = from_plain(cls, said)
+        return found
+
+
+def _rounded_off(said: Any) -> Any:
+    match said:
+        case float():
+            return float(f"{said:.{DIGITS}g}")
+        case dict():
+            return {name: _rounded_off(value) for name, value in said.items()}
+        case list():
+            return [_rounded_off(value) for value in said]
+    return said

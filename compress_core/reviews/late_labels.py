@@ -1,0 +1,131 @@
+"""Right answers that come later, and only for the items on which two models disagree: those are enough.
+
+Where both models say the same, both are right or both are wrong, so the change of accuracy does not depend on
+what is right there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.behavior.metrics.accuracy_change import change_of_counts
+from compress_core.numerics.intervals import mcnemar_exact, wilson
+
+ITEM, LABEL = "item", "label"
+_MOST_CHARACTERS = 20_000_000
+
+
+def disagreements(comparison: Comparison) -> NDArray[np.int64]:
+    """The items on which the two models disagree [n], in the order of the split."""
+    found: NDArray[np.int64] = np.flatnonzero(comparison.before.predicted != comparison.after.predicted)
+    return found
+
+
+def disagreement_frame(comparison: Comparison, names: tuple[str, ...]) -> pd.DataFrame:
+    """A row for each of these: item, before, after (names of classes), and an empty label to fill in."""
+    items = disagreements(comparison)
+    answers = {
+        side: [names[int(c)] if c >= 0 else "" for c in predictions.predicted[items]]
+        for side, predictions in (("before", comparison.before), ("after", comparison.after))
+    }
+    return pd.DataFrame({ITEM: items, **answers, LABEL: ""})
+
+
+def read_labels(text: str, comparison: Comparison, names: tuple[str, ...]) -> NDArray[np.int64]:
+    """The labels of a CSV file with the columns item and label [n], in the order of `disagreements`.
+
+    A label is the name of a class, or its number. Raises Refused for what cannot be used, and for items that
+    are left out: guessing them would turn the verdict.
+    """
+    said = _rows(text)
+    wanted = disagreements(comparison)
+    strange = sorted(set(said) - set(wanted.tolist()))
+    if strange:
+        raise Refused(
+            "The labels name item {item}, on which both models agree: give those of the list that the review "
+            "wrote, for the same model and recipe.",
+            item=strange[0],
+        )
+    absent = [int(item) for item in wanted if int(item) not in said]
+    if absent:
+        raise Refused(
+            "The labels leave out {count:,} of the {all:,} items on which the models disagree, the first of "
+            "them item {item}: label all of them.",
+            count=len(absent),
+            all=wanted.size,
+            item=absent[0],
+        )
+    numbers = {name: index for index, name in enumerate(names)}
+    return np.array([_class_of(said[int(item)], numbers, int(item)) for item in wanted], dtype=np.int64)
+
+
+def _rows(text: str) -> dict[int, str]:
+    """Item -> label as written."""
+    if len(text) > _MOST_CHARACTERS:
+        raise Refused("The labels have {got:,} characters: give a file of one row an item.", got=len(text))
+    lines = (line for line in io.StringIO(text) if not line.startswith("#"))
+    try:
+        table = list(csv.DictReader(lines))
+    except csv.Error as error:
+        raise Refused("The labels are no CSV ({reason}): correct that line.", reason=error) from None
+    if not table or not {ITEM, LABEL} <= set(table[0]):
+        raise Refused("The labels need the columns item and label: fill in the list that the review wrote.")
+    found: dict[int, str] = {}
+    for row in table:
+        item = str(row[ITEM]).strip()
+        if not item.isdecimal() or len(item) > 12 or int(item) in found:
+            raise Refused(
+                "The labels have the item {item!r}, which is no number or stands twice: correct it.",
+                item=item[:40],
+            )
+        found[int(item)] = str(row[LABEL] or "").strip()
+    return found
+
+
+def _class_of(said: str, numbers: Mapping[str, int], item: int) -> int:
+    if said in numbers:
+        return numbers[said]
+    if said.isdecimal() and len(said) < 9 and int(said) < len(numbers):
+        return int(said)
+    raise Refused(
+        "The label of item {item} is {got!r}, which is no class of this model: give a name or a number from "
+        "0 to {last}.",
+        item=item,
+        got=said[:40],
+        last=len(numbers) - 1,
+    )
+
+
+def numbers_from_labels(comparison: Comparison, labels: NDArray[np.int64]) -> Mapping[str, Number]:
+    """What follows exactly from the labels [n] of the items on which the models disagree, by metric."""
+    items, n = disagreements(comparison), comparison.after.n
+    lost = int(np.count_nonzero(comparison.before.predicted[items] == labels))
+    gained = int(np.count_nonzero(comparison.after.predicted[items] == labels))
+    return {
+        "accuracy_change": change_of_counts(gained, lost, n),
+        "right_to_wrong": _counted(lost, n),
+        "wrong_to_right": _counted(gained, n),
+        "mcnemar": Number(float(mcnemar_exact(gained, lost)), "p", "measured", n=n),
+    }
+
+
+def _counted(count: int, n: int) -> Number:
+    low, high = wilson(count, n).times(n)
+    return Number(count, "item", "measured", float(low), float(high), n)
+
+
+def labeled_flips(changed: pd.DataFrame, labels: NDArray[np.int64]) -> pd.DataFrame:
+    """Rows of `Comparison.changed_items` with labels [n] of the items in their order, and what follows."""
+    of_item = dict(zip(sorted(changed["item"]), labels.tolist(), strict=True))
+    found = changed.assign(label=pd.array([of_item[i] for i in changed["item"]], dtype="Int64"))
+    kind = np.where(found["label"] == found["before"], "right_to_wrong", "wrong_to_wrong")
+    return found.assign(kind=np.where(found["label"] == found["after"], "wrong_to_right", kind))

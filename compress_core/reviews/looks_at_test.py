@@ -1,0 +1,37 @@
+"""How often a test split has been looked at, and whether gates were fixed before: the workspace remembers."""
+
+from __future__ import annotations
+
+from compress_core.apply.model import Model
+from compress_core.foundation.store import Store
+from compress_core.foundation.workspace.model_tree import EVERYBODY
+from compress_core.reviews.findings import LooksTaken
+from compress_core.reviews.gate import Gates
+from compress_core.subject.split import Split
+
+
+def fix_gates(gates: Gates, store: Store) -> float | None:
+    """Note that these gates are fixed, and say since when they are; None where nothing outlives the process.
+
+    Raises Refused where the disk does not take it.
+    """
+    if store.workspace is None:
+        return None
+    return store.workspace.gates.fix(gates.sha, gates.as_json())
+
+
+def look_at(model: Model, split: Split, gates: Gates, store: Store) -> LooksTaken:
+    """Note gates and look, in this order, and say how many models were looked at on these items so far.
+
+    Whose looks they were does not matter: whoever chooses a model by what others saw there chooses on these
+    items too. Raises Refused where the disk does not take it.
+    """
+    if store.workspace is None:
+        return LooksTaken(models=1)
+    looks = store.workspace.looks
+    since = fix_gates(gates, store)
+    place = (model.subject.digest, split.digest)
+    looks.note(EVERYBODY, *place, model.key)
+    models, first = looks.of_all(*place)
+    fixed = None if since is None or first is None else since <= first
+    return LooksTaken(models, first, since, fixed)

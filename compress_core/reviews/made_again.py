@@ -1,0 +1,67 @@
+"""A review made again from its report: what was reviewed is opened by what the report says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.apply.lineage import read_lineage
+from compress_core.apply.model import Model
+from compress_core.apply.run import model_of
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
+from compress_core.foundation.progress import result_of
+from compress_core.foundation.store import Store
+from compress_core.reviews.findings import Review
+from compress_core.reviews.model_costs import LATENCY, LATENCY_BEFORE
+from compress_core.reviews.review import Asked, reviewed
+from compress_core.reviews.seals import FieldDifference, broken_seals, field_differences
+from compress_core.subject.subject import Subject
+
+FromFiles = Callable[[Model], tuple[NDArray[np.int64] | None, NDArray[np.str_] | None]]
+
+
+def nothing_given(_model: Model) -> tuple[None, None]:
+    """No labels and no subgroups beside the items."""
+    return None, None
+
+
+def read_review(report: Mapping[str, Any]) -> Review:
+    """The review that a report's JSON holds; raises Refused where it is damaged."""
+    content = {name: value for name, value in report.items() if name != "seals"}
+    try:
+        return Review.from_json(content)
+    except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
+        raise Refused(
+            "The report is damaged ({reason}): get it again from whoever made it.",
+            reason=" ".join(str(error).split())[:200],
+        ) from None
+
+
+def verified(
+    report: Mapping[str, Any], subject: Subject, store: Store, given: FromFiles = nothing_given
+) -> list[FieldDifference]:
+    """Fields with a broken seal, and fields that come out otherwise when the review is made again.
+
+    given: labels and subgroups, as `Asked` takes them, from the files that were read then. Times are taken
+    over: they belong to the machine and the moment. Raises Refused where the model of the report cannot be
+    made from this one.
+    """
+    said = read_review(report)
+    model = model_of(subject, read_lineage(list(said.model.lineage)), store)
+    labels, groups = given(model)
+    asked = Asked(said.model.split, labels, groups, known_times(said), said.decision)
+    again = result_of(reviewed(model, said.gates, asked, said.circumstances, store))
+    found = {difference.path: difference for difference in field_differences(report, again.as_json())}
+    broken = {each.path: each for each in broken_seals(report)}
+    return [*found.values(), *(each for path, each in broken.items() if path not in found)]
+
+
+def known_times(said: Review) -> dict[str, Number]:
+    """The times that a review measured."""
+    row = next(row for row in said.times if row.name == LATENCY)
+    measured = {LATENCY: row.after, LATENCY_BEFORE: row.before}
+    return {name: number for name, number in measured.items() if number.value is not None}

@@ -1,0 +1,107 @@
+"""The words of a report, by the names under which its template knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from compress_core.foundation.texts import N_
+from compress_core.reviews.gate_verdict import Outcome
+
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "title": N_("Review of a compressed model"),
+        "decided_by": N_("Decided by"),
+        "worst_class": N_("Worst class"),
+        "got_worse": N_("Classes that surely got worse (Holm)"),
+        "none": N_("none"),
+        "gates": N_("Gates"),
+        "gate": N_("Gate"),
+        "required": N_("required"),
+        "advisory": N_("advisory"),
+        "value": N_("Value"),
+        "interval": N_("95 % interval"),
+        "against": N_("Against the limit"),
+        "how": N_("How"),
+        "to_decide": N_("Items that would decide (estimated)"),
+        "no_gates": N_("There is no gate, so nothing was judged and nothing passes."),
+        "classes": N_("Classes"),
+        "class": N_("Class"),
+        "before": N_("Before"),
+        "after": N_("After"),
+        "change": N_("Change"),
+        "flips": N_("Items that changed their predicted class"),
+        "right_to_wrong": N_("right to wrong"),
+        "wrong_to_right": N_("wrong to right"),
+        "wrong_to_wrong": N_("wrong to wrong"),
+        "changed": N_("changed"),
+        "item": N_("Item"),
+        "label": N_("Right answer"),
+        "count": N_("Items"),
+        "attribution": N_("What the models look at"),
+        "of_flips": N_("Exactly the items that changed"),
+        "of_sample": N_("A random sample"),
+        "similarity": N_("Similarity (median rank correlation)"),
+        "ceiling": N_("Noise ceiling"),
+        "floor": N_("Random floor"),
+        "position": N_("From floor (0) to ceiling (1)"),
+        "numbers": N_("Other numbers"),
+        "sizes": N_("Sizes and times"),
+        "not_tested": N_("Not tested"),
+        "looks": N_("Looks at these items"),
+        "models_looked": N_("Models made of this one that were looked at on these items"),
+        "first_look": N_("First look"),
+        "gates_since": N_("These gates are known since"),
+        "fixed": N_("Gates were fixed before the first look"),
+        "yes": N_("yes"),
+        "no": N_("no: they may have been chosen to fit"),
+        "unknown": N_("not known, because nothing outlived the process"),
+        "origin": N_("Origin"),
+        "model": N_("Model"),
+        "split": N_("Split"),
+        "labels_from": N_("Right answers from"),
+        "items": N_("the items"),
+        "file": N_("a file, for the items that changed"),
+        "nowhere": N_("nowhere"),
+        "command": N_("Made again by"),
+        "seed": N_("Seed"),
+        "threads": N_("Threads"),
+        "versions": N_("Versions"),
+        "machine": N_("Machine"),
+        "target": N_("Meant to run on"),
+        "not_said": N_("not said"),
+        "made": N_("Made"),
+        "decision": N_("Decision"),
+        "reviewer": N_("Reviewer"),
+        "approve": N_("approved"),
+        "reject": N_("rejected"),
+        "conditions": N_("approved with conditions"),
+        "undecided_yet": N_("not decided yet"),
+        "notes": N_("Notes"),
+        "signature": N_("Signature"),
+        "recipe": N_("Recipe"),
+        "measured": N_("measured"),
+        "estimated": N_("estimated"),
+        "exact": N_("exact"),
+        "not_measured": N_("not measured"),
+        "shown_of": N_("shown: {shown:,} of {all:,}; all are in the JSON"),
+    }
+)
+VERDICTS: Mapping[Outcome, str] = MappingProxyType(
+    {
+        Outcome.PASS: N_("PASS"),
+        Outcome.FAIL: N_("FAIL"),
+        Outcome.UNDECIDED: N_("UNDECIDED"),
+        Outcome.NOT_MEASURED: N_("NOT MEASURED"),
+    }
+)
+MEANINGS: Mapping[Outcome, str] = MappingProxyType(
+    {
+        Outcome.PASS: N_("Every required gate holds over the whole interval."),
+        Outcome.FAIL: N_("At least one required gate is violated over the whole interval."),
+        Outcome.UNDECIDED: N_("Nothing fails, but these items are too few to tell whether all gates hold."),
+        Outcome.NOT_MEASURED: N_(
+            "Something that a required gate asks for was not measured: that is no pass."
+        ),
+    }
+)

@@ -1,0 +1,130 @@
+"""verify finds one changed digit in each field: by computing it again, or by its seal."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.reviews.findings import Decision, Review
+from compress_core.reviews.gate_file import read_gates
+from compress_core.reviews.made_again import verified
+from compress_core.reviews.review import Asked
+from compress_core.reviews.seals import SEALS, broken_seals, field_differences, sealed
+from tests.test_review import FEW, coarse, made, small_subject
+
+pytestmark = pytest.mark.slow
+
+GATES = read_gates(
+    FEW
+    + "title: 3 gates\ngates: [{measure: accuracy_change, limit: -0.3, reason: 1 reason}, "
+    + "{measure: packed_file_bytes, limit: 9000, required: false}, {measure: latency_ms, limit: 10000}]"
+)
+FIELDS = [field.name for field in fields(Review) if field.name != "format"]  # another one is refused
+ITEMS = 40
+OF_ITS_MOMENT = {"looks", "circumstances", "decision"}
+Step = str | int
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    """A report as its file holds it."""
+    store = Store()
+    signed = Decision("Ada 1", "conditions", "2 conditions", "2026-11-29T10:00:00+00:00")
+    review = made(coarse(small_subject(ITEMS), store), GATES, store, Asked(decision=signed))
+    content: dict[str, Any] = json.loads(json.dumps(sealed(review.as_json())))
+    return content
+
+
+def leaves(value: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = [leaf for name, each in inner for leaf in leaves(each, (*path, name))]
+    yield from found or [path]
+
+
+def changed(content: dict[str, Any], path: tuple[Step, ...], *, last: bool) -> dict[str, Any]:
+    """The content with one digit changed in one field: the last, or the first that is not zero."""
+    copied = copy.deepcopy(content)
+    place: Any = copied
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = with_another_digit(place[path[-1]], last=last)
+    return copied
+
+
+def with_another_digit(value: Any, *, last: bool) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if value is None or value in ("", [], {}):
+        return 1
+    if isinstance(value, int | float):
+        text = repr(value)
+        digits = [m.start() for m in re.finditer(r"\d", text.partition("e")[0])]
+        at = digits[-1] if last else next((i for i in digits if text[i] != "0"), digits[0])
+        return type(value)(float(text[:at] + str(int(text[at]) % 9 + 1) + text[at + 1 :]))
+    at = next((m.start() for m in re.finditer(r"\d", value)), 0)
+    return value[:at] + ("7" if value[at] != "7" else "8") + value[at + 1 :]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_changed_digit_breaks_the_seal_of_its_field_alone(report: dict[str, Any], field: str) -> None:
+    assert not broken_seals(report)
+    for path in leaves(report[field], (field,)):
+        named = [difference.path for difference in broken_seals(changed(report, path, last=True))]
+        assert len(named) == 1
+        assert ".".join(map(str, path)).startswith(named[0])
+
+
+@pytest.mark.parametrize("field", [name for name in FIELDS if name not in OF_ITS_MOMENT])
+def test_a_changed_digit_is_found_where_its_seal_was_made_anew(report: dict[str, Any], field: str) -> None:
+    content = {name: value for name, value in report.items() if name != SEALS}
+    for path in leaves(report[field], (field,)):
+        named = field_differences(changed(content, path, last=False), content)  # which looks at no seal
+        assert [difference.path for difference in named] == [".".join(map(str, path))]
+
+
+def test_a_field_that_is_gone_or_new_is_named(report: dict[str, Any]) -> None:
+    without = {**report, "model": {k: v for k, v in report["model"].items() if k != "items"}}
+    assert [each.path for each in broken_seals(without)] == ["model.items"]
+    more = {**report, "model": {**report["model"], "mood": "fine"}}
+    assert [each.path for each in broken_seals(more)] == ["model.mood"]
+    assert [each.path for each in field_differences(more, report)] == ["model.mood"]
+
+
+def test_a_report_made_again_is_the_same_and_times_are_taken_over(report: dict[str, Any]) -> None:
+    assert verified(report, small_subject(ITEMS), Store()) == []
+
+
+def test_a_forged_number_and_another_model_are_found_by_making_it_again(report: dict[str, Any]) -> None:
+    content = {name: value for name, value in report.items() if name != SEALS}
+    path = ("judged", 0, "number", "value")
+    forged = verified(sealed(changed(content, path, last=False)), small_subject(ITEMS), Store())
+    assert [each.path for each in forged] == ["judged.0.number.value"]
+    other = {each.path for each in verified(report, small_subject(ITEMS + 1), Store())}
+    assert {"model.items", "model.n"} <= other
+
+
+def test_a_forged_verdict_is_refused_or_found(report: dict[str, Any]) -> None:
+    content = {name: value for name, value in report.items() if name != SEALS}
+    assert content["verdict"] == "fail"
+    with pytest.raises(Refused, match="damaged"):
+        verified(sealed({**content, "verdict": "pass"}), small_subject(ITEMS), Store())
+    lying = copy.deepcopy(content)
+    lying["verdict"] = "pass"
+    for each in lying["judged"]:
+        each["outcome"] = "pass"
+    found = {each.path for each in verified(sealed(lying), small_subject(ITEMS), Store())}
+    assert {"verdict", "judged.0.outcome"} <= found
+
+
+@pytest.mark.parametrize("content", [{}, {"format": 2, SEALS: {}}, {"format": 1}, {"format": 1, SEALS: []}])
+def test_what_is_no_report_is_refused(content: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        broken_seals(content)

@@ -151,6 +151,14 @@ def test_what_agrees_with_the_estimates_corrects_them_no_more_than_by_its_roundi
     assert corrected.damage.scale == pytest.approx((0, 1), abs=1e-9)
 
 
+def test_evaluations_that_scatter_without_a_rule_correct_nothing() -> None:
+    estimator = estimator_of(TWO)
+    pairs = [pairs_of(20, (3.0, 1 / 3)[index % 2])[index] for index in range(20)]
+    corrected = estimator.corrected(pairs)
+    assert corrected.kl is estimator.kl
+    assert corrected.damage is estimator.damage
+
+
 @given(st.floats(0.01, 1), st.floats(0.01, 1))
 def test_places_together_lose_at_least_what_one_does_and_never_all_there_is(one: float, other: float) -> None:
     estimator = estimator_of(TWO)

@@ -17,6 +17,7 @@ _ROUNDED_FACTORS = 4.0  # both factors are rounded: twice the amplitude
 _NOTHING = 1e-12
 _DOUBTED = (2.0, 8.0)
 """How many real evaluations it takes to believe an offset, and a slope, half as far as they say."""
+_BELIEVED = 0.8  # of the error without a correction, at most, is what one may leave
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +76,26 @@ class Joined:
         return float(np.exp(offset) * joined**slope) if joined > 0 else 0.0
 
     def corrected(self, measured: Sequence[tuple[Sequence[Position], float]]) -> Joined:
-        """With the power and the line on logarithms that explain best what was measured, above 0.
+        """With what explains best what was measured, where that holds for more than what it was fitted to.
 
-        Few evaluations move the line little (ridge regression towards no correction).
+        measured: positions, and what they came to, above 0. Each of them is judged by a correction that has
+        seen the others alone; one that errs there nearly as much as none is not believed.
         """
-        logs = np.log([value for _, value in measured])
-        fits = []
-        for power in POWERS:
-            together = [self._together(positions, power) for positions, _ in measured]
-            fits.append((power, *_line(np.log(np.maximum(together, _NOTHING)), logs)))
-        power, scale, _ = min(fits, key=lambda fit: fit[2])
+        values = np.array([value for _, value in measured])
+        sums = {power: self._log_sums([at for at, _ in measured], power) for power in POWERS}
+        left = 0.0
+        for judged in range(len(values)):
+            seen = np.arange(len(values)) != judged
+            power, (offset, slope) = _best({p: own[seen] for p, own in sums.items()}, np.log(values[seen]))
+            left += abs(float(np.exp(offset + slope * sums[power][judged])) - values[judged])
+        without = sum(abs(self.of(positions) - value) for positions, value in measured)
+        if left >= _BELIEVED * without:
+            return self
+        power, scale = _best(sums, np.log(values))
         return replace(self, power=power, scale=scale)
+
+    def _log_sums(self, recipes: Iterable[Sequence[Position]], power: float) -> Floats:
+        return np.log([max(self._together(positions, power), _NOTHING) for positions in recipes])
 
     def _together(self, positions: Iterable[Position], power: float) -> float:
         parts = [part**power for part in self._alone(tuple(positions)) if part > 0]
@@ -104,6 +114,13 @@ class Joined:
                 )
             rounded = each.family is Family.BITS and each.place in factored
             yield curve.at(each.value) ** 2 * (_ROUNDED_FACTORS if rounded else 1.0)
+
+
+def _best(sums: Mapping[float, Floats], measured: Floats) -> tuple[float, tuple[float, float]]:
+    """The power and its line that leave least of the logarithms that were measured."""
+    lines = {power: _line(summed, measured) for power, summed in sums.items()}
+    power = min(lines, key=lambda each: lines[each][1])
+    return power, lines[power][0]
 
 
 def _line(summed: Floats, measured: Floats) -> tuple[tuple[float, float], float]:

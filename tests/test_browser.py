@@ -10,14 +10,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 from urllib.error import URLError
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect, sync_playwright
 
 from dashboard.links import encoded
+from tests.one_tab import as_new, opened_once
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60_000
@@ -69,18 +72,25 @@ def browser(browser_path: str) -> Iterator[Browser]:
         launched.close()
 
 
-class Visit:
-    """A visitor's window, with every error that its console showed."""
+@pytest.fixture(scope="module")
+def shared_tab(browser: Browser) -> Iterator[Page]:
+    """The tab of this file."""
+    with opened_once(browser) as opened:
+        opened.set_default_timeout(PATIENCE)
+        yield opened
 
-    def __init__(self, browser: Browser, scheme: str = "light") -> None:
-        context = browser.new_context(
-            color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 1360, "height": 1500}
-        )
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(PATIENCE)
+
+class Visit:
+    """What a visitor sees in a tab, with every error that its console showed."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
         self.errors: list[str] = []
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._note)
+        page.on("pageerror", self._note_fault)
+
+    def _note_fault(self, fault: Error) -> None:
+        self.errors.append(str(fault))
 
     def _note(self, message: ConsoleMessage) -> None:
         where = message.location.get("url", "")
@@ -89,9 +99,10 @@ class Visit:
 
     def settled(self) -> Page:
         """The page once nothing is running any more."""
-        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        app = self.page.get_by_test_id("stApp")
+        expect(app).to_have_attribute("data-test-script-state", "notRunning")
         self.page.wait_for_timeout(300)
-        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        expect(app).to_have_attribute("data-test-script-state", "notRunning")
         return self.page
 
     def accuracy(self) -> str:
@@ -104,19 +115,30 @@ class Visit:
     def size(self) -> str:
         return self.page.locator(".st-key-slimscope_plain strong").first.inner_text()
 
-    def close(self) -> None:
-        """Leave; a picture that stands on the page in vain is an error."""
+    def end(self) -> None:
+        """Look once more and no longer listen; a picture that stands on the page in vain is an error."""
         broken = "images => images.filter(image => image.complete && !image.naturalWidth).map(i => i.src)"
         self.errors += self.page.locator("img").evaluate_all(broken)
-        self.page.context.close()
+        self.page.remove_listener("console", self._note)
+        self.page.remove_listener("pageerror", self._note_fault)
+
+
+@contextmanager
+def visited(tab: Page, scheme: Literal["light", "dark"] = "light") -> Iterator[Visit]:
+    """A visit whose console shows no error."""
+    with as_new(tab, 1360, 1500, scheme) as page:
+        visiting = Visit(page)
+        try:
+            yield visiting
+        finally:
+            visiting.end()
+        assert visiting.errors == []
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    visiting = Visit(browser)
-    yield visiting
-    visiting.close()
-    assert visiting.errors == []
+def visit(shared_tab: Page) -> Iterator[Visit]:
+    with visited(shared_tab) as visiting:
+        yield visiting
 
 
 CONTROLS = frozenset({
@@ -188,13 +210,11 @@ def test_slider_moved_by_keys_changes_sparsity_bytes_and_accuracy_and_undo_takes
 
 
 def _link_opens_the_same_elsewhere(browser: Browser, link: str, size: str, accuracy: str) -> None:
-    other = Visit(browser)
-    other.page.goto(link)
-    expect(other.page.locator(".st-key-slimscope_header")).to_be_visible()
-    other.settled()
-    assert (other.size(), other.accuracy()) == (size, accuracy)
-    other.close()
-    assert other.errors == []
+    with opened_once(browser) as tab, visited(tab) as other:
+        tab.goto(link)
+        expect(tab.locator(".st-key-slimscope_header")).to_be_visible()
+        other.settled()
+        assert (other.size(), other.accuracy()) == (size, accuracy)
 
 
 def test_own_model_is_uploaded_and_tuned(address: str, visit: Visit) -> None:
@@ -381,11 +401,14 @@ def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_drawn_without_an_error_in_both_themes(
-    address: str, browser: Browser, scheme: str, tmp_path: Path
+    address: str, shared_tab: Page, scheme: Literal["light", "dark"], tmp_path: Path
 ) -> None:
-    visiting = Visit(browser, scheme)
-    page = open_demo(visiting, address)
     folder = Path(os.environ.get("SLIMSCOPE_SCREENSHOTS", tmp_path))
+    with visited(shared_tab, scheme) as visiting:
+        draw_every_page(visiting, open_demo(visiting, address), folder, scheme)
+
+
+def draw_every_page(visiting: Visit, page: Page, folder: Path, scheme: str) -> None:
     for name in ("Tune", "Weights", "Behavior", "Explain"):
         if name != "Tune":
             page.get_by_role("link", name=name).click()
@@ -398,8 +421,6 @@ def test_every_page_is_drawn_without_an_error_in_both_themes(
         visiting.accuracy()
         picture = page.screenshot(path=folder / f"{name.lower()}_{scheme}.png")
         assert len(picture) > 40_000, f"{name}: an empty page is a small picture"
-    visiting.close()
-    assert visiting.errors == []
 
 
 def test_knobs_of_a_layer_fit_a_screen_keep_the_hand_that_moves_them_and_say_what_the_recipe_says(

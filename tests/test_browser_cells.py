@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.test_browser import browser  # noqa: F401 - a fixture
+from tests.one_tab import as_new
+from tests.test_browser import browser, shared_tab  # noqa: F401 - fixtures
 from tests.test_browser_nothing_lost import HEADER, MOST_LOOKS, OFTEN_MS, Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -84,9 +85,8 @@ def page(line: Line) -> Page:
 
 
 @pytest.fixture
-def line(browser: Browser, serving: tuple[Serving, ExitStack]) -> Iterator[Line]:  # noqa: F811
-    with browser.new_context(viewport={"width": 1366, "height": 768}) as context:
-        opened = context.new_page()
+def line(shared_tab: Page, serving: tuple[Serving, ExitStack]) -> Iterator[Line]:  # noqa: F811
+    with as_new(shared_tab, 1366, 768) as opened:
         laid = Line(opened)
         opened.goto(f"{serving[0].address}/tune?m=lenet300")
         expect(cell(opened, "Prune %: fc3")).to_be_visible()

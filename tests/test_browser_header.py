@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from dashboard.links import encoded
-from tests.test_browser import PATIENCE, Visit, address, browser, slider  # noqa: F401 - fixtures
+from tests.one_tab import as_new
+from tests.test_browser import PATIENCE, address, browser, shared_tab, slider  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -42,16 +44,34 @@ WATCH = """() => {
 
 
 @pytest.fixture
-def screen(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:  # noqa: F811
+def screen(browser: Browser, shared_tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:  # noqa: F811
     """A window of a laptop, or what a test asks for."""
-    asked = {"viewport": {"width": 1366, "height": 768}} | getattr(request, "param", {})
-    context = browser.new_context(**asked)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    asked = {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"}
+    asked |= getattr(request, "param", {})
+    if "is_mobile" not in asked:
+        with (
+            as_new(shared_tab, *asked["viewport"].values(), asked["color_scheme"]) as page,
+            without_faults(page),
+        ):
+            yield page
+        return
+    with browser.new_context(reduced_motion="reduce", **asked) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        with without_faults(page):
+            yield page
+
+
+@contextmanager
+def without_faults(page: Page) -> Iterator[None]:
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    yield page
-    context.close()
+
+    def note(fault: Error) -> None:
+        faults.append(str(fault))
+
+    page.on("pageerror", note)
+    yield
+    page.remove_listener("pageerror", note)
     assert faults == [], "a message that the browser cannot place leaves the rest of the page undrawn"
 
 

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PLAN = '{"batch_size":512,"epochs":%d,"methods":[{"method":"distill"}]}'
 PRUNED = encoded([["fc1", [{"technique": "magnitude", "sparsity": 0.98}]]])
 LONG, SHORT = 60, 2
+LOOK_AGAIN_MS = 100
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,7 @@ def wait_for_epochs(page: Page, count: int) -> None:
         "count => [...document.querySelectorAll('.js-plotly-plot')].some(plot => "
         "(plot._fullData || []).some(trace => (trace.error_y || {}).visible && trace.x.length >= count))",
         arg=count,
+        polling=LOOK_AGAIN_MS,  # else at every frame, which keeps the page drawing
     )
 
 

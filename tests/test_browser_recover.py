@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard.links import encoded
-from tests.test_browser import browser  # noqa: F401 - a fixture
+from tests.test_browser import PATIENCE, browser  # noqa: F401 - a fixture
 from tests.test_browser_nothing_lost import HEADER, Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -33,7 +33,9 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving,
 @pytest.fixture
 def page(browser: Browser, serving: tuple[Serving, ExitStack]) -> Iterator[Page]:  # noqa: F811
     with browser.new_context(viewport={"width": 1366, "height": 768}) as context:
-        yield context.new_page()
+        opened = context.new_page()
+        opened.set_default_timeout(2 * PATIENCE)
+        yield opened
 
 
 def open_recover(page: Page, served: Serving, epochs: int) -> None:
@@ -80,7 +82,7 @@ def test_a_training_is_watched_left_ended_started_again_finished_and_compared(
     page.get_by_role("link", name="Recover").first.click()
     wait_for_epochs(page, seen + 1)
     pressed(page, "Cancel")
-    expect(page.get_by_text("This training was interrupted.")).to_be_visible(timeout=3_000)
+    expect(page.get_by_text("This training was interrupted.")).to_be_visible()
     open_recover(page, served, SHORT)
     pressed(page, "Train")
     expect(page.get_by_role("button", name="Trained")).to_be_visible()

@@ -144,7 +144,10 @@ class Reading:
 def _pairs(share: Ints) -> NDArray[np.float32]:
     """Weights [n, 2] of 0 and 1; one less than the frequencies, since the coder adds one."""
     ones = share << (TOTAL_BITS - SHARE_BITS)
-    return np.stack([TOTAL - 1 - ones, ones - 1], axis=1).astype(np.float32)
+    pairs = np.empty((len(share), 2), dtype=np.float32)
+    pairs[:, 0] = TOTAL - 1 - ones
+    pairs[:, 1] = ones - 1
+    return pairs
 
 
 def _model(frequencies: Ints) -> constriction.stream.model.Categorical:

@@ -23,8 +23,8 @@ def code_living(coder: Coder, stride: int, known: Ints, truth: Ints | None) -> I
     flags = np.zeros(margin + count, dtype=np.int64)
     length = -(-count // _MOST_STEPS)
     for start in range(0, count, length or 1):
-        at = margin + np.arange(start, min(count, start + length))
-        here = at - margin
+        here = slice(start, min(count, start + length))
+        at = np.arange(margin + here.start, margin + here.stop)
         first = margin + start  # what is written together knows nothing of each other
         left, left_2 = flags[first - 1], flags[first - 2]
         up, up_left, up_right = (
@@ -32,10 +32,11 @@ def code_living(coder: Coder, stride: int, known: Ints, truth: Ints | None) -> I
         )
         lately = int(flags[first - _BEFORE + 1 : first].sum())
         around = left + 2 * up + 4 * up_left + 8 * up_right
-        contexts = np.stack(
-            [np.full_like(at, left + 2 * left_2), around, np.full_like(at, lately), known[here]]
+        contexts = np.empty((4, len(at)), dtype=np.int64)
+        contexts[0], contexts[1], contexts[2], contexts[3] = left + 2 * left_2, around, lately, known[here]
+        flags[margin + here.start : margin + here.stop] = mixer.code(
+            coder, contexts, None if truth is None else truth[here]
         )
-        flags[at] = mixer.code(coder, contexts, None if truth is None else truth[here])
     return flags[margin:]
 
 

@@ -81,7 +81,12 @@ class Mixer:
         self._slowness = slowness
 
     def code(self, coder: Coder, contexts: Ints, truth: Ints | None) -> Ints:
-        """Write or read flags [n]; contexts [kinds, n]: for each kind, which one every flag stands in."""
+        """Write or read flags [n]; contexts [kinds, n]: for each kind, which one every flag stands in.
+
+        No flags cost nothing, neither bits nor time: nothing is learned from them.
+        """
+        if not contexts.shape[1]:
+            return np.zeros(0, dtype=np.int64)
         places = contexts + self._offsets
         inputs = np.empty((len(places) + 1, places.shape[1]))
         inputs[-1] = _STEP
@@ -101,18 +106,26 @@ class Mixer:
 
     def _count(self, places: Ints, flags: Ints) -> None:
         """Note what was seen, by whichever way is shorter: place by place, or every place at once."""
-        flat, ones = places.reshape(-1), places.take(np.flatnonzero(flags), axis=1).reshape(-1)
+        flat, ones = places.reshape(-1), places.compress(flags, axis=1).reshape(-1)
         if len(flat) < 2 * len(self._seen):
-            np.add.at(self._seen, flat, _SEEN)
-            np.add.at(self._ones, ones, _SEEN)
-            self._halve(flat[self._seen.take(flat) > _MOST])  # one that occurs twice is still halved once
-            self._logits[flat] = _logits().take(_cells(self._ones.take(flat), self._seen.take(flat)))
+            self._count_each(flat, ones)
             return
         times = np.bincount(flat, minlength=len(self._seen))
         self._seen += times * _SEEN
         self._ones += np.bincount(ones, minlength=len(self._seen)) * _SEEN
         self._halve(np.flatnonzero((self._seen > _MOST) & (times > 0)))
         _logits().take(_cells(self._ones, self._seen), out=self._logits)
+
+    def _count_each(self, flat: Ints, ones: Ints) -> None:
+        """Note places [m] that were seen, and those [k] of them that held a 1."""
+        np.add.at(self._seen, flat, _SEEN)
+        if len(ones):
+            np.add.at(self._ones, ones, _SEEN)
+        seen = self._seen.take(flat)
+        if seen.max() > _MOST:
+            self._halve(flat[seen > _MOST])  # one that occurs twice is still halved once
+            seen = self._seen.take(flat)
+        self._logits[flat] = _logits().take(_cells(self._ones.take(flat), seen))
 
     def _halve(self, full: Ints) -> None:
         self._seen[full] = (self._seen[full] + 1) >> 1

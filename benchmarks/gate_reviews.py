@@ -32,8 +32,6 @@ Counts = NDArray[np.int64]
 def lines(size: Size) -> Iterator[str]:
     """The gate on accuracy at several N and shares of changed items, then what is named, then other gates."""
     reviews = REVIEWS if size is FULL else 50
-    yield f"Margin 0.3 points, {reviews:,} reviews each; worse: truly {-BEYOND:g} points lost; equal: none."
-    yield ""
     yield "| changed items | N | worse passes | equal fails | equal is UNDECIDED | by the formula |"
     yield "| --- " * 6 + "|"
     for share in DISCORDANT:
@@ -53,6 +51,8 @@ def lines(size: Size) -> Iterator[str]:
     for n in (2000, 10_000) if size is FULL else (500,):
         yield _kept_row(n, reviews)
         yield _class_row(n, reviews)
+    yield ""
+    yield f"Margin 0.3 points, {reviews:,} reviews each; worse: truly {-BEYOND:g} points lost; equal: none."
 
 
 def _drawn(change: float, share: float, n: int, reviews: int, seed: int = 0) -> tuple[Counts, Counts]:

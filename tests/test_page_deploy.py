@@ -230,3 +230,8 @@ def test_energy_is_marked_as_estimated_and_counts_are_not() -> None:
     frame = work_frame(costs, costs).set_index("")
     assert frame.loc["Energy, estimated"].str.startswith("≈").all()
     assert not frame.loc["Weights read"].str.startswith("≈").any()
+
+
+def test_a_zip_is_the_same_whatever_the_order_of_its_files() -> None:
+    both = {"weights.safetensors": b"weights", "model.py": b"code"}
+    assert files.zipped(both) == files.zipped(dict(reversed(both.items())))

@@ -47,7 +47,9 @@ def unpack(packed: ResultFiles) -> ExportedFiles:
     """The reverse of `pack`."""
     facts = packed.facts
     return ExportedFiles(
-        {name: array.tobytes() for name, array in packed.arrays.items()},
+        {
+            name: packed.arrays[name].tobytes() for name in sorted(packed.arrays)
+        },  # a file has no order of its own
         {name: number_from_json(said) for name, said in facts["numbers"].items()},
         {name: text_from_json(said) for name, said in facts["left"].items()},
         tuple(_row(said) for said in facts["sizes"]),

@@ -187,10 +187,10 @@ def _content(made: ExportedFiles, key: str) -> bytes:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Files in one archive; the same files give the same bytes."""
+    """Files in one archive; the same files, in whatever order, give the same bytes."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
-        for name, content in files.items():
+        for name, content in sorted(files.items()):
             opened.writestr(zipfile.ZipInfo(name, _BEGINNING), content, zipfile.ZIP_DEFLATED)
     return archive.getvalue()
 

@@ -45,7 +45,9 @@ pytestmark = pytest.mark.slow
 
 PRUNED = [{"technique": "magnitude", "sparsity": 0.9}]
 PATIENCE = 120.0
-TRAINED = '{"epochs":2,"methods":[{"method":"distill"}]}'  # started by whoever comes first, found by all others
+TRAINED = (
+    '{"epochs":2,"methods":[{"method":"distill"}]}'  # started by whoever comes first, found by all others
+)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -325,7 +325,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nowhere.yaml", (), 2),
         ("pass.yaml", ("--split", "calibration_items"), 2),
         ("pass.yaml", ("--decision", "approve"), 2),
-        ("pass.yaml", ("--report", "report.pdf"), 2),
+        ("pass.yaml", ("--out", "report.pdf"), 2),
         ("open.yaml", (), 3),
         ("open.yaml", ("--allow-undecided",), 0),
         ("missing.yaml", (), 3),
@@ -342,7 +342,7 @@ def test_the_command_ends_as_the_gates_say(
 
 def test_the_report_lies_beside_its_json_and_verify_makes_it_again(folder: Path) -> None:
     wanted = ("--gates", "pass.yaml", "--reviewer", "Ada", "--decision", "approve")
-    files = ("--report", "r.html", "--zip", "r.zip")
+    files = ("--out", "r.html", "--zip", "r.zip")
     assert run("review", "tabular", *FINE, *wanted, *files).exit_code == 0
     again = run("verify", "r.json")
     assert again.exit_code == 0, again.output
@@ -357,7 +357,7 @@ def test_the_report_lies_beside_its_json_and_verify_makes_it_again(folder: Path)
 
 
 def test_the_command_in_the_report_makes_the_same_review_from_the_zip(folder: Path) -> None:
-    run("review", "tabular", *COARSE, "--gates", "fail.yaml", "--zip", "r.zip", "--report", "r.html")
+    run("review", "tabular", *COARSE, "--gates", "fail.yaml", "--zip", "r.zip", "--out", "r.html")
     with zipfile.ZipFile("r.zip") as archive:
         archive.extractall("unpacked")
     said = json.loads(Path("unpacked/report.json").read_text())

@@ -37,7 +37,7 @@ GatesOption = Annotated[
 ReportOption = Annotated[
     Path | None,
     typer.Option(
-        "--report",
+        "--out",
         metavar="FILE.html",
         help="Write the report there, and the same as JSON beside it.",
         show_default=False,

@@ -33,6 +33,11 @@ def chosen_split(subject: Subject) -> Split:
     return subject.split(wish if wish in subject.splits else CHOOSING)
 
 
+def choose(name: str) -> None:
+    """Judge on these items from the next run on."""
+    _CHOICE.choose(name)
+
+
 def draw(place: DeltaGenerator, subject: Subject) -> None:
     """The choice, where there is one."""
     names = offered(subject)

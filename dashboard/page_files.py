@@ -68,7 +68,7 @@ def navigation() -> list[st.Page]:
     ]
 
 
-def link(name: str) -> None:
-    """A link to a page."""
+def link(name: str, label: str | None = None) -> None:
+    """A link to a page; label: what it says, where that is not the page's title."""
     page = page_files()[name]
-    st.page_link(page.path, label=_("Go to {page}").format(page=_(page.title)), icon=page.icon)
+    st.page_link(page.path, label=label or _("Go to {page}").format(page=_(page.title)), icon=page.icon)

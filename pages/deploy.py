@@ -28,6 +28,7 @@ with refusals():
         page_files.link("tune")
     else:
         headline.draw(model)
+        page_files.link("review", _("Review it"))
     take, small, fast, cost, where = st.tabs(
         [
             _("What can I take away?"),

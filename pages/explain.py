@@ -43,6 +43,7 @@ def _side_by_side(model: Model) -> None:
             icon=":material/tune:",
         )
         page_files.link("tune")
+    choice.way_back()
     split = chosen_split.chosen_split(model.subject)
     chosen_split.draw(st.container(), model.subject)
     chosen_split.count_look(model, split)

@@ -1,7 +1,8 @@
 """Collect every text a visitor sees, update the Chinese catalog and compile it: `make messages`.
 
 slimscope.pot holds what stands in the source, techniques.pot what techniques and training methods say,
-core.pot what else the core declares: cards of the samples, metrics, attribution methods, limits of knobs.
+core.pot what else the core declares: cards of the samples, metrics, attribution methods, ready-made gates,
+limits of knobs.
 Templates carry no line numbers, dates or paths of a machine, so they change only when a text does.
 """
 
@@ -111,7 +112,7 @@ def _said_of_knobs(knobs: type[BaseModel]) -> Iterator[str]:
 def core_template() -> Catalog:
     """What else of the core's own words is shown, with what says it."""
     catalog = _empty("core")
-    said_of = (_said_of_samples, _said_of_measures, _said_of_recipes, _said_of_tasks)
+    said_of = (_said_of_samples, _said_of_measures, _said_of_recipes, _said_of_tasks, _said_of_gates)
     for place, said in (pair for each in said_of for pair in each()):
         catalog.add(said, locations=[(place, 0)])
     return catalog
@@ -135,6 +136,14 @@ def _said_of_measures() -> Iterator[tuple[str, str]]:
         yield from ((metric.name, said) for said in (metric.title, metric.interval, metric.summary) if said)
     for method in attribution_methods().values():
         yield from ((method.name, said) for said in (as_words(method.name), method.summary))
+
+
+def _said_of_gates() -> Iterator[tuple[str, str]]:
+    from compress_core.reviews.gate_file import read_gates, ready_made_gates
+
+    for name, text in ready_made_gates().items():
+        gates = read_gates(text)
+        yield from ((name, said) for said in (gates.title, *(gate.reason for gate in gates.gates)) if said)
 
 
 def _said_of_recipes() -> Iterator[tuple[str, str]]:

@@ -37,9 +37,9 @@ from compress_core.reviews.findings import Review
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_file import read_gates
 from compress_core.reviews.gate_verdict import Outcome
+from compress_core.reviews.judging import Asked, reviewed
 from compress_core.reviews.late_labels import disagreement_frame, disagreements, read_labels
 from compress_core.reviews.looks_at_test import fix_gates, look_at
-from compress_core.reviews.review import Asked, reviewed
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests.subjects import rules, seeded, tiny_subject

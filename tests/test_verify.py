@@ -15,8 +15,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.reviews.findings import Decision, Review
 from compress_core.reviews.gate_file import read_gates
+from compress_core.reviews.judging import Asked
 from compress_core.reviews.made_again import verified
-from compress_core.reviews.review import Asked
 from compress_core.reviews.seals import SEALS, broken_seals, field_differences, sealed
 from tests.test_review import FEW, coarse, made, small_subject
 

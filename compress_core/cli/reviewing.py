@@ -133,7 +133,7 @@ def review(
     from compress_core.reviews.evidence_files import write_evidence
     from compress_core.reviews.gate_file import gates_named
     from compress_core.reviews.gate_verdict import exit_code
-    from compress_core.reviews.review import Asked, reviewed
+    from compress_core.reviews.judging import Asked, reviewed
 
     signed = decided(reviewer, decision, notes)
     wanted = gates_named(gates)

@@ -14,7 +14,7 @@ from compress_core.reviews.circumstances_now import circumstances_of
 from compress_core.reviews.findings import Review
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_file import gates_named
-from compress_core.reviews.review import Asked, reviewed
+from compress_core.reviews.judging import Asked, reviewed
 
 
 def review(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from compress_core.foundation.errors import Refused
-from compress_core.reviews.findings import Decision
+from compress_core.foundation.frozen_json import as_plain, from_plain
+from compress_core.foundation.store import digest
+from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.reviews.findings import Decision, Review
 
 DECISIONS = ("approve", "reject", "conditions")
 _MOST = 4000  # characters
@@ -34,3 +37,23 @@ def decided(reviewer: str, decision: str, notes: str, now: datetime | None = Non
         )
     moment = datetime.now(UTC) if now is None else now
     return Decision(reviewer.strip(), decision, notes.strip(), moment.isoformat(timespec="seconds"))
+
+
+def sign(workspace: Workspace, visitor: str, review: Review, decision: Decision) -> None:
+    """Keep a decision on a review; earlier ones stay.
+
+    Raises Refused where nothing was decided, and where the disk does not take it.
+    """
+    if not decision.decision:
+        raise Refused("Nothing was decided: choose approve, approve with conditions, or reject.")
+    workspace.decisions.add(visitor, _place(review), as_plain(decision))
+
+
+def signed(workspace: Workspace, visitor: str, review: Review) -> tuple[Decision, ...]:
+    """What a visitor decided on this model, on these items, by these gates; the earliest first."""
+    return tuple(from_plain(Decision, said) for said in workspace.decisions.of(visitor, _place(review)))
+
+
+def _place(review: Review) -> str:
+    model = review.model
+    return digest("decision", model.model, model.items, model.gates_sha)

@@ -102,7 +102,7 @@ class Gates(Strict):
         """What a gate asks for, in one line."""
         measure = review_measures()[gate.measure]
         share = measure.unit == "share"
-        limit = f"{100 * gate.limit:g} %" if share else f"{gate.limit:,g} {measure.unit}"
+        limit = f"{100 * gate.limit:g} %" if share else f"{gate.limit:,.10g} {measure.unit}"
         if measure.direction == "higher":
             return Phrase("{title} at least {limit}", title=Phrase(measure.title), limit=limit)
         return Phrase("{title} at most {limit}", title=Phrase(measure.title), limit=limit)

@@ -66,10 +66,20 @@ def gates_named(name: str) -> Gates:
     ready = ready_made_gates()
     if name in ready:
         return read_gates(ready[name])
+    return gates_in(content_of_file(Path(name), 4 * MOST_BYTES), name)
+
+
+def gates_in(content: bytes, name: str) -> Gates:
+    """Gates of what a file of this name holds; raises Refused."""
     try:
-        return read_gates(content_of_file(Path(name), 4 * MOST_BYTES).decode("utf-8-sig"))
+        return read_gates(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise Refused("{path} is no text in UTF-8: gates are a YAML file.", path=name) from None
+
+
+def gates_noted(content: object) -> Gates:
+    """Gates as the workspace notes them, the reverse of `Gates.as_json`."""
+    return Gates.model_validate_json(json.dumps(content))
 
 
 def _composed(text: str) -> yaml.Node | None:

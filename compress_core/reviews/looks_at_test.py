@@ -8,6 +8,7 @@ from compress_core.foundation.workspace.model_tree import EVERYBODY
 from compress_core.reviews.findings import LooksTaken
 from compress_core.reviews.gate import Gates
 from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 
 
 def fix_gates(gates: Gates, store: Store) -> float | None:
@@ -18,6 +19,20 @@ def fix_gates(gates: Gates, store: Store) -> float | None:
     if store.workspace is None:
         return None
     return store.workspace.gates.fix(gates.sha, gates.as_json())
+
+
+def looks_so_far(subject: Subject, split: Split, gates: Gates, store: Store) -> LooksTaken:
+    """How often anybody looked at these items until now, and whether these gates were fixed before; no look.
+
+    fixed_before is None where nobody looked and the gates are not noted yet: the look itself will fix them.
+    """
+    if store.workspace is None:
+        return LooksTaken(models=0)
+    models, first = store.workspace.looks.of_all(subject.digest, split.digest)
+    since = store.workspace.gates.since(gates.sha)
+    if since is None:
+        return LooksTaken(models, first, None, None if first is None else False)
+    return LooksTaken(models, first, since, first is None or since <= first)
 
 
 def look_at(model: Model, split: Split, gates: Gates, store: Store) -> LooksTaken:

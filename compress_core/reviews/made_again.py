@@ -16,8 +16,8 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.reviews.findings import Review
+from compress_core.reviews.judging import Asked, reviewed
 from compress_core.reviews.model_costs import LATENCY, LATENCY_BEFORE
-from compress_core.reviews.review import Asked, reviewed
 from compress_core.reviews.seals import FieldDifference, broken_seals, field_differences
 from compress_core.subject.subject import Subject
 

@@ -112,7 +112,7 @@ def _pictures(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
         for column, (_index, row) in zip(columns, rows[start : start + ACROSS].iterrows(), strict=False):
             with column.container(border=True, gap="small"):
                 said = _said(row, subject)
-                st.image(_png(subject, split, int(row["item"])), width="stretch", alt=said)
+                st.image(picture_of(subject, split, int(row["item"])), width="stretch", alt=said)
                 st.caption(literal(said))
                 _explain(int(row["item"]))
 
@@ -176,7 +176,7 @@ def _explain(item: int) -> None:
         st.switch_page(page_files.page_files()["explain" if explain else "trade_offs"].path)
 
 
-def _png(subject: Subject, split: Split, item: int) -> bytes:
+def picture_of(subject: Subject, split: Split, item: int) -> bytes:
     """An item as a picture, encoded once."""
 
     def make() -> bytes:

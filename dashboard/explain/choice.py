@@ -12,7 +12,7 @@ from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.explain.attribution import AttributionMethod, offered_methods
 from compress_core.measure.explain.methods import FIRST_METHOD
-from dashboard import engine, linked_choices
+from dashboard import engine, linked_choices, page_files
 from dashboard.text import _, label, literal, translated
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 METHOD, ITEM = linked_choices.METHOD, linked_choices.ITEM  # a link carries both
-ONLY = "slimscope.explain.only"
+ONLY, CAME_FROM = "slimscope.explain.only", "slimscope.explain.came_from"
 WIDGET = "explain.item"
 
 
@@ -93,6 +93,18 @@ def item(place: DeltaGenerator, comparison: Comparison) -> int:
 def show(wanted: int) -> None:
     """Look at this item from the next run on."""
     st.session_state[ITEM] = wanted
+
+
+def led_from(page: str) -> None:
+    """Whoever looks at an item now came from this page, and finds a link back."""
+    st.session_state[CAME_FROM] = page
+
+
+def way_back() -> None:
+    """The link back to where the item was chosen; nothing where it was chosen here."""
+    page = st.session_state.get(CAME_FROM)
+    if page is not None:
+        page_files.link(page)
 
 
 def explain_only(flips: Flips | None) -> None:

@@ -19,6 +19,8 @@ JSON_COLUMNS = (
     ("trials", "id", "numbers"),
     ("sessions", "visitor", "content"),
     ("jobs", "key", "job"),
+    ("gates", "sha", "content"),
+    ("decisions", "id", "content"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ class GateLog:
         since = self.since(sha)
         assert since is not None, "it has just been written"
         return since
+
+    def content(self, sha: str) -> Json:
+        """What gates say; None for others than were noted here."""
+        rows = self.database.rows("SELECT content FROM gates WHERE sha = ?", sha)
+        found: Json = json.loads(rows[0][0]) if rows else None
+        return found
 
     def since(self, sha: str) -> float | None:
         """When gates were first seen; None for others."""

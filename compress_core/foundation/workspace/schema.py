@@ -141,7 +141,17 @@ _SCANS = (
 _GATES = (
     "CREATE TABLE gates (sha TEXT PRIMARY KEY, content TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS, _MAKERS, _SCANS, _GATES)
+_DECISIONS = (
+    """CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        visitor TEXT NOT NULL,
+        review TEXT NOT NULL,
+        content TEXT NOT NULL,
+        time REAL NOT NULL
+    )""",
+    "CREATE INDEX decisions_by_visitor ON decisions (visitor, review)",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _JOBS, _LOOKS, _TABS, _MAKERS, _SCANS, _GATES, _DECISIONS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -17,6 +17,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.cabinet import Cabinet, Drawer, Pocket
 from compress_core.foundation.workspace.capped_files import Files
 from compress_core.foundation.workspace.database import FILES, Database, in_memory, open_database
+from compress_core.foundation.workspace.decision_log import DecisionLog
 from compress_core.foundation.workspace.disk_trouble import not_opened
 from compress_core.foundation.workspace.evaluations import Evaluations
 from compress_core.foundation.workspace.folder import named_folder
@@ -56,6 +57,7 @@ class Workspace:
     looks: Looks
     scans: ScanPoints
     gates: GateLog
+    decisions: DecisionLog
     warning: Refused | None = None
 
     @classmethod
@@ -133,6 +135,7 @@ def _furnished(
         looks=Looks(database, clock),
         scans=ScanPoints(database, clock),
         gates=GateLog(database, clock),
+        decisions=DecisionLog(database, clock),
         warning=warning,
     )
 

@@ -1,0 +1,1 @@
+"""The parts of the page Review: gates, the look at test items, the verdict, the evidence, the decision."""

@@ -1,0 +1,50 @@
+"""The job that looks at the test items, and on which items that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compress_core.tasks.judge_gates import REVIEW, ReviewKnobs
+from dashboard import chosen_split
+from dashboard import job_panel as jobs
+from dashboard.page_job import PageJob
+from dashboard.review import target_choice
+from dashboard.text import _
+
+if TYPE_CHECKING:
+    from compress_core.apply.model import Model
+    from compress_core.reviews.findings import Review
+    from compress_core.reviews.gate import Gates
+    from compress_core.subject.subject import Subject
+    from dashboard.view import View
+
+_REVIEW_BYTES, _FLIP_BYTES = 2**18, 2**10
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewOnPage:
+    """A review that stands on the page, with the model that the page works on.
+
+    is_stale: it speaks of another recipe, or was made by other gates, or for
+    another target, than are set now.
+    """
+
+    view: View
+    model: Model
+    review: Review
+    is_stale: bool
+
+
+def reviewed_split(subject: Subject) -> str | None:
+    """Test items where there are some, else those that are there; None where there are none."""
+    offered = chosen_split.offered(subject)
+    return offered[-1] if offered else None
+
+
+def review_job(model: Model, gates: Gates, split: str) -> PageJob[Review]:
+    """The review of a model by these gates: the same wish is the same job."""
+    device, runtime = target_choice.DEVICE.chosen(), target_choice.RUNTIME.chosen()
+    knobs = ReviewKnobs(gates=gates, split=split, target_device=device, target_runtime=runtime)
+    job = jobs.job_of(REVIEW, model, knobs, gates.conditions.seed)
+    return PageJob(REVIEW, job, _("Review"), lambda found: _REVIEW_BYTES + _FLIP_BYTES * len(found.flips))

@@ -1,0 +1,106 @@
+"""What surrounds a review: decisions are kept, looks and gates are told without a look, a command is said."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compress_core.apply.model import Model
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.reviews.decisions import decided, sign, signed
+from compress_core.reviews.findings import Review
+from compress_core.reviews.gate import Gate, Gates
+from compress_core.reviews.gate_file import gates_in, gates_noted, read_gates
+from compress_core.reviews.looks_at_test import fix_gates, look_at, looks_so_far
+from tests.test_review import ON_CHURN, coarse, made, small_subject
+
+OTHERS = read_gates("gates: [{measure: churn, limit: 0.5}]")
+
+
+@pytest.fixture(scope="module")
+def review() -> Review:
+    store = Store()
+    return made(coarse(small_subject(), store), ON_CHURN, store)
+
+
+@pytest.mark.slow
+def test_a_later_decision_stands_beside_the_earlier_one_and_belongs_to_who_made_it(review: Review) -> None:
+    place = Workspace.in_memory()
+    first, second = decided("Ada", "reject", ""), decided("Ada", "conditions", "Only indoors.")
+    for decision in (first, second):
+        sign(place, "ada", review, decision)
+    assert signed(place, "ada", review) == (first, second)
+    assert signed(place, "bob", review) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", ["model", "items", "gates_sha"])
+def test_a_decision_speaks_of_one_model_on_these_items_by_these_gates(review: Review, changed: str) -> None:
+    place = Workspace.in_memory()
+    sign(place, "ada", review, decided("Ada", "approve", ""))
+    other = replace(review, model=replace(review.model, **{changed: "another"}))
+    assert signed(place, "ada", other) == ()
+    assert len(signed(place, "ada", replace(review, looks=replace(review.looks, models=9)))) == 1
+
+
+@pytest.mark.slow
+def test_notes_alone_are_no_decision(review: Review) -> None:
+    place = Workspace.in_memory()
+    with pytest.raises(Refused, match="Nothing was decided"):
+        sign(place, "ada", review, decided("Ada", "", "Hm."))
+    assert signed(place, "ada", review) == ()
+
+
+def test_asking_how_many_looked_is_no_look(tmp_path: Path) -> None:
+    clock = itertools.count()
+    store = Store(2**20, Workspace.at(tmp_path, clock=lambda: float(next(clock))))
+    subject = small_subject()
+    split, model = subject.split("test"), Model.original(subject)
+    before = looks_so_far(subject, split, ON_CHURN, store)
+    assert (before.models, before.first, before.fixed_before) == (0, None, None)
+    assert looks_so_far(subject, split, ON_CHURN, store) == before
+    fix_gates(ON_CHURN, store)
+    assert looks_so_far(subject, split, ON_CHURN, store).fixed_before
+    look_at(model, split, ON_CHURN, store)
+    after = looks_so_far(subject, split, ON_CHURN, store)
+    assert (after.models, after.fixed_before) == (1, True)
+    assert looks_so_far(subject, split, OTHERS, store).fixed_before is False, "nobody noted them before"
+    fix_gates(OTHERS, store)
+    assert looks_so_far(subject, split, OTHERS, store).fixed_before is False, "noted after the look"
+
+
+def test_noted_gates_come_back_with_their_sha() -> None:
+    noted = Workspace.in_memory().gates
+    noted.fix(ON_CHURN.sha, ON_CHURN.as_json())
+    assert gates_noted(noted.content(ON_CHURN.sha)) == ON_CHURN
+    assert noted.content(OTHERS.sha) is None
+
+
+def test_where_nothing_is_kept_nothing_is_said_of_looks() -> None:
+    subject = small_subject()
+    assert looks_so_far(subject, subject.split("test"), ON_CHURN, Store()).fixed_before is None
+
+
+def test_a_file_of_gates_in_another_coding_is_refused_by_its_name() -> None:
+    with pytest.raises(Refused, match=r"mine\.yaml is no text in UTF-8"):
+        gates_in(b"\xff\xfe", "mine.yaml")
+    assert gates_in(b"\xef\xbb\xbftitle: T", "mine.yaml").title == "T"
+
+
+@pytest.mark.parametrize(
+    ("measure", "limit", "words"),
+    [
+        ("plain_file_bytes", 1_000_000, "Plain file at most 1,000,000 byte"),
+        ("plain_file_bytes", 12_345_678, "Plain file at most 12,345,678 byte"),
+        ("accuracy_change", -0.3, "Accuracy change at least -0.3 points"),
+        ("churn", 0.02, "Churn at most 2 %"),
+    ],
+)
+def test_a_limit_is_said_as_it_was_written(measure: str, limit: float, words: str) -> None:
+    gates = Gates(gates=(Gate(measure=measure, limit=limit),))
+    assert gates.in_words(gates.gates[0]) == words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -14,6 +15,12 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and processes that fork are POSIX"),
 ]
 WORKS = works(small=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_page_is_the_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that a test ran stays the main module of this process, and a new one would begin by running it."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
 
 @pytest.mark.parametrize("name", WORKS)

@@ -19,7 +19,7 @@ WORKS = works(small=True)
 
 @pytest.fixture(autouse=True)
 def _no_page_is_the_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that a test ran stays the main module of this process, and a new one would begin by running it."""
+    """A page that a test ran stays the main module here, and a forked process would begin by running it."""
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
 

@@ -9,9 +9,9 @@ from compress_core.decide.estimate_pairs import LEAST, checked_estimates
 from compress_core.foundation.errors import Refused
 from dashboard import engine
 from dashboard.figures.estimated_measured import estimated_measured
+from dashboard.known_estimator import VALIDATION, known_estimator, known_sensitivity
 from dashboard.show import figure, is_dark, provenance
 from dashboard.text import _, literal, refusal
-from dashboard.trade_offs.known_estimator import VALIDATION, known_estimator, known_sensitivity
 
 
 def draw(parent: Model) -> None:

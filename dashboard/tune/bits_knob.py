@@ -16,6 +16,7 @@ from dashboard.figures.words import in_bytes
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout
 from dashboard.text import _
+from dashboard.tune.estimated_change import estimated_change, with_estimate
 from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, spread
 from dashboard.tune.steps import change_step
 
@@ -28,7 +29,7 @@ def draw(place: KnobOfLayer) -> None:
     rows = bits_table(place.base, place.view.recipe, layer, step, engine.store())
     live_slider(
         _("Bits kept"),
-        LiveTable(np.append(rows.bits, FULL_BITS), _readouts(rows)),
+        LiveTable(np.append(rows.bits, FULL_BITS), with_estimate(_readouts(rows), _estimated(place, rows))),
         value=place.shown(getattr(step.knobs, "bits", FULL_BITS) if place.step else FULL_BITS),
         key=place.slider,
         unit=_("bit"),
@@ -63,6 +64,12 @@ def _readouts(rows: BitsTable) -> tuple[Readout, ...]:
         Readout(_("Bytes"), "", np.append(rows.bytes, rows.bytes_unquantized), text=in_bytes),
         Readout(_("Weight error"), "%", np.append(100 * rows.error, 0), digits=3),
     )
+
+
+def _estimated(place: KnobOfLayer, rows: BitsTable) -> tuple[Readout, ...]:
+    tried = _at(place.step, place.treated.technique, int(rows.bits[0]))
+    assert tried is not None, "a knob of bits has a place before its right end"
+    return estimated_change(place, tried, np.append(rows.bits, np.nan))
 
 
 def _levels(place: KnobOfLayer, rows: BitsTable) -> Histogram:

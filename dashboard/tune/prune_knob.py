@@ -18,6 +18,7 @@ from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import LiveTable, Readout
 from dashboard.text import _
 from dashboard.tune import shared_share
+from dashboard.tune.estimated_change import estimated_change, with_estimate
 from dashboard.tune.knob_of_layer import MOST_PLACES, KnobOfLayer, KnobPlaces, spread
 from dashboard.tune.steps import change_step, consistent, sparsity_of
 from dashboard.tune.threshold_line import weights_with_mask, weights_with_threshold
@@ -39,7 +40,7 @@ def _with_rows(place: KnobOfLayer) -> None:
     held = [name for name in rows.layers if name in place.view.locked]
     live_slider(
         _("Removed, {count} layers").format(count=len(rows.layers)) if shared else _("Weights removed"),
-        LiveTable(rows.sparsity, _readouts(rows)),
+        LiveTable(rows.sparsity, with_estimate(_readouts(rows), () if shared else _estimated(place, rows))),
         value=place.shown(dict(step.knobs)["sparsity"] if place.step else 0.0),
         key=place.slider,
         unit="%",
@@ -79,6 +80,12 @@ def _readouts(rows: SparsityTable) -> tuple[Readout, ...]:
     if np.isnan(rows.threshold).any():
         return kept, size, lost, here
     return kept, size, lost, Readout(_("Threshold"), "", rows.threshold, text=lambda v: f"{v:.3g}")
+
+
+def _estimated(place: KnobOfLayer, rows: SparsityTable) -> tuple[Readout, ...]:
+    tried = _at(place.step, place.treated.technique, 0.5)
+    assert tried is not None, "half of it is something"
+    return estimated_change(place, tried, np.where(rows.sparsity == 0, np.nan, rows.sparsity))
 
 
 def _moved(layer: str, technique: str, slider: str, share: float) -> None:

@@ -18,6 +18,7 @@ from dashboard.figures.words import in_bytes
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
 from dashboard.text import _, literal, translated
+from dashboard.tune.estimated_change import estimated_change, with_estimate
 from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, spread
 from dashboard.tune.steps import CHOICES, change_step
 
@@ -41,7 +42,7 @@ def _with_rows(place: KnobOfLayer) -> None:
     whole = (rows.rank == highest) & (rank != highest)
     live_slider(
         _("Rank kept"),
-        LiveTable(rows.rank, _readouts(place, rows, whole)),
+        LiveTable(rows.rank, with_estimate(_readouts(place, rows, whole), _estimated(place, rows, whole))),
         value=place.shown(highest if rank is None else rank),
         key=place.slider,
         step=1,
@@ -88,6 +89,12 @@ def _readouts(place: KnobOfLayer, rows: RankTable, whole: np.ndarray) -> tuple[R
         macs = np.where(whole, layer.macs or 0, rows.macs)
         readouts.append(Readout(_("MACs for one item"), "", macs, text=_counted))
     return tuple(readouts)
+
+
+def _estimated(place: KnobOfLayer, rows: RankTable, whole: np.ndarray) -> tuple[Readout, ...]:
+    tried = _at(place.step, place.treated.technique, np.inf, 1)
+    assert tried is not None, "one is below all that there are"
+    return estimated_change(place, tried, np.where(whole, np.nan, rows.rank))
 
 
 def _counted(value: float) -> str:

@@ -26,12 +26,12 @@ from compress_core.tasks.weigh_options import OPTIONS
 from dashboard import chosen_split, engine
 from dashboard import job_panel as jobs
 from dashboard.figures.budget_divergence import MeasuredBudget, budget_divergence
+from dashboard.known_estimator import known_estimator
 from dashboard.page_job import PageJob
 from dashboard.show import figure, is_dark, number_text, provenance
 from dashboard.text import _
 from dashboard.trade_offs import budget_options, budget_result, budget_wish
 from dashboard.trade_offs.budget_options import SPLIT, Held
-from dashboard.trade_offs.known_estimator import known_estimator
 
 if TYPE_CHECKING:
     from dashboard.view import View

@@ -1,4 +1,4 @@
-"""What a scan of a model lets one estimate of its recipes, for every tab that shows an estimate."""
+"""What a scan of a model lets one estimate of its recipes, for every page that shows an estimate."""
 
 from __future__ import annotations
 
@@ -15,16 +15,28 @@ VALIDATION = "validation"
 
 def known_sensitivity(parent: Model) -> Sensitivity:
     """Every curve that was measured on top of a model; parent: as loaded."""
-    split = parent.subject.split(VALIDATION)
-    curves = known_curves(parent, ScanPlan(), engine.store())
-    return Sensitivity(parent.key, parent.subject.key, split.name, split.digest, len(split), curves)
+    return engine.store().get(
+        digest("known sensitivity", *_version(parent)),
+        lambda: _measured(parent),
+        lambda found: 4096 * (1 + len(found.curves)),
+    )
 
 
 def known_estimator(parent: Model) -> Estimator:
     """Estimates from these curves; raises Refused where nothing was measured yet."""
-    version = engine.workspace().scans.version(parent.key)
-    key = digest("known estimator", parent.key, parent.subject.name, version)
-    return engine.store().get(key, lambda: _made(parent), lambda _found: 2**16)
+    return engine.store().get(
+        digest("known estimator", *_version(parent)), lambda: _made(parent), lambda _found: 2**16
+    )
+
+
+def _version(parent: Model) -> tuple[str, str, str]:
+    return parent.key, parent.subject.name, engine.workspace().scans.version(parent.key)
+
+
+def _measured(parent: Model) -> Sensitivity:
+    split = parent.subject.split(VALIDATION)
+    curves = known_curves(parent, ScanPlan(), engine.store())
+    return Sensitivity(parent.key, parent.subject.key, split.name, split.digest, len(split), curves)
 
 
 def _made(parent: Model) -> Estimator:

@@ -1,0 +1,66 @@
+"""What each place of a slider is estimated to cost in accuracy, once each layer was measured alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compress_core.apply.model import Model
+from compress_core.decide.estimated_knob import changes_of_knob
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import digest
+from compress_core.recipe.values import Step
+from dashboard import engine
+from dashboard.known_estimator import known_estimator, known_sensitivity
+from dashboard.live_slider.live_table import Readout, SliderValues
+from dashboard.text import _, refusal
+from dashboard.tune.knob_of_layer import KnobOfLayer
+
+MOST = 4  # readouts for which one screen has room
+
+
+def with_estimate(readouts: tuple[Readout, ...], estimate: tuple[Readout, ...]) -> tuple[Readout, ...]:
+    """Both; where that is too many, without the first, which counts what the slider and the bytes say too."""
+    return (*readouts[max(0, len(readouts) + len(estimate) - MOST) :], *estimate)
+
+
+def estimated_change(place: KnobOfLayer, step: Step, values: SliderValues) -> tuple[Readout, ...]:
+    """A readout for the places of a knob; none where the model as loaded was not scanned.
+
+    step: one of the technique whose knob it is. values [rows]: NaN where the layer has no such step.
+    """
+    subject = place.model.subject
+    if engine.workspace().folder is None or place.view.trainings or subject.splits.get("validation") is None:
+        return ()
+    parent = Model.original(subject)
+    sensitivity = known_sensitivity(parent)
+    if not sensitivity.curves:
+        return ()
+    name, unit = _("Accuracy change"), _("points")
+    try:
+        changes = _changes(place, parent, step, values)
+    except Refused as reason:
+        unknown = np.full(len(values), np.nan)
+        return (Readout(name, "", unknown, "estimated", note=refusal(reason), missing=_("no estimate")),)
+    note = _("Estimated from what each layer lost alone on N = {items:,} validation items.")
+    return (Readout(name, unit, changes, "estimated", 1, note=note.format(items=sensitivity.n)),)
+
+
+def _changes(place: KnobOfLayer, parent: Model, step: Step, values: SliderValues) -> SliderValues:
+    scans, recipe, layer = engine.workspace().scans.version(parent.key), place.view.recipe, place.layer.name
+    others = {name: value for name, value in step.changed.items() if name not in {"sparsity", "rank", "bits"}}
+    asked = (
+        parent.key,
+        parent.subject.name,
+        scans,
+        recipe.sha,
+        layer,
+        step.technique,
+        others,
+        values.tolist(),
+    )
+    return engine.store().get(
+        digest("changes of knob", *asked),
+        lambda: changes_of_knob(
+            known_estimator(parent), known_sensitivity(parent), recipe, layer, step, values.tolist()
+        ),
+    )

@@ -33,7 +33,7 @@ if __name__ == "__main__":
         state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
     page = st.navigation(page_files.navigation(), position="top")
-    if page.url_path:  # Start, whose address is empty, is painted meanwhile
+    if page_files.waits(page.url_path):  # Start and Learn are painted meanwhile
         engine.warm()
     page_style.draw()
     one_entry_a_page()

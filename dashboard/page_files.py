@@ -1,6 +1,7 @@
 """The pages, one file each beside app.py: a new file is found without being listed anywhere.
 
-Three constants in each say what it is called, its icon and its place. Streamlit runs a page when it is
+Three constants in each say what it is called, its icon and its place; a page that can be drawn before the
+slow libraries are there says WAITS = False. Streamlit runs a page when it is
 shown, so they are read from its text, and nothing of it is run to find it.
 """
 
@@ -29,6 +30,7 @@ class PageFile:
     title: str
     icon: str
     order: int
+    waits: bool = True
 
     @property
     def path(self) -> str:
@@ -56,7 +58,7 @@ def _declared(path: Path) -> PageFile:
     said = declared_constants(path)
     match [said.get(name) for name in DECLARED]:
         case [str(title), str(icon), int(order)]:
-            return PageFile(path.stem, title, icon, order)
+            return PageFile(path.stem, title, icon, order, waits=said.get("WAITS") is not False)
     raise AssertionError(f"pages/{path.name} must declare {', '.join(DECLARED)} as plain constants")
 
 
@@ -66,6 +68,11 @@ def navigation() -> list[st.Page]:
         st.Page(page.path, title=_(page.title), icon=page.icon, default=place == 0)
         for place, page in enumerate(page_files().values())
     ]
+
+
+def waits(address: str) -> bool:
+    """Whether the page of an address needs the slow libraries; Start, whose address is empty, does not."""
+    return bool(address) and page_files()[address].waits
 
 
 def link(name: str, label: str | None = None) -> None:

@@ -237,11 +237,15 @@ def link_parameters(view: View) -> dict[str, str]:
 
 
 def write_link() -> None:
-    """Put what the visitor sees into the address, so that copying it shares the view."""
-    view = current()
-    if view is None:
+    """Put what the visitor sees into the address, so that copying it shares the view.
+
+    Without a model that is what was chosen on the page, such as a lesson.
+    """
+    view, chosen = current(), carried()
+    if view is None and not chosen:
         return
-    wanted = {**link_parameters(view), tab.QUERY_KEY: tab.tab(), **carried()}
+    of_view = {} if view is None else {**link_parameters(view), tab.QUERY_KEY: tab.tab()}
+    wanted = {**of_view, **chosen}
     now = st.query_params.to_dict()
     then = {key: value for key, value in (now | wanted).items() if value}
     if then != now:  # all at once: the browser's way back gets one entry

@@ -64,6 +64,21 @@ def test_a_page_without_the_three_constants_is_our_own_mistake(
         page_files.page_files()
 
 
+def test_a_page_says_itself_that_it_can_be_drawn_before_the_slow_libraries_are_there(
+    beside_app: Path,
+) -> None:
+    almanac = beside_app / "almanac.py"
+    almanac.write_text(ALMANAC, encoding="utf-8")
+    assert page_files.waits("almanac")
+    almanac.write_text(ALMANAC.replace("ORDER = 15", "ORDER = 15\nWAITS = False"), encoding="utf-8")
+    assert [page_files.waits(name) for name in ("almanac", "learn", "tune", "")] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
 def test_no_page_is_run_to_be_found(beside_app: Path) -> None:
     (beside_app / "almanac.py").write_text(f"{ALMANAC}\nraise SystemExit", encoding="utf-8")
     assert "almanac" in page_files.page_files()

@@ -140,7 +140,6 @@ def test_every_sample_opens_on_tune_unchanged(name: str) -> None:
     ("door", "title"),
     [
         ("explore", "What does this layer do to me?"),
-        ("teach", "What is left in there?"),
         ("review", "Who is hurt?"),
     ],
 )
@@ -148,6 +147,12 @@ def test_every_door_leads_to_its_page_with_the_demo(door: str, title: str) -> No
     app = clicked(started(), f"slimscope.start.door.{door}")
     assert app.title[0].value == title
     assert view(app).recipe.by_layer[opening.DEMO_LAYER]
+
+
+def test_whoever_wants_to_show_why_it_works_comes_to_the_lessons_and_no_model_is_opened_for_that() -> None:
+    app = clicked(started(), "slimscope.start.door.teach")
+    assert app.title[0].value == "Why does it work?"
+    assert state.KEY not in app.session_state
 
 
 def test_opening_another_model_loses_no_work() -> None:

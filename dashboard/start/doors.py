@@ -24,6 +24,11 @@ class Door:
     button: str
     page: str
 
+    @property
+    def needs_model(self) -> bool:
+        """Whether the page shows the open model; lessons bring their own."""
+        return self.page != opening.LEARN
+
 
 def draw_demo() -> None:
     """One sentence and one button that leads to a working demo."""
@@ -69,9 +74,9 @@ def doors() -> tuple[Door, ...]:
             "teach",
             ":material/school:",
             _("I want to show why it works"),
-            _("See which weights go, which levels are left, and where the error falls."),
-            _("Look at the weights"),
-            opening.WEIGHTS,
+            _("Predict what a change does, turn one knob of a real model, and find out why."),
+            _("Take a lesson"),
+            opening.LEARN,
         ),
         Door(
             "review",
@@ -85,21 +90,25 @@ def doors() -> tuple[Door, ...]:
 
 
 def draw_doors() -> None:
-    """Three doors; each leads to the open model, or to the demo where none is open."""
+    """Three doors; each leads to the open model, to the demo where none is open, or to a lesson."""
     for place, door in zip(st.columns(3, gap="medium"), doors(), strict=True):
         with place.container(border=True, height="stretch", vertical_alignment="distribute"):
             st.markdown(f"{door.icon} **{door.who}**\n\n{door.what}")
             if st.button(
                 door.button,
                 key=f"slimscope.start.door.{door.key}",
-                help=_("With the demo, as no model is open yet") if state.current() is None else None,
+                help=_("With the demo, as no model is open yet") if _opens_demo(door) else None,
                 width="stretch",
             ):
                 _through(door)
 
 
+def _opens_demo(door: Door) -> bool:
+    return door.needs_model and state.current() is None
+
+
 def _through(door: Door) -> None:
     with refusals(), st.spinner(_("Opening the model")):
-        if state.current() is None:
+        if _opens_demo(door):
             opening.open_demo()
         opening.go(door.page)

@@ -18,7 +18,7 @@ from dashboard.view import View
 if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
-TUNE, WEIGHTS, BEHAVIOR = "pages/tune.py", "pages/weights.py", "pages/behavior.py"
+TUNE, LEARN, BEHAVIOR = "pages/tune.py", "pages/learn.py", "pages/behavior.py"
 SET_ASIDE = "slimscope.set_aside"
 MOST_SET_ASIDE = 6
 DEMO_MODEL = "lenet5"

@@ -1,0 +1,88 @@
+"""What somebody predicted, beside what came out: one curve over the places of a knob."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from compress_core.numerics.arrays import Floats
+from dashboard.figures import palette
+from dashboard.figures.drawn import Drawn
+from dashboard.figures.interval_bars import curve_with_intervals
+from dashboard.figures.words import hover, safe
+from dashboard.text import _
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredCurve:
+    """A quantity at every place of a knob, as it is written: values, low and high [places].
+
+    Places stand side by side under their texts, as far apart as in the list and not on a scale.
+    """
+
+    quantity: str
+    knob: str
+    places: Sequence[str]
+    values: Floats
+    low: Floats
+    high: Floats
+
+
+def predicted_outcome(
+    curve: MeasuredCurve, *, asked: int, predicted: float, here: int, title: str, dark: bool = False
+) -> Drawn:
+    """The curve, with the prediction over the place that was asked for, and a ring where the knob stands.
+
+    asked, here: rows of the curve. title: the distance in words.
+    """
+    colors = palette.ink(dark=dark)
+    at = np.arange(len(curve.places), dtype=np.float64)
+    figure = go.Figure()
+    unit = (safe(curve.quantity), "%{y:,.6~g}")
+    outcome = curve_with_intervals(
+        at, curve.values, curve.low, curve.high, color=colors.after, symbol="circle", name=_("what came out")
+    )
+    figure.add_trace(outcome.update(hovertemplate=hover((safe(curve.knob), "%{x}"), unit)))
+    figure.add_scatter(
+        x=at[[asked, asked]],
+        y=np.array([predicted, curve.values[asked]]),
+        mode="lines",
+        line={"color": colors.muted, "width": 2, "dash": "dot"},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=at[[asked]],
+        y=np.array([predicted]),
+        mode="markers",
+        name=_("your prediction"),
+        marker={"symbol": "diamond", "size": 13, "color": colors.before},
+        hovertemplate=hover((_("your prediction"), "%{y:,.6~g}")),
+    )
+    figure.add_scatter(
+        x=at[[here]],
+        y=curve.values[[here]],
+        mode="markers",
+        name=_("where the knob stands"),
+        marker={"symbol": "circle-open", "size": 16, "color": colors.text, "line": {"width": 2}},
+        hoverinfo="skip",
+    )
+    figure.update_xaxes(title_text=safe(curve.knob), tickvals=at, ticktext=[safe(p) for p in curve.places])
+    figure.update_yaxes(title_text=safe(curve.quantity))
+    palette.style(figure, dark=dark, title=title, legend=True, height=265)
+    table = pd.DataFrame(
+        {"place": list(curve.places), "value": curve.values, "low": curve.low, "high": curve.high}
+    )
+    table["predicted"] = np.where(at == asked, predicted, np.nan)
+    return Drawn(figure, f"{title} {_alternative(curve)}", table)
+
+
+def _alternative(curve: MeasuredCurve) -> str:
+    said = ", ".join(
+        f"{place}: {value:,.6g}" for place, value in zip(curve.places, curve.values, strict=True)
+    )
+    return _("{quantity} at each place: {said}.").format(quantity=curve.quantity, said=said)

@@ -1,0 +1,148 @@
+"""The steps of a lesson, one after the other: each is shown once the one before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import streamlit as st
+
+from compress_core.loading.cards import card_of
+from dashboard.learn import lesson_quiz, live_part
+from dashboard.learn.lesson import Lesson
+from dashboard.learn.lesson_numbers import SPLIT, begin_to_work_out, number_of, wait_until_worked_out
+from dashboard.learn.lesson_progress import (
+    EXERCISE,
+    OUTCOME,
+    QUESTION,
+    QUIZ,
+    WHY,
+    keep_progress,
+    progress_in,
+)
+from dashboard.learn.quantity_words import quantity_label, unit_of_quantity, written_text
+from dashboard.text import _
+
+MOST_STEPS = 5
+
+
+def draw(name: str, lesson: Lesson) -> None:
+    """Left the step with its text, right the live part once a prediction was made."""
+    stage = progress_in(name).stage
+    if stage > QUESTION:
+        with st.spinner(_("The real model is being asked")):  # on a new server; later it is all in the store
+            wait_until_worked_out(lesson)
+    words, live = st.columns([1, 1.25], gap="large")
+    with words:
+        st.caption(_("Step {step} of {steps}").format(step=stage + 1, steps=MOST_STEPS))
+        STEPS[stage](name, lesson)
+        if stage > QUESTION:
+            _around(name, stage)
+    if stage > QUESTION:
+        with live:
+            live_part.draw(name, lesson)
+    else:
+        begin_to_work_out(name, lesson)
+
+
+def filled(lesson: Lesson, text: str) -> str:
+    """A text in the visitor's language, with the numbers that it names."""
+    said = {
+        name: written_text(asked.quantity, number_of(lesson, asked))
+        for name, asked in lesson.numbers.items()
+        if f"{{{name}}}" in text
+    }
+    return _(text).format(**said)
+
+
+def question_text(lesson: Lesson) -> str:
+    """The question, with what the model's card says of it; nothing is loaded for that."""
+    card = card_of(lesson.model)
+    share = card.accuracy[SPLIT].value
+    return _(lesson.question).format(
+        accuracy=unit_of_quantity("accuracy").text(100 * share), parameters=f"{card.parameters:,}"
+    )
+
+
+def _question(name: str, lesson: Lesson) -> None:
+    """What is asked, and the number that a visitor commits to; nothing of the answer is sent."""
+    st.markdown(question_text(lesson))
+    asked = lesson.prediction
+    symbol = unit_of_quantity(asked.quantity).symbol
+    label = _(asked.label) + (f" ({_(symbol)})" if symbol else "")
+    with st.form(f"learn.{name}.form", border=True):
+        predicted = st.number_input(
+            label,
+            asked.low,
+            asked.high,
+            value=None,
+            step=asked.step,
+            key=f"learn.{name}.predicted",
+            placeholder=_("your prediction"),
+        )
+        committed = st.form_submit_button(
+            _("Commit"), type="primary", icon=":material/lock:", key=f"learn.{name}.commit"
+        )
+    if committed and predicted is None:
+        st.warning(_("Write a number first: what you expect before you see it is what teaches."))
+    elif committed:
+        keep_progress(name, replace(progress_in(name), predicted=float(predicted or 0), stage=OUTCOME))
+        st.rerun()
+
+
+def _outcome(name: str, lesson: Lesson) -> None:
+    st.markdown(f"**{live_part.distance(name, lesson)}**")
+    st.markdown(
+        _("Move the knob: {quantity} at every place is what the real model does.").format(
+            quantity=quantity_label(lesson.prediction.quantity)
+        )
+    )
+
+
+def _why(_name: str, lesson: Lesson) -> None:
+    st.markdown(filled(lesson, lesson.why))
+    with st.expander(_("The formula, with the numbers of this model"), icon=":material/functions:"):
+        st.latex(lesson.formula)
+        st.markdown(filled(lesson, lesson.these_numbers))
+    with st.container(border=True):
+        st.markdown(_(":material/lightbulb: **A surprise**"))
+        st.markdown(filled(lesson, lesson.surprise))
+
+
+def _exercise(name: str, lesson: Lesson) -> None:
+    st.markdown(filled(lesson, lesson.exercise))
+    for line in live_part.goal_lines(name, lesson):
+        st.markdown(line)
+    if live_part.goal_is_reached(name, lesson):
+        st.success(filled(lesson, lesson.solved), icon=":material/check:")
+
+
+def _quiz(name: str, lesson: Lesson) -> None:
+    lesson_quiz.draw(name, lesson, filled)
+
+
+STEPS: Mapping[int, Callable[[str, Lesson], None]] = MappingProxyType(
+    {QUESTION: _question, OUTCOME: _outcome, WHY: _why, EXERCISE: _exercise, QUIZ: _quiz}
+)
+
+
+def _around(name: str, stage: int) -> None:
+    """The way to the next step, and back to the one before; a prediction stays as it was made."""
+    said = {OUTCOME: _("Why is that?"), WHY: _("Now yourself"), EXERCISE: _("Three questions")}
+    with st.container(horizontal=True):
+        if stage in said:
+            st.button(
+                said[stage],
+                type="primary",
+                icon=":material/arrow_forward:",
+                key=f"learn.{name}.to.{stage + 1}",
+                on_click=_go,
+                args=(name, stage + 1),
+            )
+        if stage > OUTCOME:
+            st.button(_("Back"), key=f"learn.{name}.back.{stage}", on_click=_go, args=(name, stage - 1))
+
+
+def _go(name: str, stage: int) -> None:
+    keep_progress(name, replace(progress_in(name), stage=stage))

@@ -1,0 +1,24 @@
+"""Why does it work? Lessons on real models: predict, see what comes out, and find out why."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from compress_core.foundation.texts import N_
+from dashboard import state
+from dashboard.learn import lesson_choice, lesson_steps
+from dashboard.learn.lesson_files import lessons
+from dashboard.show import refusals
+from dashboard.text import _
+
+TITLE = N_("Learn")
+ICON = ":material/school:"
+ORDER = 70
+WAITS = False
+
+state.through_app()
+st.title(_("Why does it work?"))
+with refusals():
+    lesson_choice.draw()
+    name = lesson_choice.chosen_lesson()
+    lesson_steps.draw(name, lessons()[name])

@@ -1,0 +1,161 @@
+"""Learn: every lesson from its question to the last answer, as Streamlit runs it."""
+
+from __future__ import annotations
+
+import re
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest, app_test
+
+from dashboard import engine, state
+from dashboard.learn.lesson import Lesson
+from dashboard.learn.lesson_files import lessons
+from dashboard.learn.lesson_numbers import number_at
+from dashboard.learn.lesson_progress import EXERCISE, KEY, QUIZ, WHY, LessonProgress
+from dashboard.learn.quantity_words import unit_of_quantity
+from dashboard.text import _ as translated
+from dashboard.text import languages, use_language
+from tests.navigated import Navigated
+
+pytestmark = pytest.mark.slow
+
+APP = str(Path(__file__).parent.parent / "app.py")
+NAMES = list(lessons())
+
+
+@pytest.fixture(autouse=True)
+def _served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_test, "PagesManager", Navigated)
+
+
+def opened(name: str, language: str = "en", **link: str) -> AppTest:
+    """Learn as the link of a lesson opens it."""
+    app = AppTest.from_file(APP, default_timeout=90)
+    app.query_params["lang"] = language
+    app.run()
+    app.switch_page("pages/learn.py")
+    for key, value in {"lesson": name, "lang": language, **link}.items():
+        app.query_params[key] = value
+    return assert_fine(app.run())
+
+
+def assert_fine(app: AppTest) -> AppTest:
+    assert not app.exception, [error.message for error in app.exception]
+    return app
+
+
+def said_on(app: AppTest) -> str:
+    """All that a browser is sent, as one text."""
+    return str(app._tree)
+
+
+def predict(app: AppTest, name: str, written: float) -> AppTest:
+    app.number_input(key=f"learn.{name}.predicted").set_value(written)
+    return clicked(app, f"learn.{name}.commit")
+
+
+def clicked(app: AppTest, key: str) -> AppTest:
+    return assert_fine(app.button(key=key).click().run())
+
+
+def move(app: AppTest, name: str, place: float) -> AppTest:
+    """The page after the knob was let go at a place."""
+    kept = app.session_state[KEY]
+    progress: LessonProgress = kept[name]
+    app.session_state[KEY] = {**kept, name: type(progress)(**{**vars(progress), "place": place})}
+    return assert_fine(app.run())
+
+
+def reaches(lesson: Lesson, place: float) -> bool:
+    return all(
+        bound.holds(unit_of_quantity(bound.quantity).written(number_at(lesson, bound.quantity, place)))
+        for bound in lesson.goal
+    )
+
+
+@pytest.mark.parametrize(("name", "language"), list(zip(NAMES, cycle(languages()))))
+def test_a_lesson_leads_from_its_question_to_the_last_answer(name: str, language: str) -> None:
+    lesson = lessons()[name]
+    app = opened(name, language)
+    assert [button.key for button in app.button if "learn." in str(button.key)] == [f"learn.{name}.commit"]
+    predict(app, name, (lesson.prediction.low + lesson.prediction.high) / 2)
+    for stage in (WHY, EXERCISE):
+        clicked(app, f"learn.{name}.to.{stage}")
+    assert not app.success
+    move(app, name, next(place for place in lesson.knob.places if reaches(lesson, place)))
+    assert app.success
+    clicked(app, f"learn.{name}.to.{QUIZ}")
+    for number, question in enumerate(lesson.quiz):
+        for place, answer in enumerate(question.answers):
+            assert_fine(app.radio(key=f"learn.{name}.quiz.{number}").set_value(place).run())
+            shown = [box.value for box in (app.success if answer.is_right else app.warning)]
+            with use_language(language):
+                start = re.split(r"[{]", translated(answer.feedback))[0]
+            assert any(text.startswith(start) for text in shown), answer.feedback
+    assert app.button(key=f"learn.{name}.tune")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_worked_out_for_the_page_before_a_prediction_is_made(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def must_not(*_arguments: object) -> None:
+        raise AssertionError("asked before the prediction")
+
+    monkeypatch.setattr("dashboard.learn.lesson_steps.begin_to_work_out", lambda *_: None)
+    monkeypatch.setattr("dashboard.learn.lesson_steps.number_of", must_not)
+    monkeypatch.setattr("dashboard.learn.lesson_steps.wait_until_worked_out", must_not)
+    monkeypatch.setattr("dashboard.learn.live_part.number_at", must_not)
+    monkeypatch.setattr(engine, "sample", must_not)
+    app = opened(name)
+    assert app.number_input(key=f"learn.{name}.predicted").value is None
+    clicked(app, f"learn.{name}.commit")
+    assert "Write a number first" in app.warning[0].value
+
+
+def test_the_outcome_is_drawn_over_the_prediction_with_the_distance_in_words() -> None:
+    name = NAMES[0]
+    app = predict(opened(name), name, 50.0)
+    distance = next(m.value for m in app.markdown if "You said" in m.value)
+    assert "You said 50.00 %" in distance
+    assert "46.15 points higher than you thought" in distance
+
+
+def test_a_link_holds_lesson_model_seed_and_language() -> None:
+    app = opened("rank_of_a_layer", "zh", seed="7")
+    link = app.code[0].value
+    assert link.split("?")[1] == "lesson=rank_of_a_layer&model=lenet300&seed=7&lang=zh"
+    assert app.query_params["lesson"] in ("rank_of_a_layer", ["rank_of_a_layer"])
+
+
+@pytest.mark.parametrize("said", [{"lesson": "no_such"}, {"seed": "-1"}, {"seed": "x" * 500}])
+def test_what_a_link_says_wrongly_is_passed_over(said: dict[str, str]) -> None:
+    app = opened(**{"name": NAMES[0], **{("name" if k == "lesson" else k): v for k, v in said.items()}})
+    assert app.code[0].value.split("?")[1].startswith(f"lesson={NAMES[0]}&model=lenet300&seed=0")
+
+
+def test_a_lesson_leads_to_tune_with_its_model_and_recipe() -> None:
+    name = NAMES[0]
+    app = predict(opened(name), name, 50.0)
+    for stage in (WHY, EXERCISE, QUIZ):
+        clicked(app, f"learn.{name}.to.{stage}")
+    for number in range(3):
+        app.radio(key=f"learn.{name}.quiz.{number}").set_value(0).run()
+    clicked(app, f"learn.{name}.tune")
+    view = app.session_state[state.KEY]
+    assert (view.model, view.layer) == ("lenet300", "fc1")
+    assert [step.technique for _name, steps in view.recipe.layers for step in steps] == ["magnitude"]
+
+
+def test_what_a_visitor_works_on_is_not_touched_by_a_lesson() -> None:
+    app = AppTest.from_file(APP, default_timeout=90)
+    app.query_params["m"] = "lenet5"
+    app.run()
+    before = app.session_state[state.KEY]
+    assert_fine(app.switch_page("pages/learn.py").run())
+    name = NAMES[0]
+    predict(app, name, 50.0)
+    move(app, name, 0.5)
+    assert app.session_state[state.KEY].lineage == before.lineage == ()

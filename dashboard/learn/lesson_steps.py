@@ -35,7 +35,8 @@ def draw(name: str, lesson: Lesson) -> None:
             wait_until_worked_out(lesson)
     words, live = st.columns([1, 1.25], gap="large")
     with words:
-        st.caption(_("Step {step} of {steps}").format(step=stage + 1, steps=MOST_STEPS))
+        where = _("Step {step} of {steps}, on {model}; what is open above plays no part in it")
+        st.caption(where.format(step=stage + 1, steps=MOST_STEPS, model=card_of(lesson.model).title))
         STEPS[stage](name, lesson)
         if stage > QUESTION:
             _around(name, stage)

@@ -21,10 +21,12 @@ from dashboard.text import _
 class MeasuredCurve:
     """A quantity at every place of a knob, as it is written: values, low and high [places].
 
+    unit: stands at the axis; empty for a count, whose name stands there.
     Places stand side by side under their texts, as far apart as in the list and not on a scale.
     """
 
     quantity: str
+    unit: str
     knob: str
     places: Sequence[str]
     values: Floats
@@ -72,7 +74,7 @@ def predicted_outcome(
         hoverinfo="skip",
     )
     figure.update_xaxes(title_text=safe(curve.knob), tickvals=at, ticktext=[safe(p) for p in curve.places])
-    figure.update_yaxes(title_text=safe(curve.quantity))
+    figure.update_yaxes(title_text=safe(curve.unit or curve.quantity))
     palette.style(figure, dark=dark, title=title, legend=True, height=265)
     table = pd.DataFrame(
         {"place": list(curve.places), "value": curve.values, "low": curve.low, "high": curve.high}
@@ -83,6 +85,6 @@ def predicted_outcome(
 
 def _alternative(curve: MeasuredCurve) -> str:
     said = ", ".join(
-        f"{place}: {value:,.6g}" for place, value in zip(curve.places, curve.values, strict=True)
+        f"{place}: {round(value, 2):,.10g}" for place, value in zip(curve.places, curve.values, strict=True)
     )
     return _("{quantity} at each place: {said}.").format(quantity=curve.quantity, said=said)

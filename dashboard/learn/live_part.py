@@ -91,17 +91,16 @@ def _readout(lesson: Lesson, quantity: Quantity) -> Readout:
 
 
 def _curve(lesson: Lesson) -> MeasuredCurve:
-    quantity = lesson.prediction.quantity
+    quantity, unit = lesson.prediction.quantity, unit_of_quantity(lesson.prediction.quantity)
     numbers = [number_at(lesson, quantity, place) for place in lesson.knob.places]
-    factor = unit_of_quantity(quantity).factor
-    label = unit_of_quantity(quantity).symbol
     return MeasuredCurve(
-        f"{quantity_label(quantity)} ({_(label)})" if label else quantity_label(quantity),
+        quantity_label(quantity),
+        _(unit.symbol),
         _(lesson.knob.label),
         [lesson.knob.text_at(place) for place in lesson.knob.places],
-        np.array([unit_of_quantity(quantity).written(number) for number in numbers]),
-        np.array([_bound(number.low, factor) for number in numbers]),
-        np.array([_bound(number.high, factor) for number in numbers]),
+        np.array([unit.written(number) for number in numbers]),
+        np.array([_bound(number.low, unit.factor) for number in numbers]),
+        np.array([_bound(number.high, unit.factor) for number in numbers]),
     )
 
 

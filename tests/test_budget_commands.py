@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,32 @@ def test_bytes_that_no_recipe_reaches_are_refused_before_anything_is_evaluated(w
 )
 def test_a_wrong_wish_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
     assert sentence in refused(*arguments)
+
+
+@pytest.mark.slow
+def test_a_drop_that_does_not_hold_ends_with_1_and_the_divergence_told_is_that_of_the_recipe_written(
+    workspace: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "small.yaml"
+    asked = (
+        "budget",
+        "tabular",
+        *QUICK,
+        "--packed-bytes",
+        "800",
+        "--largest-drop",
+        "0.1",
+        "--write",
+        str(file),
+    )
+    found = CliRunner().invoke(app, asked, prog_name="slimscope")
+    assert found.exit_code == 1, found.output
+    evaluated = CliRunner().invoke(app, ["evaluate", "tabular", str(file), "--json"], prog_name="slimscope")
+    (said_kl,) = re.findall(r"KL on validation items (\S+) nat", found.stdout)
+    assert float(said_kl) == pytest.approx(json.loads(evaluated.stdout)["kl"]["value"], abs=6e-5)
+
+
+def test_a_layer_that_is_not_there_is_not_locked_without_a_word(workspace: Path) -> None:
+    assert "No layer or group is called 'fc9': did you mean fc" in refused(
+        "--packed-bytes", "2700", "--locked", "fc9"
+    )

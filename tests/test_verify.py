@@ -7,10 +7,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from compress_core.cli import app
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.reviews.findings import Decision, Review
@@ -128,3 +131,18 @@ def test_a_forged_verdict_is_refused_or_found(report: dict[str, Any]) -> None:
 def test_what_is_no_report_is_refused(content: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         broken_seals(content)
+
+
+def test_a_report_without_its_times_is_damaged(report: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="damaged"):
+        verified({**report, "times": []}, small_subject(ITEMS), Store())
+
+
+def test_code_that_a_report_names_does_not_run_by_itself(report: dict[str, Any], tmp_path: Path) -> None:
+    asked = {**report["circumstances"]["asked"], "model": "os:getcwd"}
+    changed = {**report, "circumstances": {**report["circumstances"], "asked": asked}}
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(changed), encoding="utf-8")
+    found = CliRunner().invoke(app, ["verify", str(file)], prog_name="slimscope")
+    assert found.exit_code == 2, found.output
+    assert "would run that code" in found.stderr

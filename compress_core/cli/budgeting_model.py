@@ -79,10 +79,12 @@ def budget(
     Each layer is compressed alone first (see slimscope scan; what was measured is not measured again). Then
     the budget is solved, and mutations of the answer that keep the cost are really measured on validation
     items. A budget that no recipe reaches is refused before anything is evaluated. With --optimize
-    packed_bytes and --largest-drop 1 the smallest file is sought that loses one point at most.
+    packed_bytes and --largest-drop 1 the smallest file is sought that loses one point at most. Ends with 1
+    where a drop or a time does not hold.
     """
     from compress_core.cli.loading import open_case
     from compress_core.decide.budgeting import BudgetPlan, budgeted
+    from compress_core.decide.known_places import refuse_unknown
     from compress_core.decide.requirements import Requirements
     from compress_core.decide.scan_plan import ScanPlan
     from compress_core.foundation.declared_knobs import validated
@@ -107,6 +109,7 @@ def budget(
         {"requirements": wanted, "scan": validated("scan", ScanPlan, tried), "evaluations": evaluations},
     )
     case = open_case(asked)
+    refuse_unknown(locked or (), case.model)
     found = printing.with_progress(budgeted(case.model, plan, case.store))
     if write is not None:
         from compress_core.cli.arguments import writing
@@ -115,6 +118,8 @@ def budget(
         with writing(write):
             write_whole(write, found.model.recipe.yaml.encode())
     _print(case, found)
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 def _print(case: Case, found: Budgeted) -> None:
@@ -138,8 +143,10 @@ def _print(case: Case, found: Budgeted) -> None:
         typer.echo(f"{resource.label}: {cost:,.0f}" + ("" if limit is None else f" of {limit:,.0f}"))
     if "milliseconds" in told:
         typer.echo(f"milliseconds of one item in torch {printing.with_interval(told['milliseconds'])}")
+    typer.echo(f"KL on validation items {printing.with_interval(told['kl'])}")
     typer.echo(
-        f"KL {polished.before:.4f} nat before, {polished.after:.4f} after {polished.evaluations} mutations"
+        f"on the way: KL {polished.before:.4f} nat as solved, {polished.after:.4f} after "
+        f"{polished.evaluations} mutations, before limits were checked"
     )
     if "accuracy_change" in told:
         change = printing.with_interval(told["accuracy_change"])

@@ -300,13 +300,14 @@ ReportArgument = Annotated[
 ]
 
 
-@about_a_model(without=("model", "recipe", "step", "split", "user_model", "as_json"))
+@about_a_model(without=("model", "recipe", "step", "split", "as_json"))
 def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = False) -> None:
     """Make a review again from its JSON and compare field by field; ends with 1 where one differs.
 
     Model, recipe and gates are those of the report; files are where they were, unless an option says
-    otherwise. Times, dates, the machine and the looks belong to their moment: of these only the seal is
-    checked, which tells of a changed digit and is no signature.
+    otherwise; code that the report names runs only where --model names it too. Times, dates, the machine
+    and the looks belong to their moment: of these only the seal is checked, which tells of a changed digit
+    and is no signature.
     """
     from compress_core.reviews.made_again import verified
     from compress_core.reviews.seals import broken_seals, computed_again
@@ -350,8 +351,8 @@ def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case
     known = said.circumstances.asked
     chosen = replace(
         asked,
-        model=known.get("model"),
-        input_shape=asked.input_shape or known.get("input_shape"),
+        model=_trusted_model(asked, known),
+        input_shape=asked.input_shape or _text(known, "input_shape"),
         weights=asked.weights or _path(known, "weights"),
         items=asked.items or _path(known, "data"),
         trained=asked.trained or _path(known, "trained"),
@@ -359,12 +360,32 @@ def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case
     subject, store = open_subject(chosen), open_store()
     if chosen.trained is not None:
         trained_in(chosen.trained, subject, store)
-    beside = Beside(said.model.split, _path(known, "labels"), known.get("group_column"))
+    beside = Beside(said.model.split, _path(known, "labels"), _text(known, "group_column"))
     return Case(Model.original(subject), chosen, store), beside
 
 
+def _trusted_model(asked: ModelOptions, known: Mapping[str, Any]) -> str | None:
+    """The model to load: a report may come from anybody, so code that it names does not run by itself."""
+    named = _text(known, "model")
+    if asked.model is not None:
+        return asked.model
+    if named is not None and ":" in named and not Path(named).exists():
+        raise Refused(
+            "This report is of {model}, and verifying it would run that code: where you trust it, say so "
+            "with --model {model}.",
+            model=named,
+        )
+    return named
+
+
 def _path(known: Mapping[str, Any], name: str) -> Path | None:
-    return Path(known[name]) if isinstance(known.get(name), str) else None
+    text = _text(known, name)
+    return None if text is None else Path(text)
+
+
+def _text(known: Mapping[str, Any], name: str) -> str | None:
+    said: object = known.get(name)
+    return said if isinstance(said, str) else None
 
 
 def _print_verified(found: Sequence[FieldDifference], again: int) -> None:

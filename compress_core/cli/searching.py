@@ -67,6 +67,7 @@ def search(
     is kept in the workspace, so a search that was interrupted goes on where it was and ends the same.
     """
     from compress_core.cli.loading import open_case
+    from compress_core.decide.known_places import refuse_unknown
     from compress_core.tasks.search_recipes import SEARCH
 
     if asked.split != "validation":
@@ -75,6 +76,7 @@ def search(
     told |= {"objectives": None if objectives is None else [word.strip() for word in objectives.split(",")]}
     plan = _plan({name: value for name, value in told.items() if value is not None})
     case = open_case(asked)
+    refuse_unknown(locked or (), case.model)
     found = printing.with_progress(SEARCH.run(case.model, plan, seed, case.store))
     _print(case, found)
 

@@ -61,7 +61,12 @@ def verified(
 
 
 def known_times(said: Review) -> dict[str, Number]:
-    """The times that a review measured."""
-    row = next(row for row in said.times if row.name == LATENCY)
+    """The times that a review measured; raises Refused where it does not say whether it did."""
+    row = next((row for row in said.times if row.name == LATENCY), None)
+    if row is None:
+        raise Refused(
+            "The report is damaged (its times do not name {name}): get it again from whoever made it.",
+            name=LATENCY,
+        )
     measured = {LATENCY: row.after, LATENCY_BEFORE: row.before}
     return {name: number for name, number in measured.items() if number.value is not None}

@@ -118,7 +118,8 @@ def _wanted(whole: OptionTable) -> Requirements:
 
 
 def _figure(curve: BudgetCurve, budget: float, choice: Choice, found: BudgetFound | None, n: int) -> None:
-    measured = None if found is None else MeasuredBudget(found.cost[Resource.BYTES.value], found.kl_polished)
+    kl = None if found is None else found.numbers["kl"].value
+    measured = None if found is None or kl is None else MeasuredBudget(found.cost[Resource.BYTES.value], kl)
     drawn = budget_divergence(
         *curve.drawn(), budget=budget, expected=choice.kl, solved=measured, dark=is_dark()
     )

@@ -20,6 +20,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette import App
 
 from dashboard import engine, leases
+from dashboard.learn.classroom.class_register import register
 
 EVERY_SECONDS = 10.0
 SWITCH_S = 0.001
@@ -55,6 +56,7 @@ async def _look_after() -> None:
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         await asyncio.to_thread(forget_unused)
+        register().forget_idle()
         await asyncio.to_thread(give_back_memory if end_left_sessions() else give_back_pages)
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from compress_core.foundation.texts import N_
 from dashboard import state
 from dashboard.learn import lesson_choice, lesson_steps
+from dashboard.learn.classroom import class_box
 from dashboard.learn.lesson_files import lessons
 from dashboard.show import refusals
 from dashboard.text import _
@@ -20,5 +21,6 @@ state.through_app()
 st.title(_("Why does it work?"))
 with refusals():
     lesson_choice.draw()
+    class_box.draw()
     name = lesson_choice.chosen_lesson()
     lesson_steps.draw(name, lessons()[name])

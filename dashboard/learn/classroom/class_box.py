@@ -1,0 +1,67 @@
+"""The line of the class on Learn: start one, see in which one is, end or leave it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.learn.classroom.class_register import IDLE_HOURS, register
+from dashboard.learn.classroom.open_class import CLASS, OpenClass, act, enter
+from dashboard.show import refusals
+from dashboard.text import _
+from dashboard.visitor import visitor
+
+
+def draw() -> None:
+    """One line: the class that is open, or a button that starts one."""
+    line = st.container(key="learn_class", horizontal=True, vertical_alignment="center", gap="small")
+    with line, refusals():
+        found = enter()
+        if found is None:
+            _without_class()
+        elif found.is_teacher:
+            _of_teacher(found)
+        elif found.pupil is not None:
+            _of_pupil(found)
+
+
+def _without_class() -> None:
+    if CLASS.chosen():
+        st.caption(
+            _(
+                "The class of this link is not held here: its teacher has ended it, nobody did anything in "
+                "it for {hours} hours, or the server was started anew. The lesson works alone."
+            ).format(hours=IDLE_HOURS)
+        )
+    mine = register().code_of(visitor())
+    said = _("Back to your class {code}").format(code=mine) if mine else _("Start a class")
+    about = _(
+        "Whoever opens the link of the lesson then joins: you see what all predicted, and reveal the "
+        "outcome. Nobody needs an account, and nothing is kept when the class ends."
+    )
+    if st.button(said, icon=":material/groups:", key="learn.class.start", help=about):
+        CLASS.choose(register().start(visitor()))
+        st.rerun()
+
+
+def _of_teacher(found: OpenClass) -> None:
+    st.markdown(_("You hold class **{code}**").format(code=found.code))
+    about = _("All that was predicted and answered in it is gone then.")
+    st.button(_("End the class"), icon=":material/stop:", key="learn.class.end", help=about, on_click=_end)
+
+
+def _of_pupil(found: OpenClass) -> None:
+    st.markdown(_("You are in class **{code}**").format(code=found.code))
+    about = _("What you predicted and answered is taken out of it.")
+    st.button(
+        _("Leave the class"), icon=":material/logout:", key="learn.class.leave", help=about, on_click=_leave
+    )
+
+
+def _end() -> None:
+    register().end(CLASS.chosen(), visitor())
+    CLASS.choose("")
+
+
+def _leave() -> None:
+    act(lambda classroom, me: classroom.left(me))
+    CLASS.choose("")

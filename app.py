@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, header, page_files, page_style, seen_run, stale_widgets, state
+from dashboard import class_entry, engine, header, page_files, page_style, seen_run, stale_widgets, state
 from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
 from dashboard.page_runs import PAGE_RUNS
@@ -24,8 +24,9 @@ if __name__ == "__main__":
     st.set_page_config(
         page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
     )
-    engine.warming_up()
     remember_language()
+    class_entry.required()
+    engine.warming_up()
     try:
         state.read_link()
     except Refused as refused:

@@ -35,10 +35,16 @@ class PageVisitor:
     drawn: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, address: str, query: str, page: str) -> Self:
-        """Open a page as a link does; raises AssertionError where it shows a traceback."""
+    async def open(cls, address: str, query: str, page: str, cookie: str = "") -> Self:
+        """Open a page as a link does; raises AssertionError where it shows a traceback.
+
+        cookie: what the browser keeps of earlier visits.
+        """
         connection = await connect(
-            f"ws://{address}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=_MOST_BYTES
+            f"ws://{address}/_stcore/stream",
+            subprotocols=[Subprotocol("streamlit")],
+            max_size=_MOST_BYTES,
+            additional_headers={"Cookie": cookie} if cookie else None,
         )
         visitor = cls(connection, query, page)
         await visitor._run({})

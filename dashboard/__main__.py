@@ -20,21 +20,25 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write(USAGE)
         return 2
+    from compress_core.face.class_key import VARIABLE
     from compress_core.face.page_process import PageRequest
     from compress_core.recipe.reading import read_recipe
+    from dashboard.class_door import open_door
     from dashboard.opened import hand_over
     from dashboard.serving import serve
 
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     request = PageRequest.read(arguments[0])
+    open_door(os.environ.pop(VARIABLE, ""), request.host, request.port)  # no job is told the key
     try:
         recipe = read_recipe(request.recipe) if request.recipe else None
-        hand_over(request.subject(), recipe, is_sample=request.is_plain_sample)
+        if not request.opens_nothing:
+            hand_over(request.subject(), recipe, is_sample=request.is_plain_sample)
     except Refused as refused:
         sys.stderr.write(f"{refused}\n")
         return 2
     with suppress(KeyboardInterrupt):
-        serve(request.port)
+        serve(request.port, request.host)
     return 0
 
 

@@ -32,11 +32,14 @@ def app_file() -> Path:
     return installed if installed.is_file() else HERE.parent / "app.py"
 
 
-def serve(port: int) -> None:
-    """Serve the page from this process until it is told to stop."""
+def serve(port: int, host: str = HOST) -> None:
+    """Serve the page from this process until it is told to stop.
+
+    Elsewhere than on this machine alone a visitor brings a key, and comes under whatever name leads here.
+    """
     from streamlit.web import cli
 
-    given = [f"--{name}={value}" for name, value in _options(port).items()]
+    given = [f"--{name}={value}" for name, value in {**_options(port), **_of_host(host)}.items()]
     cli.main(["run", str(app_file()), *given], standalone_mode=False)
 
 
@@ -76,6 +79,10 @@ def _options(port: int) -> dict[str, object]:
         "logger.hideWelcomeMessage": "true",
         "logger.level": "error",
     }
+
+
+def _of_host(host: str) -> dict[str, object]:
+    return {} if host == HOST else {"server.address": host, "server.allowedHosts": "*"}
 
 
 def _serve_here(port: int) -> None:

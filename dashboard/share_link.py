@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import urlencode, urlsplit
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import state
+from dashboard.link_address import link_to, say_how_to_serve
 from dashboard.linked_choices import PRESENT, is_presenting
 from dashboard.opened import handed_over
 from dashboard.shared_choice import written
@@ -28,13 +26,7 @@ def draw(view: View) -> DeltaGenerator:
     )
     place = st.empty()
     write(place, view)
-    if is_of_this_machine(st.context.url or ""):
-        st.caption(
-            _(
-                "Its address is only this machine's: nobody else can open it. Serve Slimscope under an "
-                "address that others reach, open the page there, and copy the link again."
-            )
-        )
+    say_how_to_serve(link(view), "" if view.model.startswith(state.USER_MODEL) else view.model)
     if view.model in handed_over():
         st.caption(_("It works while this server runs with this model."))
     elif view.model.startswith(state.USER_MODEL):
@@ -57,19 +49,7 @@ def write(place: DeltaGenerator, view: View) -> None:
 def link(view: View) -> str:
     """The address of what the visitor sees now."""
     said = {key: value for key, value in {**state.link_parameters(view), **written()}.items() if value}
-    return f"{(st.context.url or '').split('?')[0]}?{urlencode(said)}"
-
-
-def is_of_this_machine(address: str) -> bool:
-    """Whether an address leads every machine to itself, so that nobody else can open it."""
-    host = urlsplit(address).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        found = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return found.is_loopback or found.is_unspecified
+    return link_to(said)
 
 
 def _take_over() -> None:

@@ -1,4 +1,4 @@
-"""What stands before every answer of the server: headers that keep other pages out, and a cap on uploads.
+"""What stands before every answer of the server: headers for browsers, the gate of a class, and a cap.
 
 A browser keeps to the headers: it runs no script but ours, loads nothing from elsewhere, and shows the page
 in nobody's frame. A proxy in front of the server passes them on.
@@ -21,6 +21,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+
+from dashboard.class_gate import ClassGate
 
 MOST_UPLOADED = 160 * 2**20  # bytes of files that lie in the uploaders of one session
 _LARGEST_FILE = 64 * 2**20
@@ -63,7 +65,7 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 
 def guards() -> list[Middleware]:
     """What every request goes through."""
-    return [Middleware(SafeHeaders), Middleware(UploadCap)]
+    return [Middleware(SafeHeaders), Middleware(ClassGate), Middleware(UploadCap)]
 
 
 class SafeHeaders:

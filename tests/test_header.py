@@ -6,6 +6,7 @@ import re
 import tomllib
 from concurrent.futures import wait
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import streamlit as st
@@ -14,13 +15,13 @@ from streamlit.testing.v1 import AppTest
 from compress_core.apply.model import Model
 from compress_core.deliver.packed_file import pack_bytes
 from compress_core.deliver.packed_size import is_packed, packed_size
+from compress_core.face.network_addresses import is_of_this_machine
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
 from dashboard import engine, header, number_strip, state
 from dashboard.header_numbers import Freshness, HeaderNumbers
 from dashboard.linked_choices import linked_choices, take_over_choices
 from dashboard.links import encoded
-from dashboard.share_link import is_of_this_machine
 from dashboard.undo import undone
 from dashboard.view import View
 from tests.header_boxes import box_labels, header_text
@@ -82,7 +83,7 @@ def test_packed_size_is_that_of_the_file_and_made_once() -> None:
 def test_an_address_that_leads_every_machine_to_itself_is_told_from_others(
     address: str, is_own: bool
 ) -> None:
-    assert is_of_this_machine(address) == is_own
+    assert is_of_this_machine(urlsplit(address).hostname or "") == is_own
 
 
 def test_choices_of_a_link_come_back_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:

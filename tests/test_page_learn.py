@@ -126,17 +126,17 @@ def test_the_outcome_is_drawn_over_the_prediction_with_the_distance_in_words() -
     assert "46.15 points higher than you thought" in distance
 
 
-def test_a_link_holds_lesson_model_seed_and_language() -> None:
+def test_a_link_holds_lesson_seed_and_language() -> None:
     app = opened("rank_of_a_layer", "zh", seed="7")
     link = app.code[0].value
-    assert link.split("?")[1] == "lesson=rank_of_a_layer&model=lenet300&seed=7&lang=zh"
+    assert link.split("?")[1] == "lesson=rank_of_a_layer&seed=7&lang=zh"
     assert app.query_params["lesson"] in ("rank_of_a_layer", ["rank_of_a_layer"])
 
 
 @pytest.mark.parametrize("said", [{"lesson": "no_such"}, {"seed": "-1"}, {"seed": "x" * 500}])
 def test_what_a_link_says_wrongly_is_passed_over(said: dict[str, str]) -> None:
     app = opened(**{"name": NAMES[0], **{("name" if k == "lesson" else k): v for k, v in said.items()}})
-    assert app.code[0].value.split("?")[1].startswith(f"lesson={NAMES[0]}&model=lenet300&seed=0")
+    assert app.code[0].value.split("?")[1].startswith(f"lesson={NAMES[0]}&seed=0")
 
 
 def test_a_lesson_leads_to_tune_with_its_model_and_recipe() -> None:

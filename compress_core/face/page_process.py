@@ -6,6 +6,7 @@ current folder but the visitor's own factory, and it ends with the process that 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -17,13 +18,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.error import URLError
 
+from compress_core.face.class_key import VARIABLE
+from compress_core.face.network_addresses import EVERYWHERE, HOST, server_address
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.process import ROOT
 from compress_core.loading.named import items_in, named_subject
 from compress_core.subject.subject import Subject
 
-HOST = "127.0.0.1"
 PAGE = "dashboard"
 _LOOK_AGAIN_SECONDS = 0.1
 
@@ -34,7 +36,8 @@ class PageRequest:
 
     model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. items
     and train: files of items to judge it on and to train it on. recipe: YAML text, empty for none; port:
-    where to serve, on this machine only.
+    where to serve, on this machine only unless host says otherwise. Without a model and weights, nothing is
+    open at first.
     """
 
     port: int
@@ -44,6 +47,7 @@ class PageRequest:
     train: str | None = None
     input_shape: tuple[int, ...] | None = None
     recipe: str = ""
+    host: str = HOST
 
     def as_json(self) -> str:
         """The request as an argument of the page's process."""
@@ -55,6 +59,11 @@ class PageRequest:
         values = json.loads(text)
         shape = values.pop("input_shape")
         return cls(**values, input_shape=None if shape is None else tuple(shape))
+
+    @property
+    def opens_nothing(self) -> bool:
+        """Whether a visitor begins without a model."""
+        return self.model is None and self.weights is None
 
     @property
     def is_plain_sample(self) -> bool:
@@ -74,43 +83,55 @@ class PageRequest:
         )
 
 
-def address_of(port: int) -> str:
-    """Where a browser finds the model: the page on which its layers are set."""
-    return f"http://{HOST}:{port}/tune"
+def address_of(port: int, host: str = HOST, page: str = "tune") -> str:
+    """Where a browser finds a page: at first the one on which the layers of the model are set."""
+    return f"{server_address(host, port)}/{page}"
 
 
-def port_for(wanted: int | None) -> int:
-    """A free port, or the one that is wanted; raises Refused where that is taken."""
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((HOST, wanted or 0))
-        except (OSError, OverflowError, TypeError) as error:
+def port_for(wanted: int | None, host: str = HOST) -> int:
+    """A free port, or the one that is wanted; raises Refused where that is taken, or host is not ours."""
+    try:
+        family, *_, place = socket.getaddrinfo(host, wanted or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(place)
+            found: int = tried.getsockname()[1]
+            return found
+    except (OSError, OverflowError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        if host != HOST and getattr(error, "errno", None) != errno.EADDRINUSE:
             raise Refused(
-                "Port {port} cannot be served ({reason}): leave it out, and a free one is taken.",
-                port=wanted,
-                reason=getattr(error, "strerror", None) or str(error),
+                "{host} cannot be served ({reason}): name an address of this machine, or leave --host out.",
+                host=host,
+                reason=reason,
             ) from None
-        found: int = tried.getsockname()[1]
-        return found
+        raise Refused(
+            "Port {port} cannot be served ({reason}): leave it out, and a free one is taken.",
+            port=wanted,
+            reason=reason,
+        ) from None
 
 
-def start_page(request: PageRequest) -> subprocess.Popen[bytes]:
-    """Start the page's process; it ends when its stdin is closed, with this process at the latest."""
+def start_page(request: PageRequest, class_key: str = "") -> subprocess.Popen[bytes]:
+    """Start the page's process; it ends when its stdin is closed, with this process at the latest.
+
+    class_key: what visitors have to bring, empty where the page is for this machine alone.
+    """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-P", "-m", PAGE, request.as_json()],
         stdin=subprocess.PIPE,
         process_group=0,  # Ctrl-C is for the program that started it, which closes its stdin
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: class_key},
     )
 
 
-def is_served(process: subprocess.Popen[bytes], port: int) -> bool:
+def is_served(process: subprocess.Popen[bytes], port: int, host: str = HOST) -> bool:
     """Wait until the page answers, however long its model takes to load; False where its process ended."""
+    here = server_address(HOST if host == EVERYWHERE else host, port)
     while process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}/_stcore/health", timeout=2):
+            with urllib.request.urlopen(f"{here}/_stcore/health", timeout=2):  # noqa: S310 - http, ours
                 return True
         except (URLError, ConnectionError, TimeoutError):
             time.sleep(_LOOK_AGAIN_SECONDS)

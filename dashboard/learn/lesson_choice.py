@@ -1,8 +1,6 @@
-"""Which lesson is open, with which seed, and the link that leads here: lesson, model, seed and language."""
+"""Which lesson is open, with which seed, and the link that leads here: lesson, seed and language."""
 
 from __future__ import annotations
-
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -10,8 +8,8 @@ from dashboard import state
 from dashboard.bound_widget import by_hand, showing
 from dashboard.language import QUERY_KEY
 from dashboard.learn.lesson_files import lessons
+from dashboard.link_address import link_to, say_how_to_serve
 from dashboard.linked_choices import MOST_DIGITS
-from dashboard.share_link import is_of_this_machine
 from dashboard.shared_choice import SharedChoice
 from dashboard.text import _, current_language
 
@@ -54,21 +52,19 @@ def draw() -> None:
         label_visibility="collapsed",
     )
     with link.popover(_("Link"), icon=":material/link:", key="learn.link", width="stretch"):
-        st.markdown(_("Whoever opens this link begins this lesson, with the same model, seed and language:"))
+        st.markdown(_("Whoever opens this link begins this lesson, with the same seed and language:"))
         st.code(lesson_link(chosen), language=None, wrap_lines=True)
-        if is_of_this_machine(st.context.url or ""):
-            st.caption(_("Its address is only this machine's: nobody else can open it."))
+        say_how_to_serve(lesson_link(chosen))
 
 
 def lesson_link(name: str) -> str:
     """The address of a lesson."""
     said = {
         "lesson": name,
-        "model": lessons()[name].model,
         "seed": str(chosen_seed()),
         QUERY_KEY: current_language(),
     }
-    return f"{(st.context.url or '').split('?')[0]}?{urlencode(said)}"
+    return link_to(said)
 
 
 def _take_over() -> None:

@@ -8,6 +8,7 @@ import json
 import zlib
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.strict_json import without_repeats
 
 MOST_CHARACTERS = 20_000
 MOST_BYTES = 200_000
@@ -34,14 +35,6 @@ def decoded(text: str) -> object:
         content = unpacker.decompress(packed, MOST_BYTES)
         if unpacker.unconsumed_tail or not unpacker.eof:
             raise damaged
-        return json.loads(content, object_pairs_hook=_without_repeats)
+        return json.loads(content, object_pairs_hook=without_repeats)
     except (binascii.Error, zlib.error, ValueError, RecursionError):
         raise damaged from None
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Of a name that stands twice, the first would be lost without a word."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found

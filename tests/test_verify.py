@@ -127,7 +127,7 @@ def test_a_forged_verdict_is_refused_or_found(report: dict[str, Any]) -> None:
     assert {"verdict", "judged.0.outcome"} <= found
 
 
-@pytest.mark.parametrize("content", [{}, {"format": 2, SEALS: {}}, {"format": 1}, {"format": 1, SEALS: []}])
+@pytest.mark.parametrize("content", [{}, {"format": 99, SEALS: {}}, {"format": 2}, {"format": 2, SEALS: []}])
 def test_what_is_no_report_is_refused(content: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         broken_seals(content)

@@ -261,13 +261,17 @@ def _parameter(field: Field[Any]) -> inspect.Parameter:
 
 
 @contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """Inside the `with` block files are written into the folder; raises Refused where that fails."""
+def writing(out: Path, option: str = "--out") -> Iterator[None]:
+    """Inside the `with` block files are written there; raises Refused where that fails.
+
+    option: what names the place, so that the sentence says what to change.
+    """
     try:
         yield
     except OSError as error:
         raise Refused(
-            "{out} cannot be written ({reason}): choose another folder with --out.",
+            "{out} cannot be written ({reason}): choose another place with {option}.",
             out=out,
+            option=option,
             reason=error.strerror,
         ) from None

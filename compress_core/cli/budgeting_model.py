@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import LockedOption, ModelOptions, about_a_model
+from compress_core.cli.arguments import LockedOption, ModelOptions, about_a_model, writing
+from compress_core.cli.places_to_write import refuse_unwritable
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
-    from compress_core.decide.budgeting import Budgeted
+    from compress_core.decide.budgeting import Budgeted, BudgetPlan
+    from compress_core.foundation.number import Number
 
 BytesOption = Annotated[
     int | None, typer.Option("--packed-bytes", metavar="N", help="The packed file has at most so many bytes.")
@@ -83,11 +86,8 @@ def budget(
     where a drop or a time does not hold.
     """
     from compress_core.cli.loading import open_case
-    from compress_core.decide.budgeting import BudgetPlan, budgeted
+    from compress_core.decide.budgeting import budgeted
     from compress_core.decide.known_places import refuse_unknown
-    from compress_core.decide.requirements import Requirements
-    from compress_core.decide.scan_plan import ScanPlan
-    from compress_core.foundation.declared_knobs import validated
 
     said = {
         "packed_bytes": packed_bytes,
@@ -99,48 +99,78 @@ def budget(
         "worst_class": worst_class,
         "optimize": optimize,
     }
-    wanted = validated(
-        "budget", Requirements, {name: value for name, value in said.items() if value is not None}
-    )
-    tried = {"families": [family.strip() for family in families.split(",")], "locked": locked or []}
-    plan = validated(
-        "budget",
-        BudgetPlan,
-        {"requirements": wanted, "scan": validated("scan", ScanPlan, tried), "evaluations": evaluations},
-    )
+    plan = _plan(said, families, locked or [], evaluations)
+    if write is not None:
+        refuse_unwritable("--write", write)
     case = open_case(asked)
     refuse_unknown(locked or (), case.model)
     found = printing.with_progress(budgeted(case.model, plan, case.store))
     if write is not None:
-        from compress_core.cli.arguments import writing
-        from compress_core.foundation.atomic_file import write_whole
-
-        with writing(write):
-            write_whole(write, found.model.recipe.yaml.encode())
+        _write(found, write)
     _print(case, found)
     if not found.holds:
         raise typer.Exit(1)
 
 
-def _print(case: Case, found: Budgeted) -> None:
-    from compress_core.decide.budget_found import BudgetFound
-    from compress_core.foundation.number import fixed
+def _plan(said: Mapping[str, object], families: str, locked: Sequence[str], evaluations: int) -> BudgetPlan:
+    """What shall hold and what is tried, checked; raises Refused."""
+    from compress_core.decide.budgeting import BudgetPlan
+    from compress_core.decide.requirements import Requirements
+    from compress_core.decide.scan_plan import ScanPlan
+    from compress_core.foundation.declared_knobs import validated
 
-    told, polished = BudgetFound.of(found).numbers, found.polished
+    wanted = {name: value for name, value in said.items() if value is not None}
+    tried = {"families": [family.strip() for family in families.split(",")], "locked": [*locked]}
+    return validated(
+        "budget",
+        BudgetPlan,
+        {
+            "requirements": validated("budget", Requirements, wanted),
+            "scan": validated("scan", ScanPlan, tried),
+            "evaluations": evaluations,
+        },
+    )
+
+
+def _write(found: Budgeted, place: Path) -> None:
+    """The recipe as a file."""
+    from compress_core.foundation.atomic_file import write_whole
+
+    with writing(place, "--write"):
+        write_whole(place, found.model.recipe.yaml.encode())
+
+
+def _print(case: Case, found: Budgeted) -> None:
+    """What holds, what it costs, and what became of each place; or all of it as JSON."""
+    from compress_core.decide.budget_found import BudgetFound
+
+    told = BudgetFound.of(found)
     if case.chosen.as_json:
         printing.print_json(
             {
                 "model": case.subject.name,
                 "sha": found.model.recipe.sha,
-                **BudgetFound.of(found).as_json(),
-                "numbers": {name: number.as_json() for name, number in told.items()},
+                **told.as_json(),
+                "numbers": {name: number.as_json() for name, number in told.numbers.items()},
                 "places": found.rows(),
             }
         )
         return
+    _print_costs(found)
+    _print_answers(found, told.numbers)
+    _print_places(found)
+
+
+def _print_costs(found: Budgeted) -> None:
     for resource, cost in found.checked.solution.cost.items():
         limit = found.limits.get(resource)
         typer.echo(f"{resource.label}: {cost:,.0f}" + ("" if limit is None else f" of {limit:,.0f}"))
+
+
+def _print_answers(found: Budgeted, told: Mapping[str, Number]) -> None:
+    from compress_core.foundation.number import fixed
+
+    polished = found.polished
     if "milliseconds" in told:
         typer.echo(f"milliseconds of one item in torch {printing.with_interval(told['milliseconds'])}")
     typer.echo(f"KL on validation items {printing.with_interval(told['kl'])}")
@@ -156,6 +186,9 @@ def _print(case: Case, found: Budgeted) -> None:
         typer.echo(f"the class that loses most loses {worst} points")
     if not found.holds:
         typer.echo("The drop or the time does not hold within these limits: no better recipe was found.")
+
+
+def _print_places(found: Budgeted) -> None:
     rows = [
         [
             str(row["place"]),

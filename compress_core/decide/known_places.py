@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.near_names import near_names
 
 
 def refuse_unknown(named: Iterable[str], parent: Model) -> None:
@@ -14,10 +14,8 @@ def refuse_unknown(named: Iterable[str], parent: Model) -> None:
     known = list(parent.base.by_name)
     for name in named:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = ", ".join(close or known[:3])
             raise Refused(
-                "No layer or group is called {name!r}: did you mean {hint}? slimscope layers lists them.",
+                "No layer or group is called {name!r}: {hint}. slimscope layers lists them.",
                 name=name,
-                hint=hint,
+                hint=near_names(name, known),
             )

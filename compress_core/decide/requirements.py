@@ -74,6 +74,11 @@ class Requirements(Strict):
 
     @model_validator(mode="after")
     def _says_enough(self) -> Requirements:
+        if self.optimize is Aim.KL and not self.has_limit and self.has_drop:
+            raise Refused(
+                "nothing is limited but a drop, so it is open what shall become small: set optimize to "
+                "packed_bytes, parameters or macs, or limit one of them"
+            )
         if self.optimize is Aim.KL and not self.has_limit:
             raise Refused("nothing is limited: set packed_bytes or another limit")
         if self.optimize is not Aim.KL and not self.has_drop:

@@ -16,6 +16,17 @@ from compress_core.loading.user_model import judged_items
 from compress_core.loading.zipped import open_zip
 
 
+def refuse_other_number(groups: NDArray[np.str_], items: int) -> None:
+    """Raises Refused where subgroups [N] are of other items than those that are judged."""
+    if groups.size != items:
+        raise Refused(
+            "The group column speaks of {got:,} items, but {items:,} are judged: choose the split that the "
+            "items of the file are in.",
+            got=groups.size,
+            items=items,
+        )
+
+
 def subgroups_in(path: Path, column: str) -> NDArray[np.str_]:
     """The subgroup of each item on which a model is judged [N], from the array of that name in an .npz file.
 

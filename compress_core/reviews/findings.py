@@ -11,9 +11,11 @@ from compress_core.foundation.number import Number
 from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_verdict import JudgedGate, Outcome, deciding, overall
+from compress_core.reviews.verdict_reason import because
 
 DIGITS = 12
-FORMAT = 1  # of the JSON; a reader of another number refuses
+BECAUSE = "because"  # follows from the gates: it is written, not read
+FORMAT = 2  # of the JSON; a reader of another number refuses
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,11 @@ class Review:
         assert self.verdict is overall(self.judged), "the verdict follows from the gates"
 
     @property
+    def because(self) -> str:
+        """Why the verdict is what it is; of gates of which none can decide, that it is so."""
+        return because(self.judged)
+
+    @property
     def decided_by(self) -> tuple[JudgedGate, ...]:
         """The required gates on account of which the verdict is what it is."""
         return deciding(self.judged)
@@ -167,12 +174,12 @@ class Review:
         More of them would be noise, and a changed last one could stand for the same number.
         """
         said: dict[str, Any] = _rounded_off(as_plain(self, text=str))
-        return said
+        return {"verdict": said.pop("verdict"), BECAUSE: str(self.because), **said}
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Review:
         """The reverse of `as_json` and of `as_plain`."""
-        found: Review = from_plain(cls, said)
+        found: Review = from_plain(cls, {name: value for name, value in said.items() if name != BECAUSE})
         return found
 
 

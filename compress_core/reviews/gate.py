@@ -6,13 +6,14 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.explain.attribution import attribution_methods
 from compress_core.measure.explain.explanation import NOISE_STRENGTH
+from compress_core.reviews.limit_range import amount, refuse_outside
 from compress_core.reviews.measure import review_measures
 
 MOST_GATES = 100
@@ -41,6 +42,14 @@ class Gate(Strict):
                 known=", ".join(review_measures()),
             )
         return name
+
+    @field_validator("limit")
+    @classmethod
+    def _can_be_reached(cls, limit: float, about: ValidationInfo) -> float:
+        measure = review_measures().get(about.data.get("measure", ""))
+        if measure is not None:  # an unknown one is refused already
+            refuse_outside(measure.name, measure.unit, measure.limits, limit)
+        return limit + 0.0  # a zero has no sign: files that say the same have the same sha
 
 
 class Conditions(Strict):
@@ -101,8 +110,8 @@ class Gates(Strict):
     def in_words(self, gate: Gate) -> Phrase:
         """What a gate asks for, in one line."""
         measure = review_measures()[gate.measure]
-        share = measure.unit == "share"
-        limit = f"{100 * gate.limit:g} %" if share else f"{gate.limit:,.10g} {measure.unit}"
+        shown = f"{100 * gate.limit:g}" if measure.unit == "share" else f"{gate.limit:,.10g}"
+        limit = amount(shown, measure.unit)
         if measure.direction == "higher":
             return Phrase("{title} at least {limit}", title=Phrase(measure.title), limit=limit)
         return Phrase("{title} at most {limit}", title=Phrase(measure.title), limit=limit)

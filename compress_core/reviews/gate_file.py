@@ -78,8 +78,11 @@ def gates_in(content: bytes, name: str) -> Gates:
 
 
 def gates_noted(content: object) -> Gates:
-    """Gates as the workspace notes them, the reverse of `Gates.as_json`."""
-    return Gates.model_validate_json(json.dumps(content))
+    """Gates as the workspace notes them, the reverse of `Gates.as_json`; raises Refused for none of ours."""
+    try:
+        return Gates.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise _refusal(error.errors()[0], {}) from None
 
 
 def _composed(text: str) -> yaml.Node | None:

@@ -19,6 +19,7 @@ from compress_core.foundation.number import Number
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.metrics.accuracy_change import change_of_counts
 from compress_core.numerics.intervals import mcnemar_exact, wilson
+from compress_core.subject.split import Split
 
 ITEM, LABEL = "item", "label"
 _MOST_CHARACTERS = 20_000_000
@@ -66,6 +67,22 @@ def read_labels(text: str, comparison: Comparison, names: tuple[str, ...]) -> ND
         )
     numbers = {name: index for index, name in enumerate(names)}
     return np.array([_class_of(said[int(item)], numbers, int(item)) for item in wanted], dtype=np.int64)
+
+
+def check_labels(text: str, split: Split, names: tuple[str, ...]) -> None:
+    """Raises Refused for labels that do not fit whatever the models answer: no answer is looked at."""
+    if split.labels is not None:
+        raise Refused("These items have labels already: leave out the file of labels.")
+    numbers = {name: index for index, name in enumerate(names)}
+    for item, said in _rows(text).items():
+        _class_of(said, numbers, item)
+        if item >= len(split):
+            raise Refused(
+                "The labels name item {item}, but there are {items:,} items, counted from 0: give the list "
+                "that the review wrote.",
+                item=item,
+                items=len(split),
+            )
 
 
 def _rows(text: str) -> dict[int, str]:

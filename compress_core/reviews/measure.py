@@ -13,6 +13,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.measure.behavior.metric import Metric, metrics
 from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.limit_range import LimitRange, limit_range
 
 ReviewFunction = Callable[[Evidence], Number]
 BetterSide = Literal["higher", "lower"]
@@ -36,6 +37,11 @@ class ReviewMeasure:
     narrowing: Narrowing
     order: int
     function: ReviewFunction
+
+    @property
+    def limits(self) -> LimitRange:
+        """Where the limit of a gate on it may lie: its unit says so."""
+        return limit_range(self.unit)
 
     def __call__(self, evidence: Evidence) -> Number:
         """The number, or why it is missing."""

@@ -14,9 +14,10 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.printable import printable
 from compress_core.reviews.findings import Review
 from compress_core.reviews.gate_verdict import JudgedGate
+from compress_core.reviews.limit_range import amount
 from compress_core.reviews.report_figures import interval_drawing, interval_in_report, value_in_report
 from compress_core.reviews.report_language import LANGUAGES, Speak, speak
-from compress_core.reviews.report_words import MEANINGS, VERDICTS, WORDS
+from compress_core.reviews.report_words import VERDICTS, WORDS
 
 MOST_BYTES = 1_000_000
 MOST_FLIPS, MOST_CELLS, MOST_CLASSES = 60, 20, 200
@@ -38,7 +39,6 @@ def report_html(review: Review, pictures: Mapping[int, str], lang: str = "en") -
         pictures=shown,
         words=WORDS,
         verdicts=VERDICTS,
-        meanings=MEANINGS,
         most={"flips": MOST_FLIPS, "cells": MOST_CELLS, "classes": MOST_CLASSES},
     )
 
@@ -69,15 +69,11 @@ def _drawing(judged: JudgedGate) -> Markup:
 
 
 def _value(number: Number, say: Speak) -> str:
-    return f"{value_in_report(number)} {_unit(number, say)}".strip() if number.value is not None else ""
+    return say(amount(value_in_report(number), number.unit)).strip() if number.value is not None else ""
 
 
 def _interval(number: Number, say: Speak) -> str:
-    return f"{said} {_unit(number, say)}".strip() if (said := interval_in_report(number)) else ""
-
-
-def _unit(number: Number, say: Speak) -> str:
-    return "%" if number.unit == "share" else say(number.unit)
+    return say(amount(said, number.unit)).strip() if (said := interval_in_report(number)) else ""
 
 
 def _how(number: Number, say: Speak) -> str:

@@ -71,7 +71,7 @@ def computed_again(report: Mapping[str, Any]) -> int:
 
 def _same(said: object, found: object) -> bool:
     if isinstance(said, float) or isinstance(found, float):
-        numbers = isinstance(said, int | float) and isinstance(found, int | float)
+        numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (said, found))
         return numbers and math.isclose(said, found, rel_tol=SAME, abs_tol=1e-12)  # type: ignore[arg-type]
     return type(said) is type(found) and said == found
 

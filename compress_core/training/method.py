@@ -6,7 +6,6 @@ of its arguments for what it uses; methods combine because the loop calls what e
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from pydantic import BaseModel
 
 from compress_core.foundation.declared_knobs import knobs_of, told
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.near_names import near_names
 from compress_core.foundation.one_file_each import OneFileEach
-from compress_core.foundation.texts import Phrase
 from compress_core.network.layers.kinds import Layer
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.training.parametrization import Parametrization
@@ -151,11 +150,6 @@ def training_method_named(name: str) -> TrainingMethod:
     """The method of that name; raises Refused with the names that are near."""
     known = training_methods()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = (
-            Phrase("did you mean {near}", near=near[0])
-            if near
-            else Phrase("choose one of {known}", known=", ".join(known))
-        )
+        hint = near_names(name, known)
         raise Refused("No training method is called {name!r}; {hint}.", name=name, hint=hint)
     return known[name]

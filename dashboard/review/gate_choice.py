@@ -29,11 +29,13 @@ _OWN = "slimscope.review.own_gates"
 
 
 def _read(text: str) -> str | None:
-    """A name of ready-made gates, or the digest of gates that are noted here."""
+    """A name of ready-made gates, or the digest of gates that are noted here and can still be read."""
     if text in ready_made_gates():
         return text
-    is_noted = _SHA.fullmatch(text) and engine.workspace().gates.content(text) is not None
-    return text if is_noted else None
+    try:
+        return text if _SHA.fullmatch(text) and _gates_of(text) else None
+    except Refused:
+        return None
 
 
 CHOSEN: SharedChoice[str] = SharedChoice("gates", USUAL, _read)

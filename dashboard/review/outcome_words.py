@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from compress_core.reviews.gate_verdict import Outcome
-from compress_core.reviews.report_words import MEANINGS, VERDICTS
+from compress_core.reviews.report_words import VERDICTS
 from dashboard.text import _
 
 
@@ -39,7 +39,7 @@ def outcome_text(outcome: Outcome) -> str:
     return f":{look.color}[{look.icon} **{_(VERDICTS[outcome])}**]"
 
 
-def verdict_box(outcome: Outcome, below: str) -> None:
-    """The verdict in large words, what it means, and what stands below it; all as Markdown."""
+def verdict_box(outcome: Outcome, because: str, below: str) -> None:
+    """The verdict in large words, why it is so, and what stands below it; all as Markdown."""
     look = _LOOKS[outcome]
-    look.box(f"### {look.icon} {_(VERDICTS[outcome])}\n\n{_(MEANINGS[outcome])}\n\n{below}")
+    look.box(f"### {look.icon} {_(VERDICTS[outcome])}\n\n{because}\n\n{below}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def draw(review: Review) -> None:
     """The box of the verdict."""
-    verdict_box(review.verdict, "  \n".join([_decided_by(review), *_worst(review)]))
+    verdict_box(review.verdict, _(review.because), "  \n".join([_decided_by(review), *_worst(review)]))
 
 
 def _decided_by(review: Review) -> str:
@@ -22,7 +22,7 @@ def _decided_by(review: Review) -> str:
         f"{literal(_(review.gates.in_words(each.gate)))} ({literal(number_text(each.number))})"
         for each in review.decided_by
     ]
-    said = "; ".join(named) or _("There is no gate, so nothing was judged and nothing passes.")
+    said = "; ".join(named) or _("none")
     return f"**{_('Decided by')}**: {said}"
 
 

@@ -6,7 +6,6 @@ knobs, the return annotation says which kind of answer it gives and thereby its 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -24,7 +23,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.declared_knobs import knobs_of, told, validated
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
-from compress_core.foundation.texts import Phrase
+from compress_core.foundation.near_names import near_names
 from compress_core.selection.group_selection import GroupSelection
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import Selection
@@ -200,12 +199,6 @@ def technique_named(name: str) -> Technique:
     if name not in _REGISTRY:  # a slider asks for its technique at every move
         _load_all()
     if name not in _REGISTRY:
-        known = techniques()
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = (
-            Phrase("did you mean {near}", near=near[0])
-            if near
-            else Phrase("choose one of {known}", known=", ".join(known))
-        )
+        hint = near_names(name, techniques())
         raise Refused("No technique is called {name!r}; {hint}.", name=name, hint=hint)
     return _REGISTRY[name]

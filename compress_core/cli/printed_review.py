@@ -1,0 +1,61 @@
+"""A review as text: verdict, gates, looks, and what was not tested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from compress_core.cli import printing
+from compress_core.foundation.printable import printable
+
+if TYPE_CHECKING:
+    from compress_core.reviews.findings import LooksTaken, Review
+
+
+def print_review(found: Review, *, as_json: bool) -> None:
+    """All of it as JSON with its seals, or what a person reads first."""
+    if as_json:
+        from compress_core.reviews.seals import sealed
+
+        printing.print_json(sealed(found.as_json()))
+        return
+    model = found.model
+    typer.echo(
+        f"{printable(model.title)}, recipe {model.recipe_sha[:12]}; {model.split} split, N = {model.n:,}"
+    )
+    typer.echo(f"{found.verdict.value.upper()} ({found.gates.title or 'own gates'}): {found.because}\n")
+    if found.judged:
+        _print_gates(found)
+    typer.echo(f"\n{_looks_in_words(found.looks)}")
+    if found.worst_class is not None:
+        worse = ", ".join(map(printable, found.got_worse)) or "none surely (Holm)"
+        typer.echo(f"Worst class: {printable(found.worst_class)}. Classes that got worse: {worse}.")
+    typer.echo("Not tested:")
+    for sentence in found.not_tested:
+        typer.echo(f"- {printable(sentence)}")
+
+
+def _print_gates(found: Review) -> None:
+    rows = [
+        [
+            each.outcome.value.upper(),
+            str(found.gates.in_words(each.gate)),
+            "required" if each.gate.required else "advisory",
+            printing.value_of(each.number),
+            printing.interval_of(each.number),
+            "" if each.items_to_decide is None else f"about {each.items_to_decide:,}",
+            printing.how_of(each.number),
+        ]
+        for each in found.judged
+    ]
+    heads = ("", "gate", "", ">value", ">95 % interval", ">items to decide", "how")
+    printing.print_table(heads, rows)
+
+
+def _looks_in_words(looks: LooksTaken) -> str:
+    said = f"Models of this one looked at on these items so far: {looks.models:,}."
+    if looks.fixed_before is None:
+        return f"{said} Whether the gates were fixed before is not known: no workspace keeps it."
+    when = "before" if looks.fixed_before else "after"
+    return f"{said} These gates were first seen here {when} the first look."

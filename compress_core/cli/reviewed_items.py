@@ -1,0 +1,86 @@
+"""What stands beside a model in a review: on which items, and what files say about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compress_core.cli.arguments import writing
+from compress_core.foundation.errors import Refused
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from compress_core.cli.loading import Case
+    from compress_core.subject.split import Split
+
+
+@dataclass(frozen=True)
+class Beside:
+    """On which items, and what files say about them."""
+
+    split: str
+    labels: Path | None = None
+    group_column: str | None = None
+
+
+def last_split(case: Case) -> str:
+    """Test items where the model has some; items of somebody's own are called validation."""
+    return "test" if "test" in case.subject.splits else "validation"
+
+
+def check_beside(case: Case, beside: Beside) -> None:
+    """Raises Refused for whatever does not fit, as far as that can be told without looking at an answer."""
+    items = case.subject.split(beside.split)
+    _groups(case, beside, items)
+    if beside.labels is not None:
+        from compress_core.reviews.late_labels import check_labels
+
+        check_labels(_text_of(beside.labels), items, case.subject.classes)
+
+
+def read_beside(case: Case, beside: Beside) -> tuple[NDArray[np.int64] | None, NDArray[np.str_] | None]:
+    """The labels that came later [n], and the subgroup of each item [N]; a look. Raises Refused."""
+    items = case.subject.split(beside.split)
+    labels = None
+    if beside.labels is not None:
+        from compress_core.measure.behavior.evaluate import compare
+        from compress_core.reviews.late_labels import read_labels
+
+        answers = compare(case.model, items, case.store)
+        labels = read_labels(_text_of(beside.labels), answers, case.subject.classes)
+    return labels, _groups(case, beside, items)
+
+
+def _text_of(labels: Path) -> str:
+    from compress_core.loading.named import content_of_file
+
+    return content_of_file(labels).decode("utf-8-sig", errors="replace")
+
+
+def _groups(case: Case, beside: Beside, items: Split) -> NDArray[np.str_] | None:
+    from compress_core.loading.subgroups import refuse_other_number, subgroups_in
+
+    if beside.group_column is None:
+        return None
+    if case.chosen.items is None:
+        raise Refused("--group-column names an array in a data file: add --data FILE.npz.")
+    groups = subgroups_in(case.chosen.items, beside.group_column)
+    refuse_other_number(groups, len(items))
+    return groups
+
+
+def write_disagreements(case: Case, split: str, place: Path) -> None:
+    """The list of items on which both models disagree, as CSV with an empty column for labels; a look."""
+    from compress_core.foundation.atomic_file import write_whole
+    from compress_core.foundation.csv_table import Provenance, as_csv
+    from compress_core.measure.behavior.evaluate import compare
+    from compress_core.reviews.late_labels import disagreement_frame
+
+    items = case.subject.split(split)
+    frame = disagreement_frame(compare(case.model, items, case.store), case.subject.classes)
+    about = Provenance(case.subject.name, case.model.recipe.sha, split, len(items))
+    with writing(place, "--disagreements"):
+        write_whole(place, as_csv(frame, about))

@@ -1,0 +1,115 @@
+"""verify: a report made again and compared field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compress_core.cli import printing
+from compress_core.cli.arguments import JsonOption, ModelOptions, about_a_model
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.printable import printable
+
+if TYPE_CHECKING:
+    from compress_core.cli.loading import Case
+    from compress_core.cli.reviewed_items import Beside
+    from compress_core.reviews.seals import FieldDifference
+
+ReportArgument = Annotated[
+    Path, typer.Argument(metavar="REPORT.json", help="What slimscope review wrote.", show_default=False)
+]
+
+
+@about_a_model(without=("model", "recipe", "step", "split", "as_json"))
+def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = False) -> None:
+    """Make a review again from its JSON and compare field by field; ends with 1 where one differs.
+
+    Model, recipe and gates are those of the report; files are where they were, unless an option says
+    otherwise; code that the report names runs only where --model names it too. Times, dates, the machine
+    and the looks belong to their moment: of these only the seal is checked, which tells of a changed digit
+    and is no signature.
+    """
+    from compress_core.cli.reviewed_items import read_beside
+    from compress_core.reviews.made_again import verified
+    from compress_core.reviews.report_reading import report_in
+    from compress_core.reviews.seals import broken_seals, computed_again
+
+    content = report_in(report)
+    broken_seals(content)
+    case, beside = _opened_again(asked, content)
+    found = verified(
+        content, case.subject, case.store, given=lambda model: read_beside(replace(case, model=model), beside)
+    )
+    again = computed_again(content)
+    if as_json:
+        said = [{"field": d.path, "said": d.said, "found": d.found, "seal": not d.broken_seal} for d in found]
+        printing.print_json({"report": str(report), "fields": again, "differences": said})
+    else:
+        _print_verified(found, again)
+    if found:
+        raise typer.Exit(1)
+
+
+def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case, Beside]:
+    """The model as loaded that a report speaks of, and what stood beside its items; raises Refused."""
+    from compress_core.apply.model import Model
+    from compress_core.cli.loading import Case, open_store, open_subject
+    from compress_core.cli.reviewed_items import Beside
+    from compress_core.deliver.trained_folder import trained_in
+    from compress_core.reviews.made_again import read_review
+
+    said = read_review(content)
+    known = said.circumstances.asked
+    chosen = replace(
+        asked,
+        model=_trusted_model(asked, known),
+        input_shape=asked.input_shape or _text(known, "input_shape"),
+        weights=asked.weights or _path(known, "weights"),
+        items=asked.items or _path(known, "data"),
+        trained=asked.trained or _path(known, "trained"),
+    )
+    subject, store = open_subject(chosen), open_store()
+    if chosen.trained is not None:
+        trained_in(chosen.trained, subject, store)
+    beside = Beside(said.model.split, _path(known, "labels"), _text(known, "group_column"))
+    return Case(Model.original(subject), chosen, store), beside
+
+
+def _trusted_model(asked: ModelOptions, known: Mapping[str, Any]) -> str | None:
+    """The model to load: a report may come from anybody, so code that it names does not run by itself."""
+    named = _text(known, "model")
+    if asked.model is not None:
+        return asked.model
+    if named is not None and ":" in named and not Path(named).exists():
+        raise Refused(
+            "This report is of {model}, and verifying it would run that code: where you trust it, say so "
+            "with --model {model}.",
+            model=named,
+        )
+    return named
+
+
+def _path(known: Mapping[str, Any], name: str) -> Path | None:
+    text = _text(known, name)
+    return None if text is None else Path(text)
+
+
+def _text(known: Mapping[str, Any], name: str) -> str | None:
+    said: object = known.get(name)
+    return said if isinstance(said, str) else None
+
+
+def _print_verified(found: Sequence[FieldDifference], again: int) -> None:
+    if not found:
+        typer.echo(f"{again:,} fields were computed again and are the same; every seal is whole.")
+        return
+    for each in found:
+        if each.broken_seal:
+            typer.echo(f"{printable(each.path)}: its seal is broken, it was changed after it was written")
+        else:
+            said, new = (printable(shortened(value)) for value in (each.said, each.found))
+            typer.echo(f"{printable(each.path)}: the report says {said}, computed again it is {new}")

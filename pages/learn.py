@@ -18,9 +18,11 @@ ORDER = 70
 WAITS = False
 
 state.through_app()
-st.title(_("Why does it work?"))
+title, of_class = st.columns([1, 2], vertical_alignment="center")
+title.title(_("Why does it work?"))
+with of_class:
+    class_box.draw()
 with refusals():
     lesson_choice.draw()
-    class_box.draw()
     name = lesson_choice.chosen_lesson()
     lesson_steps.draw(name, lessons()[name])

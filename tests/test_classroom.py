@@ -6,7 +6,7 @@ import threading
 from dataclasses import fields
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress_core.foundation.errors import Refused
@@ -48,6 +48,7 @@ def done(classroom: Classroom, act: tuple[str, ...]) -> Classroom:
     raise AssertionError(act)
 
 
+@settings(max_examples=50)
 @given(acts)
 def test_each_visitor_counts_once_whatever_all_of_them_do(history: list[tuple[str, ...]]) -> None:
     classroom, inside, last, open_to_all = Classroom(), set[str](), dict[tuple[str, str], float](), set[str]()

@@ -265,7 +265,9 @@ def test_a_goal_does_not_hold_where_nothing_was_measured() -> None:
 def test_a_prediction_is_drawn_where_it_was_asked_for_and_the_outcome_beside_it() -> None:
     values = np.array([99.0, 96.0, 68.123456])
     curve = MeasuredCurve("Accuracy", "%", "Removed", ["0 %", "90 %", "99 %"], values, values - 1, values + 1)
-    drawn = predicted_outcome(curve, asked=1, predicted=80.0, here=2, title="Lower than you thought.")
+    drawn = predicted_outcome(
+        curve, asked=1, predicted=80.0, whose="your prediction", here=2, title="Lower than you thought."
+    )
     found = {trace.name: (list(trace.x), list(trace.y)) for trace in drawn.figure.data if trace.name}
     assert found["what came out"] == ([0, 1, 2], values.tolist())
     assert found["your prediction"] == ([1], [80])

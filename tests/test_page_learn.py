@@ -83,7 +83,9 @@ def test_a_lesson_leads_from_its_question_to_the_last_answer(name: str, language
 
 def lead_through(name: str, lesson: Lesson, language: str) -> None:
     app = opened(name, language)
-    assert [button.key for button in app.button if "learn." in str(button.key)] == [f"learn.{name}.commit"]
+    assert [button.key for button in app.button if f"learn.{name}." in str(button.key)] == [
+        f"learn.{name}.commit"
+    ]
     predict(app, name, (lesson.prediction.low + lesson.prediction.high) / 2)
     for stage in (WHY, EXERCISE):
         clicked(app, f"learn.{name}.to.{stage}")

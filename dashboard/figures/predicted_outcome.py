@@ -35,11 +35,18 @@ class MeasuredCurve:
 
 
 def predicted_outcome(
-    curve: MeasuredCurve, *, asked: int, predicted: float, here: int, title: str, dark: bool = False
+    curve: MeasuredCurve,
+    *,
+    asked: int,
+    predicted: float,
+    whose: str,
+    here: int,
+    title: str,
+    dark: bool = False,
 ) -> Drawn:
     """The curve, with the prediction over the place that was asked for, and a ring where the knob stands.
 
-    asked, here: rows of the curve. title: the distance in words.
+    asked, here: rows of the curve. whose: what the prediction is called. title: the distance in words.
     """
     colors = palette.ink(dark=dark)
     at = np.arange(len(curve.places), dtype=np.float64)
@@ -61,9 +68,9 @@ def predicted_outcome(
         x=at[[asked]],
         y=np.array([predicted]),
         mode="markers",
-        name=_("your prediction"),
+        name=whose,
         marker={"symbol": "diamond", "size": 13, "color": colors.before},
-        hovertemplate=hover((_("your prediction"), "%{y:,.6~g}")),
+        hovertemplate=hover((whose, "%{y:,.6~g}")),
     )
     figure.add_scatter(
         x=at[[here]],

@@ -168,6 +168,8 @@ class Lesson(Strict):
         assert self.prediction.quantity in self.readouts, "what is predicted is read off as well"
         said = {field for text in self.texts() for field in _fields(text)}
         assert said <= set(self.numbers), f"numbers without a meaning: {sorted(said - set(self.numbers))}"
+        asked_before = [t for q in self.quiz for t in (q.text, *(answer.text for answer in q.answers))]
+        assert not [name for text in asked_before for name in _fields(text)], "a class is asked them before"
         assert set(_fields(self.question)) <= FROM_CARD, "nothing is worked out before a prediction is made"
         return self
 

@@ -15,11 +15,13 @@ class LessonProgress:
     """Frozen, replaced as a whole.
 
     stage: how far it is revealed. answers: for each question of the quiz the place of the answer that was
-    chosen, as the lesson's file has them, or None.
+    chosen, as the lesson's file has them, or None. median_of: the prediction is the median of so many, those
+    of a class; 0 where it is the visitor's own.
     """
 
     stage: int = QUESTION
     predicted: float | None = None
+    median_of: int = 0
     place: float | None = None
     answers: tuple[int | None, ...] = (None, None, None)
 

@@ -10,6 +10,8 @@ import streamlit as st
 
 from compress_core.loading.cards import card_of
 from dashboard.learn import lesson_quiz, live_part
+from dashboard.learn.classroom import class_progress, class_view
+from dashboard.learn.classroom.open_class import OpenClass, act, open_class
 from dashboard.learn.lesson import Lesson
 from dashboard.learn.lesson_numbers import SPLIT, begin_to_work_out, number_of, wait_until_worked_out
 from dashboard.learn.lesson_progress import (
@@ -28,15 +30,41 @@ MOST_STEPS = 5
 
 
 def draw(name: str, lesson: Lesson) -> None:
-    """Left the step with its text, right the live part once a prediction was made."""
+    """Left the step with its text, right the live part once a prediction was made and may be compared."""
+    found = open_class()
+    if found is not None:
+        class_progress.take_over(found, name, lesson)
+    if found is not None and found.holds_back(name):
+        _held_back(name, lesson, found)
+    else:
+        _open(name, lesson)
+
+
+def _held_back(name: str, lesson: Lesson, found: OpenClass) -> None:
+    """The question, and what the class does with it: its outcome waits for the teacher."""
+    words, gathered = st.columns([1, 1.25], gap="large")
+    with words:
+        _where(lesson, QUESTION)
+        if found.is_teacher:
+            st.markdown(question_text(lesson))
+        else:
+            _question(name, lesson)
+    with gathered:
+        if found.is_teacher:
+            class_view.draw_for_teacher(name, lesson)
+        elif progress_in(name).predicted is not None:
+            class_view.draw_for_pupil(name, lesson)
+    begin_to_work_out(name, lesson)
+
+
+def _open(name: str, lesson: Lesson) -> None:
     stage = progress_in(name).stage
     if stage > QUESTION:
         with st.spinner(_("The real model is being asked")):  # on a new server; later it is all in the store
             wait_until_worked_out(lesson)
     words, live = st.columns([1, 1.25], gap="large")
     with words:
-        where = _("Step {step} of {steps}, on {model}; what is open above plays no part in it")
-        st.caption(where.format(step=stage + 1, steps=MOST_STEPS, model=card_of(lesson.model).title))
+        _where(lesson, stage)
         STEPS[stage](name, lesson)
         if stage > QUESTION:
             _around(name, stage)
@@ -45,6 +73,11 @@ def draw(name: str, lesson: Lesson) -> None:
             live_part.draw(name, lesson)
     else:
         begin_to_work_out(name, lesson)
+
+
+def _where(lesson: Lesson, stage: int) -> None:
+    where = _("Step {step} of {steps}, on {model}; what is open above plays no part in it")
+    st.caption(where.format(step=stage + 1, steps=MOST_STEPS, model=card_of(lesson.model).title))
 
 
 def filled(lesson: Lesson, text: str) -> str:
@@ -69,27 +102,36 @@ def question_text(lesson: Lesson) -> str:
 def _question(name: str, lesson: Lesson) -> None:
     """What is asked, and the number that a visitor commits to; nothing of the answer is sent."""
     st.markdown(question_text(lesson))
-    asked = lesson.prediction
-    symbol = unit_of_quantity(asked.quantity).symbol
+    asked, before = lesson.prediction, progress_in(name).predicted
+    unit = unit_of_quantity(asked.quantity)
+    symbol = unit.symbol
     label = _(asked.label) + (f" ({_(symbol)})" if symbol else "")
     with st.form(f"learn.{name}.form", border=True):
         predicted = st.number_input(
             label,
             asked.low,
             asked.high,
-            value=None,
+            value=before,
             step=asked.step,
             key=f"learn.{name}.predicted",
             placeholder=_("your prediction"),
         )
         committed = st.form_submit_button(
-            _("Commit"), type="primary", icon=":material/lock:", key=f"learn.{name}.commit"
+            _("Commit") if before is None else _("Change it"),
+            type="primary",
+            icon=":material/lock:",
+            key=f"learn.{name}.commit",
         )
     if committed and predicted is None:
         st.warning(_("Write a number first: what you expect before you see it is what teaches."))
     elif committed:
-        keep_progress(name, replace(progress_in(name), predicted=float(predicted or 0), stage=OUTCOME))
+        _commit(name, float(predicted or 0))
         st.rerun()
+
+
+def _commit(name: str, predicted: float) -> None:
+    act(lambda classroom, me: classroom.committed(me, name, predicted))
+    keep_progress(name, replace(progress_in(name), predicted=predicted, stage=OUTCOME))
 
 
 def _outcome(name: str, lesson: Lesson) -> None:
@@ -99,6 +141,17 @@ def _outcome(name: str, lesson: Lesson) -> None:
             quantity=quantity_label(lesson.prediction.quantity)
         )
     )
+    found = open_class()
+    if found is not None and found.classroom.predictions(name):
+        _of_class(name, lesson, found)
+
+
+def _of_class(name: str, lesson: Lesson, found: OpenClass) -> None:
+    """What the class predicted; with this visitor's own, if it is among them."""
+    mine = None if found.pupil is None else found.pupil.predictions.get(name)
+    class_view.draw_histogram(found.classroom, name, lesson, live_part.outcome_written(lesson), mine)
+    if mine is None and not found.is_teacher:
+        st.caption(_("Your own prediction came after the reveal and is not among them."))
 
 
 def _why(_name: str, lesson: Lesson) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.number import Number
 from dashboard.figures.predicted_outcome import MeasuredCurve, predicted_outcome
+from dashboard.learn.classroom.class_words import class_distance
 from dashboard.learn.lesson import Lesson, Quantity
 from dashboard.learn.lesson_numbers import SPLIT, number_at, subject_split
 from dashboard.learn.lesson_progress import keep_progress, progress_in
@@ -50,6 +51,7 @@ def draw(name: str, lesson: Lesson) -> None:
         _curve(lesson),
         asked=asked,
         predicted=_predicted(name),
+        whose=_("median of the class") if progress_in(name).median_of else _("your prediction"),
         here=knob.places.index(place_of_knob(name, lesson)),
         title=distance(name, lesson),
         dark=is_dark(),
@@ -59,11 +61,20 @@ def draw(name: str, lesson: Lesson) -> None:
 
 
 def distance(name: str, lesson: Lesson) -> str:
-    """How far this visitor's prediction is from the outcome."""
+    """How far this visitor's prediction, or the teacher's class, is from the outcome."""
     asked = lesson.prediction
     unit = unit_of_quantity(asked.quantity)
-    outcome = unit.written(number_at(lesson, asked.quantity, asked.at))
+    outcome = outcome_written(lesson)
+    predictions = progress_in(name).median_of
+    if predictions:
+        return class_distance(_predicted(name), predictions, outcome, unit)
     return distance_in_words(_predicted(name), outcome, asked.near, unit)
+
+
+def outcome_written(lesson: Lesson) -> float:
+    """What came out where the prediction was asked for, as a visitor writes it."""
+    asked = lesson.prediction
+    return unit_of_quantity(asked.quantity).written(number_at(lesson, asked.quantity, asked.at))
 
 
 def _predicted(name: str) -> float:

@@ -13,7 +13,13 @@ from dashboard.visitor import visitor
 
 def draw() -> None:
     """One line: the class that is open, or a button that starts one."""
-    line = st.container(key="learn_class", horizontal=True, vertical_alignment="center", gap="small")
+    line = st.container(
+        key="learn_class",
+        horizontal=True,
+        horizontal_alignment="right",
+        vertical_alignment="center",
+        gap="small",
+    )
     with line, refusals():
         found = enter()
         if found is None:
@@ -44,13 +50,13 @@ def _without_class() -> None:
 
 
 def _of_teacher(found: OpenClass) -> None:
-    st.markdown(_("You hold class **{code}**").format(code=found.code))
+    st.markdown(_("You hold class **{code}**").format(code=found.code), width="content")
     about = _("All that was predicted and answered in it is gone then.")
     st.button(_("End the class"), icon=":material/stop:", key="learn.class.end", help=about, on_click=_end)
 
 
 def _of_pupil(found: OpenClass) -> None:
-    st.markdown(_("You are in class **{code}**").format(code=found.code))
+    st.markdown(_("You are in class **{code}**").format(code=found.code), width="content")
     about = _("What you predicted and answered is taken out of it.")
     st.button(
         _("Leave the class"), icon=":material/logout:", key="learn.class.leave", help=about, on_click=_leave

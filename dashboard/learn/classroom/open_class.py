@@ -65,6 +65,13 @@ def enter() -> OpenClass | None:
     return open_class()
 
 
+def reveal(lesson: str) -> None:
+    """Open the outcome of a lesson to the class; its teacher alone does that."""
+    code = CLASS.chosen()
+    if register().is_teacher(code, visitor()):
+        register().change(code, lambda classroom: classroom.revealing(lesson))
+
+
 def act(change: Callable[[Classroom, str], Classroom]) -> None:
     """Do something in the class as this visitor, if it is still held."""
     me = visitor()

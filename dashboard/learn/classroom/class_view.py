@@ -1,0 +1,71 @@
+"""A lesson whose outcome waits for the teacher: the teacher sees what all predict, a pupil how many did."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from compress_core.foundation.csv_table import Provenance
+from dashboard.learn.classroom.class_words import drawn_class, how_many
+from dashboard.learn.classroom.classroom import Classroom
+from dashboard.learn.classroom.open_class import open_class, reveal
+from dashboard.learn.lesson import Lesson
+from dashboard.learn.quantity_words import unit_of_quantity
+from dashboard.show import figure
+from dashboard.text import _
+
+TEACHER_ASKS_S, PUPIL_ASKS_S = 1.0, 2.0
+
+
+def draw_for_teacher(name: str, lesson: Lesson) -> None:
+    """Who joined, who committed and what was predicted, as it comes in; and the button that reveals."""
+    st.fragment(partial(_gathering, name, lesson), run_every=TEACHER_ASKS_S)()
+
+
+def draw_for_pupil(name: str, lesson: Lesson) -> None:
+    """What was committed, and how many others have; until the teacher reveals the outcome."""
+    st.fragment(partial(_waiting, name, lesson), run_every=PUPIL_ASKS_S)()
+
+
+def draw_histogram(
+    classroom: Classroom, name: str, lesson: Lesson, outcome: float | None, mine: float | None
+) -> None:
+    """The predictions of the class, with the outcome over them where it is open."""
+    count = len(classroom.predictions(name))
+    of = Provenance(lesson.model, f"lesson {name}", "class", count)
+    figure(drawn_class(classroom, name, lesson, outcome, mine), f"learn.{name}.class", of)
+
+
+def _gathering(name: str, lesson: Lesson) -> None:
+    found = open_class()
+    if found is None or not found.holds_back(name):
+        st.rerun()
+    committed = len(found.classroom.predictions(name))
+    joined, done, button = st.columns([1, 1, 2], vertical_alignment="center")
+    joined.metric(_("Joined"), len(found.classroom.pupils))
+    done.metric(_("Committed"), committed)
+    button.button(
+        _("Reveal the outcome"),
+        type="primary",
+        icon=":material/visibility:",
+        key=f"learn.{name}.reveal",
+        disabled=not committed,
+        help=_("Everybody in the class then sees it. Predictions made later are not among those shown."),
+        on_click=reveal,
+        args=(name,),
+        width="stretch",
+    )
+    draw_histogram(found.classroom, name, lesson, None, None)
+
+
+def _waiting(name: str, lesson: Lesson) -> None:
+    found = open_class()
+    mine = None if found is None or found.pupil is None else found.pupil.predictions.get(name)
+    if found is None or mine is None or not found.holds_back(name):
+        st.rerun()
+    with st.container(border=True):
+        said = _("You committed to **{predicted}**.")
+        st.markdown(said.format(predicted=unit_of_quantity(lesson.prediction.quantity).text(mine)))
+        st.markdown(how_many(found.classroom, name))
+        st.caption(_("The outcome opens here by itself as soon as the teacher reveals it."))

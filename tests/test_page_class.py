@@ -1,0 +1,147 @@
+"""A class on Learn, as Streamlit runs it for its teacher and its pupils."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest, app_test
+
+from dashboard.learn.classroom.class_register import register
+from dashboard.learn.classroom.classroom import MOST_PUPILS
+from dashboard.learn.classroom.open_class import class_code
+from tests.navigated import Navigated
+from tests.test_page_learn import assert_fine, clicked, opened, predict
+
+pytestmark = pytest.mark.slow
+
+NAME = "smallest_weights"
+OUTCOME = "96.15"
+TEXTS = ("markdown", "caption", "warning", "success", "error", "info")
+
+
+@pytest.fixture(autouse=True)
+def _served(monkeypatch: pytest.MonkeyPatch) -> None:
+    register.cache_clear()
+    monkeypatch.setattr(app_test, "PagesManager", Navigated)
+
+
+def started() -> tuple[AppTest, str]:
+    """The teacher's page, and the code of the class."""
+    teacher = clicked(opened(NAME), "learn.class.start")
+    return teacher, code_in(teacher)
+
+
+def code_in(page: AppTest) -> str:
+    """The code in the address, which a test finds bare or in a list."""
+    said = page.query_params["class"]
+    return said if isinstance(said, str) else said[0]
+
+
+def pupil_of(code: str, name: str = NAME) -> AppTest:
+    return opened(name, **{"class": code})
+
+
+def said_on(page: AppTest) -> str:
+    """Every text that a browser is sent, and what is drawn in figures."""
+    said = [element.value for kind in TEXTS for element in getattr(page, kind)]
+    return "\n".join([*said, *(chart.proto.spec for chart in page.get("plotly_chart"))])
+
+
+def metrics(page: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def test_the_teacher_sees_what_all_predict_and_reveals_it_to_everybody() -> None:
+    teacher, code = started()
+    pupils = [pupil_of(code) for _ in range(3)]
+    predict(pupils[0], NAME, 50.0)
+    predict(pupils[1], NAME, 80.0)
+    assert_fine(teacher.run())
+    assert metrics(teacher) == {"Joined": "3", "Committed": "2"}
+    for page in (teacher, pupils[0]):
+        assert OUTCOME not in said_on(page)
+    assert "2 of 3 have committed" in said_on(assert_fine(pupils[0].run()))
+    assert not pupils[0].get("plotly_chart")
+    clicked(teacher, f"learn.{NAME}.reveal")
+    assert "The class said 65.00 % (median of 2), it is 96.15 %" in said_on(teacher)
+    said = said_on(assert_fine(pupils[0].run()))
+    assert "You said 50.00 %, it is 96.15 %" in said
+    assert "1 from 50 to 55, 1 from 80 to 85" in said
+    late = said_on(predict(pupils[2], NAME, 90.0))
+    assert "came after the reveal and is not among them" in late
+    assert "1 from 50 to 55, 1 from 80 to 85" in late
+
+
+def test_a_changed_prediction_replaces_the_one_before() -> None:
+    teacher, code = started()
+    pupil = predict(pupil_of(code), NAME, 50.0)
+    assert pupil.number_input(key=f"learn.{NAME}.predicted").value == 50.0
+    predict(pupil, NAME, 60.0)
+    assert "You committed to **60.00 %**" in said_on(pupil)
+    assert metrics(assert_fine(teacher.run()))["Committed"] == "1"
+    classroom = register().found(code)
+    assert classroom is not None
+    assert classroom.predictions(NAME) == (60.0,)
+
+
+def test_a_prediction_that_cannot_be_written_is_not_taken() -> None:
+    _, code = started()
+    pupil = predict(pupil_of(code), NAME, 4000.0)
+    assert "Write a number first" in said_on(pupil)
+    classroom = register().found(code)
+    assert classroom is not None
+    assert classroom.predictions(NAME) == ()
+
+
+@pytest.mark.parametrize("code", ["badegidome", "no such class", "x" * 500, "**b** <i>"])
+def test_a_class_that_is_not_held_is_one_sentence_and_the_lesson_works_alone(code: str) -> None:
+    page = pupil_of(code)
+    assert said_on(page).count("The class of this link is not held here") == 1
+    assert "You said 50.00 %, it is 96.15 %" in said_on(predict(page, NAME, 50.0))
+
+
+def test_pupils_go_on_alone_when_their_class_ends() -> None:
+    teacher, code = started()
+    pupil = predict(pupil_of(code), NAME, 50.0)
+    clicked(teacher, "learn.class.end")
+    assert "The class of this link" not in said_on(teacher)
+    said = said_on(assert_fine(pupil.run()))
+    assert "The class of this link is not held here" in said
+    assert "You said 50.00 %, it is 96.15 %" in said
+
+
+def test_a_server_that_is_new_says_so_to_the_teacher_and_starts_another_class() -> None:
+    teacher, code = started()
+    register.cache_clear()
+    assert "or the server was started anew" in said_on(assert_fine(teacher.run()))
+    clicked(teacher, "learn.class.start")
+    assert code_in(teacher) != code
+
+
+def test_a_pupil_has_nothing_that_only_the_teacher_has() -> None:
+    _, code = started()
+    pupil = pupil_of(code.upper())
+    assert f"You are in class **{code}**" in said_on(pupil)
+    keys = {button.key for button in pupil.button}
+    assert "learn.class.leave" in keys
+    assert not keys & {"learn.class.end", "learn.class.start", f"learn.{NAME}.reveal"}
+
+
+def test_who_leaves_takes_along_what_was_said() -> None:
+    teacher, code = started()
+    pupil = predict(pupil_of(code), NAME, 50.0)
+    clicked(pupil, "learn.class.leave")
+    assert metrics(assert_fine(teacher.run())) == {"Joined": "0", "Committed": "0"}
+    assert "class" not in pupil.query_params
+
+
+def test_who_finds_a_class_full_goes_on_alone() -> None:
+    _, code = started()
+    for number in range(MOST_PUPILS):
+        register().change(code, lambda classroom: classroom.joined(str(number)))  # noqa: B023 - called at once
+    page = pupil_of(code)
+    assert f"This class has {MOST_PUPILS} pupils" in said_on(page)
+    assert "You said 50.00 %, it is 96.15 %" in said_on(predict(page, NAME, 50.0))
+
+
+def test_outside_of_a_class_there_is_no_code() -> None:
+    assert class_code() == ""

@@ -48,7 +48,7 @@ def done(classroom: Classroom, act: tuple[str, ...]) -> Classroom:
     raise AssertionError(act)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(acts)
 def test_each_visitor_counts_once_whatever_all_of_them_do(history: list[tuple[str, ...]]) -> None:
     classroom, inside, last, open_to_all = Classroom(), set[str](), dict[tuple[str, str], float](), set[str]()

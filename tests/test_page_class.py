@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest, app_test
 from dashboard.learn.classroom.class_register import register
 from dashboard.learn.classroom.classroom import MOST_PUPILS
 from dashboard.learn.classroom.open_class import class_code
+from dashboard.learn.lesson_files import lessons
+from dashboard.learn.lesson_progress import EXERCISE, QUIZ, WHY
 from tests.navigated import Navigated
 from tests.test_page_learn import assert_fine, clicked, opened, predict
 
@@ -37,7 +39,10 @@ def code_in(page: AppTest) -> str:
 
 
 def pupil_of(code: str, name: str = NAME) -> AppTest:
-    return opened(name, **{"class": code})
+    """A pupil's page at its prediction: the questions before it were passed over, if there were any."""
+    page = opened(name, **{"class": code})
+    send = f"learn.{name}.before.send"
+    return clicked(page, send) if any(button.key == send for button in page.button) else page
 
 
 def said_on(page: AppTest) -> str:
@@ -56,7 +61,7 @@ def test_the_teacher_sees_what_all_predict_and_reveals_it_to_everybody() -> None
     predict(pupils[0], NAME, 50.0)
     predict(pupils[1], NAME, 80.0)
     assert_fine(teacher.run())
-    assert metrics(teacher) == {"Joined": "3", "Committed": "2"}
+    assert metrics(teacher) == {"Joined": "3", "Asked before": "3", "Committed": "2"}
     for page in (teacher, pupils[0]):
         assert OUTCOME not in said_on(page)
     assert "2 of 3 have committed" in said_on(assert_fine(pupils[0].run()))
@@ -130,7 +135,7 @@ def test_who_leaves_takes_along_what_was_said() -> None:
     teacher, code = started()
     pupil = predict(pupil_of(code), NAME, 50.0)
     clicked(pupil, "learn.class.leave")
-    assert metrics(assert_fine(teacher.run())) == {"Joined": "0", "Committed": "0"}
+    assert metrics(assert_fine(teacher.run())) == {"Joined": "0", "Asked before": "0", "Committed": "0"}
     assert "class" not in pupil.query_params
 
 
@@ -145,3 +150,27 @@ def test_who_finds_a_class_full_goes_on_alone() -> None:
 
 def test_outside_of_a_class_there_is_no_code() -> None:
     assert class_code() == ""
+
+
+def test_a_class_is_asked_before_and_after_and_its_teacher_takes_the_counts_away() -> None:
+    teacher, code = started()
+    pupil = opened(NAME, **{"class": code})
+    assert OUTCOME not in said_on(pupil)
+    assert not pupil.number_input
+    pupil.radio(key=f"learn.{NAME}.before.0").set_value(1)
+    predict(clicked(pupil, f"learn.{NAME}.before.send"), NAME, 50.0)
+    clicked(assert_fine(teacher.run()), f"learn.{NAME}.reveal")
+    for page in (assert_fine(pupil.run()), teacher):
+        for stage in (WHY, EXERCISE, QUIZ):
+            clicked(page, f"learn.{NAME}.to.{stage}")
+    for place in (0, 1):  # the second choice follows the feedback to the first
+        assert_fine(pupil.radio(key=f"learn.{NAME}.quiz.0").set_value(place).run())
+    assert_fine(teacher.run())
+    right = [answer.is_right for answer in lessons()[NAME].quiz[0].answers]
+    row = next(m.value for m in teacher.markdown if "Right before" in m.value).splitlines()[2]
+    assert [cell.strip().replace("\u00a0", " ") for cell in row.split("|")[2:4]] == [
+        f"{right[1]:d} of 1",
+        f"{right[0]:d} of 1",
+    ]
+    file = next(b for b in teacher.get("download_button") if "results" in b.proto.id)
+    assert code not in str(file.proto)

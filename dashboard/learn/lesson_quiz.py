@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.learn import live_part
+from dashboard.learn.classroom import class_quiz
 from dashboard.learn.lesson import Lesson, QuizQuestion
 from dashboard.learn.lesson_choice import chosen_seed
 from dashboard.learn.lesson_progress import keep_progress, progress_in
@@ -39,6 +40,7 @@ def _ask(name: str, lesson: Lesson, number: int, question: QuizQuestion, filled:
     )
     if chosen != kept:
         keep_progress(name, progress_in(name).answered(number, chosen))
+        class_quiz.note_after(name, number, chosen)
     if chosen is not None:
         answer = question.answers[chosen]
         said = filled(lesson, answer.feedback)

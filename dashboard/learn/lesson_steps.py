@@ -10,9 +10,10 @@ import streamlit as st
 
 from compress_core.loading.cards import card_of
 from dashboard.learn import lesson_quiz, live_part
-from dashboard.learn.classroom import class_progress, class_view
+from dashboard.learn.classroom import class_progress, class_quiz, class_view
 from dashboard.learn.classroom.open_class import OpenClass, act, open_class
 from dashboard.learn.lesson import Lesson
+from dashboard.learn.lesson_choice import chosen_seed
 from dashboard.learn.lesson_numbers import SPLIT, begin_to_work_out, number_of, wait_until_worked_out
 from dashboard.learn.lesson_progress import (
     EXERCISE,
@@ -34,10 +35,20 @@ def draw(name: str, lesson: Lesson) -> None:
     found = open_class()
     if found is not None:
         class_progress.take_over(found, name, lesson)
-    if found is not None and found.holds_back(name):
+    if class_quiz.is_due(found, name):
+        _before(name, lesson)
+    elif found is not None and found.holds_back(name):
         _held_back(name, lesson, found)
     else:
-        _open(name, lesson)
+        _open(name, lesson, is_teacher=found is not None and found.is_teacher)
+
+
+def _before(name: str, lesson: Lesson) -> None:
+    """What a class is asked before the lesson begins."""
+    words, _nothing = st.columns([1, 1.25], gap="large")
+    with words:
+        class_quiz.draw_before(name, lesson, chosen_seed())
+    begin_to_work_out(name, lesson)
 
 
 def _held_back(name: str, lesson: Lesson, found: OpenClass) -> None:
@@ -57,7 +68,7 @@ def _held_back(name: str, lesson: Lesson, found: OpenClass) -> None:
     begin_to_work_out(name, lesson)
 
 
-def _open(name: str, lesson: Lesson) -> None:
+def _open(name: str, lesson: Lesson, *, is_teacher: bool) -> None:
     stage = progress_in(name).stage
     if stage > QUESTION:
         with st.spinner(_("The real model is being asked")):  # on a new server; later it is all in the store
@@ -70,7 +81,10 @@ def _open(name: str, lesson: Lesson) -> None:
             _around(name, stage)
     if stage > QUESTION:
         with live:
-            live_part.draw(name, lesson)
+            if is_teacher and stage == QUIZ:
+                class_quiz.draw_results(name, lesson, chosen_seed())
+            else:
+                live_part.draw(name, lesson)
     else:
         begin_to_work_out(name, lesson)
 

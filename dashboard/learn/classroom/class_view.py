@@ -42,10 +42,12 @@ def _gathering(name: str, lesson: Lesson) -> None:
     if found is None or not found.holds_back(name):
         st.rerun()
     committed = len(found.classroom.predictions(name))
-    joined, done, button = st.columns([1, 1, 2], vertical_alignment="center")
-    joined.metric(_("Joined"), len(found.classroom.pupils))
-    done.metric(_("Committed"), committed)
-    button.button(
+    pupils = found.classroom.pupils
+    line = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    line.metric(_("Joined"), len(pupils), width="content")
+    line.metric(_("Asked before"), sum(name in pupil.before for pupil in pupils.values()), width="content")
+    line.metric(_("Committed"), committed, width="content")
+    line.button(
         _("Reveal the outcome"),
         type="primary",
         icon=":material/visibility:",

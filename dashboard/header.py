@@ -192,7 +192,13 @@ def _history(view: View) -> DeltaGenerator:
             on_click=_step,
             args=(redone,),
         )
-        with st.popover(_("Share"), icon=":material/share:", key="slimscope_share", help=_("Share, present")):
+        with st.popover(
+            _("Share"),
+            icon=":material/share:",
+            key=share_link.BOX,
+            help=_("Share, present"),
+            on_change="rerun",  # so that it can be closed from here
+        ):
             return share_link.draw(view)
 
 

@@ -32,14 +32,23 @@ def link_start(shown: str, page: str | None, door: ClassDoor | None) -> str:
 
 def say_how_to_serve(link: str, model: str = "") -> None:
     """Where a link leads every machine to itself: that nobody else can open it, and how a class gets one."""
-    if is_only_ours(link):
+    if not is_only_ours(link):
+        return
+    if class_door() is not None:
         st.caption(
             _(
-                "Its address is only this machine's: nobody else can open it. To let a class in, type this "
-                "in a terminal, and take the link from the page that opens:"
+                "Its address is only this machine's: nobody else can open it. Connect the machine to a "
+                "network, then serve the class again, without --host."
             )
         )
-        st.code(" ".join(["slimscope open", *filter(None, [model]), "--class"]), language="shell")
+        return
+    st.caption(
+        _(
+            "Its address is only this machine's: nobody else can open it. To let a class in, type this "
+            "in a terminal, and take the link from the page that opens:"
+        )
+    )
+    st.code(" ".join(["slimscope open", *filter(None, [model]), "--class"]), language=None)
 
 
 def is_only_ours(address: str) -> bool:

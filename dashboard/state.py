@@ -301,7 +301,8 @@ def _open_first_model() -> None:
         return
     view = open_model(first.name)
     if first.recipe is not None:
-        keep(with_recipe(view, first.recipe))
+        view = with_recipe(view, first.recipe)
+    keep(replace(view, seed=_seed_in(st.query_params.to_dict(), view.seed)))
 
 
 def _as_linked(view: View, link: Mapping[str, str]) -> View:
@@ -317,12 +318,17 @@ def _as_linked(view: View, link: Mapping[str, str]) -> View:
         view = with_recipe(view, read_plain(recipe))
     if is_new:  # whoever has been here before finds the way back to what was left
         view = replace(view, past=())
-    seed = link.get("seed", "0")
     return replace(
         view,
         layer=link["l"] if link.get("l") in subject(view).by_name else view.layer,
-        seed=int(seed) if seed.isdecimal() and len(seed) < MOST_DIGITS else 0,
+        seed=_seed_in(link, 0),
     )
+
+
+def _seed_in(link: Mapping[str, str], usual: int) -> int:
+    """The seed that a link says; the usual one where it says none, or no number."""
+    said = link.get("seed", "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < MOST_DIGITS else usual
 
 
 def _at_or_before(view: View, linked: Lineage) -> View:

@@ -6,14 +6,16 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.bound_widget import by_hand, showing
-from dashboard.language import QUERY_KEY
+from dashboard.learn.classroom.open_class import class_code
 from dashboard.learn.lesson_files import lessons
-from dashboard.link_address import link_to, say_how_to_serve
+from dashboard.link_address import link_to
+from dashboard.link_builder import draw_builder, language_and_seed, open_builder, show_link
 from dashboard.linked_choices import MOST_DIGITS
 from dashboard.shared_choice import SharedChoice
-from dashboard.text import _, current_language
+from dashboard.text import _
 
 BOX = "learn.lesson"
+_NAME = "lesson"
 
 
 def _lesson_of(text: str) -> str | None:
@@ -51,20 +53,30 @@ def draw() -> None:
         on_change=by_hand(BOX, _take_over),
         label_visibility="collapsed",
     )
-    with link.popover(_("Link"), icon=":material/link:", key="learn.link", width="stretch"):
-        st.markdown(_("Whoever opens this link begins this lesson, with the same seed and language:"))
-        st.code(lesson_link(chosen), language=None, wrap_lines=True)
-        say_how_to_serve(lesson_link(chosen))
+    link.button(
+        _("Link"),
+        icon=":material/qr_code_2:",
+        key="learn.link",
+        width="stretch",
+        on_click=open_builder,
+        args=(_NAME,),
+    )
+    draw_builder(_NAME, _build)
 
 
-def lesson_link(name: str) -> str:
-    """The address of a lesson."""
-    said = {
-        "lesson": name,
-        "seed": str(chosen_seed()),
-        QUERY_KEY: current_language(),
-    }
-    return link_to(said)
+def _build() -> None:
+    """The link to the lesson that is open, for others."""
+    name = chosen_lesson()
+    fields, picture = st.columns([1, 1], gap="medium")
+    with fields:
+        st.markdown(
+            _("Whoever opens this link begins the lesson **{title}**.").format(title=_(lessons()[name].title))
+        )
+        said = {"lesson": name, **language_and_seed(chosen_seed()), "class": class_code()}
+        link = link_to({key: text for key, text in said.items() if text})
+        show_link(picture, link, "", name)
+        if said["class"]:
+            st.caption(_("It leads into class {code}.").format(code=said["class"]))
 
 
 def _take_over() -> None:

@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect, sync_playwright
 
 from dashboard.links import encoded
+from scripts.page_legibility import controls_of, legibility_of
 from tests.one_tab import as_new, opened_once
 
 ROOT = Path(__file__).parent.parent
@@ -141,30 +142,18 @@ def visit(shared_tab: Page) -> Iterator[Visit]:
         yield visiting
 
 
-CONTROLS = frozenset({
-    "button", "checkbox", "combobox", "link", "listbox", "menuitem", "option", "radio", "searchbox", "slider",
-    "spinbutton", "switch", "tab", "textbox",
-})  # fmt: skip
-FAINT = (Path(__file__).parent / "faint_texts.js").read_text(encoding="utf-8")
-
-
 def assert_controls_have_names(page: Page) -> None:
     """What a screen reader would be told: a control without a name is a riddle."""
-    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
-    found = [
-        (node["role"]["value"], str(node.get("name", {}).get("value", "")).strip())
-        for node in tree["nodes"]
-        if not node["ignored"] and node["role"]["value"] in CONTROLS
-    ]
+    found = list(controls_of(page))
     assert len(found) >= 2, "every page has links and buttons"
     assert not [role for role, name in found if not name]
 
 
 def assert_texts_read_well(page: Page) -> None:
-    """Every text beside the charts, which tests/test_contrast.py reads, against what lies behind it."""
-    faint = page.evaluate(FAINT)
-    assert faint["looked_at"] > 10
-    assert faint["below"] == []
+    """Every text that is seen, in charts as well, against what really lies behind it."""
+    found = legibility_of(page)
+    assert found.texts > 10
+    assert found.faint == ()
 
 
 def slider(page: Page, label: str) -> Locator:

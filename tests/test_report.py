@@ -28,7 +28,7 @@ from compress_core.reviews.report_language import speak
 from compress_core.reviews.report_page import MOST_BYTES, report_html
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
-from tests.test_browser import FAINT
+from scripts.page_legibility import legibility_of
 from tests.test_review import FEW, coarse, made, small_subject
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -121,9 +121,9 @@ def test_the_page_opens_from_the_disk_without_a_request_and_every_text_can_be_re
         page.get_by_label({"en": "English", "zh": "中文"}[code], exact=True).check(force=True)
         expect(page.locator(f"section.{code} h1")).to_contain_text(title)
         expect(page.locator("section.said:visible")).to_have_count(1)
-        seen = page.evaluate(FAINT)
-        assert seen["looked_at"] > 100
-        assert seen["below"] == []
+        seen = legibility_of(page)
+        assert seen.texts > 100
+        assert seen.faint == ()
     assert "<script>alert(1)</script>" in page.locator("section.zh h1").inner_text()
     page.context.close()
 

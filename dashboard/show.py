@@ -170,7 +170,7 @@ def number_text(number: Number) -> str:
 
 
 def _in_its_unit(value: float, unit: str) -> str:
-    return f"{value + 0.0:.4g} {unit}"
+    return f"{value + 0.0:.4g} {_(unit)}"
 
 
 _VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(

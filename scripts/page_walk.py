@@ -20,6 +20,7 @@ _AT_REST = f"""() => {{
   return app && app.dataset.testScriptState === 'notRunning' && !document.querySelector('{_BUSY}');
 }}"""
 POPOVERS = "[data-testid=stPopover] button"
+_OVER = "[data-testid=stPopoverBody], [role=listbox], [inert]"
 MOST_STATES = 80  # of one page: a page that grows tabs for ever is a mistake
 
 
@@ -86,14 +87,21 @@ class PageWalk:
             button.click()
             self.rest()
             yield f"{name}, popover {label}"
-            self.page.keyboard.press("Escape")
-            self.rest()
+            self._close()
         yield from self._tip(name)
         yield from self._list(name)
 
+    def _close(self) -> None:
+        """Close what lies over the page: by its key, and where that closes only a part, by the ground."""
+        self.page.keyboard.press("Escape")
+        self.rest()
+        if self.page.locator(_OVER).count():
+            self.page.mouse.click(3, 3)
+            self.rest()
+
     def _open_expanders(self) -> None:
         for summary in self.page.locator("details:not([open]) > summary").all():
-            if summary.is_visible():
+            if summary.is_visible() and not summary.evaluate("element => element.closest('[inert]')"):
                 summary.click()
                 self.rest()
 
@@ -127,8 +135,7 @@ class PageWalk:
         box.click()
         self.rest()
         yield f"{name}, list of a box"
-        self.page.keyboard.press("Escape")
-        self.rest()
+        self._close()
 
     def _next_tab(self) -> tuple[str, Locator] | None:
         """The first tab that was not opened yet, with what it is called; tabs in tabs come when they show."""

@@ -34,6 +34,7 @@ from dashboard.figures import similarity_summary as similarity
 from dashboard.figures import sparsity_maps as sparsity
 from dashboard.figures import weight_histograms as weights
 from dashboard.figures.activation_maps import activations_by_channel
+from dashboard.figures.attribution_shift import ROLES, attribution_shift
 from dashboard.figures.classes_hurt import classes_hurt
 from dashboard.figures.coupling_graph import Node, coupling
 from dashboard.figures.drawn import Drawn, clicked
@@ -197,7 +198,17 @@ def _boxes(name: str, count: int) -> list[LayerBox]:
     ]
 
 
+def _alike(name: str) -> dict[str, Number]:
+    measured = Number(0.4, "rank correlation", "measured", 0.3, 0.5, 100)
+    return {"similarity": measured, "ceiling": measured, "floor": Number.missing("rank correlation", name)}
+
+
 LARGE: dict[str, Callable[[str, bool], Drawn]] = {
+    "attribution_shift": lambda name, dark: attribution_shift(
+        {"sample": _alike(name), "flips": dict.fromkeys(ROLES, Number.missing("rank correlation", name))},
+        method="saliency",
+        dark=dark,
+    ),
     "sparsity_by_channel": lambda name, dark: sparsity.sparsity_by_channel(
         {n: RANDOM.random(4096) for n in _names(name, 300)}, dark=dark
     ),

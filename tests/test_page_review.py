@@ -151,6 +151,58 @@ def test_a_review_begins_with_a_press_is_signed_taken_away_and_goes_stale(
     assert looks == [(1,)], "neither an edit nor a second look at the same model is a new one"
 
 
+def without_labels(page_workspace: Workspace) -> AppTest:
+    """The page of an uploaded model whose items have no labels."""
+    torch.manual_seed(3)
+    weights = {"a.weight": torch.randn(24, 4), "a.bias": torch.randn(24), "b.weight": torch.randn(3, 24)}
+    items = Items(torch.randn(40, 4).numpy(), None)
+    subject = user_subject({**weights, "b.bias": torch.zeros(3)}, items, name="mine", input_shape=(4,))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[state.UPLOADS] = {"own-1": subject}
+    for name, value in {"m": "own-1", "r": encoded([["a", PRUNED[0][1]]]), "lang": "en"}.items():
+        app.query_params[name] = value
+    app.run()
+    return run(app.switch_page("pages/review.py"))
+
+
+def test_labels_and_groups_that_come_later_are_uploaded_judged_and_left_out_again(
+    page_workspace: Workspace, files: dict[str, Callable[[], Any]]
+) -> None:
+    app = without_labels(page_workspace)
+    assert "The list is there after the first review" in texts(app)
+    looked_at(app)
+    assert any("NOT MEASURED" in box.value for box in app.info)
+    table = pd.read_csv(BytesIO(files["review.items_to_label.csv"]()))
+    assert table["label"].isna().all()
+    uploader(app, "Labels").upload("l.csv", table.assign(label=9).to_csv(index=False).encode(), "text/csv")
+    run(app)
+    assert any("which is no class" in one.value for one in app.warning)
+    uploader(app, "Labels").upload("l.csv", table.assign(label=1).to_csv(index=False).encode(), "text/csv")
+    run(app)
+    assert f"{len(table)} labels are taken." in texts(app)
+    assert any(one.value.startswith("Stale: this review") for one in app.warning)
+    groups = "item,group\n" + "".join(f"{item},{'ab'[item % 2]}\n" for item in range(40))
+    uploader(app, "Groups").upload("g.csv", groups.encode(), "text/csv")
+    run(app)
+    assert "2 groups are taken: a, b" in texts(app)
+    looked_at(app)
+    assert not any("NOT MEASURED" in box.value for box in app.info)
+    assert "accuracy" not in " ".join(box.value for box in app.info)
+    choose(app, "decision")
+    assert "the network was uploaded to the page" in texts(app)
+    report = json.loads(files["review.download.json"]())
+    assert report["model"]["has_labels"] == "file"
+    assert "slimscope review FILE recipe" in report["circumstances"]["no_command"]
+    app.button(key="review.labels_file.leave_out").click()
+    run(app)
+    assert "labels are taken" not in texts(app)
+    assert "2 groups are taken" in texts(app)
+
+
+def uploader(app: AppTest, begins: str) -> Any:
+    return next(one for one in app.file_uploader if one.label.startswith(begins))
+
+
 def assert_taken(files: dict[str, Callable[[], Any]]) -> None:
     """The files say what was reviewed, who signed, and for where."""
     report = json.loads(files["review.download.json"]())

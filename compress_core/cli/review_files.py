@@ -67,11 +67,11 @@ class ReviewFiles:
                     write_evidence(found, model, place, self.lang)
 
 
-def read_by(asked: ModelOptions, gates: str, labels: Path | None) -> Iterator[Path]:
+def read_by(asked: ModelOptions, gates: str, *more: Path | None) -> Iterator[Path]:
     """Every file that a review may read."""
     named = (asked.model, asked.recipe, gates)
     yield from (Path(name) for name in named if name)
-    yield from (place for place in (asked.weights, asked.items, labels) if place is not None)
+    yield from (place for place in (asked.weights, asked.items, *more) if place is not None)
     if asked.trained is not None:
         from compress_core.deliver.trained_folder import FILES
 

@@ -67,6 +67,15 @@ GroupOption = Annotated[
         show_default=False,
     ),
 ]
+GroupsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups",
+        metavar="FILE.csv",
+        help="The same as a file with the columns item and group, a row for each item.",
+        show_default=False,
+    ),
+]
 AllowOption = Annotated[
     bool, typer.Option("--allow-undecided", help="End with 0 where nothing fails and something is open.")
 ]

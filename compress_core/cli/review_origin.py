@@ -34,6 +34,7 @@ def _asked(case: Case, beside: Beside) -> dict[str, str | None]:
         "data": chosen.items,
         "trained": chosen.trained,
         "labels": beside.labels,
+        "groups": beside.groups,
     }
     return {
         "model": chosen.model,
@@ -55,6 +56,7 @@ def _command(case: Case, beside: Beside, device: str, runtime: str) -> str:
         "--trained": asked["trained"],
         "--labels": asked["labels"],
         "--group-column": asked["group_column"],
+        "--groups": asked["groups"],
         "--split": beside.split,
         "--target-device": device,
         "--target-runtime": runtime,

@@ -24,6 +24,7 @@ class Beside:
     split: str
     labels: Path | None = None
     group_column: str | None = None
+    groups: Path | None = None
 
 
 def last_split(case: Case) -> str:
@@ -36,9 +37,9 @@ def check_beside(case: Case, beside: Beside) -> None:
     items = case.subject.split(beside.split)
     _groups(case, beside, items)
     if beside.labels is not None:
-        from compress_core.reviews.late_labels import check_labels
+        from compress_core.reviews.late_labels import labels_by_item
 
-        check_labels(_text_of(beside.labels), items, case.subject.classes)
+        labels_by_item(text_in(beside.labels), items, case.subject.classes)
 
 
 def read_beside(case: Case, beside: Beside) -> tuple[NDArray[np.int64] | None, NDArray[np.str_] | None]:
@@ -50,19 +51,25 @@ def read_beside(case: Case, beside: Beside) -> tuple[NDArray[np.int64] | None, N
         from compress_core.reviews.late_labels import read_labels
 
         answers = compare(case.model, items, case.store)
-        labels = read_labels(_text_of(beside.labels), answers, case.subject.classes)
+        labels = read_labels(text_in(beside.labels), answers, case.subject.classes)
     return labels, _groups(case, beside, items)
 
 
-def _text_of(labels: Path) -> str:
+def text_in(path: Path) -> str:
+    """What a file of labels or groups says; raises Refused where it cannot be read."""
     from compress_core.loading.named import content_of_file
 
-    return content_of_file(labels).decode("utf-8-sig", errors="replace")
+    return content_of_file(path).decode("utf-8-sig", errors="replace")
 
 
 def _groups(case: Case, beside: Beside, items: Split) -> NDArray[np.str_] | None:
     from compress_core.loading.subgroups import refuse_other_number, subgroups_in
+    from compress_core.reviews.late_groups import read_groups
 
+    if beside.groups is not None and beside.group_column is not None:
+        raise Refused("--groups and --group-column both say the subgroup of each item: give one of them.")
+    if beside.groups is not None:
+        return read_groups(text_in(beside.groups), len(items))
     if beside.group_column is None:
         return None
     if case.chosen.items is None:

@@ -17,6 +17,7 @@ from compress_core.cli.review_options import (
     DisagreementsOption,
     GatesOption,
     GroupOption,
+    GroupsOption,
     LabelsOption,
     LangOption,
     NotesOption,
@@ -52,6 +53,7 @@ def review(
     labels: LabelsOption = None,
     disagreements: DisagreementsOption = None,
     group_column: GroupOption = None,
+    groups: GroupsOption = None,
     allow_undecided: AllowOption = False,
     reviewer: ReviewerOption = "",
     decision: DecisionOption = "",
@@ -72,9 +74,9 @@ def review(
     signed = decided(reviewer, decision, notes)
     wanted = gates_named(gates)
     files = ReviewFiles(report, zip_file, disagreements, lang)
-    files.refuse_wrong(read_by(asked, gates, labels))
+    files.refuse_wrong(read_by(asked, gates, labels, groups))
     case = open_case(asked)
-    beside = Beside(split or last_split(case), labels, group_column)
+    beside = Beside(split or last_split(case), labels, group_column, groups)
     check_beside(case, beside)
     around = circumstances_of_command(case, wanted.conditions.seed, beside, target_device, target_runtime)
     found = _reviewed(case, wanted, beside, files, around, signed)

@@ -75,7 +75,9 @@ def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case
     subject, store = open_subject(chosen), open_store()
     if chosen.trained is not None:
         trained_in(chosen.trained, subject, store)
-    beside = Beside(said.model.split, _path(known, "labels"), _text(known, "group_column"))
+    beside = Beside(
+        said.model.split, _path(known, "labels"), _text(known, "group_column"), _path(known, "groups")
+    )
     return Case(Model.original(subject), chosen, store), beside
 
 

@@ -10,11 +10,16 @@ from compress_core.face.checked_arguments import checked_compressed
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
+from compress_core.foundation.texts import N_
 from compress_core.reviews.circumstances_now import circumstances_of
 from compress_core.reviews.findings import Review
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_file import gates_named
 from compress_core.reviews.judging import Asked, reviewed
+
+FROM_PYTHON = N_(
+    "No command: it was made by compress_core.review in Python, and the script that called it makes it again."
+)
 
 
 def review(
@@ -35,7 +40,7 @@ def review(
     """
     made = checked_compressed(model, "review")
     wanted = gates if isinstance(gates, Gates) else gates_named(str(gates))
-    around = circumstances_of("", {}, wanted.conditions.seed)
+    around = circumstances_of("", {}, wanted.conditions.seed, no_command=FROM_PYTHON)
     work = reviewed(made, wanted, Asked(split), around, store or shared_store())
     while True:
         try:

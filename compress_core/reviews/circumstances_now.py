@@ -24,11 +24,13 @@ def circumstances_of(
     *,
     device: str = "",
     runtime: str = "",
+    no_command: str = "",
     now: datetime | None = None,
 ) -> Circumstances:
     """What is true of this process. command: what reproduces it; asked: its options, for `verify`.
 
-    device and runtime: where the model is meant to run, as the user names them.
+    no_command: why there is no such command. device and runtime: where the model is meant to run, as the user
+    names them.
     """
     moment = datetime.now(UTC) if now is None else now
     return Circumstances(
@@ -47,4 +49,5 @@ def circumstances_of(
         target_device=device,
         target_runtime=runtime,
         made=moment.isoformat(timespec="seconds"),
+        no_command=no_command,
     )

@@ -15,13 +15,14 @@ from compress_core.deliver.packed_file import pack_bytes
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.csv_table import as_csv
 from compress_core.foundation.errors import Refused
-from compress_core.reviews.evidence_tables import provenance_of, tables_of
+from compress_core.reviews.evidence_tables import items_to_label, provenance_of, tables_of
 from compress_core.reviews.findings import Review
 from compress_core.reviews.report_figures import pictures_of
 from compress_core.reviews.report_page import MOST_BYTES, report_html
 from compress_core.reviews.seals import sealed
 
 PAGE, CONTENT, RECIPE, GATES, PACKED = "report.html", "report.json", "recipe.yaml", "gates.yaml", "model.slim"
+LABELS = "labels.csv"
 _DAWN = (1980, 1, 1, 0, 0, 0)  # the earliest moment that a ZIP knows: the same review gives the same bytes
 
 
@@ -66,5 +67,7 @@ def _members(review: Review, model: Model, lang: str) -> Iterator[tuple[str, byt
     yield GATES, yaml.safe_dump(review.gates.as_json(), sort_keys=False, allow_unicode=True).encode()
     yield PACKED, pack_bytes(model)
     about = provenance_of(review)
+    if review.model.has_labels == "file":
+        yield LABELS, as_csv(items_to_label(review), about)
     for name, table in tables_of(review).items():
         yield about.file_name(name), as_csv(table, about)

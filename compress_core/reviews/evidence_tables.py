@@ -58,6 +58,13 @@ def tables_of(review: Review) -> Mapping[str, pd.DataFrame]:
     }
 
 
+def items_to_label(review: Review) -> pd.DataFrame:
+    """A row for each item on which both models disagree: item, before, after, label, or empty."""
+    flips = sorted(review.flips, key=lambda flip: flip.item)
+    rows = [[flip.item, str(flip.before), str(flip.after), flip.label or ""] for flip in flips]
+    return pd.DataFrame(rows, columns=["item", "before", "after", "label"])
+
+
 def _columns(number: Number) -> dict[str, object]:
     return {
         "value": number.value,

@@ -110,7 +110,10 @@ class ReviewedModel:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """By what and where it was made: command, versions, machine; and where the model is meant to run."""
+    """By what and where it was made: command, versions, machine; and where the model is meant to run.
+
+    no_command: where no command makes it again, why, and what does; empty where there is one.
+    """
 
     command: str
     asked: Mapping[str, Any]
@@ -121,6 +124,7 @@ class Circumstances:
     target_device: str
     target_runtime: str
     made: str
+    no_command: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ what is right there.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -19,10 +17,10 @@ from compress_core.foundation.number import Number
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.metrics.accuracy_change import change_of_counts
 from compress_core.numerics.intervals import mcnemar_exact, wilson
+from compress_core.reviews.item_csv import ITEM, words_by_item
 from compress_core.subject.split import Split
 
-ITEM, LABEL = "item", "label"
-_MOST_CHARACTERS = 20_000_000
+LABEL = "label"
 
 
 def disagreements(comparison: Comparison) -> NDArray[np.int64]:
@@ -47,7 +45,19 @@ def read_labels(text: str, comparison: Comparison, names: tuple[str, ...]) -> ND
     A label is the name of a class, or its number. Raises Refused for what cannot be used, and for items that
     are left out: guessing them would turn the verdict.
     """
-    said = _rows(text)
+    said = words_by_item(text, LABEL)
+    wanted = _labeled(said, comparison)
+    numbers = _numbers_of(names)
+    return np.array([_class_of(said[int(item)], numbers, int(item)) for item in wanted], dtype=np.int64)
+
+
+def matched_labels(said: Mapping[int, int], comparison: Comparison) -> NDArray[np.int64]:
+    """The same [n] from classes by item, as `labels_by_item` gives them; raises Refused."""
+    return np.array([said[int(item)] for item in _labeled(said, comparison)], dtype=np.int64)
+
+
+def _labeled(said: Collection[int], comparison: Comparison) -> NDArray[np.int64]:
+    """The items on which the models disagree [n], once it is sure that just these have labels."""
     wanted = disagreements(comparison)
     strange = sorted(set(said) - set(wanted.tolist()))
     if strange:
@@ -65,17 +75,24 @@ def read_labels(text: str, comparison: Comparison, names: tuple[str, ...]) -> ND
             all=wanted.size,
             item=absent[0],
         )
-    numbers = {name: index for index, name in enumerate(names)}
-    return np.array([_class_of(said[int(item)], numbers, int(item)) for item in wanted], dtype=np.int64)
+    return wanted
 
 
-def check_labels(text: str, split: Split, names: tuple[str, ...]) -> None:
-    """Raises Refused for labels that do not fit whatever the models answer: no answer is looked at."""
+def _numbers_of(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(names)}
+
+
+def labels_by_item(text: str, split: Split, names: tuple[str, ...]) -> dict[int, int]:
+    """The class of each item that a file of labels names, in order; no answer is looked at.
+
+    Raises Refused for labels that do not fit whatever the models answer.
+    """
     if split.labels is not None:
         raise Refused("These items have labels already: leave out the file of labels.")
-    numbers = {name: index for index, name in enumerate(names)}
-    for item, said in _rows(text).items():
-        _class_of(said, numbers, item)
+    numbers = _numbers_of(names)
+    found: dict[int, int] = {}
+    for item, said in sorted(words_by_item(text, LABEL).items()):
+        found[item] = _class_of(said, numbers, item)
         if item >= len(split):
             raise Refused(
                 "The labels name item {item}, but there are {items:,} items, counted from 0: give the list "
@@ -83,28 +100,6 @@ def check_labels(text: str, split: Split, names: tuple[str, ...]) -> None:
                 item=item,
                 items=len(split),
             )
-
-
-def _rows(text: str) -> dict[int, str]:
-    """Item -> label as written."""
-    if len(text) > _MOST_CHARACTERS:
-        raise Refused("The labels have {got:,} characters: give a file of one row an item.", got=len(text))
-    lines = (line for line in io.StringIO(text) if not line.startswith("#"))
-    try:
-        table = list(csv.DictReader(lines))
-    except csv.Error as error:
-        raise Refused("The labels are no CSV ({reason}): correct that line.", reason=error) from None
-    if not table or not {ITEM, LABEL} <= set(table[0]):
-        raise Refused("The labels need the columns item and label: fill in the list that the review wrote.")
-    found: dict[int, str] = {}
-    for row in table:
-        item = str(row[ITEM]).strip()
-        if not item.isdecimal() or len(item) > 12 or int(item) in found:
-            raise Refused(
-                "The labels have the item {item!r}, which is no number or stands twice: correct it.",
-                item=item[:40],
-            )
-        found[int(item)] = str(row[LABEL] or "").strip()
     return found
 
 

@@ -20,6 +20,8 @@ from dashboard.text import _, literal, refusal
 from dashboard.uploaded_files import let_go
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from compress_core.reviews.gate import Gates
 
 USUAL = "no_loss"
@@ -56,8 +58,11 @@ def _gates_of(name: str) -> Gates:
     return gates_noted(noted)
 
 
-def draw() -> None:
-    """The box, what the chosen gates say, a place for a file, and where the model is meant to run."""
+def draw() -> DeltaGenerator:
+    """The box, what the chosen gates say, a place for a file, and where the model is meant to run.
+
+    Gives the row of buttons, for what else is asked.
+    """
     chosen = CHOSEN.chosen()
     own: tuple[str, ...] = st.session_state.get(_OWN, ())
     known = dict.fromkeys([*ready_made_gates(), *own, chosen])
@@ -69,7 +74,8 @@ def draw() -> None:
         on_change=by_hand(BOX, lambda: _choose(st.session_state[BOX])),
         help=_("What must hold before the model goes out, written down before anybody looks at test items."),
     )
-    with st.container(horizontal=True, gap="small"):
+    row = st.container(horizontal=True, gap="small")
+    with row:
         with st.popover(_("What they say"), icon=":material/rule:"):
             _told(_gates_of(chosen))
         with st.popover(_("Own gates"), icon=":material/upload_file:"):
@@ -78,6 +84,7 @@ def draw() -> None:
             )
             st.caption(_("It is noted with its digest and the time when it is read: fixed from then on."))
         target_choice.draw()
+    return row
 
 
 def gates_title(gates: Gates) -> str:

@@ -33,7 +33,8 @@ def draw(review: Review) -> None:
         _("N"): ["" if each.number.n is None else f"{each.number.n:,}" for each in judged],
         _("Items that would decide (estimated)"): [_more(each) for each in judged],
     }
-    st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
+    with st.container(key="review-gate-rows"):
+        st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
     words, download = st.columns([5, 1], vertical_alignment="center")
     words.caption(_judged_on(review))
     csv_button(download, "review.gates_judged", tables_of(review)["gates"], provenance_of(review))
@@ -62,7 +63,8 @@ def draw_asked(gates: Gates) -> None:
         _("Counts"): [_("required") if gate.required else _("advisory") for gate in gates.gates],
         _("Why this limit"): [literal(_(gate.reason)) for gate in gates.gates],
     }
-    st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
+    with st.container(key="review-gate-rows"):
+        st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
 
 
 def _asked(gates: Gates, judged: JudgedGate) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from compress_core.reviews.looks_at_test import looks_so_far
 from dashboard import engine, page_files
-from dashboard.review import gate_choice, gate_rows, review_parts, verdict_words
+from dashboard.review import gate_choice, gate_rows, later_files, review_parts, verdict_words
 from dashboard.review.review_job import ReviewOnPage, review_job, reviewed_split
 from dashboard.text import _
 
@@ -38,9 +38,10 @@ def draw(view: View, model: Model) -> None:
     with asked:
         gates = gate_choice.chosen_gates()
         work = review_job(model, gates, split)
-        gate_choice.draw()
+        last = work.last_result(SHOWN)
+        with gate_choice.draw():
+            later_files.draw(model.subject, model.subject.split(split), None if last is None else last.result)
         _look(view, model, gates, work, split)
-    last = work.last_result(SHOWN)
     with found:
         if last is None:
             gate_rows.draw_asked(gates)
@@ -97,7 +98,10 @@ def _moment(seconds: float | None) -> str:
 
 def _found(view: View, last: LastResult[Review]) -> None:
     if last.is_stale:
-        said = _("Stale: this review is of another recipe, or by other gates or for another target than now.")
+        said = _(
+            "Stale: this review is of another recipe, or by other gates, labels or groups, or for another "
+            "target than now."
+        )
         last.mark(view, said)
     verdict_words.draw(last.result)
     gate_rows.draw(last.result)

@@ -9,7 +9,7 @@ from compress_core.tasks.judge_gates import REVIEW, ReviewKnobs
 from dashboard import chosen_split
 from dashboard import job_panel as jobs
 from dashboard.page_job import PageJob
-from dashboard.review import target_choice
+from dashboard.review import later_files, target_choice
 from dashboard.text import _
 
 if TYPE_CHECKING:
@@ -45,6 +45,14 @@ def reviewed_split(subject: Subject) -> str | None:
 def review_job(model: Model, gates: Gates, split: str) -> PageJob[Review]:
     """The review of a model by these gates: the same wish is the same job."""
     device, runtime = target_choice.DEVICE.chosen(), target_choice.RUNTIME.chosen()
-    knobs = ReviewKnobs(gates=gates, split=split, target_device=device, target_runtime=runtime)
+    later = later_files.given(model.subject.split(split))
+    knobs = ReviewKnobs(
+        gates=gates,
+        split=split,
+        target_device=device,
+        target_runtime=runtime,
+        labels=later.labels,
+        groups=later.groups,
+    )
     job = jobs.job_of(REVIEW, model, knobs, gates.conditions.seed)
     return PageJob(REVIEW, job, _("Review"), lambda found: _REVIEW_BYTES + _FLIP_BYTES * len(found.flips))

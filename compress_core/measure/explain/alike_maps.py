@@ -17,7 +17,7 @@ from compress_core.measure.explain.similarity import pair, spearman, support_of
 from compress_core.numerics.arrays import Bools
 from compress_core.numerics.median_interval import of_median
 
-UNIT = "rank correlation"
+UNIT = N_("rank correlation")
 LEAST = 6  # items, from which on a median has an interval
 
 

@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from compress_core.reviews.evidence_tables import provenance_of
 from compress_core.reviews.report_words import WORDS
-from dashboard.show import number_text, said_of
+from dashboard.figures.attribution_shift import KINDS, ROLES, attribution_shift
+from dashboard.show import figure, is_dark, number_text, said_of
 from dashboard.text import _, label, literal
 
 if TYPE_CHECKING:
     from compress_core.foundation.number import Number
+    from compress_core.reviews.alike import Alikeness
     from dashboard.review.review_job import ReviewOnPage
 
 
 def draw(shown: ReviewOnPage) -> None:
-    """A column for each kind of item, a row for each number."""
+    """Both on one scale, then a column for each kind of item with a row for each number."""
     review = shown.review
     columns = {"of_flips": review.alike_flips, "of_sample": review.alike_sample}
+    drawn = attribution_shift(
+        dict(zip(KINDS, (_numbers_of(found) for found in columns.values()), strict=True)),
+        method=label(review.gates.conditions.attribution),
+        dark=is_dark(),
+    )
+    figure(drawn, "review.attribution_shift", provenance_of(review))
     names = ("similarity", "ceiling", "floor", "position")
     table: dict[str, list[str]] = {"": [*(_(WORDS[name]) for name in names), _("Items")]}
     for title, found in columns.items():
@@ -34,6 +43,10 @@ def draw(shown: ReviewOnPage) -> None:
             "on just the items whose answer changed."
         ).format(method=literal(label(review.gates.conditions.attribution)))
     )
+
+
+def _numbers_of(found: Alikeness) -> dict[str, Number]:
+    return {role: getattr(found, role) for role in ROLES}
 
 
 def _said(number: Number) -> str:

@@ -130,3 +130,14 @@ def _downloads(place: DeltaGenerator, shown: ReviewOnPage, review: Review) -> No
     place.caption(
         _("The ZIP holds both, recipe, gates, packed file and tables. slimscope verify checks the JSON.")
     )
+    _made_again(place, review)
+
+
+def _made_again(place: DeltaGenerator, review: Review) -> None:
+    """The command that makes it again, or why there is none and what does."""
+    said = review.circumstances
+    place.markdown(f"**{_(WORDS['command'])}**")
+    if said.command:
+        place.code(said.command, "bash", wrap_lines=True)
+    else:
+        place.caption(literal(_(said.no_command) or _(WORDS["not_said"])))

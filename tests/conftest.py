@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from compress_core.foundation.workspace.workspace import Workspace
     from compress_core.subject.subject import Subject
 
-FEW = 300  # items
+FEW, FEWER = 300, 64  # items to judge by, and to calibrate with
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.register_profile("quick", settings.get_profile("repeatable"), max_examples=20)
@@ -152,8 +152,8 @@ def _with_few_items(name: str) -> Subject:
     from compress_core.loading.samples import load_sample
 
     found = load_sample(name)
-    calibration = {name: items for name, items in found.splits.items() if name == "calibration"}
-    return replace(found, splits={n: items.first(FEW) for n, items in found.splits.items()} | calibration)
+    few = {n: items.first(FEWER if n == "calibration" else FEW) for n, items in found.splits.items()}
+    return replace(found, splits=few)
 
 
 @pytest.fixture(scope="session")

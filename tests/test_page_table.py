@@ -290,6 +290,7 @@ def test_zeros_that_a_quantizer_makes_are_told_beside_the_share() -> None:
 
 
 @slow
+@pytest.mark.usefixtures("all_items")
 def test_error_of_the_output_stands_in_the_row_as_measured_with_its_items(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -128,6 +128,7 @@ def test_correction_without_a_change_is_refused_and_with_one_is_kept() -> None:
     assert recipe_of(app).layers
 
 
+@pytest.mark.usefixtures("all_items")
 def test_the_number_of_calibration_items_is_set_for_the_whole_recipe_and_all_of_them_are_the_default() -> (
     None
 ):

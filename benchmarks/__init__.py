@@ -35,6 +35,7 @@ def studies() -> Mapping[str, Lines]:
         authors_gptq,
         channel_criteria,
         checked_estimates,
+        classroom,
         coverage,
         equal_bytes,
         gate_reviews,
@@ -55,6 +56,7 @@ def studies() -> Mapping[str, Lines]:
 
     return {
         "budget": equal_bytes.lines,
+        "classroom": classroom.lines,
         "coverage": coverage.lines,
         "dynamic_sparsity": sparse_from_start.lines,
         "estimates": checked_estimates.lines,

@@ -122,7 +122,7 @@ async def crowd(
     watching = asyncio.create_task(_watch(process, seen))
     await asyncio.gather(*(tab.work(end, every, seen) for tab in tabs))
     watching.cancel()
-    seen.server.append(_now(process))
+    seen.server.append(process_now(process))
     return seen
 
 
@@ -162,11 +162,11 @@ async def _opened(address: str, model: str, number: int) -> _Tab:
 
 async def _watch(process: int, seen: Watched) -> None:
     while True:
-        seen.server.append(_now(process))
+        seen.server.append(process_now(process))
         await asyncio.sleep(_WATCH_S)
 
 
-def _now(process: int) -> tuple[float, float, float]:
+def process_now(process: int) -> tuple[float, float, float]:
     """(seconds, MiB resident, CPU seconds) of a process; reads /proc, so Linux only."""
     folder = Path("/proc") / str(process)
     pages = int((folder / "statm").read_text().split()[1])

@@ -9,6 +9,7 @@ import numpy as np
 
 from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.number import Number
+from dashboard.figures.drawn import Drawn
 from dashboard.figures.predicted_outcome import MeasuredCurve, predicted_outcome
 from dashboard.learn.classroom.class_words import class_distance
 from dashboard.learn.lesson import Lesson, Quantity
@@ -22,7 +23,7 @@ from dashboard.learn.quantity_words import (
 )
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import LiveTable, Readout
-from dashboard.show import figure, is_dark
+from dashboard.show import figure, is_dark, kept
 from dashboard.text import _
 
 
@@ -46,18 +47,24 @@ def draw(name: str, lesson: Lesson) -> None:
         help=_("The readouts are those of the real model at each place; they move while you drag."),
         on_change=partial(_moved, name),
     )
-    asked = knob.places.index(lesson.prediction.at)
-    drawn = predicted_outcome(
+    progress, here = progress_in(name), place_of_knob(name, lesson)
+    content = f"{name}:{here}:{progress.predicted}:{progress.median_of}"
+    drawn = kept("learn.outcome", content, partial(_drawn, name, lesson, here))
+    of = Provenance(lesson.model, f"lesson {name}", SPLIT, len(subject_split(lesson)))
+    figure(drawn, f"learn.{name}.outcome", of)
+
+
+def _drawn(name: str, lesson: Lesson, here: float) -> Drawn:
+    places = lesson.knob.places
+    return predicted_outcome(
         _curve(lesson),
-        asked=asked,
+        asked=places.index(lesson.prediction.at),
         predicted=_predicted(name),
         whose=_("median of the class") if progress_in(name).median_of else _("your prediction"),
-        here=knob.places.index(place_of_knob(name, lesson)),
+        here=places.index(here),
         title=distance(name, lesson),
         dark=is_dark(),
     )
-    of = Provenance(lesson.model, f"lesson {name}", SPLIT, len(subject_split(lesson)))
-    figure(drawn, f"learn.{name}.outcome", of)
 
 
 def distance(name: str, lesson: Lesson) -> str:

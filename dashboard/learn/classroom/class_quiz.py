@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 
 from compress_core.foundation.csv_table import as_csv
-from dashboard.learn.classroom.class_view import TEACHER_ASKS_S
+from dashboard.learn.classroom.class_view import ASKS_S
 from dashboard.learn.classroom.classroom import Classroom
 from dashboard.learn.classroom.open_class import OpenClass, act, open_class
 from dashboard.learn.classroom.quiz_counts import QuestionCount, count_table, quiz_counts
@@ -63,7 +63,7 @@ def note_after(name: str, number: int, chosen: int | None) -> None:
 
 def draw_results(name: str, lesson: Lesson, seed: int) -> None:
     """What the class answered, as it comes in, and the same as a file."""
-    st.fragment(partial(_results, name, lesson, seed), run_every=TEACHER_ASKS_S)()
+    st.fragment(partial(_results, name, lesson, seed), run_every=ASKS_S)()
 
 
 def _results(name: str, lesson: Lesson, seed: int) -> None:

@@ -12,29 +12,31 @@ from dashboard.learn.classroom.classroom import Classroom
 from dashboard.learn.classroom.open_class import open_class, reveal
 from dashboard.learn.lesson import Lesson
 from dashboard.learn.quantity_words import unit_of_quantity
-from dashboard.show import figure
+from dashboard.show import figure, kept
 from dashboard.text import _
 
-TEACHER_ASKS_S, PUPIL_ASKS_S = 1.0, 2.0
+ASKS_S = 1.0
 
 
 def draw_for_teacher(name: str, lesson: Lesson) -> None:
     """Who joined, who committed and what was predicted, as it comes in; and the button that reveals."""
-    st.fragment(partial(_gathering, name, lesson), run_every=TEACHER_ASKS_S)()
+    st.fragment(partial(_gathering, name, lesson), run_every=ASKS_S)()
 
 
 def draw_for_pupil(name: str, lesson: Lesson) -> None:
     """What was committed, and how many others have; until the teacher reveals the outcome."""
-    st.fragment(partial(_waiting, name, lesson), run_every=PUPIL_ASKS_S)()
+    st.fragment(partial(_waiting, name, lesson), run_every=ASKS_S)()
 
 
 def draw_histogram(
     classroom: Classroom, name: str, lesson: Lesson, outcome: float | None, mine: float | None
 ) -> None:
     """The predictions of the class, with the outcome over them where it is open."""
-    count = len(classroom.predictions(name))
-    of = Provenance(lesson.model, f"lesson {name}", "class", count)
-    figure(drawn_class(classroom, name, lesson, outcome, mine), f"learn.{name}.class", of)
+    predictions = classroom.predictions(name)
+    content = f"{name}:{predictions}:{len(classroom.pupils)}:{outcome}:{mine}"
+    drawn = kept("learn.class", content, partial(drawn_class, classroom, name, lesson, outcome, mine))
+    of = Provenance(lesson.model, f"lesson {name}", "class", len(predictions))
+    figure(drawn, f"learn.{name}.class", of)
 
 
 def _gathering(name: str, lesson: Lesson) -> None:

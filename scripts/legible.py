@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402 - the checkout comes first
+from playwright.sync_api import Error as BrowserError  # noqa: E402
 
 from dashboard.learn.lesson_files import lessons  # noqa: E402
 from dashboard.links import encoded  # noqa: E402
@@ -43,6 +44,7 @@ MODEL, SMALL = "lenet300", "tabular"
 EDITED = encoded(
     [["fc1", [{"technique": "magnitude", "sparsity": 0.9}, {"technique": "uniform", "bits": 4}]]]
 )
+FIRST = "start"  # its address is the server's own
 THROUGH = "smallest_weights"
 _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -90,18 +92,32 @@ def _walked(
         for name in told.pages or PAGES:
             page = context.new_page()
             page.set_default_timeout(PATIENCE_MS)
-            for state in _states(page, address, name, told.lang):
-                found = legibility_of(page)
-                print(_line(scheme, state, found), flush=True)
-                if told.pictures is not None:
-                    told.pictures.mkdir(parents=True, exist_ok=True)
-                    page.screenshot(path=told.pictures / f"{_file_name(f'{state} {scheme}')}.png")
-                yield found
+            state = name
+            try:
+                for state in _states(page, address, name, told.lang):
+                    yield _looked_at(page, scheme, state, told.pictures)
+            except BrowserError as lost:
+                reason = str(lost).splitlines()[0]
+                print(f"{scheme:5} {name}: lost the way after {state} ({reason})", flush=True)
+                yield Legibility(0, 0, (), 0, ("page that is not walked to its end",))
             page.close()
+
+
+def _looked_at(page: Page, scheme: str, state: str, pictures: Path | None) -> Legibility:
+    """Look, print, and keep a picture where one is wanted."""
+    found = legibility_of(page)
+    print(_line(scheme, state, found), flush=True)
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=pictures / f"{_file_name(f'{state} {scheme}')}.png")
+    return found
 
 
 def _states(page: Page, address: str, name: str, lang: str) -> Iterator[str]:
     walk = PageWalk(page, works=name in WORKING)
+    if name == FIRST:
+        yield from walk.states(f"{address}/?lang={lang}", name)
+        return
     link = f"m={SMALL if name in WORKING else MODEL}&r={EDITED}&lang={lang}"
     if name != "learn":
         yield from walk.states(f"{address}/{name}?{link}", name)

@@ -21,11 +21,12 @@
   everything.textContent = "* { pointer-events: auto !important }";
   document.head.append(everything);
   const isOnTop = (element, box) => {
-    if (element.closest("svg")) return true; // a chart lays a clear sheet over itself to be dragged
+    const chart = element.closest("svg") && (element.closest(".js-plotly-plot") || element.closest("svg"));
     // what something covers in part is left out: its picture shows the cover
     const places = [0.02, 0.5, 0.98].flatMap((across) => [0.1, 0.5, 0.9].map((down) => [across, down]));
     return places.every(([across, down]) => {
       const hit = document.elementFromPoint(box.left + box.width * across, box.top + box.height * down);
+      if (chart) return chart.contains(hit); // a chart lays a clear sheet over itself to be dragged
       return hit !== null && (element.contains(hit) || (hit.contains(element) && hit.matches("label, button, a, summary")));
     });
   };

@@ -73,6 +73,10 @@ def test_a_text_that_is_hard_to_read_is_found_wherever_it_stands(page: Page, con
         f"<p style='color:{GRAY};opacity:0'>x</p>",
         f"<button disabled style='color:{GRAY}'>x</button>",
         COVERED,
+        "<div style='position:relative;width:200px'>"
+        + ON_A_BAR.format("#444")
+        + "<div style='position:absolute;"
+        "inset:0;background:#fff'></div></div>",
         COVERED.replace("inset:0", "inset:0 0 0 50px"),
         "<p style='color:#fff;background:#00f'>x</p>",
         ON_A_BAR.format("#fff"),

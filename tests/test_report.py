@@ -18,12 +18,13 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
+from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.evidence_files import page_of
 from compress_core.reviews.findings import Decision, FlippedItem, Review
 from compress_core.reviews.gate import Gate
 from compress_core.reviews.gate_file import read_gates
 from compress_core.reviews.gate_verdict import judged_gate
-from compress_core.reviews.report_figures import interval_drawing, pictures_of, png
+from compress_core.reviews.report_figures import interval_drawing, pictures_of, png, shift_drawings
 from compress_core.reviews.report_language import speak
 from compress_core.reviews.report_page import MOST_BYTES, report_html
 from compress_core.subject.input_form import InputForm
@@ -185,3 +186,15 @@ def test_the_page_of_a_sample_with_images_shows_the_items_that_changed() -> None
     store, subject = Store(), small_subject()
     model = coarse(subject, store)
     assert "<symbol" not in page_of(made(model, GATES, store), model, "en")  # a table has no pictures
+
+
+def test_attribution_over_flips_and_over_a_sample_is_drawn_on_one_scale() -> None:
+    missing = Number.missing("rank correlation", "none")
+    ceiling, floor = (Number(value, "rank correlation", "measured") for value in (1.0, 0.0))
+    flips = Alikeness(Number(0.25, "rank correlation", "measured", 0.0, 0.5, 9), ceiling, floor, missing, 9)
+    sample = Alikeness(Number(0.5, "rank correlation", "measured"), ceiling, floor, missing, 9)
+    drawn = shift_drawings((flips, sample, Alikeness(missing, ceiling, floor, missing, 9)))
+    assert [re.findall(r'cx="([\d.]+)"', each) for each in drawn] == [["60.0"], ["110.0"], []]
+    assert 'class="bar" x1="10.0" x2="110.0"' in drawn[0]
+    assert drawn[2] == ""
+    assert shift_drawings((Alikeness(missing, missing, missing, missing, 0),)) == [""]

@@ -86,6 +86,11 @@ def _trusted_model(asked: ModelOptions, known: Mapping[str, Any]) -> str | None:
     named = _text(known, "model")
     if asked.model is not None:
         return asked.model
+    if named is None and asked.weights is None and _text(known, "weights") is None:
+        raise Refused(
+            "This report is of a network that was uploaded to a page or made in Python: name it with "
+            "--weights FILE or --model, and its items with --data."
+        )
     if named is not None and ":" in named and not Path(named).exists():
         raise Refused(
             "This report is of {model}, and verifying it would run that code: where you trust it, say so "

@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.number import Number
+from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.gate_verdict import JudgedGate
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 
 WIDTH, HEIGHT, _EDGE = 220, 26, 10
 SIDE = 48  # pixels of a picture at most
+_HEAD = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'
 MOST_PICTURES, MOST_PICTURE_BYTES = 48, 400_000
 
 
@@ -36,8 +38,42 @@ def interval_drawing(judged: JudgedGate) -> str:
     bar = f'<line class="bar" x1="{at(low)}" x2="{at(high)}" y1="{middle}" y2="{middle}"/>'
     dot = f'<circle class="dot" cx="{at(number.value)}" cy="{middle}" r="4"/>'
     line = f'<line class="limit" x1="{at(limit)}" x2="{at(limit)}" y1="2" y2="{HEIGHT - 2}"/>'
-    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'
-    return f"{head}{bar}{line}{dot}</svg>"
+    return f"{_HEAD}{bar}{line}{dot}</svg>"
+
+
+def shift_drawings(rows: Sequence[Alikeness]) -> list[str]:
+    """Each row as a bar with a dot between chance (left line) and noise (right line), all on one scale.
+
+    Empty for what is not measured.
+    """
+    ends = [
+        end
+        for row in rows
+        for number in (row.similarity, row.ceiling, row.floor)
+        for end in (number.value, number.low, number.high)
+        if end is not None
+    ]
+    least, most = min(ends, default=0.0), max(ends, default=1.0)
+    return [_shift(row, least, (WIDTH - 2 * _EDGE) / ((most - least) or 1.0)) for row in rows]
+
+
+def _shift(row: Alikeness, least: float, scale: float) -> str:
+    def at(value: float) -> str:
+        return f"{_EDGE + (value - least) * scale:.1f}"
+
+    number = row.similarity
+    if number.value is None:
+        return ""
+    low, high = (number.value if end is None else end for end in (number.low, number.high))
+    middle = HEIGHT // 2
+    lines = "".join(
+        f'<line class="limit" x1="{at(end)}" x2="{at(end)}" y1="2" y2="{HEIGHT - 2}"/>'
+        for end in (row.floor.value, row.ceiling.value)
+        if end is not None
+    )
+    bar = f'<line class="bar" x1="{at(low)}" x2="{at(high)}" y1="{middle}" y2="{middle}"/>'
+    dot = f'<circle class="dot" cx="{at(number.value)}" cy="{middle}" r="4"/>'
+    return f"{_HEAD}{lines}{bar}{dot}</svg>"
 
 
 def pictures_of(split: Split, form: InputForm, items: Iterable[int]) -> Mapping[int, str]:

@@ -15,7 +15,12 @@ from compress_core.foundation.printable import printable
 from compress_core.reviews.findings import Review
 from compress_core.reviews.gate_verdict import JudgedGate
 from compress_core.reviews.limit_range import amount
-from compress_core.reviews.report_figures import interval_drawing, interval_in_report, value_in_report
+from compress_core.reviews.report_figures import (
+    interval_drawing,
+    interval_in_report,
+    shift_drawings,
+    value_in_report,
+)
 from compress_core.reviews.report_language import LANGUAGES, Speak, speak
 from compress_core.reviews.report_words import VERDICTS, WORDS
 
@@ -37,10 +42,15 @@ def report_html(review: Review, pictures: Mapping[int, str], lang: str = "en") -
         review=review,
         languages=[(code, LANGUAGES[code], _shown_by(speak(code))) for code in codes],
         pictures=shown,
+        shifts=[Markup(drawing) for drawing in _shifts(review)],  # noqa: S704 - numbers alone
         words=WORDS,
         verdicts=VERDICTS,
         most={"flips": MOST_FLIPS, "cells": MOST_CELLS, "classes": MOST_CLASSES},
     )
+
+
+def _shifts(review: Review) -> list[str]:
+    return shift_drawings((review.alike_flips, review.alike_sample))
 
 
 @lru_cache(maxsize=1)

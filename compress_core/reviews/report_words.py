@@ -41,6 +41,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "attribution": N_("What the models look at"),
         "of_flips": N_("Exactly the items that changed"),
         "of_sample": N_("A random sample"),
+        "shift": N_("Between chance (left) and noise (right)"),
         "similarity": N_("Similarity (median rank correlation)"),
         "ceiling": N_("Noise ceiling"),
         "floor": N_("Random floor"),

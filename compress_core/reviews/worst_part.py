@@ -12,6 +12,7 @@ from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.numerics.arrays import Floats
 from compress_core.numerics.intervals import tango_of_each
 from compress_core.reviews.evidence import Evidence
+from compress_core.reviews.late_labels import disagreements
 
 
 def worst_change(evidence: Evidence, part: NDArray[np.integer] | None) -> Number:
@@ -23,10 +24,28 @@ def worst_change(evidence: Evidence, part: NDArray[np.integer] | None) -> Number
 
     Berger 1982, Technometrics 24, 295-300; Bonferroni.
     """
-    before, after = evidence.comparison.before.correct, evidence.comparison.after.correct
-    if part is None or before is None or after is None:
+    right = _right(evidence)
+    if part is None or right is None:
         return Number.missing("points", NO_LABELS, len(evidence.split))
-    return worst_of(part_counts(part, before, after))
+    return worst_of(part_counts(part, *right))
+
+
+def _right(evidence: Evidence) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Whether both models are right on each item [N]; None without labels.
+
+    Of labels that came later there are only those of the items on which the two disagree. On all others both
+    count as wrong, which changes no difference.
+    """
+    before, after = evidence.comparison.before, evidence.comparison.after
+    if before.correct is not None and after.correct is not None:
+        return before.correct, after.correct
+    if evidence.labels is None:
+        return None
+    items = disagreements(evidence.comparison)
+    found = np.zeros((2, len(evidence.split)), dtype=np.bool_)
+    for row, predictions in zip(found, (before, after), strict=True):
+        row[items] = predictions.predicted[items] == evidence.labels
+    return found[0], found[1]
 
 
 def worst_of(counts: PartCounts) -> Number:

@@ -38,7 +38,7 @@ def say_how_to_serve(link: str, model: str = "") -> None:
         st.caption(
             _(
                 "Its address is only this machine's: nobody else can open it. Connect the machine to a "
-                "network, then serve the class again, without --host."
+                "network, then serve the class again, without `--host`."
             )
         )
         return

@@ -8,8 +8,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import state
+from dashboard.limits_box import choose_limits
 from dashboard.link_address import link_to, say_how_to_serve
 from dashboard.link_builder import draw_builder, language_and_seed, open_builder, show_link, shown_page
+from dashboard.link_limits import TUNE_CONTROLS, LinkLimits
 from dashboard.linked_choices import PRESENT, is_presenting
 from dashboard.opened import handed_over
 from dashboard.page_files import page_files
@@ -92,9 +94,17 @@ def _build() -> None:
     fields, picture = st.columns([1, 1], gap="medium")
     with fields:
         page = _chosen_page()
-        said = {**said_of(view, page), **language_and_seed(view.seed)}
+        said = {**said_of(view, page), **language_and_seed(view.seed), **_limits_of(view, page)}
         show_link(picture, link_to(_filled(said), page), _named(view), f"{page}-{view.model}")
         _say_what_it_needs(view)
+
+
+def _limits_of(view: View, page: str) -> dict[str, str]:
+    """What the link hides and locks; a page other than Tune has nothing of that."""
+    if page != "tune":
+        return LinkLimits().said()
+    with st.expander(_("What it hides and locks"), icon=":material/lock:"):
+        return choose_limits(TUNE_CONTROLS, list(state.subject(view).by_name)).said()
 
 
 def _chosen_page() -> str:

@@ -9,6 +9,8 @@ from dashboard import state
 from dashboard.learn import lesson_choice, lesson_steps
 from dashboard.learn.classroom import class_box
 from dashboard.learn.lesson_files import lessons
+from dashboard.limits_box import draw_limits
+from dashboard.link_limits import LESSON_CONTROLS, limits
 from dashboard.show import refusals
 from dashboard.text import _
 
@@ -24,5 +26,6 @@ with of_class:
     class_box.draw()
 with refusals():
     lesson_choice.draw()
+    draw_limits(limits(), LESSON_CONTROLS)
     name = lesson_choice.chosen_lesson()
     lesson_steps.draw(name, lessons()[name])

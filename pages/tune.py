@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.foundation.texts import N_
-from dashboard import recipe_warnings, state
+from dashboard import limits_box, link_limits, recipe_warnings, state
 from dashboard.shared_choice import SharedChoice
 from dashboard.show import refusals
 from dashboard.text import _
@@ -25,12 +25,13 @@ from dashboard.tune import (
     tried,
     whole_network,
 )
+from dashboard.tune.held_by_link import with_held_layers
 
 TITLE = N_("Tune")
 ICON = ":material/tune:"
 ORDER = 20
 
-view = state.on_page()
+view = with_held_layers(state.on_page())
 model = state.model(view)
 
 BESIDE = {"layers": (N_("All layers"), layer_table.draw), "item": (N_("One item"), followed_item.draw)}
@@ -50,6 +51,7 @@ with st.container(horizontal=True, vertical_alignment="center"):  # one place, h
     )
     if shown == "layers":
         layer_table.download(model)
+    limits_box.draw_limits(link_limits.limits(), link_limits.TUNE_CONTROLS, model.subject.by_name)
     recipe_warnings.draw(model)
     trained_since.draw(view)
 beside, layer = st.columns([5, 7], gap="medium")
@@ -70,9 +72,9 @@ SECTIONS = {
     _("Recipe"): recipe_view.draw,
     _("Tried"): tried.draw,
 }
-for tab, draw in zip(
-    st.tabs(list(SECTIONS), key="tune.sections", on_change="rerun"), SECTIONS.values(), strict=True
-):
-    if tab.open:
-        with tab, refusals():
-            draw(view, model)
+if "tabs" not in link_limits.limits().hidden:
+    places = st.tabs(list(SECTIONS), key="tune.sections", on_change="rerun")
+    for tab, draw in zip(places, SECTIONS.values(), strict=True):
+        if tab.open:
+            with tab, refusals():
+                draw(view, model)

@@ -83,6 +83,8 @@ def receive(
     chosen: str = "fc10",
     acknowledged: str | None = None,
     session: str = "one",
+    hidden: tuple[str, ...] = (),
+    held: tuple[str, ...] = (),
 ) -> None:
     contents = {
         "rows": [one.as_json() for one in rows or ROWS],
@@ -91,6 +93,8 @@ def receive(
         "session": session,
         "key": "the table",
         "footnote": "measured on N = 8",
+        "hidden": list(hidden),
+        "held": list(held),
         "words": module._words(),
     }
     page.evaluate("receive", contents)
@@ -358,3 +362,18 @@ def test_the_column_of_a_scan_is_there_only_where_one_was_made(page: Page) -> No
     assert page.locator("td.sensitivity").all_inner_texts() == ["high", "", ""]
     head.get_by_role("button").click()
     assert page.locator("tr.layer .title").first.inner_text() == "fc10"
+
+
+def test_a_link_hides_a_column_and_locks_another_until_it_is_left(page: Page) -> None:
+    receive(page, hidden=("rank",), held=("bits",))
+    expect(page.locator("thead th.rank")).to_be_hidden()
+    expect(page.locator("td.rank").first).to_be_hidden()
+    box = page.locator("td.bits input").first
+    expect(box).to_have_js_property("readOnly", True)
+    expect(box).to_have_attribute("aria-description", "Locked by the link")
+    box.focus()
+    page.keyboard.type("7")
+    assert told(page) == []
+    receive(page)
+    expect(page.locator("thead th.rank")).to_be_visible()
+    expect(box).to_have_js_property("readOnly", False)

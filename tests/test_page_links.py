@@ -96,5 +96,5 @@ def test_a_class_without_a_network_is_told_to_get_one(monkeypatch: pytest.Monkey
     monkeypatch.setattr(class_door, "_DOORS", [])
     open_door("a-key", HOST, 8501)
     app = fine(AppTest.from_function(_said_of_links).run())
-    assert [caption.value for caption in app.caption if "without --host" in caption.value]
+    assert [caption.value for caption in app.caption if "without `--host`" in caption.value]
     assert not app.code

@@ -38,7 +38,7 @@ def predicted_outcome(
     curve: MeasuredCurve,
     *,
     asked: int,
-    predicted: float,
+    predicted: float | None,
     whose: str,
     here: int,
     title: str,
@@ -46,7 +46,8 @@ def predicted_outcome(
 ) -> Drawn:
     """The curve, with the prediction over the place that was asked for, and a ring where the knob stands.
 
-    asked, here: rows of the curve. whose: what the prediction is called. title: the distance in words.
+    asked, here: rows of the curve. predicted: None where nobody did, whose: what it is called. title: the
+    distance in words.
     """
     colors = palette.ink(dark=dark)
     at = np.arange(len(curve.places), dtype=np.float64)
@@ -56,22 +57,8 @@ def predicted_outcome(
         at, curve.values, curve.low, curve.high, color=colors.after, symbol="circle", name=_("what came out")
     )
     figure.add_trace(outcome.update(hovertemplate=hover((safe(curve.knob), "%{x}"), unit)))
-    figure.add_scatter(
-        x=at[[asked, asked]],
-        y=np.array([predicted, curve.values[asked]]),
-        mode="lines",
-        line={"color": colors.muted, "width": 2, "dash": "dot"},
-        showlegend=False,
-        hoverinfo="skip",
-    )
-    figure.add_scatter(
-        x=at[[asked]],
-        y=np.array([predicted]),
-        mode="markers",
-        name=whose,
-        marker={"symbol": "diamond", "size": 13, "color": colors.before},
-        hovertemplate=hover((whose, "%{y:,.6~g}")),
-    )
+    if predicted is not None:
+        _add_prediction(figure, colors, at[asked], predicted, curve.values[asked], whose)
     figure.add_scatter(
         x=at[[here]],
         y=curve.values[[here]],
@@ -86,8 +73,30 @@ def predicted_outcome(
     table = pd.DataFrame(
         {"place": list(curve.places), "value": curve.values, "low": curve.low, "high": curve.high}
     )
-    table["predicted"] = np.where(at == asked, predicted, np.nan)
+    table["predicted"] = np.where(at == asked, np.nan if predicted is None else predicted, np.nan)
     return Drawn(figure, f"{title} {_alternative(curve)}", table)
+
+
+def _add_prediction(
+    figure: go.Figure, colors: palette.Ink, at: float, predicted: float, outcome: float, whose: str
+) -> None:
+    """The prediction over its place, and a line from there to what came out."""
+    figure.add_scatter(
+        x=np.array([at, at]),
+        y=np.array([predicted, outcome]),
+        mode="lines",
+        line={"color": colors.muted, "width": 2, "dash": "dot"},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=np.array([at]),
+        y=np.array([predicted]),
+        mode="markers",
+        name=whose,
+        marker={"symbol": "diamond", "size": 13, "color": colors.before},
+        hovertemplate=hover((whose, "%{y:,.6~g}")),
+    )
 
 
 def _alternative(curve: MeasuredCurve) -> str:

@@ -140,6 +140,7 @@ class LayerList {
     this.data = data;
     this.name(data.words);
     this.footnote.textContent = data.footnote;
+    for (const column of EDITABLE) this.root.classList.toggle(`without-${column}`, data.hidden.includes(column));
     this.root.classList.toggle("scanned", data.rows.some((row) => row.sensitivity));
     const gone = new Set(this.rows.keys());
     for (const row of data.rows) {
@@ -339,7 +340,11 @@ class Row {
     this.lock.checked = this.list.messages.latest("lock", row.id)?.value ?? row.locked;
     this.lock.setAttribute("aria-label", `${words.lock}: ${row.name}`);
     this.root.classList.toggle("locked", row.locked);
-    for (const column of EDITABLE) this.cells[column].receive(row.cells[column], `${words[column]}: ${row.name}`);
+    const held = this.list.data.held;
+    for (const column of EDITABLE) {
+      const note = held.includes(column) ? words.held : "";
+      this.cells[column].receive(row.cells[column], `${words[column]}: ${row.name}`, note);
+    }
     this.size.textContent = row.size.text;
     this.size.parentElement.title = row.size.title;
     this.bar.style.setProperty("--now", row.bar[0]);
@@ -425,13 +430,16 @@ class Cell {
     });
   }
 
-  receive(cell, label) {
+  // held: why this cannot be typed into, empty where it can.
+  receive(cell, label, held) {
     this.cell = cell;
+    this.box.readOnly = Boolean(held);
+    this.root.classList.toggle("held", Boolean(held));
     this.box.setAttribute("aria-label", label);
     this.box.placeholder = cell.placeholder;
     this.note.textContent = cell.note;
-    this.root.title = [cell.title, cell.beforehand].filter(Boolean).join("\n");
-    this.box.setAttribute("aria-description", cell.beforehand);
+    this.root.title = [held, cell.title, cell.beforehand].filter(Boolean).join("\n");
+    this.box.setAttribute("aria-description", [held, cell.beforehand].filter(Boolean).join(" "));
     const text = this.waiting()?.value ?? (this.isRefused() ? cell.typed : cell.text);
     if (!this.typing && this.box.value !== text) this.box.value = text;
     this.show();

@@ -11,7 +11,7 @@ nobody else any more, and what the old one has heard is not done again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,10 +60,18 @@ Message = Chosen | Locked | Typed
 
 
 def layer_list(
-    rows: Sequence[LayerRow], *, chosen: str, key: str, footnote: str, on_message: Callable[[Message], None]
+    rows: Sequence[LayerRow],
+    *,
+    chosen: str,
+    key: str,
+    footnote: str,
+    on_message: Callable[[Message], None],
+    hidden: Collection[str] = (),
+    held: Collection[str] = (),
 ) -> None:
     """The table; `on_message` is called for all that was done in it, in order, before the run begins.
 
+    hidden: editable columns that are not shown; held: those that a link locked, shown and read only.
     It may be called again for what it was interrupted in, and has to leave what it did as it is then.
     """
     contents = {
@@ -73,6 +81,8 @@ def layer_list(
         "session": _session(),
         "key": _heard_key(key),
         "footnote": footnote,
+        "hidden": [column for column in COLUMNS if column in hidden],
+        "held": [column for column in COLUMNS if column in held],
         "words": _words(),
     }
     names = frozenset(row.name for row in rows)
@@ -147,6 +157,7 @@ def _words() -> dict[str, object]:
         "none": _("No layer is called so: change what is searched for."),
         "name": _("Layer"),
         "lock": _("Lock"),
+        "held": _("Locked by the link"),
         "prune": _("Prune %"),
         "rank": _("Rank"),
         "bits": _("Bits"),

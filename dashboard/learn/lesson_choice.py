@@ -8,8 +8,10 @@ from dashboard import state
 from dashboard.bound_widget import by_hand, showing
 from dashboard.learn.classroom.open_class import class_code
 from dashboard.learn.lesson_files import lessons
+from dashboard.limits_box import choose_limits
 from dashboard.link_address import link_to
 from dashboard.link_builder import draw_builder, language_and_seed, open_builder, show_link
+from dashboard.link_limits import LESSON_CONTROLS
 from dashboard.linked_choices import MOST_DIGITS
 from dashboard.shared_choice import SharedChoice
 from dashboard.text import _
@@ -28,6 +30,12 @@ def _seed_of(text: str) -> int | None:
 
 LESSON: SharedChoice[str] = SharedChoice("lesson", "", _lesson_of)
 SEED: SharedChoice[int] = SharedChoice("seed", 0, _seed_of)
+REVEALED: SharedChoice[str] = SharedChoice("revealed", "", lambda text: text if text == "1" else None)
+
+
+def is_revealed() -> bool:
+    """Whether the link shows outcomes without a prediction."""
+    return bool(REVEALED.chosen())
 
 
 def chosen_seed() -> int:
@@ -73,10 +81,18 @@ def _build() -> None:
             _("Whoever opens this link begins the lesson **{title}**.").format(title=_(lessons()[name].title))
         )
         said = {"lesson": name, **language_and_seed(chosen_seed()), "class": class_code()}
+        said |= choose_limits(LESSON_CONTROLS).said()
+        if not said["class"]:  # whose teacher reveals
+            said["revealed"] = _chosen_reveal()
         link = link_to({key: text for key, text in said.items() if text})
         show_link(picture, link, "", name)
         if said["class"]:
             st.caption(_("It leads into class {code}.").format(code=said["class"]))
+
+
+def _chosen_reveal() -> str:
+    about = _("For looking things up afterwards: whoever opens the link sees the outcome without predicting.")
+    return "1" if st.toggle(_("Outcome revealed at once"), key="link.revealed", help=about) else ""
 
 
 def _take_over() -> None:

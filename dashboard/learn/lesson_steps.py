@@ -13,7 +13,7 @@ from dashboard.learn import lesson_quiz, live_part
 from dashboard.learn.classroom import class_progress, class_quiz, class_view
 from dashboard.learn.classroom.open_class import OpenClass, act, open_class
 from dashboard.learn.lesson import Lesson
-from dashboard.learn.lesson_choice import chosen_seed
+from dashboard.learn.lesson_choice import chosen_seed, is_revealed
 from dashboard.learn.lesson_numbers import SPLIT, begin_to_work_out, number_of, wait_until_worked_out
 from dashboard.learn.lesson_progress import (
     EXERCISE,
@@ -25,9 +25,10 @@ from dashboard.learn.lesson_progress import (
     progress_in,
 )
 from dashboard.learn.quantity_words import quantity_label, unit_of_quantity, written_text
+from dashboard.link_limits import limits
 from dashboard.text import _
 
-MOST_STEPS = 5
+LIMITED: Mapping[int, str] = MappingProxyType({WHY: "why", EXERCISE: "exercise", QUIZ: "quiz"})
 
 
 def draw(name: str, lesson: Lesson) -> None:
@@ -69,7 +70,7 @@ def _held_back(name: str, lesson: Lesson, found: OpenClass) -> None:
 
 
 def _open(name: str, lesson: Lesson, *, is_teacher: bool) -> None:
-    stage = progress_in(name).stage
+    stage = _stage_of(name)
     if stage > QUESTION:
         with st.spinner(_("The real model is being asked")):  # on a new server; later it is all in the store
             wait_until_worked_out(lesson)
@@ -91,7 +92,8 @@ def _open(name: str, lesson: Lesson, *, is_teacher: bool) -> None:
 
 def _where(lesson: Lesson, stage: int) -> None:
     where = _("Step {step} of {steps}, on {model}; what is open above plays no part in it")
-    st.caption(where.format(step=stage + 1, steps=MOST_STEPS, model=card_of(lesson.model).title))
+    shown = shown_steps()
+    st.caption(where.format(step=shown.index(stage) + 1, steps=len(shown), model=card_of(lesson.model).title))
 
 
 def filled(lesson: Lesson, text: str) -> str:
@@ -195,21 +197,37 @@ STEPS: Mapping[int, Callable[[str, Lesson], None]] = MappingProxyType(
 )
 
 
+def shown_steps() -> list[int]:
+    """The steps that the link shows: without the knob there is no exercise."""
+    found = limits()
+    hidden = {*found.hidden, *({"exercise"} if "knob" in found.locked else ())}
+    return [step for step in STEPS if LIMITED.get(step) not in hidden]
+
+
+def _stage_of(name: str) -> int:
+    """How far a visitor is, or the last step before that which the link shows; one may reveal at once."""
+    first = OUTCOME if is_revealed() else QUESTION
+    return max(step for step in shown_steps() if step <= max(first, progress_in(name).stage))
+
+
 def _around(name: str, stage: int) -> None:
     """The way to the next step, and back to the one before; a prediction stays as it was made."""
-    said = {OUTCOME: _("Why is that?"), WHY: _("Now yourself"), EXERCISE: _("Three questions")}
+    said = {WHY: _("Why is that?"), EXERCISE: _("Now yourself"), QUIZ: _("Three questions")}
+    shown = shown_steps()
+    later, earlier = (step for step in shown if step > stage), [step for step in shown if step < stage]
+    following = next(later, None)
     with st.container(horizontal=True):
-        if stage in said:
+        if following is not None:
             st.button(
-                said[stage],
+                said[following],
                 type="primary",
                 icon=":material/arrow_forward:",
-                key=f"learn.{name}.to.{stage + 1}",
+                key=f"learn.{name}.to.{following}",
                 on_click=_go,
-                args=(name, stage + 1),
+                args=(name, following),
             )
         if stage > OUTCOME:
-            st.button(_("Back"), key=f"learn.{name}.back.{stage}", on_click=_go, args=(name, stage - 1))
+            st.button(_("Back"), key=f"learn.{name}.back.{stage}", on_click=_go, args=(name, earlier[-1]))
 
 
 def _go(name: str, stage: int) -> None:

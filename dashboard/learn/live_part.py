@@ -21,6 +21,8 @@ from dashboard.learn.quantity_words import (
     unit_of_quantity,
     written_text,
 )
+from dashboard.limits_box import locked_note
+from dashboard.link_limits import limits
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import LiveTable, Readout
 from dashboard.show import figure, is_dark, kept
@@ -45,8 +47,11 @@ def draw(name: str, lesson: Lesson) -> None:
         factor=knob.factor,
         text_of=knob.text_at,
         help=_("The readouts are those of the real model at each place; they move while you drag."),
+        disabled="knob" in limits().locked,
         on_change=partial(_moved, name),
     )
+    if "knob" in limits().locked:
+        locked_note()
     progress, here = progress_in(name), place_of_knob(name, lesson)
     content = f"{name}:{here}:{progress.predicted}:{progress.median_of}"
     drawn = kept("learn.outcome", content, partial(_drawn, name, lesson, here))
@@ -59,7 +64,7 @@ def _drawn(name: str, lesson: Lesson, here: float) -> Drawn:
     return predicted_outcome(
         _curve(lesson),
         asked=places.index(lesson.prediction.at),
-        predicted=_predicted(name),
+        predicted=progress_in(name).predicted,
         whose=_("median of the class") if progress_in(name).median_of else _("your prediction"),
         here=places.index(here),
         title=distance(name, lesson),
@@ -72,22 +77,18 @@ def distance(name: str, lesson: Lesson) -> str:
     asked = lesson.prediction
     unit = unit_of_quantity(asked.quantity)
     outcome = outcome_written(lesson)
-    predictions = progress_in(name).median_of
-    if predictions:
-        return class_distance(_predicted(name), predictions, outcome, unit)
-    return distance_in_words(_predicted(name), outcome, asked.near, unit)
+    progress = progress_in(name)
+    if progress.predicted is None:  # of a link that reveals at once
+        return _("What came out: {outcome}.").format(outcome=unit.text(outcome))
+    if progress.median_of:
+        return class_distance(progress.predicted, progress.median_of, outcome, unit)
+    return distance_in_words(progress.predicted, outcome, asked.near, unit)
 
 
 def outcome_written(lesson: Lesson) -> float:
     """What came out where the prediction was asked for, as a visitor writes it."""
     asked = lesson.prediction
     return unit_of_quantity(asked.quantity).written(number_at(lesson, asked.quantity, asked.at))
-
-
-def _predicted(name: str) -> float:
-    predicted = progress_in(name).predicted
-    assert predicted is not None, "nothing is shown before a prediction is made"
-    return predicted
 
 
 def _moved(name: str, place: float) -> None:

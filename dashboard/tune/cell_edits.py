@@ -16,7 +16,8 @@ from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
 from dashboard import state
 from dashboard.layer_list.layer_row import Column
-from dashboard.text import label
+from dashboard.text import label, refusal
+from dashboard.tune.held_by_link import held_by_link, with_held_layers
 from dashboard.tune.steps import CHOICES, FIRST_CHOICE, MAIN_KNOB, change_step
 from dashboard.view import View
 
@@ -53,6 +54,8 @@ def refused_cells(view: View) -> Mapping[tuple[str, Column], RefusedCell]:
 def lock(layer: str, is_locked: bool) -> None:
     """Lock a layer or set it free; what was refused of it is said no longer."""
     view = state.required()
+    if not is_locked and layer in with_held_layers(view).locked - view.locked:
+        state.notice(refusal(held_by_link(layer)))
     locked = view.locked | {layer} if is_locked else view.locked - {layer}
     _keep({at: cell for at, cell in refused_cells(view).items() if at[0] != layer})
     state.keep(replace(view, locked=locked))
@@ -87,6 +90,8 @@ def text_of(recipe: ResolvedRecipe, layer: str, column: Column) -> str:
 
 def _change(view: View, layer: str, column: Column, typed: str) -> None:
     """Change the recipe as a cell says; raises Refused where that cannot be done, and changes nothing."""
+    if layer in with_held_layers(view).locked - view.locked:
+        raise held_by_link(layer)
     if layer in view.locked:
         raise Refused("{layer} is locked: take the tick out of its lock first.", layer=layer)
     if layer not in state.model(view).base.by_name:

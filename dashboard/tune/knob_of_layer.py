@@ -46,6 +46,7 @@ class KnobOfLayer:
     model: Model
     layer: Layer
     stage: Stage
+    held_by_link: bool = False
 
     @property
     def key(self) -> str:
@@ -75,7 +76,7 @@ class KnobOfLayer:
 
     @property
     def is_locked(self) -> bool:
-        return self.layer.name in self.view.locked
+        return self.held_by_link or self.layer.name in self.view.locked
 
     @property
     def has_main_knob(self) -> bool:

@@ -15,6 +15,7 @@ from compress_core.measure.tables.layer_numbers import layer_frame
 from compress_core.measure.tables.output_errors import error_of_output, layers_to_measure
 from dashboard import engine, state
 from dashboard.layer_list.layer_list import Chosen, Locked, Message, Typed, layer_list
+from dashboard.link_limits import limits
 from dashboard.show import calibration_provenance, csv_button
 from dashboard.text import _
 from dashboard.tune import cell_edits
@@ -34,6 +35,8 @@ def draw(view: View, model: Model) -> None:
         key=f"tune.table.{view.model}",
         footnote=_footnote(model, is_scanned=any(row.sensitivity is not None for row in rows)),
         on_message=partial(_heard, view.model),
+        hidden=limits().hidden,
+        held=limits().locked,
     )
     if waiting:  # below the table, which so stands in one place whether or not there is something to wait for
         st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(model, waiting[:AT_A_TIME], _owner(view))

@@ -50,7 +50,7 @@ def _with_rows(place: KnobOfLayer) -> None:
         histogram=weights_with_threshold(rows),
         help=shared_share.beforehand(layer, rows.layers, place.view.locked)
         or _("Within this layer; the readouts are exact and move while you drag."),
-        disabled=bool(held),
+        disabled=bool(held) or place.is_locked,
         on_change=partial(_moved, layer, step.technique, place.slider),
     )
     if shared:

@@ -20,11 +20,14 @@ from compress_core.techniques.contract.technique import Stage, technique_named
 from dashboard import engine, state
 from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.knob_form import knob_form
+from dashboard.limits_box import locked_note
+from dashboard.link_limits import CONTROLS, limits
 from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable
 from dashboard.show import refusals
 from dashboard.text import _, label, literal, translated
 from dashboard.tune import bits_knob, prune_knob, rank_knob
+from dashboard.tune.held_by_link import FAMILIES
 from dashboard.tune.knob_of_layer import KnobOfLayer
 from dashboard.tune.steps import MAIN_KNOB, change_step, idle_choices, names_of, otherwise, with_knob
 from dashboard.tune.threshold_line import caption
@@ -51,10 +54,15 @@ def draw(view: View, model: Model, name: str) -> None:
     if name in base.problems:
         _broken(model, layer)
         return
-    titles = {Stage.PRUNE: _("Prune"), Stage.FACTOR: _("Rank"), Stage.QUANTIZE: _("Bits")}
-    for column, (stage, title) in zip(st.columns(3, gap="small"), titles.items(), strict=True):
+    found = limits()
+    shown = [family for family in FAMILIES if family not in found.hidden]
+    for column, family in zip(st.columns(max(1, len(shown)), gap="small"), shown, strict=False):
+        stage = FAMILIES[family]
+        is_held = family in found.locked or name in found.held(model.subject.by_name)
         with column.container(border=True, gap="small", key=f"tune_knob_{stage.name.lower()}"), refusals():
-            _knob(KnobOfLayer(view, model, layer, stage), title)
+            if is_held:
+                locked_note()
+            _knob(KnobOfLayer(view, model, layer, stage, family in found.locked), _(CONTROLS[family].title))
     loaded = model.subject.layer(name)
     if layer.kernel_shape != loaded.kernel_shape:
         st.caption(

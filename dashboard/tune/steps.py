@@ -16,6 +16,7 @@ from compress_core.selection.patterns import NOfM, parse_pattern
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
 from dashboard import engine, state
 from dashboard.text import refusal
+from dashboard.tune.held_by_link import refuse_held, with_held_layers
 from dashboard.view import View
 
 MAIN_KNOB = {Stage.PRUNE: "sparsity", Stage.FACTOR: "rank", Stage.QUANTIZE: "bits"}
@@ -53,6 +54,7 @@ def keep(recipe: ResolvedRecipe, *, by_widget: bool = False) -> Refused | None:
     """Take over a recipe; one that cannot be done leaves a notice, is given back and changes nothing."""
     view = state.required()
     try:
+        refuse_held(view.recipe, recipe)
         state.keep(state.edited(view, recipe, by_widget=by_widget))
     except Refused as refused:
         state.notice(refusal(refused))
@@ -63,7 +65,9 @@ def keep(recipe: ResolvedRecipe, *, by_widget: bool = False) -> Refused | None:
 
 def take(recipe: ResolvedRecipe) -> None:
     """Take over a recipe that a widget asks for; raises Refused and changes nothing."""
-    state.keep(state.edited(state.required(), recipe, by_widget=True))
+    view = state.required()
+    refuse_held(view.recipe, recipe)
+    state.keep(state.edited(view, recipe, by_widget=True))
 
 
 StepChange = Callable[[Step | None], Step | None]
@@ -75,7 +79,7 @@ def change_step(layer: str, stage: Stage, change: StepChange) -> None:
     Where a prune step shares its budget with other layers, it is theirs too: what stays one budget is
     changed for all of them, and a layer that goes its own way leaves the others with what they have.
     """
-    view = state.required()
+    view = with_held_layers(state.required())
     if layer not in view.locked:
         take(after_change(view, state.model(view), layer, stage, change))
 
@@ -116,7 +120,7 @@ def otherwise(layer: str, step: Step, technique: str) -> Step:
 
 
 def _unlocked(layers: Iterable[str]) -> list[str]:
-    locked = state.required().locked
+    locked = with_held_layers(state.required()).locked
     return [layer for layer in layers if layer not in locked]
 
 

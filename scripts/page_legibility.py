@@ -21,6 +21,7 @@ from playwright.sync_api import Page
 TEXTS = (Path(__file__).parent / "visible_texts.js").read_text(encoding="utf-8")
 LEAST: Mapping[str, float] = {"text": 4.5, "icon": 3.0}
 BEHIND = 0.2  # of the pixels behind a text may be worse: edges, and lines of a grid
+SETTLING_MS = 300  # what hangs over a page finds its new place, and what fades in is there
 TALLEST = 12_000  # pixels
 CONTROLS = frozenset({
     "button", "checkbox", "combobox", "link", "listbox", "menuitem", "option", "radio", "searchbox", "slider",
@@ -62,6 +63,7 @@ def legibility_of(page: Page) -> Legibility:
     """Look at all that a page shows now; it is made as high as its content for the time of the look."""
     size = page.viewport_size or {"width": 1366, "height": 768}
     page.set_viewport_size({"width": size["width"], "height": _height(page)})
+    page.wait_for_timeout(SETTLING_MS)
     try:
         texts: list[dict[str, Any]] = page.evaluate(TEXTS)
         behind = _without_texts(page)

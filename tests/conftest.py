@@ -22,10 +22,13 @@ from hypothesis import settings
 from scripts.browser import NONE_FOUND, find_browser
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
     from compress_core.foundation.workspace.workspace import Workspace
     from compress_core.subject.subject import Subject
 
 FEW, FEWER = 300, 64  # items to judge by, and to calibrate with
+DRIVES_A_BROWSER = pytest.StashKey[set[Path]]()
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.register_profile("quick", settings.get_profile("repeatable"), max_examples=20)
@@ -53,6 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item, names in marks.items():
         weight[item.path] = max(weight[item.path], 2 * ("browser" in names) + ("slow" in names))
     items.sort(key=lambda item: -weight[item.path])
+    config.stash[DRIVES_A_BROWSER] = {path for path, many in weight.items() if many >= 2}
 
 
 def spread(items: Iterable[pytest.Item], most: int) -> set[pytest.Item]:
@@ -163,3 +167,35 @@ def browser_path() -> str:
     if program is None:
         pytest.fail(NONE_FOUND)
     return program
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Browser:
+    """The browser of all tests of this worker (tests/one_tab.py)."""
+    from tests.one_tab import SHARED
+
+    return SHARED.browser(browser_path)
+
+
+@pytest.fixture(scope="module")
+def shared_tab(browser_path: str) -> Page:
+    """A tab of it, which every test gives back as if it had not been there."""
+    from tests.one_tab import SHARED
+
+    return SHARED.tab(browser_path, "desk")
+
+
+@pytest.fixture(scope="module")
+def phone_tab(browser_path: str) -> Page:
+    """Another one, on a small screen with fingers."""
+    from tests.one_tab import PHONE, SHARED
+
+    return SHARED.tab(browser_path, "phone", **PHONE)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The browser ends before a file that drives none: its event loop stands in the way of others."""
+    tabs = sys.modules.get("tests.one_tab")
+    if tabs is not None and (nextitem is None or nextitem.path not in item.config.stash[DRIVES_A_BROWSER]):
+        tabs.SHARED.close()

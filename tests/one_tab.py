@@ -1,24 +1,61 @@
-"""One tab of a browser, handed from test to test as good as new.
+"""One browser for all tests of a worker, and its tabs, handed from test to test as good as new.
 
-A tab of its own fetches and compiles Streamlit's scripts again, two seconds of a processor each time.
+A browser takes some two seconds of a processor to begin. A tab whose cookies and storage are its own fetches
+and compiles Streamlit's scripts again, three seconds each time, and so does one that is sent to another port.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
-FORGET = "() => { localStorage.clear(); sessionStorage.clear(); }"
+PATIENCE = 60_000
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 1,
+    "is_mobile": True,
+    "has_touch": True,
+}
+# Scripts that run for seconds only are not worth being compiled in three ways by threads of their own.
+FLAGS = ("--no-sandbox", "--js-flags=--single-threaded --no-opt")
+FORGET = "() => { try { localStorage.clear(); sessionStorage.clear(); } catch (nothingWasLoaded) {} }"
 
 
-@contextmanager
-def opened_once(browser: Browser) -> Iterator[Page]:
-    """The tab that the tests of a file share; what moves for the eye alone stands still in it."""
-    with browser.new_context(reduced_motion="reduce") as context:
-        yield context.new_page()
+class SharedBrowser:
+    """The browser of a worker: it begins with the first test that asks for it."""
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+        self._tabs: dict[str, Page] = {}
+
+    def browser(self, program: str) -> Browser:
+        if self._browser is None:
+            self._playwright = sync_playwright().start()
+            self._browser = self._playwright.chromium.launch(executable_path=program, args=FLAGS)
+        expect.set_options(timeout=PATIENCE)
+        return self._browser
+
+    def tab(self, program: str, name: str, **device: Any) -> Page:
+        """The tab of this name; what moves for the eye alone stands still in it."""
+        browser = self.browser(program)
+        if name not in self._tabs:
+            self._tabs[name] = browser.new_context(reduced_motion="reduce", **device).new_page()
+        return self._tabs[name]
+
+    def close(self) -> None:
+        """End it: while it lives no test of this process can run an event loop of its own."""
+        if self._browser is not None:
+            self._browser.close()
+        if self._playwright is not None:
+            self._playwright.stop()
+        self._playwright, self._browser, self._tabs = None, None, {}
+
+
+SHARED = SharedBrowser()
 
 
 @contextmanager
@@ -26,9 +63,16 @@ def as_new(tab: Page, width: int, height: int, scheme: Literal["light", "dark"] 
     """The tab of a visitor who has never been here; afterwards the page is left and nothing is kept."""
     tab.set_viewport_size({"width": width, "height": height})
     tab.emulate_media(color_scheme=scheme)
+    tab.set_default_timeout(PATIENCE)
     try:
         yield tab
     finally:
-        tab.evaluate(FORGET)
-        tab.goto("about:blank")
-        tab.context.clear_cookies()
+        leave(tab)
+
+
+def leave(tab: Page) -> None:
+    """From here on nobody was here."""
+    tab.unroute_all()
+    tab.evaluate(FORGET)
+    tab.goto("about:blank")
+    tab.context.clear_cookies()

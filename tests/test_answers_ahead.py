@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page
 
 from compress_core.apply.lineage import recipe_of, with_recipe
 from compress_core.apply.model import Model
@@ -20,6 +20,7 @@ from dashboard.item_bars.item_bars import AnswersAhead, ItemBars
 from dashboard.tune.answers_ahead import _Work
 from dashboard.tune.knob_of_layer import KnobPlaces, spread
 from dashboard.view import View
+from tests.one_tab import as_new
 
 STORE = Store()
 MAGNITUDE = KnobPlaces(
@@ -91,13 +92,11 @@ WORDS = {
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
 def test_bars_follow_the_knob_by_the_nearest_answer_and_are_stale_where_none_is_known(
-    browser_path: str,
+    shared_tab: Page,
 ) -> None:
     table = AnswersAhead([0.0, 0.5], ["0 %", "50 %"], [np.array([0.9, 0.1]), np.array([0.2, 0.8])])
     bars = ItemBars(["one", "two"], np.array([0.9, 0.1]), np.array([0.9, 0.1]), {"prune": table})
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = chromium.new_page()
+    with as_new(shared_tab, 1280, 720) as page:
         page.evaluate(LOAD, component.JAVASCRIPT)
         page.evaluate("receive", bars.as_json() | {"words": WORDS})
         seen = "() => ['.state', '.said'].map(part => document.querySelector(part).textContent)"
@@ -111,4 +110,3 @@ def test_bars_follow_the_knob_by_the_nearest_answer_and_are_stale_where_none_is_
         page.evaluate("knob('bits', 4, true)")
         assert page.evaluate(seen) == ["stale", settled[1]]
         assert page.locator(".item-bars.stale").count() == 1
-        chromium.close()

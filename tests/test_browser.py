@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
-from urllib.error import URLError
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 
 from dashboard.links import encoded
 from scripts.page_legibility import controls_of, legibility_of
-from tests.one_tab import as_new, opened_once
+from tests.one_tab import PATIENCE, as_new, leave
+from tests.served import ROOT, Serving
 
-ROOT = Path(__file__).parent.parent
-PATIENCE = 60_000
-expect.set_options(timeout=PATIENCE)
 # Streamlit looks for itself beside the page's address first and reports what it did not find there.
 # A run that begins before a picture was fetched replaces it, and Streamlit lets go of the old one at once:
 # what counts is that the page ends without a broken picture.
@@ -37,48 +31,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A server of its own, stopped afterwards."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            _wait_until_served(f"http://127.0.0.1:{port}/_stcore/health", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def _wait_until_served(url: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (URLError, ConnectionError, TimeoutError):
-            time.sleep(0.2)
-    pytest.fail("the server did not answer")
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
-def shared_tab(browser: Browser) -> Iterator[Page]:
-    """The tab of this file."""
-    with opened_once(browser) as opened:
-        opened.set_default_timeout(PATIENCE)
-        yield opened
+    """A server of its own, stopped afterwards; it begins as people start it."""
+    serving = Serving(None)
+    with serving.anew():
+        yield serving.address
 
 
 class Visit:
@@ -142,6 +98,13 @@ def visit(shared_tab: Page) -> Iterator[Visit]:
         yield visiting
 
 
+TITLES = {
+    "tune": "What does this layer do to me?",
+    "explain": "Does it still look at the same things?",
+    "deploy": "Is it really small and fast, and where?",
+}
+
+
 def assert_controls_have_names(page: Page) -> None:
     """What a screen reader would be told: a control without a name is a riddle."""
     found = list(controls_of(page))
@@ -165,7 +128,14 @@ def open_demo(visit: Visit, address: str) -> Page:
     visit.page.get_by_role("button", name="Open the demo").wait_for()
     assert_controls_have_names(visit.page)
     visit.page.get_by_role("button", name="Open the demo").click()
-    expect(visit.page.get_by_role("heading", name="What does this layer do to me?")).to_be_visible()
+    expect(visit.page.get_by_role("heading", name=TITLES["tune"])).to_be_visible()
+    return visit.settled()
+
+
+def open_page(visit: Visit, address: str, name: str) -> Page:
+    """A page of the demo's model, by its link."""
+    visit.page.goto(f"{address}/{name}?m=lenet5")
+    expect(visit.page.get_by_role("heading", name=TITLES[name])).to_be_visible()
     return visit.settled()
 
 
@@ -176,7 +146,7 @@ def test_link_to_a_page_works_as_the_first_visit_of_a_new_server(address: str, v
 
 
 def test_slider_moved_by_keys_changes_sparsity_bytes_and_accuracy_and_undo_takes_it_back(
-    address: str, visit: Visit, browser: Browser
+    address: str, visit: Visit
 ) -> None:
     page = open_demo(visit, address)
     accuracy, size = visit.accuracy(), visit.size()
@@ -190,20 +160,17 @@ def test_slider_moved_by_keys_changes_sparsity_bytes_and_accuracy_and_undo_takes
     after_accuracy, after_size = visit.accuracy(), visit.size()
     assert after_size != size
     assert after_accuracy != accuracy
-    _link_opens_the_same_elsewhere(browser, page.url, after_size, after_accuracy)
+    link = page.url
     page.get_by_test_id("stMain").get_by_role("button").filter(has_text="undo").click()
     expect(page.locator(".st-key-slimscope_header").get_by_text(size)).to_be_visible()
     visit.settled()
     assert visit.accuracy() == accuracy
     expect(slider(page, "Weights removed")).to_have_attribute("aria-valuetext", before or "")
-
-
-def _link_opens_the_same_elsewhere(browser: Browser, link: str, size: str, accuracy: str) -> None:
-    with opened_once(browser) as tab, visited(tab) as other:
-        tab.goto(link)
-        expect(tab.locator(".st-key-slimscope_header")).to_be_visible()
-        other.settled()
-        assert (other.size(), other.accuracy()) == (size, accuracy)
+    leave(page)
+    page.goto(link)  # as somebody else
+    expect(page.locator(".st-key-slimscope_header")).to_be_visible()
+    visit.settled()
+    assert (visit.size(), visit.accuracy()) == (after_size, after_accuracy)
 
 
 def test_own_model_is_uploaded_and_tuned(address: str, visit: Visit) -> None:
@@ -218,7 +185,7 @@ def test_own_model_is_uploaded_and_tuned(address: str, visit: Visit) -> None:
     page.wait_for_timeout(1000)
     visit.settled()
     onwards.click()
-    expect(page.get_by_role("heading", name="What does this layer do to me?")).to_be_visible()
+    expect(page.get_by_role("heading", name=TITLES["tune"])).to_be_visible()
     visit.settled()
     expect(page).to_have_url(re.compile("m=own-"))
     assert visit.accuracy().startswith("99.")
@@ -305,7 +272,7 @@ def test_a_network_of_ones_own_code_is_opened_pruned_and_explained_by_a_job(
     expect(header.get_by_text(size)).to_have_count(0)
     visit.settled()
     page.get_by_role("link", name="Explain").click()
-    expect(page.get_by_role("heading", name="Does it still look at the same things?")).to_be_visible()
+    expect(page.get_by_role("heading", name=TITLES["explain"])).to_be_visible()
     page.get_by_role("button", name=re.compile(r"Explain \d+ items")).click()
     expect(page.get_by_text("drawn at random with seed")).to_be_visible(timeout=2 * PATIENCE)
     visit.settled()
@@ -324,9 +291,7 @@ def test_garbage_is_refused_in_a_sentence(address: str, visit: Visit, tmp_path: 
 
 
 def test_item_is_explained_before_and_after(address: str, visit: Visit) -> None:
-    page = open_demo(visit, address)
-    page.get_by_role("link", name="Explain").click()
-    expect(page.get_by_role("heading", name="Does it still look at the same things?")).to_be_visible()
+    page = open_page(visit, address, "explain")
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("How alike both maps of this item are")).to_be_visible()
     visit.settled()
@@ -357,15 +322,13 @@ def test_a_click_on_a_cell_of_the_flips_filters_the_gallery_and_a_picture_leads_
     first = page.get_by_role("button", name=re.compile(r"Explain item \d+")).first
     item = first.inner_text().split()[-1]
     first.click()
-    expect(page.get_by_role("heading", name="Does it still look at the same things?")).to_be_visible()
+    expect(page.get_by_role("heading", name=TITLES["explain"])).to_be_visible()
     expect(page.get_by_role("spinbutton", name="Item, 0 to 5,999")).to_have_value(item)
     visit.settled()
 
 
 def test_packed_file_is_made_and_taken_away(address: str, visit: Visit) -> None:
-    page = open_demo(visit, address)
-    page.get_by_role("link", name="Deploy").click()
-    expect(page.get_by_role("heading", name="Is it really small and fast, and where?")).to_be_visible()
+    page = open_page(visit, address, "deploy")
     page.get_by_role("button", name="Make", exact=False).filter(has_not_text="all").first.click()
     downloads = page.get_by_role("button", name="Download")
     expect(downloads).to_have_count(2, timeout=2 * PATIENCE)
@@ -381,10 +344,10 @@ def test_packed_file_is_made_and_taken_away(address: str, visit: Visit) -> None:
 
 
 def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
-    page = open_demo(visit, address)
+    page = open_page(visit, address, "tune")
     page.get_by_role("radio", name="中文").or_(page.get_by_role("button", name="中文")).click()
     expect(page.get_by_role("heading", name="这一层对我有什么影响")).to_be_visible()
-    expect(page.get_by_role("heading", name="What does this layer do to me?")).to_have_count(0)
+    expect(page.get_by_role("heading", name=TITLES["tune"])).to_have_count(0)
     visit.settled()
 
 
@@ -394,7 +357,7 @@ def test_every_page_is_drawn_without_an_error_in_both_themes(
 ) -> None:
     folder = Path(os.environ.get("SLIMSCOPE_SCREENSHOTS", tmp_path))
     with visited(shared_tab, scheme) as visiting:
-        draw_every_page(visiting, open_demo(visiting, address), folder, scheme)
+        draw_every_page(visiting, open_page(visiting, address, "tune"), folder, scheme)
 
 
 def draw_every_page(visiting: Visit, page: Page, folder: Path, scheme: str) -> None:
@@ -439,7 +402,7 @@ def test_knobs_of_a_layer_fit_a_screen_keep_the_hand_that_moves_them_and_say_wha
 def test_layer_is_chosen_by_a_click_typed_into_refused_in_its_cell_sorted_and_found(
     address: str, visit: Visit
 ) -> None:
-    page = open_demo(visit, address)
+    page = open_page(visit, address, "tune")
     table = page.get_by_role("grid", name="Layers")
     chosen = table.get_by_role("row", name=re.compile("^conv2"))
     chosen.locator(".title").click()

@@ -11,8 +11,8 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.one_tab import as_new
-from tests.test_browser import browser, shared_tab  # noqa: F401 - fixtures
-from tests.test_browser_nothing_lost import HEADER, MOST_LOOKS, OFTEN_MS, Serving
+from tests.served import Serving
+from tests.test_browser_nothing_lost import HEADER, MOST_LOOKS, OFTEN_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -79,14 +79,22 @@ def _ends_a_run(message: str | bytes) -> bool:
     )
 
 
+@pytest.fixture(scope="module")
+def tab(shared_tab: Page) -> Iterator[Page]:
+    """A tab of this file: what holds back the server's words is not taken out of it again."""
+    opened = shared_tab.context.new_page()
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def page(line: Line) -> Page:
     return line.page
 
 
 @pytest.fixture
-def line(shared_tab: Page, serving: tuple[Serving, ExitStack]) -> Iterator[Line]:  # noqa: F811
-    with as_new(shared_tab, 1366, 768) as opened:
+def line(tab: Page, serving: tuple[Serving, ExitStack]) -> Iterator[Line]:
+    with as_new(tab, 1366, 768) as opened:
         laid = Line(opened)
         opened.goto(f"{serving[0].address}/tune?m=lenet300")
         expect(cell(opened, "Prune %: fc3")).to_be_visible()

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from dashboard.links import encoded
-from tests.one_tab import as_new
-from tests.test_browser import PATIENCE, address, browser, shared_tab, slider  # noqa: F401 - fixtures
+from tests.one_tab import PATIENCE, as_new
+from tests.served import Serving
+from tests.test_browser import slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -43,23 +44,26 @@ WATCH = """() => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server for all of this file."""
+    serving = Serving(None)
+    with serving.running():
+        yield serving.address
+
+
 @pytest.fixture
-def screen(browser: Browser, shared_tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:  # noqa: F811
+def screen(shared_tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A window of a laptop, or what a test asks for."""
-    asked = {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"}
-    asked |= getattr(request, "param", {})
-    if "is_mobile" not in asked:
-        with (
-            as_new(shared_tab, *asked["viewport"].values(), asked["color_scheme"]) as page,
-            without_faults(page),
-        ):
-            yield page
-        return
-    with browser.new_context(reduced_motion="reduce", **asked) as context:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        with without_faults(page):
-            yield page
+    width, height, scheme = getattr(request, "param", (1366, 768, "light"))
+    with as_new(shared_tab, width, height, scheme) as page, without_faults(page):
+        yield page
+
+
+@pytest.fixture
+def phone(phone_tab: Page) -> Iterator[Page]:
+    with as_new(phone_tab, 390, 844) as page, without_faults(page):
+        yield page
 
 
 @contextmanager
@@ -86,15 +90,22 @@ def _at_rest(page: Page) -> None:
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
 
 
+def assert_what_is_scrolled_to_lies_below_the_header(page: Page) -> None:
+    for found in (page.get_by_role("searchbox").first, page.get_by_role("tab", name="Many layers")):
+        page.get_by_test_id("stMain").evaluate("main => { main.scrollTop = main.scrollHeight }")
+        found.evaluate("found => found.scrollIntoView()")
+        assert _box(found)["y"] >= _box(page.locator(HEADER))["y"] + _box(page.locator(HEADER))["height"]
+
+
 def _box(found: Locator) -> dict[str, float]:
     box = found.bounding_box()
     assert box is not None
     return {name: float(value) for name, value in box.items()}
 
 
-@pytest.mark.parametrize("screen", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)
-def test_header_is_one_line_that_stays_below_the_menu_and_covers_what_scrolls(
-    address: str,  # noqa: F811
+@pytest.mark.parametrize("screen", [(1366, 768, "light"), (1366, 768, "dark")], indirect=True)
+def test_header_is_one_line_that_stays_below_the_menu_covers_what_scrolls_and_hides_nothing_scrolled_to(
+    address: str,
     screen: Page,
 ) -> None:
     screen.goto(f"{address}/tune?m=lenet300")
@@ -104,10 +115,11 @@ def test_header_is_one_line_that_stays_below_the_menu_and_covers_what_scrolls(
     assert _box(header)["height"] <= HIGHEST
     color = "found => getComputedStyle(found).backgroundColor"
     assert header.evaluate(color) == screen.get_by_test_id("stApp").evaluate(color)
+    assert_what_is_scrolled_to_lies_below_the_header(screen)
 
 
 def test_accuracy_has_one_box_at_any_time_and_few_items_are_never_shown_as_all(
-    address: str,  # noqa: F811
+    address: str,
     screen: Page,
 ) -> None:
     screen.goto(f"{address}/tune?m=lenet5")
@@ -123,7 +135,7 @@ def test_accuracy_has_one_box_at_any_time_and_few_items_are_never_shown_as_all(
     assert all("…" in text or "stale" in text for text in seen["texts"] if "N = 6,000" not in text)
 
 
-def test_keys_undo_and_redo_on_every_page_but_not_in_a_text_box(address: str, screen: Page) -> None:  # noqa: F811
+def test_keys_undo_and_redo_on_every_page_but_not_in_a_text_box(address: str, screen: Page) -> None:
     screen.goto(f"{address}/tune?m=lenet300")
     _at_rest(screen)
     recipe = screen.locator(RECIPE).first
@@ -153,7 +165,7 @@ def test_keys_undo_and_redo_on_every_page_but_not_in_a_text_box(address: str, sc
 
 
 def test_a_key_that_is_pressed_while_the_page_runs_is_done_when_the_run_is_over(
-    address: str,  # noqa: F811
+    address: str,
     screen: Page,
 ) -> None:
     screen.goto(f"{address}/tune?m=lenet300")
@@ -166,54 +178,33 @@ def test_a_key_that_is_pressed_while_the_page_runs_is_done_when_the_run_is_over(
     expect(screen.locator(RECIPE).first).to_have_text("unchanged")
 
 
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "is_mobile": True,
-    "has_touch": True,
-}
-
-
 WIDTHS = "() => (page => [page.scrollWidth, page.clientWidth])(document.querySelector('.stMain'))"
 ACCURACY = ".st-key-slimscope_accuracy strong"
 
 
-@pytest.mark.parametrize("screen", [PHONE], indirect=True)
-def test_on_a_phone_the_header_is_one_line_the_menu_closes_and_no_toolbar_covers_a_title(
-    address: str,  # noqa: F811
-    screen: Page,
+def test_on_a_phone_the_header_is_one_line_that_hides_nothing_the_menu_closes_and_no_toolbar_covers_a_title(
+    address: str, phone: Page
 ) -> None:
-    screen.goto(f"{address}/tune?m=lenet300")
-    _at_rest(screen)
-    assert screen.evaluate(WIDTHS) == [390, 390]
-    slider(screen, "Weights removed").press("End")
-    _at_rest(screen)
-    expect(screen.locator(ACCURACY)).to_contain_text("points [")
-    assert screen.locator(ACCURACY).evaluate("it => it.scrollWidth <= it.clientWidth"), "cut off"
-    assert _box(screen.locator(HEADER))["height"] <= HIGHEST
+    phone.goto(f"{address}/tune?m=lenet300")
+    _at_rest(phone)
+    assert phone.evaluate(WIDTHS) == [390, 390]
+    assert_what_is_scrolled_to_lies_below_the_header(phone)
+    slider(phone, "Weights removed").press("End")
+    _at_rest(phone)
+    expect(phone.locator(ACCURACY)).to_contain_text("points [")
+    assert phone.locator(ACCURACY).evaluate("it => it.scrollWidth <= it.clientWidth"), "cut off"
+    assert _box(phone.locator(HEADER))["height"] <= HIGHEST
     for name in ("plain", "accuracy"):
-        expect(screen.locator(f".st-key-slimscope_{name} button").first).to_be_in_viewport(ratio=1)
-    screen.get_by_test_id("stExpandSidebarButton").tap()
-    screen.get_by_test_id("stSidebarNavLink").filter(has_text="Weights").tap()
-    expect(screen.get_by_role("heading", name="What is left in there?")).to_be_visible()
-    expect(screen.get_by_test_id("stSidebarNavLink").first).not_to_be_in_viewport()
-    expect(screen.locator(".js-plotly-plot").first).to_be_visible()
-    expect(screen.locator(".modebar").first).to_be_hidden()
+        expect(phone.locator(f".st-key-slimscope_{name} button").first).to_be_in_viewport(ratio=1)
+    phone.get_by_test_id("stExpandSidebarButton").tap()
+    phone.get_by_test_id("stSidebarNavLink").filter(has_text="Weights").tap()
+    expect(phone.get_by_role("heading", name="What is left in there?")).to_be_visible()
+    expect(phone.get_by_test_id("stSidebarNavLink").first).not_to_be_in_viewport()
+    expect(phone.locator(".js-plotly-plot").first).to_be_visible()
+    expect(phone.locator(".modebar").first).to_be_hidden()
 
 
-SCREEN = {"viewport": {"width": 1366, "height": 768}}
-
-
-@pytest.mark.parametrize("screen", [PHONE, SCREEN], indirect=True, ids=["phone", "laptop"])
-def test_what_is_scrolled_to_lies_below_the_header(address: str, screen: Page) -> None:  # noqa: F811
-    screen.goto(f"{address}/tune?m=lenet300")
-    _at_rest(screen)
-    for found in (screen.get_by_role("searchbox").first, screen.get_by_role("tab", name="Many layers")):
-        screen.get_by_test_id("stMain").evaluate("main => { main.scrollTop = main.scrollHeight }")
-        found.evaluate("found => found.scrollIntoView()")
-        assert _box(found)["y"] >= _box(screen.locator(HEADER))["y"] + _box(screen.locator(HEADER))["height"]
-
-
-def test_what_shrinks_together_fits_below_the_header(address: str, screen: Page) -> None:  # noqa: F811
+def test_what_shrinks_together_fits_below_the_header(address: str, screen: Page) -> None:
     cut = [{"technique": "magnitude", "share_removed": 0.25}]
     recipe = encoded({"groups": [["layer1.conv1", cut]], "layers": []})
     screen.goto(f"{address}/tune?m=resnet&l=layer1.conv1&r={recipe}")
@@ -225,8 +216,8 @@ def test_what_shrinks_together_fits_below_the_header(address: str, screen: Page)
     assert MENU + HIGHEST + _box(tab)["height"] + panel["height"] <= 768
 
 
-@pytest.mark.parametrize("screen", [{"viewport": {"width": 1920, "height": 1080}}], indirect=True)
-def test_a_presenter_has_large_type_and_switches_it_off_again(address: str, screen: Page) -> None:  # noqa: F811
+@pytest.mark.parametrize("screen", [(1920, 1080, "light")], indirect=True)
+def test_a_presenter_has_large_type_and_switches_it_off_again(address: str, screen: Page) -> None:
     screen.goto(f"{address}/tune?m=lenet300&present=1&beside=item")
     _at_rest(screen)
     expect(screen.locator(".item-bars .share").first).to_have_css("font-size", AT_LEAST_18_PX)
@@ -244,7 +235,7 @@ STALE = """() => ['plain', 'packed', 'accuracy', 'churn'].map(name =>
 
 
 def test_numbers_are_marked_stale_while_a_knob_is_dragged_and_not_once_it_is_given_back(
-    address: str,  # noqa: F811
+    address: str,
     screen: Page,
 ) -> None:
     screen.goto(f"{address}/tune?m=lenet300")
@@ -261,7 +252,7 @@ def test_numbers_are_marked_stale_while_a_knob_is_dragged_and_not_once_it_is_giv
 
 
 def test_tabs_peek_out_below_many_layers_and_what_one_opens_comes_into_view(
-    address: str,  # noqa: F811
+    address: str,
     screen: Page,
 ) -> None:
     screen.goto(f"{address}/tune?m=vit")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from dashboard.learn.lesson_files import lessons
 from dashboard.learn.lesson_progress import EXERCISE, QUIZ, WHY
 from dashboard.text import _ as translated
 from dashboard.text import use_language
-from tests.test_browser import browser  # noqa: F401 - a fixture
-from tests.test_browser_nothing_lost import Serving
+from tests.one_tab import as_new
+from tests.served import Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -24,14 +24,14 @@ SOLVED_AT = "50"  # percent of the weights removed, and the rank
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server that nobody has asked for anything yet."""
     serving = Serving(tmp_path_factory.mktemp("learn") / "work")
-    with serving.running():
+    with serving.anew():
         yield serving
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:  # noqa: F811
-    with browser.new_context(viewport={"width": 1366, "height": 768}) as context:
-        yield context.new_page()
+def page(shared_tab: Page) -> Iterator[Page]:
+    with as_new(shared_tab, 1366, 768) as opened:
+        yield opened
 
 
 def tab_to(page: Page, wanted: Locator) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from compress_core.foundation.workspace.workspace import Workspace
-from tests.test_browser import PATIENCE, ROOT, _wait_until_served, browser  # noqa: F401 - a fixture
+from tests.one_tab import PATIENCE, as_new
+from tests.served import Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -23,48 +19,6 @@ EDITS = 20
 MOST_LOOKS = 600
 OFTEN_MS = 30
 HEADER = ".st-key-slimscope_header"
-
-
-class Serving:
-    """A server on one port with one workspace, to be stopped and started again."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "SLIMSCOPE_WORKSPACE": str(self.workspace)}
-        with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as server:
-            try:
-                _wait_until_served(f"{self.address}/_stcore/health", server)
-                yield
-            finally:
-                server.terminate()
-                server.wait(20)
-
-    def ways_back(self) -> list[int]:
-        """How many steps back each tab has, the one that was last at work first."""
-        return self._asked("SELECT json_array_length(content, '$.past') FROM sessions ORDER BY time DESC")
-
-    def versions(self) -> list[int]:
-        """The version of the widgets of each tab."""
-        return self._asked("SELECT json_extract(content, '$.version') FROM sessions ORDER BY tab")
-
-    def _asked(self, question: str) -> list[int]:
-        place = Workspace.at(self.workspace)
-        rows = place.database.rows(question)
-        place.close()
-        return [number for (number,) in rows]
 
 
 def knob(page: Page) -> str | None:
@@ -104,14 +58,21 @@ def press(page: Page, name: str) -> None:
     expect(slider_of(page)).not_to_have_attribute("aria-valuetext", before or "")
 
 
+@contextmanager
+def second_tab(page: Page) -> Iterator[Page]:
+    """Another one of the same visitor."""
+    opened = page.context.new_page()
+    opened.set_default_timeout(PATIENCE)
+    yield opened
+    opened.close()
+
+
 def test_twenty_edits_a_reload_back_a_second_tab_and_a_new_server_lose_nothing(
-    browser: Browser,  # noqa: F811
-    tmp_path: Path,
+    shared_tab: Page, tmp_path: Path
 ) -> None:
     serving = Serving(tmp_path / "work")
-    with ExitStack() as servers, browser.new_context() as context:
+    with as_new(shared_tab, 1280, 720) as page, ExitStack() as tabs, ExitStack() as servers:
         servers.enter_context(serving.running())
-        page = context.new_page()
         page.goto(f"{serving.address}/tune?m=tabular")
         page.get_by_role("tab", name="Tried").click()
         expect(page.get_by_text("Nothing was tried yet")).to_be_visible()
@@ -134,7 +95,7 @@ def test_twenty_edits_a_reload_back_a_second_tab_and_a_new_server_lose_nothing(
         expect(slider_of(page)).to_have_attribute("aria-valuetext", last or "")
         assert serving.ways_back() == [EDITS]
 
-        second = context.new_page()
+        second = tabs.enter_context(second_tab(page))
         second.goto(page.url)
         second.get_by_role("tab", name="Tried").click()
         expect_lines(second, EDITS)

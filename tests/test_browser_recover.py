@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from dashboard.links import encoded
-from tests.test_browser import PATIENCE, browser  # noqa: F401 - a fixture
-from tests.test_browser_nothing_lost import HEADER, Serving
+from tests.one_tab import PATIENCE, as_new
+from tests.served import Serving
+from tests.test_browser_nothing_lost import HEADER
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -31,9 +32,8 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving,
 
 
 @pytest.fixture
-def page(browser: Browser, serving: tuple[Serving, ExitStack]) -> Iterator[Page]:  # noqa: F811
-    with browser.new_context(viewport={"width": 1366, "height": 768}) as context:
-        opened = context.new_page()
+def page(shared_tab: Page, serving: tuple[Serving, ExitStack]) -> Iterator[Page]:
+    with as_new(shared_tab, 1366, 768) as opened:
         opened.set_default_timeout(2 * PATIENCE)
         yield opened
 
@@ -45,10 +45,6 @@ def open_recover(page: Page, served: Serving, epochs: int) -> None:
 
 def pressed(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).first.click()
-
-
-def curves(page: Page) -> Locator:
-    return page.locator(".st-key-recover-curves, [class*='st-key-recover.curves']").first
 
 
 def epochs_drawn(page: Page) -> int:
@@ -67,10 +63,10 @@ def wait_for_epochs(page: Page, count: int) -> None:
     )
 
 
-def test_a_training_is_watched_left_ended_started_again_finished_and_compared(
+def test_a_training_is_watched_left_come_back_to_goes_on_from_its_last_epoch_on_a_new_server_and_is_ended(
     page: Page, serving: tuple[Serving, ExitStack]
 ) -> None:
-    served, _servers = serving
+    served, servers = serving
     open_recover(page, served, LONG)
     expect(page.get_by_text(re.compile("≈ .* epochs of 54,000 items"))).to_be_visible()
     pressed(page, "Train")
@@ -81,28 +77,21 @@ def test_a_training_is_watched_left_ended_started_again_finished_and_compared(
     expect(page.locator(HEADER).get_by_text("1 running")).to_be_visible()
     page.get_by_role("link", name="Recover").first.click()
     wait_for_epochs(page, seen + 1)
+    servers.close()
+    servers.enter_context(served.running())
+    page.reload()
+    expect(page.get_by_text("This training was interrupted.")).to_be_visible()
+    pressed(page, "Go on training")
+    wait_for_epochs(page, seen + 1)
     pressed(page, "Cancel")
     expect(page.get_by_text("This training was interrupted.")).to_be_visible()
-    open_recover(page, served, SHORT)
+
+
+def test_a_training_is_finished_and_compared(page: Page, serving: tuple[Serving, ExitStack]) -> None:
+    open_recover(page, serving[0], SHORT)
     pressed(page, "Train")
     expect(page.get_by_role("button", name="Trained")).to_be_visible()
     wait_for_epochs(page, SHORT)
     pressed(page, "Open on Behavior")
     expect(page.get_by_role("heading", name="Who is hurt?")).to_be_visible()
     expect(page.locator(HEADER).get_by_text("+ Distill")).to_be_visible()
-
-
-def test_a_training_goes_on_from_its_last_epoch_after_the_server_was_started_again(
-    page: Page, serving: tuple[Serving, ExitStack]
-) -> None:
-    served, servers = serving
-    open_recover(page, served, LONG + 1)
-    pressed(page, "Train")
-    wait_for_epochs(page, 2)
-    servers.close()
-    servers.enter_context(served.running())
-    page.reload()
-    expect(page.get_by_text("This training was interrupted.")).to_be_visible()
-    pressed(page, "Go on training")
-    wait_for_epochs(page, 2)
-    pressed(page, "Cancel")

@@ -8,16 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from dashboard.links import encoded
-from tests.test_browser import (  # noqa: F401 - a fixture
-    PATIENCE,
-    assert_controls_have_names,
-    assert_texts_read_well,
-    browser,
-)
-from tests.test_browser_nothing_lost import Serving
+from tests.one_tab import PATIENCE, as_new
+from tests.served import Serving
+from tests.test_browser import assert_controls_have_names, assert_texts_read_well
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -48,14 +44,12 @@ def taken(page: Page, name: str, hand: Hand) -> Path:
 
 
 def test_from_tune_to_a_signed_report_in_eight_actions_and_a_flip_leads_to_explain_and_back(
-    browser: Browser,  # noqa: F811
-    tmp_path: Path,
+    shared_tab: Page, tmp_path: Path
 ) -> None:
     serving = Serving(tmp_path / "workspace")
-    page = browser.new_page(viewport={"width": 1366, "height": 768})
-    page.set_default_timeout(4 * PATIENCE)
     hand = Hand()
-    with serving.running():
+    with as_new(shared_tab, 1366, 768) as page, serving.running():
+        page.set_default_timeout(4 * PATIENCE)
         page.goto(f"{serving.address}/tune?m=tabular&r={encoded(PRUNED)}")
         expect(page.get_by_role("heading", name="What does this layer do to me?")).to_be_visible()
         hand.press(page.get_by_role("link", name="Review"))
@@ -88,4 +82,3 @@ def test_from_tune_to_a_signed_report_in_eight_actions_and_a_flip_leads_to_expla
         expect(flip.first).to_contain_text(item[0])
         page.reload()
         expect(page.get_by_text("Decided by")).to_be_visible()
-    page.close()

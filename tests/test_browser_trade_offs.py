@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.test_browser import PATIENCE, browser  # noqa: F401 - a fixture
-from tests.test_browser_nothing_lost import Serving
+from tests.one_tab import PATIENCE, as_new
+from tests.served import Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -44,13 +45,16 @@ def expect_row(page: Page, layer: str, done: str) -> None:
     expect(row.locator("[role=gridcell]").nth(1)).to_have_text(re.compile(done))
 
 
+@pytest.fixture
+def page(shared_tab: Page) -> Iterator[Page]:
+    with as_new(shared_tab, 1366, 768) as opened:
+        yield opened
+
+
 def test_a_budget_is_set_solved_locked_solved_again_compared_and_found_by_a_new_server(
-    browser: Browser,  # noqa: F811
-    tmp_path: Path,
+    page: Page, tmp_path: Path
 ) -> None:
     serving = Serving(tmp_path / "workspace")
-    page = browser.new_page(viewport={"width": 1366, "height": 768})
-    page.set_default_timeout(PATIENCE)
     with serving.running():
         page.goto(f"{serving.address}/trade_offs?m=tabular&tab=budget_solver")
         ask(page, "Weigh every option", "Solve and measure")
@@ -82,4 +86,3 @@ def test_a_budget_is_set_solved_locked_solved_again_compared_and_found_by_a_new_
         assert "picked" not in page.url, "nothing was picked in this session"
         page.get_by_role("tab", name="Budget").click()
         expect(page.get_by_role("button", name="Solve and measure", exact=True)).to_be_visible()
-    page.close()

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from dashboard.layer_list import layer_list as module
 from dashboard.layer_list.layer_row import COLUMNS, EditableCell, FixedCell, LayerRow
+from tests.one_tab import as_new
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -44,25 +45,16 @@ CONTRAST = """element => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(shared_tab: Page) -> Iterator[Page]:
     """The component on an empty page as wide as its column: window.receive, window.told."""
     here = Path(module.__file__)
-    opened = browser.new_page(viewport={"width": 520, "height": 768})
-    opened.set_default_timeout(10_000)
-    opened.set_content("<!DOCTYPE html><body>")  # without it tables inherit neither color nor font
-    opened.add_style_tag(content=here.with_suffix(".css").read_text(encoding="utf-8"))
-    opened.evaluate(LOAD, here.with_suffix(".js").read_text(encoding="utf-8"))
-    yield opened
-    opened.close()
+    with as_new(shared_tab, 520, 768) as opened:
+        opened.set_default_timeout(10_000)
+        opened.set_content("<!DOCTYPE html><body>")  # without it tables inherit neither color nor font
+        opened.add_style_tag(content=here.with_suffix(".css").read_text(encoding="utf-8"))
+        opened.evaluate(LOAD, here.with_suffix(".js").read_text(encoding="utf-8"))
+        yield opened
 
 
 def row(name: str, size: int = 4, error: float | None = 0.0, **cells: EditableCell) -> LayerRow:

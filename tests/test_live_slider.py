@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect
 
 from dashboard.live_slider import live_slider as module
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
-from scripts.browser import find_browser
+from tests.one_tab import as_new
+from tests.served import Serving
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.xdist_group("live_slider")  # one server and one browser for all of them
-WINDOW: ViewportSize = {"width": 900, "height": 1000}
 TENTHS = np.arange(0, 11) / 10
 
 APP = """
@@ -104,51 +98,31 @@ LOAD = """async (source) => {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     app = tmp_path_factory.mktemp("live_slider") / "app.py"
     app.write_text(APP, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--server.port", str(port), "--server.headless", "true", "--server.address", "127.0.0.1"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(app), *options, "--server.fileWatcherType", "none"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert any(str(port) in line for line in process.stdout), (
-            "the server ended without saying its address"
-        )
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    serving = Serving(None, app)
+    with serving.running():
+        yield serving.address
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium here: python scripts/browser.py gets one")
-    expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium.new_context(viewport=WINDOW)
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def opened(server: str, context: BrowserContext) -> Iterator[tuple[Page, list[str]]]:
+def opened(server: str, shared_tab: Page) -> Iterator[tuple[Page, list[str]]]:
     """The app, open once for all tests of this file, and what the console complained about."""
-    page, complaints = context.new_page(), list[str]()
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(server)
-    expect(sparsity(page)).to_be_visible()
-    yield page, complaints
-    page.close()
+    complaints = list[str]()
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    def note_fault(error: Error) -> None:
+        complaints.append(str(error))
+
+    with as_new(shared_tab, 900, 1000) as page:
+        page.on("console", note)
+        page.on("pageerror", note_fault)
+        page.goto(server)
+        expect(sparsity(page)).to_be_visible()
+        yield page, complaints
+        page.remove_listener("console", note)
+        page.remove_listener("pageerror", note_fault)
 
 
 @pytest.fixture
@@ -328,10 +302,9 @@ def test_keys_move_the_knob_and_a_burst_of_them_is_one_commit(page: Page) -> Non
 
 
 @pytest.fixture
-def alone(context: BrowserContext) -> Iterator[Page]:
+def alone(browser: Browser) -> Iterator[Page]:
     """The component without Streamlit, and with a clock that stands: window.receive, window.commits."""
-    assert context.browser is not None
-    page = context.browser.new_page()  # a context of its own: a clock stands still for all of its pages
+    page = browser.new_page()  # a context of its own: a clock stands still for all of its pages
     page.clock.install()
     page.evaluate(LOAD, module.JAVASCRIPT)
     page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
@@ -459,16 +432,12 @@ def test_the_page_is_marked_until_the_server_has_answered(alone: Page) -> None:
 
 
 @pytest.fixture
-def phone(server: str, context: BrowserContext) -> Iterator[Page]:
+def phone(server: str, phone_tab: Page) -> Iterator[Page]:
     """The app on a small screen with fingers."""
-    assert context.browser is not None
-    page = context.browser.new_page(
-        viewport={"width": 390, "height": 500}, is_mobile=True, has_touch=True, device_scale_factor=1
-    )
-    page.goto(server)
-    expect(sparsity(page)).to_be_visible()
-    yield page
-    page.close()
+    with as_new(phone_tab, 390, 500) as page:
+        page.goto(server)
+        expect(sparsity(page)).to_be_visible()
+        yield page
 
 
 def swipe(page: Page, found: Locator, across: int, along: int) -> None:

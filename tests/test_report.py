@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
@@ -79,14 +78,6 @@ def test_a_hostile_name_stays_text(review: Review, name: str) -> None:
     tags = re.compile(r"<[^>]+>")
     assert [tag for tag in tags.findall(page) if "tame" not in tag] == tags.findall(usual)
     assert "\u202e" not in page
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 def opened(browser: Browser, place: Path, scheme: str = "light") -> tuple[Page, list[str]]:

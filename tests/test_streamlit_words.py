@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page
 
 from dashboard import page_manners
+from tests.one_tab import as_new
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LOAD = """async (source) => {
@@ -19,10 +20,8 @@ UPLOADER = """<div data-testid='stFileUploaderDropzone'><button>Upload</button>
 SAID = "() => [...document.querySelectorAll('a, button, span, i')].map(it => it.textContent)"
 
 
-def test_words_of_streamlit_follow_the_language_wherever_they_come_up(browser_path: str) -> None:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = chromium.new_page()
+def test_words_of_streamlit_follow_the_language_wherever_they_come_up(shared_tab: Page) -> None:
+    with as_new(shared_tab, 1280, 720) as page:
         page.set_content(LINK)
         page.evaluate(LOAD, page_manners.JAVASCRIPT)
         page.evaluate("mount({'Skip to main content': 'x', 'Upload': 'y', 'per file': 'z'})")
@@ -34,4 +33,3 @@ def test_words_of_streamlit_follow_the_language_wherever_they_come_up(browser_pa
         )
         page.evaluate(english)
         assert page.evaluate(SAID) == ["Skip to main content", "Upload", "64.0MB per file", "Upload.npz"]
-        chromium.close()

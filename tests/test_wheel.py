@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from compress_core.face.page_process import port_for
+from tests.one_tab import as_new
+from tests.served import port_of_this_worker
 
 ROOT = Path(__file__).parent.parent
 MADE_HERE = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
@@ -92,7 +93,14 @@ def test_the_wheel_puts_no_page_and_no_test_beside_other_packages(wheel: Path) -
 def opened(clean: Path, tmp_path: Path) -> Iterator[str]:
     """The address that the installed `slimscope open lenet5` prints, outside the checkout."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [clean / BIN / "slimscope", "open", "lenet5", "--no-browser", "--port", str(port_for(None))]
+    command = [
+        clean / BIN / "slimscope",
+        "open",
+        "lenet5",
+        "--no-browser",
+        "--port",
+        str(port_of_this_worker()),
+    ]
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as served:
@@ -106,7 +114,7 @@ def opened(clean: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_installed_program_shows_a_model_in_a_browser_with_our_settings(
-    clean: Path, opened: str, browser_path: str, tmp_path: Path
+    clean: Path, opened: str, shared_tab: Page, tmp_path: Path
 ) -> None:
     python = clean / BIN / Path(sys.executable).name
     places = run(
@@ -117,9 +125,7 @@ def test_the_installed_program_shows_a_model_in_a_browser_with_our_settings(
     )
     assert str(ROOT) not in places
     assert all(place.startswith(str(clean)) for place in places.split())
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page()
+    with as_new(shared_tab, 1280, 720) as page:
         page.set_default_timeout(PATIENCE)
         page.goto(opened)
         header = page.locator(".st-key-slimscope_header")
@@ -127,4 +133,3 @@ def test_the_installed_program_shows_a_model_in_a_browser_with_our_settings(
         page.get_by_role("link", name="Start").click()
         button = page.get_by_role("button", name="Open the demo")
         expect(button).to_have_css("background-color", PRIMARY, timeout=PATIENCE)
-        browser.close()

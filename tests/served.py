@@ -1,0 +1,178 @@
+"""Servers of the dashboard for the tests: processes of their own, begun without importing torch again.
+
+A server takes some five seconds of a processor to begin, four of them for what it imports. So one process
+for each worker of pytest imports all that once and serves nothing. A server is a fork of it, with a
+workspace, a port and settings of its own. Only Linux forks what has loaded torch without doubt: elsewhere a
+server is begun as people begin it, and so it is where that is the claim (`Serving.anew`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+
+from compress_core.foundation.workspace.folder import VARIABLE
+from compress_core.foundation.workspace.workspace import Workspace
+
+ROOT = Path(__file__).parent.parent
+HOST = "127.0.0.1"
+FORKS = sys.platform == "linux"
+LONGEST_S, LOOK_AGAIN_S = 60, 0.1
+
+
+class Serving:
+    """A server on one port with one workspace, to be stopped and started again."""
+
+    def __init__(self, workspace: Path | None, app: Path = ROOT / "app.py") -> None:
+        self.workspace, self.app = workspace, app
+        self.port = port_of_this_worker()
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """A server until the end of this: all that it keeps in memory goes with it."""
+        if not FORKS:
+            with self.anew():
+                yield
+            return
+        nursery = the_nursery()
+        process = nursery.begin(self._arguments(), self._settings())
+        try:
+            self._wait(lambda: nursery.lives(process))
+            yield
+        finally:
+            nursery.end(process)
+
+    @contextmanager
+    def anew(self) -> Iterator[None]:
+        """A server as people start it, which has imported nothing yet when its first visitor comes."""
+        environment = os.environ | self._settings()
+        with subprocess.Popen(
+            [sys.executable, "-m", "streamlit", *self._arguments()],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as server:
+            try:
+                self._wait(lambda: server.poll() is None)
+                yield
+            finally:
+                server.terminate()
+                server.wait(20)
+
+    def ways_back(self) -> list[int]:
+        """How many steps back each tab has, the one that was last at work first."""
+        return self._asked("SELECT json_array_length(content, '$.past') FROM sessions ORDER BY time DESC")
+
+    def versions(self) -> list[int]:
+        """The version of the widgets of each tab."""
+        return self._asked("SELECT json_extract(content, '$.version') FROM sessions ORDER BY tab")
+
+    def _asked(self, question: str) -> list[int]:
+        assert self.workspace is not None
+        place = Workspace.at(self.workspace)
+        rows = place.database.rows(question)
+        place.close()
+        return [number for (number,) in rows]
+
+    def _arguments(self) -> list[str]:
+        return ["run", str(self.app), f"--server.port={self.port}"]
+
+    def _settings(self) -> dict[str, str]:
+        return {"OMP_NUM_THREADS": "1", VARIABLE: "" if self.workspace is None else str(self.workspace)}
+
+    def _wait(self, lives: Callable[[], bool]) -> None:
+        until = time.monotonic() + LONGEST_S
+        while time.monotonic() < until and lives():
+            with (
+                suppress(URLError, ConnectionError, TimeoutError),
+                urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=2),
+            ):
+                return
+            time.sleep(LOOK_AGAIN_S)
+        pytest.fail("the server did not answer")
+
+
+class Nursery:
+    """The process that forks servers; see tests/server_nursery.py."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.server_nursery"],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def begin(self, arguments: list[str], settings: dict[str, str]) -> int:
+        process: int = self._asked({"begin": arguments, "settings": settings})
+        return process
+
+    def lives(self, process: int) -> bool:
+        return bool(self._asked({"lives": process}))
+
+    def end(self, process: int) -> None:
+        self._asked({"end": process})
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(LONGEST_S)
+
+    def _asked(self, request: dict[str, Any]) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@cache
+def the_nursery() -> Nursery:
+    """One for all tests of this process; it ends with it."""
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
+
+
+def port_of_this_worker() -> int:
+    """The same port for one server after the other, so that a browser keeps the scripts it has compiled."""
+    port = _first_port()
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            tried.bind((HOST, port))
+            return port
+    return _free_port()
+
+
+@cache
+def _first_port() -> int:
+    return _free_port()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port: int = free.getsockname()[1]
+    return port

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from scripts.page_legibility import legibility_of
 
@@ -23,14 +23,6 @@ UNDER = (
 ON_A_BAR = (
     "<svg width=200 height=60><rect width=200 height=60 fill='#222'/><text x=20 y=30 fill='{}'>x</text></svg>"
 )
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

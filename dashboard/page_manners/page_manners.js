@@ -4,7 +4,8 @@
 const NOT_TYPED_INTO = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
 const MENU_COVERS_PAGE = "(max-width: 768px)";
 const AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]';
-const GRACE_MS = 1000; // a slider that is moved by key says so after a pause
+const GRACE_MS = 1000; // for what says after a pause that it was changed
+const UNHEARD = "data-knob-elsewhere"; // a knob was moved, and the server has not answered yet
 let kept = [];
 const OPENS_WITHIN_MS = 20_000; // where many people share a server
 const GAP = 8; // between the header and a row of tabs
@@ -19,7 +20,9 @@ export default function ({ data }) {
   const app = document.querySelector('[data-testid="stApp"]');
   const rest = new MutationObserver(() => pressKept());
   if (app) rest.observe(app, { attributeFilter: ["data-test-script-state"] });
-  mine.signal.addEventListener("abort", () => rest.disconnect());
+  const heard = new MutationObserver(() => forgetSoon());
+  heard.observe(document.documentElement, { attributeFilter: [UNHEARD] });
+  mine.signal.addEventListener("abort", () => (rest.disconnect(), heard.disconnect()));
   document.addEventListener("click", bringIntoView, { signal: mine.signal, capture: true });
   sayIn(data.words, mine.signal);
   document.addEventListener("click", (event) => keepFocus(event, data), { signal: mine.signal });
@@ -37,7 +40,14 @@ function press(event, buttons) {
 // A button that has nothing to take back yet, because the page of the last change is still being drawn or is
 // only asked for in a moment, is pressed when it has: one press for each run, in order.
 function keep(name) {
-  kept.push({ name, until: document.querySelector(AT_REST) ? Date.now() + GRACE_MS : Infinity });
+  kept.push({ name, until: Infinity });
+  forgetSoon();
+}
+
+// Where no run and no moved knob is waited for, none may come: a knob that was given back changes nothing.
+function forgetSoon() {
+  if (!document.querySelector(AT_REST) || document.documentElement.hasAttribute(UNHEARD)) return;
+  for (const press of kept) press.until = Math.min(press.until, Date.now() + GRACE_MS);
 }
 
 function pressKept() {

@@ -12,7 +12,7 @@ import streamlit as st
 
 ITEM = "slimscope.explain.item"
 METHOD = "slimscope.explain.method"
-PRESENT = "slimscope.present"
+PRESENT, PRESENT_NAME = "slimscope.present", "present"
 MOST_DIGITS = 10
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
@@ -23,7 +23,7 @@ def linked_choices() -> dict[str, str]:
     return {
         "item": str(chosen.get(ITEM) or ""),
         "method": str(chosen.get(METHOD, "")),
-        "present": "1" if is_presenting() else "",
+        PRESENT_NAME: "1" if is_presenting() else "",
     }
 
 
@@ -36,7 +36,7 @@ def take_over_choices(link: Mapping[str, str]) -> None:
         st.session_state[ITEM] = int(item)
     if _NAME.fullmatch(method):  # the page offers what there is of that name
         st.session_state[METHOD] = method
-    if link.get("present") == "1":
+    if link.get(PRESENT_NAME) == "1":
         st.session_state[PRESENT] = True
 
 

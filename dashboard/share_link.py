@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import state
+from dashboard import presenter_switch, state
 from dashboard.limits_box import choose_limits
 from dashboard.link_address import link_to, say_how_to_serve
 from dashboard.link_builder import draw_builder, language_and_seed, open_builder, show_link, shown_page
 from dashboard.link_limits import TUNE_CONTROLS, LinkLimits
-from dashboard.linked_choices import PRESENT, is_presenting
 from dashboard.opened import handed_over
 from dashboard.page_files import page_files
 from dashboard.shared_choice import written
@@ -39,13 +38,7 @@ def draw(view: View) -> DeltaGenerator:
     _say_what_it_needs(view)
     said = _("For a class, as QR code")
     st.button(said, icon=":material/qr_code_2:", key="slimscope.link.build", on_click=_open_builder)
-    st.session_state[_CHOICE] = is_presenting()  # a link may have changed it since
-    st.toggle(
-        _("Presenter mode"),
-        key=_CHOICE,
-        help=_("Large type and little else on the screen, for a projector. The link carries it along."),
-        on_change=_take_over,
-    )
+    presenter_switch.draw(_CHOICE)
     draw_builder(_NAME, _build)
     return place
 
@@ -118,7 +111,3 @@ def _chosen_page() -> str:
         format_func=lambda name: _(page_files()[name].title),
         key="link.page",
     )
-
-
-def _take_over() -> None:
-    st.session_state[PRESENT] = st.session_state[_CHOICE]

@@ -174,3 +174,18 @@ def test_a_class_is_asked_before_and_after_and_its_teacher_takes_the_counts_away
     ]
     file = next(b for b in teacher.get("download_button") if "results" in b.proto.id)
     assert code not in str(file.proto)
+
+
+def test_presenting_a_lesson_is_switched_on_and_off_where_no_model_is_open() -> None:
+    page = opened(NAME)
+    for is_on in (True, False):
+        assert_fine(page.toggle(key="learn.present").set_value(is_on).run())
+        assert assert_fine(page.run()).toggle(key="learn.present").value == is_on
+        assert ("present" in page.query_params) == is_on
+    assert [title.value for title in page.title] == ["Why does it work?"]
+
+
+def test_a_class_whose_link_hides_the_questions_is_not_asked_them_before() -> None:
+    _, code = started()
+    assert not opened(NAME, **{"class": code}).number_input
+    assert opened(NAME, **{"class": code, "hide": "quiz"}).number_input

@@ -13,6 +13,7 @@ from dashboard.learn.classroom import class_quiz
 from dashboard.learn.lesson import Lesson, QuizQuestion
 from dashboard.learn.lesson_choice import chosen_seed
 from dashboard.learn.lesson_progress import keep_progress, progress_in
+from dashboard.linked_choices import is_presenting
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.text import _
@@ -21,9 +22,14 @@ Filled = Callable[[Lesson, str], str]
 
 
 def draw(name: str, lesson: Lesson, filled: Filled) -> None:
-    """Each question with the feedback to what was chosen; the last one opens the way out."""
-    for number, question in enumerate(lesson.quiz):
-        _ask(name, lesson, number, question, filled)
+    """Each question with the feedback to what was chosen; the last one opens the way out.
+
+    For a projector they stand side by side.
+    """
+    places = st.columns(len(lesson.quiz), gap="medium") if is_presenting() else [st.container()] * 3
+    for number, (question, place) in enumerate(zip(lesson.quiz, places, strict=True)):
+        with place:
+            _ask(name, lesson, number, question, filled)
     if progress_in(name).has_ended:
         _way_on(name, lesson)
 
@@ -52,7 +58,8 @@ def _ask(name: str, lesson: Lesson, number: int, question: QuizQuestion, filled:
 
 def _way_on(name: str, lesson: Lesson) -> None:
     """To Tune, with the model and the recipe of the lesson."""
-    st.markdown(_("That was the lesson. Everything else can be turned as well, on the same model:"))
+    if not is_presenting():
+        st.markdown(_("That was the lesson. Everything else can be turned as well, on the same model:"))
     if st.button(
         _("Open this state on Tune"), icon=":material/tune:", type="primary", key=f"learn.{name}.tune"
     ):

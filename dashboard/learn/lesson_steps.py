@@ -26,6 +26,7 @@ from dashboard.learn.lesson_progress import (
 )
 from dashboard.learn.quantity_words import quantity_label, unit_of_quantity, written_text
 from dashboard.link_limits import limits
+from dashboard.linked_choices import is_presenting
 from dashboard.text import _
 
 LIMITED: Mapping[int, str] = MappingProxyType({WHY: "why", EXERCISE: "exercise", QUIZ: "quiz"})
@@ -74,7 +75,10 @@ def _open(name: str, lesson: Lesson, *, is_teacher: bool) -> None:
     if stage > QUESTION:
         with st.spinner(_("The real model is being asked")):  # on a new server; later it is all in the store
             wait_until_worked_out(lesson)
-    words, live = st.columns([1, 1.25], gap="large")
+    if stage == QUIZ and is_presenting():  # its questions stand side by side
+        words, live = st.container(), st.container()
+    else:
+        words, live = st.columns([1, 1.25], gap="large")
     with words:
         _where(lesson, stage)
         STEPS[stage](name, lesson)
@@ -84,7 +88,7 @@ def _open(name: str, lesson: Lesson, *, is_teacher: bool) -> None:
         with live:
             if is_teacher and stage == QUIZ:
                 class_quiz.draw_results(name, lesson, chosen_seed())
-            else:
+            elif stage < QUIZ or not is_presenting():
                 live_part.draw(name, lesson)
     else:
         begin_to_work_out(name, lesson)

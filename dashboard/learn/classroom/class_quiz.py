@@ -14,14 +14,16 @@ from dashboard.learn.classroom.open_class import OpenClass, act, open_class
 from dashboard.learn.classroom.quiz_counts import QuestionCount, count_table, quiz_counts
 from dashboard.learn.lesson import Lesson, QuizQuestion
 from dashboard.learn.lesson_progress import progress_in
+from dashboard.link_limits import limits
+from dashboard.linked_choices import is_presenting
 from dashboard.text import _, literal
 
 OPEN = (None, None, None)
 
 
 def is_due(found: OpenClass | None, name: str) -> bool:
-    """Whether a pupil is still to be asked before the lesson."""
-    if found is None or found.pupil is None or name in found.pupil.before:
+    """Whether a pupil is still to be asked before the lesson; not where the link hides its questions."""
+    if found is None or found.pupil is None or name in found.pupil.before or "quiz" in limits().hidden:
         return False
     return progress_in(name).predicted is None and name not in found.pupil.after
 
@@ -72,26 +74,31 @@ def _results(name: str, lesson: Lesson, seed: int) -> None:
         st.rerun()
     counts = quiz_counts(found.classroom, name, lesson)
     with st.container(border=True):
-        st.markdown(_("**What the class answers**"))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(_("**What the class answers**"))
+            _download(found.classroom, name, lesson, seed)
         st.markdown(_as_table(lesson, counts))
-        st.caption(
-            _(
-                "Before the lesson, and the first answer after it, of those who answered. Among those who "
-                "did both times: learned, wrong and then right; lost, right and then wrong."
+        if not is_presenting():
+            st.caption(
+                _(
+                    "Before the lesson, and the first answer after it, of those who answered. Among "
+                    "those who did both times: learned, wrong and then right; lost, right and then wrong."
+                )
             )
-        )
-        date = datetime.now(UTC).date().isoformat()
-        pupils = len(found.classroom.pupils)
-        st.download_button(
-            _("CSV"),
-            partial(_written, found.classroom, name, lesson, seed, date),
-            f"{lesson.model}_{name}_seed{seed}_{date}_N{pupils}_questions.csv",
-            "text/csv",
-            key=f"learn.{name}.results.csv",
-            help=_("Counts of every answer, without names: download them before the class ends."),
-            on_click="ignore",
-            icon=":material/download:",
-        )
+
+
+def _download(classroom: Classroom, name: str, lesson: Lesson, seed: int) -> None:
+    date = datetime.now(UTC).date().isoformat()
+    st.download_button(
+        _("CSV"),
+        partial(_written, classroom, name, lesson, seed, date),
+        f"{lesson.model}_{name}_seed{seed}_{date}_N{len(classroom.pupils)}_questions.csv",
+        "text/csv",
+        key=f"learn.{name}.results.csv",
+        help=_("Counts of every answer, without names: download them before the class ends."),
+        on_click="ignore",
+        icon=":material/download:",
+    )
 
 
 def _written(classroom: Classroom, name: str, lesson: Lesson, seed: int, date: str) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -57,7 +57,7 @@ def _without_key(asked: HTTPConnection, door: ClassDoor) -> Response:
     query: list[tuple[str, Any]] = [
         (name, said) for name, said in asked.query_params.multi_items() if name != KEY
     ]
-    place = "/" + asked.url.path.lstrip("/\\")  # two strokes would lead to another server
+    place = "/" + quote(asked.scope["path"].lstrip("/\\"))  # two strokes would lead to another server
     answer = RedirectResponse(f"{place}?{urlencode(query)}" if query else place, status_code=303)
     answer.set_cookie(door.cookie, door.key, max_age=SECONDS, httponly=True, samesite="lax")
     return answer

@@ -46,6 +46,11 @@ def test_what_cannot_be_hidden_or_locked_is_passed_over_by_its_name() -> None:
     assert found.unknown == ("knob", "nothing", "quiz")
 
 
+def test_what_is_hidden_need_not_be_locked_too() -> None:
+    found = read_limits("bits", "bits,rank", "")
+    assert (found.hidden, found.locked, found.unknown) == ({"bits"}, {"rank"}, ())
+
+
 def test_layers_that_a_model_does_not_have_lock_none_of_its_own() -> None:
     assert read_limits("", "", "fc1,nowhere").held(LAYERS) == {"conv1", "conv2", "fc2"}
     assert read_limits("", "", "nowhere").held(LAYERS) == frozenset()

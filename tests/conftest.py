@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -101,6 +101,22 @@ def _pages_wait_for_all_items() -> None:
     """A test looks at a page once, when all numbers are there; what stands until then is tested apart."""
     if "dashboard.engine" in sys.modules:
         sys.modules["dashboard.engine"].PATIENCE_S = 300.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jobs_of_pages_are_forks() -> None:
+    """A worker takes four seconds of a processor to begin, and its spare too; see tests/test_worker.py."""
+    if "dashboard.job_panel" in sys.modules:
+        from compress_core.jobs import local_runner
+        from tests.served import FORKS, the_nursery
+
+        begun = local_runner.LocalRunner
+
+        def with_forks(*arguments: Any, **named: Any) -> local_runner.LocalRunner:
+            return begun(*arguments, **named, command=the_nursery().job_command())
+
+        if FORKS:
+            local_runner.LocalRunner = with_forks
 
 
 @pytest.fixture(scope="session", autouse=True)

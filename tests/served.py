@@ -128,6 +128,10 @@ class Nursery:
         process: int = self._asked({"begin": arguments, "settings": settings})
         return process
 
+    def job_command(self) -> tuple[str, ...]:
+        """What a runner of this process starts in place of a worker that imports torch again."""
+        return tuple(self._asked({"jobs": True}))
+
     def lives(self, process: int) -> bool:
         return bool(self._asked({"lives": process}))
 

@@ -2,8 +2,8 @@
 
 Each line of its stdin is a request in JSON and gets one line back. {"begin": arguments of streamlit,
 "settings": variables} gives the number of the new process; {"end": number} ends it and gives its exit code;
-{"lives": number} says whether it runs. When stdin is closed, every server ends. The jobs of these servers
-are forks as well (tests/forked_jobs.py).
+{"lives": number} says whether it runs. When stdin is closed, every server ends. The jobs of these servers are
+forks as well (tests/forked_jobs.py); {"jobs": true} gives what a runner in another process starts for that.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ def answered(request: dict[str, Any], living: set[int], jobs: socket.socket) -> 
                 return None
             living.add(process)
             return process
+        case {"jobs": _}:
+            return forked_jobs.command(jobs)
         case {"lives": process}:
             return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         case {"end": process}:

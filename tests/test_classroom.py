@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress_core.foundation.errors import Refused
+from dashboard.learn.classroom import open_class
 from dashboard.learn.classroom.class_register import (
     CODE,
     IDLE_S,
@@ -73,6 +74,7 @@ def test_each_visitor_counts_once_whatever_all_of_them_do(history: list[tuple[st
 
 def test_a_second_tab_replaces_what_the_first_one_said() -> None:
     classroom = Classroom().joined("a").committed("a", "one", 10.0)
+    assert classroom.joined("a").predictions("one") == (10.0,)
     assert classroom.joined("a").committed("a", "one", 20.0).predictions("one") == (20.0,)
 
 
@@ -214,3 +216,16 @@ def test_no_act_is_lost_when_all_act_at_once() -> None:
     found = held.found(code)
     assert found is not None
     assert found.predictions("one") == tuple(sorted([*range(20)] * 8))
+
+
+def test_only_the_teacher_reveals(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = ClassRegister()
+    code = held.start("teacher")
+    monkeypatch.setattr(open_class, "register", lambda: held)
+    monkeypatch.setattr(open_class.SharedChoice, "chosen", lambda _choice: code)
+    for visitor, seen in (("pupil", frozenset()), ("teacher", frozenset({"one"}))):
+        monkeypatch.setattr(open_class, "visitor", lambda visitor=visitor: visitor)
+        open_class.reveal("one")
+        found = held.found(code)
+        assert found is not None
+        assert found.revealed == seen

@@ -24,6 +24,8 @@ TEXTS = ("markdown", "caption", "warning", "success", "error", "info")
 def _served(monkeypatch: pytest.MonkeyPatch) -> None:
     register.cache_clear()
     monkeypatch.setattr(app_test, "PagesManager", Navigated)
+    # What is worked out while a visitor thinks would still be at it when the last test ends.
+    monkeypatch.setattr("dashboard.learn.lesson_steps.begin_to_work_out", lambda *_: None)
 
 
 def started() -> tuple[AppTest, str]:

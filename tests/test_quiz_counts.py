@@ -33,11 +33,15 @@ def class_of(*said: tuple[Answers | None, Answers | None]) -> Classroom:
 def test_what_was_learned_and_lost_is_counted_among_those_who_answered_both_times() -> None:
     right, wrong = (RIGHT[0], None, None), (WRONG[0], None, None)
     counted = quiz_counts(
-        class_of((wrong, right), (wrong, right), (right, wrong), (right, None), (None, wrong)), NAME, LESSON
+        class_of(
+            (wrong, right), (wrong, right), (right, wrong), (right, right), (right, None), (None, wrong)
+        ),
+        NAME,
+        LESSON,
     )
     first = counted[0]
-    assert (first.right_before, sum(first.before), first.right_after, sum(first.after)) == (2, 4, 2, 4)
-    assert (first.both, first.learned, first.lost) == (3, 2, 1)
+    assert (first.right_before, sum(first.before), first.right_after, sum(first.after)) == (3, 5, 3, 5)
+    assert (first.both, first.learned, first.lost) == (4, 2, 1)
 
 
 def test_what_was_left_open_is_no_answer() -> None:

@@ -141,6 +141,7 @@ def test_a_lesson_leads_past_the_steps_that_its_link_hides() -> None:
     app.number_input(key=f"learn.{LESSON}.predicted").set_value(50.0)
     fine(app.button(key=f"learn.{LESSON}.commit").click().run())
     assert "Locked by the link" in said(app)
+    assert "Move the knob" not in said(app)
     steps = [button.label for button in app.button if ".to." in str(button.key)]
     assert steps == ["Three questions"]
     fine(app.button(key="slimscope.limits.leave").click().run())

@@ -156,11 +156,12 @@ def _commit(name: str, predicted: float) -> None:
 
 def _outcome(name: str, lesson: Lesson) -> None:
     st.markdown(f"**{live_part.distance(name, lesson)}**")
-    st.markdown(
-        _("Move the knob: {quantity} at every place is what the real model does.").format(
-            quantity=quantity_label(lesson.prediction.quantity)
+    if "knob" not in limits().locked:
+        st.markdown(
+            _("Move the knob: {quantity} at every place is what the real model does.").format(
+                quantity=quantity_label(lesson.prediction.quantity)
+            )
         )
-    )
     found = open_class()
     if found is not None and found.classroom.predictions(name):
         _of_class(name, lesson, found)

@@ -25,8 +25,10 @@ if __name__ == "__main__":
         page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
     )
     remember_language()
-    class_entry.required()
+    if not class_entry.is_open():
+        st.stop()
     engine.warming_up()
+    state.bring_back_notice()
     try:
         state.read_link()
     except Refused as refused:
@@ -48,6 +50,7 @@ if __name__ == "__main__":
         header.footer()
         remember_visitor()
         fill_in_numbers()
+    state.notice_was_told()
     stale_widgets.forget()
 else:
     app = st.App(__file__, middleware=guards(), lifespan=caretaking)

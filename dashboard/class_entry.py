@@ -1,4 +1,4 @@
-"""The second look at who is let in: a session whose connection brought no key draws one sentence and ends."""
+"""The second look at who is let in: a session without a key is drawn one sentence and no more."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dashboard.class_gate import ASK
 from dashboard.text import _
 
 
-def required() -> None:
-    """Go on where there is no door or this visitor brought its key; else end the page before it begins."""
+def is_open() -> bool:
+    """Whether there is no door, or this visitor brought its key; else the page says what to ask for."""
     door = class_door()
-    if door is not None and not door.knows(st.context.cookies):
-        st.info(_(ASK), icon=":material/school:")
-        st.stop()
+    if door is None or door.knows(st.context.cookies):
+        return True
+    st.info(_(ASK), icon=":material/school:")
+    return False

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 KEY, WRITTEN = "slimscope.view", "slimscope.view.written"
 UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
+TOLD = "slimscope.told"
 LINK = "slimscope.link"
 USER_MODEL = opened.USER_MODEL
 
@@ -359,6 +360,20 @@ def notice(text: str) -> None:
 
 
 def taken_notice() -> str | None:
-    """The sentence that a callback left, once."""
+    """The sentence that a callback left, once; it counts as shown when the run comes to its end."""
     text: str | None = st.session_state.pop(NOTICE, None)
+    if text is not None:
+        st.session_state[TOLD] = text
     return text
+
+
+def bring_back_notice() -> None:
+    """At the beginning of a run: what the one before told, if that was cut off and drawn anew."""
+    told = st.session_state.pop(TOLD, None)
+    if told is not None:
+        st.session_state.setdefault(NOTICE, told)
+
+
+def notice_was_told() -> None:
+    """At the end of a run: what it told stands on the page."""
+    st.session_state.pop(TOLD, None)

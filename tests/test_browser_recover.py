@@ -77,6 +77,7 @@ def test_a_training_is_watched_left_come_back_to_goes_on_from_its_last_epoch_on_
     expect(page.locator(HEADER).get_by_text("1 running")).to_be_visible()
     page.get_by_role("link", name="Recover").first.click()
     wait_for_epochs(page, seen + 1)
+    expect(page).to_have_url(re.compile("m=lenet300"))
     servers.close()
     servers.enter_context(served.running())
     page.reload()

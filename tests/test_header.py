@@ -215,3 +215,24 @@ def test_every_control_of_the_header_has_a_name() -> None:
     app = opened()
     assert all(re.search(r"\w", label) for label in box_labels(app))
     assert {app.button(key=key).label for key in ("slimscope.undo", "slimscope.redo")} == {"Undo", "Redo"}
+
+
+def _drawn_anew_once() -> None:
+    import streamlit as st
+
+    from dashboard import state
+
+    state.bring_back_notice()
+    if "begun" not in st.session_state:
+        state.notice("Said once.")
+    st.markdown(state.taken_notice() or "Nothing.")
+    if "begun" not in st.session_state:
+        st.session_state["begun"] = True
+        st.rerun()
+    state.notice_was_told()
+
+
+def test_what_was_said_in_a_run_that_is_begun_anew_is_said_by_the_next_and_then_no_more() -> None:
+    app = AppTest.from_function(_drawn_anew_once).run()
+    assert [each.value for each in app.markdown] == ["Said once."]
+    assert [each.value for each in app.run().markdown] == ["Nothing."]

@@ -9,14 +9,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.learn.lesson_files import lessons
+from scripts.lessons_by_keys import go_to, tab_to
 from tests.served import Serving
-from tests.test_browser_learn import go_to, page, served, tab_to  # noqa: F401 - fixtures
+from tests.test_browser_learn import page, served  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 NAME = "one_budget"  # its texts are among the longest
 AT_LEAST_18_PX = re.compile(r"^(1[89]|[2-9]\d)(\.\d+)?px$")
-FIGURE = ".st-key-learn_lesson .js-plotly-plot"
+FIGURE = ".st-key-learn_lesson .js-plotly-plot:visible"
 
 
 @pytest.fixture

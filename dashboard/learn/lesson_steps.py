@@ -9,7 +9,7 @@ from types import MappingProxyType
 import streamlit as st
 
 from compress_core.loading.cards import card_of
-from dashboard.learn import lesson_quiz, live_part
+from dashboard.learn import figure_ahead, lesson_quiz, live_part
 from dashboard.learn.classroom import class_progress, class_quiz, class_view
 from dashboard.learn.classroom.open_class import OpenClass, act, open_class
 from dashboard.learn.lesson import Lesson
@@ -92,6 +92,7 @@ def _open(name: str, lesson: Lesson, *, is_teacher: bool) -> None:
                 live_part.draw(name, lesson)
     else:
         begin_to_work_out(name, lesson)
+        figure_ahead.draw()
 
 
 def _where(lesson: Lesson, stage: int) -> None:

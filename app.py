@@ -11,6 +11,8 @@ from compress_core.foundation.errors import Refused
 from dashboard import class_entry, engine, header, page_files, page_style, seen_run, stale_widgets, state
 from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
+from dashboard.learn.classroom.open_class import CLASS
+from dashboard.link_limits import LIMITS
 from dashboard.page_runs import PAGE_RUNS
 from dashboard.serving import give_main_back
 from dashboard.show import refusals
@@ -35,6 +37,8 @@ if __name__ == "__main__":
         state.forget_link()
         state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
+    for choice in (CLASS, *LIMITS):  # whichever page is loaded anew
+        choice.keep()
     page = st.navigation(page_files.navigation(), position="top")
     if page_files.waits(page.url_path):  # Start and Learn are painted meanwhile
         engine.warm()

@@ -89,6 +89,7 @@ def _bounded(text: str) -> str | None:
 _HIDE: SharedChoice[str] = SharedChoice("hide", "", _bounded)
 _LOCK: SharedChoice[str] = SharedChoice("lock", "", _bounded)
 _FREE: SharedChoice[str] = SharedChoice("free", "", _bounded)
+LIMITS = (_HIDE, _LOCK, _FREE)
 
 
 def limits() -> LinkLimits:
@@ -98,5 +99,5 @@ def limits() -> LinkLimits:
 
 def leave_limits() -> None:
     """Work without them from now on."""
-    for choice in (_HIDE, _LOCK, _FREE):
+    for choice in LIMITS:
         choice.choose("")

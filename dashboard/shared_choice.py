@@ -33,6 +33,11 @@ class SharedChoice(Generic[Value]):
         asked[self.name] = "" if value == self.usual else str(value)
         return value
 
+    def keep(self) -> None:
+        """Have it stand in the link of a page that does not ask for it, where it was chosen or led here."""
+        if self._key in st.session_state or self.name in st.query_params:
+            self.chosen()
+
     def choose(self, value: Value) -> None:
         """Keep another choice."""
         st.session_state[self._key] = value

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 MOST_MEGABYTES = 64
+
+
+def just_given(key: str) -> UploadedFile | None:
+    """The file that a box was given; None where there is none, or one that was read and let go before.
+
+    Streamlit tells of such a one again at the next action.
+    """
+    file = st.session_state[key]
+    return file if isinstance(file, UploadedFile) else None
 
 
 def let_go(*files: UploadedFile | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest, app_test
 
@@ -12,6 +14,8 @@ from dashboard.learn.lesson_files import lessons
 from dashboard.learn.lesson_progress import EXERCISE, QUIZ, WHY
 from tests.navigated import Navigated
 from tests.test_page_learn import assert_fine, clicked, opened, predict
+
+ROOT = Path(__file__).resolve().parent.parent
 
 pytestmark = pytest.mark.slow
 
@@ -191,3 +195,13 @@ def test_a_class_whose_link_hides_the_questions_is_not_asked_them_before() -> No
     _, code = started()
     assert not opened(NAME, **{"class": code}).number_input
     assert opened(NAME, **{"class": code, "hide": "quiz"}).number_input
+
+
+def test_class_and_limits_stand_in_the_link_of_every_page_that_may_be_loaded_anew() -> None:
+    said = {"m": "tabular", "class": "nonezinene", "hide": "quiz"}
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in said.items():
+        page.query_params[name] = value
+    page.run()
+    page.switch_page("pages/deploy.py").run()
+    assert {name: str(page.query_params[name]).strip("[]'") for name in said} == said

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.apply.lineage import with_recipe
@@ -22,7 +23,7 @@ from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.reviews.findings import FlippedItem
 from compress_core.reviews.made_again import read_review
 from compress_core.reviews.seals import broken_seals
-from dashboard import header, state, visitor_jobs
+from dashboard import header, state, uploaded_files, visitor_jobs
 from dashboard import job_panel as jobs
 from dashboard.links import encoded
 from dashboard.review import target_choice
@@ -311,3 +312,8 @@ def test_the_page_speaks_chinese_and_of_a_model_without_test_items() -> None:
         assert app.button(key="review.look").label == _("Look at the {split} items and judge").format(
             split=_("validation")
         )
+
+
+def test_a_file_that_was_read_and_let_go_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploaded_files.st, "session_state", {"box": DeletedFile("gone")})
+    assert uploaded_files.just_given("box") is None

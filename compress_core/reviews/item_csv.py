@@ -18,12 +18,13 @@ def words_by_item(text: str, column: str) -> dict[int, str]:
         raise Refused("The file has {got:,} characters: give a file of one row an item.", got=len(text))
     lines = (line for line in io.StringIO(text) if not line.startswith("#"))
     try:
-        table = list(csv.DictReader(lines))
+        reader = csv.DictReader(lines)
+        columns, table = reader.fieldnames or (), list(reader)
     except csv.Error as error:
         raise Refused("The file is no CSV ({reason}): correct that line.", reason=error) from None
-    if not table or not {ITEM, column} <= set(table[0]):
+    if any(list(columns).count(name) != 1 for name in (ITEM, column)):
         raise Refused(
-            "The file needs the columns item and {column}, separated by commas: add what is missing.",
+            "The file needs the columns item and {column}, each once: correct its first line.",
             column=column,
         )
     found: dict[int, str] = {}

@@ -17,7 +17,7 @@ from dashboard.bound_widget import by_hand, showing
 from dashboard.review import target_choice
 from dashboard.shared_choice import SharedChoice
 from dashboard.text import _, literal, refusal
-from dashboard.uploaded_files import let_go
+from dashboard.uploaded_files import just_given, let_go
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -115,7 +115,7 @@ def _choose(name: str) -> None:
 
 def _take_file() -> None:
     """Read a file, fix the gates in it and choose them; what is refused is said on the next run."""
-    file = st.session_state[FILE]
+    file = just_given(FILE)
     if file is None:
         return
     try:

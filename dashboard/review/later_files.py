@@ -12,11 +12,9 @@ from compress_core.foundation.errors import Refused
 from dashboard import state
 from dashboard.show import csv_button
 from dashboard.text import _, literal, refusal
-from dashboard.uploaded_files import let_go
+from dashboard.uploaded_files import just_given, let_go
 
 if TYPE_CHECKING:
-    from streamlit.runtime.uploaded_file_manager import UploadedFile
-
     from compress_core.reviews.findings import Review
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
@@ -115,7 +113,7 @@ def _keep(files: LaterFiles) -> None:
 
 def _take(key: str, read: Callable[[str], LaterFiles]) -> None:
     """Read a file; what is refused is said on the next run, and what was taken before stays."""
-    file: UploadedFile | None = st.session_state[key]
+    file = just_given(key)
     if file is None:
         return
     try:

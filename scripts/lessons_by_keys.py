@@ -12,6 +12,7 @@ milliseconds from the key that commits it to the outcome on the screen, after so
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -136,14 +137,20 @@ def _predicted(page: Page, lesson: Lesson, thinks: float) -> float:
 def _solved(page: Page, lesson: Lesson, language: str) -> None:
     """Type the place of the knob at which the exercise is solved."""
     with use_language(language):
-        knob = _(lesson.knob.label)
+        knob, asked, solved = _(lesson.knob.label), _(lesson.exercise), _(lesson.solved)
+    expect(page.get_by_text(_beginning(asked)).first).to_be_visible()
     place = next(place for place in lesson.knob.places if _reaches(lesson, place))
     expect(page.get_by_role("spinbutton", name=knob)).to_be_visible()
     tab_to(page, page.get_by_role("spinbutton", name=knob))
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type(f"{place * lesson.knob.factor:g}")
     page.keyboard.press("Enter")
-    expect(page.get_by_test_id("stAlertContentSuccess")).to_be_visible()
+    expect(page.get_by_test_id("stAlertContentSuccess").get_by_text(_beginning(solved))).to_be_visible()
+
+
+def _beginning(text: str) -> str:
+    """What stands before the first number that a text names, or the first mark of its Markdown."""
+    return re.split(r"[{*`$]", text)[0].strip()
 
 
 def _reaches(lesson: Lesson, place: float) -> bool:

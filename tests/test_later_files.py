@@ -45,7 +45,7 @@ GATES = read_gates(
         ("item,group\n0,a\n0,b\n", "'0', which is no number or stands twice"),
         ("item,group\n-1,a\n", "'-1', which is no number"),
         ("item,grp\n0,a\n", "columns item and group"),
-        ("item;group\n0;a\n", "columns item and group, each once"),
+        ("item;group\n0;a\n", "columns item and group, separated by commas"),
         ("", "columns item and group"),
         (f"item,group\n0,{'x' * 101}\n1,a\n2,a\n3,a\n", "at most 100 characters"),
     ],

@@ -74,7 +74,7 @@ def assert_file_is_the_model(model: Model, path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=12)
+@settings(max_examples=25)
 @given(recipe=recipes())
 def test_any_recipe_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
     model = compress(SUBJECT, recipe, STORE)
@@ -330,7 +330,8 @@ def signed(body: bytes) -> bytes:
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
-@settings(max_examples=60)
+@pytest.mark.slow
+@settings(max_examples=300)
 @given(place=st.integers(5, len(CONTENT) - 5), byte=st.integers(0, 255), cut=st.integers(0, 3))
 def test_a_changed_byte_under_a_right_checksum_is_refused_or_read(
     tmp_path_factory: pytest.TempPathFactory, place: int, byte: int, cut: int
@@ -365,6 +366,23 @@ def with_directory(directory: bytes, contents: bytes = CONTENTS) -> bytes:
 
 def test_a_file_with_its_own_directory_is_the_file() -> None:
     assert with_directory(DIRECTORY) == CONTENT
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(place=st.integers(0, len(DIRECTORY) - 1), byte=st.integers(0, 255))
+def test_any_change_of_the_directory_is_refused_or_read(
+    tmp_path_factory: pytest.TempPathFactory, place: int, byte: int
+) -> None:
+    changed = bytearray(DIRECTORY)
+    changed[place] = byte
+    path = tmp_path_factory.getbasetemp() / "directory.slim"
+    path.write_bytes(with_directory(bytes(changed)))
+    try:
+        read = read_packed(path, MLP).state_dict()
+    except Refused:
+        return
+    assert read.keys() == MODEL.network().state_dict().keys()
 
 
 def piece_of(shape: tuple[int, ...], kind: int = PLAIN, content: bytes = b"\x00") -> bytes:

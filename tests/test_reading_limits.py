@@ -318,10 +318,6 @@ OFTEN_IN_DIRECTORY = 0.3
 """Most changes of a name are no text, and end the reading before it comes to the contents."""
 
 
-BY_ITSELF = 0.5
-"""How often a file is read without its network; both ways share all that decodes."""
-
-
 def shapes(network: nn.Module) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
@@ -333,10 +329,9 @@ def assert_mutations_are_refused_or_read(seed: int, count: int, folder: Path) ->
         parts = (directory, mutated(CONTENTS, draw) if directory is DIRECTORY else CONTENTS)
         path.write_bytes(packed(*parts))
         with suppress(Refused):
-            if draw.random() < BY_ITSELF:
-                assert all(isinstance(tensor, Tensor) for tensor in read_packed_state(path).state.values())
-            else:
-                assert shapes(read_packed(path, SUBJECT)) == shapes(MODEL.network())
+            assert all(isinstance(tensor, Tensor) for tensor in read_packed_state(path).state.values())
+        with suppress(Refused):
+            assert shapes(read_packed(path, SUBJECT)) == shapes(MODEL.network())
 
 
 def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
@@ -347,4 +342,4 @@ def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_many_mutated_files_are_refused_or_read(seed: int, tmp_path: Path) -> None:
     """As often as one likes: HYPOTHESIS_PROFILE=explore meets five times as many."""
-    assert_mutations_are_refused_or_read(seed, 10 * settings.default.max_examples, tmp_path)
+    assert_mutations_are_refused_or_read(seed, 20 * settings.default.max_examples, tmp_path)

@@ -24,7 +24,8 @@ def words_by_item(text: str, column: str) -> dict[int, str]:
         raise Refused("The file is no CSV ({reason}): correct that line.", reason=error) from None
     if any(list(columns).count(name) != 1 for name in (ITEM, column)):
         raise Refused(
-            "The file needs the columns item and {column}, each once: correct its first line.",
+            "The file needs the columns item and {column}, separated by commas, each of them once: correct "
+            "its first line.",
             column=column,
         )
     found: dict[int, str] = {}

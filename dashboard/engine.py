@@ -58,7 +58,9 @@ def _import_slow_libraries() -> None:
     import compress_core.measure.behavior.evaluate
     import compress_core.measure.tables.knob_tables
     import compress_core.measure.tables.prune_rows  # noqa: F401
+    from compress_core.deliver.packing.beforehand import compile_beforehand
 
+    compile_beforehand()
     torch.empty(1, device="meta").sqrt()  # the first of these takes a second: rank tables are made of them
 
     gc.collect()

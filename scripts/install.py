@@ -64,12 +64,13 @@ def make_environment() -> None:
 
 
 def install(kind: str, pip_arguments: list[str]) -> None:
-    """Install the project, editable, with the exact versions of constraints.txt."""
+    """Install the project, editable, with the exact versions of constraints.txt; compile what packs files."""
     stamp = {"place": str(ROOT), "digest": wanted_digest(), "kind": kind}
     make_environment()
     STAMP.unlink(missing_ok=True)
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
     subprocess.run([*pip, "-c", "constraints.txt", "-e", WANTED[kind], *pip_arguments], check=True, cwd=ROOT)
+    subprocess.run([str(PYTHON), "-m", "compress_core.deliver.packing.beforehand"], check=True, cwd=ROOT)
     STAMP.write_text(json.dumps(stamp), encoding="utf-8")
 
 

@@ -93,7 +93,7 @@ def pytest_collection() -> Iterator[object]:
 def _the_same_random_weights() -> None:
     """A network that a test makes begins with the same weights every time."""
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(0)
+        sys.modules["torch"].default_generator.manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from fractions import Fraction
 
+import constriction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -18,6 +21,7 @@ from compress_core.deliver.packing.coder import TOTAL, TOTAL_BITS, Damaged, Read
 from compress_core.deliver.packing.codes import pack_codes, read_codes
 from compress_core.deliver.packing.numbers import pack_numbers, read_numbers, type_number
 from compress_core.deliver.packing.positions import AROUND, pack_positions, read_positions
+from compress_core.deliver.packing.range_coding import HELD
 from compress_core.deliver.packing.symbols import code_symbols, frequencies
 
 FULL, WORD = 2**64, 2**32
@@ -70,7 +74,7 @@ def test_symbols_are_coded_with_exactly_the_integers_that_were_asked_for(
 def test_logits_and_shares_are_the_same_on_every_machine() -> None:
     content = logistic._logits().astype("<i8").tobytes() + logistic._shares().astype("<i8").tobytes()
     assert hashlib.sha256(content).hexdigest() == TABLES
-    half = logistic._shares()[logistic._LIMIT]
+    half = logistic._shares()[logistic.LIMIT]
     assert Fraction(int(half), 2**16) == Fraction(1, 2)
     assert (np.diff(logistic._shares()) >= 0).all()
 
@@ -233,3 +237,68 @@ def test_a_matrix_with_too_many_columns_has_no_neighbors() -> None:
 def test_half_a_word_is_refused() -> None:
     with pytest.raises(Damaged):
         Reading(b"abc")
+
+
+def written_by_constriction(share: np.ndarray, truth: np.ndarray) -> bytes:
+    ones = share << (TOTAL_BITS - 16)
+    pairs = np.stack([TOTAL - 1 - ones, ones - 1], axis=1).astype(np.float32)  # it adds one to each
+    peer = constriction.stream.queue.RangeEncoder()
+    if len(truth):
+        peer.encode(truth.astype(np.int32), constriction.stream.model.Categorical(perfect=False), pairs)
+    return peer.get_compressed().astype("<u4").tobytes()
+
+
+@given(drawn=st.lists(st.tuples(st.integers(1, 2**16 - 1), st.integers(0, 1)), max_size=400))
+def test_a_stream_is_the_one_that_constriction_writes(drawn: list[tuple[int, int]]) -> None:
+    share, truth = (np.array([d[i] for d in drawn], dtype=np.int64) for i in (0, 1))
+    writing = Writing()
+    writing.flags(share, truth)
+    assert writing.content() == written_by_constriction(share, truth)
+    assert np.array_equal(Reading(writing.content()).flags(share, None), truth)
+
+
+@given(word=st.integers(1, WORD - 1), seed=st.integers(0, 99), last=st.integers(0, 1))
+def test_words_that_a_carry_may_change_are_held_back_until_it_is_sure(
+    word: int, seed: int, last: int
+) -> None:
+    edge = word.to_bytes(4, "little") + bytes(80)  # the interval lies on both sides of it as long as possible
+    share = np.random.default_rng(seed).integers(2**10, 2**16 - 2**10, 200)
+    try:
+        truth = Reading(edge).flags(share, None)
+    except Damaged:  # in the sliver of the interval that no symbol has
+        reject()
+    writing = Writing()
+    writing.flags(share, truth)
+    assert writing._state[HELD] > 1
+    share, truth = np.append(share, np.full(9, 2**15)), np.append(truth, np.full(9, last))
+    writing.flags(share[-9:], truth[-9:])
+    assert writing.content() == written_by_constriction(share, truth)
+    assert np.array_equal(Reading.of_shortest(writing.shortest()).flags(share, None), truth)
+
+
+BEFOREHAND = """
+import importlib, pkgutil
+from numba.core.dispatcher import Dispatcher
+import compress_core as cc
+from compress_core.deliver import packing
+from compress_core.deliver.packed_file import pack_bytes
+from compress_core.deliver.packing.beforehand import compile_beforehand
+
+names = [found.name for found in pkgutil.iter_modules(packing.__path__)]
+rooms = [importlib.import_module(f"{packing.__name__}.{name}") for name in names]
+loops = {thing for room in rooms for thing in vars(room).values() if isinstance(thing, Dispatcher)}
+compile_beforehand()
+before = {loop: set(loop.signatures) for loop in loops}
+assert len(before) > 10
+for step in "magnitude, sparsity: 0.9", "uniform, bits: 4", "kmeans, bits: 3":
+    recipe = "{version: 2, layers: [{match: '*', steps: [{technique: %s}]}]}" % step
+    pack_bytes(cc.compress(cc.load("tabular"), recipe))
+later = {str(loop): set(loop.signatures) - before[loop] for loop in loops}
+assert not any(later.values()), later
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_left_to_compile_once_all_was_compiled_beforehand() -> None:
+    ended = subprocess.run([sys.executable, "-c", BEFOREHAND], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]

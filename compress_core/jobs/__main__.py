@@ -51,7 +51,7 @@ def _work(path: Path, lines: TextIO) -> None:
 
 
 def _import_what_takes_long() -> None:
-    for name in ("captum.attr", "compress_core.jobs.perform"):
+    for name in ("captum.attr", "compress_core.jobs.perform", "compress_core.deliver.packing.beforehand"):
         importlib.import_module(name)
     if hasattr(os, "nice"):
         os.nice(NICE)  # pages stay quick while a job runs

@@ -18,6 +18,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.network.forward import running_on
 from compress_core.network.shared_copy import shared_copy
+from compress_core.numerics.drawing import draw_from
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.made_up_items import made_up_items
 from compress_core.subject.subject import Subject, with_locked
@@ -80,7 +81,7 @@ class LoadedNetwork:
     def answer(self, network: nn.Module, seed: int = 0) -> object:
         """What a copy answers to the probe, with torch's chance beginning at this seed."""
         with torch.random.fork_rng(devices=[]), torch.inference_mode(), running_on(self.probe):
-            torch.manual_seed(seed)
+            draw_from(seed)
             answer: object = network(self.probe.clone())
             return answer
 

@@ -22,6 +22,7 @@ from compress_core.network.copied_tree import copied_tree, own_tensor
 from compress_core.network.forward import RAISED_BY_OTHERS, run_network, tensors_in
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.places import matrix_within, read_matrix, stored_at, write_matrix
+from compress_core.numerics.drawing import draw_from
 
 READ_ELSEWHERE = N_(
     "the network also reads this weight past its place (from an attribute, a buffer or a module outside of "
@@ -159,7 +160,7 @@ def _is_moving(gradient: Tensor) -> bool:
 
 def _answer(network: nn.Module, probe: Tensor) -> list[Tensor]:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+        draw_from(_SEED)
         return [t.detach().clone() for t in tensors_in(run_network(network, probe))]
 
 
@@ -168,7 +169,7 @@ def _gradients(network: nn.Module, probe: Tensor, held: Sequence[Tensor]) -> lis
     """How a mixture of all answers follows each of these weights; None where it does not."""
     generator = torch.Generator().manual_seed(_SEED)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+        draw_from(_SEED)
         answers = [t for t in tensors_in(run_network(network, probe)) if t.requires_grad]
         mixed = [(t * torch.randn(t.shape, generator=generator, dtype=t.dtype)).sum() for t in answers]
         if not mixed:

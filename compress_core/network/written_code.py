@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from compress_core.network.forward import run_network, tensors_in
 from compress_core.network.shared_copy import shared_copy
+from compress_core.numerics.drawing import draw_from
 
 _SEED = 5
 _TOLD_BY_THE_RELEASE = ("torch.", "compress_core.", "builtins.", "typing.", "abc.")
@@ -43,7 +44,7 @@ def _answers(network: nn.Module, probe: Tensor) -> bytes:
     """A digest of what a network answers; of its error where it has none. Chance is the same each time."""
     content = hashlib.sha256()
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        torch.manual_seed(_SEED)
+        draw_from(_SEED)
         try:
             for answer in tensors_in(run_network(shared_copy(network), probe.clone())):
                 content.update(

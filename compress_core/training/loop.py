@@ -18,6 +18,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
+from compress_core.numerics.drawing import draw_from
 from compress_core.training.answer_scores import scores_of
 from compress_core.training.batch_values import BatchValues, BeforeEpoch
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
@@ -199,7 +200,7 @@ def step(
     knobs = run.plan.knobs
     rate = run.learning_rate(moment)
     with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_numbers(knobs.seed, "step", moment.step).initial_seed())  # for dropout
+        draw_from(random_numbers(knobs.seed, "step", moment.step).initial_seed())  # for dropout
         trainee.network.train()
         weights = trainee.weights()
         for weight in weights.values():

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compress_core.deliver.packing.bytestream import Reader, Writer
 from compress_core.deliver.packing.coder import STEP, Allowance, Coder, Damaged, Ints, Reading, Writing
 from compress_core.deliver.packing.logistic import Mixer
 from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
+from compress_core.foundation.machine_code import compiled
 from compress_core.techniques.contract.encoded import codes_from_bits, codes_to_bits
 
 FIXED, PLAIN, AROUND = range(3)
@@ -111,7 +113,7 @@ def codes_around(
         at = np.flatnonzero(mask[step])
         if not len(at):
             continue
-        contexts = _contexts(masks, centerd, sizes[:, at], step, stride, at, alphabet)
+        contexts = _contexts(masks.all, centerd.all, sizes, masks.place(step), stride, at, alphabet)
         known = None if truth is None else truth[step, at].astype(np.int64)
         found = _code_bits(coder, mixers, contexts, known)
         codes[step, at] = found
@@ -131,19 +133,35 @@ def _code_bits(coder: Coder, mixers: list[Mixer], contexts: Ints, known: Ints | 
     return begun
 
 
+@compiled
 def _contexts(
-    masks: Around, centerd: Around, sizes: Ints, step: int, stride: int, at: Ints, alphabet: int
+    masks: NDArray[np.int8],
+    centerd: NDArray[np.int16],
+    sizes: Ints,
+    here: int,
+    stride: int,
+    at: Ints,
+    alphabet: int,
 ) -> Ints:
-    """[4, n] for each kept weight: nothing, the mean of the codes around, the two nearest, its line."""
+    """[4, n] for each kept weight: nothing, the mean of the codes around, the two nearest, its line.
+
+    masks, centerd [., lines] with margins; here: the row of them that is written; at [n]: which lines.
+    """
     top = max(1, alphabet - 1)
-    left, up, up_left, up_right = (
-        centerd.at(step - distance)[at].astype(np.int64) for distance in (1, stride, stride + 1, stride - 1)
-    )
-    known = 2 * (left != 0) + 2 * (up != 0) + (up_left != 0) + (up_right != 0)
-    mean = (2 * left + 2 * up + up_left + up_right) // np.maximum(1, known)
-    middle = mean * 8 // top + 8  # |left| <= top, so that this lies in 0 to 16
-    pair = np.minimum(left * 4 // top + 4, 7) * 8 + np.minimum(up * 4 // top + 4, 7)
-    distances = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride)
-    company = sum((masks.at(step + d)[at] for d in distances), np.zeros(len(at), dtype=np.int64))
-    size = np.minimum((sizes[0] + alphabet) * 8 // ((sizes[1] + 2) * (alphabet + 1)), 7)
-    return np.stack([np.zeros_like(middle), middle, pair, size * 8 + company])
+    found = np.zeros((4, len(at)), dtype=np.int64)
+    for place, line in enumerate(at):
+        left, up = int(centerd[here - 1, line]), int(centerd[here - stride, line])
+        up_left = int(centerd[here - stride - 1, line])
+        up_right = int(centerd[here - stride + 1, line])
+        known = 2 * (left != 0) + 2 * (up != 0) + (up_left != 0) + (up_right != 0)
+        mean = (2 * left + 2 * up + up_left + up_right) // max(1, known)
+        company = masks[here - 1, line] + masks[here + 1, line]
+        for around in (-1, 0, 1):
+            company += masks[here - stride + around, line]
+        for around in (-1, 0):
+            company += masks[here + stride + around, line]
+        size = min((int(sizes[0, line]) + alphabet) * 8 // ((int(sizes[1, line]) + 2) * (alphabet + 1)), 7)
+        found[1, place] = mean * 8 // top + 8  # |left| <= top, so that this lies in 0 to 16
+        found[2, place] = min(left * 4 // top + 4, 7) * 8 + min(up * 4 // top + 4, 7)
+        found[3, place] = size * 8 + company
+    return found

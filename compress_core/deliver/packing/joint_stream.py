@@ -8,6 +8,7 @@ import numpy as np
 
 from compress_core.deliver.packing.coder import STEP, Allowance, Coder, Damaged, Ints
 from compress_core.deliver.packing.integers import Integers
+from compress_core.deliver.packing.range_coding import Mixing
 
 
 class Metered:
@@ -20,6 +21,17 @@ class Metered:
         """Flags [n] of shares [n], as the coder's own."""
         self._allowance.take(work=STEP + len(share))
         return self._coder.flags(share, truth)
+
+    def mixed(self, mixing: Mixing, slowness: int, contexts: Ints, truth: Ints | None) -> Ints:
+        """Flags [n] in contexts [kinds, n], as the coder's own."""
+        self._allowance.take(work=STEP + contexts.shape[1])
+        return self._coder.mixed(mixing, slowness, contexts, truth)
+
+    def sizes(self, mixing: Mixing, slowness: int, contexts: Ints, truth: Ints | None) -> tuple[Ints, int]:
+        """Sizes [n] in contexts [kinds, n], as the coder's own; their number bounds what they may cost."""
+        sizes, work = self._coder.sizes(mixing, slowness, contexts, truth)
+        self._allowance.take(work=work)
+        return sizes, work
 
     def symbols(self, frequencies: Ints, count: int, truth: Ints | None) -> Ints:
         """Symbols [count] of one distribution, frequencies [alphabet]."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from compress_core.deliver.packing.coder import Coder, Ints
 from compress_core.deliver.packing.logistic import mixer_of_few
+from compress_core.foundation.machine_code import compiled
 
 _BEFORE = 16  # flags that are looked back at
 _MOST_STEPS = 512
@@ -24,22 +25,30 @@ def code_living(coder: Coder, stride: int, known: Ints, truth: Ints | None) -> I
     length = -(-count // _MOST_STEPS)
     for start in range(0, count, length or 1):
         here = slice(start, min(count, start + length))
-        at = np.arange(margin + here.start, margin + here.stop)
-        first = margin + start  # what is written together knows nothing of each other
-        left, left_2 = flags[first - 1], flags[first - 2]
-        up, up_left, up_right = (
-            _before(flags, at - distance, first) for distance in (stride, stride + 1, stride - 1)
-        )
-        lately = int(flags[first - _BEFORE + 1 : first].sum())
-        around = left + 2 * up + 4 * up_left + 8 * up_right
-        contexts = np.empty((4, len(at)), dtype=np.int64)
-        contexts[0], contexts[1], contexts[2], contexts[3] = left + 2 * left_2, around, lately, known[here]
+        contexts = _contexts(flags, margin + start, stride, known[here])
         flags[margin + here.start : margin + here.stop] = mixer.code(
             coder, contexts, None if truth is None else truth[here]
         )
     return flags[margin:]
 
 
-def _before(flags: Ints, at: Ints, first: int) -> Ints:
-    """The flags [n] at these places, 0 from the first on that is not written yet."""
-    return np.where(at < first, flags[np.minimum(at, first)], 0)
+@compiled
+def _contexts(flags: Ints, first: int, stride: int, known: Ints) -> Ints:
+    """[4, n] of what is written together from `first` on, which knows nothing of each other.
+
+    The two flags before; those around the one a stride earlier; how many of the last ones; what is known.
+    """
+    found = np.empty((4, len(known)), dtype=np.int64)
+    left = flags[first - 1]
+    lately = flags[first - _BEFORE + 1 : first].sum()
+    for index in range(len(known)):
+        around = left
+        for bit, distance in ((1, stride), (2, stride + 1), (3, stride - 1)):
+            place = first + index - distance
+            if place < first:
+                around += flags[place] << bit
+        found[0, index] = left + 2 * flags[first - 2]
+        found[1, index] = around
+        found[2, index] = lately
+        found[3, index] = known[index]
+    return found

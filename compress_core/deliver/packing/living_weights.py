@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from compress_core.deliver.packing.coder import Coder, Ints
 from compress_core.deliver.packing.living_lines import KNOWN
 from compress_core.deliver.packing.logistic import mixer_of_few
-from compress_core.deliver.packing.neighbors import Around
+from compress_core.deliver.packing.neighbors import Around, Columns
+from compress_core.foundation.machine_code import compiled
 
 _ALL = 2**16
 # Ends of cells, in 65536ths: three to a doubling.
@@ -46,7 +47,6 @@ _ENDS = np.array((*_BELOW, *_ABOVE))
 _MIDDLES = np.array([32, *(_ENDS[:-1] + _ENDS[1:]) >> 1, 58982])
 CELLS = len(_MIDDLES)
 _COMPANY = 8
-_PLACES = 2 ** np.arange(7)
 _SHORTEST_PIECE, _PIECES = 16, 2048
 _OF_ROW, _OF_COLUMN = 4, 8  # weights of the mean sort that stand behind the share of a row, of a column
 
@@ -76,9 +76,7 @@ def cell_of(shares: Ints) -> Ints:
     return np.searchsorted(_ENDS, shares, side="right")
 
 
-def code_living_weights(
-    coder: Coder, columns: int, living: Living, truth: NDArray[np.generic] | None
-) -> NDArray[np.generic]:
+def code_living_weights(coder: Coder, columns: int, living: Living, truth: Columns | None) -> Columns:
     """Write or read flags [columns, lines] uint8 of the rows that hold anything, 0 in all other columns."""
     width, share = len(living.lines), int(_MIDDLES[living.cell])
     around = Around(np.zeros((columns, width), dtype=np.uint8), living.stride)
@@ -89,11 +87,10 @@ def code_living_weights(
         in_step = seen = 0
         known = None if truth is None else truth[step].astype(np.int64)
         of_row = ((in_line << 16) + _OF_ROW * share) // (done + _OF_ROW)
-        contexts = _contexts(around, step, living.stride, of_row)
+        contexts = _contexts(around.all, around.place(step), living.stride, of_row, _ENDS)
         for piece in pieces:
             of_column = ((in_step << 16) + _OF_COLUMN * share) // (seen + _OF_COLUMN)
-            contexts[2, piece] = cell_of(of_row[piece] * of_column // share)
-            contexts[3, piece] = np.searchsorted(_ENDS, of_column, side="right") * KNOWN + living.known[step]
+            _expect(contexts, piece.start, piece.stop, of_row, of_column, share, living.known[step], _ENDS)
             flags = mixer.code(coder, contexts[:, piece], None if known is None else known[piece])
             around.at(step)[piece] = flags
             in_line[piece] += flags
@@ -108,11 +105,37 @@ def _beforehand(share: int) -> Ints:
     return np.concatenate([mean, _MIDDLES >> 4, np.full(CELLS * KNOWN, share >> 4, dtype=np.int64)])
 
 
-def _contexts(around: Around, step: int, stride: int, of_row: Ints) -> Ints:
-    """[4, lines]: flags around; the row beside their number; room for row with column, and for the column."""
-    distances = (1, stride, stride + 1, stride - 1, 2, stride + 2, stride - 2)
-    near = np.stack([around.at(step - distance) for distance in distances]).astype(np.int64)
-    contexts = np.empty((4, len(of_row)), dtype=np.int64)
-    contexts[0] = _PLACES @ near
-    contexts[1] = cell_of(of_row) * _COMPANY + near.sum(axis=0)
-    return contexts
+@compiled
+def _contexts(around: NDArray[np.uint8], here: int, stride: int, of_row: Ints, ends: Ints) -> Ints:
+    """[4, lines]: flags around; the row beside their number; room for row with column, and for the column.
+
+    around [., lines] with margins; here: the row of it that is written; of_row [lines]: shares expected.
+    """
+    found = np.empty((4, len(of_row)), dtype=np.int64)
+    for line in range(len(of_row)):
+        flags = count = 0
+        for bit, distance in enumerate((1, stride, stride + 1, stride - 1, 2, stride + 2, stride - 2)):
+            flag = int(around[here - distance, line])
+            flags += flag << bit
+            count += flag
+        found[0, line] = flags
+        found[1, line] = np.searchsorted(ends, of_row[line], side="right") * _COMPANY + count
+    return found
+
+
+@compiled
+def _expect(
+    contexts: Ints,
+    start: int,
+    stop: int,
+    of_row: Ints,
+    of_column: int,
+    share: int,
+    known: int,
+    ends: Ints,
+) -> None:
+    """Fill in what row and column together, and the column alone, lead to expect of a piece of [4, lines]."""
+    alone = np.searchsorted(ends, of_column, side="right") * KNOWN + known
+    for line in range(start, min(stop, len(of_row))):
+        contexts[2, line] = np.searchsorted(ends, of_row[line] * of_column // share, side="right")
+        contexts[3, line] = alone

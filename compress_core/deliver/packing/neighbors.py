@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ _RADIUS = 2  # columns on both sides of the one a stride away
 
 
 Crop: TypeAlias = tuple[slice, slice]
+Columns: TypeAlias = NDArray[Any]  # of small whole numbers or flags, in whichever type holds them
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class Scan:
     turned: bool
     stride: int
 
-    def columns(self, matrix: NDArray[np.generic]) -> NDArray[np.generic]:
+    def columns(self, matrix: Columns) -> Columns:
         """The columns of a matrix [rows, columns] as rows [steps, lines]; its own reverse way is `back`."""
         return np.ascontiguousarray(matrix if self.turned else matrix.T)
 
-    def back(self, columns: NDArray[np.generic]) -> NDArray[np.generic]:
+    def back(self, columns: Columns) -> Columns:
         """The matrix [rows, columns] whose columns these are."""
         return np.ascontiguousarray(columns if self.turned else columns.T)
 
@@ -64,22 +65,31 @@ class Scan:
 class Around:
     """Columns [steps, lines] with empty ones before and behind, so that any neighbor can be asked for."""
 
-    def __init__(self, columns: NDArray[np.generic], stride: int) -> None:
+    def __init__(self, columns: Columns, stride: int) -> None:
         self._margin = stride + _RADIUS
         steps, lines = columns.shape
         self._values = np.zeros((steps + 2 * self._margin, lines), dtype=columns.dtype)
         self._values[self._margin : self._margin + steps] = columns
 
-    def at(self, step: int) -> NDArray[np.generic]:
+    def at(self, step: int) -> Columns:
         """The column of a step [lines], a view."""
-        column: NDArray[np.generic] = self._values[step + self._margin]
+        column: Columns = self._values[step + self._margin]
         return column
 
-    def set(self, step: int, values: NDArray[np.generic]) -> None:
+    @property
+    def all(self) -> Columns:
+        """The columns and the empty ones around them [margin + steps + margin, lines], a view."""
+        return self._values
+
+    def place(self, step: int) -> int:
+        """Which of `all` is the column of a step."""
+        return step + self._margin
+
+    def set(self, step: int, values: Columns) -> None:
         """Write the values [lines] of a step."""
         self._values[step + self._margin] = values
 
-    def inside(self) -> NDArray[np.generic]:
+    def inside(self) -> Columns:
         """The columns [steps, lines] without the empty ones around them, a view."""
         return self._values[self._margin : len(self._values) - self._margin]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compress_core.deliver.packing.bytestream import Reader, Writer, bits_to_bytes, bytes_to_bits
 from compress_core.deliver.packing.coder import (
@@ -26,6 +27,7 @@ from compress_core.deliver.packing.coder import (
 from compress_core.deliver.packing.logistic import Mixer
 from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
 from compress_core.deliver.packing.symbols import code_symbols
+from compress_core.foundation.machine_code import compiled
 
 BITS, PLAIN, AROUND = range(3)
 SMALLEST_AROUND = 1024  # weights; fewer teach too little
@@ -103,10 +105,9 @@ def flags_around(
     in_line = np.zeros(lines, dtype=np.int64)
     in_column = np.zeros(steps + stride, dtype=np.int64)  # the first `stride` stand before the matrix
     for step in range(steps):
-        lines_share = np.minimum(in_line * 2 * _DENSITIES // (step + 4), _DENSITIES - 1)
         nearby = int(in_column[step + stride - 1] + in_column[step])
         columns_share = min(nearby * _DENSITIES // max(1, lines), _DENSITIES - 1)
-        contexts = _contexts(around, step, stride, lines_share, columns_share)
+        contexts = _contexts(around.all, around.place(step), stride, in_line, step, columns_share)
         flags = mixer.code(coder, contexts, None if truth is None else truth[step].astype(np.int64))
         around.set(step, flags)
         in_line += flags
@@ -114,14 +115,30 @@ def flags_around(
     return around.inside()
 
 
-def _contexts(around: Around, step: int, stride: int, lines_share: Ints, columns_share: int) -> Ints:
-    """[4, lines]: for each line: the flags around it, their number beside the shares of row and column."""
-    left, left_2, up, up_left, up_right, up_2, up_right_2 = (
-        around.at(step - distance).astype(np.int64)
-        for distance in (1, 2, stride, stride + 1, stride - 1, stride + 2, stride - 2)
-    )
-    near = left + 2 * up + 4 * up_left + 8 * up_right
-    wide = near + 16 * left_2 + 32 * up_2 + 64 * up_right_2
-    count = left + up + up_left + up_right
-    more = count + left_2 + up_2 + up_right_2
-    return np.stack([wide, lines_share * 16 + count, columns_share * 16 + near, more])
+@compiled
+def _contexts(
+    around: NDArray[np.uint8], here: int, stride: int, in_line: Ints, step: int, columns_share: int
+) -> Ints:
+    """[4, lines]: for each line: the flags around it, their number beside the shares of row and column.
+
+    around [., lines] with margins; here: the row of it that is written; in_line [lines]: ones so far.
+    """
+    found = np.empty((4, len(in_line)), dtype=np.int64)
+    for line in range(len(in_line)):
+        left, left_2, up, up_left, up_right, up_2, up_right_2 = (
+            np.int64(around[here - 1, line]),
+            np.int64(around[here - 2, line]),
+            np.int64(around[here - stride, line]),
+            np.int64(around[here - stride - 1, line]),
+            np.int64(around[here - stride + 1, line]),
+            np.int64(around[here - stride - 2, line]),
+            np.int64(around[here - stride + 2, line]),
+        )
+        near = left + 2 * up + 4 * up_left + 8 * up_right
+        count = left + up + up_left + up_right
+        share = min(in_line[line] * 2 * _DENSITIES // (step + 4), _DENSITIES - 1)
+        found[0, line] = near + 16 * left_2 + 32 * up_2 + 64 * up_right_2
+        found[1, line] = share * 16 + count
+        found[2, line] = columns_share * 16 + near
+        found[3, line] = count + left_2 + up_2 + up_right_2
+    return found

@@ -12,6 +12,7 @@ from compress_core.foundation.texts import Phrase
 from compress_core.loading.load_check import LoadedNetwork, NetworkWarning, load_check
 from compress_core.network.forward import run_network, running_on
 from compress_core.network.where_runs_part import digest_of_answers, where_runs_part
+from compress_core.numerics.drawing import draw_from
 
 _SEEDS = (1, 2, 3, 4)
 _AGAIN = 2
@@ -56,7 +57,7 @@ def answers_twice(loaded: LoadedNetwork) -> Iterator[NetworkWarning]:
 def _first_run(loaded: LoadedNetwork, network: nn.Module) -> tuple[bytes, bool]:
     """The answers of a first run, and whether it moved torch's chance on."""
     with torch.random.fork_rng(devices=[]), torch.inference_mode(), running_on(loaded.probe):
-        torch.manual_seed(0)
+        draw_from(0)
         before = torch.get_rng_state()
         answers = digest_of_answers(run_network(network, loaded.probe))
         return answers, not torch.equal(torch.get_rng_state(), before)

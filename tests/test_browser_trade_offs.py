@@ -15,6 +15,14 @@ from tests.served import Serving
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 POINTS = ".js-plotly-plot .scatterlayer .points path.point"
+HEARS_CLICKS = """() => [...document.querySelectorAll('.js-plotly-plot')].some(
+    figure => figure._ev && figure._ev.listenerCount('plotly_selected') > 0)"""
+
+
+def expect_figure_at_rest(page: Page) -> None:
+    """Nothing runs that would draw the figure anew, and it hears what is clicked."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.wait_for_function(HEARS_CLICKS)
 
 
 def expect_compared(page: Page) -> None:
@@ -74,6 +82,7 @@ def test_a_budget_is_set_solved_locked_solved_again_compared_and_found_by_a_new_
         page.get_by_role("button", name="Show all models").click()
         expect(page.get_by_text("3 of 3 models. Click a cell")).to_be_visible()
         for letter in ("A", "B"):
+            expect_figure_at_rest(page)
             page.locator(POINTS).nth("AB".index(letter)).click(force=True)
             expect(page.get_by_text(re.compile(f"^{letter} · "))).to_be_visible()
         page.get_by_role("button", name="Compare them").click()

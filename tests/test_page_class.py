@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest, app_test
 
-from dashboard.learn.classroom.class_register import register
+from dashboard.learn.classroom.class_register import MOST_CLASSES, register
 from dashboard.learn.classroom.classroom import MOST_PUPILS
 from dashboard.learn.classroom.open_class import class_code
 from dashboard.learn.lesson_files import lessons
 from dashboard.learn.lesson_progress import EXERCISE, QUIZ, WHY
 from tests.navigated import Navigated
-from tests.test_page_learn import assert_fine, clicked, opened, predict
+from tests.test_page_learn import assert_fine, clicked, counted_runs, opened, predict
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -180,6 +180,28 @@ def test_a_class_is_asked_before_and_after_and_its_teacher_takes_the_counts_away
     ]
     file = next(b for b in teacher.get("download_button") if "results" in b.proto.id)
     assert code not in str(file.proto)
+
+
+def test_what_is_done_in_a_class_draws_the_page_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = opened(NAME)
+    runs = counted_runs(monkeypatch)
+    code = code_in(clicked(teacher, "learn.class.start"))
+    assert len(runs) == 1
+    pupil = opened(NAME, **{"class": code})
+    runs.clear()
+    assert clicked(pupil, f"learn.{NAME}.before.send").number_input
+    assert len(runs) == 1
+    assert "You committed to **50.00 %**" in said_on(predict(pupil, NAME, 50.0))
+    assert len(runs) == 2
+
+
+def test_a_server_that_holds_many_classes_says_so_once_beside_the_button() -> None:
+    for number in range(MOST_CLASSES):
+        register().start(str(number))
+    page = clicked(opened(NAME), "learn.class.start")
+    assert said_on(page).count(f"holds {MOST_CLASSES} classes") == 1
+    assert "holds" not in said_on(assert_fine(page.run()))
+    assert "class" not in page.query_params
 
 
 def test_presenting_a_lesson_is_switched_on_and_off_where_no_model_is_open() -> None:

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest, app_test
 
 from dashboard import engine, state
+from dashboard.learn import lesson_steps
 from dashboard.learn.lesson import Lesson
 from dashboard.learn.lesson_files import lessons
 from dashboard.learn.lesson_numbers import number_at
@@ -46,11 +47,6 @@ def assert_fine(app: AppTest) -> AppTest:
     return app
 
 
-def said_on(app: AppTest) -> str:
-    """All that a browser is sent, as one text."""
-    return str(app._tree)
-
-
 def said_by_link(app: AppTest) -> str:
     """What the link says that is built on the page."""
     return str(app.code[0].value).split("?")[1]
@@ -63,6 +59,18 @@ def predict(app: AppTest, name: str, written: float) -> AppTest:
 
 def clicked(app: AppTest, key: str) -> AppTest:
     return assert_fine(app.button(key=key).click().run())
+
+
+def counted_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lesson of each run of the page from here on."""
+    runs, draw = [], lesson_steps.draw
+
+    def counted(name: str, lesson: Lesson) -> None:
+        runs.append(name)
+        draw(name, lesson)
+
+    monkeypatch.setattr(lesson_steps, "draw", counted)
+    return runs
 
 
 def move(app: AppTest, name: str, place: float) -> AppTest:
@@ -131,6 +139,25 @@ def test_the_outcome_is_drawn_over_the_prediction_with_the_distance_in_words() -
     distance = next(m.value for m in app.markdown if "You said" in m.value)
     assert "You said 50.00 %" in distance
     assert "46.15 points higher than you thought" in distance
+
+
+def test_a_commit_draws_the_page_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = NAMES[0]
+    app = opened(name)
+    runs = counted_runs(monkeypatch)
+    assert any("You said 50.00 %" in text.value for text in predict(app, name, 50.0).markdown)
+    assert runs == [name]
+
+
+def test_a_commit_without_a_number_is_answered_in_the_run_that_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = NAMES[0]
+    app = opened(name)
+    runs = counted_runs(monkeypatch)
+    assert "Write a number first" in clicked(app, f"learn.{name}.commit").warning[0].value
+    assert runs == [name]
+    assert not app.run().warning
 
 
 def test_a_link_holds_lesson_seed_and_language() -> None:

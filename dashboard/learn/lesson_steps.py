@@ -142,15 +142,18 @@ def _question(name: str, lesson: Lesson) -> None:
             type="primary",
             icon=":material/lock:",
             key=f"learn.{name}.commit",
+            on_click=_commit,
+            args=(name,),
         )
     if committed and predicted is None:
         st.warning(_("Write a number first: what you expect before you see it is what teaches."))
-    elif committed:
-        _commit(name, float(predicted or 0))
-        st.rerun()
 
 
-def _commit(name: str, predicted: float) -> None:
+def _commit(name: str) -> None:
+    """Take the number in the form before the page is drawn: the run that follows draws the outcome."""
+    predicted: float | None = st.session_state[f"learn.{name}.predicted"]
+    if predicted is None:
+        return
     act(lambda classroom, me: classroom.committed(me, name, predicted))
     keep_progress(name, replace(progress_in(name), predicted=predicted, stage=OUTCOME))
 

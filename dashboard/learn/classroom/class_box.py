@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from compress_core.foundation.errors import Refused
 from dashboard.learn.classroom.class_register import IDLE_HOURS, register
 from dashboard.learn.classroom.open_class import CLASS, OpenClass, act, enter
 from dashboard.show import refusals
 from dashboard.text import _
 from dashboard.visitor import visitor
+
+_REFUSED = "slimscope.learn.class_refused"
 
 
 def draw() -> None:
@@ -44,9 +47,10 @@ def _without_class() -> None:
         "Whoever opens the link of the lesson then joins: you see what all predicted, and reveal the "
         "outcome. Nobody needs an account, and nothing is kept when the class ends."
     )
-    if st.button(said, icon=":material/groups:", key="learn.class.start", help=about):
-        CLASS.choose(register().start(visitor()))
-        st.rerun()
+    st.button(said, icon=":material/groups:", key="learn.class.start", help=about, on_click=_start)
+    refused: Refused | None = st.session_state.pop(_REFUSED, None)
+    if refused is not None:
+        raise refused
 
 
 def _of_teacher(found: OpenClass) -> None:
@@ -61,6 +65,14 @@ def _of_pupil(found: OpenClass) -> None:
     st.button(
         _("Leave the class"), icon=":material/logout:", key="learn.class.leave", help=about, on_click=_leave
     )
+
+
+def _start() -> None:
+    """Before the page is drawn, with the class in it; why there is none is said beside the button."""
+    try:
+        CLASS.choose(register().start(visitor()))
+    except Refused as refused:
+        st.session_state[_REFUSED] = refused
 
 
 def _end() -> None:

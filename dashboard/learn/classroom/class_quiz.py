@@ -32,7 +32,7 @@ def draw_before(name: str, lesson: Lesson, seed: int) -> None:
     """The questions without a word on what is right; what is left open stays so."""
     st.markdown(_("**Before the lesson**: what do you think? Leave open what you do not know."))
     with st.form(f"learn.{name}.before", border=True):
-        chosen = tuple(
+        for number, question in enumerate(lesson.quiz):
             st.radio(
                 _(question.text),
                 [question.answers.index(answer) for answer in question.in_order(seed)],
@@ -40,17 +40,20 @@ def draw_before(name: str, lesson: Lesson, seed: int) -> None:
                 format_func=partial(_answer_text, question),
                 key=f"learn.{name}.before.{number}",
             )
-            for number, question in enumerate(lesson.quiz)
-        )
-        sent = st.form_submit_button(
+        st.form_submit_button(
             _("On to the lesson"),
             type="primary",
             icon=":material/arrow_forward:",
             key=f"learn.{name}.before.send",
+            on_click=_answer_before,
+            args=(name, len(lesson.quiz)),
         )
-    if sent:
-        act(lambda classroom, me: classroom.answered_before(me, name, chosen))
-        st.rerun()
+
+
+def _answer_before(name: str, questions: int) -> None:
+    """Take the answers in the form before the page is drawn: the run that follows draws the lesson."""
+    chosen = tuple(st.session_state[f"learn.{name}.before.{number}"] for number in range(questions))
+    act(lambda classroom, me: classroom.answered_before(me, name, chosen))
 
 
 def _answer_text(question: QuizQuestion, place: int) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from compress_core.loading.cards import card_of, sample_folder
 from dashboard.start.opening import DEMO_MODEL
@@ -17,6 +19,13 @@ LIGHT_INK, DARK_INK = (15, 101, 146), (124, 196, 242)  # the link colors of the 
 
 
 @lru_cache(maxsize=2)
+def strip_png(*, dark: bool) -> bytes:
+    """The strip as a PNG, encoded once for all visitors."""
+    out = BytesIO()
+    Image.fromarray(strip(dark=dark)).save(out, "PNG")
+    return out.getvalue()
+
+
 def strip(*, dark: bool) -> NDArray[np.uint8]:
     """A few images of each digit, one column for each, as colors with opacity [height, width, 4]."""
     images, labels = _calibration_items()

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.show import is_dark, refusals
 from dashboard.start import opening
-from dashboard.start.digits import strip
+from dashboard.start.digits import strip_png
 from dashboard.text import _
 
 
@@ -51,7 +51,9 @@ def draw_demo() -> None:
         )
     with digits:
         st.image(
-            strip(dark=is_dark()), width="stretch", alt=_("Handwritten digits that the sample models read")
+            strip_png(dark=is_dark()),
+            width="stretch",
+            alt=_("Handwritten digits that the sample models read"),
         )
     if demo:
         with refusals(), st.spinner(_("Opening the model")):

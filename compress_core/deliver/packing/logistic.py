@@ -45,15 +45,15 @@ def _shares() -> Ints:
     return np.array(found, dtype=np.int64)
 
 
-def _start(shares: Ints) -> tuple[Ints, Ints, Ints]:
-    """What contexts [n] begin with that expect these shares of ones: ones, how many were seen, logits."""
+def _start(shares: Ints) -> Ints:
+    """What contexts begin with that expect these shares of ones [n]: [3, n] ones, those seen, logits."""
     ones = np.maximum(1, _START * shares // SHARES)
     seen = np.maximum(ones + 1, _START)
-    return ones, seen, _logits()[np.minimum(ones * SHARES // seen, SHARES - 1)]
+    return np.stack([ones, seen, _logits()[np.minimum(ones * SHARES // seen, SHARES - 1)]])
 
 
 @lru_cache(maxsize=64)
-def _start_alike(count: int, share: int) -> tuple[Ints, Ints, Ints]:
+def _start_alike(count: int, share: int) -> Ints:
     return _start(np.full(count, share, dtype=np.int64))
 
 
@@ -72,9 +72,9 @@ class Mixer:
 
         share may differ from context to context [contexts]; weight: of each kind, out of 65536, at first.
         """
-        alike = isinstance(share, int)
-        start = _start_alike(sum(sizes), share) if isinstance(share, int) else _start(share)
-        ones, seen, logits = (values.copy() for values in start) if alike else start
+        ones, seen, logits = (
+            _start_alike(sum(sizes), share).copy() if isinstance(share, int) else _start(share)
+        )
         weights = np.full(len(sizes) + 1, weight, dtype=np.int64)
         weights[-1] = 0
         self.mixing = Mixing(ones, seen, logits, weights, _offsets(tuple(sizes)), _logits(), _shares())

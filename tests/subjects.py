@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject
+
+
+@cache
+def loaded_sample(name: str) -> Subject:
+    """A sample, loaded and checked once for all tests of a process: nobody writes to a subject."""
+    return load_sample(name)
 
 
 def tiny_subject(network: nn.Module, shape: tuple[int, ...], items: int = 12, name: str = "tiny") -> Subject:

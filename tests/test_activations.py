@@ -14,18 +14,17 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.peak_memory import peak_memory, traced_peak
 from compress_core.measure.tables.layer_inputs import activation_frame, activation_sparsity
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
-from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject
+from tests.subjects import Mlp, everything_subject, loaded_sample, rules, seeded, tiny_subject
 from tests.test_calibrate import calibrated
 
 
 @pytest.fixture(scope="module")
 def lenet() -> Subject:
-    return load_sample("lenet300")
+    return loaded_sample("lenet300")
 
 
 def hidden_of(network: nn.Module, items: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from compress_core.apply.lineage import recipe_of, with_recipe
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.recipe.values import Step
@@ -21,6 +20,7 @@ from dashboard.tune.answers_ahead import _Work
 from dashboard.tune.knob_of_layer import KnobPlaces, spread
 from dashboard.view import View
 from tests.one_tab import as_new
+from tests.subjects import loaded_sample
 
 STORE = Store()
 MAGNITUDE = KnobPlaces(
@@ -33,7 +33,7 @@ MAGNITUDE = KnobPlaces(
 
 @pytest.mark.parametrize(("name", "layer"), [("lenet300", "fc1"), ("tabular", "fc1")])
 def test_answers_ahead_are_those_of_the_recipe_that_the_knob_would_lead_to(name: str, layer: str) -> None:
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     split = subject.split("validation").first(8)
     lineage = with_recipe((), recipe_of(()))
     view = View(name, lineage, layer)
@@ -48,7 +48,7 @@ def test_answers_ahead_are_those_of_the_recipe_that_the_knob_would_lead_to(name:
 
 
 def test_a_place_that_is_refused_is_left_out() -> None:
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     model = Model.original(subject)
     far = KnobPlaces(Stage.QUANTIZE, (4.0, 99.0), str, lambda _b, bits: Step.of("uniform", bits=int(bits)))
     split = subject.split("validation").first(2)

@@ -19,7 +19,6 @@ from compress_core.apply.run import compress
 from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.cost import costs, layer_costs
 from compress_core.measure.cost.factor_cost import factor_warnings
 from compress_core.measure.tables.layer_numbers import layer_frame
@@ -30,7 +29,7 @@ from compress_core.recipe.reading import read_recipe
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
-from tests.subjects import Mlp, everything_subject, mlp_subject, rules, seeded, tiny_subject
+from tests.subjects import Mlp, everything_subject, loaded_sample, mlp_subject, rules, seeded, tiny_subject
 
 MAGNITUDE = Step.of("magnitude", sparsity=0.5)
 SUBJECT = mlp_subject()
@@ -38,7 +37,7 @@ SUBJECT = mlp_subject()
 
 @pytest.fixture(scope="module")
 def lenet5() -> Subject:
-    return load_sample("lenet5")
+    return loaded_sample("lenet5")
 
 
 @pytest.fixture(scope="module")

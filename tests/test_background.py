@@ -13,11 +13,11 @@ from streamlit.testing.v1 import AppTest
 from compress_core.apply.model import Model
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from dashboard import engine
 from dashboard.background import Background
 from dashboard.links import encoded
 from tests.header_boxes import header_text
+from tests.subjects import loaded_sample
 
 APP = str(Path(__file__).parent.parent / "app.py")
 SECONDS = 60
@@ -91,7 +91,7 @@ def test_what_is_made_for_somebody_goes_with_them() -> None:
 def test_nothing_else_is_begun_while_another_tab_waits_for_its_accuracy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    accuracy, model = Background(), Model.original(load_sample("tabular"))
+    accuracy, model = Background(), Model.original(loaded_sample("tabular"))
     monkeypatch.setattr(engine, "background", lambda: accuracy)
     monkeypatch.setattr(engine, "session_id", lambda: "second")
     monkeypatch.setattr(engine, "store", Store().without_workspace)

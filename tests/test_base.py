@@ -13,14 +13,13 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.cost.cost import costs, layer_costs
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.recipe.reading import read_recipe
 from compress_core.structure.shrink import preview
 from compress_core.subject.subject import Subject
-from tests.subjects import Mlp, seeded, tiny_subject, with_calibration
+from tests.subjects import Mlp, loaded_sample, seeded, tiny_subject, with_calibration
 
 STORE = Store()
 HALF = 'groups: [{match: "*", steps: [{technique: magnitude, share_removed: 0.5}]}]'
@@ -33,12 +32,12 @@ layers:
 
 @pytest.fixture(scope="module", params=["lenet300", "lenet5", "resnet", "vit"])
 def subject(request: pytest.FixtureRequest) -> Subject:
-    return with_fewer_items(load_sample(request.param))
+    return with_fewer_items(loaded_sample(request.param))
 
 
 @pytest.fixture(scope="module")
 def resnet() -> Subject:
-    return with_fewer_items(load_sample("resnet"))
+    return with_fewer_items(loaded_sample("resnet"))
 
 
 def with_fewer_items(subject: Subject) -> Subject:

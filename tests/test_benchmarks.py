@@ -18,11 +18,11 @@ from benchmarks.visitor import sparsity_of
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import record, replay
 from compress_core.measure.speed.rounds import Spread
 from compress_core.recipe.reading import read_recipe
+from tests.subjects import loaded_sample
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +117,7 @@ def test_every_study_prints_a_table(study: str) -> None:
 
 @pytest.mark.parametrize("gone", [0.0, GONE])
 def test_forms_of_a_layer_with_rows_of_one_length_agree_and_are_as_sparse_as_they_say(gone: float) -> None:
-    layer = load_sample("lenet300").layer("fc2")
+    layer = loaded_sample("lenet300").layer("fc2")
     matrix = matrix_of(layer, gone)
     lengths = matrix.count_nonzero(dim=1)
     assert len(lengths[lengths > 0].unique()) == 1
@@ -131,7 +131,7 @@ def test_forms_of_a_layer_with_rows_of_one_length_agree_and_are_as_sparse_as_the
 
 
 def test_an_item_counts_once_with_the_share_of_the_seeds_that_answer_it_rightly() -> None:
-    subject, store = load_sample("tabular"), Store()
+    subject, store = loaded_sample("tabular"), Store()
     recipe = read_recipe("layers: [{match: fc1, steps: [{technique: magnitude, sparsity: 0.97}]}]")
     models = [Model.original(subject), compress(subject, recipe, store)]
     one, other = (right([model], "test", FULL, store) for model in models)

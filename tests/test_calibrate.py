@@ -17,7 +17,6 @@ from compress_core.apply.views import weight_view as supplying
 from compress_core.apply.views.weight_view import derive, supply
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import with_items
 from compress_core.network import calibrate
 from compress_core.network.calibrate import forward_order, inputs_of
@@ -32,7 +31,7 @@ from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests import test_zoo_pipeline as zoo_pipeline
-from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject
+from tests.subjects import Mlp, everything_subject, loaded_sample, rules, seeded, tiny_subject
 from tests.test_user_model import digits
 from tests.zoo import ZOO
 
@@ -193,7 +192,7 @@ def test_a_sequential_method_sees_what_its_predecessors_now_produce() -> None:
 
 @pytest.fixture(scope="module")
 def lenet() -> Subject:
-    return load_sample("lenet300")
+    return loaded_sample("lenet300")
 
 
 def test_norms_and_moments_are_those_of_the_pixels(lenet: Subject) -> None:
@@ -297,7 +296,7 @@ def test_a_model_without_calibration_items_is_told_what_to_add() -> None:
 
 
 def test_own_items_are_enough_for_a_technique_that_measures() -> None:
-    subject = with_items(load_sample("lenet300"), digits(200))
+    subject = with_items(loaded_sample("lenet300"), digits(200))
     assert (
         compress(subject, rules(fc3=Step.of("wanda")), Store()).compressed["fc3"].encoded[0].kept_count == 500
     )

@@ -12,7 +12,6 @@ from compress_core.apply.run import compress
 from compress_core.cli.arguments import ModelOptions
 from compress_core.cli.loading import read_recipe_of
 from compress_core.foundation.store import Store, digest
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.edit import with_calibration, with_step
 from compress_core.recipe.reading import read_recipe, read_resolved
 from compress_core.recipe.resolving import resolve
@@ -20,7 +19,7 @@ from compress_core.recipe.values import ALL_ITEMS, Calibration, Recipe, Rule, St
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
-from tests.subjects import Mlp, rules, seeded
+from tests.subjects import Mlp, loaded_sample, rules, seeded
 from tests.test_calibrate import calibrated
 
 
@@ -34,7 +33,7 @@ def first_of(subject: Subject, count: int) -> Subject:
 
 
 def test_a_sample_is_calibrated_on_all_items_that_ship() -> None:
-    subject, store = load_sample("lenet300"), Store()
+    subject, store = loaded_sample("lenet300"), Store()
     recipe = rules(fc1=Step.of("sparsegpt", sparsity=0.9))
     ours = compress(subject, recipe, store).values("fc1")
     assert len(subject.split("calibration")) == 512

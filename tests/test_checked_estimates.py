@@ -15,12 +15,12 @@ from compress_core.decide.sensitivity import Curve, ScanPoint, Sensitivity
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.recipe.reading import parse_recipe
 from compress_core.recipe.values import Step
 from dashboard.figures.estimated_measured import estimated_measured
 from dashboard.figures.search_front import ESTIMATED, FRONT, RUN, FrontAxis, search_front
+from tests.subjects import loaded_sample
 
 PRUNED = ({"technique": "magnitude", "sparsity": 0.5}, {"technique": "magnitude", "sparsity": 0.7})
 ROUNDED = {"technique": "uniform", "bits": 4}
@@ -29,7 +29,7 @@ ROUNDED = {"technique": "uniform", "bits": 4}
 def test_a_recipe_that_was_run_is_a_check_and_what_the_scan_never_tried_or_measured_itself_is_none(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     workspace = Workspace.at(tmp_path_factory.mktemp("checked"))
     store, split = Store(workspace=workspace), subject.split("validation")
     made = [

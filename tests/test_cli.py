@@ -25,13 +25,12 @@ from compress_core.cli.arguments import ModelOptions, SharedOptions, about_a_mod
 from compress_core.deliver.plain_container import read_container
 from compress_core.foundation.store import Store
 from compress_core.loading.cards import cards
-from compress_core.loading.samples import load_sample
 from compress_core.measure.explain.attribution import attribution_methods
 from compress_core.measure.tables.output_errors import output_errors
 from compress_core.recipe.reading import read_recipe
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
-from tests.subjects import rules
+from tests.subjects import loaded_sample, rules
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -98,7 +97,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.savez(tmp_path / "unlabeled.npz", inputs=inputs)
     plain = {"in.weight": torch.ones(8, 4), "in.bias": torch.ones(8), "out.weight": torch.ones(3, 8)}
     save_file(plain, tmp_path / "plain.safetensors")
-    tabular = load_sample("tabular")
+    tabular = loaded_sample("tabular")
     state = {name: t + 0.0 for name, t in tabular.network.state_dict().items()}
     save_file(state, tmp_path / "same.safetensors")
     state["fc2.weight"][0, :3] = torch.nan
@@ -138,7 +137,7 @@ def test_ninety_per_cent_of_fc1_of_lenet5_are_exactly_360000_weights(folder: Pat
 
 def test_each_layer_in_json_has_the_error_of_its_output_as_the_page_measures_it() -> None:
     rows = in_json("evaluate", "tabular", "--step", "fc1: magnitude sparsity=0.9")["layers"]
-    model = compress(load_sample("tabular"), rules(fc1=Step.of("magnitude", sparsity=0.9)), Store())
+    model = compress(loaded_sample("tabular"), rules(fc1=Step.of("magnitude", sparsity=0.9)), Store())
     found = {row["layer"]: row["output_error"] for row in rows}
     assert found == {name: error.as_json() for name, error in output_errors(model, Store()).items()}
     assert (found["fc1"]["kind"], found["fc2"]["kind"]) == ("measured", "exact")
@@ -278,7 +277,7 @@ def names_of(*stages: Stage) -> list[str]:
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Some of the images that the samples know, as one's own: enough to calibrate on a tenth of them."""
-    sample = load_sample("resnet")
+    sample = loaded_sample("resnet")
     split = sample.split("test")
     assert split.labels is not None
     images, path = sample.input.raw(split.inputs[:220]), tmp_path_factory.mktemp("few") / "images.npz"
@@ -441,7 +440,7 @@ def test_the_written_file_has_the_bytes_and_the_values_that_were_evaluated(folde
     path = folder / "a/b/model.safetensors"
     assert found["bytes"]["value"] == found["files"]["model.safetensors"]["value"] == path.stat().st_size
     assert found["accuracy"] == in_json("evaluate", "tabular", "--step", step)["accuracy"]
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     recipe = read_recipe((folder / "a/b/recipe.yaml").read_text())
     evaluated = compress(subject, recipe, Store())
     assert evaluated.recipe.sha == found["recipe"]["sha"]

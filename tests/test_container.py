@@ -21,10 +21,16 @@ from compress_core.deliver import plain_container
 from compress_core.deliver.plain_container import container_bytes, read_container, write_container
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
-from tests.subjects import everything_subject, mlp_subject, rules, tiny_subject, with_calibration
+from tests.subjects import (
+    everything_subject,
+    loaded_sample,
+    mlp_subject,
+    rules,
+    tiny_subject,
+    with_calibration,
+)
 
 SUBJECT = everything_subject()
 STORE = Store()
@@ -122,7 +128,7 @@ def test_one_edited_layer_of_each_kind_reads_back_equal(tmp_path: Path, name: st
 
 
 def test_a_sample_model_reads_back_equal(tmp_path: Path) -> None:
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=4))
     assert_file_is_the_model(compress(subject, rules(any=steps), Store()), tmp_path / "sample.safetensors")
 
@@ -294,7 +300,7 @@ def test_structure_rules_and_corrections_read_back_to_the_evaluated_network(
     tmp_path: Path, kind: str
 ) -> None:
     name, recipe = WHOLE[kind]
-    model = compress(load_sample(name), recipe, STORE)
+    model = compress(loaded_sample(name), recipe, STORE)
     path = tmp_path / "whole.safetensors"
     assert_file_is_the_model(model, path)
     inputs = model.subject.split("validation").inputs[:40]

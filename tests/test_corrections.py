@@ -15,13 +15,19 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.network.shared_copy import digest_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
-from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
+from tests.subjects import (
+    everything_subject,
+    loaded_sample,
+    mlp_subject,
+    seeded,
+    tiny_subject,
+    with_calibration,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +41,7 @@ FEW = 64  # calibration items: what is claimed of them holds for any number
 @cache
 def sample(name: str) -> Subject:
     """A sample model with few calibration items."""
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     items = subject.split("calibration")
     few = Split("calibration", items.inputs[:FEW], items.labels[:FEW])
     return replace(subject, splits={**subject.splits, "calibration": few})
@@ -203,7 +209,7 @@ def test_after_re_estimation_every_norm_normalizes_the_compressed_network() -> N
     assert_norms_normalize(model)
     with pytest.raises(AssertionError):
         assert_norms_normalize(corrected(subject))
-    assert digest_of(subject.network) == digest_of(load_sample("resnet").network)
+    assert digest_of(subject.network) == digest_of(loaded_sample("resnet").network)
 
 
 def test_both_corrections_follow_one_another_in_the_order_of_the_recipe() -> None:

@@ -8,7 +8,6 @@ import pytest
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.tables.layer_weights import channel_sparsity, layer_weights
 from compress_core.recipe.reading import read_recipe
 from compress_core.recipe.values import Step
@@ -17,7 +16,7 @@ from dashboard.figures.palette import ink
 from dashboard.figures.sparsity_maps import dead_channels, sparsity_by_channel
 from dashboard.figures.weight_histograms import error_by_channel
 from dashboard.weights.layer import _histograms as histograms
-from tests.subjects import mlp_subject, rules
+from tests.subjects import loaded_sample, mlp_subject, rules
 
 CUT, DROPPED, CONSUMER = "layer1.conv1", "layer2.conv1", "layer1.conv2"
 
@@ -32,7 +31,7 @@ groups:
 layers:
   - {{match: {CONSUMER}, steps: [{{technique: magnitude, sparsity: 0.25}}, {{technique: uniform, bits: 2}}]}}
 """
-    return compress(load_sample("resnet"), read_recipe(text), Store())
+    return compress(loaded_sample("resnet"), read_recipe(text), Store())
 
 
 def test_map_histogram_and_overview_of_a_cut_layer_count_the_same_zeros(model: Model) -> None:
@@ -89,7 +88,7 @@ def test_the_error_of_a_cut_layer_is_that_of_its_own_steps(model: Model) -> None
 
 
 def test_folding_alone_is_no_error_of_a_channel() -> None:
-    folded = compress(load_sample("resnet"), read_recipe("prepare: [fold_batch_norm]"), Store())
+    folded = compress(loaded_sample("resnet"), read_recipe("prepare: [fold_batch_norm]"), Store())
     assert not layer_weights(folded, CUT, Store()).error.any()
 
 

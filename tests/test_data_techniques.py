@@ -13,7 +13,6 @@ from torch import Tensor
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.numerics.scale import RowRanges
 from compress_core.numerics.second_order import damped, inverse_factor
@@ -25,6 +24,7 @@ from compress_core.techniques.gptq import gptq
 from compress_core.techniques.sparsegpt import sparsegpt
 from compress_core.techniques.taylor import taylor
 from compress_core.techniques.wanda import wanda
+from tests.subjects import loaded_sample
 from tests.technique_cases import encoded, nasty_inputs, nasty_weights, result
 
 ALL = techniques()
@@ -363,7 +363,7 @@ def test_inputs_that_do_not_go_together_make_it_plain_low_rank() -> None:
 
 @pytest.mark.slow
 def test_measuring_techniques_keep_more_of_lenet300_than_those_that_look_at_weights() -> None:
-    subject, store = load_sample("lenet300"), Store()
+    subject, store = loaded_sample("lenet300"), Store()
 
     def accuracy(technique: str, **knobs: object) -> float:
         model = compress(subject, Recipe((Rule("*", (Step.of(technique, **knobs),)),)), store)

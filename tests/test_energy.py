@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.energy import HOROWITZ, Work, energy, energy_costs, work_of
 from compress_core.recipe.values import Step
-from tests.subjects import mlp_subject, rules, seeded, tiny_subject
+from tests.subjects import loaded_sample, mlp_subject, rules, seeded, tiny_subject
 
 
 def test_a_linear_multiplies_each_weight_once_and_moves_its_inputs_and_outputs() -> None:
@@ -68,7 +67,7 @@ def test_energy_is_the_sum_of_its_parts() -> None:
 
 @pytest.mark.parametrize("name", ["resnet", "vit", "tabular"])
 def test_operations_of_a_sample_are_those_of_its_layers(name: str) -> None:
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     numbers = energy_costs(Model.original(subject), Store())
     layers = sum(layer.macs or 0 for layer in subject.layers)
     attention = 3 * 2 * 49 * 49 * 64 if name == "vit" else 0

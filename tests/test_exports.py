@@ -13,12 +13,11 @@ from compress_core.deliver.exports import ExportedFiles, export_files
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.measure.cost.sizes import counted_sizes
 from compress_core.recipe.values import Step
 from compress_core.tasks.export_files import FILES, FilesKnobs, pack, unpack
-from tests.subjects import rules
+from tests.subjects import loaded_sample, rules
 
 STORE = Store()
 GRID = (Step.of("magnitude", sparsity=0.5), Step.of("uniform", bits=6))
@@ -26,7 +25,7 @@ GRID = (Step.of("magnitude", sparsity=0.5), Step.of("uniform", bits=6))
 
 @cache
 def model_of(quantized: bool = True) -> Model:
-    return compress(load_sample("tabular"), rules(any=GRID if quantized else GRID[:1]), STORE)
+    return compress(loaded_sample("tabular"), rules(any=GRID if quantized else GRID[:1]), STORE)
 
 
 @cache

@@ -14,13 +14,13 @@ from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import compare
 from compress_core.measure.behavior.flips import FLIP_KINDS, Flips, flips_named, flips_ordered
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.recipe.reading import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained
+from tests.subjects import loaded_sample
 
 STORE = Store()
 BEFORE = [[4.0, 0, 0], [4, 0, 0], [0, 4, 0], [0, 4, 0], [0, 0, 4], [np.nan] * 3]
@@ -82,7 +82,7 @@ def test_a_word_for_flips_is_read_and_another_one_is_refused_with_those_there_ar
 @cache
 def pruned() -> Model:
     rule = {"match": "fc1", "steps": [{"technique": "magnitude", "sparsity": 0.8}]}
-    return compress(load_sample("tabular"), parse_recipe({"layers": [rule]}), STORE)
+    return compress(loaded_sample("tabular"), parse_recipe({"layers": [rule]}), STORE)
 
 
 def explained(**knobs: object) -> ManyExplained:

@@ -8,14 +8,14 @@ from compress_core.apply.base import groups_of
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.cost import costs
 from compress_core.measure.tables.group_table import group_table
 from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from compress_core.structure.group import GroupKind
+from tests.subjects import loaded_sample
 
 STORE = Store()
-RESNET = load_sample("resnet")
+RESNET = loaded_sample("resnet")
 OTHER = Rule("layer3", (Step.of("drop_block"),))
 
 
@@ -48,6 +48,6 @@ def test_a_group_of_few_units_has_one_row_for_each() -> None:
 
 
 def test_a_criterion_that_cannot_serve_a_group_is_refused() -> None:
-    lenet = load_sample("lenet5")
+    lenet = loaded_sample("lenet5")
     with pytest.raises(Refused, match="no batch norm"):
         group_table(lenet, ResolvedRecipe(()), [("conv1", 20)], Step.of_group("batch_norm_scale"), STORE)

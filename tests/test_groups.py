@@ -6,17 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from compress_core.loading.samples import load_sample
 from compress_core.network.layers.cut import is_producer
 from compress_core.network.shared_copy import digest_of
 from compress_core.structure.group import GroupKind, MemberRole
 from compress_core.structure.groups import Group, find_groups
-from tests.subjects import Mlp, seeded
+from tests.subjects import Mlp, loaded_sample, seeded
 from tests.zoo import ANSWER, ZOO, groups_of
 
 
 def _sample_groups(name: str) -> dict[str, Group]:
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     groups = find_groups(subject.network, subject.split("calibration").inputs[:2])
     return {group.name: group for group in groups}
 

@@ -17,7 +17,6 @@ from compress_core.deliver.packed_file import pack_bytes
 from compress_core.deliver.packed_size import is_packed, packed_size
 from compress_core.face.network_addresses import is_of_this_machine
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from dashboard import engine, header, number_strip, state
 from dashboard.header_numbers import Freshness, HeaderNumbers
 from dashboard.linked_choices import linked_choices, take_over_choices
@@ -25,6 +24,7 @@ from dashboard.links import encoded
 from dashboard.undo import undone
 from dashboard.view import View
 from tests.header_boxes import box_labels, header_text
+from tests.subjects import loaded_sample
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 90
@@ -57,7 +57,7 @@ def test_only_numbers_of_all_items_of_this_recipe_stand_under_the_bare_heading(
 
 
 def test_packed_size_is_that_of_the_file_and_made_once() -> None:
-    model, store = Model.original(load_sample("tabular")), Store()
+    model, store = Model.original(loaded_sample("tabular")), Store()
     assert not is_packed(model, store)
     size = packed_size(model, store)
     assert (size.value, size.unit, size.kind) == (len(pack_bytes(model)), "byte", "measured")

@@ -15,10 +15,10 @@ from benchmarks.headline_curve import CurvePoint, curve_svg
 from benchmarks.headline_trials import NETWORKS, Trial
 from benchmarks.published_ratios import PUBLISHED
 from compress_core.apply.model import Model
-from compress_core.loading.samples import load_sample
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.subject.training_items import TRAINING, TrainingItems
+from tests.subjects import loaded_sample
 
 
 def figures(error: float, most_lost: float) -> Figures:
@@ -33,7 +33,7 @@ def test_an_error_counts_as_it_is_and_no_loss_by_its_upper_bound() -> None:
 
 
 def tried(strength: float, ratio: float) -> Tried:
-    return Tried(Trial({}, strength, 1), 0, Model.original(load_sample("tabular")), 1, ratio, 1.0)
+    return Tried(Trial({}, strength, 1), 0, Model.original(loaded_sample("tabular")), 1, ratio, 1.0)
 
 
 def test_the_smallest_that_reaches_a_goal_on_validation_is_chosen_else_the_nearest() -> None:
@@ -76,7 +76,7 @@ def test_the_curve_holds_a_point_for_each_that_was_trained_or_published(name: st
 
 
 def few(count: int) -> Subject:
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     seen = subject.split("validation")
     assert seen.labels is not None
     items = Split(TRAINING, seen.inputs[:count], seen.labels[:count], "few")
@@ -105,5 +105,5 @@ def test_the_same_copies_come_every_time_and_no_copies_change_nothing() -> None:
     one, other = few(3).split(TRAINING), few(3).split(TRAINING)
     assert torch.equal(one.inputs, other.inputs)
     assert one.digest == other.digest != "few"
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     assert with_distorted_copies(subject, 0) is subject

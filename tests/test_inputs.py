@@ -15,7 +15,6 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.explain.attribution import attribute_in_batches, attribution_methods
 from compress_core.numerics.input_ranges import least_divergent, least_squares_share, range_of
@@ -31,7 +30,14 @@ from compress_core.techniques.contract.input_rules import (
     rule_from_json,
 )
 from compress_core.techniques.static_range import static_range
-from tests.subjects import everything_subject, mlp_subject, seeded, tiny_subject, with_calibration
+from tests.subjects import (
+    everything_subject,
+    loaded_sample,
+    mlp_subject,
+    seeded,
+    tiny_subject,
+    with_calibration,
+)
 
 STORE = Store()
 METHODS = ["minmax", "percentile", "entropy", "squared_error"]
@@ -226,7 +232,7 @@ def inputs_of(model: Model, name: str, items: Tensor) -> list[Tensor]:
 
 
 def test_a_layer_multiplies_rounded_inputs_and_no_others() -> None:
-    subject = load_sample("lenet5")
+    subject = loaded_sample("lenet5")
     model = ruled(subject, Step.of("static_range", bits=3), match="fc1")
     items = subject.split("validation").inputs[:50]
     (rounded,) = inputs_of(model, "fc1", items)
@@ -369,14 +375,14 @@ RECIPES: dict[str, Callable[[], tuple[Step, ...]]] = {
 @pytest.mark.parametrize("kind", RECIPES)
 @pytest.mark.parametrize("match", ["first", "last", "any"])
 def test_replay_equals_a_full_forward_with_rules_at_inputs(name: str, kind: str, match: str) -> None:
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     names = list(subject.by_name)
     chosen = {"first": names[1], "last": names[-1], "any": "*"}[match]
     assert_replay_is_exact(ruled(subject, *RECIPES[kind](), match=chosen, store=STORE))
 
 
 def test_replay_starts_at_a_rounded_input_before_the_first_edited_weight() -> None:
-    subject = load_sample("lenet5")
+    subject = loaded_sample("lenet5")
     rounded = Rule("fc1", (Step.of("static_range", bits=3),))
     for edited in ("conv2", "fc2"):
         recipe = Recipe((rounded, Rule(edited, (Step.of("uniform", bits=4),))))
@@ -396,7 +402,7 @@ def assert_replay_is_exact(model: Model, items: int = 260) -> None:
 @pytest.mark.parametrize("name", ["saliency", "input_x_gradient", "integrated_gradients"])
 @pytest.mark.parametrize("step", [Step.of("static_range", bits=4), Step.of("top_k", share_kept=0.3)])
 def test_a_map_of_a_network_with_rules_at_its_inputs_is_not_empty(name: str, step: Step) -> None:
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     model = ruled(subject, step, store=STORE)
     inputs, targets = subject.split("validation").inputs[:4], torch.zeros(4, dtype=torch.long)
     method = attribution_methods()[name]

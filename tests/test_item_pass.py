@@ -9,11 +9,11 @@ import torch
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.behavior.item_pass import item_pass
 from compress_core.recipe.reading import read_recipe
 from dashboard.figures import item_answers
+from tests.subjects import loaded_sample
 
 STORE = Store()
 
@@ -22,7 +22,7 @@ STORE = Store()
 def test_an_item_gets_the_answers_of_its_whole_split_and_the_output_of_the_module(
     name: str, layer: str
 ) -> None:
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     split = subject.split("validation").first(20)
     recipe = f"layers: [{{match: {layer}, steps: [{{technique: magnitude, sparsity: 0.9}}]}}]"
     for model in (Model.original(subject), compress(subject, read_recipe(recipe), STORE)):
@@ -44,7 +44,7 @@ def _heard(model: Model, layer: str, item: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_layer_in_a_block_that_was_left_out_has_no_output() -> None:
-    subject = load_sample("resnet")
+    subject = loaded_sample("resnet")
     model = compress(subject, read_recipe("groups: [{match: layer2, steps: [drop_block]}]"), STORE)
     split = subject.split("validation").first(2)
     found = item_pass(subject, model.network(), subject.layer("layer2.conv1"), split, 0)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from compress_core.apply.run import compress
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.speed.kernel_variants import (
     KernelVariant,
     choose_kernel_variants,
@@ -33,7 +32,7 @@ from compress_core.measure.speed.kernels import (
 from compress_core.measure.speed.rounds import Effort, Watch
 from compress_core.network.layers.matrix_sites import ConvolutionWindow, find_pairs, find_sites, input_of
 from compress_core.recipe.values import Step
-from tests.subjects import mlp_subject, rules, seeded
+from tests.subjects import loaded_sample, mlp_subject, rules, seeded
 
 QUICK = Effort(rounds_least=2, rounds_most=2, seconds=0.0, turn=0.0)
 
@@ -209,7 +208,7 @@ def test_a_variant_that_is_slower_or_hardly_faster_leaves_the_layer_dense(
 
 def test_a_network_with_variants_answers_as_before_and_leaves_the_given_one_alone() -> None:
     recipe = rules(any=Step.of("magnitude", sparsity=0.95))
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     network = compress(subject, recipe, Store()).network()
     items = subject.split("validation").inputs[:64]
     choice = {"fc1": KernelVariant.CSR_SUMS, "fc2": KernelVariant.CSR, "fc3": KernelVariant.GATHERED}
@@ -222,7 +221,7 @@ def test_a_network_with_variants_answers_as_before_and_leaves_the_given_one_alon
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet", "vit", "tabular"])
 def test_sparse_variants_of_every_layer_of_a_sample_answer_as_before(name: str) -> None:
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     network = compress(subject, rules(any=Step.of("magnitude", sparsity=0.8)), Store()).network()
     items = subject.split("validation").inputs[:3]
     formed = with_kernel_variants(
@@ -250,7 +249,7 @@ def test_a_factored_layer_is_multiplied_out_where_one_layer_is_faster(turned: Tu
 
 
 def test_a_factored_convolution_is_multiplied_out_to_the_same() -> None:
-    model = compress(load_sample("lenet5"), rules(any=Step.of("low_rank", rank=2)), Store())
+    model = compress(loaded_sample("lenet5"), rules(any=Step.of("low_rank", rank=2)), Store())
     network = model.network()
     items = model.subject.split("validation").inputs[:2]
     formed = with_kernel_variants(network, dict.fromkeys(find_pairs(network), KernelVariant.DENSE))

@@ -16,7 +16,6 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.samples import load_sample
 from compress_core.measure.speed.break_even import BreakEven, break_even_table
 from compress_core.measure.speed.kernel_variants import KernelVariant
 from compress_core.measure.speed.latency import latency, parity_of
@@ -35,7 +34,7 @@ from compress_core.measure.speed.rounds import (
 from compress_core.measure.speed.runtime import Runnable, TimedModel, runtime_named
 from compress_core.recipe.values import Step
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs, run
-from tests.subjects import mlp_subject, rules, tiny_subject
+from tests.subjects import loaded_sample, mlp_subject, rules, tiny_subject
 
 THREE = Effort(rounds_least=3, rounds_most=3, seconds=0.0, turn=0.0)
 
@@ -171,7 +170,7 @@ def test_without_items_nothing_is_measured() -> None:
 @pytest.fixture(scope="module")
 def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
     """Original, compressed, and evaluated outputs of the compressed on 200 items."""
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     recipe = rules(any=Step.of("magnitude", sparsity=0.9))
     network = compress(subject, recipe, Store()).network()
     with torch.inference_mode():
@@ -180,7 +179,7 @@ def lenet() -> tuple[nn.Module, nn.Module, Tensor]:
 
 
 def ready(runtime: str, network: nn.Module) -> Runnable:
-    model = Model.original(load_sample("lenet300"))
+    model = Model.original(loaded_sample("lenet300"))
     return runtime_named(runtime).ready(TimedModel("compressed", model, network, Store()))
 
 
@@ -188,7 +187,7 @@ def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
     lenet: tuple[nn.Module, nn.Module, Tensor],
 ) -> None:
     _, network, evaluated = lenet
-    split = load_sample("lenet300").split("validation")
+    split = loaded_sample("lenet300").split("validation")
     found = parity_of(ready("torch_bf16", network), evaluated, split)
     assert 1e-4 < found.difference.value < 1
     assert found.same_class.value > 0.9
@@ -199,12 +198,12 @@ def test_bfloat16_is_other_numbers_and_leaves_the_network_in_float32(
 
 def test_torch_agrees_with_itself(lenet: tuple[nn.Module, nn.Module, Tensor]) -> None:
     _, network, evaluated = lenet
-    split = load_sample("lenet300").split("validation")
+    split = loaded_sample("lenet300").split("validation")
     assert parity_of(ready("torch", network), evaluated, split).difference.value < 1e-5
 
 
 def test_outputs_that_are_not_finite_have_no_largest_difference() -> None:
-    split = load_sample("lenet300").split("validation")
+    split = loaded_sample("lenet300").split("validation")
     broken = Runnable(
         runtime_named("torch"), "original", lambda batch: torch.full((len(batch), 10), torch.nan)
     )
@@ -221,7 +220,7 @@ def turned_by_its_own_load(load: float = 0.0) -> Watch:
 @pytest.mark.slow
 def test_a_job_measures_every_runtime_and_comes_back_from_its_file() -> None:
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=4))
-    model = compress(load_sample("tabular"), rules(fc1=steps), Store())
+    model = compress(loaded_sample("tabular"), rules(fc1=steps), Store())
     knobs = LatencyKnobs(batches=(1, 3), rounds=5, seconds=0, processes=3)
     watch = turned_by_its_own_load(load=9.0)
     shares, work = [], run(model, knobs, 0, Store(), watch, in_this_process)
@@ -263,7 +262,7 @@ def test_a_job_measures_every_runtime_and_comes_back_from_its_file() -> None:
 
 def test_a_model_as_loaded_has_no_forms_and_no_compressed_bar() -> None:
     knobs = LatencyKnobs(batches=(2,), rounds=5, seconds=0, onnx=False, processes=3)
-    model = Model.original(load_sample("tabular"))
+    model = Model.original(loaded_sample("tabular"))
     found = result_of(run(model, knobs, 0, Store(), turned_by_its_own_load(), in_this_process))
     assert {bar.whose for bar, _ in found.bars} == {"original"}
     assert found.tables == ()
@@ -295,7 +294,7 @@ def test_weights_on_no_grid_have_no_int8_bar_and_it_is_said_what_to_do() -> None
 
 @pytest.mark.parametrize("batches", [(1, 1), (0,), (5000,)])
 def test_batch_sizes_that_make_no_sense_are_refused(batches: tuple[int, ...]) -> None:
-    model = Model.original(load_sample("tabular"))
+    model = Model.original(loaded_sample("tabular"))
     with pytest.raises(Refused, match="Batch sizes must be different numbers"):
         result_of(run(model, LatencyKnobs(batches=batches), 0, Store()))
 

@@ -19,7 +19,6 @@ from compress_core.deliver import packed_size
 from compress_core.deliver.packed_file import pack_bytes
 from compress_core.deliver.plain_container import container_bytes
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.subject.subject import Subject
 from dashboard import engine
 from dashboard.figures.predicted_outcome import MeasuredCurve, predicted_outcome
@@ -28,6 +27,7 @@ from dashboard.learn.lesson import Lesson, LessonNumber, QuizQuestion
 from dashboard.learn.lesson_files import lessons
 from dashboard.learn.lesson_numbers import model_for, number_at, number_of
 from dashboard.learn.quantity_words import distance_in_words, unit_of_quantity
+from tests.subjects import loaded_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = list(lessons())
@@ -36,7 +36,7 @@ STORE = Store(2**29)
 
 @pytest.fixture(autouse=True)
 def _models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "sample", cache(load_sample))
+    monkeypatch.setattr(engine, "sample", cache(loaded_sample))
     monkeypatch.setattr(engine, "store", lambda: STORE)
     monkeypatch.setattr(packed_size, "pack_bytes", file_of)
 
@@ -199,7 +199,7 @@ def _weights(subject: Subject) -> dict[str, tuple[int, ...]]:
 
 
 def test_what_questions_say_of_the_network_is_so() -> None:
-    assert _weights(load_sample("lenet300")) == {"fc1": (300, 784), "fc2": (100, 300), "fc3": (10, 100)}
+    assert _weights(loaded_sample("lenet300")) == {"fc1": (300, 784), "fc2": (100, 300), "fc3": (10, 100)}
     assert (300 * 784, 300 + 784, 784 + 1 + 100) == (235_200, 1_084, 885)
     assert {lesson.model for lesson in lessons().values()} == {"lenet300"}, "texts name its layers"
 

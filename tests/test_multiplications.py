@@ -19,7 +19,6 @@ from compress_core.deliver.plain_container import container_bytes, read_containe
 from compress_core.deliver.same_bits import same_state
 from compress_core.foundation.store import Store
 from compress_core.loading.items import Items
-from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import subject_from_network
 from compress_core.measure.cost.cost import costs, layer_costs
 from compress_core.measure.cost.energy import energy_costs
@@ -29,7 +28,7 @@ from compress_core.network.one_memory import values_once, views_in
 from compress_core.recipe.reading import read_recipe
 from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
-from tests.subjects import rules, seeded
+from tests.subjects import loaded_sample, rules, seeded
 
 
 class Of(nn.Module):
@@ -194,7 +193,7 @@ def test_what_cannot_be_counted_says_why_and_gives_no_energy() -> None:
 )
 def test_macs_follow_the_network_that_ships(recipe: str) -> None:
     store = Store()
-    model = compress(load_sample("tabular"), read_recipe(recipe), store)
+    model = compress(loaded_sample("tabular"), read_recipe(recipe), store)
     assert costs(model, store)["macs"].value == multiplications(model.network(), torch.zeros(1, 30)).total
     assert costs(model, store)["macs"].value == sum(row.macs or 0 for row in layer_costs(model, store))
 

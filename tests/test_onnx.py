@@ -25,14 +25,13 @@ from compress_core.deliver.parity import largest_difference
 from compress_core.deliver.whole_numbers import WholeNumbers
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.input_rules import KeepAbove, StaticGrid
-from tests.subjects import everything_subject, rules, seeded, tiny_subject
+from tests.subjects import everything_subject, loaded_sample, rules, seeded, tiny_subject
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +70,7 @@ def _compressed(subject: Subject, *steps: Step) -> Model:
 @pytest.fixture(scope="module")
 def resnet() -> Model:
     rule = Rule("*", (UNIFORM, Step.of("static_range", bits=8)))
-    return compress(load_sample("resnet"), Recipe((rule,)), Store())
+    return compress(loaded_sample("resnet"), Recipe((rule,)), Store())
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def whole(resnet: Model) -> Qdq:
 
 @pytest.fixture(scope="module")
 def tabular() -> tuple[Model, bytes]:
-    model = _compressed(load_sample("tabular"), PRUNED, UNIFORM)
+    model = _compressed(loaded_sample("tabular"), PRUNED, UNIFORM)
     return model, model_onnx(model)
 
 
@@ -209,7 +208,7 @@ def test_scales_in_the_file_are_those_of_the_recipe() -> None:
     import onnx
     from onnx import numpy_helper
 
-    model = _ranged(_compressed(load_sample("tabular"), PRUNED, UNIFORM))
+    model = _ranged(_compressed(loaded_sample("tabular"), PRUNED, UNIFORM))
     graph = onnx.load_from_string(model_qdq(model).content).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     for name, edited in model.compressed.items():
@@ -243,7 +242,7 @@ def test_a_turned_weight_is_found_by_its_values_where_its_input_is_rounded_too()
 
 
 def test_rules_that_are_no_whole_numbers_stay_as_they_were_evaluated() -> None:
-    model = _ranged(_compressed(load_sample("tabular"), UNIFORM), bits=4)
+    model = _ranged(_compressed(loaded_sample("tabular"), UNIFORM), bits=4)
     kept = {**model.inputs, "fc2": (KeepAbove(0.1),)}
     model = replace(model, inputs=MappingProxyType(kept))
     found = model_qdq(model)
@@ -257,14 +256,14 @@ def test_rules_that_are_no_whole_numbers_stay_as_they_were_evaluated() -> None:
     ids=lambda step: step.technique,
 )
 def test_a_weight_on_no_even_grid_says_why_it_stays(step: Step) -> None:
-    model = _compressed(load_sample("tabular"), step)
+    model = _compressed(loaded_sample("tabular"), step)
     assert "no evenly spaced grid" in str(whole_numbers(model.compressed["fc1"].encoded[0]))
 
 
 @pytest.mark.parametrize("technique", ["uniform", "affine"])
 @pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
 def test_codes_decode_to_the_evaluated_values(technique: str, granularity: str) -> None:
-    model = _compressed(load_sample("tabular"), PRUNED, Step.of(technique, bits=5, granularity=granularity))
+    model = _compressed(loaded_sample("tabular"), PRUNED, Step.of(technique, bits=5, granularity=granularity))
     for edited in model.compressed.values():
         found = whole_numbers(edited.encoded[0])
         assert isinstance(found, WholeNumbers)
@@ -356,7 +355,7 @@ def test_the_command_measures_the_file_it_wrote_and_says_what_stays(tmp_path: Pa
     assert result.exit_code == 0, result.stderr
     said = json.loads(result.stdout)
     assert said["files"]["model.int8.onnx"]["value"] == (tmp_path / "model.int8.onnx").stat().st_size
-    assert said["accuracy"]["n"] == said["n"] == len(load_sample("tabular").split("test"))
+    assert said["accuracy"]["n"] == said["n"] == len(loaded_sample("tabular").split("test"))
     assert said["left"].keys() == {"fc2"}
 
 

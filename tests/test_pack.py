@@ -49,14 +49,21 @@ from compress_core.deliver.python_source import model_source
 from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.network.one_memory import MemoryView
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.structure.structure import Structure
 from compress_core.subject.subject import Subject, restructured
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.input_rules import KeepAbove
-from tests.subjects import everything_subject, mlp_subject, rules, seeded, tiny_subject, with_calibration
+from tests.subjects import (
+    everything_subject,
+    loaded_sample,
+    mlp_subject,
+    rules,
+    seeded,
+    tiny_subject,
+    with_calibration,
+)
 from tests.test_container import recipes
 
 SUBJECT = everything_subject()
@@ -167,7 +174,7 @@ def rival_bits(encoded: EncodedWeight) -> int:
 @pytest.fixture(scope="module")
 def lenet() -> Model:
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=5))
-    return compress(load_sample("lenet300"), rules(any=steps), Store())
+    return compress(loaded_sample("lenet300"), rules(any=steps), Store())
 
 
 @pytest.mark.slow
@@ -187,7 +194,7 @@ def test_the_weights_of_lenet_are_a_tenth_smaller_than_huffman_and_within_ideal_
 
 def test_a_sample_reads_back_equal_and_its_header_is_short(tmp_path: Path) -> None:
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=5))
-    model = compress(load_sample("tabular"), rules(any=steps), Store())
+    model = compress(loaded_sample("tabular"), rules(any=steps), Store())
     assert_file_is_the_model(model, tmp_path / "tabular.slim")
     directory, contents = entries.write_pieces(packed_file._pieces(model))
     size = (tmp_path / "tabular.slim").stat().st_size
@@ -455,7 +462,7 @@ def test_pack_and_unpack_give_the_evaluated_weights(tmp_path: Path) -> None:
     unpacked = run("unpack", str(file), "--out", str(folder), "--json")
     assert json.loads(unpacked.stdout)["tensors"] == len(load_file(folder / "model.safetensors"))
     steps = (Step.of("magnitude", sparsity=0.9), Step.of("kmeans", bits=4))
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     evaluated: dict[str, Tensor] = compress(subject, rules(any=steps), Store()).network().state_dict()
     read = load_file(folder / "model.safetensors")
     assert all(torch.equal(read[name], evaluated[name]) for name in evaluated)
@@ -493,7 +500,7 @@ def test_the_commands_refuse_in_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_file_with_its_source_needs_neither_the_model_nor_our_code(tmp_path: Path) -> None:
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     model = compress(subject, rules(fc1=(Step.of("low_rank", rank=9), Step.of("uniform", bits=5))), STORE)
     path = tmp_path / "with.slim"
     write_packed(model, path, model_source(model))
@@ -507,7 +514,7 @@ def test_a_file_with_its_source_needs_neither_the_model_nor_our_code(tmp_path: P
 
 
 def test_unpacking_does_not_replace_somebody_elses_code(tmp_path: Path) -> None:
-    lenet = Model.original(load_sample("lenet300"))
+    lenet = Model.original(loaded_sample("lenet300"))
     path = tmp_path / "with.slim"
     write_packed(lenet, path, model_source(lenet))
     (tmp_path / "model.py").write_text("mine = True")

@@ -18,7 +18,6 @@ from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.job import Job
 from compress_core.jobs.job_records import KIND
 from compress_core.jobs.task import ResultFiles
-from compress_core.loading.samples import load_sample
 from compress_core.tasks.solve_budget import BUDGET
 from compress_core.tasks.weigh_options import OPTIONS
 from dashboard import job_panel as jobs
@@ -26,6 +25,7 @@ from dashboard.state import KEY
 from dashboard.trade_offs.budget_options import HELD, LOCKS
 from dashboard.trade_offs.budget_wish import SLIDER, TYPED
 from dashboard.tune.recipe_words import step_words
+from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def shown(page: AppTest) -> dict[str, str]:
 def test_a_budget_fills_the_recipe_in_a_locked_row_stays_and_what_was_solved_is_taken_over(
     page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parent, store = Model.original(load_sample("tabular")), Store(workspace=page_workspace)
+    parent, store = Model.original(loaded_sample("tabular")), Store(workspace=page_workspace)
     table: OptionTable = result_of(OPTIONS.run(parent, PLAN, 0, store))
     assert OPTIONS.unpack(ResultFiles.read(OPTIONS.pack(table).as_bytes())) == table
     done(page_workspace, jobs.job_of(OPTIONS, parent, PLAN, 0), OPTIONS.pack(table))

@@ -18,7 +18,6 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.info import Info, State
-from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
 from compress_core.measure.cost.portability import steps_of
 from compress_core.recipe.values import Recipe, Rule, Step
@@ -32,7 +31,7 @@ from dashboard.deploy.work import work_frame
 from dashboard.links import encoded
 from dashboard.show import number_text
 from dashboard.text import _, use_language
-from tests.subjects import mlp_subject, rules
+from tests.subjects import loaded_sample, mlp_subject, rules
 from tests.test_architecture import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
@@ -119,7 +118,7 @@ def test_nothing_is_said_of_files_and_times_before_they_are_there(monkeypatch: p
 @pytest.mark.parametrize("tab", TABS[:2])
 def test_bytes_of_the_packed_file_that_the_header_knows_stand_on_the_page_before_it_is_made(tab: str) -> None:
     steps = (Step.of("magnitude", sparsity=0.7),)
-    made = packed_size(compress(load_sample("tabular"), rules(fc1=steps), Store()), engine.store())
+    made = packed_size(compress(loaded_sample("tabular"), rules(fc1=steps), Store()), engine.store())
     app = page(tab, steps=steps)
     assert app.metric[1].value == number_text(made)
     if tab == TABS[0]:
@@ -163,7 +162,7 @@ def times() -> tuple[str, bytes]:
 
 
 def _model() -> Model:
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     return compress(subject, rules(fc1=STEPS), Store())
 
 
@@ -218,7 +217,7 @@ def test_every_step_has_a_column_of_its_own_on_every_target() -> None:
             Rule("fc*", (Step.of("magnitude", pattern="row"), twice)),
         )
     )
-    found = steps_of(compress(load_sample("lenet300"), recipe, Store()))
+    found = steps_of(compress(loaded_sample("lenet300"), recipe, Store()))
     titles = {step_title(step, found) for step in found}
     assert len(titles) == len(found) == 3
 

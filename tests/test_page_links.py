@@ -9,10 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.face.network_addresses import HOST
-from compress_core.loading.samples import load_sample
 from dashboard import class_door, opened, state
 from dashboard.class_door import open_door
 from tests.navigated import Navigated
+from tests.subjects import loaded_sample
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ def test_a_link_without_a_model_says_the_seed_where_the_server_has_a_model_of_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(opened, "_HANDED", {})
-    opened.hand_over(load_sample("tabular"), None, is_sample=True)
+    opened.hand_over(loaded_sample("tabular"), None, is_sample=True)
     app = AppTest.from_file(APP, default_timeout=90)
     app.query_params["lesson"], app.query_params["seed"] = "soft_labels", "7"
     assert fine(app.run()).session_state[state.KEY].seed == 7

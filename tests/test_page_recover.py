@@ -26,7 +26,6 @@ from compress_core.foundation.errors import Refused
 from compress_core.jobs.info import State
 from compress_core.loading.items import Items
 from compress_core.loading.own_training import with_training
-from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.recipe.values import ResolvedRecipe, Step
@@ -39,6 +38,7 @@ from dashboard.show import with_interval
 from dashboard.text import _, label, use_language
 from dashboard.training_choice import USUAL
 from dashboard.view import View
+from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
@@ -181,7 +181,7 @@ def test_what_died_in_a_training_is_cut_for_real_and_every_page_shows_the_smalle
     after = app.session_state[state.KEY]
     assert after.stands_on == after.lineage[:-1] == trained
     model = state_model(app)
-    assert model.base.parameters < load_sample("tabular").parameters
+    assert model.base.parameters < loaded_sample("tabular").parameters
     for name in ("tune", "weights", "behavior", "explain", "deploy"):
         app.switch_page(f"pages/{name}.py").run()
         assert not app.exception, name
@@ -199,7 +199,7 @@ def test_where_nothing_died_there_is_nothing_to_cut_and_the_page_says_so() -> No
 
 
 def state_model(app: AppTest) -> Model:
-    return model_of(load_sample("tabular"), app.session_state[state.KEY].lineage, engine.store())
+    return model_of(loaded_sample("tabular"), app.session_state[state.KEY].lineage, engine.store())
 
 
 def test_a_training_under_way_stays_on_the_page_when_a_knob_moves() -> None:
@@ -226,8 +226,8 @@ def test_what_was_there_before_a_training_is_measured_and_never_the_originals_nu
     for _look in range(3):
         app.run()
         shown.add(outcome(app).iloc[0]["before training"])
-    split = load_sample("tabular").split("validation")
-    parent = model_of(load_sample("tabular"), app.session_state[state.KEY].lineage[:1], engine.store())
+    split = loaded_sample("tabular").split("validation")
+    parent = model_of(loaded_sample("tabular"), app.session_state[state.KEY].lineage[:1], engine.store())
     right = with_interval(evaluate(parent, split, engine.store())["accuracy"])
     assert shown <= {right, "being measured …"}
     assert right in shown

@@ -8,17 +8,17 @@ import pytest
 
 from compress_core.foundation.giving_way import give_way, giving_way
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import replay
 from compress_core.network.shared_copy import shared_copy
 from dashboard import page_runs
 from dashboard.background import Background
 from dashboard.page_runs import PAGE_RUNS, PageRuns
+from tests.subjects import loaded_sample
 
 
 def test_work_that_nobody_waits_for_asks_before_every_batch() -> None:
-    subject, asked = load_sample("tabular"), []
+    subject, asked = loaded_sample("tabular"), []
     recording = recording_of(subject, subject.split("validation"), Store())
     with giving_way(lambda: asked.append(1)):
         replay(shared_copy(subject.network), recording, None)

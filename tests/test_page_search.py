@@ -12,11 +12,11 @@ from compress_core.foundation.release import lasting_key
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.job_records import KIND
-from compress_core.loading.samples import load_sample
 from compress_core.tasks.search_recipes import SEARCH
 from dashboard import job_panel as jobs
 from dashboard.state import KEY
 from dashboard.trade_offs.tabs.recipe_search import PLAN
+from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ SMALL = SearchPlan(trials=20, evaluations=4)
 def test_a_recipe_of_the_front_becomes_the_visitors_and_the_estimates_stand_beside_what_was_run(
     page_workspace: Workspace,
 ) -> None:
-    parent = Model.original(load_sample("tabular"))
+    parent = Model.original(loaded_sample("tabular"))
     found = result_of(SEARCH.run(parent, SMALL, 0, Store(workspace=page_workspace)))
     job = jobs.job_of(SEARCH, parent, SMALL, 0)
     page_workspace.results.keep(lasting_key(job.key), KIND, SEARCH.pack(found).as_bytes())

@@ -12,13 +12,13 @@ from streamlit.testing.v1 import AppTest
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import ResolvedRecipe, Step
 from dashboard import engine
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups, criterion_comparison, layer_trials
 from dashboard.tune.differing import VARIOUS, _moved, told
 from dashboard.tune.recipe_words import before_weights
+from tests.subjects import loaded_sample
 from tests.test_page_tune import section
 from tests.test_pages import assert_fine, opened, recipe_of
 
@@ -91,7 +91,7 @@ def test_layers_outside_the_pattern_that_share_the_budget_are_told_of_and_keep_w
 
 def zeros(app: AppTest) -> dict[str, int]:
     """How many weights of each layer the page's recipe removes."""
-    model = compress(load_sample("lenet5"), recipe_of(app), Store())
+    model = compress(loaded_sample("lenet5"), recipe_of(app), Store())
     return {name: part.encoded[0].zeros.pruned for name, part in model.compressed.items()}
 
 

@@ -11,7 +11,7 @@ from compress_core.decide.scan_plan import ScanPlan
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
-from compress_core.loading.samples import load_sample
+from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def test_before_a_scan_the_tab_says_what_is_measured(page_workspace: Workspace) 
 
 def test_points_of_an_unfinished_scan_stand_there_with_their_words(page_workspace: Workspace) -> None:
     plan = ScanPlan(points=3, shard="1/2")
-    result_of(scan(Model.original(load_sample("tabular")), plan, Store(workspace=page_workspace)))
+    result_of(scan(Model.original(loaded_sample("tabular")), plan, Store(workspace=page_workspace)))
     page = opened()
     assert not page.exception
     (table,) = page.dataframe

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.run import model_of
-from compress_core.loading.samples import load_sample
 from compress_core.measure.cost.cost import layer_costs
 from compress_core.measure.tables.output_errors import output_errors
 from compress_core.recipe.values import Step
@@ -19,6 +18,7 @@ from dashboard.page_manners import UNDO
 from dashboard.state import KEY
 from dashboard.tune import prune_knob
 from tests.layer_rows import HERE, choose, enter, message, row_of, say, table_of
+from tests.subjects import loaded_sample
 from tests.test_pages import assert_fine, opened, recipe_of
 
 pytestmark = pytest.mark.usefixtures("few_items")
@@ -242,7 +242,7 @@ def test_prune_cell_shows_the_share_that_the_recipe_says_for_every_criterion() -
 def test_share_of_the_network_stands_beside_the_zeros_that_the_layer_has() -> None:
     step = Step.of("magnitude", sparsity=0.9, scope="network").as_json()
     app = opened("tune", "lenet5", [[name, [step]] for name in ("conv1", "conv2", "fc1", "fc2")])
-    model = model_of(load_sample("lenet5"), app.session_state[KEY].lineage, engine.store())
+    model = model_of(loaded_sample("lenet5"), app.session_state[KEY].lineage, engine.store())
     for cost in layer_costs(model, engine.store()):
         cell = row_of(app, cost.layer.name)["cells"]["prune"]
         assert cell["text"] == "90"
@@ -296,7 +296,7 @@ def test_error_of_the_output_stands_in_the_row_as_measured_with_its_items(
 ) -> None:
     monkeypatch.setattr(engine, "AT_ONCE_S", 300.0)
     app = opened("tune", "lenet5", [["fc1", [{"technique": "uniform", "bits": 2}]]])
-    model = model_of(load_sample("lenet5"), app.session_state[KEY].lineage, engine.store())
+    model = model_of(loaded_sample("lenet5"), app.session_state[KEY].lineage, engine.store())
     share = output_errors(model, engine.store())["fc1"].value
     assert share is not None
     error = row_of(app, "fc1")["error"]

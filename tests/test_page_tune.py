@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import Step
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups
 from dashboard.tune import quantizer_comparison as quantizers
 from tests.layer_rows import choose
+from tests.subjects import loaded_sample
 from tests.test_pages import APP, assert_fine, opened, recipe_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
@@ -81,7 +81,7 @@ def test_criterion_that_cannot_serve_a_group_is_refused_in_words() -> None:
 def test_locked_group_says_why_and_shows_its_coupling() -> None:
     app = choose(section(opened("tune", "resnet", CUT), GROUPS), "fc")
     assert any("answers" in info.value for info in app.info)
-    assert load_sample("resnet").layer("fc").rows == 10
+    assert loaded_sample("resnet").layer("fc").rows == 10
 
 
 def test_reset_all_takes_groups_out_too() -> None:

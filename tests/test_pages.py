@@ -12,12 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.lineage import with_recipe
 from compress_core.foundation.errors import Refused
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
 from dashboard import state
 from dashboard.links import encoded
 from dashboard.state import KEY
+from tests.subjects import loaded_sample
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
@@ -44,7 +44,7 @@ def assert_fine(app: AppTest) -> None:
 def in_a_link(steps: dict[str, tuple[Step, ...]]) -> object:
     """Steps of lenet5 as a link carries them, small layers included."""
     recipe = Recipe(tuple(Rule(name, settings) for name, settings in steps.items()))
-    resolved = resolve(recipe, list(load_sample("lenet5").by_name))
+    resolved = resolve(recipe, list(loaded_sample("lenet5").by_name))
     return [[name, [s.as_json() for s in settings]] for name, settings in resolved.layers]
 
 
@@ -258,7 +258,7 @@ def test_link_of_one_session_opens_the_same_view_in_another() -> None:
 def test_link_to_an_own_model_waits_for_the_upload_and_then_opens_its_recipe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sample = load_sample("lenet300")
+    sample = loaded_sample("lenet300")
     monkeypatch.setattr(st, "session_state", {})
     monkeypatch.setattr(
         st, "query_params", Parameters(m=state.USER_MODEL + sample.digest[:12], r=encoded(PRUNED))

@@ -21,14 +21,13 @@ from compress_core.apply.prepare import prepared
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.network.layers.places import read_matrix
 from compress_core.network.shared_copy import digest_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.cross_layer_equalization import cross_layer_equalization
 from compress_core.techniques.fold_batch_norm import fold_batch_norm
-from tests.subjects import everything_subject, seeded, tiny_subject
+from tests.subjects import everything_subject, loaded_sample, seeded, tiny_subject
 
 FOLD = Step.of("fold_batch_norm")
 EQUALIZE = Step.of("cross_layer_equalization")
@@ -201,7 +200,7 @@ def test_a_norm_over_another_axis_than_the_outputs_stays() -> None:
 
 @pytest.mark.slow
 def test_all_seven_norms_of_the_residual_sample_go() -> None:
-    subject = load_sample("resnet")
+    subject = loaded_sample("resnet")
     base = prepared(subject, (FOLD,), Store())
     assert len(base.structure.folded) == 7
     assert not any(isinstance(m, nn.BatchNorm2d) for m in base.network.modules())
@@ -307,7 +306,7 @@ def test_an_output_that_two_layers_read_is_left_alone() -> None:
 
 @pytest.mark.slow
 def test_equalization_needs_folded_norms_in_the_residual_sample() -> None:
-    subject = load_sample("resnet")
+    subject = loaded_sample("resnet")
     with pytest.raises(Refused, match="fold batch norms first"):
         prepared(subject, (EQUALIZE,), Store())
     base = prepared(subject, (FOLD, EQUALIZE), Store())
@@ -320,7 +319,7 @@ def test_equalization_needs_folded_norms_in_the_residual_sample() -> None:
 
 def _bits(name: str, *steps: Step) -> Model:
     every = Rule("*", (Step.of("uniform", bits=3),))
-    return compress(load_sample(name), Recipe((every,), prepare=steps), Store())
+    return compress(loaded_sample(name), Recipe((every,), prepare=steps), Store())
 
 
 def test_the_steps_of_layers_see_the_prepared_weights() -> None:
@@ -332,7 +331,7 @@ def test_the_steps_of_layers_see_the_prepared_weights() -> None:
 
 
 def test_a_prepared_subject_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, subject = Store(), load_sample("lenet300")
+    store, subject = Store(), loaded_sample("lenet300")
     first = prepared(subject, (EQUALIZE,), store)
     monkeypatch.setattr(prepare, "_prepared", None)
     assert prepared(subject, (EQUALIZE,), store) is first

@@ -6,9 +6,9 @@ import pytest
 
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.tables.quantizer_view import quantizer_view
 from compress_core.recipe.reading import read_recipe
+from tests.subjects import loaded_sample
 
 STORE = Store()
 
@@ -23,7 +23,9 @@ STORE = Store()
     ],
 )
 def test_what_is_to_be_quantized_are_the_kept_weights_of_all_parts(steps: str) -> None:
-    model = compress(load_sample("lenet300"), read_recipe(f"layers: [{{match: fc1, steps: {steps}}}]"), STORE)
+    model = compress(
+        loaded_sample("lenet300"), read_recipe(f"layers: [{{match: fc1, steps: {steps}}}]"), STORE
+    )
     found = quantizer_view(model, "fc1", STORE)
     parts = model.compressed["fc1"].encoded
     assert found.is_pruned
@@ -33,5 +35,5 @@ def test_what_is_to_be_quantized_are_the_kept_weights_of_all_parts(steps: str) -
 
 def test_without_pruning_all_weights_are_quantized() -> None:
     recipe = "layers: [{match: fc1, steps: [{technique: uniform, bits: 4}]}]"
-    model = compress(load_sample("lenet300"), read_recipe(recipe), STORE)
+    model = compress(loaded_sample("lenet300"), read_recipe(recipe), STORE)
     assert not any(quantizer_view(model, layer, STORE).is_pruned for layer in ("fc1", "fc2"))

@@ -13,13 +13,12 @@ from safetensors.torch import save_file
 from compress_core.apply.lineage import with_recipe
 from compress_core.apply.run import compress, resolved_for
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.reading import read_recipe
 from compress_core.recipe.values import Recipe, Rule, Step
 from dashboard import state
 from dashboard.tune.recipe_view import as_python, program_of
 from dashboard.view import View
-from tests.subjects import rules
+from tests.subjects import loaded_sample, rules
 
 
 @pytest.mark.parametrize("name", ["nets\\new.py:build", 'a"b', "it's", "a\u202eb", "end\\"])
@@ -38,7 +37,7 @@ def test_the_program_holds_any_name_as_it_is(name: str, match: str) -> None:
 def test_the_program_that_is_shown_makes_the_model_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_own: bool
 ) -> None:
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     recipe = resolved_for(subject, rules(fc1=Step.of("magnitude", sparsity=0.5)), Store())
     model = f"{state.USER_MODEL}1" if is_own else "tabular"
     view = View(model, with_recipe((), recipe), "fc1")

@@ -22,13 +22,13 @@ from compress_core.apply.run import key_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.sessions import Sessions
 from compress_core.foundation.workspace.workspace import Workspace, open_workspace
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.split import Split
 from dashboard import engine, header, state
 from dashboard.undo import led_back, redone, undone
 from dashboard.view import View
 from tests.navigated import Navigated
+from tests.subjects import loaded_sample
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
@@ -145,7 +145,7 @@ def test_back_and_forward_lead_through_the_edits_and_try_nothing(
         assert address(app) == there
         assert (len(view(app).past), len(view(app).future)) == steps
     lines = Workspace.at(engine.workspace().folder or Path()).trials
-    assert lines.count(ANN, dashboard.trial_log.log_of(load_sample("lenet5"))) == 1
+    assert lines.count(ANN, dashboard.trial_log.log_of(loaded_sample("lenet5"))) == 1
 
 
 def test_somebody_else_sees_the_model_of_a_link_and_nothing_more(opened: Opened) -> None:
@@ -179,7 +179,7 @@ def test_work_that_was_let_go_is_offered_no_more(opened: Opened) -> None:
 
 def test_an_uploaded_model_is_there_after_a_reload_for_its_owner_alone(opened: Opened) -> None:
     app = opened(ANN)
-    weights = save(dict(load_sample("lenet300").network.state_dict()))
+    weights = save(dict(loaded_sample("lenet300").network.state_dict()))
     app.file_uploader[0].upload("mine.safetensors", weights)
     fine(fine(app.run()).button(key="slimscope.start.read").click().run())
     fine(app.button(key="slimscope.start.tune").click().run())
@@ -233,7 +233,7 @@ def test_undo_and_redo_take_each_other_back(steps: list[tuple[object, ...]], bac
 def test_locks_jobs_and_the_selected_layer_come_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: ANN)
     monkeypatch.setattr(streamlit, "session_state", {})
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     kept = View(
         "lenet300",
         compressed_by(pruned(0.5)),
@@ -279,7 +279,7 @@ def test_equal_weights_with_other_calibration_items_have_keys_of_their_own(
 ) -> None:
     monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: ANN)
     monkeypatch.setattr(streamlit, "session_state", {})
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     calibration = subject.split("calibration")
     fewer = Split("calibration", calibration.inputs[:50], None)
     other = replace(subject, splits={**subject.splits, "calibration": fewer})

@@ -31,9 +31,9 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.values import Step
 from compress_core.tasks.search_recipes import SEARCH
+from tests.subjects import loaded_sample
 
 PLAN = SearchPlan(trials=44, evaluations=5)
 WHOLE = 8000
@@ -73,7 +73,7 @@ def scanned(*, labels: bool = True) -> Sensitivity:
 
 @pytest.fixture(scope="module")
 def parent() -> Model:
-    return Model.original(load_sample("tabular"))
+    return Model.original(loaded_sample("tabular"))
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from compress_core.deliver.packed_file import pack_bytes, read_packed, write_pac
 from compress_core.deliver.packing.coder import Allowance, Damaged
 from compress_core.deliver.packing.short_cuts import with_full_cuts, with_short_cuts
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.reading import parse_recipe
+from tests.subjects import loaded_sample
 
 FEW = [3, 17, 40, 41, 99, 230, 231, 232, 260, 300, 377, 410, 498]
 EVERY = {
@@ -83,7 +83,7 @@ def test_no_more_channels_are_made_than_allowed() -> None:
 
 
 def test_a_network_with_removed_channels_packs_in_less_and_reads_back(tmp_path: Any) -> None:
-    subject = load_sample("lenet5")
+    subject = loaded_sample("lenet5")
     shares = {"conv1": 0.6, "conv2": 0.7, "fc1": 0.95}
     groups = [
         {"match": n, "steps": [{"technique": "magnitude", "share_removed": s}]} for n, s in shares.items()

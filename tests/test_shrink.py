@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.samples import load_sample
 from compress_core.network.forward import Example, doubled, in_double, run_network, tensors_in
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.macs import count_macs
@@ -24,6 +23,7 @@ from compress_core.structure.masked_preview import MaskedPreview
 from compress_core.structure.remaining import remaining
 from compress_core.structure.shrink import ChannelCut, preview, shrink
 from compress_core.structure.structure import Structure
+from tests.subjects import loaded_sample
 from tests.zoo import ZOO, groups_of
 
 SAMPLES = ["lenet300", "lenet5", "resnet", "vit", "tabular"]
@@ -84,7 +84,7 @@ def test_the_shrunk_network_equals_the_preview_in_every_free_group_of_the_zoo(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_shrunk_sample_equals_its_preview_with_and_without_its_blocks(name: str) -> None:
-    subject = load_sample(name)
+    subject = loaded_sample(name)
     items = subject.split("test").inputs[:20].double()
     groups = find_groups(subject.network, subject.split("calibration").inputs[:4])
     network = in_double(subject.network)
@@ -96,7 +96,7 @@ def test_the_shrunk_sample_equals_its_preview_with_and_without_its_blocks(name: 
 
 
 def test_half_of_every_channel_of_resnet_leaves_less_than_three_tenths_of_the_macs() -> None:
-    subject = load_sample("resnet")
+    subject = loaded_sample("resnet")
     groups = find_groups(subject.network, subject.split("calibration").inputs[:2])
     small = shrink(subject.network, _cuts(groups, 0.5))
     layers = count_macs(small, find_layers(small)[0], subject.input.baseline)
@@ -104,7 +104,7 @@ def test_half_of_every_channel_of_resnet_leaves_less_than_three_tenths_of_the_ma
 
 
 def test_a_dropped_block_is_an_identity_and_keeps_nothing() -> None:
-    subject = load_sample("resnet")
+    subject = loaded_sample("resnet")
     small = shrink(subject.network, (), ("layer2",))
     assert _weights(small) == _weights(subject.network) - _weights(subject.network.get_submodule("layer2"))
     items = subject.split("test").inputs[:8]
@@ -130,7 +130,7 @@ def test_units_are_named_by_a_mask_or_by_their_indices() -> None:
 
 
 def test_torch_pruning_cuts_the_same_network_from_the_residual_stream_of_resnet() -> None:
-    subject = load_sample("resnet")
+    subject = loaded_sample("resnet")
     items = subject.split("test").inputs[:4]
     group = find_groups(subject.network, items)[0]
     theirs = copy.deepcopy(subject.network).requires_grad_(requires_grad=True)
@@ -227,7 +227,7 @@ def test_the_numbers_of_the_slider_are_those_of_the_shrunk_network(name: str) ->
 
 
 def test_a_kept_preview_rewrites_single_slices_as_they_go_and_come_back() -> None:
-    subject = load_sample("resnet")
+    subject = loaded_sample("resnet")
     group = find_groups(subject.network, subject.split("calibration").inputs[:2])[0]
     masked = MaskedPreview(subject.network)
     for lost in ([0, 5], [5, 9], [9], [9, 31], [], [31]):

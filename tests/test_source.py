@@ -25,11 +25,10 @@ from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, Source,
 from compress_core.deliver.some_items import few_items
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.network.layers.written_call import written
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.techniques.contract.input_rules import StaticGrid
-from tests.subjects import everything_subject, rules, seeded
+from tests.subjects import everything_subject, loaded_sample, rules, seeded
 from tests.zoo import ZOO
 
 PRUNED, QUANTIZED = Step.of("magnitude", sparsity=0.7), Step.of("uniform", bits=4)
@@ -76,7 +75,7 @@ def _model(name: str) -> Model:
     if name in EVERYTHING:
         return compress(everything_subject(), EVERYTHING[name], Store())
     sample, title = name.split(" ", 1)
-    return compress(load_sample(sample), RECIPES[title], Store())
+    return compress(loaded_sample(sample), RECIPES[title], Store())
 
 
 @cache
@@ -445,5 +444,5 @@ def test_a_layer_that_does_more_than_its_class_is_not_written_as_a_call() -> Non
 
 
 def test_items_come_from_the_subject_where_it_has_any() -> None:
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     assert any(torch.equal(few_items(subject), split.inputs[:4]) for split in subject.splits.values())

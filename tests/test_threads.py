@@ -12,13 +12,12 @@ from torch import nn
 
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.measure.behavior.evaluate import compare, evaluate, predict
 from compress_core.network.shared_copy import digest_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
-from tests.subjects import everything_subject
+from tests.subjects import everything_subject, loaded_sample
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +26,7 @@ THREADS, EVALUATIONS = 8, 125
 
 @pytest.fixture(scope="module")
 def lenet300() -> tuple[Subject, Split]:
-    subject = load_sample("lenet300")
+    subject = loaded_sample("lenet300")
     whole = subject.split("validation")
     return subject, Split("validation", whole.inputs[:40], whole.labels[:40])
 

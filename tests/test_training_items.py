@@ -35,7 +35,7 @@ from compress_core.loading.stored_splits import read_splits
 from compress_core.loading.user_model import user_subject, with_items
 from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
-from tests.subjects import Mlp, mlp_subject, rules
+from tests.subjects import Mlp, loaded_sample, mlp_subject, rules
 
 DIGITS = np.random.default_rng(3).integers(0, 256, (12, 28, 28), dtype=np.uint8)
 LABELS = np.arange(12) % 10
@@ -49,7 +49,7 @@ def rows(count: int = 9) -> Items:
 @lru_cache(maxsize=1)
 def own() -> Subject:
     """Other weights for a sample's architecture, with items of their own."""
-    state = {n: t + 0.01 for n, t in load_sample("lenet300").network.state_dict().items()}
+    state = {n: t + 0.01 for n, t in loaded_sample("lenet300").network.state_dict().items()}
     judged = np.random.default_rng(4).integers(0, 256, (8, 28, 28), dtype=np.uint8)
     return user_subject(state, Items(judged, np.arange(8)), name="mine")
 
@@ -89,7 +89,7 @@ def test_nothing_reads_training_items_when_a_model_is_opened_compressed_or_sent(
 @pytest.mark.usefixtures("small")
 def test_training_items_of_a_sample_are_prepared_as_its_other_items_are() -> None:
     items = sample_training("lenet300")
-    form = load_sample("lenet300").input
+    form = loaded_sample("lenet300").input
     assert torch.equal(items.split.inputs, form.prepared(DIGITS))
     assert items.split.labels is not None
     assert items.split.labels.tolist() == LABELS.tolist()
@@ -121,19 +121,19 @@ def test_a_missing_file_of_training_items_is_refused(small: Path) -> None:
 
 
 def test_the_table_trains_on_the_rows_on_which_techniques_measure() -> None:
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     training, calibration = subject.split("training"), subject.split("calibration")
     assert torch.equal(training.inputs, calibration.inputs)
     assert (training.name, len(training)) == ("training", subject.training_items.count)
 
 
 def test_weights_of_ones_own_train_on_the_items_of_the_sample_unless_they_bring_items() -> None:
-    state = load_sample("tabular").network.state_dict()
+    state = loaded_sample("tabular").network.state_dict()
     others = Items(np.ones((4, 30), np.float32), np.arange(4) % 2)
     plain, judged = user_subject(state, None, name="mine"), user_subject(state, others, name="mine")
-    assert plain.digest_of("training") == load_sample("tabular").digest_of("training")
+    assert plain.digest_of("training") == loaded_sample("tabular").digest_of("training")
     assert judged.training is None
-    assert with_items(load_sample("tabular"), others).training is None
+    assert with_items(loaded_sample("tabular"), others).training is None
 
 
 def test_a_model_takes_items_to_train_on_and_keeps_what_judges_it() -> None:
@@ -197,7 +197,7 @@ def test_images_that_were_scaled_before_are_refused_to_train_on() -> None:
 @pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize("come_as", ["bytes", "shares"])
 def test_items_that_judge_a_model_are_not_trained_on(split: str, come_as: str) -> None:
-    sample = load_sample("lenet300")
+    sample = loaded_sample("lenet300")
     judging = (sample.input.raw(sample.splits[split].inputs[[5, 70, 800]]) * 255).round().numpy()
     mixed = np.concatenate([DIGITS[:, None], judging.astype(np.uint8)])
     shown = mixed if come_as == "bytes" else mixed.astype(np.float32) / np.float32(255)
@@ -208,7 +208,7 @@ def test_items_that_judge_a_model_are_not_trained_on(split: str, come_as: str) -
 
 def test_items_that_techniques_measure_on_may_be_trained_on() -> None:
     raw = np.random.default_rng(0).random((200, 30), dtype=np.float32)
-    subject = with_items(load_sample("tabular"), Items(raw, None))
+    subject = with_items(loaded_sample("tabular"), Items(raw, None))
     calibration = subject.input.raw(subject.split("calibration").inputs).numpy()
     assert with_training(subject, Items(calibration, np.zeros(20, np.int64))).training_items.count == 20
 
@@ -243,7 +243,7 @@ def test_own_training_items_travel_as_they_came(tmp_path: Path, kind: type) -> N
 
 
 def test_training_items_of_a_sample_are_named_and_not_sent() -> None:
-    state = {n: t + 0.01 for n, t in load_sample("lenet300").network.state_dict().items()}
+    state = {n: t + 0.01 for n, t in loaded_sample("lenet300").network.state_dict().items()}
     subject = user_subject(state, None, name="mine")
     sent = bundle_of(subject)
     assert TRAINING_ITEMS not in sent

@@ -14,9 +14,9 @@ from compress_core.decide.scan_plan import ScanPlan
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
-from compress_core.loading.samples import load_sample
 from dashboard.live_slider.live_table import LiveTable, Readout
 from dashboard.tune import bits_knob, prune_knob, rank_knob
+from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def test_every_slider_of_a_scanned_model_says_what_each_place_is_estimated_to_co
     page_workspace: Workspace, tables: Tables
 ) -> None:
     result_of(
-        scan(Model.original(load_sample("tabular")), ScanPlan(points=3), Store(workspace=page_workspace))
+        scan(Model.original(loaded_sample("tabular")), ScanPlan(points=3), Store(workspace=page_workspace))
     )
     assert not opened().exception
     assert len(tables) == 3

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import Items
-from compress_core.loading.samples import load_sample
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import (
     known_shapes,
@@ -22,6 +21,7 @@ from compress_core.loading.user_model import (
     with_items,
 )
 from compress_core.subject.origin import Origin
+from tests.subjects import loaded_sample
 
 
 def digits(count: int = 3, **arrays: object) -> Items:
@@ -31,7 +31,7 @@ def digits(count: int = 3, **arrays: object) -> Items:
 
 
 def weights_of(sample: str) -> dict[str, Tensor]:
-    return {name: t.clone() for name, t in load_sample(sample).network.state_dict().items()}
+    return {name: t.clone() for name, t in loaded_sample(sample).network.state_dict().items()}
 
 
 def cnn() -> nn.Module:
@@ -48,7 +48,7 @@ def cnn() -> nn.Module:
 
 def test_weights_of_a_sample_are_recognized_and_bring_its_items_and_classes() -> None:
     state = {name: t + 0.01 for name, t in weights_of("tabular").items()}
-    subject, sample = user_subject(state, None, name="mine"), load_sample("tabular")
+    subject, sample = user_subject(state, None, name="mine"), loaded_sample("tabular")
     assert (subject.name, subject.classes, subject.input) == ("mine", sample.classes, sample.input)
     assert subject.splits["validation"].digest == sample.splits["validation"].digest
     assert subject.digest != sample.digest
@@ -61,7 +61,7 @@ def test_own_items_replace_every_split_of_a_recognized_sample() -> None:
 
 
 def test_own_items_of_a_sample_are_prepared_as_its_own_are() -> None:
-    sample = load_sample("lenet300")
+    sample = loaded_sample("lenet300")
     shown = sample.splits["validation"].inputs[:2]
     raw = (sample.input.raw(shown) * 255).round().to(torch.uint8).numpy()
     assert torch.equal(with_items(sample, Items(raw, None)).split("validation").inputs, shown)
@@ -70,7 +70,7 @@ def test_own_items_of_a_sample_are_prepared_as_its_own_are() -> None:
 @pytest.mark.slow
 def test_every_sample_is_known_by_the_shapes_of_its_file() -> None:
     for name, shapes in known_shapes().items():
-        state = load_sample(name).network.state_dict()
+        state = loaded_sample(name).network.state_dict()
         assert {k: tuple(t.shape) for k, t in state.items()} == shapes
 
 
@@ -209,12 +209,12 @@ def test_a_compiled_network_is_taken_as_it_was_written() -> None:
 
 
 def test_items_become_the_validation_split() -> None:
-    sample = load_sample("lenet300")
+    sample = loaded_sample("lenet300")
     assert split_of(digits(labels=None), sample.input, 10).name == "validation"
 
 
 def test_from_two_hundred_items_on_one_in_ten_is_set_apart_and_never_judged_on() -> None:
-    sample = load_sample("lenet300")
+    sample = loaded_sample("lenet300")
     whole = digits(400)
     subject = with_items(sample, whole)
     judged, apart = subject.split("validation"), subject.split("calibration")
@@ -231,7 +231,7 @@ def test_from_two_hundred_items_on_one_in_ten_is_set_apart_and_never_judged_on()
 def test_labels_stay_with_their_items_when_some_are_set_apart() -> None:
     made = digits(300, inputs=np.repeat(np.arange(300) % 250, 784).reshape(300, 28, 28).astype(np.uint8))
     made = dataclasses.replace(made, labels=(made.inputs[:, 0, 0] % 10).astype(np.int64))
-    subject = with_items(load_sample("lenet300"), made)
+    subject = with_items(loaded_sample("lenet300"), made)
     for split in subject.splits.values():
         raw = (subject.input.raw(split.inputs)[:, 0, 0, 0] * 255).round().long()
         assert torch.equal(raw % 10, split.labels)

@@ -28,10 +28,10 @@ from compress_core.jobs.perform import lineage_of, run_job
 from compress_core.jobs.process import ROOT, environment_of
 from compress_core.jobs.task import ResultFiles, tasks
 from compress_core.loading.items import Items
-from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import user_subject
 from compress_core.recipe.reading import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
+from tests.subjects import loaded_sample
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ STORE = Store()
 
 def compressed(name: str = "tabular") -> Model:
     rule = {"match": "fc1", "steps": [{"technique": "magnitude", "sparsity": 0.8}]}
-    return compress(load_sample(name), parse_recipe({"layers": [rule]}), STORE)
+    return compress(loaded_sample(name), parse_recipe({"layers": [rule]}), STORE)
 
 
 def job_for(model: Model, knobs: ExplainKnobs = KNOBS) -> Job:
@@ -172,7 +172,7 @@ def test_a_put_model_is_the_same_model_with_the_same_items(tmp_path: Path) -> No
 
 
 def test_a_put_sample_with_other_weights_keeps_its_scale(tmp_path: Path) -> None:
-    state = {n: t + 0.01 for n, t in load_sample("lenet300").network.state_dict().items()}
+    state = {n: t + 0.01 for n, t in loaded_sample("lenet300").network.state_dict().items()}
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
     subject = user_subject(state, Items(images, None), name="mine")
     for name, content in bundle_of(subject).items():
@@ -189,7 +189,7 @@ def test_a_lineage_survives_the_way_to_the_worker() -> None:
 
 
 def test_a_job_without_a_recipe_explains_the_original(tmp_path: Path) -> None:
-    said = said_by(job_for(Model.original(load_sample("tabular"))), tmp_path)
+    said = said_by(job_for(Model.original(loaded_sample("tabular"))), tmp_path)
     assert said[-1] == {"done": True}
     items = EXPLAIN.result((tmp_path / "result.safetensors").read_bytes()).explanation.items
     assert items["spearman"].dropna().min() == pytest.approx(1)

@@ -11,7 +11,6 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.loading.samples import load_sample
 from compress_core.recipe.reading import parse_recipe
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
@@ -19,6 +18,7 @@ from compress_core.subject.training_items import TrainingItems
 from compress_core.training.loop import Trained, train
 from compress_core.training.plan import parse_plan
 from compress_core.training.training_run import TrainingRun
+from tests.subjects import loaded_sample
 
 STORE = Store()
 
@@ -26,7 +26,7 @@ STORE = Store()
 @lru_cache(maxsize=1)
 def table() -> Subject:
     """The small sample of a table, whose calibration rows are those it was trained on."""
-    subject = load_sample("tabular")
+    subject = loaded_sample("tabular")
     rows = subject.split("calibration")
     items = TrainingItems.of(Split("training", rows.inputs, rows.labels))
     return replace(subject, training=items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -126,6 +127,23 @@ def _installed_packages_are_searched_for_components_once() -> None:
         from streamlit.components.v2 import manifest_scanner
 
         manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_page_is_waited_for_in_its_sleep() -> None:
+    """Streamlit's test asks a thousand times a second whether the script ended, which slows it."""
+    if "streamlit.testing.v1" in sys.modules:
+        from streamlit.testing.v1 import local_script_runner
+
+        asked = local_script_runner.require_widgets_deltas
+
+        def waited(runner: local_script_runner.LocalScriptRunner, timeout: float = 3) -> None:
+            begun = time.monotonic()
+            if runner._script_thread is not None:
+                runner._script_thread.join(timeout)
+            asked(runner, max(0.1, begun + timeout - time.monotonic()))
+
+        local_script_runner.require_widgets_deltas = waited
 
 
 @pytest.fixture(autouse=True)

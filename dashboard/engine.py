@@ -189,12 +189,11 @@ def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...
 
     owner: for whom it is kept, empty for all.
     """
-    from compress_core.measure.tables.output_errors import error_of_output
+    from compress_core.measure.tables.output_errors import output_errors
 
     def measure() -> None:
         store().owner(owner)
-        for name in layers:
-            error_of_output(model, name, store())
+        output_errors(model, store(), layers)
 
     if _others_wait():
         return False

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from compress_core.apply.context import Context, start
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
-from compress_core.apply.views import weight_view as supplying
 from compress_core.apply.views.weight_view import derive, supply
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
@@ -31,6 +30,7 @@ from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests import test_zoo_pipeline as zoo_pipeline
+from tests.heard import heard_layers
 from tests.subjects import Mlp, everything_subject, loaded_sample, rules, seeded, tiny_subject
 from tests.test_user_model import digits
 from tests.zoo import ZOO
@@ -306,11 +306,7 @@ def test_an_earlier_layers_rank_redoes_what_stands_behind_it_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     subject, store = calibrated(seeded(Mlp()), (6,)), Store()
-    measured: list[str] = []
-    original = supplying.inputs_of
-    monkeypatch.setattr(
-        supplying, "inputs_of", lambda n, layer, i: measured.append(layer.name) or original(n, layer, i)
-    )
+    heard = heard_layers(monkeypatch)
     for rank in (2, 3):
         steps = {
             "fc2": Step.of("low_rank", rank=rank),
@@ -318,7 +314,7 @@ def test_an_earlier_layers_rank_redoes_what_stands_behind_it_and_no_more(
             "fc3": Step.of("wanda"),
         }
         compress(subject, rules(**steps), store)
-    assert measured == ["fc1", "fc3", "fc3"]
+    assert heard == [("fc1",), ("fc3",), ("fc3",)]
 
 
 # Channels ---------------------------------------------------------------------------------------------------

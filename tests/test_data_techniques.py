@@ -18,7 +18,7 @@ from compress_core.numerics.scale import RowRanges
 from compress_core.numerics.second_order import damped, inverse_factor
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.selection.patterns import LayerShape, NOfM, largest_n_of_m
-from compress_core.statistics.hessian import second_moment
+from compress_core.statistics.hessian import hessian
 from compress_core.techniques.contract.technique import techniques
 from compress_core.techniques.gptq import gptq
 from compress_core.techniques.sparsegpt import sparsegpt
@@ -102,7 +102,7 @@ def test_taylor_is_the_mean_square_of_gradient_times_weight() -> None:
 
 @pytest.mark.parametrize("reads", nasty_inputs(4))
 def test_the_factor_is_that_of_the_inverse(reads: str) -> None:
-    moment = second_moment([nasty_inputs(9)[reads]])
+    moment = hessian([nasty_inputs(9)[reads]])
     upper = inverse_factor(moment, 0.01)
     assert torch.equal(upper, upper.triu())
     identity = upper.mT @ upper @ damped(moment, 0.01)
@@ -114,7 +114,7 @@ def test_the_factor_is_that_of_the_inverse(reads: str) -> None:
 @given(st.integers(0, 999), st.floats(0, 1), st.integers(1, 12), st.sampled_from([1, 2]))
 def test_sparsegpt_removes_exactly_the_share(seed: int, sparsity: float, block: int, groups: int) -> None:
     weight, reads = drawn(6, 10, seed=seed), correlated(10, seed).expand(groups, -1, -1)
-    pruned = sparsegpt(weight, weight, second_moment([reads]), sparsity=sparsity, block=block)
+    pruned = sparsegpt(weight, weight, hessian([reads]), sparsity=sparsity, block=block)
     assert int((~pruned.mask).sum()) == round(sparsity * 60)
     assert not pruned.values[~pruned.mask].any()
 
@@ -150,7 +150,7 @@ def test_the_last_input_alone_is_pruned_as_the_optimal_brain_surgeon_does() -> N
     weight, reads = drawn(1, 6) + 3, correlated(6)
     weight[0, 0] = 1e-3
     (part,) = encoded(ALL["sparsegpt"], weight, reads=reads, sparsity=1 / 6, block=6)
-    inverse = torch.linalg.inv(damped(second_moment([reads]), 0.01))[0]
+    inverse = torch.linalg.inv(damped(hessian([reads]), 0.01))[0]
     expected = weight[0].double() - weight[0, 0].double() / inverse[0, 0] * inverse[0]
     assert part.mask.tensor.tolist() == [[False, *[True] * 5]]
     torch.testing.assert_close(part.values[0].double(), expected, atol=1e-6, rtol=1e-5)
@@ -173,7 +173,7 @@ def test_sparsegpt_keeps_n_of_every_m_channels_at_each_place_of_the_kernel(
 ) -> None:
     shaped = drawn(*kernel)
     weight = shaped.flatten(1)
-    pruned = sparsegpt(weight, shaped, second_moment([correlated(weight.shape[1])]), pattern=pattern)
+    pruned = sparsegpt(weight, shaped, hessian([correlated(weight.shape[1])]), pattern=pattern)
     n, m = map(int, pattern.split(":"))
     again = largest_n_of_m(pruned.mask.float(), LayerShape("layer", shaped.shape), NOfM(n, m))
     assert not (pruned.mask & ~again).any()
@@ -288,7 +288,7 @@ def _by_the_papers_algorithm(weight: Tensor, reads: Tensor, bits: int, damping: 
     low, high = weight.amin(1).clamp_max(0).double(), weight.amax(1).clamp_min(0).double()
     scale = (high - low) / (2**bits - 1)
     zero = torch.round(-low / scale)
-    moment = second_moment([reads])[0]
+    moment = hessian([reads])[0]
     ahead = moment.diagonal().argsort(descending=True)
     seen = moment[ahead][:, ahead]
     inverse = torch.linalg.inv(seen + damping * seen.diagonal().mean() * torch.eye(len(seen)))
@@ -313,7 +313,7 @@ def test_gptq_is_the_published_loop_or_better(bits: int) -> None:
 
 def test_groups_are_rounded_each_by_its_own_inputs() -> None:
     weight = drawn(6, 8)
-    moments = torch.cat([second_moment([correlated(8, seed)]) for seed in (1, 2)])
+    moments = torch.cat([hessian([correlated(8, seed)]) for seed in (1, 2)])
     mask = torch.ones_like(weight, dtype=torch.bool)
 
     def codes(rows: slice, moment: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
-from compress_core.apply.views import weight_view
 from compress_core.apply.views.weight_view import derive
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.memory_budget import VARIABLE
@@ -29,6 +28,7 @@ from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests import zoo_subjects
+from tests.heard import heard_layers
 from tests.subjects import Mlp, everything_subject, rules, seeded, tiny_subject, with_calibration
 
 NETWORKS = (
@@ -200,18 +200,27 @@ def test_without_calibration_items_a_changed_layer_is_not_measured_and_says_what
 
 
 def test_only_the_changed_layer_is_computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject, store = calibrated_mlp(), Store()
-    passes: list[str] = []
-    original = weight_view.inputs_of
-    monkeypatch.setattr(
-        weight_view, "inputs_of", lambda n, layer, i: passes.append(layer.name) or original(n, layer, i)
-    )
+    subject, store, heard = calibrated_mlp(), Store(), heard_layers(monkeypatch)
     for bits in (3, 4):
         model = compress(subject, rules(fc1=Step.of("uniform", bits=bits), fc3=Step.of("uniform")), store)
         assert layers_to_measure(model, store) == (("fc1", "fc3") if bits == 3 else ("fc1",))
         output_errors(model, store)
         assert layers_to_measure(model, store) == ()
-    assert passes == ["fc1", "fc3"]
+    assert heard == [("fc1", "fc3")]
+
+
+def test_layers_that_are_asked_for_first_are_measured_with_those_that_come_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject, store, heard = calibrated_mlp(), Store(), heard_layers(monkeypatch)
+    model = compress(subject, rules(any=Step.of("uniform", bits=3)), store)
+    first = output_errors(model, store, ["fc1"])
+    assert heard == [("fc1", "fc2", "fc3")]
+    assert layers_to_measure(model, store) == ("fc2", "fc3")
+    assert first == {"fc1": error_of_output(model, "fc1", Store())}
+    heard.clear()
+    output_errors(model, store)
+    assert heard == []
 
 
 def test_moment_too_large_for_the_budget_is_not_made_and_the_layer_says_so(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import stat
@@ -147,6 +148,80 @@ def test_a_failure_is_not_kept() -> None:
 def test_a_key_may_need_other_keys_of_the_same_store() -> None:
     store = Store()
     assert store.get("a", lambda: store.get("b", lambda: store.get("c", lambda: 1) + 1) + 1) == 3
+
+
+def test_what_is_made_together_is_what_nobody_has_or_makes_and_the_rest_waits_for_nobody() -> None:
+    store, asked = Store(), []
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        started.set()
+        assert go_on.wait(10)
+        return "by another"
+
+    store.get("known", lambda: "known")
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(store.get, "under way", slow)
+        assert started.wait(10)
+        for _ in range(2):
+            store.make_together(
+                "kind",
+                ["known", "under way", "a", "b"],
+                lambda keys: asked.append(keys) or dict.fromkeys(keys, "together"),
+                len,
+            )
+        go_on.set()
+        assert other.result(10) == "by another"
+    assert asked == [("a", "b")]
+    found = [store.get(key, _never) for key in ("known", "under way", "a", "b")]
+    assert found == ["known", "by another", "together", "together"]
+    assert store.bytes_held == 2 * 1024 + 2 * len("together")
+
+
+def _never() -> str:
+    raise AssertionError("it is there")
+
+
+def test_what_is_left_out_or_fails_together_is_made_by_who_asks_for_it() -> None:
+    store = Store()
+    store.make_together("kind", ["a", "b"], lambda _: {"a": 1}, lambda _: 8)
+    assert (store.get("a", lambda: 2), store.get("b", lambda: 2)) == (1, 2)
+    with pytest.raises(ValueError, match="together"):
+        store.make_together("kind", ["c"], _raises, lambda _: 8)
+    assert store.is_nobodys("c")
+    assert store.get("c", lambda: 3) == 3
+
+
+def _raises(_: object) -> dict[str, int]:
+    raise ValueError("together")
+
+
+def test_who_waits_for_what_is_made_together_gets_it_or_makes_what_was_left_out() -> None:
+    store, started, go_on = Store(), threading.Event(), threading.Event()
+
+    def make(_: object) -> dict[str, str]:
+        started.set()
+        assert go_on.wait(10)
+        return {"a": "together"}
+
+    with ThreadPoolExecutor(3) as pool:
+        maker = pool.submit(store.make_together, "kind", ["a", "b"], make, lambda _: 100)
+        assert started.wait(10)
+        assert not store.is_nobodys("a")
+        waiting = [pool.submit(store.get, key, lambda: "alone") for key in "ab"]
+        go_on.set()
+        maker.result(10)
+        assert [future.result(10) for future in waiting] == ["together", "alone"]
+
+
+def test_what_is_made_together_lasts_by_the_time_that_all_of_it_took(tmp_path: Path) -> None:
+    for seconds, lasts in ((0.4, False), (0.6, True)):
+        times = itertools.cycle([0.0, seconds])
+        store = Store(workspace=Workspace.at(tmp_path / str(seconds)), clock=lambda times=times: next(times))
+        made = {"a": torch.ones(2), "b": torch.zeros(2)}
+        store.make_together("kind", made, lambda _, made=made: made, lambda _: 8, least_seconds=0.5)
+        assert [store.lasts(key) for key in made] == [lasts, lasts]
+        assert store.computed["kind"] == 2
 
 
 def test_digests_tell_apart_what_their_parts_tell_apart() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -12,12 +13,16 @@ from torch import Tensor
 
 from compress_core.apply.context import (
     Context,
+    Part,
     canonical_step,
     items_behind,
+    start,
 )
 from compress_core.apply.group_scores import unit_scores
 from compress_core.apply.groups_found import groups_in
 from compress_core.apply.prepare import prepared
+from compress_core.apply.views.group_view import members_with_layers
+from compress_core.apply.views.weight_view import is_asked_by
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import Phrase
@@ -99,6 +104,7 @@ def _kept_units(chosen: Named, groups: Mapping[str, Group], context: Context) ->
     kept: dict[str, Tensor] = {}
     scopes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     steps = {name: found[0] for name, found in chosen}
+    context = replace(context, companions=partial(_asking, steps, groups, context))
     for name, step in steps.items():
         choice = step.knobs
         if name not in groups or groups[name].locked is not None:
@@ -113,6 +119,15 @@ def _kept_units(chosen: Named, groups: Mapping[str, Group], context: Context) ->
         scores = [unit_scores(groups[name], steps[name], context) for name in members]
         kept |= dict(zip(members, choose_units(scores, choice), strict=True))
     return {name: kept[name] for name in steps}
+
+
+def _asking(
+    steps: Mapping[str, Step], groups: Mapping[str, Group], context: Context, statistic: str
+) -> Iterator[Part]:
+    """The weights of which the criteria of these groups ask a statistic."""
+    asking = [groups[name] for name, step in steps.items() if is_asked_by(step, statistic)]
+    layers = {layer.name: layer for group in asking for _, layer in members_with_layers(group, context)}
+    return (start(layer, context) for name, layer in layers.items() if name not in context.base.problems)
 
 
 def base_of(subject: Subject, resolved: ResolvedRecipe, store: Store) -> Subject:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
@@ -47,17 +47,23 @@ class Part:
     key: str
 
 
+Companions = Callable[[str], Iterable[Part]]
+
+
 @dataclass(frozen=True)
 class Context:
     """Where a technique stands: the base whose layers it treats, and the layers before it as they are.
 
-    factored: the layers that were factored, with the two parts they became.
+    factored: the layers that were factored, with the two parts they became. companions: by the name of a
+    statistic, the weights of which it will be asked as well, so that they may be measured in one pass; no
+    answer depends on them.
     """
 
     base: Subject
     store: Store
     before: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
     factored: Mapping[str, tuple[Part, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    companions: Companions = field(default=lambda _statistic: ())
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -124,6 +130,19 @@ class Context:
             lambda: self.store.lasting(STATISTICS, key, make, least_seconds=_WORTH_A_FILE_SECONDS),
             size,
         )
+
+    def derived_together(
+        self,
+        keys: Collection[str],
+        make: Callable[[Collection[str]], Mapping[str, T]],
+        size: Callable[[T], int],
+    ) -> None:
+        """The same for several at once, as far as nobody has made or is making them."""
+        self.store.make_together(STATISTICS, keys, make, size, least_seconds=_WORTH_A_FILE_SECONDS)
+
+    def is_known(self, key: str) -> bool:
+        """Whether a statistic is in memory or in the workspace, or somebody is at it."""
+        return not self.store.is_nobodys(key) or self.store.lasts(key)
 
     def items(self) -> tuple[Tensor, Tensor | None]:
         """Calibration items [N, ...] and labels [N]; raises Refused where the model came without them."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from compress_core.apply.argument import DependsOn
 from compress_core.apply.base import base_of, groups_of, resolved_groups
 from compress_core.apply.context import (
     Context,
@@ -27,7 +29,7 @@ from compress_core.apply.kept_forms import ground_of, kept_forms, kept_rules
 from compress_core.apply.lineage import Compress, Lineage, Operation, Train, compressed_by
 from compress_core.apply.model import CompressedLayer, Model
 from compress_core.apply.trained import kept_weights, trained_model
-from compress_core.apply.views.weight_view import technique_result
+from compress_core.apply.views.weight_view import depends_on_statistic, is_asked_by, technique_result
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store, digest
 from compress_core.network.layers.factors import shipped, small_layers
@@ -111,14 +113,19 @@ def _compressed(parent: Model, operation: Compress, key: str, store: Store) -> M
     base = base_of(ground, resolved, store)
     kept = kept_forms(parent, ground, base, resolved)
     context = Context(base, store)
-    parts: dict[str, tuple[Part, ...]] = {}
+    begun: dict[str, Part] = {}
     for layer in base.layers:
         if layer.name in resolved.by_layer or layer.name in kept:
-            begun = start(layer, context)
-            begun = replace(begun, encoded=kept.get(layer.name, begun.encoded))
-            parts[layer.name] = _factored(begun, resolved, context)
-    context = replace(context, factored={name: group for name, group in parts.items() if len(group) > 1})
+            part = start(layer, context)
+            begun[layer.name] = replace(part, encoded=kept.get(layer.name, part.encoded))
+    context = replace(context, companions=partial(_asking, begun, resolved, (Stage.FACTOR,)))
+    parts = {name: _factored(part, resolved, context) for name, part in begun.items()}
     flat = {part.layer.name: part for group in parts.values() for part in group}
+    context = replace(
+        context,
+        factored={name: group for name, group in parts.items() if len(group) > 1},
+        companions=partial(_asking, flat, resolved, (Stage.PRUNE, Stage.QUANTIZE)),
+    )
     flat = _pruned(flat, resolved, context)
     flat = _quantized(flat, resolved, context)
     compressed = {
@@ -160,6 +167,18 @@ def _runs(model: Model) -> bool:
             reason=str(error),
         ) from None
     return True
+
+
+def _asking(
+    parts: Mapping[str, Part], resolved: ResolvedRecipe, stages: Iterable[Stage], statistic: str
+) -> Iterator[Part]:
+    """The weights of which a statistic is asked in these stages, if all of them ask it of one network."""
+    if DependsOn.EARLIER_LAYERS in depends_on_statistic(statistic):
+        return
+    for name, part in parts.items():
+        steps = (resolved.step(name, stage) for stage in stages)
+        if any(step is not None and is_asked_by(step, statistic) for step in steps):
+            yield part
 
 
 def _factored(part: Part, resolved: ResolvedRecipe, context: Context) -> tuple[Part, ...]:

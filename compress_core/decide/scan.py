@@ -12,8 +12,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
+from compress_core.apply.kept_forms import ground_of
 from compress_core.apply.model import Model
 from compress_core.apply.run import compressed_further
+from compress_core.apply.views.weight_view import read_together
+from compress_core.decide.family import Family
 from compress_core.decide.scan_counts import ModelCounts
 from compress_core.decide.scan_pass import (
     ItemAnswers,
@@ -100,9 +103,17 @@ class _Scanning:
                 if self.is_over():
                     continue
                 yield Progress(number, len(trials), _note(trial))
+                self._read_together(trial, trials[number:])
                 self.table.keep(trial, self.sample, self._measured(trial, begun))
             done.append(trial)
         return done
+
+    def _read_together(self, trial: ScanTrial, coming: Sequence[ScanTrial]) -> None:
+        """What a technique asks of a layer's inputs it will ask of those of the layers to come as well."""
+        if trial.refused is None and trial.family is not Family.STRUCTURE:
+            places = [each.place for each in coming if each.family is trial.family and not each.refused]
+            ground = ground_of(self.parent, self.store)
+            read_together(ground, trial.place, trial.steps[0], self.store, places)
 
     def _measured(self, trial: ScanTrial, begun: Callable[[], ParentPass]) -> ScanPoint:
         if trial.refused is not None:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import ContextVar
@@ -55,6 +55,11 @@ class Store:
         self._under_way: dict[str, Future[Any]] = {}
 
     @property
+    def max_bytes(self) -> int:
+        """How many bytes are kept in memory at most."""
+        return self._values.max_bytes
+
+    @property
     def bytes_held(self) -> int:
         return self._values.held
 
@@ -91,6 +96,46 @@ class Store:
             mine.cancel()  # does nothing to one that is done
         return value
 
+    def make_together(
+        self,
+        kind: str,
+        keys: Collection[str],
+        make: Callable[[Collection[str]], Mapping[str, T]],
+        size: Callable[[T], int],
+        *,
+        least_seconds: float = 0.0,
+    ) -> None:
+        """Have several values made in one go: those of these keys that nobody has made or is making.
+
+        Each is kept as one that `get` made by way of `lasting`, and is worth the time that all took. What
+        make leaves out is not kept: who asks for it makes it. Waits for nobody.
+        """
+        with self._lock:
+            mine: dict[str, Future[T]] = {key: Future() for key in keys if self._is_nobodys(key)}
+            self._under_way |= mine
+        try:
+            began = self._clock()
+            made = make(tuple(mine)) if mine else {}
+            is_worth_it = self._clock() - began >= least_seconds
+            for key, value in made.items():
+                self._count_and_keep(kind, key, value, is_worth_it=is_worth_it)
+                self._keep(key, value, size(value))
+                mine[key].set_result(value)
+        finally:
+            with self._lock:
+                for key in mine:
+                    del self._under_way[key]
+            for future in mine.values():
+                future.cancel()  # does nothing to one that is done
+
+    def is_nobodys(self, key: str) -> bool:
+        """Whether the value of a key is not in memory, and nobody is making it."""
+        with self._lock:
+            return self._is_nobodys(key)
+
+    def _is_nobodys(self, key: str) -> bool:
+        return key not in self._values and key not in self._under_way
+
     def owner(self, name: str) -> None:
         """What this thread makes from now on is kept for somebody, who may be forgotten; empty for all."""
         _OWNER.set(name)
@@ -123,11 +168,14 @@ class Store:
             return from_bytes(found)  # type: ignore[no-any-return]
         began = self._clock()
         value = make()
+        self._count_and_keep(kind, key, value, is_worth_it=self._clock() - began >= least_seconds)
+        return value
+
+    def _count_and_keep(self, kind: str, key: str, value: object, *, is_worth_it: bool) -> None:
         with self._lock:
             self.computed[kind] += 1
-        if self._clock() - began >= least_seconds:
+        if is_worth_it:
             self._keep_lasting(kind, key, value)
-        return value
 
     def lasts(self, key: str) -> bool:
         """Whether the value of a key is in the workspace."""
@@ -157,7 +205,7 @@ class _Values:
     """Values with their sizes under a cap in bytes, the one used last at the end."""
 
     def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
-        self._max_bytes, self._clock = max_bytes, clock
+        self.max_bytes, self._clock = max_bytes, clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self.held = 0
 
@@ -171,11 +219,11 @@ class _Values:
         return kept.value
 
     def add(self, key: str, value: object, size: int) -> None:
-        if size > self._max_bytes:
+        if size > self.max_bytes:
             return
         self._kept[key] = _Kept(value, size, _OWNER.get(), self._clock())
         self.held += size
-        while self.held > self._max_bytes:
+        while self.held > self.max_bytes:
             self._drop_oldest()
 
     def drop(self, owner: str) -> None:

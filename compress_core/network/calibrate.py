@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -75,9 +76,8 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
     infinite on some items.
     """
     modules = readers(network, layer)
-    each = max(1, layer.positions or 1) * layer.groups * max(1, layer.columns)
     seen = False
-    rows = rows_at_once(network, items, max(1, NUMBERS_AT_ONCE // each))
+    rows = rows_at_once(network, items, most_at_once(layer))
     for batch in torch.split(items, rows):
         heard = _Heard()
         with torch.no_grad(), running_on(batch), listening(modules, heard):
@@ -95,6 +95,27 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
         )
 
 
+@dataclass(frozen=True, eq=False)
+class LayerReads:
+    """What a layer reads on items [N, ...] in a network of its own; whoever goes through it runs them.
+
+    Batch by batch, as `inputs_of` gives it.
+    """
+
+    network: nn.Module
+    layer: Layer
+    items: Tensor
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return inputs_of(self.network, self.layer, self.items)
+
+
+def most_at_once(layer: Layer) -> int:
+    """How many items go through together at most: as many as the layer's input, unfolded, may be numbers."""
+    each = max(1, layer.positions or 1) * layer.groups * max(1, layer.columns)
+    return max(1, NUMBERS_AT_ONCE // each)
+
+
 class _Heard:
     """What modules read in one pass, as columns of their own memory, and whether all of it is finite."""
 
@@ -105,4 +126,6 @@ class _Heard:
     def __call__(self, module: nn.Module, given: Tensor) -> None:
         self.is_finite = self.is_finite and is_finite(given)
         if self.is_finite:
-            self.columns.append(columns(module, given).clone())
+            found = columns(module, given)
+            is_view = found.untyped_storage().data_ptr() == given.untyped_storage().data_ptr()
+            self.columns.append(found.clone() if is_view else found)

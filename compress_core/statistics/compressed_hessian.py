@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from compress_core.statistics import statistic
-from compress_core.statistics.hessian import second_moment
+from compress_core.statistics import added_up, adds_up
+from compress_core.statistics.hessian import SecondMoment
 
 
-@statistic
+@adds_up(SecondMoment)
 def compressed_hessian(compressed_inputs: Iterable[Tensor]) -> Tensor:
     """Mean of x x^T [in, in] of what the layer reads behind its compressed predecessors, as `hessian`."""
-    return second_moment(compressed_inputs)
+    return added_up(SecondMoment(), compressed_inputs)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -18,8 +18,9 @@ from compress_core.apply.argument import (
     depends_together,
 )
 from compress_core.apply.context import Context, Part, generator_for, start
+from compress_core.apply.views.companions import measure_together, statistic_key, tensor_bytes
 from compress_core.foundation.store import Store, digest
-from compress_core.network.calibrate import inputs_of
+from compress_core.network.calibrate import LayerReads
 from compress_core.network.layers.kinds import Layer
 from compress_core.recipe.values import Step
 from compress_core.selection.scores import Scores
@@ -111,10 +112,10 @@ class WeightView(NetworkView):
         assert self._step is not None, "only a technique draws at random"
         return generator_for(getattr(self._step.knobs, "seed", 0), self.name)
 
-    def inputs_in(self, network: nn.Module) -> Iterator[Tensor]:
+    def inputs_in(self, network: nn.Module) -> LayerReads:
         """What the layer reads on calibration items, batch by batch [groups, positions, in * k]."""
         self._look(DependsOn.ITEMS | DependsOn.FACTORED_LAYERS)
-        return inputs_of(network, self._part.layer, self.items())
+        return LayerReads(network, self._part.layer, self.items())
 
     def measured(self, make: Callable[[NetworkView], Mapping[str, T]], size: Callable[[T], int]) -> T:
         """What `make` measures for all weights at once, kept by what is declared: its answer for this one."""
@@ -139,31 +140,68 @@ def supply(name: str, part: Part, step: Step | None, context: Context) -> Any:
     if found is not None:
         return found.supply(_view(found, part, step, context))
     derived = statistics()[name]
-    depends = depends_together(WeightView, derived.needs, name)
+    if derived.running_sum is not None:
+        _measure_together(derived, part, context)
 
     def derive_it() -> Any:
         return derived.function(*(supply(need, part, None, context) for need in derived.needs))
 
-    return context.derived(_statistic_key(derived, depends, part, context), derive_it, _tensor_bytes)
+    key = statistic_key(derived, depends_on_statistic(name), part, context)
+    return context.derived(key, derive_it, tensor_bytes)
+
+
+def _measure_together(derived: Statistic, part: Part, context: Context) -> None:
+    """Have a statistic that adds up measured with that of the weight's companions, as far as they fit."""
+    (need,) = derived.needs
+    depends = depends_on_statistic(derived.name)
+    measure_together(derived, depends, part, context, lambda: supply(need, part, None, context))
 
 
 def _view(found: Argument, part: Part, step: Step | None, context: Context) -> WeightView:
     return WeightView(found, context.limited(found.depends_on, part), part, step)
 
 
-def _statistic_key(derived: Statistic, depends: DependsOn, part: Part, context: Context) -> str:
-    """A statistic that looks at the weight follows from it, and one of the inputs does not."""
-    own = part.key if DependsOn.WEIGHT in depends else part.layer.name
-    return digest(own, derived.name, *context.seen(depends, part))
+def derive(subject: Subject, layer: str, name: str, store: Store, among: Collection[str] = ()) -> Any:
+    """A statistic of a layer of an original or a base, kept by content.
 
-
-def _tensor_bytes(value: object) -> int:
-    """Of a tensor, or of all that stand in the fields of a value."""
-    fields = [value] if isinstance(value, Tensor) else vars(value).values()
-    return 1024 + sum(getattr(each, "nbytes", 0) for each in fields)
-
-
-def derive(subject: Subject, layer: str, name: str, store: Store) -> Any:
-    """A statistic of a layer of an original or a base, kept by content."""
-    context = Context(subject, store)
+    among: the names of layers of which it will be asked as well; those that fit into one pass share it.
+    """
+    context = _with_companions(subject, among, store)
     return supply(name, start(subject.layer(layer), context), None, context)
+
+
+def read_together(subject: Subject, layer: str, step: Step, store: Store, among: Collection[str]) -> None:
+    """Have what a step asks of the inputs of a layer measured, with that of others it will be done to.
+
+    Nothing is done where it asks nothing of them, and nothing is said where it cannot be measured.
+    """
+    asked = [derived for derived in _behind(step.method.needs) if derived.running_sum is not None]
+    if asked and layer not in subject.problems:
+        context = _with_companions(subject, among, store)
+        for derived in asked:
+            _measure_together(derived, start(subject.layer(layer), context), context)
+
+
+def _with_companions(subject: Subject, names: Collection[str], store: Store) -> Context:
+    alone = Context(subject, store)
+    sound = [name for name in names if name not in subject.problems]
+    return replace(alone, companions=lambda _: (start(subject.layer(name), alone) for name in sound))
+
+
+def depends_on_statistic(name: str) -> DependsOn:
+    """What a statistic depends on: all that it is derived from does."""
+    return depends_together(WeightView, statistics()[name].needs, name)
+
+
+def is_asked_by(step: Step, statistic: str) -> bool:
+    """Whether a statistic is among what a step asks for, or behind it."""
+    return any(derived.name == statistic for derived in _behind(step.method.needs))
+
+
+def _behind(needs: Iterable[str]) -> Iterator[Statistic]:
+    """The statistics among these arguments, and those that they are derived from."""
+    for name in needs:
+        derived = statistics().get(name)
+        if derived is not None and argument_named(WeightView, name) is None:
+            yield derived
+            yield from _behind(derived.needs)

@@ -16,7 +16,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.cost.cost import layer_costs
-from compress_core.measure.tables.output_errors import error_of_output
+from compress_core.measure.tables.output_errors import output_errors
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
@@ -75,5 +75,5 @@ def _row(model: Model, layers: Sequence[str], step: Step, store: Store) -> Crite
         sum(row.zeros.pruned for row in costs),
         sum(row.weights for row in costs),
         tried.file_bytes,
-        MappingProxyType({name: error_of_output(tried, name, store) for name in layers}),
+        MappingProxyType(dict(output_errors(tried, store, layers))),
     )

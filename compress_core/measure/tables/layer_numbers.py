@@ -11,7 +11,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
 from compress_core.measure.cost.cost import LayerCost, layer_costs
-from compress_core.measure.tables.output_errors import error_of_output
+from compress_core.measure.tables.output_errors import output_errors
 
 _NOT_RUN = N_("The layer did not run on the example input.")
 _WHOLE = N_("The layer is not factored.")
@@ -22,10 +22,9 @@ def layer_numbers(model: Model, store: Store) -> Mapping[str, Mapping[str, Numbe
 
     output_error: see `error_of_output`; it is measured here where that was not done before.
     """
-    return {
-        cost.layer.name: {**_counted(cost), "output_error": error_of_output(model, cost.layer.name, store)}
-        for cost in layer_costs(model, store)
-    }
+    costs = {cost.layer.name: cost for cost in layer_costs(model, store)}
+    errors = output_errors(model, store, costs)
+    return {name: {**_counted(cost), "output_error": errors[name]} for name, cost in costs.items()}
 
 
 def _counted(cost: LayerCost) -> Mapping[str, Number]:

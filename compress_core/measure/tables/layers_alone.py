@@ -10,6 +10,7 @@ import numpy as np
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
+from compress_core.apply.views.weight_view import read_together
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
@@ -44,7 +45,8 @@ def each_layer_alone(
     subject: the one whose weights are treated; where channels are cut or norms folded, the base.
     """
     before = {row.layer.name: row.bytes for row in layer_costs(Model.original(subject), store)}
-    for name in names:
+    for place, name in enumerate(names):
+        read_together(subject, name, step, store, names[place:])
         try:
             model = compress(subject, ResolvedRecipe(((name, (step,)),)), store)
         except Refused as refused:
@@ -53,7 +55,7 @@ def each_layer_alone(
             continue
         yield LayerAlone(
             name,
-            error_of_output(model, name, store),
+            error_of_output(model, name, store, names[place:]),
             store.get(f"weight error:{model.key}", partial(_weight_error, model, name)),
             before[name],
             next(row.bytes for row in layer_costs(model, store) if row.layer.name == name),

@@ -6,7 +6,7 @@ the layer's own, whatever the layers before it do. Biases and what happens to in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -29,25 +29,27 @@ _ROWS_AT_ONCE = 1024
 _MOMENTS = 2  # a batch's products stand beside their sum
 
 
-def output_errors(model: Model, store: Store) -> Mapping[str, Number]:
-    """The error of every layer as loaded, by name: see `error_of_output`."""
-    return {layer.name: error_of_output(model, layer.name, store) for layer in model.subject.layers}
+def output_errors(model: Model, store: Store, names: Iterable[str] | None = None) -> Mapping[str, Number]:
+    """The error of each of these layers as loaded, by name; of all where none are named."""
+    among = layers_to_measure(model, store)
+    wanted = [layer.name for layer in model.subject.layers] if names is None else names
+    return {name: error_of_output(model, name, store, among) for name in wanted}
 
 
-def error_of_output(model: Model, name: str, store: Store) -> Number:
+def error_of_output(model: Model, name: str, store: Store, among: Collection[str] = ()) -> Number:
     """||W x - W' x||^2 / ||W x||^2, summed over calibration items and positions of the output.
 
     x: what the layer reads in the base. From the second moment of x, which is measured once for a layer and
     serves every other change of it. Exactly 0 for a layer whose weights are as the base has them. Not
     measured, with the reason: without calibration items, for an embedding, and where nothing is read or put
-    out.
+    out. among: layers that will be asked for as well, which may read in the same pass.
     """
     try:
         layer, changed = _changed(model, name)
         if changed is None:
             return Number(0.0, "share", "exact")
         key = _key(model.base, changed)
-        return store.get(key, lambda: _measured(model.base, layer, changed, store))
+        return store.get(key, lambda: _measured(model.base, layer, changed, store, among))
     except Refused as refused:
         return _missing(refused)
 
@@ -77,9 +79,11 @@ def _key(base: Subject, changed: CompressedLayer) -> str:
     return digest("output error", base.key, base.split("calibration").digest, changed.layer.name, changed.key)
 
 
-def _measured(base: Subject, layer: Layer, changed: CompressedLayer, store: Store) -> Number:
+def _measured(
+    base: Subject, layer: Layer, changed: CompressedLayer, store: Store, among: Collection[str]
+) -> Number:
     try:
-        moment = _moment(base, layer, store)
+        moment = _moment(base, layer, store, among)
     except Refused as refused:
         return _missing(refused)
     before = read_matrix(base.network, layer).double()
@@ -96,7 +100,7 @@ def _measured(base: Subject, layer: Layer, changed: CompressedLayer, store: Stor
     return Number(lost / whole if lost > 0 else 0.0, "share", "measured", n=items)
 
 
-def _moment(base: Subject, layer: Layer, store: Store) -> Tensor:
+def _moment(base: Subject, layer: Layer, store: Store, among: Collection[str]) -> Tensor:
     """Mean of x x^T [groups, in * k, in * k] float64; raises Refused where that is not to be had."""
     need = _MOMENTS * 8 * layer.groups * layer.columns**2
     if need > memory_budget():
@@ -109,7 +113,7 @@ def _moment(base: Subject, layer: Layer, store: Store) -> Tensor:
             budget=as_size(memory_budget()),
             variable=VARIABLE,
         )
-    moment: Tensor = derive(base, layer.name, "hessian", store)
+    moment: Tensor = derive(base, layer.name, "hessian", store, among)
     return moment
 
 

@@ -60,6 +60,13 @@ def channel_axis(module: nn.Module) -> int:
     return -1 - len(module.kernel_size)
 
 
+def fused_attention(network: nn.Module, layer: Layer) -> frozenset[nn.Module]:
+    """What `readers` replaces in a network to let a layer be heard, which changes the bits behind it."""
+    around = {name for place in layer.places for name in (place.module.rpartition(".")[0], place.module)}
+    modules = (network.get_submodule(name) for name in around if name)
+    return frozenset(module for module in modules if isinstance(module, nn.MultiheadAttention))
+
+
 def reader_named(skeleton: nn.Module, name: str) -> nn.Module:
     """The module of that name, which reads a layer's input; raises Refused where it reads no channels.
 

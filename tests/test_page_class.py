@@ -145,12 +145,48 @@ def test_who_leaves_takes_along_what_was_said() -> None:
     assert "class" not in pupil.query_params
 
 
-def test_who_finds_a_class_full_goes_on_alone() -> None:
-    _, code = started()
+def full_class() -> tuple[AppTest, str]:
+    """The teacher's page and the code of a class without a free place, one of whose pupils predicted."""
+    teacher, code = started()
     for number in range(MOST_PUPILS):
         register().change(code, lambda classroom: classroom.joined(str(number)))  # noqa: B023 - called at once
+    register().change(code, lambda classroom: classroom.committed("0", NAME, 80.0))
+    return teacher, code
+
+
+def test_who_finds_a_class_full_is_told_and_sees_no_outcome_before_its_pupils_do() -> None:
+    teacher, code = full_class()
     page = pupil_of(code)
-    assert f"This class has {MOST_PUPILS} pupils" in said_on(page)
+    for shown in (page, opened(NAME, **{"class": code, "revealed": "1"})):
+        said = said_on(predict(shown, NAME, 50.0))
+        assert f"This class has {MOST_PUPILS} pupils" in said
+        assert "you have no place in it" in said
+        assert "You committed to **50.00 %**" in said
+        assert OUTCOME not in said
+        assert not shown.get("plotly_chart")
+    clicked(assert_fine(teacher.run()), f"learn.{NAME}.reveal")
+    said = said_on(assert_fine(page.run()))
+    assert "You said 50.00 %, it is 96.15 %" in said
+    assert "the class has no place for you" in said
+    assert "came after the reveal" not in said
+    classroom = register().found(code)
+    assert classroom is not None
+    assert classroom.predictions(NAME) == (80.0,)
+
+
+def test_a_place_that_becomes_free_is_taken_by_whoever_waits_for_one() -> None:
+    _, code = full_class()
+    page = predict(pupil_of(code), NAME, 50.0)
+    register().change(code, lambda classroom: classroom.left("1"))
+    said = said_on(assert_fine(page.run()))
+    assert f"You are in class **{code}**" in said
+    assert "You committed" not in said
+
+
+def test_who_finds_a_class_full_may_leave_it_for_the_lesson_alone() -> None:
+    _, code = full_class()
+    page = clicked(pupil_of(code), "learn.class.leave")
+    assert "class" not in page.query_params
     assert "You said 50.00 %, it is 96.15 %" in said_on(predict(page, NAME, 50.0))
 
 

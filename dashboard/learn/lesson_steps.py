@@ -175,7 +175,11 @@ def _of_class(name: str, lesson: Lesson, found: OpenClass) -> None:
     """What the class predicted; with this visitor's own, if it is among them."""
     mine = None if found.pupil is None else found.pupil.predictions.get(name)
     class_view.draw_histogram(found.classroom, name, lesson, live_part.outcome_written(lesson), mine)
-    if mine is None and not found.is_teacher:
+    if found.is_teacher or mine is not None:
+        return
+    if found.pupil is None:
+        st.caption(_("Your own prediction is not among them: the class has no place for you."))
+    else:
         st.caption(_("Your own prediction came after the reveal and is not among them."))
 
 

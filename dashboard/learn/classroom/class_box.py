@@ -6,7 +6,7 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard.learn.classroom.class_register import IDLE_HOURS, register
-from dashboard.learn.classroom.open_class import CLASS, OpenClass, act, enter
+from dashboard.learn.classroom.open_class import CLASS, OpenClass, act, enter, open_class
 from dashboard.show import refusals
 from dashboard.text import _
 from dashboard.visitor import visitor
@@ -23,14 +23,22 @@ def draw() -> None:
         vertical_alignment="center",
         gap="small",
     )
-    with line, refusals():
-        found = enter()
-        if found is None:
-            _without_class()
-        elif found.is_teacher:
-            _of_teacher(found)
-        elif found.pupil is not None:
-            _of_pupil(found)
+    with line:
+        with refusals():
+            enter()
+        with refusals():
+            _of(open_class())
+
+
+def _of(found: OpenClass | None) -> None:
+    if found is None:
+        _without_class()
+    elif found.is_teacher:
+        _of_teacher(found)
+    elif found.pupil is not None:
+        _of_pupil(found)
+    else:
+        _leave_button(_("The lesson works alone then."))
 
 
 def _without_class() -> None:
@@ -61,7 +69,10 @@ def _of_teacher(found: OpenClass) -> None:
 
 def _of_pupil(found: OpenClass) -> None:
     st.markdown(_("You are in class **{code}**").format(code=found.code), width="content")
-    about = _("What you predicted and answered is taken out of it.")
+    _leave_button(_("What you predicted and answered is taken out of it."))
+
+
+def _leave_button(about: str) -> None:
     st.button(
         _("Leave the class"), icon=":material/logout:", key="learn.class.leave", help=about, on_click=_leave
     )

@@ -9,8 +9,9 @@ import streamlit as st
 from compress_core.foundation.csv_table import Provenance
 from dashboard.learn.classroom.class_words import drawn_class, how_many
 from dashboard.learn.classroom.classroom import Classroom
-from dashboard.learn.classroom.open_class import open_class, reveal
+from dashboard.learn.classroom.open_class import OpenClass, open_class, reveal
 from dashboard.learn.lesson import Lesson
+from dashboard.learn.lesson_progress import progress_in
 from dashboard.learn.quantity_words import unit_of_quantity
 from dashboard.show import figure, kept
 from dashboard.text import _
@@ -65,7 +66,7 @@ def _gathering(name: str, lesson: Lesson) -> None:
 
 def _waiting(name: str, lesson: Lesson) -> None:
     found = open_class()
-    mine = None if found is None or found.pupil is None else found.pupil.predictions.get(name)
+    mine = None if found is None else _prediction(found, name)
     if found is None or mine is None or not found.holds_back(name):
         st.rerun()
     with st.container(border=True):
@@ -73,3 +74,10 @@ def _waiting(name: str, lesson: Lesson) -> None:
         st.markdown(said.format(predicted=unit_of_quantity(lesson.prediction.quantity).text(mine)))
         st.markdown(how_many(found.classroom, name))
         st.caption(_("The outcome opens here by itself as soon as the teacher reveals it."))
+
+
+def _prediction(found: OpenClass, name: str) -> float | None:
+    """What was committed; where the class has no room the visitor's own, and none once a place is free."""
+    if found.pupil is not None:
+        return found.pupil.predictions.get(name)
+    return progress_in(name).predicted if found.classroom.is_full else None

@@ -42,13 +42,19 @@ class Classroom:
     pupils: Mapping[str, Pupil] = field(default_factory=_nothing)
     revealed: frozenset[str] = frozenset()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else finds a place in it."""
+        return len(self.pupils) >= MOST_PUPILS
+
     def joined(self, visitor: str) -> Classroom:
         """With a visitor among its pupils; raises Refused where it is full."""
         if visitor in self.pupils:
             return self
-        if len(self.pupils) >= MOST_PUPILS:
+        if self.is_full:
             raise Refused(
-                "This class has {most} pupils, as many as one holds: the lesson works without it.",
+                "This class has {most} pupils, as many as one holds: you have no place in it, and what you "
+                "predict and answer does not count. Outcomes open to you too when its teacher reveals them.",
                 most=MOST_PUPILS,
             )
         return self._with(visitor, Pupil())

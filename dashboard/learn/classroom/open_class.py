@@ -39,8 +39,8 @@ class OpenClass:
         return self.classroom.pupils.get(self.visitor)
 
     def holds_back(self, lesson: str) -> bool:
-        """Whether the outcome of a lesson waits for the teacher."""
-        return (self.is_teacher or self.pupil is not None) and lesson not in self.classroom.revealed
+        """Whether the outcome of a lesson waits for the teacher; for whom the class had no room as well."""
+        return lesson not in self.classroom.revealed
 
 
 def class_code() -> str:
@@ -56,13 +56,11 @@ def open_class() -> OpenClass | None:
     return None if classroom is None else OpenClass(code, classroom, register().is_teacher(code, me), me)
 
 
-def enter() -> OpenClass | None:
-    """The class to which the link led, with this visitor among its pupils; raises Refused if it is full."""
+def enter() -> None:
+    """Be among the pupils of the class to which the link led; raises Refused if it is full."""
     found = open_class()
-    if found is None or found.is_teacher or found.pupil is not None:
-        return found
-    register().change(found.code, lambda classroom: classroom.joined(found.visitor))
-    return open_class()
+    if found is not None and not found.is_teacher and found.pupil is None:
+        register().change(found.code, lambda classroom: classroom.joined(found.visitor))
 
 
 def reveal(lesson: str) -> None:

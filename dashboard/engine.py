@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.background import Background
 from dashboard.page_runs import PAGE_RUNS
+from dashboard.shared_value import SharedValue
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -36,7 +37,7 @@ _RESTING = "slimscope.resting_model"
 AT_ONCE_S, PATIENCE_S, ASK_EVERY_S = 0.1, 0.4, 1.0  # how long a page waits for the numbers of all items
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def warming_up() -> threading.Thread:
     """Import torch while the visitor reads the first page."""
     thread = threading.Thread(target=_import_slow_libraries, daemon=True)
@@ -68,7 +69,7 @@ def _import_slow_libraries() -> None:
     gc.set_threshold(*COLLECTED_AFTER)
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def reader() -> FileReader:
     """Who reads what visitors upload, in processes of their own."""
     from compress_core.loading.file_reader import FileReader
@@ -76,7 +77,7 @@ def reader() -> FileReader:
     return FileReader()
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def workspace() -> Workspace:
     """What outlives this server, in the folder that SLIMSCOPE_WORKSPACE names; needs no torch."""
     from compress_core.foundation.workspace.workspace import open_workspace
@@ -87,7 +88,7 @@ def workspace() -> Workspace:
     return opened
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def store() -> Store:
     """Results of all sessions by content, in memory and, where they are worth it, in the workspace."""
     from compress_core.foundation.store import Store
@@ -95,7 +96,7 @@ def store() -> Store:
     return Store(STORE_BYTES, workspace(), maker=None)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
+@SharedValue
 def sample(name: str) -> Subject:
     """A sample model, loaded once for everybody and never changed."""
     from compress_core.loading.samples import load_sample
@@ -103,19 +104,19 @@ def sample(name: str) -> Subject:
     return load_sample(name)
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def background() -> Background:
     """The thread that does what no page has to wait for."""
     return Background()
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def background_of_outputs() -> Background:
     """Another one, which measures what layers put out: nobody's accuracy waits for that."""
     return Background()
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def background_of_answers() -> Background:
     """One more, for what an item would be answered elsewhere: nobody else waits for that."""
     return Background()
@@ -126,13 +127,13 @@ def answers_worked_out(key: str, work: Callable[[], object]) -> bool:
     return not _others_wait() and background_of_answers().wish(session_id(), key, work).done()
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def packing() -> Background:
     """The thread that packs files to see how small they get: large ones take long, and no number waits."""
     return Background()
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def comparing() -> Background:
     """The thread that works out what is compared in a tab of a page, while the page stands."""
     return Background()

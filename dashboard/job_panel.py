@@ -15,6 +15,7 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine, state
+from dashboard.shared_value import SharedValue
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 from dashboard.visitor import visitor
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 1.0
 
 
-@st.cache_resource(show_spinner=False)
+@SharedValue
 def runner() -> Runner:
     """The one runner of this server; SLIMSCOPE_WORKERS says how many jobs run at once (1)."""
     from compress_core.jobs.local_runner import LocalRunner

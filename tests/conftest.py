@@ -158,17 +158,15 @@ def _the_operators_of_onnx_are_listed_once() -> None:
 @pytest.fixture
 def page_workspace(tmp_path: Path) -> Iterator[Workspace]:
     """The workspace of pages that are run in this process, on the disk, for this test alone."""
-    import streamlit as st
-
     from compress_core.foundation.workspace.folder import VARIABLE
-    from dashboard import engine, job_panel
+    from dashboard import engine, job_panel, shared_value
 
-    st.cache_resource.clear()
+    shared_value.clear_all()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv(VARIABLE, str(tmp_path))
         yield engine.workspace()
         job_panel.runner().close()
-    st.cache_resource.clear()
+    shared_value.clear_all()
 
 
 @pytest.fixture

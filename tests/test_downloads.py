@@ -10,14 +10,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from compress_core.foundation.csv_table import Provenance, as_csv
 from compress_core.foundation.number import Number
 from compress_core.measure.speed.kernel_variants import KernelVariant, KernelVariantRow, KernelVariantTable
-from dashboard import engine
+from dashboard import engine, shared_value
 from dashboard import job_panel as jobs
 from dashboard.deploy.variant_table import taken_frame
 from dashboard.links import encoded
@@ -101,7 +100,7 @@ def taken() -> Iterator[list[tuple[str, str, bytes]]]:
         _walk()
     yield found
     jobs.runner().close()
-    st.cache_resource.clear()
+    shared_value.clear_all()
 
 
 def _walk() -> None:

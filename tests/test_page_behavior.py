@@ -19,7 +19,7 @@ from compress_core.loading.items import Items
 from compress_core.loading.user_model import user_subject
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import Recipe, Rule, Step
-from dashboard import header, state, visitor_jobs
+from dashboard import header, shared_value, state, visitor_jobs
 from dashboard import job_panel as jobs
 from dashboard.behavior.changed_items import gallery_page
 from dashboard.behavior.margin import _read
@@ -37,7 +37,7 @@ PATIENCE = 120.0
 def _no_worker_is_left() -> Iterator[None]:
     yield
     jobs.runner().close()
-    st.cache_resource.clear()
+    shared_value.clear_all()
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.model import Model
@@ -23,7 +22,7 @@ from compress_core.measure.cost.portability import steps_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
-from dashboard import engine, state, visitor_jobs
+from dashboard import engine, shared_value, state, visitor_jobs
 from dashboard import job_panel as jobs
 from dashboard.deploy import files, job_results
 from dashboard.deploy.targets import step_title
@@ -51,7 +50,7 @@ PATIENCE = 120.0
 def _no_worker_is_left() -> Iterator[None]:
     yield
     jobs.runner().close()
-    st.cache_resource.clear()
+    shared_value.clear_all()
 
 
 class _Stub:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
@@ -15,7 +14,7 @@ from compress_core.jobs.info import Info, State
 from compress_core.loading.items import Items
 from compress_core.loading.user_model import user_subject
 from dashboard import job_panel as jobs
-from dashboard import state, visitor_jobs
+from dashboard import shared_value, state, visitor_jobs
 from dashboard.explain.choice import next_after
 from dashboard.explain.plain_words import verdict
 from dashboard.links import encoded
@@ -33,7 +32,7 @@ PATIENCE = 120.0
 def _no_worker_is_left() -> Iterator[None]:
     yield
     jobs.runner().close()
-    st.cache_resource.clear()
+    shared_value.clear_all()
 
 
 def page(model: str, language: str = "en", layer: str = "") -> AppTest:

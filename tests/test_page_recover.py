@@ -30,7 +30,7 @@ from compress_core.loading.user_model import user_subject
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
-from dashboard import engine, state, visitor_jobs
+from dashboard import engine, shared_value, state, visitor_jobs
 from dashboard import job_panel as jobs
 from dashboard.links import encoded
 from dashboard.recover.chosen_plan import chosen_plan, judges, others
@@ -52,12 +52,12 @@ TRAINED = (
 
 @pytest.fixture(autouse=True, scope="module")
 def _on_a_workspace_and_no_worker_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    st.cache_resource.clear()
+    shared_value.clear_all()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SLIMSCOPE_WORKSPACE", str(tmp_path_factory.mktemp("recover")))
         yield
         jobs.runner().close()
-    st.cache_resource.clear()
+    shared_value.clear_all()
 
 
 def page(model: str = "tabular", language: str = "en", *, plan: str = "", layer: str = "fc1") -> AppTest:

@@ -90,7 +90,7 @@ def refused_beside(key: str, value: object) -> Iterator[None]:
 
 def _refused(key: str) -> _RefusedChange | None:
     found: _RefusedChange | None = st.session_state.get(_REFUSED)
-    view = state.current()
-    if found is None or found.key != key or view is None or view.recipe.sha != found.recipe:
+    if found is None or found.key != key:
         return None
-    return found
+    view = state.current()
+    return found if view is not None and view.recipe.sha == found.recipe else None

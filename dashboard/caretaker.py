@@ -21,6 +21,7 @@ from streamlit.web.server.starlette import App
 
 from dashboard import engine, leases
 from dashboard.learn.classroom.class_register import register
+from dashboard.wakeups import wake_once_for_many
 
 EVERY_SECONDS = 10.0
 SWITCH_S = 0.001
@@ -34,6 +35,7 @@ async def caretaking(_app: App) -> AsyncIterator[None]:
     """Look after a server as long as it runs."""
     name_pages()
     sys.setswitchinterval(SWITCH_S)
+    wake_once_for_many(asyncio.get_running_loop())
     work = asyncio.create_task(_look_after())
     try:
         yield

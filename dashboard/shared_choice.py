@@ -45,7 +45,7 @@ class SharedChoice(Generic[Value]):
     def _was_led_here(self) -> bool:
         """Whether the address says otherwise than this page wrote last: the browser went back."""
         said = st.query_params.get(self.name, "")
-        return "m" in st.query_params and said != written().get(self.name, said)
+        return said != written().get(self.name, said) and "m" in st.query_params
 
     @property
     def _key(self) -> str:

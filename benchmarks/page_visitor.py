@@ -139,8 +139,8 @@ class PageVisitor:
                 self._read(message.delta.new_element)
             case "page_info_changed":
                 self.query = message.page_info_changed.query_string
-            case "new_session":
-                self.script = message.new_session.page_script_hash
+            case "navigation":  # as a browser: a new session may speak of the page before app.py named it
+                self.script = message.navigation.page_script_hash
             case "auto_rerun":
                 self.fragments[message.auto_rerun.fragment_id] = message.auto_rerun.interval
             case "script_finished":

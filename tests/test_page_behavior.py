@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest, app_test

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest, app_test
@@ -139,6 +141,25 @@ def test_the_outcome_is_drawn_over_the_prediction_with_the_distance_in_words() -
     distance = next(m.value for m in app.markdown if "You said" in m.value)
     assert "You said 50.00 %" in distance
     assert "46.15 points higher than you thought" in distance
+
+
+def test_the_figure_drawn_ahead_is_of_the_kind_of_the_outcome_and_says_nothing_of_it() -> None:
+    ahead = [figures_of(opened(name)) for name in NAMES[:2]]
+    assert ahead[0] == ahead[1]
+    outcome = figures_of(predict(opened(NAMES[0]), NAMES[0], 50.0))
+    assert [kinds_of(figure) for figure in outcome] == [kinds_of(figure) for figure in ahead[0]]
+
+
+def figures_of(app: AppTest) -> list[dict[str, Any]]:
+    """What a browser is told to draw."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def kinds_of(figure: dict[str, Any]) -> tuple[object, ...]:
+    """What of a figure takes scripts of its own: traces with their parts, a legend, axes with a title."""
+    layout = figure["layout"]
+    parts = [({*trace}, trace["mode"]) for trace in figure["data"]]
+    return parts, layout["showlegend"], layout["margin"], {*layout["xaxis"]}, {*layout["yaxis"]}
 
 
 def test_a_commit_draws_the_page_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,25 +96,29 @@ def test_a_place_that_takes_no_recipe_is_refused_with_its_option_before_any_work
 
 
 @pytest.mark.slow
-def test_a_drop_that_does_not_hold_ends_with_1_and_the_divergence_told_is_that_of_the_recipe_written(
+@pytest.mark.parametrize("before", [None, "# what stood there\n"])
+def test_a_drop_that_does_not_hold_ends_with_1_and_leaves_no_recipe_behind(
+    workspace: Path, tmp_path: Path, before: str | None
+) -> None:
+    file = tmp_path / "small.yaml"
+    if before is not None:
+        file.write_text(before)
+    wish = ("--packed-bytes", "800", "--largest-drop", "0.1", "--json", "--write", str(file))
+    found = CliRunner().invoke(app, ["budget", "tabular", *QUICK, *wish], prog_name="slimscope")
+    assert found.exit_code == 1, found.output
+    assert json.loads(found.stdout)["holds"] is False
+    assert found.stderr.splitlines()[-1] == f"{file} is not written."
+    assert (file.read_text() if file.exists() else None) == before
+
+
+@pytest.mark.slow
+def test_where_a_drop_holds_the_divergence_told_is_that_of_the_recipe_written(
     workspace: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "small.yaml"
-    asked = (
-        "budget",
-        "tabular",
-        *QUICK,
-        "--packed-bytes",
-        "800",
-        "--largest-drop",
-        "0.1",
-        "--write",
-        str(file),
-    )
-    found = CliRunner().invoke(app, asked, prog_name="slimscope")
-    assert found.exit_code == 1, found.output
+    told = said("--packed-bytes", "2700", "--largest-drop", "50", "--write", str(file))
     evaluated = CliRunner().invoke(app, ["evaluate", "tabular", str(file), "--json"], prog_name="slimscope")
-    (said_kl,) = re.findall(r"KL on validation items (\S+) nat", found.stdout)
+    (said_kl,) = re.findall(r"KL on validation items (\S+) nat", told)
     assert float(said_kl) == pytest.approx(json.loads(evaluated.stdout)["kl"]["value"], abs=6e-5)
 
 

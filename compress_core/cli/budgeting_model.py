@@ -83,7 +83,7 @@ def budget(
     the budget is solved, and mutations of the answer that keep the cost are really measured on validation
     items. A budget that no recipe reaches is refused before anything is evaluated. With --optimize
     packed_bytes and --largest-drop 1 the smallest file is sought that loses one point at most. Ends with 1
-    where a drop or a time does not hold.
+    where a drop or a time does not hold, and --write then writes nothing.
     """
     from compress_core.cli.loading import open_case
     from compress_core.decide.budgeting import budgeted
@@ -105,10 +105,12 @@ def budget(
     case = open_case(asked)
     refuse_unknown(locked or (), case.model)
     found = printing.with_progress(budgeted(case.model, plan, case.store))
-    if write is not None:
+    if write is not None and found.holds:
         _write(found, write)
     _print(case, found)
     if not found.holds:
+        if write is not None:
+            typer.echo(f"{write} is not written.", err=True)
         raise typer.Exit(1)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import streamlit as st
 
-from dashboard.link_limits import BETWEEN, LimitedControl, LinkLimits, leave_limits
+from dashboard.link_limits import BETWEEN, CONTROLS, LimitedControl, LinkLimits, leave_limits
 from dashboard.text import _, literal
 
 _LOCK = ":material/lock:"
@@ -41,12 +41,29 @@ def _sentences(
     if found.held(layers):
         free = ", ".join(layer for layer in layers if layer in found.free)
         yield _("Layers that can be changed: {names}.").format(names=literal(free))
-    passed_over = [*found.unknown, *sorted(found.free - {*layers} if layers else ())]
-    if passed_over:
-        quoted = ", ".join(f"“{literal(name[:_MOST_LETTERS])}”" for name in passed_over[:_MOST_NAMED])
-        yield _("The link names {names}, and nothing here is called so: it is passed over.").format(
-            names=quoted
+    yield from _passed_over(found, layers)
+
+
+def _passed_over(found: LinkLimits, layers: Collection[str]) -> Iterator[str]:
+    """What the link named in vain, and what it may name instead."""
+    if found.unknown:
+        said = _(
+            "The link hides or locks {names}, which cannot be: it is passed over. `hide=` may name {hides}; "
+            "`lock=` may name {locks}."
         )
+        yield said.format(
+            names=_quoted(found.unknown),
+            hides=", ".join(f"`{name}`" for name, control in CONTROLS.items() if control.hides),
+            locks=", ".join(f"`{name}`" for name, control in CONTROLS.items() if control.locks),
+        )
+    strange = sorted(found.free - {*layers}) if layers else []
+    if strange:
+        said = _("The link sets {names} free, and no layer here is called so: it is passed over.")
+        yield said.format(names=_quoted(strange))
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"“{literal(name[:_MOST_LETTERS])}”" for name in names[:_MOST_NAMED])
 
 
 def locked_note() -> None:

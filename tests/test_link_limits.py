@@ -135,6 +135,17 @@ def link_of(app: AppTest) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_served")
+def test_what_a_link_names_in_vain_is_told_with_what_it_may_hide_lock_and_set_free() -> None:
+    lesson = said(opened("learn", lesson=LESSON, hide="knob"))
+    assert "hides or locks “knob”, which cannot be" in lesson
+    hides, locks = lesson.split("`hide=` may name ")[1].split("; `lock=` may name ")
+    assert [word.strip("`") for word in hides.split(", ")] == HIDES
+    assert locks.startswith(", ".join(f"`{name}`" for name in LOCKS) + ".")
+    assert "“fc9” free, and no layer here" in said(opened("tune", m="tabular", free="fc1,fc9"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_served")
 def test_a_lesson_leads_past_the_steps_that_its_link_hides() -> None:
     app = opened("learn", lesson=LESSON, hide="why", lock="knob")
     assert "Step 1 of 3" in said(app), "without the knob there is nothing to exercise"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +19,7 @@ from compress_core.foundation.workspace.forgetting import forget_model
 from compress_core.foundation.workspace.moving import move
 from compress_core.foundation.workspace.pruning import prune, to_prune
 from compress_core.foundation.workspace.schema import MIGRATIONS
-from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.foundation.workspace.workspace import Workspace, open_workspace
 
 ME, OTHER = "me", "other"
 
@@ -174,6 +177,26 @@ def test_a_file_that_is_not_what_its_name_says_is_named_and_can_be_let_go(
     assert check(place).problems == ()
 
 
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_looked_at(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = place.models.files_of("a1")["trained"]
+    place.results.keep("cached", "kind", b"cached result")
+    opened = Path.open
+
+    def unreadable(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == digest:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", unreadable)
+    found = check(place)
+    assert found.files == 2
+    assert [str(problem) for problem in found.problems] == [
+        f"The file {digest[:12]} cannot be read (Permission denied)."
+    ]
+
+
 # --- pruning -----------------------------------------------------------------------------------------
 
 
@@ -222,6 +245,34 @@ def test_files_of_a_crash_are_pruned(tmp_path: Path) -> None:
     assert to_prune(place).strays == (lost,)
     prune(place, to_prune(place))
     assert not path.exists()
+
+
+def test_files_that_the_disk_does_not_let_go_are_told(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = place.files.put(b"lonely")
+    with monkeypatch.context() as patched:
+        patched.setattr(place.files.cabinet, "remove", lambda _digest: None)
+        with pytest.raises(Refused, match=r"1 files of .* could not be removed.*make their folders writable"):
+            prune(place, to_prune(place))
+    assert place.files.cabinet.has(digest)
+    assert check(place).problems == ()
+
+
+def test_a_folder_of_files_that_cannot_be_read_is_a_sentence(
+    place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work" / "files" / "00").mkdir()
+
+    def unreadable(_folder: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", unreadable)
+    with pytest.raises(Refused, match="Permission denied"):
+        to_prune(place)
+    opened = open_workspace({"SLIMSCOPE_WORKSPACE": str(tmp_path / "work")})
+    assert opened.folder is None
+    assert "Permission denied" in str(opened.warning)
 
 
 # --- moving ------------------------------------------------------------------------------------------
@@ -277,6 +328,48 @@ def test_a_move_that_ends_halfway_leaves_the_old_workspace_whole(
     again = Workspace.at(tmp_path / "work")
     assert known(again) == ["a", "a1", "b", "root"]
     assert check(again).problems == ()
+
+
+def test_a_move_that_cannot_leave_its_old_place_is_not_done(
+    tmp_path: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.close()
+    rename = Path.rename
+
+    def held_fast(path: Path, target: Path) -> Path:
+        if path.name == "work":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", held_fast)
+        with pytest.raises(Refused, match=r"not moved to .*away \(Permission denied\) and stays where it is"):
+            move(tmp_path / "work", tmp_path / "away")
+    assert [file.name for file in tmp_path.iterdir()] == ["work"]
+    assert known(Workspace.at(tmp_path / "work")) == ["a", "a1", "b", "root"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (sqlite3.SQLITE_FULL, "is full"),
+        (sqlite3.SQLITE_BUSY, "Somebody works with"),
+        (0, "could not be read"),
+    ],
+)
+def test_a_move_that_the_database_stops_says_what_stands_in_the_way(
+    tmp_path: Path, place: Workspace, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.close()
+
+    def stopped(_source: Path) -> None:
+        error = sqlite3.OperationalError("as the database says")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(moving, "_refuse_while_in_use", stopped)
+    with pytest.raises(Refused, match=said):
+        move(tmp_path / "work", tmp_path / "away")
 
 
 @pytest.mark.parametrize("call", ["copytree", "rmtree"])

@@ -121,8 +121,14 @@ class Files:
             self.let_go(found)
 
     def strays(self) -> set[str]:
-        """Names of files that no row knows and nobody is about to speak of: a crash left them."""
-        old = set(self.cabinet.older_than(self.clock() - _WRITTEN_SECONDS))
+        """Names of files that no row knows and nobody is about to speak of: a crash left them.
+
+        Raises Refused where a folder of files cannot be read.
+        """
+        try:
+            old = set(self.cabinet.older_than(self.clock() - _WRITTEN_SECONDS))
+        except OSError as error:
+            raise not_kept(error) from error
         return old - {digest for (digest,) in self.database.rows("SELECT digest FROM files")}
 
     def let_go(self, digests: Iterable[str]) -> None:
@@ -131,6 +137,11 @@ class Files:
             for digest in digests:
                 if not connection.execute("SELECT 1 FROM files WHERE digest = ?", (digest,)).fetchone():
                     self.cabinet.remove(digest)
+
+    def left_of(self, digests: Iterable[str]) -> int:
+        """How many files are on the disk still though no row knows them: it did not let them go."""
+        known = {digest for (digest,) in self.database.rows("SELECT digest FROM files")}
+        return sum(digest not in known and self.cabinet.has(digest) for digest in digests)
 
     def _make_room(self, coming: Mapping[str, int]) -> None:
         """Let the least used go until what comes has room; raises Refused and changes nothing otherwise."""

@@ -79,7 +79,19 @@ def _of_file(workspace: Workspace, digest: str, size: int) -> Iterator[Phrase]:
     path = workspace.files.path(digest)
     if path is None and not workspace.files.cabinet.has(digest):
         yield Phrase("The file {digest} is missing.", digest=digest[:12])
-    elif path is not None and (path.stat().st_size != size or _sha(path) != digest):
+    elif path is not None:
+        yield from _of_content(path, digest, size)
+
+
+def _of_content(path: Path, digest: str, size: int) -> Iterator[Phrase]:
+    try:
+        is_whole = path.stat().st_size == size and _sha(path) == digest
+    except OSError as error:
+        yield Phrase(
+            "The file {digest} cannot be read ({reason}).", digest=digest[:12], reason=error.strerror
+        )
+        return
+    if not is_whole:
         yield Phrase("The file {digest} is damaged.", digest=digest[:12])
 
 

@@ -98,6 +98,11 @@ def not_opened(folder: Path, error: OSError | sqlite3.Error) -> Refused:
     )
 
 
+def is_busy(error: OSError | sqlite3.Error) -> bool:
+    """Whether another process is what stands in the way."""
+    return _trouble(error) is _Trouble.HELD
+
+
 def _trouble(error: OSError | sqlite3.Error) -> _Trouble:
     if isinstance(error, OSError):
         return _OF_SYSTEM.get(error.errno or 0, _Trouble.OTHER)

@@ -10,9 +10,8 @@ import uuid
 from pathlib import Path
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.workspace import database
+from compress_core.foundation.workspace import database, disk_trouble
 from compress_core.foundation.workspace.checking import check
-from compress_core.foundation.workspace.disk_trouble import not_kept
 from compress_core.foundation.workspace.lock import held, is_held
 from compress_core.foundation.workspace.workspace import Workspace
 
@@ -38,10 +37,15 @@ def move(source: Path, target: Path) -> None:
         with held(source / database.OPENING, 0.0):
             _refuse_while_in_use(source)
             _move(source, target)
-    except sqlite3.OperationalError as error:
-        raise _in_use(source) from error
+    except sqlite3.Error as error:
+        raise (_in_use(source) if disk_trouble.is_busy(error) else disk_trouble.not_kept(error)) from error
     except OSError as error:
-        raise not_kept(error) from error
+        raise Refused(
+            "The workspace is not moved to {folder} ({reason}) and stays where it is: both the folder above "
+            "it and the one above its new place must be writable, and there must be room.",
+            folder=target,
+            reason=error.strerror,
+        ) from error
 
 
 def _refuse_while_in_use(source: Path) -> None:
@@ -70,12 +74,20 @@ def _move(source: Path, target: Path) -> None:
         if target.is_dir():
             target.rmdir()
         copy.rename(target)
+        _leave(source, target, copy)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
-    left = source.with_name(f"{_LEFT}{uuid.uuid4().hex}")
-    source.rename(left)
     for each in source.parent.glob(f"{_LEFT}*"):
         shutil.rmtree(each, ignore_errors=True)
+
+
+def _leave(source: Path, target: Path, copy: Path) -> None:
+    """Take its name from the old folder; where that fails, from the new one as well."""
+    try:
+        source.rename(source.with_name(f"{_LEFT}{uuid.uuid4().hex}"))
+    except OSError:
+        target.rename(copy)
+        raise
 
 
 def _refuse_damaged(copy: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.workspace import Workspace
 
 _DAY = 24 * 3600.0
@@ -58,7 +59,10 @@ def to_prune(workspace: Workspace, unused_days: float | None = None) -> Leaving:
 
 
 def prune(workspace: Workspace, leaving: Leaving) -> None:
-    """Let go of it; what somebody has come to need since it was looked at stays."""
+    """Let go of it; what somebody has come to need since it was looked at stays.
+
+    Raises Refused where the disk does not take it: rows are gone before their files are.
+    """
     with workspace.database.writing() as connection:
         owners = connection.execute(_LOST_PINS).fetchall()
         connection.executemany("DELETE FROM pins WHERE owner = ?", owners)
@@ -66,7 +70,16 @@ def prune(workspace: Workspace, leaving: Leaving) -> None:
         going = [digest for digest, _ in leaving.files if digest in still]
         connection.executemany("DELETE FROM files WHERE digest = ?", _rows(going))
         connection.execute("DELETE FROM evaluations WHERE model NOT IN (SELECT key FROM models)")
-    workspace.files.let_go([*going, *leaving.strays])
+    names = [*going, *leaving.strays]
+    workspace.files.let_go(names)
+    left = workspace.files.left_of(names)
+    if left:
+        raise Refused(
+            "{count:,} files of {folder} could not be removed, though nothing refers to them any more: make "
+            "their folders writable, then do this again.",
+            count=left,
+            folder=workspace.folder,
+        )
 
 
 def _rows(values: Iterable[str]) -> list[tuple[str]]:

@@ -77,7 +77,7 @@ class Workspace:
     ) -> Workspace:
         """The workspace in a folder, which is made where it is missing.
 
-        Raises Refused where the folder cannot be written, or a newer release has written it.
+        Raises Refused where the folder cannot be read or written, or a newer release has written it.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,7 +86,11 @@ class Workspace:
             raise not_opened(folder, error) from error
         warning = None if aside is None else _damaged(aside)
         made = _furnished(folder, database, Drawer(folder / FILES), max_bytes, clock, warning)
-        made.files.sweep()
+        try:
+            made.files.sweep()
+        except Refused:
+            made.close()
+            raise
         return made
 
     def close(self) -> None:

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 def groups() -> Mapping[str, Cases]:
     """What is timed, by name, in the order of the table."""
-    from benchmarks import answers, execution, finding_groups, pages, pruning, quantizing, ranks, structured
+    from benchmarks import (
+        answers,
+        execution,
+        finding_groups,
+        pages,
+        pruning,
+        quantizing,
+        ranks,
+        reading,
+        structured,
+    )
 
     return {
         "pruning": pruning.cases,
@@ -23,6 +33,7 @@ def groups() -> Mapping[str, Cases]:
         "ranks": ranks.cases,
         "structured": structured.cases,
         "finding": finding_groups.cases,
+        "reading": reading.cases,
         "answers": answers.cases,
         "execution": execution.cases,
         "pages": pages.cases,

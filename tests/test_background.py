@@ -16,6 +16,8 @@ from compress_core.foundation.store import Store
 from dashboard import engine
 from dashboard.background import Background
 from dashboard.links import encoded
+from dashboard.tune import layer_table
+from dashboard.view import View
 from tests.header_boxes import header_text
 from tests.subjects import loaded_sample
 
@@ -110,6 +112,25 @@ def test_nothing_else_is_begun_while_another_tab_waits_for_its_accuracy(
     gate.open.set()
     accuracy.close()
     assert engine.outputs_measured_within(SECONDS, model, ("fc1",), "")
+
+
+@pytest.mark.parametrize(("in_time", "asked"), [(0, 1), (2, 3), (9, 3)])
+def test_the_layer_table_waits_a_moment_for_as_many_layers_as_are_measured_in_it(
+    in_time: int, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers, wishes = tuple(f"layer{i}" for i in range(10)), []
+
+    def measured_within(seconds: float, _model: Model, names: tuple[str, ...], _owner: str) -> bool:
+        assert 0 <= seconds <= engine.AT_ONCE_S
+        wishes.append(names)
+        return len(wishes) <= in_time
+
+    monkeypatch.setattr(engine, "store", Store)
+    monkeypatch.setattr(engine, "outputs_measured_within", measured_within)
+    monkeypatch.setattr(layer_table, "layers_to_measure", lambda *_: layers)
+    waiting = layer_table._waiting(View("tabular", (), "fc1"), Model.original(loaded_sample("tabular")))
+    assert waiting == layers[4 * in_time :]
+    assert wishes == [layers[:4], layers[4:8], layers[8:]][:asked]
 
 
 def test_a_session_knows_whether_others_wait_but_not_of_itself() -> None:

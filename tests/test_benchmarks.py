@@ -26,7 +26,7 @@ from tests.subjects import loaded_sample
 
 pytestmark = pytest.mark.slow
 
-COMPARED = ("pruning", "quantizing", "ranks", "structured", "finding", "answers", "execution")
+COMPARED = ("pruning", "quantizing", "ranks", "structured", "finding", "reading", "answers", "execution")
 
 
 @pytest.mark.parametrize("group", COMPARED)

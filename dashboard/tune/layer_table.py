@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container, Mapping
 from dataclasses import replace
 from functools import partial
@@ -79,11 +80,13 @@ def _heard(model: str, message: Message) -> None:
 
 
 def _waiting(view: View, model: Model) -> tuple[str, ...]:
-    """The layers whose outputs are not measured yet, after a moment's patience for the first of them."""
-    waiting = layers_to_measure(model, engine.store())
-    first = waiting[:AT_A_TIME]
-    if first and engine.outputs_measured_within(engine.AT_ONCE_S, model, first, _owner(view)):
-        return waiting[AT_A_TIME:]
+    """The layers whose outputs are not measured yet, after a moment's patience for all of them together."""
+    waiting, until = layers_to_measure(model, engine.store()), time.monotonic() + engine.AT_ONCE_S
+    while first := waiting[:AT_A_TIME]:
+        left = max(0.0, until - time.monotonic())
+        if not engine.outputs_measured_within(left, model, first, _owner(view)):
+            break
+        waiting = waiting[AT_A_TIME:]
     return waiting
 
 

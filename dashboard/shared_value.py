@@ -1,7 +1,7 @@
 """What all sessions share, made on first use: afterwards a look at it costs a look into a dictionary.
 
 Streamlit's `cache_resource` hashes its arguments and walks its own records at each call: a page asks for the
-store and the samples a hundred times a run, which was a fifth of its processor time.
+store and the samples a hundred times a run, at some 20 microseconds each.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One wake-up of the server's event loop for all that a page has said meanwhile.
 
 Streamlit wakes its event loop for each message of a page, a hundred a run. Each time the page's thread hands
-the interpreter over and has to wait until it gets it back: that was a fifth of the time of a run.
+the interpreter over and has to wait until it gets it back.
 """
 
 from __future__ import annotations

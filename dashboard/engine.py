@@ -42,6 +42,7 @@ def warming_up() -> threading.Thread:
     """Import torch while the visitor reads the first page."""
     thread = threading.Thread(target=_import_slow_libraries, daemon=True)
     thread.start()
+    threading.Thread(target=_compile_what_packs, args=(thread,), daemon=True).start()
     return thread
 
 
@@ -59,14 +60,20 @@ def _import_slow_libraries() -> None:
     import compress_core.measure.behavior.evaluate
     import compress_core.measure.tables.knob_tables
     import compress_core.measure.tables.prune_rows  # noqa: F401
-    from compress_core.deliver.packing.beforehand import compile_beforehand
 
-    compile_beforehand()
     torch.empty(1, device="meta").sqrt()  # the first of these takes a second: rank tables are made of them
 
     gc.collect()
     gc.freeze()  # some 100,000 objects that live as long as the server: no collection walks them again
     gc.set_threshold(*COLLECTED_AFTER)
+
+
+def _compile_what_packs(after: threading.Thread) -> None:
+    """Behind all that a page waits for: the first time on a machine it takes some ten seconds."""
+    after.join()
+    from compress_core.deliver.packing.beforehand import compile_beforehand
+
+    compile_beforehand()
 
 
 @SharedValue

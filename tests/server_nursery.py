@@ -69,6 +69,7 @@ def import_what_servers_import() -> None:
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
     importlib.import_module("dashboard.engine")._import_slow_libraries()
+    importlib.import_module("compress_core.deliver.packing.beforehand").compile_beforehand()
 
 
 def answered(request: dict[str, Any], living: set[int], jobs: socket.socket) -> Any:

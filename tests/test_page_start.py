@@ -284,6 +284,7 @@ _IN_A_NEW_PROCESS = """
 import sys
 import dashboard.engine
 dashboard.engine._import_slow_libraries = lambda: None  # what warms up while the visitor reads
+dashboard.engine._compile_what_packs = lambda after: None
 import dashboard.state, compress_core.loading.cards
 assert "torch" not in sys.modules, "imported by what Start needs"
 from streamlit.testing.v1 import AppTest

@@ -204,6 +204,33 @@ def test_on_a_phone_the_header_is_one_line_that_hides_nothing_the_menu_closes_an
     expect(phone.locator(".modebar").first).to_be_hidden()
 
 
+TABS_CUT_OFF = """() => [...document.querySelectorAll('.stMain [role=tablist]')].flatMap(row => {
+    const edge = row.getBoundingClientRect();
+    return [...row.querySelectorAll('[role=tab]')].filter(tab => {
+        const box = tab.getBoundingClientRect();
+        return box.left < Math.max(0, edge.left) || box.right > Math.min(innerWidth, edge.right) + 0.5;
+    }).map(tab => tab.textContent);
+})"""
+NO_TAB_CUT_OFF = f"() => ({TABS_CUT_OFF})().length === 0"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("name", "count"), [("trade_offs", 7), ("tune", 10), ("deploy", 5)])
+def test_on_a_phone_every_tab_is_seen_whole_and_the_last_one_opens(
+    address: str, phone: Page, name: str, count: int, language: str
+) -> None:
+    cut = encoded({"groups": [], "layers": [["fc1", [{"technique": "magnitude", "sparsity": 0.9}]]]})
+    phone.goto(f"{address}/{name}?m=tabular&r={cut}&lang={language}")
+    tabs = phone.locator(".stMain").get_by_role("tab")
+    expect(tabs).to_have_count(count)
+    phone.wait_for_function(NO_TAB_CUT_OFF, polling=100)  # once the page has its style
+    tabs.last.tap()
+    expect(tabs.last).to_have_attribute("aria-selected", "true")
+    expect(phone.get_by_role("tabpanel")).to_be_visible()
+    assert phone.evaluate(TABS_CUT_OFF) == []
+    assert phone.evaluate(WIDTHS) == [390, 390]
+
+
 def test_what_shrinks_together_fits_below_the_header(address: str, screen: Page) -> None:
     cut = [{"technique": "magnitude", "share_removed": 0.25}]
     recipe = encoded({"groups": [["layer1.conv1", cut]], "layers": []})

@@ -197,6 +197,24 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_looked_at(
     ]
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_a_file_that_cannot_be_read_now_is_not_let_go(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A server that has too many files open would else lose the weights that somebody trained."""
+    digest = place.models.files_of("a1")["trained"]
+
+    def unreadable(path: Path) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", unreadable)
+        assert place.files.content(digest) is None
+        let_go_of_damaged(place)
+    assert place.files.content(digest) is not None
+    assert check(place).problems == ()
+
+
 # --- pruning -----------------------------------------------------------------------------------------
 
 

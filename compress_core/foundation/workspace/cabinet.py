@@ -23,7 +23,7 @@ class Cabinet(Protocol):
         """Keep a content and give its name; one that is there already is not written again."""
 
     def content(self, digest: str) -> bytes | None:
-        """The content of a name; None where it is missing or damaged."""
+        """The content of a name; None where it is missing or damaged. OSError where it cannot be read now."""
 
     def path(self, digest: str) -> Path | None:
         """The file; None where there is none."""
@@ -56,10 +56,10 @@ class Drawer:
         return digest
 
     def content(self, digest: str) -> bytes | None:
-        """The content of a name; None where it is missing or damaged."""
+        """The content of a name; None where it is missing or damaged. OSError where it cannot be read now."""
         try:
             found = self._place(digest).read_bytes()
-        except OSError:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         return found if sha_of(found) == digest else None
 

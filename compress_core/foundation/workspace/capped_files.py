@@ -70,8 +70,11 @@ class Files:
             raise not_kept(error) from error
 
     def content(self, digest: str) -> bytes | None:
-        """A content; None where it is not there, or was damaged and therefore removed."""
-        found = self.cabinet.content(digest)
+        """A content; None where it is not there, cannot be read now, or was damaged and therefore removed."""
+        try:
+            found = self.cabinet.content(digest)
+        except OSError:  # no right to read, or too many files open: it stays, for whoever can
+            return None
         now = self.clock()
         known = self.database.rows("SELECT used FROM files WHERE digest = ?", digest)
         if known and (found is None or known[0][0] < now - _FRESH_SECONDS):
@@ -84,7 +87,10 @@ class Files:
 
     def _read_or_removed(self, connection: sqlite3.Connection, digest: str) -> bytes | None:
         """Look again where nobody else can write: what was missing may just have been kept."""
-        found = self.cabinet.content(digest)
+        try:
+            found = self.cabinet.content(digest)
+        except OSError:
+            return None
         if found is None:
             self.cabinet.remove(digest)
             connection.execute("DELETE FROM files WHERE digest = ?", (digest,))

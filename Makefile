@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 TYPES := $(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts benchmarks
 TESTS := $(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run check test bench docs format messages
+.PHONY: run check test types every-test bench docs format messages
 .DEFAULT_GOAL := run
 
 run:
@@ -36,7 +36,13 @@ test:
 	@$(BIN) scripts/browser.py
 	$(BIN) -m ruff format --check .
 	$(BIN) -m ruff check .
+	@$(MAKE) --no-print-directory -j 2 types every-test
+
+# mypy works with one processor: while it does, the tests need not wait with the other.
+types:
 	$(TYPES)
+
+every-test:
 	$(TESTS)
 
 bench:

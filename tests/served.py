@@ -16,10 +16,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.error import URLError
 
@@ -46,22 +47,22 @@ class Serving:
         return f"http://{HOST}:{self.port}"
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """A server until the end of this: all that it keeps in memory goes with it."""
+    def running(self) -> Iterator[int]:
+        """A server until the end of this, by its process: all that it keeps in memory goes with it."""
         if not FORKS:
-            with self.anew():
-                yield
+            with self.anew() as process:
+                yield process
             return
         nursery = the_nursery()
         process = nursery.begin(self._arguments(), self._settings())
         try:
             self._wait(lambda: nursery.lives(process))
-            yield
+            yield process
         finally:
             nursery.end(process)
 
     @contextmanager
-    def anew(self) -> Iterator[None]:
+    def anew(self) -> Iterator[int]:
         """A server as people start it, which has imported nothing yet when its first visitor comes."""
         environment = os.environ | self._settings()
         with subprocess.Popen(
@@ -73,7 +74,7 @@ class Serving:
         ) as server:
             try:
                 self._wait(lambda: server.poll() is None)
-                yield
+                yield server.pid
             finally:
                 server.terminate()
                 server.wait(20)
@@ -180,3 +181,12 @@ def _free_port() -> int:
         free.bind((HOST, 0))
         port: int = free.getsockname()[1]
     return port
+
+
+@contextmanager
+def served_to_a_crowd(_options: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """What `benchmarks.crowd.served` gives, from the nursery: address and process of a server."""
+    with TemporaryDirectory() as folder:
+        serving = Serving(Path(folder))
+        with serving.running() as process:
+            yield f"{HOST}:{serving.port}", process

@@ -22,6 +22,7 @@ from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import record, replay
 from compress_core.measure.speed.rounds import Spread
 from compress_core.recipe.reading import read_recipe
+from tests.served import served_to_a_crowd
 from tests.subjects import loaded_sample
 
 pytestmark = pytest.mark.slow
@@ -109,7 +110,8 @@ def test_change_without_effect_is_answered_with_real_outputs() -> None:
 
 
 @pytest.mark.parametrize("study", sorted(studies()))
-def test_every_study_prints_a_table(study: str) -> None:
+def test_every_study_prints_a_table(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.classroom.served", served_to_a_crowd)
     printed = list(studies()[study](TINY))
     assert printed[1].startswith("| --- ")
     assert len(printed) > 3

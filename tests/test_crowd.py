@@ -8,12 +8,13 @@ import pytest
 
 from benchmarks import crowd
 from benchmarks.page_visitor import PageVisitor
+from tests.served import served_to_a_crowd
 
 pytestmark = pytest.mark.slow
 
 
 def test_every_action_of_a_crowd_is_heard_by_the_page() -> None:
-    with crowd.served([]) as (address, process):
+    with served_to_a_crowd([]) as (address, process):
         seen = asyncio.run(crowd.crowd(address, process, 2, seconds=2, every=0.5, models=["tabular"]))
         assert {kind for kind, _ in seen.waits} == set(crowd.LIMITS_S)
         asyncio.run(_unheard(address))

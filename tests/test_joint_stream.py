@@ -25,6 +25,7 @@ from compress_core.deliver.packing.directory import (
     read_directory,
     write_directory,
 )
+from compress_core.deliver.packing.integers import MOST_DIGITS, Integers
 from compress_core.deliver.packing.joint_stream import JointStream
 from compress_core.deliver.packing.numbers import pack_numbers
 from compress_core.deliver.packing.shorter_way import bytes_alone, sparse_steps
@@ -66,6 +67,15 @@ def written(tensor: Tensor, rows: list[int] | None = None) -> bytes:
     reading = JointStream(Reading.of_shortest(content))
     assert same_bits(code_small(reading, tuple(tensor.shape), tensor.dtype, None, likely), tensor)
     return content
+
+
+def test_a_size_of_more_digits_than_are_read_is_not_written_as_another() -> None:
+    largest = np.array([2**MOST_DIGITS - 1], dtype=np.int64)
+    writing = Writing()
+    Integers().code(writing, 1, largest)
+    assert Integers().code(Reading.of_shortest(writing.shortest()), 1, None) == largest
+    with pytest.raises(Damaged):
+        Integers().code(Writing(), 1, largest + 1)
 
 
 @given(

@@ -100,6 +100,7 @@ class Writing:
         """Write sizes [n] in contexts [kinds, n]; returns them, and how much work that was."""
         sizes, contexts = self._given(truth, 2 * MOST_DIGITS), np.ascontiguousarray(contexts)
         work = range_coding.code_sizes(self._state, self._words, True, mixing, slowness, contexts, sizes)
+        _sound(work >= 0)
         return sizes, work
 
     def symbols(self, frequencies: Ints, count: int, truth: Ints | None) -> Ints:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import constriction
 import numpy as np
@@ -301,4 +303,45 @@ assert not any(later.values()), later
 @pytest.mark.slow
 def test_nothing_is_left_to_compile_once_all_was_compiled_beforehand() -> None:
     ended = subprocess.run([sys.executable, "-c", BEFOREHAND], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+WITH_BOUNDS = """
+from collections import Counter
+import numpy as np
+from numba import config
+from compress_core.deliver.packing.codes import codes_around
+from compress_core.deliver.packing.coder import Allowance, Damaged, Reading
+from compress_core.deliver.packing.joint_stream import JointStream
+from compress_core.deliver.packing.positions import flags_around
+from compress_core.deliver.packing.sparse_matrix import code_sparse
+
+assert config.BOUNDSCHECK
+drawn, ends = np.random.default_rng(1), Counter()
+for _ in range(500):
+    content = drawn.integers(0, 256, 4 * drawn.integers(1, 120), dtype=np.uint8).tobytes()
+    shape = int(drawn.integers(1, 20)), int(drawn.integers(1, 20))
+    stride, alphabet, share = (int(drawn.integers(*ends)) for ends in ((3, 257), (1, 257), (0, 4097)))
+    ways = (
+        lambda: codes_around(Reading(content), drawn.random(shape) < 0.8, alphabet, stride),
+        lambda: flags_around(Reading(content), shape, stride, share),
+        lambda: code_sparse(JointStream(Reading(content), Allowance(10**6, 10**8)), shape, None),
+    )
+    for read in ways:
+        try:
+            read()
+            ends["read"] += 1
+        except Damaged:
+            ends["damaged"] += 1
+assert min(ends["read"], ends["damaged"]) > 50, ends
+"""
+
+
+@pytest.mark.slow
+def test_no_stream_of_random_bytes_leads_beyond_the_ends_of_an_array(tmp_path: Path) -> None:
+    """Compiled loops look at no bounds by themselves: here they do, and raise IndexError beyond them."""
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", WITH_BOUNDS], env=environment, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr[-2000:]

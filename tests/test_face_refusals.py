@@ -108,7 +108,8 @@ def test_a_list_and_a_tuple_of_names_are_classes(classes: object) -> None:
         (TENSOR.bfloat16(), None, "a tensor of bfloat16, strided"),
         (TENSOR.to_sparse(), None, "a tensor of float32, sparse_coo"),
         (TENSOR.to(torch.complex64), None, "type complex64; they must be real numbers"),
-        ({"inputs": ITEMS}, LABELS, "items must be an array [N, ...], but got a value of type dict"),
+        ({"inputs": ITEMS}, LABELS, "have an input 'inputs', but its forward takes items"),
+        ({"a": "b"}, LABELS, "The array 'a' has 0 dimensions"),
         ("a\0b.npz", None, "holds a character that no file's name can have: leave it out"),
     ],
 )

@@ -130,7 +130,14 @@ def test_any_finite_array_is_read_as_numpy_reads_it(values: npt.NDArray[np.float
     ("arrays", "reason"),
     [
         ({"inputs": np.zeros((3, 2)), "images": np.zeros((3, 2))}, "one of them"),
-        ({"x": np.zeros((3, 2))}, "holds x.npy; it must hold 'inputs' or 'images'"),
+        ({"labels": np.zeros(3)}, "holds labels.npy; it must hold 'inputs' or 'images'"),
+        ({"my x": np.zeros((3, 2))}, "'my x' cannot be an argument of forward"),
+        (
+            {"ids": np.zeros((3, 2), int), "mask": np.zeros((4, 2), int)},
+            "as many items each, but they hold ids 3",
+        ),
+        ({"ids": np.full((3, 2), -1)}, "ids holds -1; whole numbers go from 0"),
+        ({"x": np.zeros((3, 2)), "ids": np.full((3, 2), 2**24)}, "beside inputs of real numbers whole ones"),
         ({"inputs": np.zeros(3)}, "one axis for items"),
         ({"inputs": np.float32(3)}, "0 dimensions"),
         ({"inputs": np.zeros((0, 3))}, "1 to 200,000 items"),

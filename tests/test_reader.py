@@ -83,7 +83,7 @@ def test_a_refusal_is_the_same_sentence_with_its_template(reader: FileReader, co
 
 def test_items_that_do_not_fit_are_refused_there_too(reader: FileReader) -> None:
     with pytest.raises(Refused, match="must hold 'inputs' or 'images'"):
-        reader.items(zipped(pictures=np.zeros((3, 2))), "d.npz")
+        reader.items(zipped(labels=np.zeros(3)), "d.npz")
 
 
 def limited(memory: int, seconds: int, does: str) -> subprocess.CompletedProcess[str]:

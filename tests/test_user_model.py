@@ -161,7 +161,7 @@ def leaving() -> nn.Module:
         (nn.Linear(2, 3), (5,), r"item of shape \[5\]"),
         (nn.Linear(2, 1), (2,), "one score for each of two or more classes"),
         (OneScore(), (2,), "one score for each of two or more classes"),
-        (nn.Embedding(4, 2), (2,), "takes whole numbers"),
+        (nn.Embedding(4, 2), (2,), r"\[items, classes\], but it gave \[2, 2, 2\]"),
         (OneItem(), (2,), r"item of shape \[2\]"),
         (AlwaysOne(), (2,), r"\[items, classes\], but it gave \[1, 2\]"),
         (Angry(), (2,), r"item of shape \[2\] \(Anger: no\)"),

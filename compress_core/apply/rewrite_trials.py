@@ -13,7 +13,7 @@ from compress_core.apply.context import examples_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_
 from compress_core.network.double_casts import casts_as_in, try_network
-from compress_core.network.forward import in_short, takes, tensors_in
+from compress_core.network.forward import doubled, in_short, takes, tensors_in
 from compress_core.network.shared_copy import shared_copy
 from compress_core.subject.subject import Subject
 
@@ -65,16 +65,23 @@ def trial_inputs(subject: Subject, network: nn.Module) -> tuple[Tensor, ...]:
 
     Those that the network does not take are left out: random numbers are no words.
     """
-    baseline = subject.input.baseline.double()
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(_PROBES, *baseline.shape[1:], generator=generator, dtype=torch.float64)
-    real = (examples_of(subject).double(),) if subject.splits else ()
+    baseline = doubled(subject.input.baseline)
+    drawn = _drawn(subject, torch.Generator().manual_seed(0))
+    real = (doubled(examples_of(subject)),) if subject.splits else ()
     with casts_as_in(network):
-        telling = tuple(x for x in (*real, drawn, 100 * drawn) if takes(network, x))
+        telling = tuple(x for x in (*real, *drawn) if takes(network, x))
         is_empty_taken = takes(network, baseline)
     if not telling:
-        raise _cannot_try(subject.title, _reason_against(network, (*real, drawn)[0]))
+        raise _cannot_try(subject.title, _reason_against(network, (*real, *drawn)[0]))
     return (*telling, baseline) if is_empty_taken else telling
+
+
+def _drawn(subject: Subject, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Random inputs, small and large ones where there are any between whole numbers."""
+    if subject.input.fields:
+        return (doubled(subject.input.drawn(_PROBES, generator)),)
+    drawn = torch.randn(_PROBES, *subject.input.shape, generator=generator, dtype=torch.float64)
+    return drawn, 100 * drawn
 
 
 def _reason_against(network: nn.Module, example: Tensor) -> str:

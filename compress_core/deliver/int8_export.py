@@ -15,6 +15,7 @@ import torch
 from compress_core.apply.model import Model
 from compress_core.deliver.onnx_export import onnx_bytes, refuse_other_network
 from compress_core.deliver.onnx_graph import OnnxGraph
+from compress_core.deliver.open_border import opened
 from compress_core.deliver.some_items import few_items
 from compress_core.deliver.whole_numbers import WholeNumbers
 from compress_core.foundation.errors import Refused, shortened
@@ -71,13 +72,16 @@ def model_qdq(model: Model) -> Qdq:
     }
     grids = {_first_part(model, n): rules[0] for n, rules in model.inputs.items() if len(rules) == 1}
     inputs = {n: rule for n, rule in grids.items() if isinstance(rule, StaticGrid) and rule.bits == 8}
-    items = (few_items(model.subject),)
+    items = few_items(model.subject)
     while True:
         outside = {n: r for n, r in model.inputs.items() if _first_part(model, n) not in inputs}
         plain = replace(model, inputs=MappingProxyType(outside))
-        found = qdq(onnx_bytes(plain.network(), items, is_rounded=bool(outside)), weights, inputs)
+        written = opened(plain.network(), items)
+        content = onnx_bytes(written.network, written.inputs, written.names, is_rounded=bool(outside))
+        found = qdq(content, weights, inputs)
         if set(found.inputs) == inputs.keys():
-            refuse_other_network(model.network(), found.content, items, is_rounded=bool(model.inputs))
+            whole, is_rounded = opened(model.network(), items), bool(model.inputs)
+            refuse_other_network(whole.network, found.content, whole.inputs, is_rounded=is_rounded)
             return found
         inputs = {name: inputs[name] for name in found.inputs}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 from compress_core.apply.model import Model
 from compress_core.deliver.onnx_nodes import graphs_below
 from compress_core.deliver.onnx_session import OnnxSession
+from compress_core.deliver.open_border import PREFIX, opened
 from compress_core.deliver.own_files import METADATA, ONNX_NOTE
 from compress_core.deliver.parity import refuse_other_answers
 from compress_core.deliver.silence import quiet
@@ -27,14 +29,18 @@ ITEMS = "N"  # the name of the first dimension of every input
 
 def model_onnx(model: Model) -> bytes:
     """The network that is evaluated, as ONNX in 32 bits; raises Refused."""
-    return onnx_bytes(model.network(), (few_items(model.subject),), is_rounded=bool(model.inputs))
+    written = opened(model.network(), few_items(model.subject))
+    return onnx_bytes(written.network, written.inputs, written.names, is_rounded=bool(model.inputs))
 
 
-def onnx_bytes(network: nn.Module, inputs: ExampleInputs, *, is_rounded: bool = False) -> bytes:
+def onnx_bytes(
+    network: nn.Module, inputs: ExampleInputs, names: Sequence[str] = (), *, is_rounded: bool = False
+) -> bytes:
     """A network as ONNX, all weights inside; the same network gives the same bytes.
 
-    inputs: at least two items of each; is_rounded: the network rounds inputs of its layers. Raises Refused
-    where torch's exporter cannot follow the network, or where ONNX Runtime answers differently.
+    inputs: at least two items of each; names: how the file calls them; is_rounded: the network rounds inputs
+    of its layers. Raises Refused where torch's exporter cannot follow the network, or where ONNX Runtime
+    answers differently.
     """
     with torch.no_grad(), quiet():
         program = export_program(_with_open_attention(network), inputs)
@@ -47,7 +53,7 @@ def onnx_bytes(network: nn.Module, inputs: ExampleInputs, *, is_rounded: bool = 
                 reason=shortened(str(error).strip().split("\n")[0]),
             ) from error
     assert made is not None, "the exporter answers with a program"
-    content = _serialized(_cleaned(made.model_proto))
+    content = _serialized(_cleaned(made.model_proto, names))
     refuse_other_network(network, content, inputs, is_rounded=is_rounded)
     return content
 
@@ -75,9 +81,13 @@ def _with_open_attention(network: nn.Module) -> nn.Module:
     return skeleton
 
 
-def _cleaned(model: Any) -> Any:
-    """Without paths of this machine and without names that count from run to run."""
+def _cleaned(model: Any, called: Sequence[str]) -> Any:
+    """Without paths of this machine and names that count from run to run; inputs under their own names."""
     graph = model.graph
+    if called:
+        _rename(graph, {given.name: name for given, name in zip(graph.input, called, strict=True)})
+        inside = [held.name for held in graph.initializer if held.name.startswith(PREFIX)]
+        _rename(graph, {name: name.removeprefix(PREFIX) for name in inside})
     model.ClearField("metadata_props")
     model.doc_string = ""
     for inside in (graph, *graphs_below(graph)):
@@ -93,6 +103,16 @@ def _cleaned(model: Any) -> Any:
                 )
                 dimension.dim_param = renamed
     return model
+
+
+def _rename(graph: Any, names: Mapping[str, str]) -> None:
+    """Give values of a graph other names, in it and in all graphs inside of it."""
+    for part in (graph, *graphs_below(graph)):
+        for value in (*part.input, *part.output, *part.initializer, *part.value_info):
+            value.name = names.get(value.name, value.name)
+        for node in part.node:
+            for held in (node.input, node.output):
+                held[:] = [names.get(name, name) for name in held]
 
 
 def _without_notes(graph: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.network.forward import running_on
+from compress_core.network.input_field import InputField
 from compress_core.network.living_memory import rows_at_once
+from compress_core.network.named_inputs import inputs_by_name
 from compress_core.subject.split import BATCH, Split
 
 _SILENT = 4
@@ -21,7 +24,7 @@ _SILENT = 4
 class OnnxSession:
     """A file in ONNX Runtime on one thread of the CPU; the same items give the same bits."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, fields: Sequence[InputField] = ()) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -35,6 +38,7 @@ class OnnxSession:
                 reason=shortened(str(error)),
             ) from error
         self._names = tuple(given.name for given in self._session.get_inputs())
+        self._fields = tuple(field for field in fields if field.name)
 
     def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """The first output for the items [N, ...] of every input; raises Refused where the runtime stops."""
@@ -55,7 +59,14 @@ class OnnxSession:
 
     def on_tensors(self, batch: Tensor) -> Tensor:
         """The same for one tensor [N, ...] -> outputs [N, classes]."""
-        return torch.from_numpy(self(batch.numpy()))
+        return torch.from_numpy(self.on_rows(batch))
+
+    def on_rows(self, batch: Tensor) -> NDArray[np.float32]:
+        """The first output for items [N, ...] as networks here take them: rows of several inputs."""
+        if not self._fields:
+            return self(batch.numpy())
+        given = inputs_by_name(self._fields, batch)
+        return self(*(given[name].numpy() for name in self._names))
 
 
 def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predictions:
@@ -69,10 +80,15 @@ def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predicti
     return Predictions(logits.float().numpy(), _labels(split), split.name, split.digest, key)
 
 
-def predictions_in_runtime(content: bytes, split: Split, rows: int = BATCH) -> Predictions:
-    """What a file answers on a split, so many items at once; raises Refused where it is not taken."""
-    session = OnnxSession(content)
-    logits = np.concatenate([session(batch.numpy()) for batch in split.batches(rows)])
+def predictions_in_runtime(
+    content: bytes, split: Split, rows: int = BATCH, fields: Sequence[InputField] = ()
+) -> Predictions:
+    """What a file answers on a split, so many items at once; raises Refused where it is not taken.
+
+    fields: what stands in an item where the network takes several inputs.
+    """
+    session = OnnxSession(content, fields)
+    logits = np.concatenate([session.on_rows(batch) for batch in split.batches(rows)])
     return Predictions(logits, _labels(split), split.name, split.digest, hashlib.sha256(content).hexdigest())
 
 

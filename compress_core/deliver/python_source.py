@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,11 @@ from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 
 from compress_core.apply.model import Model
+from compress_core.deliver.open_border import PREFIX, opened
 from compress_core.deliver.parity import is_close, largest_difference
 from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
 from compress_core.deliver.some_items import few_items
-from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer
+from compress_core.deliver.traced import ExampleInputs, Traced, by_export, by_layer, called_as
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.network.input_guard import fresh
@@ -63,27 +64,34 @@ class _Member:
     tensors: Mapping[str, Tensor]
 
 
-def source_of(network: nn.Module, inputs: ExampleInputs, title: str = "") -> Source:
+def source_of(
+    network: nn.Module, inputs: ExampleInputs, title: str = "", names: Sequence[str] = ()
+) -> Source:
     """Write a network as code and weights, run the code, and compare what it answers.
 
-    inputs: a few real items [N, ...] for each input, at least two. Raises Refused where the network cannot
-    be written down with torch alone, or where the written one answers differently.
+    inputs: a few real items [N, ...] for each input, at least two; names: how they are called where the
+    network takes them by name. Raises Refused where the network cannot be written down with torch alone, or
+    where the written one answers differently.
     """
     try:
-        return _source(network, by_layer, inputs, title)
+        return _source(network, by_layer, inputs, title, names)
     except Exception as error:  # noqa: BLE001 - the network's own code ran with stand-ins for its inputs
         try:
-            return _source(network, by_export, inputs, title)
+            return _source(network, by_export, inputs, title, names)
         except Refused as refused:
             raise refused from error
 
 
 def _source(
-    network: nn.Module, way: Callable[[nn.Module, ExampleInputs], Traced], inputs: ExampleInputs, title: str
+    network: nn.Module,
+    way: Callable[[nn.Module, ExampleInputs], Traced],
+    inputs: ExampleInputs,
+    title: str,
+    names: Sequence[str],
 ) -> Source:
     with torch.no_grad():
-        found = way(network, inputs)
-        members = tuple(_members(found))
+        found = called_as(way(network, inputs), names)
+        members = tuple(_members(found, PREFIX if names else ""))
         tensors, ties = _without_twins(members)
         code = _code(found, members, ties, inputs, title)
         difference = _difference(network, _run(code, tensors, ties), inputs)
@@ -92,17 +100,18 @@ def _source(
 
 def model_source(model: Model) -> Source:
     """The source of a compressed model, tried on items of its own; raises Refused."""
-    return source_of(model.network(), (few_items(model.subject),), model.subject.title)
+    written = opened(model.network(), few_items(model.subject))
+    return source_of(written.network, written.inputs, model.subject.title, written.names)
 
 
-def _members(found: Traced) -> Iterator[_Member]:
-    """Layers in the order in which they are called, then bare tensors."""
+def _members(found: Traced, prefix: str) -> Iterator[_Member]:
+    """Layers in the order in which they are called, then bare tensors; their names without a prefix."""
     taken: set[str] = set()
     for target, layer in found.layers.items():
-        name = identifier(target, taken)
+        name = identifier(target.removeprefix(prefix), taken)
         yield _Member(name, _layer_text(layer), {f"{name}.{n}": t for n, t in layer.tensors.items()})
     for target, tensor in found.tensors.items():
-        name = identifier(target, taken)
+        name = identifier(target.removeprefix(prefix), taken)
         yield _Member(name, "", {name: tensor})
 
 

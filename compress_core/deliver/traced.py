@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,14 @@ def by_export(network: nn.Module, inputs: ExampleInputs) -> Traced:
             graph.erase_node(node)
     read = {str(node.target) for node in graph.nodes if node.op == "get_attr"}
     return Traced(graph, {}, {name: values[name] for name in sorted(read)})
+
+
+def called_as(traced: Traced, names: Sequence[str]) -> Traced:
+    """The same graph with its inputs under these names, where there are any."""
+    given = [node for node in traced.graph.nodes if node.op == "placeholder"]
+    for node, name in zip(given, names, strict=True) if names else ():
+        node.name = node.target = name
+    return traced
 
 
 def _read_instead(graph: fx.Graph, placeholder: fx.Node, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,10 @@ Labels = Array | Sequence[int]
 
 
 def items_from(items: object, labels: object) -> Items | None:
-    """Items [N, ...] with their labels [N] from arrays, or from a file that holds both; raises Refused."""
+    """Items [N, ...] with their labels [N] from arrays, or from a file that holds both; raises Refused.
+
+    Items may be several arrays by name, for a network that takes several inputs.
+    """
     if items is None or isinstance(items, str | Path):
         if labels is not None:
             raise Refused(
@@ -34,6 +37,9 @@ def items_from(items: object, labels: object) -> Items | None:
             count=len(items),
         )
     answers = None if labels is None else _plain(labels, "labels")
+    if isinstance(items, Mapping):
+        named = {str(name): _plain(values, str(name)) for name, values in items.items()}
+        return checked_items(named, answers, caps=LARGE_CAPS)
     return checked_items(_plain(items, "items"), answers, caps=LARGE_CAPS)
 
 

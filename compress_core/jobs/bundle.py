@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import Items
+from compress_core.loading.network_source import network_of
 from compress_core.loading.own_training import OwnTrainingItems, own_training
 from compress_core.loading.sample_training import SampleTrainingItems, sample_training
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import form_of, subject_in_form, user_subject
-from compress_core.subject.input_form import InputForm
+from compress_core.subject.blueprint import Blueprint
+from compress_core.subject.input_form import InputForm, form_from_json
 from compress_core.subject.number_types import as_it_came, types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
@@ -51,6 +54,9 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
     card = {
         "name": subject.name,
         "shape": subject.input.shape,
+        "input": subject.input.as_json(),
+        "summary": str(subject.summary),
+        "blueprint": None if subject.blueprint is None else asdict(subject.blueprint),
         "classes": subject.classes,
         "inferred": not subject.factory,
         "origin": None if origin is None else {"factory": origin.factory, "folder": origin.folder},
@@ -125,18 +131,48 @@ def _model_in(files: Mapping[str, bytes]) -> Subject:
     card = json.loads(files[CARD])
     splits = _splits(load(files[ITEMS]), card["splits"])
     shape, state = tuple(card["shape"]), _state(files[STATE])
-    if card.get("origin") is not None:
-        origin = Origin(**card["origin"])
-        network = loaded(network_from(origin), state, card["name"])
-        classes = tuple(card["classes"])
-        form, came_as = form_of(shape), types_before(state)
-        return subject_in_form(network, card["name"], form, classes, splits, origin, came_as)
+    known = _built(card, state)
+    if known is not None:
+        form = (
+            form_from_json(card["input"]) if "input" in card else form_of(shape)
+        )  # not of an earlier release
+        return subject_in_form(
+            known.network,
+            card["name"],
+            form,
+            tuple(card["classes"]),
+            splits,
+            summary=card.get("summary", ""),
+            origin=known.origin,
+            blueprint=known.blueprint,
+            came_as=types_before(state),
+        )
     # Labeled items once chose among the networks that fit these weights, so they choose again.
     chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
     items = None if chosen_by is None else _items(chosen_by)
     subject = user_subject(state, items, name=card["name"], input_shape=shape, sets_apart=False)
     classes = tuple(card.get("classes", subject.classes))  # files of an earlier release name none
     return replace(subject, splits=MappingProxyType(splits), classes=classes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Built:
+    """A network with its weights, and what it was built from."""
+
+    network: nn.Module
+    origin: Origin | None = None
+    blueprint: Blueprint | None = None
+
+
+def _built(card: Mapping[str, Any], state: Mapping[str, Tensor]) -> _Built | None:
+    """The network that its owner's code or a blueprint builds; None where the weights themselves tell it."""
+    if card.get("blueprint") is not None:
+        blueprint = Blueprint(**card["blueprint"])
+        return _Built(network_of(blueprint, state, card["name"]), blueprint=blueprint)
+    if card.get("origin") is not None:
+        origin = Origin(**card["origin"])
+        return _Built(loaded(network_from(origin), state, card["name"]), origin)
+    return None
 
 
 def _splits(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Split]:

@@ -43,9 +43,12 @@ class ItemCaps:
 
 @dataclass(frozen=True, eq=False)
 class ItemArrays:
-    """What a file of items holds, within the caps but not looked at: inputs [N, ...], labels or None."""
+    """What a file of items holds, within the caps but not looked at: inputs [N, ...], labels or None.
 
-    inputs: npt.NDArray[np.generic]
+    inputs are several by name for a network that takes such.
+    """
+
+    inputs: npt.NDArray[np.generic] | Mapping[str, npt.NDArray[np.generic]]
     labels: npt.NDArray[np.generic] | None = None
 
 

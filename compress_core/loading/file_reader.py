@@ -19,8 +19,17 @@ import numpy.typing as npt
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_from_json
 from compress_core.loading.items import Items
-from compress_core.loading.reading_child import INPUTS, ITEMS, LABELS, MOST_MEMORY, MOST_SECONDS, WEIGHTS
+from compress_core.loading.reading_child import (
+    FIELDS,
+    INPUTS,
+    ITEMS,
+    LABELS,
+    MOST_MEMORY,
+    MOST_SECONDS,
+    WEIGHTS,
+)
 from compress_core.loading.stored import Values, shown
+from compress_core.network.input_field import InputField
 
 COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.reading_child")
 MOST_AT_ONCE = 2
@@ -55,7 +64,10 @@ class FileReader:
         found = self._read(ITEMS, content, name)
         inputs: Any = found[INPUTS]
         labels: Any = found.get(LABELS)
-        return Items(inputs, labels)
+        said = json.loads(found[FIELDS].tobytes())
+        return Items(
+            inputs, labels, tuple(InputField(**{**one, "shape": tuple(one["shape"])}) for one in said)
+        )
 
     def close(self) -> None:
         """End the process that waits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +13,9 @@ from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import ItemCaps, item_formats
 from compress_core.loading.recognize import recognized
 from compress_core.loading.stored import shown
+from compress_core.network.input_field import InputField, rows_of
 
-ItemInputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+ItemInputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 
 
 DEFAULT_CAPS = ItemCaps()
@@ -24,11 +26,13 @@ _REAL = "biuf"  # numpy's letters for truth values, whole numbers and floating p
 class Items:
     """What the network is shown, and, where it is known, what it should answer.
 
-    inputs [N, ...] float32 (or uint8, as pixels come), all finite; labels [N] int64 from 0, or None.
+    inputs [N, ...] float32 (or uint8, as pixels come), all finite; labels [N] int64 from 0, or None. fields:
+    where a network takes several inputs by name; inputs [N, numbers of all fields] hold them in a row then.
     """
 
     inputs: ItemInputs
     labels: npt.NDArray[np.int64] | None
+    fields: tuple[InputField, ...] = ()
 
 
 def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> Items:
@@ -52,13 +56,71 @@ def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> I
 
 
 def checked_items(
-    inputs: npt.NDArray[np.generic], labels: npt.NDArray[np.generic] | None, *, caps: ItemCaps = DEFAULT_CAPS
+    inputs: npt.NDArray[np.generic] | Mapping[str, npt.NDArray[np.generic]],
+    labels: npt.NDArray[np.generic] | None,
+    *,
+    caps: ItemCaps = DEFAULT_CAPS,
 ) -> Items:
-    """Arrays [N, ...] and, where known, labels [N] as items; raises Refused as `read_items` does."""
+    """Arrays [N, ...] and, where known, labels [N] as items; raises Refused as `read_items` does.
+
+    inputs may be several by name: what a network takes as keyword arguments.
+    """
+    if isinstance(inputs, Mapping):
+        rows, fields = _named_rows(inputs, caps)
+        return Items(rows, None if labels is None else _labels(labels, len(rows), caps), fields)
     check_array_shape(inputs.shape, "inputs", caps)
     check_float32_bytes(inputs.shape, caps)
     found = _inputs(inputs)
     return Items(found, None if labels is None else _labels(labels, len(found), caps))
+
+
+def _named_rows(
+    inputs: Mapping[str, npt.NDArray[np.generic]], caps: ItemCaps
+) -> tuple[ItemInputs, tuple[InputField, ...]]:
+    """Several inputs by name as rows; raises Refused for what is no array of numbers, one for each item."""
+    for name, values in inputs.items():
+        if not name.isidentifier():
+            raise Refused(
+                "The input {name!r} cannot be an argument of forward: name the arrays as its arguments.",
+                name=shown(name),
+            )
+        check_array_shape(values.shape, name, caps)
+    counts = {name: len(values) for name, values in inputs.items()}
+    if len(set(counts.values())) != 1:
+        raise Refused(
+            "The inputs must hold as many items each, but they hold {counts}: give a row for each item.",
+            counts=", ".join(f"{name} {count}" for name, count in counts.items()),
+        )
+    widths = sum(math.prod(values.shape[1:]) for values in inputs.values())
+    check_float32_bytes((next(iter(counts.values())), 2 * widths), caps)  # whole numbers take 8 bytes
+    arrays = {name: _input_array(name, values) for name, values in inputs.items()}
+    fields = tuple(_field(name, values) for name, values in arrays.items())
+    rows: ItemInputs = rows_of(fields, arrays)  # type: ignore[assignment]  # float32 or int64, by its fields
+    return rows, fields
+
+
+def _input_array(name: str, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Whole numbers and truth values as they are, everything else in float32."""
+    if values.dtype.kind not in "iub":
+        return _inputs(values[:, None] if values.ndim == 1 else values)
+    if values.dtype.kind != "b" and int(values.min()) < 0:
+        raise Refused(
+            "The input {name} holds {got}; whole numbers go from 0. Give what the tokenizer gives.",
+            name=name,
+            got=int(values.min()),
+        )
+    return values
+
+
+def _field(name: str, values: npt.NDArray[np.generic]) -> InputField:
+    """One input as its values tell it; what is called a mask lets everything be seen without content."""
+    blank = int("mask" in name)
+    match values.dtype.kind:
+        case "b":
+            return InputField(name, values.shape[1:], "truth", blank=blank)
+        case "i" | "u":
+            return InputField(name, values.shape[1:], "whole", max(2, int(values.max()) + 1), blank)
+    return InputField(name, values.shape[1:])
 
 
 def check_array_shape(shape: tuple[int, ...], name: str, caps: ItemCaps) -> None:

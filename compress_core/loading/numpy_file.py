@@ -20,6 +20,7 @@ _MAGIC = b"\x93NUMPY"
 _HEADER_MOST = 4096
 _DESCR = re.compile(r"[<>|=]?(f2|f4|f8|[iu][1248]|b1)")
 _INPUT_NAMES = ("inputs", "images")
+_LABEL_NAMES = ("labels", "y")
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,30 @@ class _Header:
 
 
 def items_in_archive(content: bytes, caps: ItemCaps) -> ItemArrays:
-    """`inputs` or `images`, and `labels` if they are there; other arrays are not read. Raises Refused."""
+    """`inputs` or `images`, or several inputs by name, and `labels` if they are there. Raises Refused.
+
+    Where the one or the other is there, other arrays are not read.
+    """
     archive = open_zip(content, most_members=64, most_bytes=caps.unpacked_bytes)
-    found = [name for name in _INPUT_NAMES if f"{name}.npy" in archive.sizes]
-    if len(found) != 1:
+    there = [name.removesuffix(".npy") for name in archive.sizes if name.endswith(".npy")]
+    found = [name for name in _INPUT_NAMES if name in there]
+    named = [name for name in there if name not in _LABEL_NAMES] if not found else []
+    if len(found) > 1 or not (found or named):
         raise Refused(
-            "The .npz file holds {names}; it must hold 'inputs' or 'images', one of them. "
-            "Save it with numpy.savez(path, inputs=inputs, labels=labels).",
+            "The .npz file holds {names}; it must hold 'inputs' or 'images', one of them, or arrays that are "
+            "called as the arguments of forward. Save it with "
+            "numpy.savez(path, inputs=inputs, labels=labels).",
             names=shown(", ".join(sorted(archive.sizes)) or "nothing"),
         )
-    names = [found[0], *(["labels"] if "labels.npy" in archive.sizes else [])]
-    shapes = {name: _checked_shape(archive, name, caps) for name in names}  # of both, before one is unpacked
-    check_float32_bytes(shapes[found[0]], caps)
-    inputs, *labels = (read_array(archive.read(f"{name}.npy"), name, caps) for name in names)
-    return ItemArrays(inputs, labels[0] if labels else None)
+    labels = ["labels"] if "labels" in there else []
+    shapes = {
+        n: _checked_shape(archive, n, caps) for n in (*found, *named, *labels)
+    }  # before one is unpacked
+    for name in (*found, *named):
+        check_float32_bytes(shapes[name], caps)
+    arrays = {name: read_array(archive.read(f"{name}.npy"), name, caps) for name in shapes}
+    answers = arrays.pop("labels", None)
+    return ItemArrays(arrays[found[0]] if found else arrays, answers)
 
 
 def _checked_shape(archive: Zipped, name: str, caps: ItemCaps) -> tuple[int, ...]:

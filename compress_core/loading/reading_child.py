@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +23,7 @@ from compress_core.loading.items import read_items
 from compress_core.loading.weights_file import weights_in_turn
 
 WEIGHTS, ITEMS = "weights", "items"
-INPUTS, LABELS = "inputs", "labels"
+INPUTS, LABELS, FIELDS = "inputs", "labels", "fields"
 MOST_MEMORY = 400 * 2**20
 MOST_SECONDS = 5
 _MOST_WRITTEN = 2**30
@@ -72,7 +73,8 @@ def _write_weights(content: bytes, name: str, out: IO[bytes]) -> list[str]:
 
 def _write_items(content: bytes, name: str, out: IO[bytes]) -> list[str]:
     items = read_items(content, name)
-    found = {INPUTS: items.inputs, LABELS: items.labels}
+    fields = json.dumps([asdict(field) for field in items.fields]).encode()
+    found = {INPUTS: items.inputs, LABELS: items.labels, FIELDS: np.frombuffer(fields, dtype=np.uint8)}
     written = {name: values for name, values in found.items() if values is not None}
     for values in written.values():
         np.save(out, values, allow_pickle=False)

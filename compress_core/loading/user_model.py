@@ -21,12 +21,15 @@ from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
 from compress_core.loading.items import Items, check_classes, fit_to
 from compress_core.loading.load_check import checked
+from compress_core.loading.network_form import form_of_network, refuse_other_fields
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.user_code import explained
-from compress_core.network.forward import RAISED_BY_OTHERS, takes
+from compress_core.network.input_field import is_whole
 from compress_core.network.layers.wrappers import refuse_without_layers
+from compress_core.network.named_inputs import with_border
 from compress_core.network.shared_copy import own_copy, unwrapped
-from compress_core.subject.input_form import InputForm
+from compress_core.subject.blueprint import Blueprint
+from compress_core.subject.input_form import IMAGE, TABLE, TEXT, InputForm
 from compress_core.subject.number_types import calculated_type, calculating, types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.split import Split
@@ -58,6 +61,12 @@ def user_subject(
     Raises Refused where the weights are those of no such network, the items don't fit, or running it would
     take more than is allowed.
     """
+    if items is not None and items.fields:
+        raise Refused(
+            "The items are arrays by name ({names}), but the network that these weights tell takes one "
+            "array: call it 'inputs'.",
+            names=", ".join(field.name for field in items.fields),
+        )
     came_as = types_before(state)
     state = {key: tensor.to(calculated_type(tensor.dtype)) for key, tensor in state.items()}
     known = match_known(state, known_shapes())
@@ -108,37 +117,52 @@ def subject_from_network(
     name: str,
     input_shape: ItemShape | None = None,
     *,
+    form: InputForm | None = None,
+    classes: tuple[str, ...] | None = None,
+    summary: str = "",
     origin: Origin | None = None,
+    blueprint: Blueprint | None = None,
 ) -> Subject:
     """The model that a network of your own is, with the items as `splits_of` divides them.
 
     It is taken to the CPU and to float32. input_shape is that of one item; the items tell it where it is not
-    given. Whole numbers of one byte mean 0 to 255, everything else is shown to the network as it is. origin
-    says how another process builds it.
+    given. form, classes and summary: what is known of it, else whole numbers of one byte mean 0 to 255, and
+    everything else is shown to the network as it is. origin or blueprint say how another process builds it.
 
     Raises Refused where the network does not run on such items or gives no table of class scores.
     """
-    if items is None and input_shape is None:
+    form = form or _known_form(items, input_shape, name)
+    refuse_without_layers(network, name)
+    with explained(name, form.shape):
+        ours = unwrapped(network)
+        came_as = types_before(ours.state_dict())
+        ours = calculating(ours.to("cpu")).eval()
+        form = form_of_network(ours, form, items, name)
+        ours = with_border(ours, form.border)
+        scores = _classes_of(ours, form.baseline, name)
+        known = _numbered(scores) if classes is None or len(classes) != scores else classes
+        splits = {} if items is None else splits_of(items, form, scores)
+        built = make_subject(
+            name, name, ours, form, known, splits, summary, name, origin=origin, came_as=came_as
+        )
+        return checked(replace(built, blueprint=blueprint))
+
+
+def _known_form(items: Items | None, input_shape: ItemShape | None, name: str) -> InputForm:
+    """The form that items of this shape have where nothing else is known; raises Refused without a shape."""
+    if items is not None and items.fields:
+        return InputForm(
+            TEXT if is_whole(items.fields) else TABLE, items.inputs.shape[1:], fields=items.fields
+        )
+    if input_shape is not None:
+        return form_of(input_shape)
+    if items is None:
         raise Refused(
             "The shape of one item of {name} is not known: give items, or the shape of one, as in "
             "1 x 28 x 28.",
             name=name,
         )
-    shape = input_shape if items is None or input_shape is not None else items.inputs.shape[1:]
-    assert shape is not None, "items or a shape"
-    form = form_of(shape)
-    refuse_without_layers(network, name)
-    with explained(name, shape):
-        ours = unwrapped(network)
-        came_as = types_before(ours.state_dict())
-        ours = calculating(ours.to("cpu")).eval()
-        classes = _numbered(_classes_of(ours, form.baseline, name))
-        splits = {} if items is None else splits_of(items, form, len(classes))
-        return checked(
-            make_subject(
-                name, name, ours, form, classes, splits, factory=name, origin=origin, came_as=came_as
-            )
-        )
+    return form_of(items.inputs.shape[1:])
 
 
 def subject_in_form(
@@ -147,18 +171,20 @@ def subject_in_form(
     form: InputForm,
     classes: tuple[str, ...],
     splits: Mapping[str, Split],
-    origin: Origin,
+    *,
+    summary: str = "",
+    origin: Origin | None = None,
+    blueprint: Blueprint | None = None,
     came_as: Mapping[str, torch.dtype],
 ) -> Subject:
     """The model that a network is whose items are prepared already; raises Refused where it does not run."""
     refuse_without_layers(network, name)
     with explained(name, form.shape):
-        ours = unwrapped(network)
-        return checked(
-            make_subject(
-                name, name, ours, form, classes, splits, factory=name, origin=origin, came_as=came_as
-            )
+        ours = with_border(unwrapped(network), form.border)
+        built = make_subject(
+            name, name, ours, form, classes, splits, summary, name, origin=origin, came_as=came_as
         )
+        return checked(replace(built, blueprint=blueprint))
 
 
 def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
@@ -217,7 +243,8 @@ def _set_apart(items: Items) -> tuple[Items, Items | None]:
 
 
 def _some(items: Items, which: NDArray[np.int64]) -> Items:
-    return Items(items.inputs[which], None if items.labels is None else items.labels[which])
+    labels = None if items.labels is None else items.labels[which]
+    return replace(items, inputs=items.inputs[which], labels=labels)
 
 
 def split_of(items: Items, form: InputForm, classes: int) -> Split:
@@ -231,6 +258,7 @@ def fitting(items: Items, form: InputForm, classes: int) -> Items:
     """Items [N, *form.shape] that are not prepared yet; raises Refused where they don't fit the network."""
     if not len(items.inputs):
         raise Refused("There are no items here: give an array of one item at least, [N, ...] with N from 1.")
+    refuse_other_fields(items, form)
     fitted = fit_to(items, form.shape)
     check_classes(items, classes)
     _check_scale(fitted, form)
@@ -252,7 +280,7 @@ def known_shapes() -> Mapping[str, Mapping[str, ItemShape]]:
 
 def form_of(shape: ItemShape) -> InputForm:
     """How items of this shape are shown to a network whose card is not known: as they are."""
-    return InputForm("image" if len(shape) == 3 else "table", shape)
+    return InputForm(IMAGE if len(shape) == 3 else TABLE, shape)
 
 
 def _numbered(classes: int) -> tuple[str, ...]:
@@ -319,7 +347,7 @@ def _check_scale(items: Items, form: InputForm) -> None:
 @torch.inference_mode()
 def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
     """From an answer to two items: one that takes a single item only could not be evaluated."""
-    output = _answer(network, example.repeat(2, *(1,) * (example.ndim - 1)), name)
+    output = own_copy(network)(example.repeat(2, *(1,) * (example.ndim - 1)))
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2 or output.shape[1] < 2:
         raise Refused(
             "{name} must answer with one score for each of two or more classes, [items, classes], but it "
@@ -328,17 +356,3 @@ def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
             got=list(output.shape) if isinstance(output, Tensor) else type(output).__name__,
         )
     return int(output.shape[1])
-
-
-def _answer(network: nn.Module, example: Tensor, name: str) -> object:
-    """What it answers; one that would answer whole numbers is told how to get them."""
-    try:
-        return own_copy(network)(example)
-    except RAISED_BY_OTHERS:
-        if not takes(network, example.long()):
-            raise
-    raise Refused(
-        "{name} takes whole numbers, such as those of words, but items are kept as 32-bit numbers with a "
-        "point: let its forward begin with x = x.long().",
-        name=name,
-    )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.network.copied_tree import copied_tree, own_tensor
 from compress_core.network.input_guard import fresh
+from compress_core.network.named_inputs import Border, inputs_by_name
 from compress_core.network.shared_copy import shared_copy
 
 RAISED_BY_OTHERS = (Exception, SystemExit)
@@ -77,8 +78,15 @@ def _are_words(values: Tensor) -> bool:
     return bool((values == values.round()).all()) and bool((values != values.flatten()[:1]).any())
 
 
-def shuffled_example(example: Any, generator: torch.Generator) -> Any:
-    """Another input of the same form: random numbers, whole numbers in another order."""
+def shuffled_example(example: Any, generator: torch.Generator, border: Border | None = None) -> Any:
+    """Another input of the same form: random numbers, whole numbers in another order.
+
+    border: of a network that takes rows, in which every input is shuffled by itself.
+    """
+    if isinstance(example, Tensor) and border is not None and border.fields and border.fields[0].name:
+        inputs = inputs_by_name(border.fields, example)
+        parts = [shuffled_example(one, generator).flatten(1).to(example.dtype) for one in inputs.values()]
+        return torch.cat(parts, dim=1)
     if isinstance(example, Tensor):
         if not _are_words(example):
             return torch.randn(example.shape, generator=generator, dtype=example.dtype)

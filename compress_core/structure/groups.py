@@ -26,6 +26,7 @@ from compress_core.network.layers.cut import (
     open_attention,
     reason_to_keep_whole,
 )
+from compress_core.network.named_inputs import border_of
 from compress_core.network.private_copy import private_copy, with_random_weights
 from compress_core.structure.blocks import find_blocks
 from compress_core.structure.coupling import Coupling, trace
@@ -128,7 +129,8 @@ class _Finder:
         if refused is not None:
             return refused
         network, example = with_random_weights(self.network), doubled(self._items(self._count()))
-        other = shuffled_example(example, torch.Generator().manual_seed(_SEED))
+        generator = torch.Generator().manual_seed(_SEED)
+        other = shuffled_example(example, generator, border_of(self.network))
         charged = charging(self.spent, self.course.cost())
         random, real = (EquivalenceCheck(network, given, charged=charged) for given in (other, example))
         return Verdicts(random, real, self.course, self.spent, 4 * values + _NOTED)

@@ -14,5 +14,5 @@ def made_up_items(subject: Subject, count: int, seed: int) -> Tensor:
 
     A network that reads words takes no random numbers; without content, all words are the first one.
     """
-    drawn = torch.randn(count, *subject.input.shape, generator=torch.Generator().manual_seed(seed))
+    drawn = subject.input.drawn(count, torch.Generator().manual_seed(seed))
     return drawn if takes(subject.network, drawn) else subject.input.baseline.expand_as(drawn).clone()

@@ -20,12 +20,14 @@ from compress_core.network.layers.kinds import Layer, Untouched
 from compress_core.network.layers.macs import count_macs
 from compress_core.network.layers.norms import norms_of_each_batch
 from compress_core.network.layers.places import read_matrix
+from compress_core.network.named_inputs import Border
 from compress_core.network.one_memory import values_once
 from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.network.written_code import code_of
 from compress_core.recipe.resolving import layer_is_locked
 from compress_core.structure.structure import Structure
 from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.number_types import as_it_came, calculating, types_before
 from compress_core.subject.origin import Origin
@@ -47,7 +49,8 @@ class Subject:
     warnings: what people should know of the network, a phrase each; locked: layers that must not be
     compressed, with the reason. They are not among the layers, and stand in `untouched`. answers: whether
     they are scores, or probabilities already. came_as: by their names in the state the types of tensors that
-    are calculated in another one. training: what it can be trained on, read when that begins.
+    are calculated in another one. training: what it can be trained on, read when that begins. blueprint: what
+    another process builds the network from, where neither of these tells it.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Subject:
     answers: AnswerKind = AnswerKind.SCORES
     came_as: Mapping[str, torch.dtype] = field(default_factory=lambda: MappingProxyType({}))
     training: TrainingItems | None = None
+    blueprint: Blueprint | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -107,13 +111,23 @@ class Subject:
         """What its numbers depend on beside the items: weights and structure, and the code that runs them."""
         beside = [self.code, *([] if self.answers is AnswerKind.SCORES else [self.answers.value])]
         beside += [f"{name} {kind}" for name, kind in self.came_as.items()]
+        beside += [repr(self.input.border)] if self.input.border != Border() else []
         return digest(self.digest, *beside) if any(beside) else self.digest
 
     @cached_property
     def identity(self) -> str:
         """What is shown of it beside its numbers, and the items it came with: equal weights may be two's."""
         splits = (f"{name} {split.digest}" for name, split in self.splits.items())
-        return digest(self.name, self.title, self.classes, self.input, self.factory, self.origin, *splits)
+        return digest(
+            self.name,
+            self.title,
+            self.classes,
+            self.input,
+            self.factory,
+            self.origin,
+            self.blueprint,
+            *splits,
+        )
 
     def type_of_values(self, layer: Layer, weight: Tensor) -> torch.dtype:
         """The type that holds a layer's weight [out, in * k]: the 16 bits in which it came, or float32."""
@@ -136,6 +150,7 @@ class Subject:
             summary=other.summary,
             factory=other.factory,
             origin=other.origin,
+            blueprint=other.blueprint,
             warnings=other.warnings,
             answers=other.answers,
             training=other.training,
@@ -291,7 +306,7 @@ def _writes_to_parameters(title: str, names: tuple[str, ...]) -> Refused:
 
 def _probes(form: InputForm, splits: Mapping[str, Split]) -> list[Tensor]:
     """Inputs whose answers tell networks apart that hold equal weights: noise, and a few items."""
-    noise = torch.randn(4, *form.shape, generator=torch.Generator().manual_seed(_SEED))
+    noise = form.drawn(4, torch.Generator().manual_seed(_SEED))
     return [noise, *(split.inputs[:_SOME_ITEMS] for split in splits.values())]
 
 

@@ -31,9 +31,8 @@ def int8(model: Model) -> Written:
 
     found = _with_codes(model)
     rows = rows_at_once(model.network(), model.base.input.baseline, BATCH)
-    return Written(
-        {INT8_FILE: found.content}, partial(predictions_in_runtime, found.content, rows=rows), found.left
-    )
+    run = partial(predictions_in_runtime, found.content, rows=rows, fields=model.subject.input.fields)
+    return Written({INT8_FILE: found.content}, run, found.left)
 
 
 def _with_codes(model: Model) -> Qdq:

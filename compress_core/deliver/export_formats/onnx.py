@@ -28,5 +28,6 @@ def onnx(model: Model) -> Written:
     from compress_core.subject.split import BATCH
 
     content = model_onnx(model)
+    fields = model.subject.input.fields
     rows = rows_at_once(model.network(), model.base.input.baseline, BATCH)
-    return Written({ONNX_FILE: content}, partial(predictions_in_runtime, content, rows=rows))
+    return Written({ONNX_FILE: content}, partial(predictions_in_runtime, content, rows=rows, fields=fields))

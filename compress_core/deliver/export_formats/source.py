@@ -24,7 +24,9 @@ def source(model: Model) -> Written:
     """Both files, and the network that is made from them."""
     from compress_core.deliver.onnx_session import predictions_in_torch
     from compress_core.deliver.python_source import CODE_FILE, WEIGHTS_FILE, model_source
+    from compress_core.network.named_inputs import Border, with_border
 
     written = model_source(model)
     files = {CODE_FILE: written.code.encode(), WEIGHTS_FILE: written.weights}
-    return Written(files, partial(predictions_in_torch, written.network(), key="file"))
+    network = with_border(written.network(), Border(model.subject.input.fields))
+    return Written(files, partial(predictions_in_torch, network, key="file"))

@@ -16,4 +16,4 @@ def onnxruntime(side: TimedModel) -> BatchFunction:
     """The file that Deploy writes; raises Refused where none can be written or loaded."""
     model = side.model
     file: bytes = side.store.get(f"onnx:{model.key}", lambda: model_onnx(model), len)
-    return OnnxSession(file).on_tensors
+    return OnnxSession(file, model.subject.input.fields).on_tensors

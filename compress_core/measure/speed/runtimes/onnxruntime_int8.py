@@ -37,4 +37,4 @@ def onnxruntime_int8(side: TimedModel) -> BatchFunction:
     if all(isinstance(whole_numbers(c), str) for c in encoded):
         raise Refused("No layer's weights are whole numbers: add a quantizer with a grid, such as uniform.")
     file = side.store.get(f"qdq:{model.key}", lambda: model_qdq(model), lambda qdq: len(qdq.content))
-    return OnnxSession(file.content).on_tensors
+    return OnnxSession(file.content, model.subject.input.fields).on_tensors

@@ -32,7 +32,7 @@ def torch_bf16(side: TimedModel) -> BatchFunction:
 
     @torch.inference_mode()
     def run(batch: Tensor) -> Tensor:
-        outputs: Tensor = half(batch.to(torch.bfloat16))
+        outputs: Tensor = half(batch.to(torch.bfloat16) if batch.is_floating_point() else batch)
         return outputs.float()
 
     return run

@@ -23,7 +23,7 @@ class InputField:
 
     name: of the argument, empty for the only one of a network; shape: of one item; kind: real numbers, whole
     ones such as those of words, or truth values; values: how many whole numbers there are, from 0; blank: the
-    number of an input without content.
+    number of an input without content; cover: the number that hides a word, where there is one of its own.
     """
 
     name: str
@@ -31,6 +31,7 @@ class InputField:
     kind: FieldKind = "real"
     values: int = 2
     blank: int = 0
+    cover: int | None = None
 
     @property
     def width(self) -> int:

@@ -12,8 +12,15 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.measure.behavior.predictions import NO_CLASS
 from compress_core.measure.explain.attribution import AttributionMethod, attributed_in_batches
-from compress_core.measure.explain.explanation import NOISE_STRENGTH, Maps, noisy, predicted_class
-from compress_core.measure.explain.similarity import pair, spearman, support_of
+from compress_core.measure.explain.explanation import (
+    Maps,
+    noise_on,
+    predicted_class,
+    support_in,
+    with_noise,
+)
+from compress_core.measure.explain.similarity import pair, spearman
+from compress_core.measure.explain.word_reading import Noise
 from compress_core.numerics.arrays import Bools
 from compress_core.numerics.median_interval import of_median
 
@@ -36,19 +43,18 @@ class OriginalMaps:
     support: Bools
     place: str
 
-    def alike(self, network: nn.Module, shown: Tensor | None = None) -> Number:
+    def alike(self, network: nn.Module, noise: Noise | None = None) -> Number:
         """The median over the items of the rank correlation of another network's maps with these.
 
-        shown [N, ...]: other inputs in the place of the items. Raises Refused where the method cannot do it.
+        noise: on the items. Raises Refused where the method cannot do it.
         """
-        found = _maps(network, self, self.inputs if shown is None else shown)
+        found = _maps(network, self, noise)
         values = spearman(pair(self.maps, found, self.support))
         return median_number(values[np.isfinite(values)], len(values))
 
     def noise_ceiling(self, network: nn.Module, seed: int) -> Number:
         """The same of the original itself on inputs that were hardly changed: more alike no model can be."""
-        deviation = NOISE_STRENGTH * float(self.inputs.std())
-        return self.alike(network, noisy(self.inputs, self.support, deviation, seed))
+        return self.alike(network, noise_on(network, self.inputs, seed))
 
 
 def original_maps(
@@ -62,13 +68,14 @@ def original_maps(
     inputs, classes = inputs[classes != NO_CLASS], classes[classes != NO_CLASS]
     parts = list(attributed_in_batches(network, inputs, classes, method, baseline))
     maps = torch.cat([part.maps for part in parts]).numpy()
-    support = support_of(inputs, baseline)
+    support = support_in(network, inputs, baseline)
     return OriginalMaps(method, inputs, classes, baseline, maps, support, parts[0].place)
 
 
-def _maps(network: nn.Module, of: OriginalMaps, shown: Tensor) -> Maps:
+def _maps(network: nn.Module, of: OriginalMaps, noise: Noise | None) -> Maps:
+    shown = of.inputs if noise is None else with_noise(network, of.inputs, of.baseline, noise)
     batches = attributed_in_batches(
-        network, shown, of.targets, of.method, of.baseline, place=of.place or None
+        network, shown, of.targets, of.method, of.baseline, place=of.place or None, noise=noise
     )
     maps: Maps = torch.cat([batch.maps for batch in batches]).numpy()
     return maps

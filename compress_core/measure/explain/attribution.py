@@ -2,7 +2,7 @@
 
 A method is one function with a decorator, in a file of its own in `methods/`. Captum hangs hooks on what
 it explains, and networks are shared between sessions; so every call works on a skeleton of its own:
-modules copied, weights shared.
+modules copied, weights shared. Of a network that reads words the inputs are the vectors of its words.
 """
 
 from __future__ import annotations
@@ -13,15 +13,25 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
 from compress_core.measure.explain.feature_place import last_spatial_place
+from compress_core.measure.explain.word_reading import (
+    FromVectors,
+    FromWords,
+    Noise,
+    WordReading,
+    reading_of,
+)
 from compress_core.network.copied_tree import copied_tree
 from compress_core.network.forward import running_on
 from compress_core.network.input_guard import guarded
+from compress_core.network.layers.word_tables import has_tables
 from compress_core.network.living_memory import rows_at_once
+from compress_core.network.word_row import word_row
 
 ROWS_AT_ONCE = 256
 VALUES_AT_ONCE = 2**20
@@ -34,7 +44,8 @@ class Question:
 
     inputs [N, C, *size] or [N, F], targets [N], baseline [1, ...]; rows: inputs allowed in one pass;
     refine: whether more work is done where a map is not exact enough; place: the name of the part whose
-    feature maps are looked at, None for the last.
+    feature maps are looked at, None for the last. beside: what the network is given with the inputs, each
+    [N, ...]: the rows in which the words of items stand.
     """
 
     inputs: Tensor
@@ -43,6 +54,7 @@ class Question:
     rows: int
     refine: bool = True
     place: str | None = None
+    beside: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,10 @@ Refusal = Callable[[nn.Module, Tensor], Refused | None]
 
 @dataclass(frozen=True)
 class AttributionMethod:
-    """A way to explain a prediction; `refusal(network, example [1, ...])` is None where it is on offer."""
+    """A way to explain a prediction; `refusal(network, example [1, ...])` is None where it is on offer.
+
+    hides: whether it looks at what happens when a part of the input is hidden, so that it needs no gradient.
+    """
 
     name: str
     summary: str
@@ -74,6 +89,7 @@ class AttributionMethod:
     rows_per_item: int
     run: MethodFunction
     refusal: Refusal
+    hides: bool = False
 
 
 _FILES: OneFileEach[AttributionMethod] = OneFileEach(
@@ -82,18 +98,19 @@ _FILES: OneFileEach[AttributionMethod] = OneFileEach(
 
 
 def attribution_method(
-    *, order: int, refusal: Refusal, rows_per_item: int = 1
+    *, order: int, refusal: Refusal, rows_per_item: int = 1, hides: bool = False
 ) -> Callable[[MethodFunction], MethodFunction]:
     """Register a function as a method; its docstring begins with the summary and ends with the source.
 
-    order: its place among the methods on offer; rows_per_item: how many inputs it makes of one.
+    order: its place among the methods on offer; rows_per_item: how many inputs it makes of one; hides: see
+    `AttributionMethod`.
     """
 
     def register(run: MethodFunction) -> MethodFunction:
         paragraphs = (inspect.getdoc(run) or "").split("\n\n")
         summary, source = paragraphs[0], paragraphs[-1].replace("\n", " ")
         name = getattr(run, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
-        method = AttributionMethod(name, summary, source, order, rows_per_item, run, refusal)
+        method = AttributionMethod(name, summary, source, order, rows_per_item, run, refusal, hides)
         _FILES.declare(run.__module__, name, method)
         return run
 
@@ -129,7 +146,8 @@ def attribute(
 ) -> Tensor:
     """One signed map for each item: positive speaks for its target class, negative against it.
 
-    inputs [N, C, *size] -> maps [N, *size], channels summed; inputs [N, F] -> maps [N, F].
+    inputs [N, C, *size] -> maps [N, *size], channels summed; inputs [N, F] -> maps [N, F]; rows of T words
+    -> maps [N, T], the numbers of a vector summed.
     targets [N] class numbers, baseline [1, ...] the input that says nothing. Weights, flags and hooks of
     the network are left as they are, so threads may share it.
 
@@ -155,8 +173,14 @@ def attributed_in_batches(
     *,
     refine: bool = True,
     place: str | None = None,
+    at: Tensor | None = None,
+    noise: Noise | None = None,
 ) -> Iterator[Attributed]:
-    """The same maps [n, ...] with what there is to say of how they were made; see `Question`."""
+    """The same maps [n, ...] with what there is to say of how they were made; see `Question`.
+
+    at [N]: the word of which a network that answers at each of them is asked, else the last that is there;
+    noise: on the vectors of words.
+    """
     _check_shapes(inputs, targets, baseline)
     refusal = method.refusal(network, inputs[:1])
     if refusal is not None:
@@ -164,13 +188,50 @@ def attributed_in_batches(
     own = skeleton(network)
     rows = rows_at_once(own, inputs, rows_of_size(inputs), gradient=True)
     size = max(1, rows // method.rows_per_item)
+    row = word_row(own, inputs)
+    words = None if row is None else _Words(reading_of(own, row, inputs, place), at, noise)
     for start in range(0, len(inputs), size):
         part = slice(start, start + size)
         asked = Question(inputs[part], targets[part], baseline, rows, refine, place)
         together = min(rows, len(asked.inputs) * method.rows_per_item)
         with running_on(inputs[:1].expand(together, *inputs.shape[1:])):
-            found = _attributed(own, method, asked)
+            found = (
+                _attributed(own, method, asked) if words is None else words.attributed(method, asked, start)
+            )
         yield found
+
+
+@dataclass(frozen=True, eq=False)
+class _Words:
+    """Rows of words, explained by their vectors; at [N] and noise as in `attributed_in_batches`."""
+
+    reading: WordReading
+    at: Tensor | None
+    noise: Noise | None
+
+    def attributed(self, method: AttributionMethod, question: Question, start: int) -> Attributed:
+        """Maps [n, T] of rows [n, R], the first of which is item `start`."""
+        row, rows = self.reading.row, question.inputs
+        at = row.last(rows) if self.at is None else self.at[start : start + len(rows)]
+        there, words = row.there(rows), row.words(rows)
+        vectors = self.reading.vectors(words)
+        noise = torch.zeros(()) if self.noise is None else self.noise.on(start, vectors.shape)
+        noise = noise * there.unsqueeze(1)
+        if method.hides:
+            longest = int(row.last(rows).max()) + 1
+            covers = torch.full((1, longest), row.cover)
+            asked = replace(
+                question,
+                inputs=words[:, :longest],
+                baseline=covers,
+                beside=(rows, at, noise.expand_as(vectors)),
+            )
+            found = _attributed(FromWords(self.reading), method, asked)
+            maps = pad(found.maps, (0, row.length - longest))
+            return replace(found, maps=torch.where(there, maps, 0.0), place=self.reading.place)
+        blank = self.reading.vectors(torch.full((1, row.length), row.blank))
+        asked = replace(question, inputs=vectors + noise, baseline=blank, beside=(rows, at))
+        return replace(_attributed(FromVectors(self.reading), method, asked), place=self.reading.place)
 
 
 def skeleton(network: nn.Module) -> nn.Module:
@@ -219,14 +280,20 @@ def _check_shapes(inputs: Tensor, targets: Tensor, baseline: Tensor) -> None:
 @torch.enable_grad()
 def _attributed(own: nn.Module, method: AttributionMethod, question: Question) -> Attributed:
     """Maps for one batch, channels summed."""
-    inputs = question.inputs.detach().clone().requires_grad_()
+    inputs = question.inputs.detach().clone()
+    if inputs.is_floating_point():
+        inputs.requires_grad_()
     asked = replace(
-        question, inputs=inputs, targets=question.targets.clone(), baseline=question.baseline.clone()
+        question,
+        inputs=inputs,
+        targets=question.targets.clone(),
+        baseline=question.baseline.clone(),
+        beside=tuple(each.clone() for each in question.beside),
     )
     found = method.run(own, asked)
     if isinstance(found, Tensor):
         found = Attributed(found, torch.full((len(found),), torch.nan), torch.zeros(len(found)))
-    maps = found.maps.detach().to(inputs.dtype)
+    maps = found.maps.detach().to(inputs.dtype if inputs.is_floating_point() else torch.float32)
     return replace(found, maps=maps if maps.ndim == 2 else maps.sum(dim=1))
 
 
@@ -240,7 +307,14 @@ def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
     unfit = needs_classes(network, example)
     if unfit is not None:
         return unfit
-    output = skeleton(network)(example.detach().clone().requires_grad_())
+    own = skeleton(network)
+    row = word_row(own, example)
+    if row is None:
+        output = own(example.detach().clone().requires_grad_())
+    else:
+        reading = reading_of(own, row, example)
+        vectors = reading.vectors(row.words(example)).requires_grad_()
+        output = reading.scores(example.clone(), row.last(example), instead=vectors)
     if not output.requires_grad:
         return Refused("The output of this network does not follow its input smoothly; choose occlusion.")
     return None
@@ -248,18 +322,29 @@ def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
 
 @torch.no_grad()
 def needs_classes(network: nn.Module, example: Tensor) -> Refused | None:
-    """Why the network does not give real-valued inputs one score for each class, or None if it does.
+    """Why the network does not give real-valued inputs, or words, a score for each class, or None if it does.
 
     example [1, ...].
     """
-    if not example.is_floating_point() or example.ndim < 2:
-        text = N_("Only inputs of real numbers, [items, ...], can be explained; these are {dtype} {shape}.")
+    own = skeleton(network)
+    row = word_row(own, example) if has_tables(own) else None
+    if row is None and (not example.is_floating_point() or example.ndim < 2):
+        text = N_(
+            "Only inputs of real numbers, [items, ...], or words that an embedding reads can be explained; "
+            "these are {dtype} {shape}."
+        )
         return Refused(text, dtype=str(example.dtype), shape=list(example.shape))
-    output = skeleton(network)(example)
-    if not (isinstance(output, Tensor) and output.ndim == 2):
+    output = own(example)
+    if not isinstance(output, Tensor) or output.ndim not in ({2} if row is None else {2, 3}):
         return Refused(
             "Only networks that answer with one score for each class, [items, classes], are explained."
         )
+    if row is None:
+        return None
+    try:
+        reading_of(own, row, example)
+    except Refused as refused:
+        return refused
     return None
 
 
@@ -271,7 +356,7 @@ def needs_convolution(network: nn.Module, example: Tensor) -> Refused | None:
     unfit = needs_gradient(network, example)
     if unfit is not None:
         return unfit
-    if last_spatial_place(skeleton(network), example) is None:
+    if word_row(network, example) is not None or last_spatial_place(skeleton(network), example) is None:
         return Refused(
             "GradCAM needs a convolution on images, and this network has none; choose another method."
         )

@@ -35,14 +35,17 @@ from compress_core.measure.explain.similarity import (
     similarity_frame,
     support_of,
 )
+from compress_core.measure.explain.word_reading import Noise, at_places, reading_of, support_of_words
 from compress_core.network.forward import running_on
 from compress_core.network.living_memory import rows_at_once
+from compress_core.network.word_row import word_row
 from compress_core.numerics.arrays import Bools
 
 NOISE_STRENGTH = 0.02
 """Standard deviation of the noise behind the noise ceiling, as a share of that of the inputs."""
 
 Maps = NDArray[np.float32]
+_SOME_ITEMS = 256
 
 
 @dataclass(frozen=True)
@@ -128,28 +131,28 @@ def explain(
     baseline: Tensor,
     *,
     seed: int,
+    at: Tensor | None = None,
 ) -> Generator[Progress, None, Explanation]:
     """Explain both models on the same items, with noise ceiling and random floor; yields how far it is.
 
-    inputs [N, ...], baseline [1, ...]; the seed makes the noise and the shuffled weights.
+    inputs [N, ...], baseline [1, ...]; the seed makes the noise and the shuffled weights. at [N]: which word
+    is asked about where a network answers at each of them, else the last that is there.
 
     Raises Refused where the method cannot explain these networks, or the original answers none of the items.
     """
-    class_before, class_after = (predicted_class(network, inputs) for network in (before, after))
+    class_before, class_after = (predicted_class(network, inputs, at) for network in (before, after))
     if bool((class_before == NO_CLASS).all()):
         raise Refused(
             "The original gives none of these items a finite answer, so that there is no class to explain: "
             "look for NaN or infinity in its weights and norms."
         )
-    support = support_of(inputs, baseline)
-    deviation = NOISE_STRENGTH * float(inputs.std())
+    support = support_in(before, inputs, baseline)
+    shaken_by = noise_on(before, inputs, seed)
     draws = draws_for(method.rows_per_item)
-    passes = _Passes(inputs, class_before.clamp(min=0), method, baseline, (3 + draws) * len(inputs))
+    passes = _Passes(inputs, class_before.clamp(min=0), method, baseline, (3 + draws) * len(inputs), at)
     first = yield from passes.maps_of(before, N_("before compression"))
     second = yield from passes.maps_of(after, N_("after compression"), place=first.place)
-    shaken = yield from passes.maps_of(
-        before, N_("noise ceiling"), shown=noisy(inputs, support, deviation, seed), place=first.place
-    )
+    shaken = yield from passes.maps_of(before, N_("noise ceiling"), noise=shaken_by, place=first.place)
     random = []
     for draw in range(draws):
         shuffled = with_shuffled_weights(before, seed + draw)
@@ -166,7 +169,7 @@ def explain(
     return Explanation(
         method=method.name,
         seed=seed,
-        noise_deviation=deviation,
+        noise_deviation=shaken_by.deviation,
         before=first.maps,
         after=second.maps,
         support=support,
@@ -187,6 +190,7 @@ class _Passes:
     method: AttributionMethod
     baseline: Tensor
     total: int
+    at: Tensor | None = None
     done: int = 0
 
     def maps_of(
@@ -194,19 +198,21 @@ class _Passes:
         network: nn.Module,
         note: str,
         *,
-        shown: Tensor | None = None,
+        noise: Noise | None = None,
         refine: bool = True,
         place: str = "",
     ) -> Generator[Progress, None, _Mapped]:
-        """The maps of a network on the items, or on others in their place."""
+        """The maps of a network on the items, or on those with noise on them."""
         batches = attributed_in_batches(
             network,
-            self.inputs if shown is None else shown,
+            self.inputs if noise is None else with_noise(network, self.inputs, self.baseline, noise),
             self.targets,
             self.method,
             self.baseline,
             refine=refine,
             place=place or None,
+            at=self.at,
+            noise=noise,
         )
         yield Progress(self.done, self.total, note)
         parts = []
@@ -235,15 +241,49 @@ def _mapped(parts: Sequence[Attributed]) -> _Mapped:
 
 
 @torch.inference_mode()
-def predicted_class(network: nn.Module, inputs: Tensor) -> Tensor:
-    """The most probable class of each item, [N]; -1 where the outputs are not finite."""
+def predicted_class(network: nn.Module, inputs: Tensor, at: Tensor | None = None) -> Tensor:
+    """The most probable class of each item, [N]; -1 where the outputs are not finite.
+
+    at [N]: as in `explain`.
+    """
     own = skeleton(network)
+    row = word_row(own, inputs)
+    if at is None:
+        at = torch.zeros(len(inputs), dtype=torch.long) if row is None else row.last(inputs)
     parts = []
-    for rows in torch.split(inputs, rows_at_once(own, inputs, rows_of_size(inputs))):
+    size = rows_at_once(own, inputs, rows_of_size(inputs))
+    for rows, places in zip(torch.split(inputs, size), torch.split(at, size), strict=True):
         with running_on(rows):
-            parts.append(own(rows).softmax(dim=1))
+            parts.append(at_places(own(rows), places).softmax(dim=1))
     shares = torch.cat(parts)
     return torch.where(shares.isnan().any(dim=1), NO_CLASS, shares.argmax(dim=1))
+
+
+def support_in(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Bools:
+    """Where inputs [N, ...] say something, [N, *size]: as `support_of`, or which words are there, [N, T]."""
+    there = support_of_words(network, inputs)
+    if there is None:
+        return support_of(inputs, baseline)
+    found: Bools = there.numpy()
+    return found
+
+
+def noise_on(network: nn.Module, inputs: Tensor, seed: int) -> Noise:
+    """The noise of the noise ceiling: a small share of the deviation of the inputs, or of their vectors."""
+    row = word_row(network, inputs)
+    if row is None:
+        return Noise(NOISE_STRENGTH * float(inputs.std()), seed)
+    some = inputs[:_SOME_ITEMS]
+    vectors = reading_of(skeleton(network), row, some).vectors(row.words(some))
+    spoken = vectors.transpose(1, 2)[row.there(some)]
+    return Noise(NOISE_STRENGTH * float(spoken.std()) if spoken.numel() > 1 else 0.0, seed)
+
+
+def with_noise(network: nn.Module, inputs: Tensor, baseline: Tensor, noise: Noise) -> Tensor:
+    """The inputs with this noise on their support; words as they are: it is their vectors that get it."""
+    if word_row(network, inputs) is not None:
+        return inputs
+    return noisy(inputs, support_of(inputs, baseline), noise.deviation, noise.seed)
 
 
 def noisy(inputs: Tensor, support: Bools, deviation: float, seed: int) -> Tensor:

@@ -17,5 +17,7 @@ def input_x_gradient(network: nn.Module, question: Question) -> Tensor:
     """
     from captum.attr import InputXGradient
 
-    maps: Tensor = InputXGradient(network).attribute(question.inputs, target=question.targets)
+    maps: Tensor = InputXGradient(network).attribute(
+        question.inputs, target=question.targets, additional_forward_args=question.beside or None
+    )
     return maps

@@ -49,10 +49,17 @@ def integrated_gradients(network: nn.Module, question: Question) -> Attributed:
 @torch.no_grad()
 def _change(network: nn.Module, question: Question) -> Tensor:
     """How far each item's score is from the baseline's, [N]."""
-    before, rows = network(question.baseline)[0], torch.split(question.inputs, question.rows)
-    scores = torch.cat([network(part) for part in rows])
-    change: Tensor = scores.gather(1, question.targets[:, None])[:, 0] - before[question.targets]
+    after = _scores(network, question, question.inputs)
+    baseline = question.baseline.expand_as(question.inputs)
+    before = _scores(network, question, baseline) if question.beside else network(question.baseline)
+    change: Tensor = (after - before).gather(1, question.targets[:, None])[:, 0]
     return change
+
+
+def _scores(network: nn.Module, question: Question, inputs: Tensor) -> Tensor:
+    """What a network answers to inputs [N, ...] beside the question's own, [N, C]."""
+    parts = zip(*(torch.split(each, question.rows) for each in (inputs, *question.beside)), strict=True)
+    return torch.cat([network(*part) for part in parts])
 
 
 def _gap(maps: Tensor, change: Tensor) -> Tensor:
@@ -72,5 +79,6 @@ def _integrated(network: nn.Module, question: Question, chosen: Tensor, steps: i
         target=question.targets[chosen],
         n_steps=steps,
         internal_batch_size=None if together else max(question.rows, len(chosen)),
+        additional_forward_args=tuple(each[chosen] for each in question.beside) or None,
     )
     return maps.detach()

@@ -10,13 +10,14 @@ WINDOW, STRIDE = 4, 2
 """Side and step of the square that is moved over an image, in pixels."""
 
 
-@attribution_method(order=5, refusal=needs_classes, rows_per_item=16)
+@attribution_method(order=5, refusal=needs_classes, rows_per_item=16, hides=True)
 def occlusion(network: nn.Module, question: Question) -> Tensor:
     """How much the class score falls when a small window is covered by the baseline.
 
     -> a value for each input value, [N, ...] as the inputs are.
 
     Images: windows of 4 x 4 pixels, 2 apart, averaged where they overlap. Tables: one feature at a time.
+    Text: one word at a time, in whose place the blank one stands, or the one that hides words.
 
     Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2.
     """
@@ -32,6 +33,7 @@ def occlusion(network: nn.Module, question: Question) -> Tensor:
         baselines=question.baseline,
         target=question.targets,
         perturbations_per_eval=max(1, question.rows // len(question.inputs)),
+        additional_forward_args=question.beside or None,
     )
     # A window covers all channels together, so each of them carries the whole effect.
     return maps[:, :1] if size else maps

@@ -17,5 +17,10 @@ def saliency(network: nn.Module, question: Question) -> Tensor:
     """
     from captum.attr import Saliency
 
-    maps: Tensor = Saliency(network).attribute(question.inputs, target=question.targets, abs=False)
+    maps: Tensor = Saliency(network).attribute(
+        question.inputs,
+        target=question.targets,
+        abs=False,
+        additional_forward_args=question.beside or None,
+    )
     return maps

@@ -26,7 +26,7 @@ from compress_core.loading.allowance import ON_SERVER
 from compress_core.loading.file_reader import FileReader
 from compress_core.loading.items import read_items
 from compress_core.loading.named import named_subject
-from compress_core.loading.upload import state_dict_of
+from compress_core.loading.upload import state_of
 from compress_core.loading.user_model import known_shapes, user_subject
 from compress_core.recipe.reading import read_recipe
 from compress_core.techniques.contract.technique import techniques
@@ -40,7 +40,7 @@ HERE = os.getpid()
 
 def uploaded(reader: FileReader, weights: bytes) -> Mapping[str, Tensor]:
     """What the page does with a file of weights."""
-    return state_dict_of(reader.weights(weights, "hostile.pt"))
+    return state_of(reader.weights(weights, "hostile.pt")).tensors
 
 
 def with_items(reader: FileReader, state: Mapping[str, Tensor], items: bytes | None) -> object:

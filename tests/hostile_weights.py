@@ -107,6 +107,52 @@ def running() -> Iterator[tuple[str, Make]]:
     yield "member outside", lambda: archived(view((2,), (1,)), **{"../../../tmp/x": b"x"})
 
 
+def checkpoints() -> Iterator[tuple[str, Make]]:
+    """Checkpoints of trainings in which something else than weights stands, beside them or in their place."""
+    write = f"open({canary()!r}, 'w').close()"
+    state = {"a.weight": torch.zeros(3, 4)}
+    yield "beside: exec", lambda: saved({"model": state, "x": Runs(exec, write)})
+    yield "beside: exec, as frames", lambda: saved({"model": state, "x": [{"y": Runs(exec, write)}]}, 4)
+    yield "beside: what makes names", lambda: saved({"model": state, "x": {(1, 2): Runs(eval, write)}})
+    yield "in place: exec", lambda: saved({"model": Runs(exec, write), "epoch": 1})
+    yield "in place: a dict that runs", lambda: saved({"model": {"a.weight": Runs(dict, [])}})
+    yield "in place: average", lambda: saved({"ema": {**state, "b.weight": Runs(exec, write)}})
+    yield "in place: wrapped", lambda: saved({"state": {"model": {"state_dict": {"a": Runs(exec, write)}}}})
+    yield "tensor made by another", lambda: archived(_called(b"ctorch._utils\n_rebuild_from_type_v2\n"))
+    yield "tensor of a made storage", lambda: archived(_called(b"ctorch._utils\n_rebuild_tensor_v2\n"))
+    yield "class called like a storage", lambda: archived(b"\x80\x02ctorch\nFloatStorage\n)\x81.")
+    yield "method of what was made", lambda: archived(b"\x80\x02cos\npopen\n)R)R" * 3 + b".")
+    yield (
+        "keys that collide",
+        lambda: archived(b"\x80\x02}(" + b"".join(map(_colliding, range(40_000))) + b"u."),
+    )
+    yield "dicts in dicts", lambda: archived(_nested_dicts(3, 60))
+    yield "names of dots", lambda: saved({"." * 199 + f"{i}": {**state} for i in range(200)})
+    yield "very many state dicts", lambda: saved({f"part{i}": {**state} for i in range(500)})
+    yield "filled without a dict", lambda: archived(b"\x80\x02cos\nsystem\nX\x01\x00\x00\x00aK\x01s.")
+    yield "attributes of a number", lambda: archived(b"\x80\x02K\x01}b.")
+    yield "items of a list", lambda: archived(b"\x80\x04](K\x01\x90.")
+
+
+def _called(maker: bytes) -> bytes:
+    """The pickle of {"model": {"a.weight": what a maker gives for what another one gave}}."""
+    return b"\x80\x02}X\x05\x00\x00\x00model}X\x08\x00\x00\x00a.weight" + maker + b"cos\npopen\n)R\x85Rss."
+
+
+def _colliding(index: int) -> bytes:
+    """Whole numbers that Python hashes to one place."""
+    return b"\x8a\x0a" + (index * (2**61 - 1)).to_bytes(10, "little") + b"K\x00"
+
+
+def _nested_dicts(depth: int, names: int) -> bytes:
+    """A dict whose values are all one dict, whose values are all one, and so on."""
+    program = b"\x80\x02}q\x00"
+    for level in range(1, depth + 1):
+        entries = b"".join(b"X\x02\x00\x00\x00%02dh%c" % (i, level - 1) for i in range(names))
+        program += b"0}q%c(" % level + entries + b"u"
+    return program + b"."
+
+
 def unfolding() -> Iterator[tuple[str, Make]]:
     """Little that would become much."""
     yield "stride 0", lambda: saved({"a.weight": torch.zeros(1).expand(7000, 7000)})
@@ -278,5 +324,5 @@ def networks() -> Iterator[tuple[str, Make]]:
 
 def weights() -> dict[str, Make]:
     """Every hostile file of weights by its name."""
-    kinds = (running, unfolding, untrue, archives, networks)
+    kinds = (running, checkpoints, unfolding, untrue, archives, networks)
     return dict(each for kind in kinds for each in kind())

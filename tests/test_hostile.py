@@ -27,8 +27,14 @@ READ_RIGHTLY = {
     "no steps",
     "member outside",
     "zip in a zip",
+    "beside",
 }
-QUICK = (hostile_weights.running, hostile_weights.untrue, hostile_weights.archives)
+QUICK = (
+    hostile_weights.running,
+    hostile_weights.checkpoints,
+    hostile_weights.untrue,
+    hostile_weights.archives,
+)
 
 
 def assert_refused(made: Mapping[str, Callable[[], object]], meet: Callable[..., object]) -> None:

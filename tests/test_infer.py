@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
-from compress_core.loading.upload import read_state_dict
+from compress_core.loading.upload import read_state
 
 State = dict[str, Tensor]
 
@@ -189,7 +189,7 @@ def trained(make: Callable[[], nn.Module]) -> nn.Module:
 
 def as_uploaded(network: nn.Module) -> State:
     """Through a safetensors file, which forgets the order."""
-    return read_state_dict(safetensors.torch.save(network.state_dict()), "m.safetensors")
+    return dict(read_state(safetensors.torch.save(network.state_dict()), "m.safetensors").tensors)
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from compress_core.deliver.export_format import export_formats
 from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import item_formats, weight_formats
 from compress_core.loading.load_check import load_checks
-from compress_core.loading.upload import read_state_dict
+from compress_core.loading.upload import read_state
 from compress_core.measure.behavior.metric import metrics
 from compress_core.measure.explain.attribution import attribution_methods, offered_methods
 from compress_core.measure.speed.runtime import runtime_named, runtimes
@@ -105,7 +105,7 @@ def sevens(network: nn.Module, question: Question) -> Tensor:
 RUNTIME = '''
 from compress_core.loading.file_format import item_formats, weight_formats
 from compress_core.loading.load_check import load_checks
-from compress_core.loading.upload import read_state_dict
+from compress_core.loading.upload import read_state
 from compress_core.measure.speed.runtime import BatchFunction, TimedModel, Who, in_torch, runtime
 
 
@@ -123,11 +123,9 @@ def abacus(side: TimedModel) -> BatchFunction:
 
 
 WEIGHT_FORMAT = """
-from collections.abc import Mapping
-
 from compress_core.loading.file_format import begins_with, weight_format
 from compress_core.loading.safetensors_file import declared_in_safetensors
-from compress_core.loading.stored import Caps, Stored
+from compress_core.loading.stored import AskedWeights, DeclaredWeights
 
 
 @weight_format(
@@ -137,8 +135,8 @@ from compress_core.loading.stored import Caps, Stored
     suffixes=("suitcase",),
     written_by="packing a suitcase",
 )
-def suitcase(content: bytes, _name: str, caps: Caps) -> Mapping[str, Stored]:
-    return declared_in_safetensors(content[4:], caps)
+def suitcase(content: bytes, asked: AskedWeights) -> DeclaredWeights:
+    return DeclaredWeights(declared_in_safetensors(content[4:], asked.caps))
 """
 ITEM_FORMAT = """
 import numpy as np
@@ -285,7 +283,7 @@ def test_a_format_of_weights_in_a_file_of_its_own_is_taken_by_page_and_command(
     path.write_bytes(b"CASE" + save({"0.weight": torch.ones(3, 4), "0.bias": torch.ones(3)}))
     assert "15 parameters" in printed("layers", str(path))
     with pytest.raises(Refused, match=r"suitcases of a test.*packing a suitcase"):
-        read_state_dict(b"no such bytes", "model")
+        read_state(b"no such bytes", "model")
 
 
 def test_a_format_of_items_in_a_file_of_its_own_is_taken_by_page_and_command(

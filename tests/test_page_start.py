@@ -299,3 +299,17 @@ def test_start_is_painted_before_torch_is_imported() -> None:
         [sys.executable, "-c", _IN_A_NEW_PROCESS], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_of_a_checkpoint_the_weights_that_are_named_are_taken_and_what_was_done_is_said() -> None:
+    plain, average = own_mlp(0).state_dict(), own_mlp(1).state_dict()
+    content = state_dict_file({"model": plain, "ema": average, "epoch": torch.tensor(3)})
+    app = uploaded(started(), content, "last.ckpt")
+    assert any("more than once" in warning.value for warning in app.warning)
+    app.text_input(key=upload_model.ENTRY).set_value("ema")
+    app = uploaded(app, content, "last.ckpt")
+    assert not any("more than once" in warning.value for warning in app.warning)
+    assert any("stand under 'ema' in a checkpoint" in text.value for text in app.markdown)
+    first, second = app.session_state[state.UPLOADS].values()
+    assert torch.equal(first.network.state_dict()["0.weight"], plain["0.weight"])
+    assert torch.equal(second.network.state_dict()["0.weight"], average["0.weight"])

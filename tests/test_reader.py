@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import subprocess
@@ -13,9 +14,10 @@ import pytest
 import torch
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_reader import COMMAND, FileReader
 from compress_core.loading.items import read_items
-from compress_core.loading.upload import read_state_dict, state_dict_of
+from compress_core.loading.upload import read_state, state_of
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +52,9 @@ def test_weights_are_those_that_are_read_here_in_the_order_of_the_file(reader: F
         "module.m.half": torch.randn(2).half(),
     }
     content = saved(state)
-    found, here = state_dict_of(reader.weights(content, "m.pt")), read_state_dict(content, "m.pt")
+    there, read = state_of(reader.weights(content, "m.pt")), read_state(content, "m.pt")
+    found, here = there.tensors, read.tensors
+    assert there.remarks == read.remarks
     assert list(found) == list(here) == [name.removeprefix("module.") for name in state]
     for name, tensor in here.items():
         assert found[name].dtype is tensor.dtype
@@ -75,10 +79,19 @@ def test_items_are_those_that_are_read_here(reader: FileReader, labeled: bool, k
 )
 def test_a_refusal_is_the_same_sentence_with_its_template(reader: FileReader, content: bytes) -> None:
     with pytest.raises(Refused) as here:
-        read_state_dict(content, "odd{name}.pt")
+        read_state(content, "odd{name}.pt")
     with pytest.raises(Refused) as there:
         reader.weights(content, "odd{name}.pt")
     assert (str(there.value), there.value.text) == (str(here.value), here.value.text)
+
+
+def test_the_entry_of_a_checkpoint_that_is_asked_for_is_taken_there_too(reader: FileReader) -> None:
+    state, average = {"a.weight": torch.zeros(2)}, {"a.weight": torch.ones(2)}
+    content = saved({"model": state, "ema": average, "args": argparse.Namespace(lr=0.1)})
+    found = reader.weights(content, "m.ckpt", "ema")
+    assert found.arrays["a.weight"].tolist() == [1, 1]
+    assert found.remarks == read_state(content, "m.ckpt", entry="ema").remarks
+    assert isinstance(found.remarks.summary[0], Phrase)
 
 
 def test_items_that_do_not_fit_are_refused_there_too(reader: FileReader) -> None:
@@ -109,7 +122,7 @@ def test_a_process_that_ends_without_an_answer_is_a_sentence_and_the_next_file_i
         reader.weights(b"", "x")
     reader.close()
     reader._command = COMMAND
-    assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x")
+    assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x").arrays
     reader.close()
 
 

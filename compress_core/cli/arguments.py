@@ -22,7 +22,8 @@ ModelArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
-        help="A sample model, package.module:factory, or a file of weights (safetensors or a state dict).",
+        help="A sample model, package.module:factory, or weights: safetensors, a state dict or checkpoint, "
+        "an index of several files, or the folder that holds them.",
         show_default=False,
     ),
 ]
@@ -57,6 +58,15 @@ WeightsOption = Annotated[
         "--weights",
         metavar="FILE",
         help="Weights to load into MODEL; without MODEL the network is recognized or inferred.",
+        show_default=False,
+    ),
+]
+EntryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--entry",
+        metavar="NAME",
+        help="Which weights of a checkpoint that holds several, such as ema.",
         show_default=False,
     ),
 ]
@@ -177,6 +187,7 @@ class ModelOptions:
     steps: tuple[str, ...] = ()
     split: str = "validation"
     weights: Path | None = None
+    entry: str | None = None
     items: Path | None = None
     train: Path | None = None
     input_shape: str | None = None
@@ -195,6 +206,7 @@ class SharedOptions:
     split: SplitOption = "validation"
     user_model: UserModelOption = None
     weights: WeightsOption = None
+    entry: EntryOption = None
     items: DataOption = None
     train: TrainOption = None
     input_shape: ShapeOption = None
@@ -216,6 +228,7 @@ class SharedOptions:
             steps=tuple(self.step or ()),
             split=self.split,
             weights=self.weights,
+            entry=self.entry,
             items=self.items,
             train=self.train,
             input_shape=self.input_shape,

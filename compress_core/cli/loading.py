@@ -94,6 +94,7 @@ def open_subject(chosen: ModelOptions) -> Subject:
         return named_subject(
             chosen.model,
             weights=chosen.weights,
+            entry=chosen.entry,
             items=items,
             training=training,
             input_shape=input_shape_of(chosen),
@@ -180,7 +181,7 @@ def _section_of(step: Mapping[str, object]) -> str:
 
 
 def _recipe_text(recipe: str) -> str:
-    from compress_core.loading.named import content_of_file
+    from compress_core.loading.own_file import content_of_file
 
     content = (
         sys.stdin.buffer.read(_MOST_RECIPE + 1)

@@ -57,7 +57,7 @@ def read_beside(case: Case, beside: Beside) -> tuple[NDArray[np.int64] | None, N
 
 def text_in(path: Path) -> str:
     """What a file of labels or groups says; raises Refused where it cannot be read."""
-    from compress_core.loading.named import content_of_file
+    from compress_core.loading.own_file import content_of_file
 
     return content_of_file(path).decode("utf-8-sig", errors="replace")
 

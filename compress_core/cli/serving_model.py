@@ -163,6 +163,7 @@ def _request(asked: ModelOptions, port: int | None, host: str) -> PageRequest:
         host=host,
         model=asked.model,
         weights=None if asked.weights is None else str(asked.weights),
+        entry=asked.entry,
         items=None if asked.items is None else str(asked.items),
         train=None if asked.train is None else str(asked.train),
         input_shape=input_shape_of(asked),

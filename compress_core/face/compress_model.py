@@ -12,7 +12,7 @@ from compress_core.face.checked_arguments import checked_model, kind_of
 from compress_core.face.shared_store import shared_store
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.loading.named import content_of_file
+from compress_core.loading.own_file import content_of_file
 from compress_core.recipe.reading import parse_recipe, read_recipe
 from compress_core.recipe.values import Recipe, ResolvedRecipe
 from compress_core.subject.subject import Subject

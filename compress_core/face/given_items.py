@@ -12,7 +12,8 @@ from torch import Tensor
 from compress_core.face.checked_arguments import checked_path, kind_of
 from compress_core.foundation.errors import Refused
 from compress_core.loading.items import Items, checked_items
-from compress_core.loading.named import LARGE_CAPS, items_in
+from compress_core.loading.named import items_in
+from compress_core.loading.own_file import LARGE_CAPS
 from compress_core.loading.user_code import in_one_line
 
 Array = NDArray[np.generic] | Tensor

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from torch import nn
 
-from compress_core.face.checked_arguments import checked_classes, checked_factory, checked_shape, kind_of
+from compress_core.face.checked_arguments import (
+    checked_classes,
+    checked_factory,
+    checked_name,
+    checked_path,
+    checked_shape,
+    kind_of,
+)
 from compress_core.face.given_items import Array, Labels, items_from, training_from
 from compress_core.foundation.errors import Refused
 from compress_core.loading.named import named_subject
@@ -23,6 +30,8 @@ def load(
     items: str | Path | Array | None = None,
     labels: Labels | None = None,
     *,
+    weights: str | Path | None = None,
+    entry: str | None = None,
     training: str | Path | tuple[Array, Labels] | None = None,
     classes: Sequence[str] | None = None,
     input_shape: tuple[int, ...] | None = None,
@@ -30,8 +39,10 @@ def load(
 ) -> Subject:
     """A trained classifier with the items it is judged on, ready to be compressed; nothing of yours changes.
 
-    model: a sample model's name ("lenet5"), a file of weights (safetensors or a state dict),
-    "package.module:factory", or the network itself, which is copied and taken to the CPU in float32.
+    model: a sample model's name ("lenet5"), a file of weights (safetensors, a state dict or a checkpoint) or
+    the folder that holds it, "package.module:factory", or the network itself, which is copied and taken to
+    the CPU in float32. weights: a file or folder whose weights go into a network that was named. entry: which
+    weights of a checkpoint that holds several, such as "ema".
     items [N, ...]: what the network is shown, as it takes it, or a .npz file with inputs and labels; bytes
     (uint8) mean 0 to 255. labels [N]: whole numbers from 0. From 200 items on, one in ten is set apart for
     techniques that measure. training: what it can be trained on, a file or (items, labels); none of these may
@@ -51,6 +62,11 @@ def load(
     names, shape, builder = checked_classes(classes), checked_shape(input_shape), checked_factory(factory)
     given, to_train_on = items_from(items, labels), training_from(training)
     if isinstance(model, nn.Module):
+        if weights is not None or entry is not None:
+            raise Refused(
+                "weights and entry go with a network that is named: a network that is given itself has its "
+                "weights. Leave them out."
+            )
         network = copied(model)
         origin, name = origin_of(network, builder), type(network).__name__
         subject = subject_from_network(network, given, name, shape, origin=origin)
@@ -60,7 +76,9 @@ def load(
             raise Refused(
                 "factory goes with a network that is given itself: leave it out for {model}.", model=source
             )
-        subject = named_subject(source, items=given, input_shape=shape)
+        place = None if weights is None else checked_path(weights)
+        part = None if entry is None else checked_name("entry", entry)
+        subject = named_subject(source, weights=place, entry=part, items=given, input_shape=shape)
     for sentence in subject.warnings:
         warnings.warn(sentence, stacklevel=2)
     subject = subject if to_train_on is None else with_training(subject, to_train_on)

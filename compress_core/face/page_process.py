@@ -34,15 +34,16 @@ _LOOK_AGAIN_SECONDS = 0.1
 class PageRequest:
     """What a page opens, as plain values: its process is told as JSON.
 
-    model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. items
-    and train: files of items to judge it on and to train it on. recipe: YAML text, empty for none; port:
-    where to serve, on this machine only unless host says otherwise. Without a model and weights, nothing is
-    open at first.
+    model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. entry:
+    which dict of a checkpoint is taken. items and train: files of items to judge it on and to train it on.
+    recipe: YAML text, empty for none; port: where to serve, on this machine only unless host says otherwise.
+    Without a model and weights, nothing is open at first.
     """
 
     port: int
     model: str | None
     weights: str | None = None
+    entry: str | None = None
     items: str | None = None
     train: str | None = None
     input_shape: tuple[int, ...] | None = None
@@ -77,6 +78,7 @@ class PageRequest:
         return named_subject(
             self.model,
             weights=None if self.weights is None else Path(self.weights),
+            entry=self.entry,
             items=None if self.items is None else items_in(Path(self.items)),
             training=None if self.train is None else items_in(Path(self.train)),
             input_shape=self.input_shape,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from compress_core.loading.stored import Caps, Stored
+    from compress_core.loading.stored import AskedWeights, DeclaredWeights
 
 Read = TypeVar("Read")
 Recognizes = Callable[[bytes], bool]
@@ -52,7 +52,7 @@ class ItemArrays:
     labels: npt.NDArray[np.generic] | None = None
 
 
-ReadWeights = Callable[[bytes, str, "Caps"], Mapping[str, "Stored"]]
+ReadWeights = Callable[[bytes, "AskedWeights"], "DeclaredWeights"]
 ReadItems = Callable[[bytes, ItemCaps], ItemArrays]
 
 

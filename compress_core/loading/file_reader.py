@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,9 @@ from compress_core.loading.reading_child import (
     MOST_SECONDS,
     WEIGHTS,
 )
-from compress_core.loading.stored import Values, shown
+from compress_core.loading.reading_remarks import ReadingRemarks
+from compress_core.loading.stored import shown
+from compress_core.loading.weights_file import FileWeights
 from compress_core.network.input_field import InputField
 
 COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.reading_child")
@@ -52,16 +53,16 @@ class FileReader:
             if self._spare is None:
                 self._spare = self._started()
 
-    def weights(self, content: bytes, name: str) -> Mapping[str, Values]:
-        """The arrays in a file of weights by name and in its order, as `read_weights` reads them.
+    def weights(self, content: bytes, name: str, entry: str | None = None) -> FileWeights:
+        """The weights in a file, as `read_weights` reads them.
 
         Raises Refused where it does, or where that takes too much time or memory.
         """
-        return self._read(WEIGHTS, content, name)
+        return FileWeights(*self._read(content, {"kind": WEIGHTS, "name": name, "entry": entry}))
 
     def items(self, content: bytes, name: str) -> Items:
         """The items in a file, as `read_items` reads them; raises Refused where it does, and as above."""
-        found = self._read(ITEMS, content, name)
+        found, _ = self._read(content, {"kind": ITEMS, "name": name})
         inputs: Any = found[INPUTS]
         labels: Any = found.get(LABELS)
         said = json.loads(found[FIELDS].tobytes())
@@ -76,15 +77,17 @@ class FileReader:
         if spare is not None:
             _end(spare)
 
-    def _read(self, kind: str, content: bytes, name: str) -> Mapping[str, npt.NDArray[Any]]:
+    def _read(
+        self, content: bytes, asked: dict[str, str | None]
+    ) -> tuple[dict[str, npt.NDArray[Any]], ReadingRemarks]:
         try:
             with self._places, tempfile.TemporaryDirectory(prefix="slimscope-") as folder:
                 file, out = Path(folder) / "file", Path(folder) / "arrays"
                 file.write_bytes(content)
-                asked = {"kind": kind, "file": str(file), "name": name, "out": str(out)}
-                names = _names(self._asked(json.dumps(asked)), name)
+                question = json.dumps({**asked, "file": str(file), "out": str(out)})
+                names, remarks = _said(self._asked(question), str(asked["name"]))
                 with out.open("rb") as stream:
-                    return {each: np.load(stream, allow_pickle=False) for each in names}
+                    return {each: np.load(stream, allow_pickle=False) for each in names}, remarks
         except OSError as error:
             raise Refused(
                 "The server could not read the file ({reason}): free some space on its disk, then upload the "
@@ -121,8 +124,8 @@ class FileReader:
         )
 
 
-def _names(answer: bytes, file: str) -> list[str]:
-    """The names of the arrays that were written; raises Refused where there are none."""
+def _said(answer: bytes, file: str) -> tuple[list[str], ReadingRemarks]:
+    """The names of the arrays that were written, and the remarks; raises Refused where there are none."""
     said: dict[str, Any] = json.loads(answer) if answer else {"too_much": True}
     if "refused" in said:
         raise refusal_from_json(said["refused"])
@@ -134,8 +137,7 @@ def _names(answer: bytes, file: str) -> list[str]:
             seconds=MOST_SECONDS,
             memory=MOST_MEMORY >> 20,
         )
-    names: list[str] = said["names"]
-    return names
+    return said["names"], ReadingRemarks.from_json(said["remarks"])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.reading_remarks import ReadingRemarks
+from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.stored import shown
 
 
@@ -22,6 +24,15 @@ def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Mod
         )
     network.load_state_dict(dict(state))
     return network
+
+
+def loaded_from(network: nn.Module, state: StateDict, name: str) -> tuple[nn.Module, ReadingRemarks]:
+    """The network with the weights of a file, whose names may have another prefix, and what is said of it.
+
+    Raises Refused with the first tensor that does not fit.
+    """
+    named = named_as(network.state_dict().keys(), state.tensors)
+    return loaded(network, named.tensors, name), state.remarks + named.remarks
 
 
 def _difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:

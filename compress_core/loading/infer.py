@@ -29,6 +29,7 @@ from compress_core.loading.plain_network import (
     norm_module,
     rectify,
 )
+from compress_core.loading.state_names import named_as
 from compress_core.loading.stored import shown
 
 _MOST_PIXELS = 10_000_000
@@ -121,9 +122,9 @@ def best_candidate(
 
 
 def match_known(state: Mapping[str, Tensor], known: Mapping[str, Mapping[str, Sequence[int]]]) -> str | None:
-    """The name of the known architecture with exactly these tensor names and shapes, or None."""
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    """The name of the known architecture with these tensor shapes and, but for a prefix, names; or None."""
     for architecture, shapes in known.items():
+        found = {name: tuple(tensor.shape) for name, tensor in named_as(shapes, state).tensors.items()}
         if found == {name: tuple(shape) for name, shape in shapes.items()}:
             return architecture
     return None

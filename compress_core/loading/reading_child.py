@@ -20,7 +20,9 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.loading.file_format import item_formats, weight_formats
 from compress_core.loading.items import read_items
-from compress_core.loading.weights_file import weights_in_turn
+from compress_core.loading.reading_remarks import ReadingRemarks
+from compress_core.loading.stored import AskedWeights
+from compress_core.loading.weights_file import SERVER_CAPS, declared_weights, weights_in_turn
 
 WEIGHTS, ITEMS = "weights", "items"
 INPUTS, LABELS, FIELDS = "inputs", "labels", "fields"
@@ -35,7 +37,7 @@ def read_one() -> int:
     _import_what_reads()
     line = sys.stdin.readline()
     if line.strip():
-        asked: dict[str, str] = json.loads(line)
+        asked: dict[str, Any] = json.loads(line)
         set_limits(MOST_MEMORY, MOST_SECONDS)
         sys.stdout.write(json.dumps(_answer(asked)) + "\n")
         sys.stdout.flush()
@@ -51,34 +53,34 @@ def _import_what_reads() -> None:
         importlib.import_module(f"compress_core.loading.{name}")
 
 
-def _answer(asked: dict[str, str]) -> dict[str, Any]:
+def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     content = Path(asked["file"]).read_bytes()
     try:
         with Path(asked["out"]).open("wb") as out:
             write = _write_weights if asked["kind"] == WEIGHTS else _write_items
-            return {"names": write(content, asked["name"], out)}
+            names, remarks = write(content, asked, out)
+            return {"names": names, "remarks": remarks.as_json()}
     except Refused as refused:
         return {"refused": refusal_as_json(refused)}
     except (MemoryError, RecursionError):
         return {"too_much": True}
 
 
-def _write_weights(content: bytes, name: str, out: IO[bytes]) -> list[str]:
-    names = []
-    for tensor, values in weights_in_turn(content, name):
+def _write_weights(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
+    declared = declared_weights(content, AskedWeights(asked["name"], SERVER_CAPS, asked["entry"]))
+    for _, values in weights_in_turn(declared):
         np.save(out, values, allow_pickle=False)
-        names.append(tensor)
-    return names
+    return list(declared.tensors), declared.remarks
 
 
-def _write_items(content: bytes, name: str, out: IO[bytes]) -> list[str]:
-    items = read_items(content, name)
+def _write_items(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
+    items = read_items(content, asked["name"])
     fields = json.dumps([asdict(field) for field in items.fields]).encode()
     found = {INPUTS: items.inputs, LABELS: items.labels, FIELDS: np.frombuffer(fields, dtype=np.uint8)}
     written = {name: values for name, values in found.items() if values is not None}
     for values in written.values():
         np.save(out, values, allow_pickle=False)
-    return list(written)
+    return list(written), ReadingRemarks()
 
 
 def set_limits(memory: int, seconds: int) -> None:

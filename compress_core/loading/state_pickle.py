@@ -1,8 +1,9 @@
-"""The pickle of a plain state dict: what it declares, read without running any of it.
+"""The pickle of a checkpoint: what it declares, read without running any of it.
 
-A pickle is a program. This reader knows the few instructions that a state dict needs, and the five names
-such a program may mention; each name stands for a note of ours ("a tensor of this shape, there"), never for
-the function it is called after. So `torch.load` is not needed, and two readers cannot disagree.
+A pickle is a program. This reader knows the instructions that torch.save writes and the few names that a
+tensor needs; each of those stands for a note of ours ("a tensor of this shape, there"), never for the
+function it is called after. Whatever else is called, named or made becomes an `Opaque`, which knows its name
+and nothing more. So `torch.load` is not needed, and two readers cannot disagree.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.stored import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, Element, shown
+from compress_core.loading.stored import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, Element
 
-MAX_INSTRUCTIONS = 200_000  # a tensor takes about 40
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
 _STORAGES: Mapping[str, Element] = MappingProxyType(
     {
         "torch DoubleStorage": F64, "torch FloatStorage": F32, "torch HalfStorage": F16,
@@ -29,11 +28,8 @@ _STORAGES: Mapping[str, Element] = MappingProxyType(
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _PARAMETER = "torch._utils _rebuild_parameter"
 _ORDERED_DICT = "collections OrderedDict"
-_OTHER_TENSORS = (
-    "torch._utils _rebuild_sparse",
-    "torch._utils _rebuild_qtensor",
-    "torch._utils _rebuild_nested",
-)
+_MOST_HASHED_APART = 2**60
+_KNOWN = frozenset({_TENSOR, _PARAMETER, _ORDERED_DICT, *_STORAGES})
 
 
 class _MalformedError(Exception):
@@ -43,6 +39,17 @@ class _MalformedError(Exception):
 @dataclass(frozen=True)
 class _Name:
     text: str
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Something that the pickle would have made; `name` is what it would have called for that, with dots."""
+
+    name: str
+
+
+class _OtherKey:
+    """The key of an entry that is called by neither a text nor a whole number."""
 
 
 @dataclass(frozen=True)
@@ -64,35 +71,25 @@ class TensorView:
     stride: tuple[int, ...]
 
 
-def read_views(program: bytes) -> dict[str, TensorView]:
-    """The tensors a pickled state dict declares, by name and in its order; nothing is run or allocated.
+@dataclass(frozen=True, eq=False)
+class Unpickled:
+    """What a pickle declares: dicts, lists, numbers, texts, `TensorView`s, and an `Opaque` for all else.
 
-    Raises Refused where the pickle mentions or makes anything but plain tensors in a dict.
+    opaque: the names of those, in the order in which they were met.
     """
-    return _without_wrapper(_interpreted(program))
+
+    root: object
+    opaque: tuple[str, ...]
 
 
-def _without_wrapper(found: object) -> dict[str, TensorView]:
-    if isinstance(found, dict):
-        found = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), dict)), found)
-    if not isinstance(found, dict):
-        raise Refused(
-            "The file must hold a state dict, names with tensors, and holds something else. "
-            "Upload torch.save(model.state_dict(), path)."
-        )
-    for name, value in found.items():
-        if not isinstance(name, str) or not isinstance(value, TensorView):
-            raise Refused(
-                "The entry '{entry}' of the file is no tensor; a state dict holds nothing but tensors "
-                "by name. Upload torch.save(model.state_dict(), path).",
-                entry=shown(name) if isinstance(name, str) else "?",
-            )
-    return found
+def unpickled(program: bytes, most: int) -> Unpickled:
+    """What a pickle of at most so many instructions declares; nothing of it is run, built or allocated.
 
-
-def _interpreted(program: bytes) -> object:
+    Raises Refused where it is none that torch.save writes.
+    """
+    machine = _Machine()
     try:
-        return _run(program)
+        root = _run(machine, program, most)
     except Refused:
         raise
     except (_MalformedError, ValueError, IndexError, KeyError, TypeError, OverflowError) as broken:
@@ -100,15 +97,17 @@ def _interpreted(program: bytes) -> object:
             "The pickle in the file is not one that torch.save writes for a state dict. "
             "Save it anew with torch.save(model.state_dict(), path) or as safetensors."
         ) from broken
+    return Unpickled(root, tuple(machine.opaque))
 
 
 @dataclass
 class _Machine:
-    """The stack of a pickle; `outer` keeps the stacks below each open mark."""
+    """The stack of a pickle; `outer` keeps the stacks below each open mark, `opaque` the names met."""
 
     stack: list[object] = field(default_factory=list)
     outer: list[list[object]] = field(default_factory=list)
     memo: dict[int, object] = field(default_factory=dict)
+    opaque: dict[str, None] = field(default_factory=dict)
 
     def since_mark(self) -> list[object]:
         """The values pushed since the last mark, taken off with it."""
@@ -119,29 +118,23 @@ class _Machine:
         """Remember the top of the stack."""
         self.memo[index] = self.stack[-1]
 
-    def filled_list(self) -> list[object]:
-        """The list on top of the stack, which is being filled."""
-        if not isinstance(self.stack[-1], list):
-            raise _MalformedError
-        return self.stack[-1]
-
-    def filled_dict(self) -> dict[object, object]:
-        """The dict on top of the stack, which is being filled."""
-        if not isinstance(self.stack[-1], dict):
-            raise _MalformedError
-        return self.stack[-1]
+    def made(self, name: str) -> Opaque:
+        """Put something on the stack that is not made here."""
+        thing = Opaque(name.replace(" ", "."))
+        self.opaque.setdefault(thing.name)
+        self.stack.append(thing)
+        return thing
 
 
-def _run(program: bytes) -> object:
-    machine = _Machine()
+def _run(machine: _Machine, program: bytes, most: int) -> object:
     for done, (opcode, argument, _) in enumerate(pickletools.genops(program)):
         if opcode.name == "STOP":
             break
-        if done > MAX_INSTRUCTIONS:
+        if done > most:
             raise Refused(
                 "The pickle in the file has more than {most:,} instructions. Upload the state dict alone: "
                 "torch.save(model.state_dict(), path).",
-                most=MAX_INSTRUCTIONS,
+                most=most,
             )
         action = _ACTIONS.get(opcode.name)
         if action is None:
@@ -167,6 +160,10 @@ def _constant(value: bool) -> Callable[[_Machine, object], None]:
 
 def _ignore(machine: _Machine, argument: object) -> None:
     """Protocol and frame marks say nothing about the content."""
+
+
+def _pop(machine: _Machine, _: object) -> None:
+    machine.stack.pop()
 
 
 def _mark(machine: _Machine, _: object) -> None:
@@ -219,7 +216,13 @@ def _appends(machine: _Machine, _: object) -> None:
 
 
 def _extend(machine: _Machine, values: Iterable[object]) -> None:
-    machine.filled_list().extend(values)
+    match machine.stack[-1]:
+        case list() as target:
+            target.extend(values)
+        case Opaque():
+            pass  # a list of some other kind, as a deque: what it would hold is left aside
+        case _:
+            raise _MalformedError
 
 
 def _set_item(machine: _Machine, _: object) -> None:
@@ -232,31 +235,49 @@ def _set_items(machine: _Machine, _: object) -> None:
 
 
 def _update(machine: _Machine, values: list[object]) -> None:
-    target = machine.filled_dict()
+    target = machine.stack[-1]
     for key, value in zip(values[::2], values[1::2], strict=True):
-        if type(key) not in {str, int} or (key in target):  # only what hashes in constant time
-            raise _MalformedError
-        target[key] = value
+        match target:
+            case dict():
+                name = _key(key)
+                if name in target:
+                    raise _MalformedError
+                target[name] = value
+            case Opaque():
+                pass  # a dict of some other kind, as a Namespace or an AttributeDict
+            case _:
+                raise _MalformedError
+
+
+def _key(key: object) -> object:
+    """Only what is hashed in constant time, and to places of its own: large numbers are not."""
+    plain = isinstance(key, str) or (type(key) is int and abs(key) < _MOST_HASHED_APART)
+    return key if plain else _OtherKey()
 
 
 def _build(machine: _Machine, _: object) -> None:
-    """An ordered dict's attributes (PyTorch's `_metadata`) are left aside."""
+    """Attributes are left aside: those of an ordered dict (PyTorch's `_metadata`), and those of others."""
     machine.stack.pop()
-    machine.filled_dict()
+    if not isinstance(machine.stack[-1], dict | Opaque):
+        raise _MalformedError
+
+
+def _add_items(machine: _Machine, _: object) -> None:
+    machine.since_mark()
+    if not isinstance(machine.stack[-1], Opaque):
+        raise _MalformedError
+
+
+def _frozen_set(machine: _Machine, _: object) -> None:
+    machine.since_mark()
+    machine.made("builtins frozenset")
+
+
+def _empty_set(machine: _Machine, _: object) -> None:
+    machine.made("builtins set")
 
 
 def _global(machine: _Machine, argument: str) -> None:
-    if argument.startswith(_OTHER_TENSORS):
-        raise Refused(
-            "The file holds sparse, nested or quantized tensors; only plain dense tensors are read. "
-            "Convert them with .to_dense() or .dequantize() and save again."
-        )
-    if argument not in {_TENSOR, _PARAMETER, _ORDERED_DICT} and argument not in _STORAGES:
-        raise Refused(
-            "The file holds a pickled object that needs '{name}', which could run code; nothing was run. "
-            "Upload torch.save(model.state_dict(), path) or safetensors.",
-            name=shown(argument.replace(" ", ".")),
-        )
     machine.stack.append(_Name(argument))
 
 
@@ -271,6 +292,8 @@ def _persistent(machine: _Machine, _: object) -> None:
     match machine.stack.pop():
         case ("storage", _Name(text), str(key), str(), int(count)) if text in _STORAGES and count >= 0:
             machine.stack.append(Storage(_STORAGES[text], key, count))
+        case ("storage", _Name(text), *_) if text not in _KNOWN:
+            machine.made(text)
         case _:
             raise _MalformedError
 
@@ -278,14 +301,33 @@ def _persistent(machine: _Machine, _: object) -> None:
 def _reduce(machine: _Machine, _: object) -> None:
     arguments, called = machine.stack.pop(), machine.stack.pop()
     match called, arguments:
+        case (_Name(text), (Opaque() as values, *_)) if text in {_TENSOR, _PARAMETER}:
+            machine.stack.append(values)  # a tensor of a kind that is not read
         case _Name("collections OrderedDict"), ():
             machine.stack.append({})
         case _Name("torch._utils _rebuild_tensor_v2"), tuple():
             machine.stack.append(_view(arguments))
         case _Name("torch._utils _rebuild_parameter"), (TensorView() as view, bool(), dict()):
             machine.stack.append(view)
+        case (_Name(text), tuple()) if text not in _KNOWN:
+            machine.made(text)
+        case Opaque(text), tuple():
+            machine.made(text)
         case _:
             raise _MalformedError
+
+
+def _new_object(taken: int) -> Callable[[_Machine, object], None]:
+    """Where an instance of a class would be made from so many values, the class first."""
+
+    def action(machine: _Machine, _: object) -> None:
+        called = machine.stack[-taken]
+        del machine.stack[-taken:]
+        if not isinstance(called, _Name) or called.text in _KNOWN:
+            raise _MalformedError
+        machine.made(called.text)
+
+    return action
 
 
 def _view(arguments: tuple[object, ...]) -> TensorView:
@@ -302,10 +344,13 @@ _ACTIONS: Mapping[str, Callable[[_Machine, Any], None]] = MappingProxyType(
         "PROTO": _ignore, "FRAME": _ignore, "MARK": _mark,
         "NONE": _push, "NEWTRUE": _constant(True), "NEWFALSE": _constant(False),
         "BININT": _push, "BININT1": _push, "BININT2": _push, "LONG1": _push, "BINFLOAT": _push,
-        "BINUNICODE": _push, "SHORT_BINUNICODE": _push,
+        "BINUNICODE": _push, "SHORT_BINUNICODE": _push, "BINUNICODE8": _push,
+        "BINBYTES": _push, "SHORT_BINBYTES": _push, "BINBYTES8": _push, "BYTEARRAY8": _push,
         "EMPTY_TUPLE": _tuple_of(0), "TUPLE1": _tuple_of(1), "TUPLE2": _tuple_of(2), "TUPLE3": _tuple_of(3),
         "TUPLE": _tuple, "EMPTY_LIST": _empty_list, "APPEND": _append, "APPENDS": _appends,
         "EMPTY_DICT": _empty_dict, "SETITEM": _set_item, "SETITEMS": _set_items, "BUILD": _build,
+        "EMPTY_SET": _empty_set, "ADDITEMS": _add_items, "FROZENSET": _frozen_set, "POP": _pop,
+        "NEWOBJ": _new_object(2), "NEWOBJ_EX": _new_object(3),
         "BINPUT": _put, "LONG_BINPUT": _put, "MEMOIZE": _memoize, "BINGET": _get, "LONG_BINGET": _get,
         "GLOBAL": _global, "STACK_GLOBAL": _stack_global, "BINPERSID": _persistent, "REDUCE": _reduce,
     }

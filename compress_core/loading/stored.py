@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.reading_remarks import ReadingRemarks
 
 MAX_DIMENSIONS = 8
 MAX_NAME = 200
@@ -51,12 +52,16 @@ BOOL = Element(np.dtype("u1"), "bool")
 
 @dataclass(frozen=True)
 class Caps:
-    """What one file may hold at most: bytes of the file and of its directory, tensors, and their values."""
+    """What one file may hold at most: bytes of the file and of its directory, tensors, and their values.
+
+    instructions: of a pickle; a tensor takes about 40, and one that learns has three in its optimizer.
+    """
 
     file_bytes: int
     directory_bytes: int
     tensors: int
     elements: int
+    instructions: int = 200_000
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,34 @@ class Stored:
     element: Element
     shape: tuple[int, ...]
     stride: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AskedWeights:
+    """What is asked of a file of weights: its name, for a refusal, its caps, and which entry is taken."""
+
+    name: str
+    caps: Caps
+    entry: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DeclaredWeights:
+    """What a file of weights declares: where the tensors lie, in its order, and what people should know."""
+
+    tensors: Mapping[str, Stored]
+    remarks: ReadingRemarks = field(default_factory=ReadingRemarks)
+
+
+def refuse_entry(asked: AskedWeights) -> None:
+    """Raise Refused where an entry is asked for in a file that has none."""
+    if asked.entry is not None:
+        raise Refused(
+            "The file '{file}' holds one state dict without entries, so '{entry}' is not in it: leave the "
+            "entry out.",
+            file=shown(asked.name),
+            entry=shown(asked.entry),
+        )
 
 
 def shown(text: str) -> str:

@@ -6,20 +6,25 @@ import zipfile
 from collections.abc import Mapping
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.state_pickle import TensorView, read_views
-from compress_core.loading.stored import Caps, Stored, shown
+from compress_core.loading.checkpoint_entries import weights_of
+from compress_core.loading.state_pickle import TensorView, unpickled
+from compress_core.loading.stored import AskedWeights, DeclaredWeights, Stored, shown
 from compress_core.loading.zipped import Zipped, open_zip
 
 _SMALL_MEMBERS = 100  # version, byte order and the like
+_MEMBERS_A_TENSOR = 4  # an optimizer has three for each
+_EXPORTED = ("archive_format", "serialized_exported_program.json", "models/model.json")
+_KERAS = "model.weights.h5"
 
 
-def declared_in_torch(content: bytes, caps: Caps) -> dict[str, Stored]:
-    """What a state dict written by torch.save declares, in its order; nothing of its pickle is run.
+def declared_in_torch(content: bytes, asked: AskedWeights) -> DeclaredWeights:
+    """What a state dict or a checkpoint written by torch.save declares; nothing of its pickle is run.
 
-    A dict around it under 'state_dict', 'model_state_dict' or 'model' is opened. Raises Refused for
-    everything else: pickled objects, TorchScript, sparse and quantized tensors, damaged archives.
+    Of a checkpoint the weights are found, as `weights_of` says. Raises Refused for everything else: pickled
+    modules, TorchScript, exported programs, sparse and quantized tensors, damaged archives.
     """
-    most = 4 * caps.tensors + _SMALL_MEMBERS
+    caps = asked.caps
+    most = _MEMBERS_A_TENSOR * caps.tensors + _SMALL_MEMBERS
     archive = open_zip(content, most_members=most, most_bytes=caps.file_bytes)
     root = _folder(archive)
     _check_not_compressed(archive)
@@ -33,7 +38,9 @@ def declared_in_torch(content: bytes, caps: Caps) -> dict[str, Stored]:
             got=archive.sizes[f"{root}/data.pkl"],
             most=caps.directory_bytes,
         )
-    return _located(archive, root, read_views(archive.read(f"{root}/data.pkl")))
+    program = unpickled(archive.read(f"{root}/data.pkl"), caps.instructions)
+    views, remarks = weights_of(program, asked.entry)
+    return DeclaredWeights(_located(archive, root, views), remarks)
 
 
 def _check_not_compressed(archive: Zipped) -> None:
@@ -50,6 +57,7 @@ def _check_not_compressed(archive: Zipped) -> None:
 def _folder(archive: Zipped) -> str:
     roots = [name.partition("/")[0] for name in archive.sizes if name.partition("/")[2] == "data.pkl"]
     if len(roots) != 1:
+        _refuse_other_archive(tuple(archive.sizes))
         raise Refused(
             "The zip file is not one that torch.save writes: it must hold one data.pkl. "
             "Upload torch.save(model.state_dict(), path) or safetensors."
@@ -60,6 +68,26 @@ def _folder(archive: Zipped) -> str:
             "Upload torch.save(model.state_dict(), path) or safetensors."
         )
     return roots[0]
+
+
+def _refuse_other_archive(members: tuple[str, ...]) -> None:
+    """Raise Refused with what to do instead, where the members tell what the archive is."""
+    if any(name.endswith(_EXPORTED) for name in members):
+        raise Refused(
+            "The file is a program that torch.export wrote (.pt2), and to load one may run code. Upload "
+            "torch.save(model.state_dict(), path) of the network it was made from; on your own machine a "
+            "function of yours may load it: slimscope open package.module:function."
+        )
+    if _KERAS in members:
+        raise Refused(
+            "The file is a Keras model (.keras), and networks here are PyTorch's. Build the same network in "
+            "PyTorch, copy the weights and upload torch.save(model.state_dict(), path)."
+        )
+    if members and all(name.endswith(".npy") for name in members):
+        raise Refused(
+            "The file is an .npz archive of arrays, which is read as items, not as weights: give it with "
+            "--data or in the field for items."
+        )
 
 
 def _located(archive: Zipped, root: str, views: Mapping[str, TensorView]) -> dict[str, Stored]:

@@ -22,7 +22,9 @@ from compress_core.loading.infer import InferredNetwork, best_candidate, match_k
 from compress_core.loading.items import Items, check_classes, fit_to
 from compress_core.loading.load_check import checked
 from compress_core.loading.network_form import form_of_network, refuse_other_fields
+from compress_core.loading.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.loading.samples import build, load_sample
+from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.user_code import explained
 from compress_core.network.input_field import is_whole
 from compress_core.network.layers.wrappers import refuse_without_layers
@@ -67,11 +69,11 @@ def user_subject(
             "array: call it 'inputs'.",
             names=", ".join(field.name for field in items.fields),
         )
-    came_as = types_before(state)
-    state = {key: tensor.to(calculated_type(tensor.dtype)) for key, tensor in state.items()}
     known = match_known(state, known_shapes())
     if known is not None:
-        return sample_with(known, state, items, name=name, came_as=came_as)
+        return sample_with(known, StateDict(state, ReadingRemarks()), items, name=name)
+    came_as = types_before(state)
+    state = {key: tensor.to(calculated_type(tensor.dtype)) for key, tensor in state.items()}
     judged, apart = (items, None) if items is None or not sets_apart else _set_apart(items)
     items_in_all = 0 if items is None else len(items.inputs)
     del items  # large, and no longer needed
@@ -89,26 +91,37 @@ def user_subject(
 
 def sample_with(
     sample: str,
-    state: Mapping[str, Tensor],
+    state: StateDict,
     items: Items | None,
     *,
     name: str,
-    came_as: Mapping[str, torch.dtype] | None = None,
 ) -> Subject:
     """A sample's architecture with other weights; its own splits and training items where none are given.
 
     Raises Refused where the weights or the items don't fit.
     """
     card, base = card_of(sample), load_sample(sample)
-    network = loaded(build(card.factory, card.arguments), state, name)
+    network = build(card.factory, card.arguments)
+    named = named_as(network.state_dict().keys(), state.tensors)
+    network = loaded(network, named.tensors, name)
     splits = base.splits if items is None else splits_of(items, base.input, len(base.classes))
     summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
-    came_as = types_before(state) if came_as is None else came_as
+    came_as = types_before(named.tensors)
     form, classes = base.input, base.classes
     subject = checked(
         make_subject(name, name, network, form, classes, splits, summary, card.factory, came_as=came_as)
     )
-    return replace(subject, training=base.training if items is None else None)
+    trained_on = base.training if items is None else None
+    return with_remarks(replace(subject, training=trained_on), state.remarks + named.remarks)
+
+
+def with_remarks(subject: Subject, remarks: ReadingRemarks) -> Subject:
+    """The same model; its summary also says what was done to read it, its warnings what must be heeded."""
+    return replace(
+        subject,
+        summary=in_a_row((subject.summary, *remarks.summary)),
+        warnings=(*remarks.warnings, *subject.warnings),
+    )
 
 
 def subject_from_network(

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.named import content_of_file
+from compress_core.loading.own_file import content_of_file
 from compress_core.reviews.gate import Gates
 
 MOST_BYTES = 100_000

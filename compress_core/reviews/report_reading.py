@@ -7,7 +7,7 @@ from typing import Any
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.strict_json import strictly_read
-from compress_core.loading.named import content_of_file
+from compress_core.loading.own_file import content_of_file
 
 _MOST_BYTES = 2**28
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 UNDERSTOOD = "slimscope.understood"
+ENTRY = "slimscope.start.entry"
 WEIGHTS, ITEMS = "weights", "items"
 _READ = "slimscope.start.files_read"
 MOST_KEPT = 3
@@ -57,13 +58,23 @@ def draw() -> None:
 def _uploaders() -> None:
     weights, items = st.columns(2, gap="medium")
     weights.file_uploader(
-        _("Weights: safetensors or a state dict"),
+        _("Weights: safetensors, a state dict or a checkpoint"),
         suffixes_of(weight_formats()),
         key=_key(WEIGHTS),
         max_upload_size=MOST_MEGABYTES,
         help=_(
-            "What torch.save(model.state_dict(), path) or safetensors writes. The architecture is one of the "
-            "samples, or a plain MLP or CNN that is told from names and shapes. Nothing in the file is run."
+            "What torch.save(model.state_dict(), path) or safetensors writes, or a checkpoint of a training: "
+            "what stands beside the weights is skipped. The architecture is one of the samples, or a plain "
+            "MLP or CNN that is told from names and shapes. Nothing in the file is run."
+        ),
+    )
+    weights.text_input(
+        _("Which weights of a checkpoint, optional"),
+        key=ENTRY,
+        placeholder=_("such as ema"),
+        help=_(
+            "A checkpoint may hold weights more than once, as those of the model and their average (ema). "
+            "What is taken is said below; another name takes those instead."
         ),
     )
     items.file_uploader(
@@ -88,22 +99,29 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
         return
     with refusals(), st.spinner(_("Reading the model")):
         engine.warm()
-        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file))
+        entry: str = st.session_state.get(ENTRY, "").strip()
+        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file, entry or None))
         st.session_state[_READ] = st.session_state.get(_READ, 0) + 1
         let_go(model_file, item_file)
 
 
-def read_uploaded(model_file: UploadedFile, item_file: UploadedFile | None) -> Subject:
-    """The model in the uploaded files, which are read in a process of their own; raises Refused."""
+def read_uploaded(
+    model_file: UploadedFile, item_file: UploadedFile | None, entry: str | None = None
+) -> Subject:
+    """The model in the uploaded files, which are read in a process of their own; raises Refused.
+
+    entry: which weights of a checkpoint are taken.
+    """
     from compress_core.loading.allowance import ON_SERVER
-    from compress_core.loading.upload import state_dict_of
-    from compress_core.loading.user_model import user_subject
+    from compress_core.loading.upload import state_of
+    from compress_core.loading.user_model import user_subject, with_remarks
 
     reader = engine.reader()
-    state = state_dict_of(reader.weights(model_file.getvalue(), model_file.name))
+    state = state_of(reader.weights(model_file.getvalue(), model_file.name, entry))
     items = reader.items(item_file.getvalue(), item_file.name) if item_file is not None else None
     name = PurePath(model_file.name).stem[:MOST_CHARACTERS]
-    return user_subject(state, items, name=name, allowed=ON_SERVER)
+    subject = user_subject(state.tensors, items, name=name, allowed=ON_SERVER)
+    return with_remarks(subject, state.remarks)
 
 
 def keep(subject: Subject) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from compress_core.loading.file_format import begins_with, weight_format
 
 if TYPE_CHECKING:
-    from compress_core.loading.stored import Caps, Stored
+    from compress_core.loading.stored import AskedWeights, DeclaredWeights
 
 
 @weight_format(
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
     suffixes=("safetensors",),
     written_by="safetensors.torch.save_file",
 )
-def safetensors(content: bytes, _name: str, caps: Caps) -> Mapping[str, Stored]:
+def safetensors(content: bytes, asked: AskedWeights) -> DeclaredWeights:
     """What the header declares; no tensor is allocated."""
     from compress_core.loading.safetensors_file import declared_in_safetensors
+    from compress_core.loading.stored import DeclaredWeights, refuse_entry
 
-    return declared_in_safetensors(content, caps)
+    refuse_entry(asked)
+    return DeclaredWeights(declared_in_safetensors(content, asked.caps))

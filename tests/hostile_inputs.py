@@ -125,7 +125,7 @@ def _arrays() -> Iterator[tuple[str, Make]]:
         yield f"inputs {name}", lambda value=value: zipped(inputs=np.full((3, 8), value))
     yield "inputs of another shape", lambda: zipped(inputs=np.zeros((3, 9)))
     yield "inputs and images", lambda: zipped(inputs=one, images=one)
-    yield "neither", lambda: zipped(pictures=one)
+    yield "neither", lambda: zipped(**{"no argument": one})
     yield "no array inside", lambda: members(inputs=b"hello")
     yield "member announces more", lambda: members(inputs=claimed(array("(1000, 8)")))
     for kind, sign in {

@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.networks import FULL, Size
 from benchmarks.study_store import kept_line, study_store
+from compress_core.apply.arguments.gradients import loss_of
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.decide.estimate import Estimator, Pair, estimator_of
@@ -139,7 +140,9 @@ class _Running:
         self.before = predict(parent, self.split, store)
         items = parent.subject.split("calibration").first(FISHER_ITEMS)
         layers = parent.base.layers
-        found = fisher_diagonals(parent.network(), layers, items.inputs, items.labels)
+        found = fisher_diagonals(
+            parent.network(), layers, items.inputs, items.labels, loss_of(parent.subject.answers)
+        )
         self.fisher: Mapping[str, torch.Tensor] = {name: each.mean for name, each in found.items()}
 
     def model(self, positions: Sequence[Position]) -> Model:

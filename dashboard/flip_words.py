@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 def class_of(subject: Subject, number: int) -> str:
     """What a class is called; outside of the classes is no answer."""
-    return subject.classes[number] if 0 <= number < len(subject.classes) else _("no answer")
+    choices = subject.choices
+    if not 0 <= number < len(choices):
+        return _("no answer")
+    return _(choices[number]) if choices is not subject.classes else choices[number]
 
 
 def kind_names() -> dict[str, str]:

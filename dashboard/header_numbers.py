@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.foundation.number import Number
     from compress_core.measure.behavior.metric import Metric
+    from compress_core.subject.answer_kind import PredictionTask
     from compress_core.subject.split import Split
 
 SPLIT = "validation"
@@ -46,12 +47,13 @@ class HeaderNumbers:
     items: int
     all_items: int
     freshness: Freshness
+    task: PredictionTask
 
     def headline(self) -> Metric:
         """The metric that stands for the model: the first one that is measured."""
         from compress_core.measure.behavior.metric import Shown, shown_metrics
 
-        choices = shown_metrics(Shown.HEADLINE)
+        choices = shown_metrics(Shown.HEADLINE, self.task)
         return next(
             (metric for metric in choices if self.numbers[metric.name].value is not None), choices[-1]
         )
@@ -156,4 +158,5 @@ def _of(
     model: Model, numbers: Mapping[str, Number], items: int, all_items: int, freshness: Freshness
 ) -> HeaderNumbers:
     changed = model.is_changed
-    return HeaderNumbers(model.key, model.subject.key, changed, numbers, items, all_items, freshness)
+    task = model.subject.task
+    return HeaderNumbers(model.key, model.subject.key, changed, numbers, items, all_items, freshness, task)

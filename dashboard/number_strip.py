@@ -218,7 +218,7 @@ def _table(found: HeaderNumbers) -> None:
 
     rows = [
         (_named(metric), number_text(found.numbers[metric.name]), said_of(found.numbers[metric.name]))
-        for metric in shown_metrics(Shown.HEADER)
+        for metric in shown_metrics(Shown.HEADER, found.task)
     ]
     texts, values, intervals = zip(*rows, strict=True)
     value = {

@@ -7,7 +7,7 @@ import streamlit as st
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.evaluate import compare
 from dashboard import chosen_split, engine, state
-from dashboard.behavior import changed_items, charts, margin, verdict
+from dashboard.behavior import changed_items, charts, margin, moved_items, verdict
 from dashboard.show import refusals
 from dashboard.text import _
 
@@ -29,5 +29,8 @@ with refusals():
     verdict.draw(compared, split, margin.chosen_margin(), edited=model.is_changed)
     if not model.is_changed:
         st.info(_("Both models are the same so far: move a slider on Tune."), icon=":material/info:")
-    charts.draw(model, compared, split)
-    changed_items.draw(view, model, compared, split)
+    if model.subject.answers.has_classes:
+        charts.draw(model, compared, split)
+        changed_items.draw(view, model, compared, split)
+    else:
+        moved_items.draw(model, compared, split)

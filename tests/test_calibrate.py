@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress_core.apply.arguments.gradients import loss_of
 from compress_core.apply.context import Context, start
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
@@ -27,6 +28,7 @@ from compress_core.network.layers.unfold import channel_axis, readers
 from compress_core.network.shared_copy import shared_copy
 from compress_core.network.squared_gradients import fisher_diagonals
 from compress_core.recipe.values import Recipe, Rule, Step
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests import test_zoo_pipeline as zoo_pipeline
@@ -221,7 +223,8 @@ def test_the_output_error_is_the_trace_with_the_moment() -> None:
 def test_squared_gradients_are_the_mean_of_each_items_own(labeled: bool) -> None:
     items = ITEMS[:4]
     labels = torch.tensor([0, 2, 1, 1]) if labeled else None
-    found = fisher_diagonals(shared_copy(EVERYTHING.network), EVERYTHING.layers, items, labels)
+    loss = loss_of(AnswerKind.SCORES)
+    found = fisher_diagonals(shared_copy(EVERYTHING.network), EVERYTHING.layers, items, labels, loss)
     network = everything_subject().network.requires_grad_()
     expected: dict[str, Tensor] = {layer.name: torch.zeros(()) for layer in EVERYTHING.layers}
     for index in range(4):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from compress_core.apply.arguments.gradients import loss_of
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
@@ -200,7 +201,11 @@ def test_a_gradient_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(VARIABLE, "8KB")
     with pytest.raises(Refused, match="One item needs"):
         fisher_diagonals(
-            shared_copy(subject.network), subject.layers, subject.split("validation").inputs, None
+            shared_copy(subject.network),
+            subject.layers,
+            subject.split("validation").inputs,
+            None,
+            loss_of(subject.answers),
         )
 
 

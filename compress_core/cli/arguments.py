@@ -97,6 +97,16 @@ ShapeOption = Annotated[
         show_default=False,
     ),
 ]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="What is asked of a factory's network, where answers and labels do not tell it: classification, "
+        "labels (several, each by itself), regression, tokens, next_token (a language model) or embedding.",
+        show_default=False,
+    ),
+]
 TrainedOption = Annotated[
     Path | None,
     typer.Option(
@@ -191,6 +201,7 @@ class ModelOptions:
     items: Path | None = None
     train: Path | None = None
     input_shape: str | None = None
+    task: str | None = None
     as_json: bool = False
     trained: Path | None = None
     resolved: ResolvedRecipe | None = None
@@ -210,6 +221,7 @@ class SharedOptions:
     items: DataOption = None
     train: TrainOption = None
     input_shape: ShapeOption = None
+    task: TaskOption = None
     trained: TrainedOption = None
     as_json: JsonOption = False
 
@@ -232,6 +244,7 @@ class SharedOptions:
             items=self.items,
             train=self.train,
             input_shape=self.input_shape,
+            task=self.task,
             as_json=self.as_json,
             trained=self.trained,
         )

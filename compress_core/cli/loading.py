@@ -85,6 +85,7 @@ def open_store() -> Store:
 
 def open_subject(chosen: ModelOptions) -> Subject:
     """The model as loaded; raises Refused."""
+    from compress_core.loading.asked_answers import checked_task
     from compress_core.loading.named import items_in, named_subject
 
     _one_thread()
@@ -98,6 +99,7 @@ def open_subject(chosen: ModelOptions) -> Subject:
             items=items,
             training=training,
             input_shape=input_shape_of(chosen),
+            task=checked_task(chosen.task),
         )
 
 

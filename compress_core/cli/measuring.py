@@ -92,10 +92,11 @@ def _check_there_are_steps(asked: ModelOptions) -> None:
 def _original(case: Case) -> printing.Content:
     from compress_core.apply.model import Model
     from compress_core.measure.behavior.evaluate import evaluate as evaluated
-    from compress_core.measure.behavior.metric import metrics
+    from compress_core.measure.behavior.metric import told_metrics
 
+    told = told_metrics(case.subject.answers.task)
     numbers = evaluated(Model.original(case.subject), case.split, case.store)
-    alone = [name for name, metric in metrics().items() if "before" not in metric.needs]
+    alone = [name for name, metric in told.items() if "before" not in metric.needs]
     return {name: numbers[name].as_json() for name in (*alone, "bytes", "sparsity", "macs")}
 
 

@@ -23,12 +23,12 @@ def numbers_of(case: Case) -> Mapping[str, Number]:
 
 def numbers_without_items(case: Case) -> Mapping[str, Number]:
     """Sizes, and for everything that needs items the reason why it is missing."""
-    from compress_core.measure.behavior.metric import metrics
+    from compress_core.measure.behavior.metric import told_metrics
     from compress_core.measure.cost.cost import costs
 
     missing = {
         name: Number.missing(metric.unit, "There are no items to measure on.")
-        for name, metric in metrics().items()
+        for name, metric in told_metrics(case.subject.answers.task).items()
     }
     return {**missing, **costs(case.model, case.store)}
 

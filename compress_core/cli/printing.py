@@ -30,6 +30,10 @@ _PLACES = {
     "ms": 3,
     "uJ": 2,
     "logit": 4,
+    "cosine": 4,
+    "value": 4,
+    "value change": 4,
+    "words": 2,
 }
 _SUFFIXES = {"share": " %", "points": " points", "ratio": " x", "nat": " nat", "byte": " B", "ms": " ms"}
 

@@ -99,6 +99,7 @@ def restored_layers(
     layers = changed_layers(model)
     part = _part(split, items)
     before, after = (predict(one, split, store) for one in (Model.original(model.subject), model))
+    before.refuse_several_decisions()
     classes = before.predicted[items]
     found: list[Predictions] = []
     for place, name in enumerate(layers):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compress_core.apply.base import base_of
@@ -16,11 +17,11 @@ from compress_core.decide.family import Family
 from compress_core.decide.scan_trials import ScanTrial
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
-from compress_core.measure.behavior.evaluate import logits_of, parameters_of, recorded
+from compress_core.measure.behavior.evaluate import logits_of, parameters_of, predictions_of, recorded
 from compress_core.measure.behavior.metric import NO_LABELS
-from compress_core.measure.behavior.metrics.accuracy_change import change_of_counts
+from compress_core.measure.behavior.metrics.accuracy_change import change_in_parts, change_of_counts
 from compress_core.measure.behavior.metrics.kl import NO_DISTRIBUTION, kl_by_item, mean_kl
-from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
+from compress_core.measure.behavior.predictions import Predictions, values_by_item
 from compress_core.measure.behavior.replay import Recording, replay
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.split import Split
@@ -28,14 +29,14 @@ from compress_core.subject.split import Split
 
 @dataclass(frozen=True, eq=False)
 class ItemAnswers:
-    """What a model did to the answers: divergence [n] float64 in nats; items that turned right, and wrong.
+    """What a model did to the answers [n]: divergence float64 in nats; which turned right (1) or wrong (-1).
 
-    gained and lost are None without labels.
+    change is None without labels, item where each item is one decision.
     """
 
     divergence: Tensor
-    gained: int | None
-    lost: int | None
+    change: Tensor | None
+    item: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,21 +53,21 @@ class ParentPass:
         """Run the parent over these items."""
         parameters = parameters_of(parent.base, tuple(parent.base.by_name))
         recording = recorded(parent.network(), parameters, part)
-        return cls(parent, part, recording, _predictions(parent, part, logits_of(recording.outputs)))
+        outputs = logits_of(recording.outputs, parent.subject.answers)
+        before = predictions_of(outputs, part, parent.key, parent.subject.answers)
+        return cls(parent, part, recording, before)
 
     def answers(self, model: Model, changed: tuple[str, ...] | None) -> ItemAnswers:
         """What a model answers in which only these parameters changed; None: anything may have."""
-        logits = logits_of(replay(model.network(), self.recording, changed))
-        after = _predictions(model, self.part, logits)
+        kind = model.subject.answers
+        outputs = logits_of(replay(model.network(), self.recording, changed), kind)
+        after = predictions_of(outputs, self.part, model.key, kind)
         divergence = torch.from_numpy(np.array(kl_by_item(self.before, after)))
-        if self.part.labels is None:
-            return ItemAnswers(divergence, None, None)
-        return ItemAnswers(divergence, *gained_and_lost(self.before, after))
-
-
-def _predictions(model: Model, part: Split, logits: Tensor) -> Predictions:
-    labels = None if part.labels is None else part.labels.numpy()
-    return Predictions(logits.numpy(), labels, part.name, part.digest, model.key, model.subject.answers)
+        change = None
+        if self.before.correct is not None and after.correct is not None:
+            change = torch.from_numpy(after.correct.astype(np.int8) - self.before.correct.astype(np.int8))
+        item = None if after.item_of is None else torch.from_numpy(np.array(after.item_of))
+        return ItemAnswers(divergence, change, item)
 
 
 def changed_by(trial: ScanTrial, parent: Model, store: Store) -> tuple[str, ...] | None:
@@ -96,19 +97,32 @@ def _part(split: Split, start: int, end: int) -> Split:
     return Split(split.name, split.inputs[start:end], labels, digest(split.digest, start, end))
 
 
-def kl_of(answers: Iterable[ItemAnswers], kind: AnswerKind) -> Number:
+def kl_of(answers: Sequence[ItemAnswers], kind: AnswerKind) -> Number:
     """The mean divergence over all parts, with its interval."""
     divergence = torch.cat([found.divergence for found in answers]).numpy()
     if kind is AnswerKind.SHARES:
         return Number.missing("nat", NO_DISTRIBUTION, divergence.size)
-    return mean_kl(divergence)
+    return mean_kl(values_by_item(divergence, _items_of(answers)))
 
 
 def change_of(answers: Sequence[ItemAnswers]) -> Number:
     """The change of accuracy over all parts, in points, with its paired interval."""
     n = sum(len(found.divergence) for found in answers)
-    gained = [found.gained for found in answers if found.gained is not None]
-    lost = [found.lost for found in answers if found.lost is not None]
-    if len(gained) < len(answers):
+    changes = [found.change for found in answers if found.change is not None]
+    if len(changes) < len(answers):
         return Number.missing("points", NO_LABELS, n)
-    return change_of_counts(sum(gained), sum(lost), n)
+    change, items = torch.cat(changes).numpy(), _items_of(answers)
+    if items is None:
+        return change_of_counts(int((change > 0).sum()), int((change < 0).sum()), n)
+    return change_in_parts(change, items)
+
+
+def _items_of(answers: Sequence[ItemAnswers]) -> NDArray[np.int64] | None:
+    """Whose each decision of all parts is, where an item holds several."""
+    found, first = [], 0
+    for part in answers:
+        if part.item is None:
+            return None
+        found.append(part.item + first)
+        first += int(part.item.max()) + 1 if len(part.item) else 0
+    return torch.cat(found).numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import torch
@@ -17,9 +17,10 @@ from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import predict
+from compress_core.measure.behavior.mean_number import share_number
+from compress_core.measure.behavior.metric import NO_CLASSES_HERE
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.measure.cost.sizes import SizeRow
-from compress_core.numerics.intervals import wilson
 from compress_core.subject.split import Split
 
 
@@ -55,21 +56,25 @@ def export_files(
     return ExportedFiles(written.files, numbers, written.left, written.sizes)
 
 
+def same_class(one: Predictions, other: Predictions) -> Number:
+    """The share of decisions that fall alike; missing where answers are no classes."""
+    if not one.kind.has_classes:
+        return Number.missing("share", NO_CLASSES_HERE, one.n)
+    return share_number(one.predicted == other.predicted, one)
+
+
 def _numbers(
     model: Model, answers: Predictions | None, split: Split | None, store: Store
 ) -> Mapping[str, Number]:
     if answers is None or split is None:
         return {"largest_difference": Number.missing("logit", N_("There are no items to run it on."))}
-    answers = replace(answers, kind=model.subject.answers)
     in_torch, original = predict(model, split, store), predict(Model.original(model.subject), split, store)
     refuse_other_answers(in_torch.logits, answers.logits, is_rounded=bool(model.inputs))
-    same = int((in_torch.predicted == answers.predicted).sum())
-    low, high = wilson(same, answers.n)
     beside = Comparison(original, answers).numbers
     pair = (torch.from_numpy(each.logits.copy()) for each in (in_torch, answers))
     return {
         "largest_difference": Number(largest_difference(*pair), "logit", "measured", n=answers.n),
-        "same_class": Number(same / answers.n, "share", "measured", float(low), float(high), answers.n),
+        "same_class": same_class(in_torch, answers),
         "accuracy": beside["accuracy"],
         "accuracy_change": beside["accuracy_change"],
     }

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused, shortened
+from compress_core.measure.behavior.evaluate import predictions_of
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.network.forward import running_on
 from compress_core.network.input_field import InputField
 from compress_core.network.living_memory import rows_at_once
 from compress_core.network.named_inputs import inputs_by_name
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.split import BATCH, Split
 
 _SILENT = 4
@@ -69,28 +71,29 @@ class OnnxSession:
         return self(*(given[name].numpy() for name in self._names))
 
 
-def predictions_in_torch(network: nn.Module, split: Split, key: str) -> Predictions:
+def predictions_in_torch(
+    network: nn.Module, split: Split, key: str, kind: AnswerKind = AnswerKind.SCORES
+) -> Predictions:
     """What a network answers on a split, in batches of a fixed size."""
     answers = []
     with torch.no_grad():
         for batch in split.batches(rows_at_once(network, split.inputs, BATCH)):
             with running_on(batch):
                 answers.append(network(batch.clone()))
-    logits = torch.cat(answers)
-    return Predictions(logits.float().numpy(), _labels(split), split.name, split.digest, key)
+    return predictions_of(torch.cat(answers).float(), split, key, kind)
 
 
 def predictions_in_runtime(
-    content: bytes, split: Split, rows: int = BATCH, fields: Sequence[InputField] = ()
+    content: bytes,
+    split: Split,
+    rows: int = BATCH,
+    fields: Sequence[InputField] = (),
+    kind: AnswerKind = AnswerKind.SCORES,
 ) -> Predictions:
     """What a file answers on a split, so many items at once; raises Refused where it is not taken.
 
-    fields: what stands in an item where the network takes several inputs.
+    fields: what stands in an item where the network takes several inputs; kind: how its answers are meant.
     """
     session = OnnxSession(content, fields)
-    logits = np.concatenate([session.on_rows(batch) for batch in split.batches(rows)])
-    return Predictions(logits, _labels(split), split.name, split.digest, hashlib.sha256(content).hexdigest())
-
-
-def _labels(split: Split) -> NDArray[np.int64] | None:
-    return None if split.labels is None else split.labels.numpy()
+    outputs = np.concatenate([session.on_rows(batch) for batch in split.batches(rows)])
+    return predictions_of(torch.from_numpy(outputs), split, hashlib.sha256(content).hexdigest(), kind)

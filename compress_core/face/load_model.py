@@ -18,6 +18,7 @@ from compress_core.face.checked_arguments import (
 )
 from compress_core.face.given_items import Array, Labels, items_from, training_from
 from compress_core.foundation.errors import Refused
+from compress_core.loading.asked_answers import TaskName, checked_task
 from compress_core.loading.named import named_subject
 from compress_core.loading.own_training import with_training
 from compress_core.loading.user_code import copied, origin_of
@@ -35,20 +36,26 @@ def load(
     training: str | Path | tuple[Array, Labels] | None = None,
     classes: Sequence[str] | None = None,
     input_shape: tuple[int, ...] | None = None,
+    task: TaskName | None = None,
     factory: str | None = None,
 ) -> Subject:
-    """A trained classifier with the items it is judged on, ready to be compressed; nothing of yours changes.
+    """A trained network with the items it is judged on, ready to be compressed; nothing of yours changes.
 
     model: a sample model's name ("lenet5"), a file of weights (safetensors, a state dict or a checkpoint) or
     the folder that holds it, "package.module:factory", or the network itself, which is copied and taken to
     the CPU in float32. weights: a file or folder whose weights go into a network that was named. entry: which
     weights of a checkpoint that holds several, such as "ema".
     items [N, ...]: what the network is shown, as it takes it, or a .npz file with inputs and labels; bytes
-    (uint8) mean 0 to 255. labels [N]: whole numbers from 0. From 200 items on, one in ten is set apart for
-    techniques that measure. training: what it can be trained on, a file or (items, labels); none of these may
-    be among the items it is judged on. classes: a name for each output. input_shape: of one item, where no
-    items are given. factory: how other processes build a network that was given itself,
-    "package.module:function".
+    (uint8) mean 0 to 255; several arrays by name for a network that takes such. labels [N]: whole numbers
+    from 0. From 200 items on, one in ten is set apart for techniques that measure. training: what it can be
+    trained on, a file or (items, labels); none of these may be among the items it is judged on. classes: a
+    name for each output. input_shape: of one item, where no items are given. factory: how other processes
+    build a network that was given itself, "package.module:function".
+
+    task: what is asked, where answers and labels do not tell it: "labels" (several, each by itself: labels
+    [N, C] of 0 and 1), "regression" (labels are real numbers), "tokens" (a class at each place: labels
+    [N, L], -100 where none is judged), "next_token" (a language model: the next word is the label) or
+    "embedding" (a vector, compared with the original's).
 
     What one should know of the network before trusting its numbers comes as a warning of Python, and stays
     in `warnings`; layers that cannot be compressed rightly are in `locked`, with the reason.
@@ -69,7 +76,8 @@ def load(
             )
         network = copied(model)
         origin, name = origin_of(network, builder), type(network).__name__
-        subject = subject_from_network(network, given, name, shape, origin=origin)
+        asked = checked_task(task)
+        subject = subject_from_network(network, given, name, shape, task=asked, origin=origin)
     else:
         source = _named(model)
         if builder is not None:
@@ -77,8 +85,8 @@ def load(
                 "factory goes with a network that is given itself: leave it out for {model}.", model=source
             )
         place = None if weights is None else checked_path(weights)
-        part = None if entry is None else checked_name("entry", entry)
-        subject = named_subject(source, weights=place, entry=part, items=given, input_shape=shape)
+        part, asked = None if entry is None else checked_name("entry", entry), checked_task(task)
+        subject = named_subject(source, weights=place, entry=part, items=given, input_shape=shape, task=asked)
     for sentence in subject.warnings:
         warnings.warn(sentence, stacklevel=2)
     subject = subject if to_train_on is None else with_training(subject, to_train_on)

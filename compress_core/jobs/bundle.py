@@ -23,6 +23,7 @@ from compress_core.loading.own_training import OwnTrainingItems, own_training
 from compress_core.loading.sample_training import SampleTrainingItems, sample_training
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import form_of, subject_in_form, user_subject
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm, form_from_json
 from compress_core.subject.number_types import as_it_came, types_before
@@ -55,6 +56,7 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
         "name": subject.name,
         "shape": subject.input.shape,
         "input": subject.input.as_json(),
+        "answers": subject.answers.value,
         "summary": str(subject.summary),
         "blueprint": None if subject.blueprint is None else asdict(subject.blueprint),
         "classes": subject.classes,
@@ -142,6 +144,7 @@ def _model_in(files: Mapping[str, bytes]) -> Subject:
             form,
             tuple(card["classes"]),
             splits,
+            answers=AnswerKind(card.get("answers", AnswerKind.SCORES.value)),
             summary=card.get("summary", ""),
             origin=known.origin,
             blueprint=known.blueprint,

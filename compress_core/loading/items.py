@@ -18,7 +18,11 @@ from compress_core.network.input_field import InputField, rows_of
 ItemInputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 
 
+ItemLabels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
+
 DEFAULT_CAPS = ItemCaps()
+_MOST_WORDS = 2**20  # of a vocabulary, where each place of a sequence has a label
+_LEAST_LABEL = -100  # of a place that is not judged, as torch has it
 _REAL = "biuf"  # numpy's letters for truth values, whole numbers and floating point
 
 
@@ -26,12 +30,13 @@ _REAL = "biuf"  # numpy's letters for truth values, whole numbers and floating p
 class Items:
     """What the network is shown, and, where it is known, what it should answer.
 
-    inputs [N, ...] float32 (or uint8, as pixels come), all finite; labels [N] int64 from 0, or None. fields:
-    where a network takes several inputs by name; inputs [N, numbers of all fields] hold them in a row then.
+    inputs [N, ...] float32 (or uint8, as pixels come), all finite; labels [N] int64 from 0, [N, ...] where
+    several answers are judged, float32 where those are real numbers, or None. fields: where a network takes
+    several inputs by name; inputs [N, numbers of all fields] hold them in a row then.
     """
 
     inputs: ItemInputs
-    labels: npt.NDArray[np.int64] | None
+    labels: ItemLabels | None
     fields: tuple[InputField, ...] = ()
 
 
@@ -181,30 +186,48 @@ def _inputs(values: npt.NDArray[np.generic]) -> ItemInputs:
     return converted
 
 
-def _labels(values: npt.NDArray[np.generic], items: int, caps: ItemCaps) -> npt.NDArray[np.int64]:
-    if values.shape != (items,):
+def _labels(values: npt.NDArray[np.generic], items: int, caps: ItemCaps) -> ItemLabels:
+    if values.shape[:1] != (items,) or values.ndim > 2:
         raise Refused(
             "The labels have shape {got}; they must be one whole number for each of the {items:,} items, "
-            "shape [{items}].",
+            "shape [{items}], or a row of numbers for each.",
             got=list(values.shape),
             items=items,
         )
-    if not np.issubdtype(values.dtype, np.integer):
+    check_float32_bytes((2, *values.shape), caps)
+    if values.dtype.kind == "f":
+        return _real_labels(values)
+    if values.dtype.kind not in "iub":
         raise Refused(
-            "The labels have the type {got}; they must be whole numbers from 0, one class each. "
-            "Convert them with .astype('int64').",
+            "The labels have the type {got}; they must be whole numbers from 0, one class each, or real "
+            "numbers to be predicted. Convert them with .astype('int64') or .astype('float32').",
             got=str(values.dtype),
         )
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high >= caps.classes:
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    most = caps.classes if values.ndim == 1 else _MOST_WORDS
+    if low < (0 if values.ndim == 1 else _LEAST_LABEL) or high >= most:
         raise Refused(
             "The labels go from {low} to {high}; they must go from 0 to the number of classes less 1 "
             "(at most {most}). Number the classes from 0.",
             low=low,
             high=high,
-            most=caps.classes - 1,
+            most=most - 1,
         )
     return np.array(values, dtype=np.int64)
+
+
+def _real_labels(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.array(values, dtype=np.float32)
+    broken = int((~np.isfinite(found.reshape(len(found), -1)).all(axis=1)).sum())
+    if broken:
+        raise Refused(
+            "{broken:,} of {total:,} labels are NaN or infinite; every one must be a finite number. Remove "
+            "or fill those items.",
+            broken=broken,
+            total=len(found),
+        )
+    return found
 
 
 def check_classes(items: Items, classes: int) -> None:

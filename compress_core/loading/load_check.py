@@ -132,5 +132,4 @@ def checked(subject: Subject) -> Subject:
     locked = {found.layer: found.reason for found in reversed(findings) if isinstance(found, LockedLayer)}
     kinds = [found.kind for found in findings if isinstance(found, AnswersWith)]
     unlocked = with_locked(subject, MappingProxyType(locked))
-    answers = kinds[0] if kinds else AnswerKind.SCORES
-    return replace(unlocked, warnings=tuple(warnings), answers=answers)
+    return replace(unlocked, warnings=tuple(warnings), answers=kinds[0] if kinds else subject.answers)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.fitting_weights import loaded_from
 from compress_core.loading.items import Items, read_items
@@ -41,14 +42,16 @@ def named_subject(
     items: Items | None = None,
     training: Items | None = None,
     input_shape: ItemShape | None = None,
+    task: TaskName | None = None,
 ) -> Subject:
     """A sample by its name, what package.module:factory builds, or the network in a file of weights.
 
     weights go into the network that is named; alone, they tell the network themselves. entry says which dict
     of a checkpoint is taken. A factory is looked for in the current folder too. items are what it is judged
-    on, training what it can be trained on. Raises Refused with what to give instead.
+    on, training what it can be trained on; task: what is asked of a factory's network. Raises Refused with
+    what to give instead.
     """
-    subject = _judged_subject(model, weights, entry, items, input_shape)
+    subject = _judged_subject(model, weights, entry, items, input_shape, task)
     return subject if training is None else with_training(subject, training)
 
 
@@ -58,6 +61,7 @@ def _judged_subject(
     entry: str | None,
     items: Items | None,
     input_shape: ItemShape | None,
+    task: TaskName | None,
 ) -> Subject:
     if model is None and weights is None:
         raise Refused(
@@ -79,7 +83,7 @@ def _judged_subject(
         return with_remarks(subject, state.remarks)
     assert model is not None, "one of the two is given"
     if model not in cards() and ":" in model:
-        return _from_factory(Origin(model, str(Path.cwd())), given, items, input_shape)
+        return _from_factory(Origin(model, str(Path.cwd())), given, items, input_shape, task)
     return _from_sample(model, given, items)
 
 
@@ -121,12 +125,16 @@ def _is_weights_file(model: str) -> bool:
 
 
 def _from_factory(
-    origin: Origin, given: _Given | None, items: Items | None, input_shape: ItemShape | None
+    origin: Origin,
+    given: _Given | None,
+    items: Items | None,
+    input_shape: ItemShape | None,
+    task: TaskName | None,
 ) -> Subject:
     network, remarks = network_from(origin), ReadingRemarks()
     if given is not None:
         network, remarks = loaded_from(network, given.state(), given.name)
-    subject = subject_from_network(network, items, origin.factory, input_shape, origin=origin)
+    subject = subject_from_network(network, items, origin.factory, input_shape, task=task, origin=origin)
     return with_remarks(subject, remarks)
 
 

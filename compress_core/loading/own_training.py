@@ -12,6 +12,7 @@ import torch
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
+from compress_core.loading.asked_answers import with_asked_labels
 from compress_core.loading.items import ItemInputs, Items
 from compress_core.loading.user_model import fitting
 from compress_core.subject.input_form import InputForm
@@ -44,13 +45,14 @@ def with_training(subject: Subject, items: Items) -> Subject:
     Raises Refused where the items have no labels, don't fit the model, or where some are among the items on
     which it is judged.
     """
+    items = with_asked_labels(items, subject.input, subject.answers)
     if items.labels is None:
         raise Refused(
             "The training items have no labels, and {model} learns nothing without them: save them in one "
             ".npz file with inputs, and labels [N] that are whole numbers from 0.",
             model=subject.title,
         )
-    fitted = fitting(items, subject.input, len(subject.classes))
+    fitted = fitting(items, subject.input, len(subject.classes), subject.answers)
     _refuse_judged(fitted.inputs, subject)
     return replace(subject, training=own_training(fitted, subject.input))
 

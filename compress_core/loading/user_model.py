@@ -16,6 +16,13 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, RunLimits, check_scores
+from compress_core.loading.asked_answers import (
+    NEXT_TOKEN,
+    TaskName,
+    check_labels,
+    kind_asked,
+    with_asked_labels,
+)
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
@@ -30,6 +37,7 @@ from compress_core.network.input_field import is_whole
 from compress_core.network.layers.wrappers import refuse_without_layers
 from compress_core.network.named_inputs import with_border
 from compress_core.network.shared_copy import own_copy, unwrapped
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import IMAGE, TABLE, TEXT, InputForm
 from compress_core.subject.number_types import calculated_type, calculating, types_before
@@ -130,6 +138,7 @@ def subject_from_network(
     name: str,
     input_shape: ItemShape | None = None,
     *,
+    task: TaskName | None = None,
     form: InputForm | None = None,
     classes: tuple[str, ...] | None = None,
     summary: str = "",
@@ -139,7 +148,8 @@ def subject_from_network(
     """The model that a network of your own is, with the items as `splits_of` divides them.
 
     It is taken to the CPU and to float32. input_shape is that of one item; the items tell it where it is not
-    given. form, classes and summary: what is known of it, else whole numbers of one byte mean 0 to 255, and
+    given. task: what is asked of it, told by its answers and the labels where it is not given; form, classes
+    and summary: what is known of it, else whole numbers of one byte mean 0 to 255, and
     everything else is shown to the network as it is. origin or blueprint say how another process builds it.
 
     Raises Refused where the network does not run on such items or gives no table of class scores.
@@ -150,15 +160,17 @@ def subject_from_network(
         ours = unwrapped(network)
         came_as = types_before(ours.state_dict())
         ours = calculating(ours.to("cpu")).eval()
-        form = form_of_network(ours, form, items, name)
+        form = replace(form_of_network(ours, form, items, name), next_word=task == NEXT_TOKEN)
         ours = with_border(ours, form.border)
-        scores = _classes_of(ours, form.baseline, name)
-        known = _numbered(scores) if classes is None or len(classes) != scores else classes
-        splits = {} if items is None else splits_of(items, form, scores)
+        answered = _answered_twice(ours, form.baseline)
+        kind = kind_asked(task, answered, items, name)
+        count = answered.shape[-1] if answered.dim() > 1 else 1
+        known = _numbered(count) if classes is None or len(classes) != count else classes
+        splits = {} if items is None else splits_of(items, form, count, kind)
         built = make_subject(
             name, name, ours, form, known, splits, summary, name, origin=origin, came_as=came_as
         )
-        return checked(replace(built, blueprint=blueprint))
+        return checked(replace(built, blueprint=blueprint, answers=kind))
 
 
 def _known_form(items: Items | None, input_shape: ItemShape | None, name: str) -> InputForm:
@@ -185,6 +197,7 @@ def subject_in_form(
     classes: tuple[str, ...],
     splits: Mapping[str, Split],
     *,
+    answers: AnswerKind = AnswerKind.SCORES,
     summary: str = "",
     origin: Origin | None = None,
     blueprint: Blueprint | None = None,
@@ -197,7 +210,7 @@ def subject_in_form(
         built = make_subject(
             name, name, ours, form, classes, splits, summary, name, origin=origin, came_as=came_as
         )
-        return checked(replace(built, blueprint=blueprint))
+        return checked(replace(built, blueprint=blueprint, answers=answers))
 
 
 def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
@@ -220,22 +233,30 @@ def with_items(subject: Subject, items: Items) -> Subject:
 
     It has none to train on: what it had may hold some of these.
     """
-    splits = splits_of(items, subject.input, len(subject.classes))
+    splits = splits_of(items, subject.input, len(subject.classes), subject.answers)
     return checked(replace(subject, splits=MappingProxyType(splits), warnings=(), training=None))
 
 
-def splits_of(items: Items, form: InputForm, classes: int) -> dict[str, Split]:
+def splits_of(
+    items: Items, form: InputForm, classes: int, kind: AnswerKind = AnswerKind.SCORES
+) -> dict[str, Split]:
     """Items as the validation split; from 200 on, one in ten (at most 512) is for calibration instead.
 
     Which ones is drawn with a fixed seed. Techniques measure on the items set apart, and no accuracy
     is reported on them. Raises Refused where the items don't fit.
     """
-    return _splits(*_set_apart(items), form, classes)
+    return _splits(*_set_apart(items), form, classes, kind)
 
 
-def _splits(judged: Items | None, apart: Items | None, form: InputForm, classes: int) -> dict[str, Split]:
+def _splits(
+    judged: Items | None,
+    apart: Items | None,
+    form: InputForm,
+    classes: int,
+    kind: AnswerKind = AnswerKind.SCORES,
+) -> dict[str, Split]:
     named = {"validation": judged, "calibration": apart}
-    found = {n: split_of(items, form, classes) for n, items in named.items() if items is not None}
+    found = {n: split_of(items, form, classes, kind) for n, items in named.items() if items is not None}
     return {name: replace(split, name=name) for name, split in found.items()}
 
 
@@ -260,20 +281,20 @@ def _some(items: Items, which: NDArray[np.int64]) -> Items:
     return replace(items, inputs=items.inputs[which], labels=labels)
 
 
-def split_of(items: Items, form: InputForm, classes: int) -> Split:
+def split_of(items: Items, form: InputForm, classes: int, kind: AnswerKind = AnswerKind.SCORES) -> Split:
     """Items in the form that the network takes, as the validation split; raises Refused."""
-    fitted = fitting(items, form, classes)
-    labels = None if items.labels is None else torch.from_numpy(items.labels)
+    fitted = fitting(items, form, classes, kind)
+    labels = None if fitted.labels is None else torch.from_numpy(fitted.labels)
     return Split("validation", form.prepared(fitted.inputs), labels)
 
 
-def fitting(items: Items, form: InputForm, classes: int) -> Items:
+def fitting(items: Items, form: InputForm, classes: int, kind: AnswerKind = AnswerKind.SCORES) -> Items:
     """Items [N, *form.shape] that are not prepared yet; raises Refused where they don't fit the network."""
     if not len(items.inputs):
         raise Refused("There are no items here: give an array of one item at least, [N, ...] with N from 1.")
     refuse_other_fields(items, form)
-    fitted = fit_to(items, form.shape)
-    check_classes(items, classes)
+    fitted = fit_to(with_asked_labels(items, form, kind), form.shape)
+    check_labels(fitted, kind, classes)
     _check_scale(fitted, form)
     return fitted
 
@@ -358,14 +379,7 @@ def _check_scale(items: Items, form: InputForm) -> None:
 
 
 @torch.inference_mode()
-def _classes_of(network: nn.Module, example: Tensor, name: str) -> int:
-    """From an answer to two items: one that takes a single item only could not be evaluated."""
-    output = own_copy(network)(example.repeat(2, *(1,) * (example.ndim - 1)))
-    if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2 or output.shape[1] < 2:
-        raise Refused(
-            "{name} must answer with one score for each of two or more classes, [items, classes], but it "
-            "gave {got}: wrap it so that forward returns the logits.",
-            name=name,
-            got=list(output.shape) if isinstance(output, Tensor) else type(output).__name__,
-        )
-    return int(output.shape[1])
+def _answered_twice(network: nn.Module, example: Tensor) -> Tensor:
+    """What it answers to two items: one that takes a single item only could not be evaluated."""
+    answered: Tensor = own_copy(network)(example.repeat(2, *(1,) * (example.ndim - 1)))
+    return answered

@@ -18,7 +18,7 @@ from compress_core.network.layers.places import matrix_within, place_in
 from compress_core.network.living_memory import rows_at_once
 from compress_core.network.not_finite import is_finite
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor | None], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +81,11 @@ def fisher_diagonals(
     layers: Sequence[Layer],
     items: Tensor,
     labels: Tensor | None,
-    loss: Loss = nn.functional.cross_entropy,
+    loss: Loss,
 ) -> Mapping[str, SquaredGradients]:
     """Mean over items [N, ...] of the squared gradient of each item's loss, for every layer; labels [N].
 
-    The loss takes answers [1, classes] and the label [1]; without labels the network's own answers stand for
-    them.
+    The loss takes the answers of one item [1, ...] and its label [1, ...], or None.
     """
     places = {layer.name: place_in(network, layer) for layer in layers}
     parameters = {name: _parameter_at(place) for name, place in places.items()}
@@ -115,15 +114,14 @@ def _gradients(
     """The gradient of one item's loss for each parameter, None where the item does not reach it."""
     with running_on(item):
         scores = torch.func.functional_call(network, leaves, (item.clone(),))
-    if not isinstance(scores, Tensor) or scores.dim() != 2:
+    if not isinstance(scores, Tensor):
         raise Refused(
-            "The model must return one table of class scores [items, classes], but it returned {got}: "
-            "wrap it so that forward returns the logits.",
-            got=list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__,
+            "The model must return a tensor, but it returned {got}: wrap it so that forward returns that.",
+            got=type(scores).__name__,
         )
     if not scores.requires_grad:
         return dict.fromkeys(leaves)
-    cost = loss(scores, scores.argmax(dim=1) if label is None else label)
+    cost = loss(scores, label)
     found = torch.autograd.grad(cost, list(leaves.values()), allow_unused=True)
     return dict(zip(leaves, found, strict=True))
 

@@ -75,7 +75,7 @@ class Evidence:
     @cached_property
     def alike_flips(self) -> Alikeness:
         """The same of items that changed their predicted class, all of them unless they are many."""
-        return self._alike(np.sort(self.comparison.changed_items()["item"].to_numpy(np.int64)))
+        return self._alike(self.comparison.items_changed)
 
     def _alike(self, among: NDArray[np.int64]) -> Alikeness:
         told = (self.attribution_items, self.attribution, self.seed)

@@ -17,7 +17,7 @@ from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import REPORTING
-from compress_core.measure.behavior.metric import metrics
+from compress_core.measure.behavior.metric import told_metrics
 from compress_core.numerics.intervals import wilson
 from compress_core.reviews.evidence import Evidence
 from compress_core.reviews.findings import (
@@ -138,7 +138,7 @@ def _told(model: Model, split: Split, gates: Gates, asked: Asked) -> ReviewedMod
 def _numbers(evidence: Evidence) -> Iterator[BeforeAfter]:
     """Every metric; of the original only those that need no comparison."""
     before = evidence.numbers_before
-    for name, metric in metrics().items():
+    for name, metric in told_metrics(evidence.model.subject.answers.task).items():
         missing = Number.missing(metric.unit, N_("It compares the two models."), len(evidence.split))
         alone = missing if "before" in metric.needs else before[name]
         yield BeforeAfter(name, metric.title, alone, evidence.numbers[name])

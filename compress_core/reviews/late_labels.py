@@ -25,13 +25,13 @@ LABEL = "label"
 
 def disagreements(comparison: Comparison) -> NDArray[np.int64]:
     """The items on which the two models disagree [n], in the order of the split."""
-    found: NDArray[np.int64] = np.flatnonzero(comparison.before.predicted != comparison.after.predicted)
-    return found
+    return comparison.items_changed
 
 
 def disagreement_frame(comparison: Comparison, names: tuple[str, ...]) -> pd.DataFrame:
     """A row for each of these: item, before, after (names of classes), and an empty label to fill in."""
     items = disagreements(comparison)
+    comparison.before.refuse_several_decisions()
     answers = {
         side: [names[int(c)] if c >= 0 else "" for c in predictions.predicted[items]]
         for side, predictions in (("before", comparison.before), ("after", comparison.after))
@@ -119,6 +119,7 @@ def _class_of(said: str, numbers: Mapping[str, int], item: int) -> int:
 
 def numbers_from_labels(comparison: Comparison, labels: NDArray[np.int64]) -> Mapping[str, Number]:
     """What follows exactly from the labels [n] of the items on which the models disagree, by metric."""
+    comparison.before.refuse_several_decisions()
     items, n = disagreements(comparison), comparison.after.n
     lost = int(np.count_nonzero(comparison.before.predicted[items] == labels))
     gained = int(np.count_nonzero(comparison.after.predicted[items] == labels))

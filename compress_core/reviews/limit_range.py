@@ -11,6 +11,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
 
 _PER_CENT = 100
+_FAR = 1e12  # further than any number that a gate is about
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ _RANGES: Mapping[str, LimitRange] = MappingProxyType(
         "item": _NOT_NEGATIVE,
         "byte": _NOT_NEGATIVE,
         "ms": _NOT_NEGATIVE,
+        "value": _NOT_NEGATIVE,
+        "value change": LimitRange(-_FAR, _FAR),
+        "cosine": LimitRange(-1, 1),
+        "words": LimitRange(1, math.inf),
     }
 )
 _AMOUNTS: Mapping[str, str] = MappingProxyType(

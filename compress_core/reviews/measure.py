@@ -11,7 +11,7 @@ from typing import Literal
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.one_file_each import OneFileEach
-from compress_core.measure.behavior.metric import Metric, metrics
+from compress_core.measure.behavior.metric import OF_ANOTHER_TASK, Metric, metrics
 from compress_core.reviews.evidence import Evidence
 from compress_core.reviews.limit_range import LimitRange, limit_range
 
@@ -82,7 +82,8 @@ def review_measures() -> Mapping[str, ReviewMeasure]:
 
 def _of_metric(metric: Metric, direction: BetterSide) -> ReviewMeasure:
     def measured(evidence: Evidence) -> Number:
-        return evidence.numbers[metric.name]
+        missing = Number.missing(metric.unit, OF_ANOTHER_TASK, len(evidence.split))
+        return evidence.numbers.get(metric.name, missing)
 
     said = (metric.name, metric.title, metric.summary, metric.unit)
     return ReviewMeasure(*said, direction, _narrowing(metric), metric.order, measured)

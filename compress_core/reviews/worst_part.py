@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import ALONE
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.numerics.arrays import Floats
 from compress_core.numerics.intervals import tango_of_each
@@ -24,6 +25,8 @@ def worst_change(evidence: Evidence, part: NDArray[np.integer] | None) -> Number
 
     Berger 1982, Technometrics 24, 295-300; Bonferroni.
     """
+    if evidence.comparison.before.in_parts:
+        return Number.missing("points", ALONE, len(evidence.split))
     right = _right(evidence)
     if part is None or right is None:
         return Number.missing("points", NO_LABELS, len(evidence.split))

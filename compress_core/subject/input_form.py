@@ -25,7 +25,8 @@ class InputForm:
     kind is image (shape [C, H, W], raw values 0 to 255, unit 255), table (shape [F], unit 1) or text (the
     numbers of words). fields: the inputs of a network that takes several by name, or whole numbers: an item
     is a row of all of them then, and shape is that of the row. answer: which of the tensors that it answers
-    with is judged, empty where there is one.
+    with is judged, empty where there is one. next_word: whether at each place the next word is asked for, so
+    that labels follow from the items.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class InputForm:
     features: tuple[str, ...] = ()
     fields: tuple[InputField, ...] = ()
     answer: str = ""
+    next_word: bool = False
 
     @property
     def is_image(self) -> bool:
@@ -98,5 +100,6 @@ class InputForm:
 def form_from_json(said: Mapping[str, Any]) -> InputForm:
     """The form of what `as_json` gave."""
     fields = tuple(InputField(**{**one, "shape": tuple(one["shape"])}) for one in said["fields"])
-    lists = {name: tuple(said[name]) for name in ("shape", "mean", "std", "features")}
-    return InputForm(kind=said["kind"], answer=said["answer"], fields=fields, **lists)
+    lists = ("shape", "mean", "std", "features")
+    held: dict[str, Any] = {name: tuple(v) if name in lists else v for name, v in said.items()}
+    return InputForm(**{**held, "fields": fields})

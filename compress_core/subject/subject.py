@@ -13,7 +13,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.printable import printable
 from compress_core.foundation.store import digest
-from compress_core.foundation.texts import Phrase
+from compress_core.foundation.texts import N_, Phrase
 from compress_core.network.input_guard import guarded, run_changes
 from compress_core.network.layers.find import find_layers
 from compress_core.network.layers.kinds import Layer, Untouched
@@ -26,7 +26,7 @@ from compress_core.network.shared_copy import digest_of, shared_copy
 from compress_core.network.written_code import code_of
 from compress_core.recipe.resolving import layer_is_locked
 from compress_core.structure.structure import Structure
-from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.number_types import as_it_came, calculating, types_before
@@ -78,6 +78,16 @@ class Subject:
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
         return MappingProxyType({layer.name: layer for layer in self.layers})
+
+    @property
+    def task(self) -> PredictionTask:
+        """What is asked of the network."""
+        return self.answers.task
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What an answer chooses from, in words: its classes, or whether a label holds."""
+        return (N_("no"), N_("yes")) if self.task is PredictionTask.LABELS else self.classes
 
     @cached_property
     def parameters(self) -> int:

@@ -72,7 +72,7 @@ def flipped_items(model: Model, split: Split, only: Flips, store: Store) -> NDAr
             "explain: compress more, or choose other items.",
             split=split.name,
         )
-    return np.sort(changed["item"].to_numpy(np.int64))
+    return np.unique(changed["item"].to_numpy(np.int64))
 
 
 def run(

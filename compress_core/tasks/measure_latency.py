@@ -34,6 +34,7 @@ from compress_core.measure.speed.rounds import Watch, this_machine
 from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, TimedModel, runtimes
 from compress_core.network.living_memory import refuse_unless_together, rows_at_once
 from compress_core.network.shared_copy import shared_copy
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.split import BATCH, Split
 from compress_core.tasks.latency_result import Measured, pack, unpack
 
@@ -99,7 +100,7 @@ def run(
     )
     measured = yield from _as_part(work, _PARTS * len(knobs.batches), total, _LONGER)
     found = replace(measured, warnings=(*measured.warnings, *_one_process(apart)))
-    parities = _parities(whole, network, split)
+    parities = _parities(whole, network, split, model.subject.answers)
     return Measured(found, _reasons(found, model, tables, store), tuple(tables), parities, refused)
 
 
@@ -186,7 +187,9 @@ def _as_part(
         yield Progress(start + round(longer * _PARTS * step.share), total, step.note)
 
 
-def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tuple[Parity, ...]:
+def _parities(
+    sides: Sequence[Runnable], network: nn.Module, split: Split, kind: AnswerKind
+) -> tuple[Parity, ...]:
     """How far the runtimes that compute other numbers are from what was evaluated."""
     changed = any(side.whose == "compressed" for side in sides)
     shown = "compressed" if changed else "original"
@@ -195,7 +198,7 @@ def _parities(sides: Sequence[Runnable], network: nn.Module, split: Split) -> tu
     with torch.inference_mode():
         batches = torch.split(split.inputs[:_AGREE_ON], rows)
         evaluated = torch.cat([network(items) for items in batches])
-    return tuple(parity_of(side, evaluated, split, rows) for side in others)
+    return tuple(parity_of(side, evaluated, split, rows, kind) for side in others)
 
 
 def _reasons(

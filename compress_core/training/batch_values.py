@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,11 +42,16 @@ class BeforeEpoch:
 
 @dataclass(frozen=True, eq=False)
 class BatchValues:
-    """The values of one batch; index [n] says which training items it has."""
+    """The values of one batch; index [n] says which training items it has.
+
+    labels [u] and scores [u, classes] have a row for each decision; of_decisions makes such rows of a table
+    [n, ...].
+    """
 
     inputs: Tensor
     labels: Tensor
     scores: Tensor
+    of_decisions: Callable[[Tensor], Tensor]
     index: Tensor
     known: BeforeEpoch
     moment: Moment
@@ -56,9 +61,9 @@ class BatchValues:
 
     @cached_property
     def teacher_scores(self) -> Tensor:
-        """The scores of the model as loaded for this batch [n, classes]."""
+        """The scores of the model as loaded for this batch [u, classes]."""
         assert self.known.teacher.scores is not None, "the loop asks the teacher where a method wants it"
-        return self.known.teacher.scores[self.index]
+        return self.of_decisions(self.known.teacher.scores[self.index])
 
     @property
     def saliency(self) -> Tensor:

@@ -19,7 +19,8 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.numerics.drawing import draw_from
-from compress_core.training.answer_scores import scores_of
+from compress_core.subject.judged_rows import JudgedRows, judged_rows
+from compress_core.training.answer_scores import decisions_of
 from compress_core.training.batch_values import BatchValues, BeforeEpoch
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.epoch_end import PassOver, judged
@@ -206,12 +207,23 @@ def step(
         for weight in weights.values():
             if weight.requires_grad:
                 weight.retain_grad()
-        inputs, labels = run.items.inputs[index], run.items.labels[index]
-        scores = scores_of(trainee.outputs(weights, inputs), run.model.subject.answers)
+        inputs, labels, kind = run.items.inputs[index], run.items.labels[index], run.model.subject.answers
+        found = decisions_of(trainee.outputs(weights, inputs), labels, kind)
         maps = known.teacher.maps(partial(trainee.evaluated, weights), inputs)
         features = () if known.teacher.features is None else known.teacher.features.of(inputs)
         heard = trainee.heard.inputs
-        batch = BatchValues(inputs, labels, scores, index, known, moment, heard, maps, features)
+        batch = BatchValues(
+            inputs,
+            _known(found),
+            found.answers,
+            lambda table: judged_rows(table, labels, kind).answers,
+            index,
+            known,
+            moment,
+            heard,
+            maps,
+            features,
+        )
         loss = batch_loss(run.plan, batch, weights, trainee)
         value = loss.item()
         if math.isfinite(value):
@@ -221,6 +233,16 @@ def step(
             optimizer.step(rate)
             after_step(run.plan, trainee, moment, rate)
     return value
+
+
+def _known(found: JudgedRows) -> Tensor:
+    """The right answers of all decisions; raises Refused where some are not told."""
+    if found.labels is None:
+        raise Refused(
+            "Some of the training labels are unknown, and nothing is learned without them: mark what is not "
+            "judged with -100, and give all others."
+        )
+    return found.labels
 
 
 def _ended_early(run: TrainingRun, checkpoint: Checkpoint | None, epoch: int) -> Trained:

@@ -95,6 +95,8 @@ def refuse_no_maps(maps: SaliencyMaps, method: str, model: str) -> None:
 
 
 def _why_no_maps(maps: SaliencyMaps) -> Phrase | None:
+    if len(maps.teacher(maps.inputs[:1])) != 1:
+        return Phrase("an item holds several decisions")
     if not maps.inputs.is_floating_point() or maps.inputs.ndim < 2:
         kind = str(maps.inputs.dtype).removeprefix("torch.")
         return Phrase("its inputs are {kind} of {shape}", kind=kind, shape=list(maps.inputs.shape[1:]))

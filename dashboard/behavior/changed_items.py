@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.measure.behavior.flips import flips_ordered
+from compress_core.subject.answer_kind import PredictionTask
 from dashboard import engine, page_files
 from dashboard.behavior import explain_flips, flips_filter
 from dashboard.explain import choice
@@ -114,7 +115,7 @@ def _pictures(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
                 said = _said(row, subject)
                 st.image(picture_of(subject, split, int(row["item"])), width="stretch", alt=said)
                 st.caption(literal(said))
-                _explain(int(row["item"]))
+                _explain(row)
 
 
 def _rows(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
@@ -125,10 +126,11 @@ def _rows(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
         for column, (_index, row) in zip(columns, shown.iterrows(), strict=False):
             with column.container(border=True, gap="small"):
                 st.markdown(literal(_said(row, subject)))
-                _explain(int(row["item"]))
-    values = _values(rows, subject, split)
-    of = provenance(split=split.name, items=len(rows))
-    taken = values.set_axis([f"item_{item}" for item in rows["item"]], axis="columns")
+                _explain(row)
+    once = rows.drop_duplicates("item")
+    values = _values(once, subject, split)
+    of = provenance(split=split.name, items=len(once))
+    taken = values.set_axis([f"item_{item}" for item in once["item"]], axis="columns")
     taken = taken.rename_axis("feature").reset_index()
     number_table(values, "behavior.values", of, taken=taken, hide_index=False)
 
@@ -145,7 +147,7 @@ def _values(rows: pd.DataFrame, subject: Subject, split: Split) -> pd.DataFrame:
 def _said(row: pd.Series, subject: Subject) -> str:
     before, after = class_of(subject, row["before"]), class_of(subject, row["after"])
     said = _("item {item}: {before} before, {after} now").format(
-        item=int(row["item"]), before=before, after=after
+        item=_item_and_part(row, subject), before=before, after=after
     )
     if pd.notna(row["label"]):
         said += ", " + _("label {label}").format(label=class_of(subject, int(row["label"])))
@@ -154,17 +156,32 @@ def _said(row: pd.Series, subject: Subject) -> str:
     return said
 
 
-def _explain(item: int) -> None:
+def _item_and_part(row: pd.Series, subject: Subject) -> str:
+    """The number of an item, and which of its labels or places is meant where it has several."""
+    if "part" not in row:
+        return str(int(row["item"]))
+    return f"{int(row['item'])}, {_part_of(subject, int(row['part']))}"
+
+
+def _part_of(subject: Subject, part: int) -> str:
+    if subject.task is PredictionTask.LABELS:
+        return subject.classes[part]
+    return _("place {place}").format(place=part)
+
+
+def _explain(row: pd.Series) -> None:
     """The buttons below an item: to its explanation, and to the layer whose compression made it flip."""
+    item = int(row["item"])
+    key = f"{item}.{int(row['part'])}" if "part" in row else str(item)
     explain = st.button(
         _("Explain item {item}").format(item=item),
-        key=f"behavior.explain.{item}",
+        key=f"behavior.explain.{key}",
         icon=":material/visibility:",
         width="stretch",
     )
     which = st.button(
         _("Which layer?"),
-        key=f"behavior.which_layer.{item}",
+        key=f"behavior.which_layer.{key}",
         icon=":material/layers:",
         help=_("Puts one layer back at a time: whose compression made it flip?"),
         width="stretch",
@@ -187,9 +204,11 @@ def picture_of(subject: Subject, split: Split, item: int) -> bytes:
 
 def _named(items: pd.DataFrame, subject: Subject) -> pd.DataFrame:
     kinds = kind_names()
+    parts = {_("part"): [_part_of(subject, int(p)) for p in items["part"]]} if "part" in items else {}
     return pd.DataFrame(
         {
             _("item"): items["item"],
+            **parts,
             _("label"): [None if pd.isna(v) else class_of(subject, int(v)) for v in items["label"]],
             _("before"): [class_of(subject, v) for v in items["before"]],
             _("after"): [class_of(subject, v) for v in items["after"]],

@@ -11,6 +11,7 @@ from dashboard.behavior import flips_filter
 from dashboard.behavior.verdict import calibration
 from dashboard.figures.changes import flips_matrix, per_class_change
 from dashboard.figures.confidence import confidence_drift
+from dashboard.flip_words import class_of
 from dashboard.show import figure, is_dark, kept, provenance
 from dashboard.text import _
 
@@ -45,12 +46,13 @@ def draw(model: Model, compared: Comparison, split: Split) -> None:
 
 def _flips(model: Model, compared: Comparison, split: Split, judged: Provenance) -> None:
     subject, flips = model.subject, compared.flips()
+    names = [class_of(subject, number) for number in range(len(subject.choices))]
     chosen = flips_filter.shown(subject).flips
     marked = (chosen.before, chosen.after)
     drawn = kept(
         f"flips:{marked}",
         f"{model.key}:{split.digest}",
-        lambda: flips_matrix(flips, subject.classes, marked=marked, dark=is_dark()),
+        lambda: flips_matrix(flips, names, marked=marked, dark=is_dark()),
     )
     numbers = [int(number) for number in flips.index]
     figure(

@@ -20,7 +20,7 @@ def draw(compared: Comparison, split: Split, margin: float, *, edited: bool) -> 
     items = _("{split} split, N = {items:,}").format(split=_(split.name), items=len(split))
     if compared.has_labels and edited:
         _say(compared, margin, items)
-    shown = _tiles(has_labels=compared.has_labels)
+    shown = _tiles(compared)
     for column, metric in zip(st.columns(len(shown)), shown, strict=True):
         _tile(column, metric, numbers[metric.name])
     st.caption(_("Measured on the {items}. Intervals hold with 95 % confidence.").format(items=items))
@@ -40,11 +40,12 @@ def _say_unanswered(compared: Comparison) -> None:
         )
 
 
-def _tiles(*, has_labels: bool) -> list[Metric]:
+def _tiles(compared: Comparison) -> list[Metric]:
     """The metrics that say something about these items."""
-    if has_labels:
-        return list(shown_metrics(Shown.TILE))
-    return [m for m in shown_metrics(Shown.TILE | Shown.UNLABELED_TILE) if not m.needs_labels]
+    task = compared.after.kind.task
+    if compared.has_labels or compared.after.wanted is not None:
+        return list(shown_metrics(Shown.TILE, task))
+    return [m for m in shown_metrics(Shown.TILE | Shown.UNLABELED_TILE, task) if not m.needs_labels]
 
 
 def _say(compared: Comparison, margin_points: float, items: str) -> None:

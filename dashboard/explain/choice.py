@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -67,9 +66,9 @@ def usual_method(subject: Subject, split: Split) -> AttributionMethod | None:
 
 def item(place: DeltaGenerator, comparison: Comparison) -> int:
     """The number of the item that the visitor looks at, from 0."""
-    last = comparison.before.n - 1
+    last = comparison.before.item_count - 1
     st.session_state[WIDGET] = min(st.session_state.get(ITEM, 0), last)
-    changed = np.flatnonzero(comparison.before.predicted != comparison.after.predicted)
+    changed = comparison.items_changed
     number, following = place.columns([1, 1.3], vertical_alignment="bottom", gap="small")
     chosen = int(
         number.number_input(

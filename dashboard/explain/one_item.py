@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.number import fixed
@@ -19,6 +20,7 @@ from compress_core.measure.behavior.predictions import NO_CLASS, Predictions
 from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.measure.explain.similarity import MEASURES
+from compress_core.subject.answer_kind import PredictionTask
 from dashboard import engine
 from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what_bounds_say
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.subject.split import Split
 
+_FEW = 6  # values of one answer that are shown
 _PLAIN: Any = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
 
 
@@ -81,10 +84,9 @@ def draw(view: ItemView, comparison: Comparison) -> None:
 def _answers(model: Model, comparison: Comparison, item: int) -> None:
     before, after = comparison.before, comparison.after
     label, first, second = st.columns(3)
-    known = before.labels
     label.metric(
         _("Label"),
-        _("none") if known is None else class_name(model, int(known[item])),
+        label_words(model, before, item),
         border=True,
         height="stretch",
     )
@@ -93,11 +95,35 @@ def _answers(model: Model, comparison: Comparison, item: int) -> None:
 
 
 def _said(model: Model, predictions: Predictions, item: int) -> tuple[str, str]:
+    if predictions.in_parts:
+        return answer_words(model, predictions, item), " "
     chosen = int(predictions.predicted[item])
     if chosen == NO_CLASS:
         return class_name(model, chosen), _("its outputs are not finite")
     confidence = f"{100 * predictions.confidence[item]:.1f} %"
     return class_name(model, chosen), _("with {confidence} confidence").format(confidence=confidence)
+
+
+def answer_words(model: Model, answered: Predictions, item: int) -> str:
+    """What a model says of an item: its class, the labels that hold, its last place, or its values."""
+    if not answered.kind.has_classes:
+        return ", ".join(f"{value:.4g}" for value in answered.logits[item][:_FEW])
+    return _decided(model, answered, item, answered.predicted)
+
+
+def label_words(model: Model, answered: Predictions, item: int) -> str:
+    """What would be right for an item, in the same words."""
+    if answered.wanted is not None:
+        return ", ".join(f"{value:.4g}" for value in answered.wanted[item][:_FEW])
+    return _("none") if answered.labels is None else _decided(model, answered, item, answered.labels)
+
+
+def _decided(model: Model, answered: Predictions, item: int, chosen: NDArray[np.int64]) -> str:
+    rows = answered.rows_of(item)
+    if answered.part_of is None or model.subject.task is not PredictionTask.LABELS:
+        return class_name(model, int(chosen[rows[-1]])) if rows.size else _("none")
+    holds = [model.subject.classes[int(answered.part_of[row])] for row in rows if chosen[row] == 1]
+    return ", ".join(holds) or _("none")
 
 
 def class_name(model: Model, number: int) -> str:

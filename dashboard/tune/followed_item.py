@@ -9,10 +9,11 @@ from compress_core.apply.model import Model
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.evaluate import compare
 from compress_core.measure.behavior.item_pass import ItemPass, item_pass
+from compress_core.subject.answer_kind import PredictionTask
 from compress_core.subject.split import Split
 from dashboard import engine
 from dashboard.explain import choice
-from dashboard.explain.one_item import class_name
+from dashboard.explain.one_item import answer_words, class_name, label_words
 from dashboard.figures import item_answers as figures
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.item_answers import answers_table
@@ -44,8 +45,11 @@ def draw(view: View, model: Model) -> None:
     with chosen:
         words, download = st.columns([2, 1], vertical_alignment="center", gap="small")
     words.caption(_said(model, before))
-    table = _answers(view, model, split, item, (before, after))
-    csv_button(download, "tune.item.answers", table, provenance(split=split.name, item=item))
+    if model.subject.task is PredictionTask.CLASSIFICATION:
+        table = _answers(view, model, split, item, (before, after))
+        csv_button(download, "tune.item.answers", table, provenance(split=split.name, item=item))
+    else:
+        st.caption(_said_now(model, after))
     if before.output is None:
         st.caption(_("{layer} puts out nothing that belongs to one item.").format(layer=literal(view.layer)))
         return
@@ -73,7 +77,7 @@ def _item(model: Model, split: Split) -> int:
     changed: list[int] = []
     if model.is_changed and engine.is_evaluated(model, split):
         compared = compare(model, split, engine.store())
-        changed = (compared.before.predicted != compared.after.predicted).nonzero()[0].tolist()
+        changed = compared.items_changed.tolist() if compared.before.kind.has_classes else []
     following.button(
         _("Next changed item"),
         on_click=choice.show,
@@ -97,12 +101,16 @@ def _passed(model: Model, layer: str, split: Split, item: int) -> ItemPass:
 
 
 def _said(model: Model, before: ItemPass) -> str:
-    labels = before.predictions.labels
-    first = literal(class_name(model, int(before.predictions.predicted[0])))
-    known = (
-        "" if labels is None else _("Label {label}.").format(label=literal(class_name(model, int(labels[0]))))
-    )
-    return f"{known} {_('The original says {first}.').format(first=first)}".strip()
+    one = before.predictions
+    first = _("The original says {first}.").format(first=literal(answer_words(model, one, 0)))
+    if one.labels is None and one.wanted is None:
+        return first
+    return f"{_('Label {label}.').format(label=literal(label_words(model, one, 0)))} {first}"
+
+
+def _said_now(model: Model, after: ItemPass) -> str:
+    now = answer_words(model, after.predictions, 0)
+    return _("The compressed model says {now}.").format(now=literal(now))
 
 
 def _answers(

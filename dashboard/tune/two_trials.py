@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.lineage import trainings_of
-from compress_core.measure.behavior.metric import Shown, shown_metrics
+from compress_core.measure.behavior.metric import Shown, every_shown
 from compress_core.recipe.difference import changes
 from dashboard.lineage_name import methods_text
 from dashboard.show import with_interval
@@ -71,7 +71,8 @@ def _rows(first: TriedLine, second: TriedLine) -> Iterator[tuple[str, str, str]]
         ("macs", "MAC", _("Multiplications with an addition (MACs)")),
     ):
         yield title, _said(first, name, unit), _said(second, name, unit)
-    for metric in shown_metrics(Shown.HEADER):
+    told = {**first.trial.numbers, **second.trial.numbers}
+    for metric in (one for one in every_shown(Shown.HEADER) if one.name in told or one.is_common):
         yield (
             _(metric.title),
             _said(first, metric.name, metric.unit),

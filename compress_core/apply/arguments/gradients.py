@@ -10,8 +10,10 @@ from torch.nn import functional as F
 
 from compress_core.apply.argument import DependsOn, argument
 from compress_core.apply.views.weight_view import NetworkView, WeightView
+from compress_core.foundation.errors import Refused
 from compress_core.network.squared_gradients import Loss, SquaredGradients, fisher_diagonals
 from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.judged_rows import judged_rows
 
 _TINY = torch.finfo(torch.float32).tiny
 
@@ -31,12 +33,37 @@ def _squared_gradients(of: NetworkView) -> Mapping[str, SquaredGradients]:
 
 
 def loss_of(kind: AnswerKind) -> Loss:
-    """The cross-entropy of answers [n, classes] of a kind with labels [n]."""
+    """The loss of answers [n, ...] of a kind with labels [n, ...]; its own choices stand for missing labels.
+
+    Cross-entropy, of real numbers half the squared error. Raises Refused for vectors, of which none is right,
+    and where real numbers have no labels.
+    """
+
+    def loss(outputs: Tensor, labels: Tensor | None) -> Tensor:
+        rows = judged_rows(outputs, labels, kind)
+        if not kind.has_classes:
+            return _half_squared(rows.answers, rows.labels)
+        return _cross_entropy(
+            rows.answers, rows.answers.argmax(1) if rows.labels is None else rows.labels, kind
+        )
+
+    return loss
+
+
+def _cross_entropy(answers: Tensor, labels: Tensor, kind: AnswerKind) -> Tensor:
     match kind:
         case AnswerKind.PROBABILITIES:
-            return lambda answers, labels: F.nll_loss(answers.clamp_min(_TINY).log(), labels)
+            return F.nll_loss(answers.clamp_min(_TINY).log(), labels)
         case AnswerKind.SHARES:
-            return lambda answers, labels: F.binary_cross_entropy(
-                answers, F.one_hot(labels, answers.shape[1]).to(answers.dtype)
-            )
-    return F.cross_entropy
+            wanted = F.one_hot(labels, answers.shape[1]).to(answers.dtype)
+            return F.binary_cross_entropy(answers, wanted)
+    return F.cross_entropy(answers, labels)
+
+
+def _half_squared(answers: Tensor, labels: Tensor | None) -> Tensor:
+    if labels is None:
+        raise Refused(
+            "The gradient of a loss is asked for, but there is nothing to be right about: real numbers need "
+            "labels, and vectors have none. Take a technique that looks at weights or inputs."
+        )
+    return 0.5 * (answers - labels).square().sum(1).mean()

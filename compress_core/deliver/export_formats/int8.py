@@ -31,7 +31,8 @@ def int8(model: Model) -> Written:
 
     found = _with_codes(model)
     rows = rows_at_once(model.network(), model.base.input.baseline, BATCH)
-    run = partial(predictions_in_runtime, found.content, rows=rows, fields=model.subject.input.fields)
+    fields, kind = model.subject.input.fields, model.subject.answers
+    run = partial(predictions_in_runtime, found.content, rows=rows, fields=fields, kind=kind)
     return Written({INT8_FILE: found.content}, run, found.left)
 
 

@@ -30,4 +30,6 @@ def onnx(model: Model) -> Written:
     content = model_onnx(model)
     fields = model.subject.input.fields
     rows = rows_at_once(model.network(), model.base.input.baseline, BATCH)
-    return Written({ONNX_FILE: content}, partial(predictions_in_runtime, content, rows=rows, fields=fields))
+    kind = model.subject.answers
+    run = partial(predictions_in_runtime, content, rows=rows, fields=fields, kind=kind)
+    return Written({ONNX_FILE: content}, run)

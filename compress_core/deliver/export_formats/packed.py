@@ -36,4 +36,8 @@ def packed(model: Model) -> Written:
         write_packed(model, path)
         content, network = path.read_bytes(), read_packed(path, model.subject)
     rows = byte_sizes(model, container_bytes(model), content)
-    return Written({PACKED_FILE: content}, partial(predictions_in_torch, network, key="file"), sizes=rows)
+    return Written(
+        {PACKED_FILE: content},
+        partial(predictions_in_torch, network, key="file", kind=model.subject.answers),
+        sizes=rows,
+    )

@@ -29,4 +29,5 @@ def source(model: Model) -> Written:
     written = model_source(model)
     files = {CODE_FILE: written.code.encode(), WEIGHTS_FILE: written.weights}
     network = with_border(written.network(), Border(model.subject.input.fields))
-    return Written(files, partial(predictions_in_torch, network, key="file"))
+    run = partial(predictions_in_torch, network, key="file", kind=model.subject.answers)
+    return Written(files, run)

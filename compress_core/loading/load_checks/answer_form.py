@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.load_check import AnswersWith, Finding, LoadedNetwork, NetworkWarning, load_check
-from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 
 _ROUNDING = 1e-4
 _SIGMOIDS = frozenset({"sigmoid", "sigmoid_", "hardsigmoid"})
@@ -28,7 +28,16 @@ def answer_form(loaded: LoadedNetwork) -> Iterator[Finding]:
             "each class, such as their absolute values.",
             model=loaded.name,
         )
-    kind, between = kind_of(loaded.answers), are_between(loaded.answers)
+    match loaded.subject.answers.task:
+        case PredictionTask.CLASSIFICATION:
+            yield from _classes_form(loaded, loaded.answers)
+        case PredictionTask.LABELS:
+            yield from _labels_form(loaded, between=are_between(loaded.answers))
+
+
+def _classes_form(loaded: LoadedNetwork, answers: Tensor) -> Iterator[Finding]:
+    """What the answers of a classifier are."""
+    kind, between = kind_of(answers), are_between(answers)
     if kind is AnswerKind.SCORES and between and _ends_in_sigmoid(loaded):
         kind = AnswerKind.SHARES
     yield AnswersWith(kind)
@@ -66,6 +75,21 @@ def answer_form(loaded: LoadedNetwork) -> Iterator[Finding]:
                     model=loaded.name,
                 )
             )
+
+
+def _labels_form(loaded: LoadedNetwork, *, between: bool) -> Iterator[Finding]:
+    """Whether a network that tells for each label whether it holds does so behind a sigmoid."""
+    if between and _ends_in_sigmoid(loaded):
+        yield AnswersWith(AnswerKind.LABEL_SHARES)
+    elif between:
+        yield NetworkWarning(
+            Phrase(
+                "All answers of {model} to its first items lie between 0 and 1: they are taken as scores, "
+                "and a label holds where its score is above 0. If they are shares already, let a sigmoid be "
+                "the last thing in its forward, or return what stands before it.",
+                model=loaded.name,
+            )
+        )
 
 
 def kind_of(answers: Tensor) -> AnswerKind:

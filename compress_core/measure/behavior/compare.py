@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from types import MappingProxyType
 from typing import Literal
@@ -16,6 +16,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.metric import numbers
 from compress_core.measure.behavior.metrics.ece import BINS, confidence_bin
+from compress_core.measure.behavior.metrics.kl import kl_by_item
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.arrays import Floats
 from compress_core.numerics.intervals import (
@@ -27,7 +28,9 @@ from compress_core.numerics.intervals import (
     two_sided,
     wilson,
 )
+from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 
+MOST_CLASSES = 1000  # which all have a row of flips, whether anything was predicted to be one or not
 MARGIN_POINTS, MOST_MARGIN_POINTS = 0.3, 50.0
 SURELY = 0.9  # of the reviews on as many items as are named decide
 
@@ -128,19 +131,27 @@ class Comparison:
         """Every metric of the model after, by name; those that need the original compare with it."""
         return MappingProxyType(numbers(self.after, self.before))
 
+    @cached_property
+    def items_changed(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The numbers of the items [n] whose predicted class changed, of several decisions at least one."""
+        rows = np.flatnonzero(self.before.predicted != self.after.predicted)
+        return rows if self.before.item_of is None else np.unique(self.before.item_of[rows])
+
     def no_loss(self, margin_points: float = MARGIN_POINTS) -> Verdict:
         """Whether the model after lost at most the margin of accuracy, with 95 % confidence.
 
         Raises Refused for a margin that is none.
         """
-        return no_loss(self.numbers["accuracy_change"], margin_points)
+        found = no_loss(self.numbers["accuracy_change"], margin_points)
+        return replace(found, items_to_decide=None) if self.before.in_parts else found
 
     def per_class(self) -> pd.DataFrame:
-        """Accuracy of each class before and after, the worst change first.
+        """Accuracy of each class before and after, the worst change first; of several labels, of each label.
 
         Columns: class, n, accuracy_before, accuracy_after (shares), change, low, high (points; paired
         intervals that all hold together with 95 %), p (exact McNemar), p_holm (adjusted for the number of
-        classes). Classes without items are left out. Raises Refused without labels.
+        classes). Places of one sequence are not independent: intervals and p are missing for those. Classes
+        without items are left out. Raises Refused without labels.
         """
         right_before, right_after = self._right()
         items = self._count(np.ones(self.before.n, dtype=np.bool_))
@@ -162,14 +173,19 @@ class Comparison:
                 "p_holm": holm(p),
             }
         )
+        if self.before.kind.task is PredictionTask.TOKENS:
+            table[["low", "high", "p", "p_holm"]] = np.nan
         return table.sort_values(["change", "class"], ignore_index=True)
 
     def flips(self) -> pd.DataFrame:
         """How many items of each predicted class before (rows) got each class after (columns).
 
-        A row and a column -1 stand for items without finite outputs, where there are any.
+        A row and a column -1 stand for items without finite outputs, where there are any. Of more than 1,000
+        classes those are left out that nothing was predicted to be.
         """
         classes = self.before.classes
+        if classes > MOST_CLASSES:
+            return self._flips_of_many()
         first = 0 if self.before.answered.all() and self.after.answered.all() else -1
         size = classes - first
         cells = (self.before.predicted - first) * size + (self.after.predicted - first)
@@ -180,13 +196,47 @@ class Comparison:
             columns=pd.Index(names, name="after"),
         )
 
+    def _flips_of_many(self) -> pd.DataFrame:
+        both = np.stack([self.before.predicted, self.after.predicted])
+        names, places = np.unique(both, return_inverse=True)
+        before, after = places.reshape(both.shape)
+        size = len(names)
+        return pd.DataFrame(
+            np.bincount(before * size + after, minlength=size**2).reshape(size, size),
+            index=pd.Index(names, name="before"),
+            columns=pd.Index(names, name="after"),
+        )
+
+    def shifts(self) -> pd.DataFrame:
+        """How far the answer to each item moved, the furthest first, for answers that are no classes.
+
+        Columns: item, before, after (real numbers, the mean where an item has several), shift (mean absolute
+        difference of real numbers, 1 - cosine of vectors), and for labeled items wanted. Raises Refused for
+        classes.
+        """
+        if self.before.kind.has_classes:
+            raise Refused("The answers are classes: look at which of them changed.")
+        one, other = (each.logits.astype(np.float64) for each in (self.before, self.after))
+        table = pd.DataFrame({"item": np.arange(self.before.n)})
+        if self.before.kind is AnswerKind.VALUES:
+            table = table.assign(before=one.mean(axis=1), after=other.mean(axis=1))
+            table["shift"] = np.abs(one - other).mean(axis=1)
+            if self.before.wanted is not None:
+                table["wanted"] = self.before.wanted.astype(np.float64).mean(axis=1)
+        else:
+            table["shift"] = kl_by_item(self.before, self.after)
+        return table.sort_values(
+            ["shift", "item"], ascending=[False, True], na_position="first", ignore_index=True
+        )
+
     def changed_items(self) -> pd.DataFrame:
         """The items whose predicted class changed, the biggest drop of confidence first.
 
-        Columns: item (its place), label (missing without labels), before, after (classes),
-        confidence_before, confidence_after (each model in its own class), drop (of the probability of
-        the class before, as a share), kind (right_to_wrong, wrong_to_right, wrong_to_wrong; "changed"
-        without labels). Items whose drop is unknown, for want of finite outputs, come first.
+        Columns: item (its place), label (missing without labels), before, after (classes), confidence_before,
+        confidence_after (each model in its own class), drop (of the probability of the class before, as a
+        share), kind (right_to_wrong, wrong_to_right, wrong_to_wrong; "changed" without labels). Where an item
+        holds several decisions, each that changed has a row, and part tells which label or place it is.
+        Items whose drop is unknown, for want of finite outputs, come first.
         """
         item = np.flatnonzero(self.before.predicted != self.after.predicted)
         labels = self._labels[item] if self.has_labels else None
@@ -202,6 +252,8 @@ class Comparison:
                 "kind": self._kinds(item),
             }
         )
+        if self.before.item_of is not None and self.before.part_of is not None:
+            table = table.assign(item=self.before.item_of[item], part=self.before.part_of[item])
         return table.sort_values(
             ["drop", "item"], ascending=[False, True], na_position="first", ignore_index=True
         )
@@ -255,6 +307,9 @@ class Comparison:
         return right_before, right_after
 
     def _count(self, which: np.ndarray) -> np.ndarray:
+        if self.before.kind.task is PredictionTask.LABELS and self.before.part_of is not None:
+            part = self.before.part_of
+            return np.bincount(part[which], minlength=int(part.max()) + 1)
         return np.bincount(self._labels[which], minlength=self.before.classes)
 
     def _kinds(self, item: np.ndarray) -> list[str]:

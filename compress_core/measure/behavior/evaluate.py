@@ -23,6 +23,8 @@ from compress_core.measure.behavior.replay import Recording, record, replay
 from compress_core.measure.cost.cost import costs
 from compress_core.network.living_memory import living_memory
 from compress_core.network.shared_copy import shared_copy
+from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.judged_rows import refuse_other_shape
 from compress_core.subject.split import BATCH, Split
 from compress_core.subject.subject import Subject
 
@@ -79,16 +81,20 @@ def predict(model: Model, split: Split, store: Store) -> Predictions:
     return store.get(key, make, lambda p: 3 * p.logits.nbytes + 4096)
 
 
-def _as_predictions(logits: Tensor, model: Model, split: Split) -> Predictions:
-    labels = None if split.labels is None else split.labels.numpy()
-    return Predictions(logits.numpy(), labels, split.name, split.digest, model.key, model.subject.answers)
+def _as_predictions(outputs: Tensor, model: Model, split: Split) -> Predictions:
+    return predictions_of(outputs, split, model.key, model.subject.answers)
+
+
+def predictions_of(outputs: Tensor, split: Split, key: str, kind: AnswerKind) -> Predictions:
+    """What outputs [N, ...] for all items of a split are of a kind; key names the model."""
+    return Predictions.of(outputs, split.labels, split=split.name, items=split.digest, key=key, kind=kind)
 
 
 def _computed(model: Model, split: Split, store: Store) -> Tensor:
-    recording = recording_of(model.subject, split, store)
+    recording, kind = recording_of(model.subject, split, store), model.subject.answers
     if not model.is_changed:
-        return logits_of(recording.outputs)
-    return logits_of(replay(model.network(), recording, model.changed_parameters))
+        return logits_of(recording.outputs, kind)
+    return logits_of(replay(model.network(), recording, model.changed_parameters), kind)
 
 
 def _predictions_key(model: Model, split: Split) -> str:
@@ -102,14 +108,10 @@ def is_predicted(model: Model, split: Split, store: Store) -> bool:
     return store.has(key) or store.lasts(key)
 
 
-def logits_of(outputs: tuple[Tensor, ...]) -> Tensor:
-    """The outputs of all batches [n, classes] as one table; raises Refused where they are none."""
-    if any(not isinstance(o, Tensor) or o.dim() != 2 for o in outputs):
-        raise Refused(
-            "The model must return one table of class scores [items, classes], but it returned {got}: "
-            "wrap it so that forward returns the logits.",
-            got=type(outputs[0]).__name__,
-        )
+def logits_of(outputs: tuple[Tensor, ...], kind: AnswerKind) -> Tensor:
+    """The outputs of all batches [n, ...] as one table; raises Refused where they are not of the kind."""
+    for output in outputs:
+        refuse_other_shape(output, kind)
     return torch.cat(outputs).float()
 
 

@@ -11,6 +11,7 @@ from compress_core.measure.behavior.predictions import Predictions
 from compress_core.network.forward import run_network, running_on
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.shared_copy import shared_copy
+from compress_core.subject.judged_rows import refuse_other_shape
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 
@@ -41,9 +42,11 @@ def item_pass(subject: Subject, network: nn.Module, layer: Layer, split: Split, 
         module.register_forward_hook(lambda _module, _inputs, output: heard.append(output))
     with torch.inference_mode(), running_on(inputs):
         answers = run_network(runs, inputs)
-    labels = None if split.labels is None else split.labels[item : item + 1].numpy()
-    logits = answers.float().numpy()
-    predictions = Predictions(logits, labels, split.name, split.digest, "", subject.answers)
+    labels = None if split.labels is None else split.labels[item : item + 1]
+    refuse_other_shape(answers, subject.answers)
+    predictions = Predictions.of(
+        answers.float(), labels, split=split.name, items=split.digest, key="", kind=subject.answers
+    )
     return ItemPass(predictions, _of_one_item(heard[0]) if heard else None)
 
 

@@ -9,9 +9,14 @@ import torch
 from compress_core.apply.model import Model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
-from compress_core.measure.behavior.evaluate import logits_of, parameters_of, predict, recording_of
+from compress_core.measure.behavior.evaluate import (
+    logits_of,
+    parameters_of,
+    predict,
+    predictions_of,
+    recording_of,
+)
 from compress_core.measure.behavior.metric import numbers
-from compress_core.measure.behavior.predictions import Predictions
 from compress_core.measure.behavior.replay import replay
 from compress_core.network.layers.places import read_matrix, write_matrix
 from compress_core.network.shared_copy import shared_copy
@@ -35,7 +40,5 @@ def without_largest(
     original = Model.original(subject)
     before = predict(original, split, store)
     key = f"{original.key}:{layer} without its largest {share}"
-    after = Predictions(
-        logits_of(outputs).numpy(), before.labels, split.name, split.digest, key, subject.answers
-    )
+    after = predictions_of(logits_of(outputs, subject.answers), split, key, subject.answers)
     return numbers(after, before)

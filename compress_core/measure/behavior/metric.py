@@ -12,6 +12,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.predictions import Predictions
+from compress_core.subject.answer_kind import PredictionTask
 
 Direction = Literal["higher", "lower", "none"]
 MetricFunction = Callable[..., Number]
@@ -19,6 +20,10 @@ MetricFunction = Callable[..., Number]
 NO_LABELS = N_("The items have no labels.")
 NO_ORIGINAL = N_("There is no original to compare with.")
 NOT_FINITE = N_("The model's outputs are not finite for some items.")
+NO_CLASSES_HERE = N_("It is about classes, and the model answers with real numbers or vectors.")
+OF_ANOTHER_TASK = N_("It is about another task than this model's.")
+WITH_CLASSES = frozenset({PredictionTask.CLASSIFICATION, PredictionTask.LABELS, PredictionTask.TOKENS})
+EVERY_TASK = frozenset(PredictionTask)
 
 
 class Shown(Flag):
@@ -41,7 +46,8 @@ class Metric:
 
     needs holds the names of the arguments, `after` alone or `before` and `after`; direction says
     which way is better; interval names the kind of its interval, empty where it has none; change_of is the
-    metric whose change it measures, if any; metrics of small order are shown first.
+    metric whose change it measures, if any; tasks: of which models it is told; metrics of small order are
+    shown first.
     """
 
     name: str
@@ -55,7 +61,13 @@ class Metric:
     order: int
     shown: Shown
     change_of: str
+    tasks: frozenset[PredictionTask]
     function: MetricFunction
+
+    @property
+    def is_common(self) -> bool:
+        """Whether a page may ask for it whatever the task is: it says why it is missing then."""
+        return self.tasks >= WITH_CLASSES
 
     def __call__(self, after: Predictions, before: Predictions | None = None) -> Number:
         """The number, or why it is missing."""
@@ -63,7 +75,10 @@ class Metric:
         wanted = {need: found for need in self.needs if (found := given[need]) is not None}
         if len(wanted) < len(self.needs):
             return Number.missing(self.unit, NO_ORIGINAL, after.n)
-        if self.needs_labels and any(predictions.labels is None for predictions in wanted.values()):
+        if after.kind.task not in self.tasks:
+            why = OF_ANOTHER_TASK if after.kind.has_classes else NO_CLASSES_HERE
+            return Number.missing(self.unit, why, after.n)
+        if self.needs_labels and any(each.labels is None and each.wanted is None for each in wanted.values()):
             return Number.missing(self.unit, NO_LABELS, after.n)
         return self.function(**wanted)
 
@@ -83,6 +98,7 @@ def metric(
     interval: str = "",
     shown: Shown = Shown.NOWHERE,
     change_of: str = "",
+    tasks: frozenset[PredictionTask] = WITH_CLASSES,
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Register a function of `after`, or of `before` and `after`, as a metric; it stays a function."""
 
@@ -92,7 +108,9 @@ def metric(
         name, docstring = function.__name__, inspect.getdoc(function)
         assert docstring, f"{name} has no docstring to show"
         told = (name, title, interval, docstring.splitlines()[0])
-        declared = Metric(*told, unit, direction, needs, needs_labels, order, shown, change_of, function)
+        declared = Metric(
+            *told, unit, direction, needs, needs_labels, order, shown, change_of, tasks, function
+        )
         _FILES.declare(function.__module__, name, declared)
         return function
 
@@ -104,16 +122,29 @@ def metrics() -> Mapping[str, Metric]:
     return _FILES.found()
 
 
-def shown_metrics(place: Shown) -> tuple[Metric, ...]:
-    """The metrics that are shown in one of these places, in the order that their files declare."""
+def told_metrics(task: PredictionTask) -> Mapping[str, Metric]:
+    """The metrics that are told of models of a task, by name: those of classes say why they are missing."""
+    return {n: metric for n, metric in metrics().items() if metric.is_common or task in metric.tasks}
+
+
+def shown_metrics(place: Shown, task: PredictionTask) -> tuple[Metric, ...]:
+    """The metrics of a task that are shown in one of these places, in the order that their files declare."""
+    return tuple(metric for metric in every_shown(place) if task in metric.tasks)
+
+
+def every_shown(place: Shown) -> tuple[Metric, ...]:
+    """The same of all tasks."""
     found = (metric for metric in metrics().values() if metric.shown & place)
     return tuple(sorted(found, key=lambda metric: (metric.order, metric.name)))
 
 
 def numbers(after: Predictions, before: Predictions | None = None) -> dict[str, Number]:
-    """Every metric of a model, by name; those against the original only where it is given."""
+    """Every metric of a model, by name; those against the original only where it is given.
+
+    Those of other tasks are left out, but for those of classes, which say why they are missing.
+    """
     return {
         name: metric(after, before)
-        for name, metric in metrics().items()
+        for name, metric in told_metrics(after.kind.task).items()
         if before is not None or "before" not in metric.needs
     }

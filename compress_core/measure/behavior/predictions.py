@@ -7,14 +7,19 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import N_
+from compress_core.numerics.arrays import Floats
 from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.judged_rows import judged_rows
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 NO_CLASS = -1
+NO_CLASSES = {AnswerKind.VALUES: N_("real numbers"), AnswerKind.VECTORS: N_("vectors")}
 _ROUNDING = 1e-3
 
 
@@ -50,9 +55,13 @@ def _log_of_shares(shares: NDArray[np.float32], *, add_up: bool) -> NDArray[np.f
 class Predictions:
     """The raw outputs of one model on one list of items, and what follows from them.
 
-    logits [N, C], or what `kind` says they are; labels [N] in 0..C-1, or None; items is the digest of the
-    items, key names the model. Arrays are read-only, since sessions share them. A row of which no class can
-    be chosen has none (-1), which is never right.
+    logits [N, C], or what `kind` says they are; labels [N] in 0..C-1, or None; items is
+    the digest of the items, key names the model. Arrays are read-only, since sessions share them. A row of
+    which no class can be chosen has none (-1), which is never right.
+
+    Where an item holds several decisions (tokens, labels), each has a row; item_of [N] says whose it is and
+    part_of [N] which of them, else both are None. wanted [N, C]: the right values of a model that answers
+    with real numbers, which has no labels.
 
     Raises Refused where labels and outputs don't belong together.
     """
@@ -63,20 +72,70 @@ class Predictions:
     items: str
     key: str
     kind: AnswerKind = AnswerKind.SCORES
+    item_of: NDArray[np.int64] | None = None
+    part_of: NDArray[np.int64] | None = None
+    wanted: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         logits = np.asarray(self.logits, dtype=np.float32)
-        _refuse_unless_scores(logits)
+        if self.kind.has_classes:
+            _refuse_unless_scores(logits)
         object.__setattr__(self, "logits", _read_only(logits.view()))
         if self.labels is not None:
             _refuse_unless_labels(np.asarray(self.labels), *logits.shape)
             labels = np.asarray(self.labels, dtype=np.int64)
             object.__setattr__(self, "labels", _read_only(labels.view()))
 
+    @classmethod
+    def of(
+        cls,
+        outputs: Tensor,
+        labels: Tensor | None,
+        *,
+        split: str,
+        items: str,
+        key: str,
+        kind: AnswerKind = AnswerKind.SCORES,
+    ) -> Predictions:
+        """What outputs [N, ...] are of a kind, with labels as `judged_rows` takes them; or Refused."""
+        rows = judged_rows(outputs, labels, kind)
+        known, item, part = (None if t is None else t.numpy() for t in (rows.labels, rows.item, rows.part))
+        if kind.has_classes:
+            return cls(rows.answers.numpy(), known, split, items, key, kind, item, part)
+        return cls(rows.answers.numpy(), None, split, items, key, kind, wanted=known)
+
     @property
     def n(self) -> int:
-        """How many items."""
+        """How many items; where an item holds several decisions, how many of those."""
         return int(self.logits.shape[0])
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether an item holds several decisions, which are not independent of one another."""
+        return self.item_of is not None
+
+    @property
+    def item_count(self) -> int:
+        """How many items; those behind the last one of which anything is judged are left out."""
+        return self.n if self.item_of is None else int(self.item_of.max(initial=-1)) + 1
+
+    def rows_of(self, item: int) -> NDArray[np.int64]:
+        """The places of the decisions of an item [n]."""
+        if self.item_of is None:
+            return np.array([item])
+        return np.flatnonzero(self.item_of == item)
+
+    def refuse_several_decisions(self) -> None:
+        """Refuse what asks for one answer of each item where an item holds several decisions."""
+        if self.in_parts:
+            raise Refused(
+                "Here every item must have one answer, but an item of this model holds several decisions, "
+                "one for each label or place: look at them on Behavior."
+            )
+
+    def by_item(self, values: Floats) -> Floats:
+        """Values of decisions [N] as one for each item, with the same mean; see `values_by_item`."""
+        return values_by_item(values, self.item_of)
 
     @property
     def classes(self) -> int:
@@ -86,7 +145,8 @@ class Predictions:
     @cached_property
     def log_probabilities(self) -> NDArray[np.float64]:
         """Logarithm of the probability of each class, [N, C]; NaN in rows that are no probabilities."""
-        if self.kind in {AnswerKind.SCORES, AnswerKind.LOGARITHMS}:
+        self.refuse_unless_classes()
+        if self.kind in {AnswerKind.SCORES, AnswerKind.LOGARITHMS} or self.kind.in_parts:
             return _read_only(log_softmax(self.logits))
         return _read_only(_log_of_shares(self.logits, add_up=self.kind is AnswerKind.PROBABILITIES))
 
@@ -108,6 +168,7 @@ class Predictions:
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """The most probable class, the first among equals, [N]; -1 where there is none."""
+        self.refuse_unless_classes()
         best = self.logits.argmax(axis=1).astype(np.int64)
         return _read_only(np.where(self.answered, best, NO_CLASS))
 
@@ -121,10 +182,35 @@ class Predictions:
         """Whether the predicted class is the label, [N]; None without labels."""
         return None if self.labels is None else _read_only(self.predicted == self.labels)
 
+    def refuse_unless_classes(self) -> None:
+        """Refuse to ask for classes where the model answers with real numbers or vectors."""
+        if not self.kind.has_classes:
+            raise Refused(
+                "The model answers with {kind}, which are neither right nor wrong: look at how far the "
+                "answers moved.",
+                kind=NO_CLASSES[self.kind],
+            )
+
     def confidence_in(self, classes: NDArray[np.int64]) -> NDArray[np.float64]:
         """Probability of a given class for each item, classes [N] -> [N]; NaN for class -1."""
         given = np.take_along_axis(self.probabilities, np.maximum(classes, 0)[:, None], axis=1)[:, 0]
         return np.where(classes == NO_CLASS, np.nan, given)
+
+
+def values_by_item(values: Floats, item_of: NDArray[np.int64] | None) -> Floats:
+    """Values of decisions [N] as one for each item, with the same mean; as they are where item_of is None.
+
+    The mean over all decisions is a ratio of two sums over items; its error is that of the mean of what is
+    given here, to first order.
+
+    Cochran 1977, Sampling Techniques, section 6.3 (linearization of a ratio).
+    """
+    if item_of is None:
+        return values
+    _, item = np.unique(item_of, return_inverse=True)
+    counts, mean = np.bincount(item), values.mean()
+    found: Floats = mean + (np.bincount(item, values) - mean * counts) / counts.mean()
+    return found
 
 
 def gained_and_lost(before: Predictions, after: Predictions) -> tuple[int, int]:

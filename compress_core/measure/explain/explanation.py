@@ -269,7 +269,7 @@ def support_in(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Bools:
 
 
 def noise_on(network: nn.Module, inputs: Tensor, seed: int) -> Noise:
-    """The noise of the noise ceiling: a small share of the deviation of the inputs, or of their vectors."""
+    """The noise of the noise ceiling: a small share of the deviation of inputs [N, ...] or vectors."""
     row = word_row(network, inputs)
     if row is None:
         return Noise(NOISE_STRENGTH * float(inputs.std()), seed)
@@ -280,7 +280,7 @@ def noise_on(network: nn.Module, inputs: Tensor, seed: int) -> Noise:
 
 
 def with_noise(network: nn.Module, inputs: Tensor, baseline: Tensor, noise: Noise) -> Tensor:
-    """The inputs with this noise on their support; words as they are: it is their vectors that get it."""
+    """Inputs [N, ...] with this noise on their support; words as they are: their vectors get it."""
     if word_row(network, inputs) is not None:
         return inputs
     return noisy(inputs, support_of(inputs, baseline), noise.deviation, noise.seed)

@@ -101,6 +101,7 @@ class FromVectors(nn.Module):
         self.reading = reading
 
     def forward(self, vectors: Tensor, rows: Tensor, at: Tensor) -> Tensor:
+        """Scores [n, C]; vectors [n, width, T], rows [n, R], at [n]."""
         return self.reading.scores(rows, at, instead=vectors)
 
 
@@ -112,6 +113,7 @@ class FromWords(nn.Module):
         self.reading = reading
 
     def forward(self, words: Tensor, rows: Tensor, at: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Scores [n, C]; words [n, t], rows [n, R], at [n], noise [n, width, T]."""
         return self.reading.scores(self.reading.row.with_words(rows, words), at, added=noise)
 
 

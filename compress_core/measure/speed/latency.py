@@ -15,6 +15,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.measure.behavior.mean_number import ALONE
+from compress_core.measure.behavior.metric import NO_CLASSES_HERE
 from compress_core.measure.speed.memory_layout import moved
 from compress_core.measure.speed.own_process import Apart, in_this_process
 from compress_core.measure.speed.repetitions import Repetitions, rounds_as_bytes, rounds_from_bytes
@@ -30,6 +32,8 @@ from compress_core.measure.speed.rounds import (
 )
 from compress_core.measure.speed.runtime import REFERENCE, Runnable, Runtime, Whose, runtime_named
 from compress_core.numerics.intervals import wilson
+from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.judged_rows import judged_rows
 from compress_core.subject.split import BATCH, Split
 
 PROCESSES = 8
@@ -168,21 +172,33 @@ class Parity:
     accuracy: Number
 
 
-def parity_of(runnable: Runnable, evaluated: Tensor, split: Split, rows: int = BATCH) -> Parity:
-    """A runtime against the evaluated outputs [N, classes] of the same network on a split's first N items.
+def parity_of(
+    runnable: Runnable,
+    evaluated: Tensor,
+    split: Split,
+    rows: int = BATCH,
+    kind: AnswerKind = AnswerKind.SCORES,
+) -> Parity:
+    """A runtime against the evaluated outputs [N, ...] of the same network on a split's first N items.
 
-    rows: how many go through at once.
+    rows: how many go through at once; kind: how outputs are meant.
     """
     n = len(evaluated)
     outputs = torch.cat([runnable.run(items) for items in torch.split(split.inputs[:n], rows)])
-    answers = outputs.argmax(1)
+    difference = _largest_difference(outputs, evaluated)
+    if not kind.has_classes:
+        missing = Number.missing("share", NO_CLASSES_HERE, n)
+        return Parity(runnable.name, difference, missing, missing)
+    labels = None if split.labels is None else split.labels[:n]
+    got, wanted = judged_rows(outputs, labels, kind), judged_rows(evaluated, labels, kind)
+    answers = got.answers.argmax(1)
     return Parity(
         runnable.name,
-        _largest_difference(outputs, evaluated),
-        _share(int((answers == evaluated.argmax(1)).sum()), n),
+        difference,
+        _share(answers == wanted.answers.argmax(1), kind),
         Number.missing("share", N_("The items have no labels."), n)
-        if split.labels is None
-        else _share(int((answers == split.labels[:n]).sum()), n),
+        if got.labels is None
+        else _share(answers == got.labels, kind),
     )
 
 
@@ -193,6 +209,9 @@ def _largest_difference(outputs: Tensor, evaluated: Tensor) -> Number:
     return Number(largest, "logit", "measured", n=len(evaluated))
 
 
-def _share(successes: int, n: int) -> Number:
+def _share(flags: Tensor, kind: AnswerKind) -> Number:
+    successes, n = int(flags.sum()), len(flags)
+    if kind.in_parts:
+        return Number(successes / n, "share", "measured", n=n, no_interval=ALONE)
     low, high = wilson(successes, n)
     return Number(successes / n, "share", "measured", float(low), float(high), n)

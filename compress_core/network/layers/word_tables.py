@@ -34,7 +34,7 @@ def tables_reading(network: nn.Module, rows: Tensor, words: Tensor) -> tuple[str
 
 
 def is_given(words: Tensor, given: tuple[object, ...], named: dict[str, object]) -> bool:
-    """Whether a module is called with exactly these words."""
+    """Whether a module is called with exactly these words [n, t]."""
     first = next(iter((*given, *named.values())), None)
     return (
         isinstance(first, Tensor) and first.shape == words.shape and torch.equal(first, words.to(first.dtype))

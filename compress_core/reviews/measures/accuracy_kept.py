@@ -6,6 +6,7 @@ import numpy as np
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
+from compress_core.measure.behavior.mean_number import ALONE
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.measure.behavior.predictions import gained_and_lost
 from compress_core.numerics.paired_ratio import share_ratio
@@ -24,6 +25,8 @@ def accuracy_kept(evidence: Evidence) -> Number:
     before, after = evidence.comparison.before, evidence.comparison.after
     if before.correct is None or after.correct is None:
         return Number.missing("share", NO_LABELS, after.n)
+    if after.in_parts:
+        return Number.missing("share", ALONE, after.n)
     gained, lost = gained_and_lost(before, after)
     both = int(np.count_nonzero(before.correct & after.correct))
     if not both + lost:

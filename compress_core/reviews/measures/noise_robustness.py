@@ -30,7 +30,7 @@ def noise_robustness(evidence: Evidence) -> Number:
     split = evidence.split
     if not split.inputs.is_floating_point():
         return Number.missing("points", NO_NOISE, len(split))
-    shaken = with_noise(split, evidence)
+    shaken = shaken_items(split, evidence)
     store = evidence.store.without_workspace()
     before, after = (
         predicted_once(model, shaken, store)
@@ -39,7 +39,7 @@ def noise_robustness(evidence: Evidence) -> Number:
     return metrics()["accuracy_change"](after, before)
 
 
-def with_noise(split: Split, evidence: Evidence) -> Split:
+def shaken_items(split: Split, evidence: Evidence) -> Split:
     """The items with noise on their support, [N, ...]."""
     inputs = split.inputs
     support = support_of(inputs, evidence.model.subject.input.baseline)

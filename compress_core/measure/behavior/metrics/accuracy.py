@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import share_number
 from compress_core.measure.behavior.metric import Shown, metric
 from compress_core.measure.behavior.predictions import Predictions
-from compress_core.numerics.intervals import wilson
 
 
 @metric(
@@ -23,6 +23,4 @@ def accuracy(after: Predictions) -> Number:
     Wilson interval. An item without finite outputs is wrong.
     """
     assert after.correct is not None, "accuracy needs labels"
-    right = int(after.correct.sum())
-    low, high = wilson(right, after.n)
-    return Number(right / after.n, "share", "measured", float(low), float(high), after.n)
+    return share_number(after.correct, after)

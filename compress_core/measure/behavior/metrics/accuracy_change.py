@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import FEW_ITEMS, mean_number
 from compress_core.measure.behavior.metric import Shown, metric
-from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
+from compress_core.measure.behavior.predictions import Predictions, gained_and_lost, values_by_item
 from compress_core.numerics.intervals import tango
 
 
@@ -25,7 +29,17 @@ def accuracy_change(before: Predictions, after: Predictions) -> Number:
 
     Tango 1998, Statistics in Medicine 17, 891-908.
     """
+    if after.in_parts:
+        right_before, right_after = before.correct, after.correct
+        assert right_before is not None, "a change of accuracy needs labels"
+        assert right_after is not None, "a change of accuracy needs labels"
+        return change_in_parts(right_after.astype(np.int8) - right_before, after.item_of)
     return change_of_counts(*gained_and_lost(before, after), after.n)
+
+
+def change_in_parts(change: NDArray[np.int8], item_of: NDArray[np.int64] | None) -> Number:
+    """The same from decisions [N] that turned right (1) or wrong (-1): a mean over items with several."""
+    return mean_number(values_by_item(100 * change.astype(np.float64), item_of), "points", least=FEW_ITEMS)
 
 
 def change_of_counts(gained: int, lost: int, n: int) -> Number:

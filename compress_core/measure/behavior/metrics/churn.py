@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import share_number
 from compress_core.measure.behavior.metric import Shown, metric
 from compress_core.measure.behavior.predictions import Predictions
-from compress_core.numerics.intervals import wilson
 
 
 @metric(
@@ -26,6 +24,4 @@ def churn(before: Predictions, after: Predictions) -> Number:
 
     Milani Fard et al. 2016, Launch and Iterate: Reducing Prediction Churn.
     """
-    changed = int(np.count_nonzero(before.predicted != after.predicted))
-    low, high = wilson(changed, after.n)
-    return Number(changed / after.n, "share", "measured", float(low), float(high), after.n)
+    return share_number(before.predicted != after.predicted, after)

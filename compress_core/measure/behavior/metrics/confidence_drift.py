@@ -30,4 +30,4 @@ def confidence_drift(before: Predictions, after: Predictions) -> Number:
     drift = 100 * (after.confidence_in(before.predicted) - before.confidence)
     if np.isnan(drift).any():
         return Number.missing("points", NOT_FINITE, after.n)
-    return mean_number(drift, "points", least=LEAST)
+    return mean_number(after.by_item(drift), "points", least=LEAST)

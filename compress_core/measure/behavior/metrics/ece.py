@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import ALONE
 from compress_core.measure.behavior.metric import NOT_FINITE, metric
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.arrays import Floats
@@ -44,6 +45,8 @@ def ece(after: Predictions) -> Number:
     bins, gap = confidence_bin(after.confidence), after.correct - after.confidence
     gaps = np.bincount(bins, gap, BINS) / after.n
     value = float(np.abs(gaps).sum())
+    if after.in_parts:
+        return Number(value, "share", "measured", n=after.n, no_interval=ALONE)
     squares = np.bincount(bins, gap**2, BINS) + UNSEEN * np.bincount(bins, minlength=BINS) / after.n
     noise = _noise(squares / after.n, after.n)
     return Number(value, "share", "measured", max(0.0, value - noise), min(1.0, value + noise), after.n)

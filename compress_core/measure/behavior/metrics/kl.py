@@ -9,7 +9,7 @@ import numpy as np
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.mean_number import mean_number
-from compress_core.measure.behavior.metric import NOT_FINITE, Shown, metric
+from compress_core.measure.behavior.metric import EVERY_TASK, NOT_FINITE, Shown, metric
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.arrays import Floats
 from compress_core.subject.answer_kind import AnswerKind
@@ -20,13 +20,31 @@ UNBOUNDED = N_("The model gives probability 0 to something the original holds po
 
 
 def kl_by_item(before: Predictions, after: Predictions) -> Floats:
-    """KL(original || model) of each item in nats, [N]; NaN where an output is not finite."""
+    """KL(original || model) of each item in nats, [N]; NaN where an output is not finite.
+
+    Of real numbers, and of vectors at length 1, it is that between normal distributions of variance 1 about
+    them: half the squared distance.
+    """
+    if not before.kind.has_classes:
+        one, other = (_places(each) for each in (before, after))
+        apart: Floats = 0.5 * np.square(one - other).sum(axis=1)
+        return apart
     log_before, log_after = before.log_probabilities, after.log_probabilities
     possible = ~np.isneginf(log_before)
     gap = np.subtract(log_before, log_after, out=np.zeros_like(log_before), where=possible)
     # Rounding may put equal distributions a hair below 0.
     divergence: Floats = np.maximum((before.probabilities * gap).sum(axis=1), 0.0)
     return divergence
+
+
+def _places(answered: Predictions) -> Floats:
+    """Where answers [N, C] stand: real numbers as they are, vectors on the unit sphere."""
+    values = answered.logits.astype(np.float64)
+    if answered.kind is AnswerKind.VALUES:
+        return values
+    lengths = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
+    found: Floats = np.divide(values, lengths, out=np.full_like(values, np.nan), where=lengths > 0)
+    return found
 
 
 @metric(
@@ -37,6 +55,7 @@ def kl_by_item(before: Predictions, after: Predictions) -> Floats:
     order=6,
     interval="interval for skewed values",
     shown=Shown.TILE,
+    tasks=EVERY_TASK,
 )
 def kl(before: Predictions, after: Predictions) -> Number:
     """How far the probabilities moved from the original's, on average over the items.
@@ -48,7 +67,7 @@ def kl(before: Predictions, after: Predictions) -> Number:
     """
     if AnswerKind.SHARES in {before.kind, after.kind}:
         return Number.missing("nat", NO_DISTRIBUTION, after.n)
-    return mean_kl(kl_by_item(before, after))
+    return mean_kl(after.by_item(kl_by_item(before, after)))
 
 
 def mean_kl(divergence: Floats) -> Number:

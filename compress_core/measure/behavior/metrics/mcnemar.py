@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import ALONE
 from compress_core.measure.behavior.metric import metric
 from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
 from compress_core.numerics.intervals import mcnemar_exact
@@ -22,4 +23,6 @@ def mcnemar(before: Predictions, after: Predictions) -> Number:
 
     McNemar 1947, Psychometrika 12, 153-157.
     """
+    if after.in_parts:
+        return Number.missing("p", ALONE, after.n)
     return Number(float(mcnemar_exact(*gained_and_lost(before, after))), "p", "measured", n=after.n)

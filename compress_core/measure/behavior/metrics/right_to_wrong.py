@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.mean_number import ALONE
 from compress_core.measure.behavior.metric import Shown, metric
 from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
 from compress_core.numerics.intervals import wilson
@@ -23,5 +24,7 @@ def right_to_wrong(before: Predictions, after: Predictions) -> Number:
     Wilson interval of their share, times the number of items.
     """
     _, count = gained_and_lost(before, after)
+    if after.in_parts:
+        return Number(count, "item", "measured", n=after.n, no_interval=ALONE)
     low, high = wilson(count, after.n).times(after.n)
     return Number(count, "item", "measured", float(low), float(high), after.n)

@@ -85,8 +85,8 @@ def _refuse_other_archive(members: tuple[str, ...]) -> None:
         )
     if members and all(name.endswith(".npy") for name in members):
         raise Refused(
-            "The file is an .npz archive of arrays, which is read as items, not as weights: give it with "
-            "--data or in the field for items."
+            "The file is an .npz archive of arrays, which is read as items, not as weights: give it beside "
+            "a model, as its items."
         )
 
 

@@ -1,0 +1,249 @@
+"""The network that a file describes, while it is put together: layers, constants, and steps in order.
+
+Nothing here is a tensor of torch: the result is JSON values and arrays of numpy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.foundation.errors import Refused
+from compress_core.loading.onnx_file.layer_names import LayerNames
+from compress_core.loading.onnx_file.sizes import BatchSizeError, Shape, is_per_item, values_for_one
+from compress_core.loading.stored import Caps
+
+Array = NDArray[Any]
+Given = Mapping[str, Any]
+FLOAT = "float32"
+_TURNED = "turned"
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A value that is the same whatever the items are.
+
+    source: the tensor of the file that it was made of; ways: how, None where that is not told, so that it may
+    be any. is_coded: it came as whole numbers with a scale.
+    """
+
+    values: Array
+    source: str = ""
+    ways: tuple[object, ...] | None = None
+    is_coded: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.values.shape)
+
+    @property
+    def kind(self) -> str:
+        return "int64" if self.values.dtype == object else str(self.values.dtype)
+
+    @property
+    def origin(self) -> object:
+        """What tells the values apart from others: equal where they are the same tensor of the file."""
+        return id(self.values) if self.ways is None else (self.source, *self.ways)
+
+    def turned(self) -> Known:
+        """The same values [m, n] as [n, m]."""
+        ways = self.ways
+        if ways is not None:
+            ways = ways[:-1] if ways[-1:] == (_TURNED,) else (*ways, _TURNED)
+        return replace(self, values=self.values.T, ways=ways)
+
+    def reshaped(self, shape: Sequence[int]) -> Known:
+        """The same values in another shape."""
+        if self.shape == tuple(shape):
+            return self
+        ways = None if self.ways is None else (*self.ways, tuple(shape))
+        return replace(self, values=self.values.reshape(shape), ways=ways)
+
+    def changed(self, values: Array) -> Known:
+        """Other values that were made of these."""
+        return Known(values, self.source, None, self.is_coded)
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """A value that depends on the items: what a step makes. layer: the linear layer that made it, without bias."""
+
+    number: int
+    shape: Shape
+    kind: str
+    layer: LayerDraft | None = None
+
+
+Value = Known | Computed
+
+
+@dataclass(eq=False)
+class LayerDraft:
+    """A module of torch to be: its class, its arguments, and its tensors by their names in it."""
+
+    path: str
+    kind: str
+    given: Given
+    tensors: dict[str, Known]
+    calls: int = 0
+
+    @property
+    def key(self) -> object:
+        """Equal for the same layer that is called twice; None for one without tensors."""
+        if not self.tensors:
+            return None
+        held = tuple((name, known.origin) for name, known in self.tensors.items())
+        return self.kind, tuple(sorted((k, repr(v)) for k, v in self.given.items())), held
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A plain number among what a step reads."""
+
+    number: float | int | bool
+
+
+Ref = int | str | Literal
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: of a function in the table of calls, or of a layer (`at`).
+
+    made and read: values by number; what is read may also be a constant by its name, or a plain number.
+    """
+
+    call: str
+    made: tuple[int, ...]
+    read: tuple[Ref, ...]
+    given: Given
+
+
+@dataclass(eq=False)
+class Plan:
+    """What was understood so far.
+
+    items: the network's input; fixed: the one number of items for which the file was written, None where it
+    takes any. work: values and multiplications of each step for one item.
+    """
+
+    names: LayerNames
+    caps: Caps
+    items: Computed
+    fixed: int | None = None
+    steps: list[Step] = field(default_factory=list)
+    layers: list[LayerDraft] = field(default_factory=list)
+    constants: dict[str, Known] = field(default_factory=dict)
+    work: list[tuple[str, int, int]] = field(default_factory=list)
+    made: int = 1
+    spent: int = 0
+    _kept: dict[object, str] = field(default_factory=dict)
+
+    def step(
+        self, call: str, read: Sequence[Value | Literal], shape: Shape, kind: str = FLOAT, **given: Any
+    ) -> Computed:
+        """The result of one more call."""
+        (only,) = self.several(call, read, [shape], kind, **given)
+        return only
+
+    def several(
+        self, call: str, read: Sequence[Value | Literal], shapes: Sequence[Shape], kind: str = FLOAT, **given: Any
+    ) -> tuple[Computed, ...]:
+        """The results of a call that gives several."""
+        if any(sum(map(is_per_item, shape)) > 1 for shape in shapes):
+            raise BatchSizeError
+        numbers = tuple(range(self.made, self.made + len(shapes)))
+        self.made += len(shapes)
+        self.steps.append(Step(call, numbers, tuple(map(self._ref, read)), given))
+        self.work.append((call, sum(map(values_for_one, shapes)), 0))
+        return tuple(Computed(n, shape, kind) for n, shape in zip(numbers, shapes, strict=True))
+
+    def layer(
+        self,
+        kind: str,
+        given: Given,
+        read: Value,
+        shape: Shape,
+        *,
+        tensors: Mapping[str, Known | None] | None = None,
+        named: Sequence[str] = (),
+        multiplications: int = 0,
+        made: str = FLOAT,
+    ) -> Computed:
+        """The result of a layer; the same layer where these very tensors stood in one before."""
+        held = {name: known for name, known in (tensors or {}).items() if known is not None}
+        draft = LayerDraft("", kind, given, held)
+        same = [one for one in self.layers if draft.key is not None and one.key == draft.key]
+        draft = same[0] if same else self._new(draft, named)
+        draft.calls += 1
+        result = self.step("layer", [read], shape, made, at=draft.path)
+        self.work[-1] = (draft.path, values_for_one(shape), multiplications)
+        return replace(result, layer=draft if kind == "Linear" and "bias" not in held else None)
+
+    def _new(self, draft: LayerDraft, named: Sequence[str]) -> LayerDraft:
+        source = next((known.source for known in draft.tensors.values() if known.source), "")
+        draft.path = self.names.for_layer(source, *named)
+        self.layers.append(draft)
+        return draft
+
+    def _ref(self, value: Value | Literal) -> Ref:
+        match value:
+            case Computed():
+                return value.number
+            case Known():
+                return self._constant(value)
+        return value
+
+    def _constant(self, known: Known) -> str:
+        """The name under which a value is kept, once for each."""
+        if known.origin not in self._kept:
+            path = self.names.for_constant(known.source)
+            self._kept[known.origin] = path
+            self.constants[path] = known
+        return self._kept[known.origin]
+
+    def give_bias(self, computed: Computed, bias: Known) -> None:
+        """Let the linear layer that made a value alone add this [out] too."""
+        draft = computed.layer
+        assert draft is not None, "asked before"
+        draft.tensors["bias"] = bias
+        draft.given = {**draft.given, "bias": True}
+        same = [one for one in self.layers if one is not draft and one.key == draft.key]
+        if same:
+            self.layers.remove(draft)
+            same[0].calls += 1
+            (at,) = (n for n, step in enumerate(self.steps) if step.made == (computed.number,))
+            self.steps[at] = replace(self.steps[at], given={"at": same[0].path})
+
+    def spend(self, values: int) -> None:
+        """Note that so many values are about to be computed here; raises Refused where that is too much."""
+        self.spent += values
+        if values < 0 or self.spent > 4 * self.caps.elements:
+            raise Refused(
+                "The constants of the ONNX file become more than {most:,} values when they are worked out: "
+                "export it with its constants folded.",
+                most=4 * self.caps.elements,
+            )
+
+
+def is_number(known: Known) -> bool:
+    """Whether a value is a single plain number."""
+    return known.values.dtype != object and known.values.size == 1
+
+
+def literal(known: Known) -> Literal:
+    """That number."""
+    return Literal(known.values.reshape(()).item())
+
+
+def shortest(value: float) -> float:
+    """A number of 32 bits as people write it: 0.01, not 0.009999999776482582."""
+    if not math.isfinite(value):
+        return value
+    short = float(str(np.float32(value)))
+    return short if np.float32(short) == np.float32(value) else value

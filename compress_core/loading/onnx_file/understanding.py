@@ -1,0 +1,348 @@
+"""A file becomes a network as plain data: node by node, sizes and constants worked out, and nothing guessed.
+
+What comes out is a `Description` of JSON values and arrays by name. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.loading.onnx_file import operators
+from compress_core.loading.onnx_file.file_parts import DOMAINS, OnnxFile, OnnxNode, OnnxValue, read_file
+from compress_core.loading.onnx_file.layer_names import LayerNames
+from compress_core.loading.onnx_file.node_call import (
+    Fold,
+    NodeCall,
+    NotOpenedError,
+    OperatorEntry,
+    operator_table,
+)
+from compress_core.loading.onnx_file.plan import FLOAT, Computed, Known, Literal, Plan, Ref, Step, Value
+from compress_core.loading.onnx_file.sizes import BatchSizeError, PerItem, Shape
+from compress_core.loading.onnx_file.tensor_values import kind_of, values_of
+from compress_core.loading.onnx_file.wire_format import damaged
+from compress_core.loading.stored import MAX_DIMENSIONS, Caps, shown
+
+Array = NDArray[Any]
+FORMAT = 1
+_TAKEN_IN = frozenset({FLOAT, "int64", "int32", "uint8"})
+_MOST_NAMED = 8
+_LARGEST_SIZE = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """A network that was read off an ONNX file.
+
+    told: the graph as JSON values, from which `graph_network` builds it; state: its tensors by name.
+    coded: layers whose weights came as whole numbers. work: values and multiplications of each step for one
+    item. fixed: for how many items at once the file was written, None for any.
+    """
+
+    told: Mapping[str, Any]
+    state: Mapping[str, Array]
+    coded: tuple[str, ...]
+    work: tuple[tuple[str, int, int], ...]
+    fixed: int | None
+
+
+def known_operators() -> Mapping[str, OperatorEntry]:
+    """Every operator that is opened, by name."""
+    for found in pkgutil.iter_modules(operators.__path__):
+        importlib.import_module(f"{operators.__name__}.{found.name}")
+    return operator_table()
+
+
+def read_network(content: bytes, caps: Caps, item_shape: Sequence[int] | None = None) -> Description:
+    """The network in the bytes of an ONNX file, within bounds; item_shape fills in sizes that are left open.
+
+    Raises Refused, and nothing else, whatever the bytes are.
+    """
+    return described(read_file(content, caps), caps, item_shape)
+
+
+def described(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None = None) -> Description:
+    """The same for a file whose parts were read."""
+    nodes = _needed(file)
+    _refuse_unknown(nodes, known_operators())
+    plan, name = _begun(file, caps, item_shape)
+    first = Computed(plan.made - 1, plan.items.shape, plan.items.kind)
+    values = _Walk(file, nodes, plan, {name: first}).values()
+    (output,) = file.outputs
+    return _description(plan, values[output.name])
+
+
+# What goes in -----------------------------------------------------------------------------------------------
+
+
+def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tuple[Plan, str]:
+    """A plan that begins with the one input, and its name."""
+    inputs = [value for value in file.inputs if value.name not in file.tensors]
+    for what, found in ((N_("inputs"), inputs), (N_("outputs"), file.outputs)):
+        if len(found) != 1:
+            raise Refused(
+                "The ONNX file has {count} {what} ({names}), and networks with one are opened: export it with "
+                "one input and one output.",
+                count=len(found),
+                what=Phrase(what),
+                names=", ".join(shown(value.name) for value in found[:_MOST_NAMED]),
+            )
+    (given,) = inputs
+    kind = str(kind_of(given.kind, given.name))
+    if kind not in _TAKEN_IN:
+        raise Refused(
+            "'{tensor}' of the ONNX file holds numbers of type {kind}, which are not opened: export the "
+            "network in float32.",
+            tensor=shown(given.name),
+            kind=kind,
+        )
+    shape, fixed = _input_shape(given, item_shape)
+    plan = Plan(LayerNames(), caps, Computed(0, shape, kind), fixed)
+    if kind != FLOAT:
+        plan.step("cast", [Computed(0, shape, FLOAT)], shape, kind, kind=kind)
+    return plan, given.name
+
+
+def _input_shape(given: OnnxValue, item_shape: Sequence[int] | None) -> tuple[Shape, int | None]:
+    """The shape of the input for any number of items, and for how many of them the file was written."""
+    sizes = given.shape
+    if sizes is None and item_shape is not None:
+        sizes = ("N", *item_shape)
+    if sizes is None or not 2 <= len(sizes) <= MAX_DIMENSIONS:
+        raise _open_shape(given, "?" if sizes is None else list(sizes))
+    first, *rest = sizes
+    if item_shape is not None and len(item_shape) == len(rest):
+        rest = [said if isinstance(r, str) else r for r, said in zip(rest, item_shape, strict=True)]
+    if not all(isinstance(size, int) and 1 <= size < _LARGEST_SIZE for size in rest):
+        raise _open_shape(given, [*sizes])
+    if isinstance(first, int) and not 1 <= first <= 1024:
+        raise _open_shape(given, [*sizes])
+    fixed = first if isinstance(first, int) else None
+    return (PerItem(1), *(int(size) for size in rest)), fixed
+
+
+def _open_shape(given: OnnxValue, shape: object) -> Refused:
+    return Refused(
+        "The input '{input}' of the ONNX file has the shape {shape}: the first size counts items, and all "
+        "others must be numbers. Give items of the shape that it takes, or export it with fixed sizes.",
+        input=shown(given.name),
+        shape=shown(str(shape)),
+    )
+
+
+# Which nodes ------------------------------------------------------------------------------------------------
+
+
+def _needed(file: OnnxFile) -> tuple[OnnxNode, ...]:
+    """The nodes that the output depends on, in their order; raises Refused where they stand in none."""
+    made = {value.name for value in file.inputs} | file.tensors.keys()
+    for node in file.nodes:
+        missing = [name for name in node.inputs if name and name not in made]
+        if missing:
+            raise damaged(
+                Phrase(
+                    "the node '{node}' reads '{value}' before it is made",
+                    node=_called(node),
+                    value=shown(missing[0]),
+                )
+            )
+        for name in filter(None, node.outputs):
+            if name in made:
+                raise damaged(Phrase("two of its values are called '{value}'", value=shown(name)))
+            made.add(name)
+    wanted = {value.name for value in file.outputs}
+    if not wanted <= made:
+        raise damaged(N_("its output is made by no node"))
+    kept: list[OnnxNode] = []
+    for node in reversed(file.nodes):
+        if wanted.intersection(filter(None, node.outputs)):
+            kept.append(node)
+            wanted.update(node.inputs)
+    return tuple(reversed(kept))
+
+
+def _called(node: OnnxNode) -> str:
+    """How a node is named to people: by its name, or by what it makes."""
+    return shown(node.name or next(filter(None, node.outputs), ""))
+
+
+def _refuse_unknown(nodes: Sequence[OnnxNode], known: Mapping[str, OperatorEntry]) -> None:
+    """Refuse all operators at once that are not opened, and say where they are."""
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for node in nodes:
+        if node.domain not in DOMAINS or node.operator not in known or node.holds:
+            domain = "" if node.domain in DOMAINS else f"{node.domain}."
+            places[shown(domain + node.operator)].append(_called(node))
+    if places:
+        told = [
+            f"{operator} ({', '.join(repr(name) for name in names[:2])}{', ...' if len(names) > 2 else ''})"
+            for operator, names in list(places.items())[:_MOST_NAMED]
+        ]
+        raise Refused(
+            "The ONNX file holds operators that are not opened: {operators}. Export the network without them, "
+            "or open it by its code.",
+            operators=", ".join(told) + (", ..." if len(places) > _MOST_NAMED else ""),
+        )
+
+
+# Node by node -----------------------------------------------------------------------------------------------
+
+
+class _Walk:
+    """Goes through the nodes once; what each value is, by its name."""
+
+    def __init__(
+        self, file: OnnxFile, nodes: Sequence[OnnxNode], plan: Plan, values: dict[str, Value]
+    ) -> None:
+        self._file, self._nodes, self._plan, self._values = file, nodes, plan, values
+        self._readers = Counter(name for node in nodes for name in node.inputs)
+        self._readers.update(value.name for value in file.outputs)
+        self._names: Counter[int] = Counter()
+        self._reads: Counter[int] = Counter()
+
+    def values(self) -> Mapping[str, Value]:
+        for node in self._nodes:
+            made = self._made(node)
+            for name, value in zip(node.outputs, made, strict=False):
+                if name:
+                    self._values[name] = value
+                    self._note(name, value)
+        return self._values
+
+    def _note(self, name: str, value: Value) -> None:
+        if isinstance(value, Computed):
+            self._names[value.number] += 1
+            self._reads[value.number] += self._readers[name]
+
+    def _read_once(self, value: Value) -> bool:
+        if not isinstance(value, Computed):
+            return False
+        return self._names[value.number] == 1 == self._reads[value.number]
+
+    def _made(self, node: OnnxNode) -> tuple[Value, ...]:
+        wanted = max((at + 1 for at, name in enumerate(node.outputs) if self._readers[name] and name), default=0)
+        given = tuple(self._value(name) if name else None for name in node.inputs)
+        call = NodeCall(node, given, self._file.version, wanted, self._read_once)
+        try:
+            made = _result(operator_table()[node.operator], call, self._plan)
+            call.check_all_asked(len(made))
+        except NotOpenedError as error:
+            raise _not_opened(node, error.reason) from error
+        except BatchSizeError as error:
+            raise _not_opened(node, N_("it holds for one number of items only")) from error
+        except (ArithmeticError, ValueError, TypeError, IndexError) as error:
+            if isinstance(error, Refused):
+                raise
+            # what numpy raises where shapes and numbers of a constant do not fit one another
+            raise _not_opened(node, N_("its numbers do not fit one another")) from error
+        return made
+
+    def _value(self, name: str) -> Value:
+        if name not in self._values:
+            self._values[name] = Known(values_of(self._file.tensors[name]), name, ())
+        return self._values[name]
+
+
+def _not_opened(node: OnnxNode, reason: str) -> Refused:
+    return Refused(
+        "The operator {operator} of the ONNX file, at '{node}', cannot be opened: {reason}. Export the network "
+        "without it, or open it by its code.",
+        operator=shown(node.operator),
+        node=_called(node),
+        reason=reason,
+    )
+
+
+def _result(found: OperatorEntry, call: NodeCall, plan: Plan) -> tuple[Value, ...]:
+    if len(call.given) > found.most_inputs:
+        raise NotOpenedError(Phrase("it has {count} inputs", count=len(call.given)))
+    if found.folded is not None and all(isinstance(value, Known | None) for value in call.given):
+        return (_folded(found.folded, call, plan),)
+    if found.opened is None:
+        raise NotOpenedError(N_("what it makes depends on the items"))
+    made = found.opened(call, plan)
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _folded(fold: Fold, call: NodeCall, plan: Plan) -> Known:
+    """A constant that is worked out now; it keeps the name of the only tensor that it was made of."""
+    values = fold(call, plan)
+    known = [value for value in call.given if isinstance(value, Known)]
+    is_coded = any(value.is_coded for value in known) or call.node.operator == "DequantizeLinear"
+    sources = [value.source for value in known if value.source]
+    if call.node.operator == "Constant" and values.size > 1:
+        sources = [call.node.outputs[0]]
+    source = sources[0] if call.node.operator in {"DequantizeLinear", "Cast", "Constant"} and sources else ""
+    return Known(values, source, (call.node.outputs[0],) if source else None, is_coded)
+
+
+# What comes out ---------------------------------------------------------------------------------------------
+
+
+def _description(plan: Plan, output: Value) -> Description:
+    if isinstance(output, Known) or output.shape[:1] != (PerItem(1),) or output.kind != FLOAT:
+        raise Refused(
+            "The output of the ONNX file is no table with a row of float32 for each item, so that its answers "
+            "cannot be judged: export the network with its scores as output."
+        )
+    tensors = {f"{one.path}.{name}": known for one in plan.layers for name, known in one.tensors.items()}
+    told = {
+        "format": FORMAT,
+        "layers": [[one.path, one.kind, dict(one.given)] for one in plan.layers],
+        "constants": [_constant(path, known) for path, known in plan.constants.items()],
+        "ties": _ties(tensors),
+        "steps": [_step(step) for step in plan.steps],
+        "output": output.number,
+        "item_shape": list(plan.items.shape[1:]),
+    }
+    state = {name: np.ascontiguousarray(known.values) for name, known in (tensors | plan.constants).items()}
+    coded = tuple(one.path for one in plan.layers if any(known.is_coded for known in one.tensors.values()))
+    return Description(told, state, coded, tuple(plan.work), plan.fixed)
+
+
+def _constant(path: str, known: Known) -> list[Any]:
+    """Whether it learns: a tensor of the file of finite numbers, not one number alone."""
+    values = known.values
+    learns = known.kind == FLOAT and bool(known.source) and values.size > 1 and bool(np.isfinite(values).all())
+    return [path, list(values.shape), known.kind, learns]
+
+
+def _ties(tensors: Mapping[str, Known]) -> dict[str, str]:
+    """Tensors that are one, each by the first of them."""
+    first: dict[object, str] = {}
+    ties: dict[str, str] = {}
+    for name, known in tensors.items():
+        if known.kind != FLOAT or known.ways is None:
+            continue
+        if first.setdefault((known.origin, known.shape), name) != name:
+            ties[name] = first[known.origin, known.shape]
+    return ties
+
+
+def _step(step: Step) -> list[Any]:
+    return [step.call, list(step.made), list(map(_ref, step.read)), dict(_plain(step.given))]
+
+
+def _ref(ref: Ref) -> Any:
+    return {"number": _number(ref.number)} if isinstance(ref, Literal) else ref
+
+
+def _number(number: float | bool) -> float | bool | str:
+    """A number as JSON has it; those that are none as text."""
+    return number if isinstance(number, int) or math.isfinite(number) else str(number)
+
+
+def _plain(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in given.items():
+        yield name, _number(value) if isinstance(value, float) else value

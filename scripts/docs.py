@@ -1,4 +1,4 @@
-"""Write the reference of techniques and training methods: `make docs`; `--check` only compares.
+"""Write the reference of techniques, training methods and ONNX operators; `--check` only compares.
 
 Nothing of docs/reference is written by hand, so it says what the code does.
 """
@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from compress_core.foundation.knobs import Unit
+from compress_core.loading.onnx_file.file_parts import NEWEST, OLDEST
+from compress_core.loading.onnx_file.understanding import known_operators
 from compress_core.techniques.contract.technique import Technique, techniques
 from compress_core.training.method import TrainingMethod, training_methods
 from compress_core.training.plan import TrainingKnobs
@@ -28,6 +30,40 @@ HEAD_OF_TRAINING = """# Training methods
 Written by `make docs` from `compress_core/training/`: change a text there, not here.
 
 ## Every training
+"""
+HEAD_OF_ONNX = f"""# ONNX files
+
+Written by `make docs`: change a text in `scripts/docs.py`, an operator in
+`compress_core/loading/onnx_file/operators/`.
+
+`slimscope layers model.onnx`, `compress_core.load("model.onnx", items, labels)` and the upload on *Start*
+open a file as a network of torch's own layers: convolutions, linear layers and norms are the modules that
+techniques, coupled groups, attributions and exports know. What only reckons with sizes is worked out when
+the file is opened, except for the number of items, which stays open; a file that was written for one
+number of items answers for any.
+
+**What must be so.** One file with its weights inside, operator set {OLDEST} to {NEWEST} of `ai.onnx`; one
+input and one output; the first size of the input counts items, and all others are numbers, or those of
+the items that are given. Numbers are computed in float32; words may be int64 or int32. Weights in whole
+numbers (`DequantizeLinear`) become what they stand for, with a warning that names their layers; values
+that are rounded on the way (`QuantizeLinear`, `DequantizeLinear`) are rounded as the two say.
+
+**What is refused**, with the operators named and where they sit: operators that are not in the table,
+`If`, `Loop` and `Scan`, functions, other domains (`com.microsoft`, `ai.onnx.ml`), external data, sparse
+tensors and texts, and every attribute that is not honored exactly: nothing is guessed. What mixes the
+items of a batch is refused too.
+
+**Agreement.** The network is compared with ONNX Runtime, which is given the same file, on 8 random items
+and up to 32 of yours. The largest difference stands in the model's summary; beyond 1e-5 of the largest
+answer (2 % where values are rounded on the way, since one at the border of two codes may get the other)
+the file is not opened.
+
+**On a server** a file of anybody is read by our own reader in a process with limits, byte for byte: a
+field, a type or a number that it does not know is refused before anything is made of it. Only what was
+understood entirely is then given to ONNX Runtime, in another process with limits of memory and time,
+which ends with the comparison. Limits are no sandbox: whoever serves strangers runs the server as a user
+that may do nothing else. What the runtime does not answer is opened with a warning that says that it was
+not compared.
 """
 BOUNDS = (
     ("minimum", "≥ {}"),
@@ -45,7 +81,15 @@ def reference() -> Mapping[Path, str]:
     return {
         REFERENCE / "techniques.md": "\n".join(sections),
         REFERENCE / "training.md": "\n".join(trainings),
+        REFERENCE / "onnx.md": "\n".join([HEAD_OF_ONNX, *_operators(), ""]),
     }
+
+
+def _operators() -> Iterator[str]:
+    yield "| operator | becomes |"
+    yield "|---|---|"
+    for name, entry in sorted(known_operators().items()):
+        yield f"| `{name}` | {entry.becomes} |"
 
 
 def stale() -> list[Path]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_from_json
 from compress_core.loading.items import Items
+from compress_core.loading.onnx_file.understanding import Description, description_from
 from compress_core.loading.reading_child import (
     FIELDS,
     INPUTS,
@@ -25,6 +27,7 @@ from compress_core.loading.reading_child import (
     LABELS,
     MOST_MEMORY,
     MOST_SECONDS,
+    NETWORK,
     WEIGHTS,
 )
 from compress_core.loading.reading_remarks import ReadingRemarks
@@ -70,6 +73,12 @@ class FileReader:
             inputs, labels, tuple(InputField(**{**one, "shape": tuple(one["shape"])}) for one in said)
         )
 
+    def network(self, content: bytes, name: str, item_shape: Sequence[int] | None = None) -> Description:
+        """The network in an ONNX file, as `read_network` reads it; raises Refused as above."""
+        shape = None if item_shape is None else list(item_shape)
+        found, _ = self._read(content, {"kind": NETWORK, "name": name, "item_shape": shape})
+        return description_from(found)
+
     def close(self) -> None:
         """End the process that waits."""
         with self._lock:
@@ -78,7 +87,7 @@ class FileReader:
             _end(spare)
 
     def _read(
-        self, content: bytes, asked: dict[str, str | None]
+        self, content: bytes, asked: Mapping[str, object]
     ) -> tuple[dict[str, npt.NDArray[Any]], ReadingRemarks]:
         try:
             with self._places, tempfile.TemporaryDirectory(prefix="slimscope-") as folder:

@@ -15,6 +15,7 @@ from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.fitting_weights import loaded_from
 from compress_core.loading.items import Items, read_items
+from compress_core.loading.onnx_model import is_onnx_file, onnx_subject_in
 from compress_core.loading.own_file import content_of_file, item_caps_for
 from compress_core.loading.own_training import with_training
 from compress_core.loading.reading_remarks import ReadingRemarks
@@ -44,7 +45,7 @@ def named_subject(
     input_shape: ItemShape | None = None,
     task: TaskName | None = None,
 ) -> Subject:
-    """A sample by its name, what package.module:factory builds, or the network in a file of weights.
+    """A sample by its name, what package.module:factory builds, or the network in a file.
 
     weights go into the network that is named; alone, they tell the network themselves. entry says which dict
     of a checkpoint is taken. A factory is looked for in the current folder too. items are what it is judged
@@ -78,6 +79,8 @@ def _judged_subject(
         )
     given = None if place is None else _Given(place, entry)
     if given is not None and (model is None or _is_weights_file(model)):
+        if entry is None and is_onnx_file(given.place):
+            return onnx_subject_in(given.place, items, input_shape)
         state = given.state()
         subject = user_subject(state.tensors, items, name=given.name, input_shape=input_shape)
         return with_remarks(subject, state.remarks)

@@ -20,11 +20,12 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.loading.file_format import item_formats, weight_formats
 from compress_core.loading.items import read_items
+from compress_core.loading.onnx_file.understanding import description_arrays, known_operators, read_network
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import AskedWeights
 from compress_core.loading.weights_file import SERVER_CAPS, declared_weights, weights_in_turn
 
-WEIGHTS, ITEMS = "weights", "items"
+WEIGHTS, ITEMS, NETWORK = "weights", "items", "network"
 INPUTS, LABELS, FIELDS = "inputs", "labels", "fields"
 MOST_MEMORY = 400 * 2**20
 MOST_SECONDS = 5
@@ -49,6 +50,7 @@ def _import_what_reads() -> None:
     """All formats, and what they import when they are asked to read."""
     weight_formats()
     item_formats()
+    known_operators()
     for name in _READERS:
         importlib.import_module(f"compress_core.loading.{name}")
 
@@ -57,8 +59,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     content = Path(asked["file"]).read_bytes()
     try:
         with Path(asked["out"]).open("wb") as out:
-            write = _write_weights if asked["kind"] == WEIGHTS else _write_items
-            names, remarks = write(content, asked, out)
+            names, remarks = _WRITERS[asked["kind"]](content, asked, out)
             return {"names": names, "remarks": remarks.as_json()}
     except Refused as refused:
         return {"refused": refusal_as_json(refused)}
@@ -81,6 +82,16 @@ def _write_items(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple
     for values in written.values():
         np.save(out, values, allow_pickle=False)
     return list(written), ReadingRemarks()
+
+
+def _write_network(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
+    arrays = description_arrays(read_network(content, SERVER_CAPS, asked["item_shape"]))
+    for values in arrays.values():
+        np.save(out, values, allow_pickle=False)
+    return list(arrays), ReadingRemarks()
+
+
+_WRITERS = {WEIGHTS: _write_weights, ITEMS: _write_items, NETWORK: _write_network}
 
 
 def set_limits(memory: int, seconds: int) -> None:

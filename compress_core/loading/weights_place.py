@@ -14,6 +14,7 @@ from compress_core.loading.state_names import StateDict
 from compress_core.loading.stored import AskedWeights, refuse_entry, shown
 from compress_core.loading.upload import read_state, state_of
 
+ONNX = "onnx"
 _SAFEST = ".safetensors"
 _SAVED_MODEL = "saved_model.pb"
 
@@ -29,10 +30,14 @@ def state_in(path: Path, entry: str | None = None) -> StateDict:
 
 
 def holds_weights(name: str) -> bool:
-    """Whether a name is that of a file or folder that is there, or ends as files of weights do."""
+    """Whether a name is that of a file or folder that is there, or ends as files of models do."""
     path = Path(name)
     try:
-        return path.suffix.lstrip(".") in suffixes_of(weight_formats()) or path.is_file() or path.is_dir()
+        return (
+            path.suffix.lstrip(".") in (*suffixes_of(weight_formats()), ONNX)
+            or path.is_file()
+            or path.is_dir()
+        )
     except (OSError, ValueError):  # no file can have such a name
         return False
 

@@ -17,11 +17,13 @@ from dashboard.text import _, literal
 from dashboard.uploaded_files import MOST_MEGABYTES, let_go
 
 if TYPE_CHECKING:
+    from compress_core.loading.items import Items
     from compress_core.subject.subject import Subject
 
 UNDERSTOOD = "slimscope.understood"
 ENTRY = "slimscope.start.entry"
 WEIGHTS, ITEMS = "weights", "items"
+ONNX = "onnx"
 _READ = "slimscope.start.files_read"
 MOST_KEPT = 3
 MOST_BYTES_KEPT = 256 * 2**20  # of weights and items of a session's models
@@ -58,14 +60,15 @@ def draw() -> None:
 def _uploaders() -> None:
     weights, items = st.columns(2, gap="medium")
     weights.file_uploader(
-        _("Weights: safetensors, a state dict or a checkpoint"),
-        suffixes_of(weight_formats()),
+        _("Model: safetensors, a state dict, a checkpoint or ONNX"),
+        [*suffixes_of(weight_formats()), ONNX],
         key=_key(WEIGHTS),
         max_upload_size=MOST_MEGABYTES,
         help=_(
             "What torch.save(model.state_dict(), path) or safetensors writes, or a checkpoint of a training: "
             "what stands beside the weights is skipped. The architecture is one of the samples, or a plain "
-            "MLP or CNN that is told from names and shapes. Nothing in the file is run."
+            "MLP or CNN that is told from names and shapes. An ONNX file with its weights inside tells the "
+            "network itself. Nothing in the file is run."
         ),
     )
     weights.text_input(
@@ -113,15 +116,26 @@ def read_uploaded(
     entry: which weights of a checkpoint are taken.
     """
     from compress_core.loading.allowance import ON_SERVER
+    from compress_core.loading.onnx_file.file_parts import begins_like_onnx
+    from compress_core.loading.onnx_model import onnx_subject
     from compress_core.loading.upload import state_of
     from compress_core.loading.user_model import user_subject, with_remarks
 
-    reader = engine.reader()
-    state = state_of(reader.weights(model_file.getvalue(), model_file.name, entry))
-    items = reader.items(item_file.getvalue(), item_file.name) if item_file is not None else None
+    reader, content = engine.reader(), model_file.getvalue()
     name = PurePath(model_file.name).stem[:MOST_CHARACTERS]
+    if begins_like_onnx(content):
+        items = _items(item_file)
+        shape = None if items is None else items.inputs.shape[1:]
+        found = reader.network(content, model_file.name, shape)
+        return onnx_subject(found, content, items, name=name, allowed=ON_SERVER)
+    state = state_of(reader.weights(content, model_file.name, entry))
+    items = _items(item_file)
     subject = user_subject(state.tensors, items, name=name, allowed=ON_SERVER)
     return with_remarks(subject, state.remarks)
+
+
+def _items(item_file: UploadedFile | None) -> Items | None:
+    return None if item_file is None else engine.reader().items(item_file.getvalue(), item_file.name)
 
 
 def keep(subject: Subject) -> str:

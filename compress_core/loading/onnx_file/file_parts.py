@@ -25,8 +25,9 @@ DOMAINS = frozenset({"", "ai.onnx"})
 MOST_NODES = 20_000
 MOST_OF_A_NODE = 4096  # inputs, outputs, attributes
 MOST_OF_AN_ATTRIBUTE = 2**16  # numbers
-_MOST_FIELDS = 2_000_000
+_MOST_FIELDS = 500_000
 _IR = range(3, 16)
+_SECOND_FIELDS = frozenset(bytes([sign]) for sign in (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72))
 
 _TEXT, _WHOLE = Kind.TEXT, Kind.WHOLE
 _SKIP = Part("", Kind.LEFT_OUT)
@@ -122,7 +123,16 @@ SCHEMA: Schema = {
     "dimension": {1: Part("dim_value", _WHOLE), 2: Part("dim_param", _TEXT), 3: _SKIP},
 }
 
-_INSIDE_ANOTHER = ("g", "graphs", "tensors", "tp", "type_protos", "sparse_tensor", "sparse_tensors", "strings")
+_INSIDE_ANOTHER = (
+    "g",
+    "graphs",
+    "tensors",
+    "tp",
+    "type_protos",
+    "sparse_tensor",
+    "sparse_tensors",
+    "strings",
+)
 _FIELD_OF_TYPE = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints"}
 _NUMBER, _TYPE_OF_GRAPH = {"f", "i", "s", "t", "floats", "ints"}, (5, 10)
 
@@ -142,7 +152,7 @@ AttributeValue = float | int | bytes | OnnxTensor | tuple[float, ...] | tuple[in
 
 @dataclass(frozen=True, eq=False)
 class OnnxNode:
-    """One operator; inputs and outputs by name, empty for one that is left out. holds_graphs: as Loop does."""
+    """One operator; inputs and outputs by name, empty for what is left out. holds: graphs and the like."""
 
     name: str
     operator: str
@@ -155,7 +165,7 @@ class OnnxNode:
 
 @dataclass(frozen=True)
 class OnnxValue:
-    """What goes in or comes out: its name, the type of its numbers, and its sizes, a text where it is free."""
+    """What goes in or comes out: its name, the type of its numbers, and its sizes, a text for a free one."""
 
     name: str
     kind: int
@@ -173,8 +183,13 @@ class OnnxFile:
     outputs: tuple[OnnxValue, ...]
 
 
+def begins_like_onnx(content: bytes) -> bool:
+    """Whether bytes begin as a model of ONNX does: with the version of its format, then a field it has."""
+    return content[:1] == b"\x08" and content[1:2] < b"\x20" and content[2:3] in _SECOND_FIELDS
+
+
 def read_file(content: bytes, caps: Caps) -> OnnxFile:
-    """The parts of a file; raises Refused where it is damaged, larger than allowed, or of a form not opened."""
+    """The parts of a file; raises Refused where it is damaged, too large, or of a form that is not opened."""
     model = Reading(SCHEMA, _MOST_FIELDS).message(memoryview(content), "model")
     version = _version(model)
     for part, reason in (
@@ -287,15 +302,25 @@ def _tensor(message: Message) -> OnnxTensor:
     name = message.get("name", "")
     if message.get("data_location") or "external_data" in message:
         raise Refused(
-            "The weights of the ONNX file lie in another file (tensor '{tensor}'), and only what is inside of "
-            "it is read: export it as one file, in torch with external_data=False.",
+            "The weights of the ONNX file lie in another file (tensor '{tensor}'), and only what is inside "
+            "of it is read: export it as one file, in torch with external_data=False.",
             tensor=shown(name),
         )
     if "segment" in message:
         raise damaged(N_("a tensor of it stands in pieces"))
     shape = tuple(joined(message.get("dims", []), np.int64)[: MAX_DIMENSIONS + 1].tolist())
-    parts = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
-    return OnnxTensor(name, shape, message.get("data_type", 0), {p: message[p] for p in parts if p in message})
+    parts = (
+        "raw_data",
+        "float_data",
+        "int32_data",
+        "int64_data",
+        "double_data",
+        "uint64_data",
+        "string_data",
+    )
+    return OnnxTensor(
+        name, shape, message.get("data_type", 0), {p: message[p] for p in parts if p in message}
+    )
 
 
 def _tensors(messages: Sequence[Message], caps: Caps) -> Mapping[str, OnnxTensor]:

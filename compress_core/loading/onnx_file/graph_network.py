@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import Parameter
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.onnx_file.rounded_values import RoundedValues
@@ -21,18 +22,48 @@ from compress_core.loading.onnx_file.step_calls import call_named
 from compress_core.loading.stored import check_name
 
 _AXES = ("1d", "2d", "3d")
-_BY_AXES = (
-    "Conv ConvTranspose BatchNorm InstanceNorm MaxPool AvgPool AdaptiveAvgPool AdaptiveMaxPool".split()
-)
+_BY_AXES = [
+    "Conv",
+    "ConvTranspose",
+    "BatchNorm",
+    "InstanceNorm",
+    "MaxPool",
+    "AvgPool",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
+]
 KINDS: Mapping[str, Callable[..., nn.Module]] = {
     **{f"{kind}{axes}": getattr(nn, f"{kind}{axes}") for kind in _BY_AXES for axes in _AXES},
     **{
         kind: getattr(nn, kind)
-        for kind in (
-            "Linear Embedding LayerNorm RMSNorm GroupNorm LocalResponseNorm PReLU ReLU ReLU6 LeakyReLU Hardtanh "
-            "Sigmoid Hardsigmoid Hardswish Tanh GELU ELU CELU SELU Softplus Softsign Mish Softmax LogSoftmax "
-            "Upsample PixelShuffle"
-        ).split()
+        for kind in [
+            "Linear",
+            "Embedding",
+            "LayerNorm",
+            "RMSNorm",
+            "GroupNorm",
+            "LocalResponseNorm",
+            "PReLU",
+            "ReLU",
+            "ReLU6",
+            "LeakyReLU",
+            "Hardtanh",
+            "Sigmoid",
+            "Hardsigmoid",
+            "Hardswish",
+            "Tanh",
+            "GELU",
+            "ELU",
+            "CELU",
+            "SELU",
+            "Softplus",
+            "Softsign",
+            "Mish",
+            "Softmax",
+            "LogSoftmax",
+            "Upsample",
+            "PixelShuffle",
+        ]
     },
     "RoundedValues": RoundedValues,
 }
@@ -55,7 +86,7 @@ class _Step:
 
     call: str
     made: tuple[int, ...]
-    read: tuple[int | str | float, ...]
+    read: tuple[Any, ...]
     is_value: tuple[bool, ...]
     given: Mapping[str, Any]
     done: tuple[int, ...]
@@ -80,7 +111,7 @@ class GraphNetwork(nn.Module):
         super().__init__()
         self._told = json.dumps(told, sort_keys=True)
         for path, kind, given in told["layers"]:
-            _place(self, path, _layer(path, kind, given))
+            _place(self, path, _layer(kind, given))
         for path, shape, kind, learns in told["constants"]:
             _place(self, path, _tensor(path, shape, kind, learns=learns))
         for name, first in told["ties"].items():
@@ -127,15 +158,40 @@ def graph_network(told: Mapping[str, Any]) -> nn.Module:
     try:
         if told["format"] != _FORMAT:
             raise _unknown()
-        return GraphNetwork(told).eval()
+        return _with_memory(GraphNetwork(told)).eval().requires_grad_(requires_grad=False)
     except Refused:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
         raise _unknown() from error
 
 
+def _with_memory(network: nn.Module) -> nn.Module:
+    """The network with memory for its tensors, in which nothing stands yet; one for those that are one.
+
+    Raises Refused where they would be larger than any file that is opened.
+    """
+    made: dict[int, Tensor] = {}
+    places = [
+        (module, name, tensor)
+        for module in network.modules()
+        for held in (module._parameters, module._buffers)  # noqa: SLF001 - torch names what is None nowhere else
+        for name, tensor in held.items()
+        if tensor is not None
+    ]
+    if sum({id(tensor): tensor.numel() for _, _, tensor in places}.values()) > _MOST_VALUES:
+        raise _unknown()
+    for module, name, tensor in places:
+        if id(tensor) not in made:
+            empty = torch.empty_like(tensor, device="cpu")
+            made[id(tensor)] = Parameter(empty) if isinstance(tensor, Parameter) else empty
+        setattr(module, name, made[id(tensor)])
+    return network
+
+
 def _unknown() -> Refused:
-    return Refused("The description of a network from an ONNX file cannot be used by this release: open the file anew.")
+    return Refused(
+        "The description of a network from an ONNX file cannot be used by this release: open the file anew."
+    )
 
 
 def _steps(told: Mapping[str, Any], output: int) -> Iterator[_Step]:
@@ -178,10 +234,12 @@ def _given(value: Any) -> Any:
     return float(value) if value in ("inf", "-inf", "nan") else value
 
 
-def _layer(path: str, kind: str, given: Mapping[str, Any]) -> nn.Module:
+def _layer(kind: str, given: Mapping[str, Any]) -> nn.Module:
     """A layer without memory for its values yet."""
     if kind not in KINDS:
-        raise Refused("The file names a layer '{kind}' that this release does not know: update it.", kind=kind)
+        raise Refused(
+            "The file names a layer '{kind}' that this release does not know: update it.", kind=kind
+        )
     arguments = {name: tuple(v) if isinstance(v, list) else _given(v) for name, v in given.items()}
     with torch.device("meta"):
         return KINDS[kind](**arguments)
@@ -196,7 +254,7 @@ def _tensor(path: str, shape: Sequence[int], kind: str, *, learns: bool) -> Tens
             kind=kind,
         )
     empty = torch.empty(tuple(shape), dtype=_TYPES[kind], device="meta")
-    return nn.Parameter(empty) if learns else empty
+    return Parameter(empty) if learns else empty
 
 
 def _place(network: nn.Module, path: str, held: nn.Module | Tensor) -> None:
@@ -214,19 +272,9 @@ def _place(network: nn.Module, path: str, held: nn.Module | Tensor) -> None:
 def _add(owner: nn.Module, name: str, held: nn.Module | Tensor) -> None:
     if hasattr(owner, name):
         raise _unknown()
-    match held:
-        case nn.Parameter():
-            owner.register_parameter(name, held)
-        case Tensor():
-            owner.register_buffer(name, held)
-        case _:
-            owner.add_module(name, held)
-
-
-def filled(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    """The network with these very tensors as its state, those that are one as one; ready to evaluate."""
-    network.load_state_dict(dict(state), strict=True, assign=True)
-    for name, first in json.loads(network._told)["ties"].items():  # type: ignore[arg-type]  # noqa: SLF001 - our own
-        owner, _, last = name.rpartition(".")
-        setattr(network.get_submodule(owner), last, network.get_parameter(first))
-    return network.eval().requires_grad_(requires_grad=False)
+    if isinstance(held, Parameter):
+        owner.register_parameter(name, held)
+    elif isinstance(held, Tensor):
+        owner.register_buffer(name, held)
+    else:
+        owner.add_module(name, held)

@@ -1,24 +1,71 @@
-"""Names for the layers of an ONNX file, as they stood in the network that was exported, as far as it tells."""
+"""Names for the layers of an ONNX file, as they stood in the network that was exported, where it tells."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import chain, count
 
 TAKEN_BY_TORCH = frozenset(
-    """
-    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
-    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu
-    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
-    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
-    to_empty train training type xpu zero_grad
-    """.split()
+    [
+        "T_destination",
+        "add_module",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "ipu",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad_",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "xpu",
+        "zero_grad",
+    ]
 )
 """What a module of torch has under its own name, so that no layer in it can be called so."""
-_SUFFIXES = re.compile(r"(\.weight|\.bias|_weight|\.W|_W)?([._](quantized|codes|int8|q|DequantizeLinear.*))?$")
+_SUFFIXES = re.compile(r"([._](weight|bias|W))?([._](quantized|codes|int8|q|DequantizeLinear.*))?$")
 _MADE_UP = re.compile(r"^(onnx::|val_|const|Constant|_|\d+$)|^/|::")
 _SIGNS = re.compile(r"[^0-9A-Za-z_]+")
 _LONGEST_PART, _MOST_PARTS = 40, 8
@@ -32,15 +79,26 @@ class LayerNames:
         self._paths: set[str] = set()
         self._containers: set[str] = set()
 
-    def for_layer(self, source: str, *others: str) -> str:
-        """A path from the name of its weight, of its node, or from what it is; the first that says something."""
-        candidates = chain([_from_weight(source)], map(_from_node, others))
+    def for_layer(self, sources: Iterable[str], others: Iterable[str]) -> str:
+        """A path from the names of its tensors, of its node, or from what it is: the first that tells."""
+        candidates = chain(map(_from_weight, sources), map(self._from_node, others))
         return self._free(next((path for path in candidates if path), _NAMELESS))
 
     def for_constant(self, source: str) -> str:
         """A path for a tensor beside the layers."""
         made_up = not source or bool(_MADE_UP.search(source))
         return self._free("constant" if made_up else _path(source) or "constant")
+
+    def _from_node(self, name: str) -> str:
+        """/layer1/layer1.0/conv1/Conv is layer1.0.conv1; /block/Relu is block.relu, as block holds others."""
+        if not name.startswith("/"):
+            return _path(name.removeprefix("node_"))
+        *scopes, operator = name.strip("/").split("/")
+        path = ""
+        for scope in scopes:
+            path = scope if not path or scope.startswith(f"{path}.") else f"{path}.{scope}"
+        found = _path(path)
+        return found if found and found not in self._containers else _path(f"{path}.{operator.lower()}")
 
     def _free(self, path: str) -> str:
         parts = path.split(".")
@@ -60,16 +118,6 @@ def _containers(parts: list[str]) -> set[str]:
 
 def _from_weight(name: str) -> str:
     return "" if not name or _MADE_UP.search(name) else _path(_SUFFIXES.sub("", name))
-
-
-def _from_node(name: str) -> str:
-    """/layer1/layer1.0/conv1/Conv is layer1.0.conv1; node_relu_1 is relu_1."""
-    if not name.startswith("/"):
-        return _path(name.removeprefix("node_"))
-    path = ""
-    for scope in name.strip("/").split("/")[:-1]:
-        path = scope if not path or scope.startswith(f"{path}.") else f"{path}.{scope}"
-    return _path(path or name.strip("/").lower())
 
 
 def _path(name: str) -> str:

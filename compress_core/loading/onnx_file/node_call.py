@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.onnx_file.file_parts import OnnxNode, OnnxTensor
 from compress_core.loading.onnx_file.plan import FLOAT, Computed, Known, Value
@@ -247,7 +245,7 @@ def axis_of(axis: int, rank: int) -> int:
 
 
 def axes_of(axes: Sequence[int], rank: int) -> list[int]:
-    """Axes counted from the front, in order; raises NotOpenedError for one that is not there, or there twice."""
+    """Axes counted from the front, in order; raises NotOpenedError for one that is not there, or twice."""
     found = sorted(axis_of(axis, rank) for axis in axes)
     if len(set(found)) != len(found):
         raise NotOpenedError(N_("it names one axis twice"))
@@ -261,7 +259,3 @@ def one_item(shape: Shape, axis: int) -> int:
         raise NotOpenedError(MIXES_ITEMS)
     assert isinstance(size, int), "not per item"
     return size
-
-
-
-

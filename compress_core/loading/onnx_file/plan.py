@@ -21,6 +21,7 @@ from compress_core.loading.stored import Caps
 Array = NDArray[Any]
 Given = Mapping[str, Any]
 FLOAT = "float32"
+LAYER = "layer"
 _TURNED = "turned"
 
 
@@ -71,7 +72,10 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """A value that depends on the items: what a step makes. layer: the linear layer that made it, without bias."""
+    """A value that depends on the items: what a step makes.
+
+    layer: the linear layer without a bias that made it, or the one that rounds.
+    """
 
     number: int
     shape: Shape
@@ -84,13 +88,17 @@ Value = Known | Computed
 
 @dataclass(eq=False)
 class LayerDraft:
-    """A module of torch to be: its class, its arguments, and its tensors by their names in it."""
+    """A module of torch to be: its class, its arguments, and its tensors by their names in it.
 
-    path: str
+    named: what it may be called where its tensors do not tell; path: what it is called, in the end.
+    """
+
     kind: str
     given: Given
     tensors: dict[str, Known]
+    named: tuple[str, ...] = ()
     calls: int = 0
+    path: str = ""
 
     @property
     def key(self) -> object:
@@ -113,7 +121,7 @@ Ref = int | str | Literal
 
 @dataclass(frozen=True)
 class Step:
-    """One call: of a function in the table of calls, or of a layer (`at`).
+    """One call: of a function in the table of calls, or of a layer.
 
     made and read: values by number; what is read may also be a constant by its name, or a plain number.
     """
@@ -122,6 +130,7 @@ class Step:
     made: tuple[int, ...]
     read: tuple[Ref, ...]
     given: Given
+    layer: LayerDraft | None = None
 
 
 @dataclass(eq=False)
@@ -139,7 +148,7 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     layers: list[LayerDraft] = field(default_factory=list)
     constants: dict[str, Known] = field(default_factory=dict)
-    work: list[tuple[str, int, int]] = field(default_factory=list)
+    work: list[tuple[str | LayerDraft, int, int]] = field(default_factory=list)
     made: int = 1
     spent: int = 0
     _kept: dict[object, str] = field(default_factory=dict)
@@ -152,7 +161,12 @@ class Plan:
         return only
 
     def several(
-        self, call: str, read: Sequence[Value | Literal], shapes: Sequence[Shape], kind: str = FLOAT, **given: Any
+        self,
+        call: str,
+        read: Sequence[Value | Literal],
+        shapes: Sequence[Shape],
+        kind: str = FLOAT,
+        **given: Any,
     ) -> tuple[Computed, ...]:
         """The results of a call that gives several."""
         if any(sum(map(is_per_item, shape)) > 1 for shape in shapes):
@@ -177,19 +191,23 @@ class Plan:
     ) -> Computed:
         """The result of a layer; the same layer where these very tensors stood in one before."""
         held = {name: known for name, known in (tensors or {}).items() if known is not None}
-        draft = LayerDraft("", kind, given, held)
+        draft = LayerDraft(kind, given, held, tuple(named))
         same = [one for one in self.layers if draft.key is not None and one.key == draft.key]
-        draft = same[0] if same else self._new(draft, named)
+        if same:
+            draft = same[0]
+        else:
+            self.layers.append(draft)
         draft.calls += 1
-        result = self.step("layer", [read], shape, made, at=draft.path)
-        self.work[-1] = (draft.path, values_for_one(shape), multiplications)
+        result = self.step(LAYER, [read], shape, made)
+        self.steps[-1] = replace(self.steps[-1], layer=draft)
+        self.work[-1] = (draft, values_for_one(shape), multiplications)
         return replace(result, layer=draft if kind == "Linear" and "bias" not in held else None)
 
-    def _new(self, draft: LayerDraft, named: Sequence[str]) -> LayerDraft:
-        source = next((known.source for known in draft.tensors.values() if known.source), "")
-        draft.path = self.names.for_layer(source, *named)
-        self.layers.append(draft)
-        return draft
+    def name_layers(self) -> None:
+        """Give each layer its path: after its tensors, else after its node, else after what it does."""
+        for draft in sorted(self.layers, key=lambda one: not one.tensors):
+            sources = [known.source for known in draft.tensors.values() if known.source]
+            draft.path = self.names.for_layer(sources, draft.named)
 
     def _ref(self, value: Value | Literal) -> Ref:
         match value:
@@ -218,16 +236,16 @@ class Plan:
             self.layers.remove(draft)
             same[0].calls += 1
             (at,) = (n for n, step in enumerate(self.steps) if step.made == (computed.number,))
-            self.steps[at] = replace(self.steps[at], given={"at": same[0].path})
+            self.steps[at] = replace(self.steps[at], layer=same[0])
 
     def spend(self, values: int) -> None:
         """Note that so many values are about to be computed here; raises Refused where that is too much."""
         self.spent += values
-        if values < 0 or self.spent > 4 * self.caps.elements:
+        if values < 0 or self.spent > 2 * self.caps.elements:
             raise Refused(
                 "The constants of the ONNX file become more than {most:,} values when they are worked out: "
                 "export it with its constants folded.",
-                most=4 * self.caps.elements,
+                most=2 * self.caps.elements,
             )
 
 

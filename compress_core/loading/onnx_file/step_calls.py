@@ -15,10 +15,39 @@ Call = Callable[..., Any]
 _KINDS = {"int64": torch.int64, "int32": torch.int32, "uint8": torch.uint8, "bool": torch.bool}
 _CALLS: dict[str, Call] = {
     name: getattr(torch, name)
-    for name in (
-        "add sub mul div pow eq lt le gt ge logical_and logical_or logical_xor logical_not where sqrt neg exp "
-        "log abs reciprocal floor ceil round sign sin cos erf minimum maximum matmul"
-    ).split()
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "pow",
+        "eq",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "logical_not",
+        "where",
+        "sqrt",
+        "neg",
+        "exp",
+        "log",
+        "abs",
+        "reciprocal",
+        "floor",
+        "ceil",
+        "round",
+        "sign",
+        "sin",
+        "cos",
+        "erf",
+        "minimum",
+        "maximum",
+        "matmul",
+    ]
 }
 
 
@@ -45,11 +74,11 @@ def _clamp(values: Tensor, *, low: float | None, high: float | None) -> Tensor:
 
 
 @_call
-def _cast(values: Tensor, *, kind: str) -> Tensor:
-    """To float32 or, in a network that computes in float64, to that: as the default of torch says it not."""
-    if kind == "float32":
+def _cast(values: Tensor, *, to: str) -> Tensor:
+    """Real numbers stay in the type in which the network computes, float64 where it is tried in that."""
+    if to == "float32":
         return values if values.is_floating_point() else values.to(torch.float32)
-    return values.to(_KINDS[kind])
+    return values.to(_KINDS[to])
 
 
 @_call

@@ -55,11 +55,12 @@ def kind_of(number: int, name: str) -> np.dtype[Any]:
 
 
 def values_of(tensor: OnnxTensor) -> Array:
-    """The values [*shape], the memory of the file where that can be; raises Refused where they are not there."""
+    """The values [*shape], in the memory of the file where that can be; raises Refused for missing ones."""
     kind, count = kind_of(tensor.kind, tensor.name), _count(tensor)
     if len(tensor.data) > 1:
         raise damaged(Phrase("the values of tensor '{tensor}' stand twice", tensor=shown(tensor.name)))
-    field, stored = next(iter(tensor.data.items()), ("raw_data", b""))
+    nothing: tuple[str, Any] = ("raw_data", b"")
+    field, stored = next(iter(tensor.data.items()), nothing)
     if field == "raw_data":
         if len(stored) != count * kind.itemsize:
             raise _missing(tensor)
@@ -99,9 +100,7 @@ def _typed(tensor: OnnxTensor, field: str, numbers: Array, kind: np.dtype[Any]) 
 def _narrowed(tensor: OnnxTensor, numbers: Array, kind: np.dtype[Any]) -> Array:
     limits = np.iinfo(kind)
     if len(numbers) and not (limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max):
-        raise damaged(
-            Phrase("tensor '{tensor}' holds numbers beyond its type", tensor=shown(tensor.name))
-        )
+        raise damaged(Phrase("tensor '{tensor}' holds numbers beyond its type", tensor=shown(tensor.name)))
     return numbers.astype(kind)
 
 

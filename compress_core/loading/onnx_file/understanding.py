@@ -6,6 +6,7 @@ What comes out is a `Description` of JSON values and arrays by name. Needs no to
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import pkgutil
 from collections import Counter, defaultdict
@@ -28,7 +29,17 @@ from compress_core.loading.onnx_file.node_call import (
     OperatorEntry,
     operator_table,
 )
-from compress_core.loading.onnx_file.plan import FLOAT, Computed, Known, Literal, Plan, Ref, Step, Value
+from compress_core.loading.onnx_file.plan import (
+    FLOAT,
+    Computed,
+    Known,
+    LayerDraft,
+    Literal,
+    Plan,
+    Ref,
+    Step,
+    Value,
+)
 from compress_core.loading.onnx_file.sizes import BatchSizeError, PerItem, Shape
 from compress_core.loading.onnx_file.tensor_values import kind_of, values_of
 from compress_core.loading.onnx_file.wire_format import damaged
@@ -36,7 +47,7 @@ from compress_core.loading.stored import MAX_DIMENSIONS, Caps, shown
 
 Array = NDArray[Any]
 FORMAT = 1
-_TAKEN_IN = frozenset({FLOAT, "int64", "int32", "uint8"})
+_TAKEN_IN = frozenset({FLOAT, "int64", "int32"})
 _MOST_NAMED = 8
 _LARGEST_SIZE = 2**31
 
@@ -55,6 +66,11 @@ class Description:
     coded: tuple[str, ...]
     work: tuple[tuple[str, int, int], ...]
     fixed: int | None
+
+    @property
+    def rounds(self) -> bool:
+        """Whether values are rounded on the way."""
+        return any(kind == "RoundedValues" for _, kind, _ in self.told["layers"])
 
 
 def known_operators() -> Mapping[str, OperatorEntry]:
@@ -78,9 +94,8 @@ def described(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None = Non
     _refuse_unknown(nodes, known_operators())
     plan, name = _begun(file, caps, item_shape)
     first = Computed(plan.made - 1, plan.items.shape, plan.items.kind)
-    values = _Walk(file, nodes, plan, {name: first}).values()
     (output,) = file.outputs
-    return _description(plan, values[output.name])
+    return _description(plan, _Walk(file, nodes, plan, {name: first}).value_of(output.name))
 
 
 # What goes in -----------------------------------------------------------------------------------------------
@@ -92,8 +107,8 @@ def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tupl
     for what, found in ((N_("inputs"), inputs), (N_("outputs"), file.outputs)):
         if len(found) != 1:
             raise Refused(
-                "The ONNX file has {count} {what} ({names}), and networks with one are opened: export it with "
-                "one input and one output.",
+                "The ONNX file has {count} {what} ({names}), and networks with one are opened: export it "
+                "with one input and one output.",
                 count=len(found),
                 what=Phrase(what),
                 names=", ".join(shown(value.name) for value in found[:_MOST_NAMED]),
@@ -110,7 +125,7 @@ def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tupl
     shape, fixed = _input_shape(given, item_shape)
     plan = Plan(LayerNames(), caps, Computed(0, shape, kind), fixed)
     if kind != FLOAT:
-        plan.step("cast", [Computed(0, shape, FLOAT)], shape, kind, kind=kind)
+        plan.step("cast", [Computed(0, shape, FLOAT)], shape, kind, to=kind)
     return plan, given.name
 
 
@@ -190,8 +205,8 @@ def _refuse_unknown(nodes: Sequence[OnnxNode], known: Mapping[str, OperatorEntry
             for operator, names in list(places.items())[:_MOST_NAMED]
         ]
         raise Refused(
-            "The ONNX file holds operators that are not opened: {operators}. Export the network without them, "
-            "or open it by its code.",
+            "The ONNX file holds operators that are not opened: {operators}. Export the network without "
+            "them, or open it by its code.",
             operators=", ".join(told) + (", ..." if len(places) > _MOST_NAMED else ""),
         )
 
@@ -211,14 +226,15 @@ class _Walk:
         self._names: Counter[int] = Counter()
         self._reads: Counter[int] = Counter()
 
-    def values(self) -> Mapping[str, Value]:
+    def value_of(self, output: str) -> Value:
+        """What comes out under a name when all nodes were gone through."""
         for node in self._nodes:
             made = self._made(node)
             for name, value in zip(node.outputs, made, strict=False):
                 if name:
                     self._values[name] = value
                     self._note(name, value)
-        return self._values
+        return self._value(output)
 
     def _note(self, name: str, value: Value) -> None:
         if isinstance(value, Computed):
@@ -231,7 +247,9 @@ class _Walk:
         return self._names[value.number] == 1 == self._reads[value.number]
 
     def _made(self, node: OnnxNode) -> tuple[Value, ...]:
-        wanted = max((at + 1 for at, name in enumerate(node.outputs) if self._readers[name] and name), default=0)
+        wanted = max(
+            (at + 1 for at, name in enumerate(node.outputs) if self._readers[name] and name), default=0
+        )
         given = tuple(self._value(name) if name else None for name in node.inputs)
         call = NodeCall(node, given, self._file.version, wanted, self._read_once)
         try:
@@ -256,8 +274,8 @@ class _Walk:
 
 def _not_opened(node: OnnxNode, reason: str) -> Refused:
     return Refused(
-        "The operator {operator} of the ONNX file, at '{node}', cannot be opened: {reason}. Export the network "
-        "without it, or open it by its code.",
+        "The operator {operator} of the ONNX file, at '{node}', cannot be opened: {reason}. Export the "
+        "network without it, or open it by its code.",
         operator=shown(node.operator),
         node=_called(node),
         reason=reason,
@@ -293,9 +311,10 @@ def _folded(fold: Fold, call: NodeCall, plan: Plan) -> Known:
 def _description(plan: Plan, output: Value) -> Description:
     if isinstance(output, Known) or output.shape[:1] != (PerItem(1),) or output.kind != FLOAT:
         raise Refused(
-            "The output of the ONNX file is no table with a row of float32 for each item, so that its answers "
-            "cannot be judged: export the network with its scores as output."
+            "The output of the ONNX file is no table with a row of float32 for each item, so that its "
+            "answers cannot be judged: export the network with its scores as output."
         )
+    plan.name_layers()
     tensors = {f"{one.path}.{name}": known for one in plan.layers for name, known in one.tensors.items()}
     told = {
         "format": FORMAT,
@@ -305,16 +324,20 @@ def _description(plan: Plan, output: Value) -> Description:
         "steps": [_step(step) for step in plan.steps],
         "output": output.number,
         "item_shape": list(plan.items.shape[1:]),
+        "takes": plan.items.kind,
+        "words": plan.items.kind in {"int64", "int32"},
     }
-    state = {name: np.ascontiguousarray(known.values) for name, known in (tensors | plan.constants).items()}
+    state = {name: np.asarray(known.values, order="C") for name, known in (tensors | plan.constants).items()}
     coded = tuple(one.path for one in plan.layers if any(known.is_coded for known in one.tensors.values()))
-    return Description(told, state, coded, tuple(plan.work), plan.fixed)
+    return Description(told, state, coded, tuple(map(_work, plan.work)), plan.fixed)
 
 
 def _constant(path: str, known: Known) -> list[Any]:
     """Whether it learns: a tensor of the file of finite numbers, not one number alone."""
     values = known.values
-    learns = known.kind == FLOAT and bool(known.source) and values.size > 1 and bool(np.isfinite(values).all())
+    learns = (
+        known.kind == FLOAT and bool(known.source) and values.size > 1 and bool(np.isfinite(values).all())
+    )
     return [path, list(values.shape), known.kind, learns]
 
 
@@ -330,8 +353,14 @@ def _ties(tensors: Mapping[str, Known]) -> dict[str, str]:
     return ties
 
 
+def _work(done: tuple[str | LayerDraft, int, int]) -> tuple[str, int, int]:
+    by, values, multiplications = done
+    return (by if isinstance(by, str) else by.path), values, multiplications
+
+
 def _step(step: Step) -> list[Any]:
-    return [step.call, list(step.made), list(map(_ref, step.read)), dict(_plain(step.given))]
+    given = dict(_plain(step.given)) if step.layer is None else {"at": step.layer.path}
+    return [step.call, list(step.made), list(map(_ref, step.read)), given]
 
 
 def _ref(ref: Ref) -> Any:
@@ -346,3 +375,17 @@ def _number(number: float | bool) -> float | bool | str:
 def _plain(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in given.items():
         yield name, _number(value) if isinstance(value, float) else value
+
+
+def description_arrays(found: Description) -> Mapping[str, Array]:
+    """A description as arrays alone, as one process hands them to another."""
+    said = json.dumps({"told": found.told, "coded": found.coded, "work": found.work, "fixed": found.fixed})
+    return {"": np.frombuffer(said.encode(), dtype=np.uint8), **found.state}
+
+
+def description_from(arrays: Mapping[str, Array]) -> Description:
+    """The reverse of `description_arrays`."""
+    said = json.loads(arrays[""].tobytes())
+    work = tuple((str(name), int(values), int(products)) for name, values, products in said["work"])
+    state = {name: values for name, values in arrays.items() if name}
+    return Description(said["told"], state, tuple(said["coded"]), work, said["fixed"])

@@ -83,7 +83,9 @@ class Reading:
             part = parts.get(number)
             if part is None or wire not in _WIRE_OF[part.kind]:
                 raise damaged(
-                    Phrase("a {message} has a field {number} of a kind unknown here", message=kind, number=number)
+                    Phrase(
+                        "a {message} has a field {number} of a kind unknown here", message=kind, number=number
+                    )
                 )
             if part.kind is Kind.LEFT_OUT:
                 continue
@@ -132,7 +134,8 @@ class Reading:
 def damaged(reason: str) -> Refused:
     """What to say of bytes that are no ONNX file, or one that nobody should read."""
     return Refused(
-        "The ONNX file cannot be read, because {reason}: export it anew, as one file with its weights inside.",
+        "The ONNX file cannot be read, because {reason}: export it anew, as one file with its weights "
+        "inside.",
         reason=reason,
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError, axis_of, entry, one_item
 from compress_core.loading.onnx_file.operators.regrouping import regrouped
-from compress_core.loading.onnx_file.plan import Computed, Known, Literal, Plan, Value, is_number, shortest
+from compress_core.loading.onnx_file.plan import Computed, Literal, Plan, Value, is_number, shortest
 from compress_core.loading.onnx_file.sizes import whole
 
 _SELU = 1.6732632423543772, 1.0507009873554805
@@ -73,8 +73,10 @@ def clip(node: NodeCall, plan: Plan) -> Value:
     if -math.inf < low < high < math.inf:
         given = {"min_val": shortest(low), "max_val": shortest(high)}
         return plan.layer("Hardtanh", given, value, value.shape, named=node.names)
-    ends = {"low": None if low == -math.inf else low, "high": None if high == math.inf else high}
-    return value if ends == {"low": None, "high": None} else plan.step("clamp", [value], value.shape, **ends)
+    if (low, high) == (-math.inf, math.inf):
+        return value
+    lowest, highest = None if low == -math.inf else low, None if high == math.inf else high
+    return plan.step("clamp", [value], value.shape, low=lowest, high=highest)
 
 
 def _bounds(node: NodeCall) -> tuple[float, float]:
@@ -123,5 +125,3 @@ def softmax(node: NodeCall, plan: Plan) -> Value:
     flat: Computed = regrouped(plan, value, (*value.shape[:axis], math.prod(map(whole, value.shape[axis:]))))
     made = plan.layer(kind, {"dim": axis}, flat, flat.shape, named=node.names)
     return regrouped(plan, made, value.shape)
-
-

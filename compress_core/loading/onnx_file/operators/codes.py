@@ -44,14 +44,18 @@ def _decoded(node: NodeCall, plan: Plan) -> Array:
         if scale.values.size != codes.shape[axis]:
             raise NotOpenedError(N_("its scale is neither one number nor one for each row"))
         shape = [-1 if at == axis else 1 for at in range(rank)]
-    plan.spend(2 * codes.values.size)
-    zeros = np.int64(0) if zero is None else zero.values.astype(np.int64).reshape(shape)
-    whole = (codes.values.astype(np.int64) - zeros).astype(np.float32)
-    return np.asarray(whole * scale.values.reshape(shape), dtype=np.float32)
+    plan.spend(codes.values.size)
+    found = codes.values.astype(np.float32)
+    if zero is not None:
+        if codes.kind == "int32" and np.any(zero.values):
+            raise NotOpenedError(N_("its zero point is not zero"))
+        found -= zero.values.astype(np.float32).reshape(shape)  # exact: both are of 16 bits at most
+    found *= scale.values.reshape(shape)
+    return found
 
 
 @entry("DequantizeLinear", becomes="weights of float32", inputs=3, folded=_decoded)
-def dequantize(node: NodeCall, plan: Plan) -> Value:
+def dequantize(node: NodeCall, _plan: Plan) -> Value:
     """Behind a QuantizeLinear with the same scale: the two are one module."""
     value = node.computed_codes()
     draft = value.layer
@@ -94,5 +98,3 @@ def _grid(node: NodeCall, kind: str) -> dict[str, Any]:
         "low": int(limits.min),
         "high": int(limits.max),
     }
-
-

@@ -219,9 +219,12 @@ def _plus(plan: Plan, value: Computed, other: Value | None, factor: float) -> Co
         return value
     if other.kind != FLOAT or spread_shapes(value.shape, other.shape) != value.shape:
         raise NotOpenedError(
-            Phrase("its input {number} is {kind} of shape {shape}", number=3, kind=other.kind, shape=str(other.shape))
+            Phrase(
+                "its input {number} is {kind} of shape {shape}",
+                number=3,
+                kind=other.kind,
+                shape=str(other.shape),
+            )
         )
     scaled = _scaled(plan, other, factor) if isinstance(other, Computed) else _times(other, factor)
     return plan.step("add", [value, scaled], value.shape)
-
-

@@ -7,7 +7,14 @@ import math
 import numpy as np
 
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.node_call import MIXES_ITEMS, NodeCall, NotOpenedError, axis_of, entry, one_item
+from compress_core.loading.onnx_file.node_call import (
+    MIXES_ITEMS,
+    NodeCall,
+    NotOpenedError,
+    axis_of,
+    entry,
+    one_item,
+)
 from compress_core.loading.onnx_file.plan import Known, Plan, Value, shortest
 from compress_core.loading.onnx_file.sizes import is_per_item, whole
 
@@ -45,7 +52,9 @@ def instance_norm(node: NodeCall, plan: Plan) -> Value:
     value = node.real()
     axes, channels = _axes(len(value.shape)), one_item(value.shape, 1)
     if len(value.shape) < 3 or any(map(is_per_item, value.shape[2:])):
-        raise NotOpenedError(MIXES_ITEMS if len(value.shape) > 2 else Phrase("its input has {rank} axes", rank=2))
+        raise NotOpenedError(
+            MIXES_ITEMS if len(value.shape) > 2 else Phrase("its input has {rank} axes", rank=2)
+        )
     if math.prod(whole(size) for size in value.shape[2:]) < 2:
         raise NotOpenedError(N_("it norms a single value"))
     tensors = {"weight": node.weights(1, (channels,)), "bias": node.weights(2, (channels,))}

@@ -10,9 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError, Operator, entry
+from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError, Operator, entry, folded_entry
 from compress_core.loading.onnx_file.operators.regrouping import shape_text
-from compress_core.loading.onnx_file.plan import FLOAT, Computed, Known, Literal, Plan, Value, is_number, literal
+from compress_core.loading.onnx_file.plan import (
+    FLOAT,
+    Computed,
+    Known,
+    Literal,
+    Plan,
+    Value,
+    is_number,
+    literal,
+)
 from compress_core.loading.onnx_file.sizes import BatchSizeError, Shape, broadcast, per_item, plain
 
 Array = NDArray[Any]
@@ -81,7 +90,7 @@ def _divided(one: Array, other: Array) -> Array:
     """Whole numbers are divided towards zero."""
     if one.dtype.kind == "f":
         return np.asarray(one / other)
-    if one.dtype == object or other.dtype == object:
+    if "O" in {one.dtype.kind, other.dtype.kind}:
         return np.asarray(one.astype(object) // other.astype(object))
     if not np.all(other):
         raise NotOpenedError(N_("it divides by zero"))
@@ -136,7 +145,9 @@ def power(node: NodeCall, plan: Plan) -> Value:
     if base.kind != FLOAT:
         raise NotOpenedError(Phrase("its inputs are of the types {kinds}", kinds=base.kind))
     if isinstance(exponent, Known):
-        exponent = exponent if exponent.kind == FLOAT else exponent.changed(exponent.values.astype(np.float32))
+        exponent = (
+            exponent if exponent.kind == FLOAT else exponent.changed(exponent.values.astype(np.float32))
+        )
     rank = _ranks((base, exponent))
     return plan.step("pow", [read_as(base, rank), read_as(exponent, rank)], spread(base, exponent))
 
@@ -161,7 +172,9 @@ def _one(operator: str, call: str, function: Callable[..., Any], *, of: str = FL
         value = node.computed()
         if value.kind != of and not (of == FLOAT and call in {"neg", "abs"} and value.kind in _WHOLE_KINDS):
             raise NotOpenedError(
-                Phrase("its input {number} is of type {kind}, not {wanted}", number=1, kind=value.kind, wanted=of)
+                Phrase(
+                    "its input {number} is of type {kind}, not {wanted}", number=1, kind=value.kind, wanted=of
+                )
             )
         return plan.step(call, [value], value.shape, value.kind)
 
@@ -216,3 +229,14 @@ def _many(operator: str, call: str, function: Callable[..., Any]) -> None:
 _many("Min", "minimum", np.minimum)
 _many("Max", "maximum", np.maximum)
 _many("Sum", "add", np.add)
+
+
+@folded_entry("Mod", becomes="worked out when the file is opened", inputs=2)
+def remainder(node: NodeCall, plan: Plan) -> Array:
+    """What is left of sizes."""
+    node.only("fmod", 0)
+    one, other = node.known(0), node.known(1)
+    if one.values.dtype.kind != "i" or other.values.dtype.kind != "i" or not np.all(other.values):
+        raise NotOpenedError(Phrase("its inputs are of the types {kinds}", kinds=f"{one.kind}, {other.kind}"))
+    plan.spend(math.prod(map(per_item, spread(one, other))))
+    return np.asarray(np.mod(one.values, other.values))

@@ -32,7 +32,12 @@ def _reduction(operator: str, call: str, function: Callable[..., Any]) -> None:
         axes, keeps = _axes(node, len(value.shape)), bool(node.whole("keepdims", 1))
         if value.kind != FLOAT:
             raise NotOpenedError(
-                Phrase("its input {number} is of type {kind}, not {wanted}", number=1, kind=value.kind, wanted=FLOAT)
+                Phrase(
+                    "its input {number} is of type {kind}, not {wanted}",
+                    number=1,
+                    kind=value.kind,
+                    wanted=FLOAT,
+                )
             )
         for axis in axes:
             one_item(value.shape, axis)

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Sequence
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.onnx_file.node_call import NotOpenedError
 from compress_core.loading.onnx_file.plan import Computed, Plan
-from compress_core.loading.onnx_file.sizes import BatchSizeError, PerItem, Shape, Size, is_per_item, per_item, product
+from compress_core.loading.onnx_file.sizes import (
+    BatchSizeError,
+    PerItem,
+    Shape,
+    Size,
+    is_per_item,
+    per_item,
+    product,
+)
 
 _MANY = 2**61 - 1  # stands for the number of items: a prime that no file has as a size
 
@@ -21,7 +29,11 @@ def regrouped(plan: Plan, value: Computed, shape: Shape) -> Computed:
     result = value
     for axes, sizes in reversed(list(_groups(value.shape, shape))):
         if len(axes) > 1:
-            flat = (*result.shape[: axes[0]], _size(value.shape[axes[0] : axes[-1] + 1]), *result.shape[axes[-1] + 1 :])
+            flat = (
+                *result.shape[: axes[0]],
+                _size(value.shape[axes[0] : axes[-1] + 1]),
+                *result.shape[axes[-1] + 1 :],
+            )
             result = plan.step("flatten", [result], flat, value.kind, start=axes[0], end=axes[-1])
         if len(sizes) > 1:
             is_last = axes[-1] == len(value.shape) - 1

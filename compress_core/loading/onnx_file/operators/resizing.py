@@ -26,7 +26,9 @@ def resize(node: NodeCall, plan: Plan) -> Value:
             given |= {"mode": "nearest"}
         case "linear" if places in {"half_pixel", "pytorch_half_pixel", "align_corners"} and min(sizes) > 1:
             given |= {"mode": _LINEAR[len(value.shape)], "align_corners": places == "align_corners"}
-        case "cubic" if len(value.shape) == 4 and places in {"half_pixel", "align_corners"} and min(sizes) > 1:
+        case "cubic" if (
+            len(value.shape) == 4 and places in {"half_pixel", "align_corners"} and min(sizes) > 1
+        ):
             given |= {"mode": "bicubic", "align_corners": places == "align_corners"}
         case _:
             raise node.other("coordinate_transformation_mode" if mode in {"linear", "cubic"} else "mode")
@@ -52,7 +54,9 @@ def _target(node: NodeCall, value: Computed) -> tuple[tuple[int, ...], tuple[flo
     if wanted:
         if len(wanted) != len(value.shape) or list(wanted[1:2]) != [value.shape[1]]:
             raise NotOpenedError(N_("it says its sizes in a way that is not read"))
-        if wanted[0] != value.shape[0] and wanted[0] != 1 or any(is_per_item(s) or s < 1 for s in wanted[2:]):
+        if (wanted[0] != value.shape[0] and wanted[0] != 1) or any(
+            is_per_item(s) or s < 1 for s in wanted[2:]
+        ):
             raise NotOpenedError(N_("it says its sizes in a way that is not read"))
         sizes = tuple(int(size) for size in wanted[2:])
         return sizes, tuple(new / size for new, size in zip(sizes, old, strict=True))

@@ -56,10 +56,11 @@ def _in_shape(plan: Plan, value: Value, shape: Shape) -> Value:
 @entry("Reshape", becomes="torch.flatten, torch.unflatten", inputs=2)
 def reshape(node: NodeCall, plan: Plan) -> Value:
     """To sizes that are constant, or follow from sizes."""
-    node.only("allowzero", 0)
     value, wanted = node.value(0), node.numbers(1)
     if wanted is None:
         raise NotOpenedError(Phrase("it has no input {number}", number=2))
+    if node.whole("allowzero", 0) and 0 in wanted:
+        raise node.other("allowzero")
     return _in_shape(plan, value, resolved(value.shape, wanted, plan.fixed))
 
 
@@ -106,7 +107,9 @@ def unsqueeze(node: NodeCall, plan: Plan) -> Value:
         raise NotOpenedError(Phrase("it has no attribute {name}", name="axes"))
     new = axes_of(axes, len(value.shape) + len(axes))
     old = iter(value.shape)
-    return _in_shape(plan, value, tuple(1 if at in new else next(old) for at in range(len(value.shape) + len(new))))
+    return _in_shape(
+        plan, value, tuple(1 if at in new else next(old) for at in range(len(value.shape) + len(new)))
+    )
 
 
 @entry("Transpose", becomes="torch.permute", inputs=1)
@@ -196,7 +199,7 @@ def range_of(node: NodeCall, plan: Plan) -> Array:
         raise NotOpenedError(N_("it asks for a shape that cannot be"))
     count = max(0, math.ceil((end - start) / step))
     plan.spend(min(count, _LARGEST))
-    return (start + np.arange(count) * step).astype(ends[0].dtype)
+    return np.asarray((start + np.arange(count) * step).astype(ends[0].dtype))
 
 
 @entry("Cast", becomes="Tensor.to", inputs=1)
@@ -218,7 +221,7 @@ def cast(node: NodeCall, plan: Plan) -> Value:
         return value
     if str(kind) not in {"float32", "int64", "int32", "bool"}:
         raise NotOpenedError(Phrase("it computes with numbers of type {kind}", kind=str(kind)))
-    return plan.step("cast", [value], value.shape, str(kind), kind=str(kind))
+    return plan.step("cast", [value], value.shape, str(kind), to=str(kind))
 
 
 # Parts ------------------------------------------------------------------------------------------------------
@@ -408,7 +411,9 @@ def expanded(plan: Plan, value: Value, shape: Shape) -> Value:
     padded: Shape = (1,) * (len(shape) - len(value.shape)) + value.shape
     new_axes = len(shape) - len(value.shape)
     sizes_told = [
-        -1 if old == size and at >= new_axes else ({"per_item": size.times} if isinstance(size, PerItem) else size)
+        -1
+        if old == size and at >= new_axes
+        else ({"per_item": size.times} if isinstance(size, PerItem) else size)
         for at, (old, size) in enumerate(zip(padded, shape, strict=True))
     ]
     return plan.step("expand", [value, plan.items], shape, value.kind, sizes=sizes_told)
@@ -418,11 +423,19 @@ def expanded(plan: Plan, value: Value, shape: Shape) -> Value:
 def tile(node: NodeCall, plan: Plan) -> Value:
     """Copies side by side."""
     value, times = node.value(0), node.numbers(1)
-    if times is None or len(times) != len(value.shape) or any(is_per_item(t) or t < 1 for t in times):
+    if times is None or len(times) != len(value.shape) or any(not is_per_item(t) and t < 1 for t in times):
         raise NotOpenedError(N_("its numbers do not fit one another"))
+    if any(map(is_per_item, times)):
+        if any(size != 1 for size, count in zip(value.shape, times, strict=True) if is_per_item(count)):
+            raise NotOpenedError(MIXES_ITEMS)
+        spread_out = zip(value.shape, times, strict=True)
+        value = expanded(plan, value, tuple(c if is_per_item(c) else size for size, c in spread_out))
+        times = [1 if is_per_item(count) else count for count in times]
     if any(is_per_item(size) and count != 1 for size, count in zip(value.shape, times, strict=True)):
         raise NotOpenedError(MIXES_ITEMS)
-    shape = tuple(size * count if count != 1 else size for size, count in zip(value.shape, times, strict=True))
+    shape = tuple(
+        size * count if count != 1 else size for size, count in zip(value.shape, times, strict=True)
+    )
     if isinstance(value, Known):
         plan.spend(math.prod(map(per_item, shape)))
         return value.changed(np.tile(value.values, times))
@@ -442,7 +455,9 @@ def pad(node: NodeCall, plan: Plan) -> Value:
         raise NotOpenedError(MIXES_ITEMS)
     if not any(before) and not any(after):
         return value
-    shape = tuple(s if is_per_item(s) else whole(s) + b + a for s, b, a in zip(value.shape, before, after, strict=True))
+    shape = tuple(
+        s if is_per_item(s) else whole(s) + b + a for s, b, a in zip(value.shape, before, after, strict=True)
+    )
     if any(per_item(size) < 1 for size in shape):
         raise NotOpenedError(N_("it asks for a shape that cannot be"))
     if mode == "constant":

@@ -1,4 +1,4 @@
-"""Where the windows of convolutions and pools lie: strides, dilations and edges, as the file asks for them."""
+"""Where the windows of convolutions and pools lie: strides, dilations and edges, as the file has them."""
 
 from __future__ import annotations
 

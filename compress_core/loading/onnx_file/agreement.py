@@ -1,0 +1,163 @@
+"""Whether a network from an ONNX file answers as ONNX Runtime does, on random items and on real ones.
+
+The runtime is given the file itself, in a process of its own with limits, after all of it was understood.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.loading.onnx_file.runtime_child import MOST_SECONDS
+from compress_core.loading.stored import shown
+
+Array = NDArray[Any]
+Answers = Callable[[bytes, Array, int], Array]
+CLOSE = 1e-5
+"""Of the largest answer: what the order of additions does to numbers of 32 bits."""
+CLOSE_IF_ROUNDED = 0.02
+"""The same where values are rounded on the way: one at the border of two codes may get the other."""
+COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.onnx_file.runtime_child")
+_ROOT = Path(__file__).resolve().parents[3]
+_PATIENCE_SECONDS = 120.0
+_AT_ONCE = 8
+
+
+class NotComparedError(RuntimeError):
+    """Why ONNX Runtime gave no answers."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the answers of a network are from those of ONNX Runtime on some items.
+
+    largest: difference; scale: the largest answer; other: items whose answers differ by more than rounding of
+    32-bit numbers explains.
+    """
+
+    items: int
+    largest: float
+    scale: float
+    other: int
+
+    @property
+    def share(self) -> float:
+        """The largest difference by the largest answer."""
+        return self.largest / self.scale if self.scale else self.largest
+
+    @property
+    def text(self) -> Phrase:
+        """In a sentence."""
+        return Phrase(
+            "On {items} items its answers differ from those of ONNX Runtime by {largest} at most, {share} of "
+            "the largest answer.",
+            items=self.items,
+            largest=f"{self.largest:.2g}",
+            share=f"{self.share:.1g}",
+        )
+
+
+def agreement(
+    network: nn.Module, content: bytes, items: Tensor, fixed: int | None, answers: Answers
+) -> Agreement:
+    """Compare on items [N, ...] as the network takes them; fixed: how many items the file takes at once.
+
+    Raises NotComparedError where the runtime does not answer.
+    """
+    at_once = fixed or _AT_ONCE
+    if fixed is not None:  # whole batches of the file's own size
+        items = items.repeat(-(-fixed // len(items)), *(1,) * (items.dim() - 1))
+        items = items[: len(items) // fixed * fixed]
+    expected = answers(content, items.numpy(), at_once)
+    with torch.no_grad():
+        parts = (items[at : at + _AT_ONCE].clone() for at in range(0, len(items), _AT_ONCE))
+        got = torch.cat([network(part) for part in parts]).numpy()
+    return compared(got, expected)
+
+
+def compared(got: Array, expected: Array) -> Agreement:
+    """How far answers [N, ...] are from those that are expected."""
+    if got.shape != expected.shape:
+        return Agreement(len(expected), np.inf, 1.0, len(expected))
+    one, other = (each.reshape(len(each), -1).astype(np.float64) for each in (got, expected))
+    with np.errstate(invalid="ignore"):
+        same = (one == other) | (np.isnan(one) & np.isnan(other))
+        apart = np.where(same, 0.0, np.abs(one - other))
+    apart = np.where(np.isnan(apart), np.inf, apart).max(axis=1, initial=0.0)
+    finite = np.abs(other[np.isfinite(other)])
+    scale = float(finite.max(initial=0.0))
+    return Agreement(len(one), float(apart.max(initial=0.0)), scale, int((apart > CLOSE * scale).sum()))
+
+
+def refuse_other_answers(found: Agreement, name: str, *, is_rounded: bool) -> None:
+    """Raise Refused where the answers differ by more than rounding explains."""
+    if found.share > (CLOSE_IF_ROUNDED if is_rounded else CLOSE):
+        raise Refused(
+            "{name} was understood, but answers differently from ONNX Runtime on {other} of {items} items: "
+            "by {largest}, where the largest answer is {scale}. It is not opened: open the network by its "
+            "code.",
+            name=shown(name),
+            other=found.other,
+            items=found.items,
+            largest=f"{found.largest:.3g}",
+            scale=f"{found.scale:.3g}",
+        )
+
+
+def answers_apart(content: bytes, items: Array, at_once: int) -> Array:
+    """What ONNX Runtime answers, in a process of its own; raises NotComparedError."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="slimscope-") as folder:
+            place = Path(folder)
+            (place / "file").write_bytes(content)
+            np.save(place / "items.npy", items, allow_pickle=False)
+            asked = {
+                "file": str(place / "file"),
+                "items": str(place / "items.npy"),
+                "out": str(place / "answers.npy"),
+                "at_once": at_once,
+            }
+            failed = _failed(json.dumps(asked))
+            if failed:
+                raise NotComparedError(failed)
+            found: Array = np.load(place / "answers.npy", allow_pickle=False)
+            return found
+    except OSError as error:
+        raise NotComparedError(error.strerror or str(error)) from error
+
+
+def _failed(question: str) -> str:
+    """Why the process gave no answers, empty where it did."""
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen(  # noqa: S603 - our own program, with no text of a user
+        list(COMMAND),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+        start_new_session=True,  # Ctrl-C in the server's terminal is the server's to handle
+    )
+    answer = b""
+    with suppress(subprocess.TimeoutExpired):
+        answer, _ = process.communicate(question.encode() + b"\n", timeout=_PATIENCE_SECONDS)
+    process.kill()
+    process.wait()
+    if not answer:
+        return Phrase(N_("it took more than {seconds} seconds or too much memory"), seconds=MOST_SECONDS)
+    failed: str = json.loads(answer)["failed"]
+    return failed

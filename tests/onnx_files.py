@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from compress_core.deliver.silence import quiet
 from compress_core.loading.fitting_weights import loaded
-from compress_core.loading.onnx_file.agreement import compared
 from compress_core.loading.onnx_file.graph_network import graph_network
 from compress_core.loading.onnx_file.runtime_child import answers_of
+from compress_core.loading.onnx_file.runtime_difference import compared
 from compress_core.loading.onnx_file.understanding import Description, read_network
 from compress_core.loading.weights_file import SERVER_CAPS
 

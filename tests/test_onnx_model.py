@@ -26,9 +26,9 @@ from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.allowance import ON_SERVER
 from compress_core.loading.file_reader import FileReader
 from compress_core.loading.items import Items
-from compress_core.loading.onnx_file.agreement import NotComparedError, answers_apart
 from compress_core.loading.onnx_file.layer_names import TAKEN_BY_TORCH
 from compress_core.loading.onnx_file.runtime_child import answers_of
+from compress_core.loading.onnx_file.runtime_difference import NotComparedError, answers_apart
 from compress_core.loading.onnx_file.understanding import read_network
 from compress_core.loading.onnx_model import onnx_subject
 from compress_core.loading.user_model import subject_from_network
@@ -216,7 +216,11 @@ def test_a_process_with_limits_reads_what_we_read_and_refuses_what_we_refuse(con
         assert json.dumps(found.told) == json.dumps(expected.told)
         assert found.state.keys() == expected.state.keys()
         assert all(np.array_equal(found.state[name], expected.state[name]) for name in expected.state)
-        assert (found.coded, found.work, found.fixed) == (expected.coded, expected.work, expected.fixed)
+        assert (found.from_codes, found.work, found.fixed) == (
+            expected.from_codes,
+            expected.work,
+            expected.fixed,
+        )
         with pytest.raises(Refused, match="cannot be read"):
             reader.network(content[:-1], "m.onnx")
     finally:

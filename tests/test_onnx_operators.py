@@ -324,7 +324,7 @@ def test_weights_in_whole_numbers_become_what_they_stand_for() -> None:
     (weight,) = (p for n, p in network.named_parameters() if n.endswith("weight"))
     expected = (codes.astype(F32) - consts["z"][:, None].astype(F32)) * consts["s"][:, None]
     assert np.array_equal(weight.detach().numpy(), expected)
-    assert opened(content)[1].coded == ("w",)
+    assert opened(content)[1].from_codes == ("w",)
 
 
 @pytest.mark.parametrize(("kind", "zero"), [(np.uint8, 3), (np.int8, -5), (np.uint16, 7), (np.int16, 0)])

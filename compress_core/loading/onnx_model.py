@@ -14,14 +14,14 @@ from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, LayerWork, RunLimits, check_allowed, check_scores
 from compress_core.loading.items import Items
 from compress_core.loading.network_source import network_of
-from compress_core.loading.onnx_file.agreement import (
-    Answers,
-    NotComparedError,
-    agreement,
-    answers_apart,
-    refuse_other_answers,
-)
 from compress_core.loading.onnx_file.file_parts import begins_like_onnx
+from compress_core.loading.onnx_file.runtime_difference import (
+    NotComparedError,
+    RuntimeAnswers,
+    answers_apart,
+    compared_with_runtime,
+    refuse_beyond_rounding,
+)
 from compress_core.loading.onnx_file.understanding import Description, read_network
 from compress_core.loading.own_file import content_of_file, weight_caps_for
 from compress_core.loading.reading_remarks import in_a_row, some_of
@@ -32,7 +32,7 @@ from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import TEXT, InputForm
 from compress_core.subject.subject import Subject
 
-SOURCE = "onnx"
+SOURCE = "from_onnx"
 _RANDOM, _REAL, _LARGE = 8, 32, 2**16
 """Items that are compared, fewer where one has more values than this."""
 _SEED = 5
@@ -46,7 +46,7 @@ def onnx_subject(
     *,
     name: str,
     allowed: RunLimits = ON_OWN_MACHINE,
-    answers: Answers = answers_apart,
+    answers: RuntimeAnswers = answers_apart,
 ) -> Subject:
     """The model in an ONNX file: `found` is what was understood of `content`.
 
@@ -93,12 +93,12 @@ def _form_of_words(shape: ItemShape, known: int | None, items: Items | None) -> 
     )
 
 
-def _compared(subject: Subject, found: Description, content: bytes, answers: Answers) -> Subject:
+def _compared(subject: Subject, found: Description, content: bytes, answers: RuntimeAnswers) -> Subject:
     """The subject with what a comparison with ONNX Runtime says; raises Refused where the two differ."""
     notes = list(_notes(found))
     summary: Any = subject.summary
     try:
-        seen = agreement(subject.network, content, _some(subject, found), found.fixed, answers)
+        seen = compared_with_runtime(subject.network, content, _some(subject, found), found.fixed, answers)
     except NotComparedError as error:
         notes.append(
             Phrase(
@@ -109,7 +109,7 @@ def _compared(subject: Subject, found: Description, content: bytes, answers: Ans
             )
         )
     else:
-        refuse_other_answers(seen, subject.title, is_rounded=found.rounds)
+        refuse_beyond_rounding(seen, subject.title, is_rounded=found.rounds)
         summary = in_a_row((summary, seen.text))
         if seen.other:
             notes.append(
@@ -137,13 +137,13 @@ _TYPES = {"float32": torch.float32, "int64": torch.int64, "int32": torch.int32}
 
 
 def _notes(found: Description) -> list[Phrase]:
-    if not found.coded:
+    if not found.from_codes:
         return []
     return [
         Phrase(
             "The weights of {count} layers came as whole numbers with a scale ({layers}): they are opened as "
             "the numbers that these stand for, in 32 bits.",
-            count=len(found.coded),
-            layers=some_of(found.coded),
+            count=len(found.from_codes),
+            layers=some_of(found.from_codes),
         )
     ]

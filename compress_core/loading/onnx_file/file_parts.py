@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.wire_format import Kind, Message, Part, Reading, Schema, damaged
+from compress_core.loading.onnx_file.wire_format import (
+    FieldPart,
+    Schema,
+    WireKind,
+    WireMessage,
+    WireReading,
+    damaged,
+)
 from compress_core.loading.stored import MAX_DIMENSIONS, Caps, shown
 
 OLDEST, NEWEST = 9, 24
@@ -29,98 +36,106 @@ _MOST_FIELDS = 500_000
 _IR = range(3, 16)
 _SECOND_FIELDS = frozenset(bytes([sign]) for sign in (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72))
 
-_TEXT, _WHOLE = Kind.TEXT, Kind.WHOLE
-_SKIP = Part("", Kind.LEFT_OUT)
+_TEXT, _WHOLE = WireKind.TEXT, WireKind.WHOLE
+_SKIP = FieldPart("", WireKind.LEFT_OUT)
 SCHEMA: Schema = {
     "model": {
-        1: Part("ir_version", _WHOLE),
+        1: FieldPart("ir_version", _WHOLE),
         2: _SKIP,
         3: _SKIP,
         4: _SKIP,
         5: _SKIP,
         6: _SKIP,
-        7: Part("graph", Kind.MESSAGE, inside="graph"),
-        8: Part("opset_import", Kind.MESSAGE, many=True, inside="operator set"),
+        7: FieldPart("graph", WireKind.MESSAGE, inside="graph"),
+        8: FieldPart("opset_import", WireKind.MESSAGE, many=True, inside="operator set"),
         14: _SKIP,
-        20: Part("training_info", Kind.RAW, many=True),
-        25: Part("functions", Kind.RAW, many=True),
+        20: FieldPart("training_info", WireKind.RAW, many=True),
+        25: FieldPart("functions", WireKind.RAW, many=True),
         26: _SKIP,
     },
-    "operator set": {1: Part("domain", _TEXT), 2: Part("version", _WHOLE)},
+    "operator set": {1: FieldPart("domain", _TEXT), 2: FieldPart("version", _WHOLE)},
     "graph": {
-        1: Part("node", Kind.MESSAGE, many=True, inside="node"),
+        1: FieldPart("node", WireKind.MESSAGE, many=True, inside="node"),
         2: _SKIP,
-        5: Part("initializer", Kind.MESSAGE, many=True, inside="tensor"),
+        5: FieldPart("initializer", WireKind.MESSAGE, many=True, inside="tensor"),
         10: _SKIP,
-        11: Part("input", Kind.MESSAGE, many=True, inside="value"),
-        12: Part("output", Kind.MESSAGE, many=True, inside="value"),
+        11: FieldPart("input", WireKind.MESSAGE, many=True, inside="value"),
+        12: FieldPart("output", WireKind.MESSAGE, many=True, inside="value"),
         13: _SKIP,
         14: _SKIP,
-        15: Part("sparse_initializer", Kind.RAW, many=True),
+        15: FieldPart("sparse_initializer", WireKind.RAW, many=True),
         16: _SKIP,
     },
     "node": {
-        1: Part("input", _TEXT, many=True),
-        2: Part("output", _TEXT, many=True),
-        3: Part("name", _TEXT),
-        4: Part("op_type", _TEXT),
-        5: Part("attribute", Kind.MESSAGE, many=True, inside="attribute"),
+        1: FieldPart("input", _TEXT, many=True),
+        2: FieldPart("output", _TEXT, many=True),
+        3: FieldPart("name", _TEXT),
+        4: FieldPart("op_type", _TEXT),
+        5: FieldPart("attribute", WireKind.MESSAGE, many=True, inside="attribute"),
         6: _SKIP,
-        7: Part("domain", _TEXT),
-        8: Part("overload", _TEXT),
+        7: FieldPart("domain", _TEXT),
+        8: FieldPart("overload", _TEXT),
         9: _SKIP,
         10: _SKIP,
     },
     "attribute": {
-        1: Part("name", _TEXT),
-        2: Part("f", Kind.REAL),
-        3: Part("i", _WHOLE),
-        4: Part("s", Kind.RAW),
-        5: Part("t", Kind.MESSAGE, inside="tensor"),
-        6: Part("g", Kind.RAW),
-        7: Part("floats", Kind.REALS),
-        8: Part("ints", Kind.WHOLES),
-        9: Part("strings", Kind.RAW, many=True),
-        10: Part("tensors", Kind.RAW, many=True),
-        11: Part("graphs", Kind.RAW, many=True),
+        1: FieldPart("name", _TEXT),
+        2: FieldPart("f", WireKind.REAL),
+        3: FieldPart("i", _WHOLE),
+        4: FieldPart("s", WireKind.RAW),
+        5: FieldPart("t", WireKind.MESSAGE, inside="tensor"),
+        6: FieldPart("g", WireKind.RAW),
+        7: FieldPart("floats", WireKind.REALS),
+        8: FieldPart("ints", WireKind.WHOLES),
+        9: FieldPart("strings", WireKind.RAW, many=True),
+        10: FieldPart("tensors", WireKind.RAW, many=True),
+        11: FieldPart("graphs", WireKind.RAW, many=True),
         13: _SKIP,
-        14: Part("tp", Kind.RAW),
-        15: Part("type_protos", Kind.RAW, many=True),
-        20: Part("type", _WHOLE),
-        21: Part("ref_attr_name", _TEXT),
-        22: Part("sparse_tensor", Kind.RAW),
-        23: Part("sparse_tensors", Kind.RAW, many=True),
+        14: FieldPart("tp", WireKind.RAW),
+        15: FieldPart("type_protos", WireKind.RAW, many=True),
+        20: FieldPart("type", _WHOLE),
+        21: FieldPart("ref_attr_name", _TEXT),
+        22: FieldPart("sparse_tensor", WireKind.RAW),
+        23: FieldPart("sparse_tensors", WireKind.RAW, many=True),
     },
     "tensor": {
-        1: Part("dims", Kind.WHOLES),
-        2: Part("data_type", _WHOLE),
-        3: Part("segment", Kind.RAW),
-        4: Part("float_data", Kind.REALS),
-        5: Part("int32_data", Kind.WHOLES),
-        6: Part("string_data", Kind.RAW, many=True),
-        7: Part("int64_data", Kind.WHOLES),
-        8: Part("name", _TEXT),
-        9: Part("raw_data", Kind.RAW),
-        10: Part("double_data", Kind.DOUBLES),
-        11: Part("uint64_data", Kind.WHOLES),
+        1: FieldPart("dims", WireKind.WHOLES),
+        2: FieldPart("data_type", _WHOLE),
+        3: FieldPart("segment", WireKind.RAW),
+        4: FieldPart("float_data", WireKind.REALS),
+        5: FieldPart("int32_data", WireKind.WHOLES),
+        6: FieldPart("string_data", WireKind.RAW, many=True),
+        7: FieldPart("int64_data", WireKind.WHOLES),
+        8: FieldPart("name", _TEXT),
+        9: FieldPart("raw_data", WireKind.RAW),
+        10: FieldPart("double_data", WireKind.DOUBLES),
+        11: FieldPart("uint64_data", WireKind.WHOLES),
         12: _SKIP,
-        13: Part("external_data", Kind.RAW, many=True),
-        14: Part("data_location", _WHOLE),
+        13: FieldPart("external_data", WireKind.RAW, many=True),
+        14: FieldPart("data_location", _WHOLE),
         16: _SKIP,
     },
-    "value": {1: Part("name", _TEXT), 2: Part("type", Kind.MESSAGE, inside="type"), 3: _SKIP, 4: _SKIP},
-    "type": {
-        1: Part("tensor_type", Kind.MESSAGE, inside="tensor type"),
-        4: Part("sequence_type", Kind.RAW),
-        5: Part("map_type", Kind.RAW),
-        6: _SKIP,
-        7: Part("opaque_type", Kind.RAW),
-        8: Part("sparse_tensor_type", Kind.RAW),
-        9: Part("optional_type", Kind.RAW),
+    "value": {
+        1: FieldPart("name", _TEXT),
+        2: FieldPart("type", WireKind.MESSAGE, inside="type"),
+        3: _SKIP,
+        4: _SKIP,
     },
-    "tensor type": {1: Part("elem_type", _WHOLE), 2: Part("shape", Kind.MESSAGE, inside="shape")},
-    "shape": {1: Part("dim", Kind.MESSAGE, many=True, inside="dimension")},
-    "dimension": {1: Part("dim_value", _WHOLE), 2: Part("dim_param", _TEXT), 3: _SKIP},
+    "type": {
+        1: FieldPart("tensor_type", WireKind.MESSAGE, inside="tensor type"),
+        4: FieldPart("sequence_type", WireKind.RAW),
+        5: FieldPart("map_type", WireKind.RAW),
+        6: _SKIP,
+        7: FieldPart("opaque_type", WireKind.RAW),
+        8: FieldPart("sparse_tensor_type", WireKind.RAW),
+        9: FieldPart("optional_type", WireKind.RAW),
+    },
+    "tensor type": {
+        1: FieldPart("elem_type", _WHOLE),
+        2: FieldPart("shape", WireKind.MESSAGE, inside="shape"),
+    },
+    "shape": {1: FieldPart("dim", WireKind.MESSAGE, many=True, inside="dimension")},
+    "dimension": {1: FieldPart("dim_value", _WHOLE), 2: FieldPart("dim_param", _TEXT), 3: _SKIP},
 }
 
 _INSIDE_ANOTHER = (
@@ -190,7 +205,7 @@ def begins_like_onnx(content: bytes) -> bool:
 
 def read_file(content: bytes, caps: Caps) -> OnnxFile:
     """The parts of a file; raises Refused where it is damaged, too large, or of a form that is not opened."""
-    model = Reading(SCHEMA, _MOST_FIELDS).message(memoryview(content), "model")
+    model = WireReading(SCHEMA, _MOST_FIELDS).message(memoryview(content), "model")
     version = _version(model)
     for part, reason in (
         ("functions", N_("it defines functions of its own")),
@@ -213,7 +228,7 @@ def read_file(content: bytes, caps: Caps) -> OnnxFile:
     )
 
 
-def _version(model: Message) -> int:
+def _version(model: WireMessage) -> int:
     if model.get("ir_version") not in _IR:
         raise damaged(Phrase("its format has the version {version}", version=model.get("ir_version", 0)))
     versions: dict[str, int] = {}
@@ -234,13 +249,13 @@ def _version(model: Message) -> int:
     return found[0]
 
 
-def _check_counts(graph: Message, caps: Caps) -> None:
+def _check_counts(graph: WireMessage, caps: Caps) -> None:
     for part, most in (("node", MOST_NODES), ("initializer", caps.tensors + MOST_NODES)):
         if len(graph.get(part, [])) > most:
             raise damaged(Phrase("it has more than {most:,} of {part}", most=most, part=part))
 
 
-def _node(message: Message) -> OnnxNode:
+def _node(message: WireMessage) -> OnnxNode:
     attributes: dict[str, AttributeValue] = {}
     holds = ""
     for part in ("input", "output", "attribute"):
@@ -265,7 +280,7 @@ def _node(message: Message) -> OnnxNode:
     )
 
 
-def _attribute(entry: Message) -> AttributeValue:
+def _attribute(entry: WireMessage) -> AttributeValue:
     """The value of an attribute, by the type that it says."""
     said = [part for part in _NUMBER if part in entry]
     field = _FIELD_OF_TYPE.get(entry.get("type", 0), said[0] if len(said) == 1 else "")
@@ -275,7 +290,7 @@ def _attribute(entry: Message) -> AttributeValue:
         case "t":
             return _tensor(entry["t"]) if "t" in entry else _nothing(entry)
         case "floats" | "ints":
-            numbers = joined(entry.get(field, []), np.float32 if field == "floats" else np.int64)
+            numbers = pieces_joined(entry.get(field, []), np.float32 if field == "floats" else np.int64)
             if len(numbers) > MOST_OF_AN_ATTRIBUTE:
                 raise damaged(
                     Phrase("it has more than {most:,} of {part}", most=MOST_OF_AN_ATTRIBUTE, part="attribute")
@@ -287,18 +302,18 @@ def _attribute(entry: Message) -> AttributeValue:
     return found
 
 
-def _nothing(entry: Message) -> OnnxTensor:
+def _nothing(entry: WireMessage) -> OnnxTensor:
     raise damaged(Phrase("the attribute '{name}' has no value of its type", name=shown(entry["name"])))
 
 
-def joined(chunks: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+def pieces_joined(chunks: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     """Numbers [n] that stand in several pieces."""
     if len(chunks) == 1:
         return chunks[0]
     return np.concatenate([np.zeros(0, dtype), *chunks])
 
 
-def _tensor(message: Message) -> OnnxTensor:
+def _tensor(message: WireMessage) -> OnnxTensor:
     name = message.get("name", "")
     if message.get("data_location") or "external_data" in message:
         raise Refused(
@@ -308,7 +323,7 @@ def _tensor(message: Message) -> OnnxTensor:
         )
     if "segment" in message:
         raise damaged(N_("a tensor of it stands in pieces"))
-    shape = tuple(joined(message.get("dims", []), np.int64)[: MAX_DIMENSIONS + 1].tolist())
+    shape = tuple(pieces_joined(message.get("dims", []), np.int64)[: MAX_DIMENSIONS + 1].tolist())
     parts = (
         "raw_data",
         "float_data",
@@ -323,7 +338,7 @@ def _tensor(message: Message) -> OnnxTensor:
     )
 
 
-def _tensors(messages: Sequence[Message], caps: Caps) -> Mapping[str, OnnxTensor]:
+def _tensors(messages: Sequence[WireMessage], caps: Caps) -> Mapping[str, OnnxTensor]:
     found: dict[str, OnnxTensor] = {}
     total = 0
     for message in messages:
@@ -342,7 +357,7 @@ def _tensors(messages: Sequence[Message], caps: Caps) -> Mapping[str, OnnxTensor
     return found
 
 
-def _named_value(message: Message) -> OnnxValue:
+def _named_value(message: WireMessage) -> OnnxValue:
     name = message.get("name", "")
     tensor = message.get("type", {}).get("tensor_type")
     if tensor is None:
@@ -352,5 +367,5 @@ def _named_value(message: Message) -> OnnxValue:
     return OnnxValue(name, tensor.get("elem_type", 0), sizes)
 
 
-def _size(dimension: Message) -> int | str:
+def _size(dimension: WireMessage) -> int | str:
     return dimension["dim_value"] if "dim_value" in dimension else str(dimension.get("dim_param", ""))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.onnx_file.file_parts import OnnxNode, OnnxTensor
-from compress_core.loading.onnx_file.plan import FLOAT, Computed, Known, Value
-from compress_core.loading.onnx_file.sizes import Shape, is_per_item
+from compress_core.loading.onnx_file.network_plan import FLOAT, ComputedValue, GraphValue, KnownValue
+from compress_core.loading.onnx_file.sizes_per_item import Shape, is_per_item
 from compress_core.loading.stored import shown
 
 CODES = "codes of "
@@ -40,10 +40,10 @@ class NodeCall:
     """
 
     node: OnnxNode
-    given: tuple[Value | None, ...]
+    given: tuple[GraphValue | None, ...]
     version: int
     wanted: int
-    read_once: Callable[[Value], bool]
+    read_once: Callable[[GraphValue], bool]
     _asked: set[str] = field(default_factory=set)
 
     @property
@@ -51,7 +51,7 @@ class NodeCall:
         """What a layer made of it may be called: after the node, or after what it does."""
         return self.node.name, self.node.operator.lower()
 
-    def value(self, at: int) -> Value:
+    def value(self, at: int) -> GraphValue:
         """An input; raises NotOpenedError where it is left out."""
         found = self.optional(at)
         if found is None:
@@ -60,25 +60,25 @@ class NodeCall:
             raise NotOpenedError(N_("it works on codes before they are turned back into numbers"))
         return found
 
-    def computed_codes(self) -> Computed:
+    def computed_codes(self) -> ComputedValue:
         """The first input, which a QuantizeLinear made."""
         found = self.optional(0)
-        if not isinstance(found, Computed) or not found.kind.startswith(CODES):
+        if not isinstance(found, ComputedValue) or not found.kind.startswith(CODES):
             raise NotOpenedError(N_("it does not stand behind a QuantizeLinear"))
         return found
 
-    def optional(self, at: int) -> Value | None:
+    def optional(self, at: int) -> GraphValue | None:
         """An input, or None where it is left out."""
         return self.given[at] if at < len(self.given) else None
 
-    def computed(self, at: int = 0) -> Computed:
+    def computed(self, at: int = 0) -> ComputedValue:
         """An input that depends on the items, in float32."""
         found = self.value(at)
-        if isinstance(found, Known):
+        if isinstance(found, KnownValue):
             raise NotOpenedError(Phrase("its input {number} must depend on the items", number=at + 1))
         return found
 
-    def real(self, at: int = 0) -> Computed:
+    def real(self, at: int = 0) -> ComputedValue:
         """An input of real numbers that depends on the items."""
         found = self.computed(at)
         if found.kind != FLOAT:
@@ -87,17 +87,17 @@ class NodeCall:
             )
         return found
 
-    def known(self, at: int) -> Known:
+    def known(self, at: int) -> KnownValue:
         """An input that is constant; raises NotOpenedError for another."""
         found = self.value(at)
-        if isinstance(found, Computed):
+        if isinstance(found, ComputedValue):
             raise NotOpenedError(Phrase("its input {number} must be a constant", number=at + 1))
         return found
 
-    def known_or_none(self, at: int) -> Known | None:
+    def known_or_none(self, at: int) -> KnownValue | None:
         return None if self.optional(at) is None else self.known(at)
 
-    def weights(self, at: int, shape: Sequence[int] | None = None) -> Known:
+    def weights(self, at: int, shape: Sequence[int] | None = None) -> KnownValue:
         """A constant of float32, of this shape."""
         found = self.known(at)
         if found.kind != FLOAT or (shape is not None and found.shape != tuple(shape)):
@@ -187,7 +187,7 @@ class NodeCall:
             raise NotOpenedError(Phrase("its output {number} is read", number=self.wanted))
 
 
-Operator = Callable[[NodeCall, Any], "Value | tuple[Value, ...]"]
+Operator = Callable[[NodeCall, Any], "GraphValue | tuple[GraphValue, ...]"]
 Fold = Callable[[NodeCall, Any], NDArray[Any]]
 
 
@@ -237,16 +237,16 @@ def folded_entry(*names: str, becomes: str, inputs: int) -> Callable[[Fold], Fol
     return register
 
 
-def axis_of(axis: int, rank: int) -> int:
+def axis_from_front(axis: int, rank: int) -> int:
     """An axis counted from the front; raises NotOpenedError for one that is not there."""
     if not -rank <= axis < rank:
         raise NotOpenedError(Phrase("it works on axis {axis} of {rank}", axis=axis, rank=rank))
     return axis % rank
 
 
-def axes_of(axes: Sequence[int], rank: int) -> list[int]:
+def axes_from_front(axes: Sequence[int], rank: int) -> list[int]:
     """Axes counted from the front, in order; raises NotOpenedError for one that is not there, or twice."""
-    found = sorted(axis_of(axis, rank) for axis in axes)
+    found = sorted(axis_from_front(axis, rank) for axis in axes)
     if len(set(found)) != len(found):
         raise NotOpenedError(N_("it names one axis twice"))
     return found

@@ -46,7 +46,7 @@ def answer_one() -> int:
 
 
 def answers_of(runtime: Any, content: bytes, items: NDArray[Any], at_once: int) -> NDArray[Any]:
-    """What a file answers to items [N, ...], as it is written: nothing in it is joined or left out."""
+    """What a file answers to items [N, ...], as it is written: nothing in it is pieces_joined or left out."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT

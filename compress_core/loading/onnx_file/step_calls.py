@@ -11,9 +11,9 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 
-Call = Callable[..., Any]
+_Call = Callable[..., Any]
 _KINDS = {"int64": torch.int64, "int32": torch.int32, "uint8": torch.uint8, "bool": torch.bool}
-_CALLS: dict[str, Call] = {
+_CALLS: dict[str, _Call] = {
     name: getattr(torch, name)
     for name in [
         "add",
@@ -51,12 +51,12 @@ _CALLS: dict[str, Call] = {
 }
 
 
-def _call(function: Call) -> Call:
+def _call(function: _Call) -> _Call:
     _CALLS[function.__name__.removeprefix("_").removesuffix("_")] = function
     return function
 
 
-def call_named(name: str) -> Call:
+def call_named(name: str) -> _Call:
     """The function of a step; raises Refused where there is none."""
     if name not in _CALLS:
         raise Refused("The file names a step '{name}' that this release does not know: update it.", name=name)

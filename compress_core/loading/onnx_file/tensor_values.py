@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.file_parts import OnnxTensor, joined
+from compress_core.loading.onnx_file.file_parts import OnnxTensor, pieces_joined
 from compress_core.loading.onnx_file.wire_format import damaged
 from compress_core.loading.stored import MAX_DIMENSIONS, shown
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 
 KINDS: Mapping[int, np.dtype[Any]] = {
     1: np.dtype("<f4"),
@@ -42,7 +42,7 @@ _FIELD: Mapping[str, tuple[int, ...]] = {
 }
 
 
-def kind_of(number: int, name: str) -> np.dtype[Any]:
+def number_kind(number: int, name: str) -> np.dtype[Any]:
     """The type of numbers by ONNX's number for it; raises Refused for one that is not read."""
     if number not in KINDS:
         raise Refused(
@@ -54,9 +54,9 @@ def kind_of(number: int, name: str) -> np.dtype[Any]:
     return KINDS[number]
 
 
-def values_of(tensor: OnnxTensor) -> Array:
+def values_of(tensor: OnnxTensor) -> _Array:
     """The values [*shape], in the memory of the file where that can be; raises Refused for missing ones."""
-    kind, count = kind_of(tensor.kind, tensor.name), _count(tensor)
+    kind, count = number_kind(tensor.kind, tensor.name), _count(tensor)
     if len(tensor.data) > 1:
         raise damaged(Phrase("the values of tensor '{tensor}' stand twice", tensor=shown(tensor.name)))
     nothing: tuple[str, Any] = ("raw_data", b"")
@@ -66,7 +66,7 @@ def values_of(tensor: OnnxTensor) -> Array:
             raise _missing(tensor)
         values = np.frombuffer(stored, kind)
     else:
-        values = _typed(tensor, field, joined(stored, kind), kind)
+        values = _typed(tensor, field, pieces_joined(stored, kind), kind)
     if len(values) != count:
         raise _missing(tensor)
     if kind == np.bool_:
@@ -82,7 +82,7 @@ def _count(tensor: OnnxTensor) -> int:
     return math.prod(tensor.shape)
 
 
-def _typed(tensor: OnnxTensor, field: str, numbers: Array, kind: np.dtype[Any]) -> Array:
+def _typed(tensor: OnnxTensor, field: str, numbers: _Array, kind: np.dtype[Any]) -> _Array:
     """Numbers from a field of a wider type; each must fit."""
     if tensor.kind not in _FIELD.get(field, ()):
         raise damaged(
@@ -97,7 +97,7 @@ def _typed(tensor: OnnxTensor, field: str, numbers: Array, kind: np.dtype[Any]) 
     return numbers if numbers.dtype == kind else _narrowed(tensor, numbers, kind)
 
 
-def _narrowed(tensor: OnnxTensor, numbers: Array, kind: np.dtype[Any]) -> Array:
+def _narrowed(tensor: OnnxTensor, numbers: _Array, kind: np.dtype[Any]) -> _Array:
     limits = np.iinfo(kind)
     if len(numbers) and not (limits.min <= int(numbers.min()) and int(numbers.max()) <= limits.max):
         raise damaged(Phrase("tensor '{tensor}' holds numbers beyond its type", tensor=shown(tensor.name)))

@@ -22,6 +22,17 @@ from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.onnx_file import operators
 from compress_core.loading.onnx_file.file_parts import DOMAINS, OnnxFile, OnnxNode, OnnxValue, read_file
 from compress_core.loading.onnx_file.layer_names import LayerNames
+from compress_core.loading.onnx_file.network_plan import (
+    FLOAT,
+    ComputedValue,
+    GraphStep,
+    GraphValue,
+    KnownValue,
+    LayerDraft,
+    NetworkPlan,
+    PlainNumber,
+    StepRef,
+)
 from compress_core.loading.onnx_file.node_call import (
     Fold,
     NodeCall,
@@ -29,23 +40,12 @@ from compress_core.loading.onnx_file.node_call import (
     OperatorEntry,
     operator_table,
 )
-from compress_core.loading.onnx_file.plan import (
-    FLOAT,
-    Computed,
-    Known,
-    LayerDraft,
-    Literal,
-    Plan,
-    Ref,
-    Step,
-    Value,
-)
-from compress_core.loading.onnx_file.sizes import BatchSizeError, PerItem, Shape
-from compress_core.loading.onnx_file.tensor_values import kind_of, values_of
+from compress_core.loading.onnx_file.sizes_per_item import BatchSizeError, PerItem, Shape
+from compress_core.loading.onnx_file.tensor_values import number_kind, values_of
 from compress_core.loading.onnx_file.wire_format import damaged
 from compress_core.loading.stored import MAX_DIMENSIONS, Caps, shown
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 FORMAT = 1
 _TAKEN_IN = frozenset({FLOAT, "int64", "int32"})
 _MOST_NAMED = 8
@@ -57,13 +57,13 @@ class Description:
     """A network that was read off an ONNX file.
 
     told: the graph as JSON values, from which `graph_network` builds it; state: its tensors by name.
-    coded: layers whose weights came as whole numbers. work: values and multiplications of each step for one
-    item. fixed: for how many items at once the file was written, None for any.
+    from_codes: layers whose weights came as whole numbers. work: values and multiplications of each step for
+    one item. fixed: for how many items at once the file was written, None for any.
     """
 
     told: Mapping[str, Any]
-    state: Mapping[str, Array]
-    coded: tuple[str, ...]
+    state: Mapping[str, _Array]
+    from_codes: tuple[str, ...]
     work: tuple[tuple[str, int, int], ...]
     fixed: int | None
 
@@ -93,7 +93,7 @@ def described(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None = Non
     nodes = _needed(file)
     _refuse_unknown(nodes, known_operators())
     plan, name = _begun(file, caps, item_shape)
-    first = Computed(plan.made - 1, plan.items.shape, plan.items.kind)
+    first = ComputedValue(plan.made - 1, plan.items.shape, plan.items.kind)
     (output,) = file.outputs
     return _description(plan, _Walk(file, nodes, plan, {name: first}).value_of(output.name))
 
@@ -101,7 +101,7 @@ def described(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None = Non
 # What goes in -----------------------------------------------------------------------------------------------
 
 
-def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tuple[Plan, str]:
+def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tuple[NetworkPlan, str]:
     """A plan that begins with the one input, and its name."""
     inputs = [value for value in file.inputs if value.name not in file.tensors]
     for what, found in ((N_("inputs"), inputs), (N_("outputs"), file.outputs)):
@@ -114,7 +114,7 @@ def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tupl
                 names=", ".join(shown(value.name) for value in found[:_MOST_NAMED]),
             )
     (given,) = inputs
-    kind = str(kind_of(given.kind, given.name))
+    kind = str(number_kind(given.kind, given.name))
     if kind not in _TAKEN_IN:
         raise Refused(
             "'{tensor}' of the ONNX file holds numbers of type {kind}, which are not opened: export the "
@@ -123,9 +123,9 @@ def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tupl
             kind=kind,
         )
     shape, fixed = _input_shape(given, item_shape)
-    plan = Plan(LayerNames(), caps, Computed(0, shape, kind), fixed)
+    plan = NetworkPlan(LayerNames(), caps, ComputedValue(0, shape, kind), fixed)
     if kind != FLOAT:
-        plan.step("cast", [Computed(0, shape, FLOAT)], shape, kind, to=kind)
+        plan.step("cast", [ComputedValue(0, shape, FLOAT)], shape, kind, to=kind)
     return plan, given.name
 
 
@@ -218,7 +218,7 @@ class _Walk:
     """Goes through the nodes once; what each value is, by its name."""
 
     def __init__(
-        self, file: OnnxFile, nodes: Sequence[OnnxNode], plan: Plan, values: dict[str, Value]
+        self, file: OnnxFile, nodes: Sequence[OnnxNode], plan: NetworkPlan, values: dict[str, GraphValue]
     ) -> None:
         self._file, self._nodes, self._plan, self._values = file, nodes, plan, values
         self._readers = Counter(name for node in nodes for name in node.inputs)
@@ -226,7 +226,7 @@ class _Walk:
         self._names: Counter[int] = Counter()
         self._reads: Counter[int] = Counter()
 
-    def value_of(self, output: str) -> Value:
+    def value_of(self, output: str) -> GraphValue:
         """What comes out under a name when all nodes were gone through."""
         for node in self._nodes:
             made = self._made(node)
@@ -236,17 +236,17 @@ class _Walk:
                     self._note(name, value)
         return self._value(output)
 
-    def _note(self, name: str, value: Value) -> None:
-        if isinstance(value, Computed):
+    def _note(self, name: str, value: GraphValue) -> None:
+        if isinstance(value, ComputedValue):
             self._names[value.number] += 1
             self._reads[value.number] += self._readers[name]
 
-    def _read_once(self, value: Value) -> bool:
-        if not isinstance(value, Computed):
+    def _read_once(self, value: GraphValue) -> bool:
+        if not isinstance(value, ComputedValue):
             return False
         return self._names[value.number] == 1 == self._reads[value.number]
 
-    def _made(self, node: OnnxNode) -> tuple[Value, ...]:
+    def _made(self, node: OnnxNode) -> tuple[GraphValue, ...]:
         wanted = max(
             (at + 1 for at, name in enumerate(node.outputs) if self._readers[name] and name), default=0
         )
@@ -266,9 +266,9 @@ class _Walk:
             raise _not_opened(node, N_("its numbers do not fit one another")) from error
         return made
 
-    def _value(self, name: str) -> Value:
+    def _value(self, name: str) -> GraphValue:
         if name not in self._values:
-            self._values[name] = Known(values_of(self._file.tensors[name]), name, ())
+            self._values[name] = KnownValue(values_of(self._file.tensors[name]), name, ())
         return self._values[name]
 
 
@@ -282,10 +282,10 @@ def _not_opened(node: OnnxNode, reason: str) -> Refused:
     )
 
 
-def _result(found: OperatorEntry, call: NodeCall, plan: Plan) -> tuple[Value, ...]:
+def _result(found: OperatorEntry, call: NodeCall, plan: NetworkPlan) -> tuple[GraphValue, ...]:
     if len(call.given) > found.most_inputs:
         raise NotOpenedError(Phrase("it has {count} inputs", count=len(call.given)))
-    if found.folded is not None and all(isinstance(value, Known | None) for value in call.given):
+    if found.folded is not None and all(isinstance(value, KnownValue | None) for value in call.given):
         return (_folded(found.folded, call, plan),)
     if found.opened is None:
         raise NotOpenedError(N_("what it makes depends on the items"))
@@ -293,23 +293,23 @@ def _result(found: OperatorEntry, call: NodeCall, plan: Plan) -> tuple[Value, ..
     return made if isinstance(made, tuple) else (made,)
 
 
-def _folded(fold: Fold, call: NodeCall, plan: Plan) -> Known:
+def _folded(fold: Fold, call: NodeCall, plan: NetworkPlan) -> KnownValue:
     """A constant that is worked out now; it keeps the name of the only tensor that it was made of."""
     values = fold(call, plan)
-    known = [value for value in call.given if isinstance(value, Known)]
+    known = [value for value in call.given if isinstance(value, KnownValue)]
     is_coded = any(value.is_coded for value in known) or call.node.operator == "DequantizeLinear"
     sources = [value.source for value in known if value.source]
     if call.node.operator == "Constant" and values.size > 1:
         sources = [call.node.outputs[0]]
     source = sources[0] if call.node.operator in {"DequantizeLinear", "Cast", "Constant"} and sources else ""
-    return Known(values, source, (call.node.outputs[0],) if source else None, is_coded)
+    return KnownValue(values, source, (call.node.outputs[0],) if source else None, is_coded)
 
 
 # What comes out ---------------------------------------------------------------------------------------------
 
 
-def _description(plan: Plan, output: Value) -> Description:
-    if isinstance(output, Known) or output.shape[:1] != (PerItem(1),) or output.kind != FLOAT:
+def _description(plan: NetworkPlan, output: GraphValue) -> Description:
+    if isinstance(output, KnownValue) or output.shape[:1] != (PerItem(1),) or output.kind != FLOAT:
         raise Refused(
             "The output of the ONNX file is no table with a row of float32 for each item, so that its "
             "answers cannot be judged: export the network with its scores as output."
@@ -328,11 +328,13 @@ def _description(plan: Plan, output: Value) -> Description:
         "words": plan.items.kind in {"int64", "int32"},
     }
     state = {name: np.asarray(known.values, order="C") for name, known in (tensors | plan.constants).items()}
-    coded = tuple(one.path for one in plan.layers if any(known.is_coded for known in one.tensors.values()))
-    return Description(told, state, coded, tuple(map(_work, plan.work)), plan.fixed)
+    from_codes = tuple(
+        one.path for one in plan.layers if any(known.is_coded for known in one.tensors.values())
+    )
+    return Description(told, state, from_codes, tuple(map(_work, plan.work)), plan.fixed)
 
 
-def _constant(path: str, known: Known) -> list[Any]:
+def _constant(path: str, known: KnownValue) -> list[Any]:
     """Whether it learns: a tensor of the file of finite numbers, not one number alone."""
     values = known.values
     learns = (
@@ -341,7 +343,7 @@ def _constant(path: str, known: Known) -> list[Any]:
     return [path, list(values.shape), known.kind, learns]
 
 
-def _ties(tensors: Mapping[str, Known]) -> dict[str, str]:
+def _ties(tensors: Mapping[str, KnownValue]) -> dict[str, str]:
     """Tensors that are one, each by the first of them."""
     first: dict[object, str] = {}
     ties: dict[str, str] = {}
@@ -358,13 +360,13 @@ def _work(done: tuple[str | LayerDraft, int, int]) -> tuple[str, int, int]:
     return (by if isinstance(by, str) else by.path), values, multiplications
 
 
-def _step(step: Step) -> list[Any]:
+def _step(step: GraphStep) -> list[Any]:
     given = dict(_plain(step.given)) if step.layer is None else {"at": step.layer.path}
     return [step.call, list(step.made), list(map(_ref, step.read)), given]
 
 
-def _ref(ref: Ref) -> Any:
-    return {"number": _number(ref.number)} if isinstance(ref, Literal) else ref
+def _ref(ref: StepRef) -> Any:
+    return {"number": _number(ref.number)} if isinstance(ref, PlainNumber) else ref
 
 
 def _number(number: float | bool) -> float | bool | str:
@@ -377,15 +379,17 @@ def _plain(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield name, _number(value) if isinstance(value, float) else value
 
 
-def description_arrays(found: Description) -> Mapping[str, Array]:
+def description_arrays(found: Description) -> Mapping[str, _Array]:
     """A description as arrays alone, as one process hands them to another."""
-    said = json.dumps({"told": found.told, "coded": found.coded, "work": found.work, "fixed": found.fixed})
+    said = json.dumps(
+        {"told": found.told, "from_codes": found.from_codes, "work": found.work, "fixed": found.fixed}
+    )
     return {"": np.frombuffer(said.encode(), dtype=np.uint8), **found.state}
 
 
-def description_from(arrays: Mapping[str, Array]) -> Description:
+def description_from(arrays: Mapping[str, _Array]) -> Description:
     """The reverse of `description_arrays`."""
     said = json.loads(arrays[""].tobytes())
     work = tuple((str(name), int(values), int(products)) for name, values, products in said["work"])
     state = {name: values for name, values in arrays.items() if name}
-    return Description(said["told"], state, tuple(said["coded"]), work, said["fixed"])
+    return Description(said["told"], state, tuple(said["from_codes"]), work, said["fixed"])

@@ -25,7 +25,7 @@ _LONGEST_TEXT = 1000
 _SIGN = 2**63
 
 
-class Kind(Enum):
+class WireKind(Enum):
     """What a field holds."""
 
     WHOLE = auto()
@@ -40,38 +40,38 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Part:
+class FieldPart:
     """One field: its name, its kind, whether it may stand several times, and the message that lies in it."""
 
     name: str
-    kind: Kind
+    kind: WireKind
     many: bool = False
     inside: str = ""
 
 
-Schema = Mapping[str, Mapping[int, Part]]
-Message = Mapping[str, Any]
+Schema = Mapping[str, Mapping[int, FieldPart]]
+WireMessage = Mapping[str, Any]
 _WIRE_OF = {
-    Kind.WHOLE: (_VARINT,),
-    Kind.REAL: (_FOUR,),
-    Kind.TEXT: (_BYTES,),
-    Kind.RAW: (_BYTES,),
-    Kind.MESSAGE: (_BYTES,),
-    Kind.WHOLES: (_VARINT, _BYTES),
-    Kind.REALS: (_FOUR, _BYTES),
-    Kind.DOUBLES: (_EIGHT, _BYTES),
-    Kind.LEFT_OUT: (_VARINT, _EIGHT, _BYTES, _FOUR),
+    WireKind.WHOLE: (_VARINT,),
+    WireKind.REAL: (_FOUR,),
+    WireKind.TEXT: (_BYTES,),
+    WireKind.RAW: (_BYTES,),
+    WireKind.MESSAGE: (_BYTES,),
+    WireKind.WHOLES: (_VARINT, _BYTES),
+    WireKind.REALS: (_FOUR, _BYTES),
+    WireKind.DOUBLES: (_EIGHT, _BYTES),
+    WireKind.LEFT_OUT: (_VARINT, _EIGHT, _BYTES, _FOUR),
 }
-_NUMBERS = frozenset({Kind.WHOLES, Kind.REALS, Kind.DOUBLES})
+_NUMBERS = frozenset({WireKind.WHOLES, WireKind.REALS, WireKind.DOUBLES})
 
 
-class Reading:
+class WireReading:
     """Reads one file; `most_fields` bounds all messages of it together."""
 
     def __init__(self, schema: Schema, most_fields: int) -> None:
         self._schema, self._left = schema, most_fields
 
-    def message(self, content: memoryview, kind: str, depth: int = 0) -> Message:
+    def message(self, content: memoryview, kind: str, depth: int = 0) -> WireMessage:
         """A message by the names of its fields; what may stand several times is a list.
 
         Raises Refused where it is not such a message.
@@ -87,7 +87,7 @@ class Reading:
                         "a {message} has a field {number} of a kind unknown here", message=kind, number=number
                     )
                 )
-            if part.kind is Kind.LEFT_OUT:
+            if part.kind is WireKind.LEFT_OUT:
                 continue
             read = self._value(part, wire, value, depth)
             if part.many or part.kind in _NUMBERS:
@@ -98,13 +98,13 @@ class Reading:
                 found[part.name] = read
         return found
 
-    def _value(self, part: Part, wire: int, value: Any, depth: int) -> Any:
+    def _value(self, part: FieldPart, wire: int, value: Any, depth: int) -> Any:
         match part.kind:
-            case Kind.MESSAGE:
+            case WireKind.MESSAGE:
                 return self.message(value, part.inside, depth + 1)
-            case Kind.TEXT:
+            case WireKind.TEXT:
                 return _text(value)
-            case Kind.REAL:
+            case WireKind.REAL:
                 return struct.unpack("<f", value)[0]
             case _ if part.kind in _NUMBERS:
                 return _numbers(part.kind, wire, value)
@@ -164,11 +164,11 @@ def _text(value: memoryview) -> str:
     return text
 
 
-def _numbers(kind: Kind, wire: int, value: Any) -> NDArray[Any]:
+def _numbers(kind: WireKind, wire: int, value: Any) -> NDArray[Any]:
     """Numbers [n], written one by one or packed."""
-    if kind is Kind.WHOLES:
+    if kind is WireKind.WHOLES:
         return np.array([value], dtype=np.int64) if wire == _VARINT else varints(value)
-    size, dtype = (4, "<f4") if kind is Kind.REALS else (8, "<f8")
+    size, dtype = (4, "<f4") if kind is WireKind.REALS else (8, "<f8")
     if len(value) % size:
         raise damaged(N_("a field reaches beyond its end"))
     return np.frombuffer(value, dtype)

@@ -7,14 +7,21 @@ import math
 import numpy as np
 
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.loading.onnx_file.network_plan import (
+    FLOAT,
+    ComputedValue,
+    GraphValue,
+    KnownValue,
+    NetworkPlan,
+    PlainNumber,
+)
 from compress_core.loading.onnx_file.node_call import MIXES_ITEMS, NodeCall, NotOpenedError, entry, one_item
-from compress_core.loading.onnx_file.operators.pointwise import spread_shapes
+from compress_core.loading.onnx_file.operators.pointwise import common_shape_of
 from compress_core.loading.onnx_file.operators.windows import Windows, windows, with_edges
-from compress_core.loading.onnx_file.plan import FLOAT, Computed, Known, Literal, Plan, Value
-from compress_core.loading.onnx_file.sizes import per_item, values_for_one
+from compress_core.loading.onnx_file.sizes_per_item import per_item, values_for_one
 
 
-def _checked_groups(node: NodeCall, value: Computed, weight: Known, channels: int) -> int:
+def _checked_groups(node: NodeCall, value: ComputedValue, weight: KnownValue, channels: int) -> int:
     """In how many groups channels are divided; the input has so many channels."""
     groups = node.whole("group", 1)
     if groups < 1 or one_item(value.shape, 1) != channels * (groups if node.node.operator == "Conv" else 1):
@@ -31,7 +38,7 @@ def _checked_groups(node: NodeCall, value: Computed, weight: Known, channels: in
     return groups
 
 
-def _checked_weight(node: NodeCall, value: Computed) -> Known:
+def _checked_weight(node: NodeCall, value: ComputedValue) -> KnownValue:
     weight = node.weights(1)
     if len(weight.shape) not in {3, 4, 5} or len(value.shape) != len(weight.shape) or 0 in weight.shape:
         raise NotOpenedError(
@@ -50,12 +57,12 @@ def _checked_weight(node: NodeCall, value: Computed) -> Known:
     return weight
 
 
-def _bias(node: NodeCall, rows: int) -> Known | None:
+def _bias(node: NodeCall, rows: int) -> KnownValue | None:
     return None if node.optional(2) is None else node.weights(2, (rows,))
 
 
 @entry("Conv", becomes="nn.Conv1d, nn.Conv2d, nn.Conv3d", inputs=3)
-def conv(node: NodeCall, plan: Plan) -> Value:
+def conv(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Edges that are not even are added before."""
     value = node.real()
     weight = _checked_weight(node, value)
@@ -92,7 +99,7 @@ def _window(found: Windows, padding: tuple[int, ...]) -> dict[str, list[int]]:
 
 
 @entry("ConvTranspose", becomes="nn.ConvTranspose1d, 2d, 3d", inputs=3)
-def conv_transpose(node: NodeCall, plan: Plan) -> Value:
+def conv_transpose(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """What is cut off at the end alone is output padding."""
     value = node.real()
     weight = _checked_weight(node, value)
@@ -129,19 +136,21 @@ def conv_transpose(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("MatMul", becomes="nn.Linear, torch.matmul", inputs=2)
-def matmul(node: NodeCall, plan: Plan) -> Value:
+def matmul(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """With a constant on the right it is a linear layer."""
     one, other = node.value(0), node.value(1)
     if one.kind != FLOAT or other.kind != FLOAT or min(len(one.shape), len(other.shape)) < 2:
         raise NotOpenedError(
             Phrase("its inputs have the shapes {shapes}", shapes=f"{len(one.shape)}-d, {len(other.shape)}-d")
         )
-    if isinstance(one, Computed) and isinstance(other, Known) and len(other.shape) == 2:
+    if isinstance(one, ComputedValue) and isinstance(other, KnownValue) and len(other.shape) == 2:
         return linear(node, plan, one, other.turned(), None)
     return _multiplied(plan, one, other)
 
 
-def linear(node: NodeCall, plan: Plan, value: Computed, weight: Known, bias: Known | None) -> Computed:
+def linear(
+    node: NodeCall, plan: NetworkPlan, value: ComputedValue, weight: KnownValue, bias: KnownValue | None
+) -> ComputedValue:
     """A linear layer with a weight [out, in] on the last axis of a value."""
     rows, columns = weight.shape
     if one_item(value.shape, len(value.shape) - 1) != columns or not rows or not columns:
@@ -162,20 +171,20 @@ def linear(node: NodeCall, plan: Plan, value: Computed, weight: Known, bias: Kno
     )
 
 
-def _multiplied(plan: Plan, one: Value, other: Value) -> Computed:
+def _multiplied(plan: NetworkPlan, one: GraphValue, other: GraphValue) -> ComputedValue:
     """Two values [..., m, k] and [..., k, n]."""
     if one.shape[-1] != other.shape[-2] or not isinstance(one.shape[-1], int):
         raise NotOpenedError(
             Phrase("its inputs have the shapes {shapes}", shapes=f"{one.shape[-1]}, {other.shape[-2]}")
         )
-    shape = (*spread_shapes(one.shape[:-2], other.shape[:-2]), one.shape[-2], other.shape[-1])
+    shape = (*common_shape_of(one.shape[:-2], other.shape[:-2]), one.shape[-2], other.shape[-1])
     made = plan.step("matmul", [one, other], shape)
     plan.work[-1] = ("matmul", values_for_one(shape), values_for_one(shape) * per_item(one.shape[-1]))
     return made
 
 
 @entry("Gemm", becomes="nn.Linear", inputs=3)
-def gemm(node: NodeCall, plan: Plan) -> Value:
+def gemm(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """alpha goes into the weight, beta into the bias."""
     alpha, beta = node.real_number("alpha", 1.0), node.real_number("beta", 1.0)
     one, other = node.real(), node.value(1)
@@ -184,7 +193,7 @@ def gemm(node: NodeCall, plan: Plan) -> Value:
     if node.whole("transA", 0):
         one = plan.step("permute", [one], one.shape[::-1], axes=[1, 0])
     is_turned = bool(node.whole("transB", 0))
-    if isinstance(other, Computed):
+    if isinstance(other, ComputedValue):
         other = plan.step("permute", [other], other.shape[::-1], axes=[1, 0]) if is_turned else other
         made = _scaled(plan, _multiplied(plan, one, other), alpha)
         return _plus(plan, made, node.optional(2), beta)
@@ -194,13 +203,13 @@ def gemm(node: NodeCall, plan: Plan) -> Value:
     return made if bias is not None else _plus(plan, made, node.optional(2), beta)
 
 
-def _times(known: Known, factor: float) -> Known:
+def _times(known: KnownValue, factor: float) -> KnownValue:
     return known if factor == 1 else known.changed(known.values * np.float32(factor))
 
 
-def _as_bias(value: Value | None, rows: int, factor: float) -> Known | None:
+def _as_bias(value: GraphValue | None, rows: int, factor: float) -> KnownValue | None:
     """A constant that is the same for every row of the result, as a bias [rows]."""
-    if not isinstance(value, Known) or value.kind != FLOAT or factor == 0:
+    if not isinstance(value, KnownValue) or value.kind != FLOAT or factor == 0:
         return None
     if value.shape in {(rows,), (1, rows)}:
         known = value.reshaped((value.values.size,))
@@ -210,14 +219,14 @@ def _as_bias(value: Value | None, rows: int, factor: float) -> Known | None:
     return None
 
 
-def _scaled(plan: Plan, value: Computed, factor: float) -> Computed:
-    return value if factor == 1 else plan.step("mul", [value, Literal(factor)], value.shape)
+def _scaled(plan: NetworkPlan, value: ComputedValue, factor: float) -> ComputedValue:
+    return value if factor == 1 else plan.step("mul", [value, PlainNumber(factor)], value.shape)
 
 
-def _plus(plan: Plan, value: Computed, other: Value | None, factor: float) -> Computed:
+def _plus(plan: NetworkPlan, value: ComputedValue, other: GraphValue | None, factor: float) -> ComputedValue:
     if other is None or factor == 0:
         return value
-    if other.kind != FLOAT or spread_shapes(value.shape, other.shape) != value.shape:
+    if other.kind != FLOAT or common_shape_of(value.shape, other.shape) != value.shape:
         raise NotOpenedError(
             Phrase(
                 "its input {number} is {kind} of shape {shape}",
@@ -226,5 +235,5 @@ def _plus(plan: Plan, value: Computed, other: Value | None, factor: float) -> Co
                 shape=str(other.shape),
             )
         )
-    scaled = _scaled(plan, other, factor) if isinstance(other, Computed) else _times(other, factor)
+    scaled = _scaled(plan, other, factor) if isinstance(other, ComputedValue) else _times(other, factor)
     return plan.step("add", [value, scaled], value.shape)

@@ -8,12 +8,12 @@ import math
 import numpy as np
 
 from compress_core.foundation.texts import N_
+from compress_core.loading.onnx_file.network_plan import ComputedValue, GraphValue, KnownValue, NetworkPlan
 from compress_core.loading.onnx_file.node_call import MIXES_ITEMS, NodeCall, NotOpenedError, entry
 from compress_core.loading.onnx_file.operators.windows import Windows, windows, with_edges
-from compress_core.loading.onnx_file.plan import Computed, Known, Plan, Value
 
 
-def _spatial(node: NodeCall) -> Computed:
+def _spatial(node: NodeCall) -> ComputedValue:
     value = node.real()
     if len(value.shape) not in {3, 4, 5}:
         raise NotOpenedError(N_("its input is no signal, image or volume"))
@@ -43,7 +43,7 @@ def _kernel(node: NodeCall) -> list[int]:
 
 
 @entry("MaxPool", becomes="nn.MaxPool1d, 2d, 3d", inputs=1)
-def max_pool(node: NodeCall, plan: Plan) -> Value:
+def max_pool(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """What is added around the edges is never the largest."""
     value = _spatial(node)
     node.only("storage_order", 0)
@@ -67,7 +67,7 @@ def max_pool(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("AveragePool", becomes="nn.AvgPool1d, 2d, 3d", inputs=1)
-def average_pool(node: NodeCall, plan: Plan) -> Value:
+def average_pool(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Over the values that are there, or over those that were added as well."""
     value = _spatial(node)
     found, counted = windows(node, value, _kernel(node)), bool(node.whole("count_include_pad", 0))
@@ -84,7 +84,7 @@ def average_pool(node: NodeCall, plan: Plan) -> Value:
     given |= {"padding": [0] * axes, "count_include_pad": True}
     wide = with_edges(plan, value, found, 0.0)
     made = plan.layer(f"AvgPool{axes}d", given, wide, shape, named=node.names)
-    return made if counted else plan.step("mul", [made, Known(_shares(found))], shape)
+    return made if counted else plan.step("mul", [made, KnownValue(_shares(found))], shape)
 
 
 def _shares(found: Windows) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -108,7 +108,7 @@ def _shares(found: Windows) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]
     becomes="nn.AdaptiveAvgPool1d, 2d, 3d; nn.AdaptiveMaxPool1d, 2d, 3d",
     inputs=1,
 )
-def global_pool(node: NodeCall, plan: Plan) -> Value:
+def global_pool(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Over all places."""
     value = _spatial(node)
     axes = len(value.shape) - 2

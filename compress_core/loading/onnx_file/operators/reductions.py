@@ -9,11 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError, axes_of, entry, one_item
-from compress_core.loading.onnx_file.plan import FLOAT, Plan, Value
-from compress_core.loading.onnx_file.sizes import BatchSizeError, is_per_item
+from compress_core.loading.onnx_file.network_plan import FLOAT, GraphValue, NetworkPlan
+from compress_core.loading.onnx_file.node_call import (
+    NodeCall,
+    NotOpenedError,
+    axes_from_front,
+    entry,
+    one_item,
+)
+from compress_core.loading.onnx_file.sizes_per_item import BatchSizeError, is_per_item
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 
 
 def _axes(node: NodeCall, rank: int) -> list[int]:
@@ -23,11 +29,11 @@ def _axes(node: NodeCall, rank: int) -> list[int]:
     if named is not None and any(map(is_per_item, named)):
         raise BatchSizeError
     nothing = node.version >= since and bool(node.whole("noop_with_empty_axes", 0))
-    return axes_of(named, rank) if named else [] if nothing else list(range(rank))
+    return axes_from_front(named, rank) if named else [] if nothing else list(range(rank))
 
 
 def _reduction(operator: str, call: str, function: Callable[..., Any]) -> None:
-    def opened(node: NodeCall, plan: Plan) -> Value:
+    def opened(node: NodeCall, plan: NetworkPlan) -> GraphValue:
         value = node.computed()
         axes, keeps = _axes(node, len(value.shape)), bool(node.whole("keepdims", 1))
         if value.kind != FLOAT:
@@ -45,7 +51,7 @@ def _reduction(operator: str, call: str, function: Callable[..., Any]) -> None:
         shape = tuple(size for at, size in enumerate(sizes) if keeps or at not in axes)
         return plan.step(call, [value], shape, axes=axes, keeps=keeps) if axes else value
 
-    def folded(node: NodeCall, plan: Plan) -> Array:
+    def folded(node: NodeCall, plan: NetworkPlan) -> _Array:
         known = node.known(0)
         axes, keeps = _axes(node, len(known.shape)), bool(node.whole("keepdims", 1))
         plan.spend(known.values.size)

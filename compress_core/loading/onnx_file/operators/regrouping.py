@@ -1,4 +1,4 @@
-"""A new shape for the same values, told as axes that are joined and divided.
+"""A new shape for the same values, told as axes that are pieces_joined and divided.
 
 `flatten(1)` goes on to hold when channels are cut away, where `reshape(-1, 512)` does not; so a reshape is
 written with as few sizes as it takes.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.loading.onnx_file.network_plan import ComputedValue, NetworkPlan
 from compress_core.loading.onnx_file.node_call import NotOpenedError
-from compress_core.loading.onnx_file.plan import Computed, Plan
-from compress_core.loading.onnx_file.sizes import (
+from compress_core.loading.onnx_file.sizes_per_item import (
     BatchSizeError,
     PerItem,
     Shape,
@@ -24,7 +24,7 @@ from compress_core.loading.onnx_file.sizes import (
 _MANY = 2**61 - 1  # stands for the number of items: a prime that no file has as a size
 
 
-def regrouped(plan: Plan, value: Computed, shape: Shape) -> Computed:
+def regrouped(plan: NetworkPlan, value: ComputedValue, shape: Shape) -> ComputedValue:
     """The same values in another shape, whose product is the same."""
     result = value
     for axes, sizes in reversed(list(_groups(value.shape, shape))):

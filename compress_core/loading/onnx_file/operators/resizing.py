@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from compress_core.foundation.texts import N_
+from compress_core.loading.onnx_file.network_plan import ComputedValue, GraphValue, NetworkPlan
 from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError, entry
-from compress_core.loading.onnx_file.plan import Computed, Plan, Value
-from compress_core.loading.onnx_file.sizes import is_per_item, whole
+from compress_core.loading.onnx_file.sizes_per_item import is_per_item, whole
 
 _LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
 
 
 @entry("Resize", becomes="nn.Upsample", inputs=4)
-def resize(node: NodeCall, plan: Plan) -> Value:
+def resize(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """By nearest value, by a line or by a cubic, at the places where torch looks too."""
     value = node.real()
     _check_plain(node)
@@ -45,7 +45,7 @@ def _check_plain(node: NodeCall) -> None:
         raise NotOpenedError(N_("it says its sizes in a way that is not read"))
 
 
-def _target(node: NodeCall, value: Computed) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _target(node: NodeCall, value: ComputedValue) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The sizes that it makes, and by what they grow."""
     if len(value.shape) not in _LINEAR or any(map(is_per_item, value.shape[1:])):
         raise NotOpenedError(N_("its input is no signal, image or volume"))

@@ -10,34 +10,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.loading.onnx_file.network_plan import (
+    ComputedValue,
+    GraphValue,
+    KnownValue,
+    NetworkPlan,
+    is_number,
+)
 from compress_core.loading.onnx_file.node_call import (
     MIXES_ITEMS,
     NodeCall,
     NotOpenedError,
-    axes_of,
-    axis_of,
+    axes_from_front,
+    axis_from_front,
     entry,
     folded_entry,
     one_item,
 )
-from compress_core.loading.onnx_file.operators.pointwise import spread_shapes
+from compress_core.loading.onnx_file.operators.pointwise import common_shape_of
 from compress_core.loading.onnx_file.operators.regrouping import regrouped, resolved
-from compress_core.loading.onnx_file.plan import Computed, Known, Plan, Value, is_number
-from compress_core.loading.onnx_file.sizes import (
+from compress_core.loading.onnx_file.sizes_per_item import (
     BatchSizeError,
     PerItem,
     Shape,
     Size,
     is_per_item,
     per_item,
-    plain,
     product,
     size_vector,
     whole,
+    without_items,
 )
-from compress_core.loading.onnx_file.tensor_values import kind_of, values_of
+from compress_core.loading.onnx_file.tensor_values import number_kind, values_of
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 _FAR = 2**31 - 1  # as an end it means: to the end
 _LARGEST = 2**40
 
@@ -45,8 +51,8 @@ _LARGEST = 2**40
 # Shapes -----------------------------------------------------------------------------------------------------
 
 
-def _in_shape(plan: Plan, value: Value, shape: Shape) -> Value:
-    if isinstance(value, Known):
+def _in_shape(plan: NetworkPlan, value: GraphValue, shape: Shape) -> GraphValue:
+    if isinstance(value, KnownValue):
         if product(shape) != (value.values.size, 0):
             raise NotOpenedError(N_("it asks for a shape that cannot be"))
         return value.reshaped([whole(size) for size in shape])
@@ -54,7 +60,7 @@ def _in_shape(plan: Plan, value: Value, shape: Shape) -> Value:
 
 
 @entry("Reshape", becomes="torch.flatten, torch.unflatten", inputs=2)
-def reshape(node: NodeCall, plan: Plan) -> Value:
+def reshape(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """To sizes that are constant, or follow from sizes."""
     value, wanted = node.value(0), node.numbers(1)
     if wanted is None:
@@ -65,11 +71,11 @@ def reshape(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("Flatten", becomes="torch.flatten", inputs=1)
-def flatten(node: NodeCall, plan: Plan) -> Value:
+def flattened(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Two axes are left."""
     value = node.value(0)
     axis, rank = node.whole("axis", 1), len(value.shape)
-    axis = axis if axis == rank else axis_of(axis, rank)
+    axis = axis if axis == rank else axis_from_front(axis, rank)
     sizes: list[Size] = []
     for part in (value.shape[:axis], value.shape[axis:]):
         times, of_items = product(part)
@@ -87,25 +93,27 @@ def _axes(node: NodeCall, since: int) -> list[int] | None:
 
 
 @entry("Squeeze", becomes="torch.flatten", inputs=2)
-def squeeze(node: NodeCall, plan: Plan) -> Value:
+def squeeze(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Axes of one value are left out."""
     value, axes = node.value(0), _axes(node, 13)
     if axes is None and plan.fixed == 1 and any(map(is_per_item, value.shape)):
         raise BatchSizeError
     rank = len(value.shape)
-    left_out = [at for at, s in enumerate(value.shape) if s == 1] if axes is None else axes_of(axes, rank)
+    left_out = (
+        [at for at, s in enumerate(value.shape) if s == 1] if axes is None else axes_from_front(axes, rank)
+    )
     if any(one_item(value.shape, at) != 1 for at in left_out):
         raise NotOpenedError(N_("it leaves out an axis with more than one value"))
     return _in_shape(plan, value, tuple(s for at, s in enumerate(value.shape) if at not in left_out))
 
 
 @entry("Unsqueeze", becomes="torch.unflatten", inputs=2)
-def unsqueeze(node: NodeCall, plan: Plan) -> Value:
+def unsqueeze(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Axes of one value are put in."""
     value, axes = node.value(0), _axes(node, 13)
     if axes is None:
         raise NotOpenedError(Phrase("it has no attribute {name}", name="axes"))
-    new = axes_of(axes, len(value.shape) + len(axes))
+    new = axes_from_front(axes, len(value.shape) + len(axes))
     old = iter(value.shape)
     return _in_shape(
         plan, value, tuple(1 if at in new else next(old) for at in range(len(value.shape) + len(new)))
@@ -113,7 +121,7 @@ def unsqueeze(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("Transpose", becomes="torch.permute", inputs=1)
-def transpose(node: NodeCall, plan: Plan) -> Value:
+def transpose(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Axes in another order."""
     value = node.value(0)
     rank = len(value.shape)
@@ -122,13 +130,13 @@ def transpose(node: NodeCall, plan: Plan) -> Value:
         raise node.other("perm")
     if order == list(range(rank)):
         return value
-    if isinstance(value, Known):
+    if isinstance(value, KnownValue):
         return value.turned() if rank == 2 else value.changed(value.values.transpose(order))
     return plan.step("permute", [value], tuple(value.shape[at] for at in order), value.kind, axes=order)
 
 
 @entry("Identity", "Dropout", becomes="left out", inputs=3)
-def unchanged(node: NodeCall, _plan: Plan) -> Value:
+def unchanged(node: NodeCall, _plan: NetworkPlan) -> GraphValue:
     """Dropout does nothing while a network is used."""
     if node.node.operator == "Dropout":
         node.real_number("ratio", 0.5)
@@ -143,25 +151,25 @@ def unchanged(node: NodeCall, _plan: Plan) -> Value:
 
 
 @entry("Shape", becomes="worked out when the file is opened", inputs=1)
-def shape_of(node: NodeCall, _plan: Plan) -> Value:
+def sizes_of_value(node: NodeCall, _plan: NetworkPlan) -> GraphValue:
     """The sizes of a value, of which that of the items stays open."""
     sizes = node.value(0).shape
     rank = len(sizes)
     ends = [node.whole("start", 0), node.whole("end", rank)]
     start, end = (min(rank, max(0, at + rank if at < 0 else at)) for at in ends)
-    return Known(size_vector(sizes[start:end]))
+    return KnownValue(size_vector(sizes[start:end]))
 
 
 @entry("Size", becomes="worked out when the file is opened", inputs=1)
-def size_of(node: NodeCall, _plan: Plan) -> Value:
+def size_of(node: NodeCall, _plan: NetworkPlan) -> GraphValue:
     """How many values there are."""
     times, of_items = product(node.value(0).shape)
     vector = size_vector([PerItem(times) if of_items else times])
-    return Known(vector.reshape(()))
+    return KnownValue(vector.reshape(()))
 
 
 @folded_entry("Constant", becomes="worked out when the file is opened", inputs=0)
-def constant(node: NodeCall, _plan: Plan) -> Array:
+def constant(node: NodeCall, _plan: NetworkPlan) -> _Array:
     """A tensor, or numbers, in an attribute."""
     tensor = node.tensor("value")
     if tensor is not None:
@@ -175,21 +183,21 @@ def constant(node: NodeCall, _plan: Plan) -> Array:
 
 
 @entry("ConstantOfShape", becomes="torch.full", inputs=1)
-def constant_of_shape(node: NodeCall, plan: Plan) -> Value:
+def constant_of_shape(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """One value everywhere."""
     sizes, tensor = node.numbers(0), node.tensor("value")
     filling = np.zeros(1, dtype=np.float32) if tensor is None else values_of(tensor)
     if filling.size != 1 or sizes is None or any(not is_per_item(s) and s < 0 for s in sizes):
         raise NotOpenedError(N_("it asks for a shape that cannot be"))
     if any(map(is_per_item, sizes)):
-        value = Known(filling.reshape((1,) * len(sizes)))
+        value = KnownValue(filling.reshape((1,) * len(sizes)))
         return expanded(plan, value, tuple(sizes))
     plan.spend(math.prod(sizes))
-    return Known(np.full(sizes, filling.reshape(()), dtype=filling.dtype))
+    return KnownValue(np.full(sizes, filling.reshape(()), dtype=filling.dtype))
 
 
 @folded_entry("Range", becomes="worked out when the file is opened", inputs=3)
-def range_of(node: NodeCall, plan: Plan) -> Array:
+def numbers_in_range(node: NodeCall, plan: NetworkPlan) -> _Array:
     """Numbers at equal distances."""
     ends = [node.known(at).values for at in range(3)]
     if any(each.size != 1 or each.dtype == object for each in ends):
@@ -203,12 +211,12 @@ def range_of(node: NodeCall, plan: Plan) -> Array:
 
 
 @entry("Cast", becomes="Tensor.to", inputs=1)
-def cast(node: NodeCall, plan: Plan) -> Value:
+def cast(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Another type of numbers."""
-    value, kind = node.value(0), kind_of(node.whole("to"), node.node.name)
+    value, kind = node.value(0), number_kind(node.whole("to"), node.node.name)
     node.only("saturate", 1)
     node.only("round_mode", "up")
-    if isinstance(value, Known):
+    if isinstance(value, KnownValue):
         if value.values.dtype == object:
             if kind.kind != "i":
                 raise BatchSizeError
@@ -228,13 +236,13 @@ def cast(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("Gather", becomes="nn.Embedding, torch.select, torch.index_select", inputs=2)
-def gather(node: NodeCall, plan: Plan) -> Value:
+def gather(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Some places along an axis; with words as places it is an embedding."""
     value, places = node.value(0), node.value(1)
-    axis = axis_of(node.whole("axis", 0), len(value.shape))
-    if isinstance(places, Known):
+    axis = axis_from_front(node.whole("axis", 0), len(value.shape))
+    if isinstance(places, KnownValue):
         return _picked(plan, value, places, axis)
-    if isinstance(value, Computed) or len(value.shape) != 2 or axis or value.kind != "float32":
+    if isinstance(value, ComputedValue) or len(value.shape) != 2 or axis or value.kind != "float32":
         raise NotOpenedError(N_("its places depend on the items, and it looks into no table of rows"))
     rows, width = value.shape
     if places.kind not in {"int64", "int32"}:
@@ -249,7 +257,7 @@ def gather(node: NodeCall, plan: Plan) -> Value:
     )
 
 
-def _picked(plan: Plan, value: Value, places: Known, axis: int) -> Value:
+def _picked(plan: NetworkPlan, value: GraphValue, places: KnownValue, axis: int) -> GraphValue:
     size = one_item(value.shape, axis)
     if places.values.dtype == object or places.kind not in {"int64", "int32"}:
         raise BatchSizeError
@@ -257,20 +265,20 @@ def _picked(plan: Plan, value: Value, places: Known, axis: int) -> Value:
     if indices.size and not (-size <= int(indices.min()) and int(indices.max()) < size):
         raise NotOpenedError(N_("it reaches beyond the end of its input"))
     indices = np.where(indices < 0, indices + size, indices)
-    if isinstance(value, Known):
+    if isinstance(value, KnownValue):
         plan.spend(value.values.size // max(1, size) * indices.size)
-        return value.changed(plain(np.asarray(np.take(value.values, indices, axis=axis))))
+        return value.changed(without_items(np.asarray(np.take(value.values, indices, axis=axis))))
     if indices.ndim > 1 or not indices.size:
         raise NotOpenedError(Phrase("its input {number} must be a list of places", number=2))
     before, after = value.shape[:axis], value.shape[axis + 1 :]
     if indices.ndim == 0:
         return plan.step("select", [value], (*before, *after), value.kind, axis=axis, place=int(indices))
     shape = (*before, indices.size, *after)
-    return plan.step("index_select", [value, Known(indices)], shape, value.kind, axis=axis)
+    return plan.step("index_select", [value, KnownValue(indices)], shape, value.kind, axis=axis)
 
 
 @entry("Slice", becomes="a slice", inputs=5)
-def slice_of(node: NodeCall, plan: Plan) -> Value:
+def slice_of(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """From here to there along some axes."""
     value = node.value(0)
     starts, ends, axes, steps = _slice_arguments(node)
@@ -278,7 +286,7 @@ def slice_of(node: NodeCall, plan: Plan) -> Value:
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise NotOpenedError(N_("its numbers do not fit one another"))
-    axes = [axis_of(axis, len(value.shape)) for axis in axes]
+    axes = [axis_from_front(axis, len(value.shape)) for axis in axes]
     if len(set(axes)) != len(axes):
         raise NotOpenedError(N_("it names one axis twice"))
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
@@ -295,7 +303,7 @@ def _slice_arguments(node: NodeCall) -> tuple[list[Any], list[Any], list[Any] | 
     return starts, ends, node.numbers(3), node.numbers(4)
 
 
-def _sliced(plan: Plan, value: Value, axis: int, bounds: tuple[Any, Any, Any]) -> Value:
+def _sliced(plan: NetworkPlan, value: GraphValue, axis: int, bounds: tuple[Any, Any, Any]) -> GraphValue:
     start, end, step = bounds
     size = value.shape[axis]
     if is_per_item(size):
@@ -308,9 +316,9 @@ def _sliced(plan: Plan, value: Value, axis: int, bounds: tuple[Any, Any, Any]) -
     count = len(range(*found.indices(whole(size))))
     if count == size and step == 1:
         return value
-    if isinstance(value, Known):
+    if isinstance(value, KnownValue):
         index = (*(slice(None),) * axis, found)
-        return value.changed(plain(value.values[index]))
+        return value.changed(without_items(value.values[index]))
     if step < 0 or not count:
         raise NotOpenedError(Phrase("it takes {count} values in steps of {step}", count=count, step=step))
     shape = (*value.shape[:axis], count, *value.shape[axis + 1 :])
@@ -327,10 +335,10 @@ def _clamped(size: int, start: int, end: int, step: int) -> tuple[int, int | Non
 
 
 @entry("Split", becomes="torch.chunk, torch.split", inputs=2)
-def split(node: NodeCall, plan: Plan) -> tuple[Value, ...]:
+def split(node: NodeCall, plan: NetworkPlan) -> tuple[GraphValue, ...]:
     """Parts along an axis; equal ones stay equal when channels go."""
     value = node.value(0)
-    axis = axis_of(node.whole("axis", 0), len(value.shape))
+    axis = axis_from_front(node.whole("axis", 0), len(value.shape))
     size, count = one_item(value.shape, axis), len(node.node.outputs)
     sizes = node.wholes_or_none("split") if node.version < 13 else node.numbers(1)
     if node.version >= 18 and node.whole("num_outputs", count) != count:
@@ -342,7 +350,7 @@ def split(node: NodeCall, plan: Plan) -> tuple[Value, ...]:
             raise NotOpenedError(N_("its numbers do not fit one another"))
     if len(sizes) != count or any(is_per_item(s) or s < 1 for s in sizes) or sum(sizes) != size:
         raise NotOpenedError(N_("its numbers do not fit one another"))
-    if isinstance(value, Known):
+    if isinstance(value, KnownValue):
         return tuple(value.changed(part) for part in np.split(value.values, np.cumsum(sizes)[:-1], axis))
     shapes = [(*value.shape[:axis], each, *value.shape[axis + 1 :]) for each in sizes]
     if len(set(sizes)) == 1:
@@ -351,15 +359,15 @@ def split(node: NodeCall, plan: Plan) -> tuple[Value, ...]:
 
 
 @entry("Concat", becomes="torch.cat", inputs=4096)
-def concat(node: NodeCall, plan: Plan) -> Value:
+def concat(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Parts side by side."""
     values = [node.value(at) for at in range(len(node.given))]
     ranks, kinds = {len(value.shape) for value in values}, {value.kind for value in values}
     if len(ranks) != 1 or len(kinds) != 1:
         raise NotOpenedError(N_("its inputs have several ranks or types"))
-    axis = axis_of(node.whole("axis"), ranks.pop())
-    if all(isinstance(value, Known) for value in values):
-        return _joined([value for value in values if isinstance(value, Known)], axis, plan)
+    axis = axis_from_front(node.whole("axis"), ranks.pop())
+    if all(isinstance(value, KnownValue) for value in values):
+        return _joined([value for value in values if isinstance(value, KnownValue)], axis, plan)
     values = _with_items(plan, values)
     rest = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
     if len(rest) != 1:
@@ -369,16 +377,16 @@ def concat(node: NodeCall, plan: Plan) -> Value:
     return plan.step("cat", list(values), (*first[:axis], size, *first[axis + 1 :]), kinds.pop(), axis=axis)
 
 
-def _joined(values: Sequence[Known], axis: int, plan: Plan) -> Known:
+def _joined(values: Sequence[KnownValue], axis: int, plan: NetworkPlan) -> KnownValue:
     plan.spend(sum(value.values.size for value in values))
     try:
         found = np.concatenate([value.values for value in values], axis=axis)
     except ValueError:
         raise NotOpenedError(N_("its inputs differ in other sizes than that of their axis")) from None
-    return Known(plain(found), is_coded=any(value.is_coded for value in values))
+    return KnownValue(without_items(found), is_coded=any(value.is_coded for value in values))
 
 
-def _with_items(plan: Plan, values: Sequence[Value]) -> list[Value]:
+def _with_items(plan: NetworkPlan, values: Sequence[GraphValue]) -> list[GraphValue]:
     """Constants that were written for one item stand beside each item, in a file that takes one only."""
     if plan.fixed != 1:
         return list(values)
@@ -392,19 +400,19 @@ def _with_items(plan: Plan, values: Sequence[Value]) -> list[Value]:
 
 
 @entry("Expand", becomes="Tensor.expand", inputs=2)
-def expand(node: NodeCall, plan: Plan) -> Value:
+def expand(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """One value in many places."""
     value, wanted = node.value(0), node.numbers(1)
     if wanted is None or any(not is_per_item(s) and s < 1 for s in wanted):
         raise NotOpenedError(N_("it asks for a shape that cannot be"))
-    return expanded(plan, value, spread_shapes(value.shape, tuple(wanted)))
+    return expanded(plan, value, common_shape_of(value.shape, tuple(wanted)))
 
 
-def expanded(plan: Plan, value: Value, shape: Shape) -> Value:
-    """A value spread over a shape that it fits."""
+def expanded(plan: NetworkPlan, value: GraphValue, shape: Shape) -> GraphValue:
+    """A value common_shape over a shape that it fits."""
     if value.shape == shape:
         return value
-    if isinstance(value, Known) and not any(map(is_per_item, shape)):
+    if isinstance(value, KnownValue) and not any(map(is_per_item, shape)):
         sizes = [whole(size) for size in shape]
         plan.spend(math.prod(sizes))
         return value.changed(np.array(np.broadcast_to(value.values, sizes)))
@@ -420,7 +428,7 @@ def expanded(plan: Plan, value: Value, shape: Shape) -> Value:
 
 
 @entry("Tile", becomes="Tensor.repeat", inputs=2)
-def tile(node: NodeCall, plan: Plan) -> Value:
+def tile(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Copies side by side."""
     value, times = node.value(0), node.numbers(1)
     if times is None or len(times) != len(value.shape) or any(not is_per_item(t) and t < 1 for t in times):
@@ -436,7 +444,7 @@ def tile(node: NodeCall, plan: Plan) -> Value:
     shape = tuple(
         size * count if count != 1 else size for size, count in zip(value.shape, times, strict=True)
     )
-    if isinstance(value, Known):
+    if isinstance(value, KnownValue):
         plan.spend(math.prod(map(per_item, shape)))
         return value.changed(np.tile(value.values, times))
     return value if shape == value.shape else plan.step("repeat", [value], shape, value.kind, times=times)
@@ -446,7 +454,7 @@ _MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
 
 @entry("Pad", becomes="F.pad", inputs=4)
-def pad(node: NodeCall, plan: Plan) -> Value:
+def pad(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Values around the edges."""
     value, mode = node.computed(), node.text("mode", "constant")
     before, after = _amounts(node, len(value.shape))
@@ -471,8 +479,12 @@ def pad(node: NodeCall, plan: Plan) -> Value:
 
 
 def padded(
-    plan: Plan, value: Computed, shape: Shape, amounts: tuple[Sequence[int], Sequence[int]], filling: float
-) -> Computed:
+    plan: NetworkPlan,
+    value: ComputedValue,
+    shape: Shape,
+    amounts: tuple[Sequence[int], Sequence[int]],
+    filling: float,
+) -> ComputedValue:
     """One number around the edges; torch counts axes from the last."""
     before, after = (list(each) for each in amounts)
     while before and not before[0] and not after[0]:
@@ -486,7 +498,7 @@ def _amounts(node: NodeCall, rank: int) -> tuple[list[int], list[int]]:
     axes = node.numbers(3)
     if amounts is None or any(is_per_item(each) or abs(each) > _LARGEST for each in amounts):
         raise NotOpenedError(N_("its numbers do not fit one another"))
-    axes = list(range(rank)) if axes is None else [axis_of(axis, rank) for axis in axes]
+    axes = list(range(rank)) if axes is None else [axis_from_front(axis, rank) for axis in axes]
     if len(amounts) != 2 * len(axes) or len(set(axes)) != len(axes):
         raise NotOpenedError(N_("its numbers do not fit one another"))
     before, after = [0] * rank, [0] * rank
@@ -513,7 +525,7 @@ def _can_mirror(shape: Shape, before: Sequence[int], after: Sequence[int], mode:
 
 
 @entry("DepthToSpace", becomes="nn.PixelShuffle", inputs=1)
-def depth_to_space(node: NodeCall, plan: Plan) -> Value:
+def depth_to_space(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Channels become pixels, in the order of torch only."""
     value, block = node.real(), node.whole("blocksize")
     node.only("mode", "CRD", default="DCR")

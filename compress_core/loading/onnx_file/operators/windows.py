@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compress_core.foundation.texts import N_
+from compress_core.loading.onnx_file.network_plan import ComputedValue, NetworkPlan
 from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError
 from compress_core.loading.onnx_file.operators.shapes import padded
-from compress_core.loading.onnx_file.plan import Computed, Plan
-from compress_core.loading.onnx_file.sizes import whole
+from compress_core.loading.onnx_file.sizes_per_item import whole
 
 _LARGEST = 2**20
 
@@ -56,7 +56,7 @@ class Windows:
         return all((count - 1) * stride < size + before for count, stride, size, before in along)
 
 
-def windows(node: NodeCall, value: Computed, kernel: Sequence[int]) -> Windows:
+def windows(node: NodeCall, value: ComputedValue, kernel: Sequence[int]) -> Windows:
     """The windows that a node asks for, over all axes of a value [n, channels, ...] behind the second."""
     sizes = tuple(whole(size) for size in value.shape[2:])
     axes = len(sizes)
@@ -91,7 +91,7 @@ def _to_keep_size(plain: Windows) -> tuple[int, ...]:
     return tuple(max(0, (-(-size // stride) - 1) * stride + reach - size) for size, stride, reach in along)
 
 
-def with_edges(plan: Plan, value: Computed, found: Windows, filling: float) -> Computed:
+def with_edges(plan: NetworkPlan, value: ComputedValue, found: Windows, filling: float) -> ComputedValue:
     """The value with one number around its edges, written out."""
     if not any(found.before) and not any(found.after):
         return value

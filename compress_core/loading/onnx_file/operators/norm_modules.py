@@ -7,23 +7,23 @@ import math
 import numpy as np
 
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.loading.onnx_file.network_plan import GraphValue, KnownValue, NetworkPlan, in_short_digits
 from compress_core.loading.onnx_file.node_call import (
     MIXES_ITEMS,
     NodeCall,
     NotOpenedError,
-    axis_of,
+    axis_from_front,
     entry,
     one_item,
 )
-from compress_core.loading.onnx_file.plan import Known, Plan, Value, shortest
-from compress_core.loading.onnx_file.sizes import is_per_item, whole
+from compress_core.loading.onnx_file.sizes_per_item import is_per_item, whole
 
-_NOTHING_TRACKED = Known(np.zeros((), dtype=np.int64))
+_NOTHING_TRACKED = KnownValue(np.zeros((), dtype=np.int64))
 _AXES = {2: 1, 3: 1, 4: 2, 5: 3}
 
 
 def _epsilon(node: NodeCall) -> float:
-    return shortest(node.real_number("epsilon", 1e-5))
+    return in_short_digits(node.real_number("epsilon", 1e-5))
 
 
 def _axes(value_rank: int) -> int:
@@ -33,21 +33,23 @@ def _axes(value_rank: int) -> int:
 
 
 @entry("BatchNormalization", becomes="nn.BatchNorm1d, 2d, 3d", inputs=5)
-def batch_norm(node: NodeCall, plan: Plan) -> Value:
+def batch_norm(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """With its running statistics, as in evaluation."""
     value = node.real()
     node.only("training_mode", 0)
     node.real_number("momentum", 0.9)
     axes, channels = _axes(len(value.shape)), one_item(value.shape, 1)
     names = ("weight", "bias", "running_mean", "running_var")
-    tensors: dict[str, Known | None] = {n: node.weights(at + 1, (channels,)) for at, n in enumerate(names)}
+    tensors: dict[str, KnownValue | None] = {
+        n: node.weights(at + 1, (channels,)) for at, n in enumerate(names)
+    }
     tensors["num_batches_tracked"] = _NOTHING_TRACKED
     given = {"num_features": channels, "eps": _epsilon(node)}
     return plan.layer(f"BatchNorm{axes}d", given, value, value.shape, tensors=tensors, named=node.names)
 
 
 @entry("InstanceNormalization", becomes="nn.InstanceNorm1d, 2d, 3d", inputs=3)
-def instance_norm(node: NodeCall, plan: Plan) -> Value:
+def instance_norm(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Each channel of each item by itself."""
     value = node.real()
     axes, channels = _axes(len(value.shape)), one_item(value.shape, 1)
@@ -63,7 +65,7 @@ def instance_norm(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("LayerNormalization", becomes="nn.LayerNorm", inputs=3)
-def layer_norm(node: NodeCall, plan: Plan) -> Value:
+def layer_norm(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Over the last axes."""
     value = node.real()
     node.only("stash_type", 1)
@@ -75,14 +77,14 @@ def layer_norm(node: NodeCall, plan: Plan) -> Value:
 
 
 def _normed(node: NodeCall, shape: tuple[object, ...]) -> tuple[int, ...]:
-    sizes = shape[axis_of(node.whole("axis", -1), len(shape)) :]
+    sizes = shape[axis_from_front(node.whole("axis", -1), len(shape)) :]
     if any(map(is_per_item, sizes)):
         raise NotOpenedError(MIXES_ITEMS)
     return tuple(int(size) for size in sizes if isinstance(size, int))
 
 
 @entry("RMSNormalization", becomes="nn.RMSNorm", inputs=2)
-def rms_norm(node: NodeCall, plan: Plan) -> Value:
+def rms_norm(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """By the root of the mean square of the last axes."""
     value = node.real()
     node.only("stash_type", 1)
@@ -93,7 +95,7 @@ def rms_norm(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("GroupNormalization", becomes="nn.GroupNorm", inputs=3)
-def group_norm(node: NodeCall, plan: Plan) -> Value:
+def group_norm(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """With a weight for each channel, as since version 21."""
     value, groups = node.real(), node.whole("num_groups")
     node.only("stash_type", 1)
@@ -108,16 +110,16 @@ def group_norm(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("LRN", becomes="nn.LocalResponseNorm", inputs=1)
-def local_response_norm(node: NodeCall, plan: Plan) -> Value:
+def local_response_norm(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Over neighboring channels, as many on either side."""
     value, size = node.real(), node.whole("size")
     if size < 1 or size % 2 == 0 or len(value.shape) < 3:
         raise node.other("size")
     given = {
         "size": size,
-        "alpha": shortest(node.real_number("alpha", 1e-4)),
-        "beta": shortest(node.real_number("beta", 0.75)),
-        "k": shortest(node.real_number("bias", 1.0)),
+        "alpha": in_short_digits(node.real_number("alpha", 1e-4)),
+        "beta": in_short_digits(node.real_number("beta", 0.75)),
+        "k": in_short_digits(node.real_number("bias", 1.0)),
     }
     one_item(value.shape, 1)
     return plan.layer("LocalResponseNorm", given, value, value.shape, named=node.names)

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.node_call import CODES, NodeCall, NotOpenedError, axis_of, entry
-from compress_core.loading.onnx_file.plan import FLOAT, Known, Plan, Value
+from compress_core.loading.onnx_file.network_plan import FLOAT, GraphValue, KnownValue, NetworkPlan
+from compress_core.loading.onnx_file.node_call import CODES, NodeCall, NotOpenedError, axis_from_front, entry
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 _CODES = frozenset({"uint8", "int8", "uint16", "int16"})
 
 
-def _scale_and_zero(node: NodeCall) -> tuple[Known, Known | None]:
+def _scale_and_zero(node: NodeCall) -> tuple[KnownValue, KnownValue | None]:
     scale, zero = node.weights(1), node.known_or_none(2)
     if len(scale.shape) > 1 or (zero is not None and zero.shape != scale.shape):
         raise NotOpenedError(N_("its scale is neither one number nor one for each row"))
@@ -30,7 +30,7 @@ def _scale_and_zero(node: NodeCall) -> tuple[Known, Known | None]:
     return scale, zero
 
 
-def _decoded(node: NodeCall, plan: Plan) -> Array:
+def _decoded(node: NodeCall, plan: NetworkPlan) -> _Array:
     """scale * (code - zero point), in float32 as ONNX has it."""
     codes, (scale, zero) = node.known(0), _scale_and_zero(node)
     rank = len(codes.shape)
@@ -40,7 +40,7 @@ def _decoded(node: NodeCall, plan: Plan) -> Array:
     node.only("output_dtype", 0, 1)
     shape: list[int] = []
     if scale.values.size > 1:
-        axis = axis_of(axis, rank)
+        axis = axis_from_front(axis, rank)
         if scale.values.size != codes.shape[axis]:
             raise NotOpenedError(N_("its scale is neither one number nor one for each row"))
         shape = [-1 if at == axis else 1 for at in range(rank)]
@@ -55,7 +55,7 @@ def _decoded(node: NodeCall, plan: Plan) -> Array:
 
 
 @entry("DequantizeLinear", becomes="weights of float32", inputs=3, folded=_decoded)
-def dequantize(node: NodeCall, _plan: Plan) -> Value:
+def dequantize(node: NodeCall, _plan: NetworkPlan) -> GraphValue:
     """Behind a QuantizeLinear with the same scale: the two are one module."""
     value = node.computed_codes()
     draft = value.layer
@@ -69,7 +69,7 @@ def dequantize(node: NodeCall, _plan: Plan) -> Value:
 
 
 @entry("QuantizeLinear", becomes="a module that rounds", inputs=3)
-def quantize(node: NodeCall, plan: Plan) -> Value:
+def quantize(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Makes codes, which only a DequantizeLinear reads."""
     value, zero = node.real(), node.known_or_none(2)
     node.only("saturate", 1)

@@ -12,6 +12,6 @@ from compress_core.loading.onnx_file.graph_network import graph_network
 
 
 @network_source
-def onnx(values: Mapping[str, Any]) -> nn.Module:
+def from_onnx(values: Mapping[str, Any]) -> nn.Module:
     """The network of a description: layers of a list, steps of a table."""
     return graph_network(values)

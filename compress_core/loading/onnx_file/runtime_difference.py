@@ -26,8 +26,8 @@ from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.onnx_file.runtime_child import MOST_SECONDS
 from compress_core.loading.stored import shown
 
-Array = NDArray[Any]
-Answers = Callable[[bytes, Array, int], Array]
+_Array = NDArray[Any]
+RuntimeAnswers = Callable[[bytes, _Array, int], _Array]
 CLOSE = 1e-5
 """Of the largest answer: what the order of additions does to numbers of 32 bits."""
 CLOSE_IF_ROUNDED = 0.02
@@ -43,7 +43,7 @@ class NotComparedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RuntimeDifference:
     """How far the answers of a network are from those of ONNX Runtime on some items.
 
     largest: difference; scale: the largest answer; other: items whose answers differ by more than rounding of
@@ -72,9 +72,9 @@ class Agreement:
         )
 
 
-def agreement(
-    network: nn.Module, content: bytes, items: Tensor, fixed: int | None, answers: Answers
-) -> Agreement:
+def compared_with_runtime(
+    network: nn.Module, content: bytes, items: Tensor, fixed: int | None, answers: RuntimeAnswers
+) -> RuntimeDifference:
     """Compare on items [N, ...] as the network takes them; fixed: how many items the file takes at once.
 
     Raises NotComparedError where the runtime does not answer.
@@ -90,10 +90,10 @@ def agreement(
     return compared(got, expected)
 
 
-def compared(got: Array, expected: Array) -> Agreement:
+def compared(got: _Array, expected: _Array) -> RuntimeDifference:
     """How far answers [N, ...] are from those that are expected."""
     if got.shape != expected.shape:
-        return Agreement(len(expected), np.inf, 1.0, len(expected))
+        return RuntimeDifference(len(expected), np.inf, 1.0, len(expected))
     one, other = (each.reshape(len(each), -1).astype(np.float64) for each in (got, expected))
     with np.errstate(invalid="ignore"):
         same = (one == other) | (np.isnan(one) & np.isnan(other))
@@ -101,10 +101,12 @@ def compared(got: Array, expected: Array) -> Agreement:
     apart = np.where(np.isnan(apart), np.inf, apart).max(axis=1, initial=0.0)
     finite = np.abs(other[np.isfinite(other)])
     scale = float(finite.max(initial=0.0))
-    return Agreement(len(one), float(apart.max(initial=0.0)), scale, int((apart > CLOSE * scale).sum()))
+    return RuntimeDifference(
+        len(one), float(apart.max(initial=0.0)), scale, int((apart > CLOSE * scale).sum())
+    )
 
 
-def refuse_other_answers(found: Agreement, name: str, *, is_rounded: bool) -> None:
+def refuse_beyond_rounding(found: RuntimeDifference, name: str, *, is_rounded: bool) -> None:
     """Raise Refused where the answers differ by more than rounding explains."""
     if found.share > (CLOSE_IF_ROUNDED if is_rounded else CLOSE):
         raise Refused(
@@ -119,7 +121,7 @@ def refuse_other_answers(found: Agreement, name: str, *, is_rounded: bool) -> No
         )
 
 
-def answers_apart(content: bytes, items: Array, at_once: int) -> Array:
+def answers_apart(content: bytes, items: _Array, at_once: int) -> _Array:
     """What ONNX Runtime answers, in a process of its own; raises NotComparedError."""
     try:
         with tempfile.TemporaryDirectory(prefix="slimscope-") as folder:
@@ -135,7 +137,7 @@ def answers_apart(content: bytes, items: Array, at_once: int) -> Array:
             failed = _failed(json.dumps(asked))
             if failed:
                 raise NotComparedError(failed)
-            found: Array = np.load(place / "answers.npy", allow_pickle=False)
+            found: _Array = np.load(place / "answers.npy", allow_pickle=False)
             return found
     except OSError as error:
         raise NotComparedError(error.strerror or str(error)) from error

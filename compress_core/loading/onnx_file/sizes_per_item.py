@@ -73,7 +73,7 @@ def whole(size: Size) -> int:
 
 
 def broadcast(*shapes: Shape) -> Shape:
-    """The shape of what becomes of tensors that are spread over one another.
+    """The shape of what becomes of tensors that are common_shape over one another.
 
     Raises BatchSizeError where that is so for one number of items only, ValueError where it is for none.
     """
@@ -98,7 +98,7 @@ def size_vector(sizes: Sequence[Size]) -> NDArray[Any]:
     return np.array(sizes, dtype=np.int64)
 
 
-def plain(values: NDArray[Any]) -> NDArray[Any]:
+def without_items(values: NDArray[Any]) -> NDArray[Any]:
     """The values as whole numbers again, where none of them depends on the number of items any more."""
     if values.dtype == object and not any(map(is_per_item, values.reshape(-1).tolist())):
         return values.astype(np.int64)

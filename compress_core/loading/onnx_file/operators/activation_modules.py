@@ -9,16 +9,29 @@ from typing import Any
 import numpy as np
 
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError, axis_of, entry, one_item
+from compress_core.loading.onnx_file.network_plan import (
+    ComputedValue,
+    GraphValue,
+    NetworkPlan,
+    PlainNumber,
+    in_short_digits,
+    is_number,
+)
+from compress_core.loading.onnx_file.node_call import (
+    NodeCall,
+    NotOpenedError,
+    axis_from_front,
+    entry,
+    one_item,
+)
 from compress_core.loading.onnx_file.operators.regrouping import regrouped
-from compress_core.loading.onnx_file.plan import Computed, Literal, Plan, Value, is_number, shortest
-from compress_core.loading.onnx_file.sizes import whole
+from compress_core.loading.onnx_file.sizes_per_item import whole
 
 _SELU = 1.6732632423543772, 1.0507009873554805
 
 
 def _module(operator: str, kind: str, given: Callable[[NodeCall], Mapping[str, Any]] = lambda _: {}) -> None:
-    def opened(node: NodeCall, plan: Plan) -> Value:
+    def opened(node: NodeCall, plan: NetworkPlan) -> GraphValue:
         value = node.real()
         return plan.layer(kind, given(node), value, value.shape, named=node.names)
 
@@ -30,6 +43,10 @@ def _selu(node: NodeCall) -> Mapping[str, Any]:
         if not math.isclose(node.real_number(name, usual), usual, rel_tol=1e-6):
             raise node.other(name)
     return {}
+
+
+def _alpha(node: NodeCall, usual: float) -> float:
+    return in_short_digits(node.real_number("alpha", usual))
 
 
 def _gelu(node: NodeCall) -> Mapping[str, Any]:
@@ -46,24 +63,28 @@ _module("Softsign", "Softsign")
 _module("Mish", "Mish")
 _module("Selu", "SELU", _selu)
 _module("Gelu", "GELU", _gelu)
-_module("LeakyRelu", "LeakyReLU", lambda node: {"negative_slope": shortest(node.real_number("alpha", 0.01))})
-_module("Elu", "ELU", lambda node: {"alpha": shortest(node.real_number("alpha", 1.0))})
-_module("Celu", "CELU", lambda node: {"alpha": shortest(node.real_number("alpha", 1.0))})
+_module(
+    "LeakyRelu",
+    "LeakyReLU",
+    lambda node: {"negative_slope": in_short_digits(node.real_number("alpha", 0.01))},
+)
+_module("Elu", "ELU", lambda node: {"alpha": in_short_digits(node.real_number("alpha", 1.0))})
+_module("Celu", "CELU", lambda node: {"alpha": in_short_digits(node.real_number("alpha", 1.0))})
 
 
 @entry("HardSigmoid", becomes="nn.Hardsigmoid, or torch.clamp", inputs=1)
-def hard_sigmoid(node: NodeCall, plan: Plan) -> Value:
+def hard_sigmoid(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """torch's own has a slope of one sixth."""
     value, slope, offset = node.real(), node.real_number("alpha", 0.2), node.real_number("beta", 0.5)
     if np.float32(slope) == np.float32(1 / 6) and offset == 0.5:
         return plan.layer("Hardsigmoid", {}, value, value.shape, named=node.names)
-    scaled = plan.step("mul", [value, Literal(slope)], value.shape)
-    moved = plan.step("add", [scaled, Literal(offset)], value.shape)
+    scaled = plan.step("mul", [value, PlainNumber(slope)], value.shape)
+    moved = plan.step("add", [scaled, PlainNumber(offset)], value.shape)
     return plan.step("clamp", [moved], value.shape, low=0.0, high=1.0)
 
 
 @entry("Clip", becomes="nn.ReLU, nn.ReLU6, nn.Hardtanh, or torch.clamp", inputs=3)
-def clip(node: NodeCall, plan: Plan) -> Value:
+def clip(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Bounds are attributes before version 11, inputs since then; each may be left out."""
     value, (low, high) = node.real(), _bounds(node)
     if (low, high) == (0.0, math.inf):
@@ -71,7 +92,7 @@ def clip(node: NodeCall, plan: Plan) -> Value:
     if (low, high) == (0.0, 6.0):
         return plan.layer("ReLU6", {}, value, value.shape, named=node.names)
     if -math.inf < low < high < math.inf:
-        given = {"min_val": shortest(low), "max_val": shortest(high)}
+        given = {"min_val": in_short_digits(low), "max_val": in_short_digits(high)}
         return plan.layer("Hardtanh", given, value, value.shape, named=node.names)
     if (low, high) == (-math.inf, math.inf):
         return value
@@ -100,7 +121,7 @@ def _bound(node: NodeCall, at: int, default: float) -> float:
 
 
 @entry("PRelu", becomes="nn.PReLU", inputs=2)
-def prelu(node: NodeCall, plan: Plan) -> Value:
+def prelu(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """One slope, or one for each channel."""
     value, slope = node.real(), node.weights(1)
     rank, count = len(value.shape), slope.values.size
@@ -115,13 +136,15 @@ def prelu(node: NodeCall, plan: Plan) -> Value:
 
 
 @entry("Softmax", "LogSoftmax", becomes="nn.Softmax, nn.LogSoftmax", inputs=1)
-def softmax(node: NodeCall, plan: Plan) -> Value:
+def softmax(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Before version 13 over all axes from the one that is named, since then over that one."""
     value, kind = node.real(), node.node.operator
-    axis = axis_of(node.whole("axis", 1 if node.version < 13 else -1), len(value.shape))
+    axis = axis_from_front(node.whole("axis", 1 if node.version < 13 else -1), len(value.shape))
     one_item(value.shape, axis)
     if node.version >= 13 or all(size == 1 for size in value.shape[axis + 1 :]):
         return plan.layer(kind, {"dim": axis}, value, value.shape, named=node.names)
-    flat: Computed = regrouped(plan, value, (*value.shape[:axis], math.prod(map(whole, value.shape[axis:]))))
+    flat: ComputedValue = regrouped(
+        plan, value, (*value.shape[:axis], math.prod(map(whole, value.shape[axis:])))
+    )
     made = plan.layer(kind, {"dim": axis}, flat, flat.shape, named=node.names)
     return regrouped(plan, made, value.shape)

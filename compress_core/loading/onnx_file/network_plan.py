@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.onnx_file.layer_names import LayerNames
-from compress_core.loading.onnx_file.sizes import BatchSizeError, Shape, is_per_item, values_for_one
+from compress_core.loading.onnx_file.sizes_per_item import BatchSizeError, Shape, is_per_item, values_for_one
 from compress_core.loading.stored import Caps
 
-Array = NDArray[Any]
-Given = Mapping[str, Any]
+_Array = NDArray[Any]
+_Given = Mapping[str, Any]
 FLOAT = "float32"
 LAYER = "layer"
 _TURNED = "turned"
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class KnownValue:
     """A value that is the same whatever the items are.
 
     source: the tensor of the file that it was made of; ways: how, None where that is not told, so that it may
     be any. is_coded: it came as whole numbers with a scale.
     """
 
-    values: Array
+    values: _Array
     source: str = ""
     ways: tuple[object, ...] | None = None
     is_coded: bool = False
@@ -51,27 +51,27 @@ class Known:
         """What tells the values apart from others: equal where they are the same tensor of the file."""
         return id(self.values) if self.ways is None else (self.source, *self.ways)
 
-    def turned(self) -> Known:
+    def turned(self) -> KnownValue:
         """The same values [m, n] as [n, m]."""
         ways = self.ways
         if ways is not None:
             ways = ways[:-1] if ways[-1:] == (_TURNED,) else (*ways, _TURNED)
         return replace(self, values=self.values.T, ways=ways)
 
-    def reshaped(self, shape: Sequence[int]) -> Known:
+    def reshaped(self, shape: Sequence[int]) -> KnownValue:
         """The same values in another shape."""
         if self.shape == tuple(shape):
             return self
         ways = None if self.ways is None else (*self.ways, tuple(shape))
         return replace(self, values=self.values.reshape(shape), ways=ways)
 
-    def changed(self, values: Array) -> Known:
+    def changed(self, values: _Array) -> KnownValue:
         """Other values that were made of these."""
-        return Known(values, self.source, None, self.is_coded)
+        return KnownValue(values, self.source, None, self.is_coded)
 
 
 @dataclass(frozen=True, eq=False)
-class Computed:
+class ComputedValue:
     """A value that depends on the items: what a step makes.
 
     layer: the linear layer without a bias that made it, or the one that rounds.
@@ -83,7 +83,7 @@ class Computed:
     layer: LayerDraft | None = None
 
 
-Value = Known | Computed
+GraphValue = KnownValue | ComputedValue
 
 
 @dataclass(eq=False)
@@ -94,8 +94,8 @@ class LayerDraft:
     """
 
     kind: str
-    given: Given
-    tensors: dict[str, Known]
+    given: _Given
+    tensors: dict[str, KnownValue]
     named: tuple[str, ...] = ()
     calls: int = 0
     path: str = ""
@@ -110,17 +110,18 @@ class LayerDraft:
 
 
 @dataclass(frozen=True)
-class Literal:
+class PlainNumber:
     """A plain number among what a step reads."""
 
     number: float | int | bool
 
 
-Ref = int | str | Literal
+StepRef = int | str | PlainNumber
+Operand = GraphValue | PlainNumber
 
 
 @dataclass(frozen=True)
-class Step:
+class GraphStep:
     """One call: of a function in the table of calls, or of a layer.
 
     made and read: values by number; what is read may also be a constant by its name, or a plain number.
@@ -128,13 +129,13 @@ class Step:
 
     call: str
     made: tuple[int, ...]
-    read: tuple[Ref, ...]
-    given: Given
+    read: tuple[StepRef, ...]
+    given: _Given
     layer: LayerDraft | None = None
 
 
 @dataclass(eq=False)
-class Plan:
+class NetworkPlan:
     """What was understood so far.
 
     items: the network's input; fixed: the one number of items for which the file was written, None where it
@@ -143,19 +144,24 @@ class Plan:
 
     names: LayerNames
     caps: Caps
-    items: Computed
+    items: ComputedValue
     fixed: int | None = None
-    steps: list[Step] = field(default_factory=list)
+    steps: list[GraphStep] = field(default_factory=list)
     layers: list[LayerDraft] = field(default_factory=list)
-    constants: dict[str, Known] = field(default_factory=dict)
+    constants: dict[str, KnownValue] = field(default_factory=dict)
     work: list[tuple[str | LayerDraft, int, int]] = field(default_factory=list)
     made: int = 1
     spent: int = 0
     _kept: dict[object, str] = field(default_factory=dict)
 
     def step(
-        self, call: str, read: Sequence[Value | Literal], shape: Shape, kind: str = FLOAT, **given: Any
-    ) -> Computed:
+        self,
+        call: str,
+        read: Sequence[Operand],
+        shape: Shape,
+        kind: str = FLOAT,
+        **given: Any,
+    ) -> ComputedValue:
         """The result of one more call."""
         (only,) = self.several(call, read, [shape], kind, **given)
         return only
@@ -163,32 +169,32 @@ class Plan:
     def several(
         self,
         call: str,
-        read: Sequence[Value | Literal],
+        read: Sequence[Operand],
         shapes: Sequence[Shape],
         kind: str = FLOAT,
         **given: Any,
-    ) -> tuple[Computed, ...]:
+    ) -> tuple[ComputedValue, ...]:
         """The results of a call that gives several."""
         if any(sum(map(is_per_item, shape)) > 1 for shape in shapes):
             raise BatchSizeError
         numbers = tuple(range(self.made, self.made + len(shapes)))
         self.made += len(shapes)
-        self.steps.append(Step(call, numbers, tuple(map(self._ref, read)), given))
+        self.steps.append(GraphStep(call, numbers, tuple(map(self._ref, read)), given))
         self.work.append((call, sum(map(values_for_one, shapes)), 0))
-        return tuple(Computed(n, shape, kind) for n, shape in zip(numbers, shapes, strict=True))
+        return tuple(ComputedValue(n, shape, kind) for n, shape in zip(numbers, shapes, strict=True))
 
     def layer(
         self,
         kind: str,
-        given: Given,
-        read: Value,
+        given: _Given,
+        read: GraphValue,
         shape: Shape,
         *,
-        tensors: Mapping[str, Known | None] | None = None,
+        tensors: Mapping[str, KnownValue | None] | None = None,
         named: Sequence[str] = (),
         multiplications: int = 0,
         made: str = FLOAT,
-    ) -> Computed:
+    ) -> ComputedValue:
         """The result of a layer; the same layer where these very tensors stood in one before."""
         held = {name: known for name, known in (tensors or {}).items() if known is not None}
         draft = LayerDraft(kind, given, held, tuple(named))
@@ -209,15 +215,15 @@ class Plan:
             sources = [known.source for known in draft.tensors.values() if known.source]
             draft.path = self.names.for_layer(sources, draft.named)
 
-    def _ref(self, value: Value | Literal) -> Ref:
+    def _ref(self, value: GraphValue | PlainNumber) -> StepRef:
         match value:
-            case Computed():
+            case ComputedValue():
                 return value.number
-            case Known():
+            case KnownValue():
                 return self._constant(value)
         return value
 
-    def _constant(self, known: Known) -> str:
+    def _constant(self, known: KnownValue) -> str:
         """The name under which a value is kept, once for each."""
         if known.origin not in self._kept:
             path = self.names.for_constant(known.source)
@@ -225,7 +231,7 @@ class Plan:
             self.constants[path] = known
         return self._kept[known.origin]
 
-    def give_bias(self, computed: Computed, bias: Known) -> None:
+    def give_bias(self, computed: ComputedValue, bias: KnownValue) -> None:
         """Let the linear layer that made a value alone add this [out] too."""
         draft = computed.layer
         assert draft is not None, "asked before"
@@ -249,17 +255,17 @@ class Plan:
             )
 
 
-def is_number(known: Known) -> bool:
+def is_number(known: KnownValue) -> bool:
     """Whether a value is a single plain number."""
     return known.values.dtype != object and known.values.size == 1
 
 
-def literal(known: Known) -> Literal:
+def literal(known: KnownValue) -> PlainNumber:
     """That number."""
-    return Literal(known.values.reshape(()).item())
+    return PlainNumber(known.values.reshape(()).item())
 
 
-def shortest(value: float) -> float:
+def in_short_digits(value: float) -> float:
     """A number of 32 bits as people write it: 0.01, not 0.009999999776482582."""
     if not math.isfinite(value):
         return value

@@ -99,7 +99,7 @@ def size_vector(sizes: Sequence[Size]) -> NDArray[Any]:
 
 
 def without_items(values: NDArray[Any]) -> NDArray[Any]:
-    """The values as whole numbers again, where none of them depends on the number of items any more."""
+    """Values of any shape as whole numbers again, where none depends on the number of items any more."""
     if values.dtype == object and not any(map(is_per_item, values.reshape(-1).tolist())):
         return values.astype(np.int64)
     return values

@@ -5,20 +5,27 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
+from compress_core.apply import run
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
+from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.selection.budgets import erdos_renyi
 from compress_core.selection.patterns import Box, BoxGrid, LayerShape, NOfM, largest_n_of_m, parse_pattern
-from compress_core.selection.ranking import rank_scores
+from compress_core.selection.ranking import RoughRanking, rank_scores, ranking_of
+from compress_core.selection.score_cells import CELLS
 from compress_core.selection.scores import Scores
-from compress_core.selection.select import ExplicitMask, Selection, ThresholdMask, exact_count, select
+from compress_core.selection.select import ExplicitMask, Ranked, Selection, ThresholdMask, exact_count, select
+from compress_core.subject.input_form import InputForm
+from compress_core.subject.subject import make_subject
 from compress_core.techniques.contract.encoded import EncodedWeight
 from compress_core.techniques.contract.technique import technique_named
 
@@ -94,6 +101,82 @@ def test_large_layers_meet_the_same_threshold_as_one_sort(kind):
         for layer, above, equal in zip(scores, place.above, place.equal, strict=True):
             assert above == int((layer.values > place.threshold).sum())
             assert equal == int((layer.values == place.threshold).sum())
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30), min_size=1, max_size=4),
+    st.floats(0, 1),
+    st.booleans(),
+)
+def test_counted_scores_end_a_selection_where_sorted_ones_do(
+    layers: list[list[float]], share: float, absolute: bool
+) -> None:
+    scores = [Scores(torch.tensor([layer]), absolute=absolute) for layer in layers]
+    ordered, rough = rank_scores(scores), ranking_of(scores, most=0)
+    assert isinstance(rough, RoughRanking)
+    removed = round(share * ordered.count)
+    assert rough.place(removed) == ordered.place(removed)
+    for one, other in zip(rough.alone(), ordered.alone(), strict=True):
+        part = round(share * other.count)
+        assert one.place(part) == other.place(part)
+
+
+@pytest.mark.parametrize("kind", ["normal", "few values", "mostly zero", "negative scores"])
+def test_many_counted_scores_end_a_selection_where_sorted_ones_do(kind: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    weights = [torch.randn(n, 50, generator=generator) for n in (400, 30, 1, 200)]
+    if kind == "few values":
+        weights = [w.round() for w in weights]
+    if kind == "mostly zero":
+        weights = [w * (w.abs() > 1.5) for w in weights]
+    scores = [Scores(-w.abs()) if kind == "negative scores" else Scores(w, absolute=True) for w in weights]
+    ordered, rough = rank_scores(scores), ranking_of(scores, most=1000)
+    for removed in (0, 1, 2, 255, 5_000, 17_777, ordered.count - 1, ordered.count):
+        assert rough.place(removed) == ordered.place(removed)
+
+
+@pytest.mark.parametrize("scope", ["layer", "network", "erk"])
+def test_so_many_scores_that_they_are_counted_prune_the_same(
+    scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(2)
+    weights = [torch.randn(n, 40, generator=generator) for n in ((200,) if scope == "layer" else (200, 30))]
+    choice = Selection(sparsity=0.37, scope=scope)
+    sorted_ones = masks(weights, choice)
+    monkeypatch.setattr(ranking_of, "__defaults__", (0,))
+    assert all(torch.equal(a, b) for a, b in zip(masks(weights, choice), sorted_ones, strict=True))
+
+
+def test_an_order_that_would_take_as_much_memory_as_the_weights_is_not_kept() -> None:
+    scores = [Scores(torch.randn(3000, 1000), absolute=True)]
+    assert ranking_of(scores).nbytes == scores[0].values.nbytes
+    rough = ranking_of(scores, most=2_999_999)
+    rough.place(1_000_000)
+    assert rough.nbytes == 8 * CELLS
+
+
+def test_weights_that_fill_the_memory_are_counted_once_for_all_values_of_a_slider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = InputForm("table", (1500,))
+    network = nn.Sequential(nn.Linear(1500, 2000, bias=False), nn.Linear(2000, 2, bias=False))
+    subject, store = make_subject("wide", "Wide", network, form, ("a", "b"), {}), Store(max_bytes=15_000_000)
+    ranked = list[int]()
+    rank = run.rank_boxes
+
+    def counted(*given: Any) -> Ranked:
+        ranked.append(1)
+        return rank(*given)
+
+    monkeypatch.setattr(run, "rank_boxes", counted)
+    monkeypatch.setattr(ranking_of, "__defaults__", (10**6,))
+    for sparsity in (0.5, 0.7, 0.3):
+        step = Step.of("magnitude", sparsity=sparsity, scope="network")
+        model = run.compress(subject, Recipe((Rule("*", (step,)),)), store)
+        kept = sum(one.encoded[0].kept_count for one in model.compressed.values())
+        assert kept == 3_004_000 - round(sparsity * 3_004_000)
+    assert len(ranked) == 1
 
 
 @settings(max_examples=50)

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from compress_core.selection.budgets import erdos_renyi
 from compress_core.selection.patterns import BoxGrid
-from compress_core.selection.ranking import Ranking
+from compress_core.selection.ranking import Ranking, RoughRanking
 from compress_core.selection.select import removed_boxes
 
 
-def removed_together(ranking: Ranking, cuts: Sequence[BoxGrid], share: float) -> list[int]:
+def removed_together(ranking: Ranking | RoughRanking, cuts: Sequence[BoxGrid], share: float) -> list[int]:
     """All layers on one scale: so many boxes of each go [layers]; of equals the later ones."""
-    place = ranking.place(removed_boxes(share, len(ranking.ascending), cuts))
+    place = ranking.place(removed_boxes(share, ranking.count, cuts))
     left, removed = place.ties_kept, []
-    for layer, above, equal in zip(ranking.layers, place.above, place.equal, strict=True):
+    for size, above, equal in zip(ranking.sizes, place.above, place.equal, strict=True):
         stay = min(left, equal)
         left -= stay
-        removed.append(len(layer) - above - stay)
+        removed.append(size - above - stay)
     return removed
 
 

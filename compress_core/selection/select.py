@@ -6,7 +6,7 @@ exact count, ties to the earlier layer and index. A criterion never sees a share
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ from compress_core.selection.patterns import (
     largest_n_of_m,
     parse_pattern,
 )
-from compress_core.selection.ranking import Ranking, rank_scores
+from compress_core.selection.ranking import Ranking, RoughRanking, ranking_of
 from compress_core.selection.scores import Scores
 
 Scope = Literal["row", "layer", "network", "erk"]
@@ -199,12 +199,12 @@ class Ranked:
 
     cuts: tuple[BoxGrid, ...]
     boxes: tuple[Scores, ...]
-    ranking: Ranking
+    ranking: Ranking | RoughRanking
 
     @property
     def nbytes(self) -> int:
         own = (s.values.nbytes for s, cut in zip(self.boxes, self.cuts, strict=True) if not cut.is_single)
-        return self.ranking.ascending.nbytes + sum(own)
+        return self.ranking.nbytes + sum(own)
 
 
 def select(
@@ -231,7 +231,7 @@ def select(
 def rank_boxes(scores: Sequence[Scores], shapes: Sequence[LayerShape], box: Box) -> Ranked:
     """The scores of what is removed together, in order; raises Refused where it does not fit a layer."""
     cuts, boxes = _boxes(scores, shapes, box)
-    return Ranked(cuts, boxes, rank_scores(boxes))
+    return Ranked(cuts, boxes, ranking_of(boxes))
 
 
 def _boxes(
@@ -267,22 +267,22 @@ def removed_boxes(sparsity: float, size: int, cuts: Sequence[BoxGrid]) -> int:
 
 def _together(ranked: Ranked, sparsity: float) -> list[ThresholdMask]:
     """All layers on one scale."""
-    removed = removed_boxes(sparsity, len(ranked.ranking.ascending), ranked.cuts)
+    removed = removed_boxes(sparsity, ranked.ranking.count, ranked.cuts)
     return _across(ranked.boxes, ranked.ranking, removed)
 
 
 def _by_size(ranked: Ranked, sparsity: float) -> list[ThresholdMask]:
     """Each layer on its own, with its part of the budget."""
-    layers = ranked.ranking.layers
-    sizes, total = [len(layer) for layer in layers], len(ranked.ranking.ascending)
+    sizes, total = ranked.ranking.sizes, ranked.ranking.count
     budget = total - removed_boxes(sparsity, total, ranked.cuts)
     least = max((cut.stays for cut in ranked.cuts), default=0)
     counts = erdos_renyi([cut.shape for cut in ranked.cuts], sizes, budget, least)
+    layers: Iterator[Ranking | RoughRanking] = ranked.ranking.alone()
     alone = zip(ranked.boxes, layers, sizes, counts, strict=True)
-    return [_across([s], Ranking(layer, (size,)), size - count)[0] for s, layer, size, count in alone]
+    return [_across([s], layer, size - count)[0] for s, layer, size, count in alone]
 
 
-def _across(scores: Sequence[Scores], ranking: Ranking, removed: int) -> list[ThresholdMask]:
+def _across(scores: Sequence[Scores], ranking: Ranking | RoughRanking, removed: int) -> list[ThresholdMask]:
     place = ranking.place(removed)
     left = place.ties_kept
     mask = []

@@ -148,9 +148,7 @@ def _rows(
 
     total = max(sum(part.power for part in parts), _TINY)
     bins = order.bins
-    gone_from = np.concatenate(
-        [np.searchsorted(mine[:, i], part.gone_at, side="left") for i, part in enumerate(parts)]
-    )
+    gone_from = np.concatenate([part.gone_from(mine[:, i]) for i, part in enumerate(parts)])
     return SparsityTable(
         share,
         np.array([sum(part.kept(n) for part, n in place) for place in places], float),

@@ -18,10 +18,13 @@ from compress_core.numerics.value_bins import value_bins
 from compress_core.recipe.values import Step
 from compress_core.selection.kept_counts import removed_by_size, removed_together
 from compress_core.selection.patterns import BoxGrid, LayerShape, NOfM
-from compress_core.selection.ranking import Ranking, rank_scores
+from compress_core.selection.ranking import Ranking, RoughRanking, ranking_of
 from compress_core.selection.scores import Scores
 from compress_core.selection.select import BoxMask, Selection, ThresholdMask, exact_count, removed_boxes
 from compress_core.techniques.contract.encoded import EncodedWeight
+
+_MOST_IN_32_BITS = 2**31 - 2
+_BLOCK = 2**20  # weights at a time
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,13 @@ class _Scored:
     cut: BoxGrid
 
     @property
-    def weights_gone(self) -> Floats:
-        """Weights that are gone with so many boxes, in the order of their scores [boxes + 1]."""
+    def weights_gone(self) -> Floats | None:
+        """Weights that are gone with so many boxes, in the order of their scores [boxes + 1].
+
+        None where a box is a weight: as many as boxes then.
+        """
         if self.cut.is_single:
-            return np.arange(self.scores.values.numel() + 1, dtype=np.float64)
+            return None
         return _cumulated(_gone_at(self.scores.ranked(), by_row=False), self.cut.sizes.numpy())
 
 
@@ -68,13 +74,12 @@ class RemovalOrder:
         self._columns = [found.scores.values.shape[1] for found in mine]
         self.parts = [_PrunedPart(found, by_row=choice.scope == "row") for found in mine]
         self.bins = value_bins(np.concatenate([part.weight.numpy().reshape(-1) for part in self.parts]))
-        self._gone_elsewhere = [
-            found.weights_gone if name != layer else np.zeros(size + 1)
-            for (name, found), size in zip(every, self._sizes, strict=True)
-        ]
-        self._ranking: Ranking | None = None
+        self._elsewhere = {
+            index: found.weights_gone for index, (name, found) in enumerate(every) if name != layer
+        }
+        self._ranking: Ranking | RoughRanking | None = None
         if choice.shares_budget:
-            self._ranking = rank_scores([found.scores for _, found in every])
+            self._ranking = ranking_of([found.scores for _, found in every])
 
     def removed(self, share: float) -> list[int]:
         """How many boxes of each of all parts go; of each row, where that is the scope."""
@@ -94,30 +99,87 @@ class RemovalOrder:
         """The share of the weights of the other layers that is gone; NaN where there are none."""
         if len(self.layers) == 1:
             return float("nan")
-        gone = sum(float(c[n]) for c, n in zip(self._gone_elsewhere, removed, strict=True))
-        return gone / max(1.0, sum(float(c[-1]) for c in self._gone_elsewhere))
+        gone = sum(_up_to(weights, removed[index]) for index, weights in self._elsewhere.items())
+        there = sum(_up_to(weights, self._sizes[index]) for index, weights in self._elsewhere.items())
+        return gone / max(1.0, there)
 
     @property
     def nbytes(self) -> int:
         own = (
             self.bins.of.nbytes
             + sum(part.nbytes for part in self.parts)
-            + sum(c.nbytes for c in self._gone_elsewhere)
+            + sum(weights.nbytes for weights in self._elsewhere.values() if weights is not None)
         )
-        return own + (0 if self._ranking is None else self._ranking.ascending.nbytes)
+        return own + (0 if self._ranking is None else self._ranking.nbytes)
 
 
-def _gone_at(scores: Tensor, *, by_row: bool) -> NDArray[np.int64]:
+def _up_to(weights_gone: Floats | None, boxes: int) -> float:
+    """How many weights are gone with so many boxes."""
+    return float(boxes) if weights_gone is None else float(weights_gone[boxes])
+
+
+def _gone_at(scores: Tensor, *, by_row: bool) -> NDArray[np.integer[Any]]:
     """From how many removed on a box is gone [rows, columns], from 1: of equals the last goes first."""
     flat = scores.numpy() if by_row else scores.reshape(1, -1).numpy()
     last = flat.shape[1] - 1
-    order = last - np.argsort(flat[:, ::-1], axis=1, kind="stable")
-    gone = np.empty(flat.shape, np.int64)
-    np.put_along_axis(gone, order, np.arange(1, last + 2)[None], axis=1)
+    number = np.int32 if last < _MOST_IN_32_BITS else np.int64
+    gone = np.empty(flat.shape, number)
+    for row, places in zip(flat, gone, strict=True):
+        order = np.argsort(row[::-1], kind="stable")
+        np.subtract(last, order, out=order)
+        places[order] = np.arange(1, last + 2, dtype=number)
     return gone.reshape(scores.shape)
 
 
-def _cumulated(gone_at: NDArray[np.int64], values: NDArray[Any]) -> Floats:
+class _BySize:
+    """Weights of one row that go by their size, the smallest first: kept in order, without their places."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self._weight = weight.reshape(-1).numpy()
+        self.ascending: NDArray[np.float32] = np.abs(self._weight)
+        self.ascending.sort()
+        self.lost: Floats = np.zeros(len(self.ascending) + 1)
+        np.square(self.ascending, out=self.lost[1:], dtype=np.float64)
+        np.cumsum(self.lost, out=self.lost)
+
+    @property
+    def nbytes(self) -> int:
+        return self.ascending.nbytes + self.lost.nbytes
+
+    def gone_from(self, removed: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The first row, of those that remove so many [rows], without a weight [weights]; `rows` for none."""
+        last = np.append(self.ascending[removed - 1], np.float32(np.inf))
+        last[:-1][removed == 0] = -np.inf
+        found = np.empty(len(self._weight), dtype=np.int32)
+        for start in range(0, len(found), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            found[block] = np.searchsorted(last[:-1], np.abs(self._weight[block]), side="left")
+        torn = np.append(np.searchsorted(self.ascending, last[:-1], side="right") > removed, [False])
+        if torn.any():
+            self._tell_equals_apart(found, last, torn, removed)
+        return found
+
+    def _tell_equals_apart(
+        self,
+        found: NDArray[np.int32],
+        last: NDArray[Any],
+        torn: NDArray[np.bool_],
+        removed: NDArray[np.int64],
+    ) -> None:
+        """Of weights as large as the last one that goes, those at the end go first."""
+        at = np.flatnonzero(torn[found])
+        sizes = np.abs(self._weight[at])
+        is_equal = sizes == last[found[at]]
+        at, sizes = at[is_equal], sizes[is_equal]
+        smaller = np.searchsorted(self.ascending, sizes, side="left")
+        order = np.lexsort((-at, sizes))
+        firsts = np.searchsorted(sizes[order], sizes[order], side="left")
+        gone_at = np.empty(len(at), dtype=np.int64)
+        gone_at[order] = smaller[order] + np.arange(1, len(at) + 1) - firsts
+        found[at] = np.searchsorted(removed, gone_at, side="left")
+
+
+def _cumulated(gone_at: NDArray[np.integer[Any]], values: NDArray[Any]) -> Floats:
     """Sum of the values that are gone with so many [most + 1]."""
     sums: Floats = np.cumsum(
         np.bincount(gone_at.reshape(-1), values.reshape(-1), int(gone_at.max(initial=0)) + 1)
@@ -125,20 +187,28 @@ def _cumulated(gone_at: NDArray[np.int64], values: NDArray[Any]) -> Floats:
     return sums
 
 
+def _weights_in(cut: BoxGrid) -> Tensor:
+    """How many weights each box holds, of any shape; a box may be a single one."""
+    return torch.ones(cut.shape.kernel).flatten(1) if cut.is_single else cut.sizes
+
+
 class _PrunedPart:
     """A weight pruned by a criterion, with what any other number of its boxes would leave."""
 
     def __init__(self, found: _Scored, *, by_row: bool) -> None:
         encoded, scores, cut = found.encoded, found.scores, found.cut
-        self._encoded, self._absolute = encoded, scores.absolute and cut.is_single and not by_row
-        ranked = scores.ranked()
-        gone = _gone_at(ranked, by_row=by_row)
-        self._ascending = np.sort(ranked.reshape(-1).numpy()) if self._absolute else np.empty(0)
-        squared, ones = encoded.weight.double().square(), torch.ones(encoded.weight.shape)
+        self._encoded = encoded
+        self._by_size, self._gone = None, None
+        if scores.absolute and cut.is_single and not by_row:
+            self._by_size = _BySize(scores.values)
+            self._lost = self._by_size.lost
+            return
+        gone, squared = _gone_at(scores.ranked(), by_row=by_row), encoded.weight.double().square()
         self._lost = _cumulated(gone, (squared if cut.is_single else cut.summed(squared)).numpy())
-        self._gone = _cumulated(gone, (ones if cut.is_single else cut.summed(ones)).numpy())
+        if by_row or not cut.is_single:
+            self._gone = _cumulated(gone, _weights_in(cut).numpy())
         spread = gone if cut.is_single else cut.spread(torch.from_numpy(gone)).numpy()
-        self.gone_at: NDArray[np.int64] = spread.reshape(-1)
+        self._gone_at: NDArray[np.integer[Any]] = spread.reshape(-1)
 
     @property
     def weight(self) -> Tensor:
@@ -150,19 +220,27 @@ class _PrunedPart:
 
     @property
     def nbytes(self) -> int:
-        return sum(a.nbytes for a in (self.gone_at, self._lost, self._gone, self._ascending))
+        if self._by_size is not None:
+            return self._by_size.nbytes
+        return self._gone_at.nbytes + self._lost.nbytes + (0 if self._gone is None else self._gone.nbytes)
+
+    def gone_from(self, removed: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+        """The first row, of those that remove so many boxes [rows], without a weight [weights]."""
+        if self._by_size is not None:
+            return self._by_size.gone_from(removed)
+        return np.searchsorted(removed, self._gone_at, side="left")
 
     def kept(self, removed: int) -> int:
-        return self.weight.numel() - int(self._gone[removed])
+        return self.weight.numel() - int(_up_to(self._gone, removed))
 
     def lost(self, removed: int) -> float:
         return float(self._lost[removed])
 
     def threshold(self, removed: int) -> float:
         """The largest |weight| removed, 0 for none; NaN where the score is another one."""
-        if not self._absolute:
+        if self._by_size is None:
             return float("nan")
-        return float(self._ascending[removed - 1]) if removed else 0.0
+        return float(self._by_size.ascending[removed - 1]) if removed else 0.0
 
     def bits(self, removed: int) -> int:
         """Bits of the stored weight; the mask is not needed to count them."""

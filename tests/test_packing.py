@@ -28,6 +28,13 @@ from compress_core.deliver.packing.symbols import code_symbols, frequencies
 
 FULL, WORD = 2**64, 2**32
 TABLES = "65e91283c193ca4ccc73c55250da290e3b7ae2d8712034a16ef7a02fdad1385a"
+CODES = {
+    (256, 1.0): "2136442a2ef03a99",
+    (256, 0.9): "9209a680ea52784e",
+    (12, 0.7): "6444a29e9079b096",
+    (2, 1.0): "9e0a5d1ffc3064ef",
+    (3, 0.8): "85459aefb5efc6bb",
+}
 POSITIONS = "3fd8ad3389b0bc326667fad2d08d63698b41d24c688fe2326017d6e2eb1e3709"
 
 
@@ -227,6 +234,34 @@ def test_a_large_matrix_is_written_with_its_neighbors_where_its_corner_gains() -
     assert np.array_equal(read_positions(content, 600, 1100), large)
     noise = np.random.default_rng(0).random((600, 1100)) < 0.5
     assert len(pack_positions(noise)) == 1 + noise.size // 8
+
+
+def test_codes_take_the_bytes_that_they_have_in_files_of_this_version() -> None:
+    drawn = np.random.default_rng(3)
+    for (alphabet, kept), known in CODES.items():
+        walk = drawn.normal(size=(60, 90)).cumsum(1)
+        codes = np.clip((walk * alphabet / 40 + alphabet / 2).round(), 0, alphabet - 1).astype(np.int64)
+        mask = drawn.random(codes.shape) < kept
+        content = pack_codes(np.where(mask, codes, 0), mask, alphabet)
+        assert hashlib.sha256(content).hexdigest()[:16] == known
+        assert np.array_equal(read_codes(content, mask, alphabet), np.where(mask, codes, 0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "most"),
+    [((300, 784), 2.0), ((512, 1024), 2.0), ((256, 2304), 1.5), ((512, 4608), 1.2), ((2048, 8192), 1.02)],
+)
+def test_the_way_through_a_large_matrix_is_found_on_a_small_part_of_it(
+    shape: tuple[int, int], most: float
+) -> None:
+    matrix, written = np.zeros(shape, dtype=np.int64), []
+
+    def write(_: neighbors.Scan, crop: neighbors.Crop) -> bytes:
+        written.append(matrix[crop].size)
+        return bytes(len(written))
+
+    assert neighbors.shortest(matrix, write, lambda _: bytes(9)) is not None
+    assert sum(written) <= most * matrix.size
 
 
 def test_a_matrix_with_too_many_columns_has_no_neighbors() -> None:

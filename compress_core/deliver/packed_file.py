@@ -21,8 +21,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from compress_core.deliver.packing.entries import (
     read_pieces,
     twin_of,
     view_in,
+    write_around,
     write_pieces,
 )
 from compress_core.deliver.packing.reading_limits import (
@@ -51,6 +53,7 @@ from compress_core.deliver.packing.reading_limits import (
     limits_of_own,
 )
 from compress_core.deliver.packing.short_cuts import with_full_cuts, with_short_cuts
+from compress_core.deliver.packing.small_numbers import MOST_NUMBERS
 from compress_core.deliver.python_source import Source
 from compress_core.deliver.same_bits import same_bits, same_state
 from compress_core.foundation.atomic_file import write_whole
@@ -98,7 +101,29 @@ def pack_bytes(model: Model, source: Source | None = None) -> bytes:
     source: the network as Python, to go along so that the file needs no model; raises Refused where that
     holds other tensors than the network.
     """
-    directory, contents = write_pieces(_pieces(model))
+    return _content(model, source, *write_pieces(_pieces(model, _made_anew)))
+
+
+KeptPieces = Callable[[str, Callable[[], Piece]], Piece]
+"""The piece of a tensor of the base by its name, from what is kept or made."""
+
+
+def packed_length(model: Model, kept: KeptPieces) -> int:
+    """How many bytes `pack_bytes` gives, where what the model left as its base has it is packed once."""
+    pieces = _pieces(model, lambda name, make: kept(name, lambda: _without_contents(make())))
+    around = _content(model, None, *write_around(pieces))
+    return len(around) + sum(piece.bytes_apart for piece in pieces.values())
+
+
+def _without_contents(piece: Piece) -> Piece:
+    return replace(piece, contents=())
+
+
+def _made_anew(_: str, make: Callable[[], Piece]) -> Piece:
+    return make()
+
+
+def _content(model: Model, source: Source | None, directory: bytes, contents: bytes) -> bytes:
     writer = Writer()
     writer.raw(MAGIC + bytes([VERSION]))
     writer.run(model.subject.name.encode())
@@ -143,9 +168,9 @@ def _structure(model: Model) -> bytes:
     return json.dumps(said, separators=(",", ":")).encode() if said else b""
 
 
-def _pieces(model: Model) -> dict[str, Piece]:
+def _pieces(model: Model, kept: KeptPieces = _made_anew) -> dict[str, Piece]:
     """Every tensor of the shipped network's state; what lies in the memory of another is stored once."""
-    state = model.network().state_dict()
+    state, base = model.network().state_dict(), model.base.network.state_dict()
     views, order = views_in(state), {name: index for index, name in enumerate(state)}
     blocks = dict(_blocks(model, state))
     pieces: dict[str, Piece] = {}
@@ -158,8 +183,15 @@ def _pieces(model: Model) -> dict[str, Piece]:
         elif name in views:
             pieces[name] = view_in(order[views[name].of], views[name])
         else:
-            pieces[name] = _piece(tensor, blocks.get(name, ()))
+            make = partial(_piece, tensor, blocks.get(name, ()))
+            pieces[name] = kept(name, make) if _is_of(base, name, tensor) else make()
     return pieces
+
+
+def _is_of(base: Mapping[str, Tensor], name: str, tensor: Tensor) -> bool:
+    """Whether it is the base's own tensor of any shape, and worth to be kept."""
+    large, own = tensor.numel() > MOST_NUMBERS, base.get(name)
+    return large and own is not None and own.data_ptr() == tensor.data_ptr() and own.shape == tensor.shape
 
 
 def _piece(tensor: Tensor, blocks: Sequence[WeightBlock]) -> Piece:

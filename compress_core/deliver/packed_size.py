@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from compress_core.apply.model import Model
-from compress_core.deliver.packed_file import pack_bytes
+from compress_core.deliver.packed_file import packed_length
+from compress_core.deliver.packing.entries import Piece
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
@@ -14,7 +16,7 @@ PACKED_BYTES = "packed_bytes"  # under this name the workspace has it among the 
 
 
 def packed_size(model: Model, store: Store) -> Number:
-    """Bytes of the packed file, which is made for it and let go again; made once for each model.
+    """Bytes of the packed file as it would be written; counted once for each model.
 
     The workspace notes it for who lists models.
     """
@@ -26,8 +28,13 @@ def packed_as(name: str) -> str:
     return f"packed as {name}"
 
 
+def _kept(model: Model, store: Store, name: str, make: Callable[[], Piece]) -> Piece:
+    """What a tensor of the base takes: packed for the first of many models that leave it as it is."""
+    return store.get(digest("packed piece", model.base.key, name), make)
+
+
 def _noted(model: Model, store: Store) -> Number:
-    size = Number(float(len(pack_bytes(model))), "byte", "measured")
+    size = Number(float(packed_length(model, lambda *piece: _kept(model, store, *piece))), "byte", "measured")
     if store.workspace is not None:
         with suppress(Refused):  # a disk that is full is no reason to stop
             word, said = packed_as(model.subject.name), {PACKED_BYTES: size.as_json()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -60,6 +61,10 @@ class Allowance:
             raise TooMuch
 
 
+Coding: TypeAlias = Callable[[CoderState, Words, bool], bool]
+"""Writes or reads with a state and its words; False where the content is damaged."""
+
+
 class Coder(Protocol):
     """Reads or writes, so that one function says what both do."""
 
@@ -111,15 +116,24 @@ class Writing:
         range_coding.code_alphabet(self._state, self._words, True, frequencies, symbols)
         return symbols
 
+    def run(self, most: int, code: Coding) -> None:
+        """Have at most so many flags written by a compiled function."""
+        self._make_room(most)
+        code(self._state, self._words, True)
+
     def _given(self, truth: Ints | None, questions: int = 1) -> Ints:
-        """What is to be written, in so many symbols each, and room for it: each takes 24 bits at most."""
+        """What is to be written, in so many symbols each, and room for it."""
         assert truth is not None
-        need = int(self._state[DONE]) + int(self._state[HELD]) + questions * len(truth) + 2
+        self._make_room(questions * len(truth))
+        return np.ascontiguousarray(truth, dtype=np.int64)
+
+    def _make_room(self, symbols: int) -> None:
+        """For so many symbols more, each of which takes 24 bits at most."""
+        need = int(self._state[DONE]) + int(self._state[HELD]) + symbols + 2
         if need > len(self._words):
             words = np.empty(2 * need, dtype=np.uint32)
             words[: len(self._words)] = self._words
             self._words = words
-        return np.ascontiguousarray(truth, dtype=np.int64)
 
     def content(self) -> bytes:
         """All that was written: words of 32 bits, the lowest byte first."""
@@ -210,6 +224,10 @@ class Reading:
         found = np.zeros(count, dtype=np.int64)
         _sound(range_coding.code_alphabet(self._state, self._words, False, frequencies, found))
         return found
+
+    def run(self, most: int, code: Coding) -> None:  # noqa: ARG002 - room is for those who write
+        """Have flags read by a compiled function."""
+        _sound(code(self._state, self._words, False))
 
 
 def _beginning() -> CoderState:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.deliver.packing.bytestream import Reader, Writer
-from compress_core.deliver.packing.coder import STEP, Allowance, Coder, Damaged, Ints, Reading, Writing
-from compress_core.deliver.packing.logistic import Mixer
+from compress_core.deliver.packing.coder import STEP, Allowance, Damaged, Ints, Reading, Writing
+from compress_core.deliver.packing.logistic import SLOWNESS, digit_mixing
 from compress_core.deliver.packing.neighbors import WHOLE, Around, Crop, Scan, shortest
+from compress_core.deliver.packing.range_coding import CoderState, Mixing, Words, code_mixed
 from compress_core.deliver.packing.symbols import code_symbols
 from compress_core.foundation.machine_code import compiled
 from compress_core.techniques.contract.encoded import codes_from_bits, codes_to_bits
@@ -25,7 +27,8 @@ FIXED, PLAIN, AROUND = range(3)
 SMALLEST_AROUND = 1024  # codes; fewer teach too little
 LARGEST_ALPHABET = 256
 _SIZES = (1, 17, 64, 64)  # contexts of each kind, for every beginning of a code
-_KINDS = np.array(_SIZES)[:, None]
+_KINDS = np.array(_SIZES)
+_FLAGS_AT_ONCE = 2**16
 
 
 def pack_codes(codes: np.ndarray, mask: np.ndarray, alphabet: int) -> bytes:
@@ -34,14 +37,14 @@ def pack_codes(codes: np.ndarray, mask: np.ndarray, alphabet: int) -> bytes:
 
 
 def _ways(codes: np.ndarray, mask: np.ndarray, alphabet: int) -> Iterator[bytes]:
-    flat = codes[mask].astype(np.int64)
-    yield bytes([FIXED]) + codes_to_bits(flat.astype(np.uint16), _bits(alphabet)).tobytes()
+    flat = codes.reshape(-1) if mask.all() else codes[mask]
+    yield bytes([FIXED]) + codes_to_bits(flat.astype(np.uint16, copy=False), _bits(alphabet)).tobytes()
     if alphabet > LARGEST_ALPHABET:
         return
     plain = partial(_plain, codes, mask, alphabet)
     yield bytes([PLAIN]) + plain(WHOLE)
     if len(flat) >= SMALLEST_AROUND:
-        centerd = np.where(mask, 2 * codes.astype(np.int64) - (alphabet - 1), 0)
+        centerd = np.where(mask, 2 * codes.astype(np.int16) - np.int16(alphabet - 1), np.int16(0))
         found = shortest(centerd, partial(_written, codes, mask, alphabet), plain)
         if found is not None:
             scan, content = found
@@ -54,7 +57,7 @@ def _ways(codes: np.ndarray, mask: np.ndarray, alphabet: int) -> Iterator[bytes]
 
 def _plain(codes: np.ndarray, mask: np.ndarray, alphabet: int, crop: Crop) -> bytes:
     coder = Writing()
-    flat = codes[crop][mask[crop]].astype(np.int64)
+    flat = codes[crop].reshape(-1) if mask[crop].all() else codes[crop][mask[crop]]
     code_symbols(coder, max(2, alphabet), len(flat), flat)
     return coder.content()
 
@@ -99,38 +102,120 @@ def read_codes(
 
 
 def codes_around(
-    coder: Coder, mask: np.ndarray, alphabet: int, stride: int, truth: np.ndarray | None = None
+    coder: Writing | Reading, mask: np.ndarray, alphabet: int, stride: int, truth: np.ndarray | None = None
 ) -> np.ndarray:
     """Write or read codes [steps, lines] int16 where mask [steps, lines]; 0 elsewhere."""
     steps, lines = mask.shape
-    bits = _bits(alphabet)
-    mixers = [Mixer([size << bit for size in _SIZES]) for bit in range(bits)]
+    mixing = digit_mixing(_SIZES, _bits(alphabet))
     masks = Around(mask.astype(np.int8), stride)
     centerd = Around(np.zeros((steps, lines), dtype=np.int16), stride)
     sizes = np.zeros((2, lines), dtype=np.int64)  # sum of |centerd| and count, of each line so far
-    codes = np.zeros((steps, lines), dtype=np.int16)
-    for step in range(steps):
-        at = np.flatnonzero(mask[step])
-        if not len(at):
-            continue
-        contexts = _contexts(masks.all, centerd.all, sizes, masks.place(step), stride, at, alphabet)
-        known = None if truth is None else truth[step, at].astype(np.int64)
-        found = _code_bits(coder, mixers, contexts, known)
-        codes[step, at] = found
-        values = 2 * found - (alphabet - 1)
-        centerd.at(step)[at] = values
-        sizes[0, at] += np.abs(values)
-        sizes[1, at] += 1
+    codes = np.zeros((steps, lines), dtype=np.int16) if truth is None else np.where(mask, truth, np.int16(0))
+    at_once = max(1, _FLAGS_AT_ONCE // (_bits(alphabet) * max(1, lines)))
+    for first in range(0, steps, at_once):
+        some = codes[first : first + at_once]
+        around = Codes(masks.all, centerd.all, sizes, masks.place(first), stride, alphabet)
+        coder.run(_bits(alphabet) * some.size, partial(_by, mixing, around, some))
     return codes
 
 
-def _code_bits(coder: Coder, mixers: list[Mixer], contexts: Ints, known: Ints | None) -> Ints:
-    """Codes [n], the highest bit first; what is known of a code is part of each context."""
-    begun = np.zeros(contexts.shape[1], dtype=np.int64)
-    for bit, mixer in enumerate(mixers):
-        truth = None if known is None else (known >> (len(mixers) - 1 - bit)) & 1
-        begun = 2 * begun + mixer.code(coder, _KINDS * begun + contexts, truth)
-    return begun
+class Codes(NamedTuple):
+    """What codes are predicted from: masks and centerd [., lines] with margins; here: the row to begin at.
+
+    sizes [2, lines]: sum of |centerd| and count, of each line so far.
+    """
+
+    masks: NDArray[np.int8]
+    centerd: NDArray[np.int16]
+    sizes: Ints
+    here: int
+    stride: int
+    alphabet: int
+
+
+def _by(
+    mixing: Mixing, around: Codes, codes: NDArray[np.int16], state: CoderState, words: Words, writes: bool
+) -> bool:
+    return _code_columns(state, words, writes, mixing, _KINDS, around, codes)
+
+
+@compiled
+def _code_columns(
+    state: CoderState,
+    words: Words,
+    is_writing: bool,
+    mixing: Mixing,
+    kinds: Ints,
+    around: Codes,
+    codes: NDArray[np.int16],
+) -> bool:
+    """Write or read codes [steps, lines] where they are kept; False where the content is damaged."""
+    lines = np.empty(codes.shape[1], dtype=np.int64)
+    for step in range(len(codes)):
+        count, here = 0, around.here + step
+        for line in range(codes.shape[1]):
+            if around.masks[here, line]:
+                lines[count] = line
+                count += 1
+        if not count:
+            continue
+        at, known = lines[:count], np.empty(count, dtype=np.int64)
+        for place in range(count):
+            known[place] = codes[step, at[place]]
+        contexts = _contexts(
+            around.masks, around.centerd, around.sizes, here, around.stride, at, around.alphabet
+        )
+        if not _code_digits(state, words, is_writing, mixing, kinds, contexts, around.alphabet, known):
+            return False
+        for place in range(count):
+            line, value = at[place], 2 * known[place] - (around.alphabet - 1)
+            codes[step, line] = known[place]
+            around.centerd[here, line] = value
+            around.sizes[0, line] += abs(value)
+            around.sizes[1, line] += 1
+    return True
+
+
+@compiled
+def _code_digits(
+    state: CoderState,
+    words: Words,
+    is_writing: bool,
+    mixing: Mixing,
+    kinds: Ints,
+    contexts: Ints,
+    alphabet: int,
+    codes: Ints,
+) -> bool:
+    """Write or read codes [n], the highest digit first; what is known of a code is part of each context."""
+    digits, each, count = 1, kinds.sum(), len(codes)
+    while (alphabet - 1) >> digits:
+        digits += 1
+    begun, flags = np.zeros(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    asked = np.empty((len(kinds), count), dtype=np.int64)
+    for digit in range(digits):
+        for place in range(count):
+            flags[place] = (codes[place] >> (digits - 1 - digit)) & 1
+        for kind in range(len(kinds)):
+            for place in range(count):
+                asked[kind, place] = kinds[kind] * begun[place] + contexts[kind, place]
+        first, end = each * ((1 << digit) - 1), each * ((2 << digit) - 1)
+        weights = mixing.weights[digit * (len(kinds) + 1) : (digit + 1) * (len(kinds) + 1)]
+        of_digit = Mixing(
+            mixing.ones[first:end],
+            mixing.seen[first:end],
+            mixing.logits[first:end],
+            weights,
+            mixing.offsets << digit,
+            mixing.all_logits,
+            mixing.all_shares,
+        )
+        if not code_mixed(state, words, is_writing, of_digit, SLOWNESS, asked, flags):
+            return False
+        for place in range(count):
+            begun[place] = 2 * begun[place] + flags[place]
+    codes[:] = begun
+    return True
 
 
 @compiled

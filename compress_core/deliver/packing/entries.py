@@ -58,6 +58,11 @@ class Piece:
     contents: tuple[bytes, ...] = ()
     write: Callable[[JointStream], None] | None = None
 
+    @property
+    def bytes_apart(self) -> int:
+        """How many bytes it has outside of the joint stream, also where they were let go."""
+        return sum(self.entry.lengths)
+
 
 def twin_of(index: int) -> Piece:
     """The same tensor as an earlier entry."""
@@ -125,14 +130,19 @@ def _laid_out(matrices: Sequence[Tensor], shape: tuple[int, ...], groups: int) -
 
 def write_pieces(pieces: Mapping[str, Piece]) -> tuple[bytes, bytes]:
     """(directory, contents): what is said of each tensor; and all bytes, the joint stream last."""
+    directory, stream = write_around(pieces)
+    apart = b"".join(content for piece in pieces.values() for content in piece.contents)
+    return directory, apart + stream
+
+
+def write_around(pieces: Mapping[str, Piece]) -> tuple[bytes, bytes]:
+    """(directory, joint stream): all but the contents that are written apart."""
     writing = Writing()
     stream = JointStream(writing)
     for piece in pieces.values():
         if piece.write is not None:
             piece.write(stream)
-    apart = b"".join(content for piece in pieces.values() for content in piece.contents)
-    directory = write_directory(pieces, [piece.entry for piece in pieces.values()])
-    return directory, apart + writing.shortest()
+    return write_directory(pieces, [piece.entry for piece in pieces.values()]), writing.shortest()
 
 
 def read_pieces(

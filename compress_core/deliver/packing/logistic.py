@@ -17,7 +17,7 @@ from compress_core.deliver.packing.range_coding import LIMIT, SHARES, STEP_OF_LO
 
 _ONE = 65536  # a weight of 1, a share of 1
 _START = 24  # observations that a context starts with, in sixteenths
-_WEIGHT, _SLOWNESS = _ONE * 6 // 10, 20480
+_WEIGHT, SLOWNESS = _ONE * 6 // 10, 20480
 _WEIGHTS_OF_FEW, _SLOWNESS_OF_FEW = _ONE * 14 // 10, 10240  # all weights together; learns twice as fast
 
 
@@ -66,7 +66,7 @@ class Mixer:
         share: int | Ints = SHARES // 2,
         *,
         weight: int = _WEIGHT,
-        slowness: int = _SLOWNESS,
+        slowness: int = SLOWNESS,
     ) -> None:
         """sizes: contexts of each kind; share: of ones, out of 4096, before anything was seen.
 
@@ -94,6 +94,18 @@ class Mixer:
         if not contexts.shape[1]:
             return np.zeros(0, dtype=np.int64)
         return coder.sizes(self.mixing, self._slowness, contexts, truth)[0]
+
+
+def digit_mixing(sizes: Sequence[int], digits: int) -> Mixing:
+    """What is known of the contexts of each of so many binary digits, those of the highest digit first.
+
+    sizes: contexts of each kind for the highest digit; every later one has twice as many. The weights of all
+    digits stand in a row as well.
+    """
+    ones, seen, logits = _start_alike(sum(sizes) * (2**digits - 1), SHARES // 2).copy()
+    weights = np.full((digits, len(sizes) + 1), _WEIGHT, dtype=np.int64)
+    weights[:, -1] = 0
+    return Mixing(ones, seen, logits, weights.reshape(-1), _offsets(tuple(sizes)), _logits(), _shares())
 
 
 @lru_cache(maxsize=64)

@@ -20,7 +20,8 @@ from compress_core.deliver.packing.coder import Damaged
 SHORTEST, LONGEST_STRIDE = 3, 256
 MOST_STEPS = 2**14  # columns; a step has a cost of its own, however short the column
 _SAMPLE_ROWS, _SAMPLE_COLUMNS = 128, 1024
-_CORNER = (slice(512), slice(1024))
+_JUDGED_WHOLE = (slice(512), slice(1024))  # of no more both ways are written in full
+_CORNER = (slice(256), slice(512))
 WHOLE = (slice(None), slice(None))
 _RADIUS = 2  # columns on both sides of the one a stride away
 
@@ -123,10 +124,11 @@ def shortest(
 
     None where each way has too many steps, or where the corner is no shorter than without neighbors.
     """
-    tried = [(scan, write(scan, _CORNER)) for scan in scans(matrix)]
+    is_judged_whole = matrix[_JUDGED_WHOLE].size == matrix.size
+    tried = [(scan, write(scan, WHOLE if is_judged_whole else _CORNER)) for scan in scans(matrix)]
     if not tried:
         return None
     scan, content = min(tried, key=lambda found: len(found[1]))
-    if matrix[_CORNER].size == matrix.size:
+    if is_judged_whole:
         return scan, content
     return (scan, write(scan, WHOLE)) if len(content) < len(plain(_CORNER)) else None

@@ -46,11 +46,11 @@ def _planes(values: np.ndarray) -> bytes:
     turned = (values << np.uint32(1)) | (values >> np.uint32(31))
     writer = Writer()
     for place in (24, 16, 8, 0):
-        plane = ((turned >> np.uint32(place)) & np.uint32(255)).astype(np.int64)
+        plane = (turned >> np.uint32(place)).astype(np.uint8)
         coder = Writing()
         code_symbols(coder, 256, len(plane), plane)
         encoded = coder.content()
-        writer.run(encoded if len(encoded) < len(plane) else plane.astype(np.uint8).tobytes())
+        writer.run(encoded if len(encoded) < len(plane) else plane.tobytes())
     return writer.content()
 
 

@@ -40,12 +40,12 @@ def pack_positions(mask: np.ndarray) -> bytes:
 
 
 def _ways(mask: np.ndarray) -> Iterator[bytes]:
-    flat = mask.reshape(-1).astype(np.int64)
+    flat = mask.reshape(-1).view(np.uint8)
     yield bytes([BITS]) + bits_to_bytes(flat)
     plain = partial(_plain, mask)
     yield bytes([PLAIN]) + plain(WHOLE)
     if len(flat) >= SMALLEST_AROUND:
-        share = 4096 * int(flat.sum()) // len(flat)
+        share = 4096 * int(flat.sum(dtype=np.int64)) // len(flat)
         found = shortest(mask, partial(_written, mask, share), plain)
         if found is not None:
             scan, content = found
@@ -59,7 +59,7 @@ def _ways(mask: np.ndarray) -> Iterator[bytes]:
 
 def _plain(mask: np.ndarray, crop: Crop) -> bytes:
     coder = Writing()
-    flat = mask[crop].reshape(-1).astype(np.int64)
+    flat = mask[crop].reshape(-1).view(np.uint8)
     code_symbols(coder, 2, len(flat), flat)
     return coder.content()
 

@@ -180,57 +180,65 @@ def code_mixed(
     """
     ones, seen, logits, weights, offsets, all_logits, all_shares = mixing
     kinds, count = contexts.shape
-    places = np.empty((kinds, count), dtype=np.int64)
-    errors = np.empty(count, dtype=np.int64)
-    for kind in range(kinds):
-        for at in range(count):
-            places[kind, at] = contexts[kind, at] + offsets[kind]
+    places, touched = np.empty(kinds, dtype=np.int64), np.empty(kinds * count, dtype=np.int64)
+    slopes = np.zeros(kinds + 1, dtype=np.int64)
+    low, span, places_touched = state[LOW], state[SPAN], 0
     for at in range(count):
         mixed = int(weights[kinds]) * STEP_OF_LOGIT
         for kind in range(kinds):
-            mixed += int(weights[kind] * logits[places[kind, at]])
+            places[kind] = contexts[kind, at] + offsets[kind]
+            mixed += int(weights[kind] * logits[places[kind]])
         share = int(all_shares[min(max(mixed >> 16, -LIMIT), LIMIT) + LIMIT])
-        flag = _code_flag(state, words, is_writing, share, int(flags[at]))
-        if flag < 0:
-            return False
-        flags[at] = flag
-        errors[at] = (flag << SHARE_BITS) - share
-    _learn(errors, slowness * int(np.sqrt(16 + count)), places, logits, weights)
-    _count(flags, places, ones, seen, logits, all_logits)
+        flag = int(flags[at])
+        ones_of_span = np.uint64(share << (TOTAL_BITS - SHARE_BITS))
+        scale = span >> _TOTAL_BITS
+        narrower = scale * (ones_of_span if flag else _TOTAL - ones_of_span)
+        if is_writing and narrower >= _LEAST and state[HELD] == _NOTHING:  # no word is done: most are so
+            low += scale * (_TOTAL - ones_of_span) if flag else _NOTHING
+            span = narrower
+        else:
+            state[LOW], state[SPAN] = low, span
+            flag = _code_flag(state, words, is_writing, share, flag)
+            if flag < 0:
+                return False
+            low, span = state[LOW], state[SPAN]
+            flags[at] = flag
+        error = (flag << SHARE_BITS) - share
+        slopes[kinds] += error * STEP_OF_LOGIT
+        for kind in range(kinds):
+            place = places[kind]
+            slopes[kind] += error * int(logits[place])
+            ones[place] += flag * SEEN
+            if seen[place] > 0:  # the sign tells that it was touched in this column
+                touched[places_touched] = place
+                places_touched += 1
+                seen[place] = -seen[place]
+            seen[place] -= SEEN
+    state[LOW], state[SPAN] = low, span
+    _learn(slopes, slowness * int(np.sqrt(16 + count)), weights)
+    _count(touched[:places_touched], ones, seen, logits, all_logits)
     return True
 
 
 @compiled
-def _learn(errors: Ints, slowness: int, places: Ints, logits: Ints, weights: Ints) -> None:
-    """One step of the weights [kinds + 1] down the coding cost; errors [n] weigh what each kind said."""
-    kinds, count = places.shape
-    for kind in range(kinds + 1):
-        slope = 0
-        for at in range(count):
-            slope += int(errors[at]) * (int(logits[places[kind, at]]) if kind < kinds else STEP_OF_LOGIT)
-        weights[kind] = min(max(int(weights[kind]) + slope // slowness, -WIDEST_WEIGHT), WIDEST_WEIGHT)
+def _learn(slopes: Ints, slowness: int, weights: Ints) -> None:
+    """One step of the weights [kinds + 1] down the coding cost, whose slopes [kinds + 1] are added up."""
+    for kind in range(len(weights)):
+        moved = int(weights[kind]) + int(slopes[kind]) // slowness
+        weights[kind] = min(max(moved, -WIDEST_WEIGHT), WIDEST_WEIGHT)
 
 
 @compiled
-def _count(flags: Ints, places: Ints, ones: Ints, seen: Ints, logits: Ints, all_logits: Ints) -> None:
-    """Note what was seen at places [kinds, n]; a context that has seen too much is halved, once a column."""
-    kinds, count = places.shape
-    for kind in range(kinds):
-        for at in range(count):
-            place = places[kind, at]
-            seen[place] += SEEN
-            ones[place] += flags[at] * SEEN
-    for kind in range(kinds):
-        for at in range(count):
-            place = places[kind, at]
-            if seen[place] > MOST:
-                seen[place] = -((seen[place] + 1) >> 1)  # the sign tells that it was halved
-                ones[place] >>= 1
-    for kind in range(kinds):
-        for at in range(count):
-            place = places[kind, at]
-            seen[place] = abs(seen[place])
-            logits[place] = all_logits[min(int(ones[place]) * SHARES // int(seen[place]), SHARES - 1)]
+def _count(touched: Ints, ones: Ints, seen: Ints, logits: Ints, all_logits: Ints) -> None:
+    """What the contexts [n] that a column touched expect now; one that has seen too much is halved."""
+    for place in touched:
+        number, of_them = -seen[place], ones[place]
+        if number > MOST:
+            number = (number + 1) >> 1
+            of_them >>= 1
+            ones[place] = of_them
+        seen[place] = number
+        logits[place] = all_logits[min(int(of_them) * SHARES // int(number), SHARES - 1)]
 
 
 @compiled

@@ -19,7 +19,7 @@ _RESERVED = 2**13  # of the frequencies, shared by all: even the surest symbol c
 
 
 def code_symbols(
-    coder: Coder, alphabet: int, count: int, truth: Ints | None = None
+    coder: Coder, alphabet: int, count: int, truth: NDArray[np.integer[Any]] | None = None
 ) -> NDArray[np.unsignedinteger[Any]]:
     """Write or read symbols [count] below `alphabet`, which is at least 2, in a byte each where they fit."""
     kind: type[np.unsignedinteger[Any]] = np.uint8 if alphabet <= 256 else np.uint16
@@ -28,7 +28,7 @@ def code_symbols(
     done, length = 0, _FIRST
     while done < count:
         size = min(length, count - done)
-        known = None if truth is None else truth[done : done + size]
+        known = None if truth is None else truth[done : done + size].astype(np.int64)
         piece = coder.symbols(frequencies(counts), size, known)
         counts += _ONE * np.bincount(piece, minlength=alphabet)
         if counts.sum() > _LARGEST_TOTAL:

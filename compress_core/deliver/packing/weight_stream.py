@@ -35,7 +35,7 @@ def pack_weight(encoded: EncodedWeight) -> bytes:
         return writer.content()
     levels = encoded.quantized.levels
     write_levels(writer, levels)
-    codes = encoded.codes.numpy().astype(np.int64) - levels.low
+    codes = (encoded.codes.numpy().astype(np.int32) - levels.low).astype(np.uint16)
     writer.raw(pack_codes(codes, mask, levels.high - levels.low + 1))
     return writer.content()
 

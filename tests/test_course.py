@@ -76,6 +76,47 @@ def test_what_comes_from_the_items_or_from_chance_chooses_the_way(
     assert _watched(asked).depends_on_values
 
 
+class _Reading(nn.Module):
+    """Asks its input, or what its layer makes of it, whether anything is left out."""
+
+    def __init__(self, asked: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.fc, self.asked = nn.Linear(4, 3), asked
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y: Tensor = self.fc(x)
+        return y if self.asked(y, mask).all() else y * mask[:, :1]
+
+
+def _read(asked: Callable[[Tensor, Tensor], Tensor]) -> Course:
+    network, items = _Reading(asked).eval(), (torch.ones(2, 4), torch.tensor([[1.0, 0.0]] * 2))
+    with torch.no_grad(), watching(network, items) as course:
+        network(*items)
+    return course
+
+
+def test_what_is_read_of_the_input_alone_is_a_decision_that_no_weight_makes() -> None:
+    course = _read(lambda _, mask: (1 - mask.clone()) == 0)
+    assert not course.depends_on_values
+    assert len(course.decisions) == 1
+    assert course.is_as(_read(lambda _, mask: mask > 0.5))
+    assert not course.is_as(_read(lambda _, mask: mask < 2))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda y, mask: y.sum() * mask > 0,
+        lambda y, mask: mask.add_(y.sum()) > 0,
+        lambda y, mask: torch.zeros(2).copy_(y[:, 0]) > mask[0],
+    ],
+)
+def test_a_decision_into_which_a_weight_enters_depends_on_values(
+    asked: Callable[[Tensor, Tensor], Tensor],
+) -> None:
+    assert _read(asked).depends_on_values
+
+
 def test_the_multiplications_of_a_pass_are_those_of_its_layers() -> None:
     network = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Flatten(), nn.Linear(48, 5))
     with torch.no_grad(), watching(network) as course:

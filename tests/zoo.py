@@ -138,8 +138,8 @@ ZOO: Mapping[str, Specimen] = {
     "transformer_encoder": Specimen(
         sequences.Encoder,
         NARROW,
-        _ENCODED,
-        {"embed": NORM, "encoder.layers.0": FAILS, "encoder.layers.1": FAILS},
+        {**_ENCODED, "encoder.layers.1": 1},
+        {"embed": NORM, "encoder.layers.0": FAILS},
         ("head",),
     ),
     "transformer_encoder_norm_last": Specimen(
@@ -152,7 +152,8 @@ ZOO: Mapping[str, Specimen] = {
         {"layer.self_attn.out_proj": NORM},
         ("head",),
     ),
-    "fused_qkv": Specimen(sequences.FusedAttention, WIDE, {"out": 6}, {"qkv": FAILS}, ("head",)),
+    "fused_qkv": Specimen(sequences.FusedAttention, WIDE, {"qkv": 2, "out": 6}, answers=("head",)),
+    "counted_heads": Specimen(sequences.CountedHeads, WIDE, {"query": 4, "out": 6}, answers=("head",)),
     "fused_qkv_by_width": Specimen(
         lambda: sequences.FusedAttention(by_width=True), WIDE, {"qkv": 2, "out": 6}, answers=("head",)
     ),

@@ -146,6 +146,24 @@ class FusedAttention(nn.Module):
         return self.head(F.relu(self.out(mixed.transpose(1, 2).flatten(2))).mean(1))
 
 
+class CountedHeads(nn.Module):
+    """Attention that counts on its own numbers: so many heads, and so many channels of all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads, self.all_channels = 4, 12
+        self.query, self.key, self.value = nn.Linear(8, 12), nn.Linear(8, 12), nn.Linear(8, 12)
+        self.out, self.head = nn.Linear(12, 6), nn.Linear(6, 3)
+
+    def _headed(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.heads, 3).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (self._headed(layer(x)) for layer in (self.query, self.key, self.value))
+        mixed = ((q @ k.transpose(-2, -1)).softmax(-1) @ v).transpose(1, 2)
+        return self.head(F.relu(self.out(mixed.reshape(*x.shape[:2], self.all_channels))).mean(1))
+
+
 class ChunkedAttention(nn.Module):
     """Queries, keys and values cut from one layer along the last axis; a single head."""
 

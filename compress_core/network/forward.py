@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,6 +47,21 @@ def tensors_in(value: object) -> Iterator[Tensor]:
         yield from tensors_in(vars(value))
 
 
+def some_items(example: Example, which: slice) -> Example:
+    """Some of the items of an example, where all of its tensors hold equally many; else all of them."""
+    counts = {len(t) if t.dim() else 0 for t in tensors_in(example)}
+    return mapped_example(example, lambda t: t[which]) if len(counts) == 1 and counts != {0} else example
+
+
+def mapped_example(example: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The example with something else in the place of each of its tensors."""
+    if isinstance(example, Tensor):
+        return change(example)
+    if isinstance(example, Mapping):
+        return {name: mapped_example(item, change) for name, item in example.items()}
+    return tuple(mapped_example(i, change) for i in example) if isinstance(example, tuple | list) else example
+
+
 def in_double(network: nn.Module) -> nn.Module:
     """A copy with tensors of its own, in float64, those that no module has registered as well."""
     return copied_tree(network, {}, lambda tensor: doubled(own_tensor(tensor))).double().eval()
@@ -54,11 +69,7 @@ def in_double(network: nn.Module) -> nn.Module:
 
 def doubled(example: Any) -> Any:
     """The example in float64, whole numbers as they are."""
-    if isinstance(example, Tensor):
-        return example.double() if example.is_floating_point() else example
-    if isinstance(example, Mapping):
-        return {name: doubled(item) for name, item in example.items()}
-    return tuple(doubled(item) for item in example) if isinstance(example, tuple | list) else example
+    return mapped_example(example, lambda t: t.double() if t.is_floating_point() else t)
 
 
 def takes(network: nn.Module, example: Example) -> bool:

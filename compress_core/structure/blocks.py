@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -14,16 +15,21 @@ from compress_core.network.layers.places import frozen
 from compress_core.network.shared_copy import shared_copy
 
 
-def find_blocks(network: nn.Module, example: Example) -> tuple[str, ...]:
+def find_blocks(
+    network: nn.Module, example: Example, among: Collection[str] | None = None
+) -> tuple[str, ...]:
     """The innermost modules that pass their input on bit for bit when all their parameters are zero.
 
-    Tried on what really reaches them, so relu(x + f(x)) counts where x is never negative.
+    Tried on what really reaches them, so relu(x + f(x)) counts where x is never negative. among: the only
+    ones to try; None for all.
     """
     trial = _Trial()
     hooks = [
         module.register_forward_hook(trial.hook(name), with_kwargs=True)
         for name, module in network.named_modules()
-        if name and not is_producer(module) and any(True for _ in module.parameters())
+        if (name if among is None else name in among)
+        and not is_producer(module)
+        and any(True for _ in module.parameters())
     ]
     try:
         with torch.no_grad():

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -64,12 +62,14 @@ class Walked:
         rank[np.array(ranked, dtype=np.int64)] = np.arange(len(ranked))
         at = rank[self.at]
         order = np.lexsort((self.index, at, self.labels))
-        rows = zip(*(part[order].tolist() for part in (self.labels, at, self.index)), strict=True)
-        found = [
-            [(at, tuple(i for *_, i in same)) for at, same in groupby(unit, key=itemgetter(1))]
-            for _, unit in groupby(rows, key=itemgetter(0))
-        ]
-        return [[(ranked[at], indices) for at, indices in unit] for unit in sorted(found)]
+        labels, at, index = self.labels[order], at[order], self.index[order].tolist()
+        starts = np.flatnonzero(np.append(True, (labels[1:] != labels[:-1]) | (at[1:] != at[:-1])))
+        ends = [*starts[1:].tolist(), len(index)]
+        found: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        runs = zip(labels[starts].tolist(), at[starts].tolist(), starts.tolist(), ends, strict=True)
+        for label, here, start, end in runs if index else ():
+            found.setdefault(label, []).append((here, tuple(index[start:end])))
+        return [[(ranked[at], indices) for at, indices in unit] for unit in sorted(found.values())]
 
 
 class Walk:

@@ -31,6 +31,9 @@ class Slot:
     module: str
     side: Side
 
+    def __hash__(self) -> int:
+        return self.order  # asked for hundreds of thousands of times, as the channels of all layers are
+
 
 CoupledUnit = Mapping[Slot, tuple[int, ...]]
 

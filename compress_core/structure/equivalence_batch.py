@@ -13,7 +13,9 @@ from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.shrink import ChannelCut
 
 _SEED = 5
-_COUNTS: tuple[Callable[[int], int], ...] = (lambda n: n - 1, lambda n: max(1, n // 2), lambda _: 1)
+UnitCounts = tuple[Callable[[int], int], ...]
+ALL_COUNTS: UnitCounts = (lambda n: n - 1, lambda n: max(1, n // 2), lambda _: 1)
+WITHOUT_HALF: UnitCounts = (ALL_COUNTS[0], ALL_COUNTS[2])
 
 
 def checked_groups(check: EquivalenceCheck, groups: Sequence[Group]) -> list[str | None]:
@@ -49,18 +51,25 @@ def _added(check: EquivalenceCheck, kept: list[Group], groups: Sequence[Group]) 
     return _added(check, _added(check, kept, groups[:middle]), groups[middle:])
 
 
-def joint_failure(check: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
-    """Why groups cannot lose units all at once; None where they can."""
-    for count in _COUNTS if any(group.kind is not GroupKind.BLOCK for group in groups) else _COUNTS[:1]:
+def joint_failure(
+    check: EquivalenceCheck, groups: Sequence[Group], counts: UnitCounts = ALL_COUNTS
+) -> str | None:
+    """Why groups cannot lose units all at once; None where they can. counts: how many units are to stay."""
+    for count in counts if any(group.kind is not GroupKind.BLOCK for group in groups) else counts[:1]:
         failed = check.failure(*_lost(groups, count))
         if failed is not None:
             return failed
     return None
 
 
+def half_fails(check: EquivalenceCheck, groups: Sequence[Group]) -> str | None:
+    """Why groups cannot lose half of their units all at once; None where they can."""
+    return check.failure(*_lost(groups, ALL_COUNTS[1]))
+
+
 def gives_answers(check: EquivalenceCheck, group: Group) -> bool:
     """Whether the network answers in another shape when a group loses one unit, in any precision."""
-    return check.answers_otherwise(_lost([group], _COUNTS[0])[0])
+    return check.answers_otherwise(_lost([group], ALL_COUNTS[0])[0])
 
 
 def _lost(groups: Sequence[Group], count: Callable[[int], int]) -> tuple[list[ChannelCut], list[str]]:

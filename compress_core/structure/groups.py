@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from compress_core.network.forward import (
     doubled,
     in_short,
     shuffled_example,
+    some_items,
     tensors_in,
 )
 from compress_core.network.layers.cut import (
@@ -26,14 +27,23 @@ from compress_core.network.layers.cut import (
     open_attention,
     reason_to_keep_whole,
 )
-from compress_core.network.named_inputs import border_of
+from compress_core.network.named_inputs import border_of, inputs_by_name
 from compress_core.network.private_copy import private_copy, with_random_weights
 from compress_core.structure.blocks import find_blocks
 from compress_core.structure.coupling import Coupling, trace
 from compress_core.structure.equivalence import ANSWER, EquivalenceCheck
-from compress_core.structure.equivalence_batch import checked_groups, gives_answers, together
+from compress_core.structure.equivalence_batch import (
+    ALL_COUNTS,
+    WITHOUT_HALF,
+    UnitCounts,
+    checked_groups,
+    gives_answers,
+    half_fails,
+    together,
+)
 from compress_core.structure.group import Group, GroupKind, Member
 from compress_core.structure.group_building import GroupBuilder, named_apart
+from compress_core.structure.less_input import less_input
 from compress_core.structure.local_checks import charging
 from compress_core.structure.search_limits import SearchLimits, Spent
 from compress_core.structure.sure_locks import SureLocks
@@ -47,35 +57,116 @@ _FEWEST_ITEMS = 2  # one alone would hide what confuses items with channels
 _EASY = 1e9  # multiplications of a pass that may have more items
 _NOTED = 2**26
 _DEFAULT = SearchLimits()
+_NOTHING = Coupling((), (), frozenset())
 
 
 def find_groups(network: nn.Module, example: Example, limits: SearchLimits = _DEFAULT) -> tuple[Group, ...]:
     """All groups of a network, free or locked with the reason, in the order of their first producers.
 
     example: real items as the network takes them, a tensor, a tuple of arguments or a mapping of keywords;
-    as few of a tensor's are used as a large network allows. Every free group was tried in float64: the
+    as few of them are used as a large network allows. Every free group was tried in float64: the
     smaller network gave the outputs of the masked one. Every layer is in a group; blocks that can be left
-    out stand at the end.
+    out stand at the end. Where passes take long, groups are found on the smallest input that the network
+    takes, and all that are free are proven on a whole one.
     """
     with torch.inference_mode(mode=False):
-        finder = _Finder(network, example, limits)
-        return (*finder.channel_groups(), *finder.blocks())
+        whole = _Finder.of(network, example, limits)
+        less = whole.on_less()
+        if less is not None:
+            found = less.groups()
+            if whole.proves(found):
+                return whole.on_each_course(found)
+        return whole.on_each_course(whole.groups())
 
 
+@dataclass(eq=False)
 class _Finder:
-    """One search: a private copy of the network, and what one pass showed."""
+    """One search on one input: a private copy of the network, and what one pass showed."""
 
-    def __init__(self, network: nn.Module, example: Example, limits: SearchLimits) -> None:
-        self.network = private_copy(network)
-        for name in attention_names(self.network):
+    network: nn.Module
+    given: Example
+    limits: SearchLimits
+    spent: Spent
+    counts: UnitCounts = ALL_COUNTS
+    course: Course = field(default_factory=Course)
+    shapes: list[torch.Size] = field(default_factory=list)
+    coupling: Coupling = _NOTHING
+
+    @classmethod
+    def of(cls, network: nn.Module, example: Example, limits: SearchLimits) -> _Finder:
+        """A search whose network and example are its own; attention is opened."""
+        network = private_copy(network)
+        for name in attention_names(network):
             with suppress(Refused):  # the rarer variants stay whole: `reason_to_keep_whole` says so
-                open_attention(self.network, (name,))
-        self.given = example
-        if not _is_single(self.network.parameters()):
-            self.network, self.given = self.network.double(), doubled(example)
-        self.limits, self.spent = limits, Spent(limits)
-        self.course = Course()
-        self.coupling = Coupling((), (), frozenset())
+                open_attention(network, (name,))
+        if not _is_single(network.parameters()):
+            network, example = network.double(), doubled(example)
+        return cls(network, _by_name(network, example), limits, Spent(limits))
+
+    def on_less(self) -> _Finder | None:
+        """The same search on the smallest input that the network takes; None where a pass is cheap anyway."""
+        try:
+            self._watched(private_copy(self.network), 1)
+        except Exception:  # noqa: BLE001 - whoever traces the network says so
+            return None
+        if self.course.cost() < _EASY:
+            return None
+        items, axes = self._items(_FEWEST_ITEMS), [len(shape) for shape in self.shapes]
+        less = less_input(self.network, items, self.course, axes)
+        is_less = _values(less) < _values(items)
+        if not is_less:
+            return None
+        return _Finder(
+            self.network, less, self.limits, self.spent, WITHOUT_HALF
+        )  # half is what `proves` tries
+
+    def proves(self, found: Sequence[Group]) -> bool:
+        """Whether all that is free of these groups holds on this input too, at once.
+
+        On one item: that several are kept apart was seen on less of them.
+        """
+        channels, blocks = _free_channels(found), [g for g in found if g.kind is GroupKind.BLOCK]
+        free = [group.name for group in blocks if group.locked is None]
+        if free and not set(free) <= set(find_blocks(self.network, self._items(1), free)):
+            return False
+        if not channels:
+            return True
+        network, example = with_random_weights(self.network), doubled(self._items(1))
+        charged = charging(self.spent, self.course.cost())
+        random = shuffled_example(example, torch.Generator().manual_seed(_SEED))
+        checks = (EquivalenceCheck(network, given, charged=charged) for given in (random, example))
+        return any(half_fails(check, channels) is None for check in checks)
+
+    def on_each_course(self, found: tuple[Group, ...]) -> tuple[Group, ...]:
+        """The groups, of which those are locked that do not hold on an item of each way; such blocks go."""
+        if not self.course.decisions or self.course.depends_on_values:
+            return found
+        free, blocks = _free_channels(found), {g.name for g in found if g.kind is GroupKind.BLOCK}
+        locked: dict[Group, str | None] = {}
+        network, charged = with_random_weights(self.network), charging(self.spent, self.course.cost())
+        for item in self._items_of_each_course():
+            left = [group for group in free if locked.get(group) is None]
+            check = EquivalenceCheck(network, doubled(item), charged=charged)
+            locked |= zip(left, checked_groups(check, left), strict=True)
+            blocks &= set(find_blocks(self.network, item, blocks))
+        kept = (group for group in found if group.kind is not GroupKind.BLOCK or group.name in blocks)
+        return tuple(replace(group, locked=locked[group]) if locked.get(group) else group for group in kept)
+
+    def _items_of_each_course(self) -> Iterator[Example]:
+        """The first item of each way that the network goes with the items."""
+        courses: list[Course] = []
+        for at in range(_count_of(self.given)):
+            item = some_items(self.given, slice(at, at + 1))
+            copy = private_copy(self.network)
+            with watching(copy, item) as course:
+                try_network(copy, item)
+            if not any(course.is_as(other) for other in courses):
+                courses.append(course)
+                yield item
+
+    def groups(self) -> tuple[Group, ...]:
+        """Coupled channels, and blocks at the end."""
+        return (*self.channel_groups(), *self.blocks())
 
     def channel_groups(self) -> tuple[Group, ...]:
         """Coupled channels; a layer that the trace did not reach is a locked group of its own."""
@@ -102,15 +193,16 @@ class _Finder:
         locked = checked_groups(check, found)
         return tuple(replace(group, locked=reason) for group, reason in zip(found, locked, strict=True))
 
-    def _watched(self, network: nn.Module) -> list[Tensor]:
-        """Run once, and keep the course if it came to its end."""
-        with watching(network) as course:
-            answers = list(tensors_in(try_network(network, self._items(_FEWEST_ITEMS))))
+    def _watched(self, network: nn.Module, count: int = _FEWEST_ITEMS) -> list[Tensor]:
+        """Run once on so many items, and keep the course if it came to its end."""
+        items = self._items(count)
+        with watching(network, items) as course:
+            answers = list(tensors_in(try_network(network, items)))
         self.course, self.shapes = course, [answer.shape for answer in answers]
         return answers
 
     def _items(self, count: int) -> Example:
-        return self.given[:count] if isinstance(self.given, Tensor) and self.given.dim() else self.given
+        return some_items(self.given, slice(count))
 
     def _count(self) -> int:
         """How many items a check takes: all where a pass is cheap, few where it is not."""
@@ -129,11 +221,10 @@ class _Finder:
         if refused is not None:
             return refused
         network, example = with_random_weights(self.network), doubled(self._items(self._count()))
-        generator = torch.Generator().manual_seed(_SEED)
-        other = shuffled_example(example, generator, border_of(self.network))
+        other = shuffled_example(example, torch.Generator().manual_seed(_SEED))
         charged = charging(self.spent, self.course.cost())
         random, real = (EquivalenceCheck(network, given, charged=charged) for given in (other, example))
-        return Verdicts(random, real, self.course, self.spent, 4 * values + _NOTED)
+        return Verdicts(random, real, self.course, self.spent, 4 * values + _NOTED, self.counts)
 
     def _free_or_locked(self) -> list[Group]:
         """All that the trace found, in the smallest units that hold.
@@ -174,6 +265,28 @@ class _Finder:
         )
         vars(check)["shapes"] = self.shapes
         return check
+
+
+def _by_name(network: nn.Module, example: Example) -> Example:
+    """The inputs of a network that takes them by name, where they come as rows of all of them."""
+    border = border_of(network)
+    if border is None or not border.fields or not border.fields[0].name or not isinstance(example, Tensor):
+        return example
+    return inputs_by_name(border.fields, example)
+
+
+def _free_channels(found: Iterable[Group]) -> list[Group]:
+    return [group for group in found if group.locked is None and group.kind is not GroupKind.BLOCK]
+
+
+def _values(example: Example) -> int:
+    return sum(tensor.numel() for tensor in tensors_in(example))
+
+
+def _count_of(example: Example) -> int:
+    """How many items an example holds; one where its tensors do not say so."""
+    counts = {len(tensor) if tensor.dim() else 1 for tensor in tensors_in(example)}
+    return counts.pop() if len(counts) == 1 else 1
 
 
 def _free(locked: Mapping[Group, str | None]) -> list[Group]:

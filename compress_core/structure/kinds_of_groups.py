@@ -22,7 +22,7 @@ def signature_of(network: nn.Module, group: Group) -> str:
 
 def built(network: nn.Module, name: str, side: Side) -> str:
     """What a module is and where it stands, without the numbers of repeated blocks."""
-    owner = network.get_submodule(name.rpartition(".")[0] if side is Side.OWN else name)
+    owner = network.get_submodule(name.rpartition(".")[0] if side.is_of_owner else name)
     return f"{re.sub(r'[0-9]+', '#', name)} {side} {type(owner).__name__} {owner.extra_repr()}"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from torch import nn
 
@@ -15,6 +16,7 @@ from compress_core.structure.families import merged, unit_sizes
 from compress_core.structure.group import Group, GroupKind
 from compress_core.structure.group_building import GroupBuilder
 from compress_core.structure.kinds_of_groups import built
+from compress_core.structure.owner_numbers import with_owner_numbers
 from compress_core.structure.shrink import side_of
 from compress_core.structure.verdicts import Verdicts
 
@@ -25,14 +27,15 @@ _Size = tuple[int, bool]
 class LargerUnits:
     """Tries unit sizes, or takes for a group what held for one that is built alike.
 
-    by_kinds: whether it takes it so; then whoever relies on it tries all of them at once.
+    by_kinds: whether it takes it so; then whoever relies on it tries all of them at once. known: the size
+    that held, and which of the ways to go about it.
     """
 
     network: nn.Module
     builder: GroupBuilder
     verdicts: Verdicts
     by_kinds: bool
-    known: dict[str, _Size | None] = field(default_factory=dict)
+    known: dict[str, tuple[_Size, int] | None] = field(default_factory=dict)
 
     def merged(self, units: Sequence[CoupledUnit], apart: Sequence[Group]) -> Group | None:
         """The channels of groups in larger units; None where no size holds."""
@@ -68,16 +71,24 @@ class LargerUnits:
         kind = f"{sizes} {[built(self.network, name, Side.OUT) for name in modules]}"
         if self.by_kinds and kind in self.known:
             known = self.known[kind]
-            units = None if known is None else of(known)
-            return None if known is None or units is None else self._group(units, known)
+            units = None if known is None else of(known[0])
+            if known is None or units is None:
+                return None
+            return next(islice(self._ways(units, known[0]), known[1], None), None)
         self.known[kind] = None
         for size in sizes:
             units = of(size)
-            tried = None if units is None else self._group(units, size)
-            if tried is not None and self.verdicts.apart([tried])[tried] is None:
-                self.known[kind] = size
-                return tried
+            for way, tried in enumerate(self._ways(units, size) if units is not None else ()):
+                if self.verdicts.apart([tried])[tried] is None:
+                    self.known[kind] = (size, way)
+                    return tried
         return None
+
+    def _ways(self, units: Sequence[CoupledUnit], size: _Size) -> Iterator[Group]:
+        """The group of these units, and with numbers of its owners that go down with it."""
+        yield self._group(units, size)
+        for counted in with_owner_numbers(self.network, units):
+            yield self._group(counted, size)
 
     def _group(self, units: Sequence[CoupledUnit], size: _Size) -> Group:
         group = self.builder.group(units)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.network.layers.cut import cut_channels, mask_inputs, open_attention, width_of
+from compress_core.network.layers.passed_on import PassedOn
 from compress_core.network.layers.places import frozen, replace_module
 from compress_core.network.layers.side import Side
 from compress_core.network.shared_copy import shared_copy
@@ -19,8 +20,9 @@ from compress_core.network.shared_copy import shared_copy
 class ChannelCut:
     """What one side of a module keeps.
 
-    side: Side.OWN where `module` names a bare parameter, cut along its last axis that is longer than one;
-    kept: sorted indices [k] of all its channels, also of those that other groups speak for.
+    side: Side.OWN where `module` names a bare parameter, cut along its last axis that is longer than one,
+    and Side.NUMBER where it names a whole number that becomes k; kept: sorted indices [k] of all its
+    channels, also of those that other groups speak for.
     """
 
     module: str
@@ -39,10 +41,13 @@ def shrink(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str
         for name, kept in sides.items():
             if Side.OWN in kept:
                 _put_parameter(skeleton, name, kept[Side.OWN])
+            elif Side.NUMBER in kept:
+                owner, _, last = name.rpartition(".")
+                setattr(skeleton.get_submodule(owner), last, len(kept[Side.NUMBER]))
             else:
                 cut_channels(skeleton.get_submodule(name), name, kept.get(Side.OUT), kept.get(Side.IN))
         for name in dropped:
-            replace_module(skeleton, skeleton.get_submodule(name), nn.Identity())
+            replace_module(skeleton, skeleton.get_submodule(name), PassedOn())
     return skeleton
 
 
@@ -68,6 +73,9 @@ def side_of(network: nn.Module, name: str, side: Side) -> int | None:
     """How many channels that side has; None where there is no such side."""
     if side is Side.OWN:
         return parameter_at(network, name).shape[parameter_axis(parameter_at(network, name))]
+    if side is Side.NUMBER:
+        owner, _, last = name.rpartition(".")
+        return int(getattr(network.get_submodule(owner), last))
     return width_of(network.get_submodule(name), side)
 
 
@@ -110,7 +118,8 @@ def _opened(
 def open_for(skeleton: nn.Module, sides: Mapping[str, Mapping[Side, Tensor]]) -> None:
     """Make layers of the projections that are cut."""
     open_attention(
-        skeleton, {name.rpartition(".")[0] for name, kept in sides.items() if Side.OWN not in kept}
+        skeleton,
+        {name.rpartition(".")[0] for name, kept in sides.items() if not any(s.is_of_owner for s in kept)},
     )
 
 

@@ -11,7 +11,6 @@ from torch import nn
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.network.course import Course
 from compress_core.network.layers.cut import reason_to_keep_whole
-from compress_core.network.layers.side import Side
 from compress_core.structure.coupling import Coupling, Slot
 from compress_core.structure.group import Group, Member
 
@@ -65,7 +64,7 @@ class SureLocks:
         return any(_is_in(group, slot) for slot in self.coupling.undecided)
 
     def _reason_of(self, member: Member) -> str | None:
-        owner = member.module.rpartition(".")[0] if member.side is Side.OWN else member.module
+        owner = member.module.rpartition(".")[0] if member.side.is_of_owner else member.module
         reason = reason_to_keep_whole(self.network.get_submodule(owner))
         if reason is None and (member.module in self._shared or self.course.calls.get(owner, 0) > 1):
             return N_("its weight is used in several places")

@@ -11,7 +11,7 @@ from torch import nn
 
 from compress_core.network.course import Course
 from compress_core.structure.equivalence import ANSWER, EquivalenceCheck, can_be_compared
-from compress_core.structure.equivalence_batch import checked_groups, joint_failure
+from compress_core.structure.equivalence_batch import UnitCounts, checked_groups, joint_failure
 from compress_core.structure.group import Group
 from compress_core.structure.kinds_of_groups import by_kinds
 from compress_core.structure.local_checks import Notes, charging, module_around
@@ -23,7 +23,7 @@ class Verdicts:
     """The checks of one search: of the whole network, and of the modules in which something failed.
 
     whole: with random inputs; real: with real ones, for networks that do not take any; most_bytes: how much
-    of what reaches modules may be noted.
+    of what reaches modules may be noted; counts: how many units are to stay where all are tried at once.
     """
 
     whole: EquivalenceCheck
@@ -31,17 +31,18 @@ class Verdicts:
     course: Course
     spent: Spent
     most_bytes: int
+    counts: UnitCounts
     local: dict[str, EquivalenceCheck] = field(default_factory=dict)
 
     def all_at_once(self, groups: Sequence[Group]) -> bool:
         """Whether groups hold together, which proves each of them."""
-        if not groups or joint_failure(self.whole, groups) is None:
+        if not groups or joint_failure(self.whole, groups, self.counts) is None:
             return True
         if self.whole is self.real or self._noted({self._place(group) for group in groups}):
             return False
         self.whole = self.real
         self.local.clear()
-        return joint_failure(self.whole, groups) is None
+        return joint_failure(self.whole, groups, self.counts) is None
 
     def apart(self, groups: Sequence[Group]) -> dict[Group, str | None]:
         """Why each group cannot lose units, tried within the innermost module around it."""

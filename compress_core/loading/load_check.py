@@ -21,11 +21,11 @@ from compress_core.network.shared_copy import shared_copy
 from compress_core.numerics.drawing import draw_from
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.made_up_items import made_up_items
-from compress_core.subject.subject import Subject, with_locked
+from compress_core.subject.subject import Subject, are_costly, with_locked
 
 _SEED = 5
 _PROBED, _LARGE = 8, 2**13
-"""Items that a check looks at, fewer where one has more values than this."""
+"""Items that a check looks at, fewer where one has more values than this or takes long."""
 _ORDER_OF_SPLITS = ("validation", "calibration", "test")
 
 
@@ -71,8 +71,8 @@ class LoadedNetwork:
     @cached_property
     def probe(self) -> Tensor:
         """A few of its items [n, ...]; made up where it came without any."""
-        splits = self.subject.splits
-        count = _PROBED if self.subject.input.baseline.numel() <= _LARGE else _PROBED // 4
+        splits, is_large = self.subject.splits, self.subject.input.baseline.numel() > _LARGE
+        count = _PROBED // 4 if is_large or are_costly(self.subject.layers) else _PROBED
         for name in (*_ORDER_OF_SPLITS, *splits):
             if name in splits and len(splits[name]):
                 return splits[name].inputs[:count].clone()

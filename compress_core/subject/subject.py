@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -36,7 +36,8 @@ from compress_core.subject.training_items import TRAINING, TrainingItems
 
 ITEMS_TO_SHARE = 200
 _SEED = 5
-_SOME_ITEMS = 8
+_SOME_ITEMS, _FEWEST_ITEMS = 8, 2
+_COSTLY = 1e9  # multiplications for an item
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,7 +264,7 @@ def make_subject(
         network = nn.Sequential(network)  # a layer alone has no name
         came_as = {f"0.{name}": kind for name, kind in came_as.items()}
     probes = _probes(form, splits)
-    changes = run_changes(network, (form.baseline, probes[-1][: _SOME_ITEMS // 4]))
+    changes = run_changes(network, (form.baseline, probes[-1][:_FEWEST_ITEMS]))
     if changes.parameters:
         raise _writes_to_parameters(title, changes.parameters)
     if changes.inputs:
@@ -271,6 +272,7 @@ def make_subject(
     layers, untouched = find_layers(network)
     layers = _counted(network, layers, form.baseline)
     broken = {layer.name: _not_finite(network, layer) for layer in layers}
+    probed = _FEWEST_ITEMS if are_costly(layers) else _SOME_ITEMS
     return Subject(
         name=printable(name),
         title=printable(title),
@@ -285,9 +287,14 @@ def make_subject(
         summary=summary,
         factory=factory,
         origin=origin,
-        code=code_of(network, probes),
+        code=code_of(network, [probe[:probed] for probe in probes]),
         came_as=MappingProxyType(dict(came_as)),
     )
+
+
+def are_costly(layers: Iterable[Layer]) -> bool:
+    """Whether an item takes so many multiplications that a network is asked about few of them."""
+    return sum(layer.macs or 0 for layer in layers) > _COSTLY
 
 
 def _counted(network: nn.Module, layers: tuple[Layer, ...], example: Tensor) -> tuple[Layer, ...]:

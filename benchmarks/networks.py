@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -13,6 +13,7 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject
 
 _BLOCKS = (3, 4, 6, 3)
+_FEW_WORDS = 1000
 _WIDER = 4  # a bottleneck's output over its width
 
 
@@ -107,6 +108,56 @@ class ResNet50(nn.Module):
         for index in range(len(_BLOCKS)):
             y = self.get_submodule(f"layer{index + 1}")(y)
         result: Tensor = self.fc(self.avgpool(y).flatten(1))
+        return result
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions around a shortcut."""
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != width:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, inputs, H, W] -> [N, width, H / stride, W / stride]."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        result: Tensor = self.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        return result
+
+
+class ResNet18(nn.Module):
+    """The layers of a ResNet-18; 11.7 million weights at width 64.
+
+    He et al. 2016, Deep Residual Learning for Image Recognition, arXiv:1512.03385, table 1.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        stem = (
+            nn.Conv2d(3, width, 7, 2, padding=3, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, padding=1),
+        )
+        widths = [width * 2**index for index in range(len(_BLOCKS))]
+        blocks = [BasicBlock(width, width, 1), BasicBlock(width, width, 1)]
+        for inputs, outputs in pairwise(widths):
+            blocks += [BasicBlock(inputs, outputs, 2), BasicBlock(outputs, outputs, 1)]
+        self.features = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.fc = nn.Linear(widths[-1], 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, 3, H, W] -> logits [N, 1000]."""
+        result: Tensor = self.fc(self.features(x))
         return result
 
 
@@ -214,3 +265,14 @@ def bert(size: Size) -> tuple[nn.Module, Tensor]:
     network = _filled(Bert(width, words, layers, heads, max(512, size.words)))
     generator = torch.Generator().manual_seed(3)
     return network, torch.randint(0, words, (8, size.words), generator=generator)
+
+
+def resnet18(size: Size) -> tuple[nn.Module, Tensor]:
+    """The smallest network of the size table, with a few random images."""
+    return _filled(ResNet18(size.width)), _images(size, size.items)
+
+
+def encoder_of(size: Size, layers: int) -> tuple[nn.Module, Tensor]:
+    """A network like L of so many layers and few known words: nearly all of its weights are in its layers."""
+    width, words, _, heads = size.bert
+    return bert(replace(size, bert=(2 * width // 3, min(words, _FEW_WORDS), layers, 2 * heads // 3)))

@@ -49,6 +49,7 @@ KINDS: Mapping[str, Callable[..., nn.Module]] = {
             "LeakyReLU",
             "Hardtanh",
             "Sigmoid",
+            "SiLU",
             "Hardsigmoid",
             "Hardswish",
             "Tanh",

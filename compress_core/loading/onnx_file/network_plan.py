@@ -8,20 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.onnx_file.layer_names import LayerNames
 from compress_core.loading.onnx_file.sizes_per_item import BatchSizeError, Shape, is_per_item, values_for_one
 from compress_core.loading.stored import Caps
 
 _Array = NDArray[Any]
 _Given = Mapping[str, Any]
 FLOAT = "float32"
-LAYER = "layer"
+LAYER, ROUNDED = "layer", "RoundedValues"
 _TURNED = "turned"
 
 
@@ -102,9 +101,9 @@ class LayerDraft:
 
     @property
     def key(self) -> object:
-        """Equal for the same layer that is called twice; None for one without tensors."""
+        """Equal for the same layer that is called twice; one without tensors is like no other."""
         if not self.tensors:
-            return None
+            return id(self)
         held = tuple((name, known.origin) for name, known in self.tensors.items())
         return self.kind, tuple(sorted((k, repr(v)) for k, v in self.given.items())), held
 
@@ -116,71 +115,68 @@ class PlainNumber:
     number: float | int | bool
 
 
-StepRef = int | str | PlainNumber
 Operand = GraphValue | PlainNumber
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GraphStep:
     """One call: of a function in the table of calls, or of a layer.
 
-    made and read: values by number; what is read may also be a constant by its name, or a plain number.
+    made: values by number. values and multiplications: of one item.
     """
 
     call: str
     made: tuple[int, ...]
-    read: tuple[StepRef, ...]
+    read: tuple[Operand, ...]
     given: _Given
     layer: LayerDraft | None = None
+    values: int = 0
+    multiplications: int = 0
 
 
 @dataclass(eq=False)
 class NetworkPlan:
-    """What was understood so far.
+    """What was understood so far: steps in order, none of which is in the way where nothing reads it.
 
     items: the network's input; fixed: the one number of items for which the file was written, None where it
-    takes any. work: values and multiplications of each step for one item.
+    takes any.
     """
 
-    names: LayerNames
     caps: Caps
     items: ComputedValue
     fixed: int | None = None
     steps: list[GraphStep] = field(default_factory=list)
-    layers: list[LayerDraft] = field(default_factory=list)
-    constants: dict[str, KnownValue] = field(default_factory=dict)
-    work: list[tuple[str | LayerDraft, int, int]] = field(default_factory=list)
     made: int = 1
     spent: int = 0
-    _kept: dict[object, str] = field(default_factory=dict)
+    _layers: dict[object, LayerDraft] = field(default_factory=dict)
+    _places: dict[int, int] = field(default_factory=dict)
 
     def step(
-        self,
-        call: str,
-        read: Sequence[Operand],
-        shape: Shape,
-        kind: str = FLOAT,
-        **given: Any,
+        self, call: str, read: Sequence[Operand], shape: Shape, kind: str = FLOAT, **given: Any
     ) -> ComputedValue:
         """The result of one more call."""
         (only,) = self.several(call, read, [shape], kind, **given)
         return only
 
     def several(
-        self,
-        call: str,
-        read: Sequence[Operand],
-        shapes: Sequence[Shape],
-        kind: str = FLOAT,
-        **given: Any,
+        self, call: str, read: Sequence[Operand], shapes: Sequence[Shape], kind: str = FLOAT, **given: Any
     ) -> tuple[ComputedValue, ...]:
         """The results of a call that gives several."""
+        return self._added(GraphStep(call, (), tuple(read), given), shapes, kind)
+
+    def multiplied(self, one: GraphValue, other: GraphValue, shape: Shape, products: int) -> ComputedValue:
+        """The product of two matrices, with so many multiplications for an item."""
+        step = GraphStep("matmul", (), (one, other), {}, multiplications=products)
+        (only,) = self._added(step, [shape], FLOAT)
+        return only
+
+    def _added(self, step: GraphStep, shapes: Sequence[Shape], kind: str) -> tuple[ComputedValue, ...]:
         if any(sum(map(is_per_item, shape)) > 1 for shape in shapes):
             raise BatchSizeError
         numbers = tuple(range(self.made, self.made + len(shapes)))
         self.made += len(shapes)
-        self.steps.append(GraphStep(call, numbers, tuple(map(self._ref, read)), given))
-        self.work.append((call, sum(map(values_for_one, shapes)), 0))
+        self._places |= dict.fromkeys(numbers, len(self.steps))
+        self.steps.append(replace(step, made=numbers, values=sum(map(values_for_one, shapes))))
         return tuple(ComputedValue(n, shape, kind) for n, shape in zip(numbers, shapes, strict=True))
 
     def layer(
@@ -198,51 +194,32 @@ class NetworkPlan:
         """The result of a layer; the same layer where these very tensors stood in one before."""
         held = {name: known for name, known in (tensors or {}).items() if known is not None}
         draft = LayerDraft(kind, given, held, tuple(named))
-        same = [one for one in self.layers if draft.key is not None and one.key == draft.key]
-        if same:
-            draft = same[0]
-        else:
-            self.layers.append(draft)
+        draft = self._layers.setdefault(draft.key, draft)
         draft.calls += 1
-        result = self.step(LAYER, [read], shape, made)
-        self.steps[-1] = replace(self.steps[-1], layer=draft)
-        self.work[-1] = (draft, values_for_one(shape), multiplications)
-        return replace(result, layer=draft if kind == "Linear" and "bias" not in held else None)
+        step = GraphStep(LAYER, (), (read,), {}, draft, multiplications=multiplications)
+        (result,) = self._added(step, [shape], made)
+        keeps = kind == ROUNDED or (kind == "Linear" and "bias" not in held)
+        return replace(result, layer=draft) if keeps else result
 
-    def name_layers(self) -> None:
-        """Give each layer its path: after its tensors, else after its node, else after what it does."""
-        for draft in sorted(self.layers, key=lambda one: not one.tensors):
-            sources = [known.source for known in draft.tensors.values() if known.source]
-            draft.path = self.names.for_layer(sources, draft.named)
+    def maker(self, value: Operand) -> GraphStep | None:
+        """The step that made a value."""
+        return self.steps[self._places[value.number]] if self._is_made(value) else None
 
-    def _ref(self, value: GraphValue | PlainNumber) -> StepRef:
-        match value:
-            case ComputedValue():
-                return value.number
-            case KnownValue():
-                return self._constant(value)
-        return value
-
-    def _constant(self, known: KnownValue) -> str:
-        """The name under which a value is kept, once for each."""
-        if known.origin not in self._kept:
-            path = self.names.for_constant(known.source)
-            self._kept[known.origin] = path
-            self.constants[path] = known
-        return self._kept[known.origin]
+    def _is_made(self, value: Operand) -> TypeGuard[ComputedValue]:
+        return isinstance(value, ComputedValue) and value.number in self._places
 
     def give_bias(self, computed: ComputedValue, bias: KnownValue) -> None:
         """Let the linear layer that made a value alone add this [out] too."""
         draft = computed.layer
         assert draft is not None, "asked before"
+        del self._layers[draft.key]
         draft.tensors["bias"] = bias
         draft.given = {**draft.given, "bias": True}
-        same = [one for one in self.layers if one is not draft and one.key == draft.key]
-        if same:
-            self.layers.remove(draft)
-            same[0].calls += 1
-            (at,) = (n for n, step in enumerate(self.steps) if step.made == (computed.number,))
-            self.steps[at] = replace(self.steps[at], layer=same[0])
+        kept = self._layers.setdefault(draft.key, draft)
+        if kept is not draft:
+            kept.calls += 1
+            at = self._places[computed.number]
+            self.steps[at] = replace(self.steps[at], layer=kept)
 
     def spend(self, values: int) -> None:
         """Note that so many values are about to be computed here; raises Refused where that is too much."""
@@ -253,6 +230,15 @@ class NetworkPlan:
                 "export it with its constants folded.",
                 most=2 * self.caps.elements,
             )
+
+    def needed(self, output: int) -> list[GraphStep]:
+        """The steps that a value depends on, in their order."""
+        wanted, kept = {output}, list[GraphStep]()
+        for step in reversed(self.steps):
+            if wanted.intersection(step.made):
+                kept.append(step)
+                wanted.update(each.number for each in step.read if isinstance(each, ComputedValue))
+        return kept[::-1]
 
 
 def is_number(known: KnownValue) -> bool:

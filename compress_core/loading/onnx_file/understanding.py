@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.onnx_file import operators
+from compress_core.loading.onnx_file.equal_parts import with_chunks
 from compress_core.loading.onnx_file.file_parts import DOMAINS, OnnxFile, OnnxNode, OnnxValue, read_file
 from compress_core.loading.onnx_file.layer_names import LayerNames
 from compress_core.loading.onnx_file.network_plan import (
@@ -30,8 +31,7 @@ from compress_core.loading.onnx_file.network_plan import (
     KnownValue,
     LayerDraft,
     NetworkPlan,
-    PlainNumber,
-    StepRef,
+    Operand,
 )
 from compress_core.loading.onnx_file.node_call import (
     Fold,
@@ -123,7 +123,7 @@ def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tupl
             kind=kind,
         )
     shape, fixed = _input_shape(given, item_shape)
-    plan = NetworkPlan(LayerNames(), caps, ComputedValue(0, shape, kind), fixed)
+    plan = NetworkPlan(caps, ComputedValue(0, shape, kind), fixed)
     if kind != FLOAT:
         plan.step("cast", [ComputedValue(0, shape, FLOAT)], shape, kind, to=kind)
     return plan, given.name
@@ -314,24 +314,41 @@ def _description(plan: NetworkPlan, output: GraphValue) -> Description:
             "The output of the ONNX file is no table with a row of float32 for each item, so that its "
             "answers cannot be judged: export the network with its scores as output."
         )
-    plan.name_layers()
-    tensors = {f"{one.path}.{name}": known for one in plan.layers for name, known in one.tensors.items()}
+    steps = with_chunks(plan.needed(output.number))
+    layers = list(dict.fromkeys(step.layer for step in steps if step.layer is not None))
+    constants = _named(layers, steps)
+    tensors = {f"{one.path}.{name}": known for one in layers for name, known in one.tensors.items()}
     told = {
         "format": FORMAT,
-        "layers": [[one.path, one.kind, dict(one.given)] for one in plan.layers],
-        "constants": [_constant(path, known) for path, known in plan.constants.items()],
+        "layers": [[one.path, one.kind, dict(one.given)] for one in layers],
+        "constants": [_constant(path, known) for path, known in constants.items()],
         "ties": _ties(tensors),
-        "steps": [_step(step) for step in plan.steps],
+        "steps": [_step(step, {known.origin: path for path, known in constants.items()}) for step in steps],
         "output": output.number,
         "item_shape": list(plan.items.shape[1:]),
         "takes": plan.items.kind,
         "words": plan.items.kind in {"int64", "int32"},
     }
-    state = {name: np.asarray(known.values, order="C") for name, known in (tensors | plan.constants).items()}
-    from_codes = tuple(
-        one.path for one in plan.layers if any(known.is_coded for known in one.tensors.values())
+    state = {name: np.asarray(known.values, order="C") for name, known in (tensors | constants).items()}
+    from_codes = tuple(one.path for one in layers if any(known.is_coded for known in one.tensors.values()))
+    work = tuple(
+        (step.layer.path if step.layer else step.call, step.values, step.multiplications) for step in steps
     )
-    return Description(told, state, from_codes, tuple(map(_work, plan.work)), plan.fixed)
+    return Description(told, state, from_codes, work, plan.fixed)
+
+
+def _named(layers: Sequence[LayerDraft], steps: Sequence[GraphStep]) -> dict[str, KnownValue]:
+    """Give each layer its path: after its tensors, else after its node; and the constants, by theirs."""
+    names, constants = LayerNames(), dict[object, tuple[str, KnownValue]]()
+    for draft in layers:
+        if draft.tensors:
+            draft.path = names.for_layer([k.source for k in draft.tensors.values() if k.source], draft.named)
+    for known in (each for step in steps for each in step.read if isinstance(each, KnownValue)):
+        if known.origin not in constants:
+            constants[known.origin] = names.for_constant(known.source), known
+    for draft in layers:
+        draft.path = draft.path or names.for_layer([], draft.named)
+    return dict(constants.values())
 
 
 def _constant(path: str, known: KnownValue) -> list[Any]:
@@ -355,18 +372,19 @@ def _ties(tensors: Mapping[str, KnownValue]) -> dict[str, str]:
     return ties
 
 
-def _work(done: tuple[str | LayerDraft, int, int]) -> tuple[str, int, int]:
-    by, values, multiplications = done
-    return (by if isinstance(by, str) else by.path), values, multiplications
-
-
-def _step(step: GraphStep) -> list[Any]:
+def _step(step: GraphStep, constants: Mapping[object, str]) -> list[Any]:
     given = dict(_plain(step.given)) if step.layer is None else {"at": step.layer.path}
-    return [step.call, list(step.made), list(map(_ref, step.read)), given]
+    return [step.call, list(step.made), [_ref(each, constants) for each in step.read], given]
 
 
-def _ref(ref: StepRef) -> Any:
-    return {"number": _number(ref.number)} if isinstance(ref, PlainNumber) else ref
+def _ref(read: Operand, constants: Mapping[object, str]) -> Any:
+    """A value by its number, a constant by its name, or a plain number."""
+    match read:
+        case ComputedValue():
+            return read.number
+        case KnownValue():
+            return constants[read.origin]
+    return {"number": _number(read.number)}
 
 
 def _number(number: float | bool) -> float | bool | str:

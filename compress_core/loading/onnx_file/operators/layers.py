@@ -178,9 +178,7 @@ def _multiplied(plan: NetworkPlan, one: GraphValue, other: GraphValue) -> Comput
             Phrase("its inputs have the shapes {shapes}", shapes=f"{one.shape[-1]}, {other.shape[-2]}")
         )
     shape = (*common_shape_of(one.shape[:-2], other.shape[:-2]), one.shape[-2], other.shape[-1])
-    made = plan.step("matmul", [one, other], shape)
-    plan.work[-1] = ("matmul", values_for_one(shape), values_for_one(shape) * per_item(one.shape[-1]))
-    return made
+    return plan.multiplied(one, other, shape, values_for_one(shape) * per_item(one.shape[-1]))
 
 
 @entry("Gemm", becomes="nn.Linear", inputs=3)

@@ -16,11 +16,13 @@ from compress_core.loading.onnx_file.network_plan import (
     GraphValue,
     KnownValue,
     NetworkPlan,
+    Operand,
     PlainNumber,
     is_number,
     literal,
 )
 from compress_core.loading.onnx_file.node_call import NodeCall, NotOpenedError, Operator, entry, folded_entry
+from compress_core.loading.onnx_file.operators.joining import joined_product, joined_sum
 from compress_core.loading.onnx_file.operators.regrouping import shape_text
 from compress_core.loading.onnx_file.sizes_per_item import (
     BatchSizeError,
@@ -117,7 +119,6 @@ def _two(operator: str, call: str, function: Callable[..., Any], **kinds: str) -
 
 
 _two("Sub", "sub", np.subtract)
-_two("Mul", "mul", np.multiply)
 _two("Div", "div", _divided)
 _two("Equal", "eq", lambda one, other: np.asarray(one == other, dtype=np.bool_), made="bool")
 _two("Less", "lt", np.less, made="bool")
@@ -129,7 +130,12 @@ _two("Or", "logical_or", np.logical_or, of="bool")
 _two("Xor", "logical_xor", np.logical_xor, of="bool")
 
 
-@entry("Add", becomes="torch.add; the bias of nn.Linear", inputs=2, folded=_folding(np.add))
+@entry(
+    "Add",
+    becomes="torch.add; the bias of nn.Linear; nn.LayerNorm, nn.GroupNorm",
+    inputs=2,
+    folded=_folding(np.add),
+)
 def add(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """A constant behind a linear layer is its bias."""
     for one, other in ((node.value(0), node.value(1)), (node.value(1), node.value(0))):
@@ -137,7 +143,22 @@ def add(node: NodeCall, plan: NetworkPlan) -> GraphValue:
             bias = other.reshaped((other.values.size,))
             plan.give_bias(one, bias)
             return ComputedValue(one.number, one.shape, one.kind)
-    return elementwise("add")(node, plan)  # type: ignore[return-value]  # one value
+    read = _read(node)
+    return joined_sum(plan, *read, node.names) or elementwise("add")(node, plan)  # type: ignore[return-value]  # one value
+
+
+def _read(node: NodeCall) -> tuple[Operand, Operand]:
+    """Both inputs as a step reads them."""
+    values = node.value(0), node.value(1)
+    rank = _ranks(values)
+    return read_as(values[0], rank), read_as(values[1], rank)
+
+
+@entry("Mul", becomes="torch.mul; nn.SiLU, nn.GELU, nn.RMSNorm", inputs=2, folded=_folding(np.multiply))
+def multiply(node: NodeCall, plan: NetworkPlan) -> GraphValue:
+    """With what stands before it, it may be an activation or a norm."""
+    read = _read(node)
+    return joined_product(plan, *read, node.names) or elementwise("mul")(node, plan)  # type: ignore[return-value]  # one value
 
 
 def _is_bias(one: ComputedValue, other: KnownValue, node: NodeCall) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.network_plan import FLOAT, GraphValue, KnownValue, NetworkPlan
+from compress_core.loading.onnx_file.network_plan import FLOAT, ROUNDED, GraphValue, KnownValue, NetworkPlan
 from compress_core.loading.onnx_file.node_call import CODES, NodeCall, NotOpenedError, axis_from_front, entry
 
 _Array = NDArray[Any]
@@ -59,7 +59,7 @@ def dequantize(node: NodeCall, _plan: NetworkPlan) -> GraphValue:
     """Behind a QuantizeLinear with the same scale: the two are one module."""
     value = node.computed_codes()
     draft = value.layer
-    if draft is None or draft.kind != "RoundedValues":
+    if draft is None or draft.kind != ROUNDED:
         raise NotOpenedError(N_("it does not stand behind a QuantizeLinear"))
     given = _grid(node, value.kind.removeprefix(CODES))
     node.only("output_dtype", 0, 1)
@@ -68,7 +68,19 @@ def dequantize(node: NodeCall, _plan: NetworkPlan) -> GraphValue:
     return replace(value, kind=FLOAT, layer=None)
 
 
-@entry("QuantizeLinear", becomes="a module that rounds", inputs=3)
+def _encoded(node: NodeCall, plan: NetworkPlan) -> _Array:
+    """Codes of constants: the even of two as near, within the type."""
+    known, zero = node.known(0), node.known_or_none(2)
+    grid = _grid(node, "uint8" if zero is None else zero.kind)
+    node.only("saturate", 1)
+    node.only("output_dtype", 0)
+    node.only("precision", 0, 1)
+    plan.spend(known.values.size)
+    codes = np.rint(known.values / np.float32(grid["scale"])) + np.float32(grid["zero_point"])
+    return np.asarray(np.clip(codes, grid["low"], grid["high"]), dtype="uint8" if zero is None else zero.kind)
+
+
+@entry("QuantizeLinear", becomes="a module that rounds", inputs=3, folded=_encoded)
 def quantize(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """Makes codes, which only a DequantizeLinear reads."""
     value, zero = node.real(), node.known_or_none(2)
@@ -79,8 +91,7 @@ def quantize(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     said = node.whole("output_dtype", 0)
     if said and {2: "uint8", 3: "int8", 4: "uint16", 5: "int16"}.get(said) != kind:
         raise node.other("output_dtype")
-    made = plan.layer("RoundedValues", given, value, value.shape, named=node.names, made=f"{CODES}{kind}")
-    return replace(made, layer=plan.layers[-1])
+    return plan.layer(ROUNDED, given, value, value.shape, named=node.names, made=f"{CODES}{kind}")
 
 
 def _grid(node: NodeCall, kind: str) -> dict[str, Any]:

@@ -26,12 +26,14 @@ from compress_core.loading.allowance import ON_SERVER
 from compress_core.loading.file_reader import FileReader
 from compress_core.loading.items import read_items
 from compress_core.loading.named import named_subject
+from compress_core.loading.onnx_file.file_parts import begins_like_onnx
+from compress_core.loading.onnx_model import onnx_subject
 from compress_core.loading.upload import state_of
 from compress_core.loading.user_model import known_shapes, user_subject
 from compress_core.recipe.reading import read_recipe
 from compress_core.techniques.contract.technique import techniques
 from dashboard.links import decoded
-from tests import hostile_inputs, hostile_weights
+from tests import hostile_inputs, hostile_onnx, hostile_weights
 from tests.hostile_weights import CANARY
 
 Meet = Callable[[], object]
@@ -56,6 +58,14 @@ def on_the_command_line(content: bytes, folder: Path) -> object:
     return named_subject(str(path))
 
 
+def uploaded_onnx(reader: FileReader, content: bytes) -> object:
+    """What the page does with an ONNX file; ONNX Runtime's part is done in a process of its own."""
+    if not begins_like_onnx(content):
+        return uploaded(reader, content)
+    found = reader.network(content, "hostile.onnx")
+    return onnx_subject(found, content, None, name="hostile", allowed=ON_SERVER)
+
+
 def all_of_them(reader: FileReader, folder: Path) -> Iterator[tuple[str, Meet]]:
     """Every hostile file and text, through the doors that it may come in by."""
     image = hostile_inputs.zipped(inputs=torch.zeros(1, 200, 200).numpy())
@@ -66,6 +76,9 @@ def all_of_them(reader: FileReader, folder: Path) -> Iterator[tuple[str, Meet]]:
                 reader, uploaded(reader, make()), items
             ),
         )
+        yield f"shell: {name}", lambda make=make: on_the_command_line(make(), folder)
+    for name, make in hostile_onnx.onnx_files().items():
+        yield f"page: {name}", lambda make=make: uploaded_onnx(reader, make())
         yield f"shell: {name}", lambda make=make: on_the_command_line(make(), folder)
     network = uploaded(reader, hostile_weights.saved({"fc1.weight": torch.zeros(3, 8)}))
     for name, make in hostile_inputs.items().items():

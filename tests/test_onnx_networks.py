@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -114,3 +115,39 @@ def test_sizes_that_the_file_leaves_open_are_those_of_the_items() -> None:
     assert_answers_alike(buffer.getvalue(), items)
     with pytest.raises(Refused, match="all others must be numbers"):
         opened(buffer.getvalue())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("per_channel", [False, True], ids=["one scale", "a scale for each row"])
+@pytest.mark.parametrize("name", ["concat", "transformer_encoder_layer"])
+def test_what_the_quantizer_of_onnx_runtime_writes_is_answered_to_the_last_bit(
+    name: str, per_channel: bool, tmp_path: Path
+) -> None:
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    items = ZOO[name].example()
+    assert isinstance(items, Tensor)
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter([{"x": items.numpy()}])
+
+        def get_next(self) -> dict[str, object] | None:
+            return next(self.left, None)
+
+    (tmp_path / "whole.onnx").write_bytes(by_torch(ZOO[name].network(), items, dynamo=False))
+    quantize_static(
+        tmp_path / "whole.onnx",
+        tmp_path / "codes.onnx",
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=per_channel,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    content = (tmp_path / "codes.onnx").read_bytes()
+    network, found = opened(content)
+    assert found.rounds
+    assert found.from_codes
+    with torch.no_grad():
+        assert (network(items).numpy() == in_runtime(content, items)).all()

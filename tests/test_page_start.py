@@ -313,3 +313,31 @@ def test_of_a_checkpoint_the_weights_that_are_named_are_taken_and_what_was_done_
     first, second = app.session_state[state.UPLOADS].values()
     assert torch.equal(first.network.state_dict()["0.weight"], plain["0.weight"])
     assert torch.equal(second.network.state_dict()["0.weight"], average["0.weight"])
+
+
+def onnx_file(network: nn.Module) -> bytes:
+    from tests.onnx_files import by_torch
+
+    return by_torch(network, torch.zeros(2, FEATURES), dynamo=False)
+
+
+def test_an_onnx_file_opens_as_a_model_and_says_how_it_agrees() -> None:
+    network = own_mlp()
+    app = uploaded(started(), onnx_file(network), "model.onnx", items_of(network, labeled=True))
+    assert any(
+        "On 40 items its answers differ from those of ONNX Runtime" in text.value for text in app.markdown
+    )
+    clicked(app, TUNE)
+    found = app.session_state[state.UPLOADS][view(app).model]
+    assert [layer.module for layer in found.layers] == ["0", "2"]
+    assert torch.equal(found.network.get_submodule("0").weight, network[0].weight)
+
+
+def test_an_onnx_file_that_is_not_opened_names_its_operators_and_changes_nothing() -> None:
+    content = onnx_file(nn.Sequential(nn.Linear(FEATURES, CLASSES), nn.Softmax(1))).replace(
+        b"Softmax", b"Softmin"
+    )
+    app = uploaded(started(), content, "model.onnx")
+    assert len(app.warning) == 1
+    assert "Softmin ('/1/Softmin')" in app.warning[0].value.replace("\\", "")
+    assert state.UPLOADS not in app.session_state

@@ -1,4 +1,4 @@
-"""Slices that together are a whole value in equal parts become one chunk, which holds when channels go too."""
+"""Slices that together are a whole value in equal parts become one chunk: that holds when channels go."""
 
 from __future__ import annotations
 

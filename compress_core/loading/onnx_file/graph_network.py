@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -201,18 +202,19 @@ def _steps(told: Mapping[str, Any], output: int) -> Iterator[_Step]:
     for at, (_, made, read, _) in enumerate(steps):
         last |= dict.fromkeys(made, at) | {ref: at for ref, is_value in read if is_value}
     last.pop(output, None)
-    items_wanted = 0 in last
+    ends: defaultdict[int, list[int]] = defaultdict(list)
+    for number, end in last.items():
+        ends[end].append(number)
     for at, (call, made, read, given) in enumerate(steps):
         if call != "layer":
             call_named(call)
-        done = tuple(number for number, end in last.items() if end == at and (number or items_wanted))
         yield _Step(
             call,
             tuple(made),
             tuple(ref for ref, _ in read),
             tuple(is_value for _, is_value in read),
             {name: _given(value) for name, value in given.items()},
-            done,
+            tuple(ends[at]),
         )
 
 
@@ -264,7 +266,7 @@ def _place(network: nn.Module, path: str, held: nn.Module | Tensor) -> None:
     *containers, last = path.split(".")
     owner = network
     for container in containers:
-        if container not in dict(owner.named_children()):
+        if not hasattr(owner, container):
             _add(owner, container, nn.Module())
         owner = owner.get_submodule(container)
     _add(owner, last, held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, count
 
@@ -78,6 +79,7 @@ class LayerNames:
     def __init__(self) -> None:
         self._paths: set[str] = set()
         self._containers: set[str] = set()
+        self._next: Counter[str] = Counter()
 
     def for_layer(self, sources: Iterable[str], others: Iterable[str]) -> str:
         """A path from the names of its tensors, of its node, or from what it is: the first that tells."""
@@ -104,8 +106,12 @@ class LayerNames:
         parts = path.split(".")
         if _containers(parts) & self._paths:  # a layer cannot lie in another
             parts = ["_".join(parts)]
-        tried = (".".join([*parts[:-1], parts[-1] + (f"_{n}" if n > 1 else "")]) for n in count(1))
-        found = next(path for path in tried if path not in self._paths and path not in self._containers)
+        plain = ".".join(parts)
+        for number in count(max(1, self._next[plain])):
+            found = plain if number == 1 else f"{plain}_{number}"
+            if found not in self._paths and found not in self._containers:
+                break
+        self._next[plain] = number + 1
         self._paths.add(found)
         self._containers |= _containers(parts)
         return found

@@ -21,7 +21,7 @@ from compress_core.loading.onnx_file.network_plan import (
 )
 from compress_core.loading.onnx_file.sizes_per_item import is_per_item
 
-_MOST_FACTORS = 4
+_MOST_FACTORS, _MOST_REGROUPINGS = 4, 6
 _CLOSE = 1e-5
 
 
@@ -255,8 +255,9 @@ def _group_norm(
 
 def _before_regrouping(plan: NetworkPlan, value: Operand) -> Operand:
     """What a value was before its axes were joined and divided."""
-    step = plan.maker(value)
-    while step is not None and step.call in {"flatten", "unflatten"}:
-        (value,) = step.read
+    for _ in range(_MOST_REGROUPINGS):
         step = plan.maker(value)
+        if step is None or step.call not in {"flatten", "unflatten"}:
+            break
+        (value,) = step.read
     return value

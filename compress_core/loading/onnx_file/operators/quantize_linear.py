@@ -22,7 +22,7 @@ _CODES = frozenset({"uint8", "int8", "uint16", "int16"})
 
 def _scale_and_zero(node: NodeCall) -> tuple[KnownValue, KnownValue | None]:
     scale, zero = node.weights(1), node.known_or_none(2)
-    if len(scale.shape) > 1 or (zero is not None and zero.shape != scale.shape):
+    if len(scale.shape) > 1 or (zero is not None and zero.values.size != scale.values.size):
         raise NotOpenedError(N_("its scale is neither one number nor one for each row"))
     if not bool(np.isfinite(scale.values).all() and (scale.values > 0).all()):
         raise NotOpenedError(N_("its scale is not a positive number"))

@@ -26,7 +26,8 @@ class InputForm:
     numbers of words). fields: the inputs of a network that takes several by name, or whole numbers: an item
     is a row of all of them then, and shape is that of the row. answer: which of the tensors that it answers
     with is judged, empty where there is one. next_word: whether at each place the next word is asked for, so
-    that labels follow from the items.
+    that labels follow from the items. words: what the numbers of words stand for, as far as it is known; one
+    that begins with a space begins a word.
     """
 
     kind: str
@@ -37,6 +38,12 @@ class InputForm:
     fields: tuple[InputField, ...] = ()
     answer: str = ""
     next_word: bool = False
+    words: tuple[str, ...] = ()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether an item is a sequence of words, or of other whole numbers."""
+        return self.kind == TEXT
 
     @property
     def is_image(self) -> bool:
@@ -100,6 +107,6 @@ class InputForm:
 def form_from_json(said: Mapping[str, Any]) -> InputForm:
     """The form of what `as_json` gave."""
     fields = tuple(InputField(**{**one, "shape": tuple(one["shape"])}) for one in said["fields"])
-    lists = ("shape", "mean", "std", "features")
+    lists = ("shape", "mean", "std", "features", "words")
     held: dict[str, Any] = {name: tuple(v) if name in lists else v for name, v in said.items()}
     return InputForm(**{**held, "fields": fields})

@@ -15,6 +15,7 @@ from dashboard.behavior import explain_flips, flips_filter
 from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
 from dashboard.flip_words import class_of, flips_text, kind_names
+from dashboard.item_view import said_by
 from dashboard.number_table import number_table
 from dashboard.show import provenance
 from dashboard.text import _, literal
@@ -125,8 +126,14 @@ def _rows(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
         shown = rows[start : start + ACROSS // 2]
         for column, (_index, row) in zip(columns, shown.iterrows(), strict=False):
             with column.container(border=True, gap="small"):
-                st.markdown(literal(_said(row, subject)))
+                if subject.input.is_text:
+                    st.markdown(literal(said_by(subject, split, int(row["item"]))))
+                    st.caption(literal(_said(row, subject)))
+                else:
+                    st.markdown(literal(_said(row, subject)))
                 _explain(row)
+    if subject.input.is_text:
+        return
     once = rows.drop_duplicates("item")
     values = _values(once, subject, split)
     of = provenance(split=split.name, items=len(once))

@@ -9,12 +9,17 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
-from compress_core.measure.explain.attribution import AttributionMethod, offered_methods
+from compress_core.measure.explain.attribution import (
+    AttributionMethod,
+    attribution_methods,
+    offered_methods,
+)
 from compress_core.measure.explain.methods import FIRST_METHOD
 from dashboard import engine, linked_choices, page_files
-from dashboard.text import _, label, literal, translated
+from dashboard.text import _, label, literal, refusal, translated
 
 if TYPE_CHECKING:
+    from compress_core.foundation.errors import Refused
     from compress_core.measure.behavior.flips import Flips
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
@@ -30,12 +35,22 @@ def offered(subject: Subject, split: Split) -> tuple[AttributionMethod, ...]:
     return engine.store().get(key, lambda: offered_methods(subject.network, split.inputs[:1]))
 
 
+def why_none(subject: Subject, split: Split) -> Refused:
+    """What the first method says where none is on offer."""
+    key = digest("refused methods", subject.digest, split.inputs.shape[1:])
+    first = next(iter(attribution_methods().values()))
+    found = engine.store().get(key, lambda: first.refusal(subject.network, split.inputs[:1]))
+    assert found is not None, "asked only where no method is on offer"
+    return found
+
+
 def method(place: DeltaGenerator, subject: Subject, split: Split) -> AttributionMethod | None:
     """The method that the visitor chose among those on offer; None where there is none."""
     choices = {found.name: found for found in offered(subject, split)}
     if not choices:
+        reason = why_none(subject, split)
         place.warning(
-            _("No method can explain this model: it must answer with one score for each class."),
+            _("No method can explain this model. {reason}").format(reason=literal(refusal(reason))),
             icon=":material/block:",
         )
         return None

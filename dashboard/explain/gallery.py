@@ -11,7 +11,7 @@ from compress_core.foundation.number import fixed
 from compress_core.foundation.store import digest
 from compress_core.tasks.explain_items import ManyExplained
 from dashboard import engine
-from dashboard.explain import choice
+from dashboard.explain import choice, word_maps
 from dashboard.explain.one_item import class_name
 from dashboard.figures.pictures import item_image, map_image
 from dashboard.show import is_dark
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from compress_core.apply.model import Model
 
 COUNT = 8
-A_ROW = 4
+A_ROW, A_ROW_OF_TEXTS = 4, 2
 SIDE = 84
 
 
@@ -36,9 +36,10 @@ def draw(model: Model, result: ManyExplained, key: str) -> None:
             count=len(worst)
         )
     )
-    for start in range(0, len(worst), A_ROW):
-        columns = st.columns(A_ROW, gap="medium")
-        for column, (_index, row) in zip(columns, worst[start : start + A_ROW].iterrows(), strict=False):
+    across = A_ROW_OF_TEXTS if model.subject.input.is_text else A_ROW
+    for start in range(0, len(worst), across):
+        columns = st.columns(across, gap="medium")
+        for column, (_index, row) in zip(columns, worst[start : start + across].iterrows(), strict=False):
             with column.container(border=True):
                 _one(model, result, row, key)
 
@@ -51,6 +52,9 @@ def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
             st.columns(3, gap="small"), _pictures(model, result, place, key), strict=True
         ):
             column.image(picture, width="stretch")
+    elif model.subject.input.is_text:
+        split = model.subject.split(result.split)
+        word_maps.small(model.subject, split, item, result.explanation, place, f"{key}.{place}")
     before, after = (class_name(model, int(row[name])) for name in ("class_before", "class_after"))
     said = literal(before) if before == after else f"{literal(before)} → **{literal(after)}**"
     st.markdown(_("Item {item}: {classes}").format(item=item, classes=said))

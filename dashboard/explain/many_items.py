@@ -123,7 +123,8 @@ def _result(model: Model, last: LastResult[ManyExplained]) -> None:
         "explain.similarity",
         provenance(split=result.split, items=len(result.chosen), lineage=last.lineage),
     )
-    st.caption(f"{_provenance(result, model.subject)} {how_it_was_made(explanation)} {what_bounds_say()}")
+    made = how_it_was_made(explanation, of_words=model.subject.input.is_text)
+    st.caption(f"{_provenance(result, model.subject)} {made} {what_bounds_say()}")
     gallery.draw(model, result, last.job.key)
 
 

@@ -22,7 +22,13 @@ from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.measure.explain.similarity import MEASURES
 from compress_core.subject.answer_kind import PredictionTask
 from dashboard import engine
-from dashboard.explain.plain_words import how_it_was_made, what_a_map_says, what_bounds_say
+from dashboard.explain import word_maps
+from dashboard.explain.plain_words import (
+    how_it_was_made,
+    what_a_map_says,
+    what_bounds_say,
+    what_words_say,
+)
 from dashboard.figures.attribution_maps import attribution_bars, blink, maps_side_by_side
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.similarity_summary import measure_names
@@ -75,8 +81,11 @@ def draw(view: ItemView, comparison: Comparison) -> None:
     """Classes and confidence, the maps before and after, and the similarity beside its ceiling and floor."""
     _answers(view.model, comparison, view.item)
     found = view.explanation()
-    if view.model.subject.input.is_image:
+    form = view.model.subject.input
+    if form.is_image:
         _maps(view, found)
+    elif form.is_text:
+        _words(view, found)
     else:
         _bars(view, found)
 
@@ -149,6 +158,13 @@ def _maps(view: ItemView, found: Explanation) -> None:
         _similarity(view, found)
 
 
+def _words(view: ItemView, found: Explanation) -> None:
+    subject, target = view.model.subject, class_name(view.model, _asked(found))
+    word_maps.draw(subject, view.split, view.item, found, target, _provenance(view))
+    st.caption(what_words_say(literal(target)))
+    _similarity(view, found)
+
+
 def _bars(view: ItemView, found: Explanation) -> None:
     before, after, dark = found.before[0], found.after[0], is_dark()
     names = view.model.subject.input.features or tuple(str(i) for i in range(before.size))
@@ -164,7 +180,12 @@ def _provenance(view: ItemView) -> Provenance:
 
 
 def _target(model: Model, found: Explanation) -> str:
-    return literal(class_name(model, max(0, int(found.items["class_before"].iloc[0]))))
+    return literal(class_name(model, _asked(found)))
+
+
+def _asked(found: Explanation) -> int:
+    """The class that both models are asked about."""
+    return max(0, int(found.items["class_before"].iloc[0]))
 
 
 def _similarity(view: ItemView, found: Explanation) -> None:
@@ -185,7 +206,8 @@ def _similarity(view: ItemView, found: Explanation) -> None:
     reason = found.items["reason"].iloc[0]
     if reason is not None:
         st.caption(_("Not measured: {reason}.").format(reason=literal(_(reason))))
-    st.caption(f"{how_it_was_made(found)} {what_bounds_say()}".strip())
+    made = how_it_was_made(found, of_words=view.model.subject.input.is_text)
+    st.caption(f"{made} {what_bounds_say()}".strip())
 
 
 def _cell(value: float) -> str:

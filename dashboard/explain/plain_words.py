@@ -28,6 +28,14 @@ def what_a_map_says(target: str, *, is_image: bool) -> str:
     return said.format(target=f"**{target}**")
 
 
+def what_words_say(target: str) -> str:
+    """The same of a text."""
+    return _(
+        "Each word is colored by how much it speaks for (purple) or against (orange) {target}, the class "
+        "that the original predicts. All three texts have the same scale: a fainter color is weaker evidence."
+    ).format(target=f"**{target}**")
+
+
 def what_bounds_say() -> str:
     """What the noise ceiling and the random floor are for, in two sentences."""
     return _(
@@ -37,10 +45,16 @@ def what_bounds_say() -> str:
     )
 
 
-def how_it_was_made(found: Explanation) -> str:
+def how_it_was_made(found: Explanation, *, of_words: bool = False) -> str:
     """Which part was looked at, and how much of the score's change the maps leave out; empty for the rest."""
     said = []
-    if found.place_before:
+    if of_words and found.place_before:
+        said.append(
+            _("A word counts by the vector that {layer} makes of it, all its numbers together.").format(
+                layer=literal(found.place_before)
+            )
+        )
+    elif found.place_before:
         said.append(
             _("The feature maps are those that {layer} puts out in the original, and {other} after.").format(
                 layer=literal(found.place_before), other=literal(found.place_after)

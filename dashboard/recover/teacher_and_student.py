@@ -13,8 +13,8 @@ from compress_core.training.training_run import VALIDATION
 from dashboard import engine
 from dashboard.explain import choice
 from dashboard.explain.one_item import class_name
-from dashboard.figures.pictures import item_image
 from dashboard.figures.soft_targets import soft_targets
+from dashboard.item_view import small_item
 from dashboard.knob_form import knob_widget
 from dashboard.recover.chosen_plan import choose, chosen_plan, with_method_knob
 from dashboard.show import figure, is_dark, provenance
@@ -22,7 +22,6 @@ from dashboard.text import _, literal
 
 METHOD, KNOB = "distill", "temperature"
 WIDGET = "recover.item"
-SIDE = 96
 
 
 def draw(model: Model, plan: Plan) -> None:
@@ -46,9 +45,7 @@ def draw(model: Model, plan: Plan) -> None:
                 on_change=lambda: choice.show(int(st.session_state[WIDGET])),
             )
         )
-        if model.subject.input.is_image:
-            raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
-            st.image(item_image(raw, side=SIDE), width=SIDE)
+        small_item(st.container(), model.subject, split, item)
         if split.labels is not None:
             st.caption(_("Label {label}.").format(label=literal(class_name(model, int(split.labels[item])))))
     teacher, student = (

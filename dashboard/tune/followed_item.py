@@ -17,16 +17,15 @@ from dashboard.explain.one_item import answer_words, class_name, label_words
 from dashboard.figures import item_answers as figures
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.item_answers import answers_table
-from dashboard.figures.pictures import item_image
 from dashboard.header import SPLIT
 from dashboard.item_bars.item_bars import ItemBars, item_bars
+from dashboard.item_view import small_item
 from dashboard.show import csv_button, figure, is_dark, kept, provenance
 from dashboard.text import _, literal
 from dashboard.tune.answers_ahead import answers_ahead
 from dashboard.view import View
 
 WIDGET = "tune.item"
-SIDE = 96
 
 
 def draw(view: View, model: Model) -> None:
@@ -38,9 +37,7 @@ def draw(view: View, model: Model) -> None:
     picture, chosen = st.columns([1, 3], vertical_alignment="center", gap="small")
     with chosen:
         item = _item(model, split)
-    if model.subject.input.is_image:
-        raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
-        picture.image(item_image(raw, side=SIDE), width=SIDE)
+    small_item(picture, model.subject, split, item)
     before, after = (_passed(one, view.layer, split, item) for one in (Model.original(model.subject), model))
     with chosen:
         words, download = st.columns([2, 1], vertical_alignment="center", gap="small")

@@ -15,6 +15,7 @@ from dashboard import chosen_split, page_files
 from dashboard.behavior.changed_items import ACROSS, GalleryPage, gallery_page, picture_of
 from dashboard.explain import choice
 from dashboard.flip_words import kind_names
+from dashboard.item_view import said_by
 from dashboard.number_table import height_of, number_table
 from dashboard.text import _, literal, spoken
 
@@ -169,6 +170,8 @@ def _items(shown: ReviewOnPage, flips: Sequence[FlippedItem]) -> None:
             said = _said(flip)
             if subject.input.is_image:
                 st.image(picture_of(subject, split, flip.item), width="stretch", alt=said)
+            elif subject.input.is_text:
+                st.markdown(literal(said_by(subject, split, flip.item)))
             st.caption(literal(said))
             pressed = st.button(
                 _("Explain item {item}").format(item=flip.item),

@@ -24,6 +24,7 @@ from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
 from dashboard.figures.put_back import confidence_put_back, turned_back
 from dashboard.flip_words import class_of
+from dashboard.item_view import small_item
 from dashboard.show import figure, is_dark, provenance
 from dashboard.text import _, literal
 
@@ -94,6 +95,8 @@ def _one_item(model: Model, split: Split, compared: Comparison, item: int) -> No
     if model.subject.input.is_image:
         raw = model.subject.input.raw(split.inputs[item : item + 1])[0].numpy()
         picture.image(item_image(raw, low=0, high=1), width=84)
+    else:
+        small_item(picture, model.subject, split, item)
     said = [_("Item {item}: {before} → {after}").format(item=item, before=before, after=after)]
     if compared.before.labels is not None:
         label = class_of(model.subject, int(compared.before.labels[item]))

@@ -1,0 +1,1 @@
+"""A text whose words are colored by how much they speak for a class."""

@@ -86,11 +86,11 @@ def open_store() -> Store:
 def open_subject(chosen: ModelOptions) -> Subject:
     """The model as loaded; raises Refused."""
     from compress_core.loading.asked_answers import checked_task
-    from compress_core.loading.named import items_in, named_subject
+    from compress_core.loading.named import given_in, named_subject
 
     _one_thread()
-    items = None if chosen.items is None else items_in(chosen.items)
-    training = None if chosen.train is None else items_in(chosen.train)
+    items = None if chosen.items is None else given_in(chosen.items)
+    training = None if chosen.train is None else given_in(chosen.train)
     with redirect_stdout(StringIO()):  # what a visitor's code prints must not get among our lines
         return named_subject(
             chosen.model,

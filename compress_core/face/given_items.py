@@ -11,26 +11,29 @@ from torch import Tensor
 
 from compress_core.face.checked_arguments import checked_path, kind_of
 from compress_core.foundation.errors import Refused
-from compress_core.loading.items import Items, checked_items
-from compress_core.loading.named import items_in
+from compress_core.loading.items import checked_items
+from compress_core.loading.named import GivenItems, given_in
 from compress_core.loading.own_file import LARGE_CAPS
+from compress_core.loading.text_items import text_items
 from compress_core.loading.user_code import in_one_line
 
 Array = NDArray[np.generic] | Tensor
 Labels = Array | Sequence[int]
 
 
-def items_from(items: object, labels: object) -> Items | None:
+def items_from(items: object, labels: object) -> GivenItems | None:
     """Items [N, ...] with their labels [N] from arrays, or from a file that holds both; raises Refused.
 
-    Items may be several arrays by name, for a network that takes several inputs.
+    Items may be several arrays by name, for a network that takes several inputs, or a list of texts.
     """
     if items is None or isinstance(items, str | Path):
         if labels is not None:
             raise Refused(
                 "labels go with items given as an array [N, ...]: give both, or a file that holds both."
             )
-        return None if items is None else items_in(checked_path(items))
+        return None if items is None else given_in(checked_path(items))
+    if isinstance(items, list) and items and isinstance(items[0], str):
+        return text_items(items, labels if labels is None else list(labels))  # type: ignore[call-overload]  # checked there
     if isinstance(items, tuple):
         raise Refused(
             "items came as a tuple of {count}, but must be one array [N, ...]: "
@@ -44,7 +47,7 @@ def items_from(items: object, labels: object) -> Items | None:
     return checked_items(_plain(items, "items"), answers, caps=LARGE_CAPS)
 
 
-def training_from(given: object) -> Items | None:
+def training_from(given: object) -> GivenItems | None:
     """Items to train on from a file, or from a pair of items [N, ...] and labels [N]; raises Refused."""
     match given:
         case None | str() | Path():

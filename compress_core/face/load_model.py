@@ -21,6 +21,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.loading.asked_answers import TaskName, checked_task
 from compress_core.loading.named import named_subject
 from compress_core.loading.own_training import with_training
+from compress_core.loading.text_items import TextItems, refuse_texts
 from compress_core.loading.user_code import copied, origin_of
 from compress_core.loading.user_model import subject_from_network, with_classes
 from compress_core.subject.subject import Subject
@@ -42,9 +43,10 @@ def load(
     """A trained network with the items it is judged on, ready to be compressed; nothing of yours changes.
 
     model: a sample model's name ("lenet5"), a file of weights (safetensors, a state dict or a checkpoint) or
-    the folder that holds it, "package.module:factory", or the network itself, which is copied and taken to
-    the CPU in float32. weights: a file or folder whose weights go into a network that was named. entry: which
-    weights of a checkpoint that holds several, such as "ema".
+    the folder that holds it, the folder of a network as the Hugging Face libraries save it,
+    "package.module:factory", or the network itself, which is copied and taken to the CPU in float32. weights:
+    a file or folder whose weights go into a network that was named. entry: which weights of a checkpoint that
+    holds several, such as "ema".
     items [N, ...]: what the network is shown, as it takes it, or a .npz file with inputs and labels; bytes
     (uint8) mean 0 to 255; several arrays by name for a network that takes such. labels [N]: whole numbers
     from 0. From 200 items on, one in ten is set apart for techniques that measure. training: what it can be
@@ -76,20 +78,28 @@ def load(
             )
         network = copied(model)
         origin, name = origin_of(network, builder), type(network).__name__
+        if isinstance(given, TextItems) or isinstance(to_train_on, TextItems):
+            raise refuse_texts(name)
         asked = checked_task(task)
         subject = subject_from_network(network, given, name, shape, task=asked, origin=origin)
+        subject = subject if to_train_on is None else with_training(subject, to_train_on)
     else:
         source = _named(model)
         if builder is not None:
             raise Refused(
                 "factory goes with a network that is given itself: leave it out for {model}.", model=source
             )
-        place = None if weights is None else checked_path(weights)
-        part, asked = None if entry is None else checked_name("entry", entry), checked_task(task)
-        subject = named_subject(source, weights=place, entry=part, items=given, input_shape=shape, task=asked)
+        subject = named_subject(
+            source,
+            weights=None if weights is None else checked_path(weights),
+            entry=None if entry is None else checked_name("entry", entry),
+            items=given,
+            training=to_train_on,
+            input_shape=shape,
+            task=checked_task(task),
+        )
     for sentence in subject.warnings:
         warnings.warn(sentence, stacklevel=2)
-    subject = subject if to_train_on is None else with_training(subject, to_train_on)
     return with_classes(subject, names)
 
 

@@ -23,7 +23,7 @@ from compress_core.face.network_addresses import EVERYWHERE, HOST, server_addres
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.process import ROOT
-from compress_core.loading.named import items_in, named_subject
+from compress_core.loading.named import given_in, named_subject
 from compress_core.subject.subject import Subject
 
 PAGE = "dashboard"
@@ -79,8 +79,8 @@ class PageRequest:
             self.model,
             weights=None if self.weights is None else Path(self.weights),
             entry=self.entry,
-            items=None if self.items is None else items_in(Path(self.items)),
-            training=None if self.train is None else items_in(Path(self.train)),
+            items=None if self.items is None else given_in(Path(self.items)),
+            training=None if self.train is None else given_in(Path(self.train)),
             input_shape=self.input_shape,
         )
 

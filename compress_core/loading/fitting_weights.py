@@ -14,6 +14,13 @@ from compress_core.loading.stored import shown
 
 def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
     """The network with the weights of a state dict; raises Refused with the first that does not fit."""
+    refuse_other_shapes(network, state, name)
+    network.load_state_dict(dict(state))
+    return network
+
+
+def refuse_other_shapes(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Refuse a state dict that is not this network's, which may be without memory, with the first reason."""
     difference = _difference(network.state_dict(), state)
     if difference is not None:
         raise Refused(
@@ -22,8 +29,6 @@ def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Mod
             name=shown(name),
             difference=difference,
         )
-    network.load_state_dict(dict(state))
-    return network
 
 
 def loaded_from(network: nn.Module, state: StateDict, name: str) -> tuple[nn.Module, ReadingRemarks]:

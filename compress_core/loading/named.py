@@ -14,6 +14,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.fitting_weights import loaded_from
+from compress_core.loading.huggingface.folder_files import folder_on_disk, is_model_folder
+from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder, training_items
 from compress_core.loading.items import Items, read_items
 from compress_core.loading.onnx_model import is_onnx_file, onnx_subject_in
 from compress_core.loading.own_file import content_of_file, item_caps_for
@@ -21,6 +23,7 @@ from compress_core.loading.own_training import with_training
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.samples import load_sample
 from compress_core.loading.state_names import StateDict
+from compress_core.loading.text_items import TEXT_FILES, TextItems, refuse_texts, texts_in_lines
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import (
     ItemShape,
@@ -34,24 +37,32 @@ from compress_core.loading.weights_place import holds_weights, state_in
 from compress_core.subject.origin import Origin
 from compress_core.subject.subject import Subject
 
+GivenItems = Items | TextItems
+
 
 def named_subject(
     model: str | None,
     *,
     weights: Path | None = None,
     entry: str | None = None,
-    items: Items | None = None,
-    training: Items | None = None,
+    items: GivenItems | None = None,
+    training: GivenItems | None = None,
     input_shape: ItemShape | None = None,
     task: TaskName | None = None,
 ) -> Subject:
-    """A sample by its name, what package.module:factory builds, or the network in a file.
+    """A sample by its name, what package.module:factory builds, or the network in a file or a folder.
 
     weights go into the network that is named; alone, they tell the network themselves. entry says which dict
     of a checkpoint is taken. A factory is looked for in the current folder too. items are what it is judged
     on, training what it can be trained on; task: what is asked of a factory's network. Raises Refused with
     what to give instead.
     """
+    if model is not None and is_model_folder(Path(model)):
+        if weights is not None:
+            raise Refused("{model} is a folder with weights of its own: leave --weights out.", model=model)
+        return _from_folder(_Given(Path(model), entry), items, training, input_shape, task)
+    if isinstance(items, TextItems) or isinstance(training, TextItems):
+        raise refuse_texts(str(model or weights))
     subject = _judged_subject(model, weights, entry, items, input_shape, task)
     return subject if training is None else with_training(subject, training)
 
@@ -115,6 +126,29 @@ def _place(model: str | None, weights: Path | None) -> Path | None:
             model=model,
         )
     return Path(model)
+
+
+def _from_folder(
+    given: _Given,
+    items: GivenItems | None,
+    training: GivenItems | None,
+    input_shape: ItemShape | None,
+    task: TaskName | None,
+) -> Subject:
+    """The model of a Hugging Face folder; input_shape is the length of a text there."""
+    folder = open_folder(folder_on_disk(given.place, content_of_file))
+    state = given.state()
+    length = input_shape[0] if input_shape else None
+    made = folder_subject(folder, state.tensors, items, length=length, task=task)
+    subject = with_remarks(made, state.remarks)
+    return subject if training is None else with_training(subject, training_items(folder, training, subject))
+
+
+def given_in(path: Path) -> GivenItems:
+    """The items or the texts in a file of one's own; raises Refused."""
+    if path.suffix in TEXT_FILES:
+        return texts_in_lines(content_of_file(path), path.name)
+    return items_in(path)
 
 
 def items_in(path: Path) -> Items:

@@ -1,0 +1,314 @@
+"""A folder as the Hugging Face libraries save it becomes a subject: nothing of it is run, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.texts import Phrase
+from compress_core.foundation.workspace.json_text import Json
+from compress_core.loading.asked_answers import TaskName
+from compress_core.loading.fitting_weights import loaded, refuse_other_shapes
+from compress_core.loading.huggingface.config_file import CONFIG, MOST_BYTES, FolderConfig, read_config
+from compress_core.loading.huggingface.fitted_weights import (
+    fitted_weights,
+    in_stored_types,
+    refuse_large_buffers,
+)
+from compress_core.loading.huggingface.folder_files import FolderFiles
+from compress_core.loading.huggingface.model_types import Head
+from compress_core.loading.huggingface.picture_form import picture_form
+from compress_core.loading.huggingface.pooling_folder import Pooling, pooling_of
+from compress_core.loading.huggingface.word_pieces import (
+    USUAL_LENGTH,
+    WORD_INPUTS,
+    WordPieces,
+    has_tokenizer,
+    read_word_pieces,
+    word_fields,
+)
+from compress_core.loading.items import Items
+from compress_core.loading.network_sources.transformers import (
+    library_config,
+    plain_network,
+    transformers,
+    turned_weights,
+)
+from compress_core.loading.text_items import Label, TextItems
+from compress_core.loading.user_model import subject_from_network
+from compress_core.network.input_field import rows_of
+from compress_core.subject.blueprint import Blueprint
+from compress_core.subject.input_form import TEXT, InputForm
+from compress_core.subject.subject import Subject
+
+SOURCE = transformers.__name__
+"""The source of networks that builds them."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedFolder:
+    """What was read of a folder beside its weights.
+
+    pooling: how the vectors of words become one, None for other heads; pieces: its tokenizer, None where it
+    has none or reads pictures; picture: the form of its pictures, None where it reads words.
+    """
+
+    name: str
+    config: FolderConfig
+    pooling: Pooling | None
+    pieces: WordPieces | None
+    picture: InputForm | None
+
+    @property
+    def values(self) -> Mapping[str, Json]:
+        """What another process builds the network from."""
+        numbers = dict(self.config.numbers)
+        if self.config.kind.is_of_words and numbers.get("pad_token_id") is None:
+            numbers["pad_token_id"] = self.blank
+        return {
+            "model_type": self.config.model_type,
+            "architecture": self.config.architecture,
+            "numbers": numbers,
+            "labels": len(self.config.classes),
+            "pooled": self.pooling is not None,
+            "normalized": self.pooling is not None and self.pooling.normalized,
+        }
+
+    @property
+    def blank(self) -> int:
+        """The number that stands for no word."""
+        known = self.config.numbers.get("pad_token_id")
+        if self.pieces is not None:
+            return self.pieces.blank
+        return known if isinstance(known, int) else 0
+
+
+_ANSWERS = {head: "pooler_output" if head is Head.VECTOR else "logits" for head in Head}
+"""How the library calls what is judged."""
+
+
+def open_folder(files: FolderFiles) -> OpenedFolder:
+    """What stands in a folder beside its weights; raises Refused for what is not read."""
+    if CONFIG not in files.sizes:
+        raise Refused("{folder} has no config.json: save it with save_pretrained.", folder=files.name)
+    config = read_config(files.read(CONFIG, MOST_BYTES), files.name)
+    words = config.kind.is_of_words
+    pieces = read_word_pieces(files, config) if words and has_tokenizer(files) else None
+    picture = None if words else picture_form(files, config)
+    pooling = pooling_of(files) if words and config.head is Head.VECTOR else None
+    return OpenedFolder(files.name, config, pooling, pieces, picture)
+
+
+def folder_subject(
+    folder: OpenedFolder,
+    state: Mapping[str, Tensor],
+    items: Items | TextItems | None,
+    *,
+    length: int | None = None,
+    task: TaskName | None = None,
+) -> Subject:
+    """The model of a folder with its weights and the items it is judged on; raises Refused.
+
+    length: of a text in words, where the items are texts; task: what is asked, where it is not what
+    config.json says.
+    """
+    _refuse_unread(folder)
+    network = _network(folder, state)
+    given, form, remark = _items_and_form(folder, items, length)
+    return subject_from_network(
+        network,
+        given,
+        folder.name,
+        form=form,
+        task=task or task_of(folder.config),
+        classes=folder.config.classes or _words_as_classes(form),
+        summary=_summary(folder, form, remark),
+        blueprint=Blueprint.of(SOURCE, folder.values),
+    )
+
+
+_TASKS: Mapping[Head, TaskName] = {
+    Head.TAGS: "tokens",
+    Head.HIDDEN_WORD: "tokens",
+    Head.NEXT_WORD: "next_token",
+    Head.VECTOR: "embedding",
+}
+
+
+def task_of(config: FolderConfig) -> TaskName:
+    """What a network is asked, as its head and config.json say."""
+    if config.head in _TASKS:
+        return _TASKS[config.head]
+    if config.problem == "multi_label_classification":
+        return "labels"
+    return "regression" if config.problem == "regression" or len(config.classes) == 1 else "classification"
+
+
+def _words_as_classes(form: InputForm) -> tuple[str, ...] | None:
+    """The words as the classes of a network that answers with one of them, each under a name of its own."""
+    if not form.words:
+        return None
+    seen: set[str] = set()
+    names = []
+    for number, word in enumerate(form.words):
+        shown = word.strip() or str(number)
+        names.append(f"{shown} ({number})" if shown in seen else shown)
+        seen.add(shown)
+    return tuple(names)
+
+
+def training_items(folder: OpenedFolder, items: Items | TextItems, subject: Subject) -> Items:
+    """Items to train on as the model of a folder takes them: texts as long as those it is judged on."""
+    if isinstance(items, Items):
+        return items
+    found, _, _ = _items_and_form(
+        folder, items, subject.input.fields[0].width if subject.input.fields else None
+    )
+    assert found is not None, "made of texts"
+    return found
+
+
+def _refuse_unread(folder: OpenedFolder) -> None:
+    """What else stands in config.json must be what the network has anyway."""
+    made = library_config(folder.values)
+    for name, value in folder.config.unread.items():
+        usual = getattr(made, name, value)
+        if usual != value and not (value is None and not usual):
+            raise Refused(
+                "config.json sets {name} to {got}, which is not read here and would change the answers: only "
+                "{usual} is built.",
+                name=name[:60],
+                got=shortened(value),
+                usual=shortened(usual),
+            )
+
+
+def _network(folder: OpenedFolder, state: Mapping[str, Tensor]) -> nn.Module:
+    """The network with its weights, built only when these fit it: a small file makes no large network."""
+    name, values = folder.name, folder.values
+    try:
+        with torch.device("meta"):
+            bare = plain_network(values)
+            shape = transformers(values)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused(
+            "The numbers of config.json make no network ({reason}): correct them.",
+            reason=" ".join(str(error).split())[:200] or type(error).__name__,
+        ) from error
+    refuse_large_buffers(shape)
+    fitted = fitted_weights(state, bare, folder.config, turned_weights(bare))
+    if folder.pooling is not None:
+        fitted = {f"network.{key}": tensor for key, tensor in fitted.items()}
+    refuse_other_shapes(shape, fitted, name)
+    return loaded(in_stored_types(transformers(values), fitted), fitted, name)
+
+
+def _items_and_form(
+    folder: OpenedFolder, items: Items | TextItems | None, length: int | None
+) -> tuple[Items | None, InputForm, Phrase | None]:
+    """The items as the network takes them, their form, and what there is to say of what was cut off."""
+    if folder.picture is not None:
+        if isinstance(items, TextItems):
+            raise Refused("{folder} looks at pictures and reads no texts: give those.", folder=folder.name)
+        return items, replace(folder.picture, answer=_ANSWERS[folder.config.head]), None
+    if isinstance(items, TextItems):
+        return _tokenized(folder, items, length)
+    if items is None:
+        wide = min(folder.config.length or USUAL_LENGTH, USUAL_LENGTH) if length is None else length
+        return None, _form(folder, WORD_INPUTS[:2], wide), None
+    names = [field.name for field in items.fields]
+    if not names or names[0] != WORD_INPUTS[0] or not set(names) <= set(WORD_INPUTS):
+        raise Refused(
+            "{folder} reads words: give texts (JSON lines), or arrays {known} by name, as the tokenizer "
+            "gives them.",
+            folder=folder.name,
+            known=", ".join(WORD_INPUTS[:2]),
+        )
+    return items, _form(folder, tuple(names), items.fields[0].width), None
+
+
+def _tokenized(
+    folder: OpenedFolder, texts: TextItems, length: int | None
+) -> tuple[Items, InputForm, Phrase | None]:
+    if folder.pieces is None:
+        raise Refused(
+            "{folder} has no tokenizer.json, so that texts cannot become the numbers of words: save the fast "
+            "tokenizer beside it, or give input_ids and attention_mask as .npz.",
+            folder=folder.name,
+        )
+    found = folder.pieces.rows(texts, length)
+    kinds = folder.config.numbers.get("type_vocab_size", 1)
+    arrays = found.arrays(kinds=isinstance(kinds, int) and kinds > 1)
+    form = _form(folder, tuple(arrays), found.ids.shape[1])
+    rows = rows_of(form.fields, arrays).astype(np.int64)
+    labels = None if texts.labels is None else _numbered(folder.config, texts.labels)
+    cut = (
+        Phrase(
+            "{cut:,} of {texts:,} texts are longer than {length:,} words and were cut off there.",
+            cut=found.cut,
+            texts=len(texts.texts),
+            length=found.ids.shape[1],
+        )
+        if found.cut
+        else None
+    )
+    return Items(rows, labels, form.fields), form, cut
+
+
+def _form(folder: OpenedFolder, names: tuple[str, ...], length: int) -> InputForm:
+    count = folder.config.vocabulary
+    assert count is not None, "of a network that reads words"
+    cover = None if folder.pieces is None else folder.pieces.cover
+    words = () if folder.pieces is None else folder.pieces.words(count)
+    fields = word_fields(names, length, count, folder.blank, cover)
+    answer = _ANSWERS[folder.config.head] if folder.pooling is None else ""
+    return InputForm(TEXT, (length * len(fields),), fields=fields, answer=answer, words=words)
+
+
+def _numbered(config: FolderConfig, labels: tuple[Label, ...]) -> np.ndarray | None:
+    """Labels as the numbers of classes; raises Refused for one that names none."""
+    match task_of(config):
+        case "regression":
+            return _real_labels(labels)
+        case "classification":
+            pass
+        case _:
+            return None
+    numbers = {name: number for number, name in enumerate(config.classes)}
+    known = [numbers.get(label, label) if isinstance(label, str) else label for label in labels]
+    for place, label in enumerate(known):
+        if not isinstance(label, int) or not 0 <= label < len(config.classes):
+            raise Refused(
+                "The label of text {place} is {got}, which is none of the classes {known}: correct it.",
+                place=place,
+                got=shortened(labels[place]),
+                known=shortened(list(config.classes)),
+            )
+    return np.array(known, dtype=np.int64)
+
+
+def _real_labels(labels: tuple[Label, ...]) -> np.ndarray:
+    for place, label in enumerate(labels):
+        if isinstance(label, str):
+            raise Refused(
+                "The label of text {place} is {got}, but the network answers with a real number: give such.",
+                place=place,
+                got=shortened(label),
+            )
+    return np.array(labels, dtype=np.float32)
+
+
+def _summary(folder: OpenedFolder, form: InputForm, remark: Phrase | None) -> str:
+    said = Phrase("{architecture} of a Hugging Face folder.", architecture=folder.config.architecture)
+    if form.is_text:
+        said = Phrase("{said} A text has up to {length:,} words.", said=said, length=form.fields[0].width)
+    if folder.pooling is not None:
+        said = Phrase("{said} Its answer is the mean of the vectors of the words.", said=said)
+    return said if remark is None else Phrase("{said} {remark}", said=said, remark=remark)

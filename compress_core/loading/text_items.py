@@ -1,0 +1,145 @@
+"""Texts with their labels, as people have them: JSON lines, or a list. A tokenizer makes items of them.
+
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.strict_json import strictly_read
+from compress_core.loading.stored import shown
+
+Label = str | int | float
+TEXT_FILES = (".jsonl", ".ndjson")
+MOST_TEXTS = 200_000
+MOST_CHARACTERS = 100_000
+"""Of one text; what a network reads of it is far less."""
+_TEXT, _PAIR, _LABEL = ("text", "sentence", "sentence1"), ("text_pair", "sentence2"), ("label", "labels")
+
+
+@dataclass(frozen=True)
+class TextItems:
+    """Texts in their order, a second one to each where they come in pairs, and what they are labeled as.
+
+    labels: names of classes or their numbers from 0, one for each text; None where they are not known.
+    """
+
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None = None
+    labels: tuple[Label, ...] | None = None
+
+
+def text_items(texts: Sequence[object], labels: Sequence[object] | None) -> TextItems:
+    """Texts from memory; raises Refused where one of them is none."""
+    for place, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise Refused(
+                "Text {place} is {got}: every item must be a text with something in it.",
+                place=place,
+                got=shortened(text),
+            )
+    _check_size(len(texts), max(map(len, map(str, texts)), default=0))
+    if labels is None:
+        return TextItems(tuple(map(str, texts)))
+    if len(labels) != len(texts):
+        raise Refused(
+            "There are {labels:,} labels for {texts:,} texts: give one for each.",
+            labels=len(labels),
+            texts=len(texts),
+        )
+    return TextItems(
+        tuple(map(str, texts)), None, tuple(_label(value, place) for place, value in enumerate(labels))
+    )
+
+
+def texts_in_lines(content: bytes, name: str) -> TextItems:
+    """Texts of a file of JSON lines, an object each with text and, where it is known, label.
+
+    Raises Refused, and nothing else, whatever the bytes are.
+    """
+    rows = [
+        _object(line, number, name)
+        for number, line in enumerate(content.split(b"\n"), start=1)
+        if line.strip()
+    ]
+    _check_size(len(rows), 0)
+    texts = [_text(row, number, _TEXT) for number, row in enumerate(rows, start=1)]
+    has_pairs = any(key in row for row in rows for key in _PAIR)
+    pairs = [_text(row, number, _PAIR) for number, row in enumerate(rows, start=1)] if has_pairs else None
+    found = [next((row[key] for key in _LABEL if row.get(key) is not None), None) for row in rows]
+    if any(label is not None for label in found) and any(label is None for label in found):
+        raise Refused(
+            "Line {line} of {file} has no label, and others have one: label every text, or none.",
+            line=found.index(None) + 1,
+            file=shown(name),
+        )
+    labels = None if found[0] is None else tuple(_label(value, place) for place, value in enumerate(found))
+    return TextItems(tuple(texts), None if pairs is None else tuple(pairs), labels)
+
+
+def refuse_texts(model: str) -> Refused:
+    """Why texts are no items of a model that has no tokenizer."""
+    return Refused(
+        "{model} reads no text: texts are for the folder of a network with its tokenizer, as save_pretrained "
+        "writes it. Give arrays instead.",
+        model=shown(model),
+    )
+
+
+def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
+    try:
+        found = strictly_read(line)
+    except ValueError as error:
+        raise Refused(
+            "Line {line} of {file} is no JSON ({reason}): write one object a line, such as "
+            '{{"text": "...", "label": "..."}}.',
+            line=number,
+            file=shown(name),
+            reason=shown(str(error)),
+        ) from None
+    if not isinstance(found, dict):
+        raise Refused(
+            "Line {line} of {file} is {got}: write one object a line, with text and label.",
+            line=number,
+            file=shown(name),
+            got=shortened(found),
+        )
+    return found
+
+
+def _text(row: dict[str, Any], number: int, names: tuple[str, ...]) -> str:
+    found = next((row[name] for name in names if name in row), None)
+    if not isinstance(found, str) or not found.strip():
+        raise Refused(
+            "Line {line} has {got} as its {name}: every line must have a text with something in it.",
+            line=number,
+            got=shortened(found),
+            name=names[0],
+        )
+    _check_size(1, len(found))
+    return found
+
+
+def _label(value: object, place: int) -> Label:
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, bool) or not isinstance(number, str | int | float):
+        raise Refused(
+            "The label of text {place} is {got}: it must be the name of a class, or a number.",
+            place=place,
+            got=shortened(value),
+        )
+    return number
+
+
+def _check_size(texts: int, characters: int) -> None:
+    if not 1 <= texts <= MOST_TEXTS or characters > MOST_CHARACTERS:
+        raise Refused(
+            "There must be 1 to {most:,} texts of at most {signs:,} characters each: give fewer, or shorter "
+            "ones.",
+            most=MOST_TEXTS,
+            signs=MOST_CHARACTERS,
+        )

@@ -39,6 +39,7 @@ from compress_core.loading.network_sources.transformers import (
     transformers,
     turned_weights,
 )
+from compress_core.loading.reading_remarks import in_a_row
 from compress_core.loading.text_items import Label, TextItems
 from compress_core.loading.user_model import subject_from_network
 from compress_core.network.input_field import rows_of
@@ -306,9 +307,11 @@ def _real_labels(labels: tuple[Label, ...]) -> np.ndarray:
 
 
 def _summary(folder: OpenedFolder, form: InputForm, remark: Phrase | None) -> str:
-    said = Phrase("{architecture} of a Hugging Face folder.", architecture=folder.config.architecture)
+    said: list[str] = [
+        Phrase("{architecture} of a Hugging Face folder.", architecture=folder.config.architecture)
+    ]
     if form.is_text:
-        said = Phrase("{said} A text has up to {length:,} words.", said=said, length=form.fields[0].width)
+        said.append(Phrase("A text has up to {length:,} words.", length=form.fields[0].width))
     if folder.pooling is not None:
-        said = Phrase("{said} Its answer is the mean of the vectors of the words.", said=said)
-    return said if remark is None else Phrase("{said} {remark}", said=said, remark=remark)
+        said.append(Phrase("Its answer is the mean of the vectors of the words."))
+    return in_a_row([*said, remark or ""])

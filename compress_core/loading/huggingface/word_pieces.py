@@ -124,7 +124,7 @@ def read_word_pieces(files: FolderFiles, config: FolderConfig) -> WordPieces:
     """The tokenizer of a folder; raises Refused where there is none, or one that is not read."""
     said = object_in(files.read(_CONFIG, MOST_BYTES), _CONFIG) if _CONFIG in files.sizes else {}
     special = object_in(files.read(_SPECIAL, MOST_BYTES), _SPECIAL) if _SPECIAL in files.sizes else {}
-    tokenizer = _tokenizer(files, config, said)
+    tokenizer = _tokenizer(files, said)
     count = config.vocabulary
     assert count is not None, "of a network that reads words"
     _refuse_beyond(tokenizer, count)
@@ -156,7 +156,7 @@ def _refuse_beyond(tokenizer: Any, count: int) -> None:
         )
 
 
-def _tokenizer(files: FolderFiles, config: FolderConfig, said: Mapping[str, Any]) -> Any:
+def _tokenizer(files: FolderFiles, said: Mapping[str, Any]) -> Any:
     try:
         import tokenizers
     except ImportError as error:
@@ -178,12 +178,7 @@ def _tokenizer(files: FolderFiles, config: FolderConfig, said: Mapping[str, Any]
                 raise
             except Exception as error:
                 raise _not_read(name, error) from error
-    raise Refused(
-        "{folder} has no tokenizer.json, so that texts cannot become the numbers of words: give those as "
-        ".npz with input_ids and attention_mask, or save the fast tokenizer beside the {type} network.",
-        folder=shown(files.name),
-        type=config.model_type,
-    )
+    raise AssertionError("asked only where there is one")
 
 
 def _text_of(files: FolderFiles, name: str) -> str:

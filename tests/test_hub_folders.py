@@ -28,9 +28,12 @@ from compress_core.loading.huggingface.model_types import MODEL_TYPES
 from compress_core.loading.named import content_of_file
 from compress_core.loading.text_items import texts_in_lines
 from compress_core.measure.behavior.evaluate import predict
+from compress_core.measure.explain.asked_place import asked_places
 from compress_core.network.named_inputs import inputs_by_name
 from compress_core.recipe.reading import parse_recipe
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.item_words import item_words
+from compress_core.subject.judged_rows import NOT_COUNTED
 from compress_core.subject.subject import Subject
 from tests.hub_folders import (
     CLASSES,
@@ -96,6 +99,106 @@ def test_a_network_of_pictures_answers_as_the_library_does(name: str, tmp_path: 
     expected = library_answers(network, subject)
     np.testing.assert_allclose(answers(subject), expected, rtol=1e-5, atol=1e-6)
     assert subject.classes == CLASSES
+
+
+HEADS: list[tuple[str, AnswerKind, str]] = [
+    ("BertForTokenClassification", AnswerKind.TOKEN_SCORES, "logits"),
+    ("BertForMaskedLM", AnswerKind.TOKEN_SCORES, "logits"),
+    ("RobertaForMaskedLM", AnswerKind.TOKEN_SCORES, "logits"),
+    ("DistilBertForMaskedLM", AnswerKind.TOKEN_SCORES, "logits"),
+    ("GPT2LMHeadModel", AnswerKind.TOKEN_SCORES, "logits"),
+    ("LlamaForCausalLM", AnswerKind.TOKEN_SCORES, "logits"),
+    ("Qwen2ForCausalLM", AnswerKind.TOKEN_SCORES, "logits"),
+    ("ViTModel", AnswerKind.VECTORS, "pooler_output"),
+]
+
+
+@pytest.mark.parametrize(("architecture", "kind", "answer"), HEADS)
+def test_other_heads_answer_as_the_library_does(
+    architecture: str, kind: AnswerKind, answer: str, tmp_path: Path
+) -> None:
+    name = next(name for name in (*OF_TEXT, *OF_PICTURES) if architecture.startswith(name))
+    network = save_folder(tmp_path, architecture, tokenizer=kind_of_tokenizer(name))
+    pixels = np.random.default_rng(0).random((8, 3, 16, 16)).astype(np.float32)
+    subject = compress_core.load(tmp_path, pixels if name == "ViT" else TEXTS)
+    assert subject.answers is kind
+    with torch.no_grad():
+        found = subject.network(subject.split("validation").inputs)
+    torch.testing.assert_close(found, library_answers(network, subject, answer), atol=2e-6, rtol=1e-5)
+
+
+def test_a_language_model_is_asked_for_the_next_word_and_its_classes_are_the_words(tmp_path: Path) -> None:
+    save_folder(tmp_path, "GPT2LMHeadModel", tokenizer="bytes")
+    subject = compress_core.load(tmp_path, TEXTS)
+    given = inputs_by_name(subject.input.fields, subject.split("validation").inputs)
+    labels = subject.split("validation").labels
+    assert labels is not None
+    there = given["attention_mask"][:, 1:] == 1
+    assert torch.equal(labels[:, :-1][there], given["input_ids"][:, 1:][there])
+    assert bool((labels[:, :-1][~there] == NOT_COUNTED).all())
+    number = int(given["input_ids"][0, 2])
+    word = subject.input.words[number].strip()
+    assert subject.classes[number] in {word, f"{word} ({number})"}
+    assert len(set(subject.classes)) == len(subject.classes) == WORDS
+    places = asked_places(subject, subject.split("validation"))
+    assert places is not None
+    assert places.tolist() == (given["attention_mask"].sum(1) - 2).clamp(min=0).tolist()
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("name", ["Bert", "Llama"])
+def test_a_folder_of_sentence_transformers_gives_the_mean_of_the_words(
+    name: str, normalized: bool, tmp_path: Path
+) -> None:
+    network = save_folder(tmp_path, f"{name}Model", tokenizer="pieces")
+    kinds = ["Transformer", "Pooling", *(["Normalize"] if normalized else [])]
+    modules = [{"idx": at, "type": f"sentence_transformers.models.{kind}"} for at, kind in enumerate(kinds)]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "1_Pooling").mkdir()
+    pooling = tmp_path / "1_Pooling" / "config.json"
+    pooling.write_text(json.dumps({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}))
+    subject = compress_core.load(tmp_path, TEXTS)
+    given = inputs_by_name(subject.input.fields, subject.split("validation").inputs)
+    with torch.no_grad():
+        words = network(**given).last_hidden_state
+    expected = torch.stack(
+        [row[mask == 1].mean(0) for row, mask in zip(words, given["attention_mask"], strict=True)]
+    )
+    expected = expected / expected.norm(dim=1, keepdim=True) if normalized else expected
+    np.testing.assert_allclose(answers(subject), expected, atol=2e-6)
+    assert subject.answers is AnswerKind.VECTORS
+    with pytest.raises(Refused, match="no number speaks for or against a class"):
+        compress_core.explain(subject, "saliency", items=2)
+    pooling.write_text(json.dumps({"pooling_mode_cls_token": True}))
+    with pytest.raises(Refused, match="asks for"):
+        compress_core.load(tmp_path, TEXTS)
+    modules.append({"idx": 3, "type": "sentence_transformers.models.Dense"})
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(Refused, match=r"modules\.json asks for"):
+        compress_core.load(tmp_path, TEXTS)
+
+
+def test_one_class_and_many_labels_are_other_tasks(own: Path) -> None:
+    change_config(own, problem_type="multi_label_classification")
+    assert compress_core.load(own, TEXTS).answers is AnswerKind.LABEL_SCORES
+    save_folder(own, "BertForSequenceClassification", id2label={0: "score"}, label2id={"score": 0})
+    subject = compress_core.load(own, TEXTS, [0.5] * len(TEXTS))
+    assert subject.answers is AnswerKind.VALUES
+    with pytest.raises(Refused, match="answers with a real number"):
+        compress_core.load(own, TEXTS, ["good"] * len(TEXTS))
+
+
+@pytest.mark.parametrize("architecture", ["GPT2LMHeadModel", "BertForTokenClassification"])
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
+def test_words_of_every_head_are_explained(architecture: str, method: str, tmp_path: Path) -> None:
+    save_folder(tmp_path, architecture, tokenizer="bytes" if "GPT2" in architecture else "pieces")
+    subject = compress_core.load(tmp_path, TEXTS)
+    found = compress_core.explain(subject, method, items=4).found.explanation
+    assert np.isfinite(found.before).all()
+    assert found.place_before.endswith(("wte", "word_embeddings"))
+    assert found.noise["spearman"].median() > found.chance("spearman").median
+    if method == "integrated_gradients":
+        assert found.items["gap_before"].max() < 0.02
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from compress_core.foundation.store import Store
 from compress_core.jobs.task import ResultFiles, Task
 from compress_core.measure.behavior.evaluate import compare
 from compress_core.measure.behavior.flips import Flips
+from compress_core.measure.explain.asked_place import asked_places, refuse_unless_explained
 from compress_core.measure.explain.attribution import method_named
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.subject.split import Split
@@ -83,11 +84,21 @@ def run(
     Raises Refused where the method cannot, or no item is of the kind that was asked for.
     """
     subject, split = model.subject, model.subject.split(knobs.split)
+    refuse_unless_explained(subject)
     every = np.arange(len(split)) if knobs.only is None else flipped_items(model, split, knobs.only, store)
     chosen = every[chosen_items(len(every), knobs.items, seed)]
     inputs = split.inputs[torch.from_numpy(chosen)]
     method = method_named(knobs.method)
-    work = explain(subject.network, model.network(), inputs, method, subject.input.baseline, seed=seed)
+    places = asked_places(subject, split)
+    work = explain(
+        subject.network,
+        model.network(),
+        inputs,
+        method,
+        subject.input.baseline,
+        seed=seed,
+        at=None if places is None else places[torch.from_numpy(chosen)],
+    )
     return ManyExplained((yield from work), chosen, split.name, len(split), len(every), knobs.only)
 
 

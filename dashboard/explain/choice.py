@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.explain.asked_place import asked_places, refuse_unless_explained
 from compress_core.measure.explain.attribution import (
     AttributionMethod,
     attribution_methods,
     offered_methods,
 )
 from compress_core.measure.explain.methods import FIRST_METHOD
+from compress_core.subject.answer_kind import AnswerKind, PredictionTask
+from compress_core.subject.item_words import item_words
 from dashboard import engine, linked_choices, page_files
 from dashboard.text import _, label, literal, refusal, translated
 
 if TYPE_CHECKING:
-    from compress_core.foundation.errors import Refused
     from compress_core.measure.behavior.flips import Flips
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
@@ -30,25 +33,31 @@ WIDGET = "explain.item"
 
 
 def offered(subject: Subject, split: Split) -> tuple[AttributionMethod, ...]:
-    """The methods that can explain this model."""
+    """The methods that can explain this model; none where its answers say nothing for or against anything."""
+    if subject.answers is AnswerKind.VECTORS:
+        return ()
     key = digest("offered methods", subject.digest, split.inputs.shape[1:])
     return engine.store().get(key, lambda: offered_methods(subject.network, split.inputs[:1]))
 
 
-def why_none(subject: Subject, split: Split) -> Refused:
-    """What the first method says where none is on offer."""
+def why_none(subject: Subject, split: Split) -> Refused | None:
+    """Why the answers of this model are not explained; None where a method is on offer."""
+    try:
+        refuse_unless_explained(subject)
+    except Refused as refused:
+        return refused
+    if offered(subject, split):
+        return None
     key = digest("refused methods", subject.digest, split.inputs.shape[1:])
     first = next(iter(attribution_methods().values()))
-    found = engine.store().get(key, lambda: first.refusal(subject.network, split.inputs[:1]))
-    assert found is not None, "asked only where no method is on offer"
-    return found
+    return engine.store().get(key, lambda: first.refusal(subject.network, split.inputs[:1]))
 
 
 def method(place: DeltaGenerator, subject: Subject, split: Split) -> AttributionMethod | None:
     """The method that the visitor chose among those on offer; None where there is none."""
     choices = {found.name: found for found in offered(subject, split)}
-    if not choices:
-        reason = why_none(subject, split)
+    reason = why_none(subject, split)
+    if reason is not None:
         place.warning(
             _("No method can explain this model. {reason}").format(reason=literal(refusal(reason))),
             icon=":material/block:",
@@ -102,6 +111,26 @@ def item(place: DeltaGenerator, comparison: Comparison) -> int:
         width="stretch",
     )
     return chosen
+
+
+def place(subject: Subject, split: Split, item: int) -> int | None:
+    """The word that is asked about, by its place; None where an item has one answer."""
+    places = asked_places(subject, split)
+    if subject.task is not PredictionTask.TOKENS or not subject.input.is_text:
+        return None
+    words = item_words(subject.input, split.inputs[item])
+    named = dict(zip(words.places, words.texts, strict=True))
+    if not named:
+        return None
+    usual = max(named) if places is None else int(places[item])
+    key = f"explain.place.{subject.digest[:12]}.{split.name}.{item}"
+    return st.selectbox(
+        _("Which word's answer is explained"),
+        list(named),
+        index=list(named).index(usual) if usual in named else len(named) - 1,
+        format_func=lambda at: f"{at}: {named[at].strip()}",
+        key=key,
+    )
 
 
 def show(wanted: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+import torch
 from numpy.typing import NDArray
 
 from compress_core.foundation.csv_table import Provenance
@@ -46,18 +47,22 @@ _PLAIN: Any = {"delta_color": "off", "delta_arrow": "off", "border": True, "heig
 
 @dataclass(frozen=True, eq=False)
 class ItemView:
-    """One item of a split, a model and a method; the seed makes the noise and the shuffled weights."""
+    """One item of a split, a model and a method; the seed makes the noise and the shuffled weights.
+
+    place: which word is asked about where a model answers at each of them.
+    """
 
     model: Model
     split: Split
     item: int
     method: AttributionMethod
     seed: int
+    place: int | None = None
 
     @property
     def key(self) -> str:
         """What the maps are made of."""
-        return digest(self.model.key, self.split.digest, self.item, self.method.name, self.seed)
+        return digest(self.model.key, self.split.digest, self.item, self.method.name, self.seed, self.place)
 
     def explanation(self) -> Explanation:
         """The maps with ceiling and floor, kept by content; raises Refused where they cannot be made."""
@@ -68,7 +73,9 @@ class ItemView:
     def _explained(self) -> Explanation:
         subject, network = self.model.subject, self.model.network()
         inputs = self.split.inputs[self.item : self.item + 1]
-        work = explain(subject.network, network, inputs, self.method, subject.input.baseline, seed=self.seed)
+        at = None if self.place is None else torch.tensor([self.place])
+        baseline = subject.input.baseline
+        work = explain(subject.network, network, inputs, self.method, baseline, seed=self.seed, at=at)
         return result_of(work)
 
     def drawn(self, name: str, make: Callable[[], Drawn]) -> Drawn:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from compress_core.subject.item_words import ItemWords, item_words
 from dashboard.figures import palette
@@ -15,7 +14,7 @@ from dashboard.figures.words import short
 from dashboard.number_table import height_of, number_table
 from dashboard.show import is_dark
 from dashboard.text import _, literal
-from dashboard.word_marks.word_marks import WordMarks, word_marks
+from dashboard.word_marks.word_marks import WordMarks, WordValues, word_marks
 
 if TYPE_CHECKING:
     from compress_core.foundation.csv_table import Provenance
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 MOST_PX = 320
-Values = NDArray[np.float32]
 
 
 def draw(subject: Subject, split: Split, item: int, found: Explanation, target: str, of: Provenance) -> None:
@@ -61,14 +59,14 @@ def small(subject: Subject, split: Split, item: int, found: Explanation, place: 
     word_marks(marks, f"explain.words.{key}", dark=is_dark())
 
 
-def words_table(words: ItemWords, before: Values, after: Values) -> pd.DataFrame:
+def words_table(words: ItemWords, before: WordValues, after: WordValues) -> pd.DataFrame:
     """A row for each word that is there."""
     texts = [text.strip() for text in words.texts]
     columns = {"place": words.places, "word": texts, "before": before, "after": after}
     return pd.DataFrame({**columns, "difference": after - before})
 
 
-def words_alternative(words: ItemWords, before: Values, after: Values) -> str:
+def words_alternative(words: ItemWords, before: WordValues, after: WordValues) -> str:
     """Which word is the strongest, and how many turned, in a sentence."""
     if not words.texts:
         return _("The item has no words.")

@@ -21,7 +21,7 @@ JAVASCRIPT = (_HERE / "word_marks.js").read_text(encoding="utf-8")
 _mount = st.components.v2.component(
     "slimscope_word_marks", css=(_HERE / "word_marks.css").read_text(encoding="utf-8"), js=JAVASCRIPT
 )
-Values = NDArray[np.floating[Any]]
+WordValues = NDArray[np.floating[Any]]
 STOPS = 9
 
 
@@ -31,7 +31,7 @@ class WordMarks:
 
     label: str
     words: Sequence[str]
-    texts: Sequence[tuple[str, Values]]
+    texts: Sequence[tuple[str, WordValues]]
     limit: float
 
     def as_json(self, *, dark: bool) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class WordMarks:
             },
         }
 
-    def _words(self, values: Values, *, dark: bool) -> list[dict[str, str]]:
+    def _words(self, values: WordValues, *, dark: bool) -> list[dict[str, str]]:
         shares = np.nan_to_num(np.asarray(values, np.float64)) / self.limit
         return [
             {

@@ -13,7 +13,7 @@ Width = Annotated[int, Field(ge=1, le=2**15)]
 Depth = Annotated[int, Field(ge=1, le=256)]
 Heads = Annotated[int, Field(ge=1, le=512)]
 Vocabulary = Annotated[int, Field(ge=2, le=2**20)]
-Places = Annotated[int, Field(ge=1, le=2**20)]
+WordPlaces = Annotated[int, Field(ge=1, le=2**20)]
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 Small = Annotated[float, Field(ge=0, le=1)]
 Word = Annotated[int, Field(ge=0, le=2**20)]
@@ -40,7 +40,7 @@ class Bert(Numbers):
     num_attention_heads: Heads = 12
     intermediate_size: Width = 3072
     hidden_act: Activation = "gelu"
-    max_position_embeddings: Places = 512
+    max_position_embeddings: WordPlaces = 512
     type_vocab_size: Annotated[int, Field(ge=1, le=16)] = 2
     layer_norm_eps: Small = 1e-12
     pad_token_id: Word | None = 0
@@ -51,7 +51,7 @@ class DistilBert(Numbers):
     """DistilBERT."""
 
     vocab_size: Vocabulary = 30522
-    max_position_embeddings: Places = 512
+    max_position_embeddings: WordPlaces = 512
     sinusoidal_pos_embds: bool = False
     n_layers: Depth = 6
     n_heads: Heads = 12
@@ -66,7 +66,7 @@ class Gpt2(Numbers):
     """GPT-2."""
 
     vocab_size: Vocabulary = 50257
-    n_positions: Places = 1024
+    n_positions: WordPlaces = 1024
     n_embd: Width = 768
     n_layer: Depth = 12
     n_head: Heads = 12
@@ -89,7 +89,7 @@ class Rope(BaseModel):
     factor: Annotated[float, Field(gt=0, le=1e6)] | None = None
     low_freq_factor: Annotated[float, Field(gt=0, le=1e6)] | None = None
     high_freq_factor: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    original_max_position_embeddings: Places | None = None
+    original_max_position_embeddings: WordPlaces | None = None
 
 
 class Llama(Numbers):
@@ -103,7 +103,7 @@ class Llama(Numbers):
     num_key_value_heads: Heads | None = None
     head_dim: Annotated[int, Field(ge=2, le=1024)] | None = None
     hidden_act: Activation = "silu"
-    max_position_embeddings: Places = 2048
+    max_position_embeddings: WordPlaces = 2048
     rms_norm_eps: Small = 1e-6
     rope_theta: Annotated[float, Field(gt=0, le=1e12)] | None = None
     rope_scaling: Rope | None = None
@@ -122,7 +122,7 @@ class Mistral(Llama):
     """Mistral."""
 
     intermediate_size: Annotated[int, Field(ge=1, le=2**17)] = 14336
-    sliding_window: Places | None = 4096
+    sliding_window: WordPlaces | None = 4096
 
 
 class Qwen2(Llama):

@@ -126,7 +126,7 @@ def folder_subject(
         given,
         folder.name,
         form=form,
-        task=task or task_of(folder.config),
+        task=task or task_of_folder(folder.config),
         classes=folder.config.classes or _words_as_classes(form),
         summary=_summary(folder, form, remark),
         blueprint=Blueprint.of(SOURCE, folder.values),
@@ -141,7 +141,7 @@ _TASKS: Mapping[Head, TaskName] = {
 }
 
 
-def task_of(config: FolderConfig) -> TaskName:
+def task_of_folder(config: FolderConfig) -> TaskName:
     """What a network is asked, as its head and config.json say."""
     if config.head in _TASKS:
         return _TASKS[config.head]
@@ -275,7 +275,7 @@ def _form(folder: OpenedFolder, names: tuple[str, ...], length: int) -> InputFor
 
 def _numbered(config: FolderConfig, labels: tuple[Label, ...]) -> np.ndarray | None:
     """Labels as the numbers of classes; raises Refused for one that names none."""
-    match task_of(config):
+    match task_of_folder(config):
         case "regression":
             return _real_labels(labels)
         case "classification":

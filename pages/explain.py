@@ -52,7 +52,7 @@ def _side_by_side(model: Model) -> None:
     method = choice.method(left, model.subject, split)
     chosen = choice.item(right, comparison)
     if method is not None:
-        place = choice.place(model.subject, split, chosen)
+        place = choice.asked_place(model.subject, split, chosen)
         item.draw(item.ItemView(model, split, chosen, method, view.seed, place), comparison)
         many.draw(view, model, split, method, comparison)
 

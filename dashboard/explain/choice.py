@@ -113,7 +113,7 @@ def item(place: DeltaGenerator, comparison: Comparison) -> int:
     return chosen
 
 
-def place(subject: Subject, split: Split, item: int) -> int | None:
+def asked_place(subject: Subject, split: Split, item: int) -> int | None:
     """The word that is asked about, by its place; None where an item has one answer."""
     places = asked_places(subject, split)
     if subject.task is not PredictionTask.TOKENS or not subject.input.is_text:

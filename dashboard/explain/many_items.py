@@ -193,6 +193,20 @@ def _provenance(result: ManyExplained, subject: Subject) -> str:
             "that differ from the baseline."
         )
     )
+    if subject.input.is_text:
+        said = (
+            _(
+                "N = {items:,} of the {all:,} items of the {split} split, drawn at random with seed "
+                "{seed}; {method}; target: the class that the original predicts; measured on the words "
+                "that are there."
+            )
+            if result.only is None
+            else _(
+                "N = {items:,} of the {all:,} items of the {split} split that changed ({which}), seed "
+                "{seed}; {method}; target: the class that the original predicts; measured on the words "
+                "that are there."
+            )
+        )
     return said.format(
         items=len(result.chosen),
         all=result.drawn_from,

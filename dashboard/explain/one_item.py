@@ -86,7 +86,7 @@ class ItemView:
 
 def draw(view: ItemView, comparison: Comparison) -> None:
     """Classes and confidence, the maps before and after, and the similarity beside its ceiling and floor."""
-    _answers(view.model, comparison, view.item)
+    _answers(view, comparison)
     found = view.explanation()
     form = view.model.subject.input
     if form.is_image:
@@ -97,22 +97,23 @@ def draw(view: ItemView, comparison: Comparison) -> None:
         _bars(view, found)
 
 
-def _answers(model: Model, comparison: Comparison, item: int) -> None:
+def _answers(view: ItemView, comparison: Comparison) -> None:
+    model, item, at = view.model, view.item, view.place
     before, after = comparison.before, comparison.after
     label, first, second = st.columns(3)
     label.metric(
         _("Label"),
-        label_words(model, before, item),
+        label_words(model, before, item, at),
         border=True,
         height="stretch",
     )
-    first.metric(_("Original says"), *_said(model, before, item), **_PLAIN)
-    second.metric(_("Compressed says"), *_said(model, after, item), **_PLAIN)
+    first.metric(_("Original says"), *_said(model, before, item, at), **_PLAIN)
+    second.metric(_("Compressed says"), *_said(model, after, item, at), **_PLAIN)
 
 
-def _said(model: Model, predictions: Predictions, item: int) -> tuple[str, str]:
+def _said(model: Model, predictions: Predictions, item: int, at: int | None) -> tuple[str, str]:
     if predictions.in_parts:
-        return answer_words(model, predictions, item), " "
+        return answer_words(model, predictions, item, at), " "
     chosen = int(predictions.predicted[item])
     if chosen == NO_CLASS:
         return class_name(model, chosen), _("its outputs are not finite")
@@ -120,22 +121,29 @@ def _said(model: Model, predictions: Predictions, item: int) -> tuple[str, str]:
     return class_name(model, chosen), _("with {confidence} confidence").format(confidence=confidence)
 
 
-def answer_words(model: Model, answered: Predictions, item: int) -> str:
-    """What a model says of an item: its class, the labels that hold, its last place, or its values."""
+def answer_words(model: Model, answered: Predictions, item: int, at: int | None = None) -> str:
+    """What a model says of an item: its class, the labels that hold, a place of it, or its values.
+
+    at: which place, else the last one.
+    """
     if not answered.kind.has_classes:
         return ", ".join(f"{value:.4g}" for value in answered.logits[item][:_FEW])
-    return _decided(model, answered, item, answered.predicted)
+    return _decided(model, answered, item, answered.predicted, at)
 
 
-def label_words(model: Model, answered: Predictions, item: int) -> str:
+def label_words(model: Model, answered: Predictions, item: int, at: int | None = None) -> str:
     """What would be right for an item, in the same words."""
     if answered.wanted is not None:
         return ", ".join(f"{value:.4g}" for value in answered.wanted[item][:_FEW])
-    return _("none") if answered.labels is None else _decided(model, answered, item, answered.labels)
+    return _("none") if answered.labels is None else _decided(model, answered, item, answered.labels, at)
 
 
-def _decided(model: Model, answered: Predictions, item: int, chosen: NDArray[np.int64]) -> str:
+def _decided(
+    model: Model, answered: Predictions, item: int, chosen: NDArray[np.int64], at: int | None
+) -> str:
     rows = answered.rows_of(item)
+    if at is not None and answered.part_of is not None:
+        rows = rows[answered.part_of[rows] == at]
     if answered.part_of is None or model.subject.task is not PredictionTask.LABELS:
         return class_name(model, int(chosen[rows[-1]])) if rows.size else _("none")
     holds = [model.subject.classes[int(answered.part_of[row])] for row in rows if chosen[row] == 1]

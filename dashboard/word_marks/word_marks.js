@@ -13,8 +13,9 @@ export default function ({ parentElement, data }) {
     made(panel, "h4", "", title);
     const line = made(panel, "p", "");
     words.forEach(({ text, ground, ink, said }) => {
-      if (text.startsWith(" ")) line.append(" ");
-      const word = made(line, "span", "word", text.trim());
+      const begins = text.startsWith(" ") || !line.hasChildNodes();
+      if (begins) line.append(" ");
+      const word = made(line, "span", begins ? "word" : "word on", text.trim());
       word.style.backgroundColor = ground;
       word.style.color = ink;
       word.title = said;

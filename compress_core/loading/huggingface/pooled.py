@@ -18,6 +18,7 @@ class MeanPooled(nn.Module):
         self.normalized = normalized
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Words and which of them are there, both [N, T] -> vectors [N, width]."""
         words = self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         there = attention_mask.unsqueeze(2).to(words.dtype)
         mean: Tensor = (words * there).sum(1) / there.sum(1).clamp_min(1e-9)

@@ -41,7 +41,8 @@ def library_config(values: Mapping[str, Any]) -> Any:
     kind = MODEL_TYPES[values["model_type"]]
     made = getattr(library_of_networks(), f"{kind.classes}Config")
     labels = {"num_labels": values["labels"]} if values.get("labels") else {}
-    return made(**values["numbers"], **labels, use_cache=False, attn_implementation="eager")
+    words = {"bos_token_id": None, "eos_token_id": None}  # which only generating asks for
+    return made(**{**words, **values["numbers"], **labels}, use_cache=False, attn_implementation="eager")
 
 
 def turned_weights(network: nn.Module) -> tuple[str, ...]:

@@ -153,6 +153,7 @@ ZOO: Mapping[str, Specimen] = {
         ("head",),
     ),
     "fused_qkv": Specimen(sequences.FusedAttention, WIDE, {"qkv": 2, "out": 6}, answers=("head",)),
+    "split_by_width": Specimen(sequences.SplitByWidth, WIDE, {"qkv": 4, "out": 6}, answers=("head",)),
     "counted_heads": Specimen(sequences.CountedHeads, WIDE, {"query": 4, "out": 6}, answers=("head",)),
     "fused_qkv_by_width": Specimen(
         lambda: sequences.FusedAttention(by_width=True), WIDE, {"qkv": 2, "out": 6}, answers=("head",)

@@ -164,6 +164,21 @@ class CountedHeads(nn.Module):
         return self.head(F.relu(self.out(mixed.reshape(*x.shape[:2], self.all_channels))).mean(1))
 
 
+class SplitByWidth(nn.Module):
+    """Queries, keys and values cut from one layer at a width that is written down; heads by their width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out, self.head = nn.Linear(8, 24), nn.Linear(8, 6), nn.Linear(6, 3)
+        self.split_size, self.head_width = 8, 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = self.qkv(x).split(self.split_size, -1)
+        q, k, v = (part.view(*part.shape[:2], -1, self.head_width).transpose(1, 2) for part in parts)
+        mixed = ((q @ k.transpose(-2, -1)).softmax(-1) @ v).transpose(1, 2)
+        return self.head(F.relu(self.out(mixed.reshape(*mixed.shape[:2], -1))).mean(1))
+
+
 class ChunkedAttention(nn.Module):
     """Queries, keys and values cut from one layer along the last axis; a single head."""
 

@@ -1,4 +1,4 @@
-"""The coupled groups of a network, found once."""
+"""The coupled groups of a network, found once; what took long outlives the process."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from compress_core.apply.context import examples_key, examples_of
+from compress_core.apply.stored_groups import StoredGroups
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import Phrase
 from compress_core.structure.group import Group
 from compress_core.structure.groups import find_groups
 from compress_core.subject.subject import Subject
 
+GROUPS = "groups"  # under this word the store counts what was searched and what was found in the workspace
+_WORTH_A_FILE_SECONDS = 0.5
+
 
 def groups_in(base: Subject, store: Store) -> Mapping[str, Group]:
     """The coupled groups of a network as it is, free or locked, by name."""
+    key = digest("groups", base.key, *examples_key(base))
+
+    def search() -> StoredGroups:
+        return StoredGroups.of(find_groups(base.network, examples_of(base)))
 
     def make() -> Mapping[str, Group]:
-        found = find_groups(base.network, examples_of(base))
+        found = store.lasting(GROUPS, key, search, least_seconds=_WORTH_A_FILE_SECONDS).groups()
         return MappingProxyType({group.name: _unless_locked(group, base.locked) for group in found})
 
-    return store.get(digest("groups", base.key, *examples_key(base)), make)
+    return store.get(key, make)
 
 
 def _unless_locked(group: Group, locked: Mapping[str, str]) -> Group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -68,10 +69,14 @@ class _Trial:
 
 
 def _passes(module: nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a silent copy of a module answers its first input; what it writes to are copies."""
     silent = shared_copy(module)
-    given = [value.clone() if isinstance(value, Tensor) else value for value in inputs]
     for part in silent.modules():
         for parameter, values in list(part.named_parameters(recurse=False)):
             setattr(part, parameter, frozen(values.new_zeros(()).expand(values.shape)))
-    answer = silent(*given, **kwargs)
+    try:
+        given, named = deepcopy((inputs, kwargs))
+        answer = silent(*given, **named)
+    except Exception:  # noqa: BLE001 - a forward that is not ours may raise anything
+        return False
     return isinstance(answer, Tensor) and torch.equal(answer, inputs[0])

@@ -96,6 +96,11 @@ class Group:
     def consumers(self) -> tuple[str, ...]:
         return tuple(m.module for m in self.members if m.role is MemberRole.CONSUMER)
 
+    @cached_property
+    def shrinking(self) -> frozenset[str]:
+        """The modules, and bare parameters, that get smaller; not the numbers that count their units."""
+        return frozenset(m.module for m in self.members if m.side is not Side.NUMBER)
+
     def _mask(self, kept_units: Tensor) -> Tensor:
         if kept_units.dtype == torch.bool:
             return kept_units

@@ -226,7 +226,7 @@ def _row(view: View, group: Group, cutting: Cutting) -> dict[str, Any]:
         "share": 100 * share_of(step),
         "left": group.units if left is None else int(left.count_nonzero()),
         "technique": label(step.technique) if step else "",
-        "layers": len({member.module for member in group.members}),
+        "layers": len(group.shrinking),
     }
 
 

@@ -59,7 +59,7 @@ def draw(view: View, model: Model, groups: Groups) -> None:
 
 def _size(group: Group) -> str:
     return _("{units} {kind}, in {count} modules").format(
-        units=group.units, kind=_(group.kind.label), count=len({m.module for m in group.members})
+        units=group.units, kind=_(group.kind.label), count=len(group.shrinking)
     )
 
 

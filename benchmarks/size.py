@@ -52,7 +52,8 @@ STEPS = (
     "global value",
     "copy of all",
     "groups",
-    "scan point",
+    "first scan point",
+    "next scan point",
     PER_MILLION,
 )
 GOALS = {"ResNet-18": 10, "ResNet-50": 20, "BERT-base": 30}  # seconds until the first slider
@@ -154,8 +155,8 @@ def walked(network: nn.Module, items: Tensor, steps: Steps) -> Steps:
     _sliders(subject, store, steps)
     if steps.wanted("groups"):
         steps.timed("groups", lambda: groups_of(subject, (), Store()))
-    if steps.wanted("scan point"):
-        _scan_point(subject, steps)
+    if steps.wanted("first scan point"):
+        _scan_points(subject, steps)
     if steps.wanted(PER_MILLION):
         model = _in_eight_bits(subject)
         steps.timed(PER_MILLION, lambda: pack_bytes(model))
@@ -193,16 +194,17 @@ def _copied(subject: Subject, buffers: Mapping[str, Tensor]) -> None:
         buffers[layer.name].copy_(read_matrix(subject.network, layer))
 
 
-def _scan_point(subject: Subject, steps: Steps) -> None:
-    """One point of a scan on the sample, with the noted pass of the original that the scan makes once."""
+def _scan_points(subject: Subject, steps: Steps) -> None:
+    """Two points of a scan on the sample; the first has the noted pass of the original beside it."""
     middle = subject.layers[len(subject.layers) // 2].name
     others = tuple(layer.name for layer in subject.layers if layer.name != middle)
-    plan = ScanPlan(families=(Family.PRUNE,), points=1, locked=others)
-    for progress in (work := scan(Model.original(subject), plan, Store())):
-        if str(progress.note).startswith(middle):
-            steps.timed("scan point", lambda: next(work, None))
-            work.close()
-            return
+    plan = ScanPlan(families=(Family.PRUNE,), points=2, locked=others)
+    work, names = scan(Model.original(subject), plan, Store()), ["first scan point", "next scan point"]
+    progress = next(work, None)
+    while names and progress is not None:
+        is_there = str(progress.note).startswith(middle)
+        progress = steps.timed(names.pop(0), lambda: next(work, None)) if is_there else next(work, None)
+    work.close()
 
 
 def _in_eight_bits(subject: Subject) -> Model:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_from_json
+from compress_core.loading.huggingface.sent_folder import SentFolder, folder_from
 from compress_core.loading.items import Items
 from compress_core.loading.onnx_file.understanding import Description, description_from
 from compress_core.loading.reading_child import (
     FIELDS,
+    FOLDER,
     INPUTS,
     ITEMS,
     LABELS,
@@ -39,6 +41,7 @@ COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.reading_child")
 MOST_AT_ONCE = 2
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_SECONDS = 60.0
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
 
 
 class FileReader:
@@ -79,6 +82,15 @@ class FileReader:
         found, _ = self._read(content, {"kind": NETWORK, "name": name, "item_shape": shape})
         return description_from(found)
 
+    def folder(self, content: bytes, name: str, texts: tuple[bytes, str] | None = None) -> SentFolder:
+        """The folder in a ZIP with the texts of a file, as `folder_arrays` reads them; raises Refused.
+
+        texts: the bytes and the name of that file.
+        """
+        beside, called = (None, "") if texts is None else texts
+        found, _ = self._read(content, {"kind": FOLDER, "name": name, "texts": called}, beside)
+        return folder_from(found, PurePath(name).stem)
+
     def close(self) -> None:
         """End the process that waits."""
         with self._lock:
@@ -87,13 +99,17 @@ class FileReader:
             _end(spare)
 
     def _read(
-        self, content: bytes, asked: Mapping[str, object]
+        self, content: bytes, asked: Mapping[str, object], beside: bytes | None = None
     ) -> tuple[dict[str, npt.NDArray[Any]], ReadingRemarks]:
         try:
             with self._places, tempfile.TemporaryDirectory(prefix="slimscope-") as folder:
                 file, out = Path(folder) / "file", Path(folder) / "arrays"
                 file.write_bytes(content)
-                question = json.dumps({**asked, "file": str(file), "out": str(out)})
+                other = Path(folder) / "beside"
+                if beside is not None:
+                    other.write_bytes(beside)
+                places = {"file": str(file), "out": str(out), "beside": beside and str(other)}
+                question = json.dumps({**asked, **places})
                 names, remarks = _said(self._asked(question), str(asked["name"]))
                 with out.open("rb") as stream:
                     return {each: np.load(stream, allow_pickle=False) for each in names}, remarks
@@ -128,7 +144,7 @@ class FileReader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **_ONE_THREAD},
             start_new_session=True,  # Ctrl-C in the server's terminal is the server's to handle
         )
 

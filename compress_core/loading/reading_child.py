@@ -19,13 +19,15 @@ import numpy as np
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.loading.file_format import item_formats, weight_formats
+from compress_core.loading.huggingface.sent_folder import folder_arrays
 from compress_core.loading.items import read_items
 from compress_core.loading.onnx_file.understanding import description_arrays, known_operators, read_network
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import AskedWeights
+from compress_core.loading.text_items import texts_in_lines
 from compress_core.loading.weights_file import SERVER_CAPS, declared_weights, weights_in_turn
 
-WEIGHTS, ITEMS, NETWORK = "weights", "items", "network"
+WEIGHTS, ITEMS, NETWORK, FOLDER = "weights", "items", "network", "folder"
 INPUTS, LABELS, FIELDS = "inputs", "labels", "fields"
 MOST_MEMORY = 400 * 2**20
 MOST_SECONDS = 5
@@ -91,7 +93,17 @@ def _write_network(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tup
     return list(arrays), ReadingRemarks()
 
 
-_WRITERS = {WEIGHTS: _write_weights, ITEMS: _write_items, NETWORK: _write_network}
+def _write_folder(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
+    beside = asked["beside"]
+    texts = None if beside is None else texts_in_lines(Path(beside).read_bytes(), asked["texts"])
+    names = []
+    for name, values in folder_arrays(content, asked["name"], texts, SERVER_CAPS):
+        np.save(out, values, allow_pickle=False)
+        names.append(name)
+    return names, ReadingRemarks()
+
+
+_WRITERS = {WEIGHTS: _write_weights, ITEMS: _write_items, NETWORK: _write_network, FOLDER: _write_folder}
 
 
 def set_limits(memory: int, seconds: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from compress_core.loading.file_format import item_formats, suffixes_of, weight_formats
+from compress_core.loading.huggingface.sent_folder import is_folder_zip
+from compress_core.loading.reading_remarks import ReadingRemarks
+from compress_core.loading.text_items import TEXT_FILES, refuse_texts
 from dashboard import engine, leases, state
 from dashboard.show import refusals
 from dashboard.start import opening
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 UNDERSTOOD = "slimscope.understood"
 ENTRY = "slimscope.start.entry"
 WEIGHTS, ITEMS = "weights", "items"
-ONNX = "onnx"
+ONNX, FOLDER = "onnx", "zip"
 _READ = "slimscope.start.files_read"
 MOST_KEPT = 3
 MOST_BYTES_KEPT = 256 * 2**20  # of weights and items of a session's models
@@ -61,14 +65,15 @@ def _uploaders() -> None:
     weights, items = st.columns(2, gap="medium")
     weights.file_uploader(
         _("Model: safetensors, a state dict, a checkpoint or ONNX"),
-        [*suffixes_of(weight_formats()), ONNX],
+        [*suffixes_of(weight_formats()), ONNX, FOLDER],
         key=_key(WEIGHTS),
         max_upload_size=MOST_MEGABYTES,
         help=_(
             "What torch.save(model.state_dict(), path) or safetensors writes, or a checkpoint of a training: "
             "what stands beside the weights is skipped. The architecture is one of the samples, or a plain "
             "MLP or CNN that is told from names and shapes. An ONNX file with its weights inside tells the "
-            "network itself. Nothing in the file is run."
+            "network itself, and so does a ZIP of a folder that save_pretrained wrote. Nothing in the file "
+            "is run."
         ),
     )
     weights.text_input(
@@ -82,12 +87,13 @@ def _uploaders() -> None:
     )
     items.file_uploader(
         _("Items, optional: inputs and labels"),
-        suffixes_of(item_formats()),
+        [*suffixes_of(item_formats()), *(suffix.lstrip(".") for suffix in TEXT_FILES)],
         key=_key(ITEMS),
         max_upload_size=MOST_MEGABYTES,
         help=_(
             "An .npz with inputs (or images) and labels, in the order and scale the network was trained on. "
-            "Without labels, pages compare answers instead of counting right ones."
+            "For a folder with a tokenizer, JSON lines of text and label. Without labels, pages compare "
+            "answers instead of counting right ones."
         ),
     )
 
@@ -123,18 +129,40 @@ def read_uploaded(
 
     reader, content = engine.reader(), model_file.getvalue()
     name = PurePath(model_file.name).stem[:MOST_CHARACTERS]
+    if is_folder_zip(content):
+        return _of_folder(content, model_file.name, item_file, name)
     if begins_like_onnx(content):
-        items = _items(item_file)
+        items = _items(item_file, name)
         shape = None if items is None else items.inputs.shape[1:]
         found = reader.network(content, model_file.name, shape)
         return onnx_subject(found, content, items, name=name, allowed=ON_SERVER)
     state = state_of(reader.weights(content, model_file.name, entry))
-    items = _items(item_file)
+    items = _items(item_file, name)
     subject = user_subject(state.tensors, items, name=name, allowed=ON_SERVER)
     return with_remarks(subject, state.remarks)
 
 
-def _items(item_file: UploadedFile | None) -> Items | None:
+def _of_folder(content: bytes, file: str, item_file: UploadedFile | None, name: str) -> Subject:
+    """The model of a folder that came as a ZIP, with its texts or arrays."""
+    from compress_core.loading.allowance import ON_SERVER
+    from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder
+    from compress_core.loading.upload import state_of
+    from compress_core.loading.user_model import with_remarks
+    from compress_core.loading.weights_file import FileWeights
+
+    has_texts = item_file is not None and item_file.name.endswith(TEXT_FILES)
+    texts = (item_file.getvalue(), item_file.name) if item_file is not None and has_texts else None
+    sent = engine.reader().folder(content, file, texts)
+    items = sent.texts if has_texts else _items(item_file, name)
+    state = state_of(FileWeights(sent.weights, ReadingRemarks()))
+    folder = replace(open_folder(sent.files, sent.pieces), name=name)
+    made = folder_subject(folder, state.tensors, items, allowed=ON_SERVER)
+    return with_remarks(made, state.remarks)
+
+
+def _items(item_file: UploadedFile | None, model: str) -> Items | None:
+    if item_file is not None and item_file.name.endswith(TEXT_FILES):
+        raise refuse_texts(model)
     return None if item_file is None else engine.reader().items(item_file.getvalue(), item_file.name)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
 from compress_core.foundation.workspace.json_text import Json
+from compress_core.loading.allowance import ON_OWN_MACHINE, RunLimits, check_scores
 from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.fitting_weights import loaded, refuse_other_shapes
 from compress_core.loading.huggingface.config_file import CONFIG, MOST_BYTES, FolderConfig, read_config
@@ -21,12 +22,15 @@ from compress_core.loading.huggingface.fitted_weights import (
     refuse_large_buffers,
 )
 from compress_core.loading.huggingface.folder_files import FolderFiles
+from compress_core.loading.huggingface.folder_work import refuse_too_much_work
 from compress_core.loading.huggingface.model_types import Head
 from compress_core.loading.huggingface.picture_form import picture_form
 from compress_core.loading.huggingface.pooling_folder import Pooling, pooling_of
 from compress_core.loading.huggingface.word_pieces import (
     USUAL_LENGTH,
     WORD_INPUTS,
+    SentPieces,
+    Tokenized,
     WordPieces,
     has_tokenizer,
     read_word_pieces,
@@ -62,7 +66,7 @@ class OpenedFolder:
     name: str
     config: FolderConfig
     pooling: Pooling | None
-    pieces: WordPieces | None
+    pieces: WordPieces | SentPieces | None
     picture: InputForm | None
 
     @property
@@ -89,17 +93,21 @@ class OpenedFolder:
         return known if isinstance(known, int) else 0
 
 
+_AT_EACH_WORD = {Head.TAGS, Head.NEXT_WORD, Head.HIDDEN_WORD}
 _ANSWERS = {head: "pooler_output" if head is Head.VECTOR else "logits" for head in Head}
 """How the library calls what is judged."""
 
 
-def open_folder(files: FolderFiles) -> OpenedFolder:
-    """What stands in a folder beside its weights; raises Refused for what is not read."""
+def open_folder(files: FolderFiles, sent: SentPieces | None = None) -> OpenedFolder:
+    """What stands in a folder beside its weights; raises Refused for what is not read.
+
+    sent: what another process read of its tokenizer.
+    """
     if CONFIG not in files.sizes:
         raise Refused("{folder} has no config.json: save it with save_pretrained.", folder=files.name)
     config = read_config(files.read(CONFIG, MOST_BYTES), files.name)
     words = config.kind.is_of_words
-    pieces = read_word_pieces(files, config) if words and has_tokenizer(files) else None
+    pieces = read_word_pieces(files, config) if words and has_tokenizer(files) else sent
     picture = None if words else picture_form(files, config)
     pooling = pooling_of(files) if words and config.head is Head.VECTOR else None
     return OpenedFolder(files.name, config, pooling, pieces, picture)
@@ -108,10 +116,11 @@ def open_folder(files: FolderFiles) -> OpenedFolder:
 def folder_subject(
     folder: OpenedFolder,
     state: Mapping[str, Tensor],
-    items: Items | TextItems | None,
+    items: Items | TextItems | Tokenized | None,
     *,
     length: int | None = None,
     task: TaskName | None = None,
+    allowed: RunLimits = ON_OWN_MACHINE,
 ) -> Subject:
     """The model of a folder with its weights and the items it is judged on; raises Refused.
 
@@ -119,8 +128,11 @@ def folder_subject(
     config.json says.
     """
     _refuse_unread(folder)
-    network = _network(folder, state)
     given, form, remark = _items_and_form(folder, items, length)
+    network = _network(folder, state, form, allowed)
+    if given is not None:
+        answers = form.fields[0].width if folder.config.head in _AT_EACH_WORD else 1
+        check_scores(len(given.inputs) * answers, len(folder.config.classes) or len(form.words), allowed)
     return subject_from_network(
         network,
         given,
@@ -189,7 +201,9 @@ def _refuse_unread(folder: OpenedFolder) -> None:
             )
 
 
-def _network(folder: OpenedFolder, state: Mapping[str, Tensor]) -> nn.Module:
+def _network(
+    folder: OpenedFolder, state: Mapping[str, Tensor], form: InputForm, allowed: RunLimits
+) -> nn.Module:
     """The network with its weights, built only when these fit it: a small file makes no large network."""
     name, values = folder.name, folder.values
     try:
@@ -208,19 +222,22 @@ def _network(folder: OpenedFolder, state: Mapping[str, Tensor]) -> nn.Module:
     if folder.pooling is not None:
         fitted = {f"network.{key}": tensor for key, tensor in fitted.items()}
     refuse_other_shapes(shape, fitted, name)
+    refuse_too_much_work(bare, form, allowed)
     return loaded(in_stored_types(transformers(values), fitted), fitted, name)
 
 
 def _items_and_form(
-    folder: OpenedFolder, items: Items | TextItems | None, length: int | None
+    folder: OpenedFolder, items: Items | TextItems | Tokenized | None, length: int | None
 ) -> tuple[Items | None, InputForm, Phrase | None]:
     """The items as the network takes them, their form, and what there is to say of what was cut off."""
     if folder.picture is not None:
-        if isinstance(items, TextItems):
+        if isinstance(items, TextItems | Tokenized):
             raise Refused("{folder} looks at pictures and reads no texts: give those.", folder=folder.name)
         return items, replace(folder.picture, answer=_ANSWERS[folder.config.head]), None
     if isinstance(items, TextItems):
-        return _tokenized(folder, items, length)
+        return _tokenized(folder, _by_its_tokenizer(folder, items, length))
+    if isinstance(items, Tokenized):
+        return _tokenized(folder, items)
     if items is None:
         wide = min(folder.config.length or USUAL_LENGTH, USUAL_LENGTH) if length is None else length
         return None, _form(folder, WORD_INPUTS[:2], wide), None
@@ -235,26 +252,27 @@ def _items_and_form(
     return items, _form(folder, tuple(names), items.fields[0].width), None
 
 
-def _tokenized(
-    folder: OpenedFolder, texts: TextItems, length: int | None
-) -> tuple[Items, InputForm, Phrase | None]:
-    if folder.pieces is None:
+def _by_its_tokenizer(folder: OpenedFolder, texts: TextItems, length: int | None) -> Tokenized:
+    if not isinstance(folder.pieces, WordPieces):
         raise Refused(
             "{folder} has no tokenizer.json, so that texts cannot become the numbers of words: save the fast "
             "tokenizer beside it, or give input_ids and attention_mask as .npz.",
             folder=folder.name,
         )
-    found = folder.pieces.rows(texts, length)
+    return folder.pieces.rows(texts, length)
+
+
+def _tokenized(folder: OpenedFolder, found: Tokenized) -> tuple[Items, InputForm, Phrase | None]:
     kinds = folder.config.numbers.get("type_vocab_size", 1)
     arrays = found.arrays(kinds=isinstance(kinds, int) and kinds > 1)
     form = _form(folder, tuple(arrays), found.ids.shape[1])
     rows = rows_of(form.fields, arrays).astype(np.int64)
-    labels = None if texts.labels is None else _numbered(folder.config, texts.labels)
+    labels = None if found.labels is None else _numbered(folder.config, found.labels)
     cut = (
         Phrase(
             "{cut:,} of {texts:,} texts are longer than {length:,} words and were cut off there.",
             cut=found.cut,
-            texts=len(texts.texts),
+            texts=len(found.ids),
             length=found.ids.shape[1],
         )
         if found.cut

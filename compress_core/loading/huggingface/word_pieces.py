@@ -16,7 +16,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.loading.huggingface.config_file import FolderConfig, object_in
 from compress_core.loading.huggingface.folder_files import FolderFiles
 from compress_core.loading.stored import shown
-from compress_core.loading.text_items import TextItems
+from compress_core.loading.text_items import Label, TextItems
 from compress_core.network.input_field import InputField
 
 MOST_BYTES = 32 * 2**20
@@ -60,7 +60,7 @@ class WordPieces:
         for place, (words, kind) in enumerate(cut):
             ids[place, : len(words)], kinds[place, : len(kind)] = words, kind
             mask[place, : len(words)] = 1
-        return Tokenized(ids, mask, kinds, int((counts > wide).sum()))
+        return Tokenized(ids, mask, kinds, int((counts > wide).sum()), items.labels)
 
     def words(self, count: int) -> tuple[str, ...]:
         """What the numbers from 0 stand for; a space before a word that begins one."""
@@ -90,18 +90,33 @@ class WordPieces:
 class Tokenized:
     """Texts as numbers of words [N, T], which of them are there, to which text of a pair they belong.
 
-    cut: how many texts were longer.
+    cut: how many texts were longer; labels: as they came with the texts.
     """
 
     ids: NDArray[np.int64]
     mask: NDArray[np.int64]
     kinds: NDArray[np.int64]
     cut: int
+    labels: tuple[Label, ...] | None = None
 
     def arrays(self, *, kinds: bool) -> Mapping[str, NDArray[np.int64]]:
         """By the names that networks give them; kinds: whether it tells the texts of a pair apart."""
         found = {"input_ids": self.ids, "attention_mask": self.mask}
         return {**found, "token_type_ids": self.kinds} if kinds and self.kinds.any() else found
+
+
+@dataclass(frozen=True, eq=False)
+class SentPieces:
+    """What another process read of a tokenizer: the same numbers, and what the words are."""
+
+    blank: int
+    cover: int | None
+    most: int
+    vocabulary: tuple[str, ...]
+
+    def words(self, count: int) -> tuple[str, ...]:
+        """What the numbers from 0 stand for."""
+        return self.vocabulary[:count]
 
 
 def word_fields(

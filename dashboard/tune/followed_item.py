@@ -34,7 +34,10 @@ def draw(view: View, model: Model) -> None:
         st.info(_("There is no item to follow: this model came without data."), icon=":material/upload_file:")
         return
     split = model.subject.split(SPLIT)
-    picture, chosen = st.columns([1, 3], vertical_alignment="center", gap="small")
+    if model.subject.input.is_text:
+        picture, chosen = st.container(), st.container()
+    else:
+        picture, chosen = st.columns([1, 3], vertical_alignment="center", gap="small")
     with chosen:
         item = _item(model, split)
     small_item(picture, model.subject, split, item)

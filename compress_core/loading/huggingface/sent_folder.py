@@ -33,7 +33,7 @@ _TOLD = (CONFIG, "preprocessor_config.json", "modules.json", "1_Pooling/config.j
 _WEIGHT, _FILE, _SAID, _TEXT = "weight:", "file:", "said", "text:"
 _BESIDE = 40 * 2**20
 _DIRECTORY = 2**18
-Array = npt.NDArray[Any]
+SentArray = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ def is_folder_zip(content: bytes) -> bool:
 
 def folder_arrays(
     content: bytes, name: str, texts: TextItems | None, caps: Caps
-) -> Iterator[tuple[str, Array]]:
+) -> Iterator[tuple[str, SentArray]]:
     """All that is sent on of a folder in a ZIP, array by array; raises Refused for what is not read."""
     files = folder_in_zip(content, name, caps.file_bytes + _BESIDE)
     config = read_config(files.read(CONFIG, MOST_BYTES), files.name)
@@ -72,7 +72,7 @@ def folder_arrays(
         yield f"{_WEIGHT}{tensor}", values
 
 
-def _of_tokenizer(pieces: WordPieces, count: int, texts: TextItems | None) -> Iterator[tuple[str, Array]]:
+def _of_tokenizer(pieces: WordPieces, count: int, texts: TextItems | None) -> Iterator[tuple[str, SentArray]]:
     found = None if texts is None else pieces.rows(texts, None)
     said = {
         "blank": pieces.blank,
@@ -88,7 +88,7 @@ def _of_tokenizer(pieces: WordPieces, count: int, texts: TextItems | None) -> It
             yield f"{_TEXT}{each}", values
 
 
-def folder_from(arrays: Mapping[str, Array], name: str) -> SentFolder:
+def folder_from(arrays: Mapping[str, SentArray], name: str) -> SentFolder:
     """The reverse of `folder_arrays`."""
     told = {
         key.removeprefix(_FILE): found.tobytes() for key, found in arrays.items() if key.startswith(_FILE)

@@ -10,7 +10,7 @@ import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ def members(**contents: bytes) -> bytes:
 
 def items() -> dict[str, Make]:
     """Every hostile file of items by its name; the network they go with takes 8 values and has 3 classes."""
-    return {**dict(_headers()), **dict(_arrays())}
+    return {**dict(_headers()), **dict(_arrays()), **dict(_pictures()), **dict(_tables())}
 
 
 def _headers() -> Iterator[tuple[str, Make]]:
@@ -136,6 +136,66 @@ def _arrays() -> Iterator[tuple[str, Make]]:
     }.items():
         yield f"{kind} as items", lambda sign=sign: sign + bytes(1000)
     yield "empty items", lambda: b""
+
+
+def filed(files: Mapping[str, bytes], packed: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip archive of files by name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packed) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, rows: bytes = b"", *beside: tuple[bytes, bytes]) -> bytes:
+    """A gray PNG that announces a size, around compressed rows of our own."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    others = b"".join(chunk(kind, content) for kind, content in beside)
+    return b"\x89PNG\r\n\x1a\n" + header + others + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def _pictures() -> Iterator[tuple[str, Make]]:
+    """Archives of pictures that would become large, lie elsewhere or are none."""
+    bomb = zlib.compress(bytes(2**26))
+    yield "picture of all pixels", lambda: filed({"a/x.png": png(2**31 - 1, 2**31 - 1, bomb)})
+    yield "picture of many pixels", lambda: filed({"a/x.png": png(8192, 8192, bomb)})
+    yield "picture of a line", lambda: filed({"a/x.png": png(2**24, 1, bomb)})
+    yield "pictures of many pixels", lambda: filed({f"a/{i}.png": png(4096, 4096, bomb) for i in range(20)})
+    text = b"a\0\0" + zlib.compress(bytes(2**27))
+    yield (
+        "picture with a text",
+        lambda: filed({"a/x.png": png(2, 2, zlib.compress(bytes(6)), (b"zTXt", text))}),
+    )
+    yield "picture cut", lambda: filed({"a/x.png": png(4, 4, zlib.compress(bytes(20)))[:40]})
+    yield "very many pictures", lambda: filed({f"a/{i}.png": b"" for i in range(60_000)}, zipfile.ZIP_STORED)
+    yield "picture deflated", lambda: filed({"a/x.png": bytes(2**28)})
+    yield (
+        "pictures elsewhere",
+        lambda: filed({"../../a/x.png": b"x", "/etc/b/y.png": b"x", "loose.png": b"x"}),
+    )
+    yield "program called a picture", lambda: filed({"a/x.bmp": f"touch {canary()}".encode()})
+    script = f"%!PS\n(r) (w) file {canary()}".encode()
+    yield "script called a picture", lambda: filed({"a/x.png": script, "a/y.jpg": script})
+
+
+def _tables() -> Iterator[tuple[str, Make]]:
+    """Tables and texts that lack something, or are too many of anything."""
+    yield "table of columns", lambda: b"," * 2_000_000
+    yield "table of a cell", lambda: b"a,b\n1," + b"9" * 30_000_000
+    yield "table of quotes", lambda: b'a,b\n"' + b"\n" * 5_000_000
+    yield "table of names", lambda: b"a,b\n" + b"".join(b"1,%d.5x\n" % i for i in range(200_000))
+    yield "table of formulas", lambda: b"=1+1,=cmd|'x'!A1\n=2,0\n"
+    yield "table of zeros", lambda: b"a,b\n" + b"0,0\n" * 4_000_000
+    yield "table without an end", lambda: b"PAR1" + bytes(1000) + b"PAR1"
+    yield "table announces all", lambda: b"PAR1" + b"\xff" * 2000 + struct.pack("<I", 1990) + b"PAR1"
+    yield "texts in texts", lambda: b'{"text": ' + b"[" * 500_000
+    yield "texts of digits", lambda: b'{"text": ' + b"9" * 900_000 + b"}"
+    yield "texts of nothing", lambda: b"{}\n" * 1_000_000
+    yield "texts", lambda: b'{"text": "a", "label": 0}\n' * 100_000
 
 
 def step(knobs: str) -> str:

@@ -156,8 +156,8 @@ def test_any_finite_array_is_read_as_numpy_reads_it(values: npt.NDArray[np.float
             {"inputs": IMAGES, "labels": LABELS[:4]},
             "shape [4]; they must be one whole number for each of the 5",
         ),
-        ({"inputs": IMAGES, "labels": LABELS[:, None]}, "shape [5, 1]"),
-        ({"inputs": IMAGES, "labels": LABELS.astype(float)}, "type float64"),
+        ({"inputs": IMAGES, "labels": LABELS[:, None, None]}, "shape [5, 1, 1]"),
+        ({"inputs": IMAGES, "labels": np.full(5, np.nan)}, "5 of 5 labels are NaN or infinite"),
         ({"inputs": IMAGES, "labels": LABELS - 1}, "from -1 to 1"),
         ({"inputs": IMAGES, "labels": LABELS + 10**9}, "to 1000000002"),
         ({"inputs": IMAGES, "labels": (LABELS - 1).astype(np.uint64)}, "to 18446744073709551615"),
@@ -215,9 +215,9 @@ SOUND_HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n"
         (npy(" " * 5000 + SOUND_HEADER, bytes(16), version=2), "no header that numpy writes"),
         (npy(SOUND_HEADER, bytes(16), version=9), "no header that numpy writes"),
         (b"\x93NUMPY", "no header that numpy writes"),
-        (b"", "none of these: .npz, .npy"),
+        (b"", "none of these: a .zip of pictures, .npz, .npy"),
         (b"PK\x03\x04", "cut off or damaged"),
-        (b"a,b\n1,2\n", "none of these: .npz, .npy"),
+        (b"a b\n1 2\n", "none of these: a .zip of pictures, .npz, .npy"),
     ],
 )
 def test_headers_are_checked_before_anything_is_made(content: bytes, reason: str) -> None:

@@ -297,7 +297,7 @@ def test_a_job_on_a_class_that_cannot_travel_says_why_on_the_page() -> None:
     [
         (("their_nets.mixer:nothing",), "cannot be imported"),
         (("their_nets.mixer:deaf", "--data", "items.npz"), "No layer of"),
-        (("nowhere.npz", "--data", "nowhere.npz"), "nowhere.npz cannot be read"),
+        (("lenet300", "--data", "nowhere.npz"), "nowhere.npz cannot be read"),
         (("lenet300", "--recipe", "nowhere.yaml"), "nowhere.yaml cannot be read"),
         (("lenet300", "--port", "70000"), "--port"),
     ],

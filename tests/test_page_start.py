@@ -210,7 +210,7 @@ def test_an_mlp_of_ones_own_is_read_with_its_items_and_judged(labeled: bool) -> 
         (b"no model at all", None, "none of these: safetensors, PyTorch state dict"),
         (state_dict_file({}), None, ""),
         (save({"odd": torch.zeros(2, 2, 2)}), None, ""),
-        (save(own_mlp().state_dict()), b"no items", "none of these: .npz, .npy"),
+        (save(own_mlp().state_dict()), b"no items", "none of these: a .zip of pictures, .npz, .npy"),
         (save(own_mlp().state_dict()), npz(inputs=np.zeros((5, FEATURES + 1))), str(FEATURES)),
     ],
     ids=["no model", "empty", "another architecture", "no items", "items of another shape"],

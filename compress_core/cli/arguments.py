@@ -74,8 +74,9 @@ DataOption = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        metavar="FILE.npz",
-        help="Other items: inputs or images and, where known, labels.",
+        metavar="FILE",
+        help="Other items with their labels: .npz, a table (.csv, .parquet), or a folder that holds a folder "
+        "of pictures for each class.",
         show_default=False,
     ),
 ]
@@ -83,8 +84,26 @@ TrainOption = Annotated[
     Path | None,
     typer.Option(
         "--train",
-        metavar="FILE.npz",
+        metavar="FILE",
         help="Items to train on, with labels; none of them may be among those it is judged on.",
+        show_default=False,
+    ),
+]
+PreprocessingOption = Annotated[
+    str,
+    typer.Option(
+        "--preprocessing",
+        metavar="TEXT",
+        help="What is done to pictures: imagenet, or as in 'resize=256 crop=224 mean=0.5 std=0.5'.",
+        show_default=False,
+    ),
+]
+LabelColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-column",
+        metavar="NAME",
+        help="Which column of a table is the label: its name, its number from 1, or none.",
         show_default=False,
     ),
 ]
@@ -200,6 +219,8 @@ class ModelOptions:
     entry: str | None = None
     items: Path | None = None
     train: Path | None = None
+    preprocessing: str = ""
+    label_column: str | None = None
     input_shape: str | None = None
     task: str | None = None
     as_json: bool = False
@@ -220,6 +241,8 @@ class SharedOptions:
     entry: EntryOption = None
     items: DataOption = None
     train: TrainOption = None
+    preprocessing: PreprocessingOption = ""
+    label_column: LabelColumnOption = None
     input_shape: ShapeOption = None
     task: TaskOption = None
     trained: TrainedOption = None
@@ -243,6 +266,8 @@ class SharedOptions:
             entry=self.entry,
             items=self.items,
             train=self.train,
+            preprocessing=self.preprocessing,
+            label_column=self.label_column,
             input_shape=self.input_shape,
             task=self.task,
             as_json=self.as_json,

@@ -86,20 +86,22 @@ def open_store() -> Store:
 def open_subject(chosen: ModelOptions) -> Subject:
     """The model as loaded; raises Refused."""
     from compress_core.loading.asked_answers import checked_task
-    from compress_core.loading.named import given_in, named_subject
+    from compress_core.loading.file_format import ItemKnobs
+    from compress_core.loading.named import named_subject
+    from compress_core.loading.preprocessing import read_preprocessing
 
     _one_thread()
-    items = None if chosen.items is None else given_in(chosen.items)
-    training = None if chosen.train is None else given_in(chosen.train)
+    knobs = ItemKnobs(read_preprocessing(chosen.preprocessing), chosen.label_column)
     with redirect_stdout(StringIO()):  # what a visitor's code prints must not get among our lines
         return named_subject(
             chosen.model,
             weights=chosen.weights,
             entry=chosen.entry,
-            items=items,
-            training=training,
+            items=chosen.items,
+            training=chosen.train,
             input_shape=input_shape_of(chosen),
             task=checked_task(chosen.task),
+            knobs=knobs,
         )
 
 

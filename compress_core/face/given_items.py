@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compress_core.face.checked_arguments import checked_path, kind_of
+from compress_core.face.checked_arguments import checked_name, checked_path, kind_of
 from compress_core.foundation.errors import Refused
+from compress_core.loading.file_format import ItemKnobs
 from compress_core.loading.items import checked_items
-from compress_core.loading.named import GivenItems, given_in
+from compress_core.loading.named import AnyItems
 from compress_core.loading.own_file import LARGE_CAPS
+from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.text_items import text_items
 from compress_core.loading.user_code import in_one_line
 
@@ -21,8 +23,8 @@ Array = NDArray[np.generic] | Tensor
 Labels = Array | Sequence[int]
 
 
-def items_from(items: object, labels: object) -> GivenItems | None:
-    """Items [N, ...] with their labels [N] from arrays, or from a file that holds both; raises Refused.
+def items_from(items: object, labels: object) -> AnyItems | None:
+    """Items [N, ...] with their labels [N] from arrays, or the file that holds both; raises Refused.
 
     Items may be several arrays by name, for a network that takes several inputs, or a list of texts.
     """
@@ -31,7 +33,7 @@ def items_from(items: object, labels: object) -> GivenItems | None:
             raise Refused(
                 "labels go with items given as an array [N, ...]: give both, or a file that holds both."
             )
-        return None if items is None else given_in(checked_path(items))
+        return None if items is None else checked_path(items)
     if isinstance(items, list) and items and isinstance(items[0], str):
         return text_items(items, labels if labels is None else list(labels))  # type: ignore[call-overload]  # checked there
     if isinstance(items, tuple):
@@ -47,8 +49,8 @@ def items_from(items: object, labels: object) -> GivenItems | None:
     return checked_items(_plain(items, "items"), answers, caps=LARGE_CAPS)
 
 
-def training_from(given: object) -> GivenItems | None:
-    """Items to train on from a file, or from a pair of items [N, ...] and labels [N]; raises Refused."""
+def training_from(given: object) -> AnyItems | None:
+    """Items to train on as a file, or from a pair of items [N, ...] and labels [N]; raises Refused."""
     match given:
         case None | str() | Path():
             return items_from(given, None)
@@ -59,6 +61,13 @@ def training_from(given: object) -> GivenItems | None:
         "give one of these.",
         got=kind_of(given),
     )
+
+
+def knobs_from(preprocessing: object, label_column: object) -> ItemKnobs:
+    """What is said of a file of items; raises Refused."""
+    how = "" if preprocessing is None else checked_name("preprocessing", preprocessing)
+    column = None if label_column is None else checked_name("label_column", label_column)
+    return ItemKnobs(read_preprocessing(how), column)
 
 
 def _plain(values: object, name: str) -> NDArray[np.generic]:

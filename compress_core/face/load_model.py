@@ -16,10 +16,10 @@ from compress_core.face.checked_arguments import (
     checked_shape,
     kind_of,
 )
-from compress_core.face.given_items import Array, Labels, items_from, training_from
+from compress_core.face.given_items import Array, Labels, items_from, knobs_from, training_from
 from compress_core.foundation.errors import Refused
 from compress_core.loading.asked_answers import TaskName, checked_task
-from compress_core.loading.named import named_subject
+from compress_core.loading.named import named_subject, read_given
 from compress_core.loading.own_training import with_training
 from compress_core.loading.text_items import TextItems, refuse_texts
 from compress_core.loading.user_code import copied, origin_of
@@ -35,6 +35,8 @@ def load(
     weights: str | Path | None = None,
     entry: str | None = None,
     training: str | Path | tuple[Array, Labels] | None = None,
+    preprocessing: str | None = None,
+    label_column: str | None = None,
     classes: Sequence[str] | None = None,
     input_shape: tuple[int, ...] | None = None,
     task: TaskName | None = None,
@@ -47,12 +49,15 @@ def load(
     "package.module:factory", or the network itself, which is copied and taken to the CPU in float32. weights:
     a file or folder whose weights go into a network that was named. entry: which weights of a checkpoint that
     holds several, such as "ema".
-    items [N, ...]: what the network is shown, as it takes it, or a .npz file with inputs and labels; bytes
-    (uint8) mean 0 to 255; several arrays by name for a network that takes such. labels [N]: whole numbers
-    from 0. From 200 items on, one in ten is set apart for techniques that measure. training: what it can be
-    trained on, a file or (items, labels); none of these may be among the items it is judged on. classes: a
-    name for each output. input_shape: of one item, where no items are given. factory: how other processes
-    build a network that was given itself, "package.module:function".
+    items [N, ...]: what the network is shown, as it takes it, or a file: .npz with inputs and labels, a table
+    (.csv, .parquet), texts (.jsonl), or a folder that holds a folder of pictures for each class; bytes
+    (uint8) mean 0 to 255; several arrays by name for a network that takes such. preprocessing: what is done
+    to pictures, "imagenet" or as in "resize=256 crop=224 mean=0.5 std=0.5". label_column: of a table, by
+    name, by number from 1, or "none". labels [N]: whole numbers from 0. From 200 items on, one in ten is set
+    apart for techniques that measure. training: what it can be trained on, a file or (items, labels); none of
+    these may be among the items it is judged on. classes: a name for each output. input_shape: of one item,
+    where no items are given. factory: how other processes build a network that was given itself,
+    "package.module:function".
 
     task: what is asked, where answers and labels do not tell it: "labels" (several, each by itself: labels
     [N, C] of 0 and 1), "regression" (labels are real numbers), "tokens" (a class at each place: labels
@@ -69,6 +74,7 @@ def load(
         model = load(my_network, images, labels, classes=("cat", "dog"))
     """
     names, shape, builder = checked_classes(classes), checked_shape(input_shape), checked_factory(factory)
+    knobs = knobs_from(preprocessing, label_column)
     given, to_train_on = items_from(items, labels), training_from(training)
     if isinstance(model, nn.Module):
         if weights is not None or entry is not None:
@@ -78,11 +84,14 @@ def load(
             )
         network = copied(model)
         origin, name = origin_of(network, builder), type(network).__name__
-        if isinstance(given, TextItems) or isinstance(to_train_on, TextItems):
+        own, to_learn = read_given(given, knobs), read_given(to_train_on, knobs)
+        if isinstance(own, TextItems) or isinstance(to_learn, TextItems):
             raise refuse_texts(name)
-        asked = checked_task(task)
-        subject = subject_from_network(network, given, name, shape, task=asked, origin=origin)
-        subject = subject if to_train_on is None else with_training(subject, to_train_on)
+        how, asked = knobs.preprocessing, checked_task(task)
+        subject = subject_from_network(
+            network, own, name, shape, task=asked, preprocessing=how, origin=origin
+        )
+        subject = subject if to_learn is None else with_training(subject, to_learn)
     else:
         source = _named(model)
         if builder is not None:
@@ -97,6 +106,7 @@ def load(
             training=to_train_on,
             input_shape=shape,
             task=checked_task(task),
+            knobs=knobs,
         )
     for sentence in subject.warnings:
         warnings.warn(sentence, stacklevel=2)

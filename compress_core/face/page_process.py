@@ -23,7 +23,9 @@ from compress_core.face.network_addresses import EVERYWHERE, HOST, server_addres
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.process import ROOT
-from compress_core.loading.named import given_in, named_subject
+from compress_core.loading.file_format import ItemKnobs
+from compress_core.loading.named import named_subject
+from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.subject.subject import Subject
 
 PAGE = "dashboard"
@@ -35,9 +37,10 @@ class PageRequest:
     """What a page opens, as plain values: its process is told as JSON.
 
     model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. entry:
-    which dict of a checkpoint is taken. items and train: files of items to judge it on and to train it on.
-    recipe: YAML text, empty for none; port: where to serve, on this machine only unless host says otherwise.
-    Without a model and weights, nothing is open at first.
+    which dict of a checkpoint is taken. items and train: files of items to judge it on and to train it
+    on; preprocessing and label_column: how they are read. recipe: YAML text, empty for none; port: where
+    to serve, on this machine only unless host says otherwise. Without a model and weights, nothing is
+    open at first.
     """
 
     port: int
@@ -46,6 +49,8 @@ class PageRequest:
     entry: str | None = None
     items: str | None = None
     train: str | None = None
+    preprocessing: str = ""
+    label_column: str | None = None
     input_shape: tuple[int, ...] | None = None
     recipe: str = ""
     host: str = HOST
@@ -79,9 +84,10 @@ class PageRequest:
             self.model,
             weights=None if self.weights is None else Path(self.weights),
             entry=self.entry,
-            items=None if self.items is None else given_in(Path(self.items)),
-            training=None if self.train is None else given_in(Path(self.train)),
+            items=None if self.items is None else Path(self.items),
+            training=None if self.train is None else Path(self.train),
             input_shape=self.input_shape,
+            knobs=ItemKnobs(read_preprocessing(self.preprocessing), self.label_column),
         )
 
 

@@ -155,7 +155,8 @@ def _model_in(files: Mapping[str, bytes]) -> Subject:
     items = None if chosen_by is None else _items(chosen_by)
     subject = user_subject(state, items, name=card["name"], input_shape=shape, sets_apart=False)
     classes = tuple(card.get("classes", subject.classes))  # files of an earlier release name none
-    return replace(subject, splits=MappingProxyType(splits), classes=classes)
+    form = form_from_json(card["input"]) if "input" in card else subject.input
+    return replace(subject, input=form, splits=MappingProxyType(splits), classes=classes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,13 @@ import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_from_json
+from compress_core.loading.file_format import NO_KNOBS, ItemKnobs
 from compress_core.loading.huggingface.sent_folder import SentFolder, folder_from
 from compress_core.loading.items import Items
 from compress_core.loading.onnx_file.understanding import Description, description_from
+from compress_core.loading.preprocessing import preprocessing_as_json
 from compress_core.loading.reading_child import (
-    FIELDS,
+    ABOUT,
     FOLDER,
     INPUTS,
     ITEMS,
@@ -42,6 +44,7 @@ MOST_AT_ONCE = 2
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_SECONDS = 60.0
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
+_FEW_ADDRESSES = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # the others take them beforehand
 
 
 class FileReader:
@@ -66,15 +69,21 @@ class FileReader:
         """
         return FileWeights(*self._read(content, {"kind": WEIGHTS, "name": name, "entry": entry}))
 
-    def items(self, content: bytes, name: str) -> Items:
+    def items(self, content: bytes, name: str, knobs: ItemKnobs = NO_KNOBS) -> Items:
         """The items in a file, as `read_items` reads them; raises Refused where it does, and as above."""
-        found, _ = self._read(content, {"kind": ITEMS, "name": name})
+        told = {
+            "kind": ITEMS,
+            "name": name,
+            "preprocessing": preprocessing_as_json(knobs.preprocessing),
+            "label_column": knobs.label_column,
+        }
+        found, remarks = self._read(content, told)
         inputs: Any = found[INPUTS]
         labels: Any = found.get(LABELS)
-        said = json.loads(found[FIELDS].tobytes())
-        return Items(
-            inputs, labels, tuple(InputField(**{**one, "shape": tuple(one["shape"])}) for one in said)
-        )
+        about = json.loads(found[ABOUT].tobytes())
+        fields = (InputField(**{**one, "shape": tuple(one["shape"])}) for one in about["fields"])
+        classes, features = tuple(about["classes"]), tuple(about["features"])
+        return Items(inputs, labels, tuple(fields), classes, features, about["pictures"], remarks)
 
     def network(self, content: bytes, name: str, item_shape: Sequence[int] | None = None) -> Description:
         """The network in an ONNX file, as `read_network` reads it; raises Refused as above."""
@@ -144,7 +153,7 @@ class FileReader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **_ONE_THREAD},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **_ONE_THREAD, **_FEW_ADDRESSES},
             start_new_session=True,  # Ctrl-C in the server's terminal is the server's to handle
         )
 

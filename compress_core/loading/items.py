@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.file_format import ItemCaps, item_formats
+from compress_core.loading.file_format import (
+    NO_KNOBS,
+    AskedItems,
+    ItemArrays,
+    ItemCaps,
+    ItemKnobs,
+    item_formats,
+)
+from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.recognize import recognized
 from compress_core.loading.stored import shown
 from compress_core.network.input_field import InputField, rows_of
@@ -23,6 +31,7 @@ ItemLabels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 DEFAULT_CAPS = ItemCaps()
 _MOST_WORDS = 2**20  # of a vocabulary, where each place of a sequence has a label
 _LEAST_LABEL = -100  # of a place that is not judged, as torch has it
+_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)  # of ITU-R 601-2 in 16 bits, as Pillow has them
 _REAL = "biuf"  # numpy's letters for truth values, whole numbers and floating point
 
 
@@ -32,19 +41,27 @@ class Items:
 
     inputs [N, ...] float32 (or uint8, as pixels come), all finite; labels [N] int64 from 0, [N, ...] where
     several answers are judged, float32 where those are real numbers, or None. fields: where a network takes
-    several inputs by name; inputs [N, numbers of all fields] hold them in a row then.
+    several inputs by name; inputs [N, numbers of all fields] hold them in a row then. classes: what the
+    labels are numbers of, where they came as names; features: what the columns of a table are called;
+    pictures: whether the inputs are pixels [N, C, H, W] of picture files; remarks: how they were read.
     """
 
     inputs: ItemInputs
     labels: ItemLabels | None
     fields: tuple[InputField, ...] = ()
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    pictures: bool = False
+    remarks: ReadingRemarks = field(default_factory=ReadingRemarks)
 
 
-def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> Items:
+def read_items(
+    content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS, knobs: ItemKnobs = NO_KNOBS
+) -> Items:
     """Read inputs and, where they are known, labels from the bytes of a file in one of the `item_formats`.
 
     Bytes stay uint8; every other number becomes float32 with the same value. `name` is the file's name, for
-    a refusal.
+    a refusal; knobs: what somebody says of it.
 
     Raises Refused, and nothing else, whatever the bytes are.
     """
@@ -56,8 +73,18 @@ def read_items(content: bytes, name: str, *, caps: ItemCaps = DEFAULT_CAPS) -> I
             most=caps.file_bytes,
         )
     format_ = recognized(item_formats(), content, name)
-    arrays = format_.read(content, caps)
-    return checked_items(arrays.inputs, arrays.labels, caps=caps)
+    return as_items(format_.read(content, AskedItems(name, caps, knobs)), caps)
+
+
+def as_items(arrays: ItemArrays, caps: ItemCaps) -> Items:
+    """What a reader found as items; raises Refused as `read_items` does."""
+    return replace(
+        checked_items(arrays.inputs, arrays.labels, caps=caps),
+        classes=arrays.classes,
+        features=arrays.features,
+        pictures=arrays.pictures,
+        remarks=arrays.remarks,
+    )
 
 
 def checked_items(
@@ -248,9 +275,10 @@ def fit_to(items: Items, input_shape: tuple[int, ...]) -> Items:
     input_shape is that of one item, [channels, height, width] or [values]. As they are, if the shapes agree;
     else [N, H, W] gets a channel axis; else [N, H, W, C] becomes [N, C, H, W]; else items of one channel are
     flattened, or folded to an image, row by row. Several channels are never flattened or folded, because
-    their order cannot be known. Raises Refused with both shapes.
+    their order cannot be known. Picture files become gray or colored, as the network takes them. Raises
+    Refused with both shapes.
     """
-    fitted = _fitted(items.inputs, input_shape)
+    fitted = _fitted(_with_colors(items, input_shape), input_shape)
     if fitted is None:
         raise Refused(
             "An item has shape {got}, but the network takes {expected}. Save the items as "
@@ -260,6 +288,22 @@ def fit_to(items: Items, input_shape: tuple[int, ...]) -> Items:
             sizes=", ".join(str(size) for size in input_shape),
         )
     return replace(items, inputs=fitted)
+
+
+def _with_colors(items: Items, wanted: tuple[int, ...]) -> ItemInputs:
+    """Pixels [N, C, H, W] of picture files in gray or in color, as a network takes them."""
+    inputs = items.inputs
+    if not items.pictures or len(wanted) != 3:
+        return inputs
+    match inputs.shape[1], wanted[0]:
+        case 1, 3:
+            colored: ItemInputs = np.repeat(inputs, 3, axis=1)  # type: ignore[assignment]  # of bytes
+            return colored
+        case 3, 1:
+            weighted = np.einsum("nchw,c->nhw", inputs.astype(np.uint32), _LUMA)
+            gray: npt.NDArray[np.uint8] = ((weighted + 2**15) >> 16).astype(np.uint8)
+            return gray[:, None]
+    return inputs
 
 
 def _fitted(inputs: ItemInputs, wanted: tuple[int, ...]) -> ItemInputs | None:

@@ -13,12 +13,14 @@ from pathlib import Path
 from compress_core.foundation.errors import Refused
 from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.cards import card_of, cards
+from compress_core.loading.file_format import NO_KNOBS, AskedItems, ItemKnobs
 from compress_core.loading.fitting_weights import loaded_from
 from compress_core.loading.huggingface.folder_files import folder_on_disk, is_model_folder
 from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder, training_items
-from compress_core.loading.items import Items, read_items
+from compress_core.loading.huggingface.picture_form import picture_knobs
+from compress_core.loading.items import Items, as_items, read_items
 from compress_core.loading.onnx_model import is_onnx_file, onnx_subject_in
-from compress_core.loading.own_file import content_of_file, item_caps_for
+from compress_core.loading.own_file import caps_of_folder, content_of_file, item_caps_for
 from compress_core.loading.own_training import with_training
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.samples import load_sample
@@ -27,6 +29,7 @@ from compress_core.loading.text_items import TEXT_FILES, TextItems, refuse_texts
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import (
     ItemShape,
+    refuse_other_scale,
     sample_with,
     subject_from_network,
     user_subject,
@@ -37,7 +40,44 @@ from compress_core.loading.weights_place import holds_weights, state_in
 from compress_core.subject.origin import Origin
 from compress_core.subject.subject import Subject
 
-GivenItems = Items | TextItems
+AnyItems = Items | TextItems | Path
+"""Items, texts, or the file in which either lies."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What somebody asked for: where weights lie, and which dict of a checkpoint is taken; items, and knobs.
+
+    Files are read when they are asked for: what is read of pictures hangs on the model.
+    """
+
+    place: Path | None
+    entry: str | None
+    given: AnyItems | None
+    input_shape: ItemShape | None
+    knobs: ItemKnobs
+    task: TaskName | None
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the weights are called."""
+        assert self.place is not None, "asked only where weights are given"
+        return self.place.stem or str(self.place)
+
+    @property
+    def state(self) -> StateDict:
+        """The weights; raises Refused."""
+        assert self.place is not None, "asked only where weights are given"
+        return state_in(self.place, self.entry)
+
+    @property
+    def items(self) -> Items | None:
+        """What the model is judged on, where that is no text; raises Refused."""
+        found = read_given(self.given, self.knobs)
+        if isinstance(found, TextItems):
+            raise refuse_texts(self.called)
+        return found
 
 
 def named_subject(
@@ -45,75 +85,50 @@ def named_subject(
     *,
     weights: Path | None = None,
     entry: str | None = None,
-    items: GivenItems | None = None,
-    training: GivenItems | None = None,
+    items: AnyItems | None = None,
+    training: AnyItems | None = None,
     input_shape: ItemShape | None = None,
     task: TaskName | None = None,
+    knobs: ItemKnobs = NO_KNOBS,
 ) -> Subject:
     """A sample by its name, what package.module:factory builds, or the network in a file or a folder.
 
     weights go into the network that is named; alone, they tell the network themselves. entry says which dict
     of a checkpoint is taken. A factory is looked for in the current folder too. items are what it is judged
-    on, training what it can be trained on; task: what is asked of a factory's network. Raises Refused with
-    what to give instead.
+    on, training what it can be trained on, read as knobs say where they are files; task: what is asked of a
+    factory's network. Raises Refused with what to give instead.
     """
     if model is not None and is_model_folder(Path(model)):
         if weights is not None:
             raise Refused("{model} is a folder with weights of its own: leave --weights out.", model=model)
-        return _from_folder(_Given(Path(model), entry), items, training, input_shape, task)
-    if isinstance(items, TextItems) or isinstance(training, TextItems):
-        raise refuse_texts(str(model or weights))
-    subject = _judged_subject(model, weights, entry, items, input_shape, task)
-    return subject if training is None else with_training(subject, training)
+        asked = _Asked(Path(model), entry, items, input_shape, knobs, task)
+        return _from_folder(asked, training)
+    asked = _Asked(_place(model, weights), entry, items, input_shape, knobs, task, str(model or weights))
+    subject = _judged_subject(model, asked)
+    to_learn = read_given(training, knobs)
+    if isinstance(to_learn, TextItems):
+        raise refuse_texts(subject.title)
+    return subject if to_learn is None else with_training(subject, to_learn)
 
 
-def _judged_subject(
-    model: str | None,
-    weights: Path | None,
-    entry: str | None,
-    items: Items | None,
-    input_shape: ItemShape | None,
-    task: TaskName | None,
-) -> Subject:
-    if model is None and weights is None:
+def _judged_subject(model: str | None, asked: _Asked) -> Subject:
+    if model is None and asked.place is None:
         raise Refused(
             "No model was named: give a sample model ({samples}), package.module:factory or a file of "
             "weights.",
             samples=", ".join(cards()),
         )
-    place = _place(model, weights)
-    if place is None and entry is not None:
+    if asked.place is None and asked.entry is not None:
         raise Refused(
             "--entry {entry} names a part of a checkpoint, but no file of weights is given: give one with "
             "--weights, or leave it out.",
-            entry=entry,
+            entry=asked.entry,
         )
-    given = None if place is None else _Given(place, entry)
-    if given is not None and (model is None or _is_weights_file(model)):
-        if entry is None and is_onnx_file(given.place):
-            return onnx_subject_in(given.place, items, input_shape)
-        state = given.state()
-        subject = user_subject(state.tensors, items, name=given.name, input_shape=input_shape)
-        return with_remarks(subject, state.remarks)
-    assert model is not None, "one of the two is given"
+    if model is None or _is_weights_file(model):
+        return _from_weights(asked)
     if model not in cards() and ":" in model:
-        return _from_factory(Origin(model, str(Path.cwd())), given, items, input_shape, task)
-    return _from_sample(model, given, items)
-
-
-@dataclass(frozen=True)
-class _Given:
-    """Where weights lie, and which dict of a checkpoint is taken; read when they are asked for."""
-
-    place: Path
-    entry: str | None
-
-    @property
-    def name(self) -> str:
-        return self.place.stem or str(self.place)
-
-    def state(self) -> StateDict:
-        return state_in(self.place, self.entry)
+        return _from_factory(Origin(model, str(Path.cwd())), asked)
+    return _from_sample(model, asked)
 
 
 def _place(model: str | None, weights: Path | None) -> Path | None:
@@ -128,55 +143,79 @@ def _place(model: str | None, weights: Path | None) -> Path | None:
     return Path(model)
 
 
-def _from_folder(
-    given: _Given,
-    items: GivenItems | None,
-    training: GivenItems | None,
-    input_shape: ItemShape | None,
-    task: TaskName | None,
-) -> Subject:
+def _from_folder(asked: _Asked, training: AnyItems | None) -> Subject:
     """The model of a Hugging Face folder; input_shape is the length of a text there."""
-    folder = open_folder(folder_on_disk(given.place, content_of_file))
-    state = given.state()
-    length = input_shape[0] if input_shape else None
-    made = folder_subject(folder, state.tensors, items, length=length, task=task)
-    subject = with_remarks(made, state.remarks)
-    return subject if training is None else with_training(subject, training_items(folder, training, subject))
+    assert asked.place is not None, "it is a folder"
+    files = folder_on_disk(asked.place, content_of_file)
+    folder, knobs = open_folder(files), picture_knobs(files, asked.knobs)
+    items, length = read_given(asked.given, knobs), asked.input_shape[0] if asked.input_shape else None
+    state = asked.state
+    made = folder_subject(folder, state.tensors, items, length=length, task=asked.task)
+    subject, to_learn = with_remarks(made, state.remarks), read_given(training, knobs)
+    return subject if to_learn is None else with_training(subject, training_items(folder, to_learn, subject))
 
 
-def given_in(path: Path) -> GivenItems:
-    """The items or the texts in a file of one's own; raises Refused."""
-    if path.suffix in TEXT_FILES:
-        return texts_in_lines(content_of_file(path), path.name)
-    return items_in(path)
+def read_given(given: AnyItems | None, knobs: ItemKnobs) -> Items | TextItems | None:
+    """Items or texts that were given, or those in the file that was; raises Refused."""
+    if not isinstance(given, Path):
+        return given
+    if given.suffix in TEXT_FILES:
+        return texts_in_lines(content_of_file(given), given.name)
+    return items_in(given, knobs)
 
 
-def items_in(path: Path) -> Items:
-    """The items in a file of one's own, .npz or .npy; raises Refused."""
+def items_in(path: Path, knobs: ItemKnobs = NO_KNOBS) -> Items:
+    """The items in a file of one's own, or in a folder of pictures for each class; raises Refused."""
+    if path.is_dir():
+        from compress_core.loading.picture_folder import items_in_picture_folder
+
+        caps = caps_of_folder(path)
+        return as_items(items_in_picture_folder(path, AskedItems(path.name, caps, knobs)), caps)
     content = content_of_file(path)
-    return read_items(content, path.name, caps=item_caps_for(len(content)))
+    return read_items(content, path.name, caps=item_caps_for(len(content)), knobs=knobs)
 
 
 def _is_weights_file(model: str) -> bool:
     return model not in cards() and holds_weights(model)
 
 
-def _from_factory(
-    origin: Origin,
-    given: _Given | None,
-    items: Items | None,
-    input_shape: ItemShape | None,
-    task: TaskName | None,
-) -> Subject:
+def _from_weights(asked: _Asked) -> Subject:
+    assert asked.place is not None, "asked only where weights are given"
+    if asked.entry is None and is_onnx_file(asked.place):
+        return onnx_subject_in(
+            asked.place, asked.items, asked.input_shape, preprocessing=asked.knobs.preprocessing
+        )
+    state = asked.state
+    subject = user_subject(
+        state.tensors,
+        asked.items,
+        name=asked.name,
+        input_shape=asked.input_shape,
+        preprocessing=asked.knobs.preprocessing,
+    )
+    return with_remarks(subject, state.remarks)
+
+
+def _from_factory(origin: Origin, asked: _Asked) -> Subject:
     network, remarks = network_from(origin), ReadingRemarks()
-    if given is not None:
-        network, remarks = loaded_from(network, given.state(), given.name)
-    subject = subject_from_network(network, items, origin.factory, input_shape, task=task, origin=origin)
+    if asked.place is not None:
+        network, remarks = loaded_from(network, asked.state, asked.name)
+    subject = subject_from_network(
+        network,
+        asked.items,
+        origin.factory,
+        asked.input_shape,
+        task=asked.task,
+        preprocessing=asked.knobs.preprocessing,
+        origin=origin,
+    )
     return with_remarks(subject, remarks)
 
 
-def _from_sample(name: str, given: _Given | None, items: Items | None) -> Subject:
+def _from_sample(name: str, asked: _Asked) -> Subject:
     card = card_of(name)
-    if given is not None:
-        return sample_with(card.name, given.state(), items, name=given.name)
+    refuse_other_scale(card.name, asked.knobs.preprocessing)
+    if asked.place is not None:
+        return sample_with(card.name, asked.state, asked.items, name=asked.name)
+    items = asked.items
     return load_sample(card.name) if items is None else with_items(load_sample(card.name), items)

@@ -24,6 +24,7 @@ from compress_core.loading.onnx_file.runtime_difference import (
 )
 from compress_core.loading.onnx_file.understanding import Description, read_network
 from compress_core.loading.own_file import content_of_file, weight_caps_for
+from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
 from compress_core.loading.reading_remarks import in_a_row, some_of
 from compress_core.loading.user_model import ItemShape, subject_from_network
 from compress_core.network.input_field import InputField
@@ -45,6 +46,7 @@ def onnx_subject(
     items: Items | None,
     *,
     name: str,
+    preprocessing: Preprocessing = AS_IT_IS,
     allowed: RunLimits = ON_OWN_MACHINE,
     answers: RuntimeAnswers = answers_apart,
 ) -> Subject:
@@ -63,7 +65,14 @@ def onnx_subject(
     form = _form_of_words(shape, words_known(network), items) if found.told["words"] else None
     summary = Phrase("From an ONNX file, onto layers of torch.")
     subject = subject_from_network(
-        network, items, name, shape, form=form, summary=summary, blueprint=blueprint
+        network,
+        items,
+        name,
+        shape,
+        form=form,
+        preprocessing=preprocessing,
+        summary=summary,
+        blueprint=blueprint,
     )
     check_scores(0 if items is None else len(items.inputs), len(subject.classes), allowed)
     return _compared(subject, found, content, answers)
@@ -78,12 +87,17 @@ def is_onnx_file(path: Path) -> bool:
         return False
 
 
-def onnx_subject_in(path: Path, items: Items | None, input_shape: ItemShape | None = None) -> Subject:
+def onnx_subject_in(
+    path: Path,
+    items: Items | None,
+    input_shape: ItemShape | None = None,
+    preprocessing: Preprocessing = AS_IT_IS,
+) -> Subject:
     """The model in a file of one's own; sizes that it leaves open are those of the items. Raises Refused."""
     content = content_of_file(path)
     shape = input_shape if input_shape is not None or items is None else items.inputs.shape[1:]
     found = read_network(content, weight_caps_for(len(content)), shape)
-    return onnx_subject(found, content, items, name=path.stem)
+    return onnx_subject(found, content, items, name=path.stem, preprocessing=preprocessing)
 
 
 def _form_of_words(shape: ItemShape, known: int | None, items: Items | None) -> InputForm:

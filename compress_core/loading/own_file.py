@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from compress_core.foundation.errors import Refused
@@ -15,6 +16,7 @@ from compress_core.loading.weights_file import DIRECTORY_BYTES, SERVER_CAPS
 LARGEST_FILE = 8 * 2**30
 MOST_TENSORS = 2**16
 _MOST_ITEMS = 10**7
+_MOST_PIXELS = 2**27
 _BYTES_AN_INSTRUCTION = 256  # a tensor takes 40 instructions, and is stored with some hundred bytes of names
 LARGE_CAPS = replace(
     DEFAULT_CAPS,
@@ -22,6 +24,8 @@ LARGE_CAPS = replace(
     unpacked_bytes=2 * LARGEST_FILE,
     float32_bytes=2 * LARGEST_FILE,
     items=_MOST_ITEMS,
+    pixels=_MOST_PIXELS,
+    all_pixels=2**44,
 )
 """For arrays that are in memory already."""
 _MOST_UNPACKED = 32  # times the bytes of the file: digits in black and white deflate to a twentieth
@@ -34,6 +38,12 @@ def item_caps_for(size: int) -> ItemCaps:
         unpacked_bytes=max(DEFAULT_CAPS.unpacked_bytes, _MOST_UNPACKED * size),
         float32_bytes=max(DEFAULT_CAPS.float32_bytes, _MOST_UNPACKED * size),
     )
+
+
+def caps_of_folder(folder: Path) -> ItemCaps:
+    """What a folder of pictures of one's own may hold, from the bytes of its files."""
+    sizes = (path.stat().st_size for path in islice(folder.rglob("*"), _MOST_ITEMS) if path.is_file())
+    return item_caps_for(sum(sizes))
 
 
 def weight_caps_for(size: int) -> Caps:

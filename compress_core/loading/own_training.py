@@ -13,8 +13,9 @@ import torch
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
 from compress_core.loading.asked_answers import with_asked_labels
+from compress_core.loading.class_names import with_known_classes
 from compress_core.loading.items import ItemInputs, Items
-from compress_core.loading.user_model import fitting
+from compress_core.loading.user_model import fitting, with_remarks
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
@@ -52,9 +53,10 @@ def with_training(subject: Subject, items: Items) -> Subject:
             ".npz file with inputs, and labels [N] that are whole numbers from 0.",
             model=subject.title,
         )
+    items = with_known_classes(items, subject.classes)
     fitted = fitting(items, subject.input, len(subject.classes), subject.answers)
     _refuse_judged(fitted.inputs, subject)
-    return replace(subject, training=own_training(fitted, subject.input))
+    return with_remarks(replace(subject, training=own_training(fitted, subject.input)), items.remarks)
 
 
 def own_training(items: Items, form: InputForm) -> OwnTrainingItems:

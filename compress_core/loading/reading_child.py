@@ -18,20 +18,22 @@ import numpy as np
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_as_json
-from compress_core.loading.file_format import item_formats, weight_formats
+from compress_core.loading.file_format import ItemKnobs, item_formats, weight_formats
 from compress_core.loading.huggingface.sent_folder import folder_arrays
 from compress_core.loading.items import read_items
 from compress_core.loading.onnx_file.understanding import description_arrays, known_operators, read_network
+from compress_core.loading.preprocessing import preprocessing_from_json
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import AskedWeights
 from compress_core.loading.text_items import texts_in_lines
 from compress_core.loading.weights_file import SERVER_CAPS, declared_weights, weights_in_turn
 
 WEIGHTS, ITEMS, NETWORK, FOLDER = "weights", "items", "network", "folder"
-INPUTS, LABELS, FIELDS = "inputs", "labels", "fields"
+INPUTS, LABELS, ABOUT = "inputs", "labels", "about"
 MOST_MEMORY = 400 * 2**20
 MOST_SECONDS = 5
 _MOST_WRITTEN = 2**30
+_HEAD = 4096
 _READERS = ("numpy_file", "safetensors_file", "torch_file")
 
 
@@ -41,6 +43,7 @@ def read_one() -> int:
     line = sys.stdin.readline()
     if line.strip():
         asked: dict[str, Any] = json.loads(line)
+        _import_what_needs_much(Path(asked["file"]))
         set_limits(MOST_MEMORY, MOST_SECONDS)
         sys.stdout.write(json.dumps(_answer(asked)) + "\n")
         sys.stdout.flush()
@@ -55,6 +58,20 @@ def _import_what_reads() -> None:
     known_operators()
     for name in _READERS:
         importlib.import_module(f"compress_core.loading.{name}")
+
+
+def _import_what_needs_much(file: Path) -> None:
+    """What the format of a file needs beside; it is told from its first bytes."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    for format_ in item_formats().values():
+        if format_.needs and format_.recognizes(head):
+            for name in format_.needs:
+                importlib.import_module(name)
+
+
+def _knobs(asked: dict[str, Any]) -> ItemKnobs:
+    return ItemKnobs(preprocessing_from_json(asked["preprocessing"]), asked["label_column"])
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
@@ -77,13 +94,20 @@ def _write_weights(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tup
 
 
 def _write_items(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
-    items = read_items(content, asked["name"])
-    fields = json.dumps([asdict(field) for field in items.fields]).encode()
-    found = {INPUTS: items.inputs, LABELS: items.labels, FIELDS: np.frombuffer(fields, dtype=np.uint8)}
+    items = read_items(content, asked["name"], knobs=_knobs(asked))
+    about = json.dumps(
+        {
+            "fields": [asdict(field) for field in items.fields],
+            "classes": items.classes,
+            "features": items.features,
+            "pictures": items.pictures,
+        }
+    ).encode()
+    found = {INPUTS: items.inputs, LABELS: items.labels, ABOUT: np.frombuffer(about, dtype=np.uint8)}
     written = {name: values for name, values in found.items() if values is not None}
     for values in written.values():
         np.save(out, values, allow_pickle=False)
-    return list(written), ReadingRemarks()
+    return list(written), items.remarks
 
 
 def _write_network(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:

@@ -61,6 +61,7 @@ def texts_in_lines(content: bytes, name: str) -> TextItems:
 
     Raises Refused, and nothing else, whatever the bytes are.
     """
+    _check_size(max(1, content.count(b"\n") // 2), 0)  # of very many lines no object is made
     rows = [
         _object(line, number, name)
         for number, line in enumerate(content.split(b"\n"), start=1)

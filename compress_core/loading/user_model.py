@@ -24,11 +24,13 @@ from compress_core.loading.asked_answers import (
     with_asked_labels,
 )
 from compress_core.loading.cards import card_of, cards
+from compress_core.loading.class_names import classes_named_by, numbered, with_known_classes
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
 from compress_core.loading.items import Items, check_classes, fit_to
 from compress_core.loading.load_check import checked
 from compress_core.loading.network_form import form_of_network, refuse_other_fields
+from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
 from compress_core.loading.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.state_names import StateDict, named_as
@@ -59,6 +61,7 @@ def user_subject(
     *,
     name: str,
     input_shape: ItemShape | None = None,
+    preprocessing: Preprocessing = AS_IT_IS,
     sets_apart: bool = True,
     allowed: RunLimits = ON_OWN_MACHINE,
 ) -> Subject:
@@ -66,7 +69,8 @@ def user_subject(
 
     The architecture of a sample is recognized by its names and shapes and brings input form, classes and,
     where no items are given, splits. Any other is inferred as a plain MLP or CNN; labeled items choose
-    among the arrangements that fit. input_shape is that of one item, for an inferred network without items.
+    among the arrangements that fit. input_shape is that of one item, for an inferred network without items;
+    preprocessing says the scale of an inferred network's images.
 
     Raises Refused where the weights are those of no such network, the items don't fit, or running it would
     take more than is allowed.
@@ -79,22 +83,24 @@ def user_subject(
         )
     known = match_known(state, known_shapes())
     if known is not None:
+        refuse_other_scale(known, preprocessing)
         return sample_with(known, StateDict(state, ReadingRemarks()), items, name=name)
     came_as = types_before(state)
     state = {key: tensor.to(calculated_type(tensor.dtype)) for key, tensor in state.items()}
     judged, apart = (items, None) if items is None or not sets_apart else _set_apart(items)
     items_in_all = 0 if items is None else len(items.inputs)
+    remarks = ReadingRemarks() if items is None else items.remarks
     del items  # large, and no longer needed
-    inferred = _inferred(state, judged, input_shape, allowed)
+    inferred = _inferred(state, judged, input_shape, preprocessing, allowed)
     check_scores(items_in_all, inferred.classes, allowed)
-    form, classes = form_of(inferred.input_shape), _numbered(inferred.classes)
+    classes = classes_named_by(judged, inferred.classes)
+    form = form_of(inferred.input_shape, preprocessing, () if judged is None else judged.features)
     splits = _splits(judged, apart, form, len(classes))
     with explained(name, inferred.input_shape):
-        return checked(
-            make_subject(
-                name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
-            )
+        made = make_subject(
+            name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
         )
+        return with_remarks(checked(made), remarks)
 
 
 def sample_with(
@@ -112,7 +118,8 @@ def sample_with(
     network = build(card.factory, card.arguments)
     named = named_as(network.state_dict().keys(), state.tensors)
     network = loaded(network, named.tensors, name)
-    splits = base.splits if items is None else splits_of(items, base.input, len(base.classes))
+    own = None if items is None else with_known_classes(items, base.classes)
+    splits = base.splits if own is None else splits_of(own, base.input, len(base.classes))
     summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
     came_as = types_before(named.tensors)
     form, classes = base.input, base.classes
@@ -120,7 +127,8 @@ def sample_with(
         make_subject(name, name, network, form, classes, splits, summary, card.factory, came_as=came_as)
     )
     trained_on = base.training if items is None else None
-    return with_remarks(replace(subject, training=trained_on), state.remarks + named.remarks)
+    read = ReadingRemarks() if items is None else items.remarks
+    return with_remarks(replace(subject, training=trained_on), state.remarks + named.remarks + read)
 
 
 def with_remarks(subject: Subject, remarks: ReadingRemarks) -> Subject:
@@ -140,6 +148,7 @@ def subject_from_network(
     *,
     task: TaskName | None = None,
     form: InputForm | None = None,
+    preprocessing: Preprocessing = AS_IT_IS,
     classes: tuple[str, ...] | None = None,
     summary: str = "",
     origin: Origin | None = None,
@@ -149,12 +158,13 @@ def subject_from_network(
 
     It is taken to the CPU and to float32. input_shape is that of one item; the items tell it where it is not
     given. task: what is asked of it, told by its answers and the labels where it is not given; form, classes
-    and summary: what is known of it, else whole numbers of one byte mean 0 to 255, and
-    everything else is shown to the network as it is. origin or blueprint say how another process builds it.
+    and summary: what is known of it, else whole numbers of one byte mean 0 to 255, they are scaled as the
+    preprocessing says, and everything else is shown to the network as it is. origin or blueprint say how
+    another process builds it.
 
     Raises Refused where the network does not run on such items or gives no table of class scores.
     """
-    form = form or _known_form(items, input_shape, name)
+    form = form or _known_form(items, input_shape, preprocessing, name)
     refuse_without_layers(network, name)
     with explained(name, form.shape):
         ours = unwrapped(network)
@@ -165,29 +175,39 @@ def subject_from_network(
         answered = _answered_twice(ours, form.baseline)
         kind = kind_asked(task, answered, items, name)
         count = answered.shape[-1] if answered.dim() > 1 else 1
-        known = _numbered(count) if classes is None or len(classes) != count else classes
-        splits = {} if items is None else splits_of(items, form, count, kind)
+        known = classes if classes is not None and len(classes) == count else None
+        own = None if items is None else _with_classes_of(items, known, kind)
+        named = known or (classes_named_by(own, count) if kind.has_classes else numbered(count))
+        splits = {} if own is None else splits_of(own, form, count, kind)
         built = make_subject(
-            name, name, ours, form, known, splits, summary, name, origin=origin, came_as=came_as
+            name, name, ours, form, named, splits, summary, name, origin=origin, came_as=came_as
         )
-        return checked(replace(built, blueprint=blueprint, answers=kind))
+        read = ReadingRemarks() if items is None else items.remarks
+        return with_remarks(checked(replace(built, blueprint=blueprint, answers=kind)), read)
 
 
-def _known_form(items: Items | None, input_shape: ItemShape | None, name: str) -> InputForm:
+def _with_classes_of(items: Items, known: tuple[str, ...] | None, kind: AnswerKind) -> Items:
+    """Items whose labels are numbered as the network names its classes, where it names them."""
+    return items if known is None or not kind.has_classes else with_known_classes(items, known)
+
+
+def _known_form(
+    items: Items | None, input_shape: ItemShape | None, preprocessing: Preprocessing, name: str
+) -> InputForm:
     """The form that items of this shape have where nothing else is known; raises Refused without a shape."""
     if items is not None and items.fields:
         return InputForm(
             TEXT if is_whole(items.fields) else TABLE, items.inputs.shape[1:], fields=items.fields
         )
     if input_shape is not None:
-        return form_of(input_shape)
+        return form_of(input_shape, preprocessing)
     if items is None:
         raise Refused(
             "The shape of one item of {name} is not known: give items, or the shape of one, as in "
             "1 x 28 x 28.",
             name=name,
         )
-    return form_of(items.inputs.shape[1:])
+    return form_of(items.inputs.shape[1:], preprocessing, items.features)
 
 
 def subject_in_form(
@@ -233,8 +253,10 @@ def with_items(subject: Subject, items: Items) -> Subject:
 
     It has none to train on: what it had may hold some of these.
     """
+    items = with_known_classes(items, subject.classes)
     splits = splits_of(items, subject.input, len(subject.classes), subject.answers)
-    return checked(replace(subject, splits=MappingProxyType(splits), warnings=(), training=None))
+    judged = checked(replace(subject, splits=MappingProxyType(splits), warnings=(), training=None))
+    return with_remarks(judged, items.remarks)
 
 
 def splits_of(
@@ -312,34 +334,68 @@ def known_shapes() -> Mapping[str, Mapping[str, ItemShape]]:
     )
 
 
-def form_of(shape: ItemShape) -> InputForm:
-    """How items of this shape are shown to a network whose card is not known: as they are."""
-    return InputForm(IMAGE if len(shape) == 3 else TABLE, shape)
+def form_of(
+    shape: ItemShape, preprocessing: Preprocessing = AS_IT_IS, features: tuple[str, ...] = ()
+) -> InputForm:
+    """How items of this shape are shown to a network whose card is not known: as they are, but for a scale.
+
+    features: of a table. Raises Refused for a scale of something that is no image, or of other channels.
+    """
+    mean, std = preprocessing.mean or (0.0,), preprocessing.std or (1.0,)
+    if len(shape) != 3:
+        if preprocessing.scales:
+            raise Refused(
+                "Preprocessing gives a mean or std, but the items of shape {shape} are no images [channels, "
+                "height, width]: leave them out.",
+                shape=list(shape),
+            )
+        return InputForm(TABLE, shape, features=features if len(features) == math.prod(shape) else ())
+    if not {len(mean), len(std)} <= {1, shape[0]}:
+        raise Refused(
+            "Preprocessing gives {got} numbers for mean and std, but the network takes {channels} channels: "
+            "give one for each, or one for all.",
+            got=max(len(mean), len(std)),
+            channels=shape[0],
+        )
+    return InputForm(IMAGE, shape, mean, std)
 
 
-def _numbered(classes: int) -> tuple[str, ...]:
-    return tuple(str(index) for index in range(classes))
+def refuse_other_scale(sample: str, preprocessing: Preprocessing) -> None:
+    """Raise Refused where a scale is given for the architecture of a sample, which has its own."""
+    if preprocessing.scales:
+        raise Refused(
+            "The architecture is that of {sample}, which has a mean and std of its own: leave them out of "
+            "the preprocessing.",
+            sample=sample,
+        )
 
 
 def _inferred(
-    state: Mapping[str, Tensor], items: Items | None, input_shape: ItemShape | None, allowed: RunLimits
+    state: Mapping[str, Tensor],
+    items: Items | None,
+    input_shape: ItemShape | None,
+    preprocessing: Preprocessing,
+    allowed: RunLimits,
 ) -> InferredNetwork:
     if items is None:
         return network_candidates(state, input_shape=input_shape, allowed=allowed)[0]
-    readings = [input_shape] if input_shape is not None else _readings(items.inputs.shape[1:])
+    readings = [input_shape] if input_shape is not None else _readings(items)
     fitting = _fitting(state, readings, allowed)
     likeliest = fitting[0]
     check_classes(items, likeliest.classes)
     if items.labels is None:
         return likeliest
-    head = Items(items.inputs[:_ITEMS_TO_CHOOSE], items.labels[:_ITEMS_TO_CHOOSE])
-    split = split_of(head, form_of(likeliest.input_shape), likeliest.classes)
+    head = _some(items, np.arange(min(_ITEMS_TO_CHOOSE, len(items.labels))))
+    split = split_of(head, form_of(likeliest.input_shape, preprocessing), likeliest.classes)
     assert split.labels is not None, "labeled items"
     return best_candidate(fitting, split.inputs, split.labels)
 
 
-def _readings(shape: ItemShape) -> tuple[ItemShape, ...]:
-    """How an item of this shape may be meant, likeliest first."""
+def _readings(items: Items) -> tuple[ItemShape, ...]:
+    """How one of these items may be meant, likeliest first."""
+    shape = items.inputs.shape[1:]
+    if items.pictures and shape[0] in {1, 3}:
+        return (shape, (4 - shape[0], *shape[1:]))  # in gray or in color
     match shape:
         case (values,):
             side = math.isqrt(values)

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.foundation.csv_table import Provenance
+from compress_core.foundation.number import fixed
 from compress_core.foundation.printable import printable
 from dashboard.number_table import number_table
 from dashboard.show import untouched_text
@@ -16,6 +17,10 @@ from dashboard.text import _, literal, translated
 if TYPE_CHECKING:
     from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
+
+
+SHOWN_ITEMS, ITEM_SIDE = 4, 84
+PICTURE_CHANNELS = (1, 3)
 
 
 def understood(subject: Subject) -> None:
@@ -38,12 +43,35 @@ def understood(subject: Subject) -> None:
         )
     for sentence in subject.warnings:
         st.warning(literal(_(sentence)), icon=":material/info:")
+    if subject.input.is_image and subject.splits and subject.input.shape[0] in PICTURE_CHANNELS:
+        _first_items(subject)
     if subject.layers:
         _layers(subject)
     else:
         st.warning(_("No layer of this model can be compressed."), icon=":material/block:")
     for left in subject.untouched:
         st.caption(untouched_text(left))
+
+
+def _first_items(subject: Subject) -> None:
+    """A few items as the network gets them, and which numbers these are."""
+    from dashboard.figures.pictures import item_image
+
+    inputs = next(iter(subject.splits.values())).inputs[:SHOWN_ITEMS]
+    places = st.columns(2 * SHOWN_ITEMS)
+    for place, item in zip(places, subject.input.raw(inputs).numpy(), strict=False):
+        place.image(item_image(item, side=ITEM_SIDE), width=ITEM_SIDE)
+    st.caption(
+        _(
+            "The first items as the network gets them: {shape}, values from {low} to {high}, {mean} in the "
+            "mean."
+        ).format(
+            shape=" x ".join(map(str, inputs.shape[1:])),
+            low=fixed(float(inputs.min())),
+            high=fixed(float(inputs.max())),
+            mean=fixed(float(inputs.mean())),
+        )
+    )
 
 
 def _items(subject: Subject) -> list[str]:

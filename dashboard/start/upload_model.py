@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from compress_core.loading.file_format import item_formats, suffixes_of, weight_formats
+from compress_core.loading.file_format import NO_KNOBS, ItemKnobs, item_formats, suffixes_of, weight_formats
 from compress_core.loading.huggingface.sent_folder import is_folder_zip
+from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.text_items import TEXT_FILES, refuse_texts
 from dashboard import engine, leases, state
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 UNDERSTOOD = "slimscope.understood"
 ENTRY = "slimscope.start.entry"
+PREPROCESSING, LABEL_COLUMN = "slimscope.start.preprocessing", "slimscope.start.label_column"
 WEIGHTS, ITEMS = "weights", "items"
 ONNX, FOLDER = "onnx", "zip"
 _READ = "slimscope.start.files_read"
@@ -91,10 +93,28 @@ def _uploaders() -> None:
         key=_key(ITEMS),
         max_upload_size=MOST_MEGABYTES,
         help=_(
-            "An .npz with inputs (or images) and labels, in the order and scale the network was trained on. "
-            "For a folder with a tokenizer, JSON lines of text and label. Without labels, pages compare "
-            "answers instead of counting right ones."
+            "An .npz with inputs (or images) and labels, in the order and scale the network was trained on; "
+            "a table (.csv, .parquet) with a row for each item; or a .zip that holds a folder of pictures "
+            "for each class. For a folder with a tokenizer, JSON lines of text and label. Without labels, "
+            "pages compare answers instead of counting right ones."
         ),
+    )
+    how, column = items.columns(2)
+    how.text_input(
+        _("Preprocessing of pictures, optional"),
+        key=PREPROCESSING,
+        placeholder=_("such as {example}").format(example="resize=256 crop=224"),
+        help=_(
+            "What was done to pictures in the training: imagenet, or any of resize=256 crop=224 "
+            "mean=0.5,0.5,0.5 std=0.2,0.2,0.2 channels=rgb interpolation=bilinear. The first items are shown "
+            "as the network gets them."
+        ),
+    )
+    column.text_input(
+        _("Label column of a table, optional"),
+        key=LABEL_COLUMN,
+        placeholder=_("label, target or the last"),
+        help=_("Its name, its number from 1, or none where no column is the label."),
     )
 
 
@@ -108,18 +128,27 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
         return
     with refusals(), st.spinner(_("Reading the model")):
         engine.warm()
-        entry: str = st.session_state.get(ENTRY, "").strip()
-        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file, entry or None))
+        entry = _typed(ENTRY) or None
+        knobs = ItemKnobs(read_preprocessing(_typed(PREPROCESSING)), _typed(LABEL_COLUMN) or None)
+        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file, entry, knobs))
         st.session_state[_READ] = st.session_state.get(_READ, 0) + 1
         let_go(model_file, item_file)
 
 
+def _typed(key: str) -> str:
+    said: str = st.session_state.get(key, "")
+    return said.strip()
+
+
 def read_uploaded(
-    model_file: UploadedFile, item_file: UploadedFile | None, entry: str | None = None
+    model_file: UploadedFile,
+    item_file: UploadedFile | None,
+    entry: str | None = None,
+    knobs: ItemKnobs = NO_KNOBS,
 ) -> Subject:
     """The model in the uploaded files, which are read in a process of their own; raises Refused.
 
-    entry: which weights of a checkpoint are taken.
+    entry: which weights of a checkpoint are taken; knobs: how the items are read.
     """
     from compress_core.loading.allowance import ON_SERVER
     from compress_core.loading.onnx_file.file_parts import begins_like_onnx
@@ -130,22 +159,28 @@ def read_uploaded(
     reader, content = engine.reader(), model_file.getvalue()
     name = PurePath(model_file.name).stem[:MOST_CHARACTERS]
     if is_folder_zip(content):
-        return _of_folder(content, model_file.name, item_file, name)
+        return _of_folder(content, model_file.name, item_file, name, knobs)
     if begins_like_onnx(content):
-        items = _items(item_file, name)
+        items = _items(item_file, name, knobs)
         shape = None if items is None else items.inputs.shape[1:]
         found = reader.network(content, model_file.name, shape)
-        return onnx_subject(found, content, items, name=name, allowed=ON_SERVER)
+        return onnx_subject(
+            found, content, items, name=name, preprocessing=knobs.preprocessing, allowed=ON_SERVER
+        )
     state = state_of(reader.weights(content, model_file.name, entry))
-    items = _items(item_file, name)
-    subject = user_subject(state.tensors, items, name=name, allowed=ON_SERVER)
+    items = _items(item_file, name, knobs)
+    how = knobs.preprocessing
+    subject = user_subject(state.tensors, items, name=name, preprocessing=how, allowed=ON_SERVER)
     return with_remarks(subject, state.remarks)
 
 
-def _of_folder(content: bytes, file: str, item_file: UploadedFile | None, name: str) -> Subject:
+def _of_folder(
+    content: bytes, file: str, item_file: UploadedFile | None, name: str, knobs: ItemKnobs
+) -> Subject:
     """The model of a folder that came as a ZIP, with its texts or arrays."""
     from compress_core.loading.allowance import ON_SERVER
     from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder
+    from compress_core.loading.huggingface.picture_form import picture_knobs
     from compress_core.loading.upload import state_of
     from compress_core.loading.user_model import with_remarks
     from compress_core.loading.weights_file import FileWeights
@@ -153,17 +188,17 @@ def _of_folder(content: bytes, file: str, item_file: UploadedFile | None, name: 
     has_texts = item_file is not None and item_file.name.endswith(TEXT_FILES)
     texts = (item_file.getvalue(), item_file.name) if item_file is not None and has_texts else None
     sent = engine.reader().folder(content, file, texts)
-    items = sent.texts if has_texts else _items(item_file, name)
+    items = sent.texts if has_texts else _items(item_file, name, picture_knobs(sent.files, knobs))
     state = state_of(FileWeights(sent.weights, ReadingRemarks()))
     folder = replace(open_folder(sent.files, sent.pieces), name=name)
     made = folder_subject(folder, state.tensors, items, allowed=ON_SERVER)
     return with_remarks(made, state.remarks)
 
 
-def _items(item_file: UploadedFile | None, model: str) -> Items | None:
+def _items(item_file: UploadedFile | None, model: str, knobs: ItemKnobs) -> Items | None:
     if item_file is not None and item_file.name.endswith(TEXT_FILES):
         raise refuse_texts(model)
-    return None if item_file is None else engine.reader().items(item_file.getvalue(), item_file.name)
+    return None if item_file is None else engine.reader().items(item_file.getvalue(), item_file.name, knobs)
 
 
 def keep(subject: Subject) -> str:

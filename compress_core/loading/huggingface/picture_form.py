@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from compress_core.foundation.errors import Refused, shortened
+from compress_core.loading.file_format import ItemKnobs
+from compress_core.loading.hub_preprocessing import preprocessing_of_hub
 from compress_core.loading.huggingface.config_file import MOST_BYTES, FolderConfig, object_in
 from compress_core.loading.huggingface.folder_files import FolderFiles
+from compress_core.loading.preprocessing import AS_IT_IS
 from compress_core.subject.input_form import IMAGE, InputForm
 
 PREPROCESSOR = "preprocessor_config.json"
@@ -34,6 +38,22 @@ def picture_form(files: FolderFiles, config: FolderConfig) -> InputForm:
     if min(std) <= 0:
         raise _not_read("image_std", std)
     return InputForm(IMAGE, (channels, height, width), mean, std)
+
+
+def picture_knobs(files: FolderFiles, knobs: ItemKnobs) -> ItemKnobs:
+    """How picture files are read for the network of a folder: as it says, unless somebody says otherwise.
+
+    Raises Refused for what is not done here, and for a scale beside the folder's own.
+    """
+    how = knobs.preprocessing
+    if how.scales:
+        raise Refused(
+            "{folder} has a mean and std of its own: leave them out of the preprocessing.", folder=files.name
+        )
+    if how != AS_IT_IS or PREPROCESSOR not in files.sizes:
+        return knobs
+    said = preprocessing_of_hub(object_in(files.read(PREPROCESSOR, MOST_BYTES), PREPROCESSOR))
+    return replace(knobs, preprocessing=replace(said, mean=None, std=None))
 
 
 def _size(said: Mapping[str, Any], usual: int) -> tuple[int, int]:

@@ -114,9 +114,9 @@ def _arrays() -> Iterator[tuple[str, Make]]:
         "large": np.array([0, 1, 2**62]),
         "unsigned": np.array([0, 1, 2**64 - 1], np.uint64),
         "fewer": np.zeros(2, np.int64),
-        "two axes": np.zeros((3, 1), np.int64),
+        "three axes": np.zeros((3, 1, 1), np.int64),
         "texts": np.array(["a", "b", "c"]),
-        "truth": np.array([True, False, True]),
+        "imaginary": np.array([1j, 0, 1]),
         "beyond the classes": np.array([0, 1, 9]),
     }
     for name, values in labels.items():

@@ -72,7 +72,7 @@ def _asked_for(names: Sequence[str] | None, columns: int, asked: str) -> int:
 def classes_of(
     labels: Sequence[str], caps: ItemCaps
 ) -> tuple[npt.NDArray[np.int64] | npt.NDArray[np.float32], tuple[str, ...]]:
-    """Labels as numbers from 0, and the names they stand for; numbers are taken as they are.
+    """Labels as numbers [N] from 0, and the names they stand for; numbers are taken as they are.
 
     Where one has a fraction, all are real numbers, to be predicted. Raises Refused for too many classes.
     """

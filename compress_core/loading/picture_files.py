@@ -224,7 +224,7 @@ def _labels(pictures: Sequence[Picture]) -> tuple[npt.NDArray[np.int64] | None, 
 
 
 def numbered_classes(names: Sequence[str]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Classes as numbers from 0 in the order of their names; names that are numbers stay what they are."""
+    """Classes as numbers [N] from 0 in the order of their names; names that are numbers stay so."""
     classes = sorted(set(names))
     if all(name.isascii() and name.isdecimal() and len(name) < 10 for name in classes):
         return np.array([int(name) for name in names], dtype=np.int64), ()
@@ -233,7 +233,7 @@ def numbered_classes(names: Sequence[str]) -> tuple[npt.NDArray[np.int64], tuple
 
 
 def said_of_classes(classes: Sequence[str], labels: npt.NDArray[np.int64] | None) -> list[str]:
-    """How labels came to be numbers, in a sentence."""
+    """How labels [N] came to be numbers, in a sentence."""
     if classes:
         return [
             Phrase(

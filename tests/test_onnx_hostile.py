@@ -89,6 +89,7 @@ def test_all_fields_that_onnx_knows_are_read_left_out_or_refused() -> None:
         "operator set": onnx.OperatorSetIdProto,
         "graph": onnx.GraphProto,
         "node": onnx.NodeProto,
+        "note": onnx.StringStringEntryProto,
         "attribute": onnx.AttributeProto,
         "tensor": onnx.TensorProto,
         "value": onnx.ValueInfoProto,

@@ -230,6 +230,7 @@ case("pad reflect", IMAGE, "Pad", whole(0, 0, 2, 1, 0, 0, 0, 3), mode="reflect")
 case("pad edge", IMAGE, "Pad", whole(0, 0, 2, 1, 0, 0, 0, 3), mode="edge")
 case("pad 9", IMAGE, "Pad", opset=9, pads=[0, 0, 1, 0, 0, 0, 0, 2], value=2.0)
 case("pad axes", IMAGE, "Pad", whole(1, 2), None, whole(3))
+case("cumsum", (5, 6), "CumSum", np.array(-1, np.int64))
 case("cast", (5,), "Cast", to=TensorProto.FLOAT)
 case("identity", (5,), "Identity")
 case("dropout", (5,), "Dropout")
@@ -397,6 +398,24 @@ def test_sizes_are_reckoned_with_for_any_number_of_items() -> None:
     }
     network = assert_answers_alike(model(nodes, ("N", 4, 5), consts), items_of((4, 5)))
     assert [type(module).__name__ for module in network.children()] == ["Linear"]
+
+
+def test_what_is_no_number_is_found_and_filled() -> None:
+    nodes = [
+        helper.make_node("Log", ["x"], ["a"]),
+        helper.make_node("IsNaN", ["a"], ["b"]),
+        helper.make_node("Where", ["b", "zero", "a"], ["y"]),
+    ]
+    assert_answers_alike(model(nodes, ("N", 6), {"zero": scalar(0)}), items_of((6,)))
+
+
+def test_places_that_items_tell_are_gathered() -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT),
+        helper.make_node("GatherElements", ["a", "x"], ["y"], axis=1),
+    ]
+    words = torch.randint(0, 6, (4, 6), generator=torch.Generator().manual_seed(0))
+    assert_answers_alike(model(nodes, ("N", 6), kind=TensorProto.INT64), words)
 
 
 def test_words_are_looked_up_in_an_embedding() -> None:

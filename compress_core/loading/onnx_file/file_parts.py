@@ -7,6 +7,7 @@ no torch.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ DOMAINS = frozenset({"", "ai.onnx"})
 MOST_OF_A_NODE = 4096  # inputs, outputs, attributes
 MOST_OF_AN_ATTRIBUTE = 2**16  # numbers
 _MOST_FIELDS = 500_000
+_SCOPES, _LONGEST_SCOPE = "pkg.torch.onnx.name_scopes", 2000
+_SCOPE = re.compile(r"'([\w.-]*)'", re.ASCII)
 _IR = range(3, 16)
 _SECOND_FIELDS = frozenset(bytes([sign]) for sign in (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72))
 
@@ -74,9 +77,10 @@ SCHEMA: Schema = {
         6: _SKIP,
         7: FieldPart("domain", _TEXT),
         8: FieldPart("overload", _TEXT),
-        9: _SKIP,
+        9: FieldPart("metadata_props", WireKind.MESSAGE, many=True, inside="note"),
         10: _SKIP,
     },
+    "note": {1: FieldPart("key", _TEXT), 2: FieldPart("value", WireKind.RAW)},
     "attribute": {
         1: FieldPart("name", _TEXT),
         2: FieldPart("f", WireKind.REAL),
@@ -166,7 +170,10 @@ AttributeValue = float | int | bytes | OnnxTensor | tuple[float, ...] | tuple[in
 
 @dataclass(frozen=True, eq=False)
 class OnnxNode:
-    """One operator; inputs and outputs by name, empty for what is left out. holds: graphs and the like."""
+    """One operator; inputs and outputs by name, empty for what is left out.
+
+    scope: the modules inside which it stood, as torch's exporter notes them. holds: graphs and the like.
+    """
 
     name: str
     operator: str
@@ -174,6 +181,7 @@ class OnnxNode:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, AttributeValue]
+    scope: str = ""
     holds: str = ""
 
 
@@ -275,8 +283,19 @@ def _node(message: WireMessage) -> OnnxNode:
         tuple(message.get("input", [])),
         tuple(message.get("output", [])),
         attributes,
+        _scope(message),
         holds,
     )
+
+
+def _scope(message: WireMessage) -> str:
+    """Modules and a name, as /block/block.0/linear; empty where nothing is noted."""
+    for note in message.get("metadata_props", []):
+        value = bytes(note.get("value", b"")[: _LONGEST_SCOPE + 1])
+        if note.get("key") == _SCOPES and len(value) <= _LONGEST_SCOPE:
+            names = _SCOPE.findall(value.decode("ascii", "replace"))
+            return "".join(f"/{name}" for name in names if name)
+    return ""
 
 
 def _attribute(entry: WireMessage) -> AttributeValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, count
 
 TAKEN_BY_TORCH = frozenset(
@@ -69,7 +69,7 @@ TAKEN_BY_TORCH = frozenset(
 _SUFFIXES = re.compile(r"([._](weight|bias|W))?([._](quantized|codes|int8|q|DequantizeLinear.*))?$")
 _MADE_UP = re.compile(r"^(onnx::|val_|const|Constant|_|\d+$)|^/|::")
 _SIGNS = re.compile(r"[^0-9A-Za-z_]+")
-_LONGEST_PART, _MOST_PARTS = 40, 8
+_LONGEST_PART, _MOST_PARTS = 40, 12
 _NAMELESS = "layer"
 
 
@@ -81,9 +81,19 @@ class LayerNames:
         self._containers: set[str] = set()
         self._next: Counter[str] = Counter()
 
-    def for_layer(self, sources: Iterable[str], others: Iterable[str]) -> str:
-        """A path from the names of its tensors, of its node, or from what it is: the first that tells."""
-        candidates = chain(map(_from_weight, sources), map(self._from_node, others))
+    def for_layer(self, own: Sequence[str], nodes: Iterable[str], shared: Iterable[str]) -> str:
+        """A path from the name of its weight, of its node, or from what it is: the first that tells.
+
+        own: tensors that it alone holds, the matrix first; shared: those that others hold too.
+        """
+        scopes = [name for name in nodes if "/" in name.strip("/")]
+        candidates = chain(
+            map(_from_weight, own[:1]),
+            map(self._from_node, scopes),
+            map(_from_weight, own[1:]),
+            map(self._from_node, nodes),
+            map(_from_weight, shared),
+        )
         return self._free(next((path for path in candidates if path), _NAMELESS))
 
     def for_constant(self, source: str) -> str:

@@ -100,9 +100,18 @@ class LayerDraft:
     path: str = ""
 
     @property
+    def sources(self) -> list[str]:
+        """The tensors of the file that it holds, those first that nothing else could hold."""
+        held = sorted(self.tensors.values(), key=lambda known: len(known.shape) < 2)
+        return [known.source for known in held if known.source]
+
+    @property
     def key(self) -> object:
-        """Equal for the same layer that is called twice; one without tensors is like no other."""
-        if not self.tensors:
+        """Equal for the same layer that is called twice; one without a matrix is like no other.
+
+        Exporters keep tensors of equal values once: two new norms read the same ones and the same zeros.
+        """
+        if not any(len(known.shape) > 1 for known in self.tensors.values()):
             return id(self)
         held = tuple((name, known.origin) for name, known in self.tensors.items())
         return self.kind, tuple(sorted((k, repr(v)) for k, v in self.given.items())), held

@@ -49,7 +49,7 @@ class NodeCall:
     @property
     def names(self) -> tuple[str, str]:
         """What a layer made of it may be called: after the node, or after what it does."""
-        return self.node.name, self.node.operator.lower()
+        return self.node.scope or self.node.name, self.node.operator.lower()
 
     def value(self, at: int) -> GraphValue:
         """An input; raises NotOpenedError where it is left out."""

@@ -44,6 +44,7 @@ _CALLS: dict[str, _Call] = {
         "sin",
         "cos",
         "erf",
+        "isnan",
         "minimum",
         "maximum",
         "matmul",
@@ -104,6 +105,16 @@ def _select(values: Tensor, *, axis: int, place: int) -> Tensor:
 @_call
 def _index_select(values: Tensor, places: Tensor, *, axis: int) -> Tensor:
     return torch.index_select(values, axis, places)
+
+
+@_call
+def _gather(values: Tensor, places: Tensor, *, axis: int) -> Tensor:
+    return torch.gather(values, axis, places.long())
+
+
+@_call
+def _cumsum(values: Tensor, *, axis: int) -> Tensor:
+    return torch.cumsum(values, axis, dtype=values.dtype)
 
 
 @_call

@@ -340,14 +340,16 @@ def _description(plan: NetworkPlan, output: GraphValue) -> Description:
 def _named(layers: Sequence[LayerDraft], steps: Sequence[GraphStep]) -> dict[str, KnownValue]:
     """Give each layer its path: after its tensors, else after its node; and the constants, by theirs."""
     names, constants = LayerNames(), dict[object, tuple[str, KnownValue]]()
+    readers = Counter(source for draft in layers for source in set(draft.sources))
     for draft in layers:
         if draft.tensors:
-            draft.path = names.for_layer([k.source for k in draft.tensors.values() if k.source], draft.named)
+            own = [source for source in draft.sources if readers[source] == 1]
+            draft.path = names.for_layer(own, draft.named, draft.sources)
     for known in (each for step in steps for each in step.read if isinstance(each, KnownValue)):
         if known.origin not in constants:
             constants[known.origin] = names.for_constant(known.source), known
     for draft in layers:
-        draft.path = draft.path or names.for_layer([], draft.named)
+        draft.path = draft.path or names.for_layer([], draft.named, [])
     return dict(constants.values())
 
 
@@ -365,8 +367,8 @@ def _ties(tensors: Mapping[str, KnownValue]) -> dict[str, str]:
     first: dict[object, str] = {}
     ties: dict[str, str] = {}
     for name, known in tensors.items():
-        if known.kind != FLOAT or known.ways is None:
-            continue
+        if known.kind != FLOAT or known.ways is None or len(known.shape) < 2:
+            continue  # a vector of ones or zeros is kept once by exporters, whosesoever it is
         if first.setdefault((known.origin, known.shape), name) != name:
             ties[name] = first[known.origin, known.shape]
     return ties

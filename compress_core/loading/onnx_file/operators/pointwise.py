@@ -199,7 +199,7 @@ def where(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     return plan.step("where", [condition, *read], shape, one.kind)
 
 
-def _one(operator: str, call: str, function: Callable[..., Any], *, of: str = FLOAT) -> None:
+def _one(operator: str, call: str, function: Callable[..., Any], *, of: str = FLOAT, made: str = "") -> None:
     def opened(node: NodeCall, plan: NetworkPlan) -> GraphValue:
         value = node.computed()
         if value.kind != of and not (of == FLOAT and call in {"neg", "abs"} and value.kind in _WHOLE_KINDS):
@@ -208,7 +208,7 @@ def _one(operator: str, call: str, function: Callable[..., Any], *, of: str = FL
                     "its input {number} is of type {kind}, not {wanted}", number=1, kind=value.kind, wanted=of
                 )
             )
-        return plan.step(call, [value], value.shape, value.kind)
+        return plan.step(call, [value], value.shape, made or value.kind)
 
     entry(operator, becomes=f"torch.{call}", inputs=1, folded=_folding(function))(opened)
 
@@ -231,6 +231,7 @@ _one("Sign", "sign", np.sign)
 _one("Sin", "sin", np.sin)
 _one("Cos", "cos", np.cos)
 _one("Erf", "erf", _erf)
+_one("IsNaN", "isnan", np.isnan, made="bool")
 _one("Not", "logical_not", np.logical_not, of="bool")
 
 

@@ -277,6 +277,43 @@ def _picked(plan: NetworkPlan, value: GraphValue, places: KnownValue, axis: int)
     return plan.step("index_select", [value, KnownValue(indices)], shape, value.kind, axis=axis)
 
 
+def _elements(node: NodeCall, plan: NetworkPlan) -> _Array:
+    """Of constants, one for each place."""
+    known, places = node.known(0), node.known(1)
+    axis = axis_from_front(node.whole("axis", 0), len(known.shape))
+    size = known.shape[axis]
+    if places.kind not in {"int64", "int32"} or "O" in {known.values.dtype.kind, places.values.dtype.kind}:
+        raise BatchSizeError
+    plan.spend(places.values.size)
+    indices = np.where(places.values < 0, places.values + size, places.values)
+    return np.take_along_axis(known.values, indices, axis)
+
+
+@entry("GatherElements", becomes="torch.gather", inputs=2, folded=_elements)
+def gather_elements(node: NodeCall, plan: NetworkPlan) -> GraphValue:
+    """Of each place along an axis one."""
+    value, places = node.value(0), node.value(1)
+    axis = axis_from_front(node.whole("axis", 0), len(value.shape))
+    one_item(value.shape, axis)
+    rest = [(*each.shape[:axis], *each.shape[axis + 1 :]) for each in (value, places)]
+    if rest[0] != rest[1] or places.kind not in {"int64", "int32"}:
+        raise NotOpenedError(N_("its inputs differ in other sizes than that of their axis"))
+    return plan.step("gather", [value, places], places.shape, value.kind, axis=axis)
+
+
+@entry("CumSum", becomes="torch.cumsum", inputs=2)
+def cumulated(node: NodeCall, plan: NetworkPlan) -> GraphValue:
+    """The sum of all that stands before along an axis, itself included."""
+    value, axis = node.computed(), node.numbers(1)
+    node.only("exclusive", 0)
+    node.only("reverse", 0)
+    if axis is None or len(axis) != 1 or is_per_item(axis[0]):
+        raise NotOpenedError(Phrase("its input {number} must be one number", number=2))
+    place = axis_from_front(axis[0], len(value.shape))
+    one_item(value.shape, place)
+    return plan.step("cumsum", [value], value.shape, value.kind, axis=place)
+
+
 @entry("Slice", becomes="a slice", inputs=5)
 def slice_of(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     """From here to there along some axes."""

@@ -131,3 +131,20 @@ def test_other_slices_stay_slices(ends: tuple[int, int]) -> None:
 
     network = assert_answers_alike(by_torch(Parts(), items_of((12,)), dynamo=False), items_of((12,)))
     assert ("chunk" in {step.call for step in network._steps}) == (ends == (6, 6))
+
+
+def test_keys_that_are_turned_as_matrices_of_one_batch_count_on_no_number_of_heads() -> None:
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            heads = self.fc(x).unflatten(2, (2, 3)).transpose(1, 2)
+            keys = heads.flatten(0, 1).transpose(1, 2).unflatten(0, (-1, 2))
+            return (heads @ keys).flatten(1)
+
+    items = items_of((5, 4))
+    network = assert_answers_alike(by_torch(seeded(Turned()), items, dynamo=False), items)
+    calls = [step.call for step in network._steps]
+    assert calls == ["layer", "unflatten", "permute", "permute", "matmul", "flatten"]

@@ -26,6 +26,9 @@ _MANY = 2**61 - 1  # stands for the number of items: a prime that no file has as
 
 def regrouped(plan: NetworkPlan, value: ComputedValue, shape: Shape) -> ComputedValue:
     """The same values in another shape, whose product is the same."""
+    undone = _undone(plan, value, shape)
+    if undone is not None:
+        return undone
     result = value
     for axes, sizes in reversed(list(_groups(value.shape, shape))):
         if len(axes) > 1:
@@ -42,6 +45,27 @@ def regrouped(plan: NetworkPlan, value: ComputedValue, shape: Shape) -> Computed
             made = (*result.shape[: axes[0]], *sizes, *result.shape[axes[0] + 1 :])
             result = plan.step("unflatten", [result], made, value.kind, axis=axes[0], sizes=given)
     return result
+
+
+def _undone(plan: NetworkPlan, value: ComputedValue, shape: Shape) -> ComputedValue | None:
+    """What was there before its first axes were joined, where nothing else is asked for.
+
+    Exporters turn the keys of all heads as matrices of one batch: joined, turned and divided again, they
+    would count on the number of heads.
+    """
+    step, turned = plan.maker(value), False
+    if step is not None and step.call == "permute" and list(step.given["axes"]) == [0, 2, 1]:
+        step, turned = plan.maker(step.read[0]), True
+    if step is None or step.call != "flatten" or not isinstance(step.read[0], ComputedValue):
+        return None
+    before = step.read[0]
+    if not turned:
+        return before if before.shape == shape else None
+    if step.given != {"start": 0, "end": 1} or len(before.shape) != 4:
+        return None
+    if shape != (*before.shape[:2], before.shape[3], before.shape[2]):
+        return None
+    return plan.step("permute", [before], shape, before.kind, axes=[0, 1, 3, 2])
 
 
 def _size(sizes: Sequence[Size]) -> Size:

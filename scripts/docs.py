@@ -42,11 +42,13 @@ techniques, coupled groups, attributions and exports know. What only reckons wit
 the file is opened, except for the number of items, which stays open; a file that was written for one
 number of items answers for any.
 
-**What must be so.** One file with its weights inside, operator set {OLDEST} to {NEWEST} of `ai.onnx`; one
-input and one output; the first size of the input counts items, and all others are numbers, or those of
-the items that are given. Numbers are computed in float32; words may be int64 or int32. Weights in whole
-numbers (`DequantizeLinear`) become what they stand for, with a warning that names their layers; values
-that are rounded on the way (`QuantizeLinear`, `DequantizeLinear`) are rounded as the two say.
+**What must be so.** One file with its weights inside, operator set {OLDEST} to {NEWEST} of `ai.onnx`. The
+first size of each input counts items, and all others are numbers, or those of the items that are given.
+Several inputs, such as `input_ids` and `attention_mask`, are arrays of these names in the `.npz`; of
+several outputs the one called `logits` or `scores` is judged. Numbers are computed in float32; words may
+be int64 or int32. Weights in whole numbers (`DequantizeLinear`) become what they stand for, with a
+warning that names their layers; values that are rounded on the way (`QuantizeLinear`, `DequantizeLinear`)
+are rounded as the two say.
 
 **What is refused**, with the operators named and where they sit: operators that are not in the table,
 `If`, `Loop` and `Scan`, functions, other domains (`com.microsoft`, `ai.onnx.ml`), external data, sparse

@@ -124,9 +124,23 @@ HOSTILE: dict[str, tuple[Callable[[onnx.ModelProto], object], str]] = {
     "an attribute twice": (lambda m: m.graph.node[0].attribute.append(m.graph.node[0].attribute[0]), "twice"),
     "an attribute of two types": (_set("graph.node.0.attribute.0.f", 1.0), "no value of its type"),
     "a reference to a function's attribute": (_set("graph.node.0.attribute.0.ref_attr_name", "a"), "Gemm"),
-    "two inputs": (
-        lambda m: m.graph.input.append(helper.make_tensor_value_info("u", TensorProto.FLOAT, ["N", 4])),
-        "2 inputs",
+    "two inputs of a name": (
+        lambda m: m.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])),
+        "two of its values",
+    ),
+    "inputs for several numbers of items": (
+        lambda m: m.graph.input.append(helper.make_tensor_value_info("u", TensorProto.FLOAT, [2, 4])),
+        "several numbers of items",
+    ),
+    "very many inputs": (
+        lambda m: m.graph.input.extend(
+            helper.make_tensor_value_info(f"u{at}", TensorProto.FLOAT, ["N", 4]) for at in range(20)
+        ),
+        "has 21 inputs",
+    ),
+    "two outputs": (
+        lambda m: m.graph.output.append(helper.make_tensor_value_info("a", TensorProto.FLOAT, None)),
+        "2 outputs",
     ),
     "a sequence": (
         lambda m: m.graph.input[0].type.sequence_type.elem_type.tensor_type.SetInParent(),

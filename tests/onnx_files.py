@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from compress_core.deliver.silence import quiet
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.onnx_file.graph_network import graph_network
-from compress_core.loading.onnx_file.runtime_child import answers_of
+from compress_core.loading.onnx_file.runtime_child import RuntimeQuestion, answers_of
 from compress_core.loading.onnx_file.runtime_difference import compared
 from compress_core.loading.onnx_file.understanding import Description, read_network
 from compress_core.loading.weights_file import SERVER_CAPS
@@ -66,9 +66,12 @@ def opened(content: bytes, item_shape: Sequence[int] | None = None) -> tuple[nn.
     return loaded(graph_network(found.told), state, "network"), found
 
 
-def in_runtime(content: bytes, items: Tensor, at_once: int = 1000) -> Array:
-    """What ONNX Runtime answers to items [N, ...]."""
-    return answers_of(onnxruntime, content, items.numpy(), at_once)
+def in_runtime(content: bytes, *items: Tensor, at_once: int = 1000) -> Array:
+    """What ONNX Runtime answers to items [N, ...] of each input."""
+    output = onnx.load_from_string(content).graph.output[0].name
+    return answers_of(
+        onnxruntime, RuntimeQuestion(content, output, at_once, tuple(each.numpy() for each in items))
+    )
 
 
 def items_of(shape: Sequence[int], count: int = 3, *, seed: int = 1) -> Tensor:
@@ -79,7 +82,7 @@ def assert_answers_alike(content: bytes, items: Tensor, *, tolerance: float = CL
     """The opened network answers as the runtime does, all at once and one by one."""
     network, found = opened(content, tuple(items.shape[1:]))
     at_once = found.fixed or len(items)
-    expected = in_runtime(content, items, at_once)
+    expected = in_runtime(content, items, at_once=at_once)
     with torch.no_grad():
         got = network(items.clone())
         alone = torch.cat([network(item[None].clone()) for item in items])

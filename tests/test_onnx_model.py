@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +21,19 @@ from compress_core.cli import app
 from compress_core.deliver.int8_export import model_qdq
 from compress_core.deliver.onnx_export import model_onnx
 from compress_core.deliver.packed_file import read_packed, write_packed
+from compress_core.deliver.silence import quiet
 from compress_core.face.load_model import load
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.allowance import ON_SERVER
 from compress_core.loading.file_reader import FileReader
-from compress_core.loading.items import Items
+from compress_core.loading.items import Items, checked_items
 from compress_core.loading.onnx_file.layer_names import TAKEN_BY_TORCH
-from compress_core.loading.onnx_file.runtime_child import answers_of
+from compress_core.loading.onnx_file.runtime_child import RuntimeQuestion, answers_of
 from compress_core.loading.onnx_file.runtime_difference import NotComparedError, answers_apart
 from compress_core.loading.onnx_file.understanding import read_network
-from compress_core.loading.onnx_model import onnx_subject
+from compress_core.loading.onnx_model import onnx_subject, shapes_given
 from compress_core.loading.user_model import subject_from_network
 from compress_core.loading.weights_file import SERVER_CAPS
 from compress_core.recipe.values import Recipe, Rule, Step
@@ -59,9 +62,9 @@ class Small(nn.Module):
         return self.fc(x.flatten(1))
 
 
-def in_process(content: bytes, items: Array, at_once: int) -> Array:
+def in_process(asked: RuntimeQuestion) -> Array:
     """ONNX Runtime without a process of its own."""
-    return answers_of(onnxruntime, content, items, at_once)
+    return answers_of(onnxruntime, asked)
 
 
 def some(count: int = 40, shape: tuple[int, ...] = (3, 8, 8)) -> Items:
@@ -161,8 +164,8 @@ def test_another_course_of_the_same_weights_is_another_model() -> None:
 
 
 def test_answers_that_differ_are_refused_with_the_figures(content: bytes) -> None:
-    def wrong(content: bytes, items: Array, at_once: int) -> Array:
-        answers = in_process(content, items, at_once)
+    def wrong(asked: RuntimeQuestion) -> Array:
+        answers = in_process(asked)
         answers[3] += 2e-5 * np.abs(answers).max()
         return answers
 
@@ -230,9 +233,10 @@ def test_a_process_with_limits_reads_what_we_read_and_refuses_what_we_refuse(con
 @pytest.mark.slow
 def test_the_runtime_answers_in_a_process_of_its_own_or_not_at_all(content: bytes) -> None:
     items = items_of((3, 8, 8), 5)
-    assert np.array_equal(answers_apart(content, items.numpy(), 8), in_runtime(content, items))
+    asked = RuntimeQuestion(content, read_network(content, SERVER_CAPS).output, 8, (items.numpy(),))
+    assert np.array_equal(answers_apart(asked), in_runtime(content, items))
     with pytest.raises(NotComparedError, match=r"InvalidProtobuf|Fail|InvalidGraph"):
-        answers_apart(content[:-3], items.numpy(), 8)
+        answers_apart(replace(asked, content=content[:-3]))
 
 
 @pytest.mark.slow
@@ -265,3 +269,81 @@ def test_a_sample_goes_out_and_in_and_out_again_to_the_last_bit() -> None:
     with torch.no_grad():
         assert torch.equal(found.network(items), twice.network(items))
         assert torch.equal(found.network(items), sample.network(items))
+
+
+class Reader(nn.Module):
+    """Words, which of them are seen, and a number beside: the mean of what is seen decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.beside = nn.Embedding(20, 6), nn.Linear(2, 6)
+        self.mix, self.judge = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        seen = attention_mask.unsqueeze(2).float()
+        mean = (self.words(input_ids) * seen).sum(1) / seen.sum(1)
+        hidden = torch.relu(self.mix(mean + self.beside(numbers)))
+        return hidden, self.judge(hidden)
+
+
+def of_several_inputs() -> bytes:
+    """A file with open sizes, three inputs and two outputs."""
+    words, beside = torch.randint(0, 20, (2, 5)), torch.randn(2, 2)
+    axes = {name: {0: "N", 1: "T"} for name in ("input_ids", "attention_mask")} | {"numbers": {0: "N"}}
+    buffer = io.BytesIO()
+    with quiet():
+        torch.onnx.export(
+            seeded(Reader()).eval(),
+            (words, torch.ones_like(words), beside),
+            buffer,
+            dynamo=False,
+            opset_version=17,
+            input_names=list(axes),
+            output_names=["hidden", "logits"],
+            dynamic_axes=axes,
+        )
+    return buffer.getvalue()
+
+
+def several_items(count: int = 30) -> Items:
+    draw = np.random.default_rng(0)
+    mask = np.arange(5)[None] < draw.integers(1, 6, (count, 1))
+    inputs = {
+        "input_ids": draw.integers(0, 20, (count, 5)),
+        "attention_mask": mask.astype(np.int64),
+        "numbers": draw.standard_normal((count, 2)).astype(F32),
+    }
+    return checked_items(inputs, draw.integers(0, 3, count))
+
+
+def test_several_inputs_by_name_and_the_output_that_is_judged() -> None:
+    content, items = of_several_inputs(), several_items()
+    found = read_network(content, SERVER_CAPS, shapes_given(items))
+    subject = onnx_subject(found, content, items, name="reader", answers=in_process)
+    assert [field.name for field in subject.input.fields] == ["input_ids", "attention_mask", "numbers"]
+    assert subject.input.fields[0].values == 20
+    assert "On 38 items its answers differ" in subject.summary
+    assert any("logits is judged; hidden are left out" in warning for warning in subject.warnings)
+    again = read_bundle(bundle_of(subject))
+    rows = subject.split("validation").inputs[:7]
+    small = compress(subject, Recipe(layers=(Rule("mix", (Step.of("uniform", bits=4),)),)), Store())
+    with torch.no_grad():
+        assert torch.equal(again.network(rows), subject.network(rows))
+        assert small.network()(rows).shape == (7, 3)
+    assert {name for name, _ in subject.network.named_children()} == {
+        "words",
+        "mix",
+        "beside",
+        "judge",
+        "relu",
+    }
+
+
+def test_items_that_are_not_the_inputs_of_a_file_are_refused() -> None:
+    content = of_several_inputs()
+    with pytest.raises(Refused, match="all others must be numbers"):
+        read_network(content, SERVER_CAPS, [5])
+    items = several_items()
+    found = read_network(content, SERVER_CAPS, shapes_given(items))
+    with pytest.raises(Refused, match="but the network takes input_ids"):
+        onnx_subject(found, content, some(shape=(12,)), name="reader", answers=in_process)

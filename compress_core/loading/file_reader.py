@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
@@ -21,6 +21,7 @@ from compress_core.foundation.refusal_json import refusal_from_json
 from compress_core.loading.file_format import NO_KNOBS, ItemKnobs
 from compress_core.loading.huggingface.sent_folder import SentFolder, folder_from
 from compress_core.loading.items import Items
+from compress_core.loading.onnx_file.graph_inputs import ItemShapes
 from compress_core.loading.onnx_file.understanding import Description, description_from
 from compress_core.loading.preprocessing import preprocessing_as_json
 from compress_core.loading.reading_child import (
@@ -85,10 +86,9 @@ class FileReader:
         classes, features = tuple(about["classes"]), tuple(about["features"])
         return Items(inputs, labels, tuple(fields), classes, features, about["pictures"], remarks)
 
-    def network(self, content: bytes, name: str, item_shape: Sequence[int] | None = None) -> Description:
+    def network(self, content: bytes, name: str, shapes: ItemShapes = None) -> Description:
         """The network in an ONNX file, as `read_network` reads it; raises Refused as above."""
-        shape = None if item_shape is None else list(item_shape)
-        found, _ = self._read(content, {"kind": NETWORK, "name": name, "item_shape": shape})
+        found, _ = self._read(content, {"kind": NETWORK, "name": name, "shapes": shapes})
         return description_from(found)
 
     def folder(self, content: bytes, name: str, texts: tuple[bytes, str] | None = None) -> SentFolder:

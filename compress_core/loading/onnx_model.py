@@ -15,22 +15,27 @@ from compress_core.loading.allowance import ON_OWN_MACHINE, LayerWork, RunLimits
 from compress_core.loading.items import Items
 from compress_core.loading.network_source import network_of
 from compress_core.loading.onnx_file.file_parts import begins_like_onnx
+from compress_core.loading.onnx_file.graph_inputs import ItemShapes
+from compress_core.loading.onnx_file.runtime_child import RuntimeQuestion
 from compress_core.loading.onnx_file.runtime_difference import (
+    AT_ONCE,
     NotComparedError,
     RuntimeAnswers,
     answers_apart,
     compared_with_runtime,
     refuse_beyond_rounding,
+    whole_batches,
 )
 from compress_core.loading.onnx_file.understanding import Description, read_network
 from compress_core.loading.own_file import content_of_file, weight_caps_for
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
 from compress_core.loading.reading_remarks import in_a_row, some_of
+from compress_core.loading.stored import shown
 from compress_core.loading.user_model import ItemShape, subject_from_network
-from compress_core.network.input_field import InputField
-from compress_core.network.layers.vocabulary import words_known
+from compress_core.network.input_field import InputField, is_whole
+from compress_core.network.named_inputs import inputs_by_name
 from compress_core.subject.blueprint import Blueprint
-from compress_core.subject.input_form import TEXT, InputForm
+from compress_core.subject.input_form import TABLE, TEXT, InputForm
 from compress_core.subject.subject import Subject
 
 SOURCE = "from_onnx"
@@ -55,20 +60,19 @@ def onnx_subject(
     Raises Refused where running it would take more than is allowed, it does not fit the items, or it answers
     differently from ONNX Runtime.
     """
-    shape: ItemShape = tuple(found.told["item_shape"])
+    form = _form(found, items)
     work = tuple(LayerWork(*each) for each in found.work)
     if work:
-        check_allowed(work, shape, allowed)
+        check_allowed(work, tuple(found.told["inputs"][0][1]), allowed)
     blueprint = Blueprint.of(SOURCE, found.told)
     state = {each: torch.from_numpy(np.array(values)) for each, values in found.state.items()}
     network = network_of(blueprint, state, name)
-    form = _form_of_words(shape, words_known(network), items) if found.told["words"] else None
     summary = Phrase("From an ONNX file, onto layers of torch.")
     subject = subject_from_network(
         network,
         items,
         name,
-        shape,
+        tuple(found.told["inputs"][0][1]),
         form=form,
         preprocessing=preprocessing,
         summary=summary,
@@ -95,16 +99,33 @@ def onnx_subject_in(
 ) -> Subject:
     """The model in a file of one's own; sizes that it leaves open are those of the items. Raises Refused."""
     content = content_of_file(path)
-    shape = input_shape if input_shape is not None or items is None else items.inputs.shape[1:]
-    found = read_network(content, weight_caps_for(len(content)), shape)
+    shapes = shapes_given(items) if input_shape is None else input_shape
+    found = read_network(content, weight_caps_for(len(content)), shapes)
     return onnx_subject(found, content, items, name=path.stem, preprocessing=preprocessing)
 
 
-def _form_of_words(shape: ItemShape, known: int | None, items: Items | None) -> InputForm:
-    highest = 1 if items is None else int(items.inputs.max())
-    return InputForm(
-        TEXT, shape, fields=(InputField("", shape, "whole", values=known or max(2, highest + 1)),)
-    )
+def _form(found: Description, items: Items | None) -> InputForm | None:
+    """What an item is: an array of words, or a row of several inputs by name; None for one of real numbers."""
+    inputs = found.told["inputs"]
+    if len(inputs) == 1 and inputs[0][2] == "float32":
+        return None
+    by_name = len(inputs) > 1
+    fields = tuple(_field(each, items, by_name=by_name) for each in inputs)
+    shape = (sum(field.width for field in fields),) if by_name else fields[0].shape
+    return InputForm(TEXT if is_whole(fields) else TABLE, shape, fields=fields)
+
+
+def _field(said: list[Any], items: Items | None, *, by_name: bool) -> InputField:
+    """One input; how many numbers it knows is told by the table that it looks into, else by the items."""
+    name, shape, kind, words = said
+    blank = int("mask" in name)
+    if kind in {"float32", "bool"}:
+        return InputField(name, tuple(shape), "real" if kind == "float32" else "truth", blank=blank)
+    highest = 1
+    if items is not None:
+        there = [field.values - 1 for field in items.fields if field.name == name]
+        highest = max(there, default=0 if by_name else int(items.inputs.max()))
+    return InputField(name if by_name else "", tuple(shape), "whole", words or max(2, highest + 1), blank)
 
 
 def _compared(subject: Subject, found: Description, content: bytes, answers: RuntimeAnswers) -> Subject:
@@ -112,7 +133,10 @@ def _compared(subject: Subject, found: Description, content: bytes, answers: Run
     notes = list(_notes(found))
     summary: Any = subject.summary
     try:
-        seen = compared_with_runtime(subject.network, content, _some(subject, found), found.fixed, answers)
+        rows = whole_batches(_some(subject), found.fixed)
+        inputs = _arrays(subject.input, rows, [kind for _, _, kind, _ in found.told["inputs"]])
+        question = RuntimeQuestion(content, found.output, found.fixed or AT_ONCE, inputs)
+        seen = compared_with_runtime(subject.network, rows, question, answers)
     except NotComparedError as error:
         notes.append(
             Phrase(
@@ -138,26 +162,49 @@ def _compared(subject: Subject, found: Description, content: bytes, answers: Run
     return replace(subject, summary=summary, warnings=(*subject.warnings, *notes))
 
 
-def _some(subject: Subject, found: Description) -> Tensor:
-    """Random items and real ones [n, ...], as the network of the file takes them."""
+def _some(subject: Subject) -> Tensor:
+    """Random items and real ones [n, ...], as rows where the network takes several inputs."""
     less = 4 if subject.input.baseline.numel() > _LARGE else 1
     generator = torch.Generator().manual_seed(_SEED)
     parts = [subject.input.drawn(_RANDOM // less, generator)]
     parts += [split.inputs[: _REAL // less] for split in list(subject.splits.values())[:1]]
-    return torch.cat([part.to(parts[0].dtype) for part in parts]).to(_TYPES[found.told["takes"]])
+    return torch.cat([part.to(parts[0].dtype) for part in parts])
 
 
-_TYPES = {"float32": torch.float32, "int64": torch.int64, "int32": torch.int32}
+def _arrays(form: InputForm, rows: Tensor, kinds: list[str]) -> tuple[np.ndarray[Any, Any], ...]:
+    """The same items as the file takes them."""
+    inputs = list(inputs_by_name(form.fields, rows).values()) if form.by_name else [rows]
+    return tuple(each.numpy().astype(kind) for each, kind in zip(inputs, kinds, strict=True))
 
 
 def _notes(found: Description) -> list[Phrase]:
-    if not found.from_codes:
-        return []
-    return [
-        Phrase(
-            "The weights of {count} layers came as whole numbers with a scale ({layers}): they are opened as "
-            "the numbers that these stand for, in 32 bits.",
-            count=len(found.from_codes),
-            layers=some_of(found.from_codes),
+    notes = []
+    if found.left_out:
+        notes.append(
+            Phrase(
+                "Of the outputs of the ONNX file {output} is judged; {others} are left out.",
+                output=shown(found.output),
+                others=some_of(map(shown, found.left_out)),
+            )
         )
-    ]
+    if found.from_codes:
+        notes.append(_codes_note(found))
+    return notes
+
+
+def _codes_note(found: Description) -> Phrase:
+    return Phrase(
+        "The weights of {count} layers came as whole numbers with a scale ({layers}): they are opened as "
+        "the numbers that these stand for, in 32 bits.",
+        count=len(found.from_codes),
+        layers=some_of(found.from_codes),
+    )
+
+
+def shapes_given(items: Items | None) -> ItemShapes:
+    """The shapes of the items, from which sizes follow that a file leaves open."""
+    if items is None:
+        return None
+    if items.fields:
+        return {field.name: list(field.shape) for field in items.fields}
+    return list(items.inputs.shape[1:])

@@ -111,7 +111,7 @@ def _write_items(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple
 
 
 def _write_network(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
-    arrays = description_arrays(read_network(content, SERVER_CAPS, asked["item_shape"]))
+    arrays = description_arrays(read_network(content, SERVER_CAPS, asked["shapes"]))
     for values in arrays.values():
         np.save(out, values, allow_pickle=False)
     return list(arrays), ReadingRemarks()

@@ -152,7 +152,7 @@ def read_uploaded(
     """
     from compress_core.loading.allowance import ON_SERVER
     from compress_core.loading.onnx_file.file_parts import begins_like_onnx
-    from compress_core.loading.onnx_model import onnx_subject
+    from compress_core.loading.onnx_model import onnx_subject, shapes_given
     from compress_core.loading.upload import state_of
     from compress_core.loading.user_model import user_subject, with_remarks
 
@@ -162,8 +162,7 @@ def read_uploaded(
         return _of_folder(content, model_file.name, item_file, name, knobs)
     if begins_like_onnx(content):
         items = _items(item_file, name, knobs)
-        shape = None if items is None else items.inputs.shape[1:]
-        found = reader.network(content, model_file.name, shape)
+        found = reader.network(content, model_file.name, shapes_given(items))
         return onnx_subject(
             found, content, items, name=name, preprocessing=knobs.preprocessing, allowed=ON_SERVER
         )

@@ -104,7 +104,7 @@ class _Steps(tuple[_Step, ...]):
 
 
 class GraphNetwork(nn.Module):
-    """Calls its layers and functions of torch in the order of a file.
+    """Calls its layers and functions of torch in the order of a file; takes one input.
 
     Layers are looked up by name at every call, so that a replaced one takes effect.
     """
@@ -119,12 +119,16 @@ class GraphNetwork(nn.Module):
         for name, first in told["ties"].items():
             owner, _, last = name.rpartition(".")
             setattr(self.get_submodule(owner), last, self.get_parameter(first))
+        self._inputs = tuple(str(name) for name, *_ in told["inputs"])
         self._output = int(told["output"])
         self._steps = _Steps(_steps(told, self._output))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Items [N, ...] -> what the file gives for each [N, ...]."""
-        values: dict[int, Any] = {0: inputs}
+        return self._answer(inputs)
+
+    def _answer(self, *inputs: Tensor) -> Tensor:
+        values: dict[int, Any] = dict(enumerate(inputs))
         for step in self._steps:
             read = [
                 values[ref] if is_value else self._held(ref)
@@ -152,6 +156,14 @@ class GraphNetwork(nn.Module):
         return getattr(self.get_submodule(owner), last)
 
 
+class GraphNetworkByName(GraphNetwork):
+    """The same with several inputs, which are given by name or in the order of the file."""
+
+    def forward(self, *inputs: Tensor, **named: Tensor) -> Tensor:
+        """Inputs [N, ...] -> what the file gives for each item [N, ...]."""
+        return self._answer(*inputs, *(named[name] for name in self._inputs[len(inputs) :]))
+
+
 def graph_network(told: Mapping[str, Any]) -> nn.Module:
     """The network that a description tells, with weights that are still to be filled in.
 
@@ -160,7 +172,8 @@ def graph_network(told: Mapping[str, Any]) -> nn.Module:
     try:
         if told["format"] != _FORMAT:
             raise _unknown()
-        return _with_memory(GraphNetwork(told)).eval().requires_grad_(requires_grad=False)
+        kind = GraphNetwork if len(told["inputs"]) == 1 else GraphNetworkByName
+        return _with_memory(kind(told)).eval().requires_grad_(requires_grad=False)
     except Refused:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,16 @@ MOST_SECONDS = 30
 _SILENT = 4
 
 
+@dataclass(frozen=True, eq=False)
+class RuntimeQuestion:
+    """Some inputs [N, ...] to a file, so many items at once, and which of its outputs is asked for."""
+
+    content: bytes
+    output: str
+    at_once: int
+    inputs: tuple[NDArray[Any], ...]
+
+
 def answer_one() -> int:
     """Run the file that is asked for."""
     import onnxruntime
@@ -30,13 +41,10 @@ def answer_one() -> int:
     asked: dict[str, Any] = json.loads(sys.stdin.readline())
     set_limits(MOST_MEMORY, MOST_SECONDS)
     try:
-        answers = answers_of(
-            onnxruntime,
-            Path(asked["file"]).read_bytes(),
-            np.load(asked["items"], allow_pickle=False),
-            asked["at_once"],
+        question = RuntimeQuestion(
+            Path(asked["file"]).read_bytes(), asked["output"], asked["at_once"], _arrays(asked["inputs"])
         )
-        np.save(asked["out"], answers, allow_pickle=False)
+        np.save(asked["out"], answers_of(onnxruntime, question), allow_pickle=False)
         said = {"failed": ""}
     except Exception as error:  # noqa: BLE001 - the runtime has a kind of its own for each failure
         said = {"failed": f"{type(error).__name__}: {error}"[:300]}
@@ -45,15 +53,23 @@ def answer_one() -> int:
     os._exit(0)  # the answers are on the disk
 
 
-def answers_of(runtime: Any, content: bytes, items: NDArray[Any], at_once: int) -> NDArray[Any]:
-    """What a file answers to items [N, ...], as it is written: nothing in it is pieces_joined or left out."""
+def _arrays(path: str) -> tuple[NDArray[Any], ...]:
+    with np.load(path, allow_pickle=False) as found:
+        return tuple(found[f"arr_{at}"] for at in range(len(found.files)))
+
+
+def answers_of(runtime: Any, asked: RuntimeQuestion) -> NDArray[Any]:
+    """What a file answers [N, ...], as it is written: nothing in it is joined or left out."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    (name,) = (given.name for given in session.get_inputs())
-    parts = [session.run(None, {name: items[at : at + at_once]})[0] for at in range(0, len(items), at_once)]
+    session = runtime.InferenceSession(asked.content, options, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    parts = []
+    for at in range(0, len(asked.inputs[0]), asked.at_once):
+        part = (each[at : at + asked.at_once] for each in asked.inputs)
+        parts.append(session.run([asked.output], dict(zip(names, part, strict=True)))[0])
     return np.concatenate(parts)
 
 

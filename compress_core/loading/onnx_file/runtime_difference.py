@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.runtime_child import MOST_SECONDS
+from compress_core.loading.onnx_file.runtime_child import MOST_SECONDS, RuntimeQuestion
 from compress_core.loading.stored import shown
 
 _Array = NDArray[Any]
-RuntimeAnswers = Callable[[bytes, _Array, int], _Array]
+RuntimeAnswers = Callable[[RuntimeQuestion], _Array]
 CLOSE = 1e-5
 """Of the largest answer: what the order of additions does to numbers of 32 bits."""
 CLOSE_IF_ROUNDED = 0.02
@@ -35,7 +35,7 @@ CLOSE_IF_ROUNDED = 0.02
 COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.onnx_file.runtime_child")
 _ROOT = Path(__file__).resolve().parents[3]
 _PATIENCE_SECONDS = 120.0
-_AT_ONCE = 8
+AT_ONCE = 8
 
 
 class NotComparedError(RuntimeError):
@@ -72,20 +72,24 @@ class RuntimeDifference:
         )
 
 
+def whole_batches(rows: Tensor, fixed: int | None) -> Tensor:
+    """Items [n, ...], so many that a file takes all of them that takes only so many at once."""
+    if fixed is None:
+        return rows
+    several = rows.repeat(-(-fixed // len(rows)), *(1,) * (rows.dim() - 1))
+    return several[: len(several) // fixed * fixed]
+
+
 def compared_with_runtime(
-    network: nn.Module, content: bytes, items: Tensor, fixed: int | None, answers: RuntimeAnswers
+    network: nn.Module, rows: Tensor, question: RuntimeQuestion, answers: RuntimeAnswers
 ) -> RuntimeDifference:
-    """Compare on items [N, ...] as the network takes them; fixed: how many items the file takes at once.
+    """Compare on items [N, ...]: rows as the network takes them, and as the question has them.
 
     Raises NotComparedError where the runtime does not answer.
     """
-    at_once = fixed or _AT_ONCE
-    if fixed is not None:  # whole batches of the file's own size
-        items = items.repeat(-(-fixed // len(items)), *(1,) * (items.dim() - 1))
-        items = items[: len(items) // fixed * fixed]
-    expected = answers(content, items.numpy(), at_once)
+    expected = answers(question)
     with torch.no_grad():
-        parts = (items[at : at + _AT_ONCE].clone() for at in range(0, len(items), _AT_ONCE))
+        parts = (rows[at : at + AT_ONCE].clone() for at in range(0, len(rows), AT_ONCE))
         got = torch.cat([network(part) for part in parts]).numpy()
     return compared(got, expected)
 
@@ -121,18 +125,19 @@ def refuse_beyond_rounding(found: RuntimeDifference, name: str, *, is_rounded: b
         )
 
 
-def answers_apart(content: bytes, items: _Array, at_once: int) -> _Array:
-    """What ONNX Runtime answers, in a process of its own; raises NotComparedError."""
+def answers_apart(question: RuntimeQuestion) -> _Array:
+    """What ONNX Runtime answers [N, ...], in a process of its own; raises NotComparedError."""
     try:
         with tempfile.TemporaryDirectory(prefix="slimscope-") as folder:
             place = Path(folder)
-            (place / "file").write_bytes(content)
-            np.save(place / "items.npy", items, allow_pickle=False)
+            (place / "file").write_bytes(question.content)
+            np.savez(place / "inputs.npz", *question.inputs)
             asked = {
                 "file": str(place / "file"),
-                "items": str(place / "items.npy"),
+                "inputs": str(place / "inputs.npz"),
                 "out": str(place / "answers.npy"),
-                "at_once": at_once,
+                "at_once": question.at_once,
+                "output": question.output,
             }
             failed = _failed(json.dumps(asked))
             if failed:

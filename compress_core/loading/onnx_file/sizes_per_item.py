@@ -73,7 +73,7 @@ def whole(size: Size) -> int:
 
 
 def broadcast(*shapes: Shape) -> Shape:
-    """The shape of what becomes of tensors that are common_shape over one another.
+    """The shape of what becomes of tensors that are spread over one another.
 
     Raises BatchSizeError where that is so for one number of items only, ValueError where it is for none.
     """

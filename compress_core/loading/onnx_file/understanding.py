@@ -11,7 +11,7 @@ import math
 import pkgutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.onnx_file import operators
 from compress_core.loading.onnx_file.equal_parts import with_chunks
-from compress_core.loading.onnx_file.file_parts import DOMAINS, OnnxFile, OnnxNode, OnnxValue, read_file
+from compress_core.loading.onnx_file.file_parts import DOMAINS, OnnxFile, OnnxNode, read_file
+from compress_core.loading.onnx_file.graph_inputs import GraphEnds, ItemShapes, graph_ends
 from compress_core.loading.onnx_file.layer_names import LayerNames
 from compress_core.loading.onnx_file.network_plan import (
     FLOAT,
@@ -40,10 +41,10 @@ from compress_core.loading.onnx_file.node_call import (
     OperatorEntry,
     operator_table,
 )
-from compress_core.loading.onnx_file.sizes_per_item import BatchSizeError, PerItem, Shape
-from compress_core.loading.onnx_file.tensor_values import number_kind, values_of
+from compress_core.loading.onnx_file.sizes_per_item import BatchSizeError, PerItem
+from compress_core.loading.onnx_file.tensor_values import values_of
 from compress_core.loading.onnx_file.wire_format import damaged
-from compress_core.loading.stored import MAX_DIMENSIONS, Caps, shown
+from compress_core.loading.stored import Caps, shown
 
 _Array = NDArray[Any]
 FORMAT = 1
@@ -58,7 +59,8 @@ class Description:
 
     told: the graph as JSON values, from which `graph_network` builds it; state: its tensors by name.
     from_codes: layers whose weights came as whole numbers. work: values and multiplications of each step for
-    one item. fixed: for how many items at once the file was written, None for any.
+    one item. fixed: for how many items at once the file was written, None for any. output: which one is
+    judged; left_out: the others.
     """
 
     told: Mapping[str, Any]
@@ -66,6 +68,8 @@ class Description:
     from_codes: tuple[str, ...]
     work: tuple[tuple[str, int, int], ...]
     fixed: int | None
+    output: str
+    left_out: tuple[str, ...] = ()
 
     @property
     def rounds(self) -> bool:
@@ -80,87 +84,34 @@ def known_operators() -> Mapping[str, OperatorEntry]:
     return operator_table()
 
 
-def read_network(content: bytes, caps: Caps, item_shape: Sequence[int] | None = None) -> Description:
-    """The network in the bytes of an ONNX file, within bounds; item_shape fills in sizes that are left open.
+def read_network(content: bytes, caps: Caps, shapes: ItemShapes = None) -> Description:
+    """The network in the bytes of an ONNX file, within bounds; shapes fill in sizes that are left open.
 
     Raises Refused, and nothing else, whatever the bytes are.
     """
-    return described(read_file(content, caps), caps, item_shape)
+    return described(read_file(content, caps), caps, shapes)
 
 
-def described(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None = None) -> Description:
+def described(file: OnnxFile, caps: Caps, shapes: ItemShapes = None) -> Description:
     """The same for a file whose parts were read."""
-    nodes = _needed(file)
+    ends = graph_ends(file, shapes)
+    nodes = _needed(file, ends.output)
     _refuse_unknown(nodes, known_operators())
-    plan, name = _begun(file, caps, item_shape)
-    first = ComputedValue(plan.made - 1, plan.items.shape, plan.items.kind)
-    (output,) = file.outputs
-    return _description(plan, _Walk(file, nodes, plan, {name: first}).value_of(output.name))
-
-
-# What goes in -----------------------------------------------------------------------------------------------
-
-
-def _begun(file: OnnxFile, caps: Caps, item_shape: Sequence[int] | None) -> tuple[NetworkPlan, str]:
-    """A plan that begins with the one input, and its name."""
-    inputs = [value for value in file.inputs if value.name not in file.tensors]
-    for what, found in ((N_("inputs"), inputs), (N_("outputs"), file.outputs)):
-        if len(found) != 1:
-            raise Refused(
-                "The ONNX file has {count} {what} ({names}), and networks with one are opened: export it "
-                "with one input and one output.",
-                count=len(found),
-                what=Phrase(what),
-                names=", ".join(shown(value.name) for value in found[:_MOST_NAMED]),
-            )
-    (given,) = inputs
-    kind = str(number_kind(given.kind, given.name))
-    if kind not in _TAKEN_IN:
-        raise Refused(
-            "'{tensor}' of the ONNX file holds numbers of type {kind}, which are not opened: export the "
-            "network in float32.",
-            tensor=shown(given.name),
-            kind=kind,
-        )
-    shape, fixed = _input_shape(given, item_shape)
-    plan = NetworkPlan(caps, ComputedValue(0, shape, kind), fixed)
-    if kind != FLOAT:
-        plan.step("cast", [ComputedValue(0, shape, FLOAT)], shape, kind, to=kind)
-    return plan, given.name
-
-
-def _input_shape(given: OnnxValue, item_shape: Sequence[int] | None) -> tuple[Shape, int | None]:
-    """The shape of the input for any number of items, and for how many of them the file was written."""
-    sizes = given.shape
-    if sizes is None and item_shape is not None:
-        sizes = ("N", *item_shape)
-    if sizes is None or not 2 <= len(sizes) <= MAX_DIMENSIONS:
-        raise _open_shape(given, "?" if sizes is None else list(sizes))
-    first, *rest = sizes
-    if item_shape is not None and len(item_shape) == len(rest):
-        rest = [said if isinstance(r, str) else r for r, said in zip(rest, item_shape, strict=True)]
-    if not all(isinstance(size, int) and 1 <= size < _LARGEST_SIZE for size in rest):
-        raise _open_shape(given, [*sizes])
-    if isinstance(first, int) and not 1 <= first <= 1024:
-        raise _open_shape(given, [*sizes])
-    fixed = first if isinstance(first, int) else None
-    return (PerItem(1), *(int(size) for size in rest)), fixed
-
-
-def _open_shape(given: OnnxValue, shape: object) -> Refused:
-    return Refused(
-        "The input '{input}' of the ONNX file has the shape {shape}: the first size counts items, and all "
-        "others must be numbers. Give items of the shape that it takes, or export it with fixed sizes.",
-        input=shown(given.name),
-        shape=shown(str(shape)),
-    )
+    plan = NetworkPlan(caps, ends.inputs[0].given, ends.fixed, made=len(ends.inputs))
+    values: dict[str, GraphValue] = {}
+    for at, found in enumerate(ends.inputs):
+        value = replace(found.given, number=at)
+        if found.kind != FLOAT:
+            value = plan.step("cast", [value], value.shape, found.kind, to=found.kind)
+        values[found.name] = value
+    return _description(plan, _Walk(file, nodes, plan, values).value_of(ends.output), ends)
 
 
 # Which nodes ------------------------------------------------------------------------------------------------
 
 
-def _needed(file: OnnxFile) -> tuple[OnnxNode, ...]:
-    """The nodes that the output depends on, in their order; raises Refused where they stand in none."""
+def _needed(file: OnnxFile, output: str) -> tuple[OnnxNode, ...]:
+    """The nodes that an output depends on, in their order; raises Refused where they stand in none."""
     made = {value.name for value in file.inputs} | file.tensors.keys()
     for node in file.nodes:
         missing = [name for name in node.inputs if name and name not in made]
@@ -176,7 +127,7 @@ def _needed(file: OnnxFile) -> tuple[OnnxNode, ...]:
             if name in made:
                 raise damaged(Phrase("two of its values are called '{value}'", value=shown(name)))
             made.add(name)
-    wanted = {value.name for value in file.outputs}
+    wanted = {output}
     if not wanted <= made:
         raise damaged(N_("its output is made by no node"))
     kept: list[OnnxNode] = []
@@ -308,7 +259,7 @@ def _folded(fold: Fold, call: NodeCall, plan: NetworkPlan) -> KnownValue:
 # What comes out ---------------------------------------------------------------------------------------------
 
 
-def _description(plan: NetworkPlan, output: GraphValue) -> Description:
+def _description(plan: NetworkPlan, output: GraphValue, ends: GraphEnds) -> Description:
     if isinstance(output, KnownValue) or output.shape[:1] != (PerItem(1),) or output.kind != FLOAT:
         raise Refused(
             "The output of the ONNX file is no table with a row of float32 for each item, so that its "
@@ -325,16 +276,29 @@ def _description(plan: NetworkPlan, output: GraphValue) -> Description:
         "ties": _ties(tensors),
         "steps": [_step(step, {known.origin: path for path, known in constants.items()}) for step in steps],
         "output": output.number,
-        "item_shape": list(plan.items.shape[1:]),
-        "takes": plan.items.kind,
-        "words": plan.items.kind in {"int64", "int32"},
+        "inputs": [
+            [each.argument, list(each.shape), each.kind, _words(steps, at)]
+            for at, each in enumerate(ends.inputs)
+        ],
     }
     state = {name: np.asarray(known.values, order="C") for name, known in (tensors | constants).items()}
     from_codes = tuple(one.path for one in layers if any(known.is_coded for known in one.tensors.values()))
     work = tuple(
         (step.layer.path if step.layer else step.call, step.values, step.multiplications) for step in steps
     )
-    return Description(told, state, from_codes, work, plan.fixed)
+    return Description(told, state, from_codes, work, plan.fixed, ends.output, ends.left_out)
+
+
+def _words(steps: Sequence[GraphStep], number: int) -> int:
+    """How many words the smallest table knows in which an input is looked up; 0 where it is in none."""
+    same, rows = {number}, list[int]()
+    for step in steps:
+        reads = any(isinstance(each, ComputedValue) and each.number in same for each in step.read)
+        if reads and step.call == "cast":
+            same.update(step.made)
+        if reads and step.layer is not None and step.layer.kind == "Embedding":
+            rows.append(step.layer.given["num_embeddings"])
+    return min(rows, default=0)
 
 
 def _named(layers: Sequence[LayerDraft], steps: Sequence[GraphStep]) -> dict[str, KnownValue]:
@@ -401,10 +365,8 @@ def _plain(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def description_arrays(found: Description) -> Mapping[str, _Array]:
     """A description as arrays alone, as one process hands them to another."""
-    said = json.dumps(
-        {"told": found.told, "from_codes": found.from_codes, "work": found.work, "fixed": found.fixed}
-    )
-    return {"": np.frombuffer(said.encode(), dtype=np.uint8), **found.state}
+    said = {each.name: getattr(found, each.name) for each in fields(found) if each.name != "state"}
+    return {"": np.frombuffer(json.dumps(said).encode(), dtype=np.uint8), **found.state}
 
 
 def description_from(arrays: Mapping[str, _Array]) -> Description:
@@ -412,4 +374,6 @@ def description_from(arrays: Mapping[str, _Array]) -> Description:
     said = json.loads(arrays[""].tobytes())
     work = tuple((str(name), int(values), int(products)) for name, values, products in said["work"])
     state = {name: values for name, values in arrays.items() if name}
-    return Description(said["told"], state, tuple(said["from_codes"]), work, said["fixed"])
+    named = {name: tuple(said[name]) for name in ("from_codes", "left_out")}
+    said |= {"work": work, "state": state, **named}
+    return Description(**said)

@@ -37,7 +37,7 @@ _WHOLE_KINDS = frozenset({"int64", "int32"})
 
 
 def common_shape_of(*shapes: Shape) -> Shape:
-    """The shape of what is common_shape over one another."""
+    """The shape of what is spread over one another."""
     try:
         return broadcast(*shapes)
     except BatchSizeError:
@@ -48,7 +48,7 @@ def common_shape_of(*shapes: Shape) -> Shape:
 
 
 def common_shape(*values: GraphValue) -> Shape:
-    """The shape of values that are common_shape over one another."""
+    """The shape of values that are spread over one another."""
     return common_shape_of(*(value.shape for value in values))
 
 

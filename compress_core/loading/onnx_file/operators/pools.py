@@ -35,6 +35,11 @@ def _is_torch_s(found: Windows) -> bool:
     return found.is_even and all(2 * b <= k for b, k in zip(found.before, found.kernel, strict=True))
 
 
+def _short(sizes: tuple[int, ...]) -> int | list[int]:
+    """One number where all are the same."""
+    return sizes[0] if len(set(sizes)) == 1 else list(sizes)
+
+
 def _kernel(node: NodeCall) -> list[int]:
     kernel = node.wholes("kernel_shape")
     if any(size < 1 for size in kernel):
@@ -57,10 +62,10 @@ def max_pool(node: NodeCall, plan: NetworkPlan) -> GraphValue:
             raise node.other("ceil_mode")
         value = with_edges(plan, value, found, -math.inf)
     given = {
-        "kernel_size": list(found.kernel),
-        "stride": list(found.strides),
-        "padding": list(found.before) if _is_torch_s(found) else [0] * len(found.sizes),
-        "dilation": list(found.dilations),
+        "kernel_size": _short(found.kernel),
+        "stride": _short(found.strides),
+        "padding": _short(found.before) if _is_torch_s(found) else 0,
+        "dilation": _short(found.dilations),
         "ceil_mode": up,
     }
     return plan.layer(f"MaxPool{len(found.sizes)}d", given, value, shape, named=node.names)
@@ -77,11 +82,11 @@ def average_pool(node: NodeCall, plan: NetworkPlan) -> GraphValue:
     if up and (counted or not _is_torch_s(found)):
         raise node.other("ceil_mode")
     shape, axes = (*value.shape[:2], *found.counts(up=up)), len(found.sizes)
-    given = {"kernel_size": list(found.kernel), "stride": list(found.strides), "ceil_mode": up}
+    given = {"kernel_size": _short(found.kernel), "stride": _short(found.strides), "ceil_mode": up}
     if _is_torch_s(found):
-        given |= {"padding": list(found.before), "count_include_pad": counted}
+        given |= {"padding": _short(found.before), "count_include_pad": counted}
         return plan.layer(f"AvgPool{axes}d", given, value, shape, named=node.names)
-    given |= {"padding": [0] * axes, "count_include_pad": True}
+    given |= {"padding": 0, "count_include_pad": True}
     wide = with_edges(plan, value, found, 0.0)
     made = plan.layer(f"AvgPool{axes}d", given, wide, shape, named=node.names)
     return made if counted else plan.step("mul", [made, KnownValue(_shares(found))], shape)

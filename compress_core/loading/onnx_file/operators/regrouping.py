@@ -1,4 +1,4 @@
-"""A new shape for the same values, told as axes that are pieces_joined and divided.
+"""A new shape for the same values, told as axes that are joined and divided.
 
 `flatten(1)` goes on to hold when channels are cut away, where `reshape(-1, 512)` does not; so a reshape is
 written with as few sizes as it takes.
@@ -37,7 +37,7 @@ def regrouped(plan: NetworkPlan, value: ComputedValue, shape: Shape) -> Computed
                 _size(value.shape[axes[0] : axes[-1] + 1]),
                 *result.shape[axes[-1] + 1 :],
             )
-            result = plan.step("flatten", [result], flat, value.kind, start=axes[0], end=axes[-1])
+            result = plan.step("flatten", [result], flat, value.kind, start=axes[0], end=_end(axes, result))
         if len(sizes) > 1:
             is_last = axes[-1] == len(value.shape) - 1
             free = _free_place(sizes, is_last=is_last)
@@ -66,6 +66,11 @@ def _undone(plan: NetworkPlan, value: ComputedValue, shape: Shape) -> ComputedVa
     if shape != (*before.shape[:2], before.shape[3], before.shape[2]):
         return None
     return plan.step("permute", [before], shape, before.kind, axes=[0, 1, 3, 2])
+
+
+def _end(axes: Sequence[int], value: ComputedValue) -> int:
+    """The last of some axes, -1 where nothing stands behind it: that is how people write it."""
+    return -1 if axes[-1] == len(value.shape) - 1 else axes[-1]
 
 
 def _size(sizes: Sequence[Size]) -> Size:

@@ -446,7 +446,7 @@ def expand(node: NodeCall, plan: NetworkPlan) -> GraphValue:
 
 
 def expanded(plan: NetworkPlan, value: GraphValue, shape: Shape) -> GraphValue:
-    """A value common_shape over a shape that it fits."""
+    """A value spread over a shape that it fits."""
     if value.shape == shape:
         return value
     if isinstance(value, KnownValue) and not any(map(is_per_item, shape)):

@@ -105,7 +105,7 @@ def onnx_subject_in(
 
 
 def _form(found: Description, items: Items | None) -> InputForm | None:
-    """What an item is: an array of words, or a row of several inputs by name; None for one of real numbers."""
+    """What an item is: an array of words, or a row of several inputs by name; None for real numbers."""
     inputs = found.told["inputs"]
     if len(inputs) == 1 and inputs[0][2] == "float32":
         return None

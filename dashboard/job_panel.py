@@ -34,11 +34,18 @@ EVERY_SECONDS = 1.0
 
 @SharedValue
 def runner() -> Runner:
-    """The one runner of this server; SLIMSCOPE_WORKERS says how many jobs run at once (1)."""
+    """The one runner of this server: this machine, or the cluster that SLIMSCOPE_RUNNER names.
+
+    SLIMSCOPE_WORKERS says how many jobs run at once: 1 here, 8 on a cluster.
+    """
+    from compress_core.jobs.cluster.address import cluster_address
+    from compress_core.jobs.cluster.ray_runner import MOST_AT_ONCE, RayRunner
     from compress_core.jobs.local_runner import LocalRunner
 
-    most = max(1, int(os.environ.get("SLIMSCOPE_WORKERS", "1")))
-    return LocalRunner(engine.workspace(), most_at_once=most)
+    address = cluster_address()
+    most = max(1, int(os.environ.get("SLIMSCOPE_WORKERS", "1" if address is None else str(MOST_AT_ONCE))))
+    made = LocalRunner if address is None else RayRunner
+    return made(engine.workspace(), most_at_once=most)
 
 
 def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:

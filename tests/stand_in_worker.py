@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.jobs.cluster.address import RUNNER
+from compress_core.jobs.cluster.address import TOKEN as TOKEN_VARIABLE
+from compress_core.jobs.cluster.ray_runner import RayRunner
 from compress_core.jobs.job import Job
 from compress_core.jobs.local_runner import LocalRunner
 from compress_core.jobs.runner import Runner
+from tests.stand_in_cluster import TOKEN, StandInCluster
 
 PATIENCE = 60.0
 RESULT = b"what it found"
@@ -70,6 +74,7 @@ class Site:
         self.script.write_text(SCRIPT)
         self.command = [sys.executable, "-S", str(self.script)]
         self._runners: list[Runner] = []
+        self.cluster: StandInCluster | None = None
 
     def runner(self, workspace: Workspace | None = None) -> LocalRunner:
         """A runner of this machine; on a workspace that was opened anew, like a server that starts."""
@@ -77,9 +82,22 @@ class Site:
         self._runners.append(made)
         return made
 
+    def on_cluster(self, workspace: Workspace | None = None) -> RayRunner:
+        """A runner whose jobs the stand-in for a cluster does, which is there from the first one on."""
+        if self.cluster is None:
+            self.cluster = StandInCluster(self.command)
+        os.environ |= {RUNNER: self.cluster.address, TOKEN_VARIABLE: TOKEN}
+        made = RayRunner(workspace or Workspace.at(self.place / "work"), most_at_once=1)
+        self._runners.append(made)
+        return made
+
     def close(self) -> None:
         for runner in self._runners:
             runner.close()
+        if self.cluster is not None:
+            self.cluster.go()
+            for name in (RUNNER, TOKEN_VARIABLE):
+                os.environ.pop(name, None)
 
     def hanging(self, name: str) -> tuple[Job, Path]:
         """A job that says on a pipe that it runs, and then waits to be killed."""

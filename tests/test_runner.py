@@ -20,7 +20,7 @@ from compress_core.jobs.runner import Runner
 from tests.stand_in_worker import RESULT, Site, ended, job, site_in
 
 ME, OTHER = "me", "other"
-FACTORIES: dict[str, Callable[[Site], Runner]] = {"local": Site.runner}
+FACTORIES: dict[str, Callable[[Site], Runner]] = {"local": Site.runner, "cluster": Site.on_cluster}
 
 
 @pytest.fixture

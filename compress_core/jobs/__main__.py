@@ -1,5 +1,7 @@
 """`python -m compress_core.jobs job.json` does one job; with --wait the path comes as a line on stdin.
 
+With --cluster the job is that of the folder it runs in, on a cluster: see `cluster.driver`.
+
 Progress goes to stdout as lines of JSON, everything else to stderr. A waiting worker has imported all
 it needs. It ends when its stdin is closed: with the server, however that ends.
 """
@@ -15,10 +17,10 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-WAIT = "--wait"
+WAIT, CLUSTER = "--wait", "--cluster"
 LOG = "log.txt"
 NICE = 5
-USAGE = "usage: python -m compress_core.jobs JOB.JSON | --wait\n"
+USAGE = "usage: python -m compress_core.jobs JOB.JSON | --wait | --cluster\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -26,6 +28,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write(USAGE)
         return 2
+    if arguments == [CLUSTER]:
+        return importlib.import_module("compress_core.jobs.cluster.driver").driving()  # type: ignore[no-any-return]
     lines = _own_stdout()
     if arguments != [WAIT]:
         _work(Path(arguments[0]), lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -23,6 +23,8 @@ from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.stored_value import FACTS, facts_in
+from compress_core.foundation.workspace.json_text import Json
+from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.job import Job, canonical_json
 from compress_core.subject.subject import Subject
 
@@ -49,10 +51,24 @@ class ResultFiles:
 
 
 @dataclass(frozen=True)
+class TaskParts(Generic[TaskKnobs]):
+    """How work is divided whose parts leave rows in the workspace: whoever has all rows has the whole.
+
+    divided(knobs, count): the knobs of each part; rows(model, workspace): what is there by key; take(model,
+    rows, workspace) puts such rows where `rows` finds them.
+    """
+
+    divided: Callable[[TaskKnobs, int], Sequence[TaskKnobs]]
+    rows: Callable[[Model, Workspace], Mapping[str, Json]]
+    take: Callable[[Model, Mapping[str, Json], Workspace], None]
+
+
+@dataclass(frozen=True)
 class Task(Generic[TaskKnobs, Result]):
     """A kind of long work: run(model, knobs, seed, store) and how its result goes into a file and back.
 
-    splits(knobs) names the items that are used; their digests are part of a job's key.
+    splits(knobs) names the items that are used; their digests are part of a job's key. parts: how several
+    processes do it together, None where they cannot.
     """
 
     kind: str
@@ -61,6 +77,7 @@ class Task(Generic[TaskKnobs, Result]):
     run: Callable[[Model, TaskKnobs, int, Store], Generator[Progress, None, Result]]
     pack: Callable[[Result], ResultFiles]
     unpack: Callable[[ResultFiles], Result]
+    parts: TaskParts[TaskKnobs] | None = None
 
     def job(self, model: Model, knobs: TaskKnobs, seed: int, *, found_in: str) -> Job:
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""

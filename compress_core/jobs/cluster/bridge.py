@@ -1,0 +1,291 @@
+"""`python -m compress_core.jobs.cluster.bridge` stands here for a job that a cluster does. Needs no torch.
+
+It takes the place of a worker: the path of a job comes as a line on its stdin, and what it says on its stdout
+is what a worker says. A page never waits for the cluster: this process does. SIGTERM, or the end of its
+stdin, ends the job on the cluster too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compress_core.foundation.atomic_file import write_whole
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.plain_json import text_as_json
+from compress_core.foundation.refusal_json import refusal_as_json
+from compress_core.foundation.release import release
+from compress_core.foundation.texts import N_
+from compress_core.foundation.workspace.workspace import Workspace, open_workspace
+from compress_core.jobs.cluster.address import required_address
+from compress_core.jobs.cluster.lines import ResultPieces, Said, rest_of_log, said_in
+from compress_core.jobs.cluster.ray_jobs import ClusterSilentError, RayJobs, RemoteState, UnknownThereError
+from compress_core.jobs.cluster.rows import checked_row
+from compress_core.jobs.job import Job
+from compress_core.jobs.local_job import RESULT
+from compress_core.jobs.server_folder import not_written, puts_beside
+
+COMMAND = (sys.executable, "-m", "compress_core.jobs.cluster.bridge")
+ENTRYPOINT = "python -m compress_core.jobs --cluster"
+JOB, KNOWN, RELEASE = "job.json", "known.json", "release.txt"
+PUT = "slimscope_put_"
+SOON_SECONDS, EVERY_SECONDS, SLOWER = 0.1, 1.0, 1.3
+"""The cluster is asked again soon where it had news, and more and more rarely where it has none."""
+MOST_ATTEMPTS = 3
+DIVIDED = frozenset({"scan"})
+"""Kinds of jobs that are done in parts: who hands them out takes no processor from those who do them."""
+SILENT = N_("The cluster does not answer; the job waits for it.")
+
+Tell = Callable[[Said], None]
+
+
+@dataclass(eq=False)
+class Bridge:
+    """One job between this server and a cluster.
+
+    unwanted: set when nobody wants the job any more; clock: the seconds that go by; parent: the model whose
+    points are scanned, as rows name it, and sent: how many of them went along.
+    """
+
+    jobs: RayJobs
+    path: Path
+    workspace: Workspace
+    say: Tell
+    patience: float
+    unwanted: threading.Event = field(default_factory=threading.Event)
+    clock: Callable[[], float] = time.monotonic
+    entrypoint: str = ENTRYPOINT
+    name: str = ""
+    parent: str = ""
+    sent: int = 0
+    attempts: int = 0
+    heard: int = 0
+    pieces: ResultPieces = field(default_factory=ResultPieces)
+    ended_with: Said | None = None
+    last: Said = field(
+        default_factory=lambda: {"progress": [0, 1, text_as_json(N_("waiting for the cluster"))]}
+    )
+    silent_since: float | None = None
+
+    def run(self) -> None:
+        """Have the job done, and say how far it is until it is over."""
+        job = Job.read(self.path.read_text(encoding="utf-8"))
+        self.say(self.last)
+        pause = SOON_SECONDS
+        while not self.unwanted.is_set():
+            heard = self.heard
+            try:
+                if self._looked(job):
+                    return
+                self.silent_since = None
+                pause = SOON_SECONDS if self.heard > heard else min(EVERY_SECONDS, SLOWER * pause)
+            except Refused as refused:
+                self.say({"refused": refusal_as_json(refused)})
+                return
+            except UnknownThereError:
+                self._begin_again()
+            except ClusterSilentError as silent:
+                if self._gave_up(silent):
+                    return
+            self.unwanted.wait(pause)
+        self._stop()
+
+    def _looked(self, job: Job) -> bool:
+        """One look at the cluster; whether the job is over."""
+        if not self.name:
+            self._submit(job)
+        state = self.jobs.state(self.name)
+        log = self.jobs.log(self.name)
+        self._hear(log)
+        return bool(self.name) and state.is_over and self._over(state, log)
+
+    def _submit(self, job: Job) -> None:
+        known = self.workspace.scans.of_parent(self.parent) if self.parent else {}
+        self.sent = len(known)
+        own = {
+            JOB: job.as_json().encode(),
+            KNOWN: json.dumps(known).encode(),
+            RELEASE: release().encode(),
+        }
+        name = f"slimscope-{job.key[:20]}-{uuid.uuid4().hex[:8]}"
+        environment: dict[str, Any] = {"working_dir": self.jobs.put(name, own)}
+        place = puts_beside(self.path.parent) / job.subject
+        if place.is_dir():
+            put = PUT + job.subject
+            files = {f"{put}/{file.name}": file.read_bytes() for file in sorted(place.iterdir())}
+            environment["py_modules"] = [self.jobs.put(job.subject[:32], files)]
+        processors = 0 if job.kind in DIVIDED else 1
+        self.jobs.submit(name, self.entrypoint, environment, processors)
+        self.name, self.heard, self.pieces, self.ended_with = name, 0, ResultPieces(), None
+        self.attempts += 1
+
+    def _hear(self, log: str) -> None:
+        """Pass on what was said since the last look."""
+        for number, said in enumerate(said_in(log)):
+            if number < self.heard:
+                continue
+            self.heard = number + 1
+            self._take(said)
+
+    def _take(self, said: Said) -> None:
+        if "progress" in said:
+            self.last = said
+            self.say(said)
+        elif "refused" in said or "failed" in said:
+            self.ended_with = said
+        elif "piece" in said or "whole" in said:
+            self.pieces.take(said)
+        else:
+            match said:
+                case {"row": row, "key": str(key), "parent": str(parent)}:
+                    self.workspace.scans.keep(key, parent, checked_row(row, key, parent))
+                case {"parent": str(parent)}:
+                    self._told_the_parent(parent)
+
+    def _told_the_parent(self, parent: str) -> None:
+        """A scan says of which model it is; what is known of that one goes along, if it did not yet."""
+        self.parent = parent
+        if len(self.workspace.scans.of_parent(parent)) > self.sent:
+            self.jobs.stop(self.name)
+            self.name, self.attempts = "", self.attempts - 1
+
+    def _over(self, state: RemoteState, log: str) -> bool:
+        """Tell how the job ended; not over where it is worth another attempt."""
+        if self.ended_with is not None:
+            self.say(self.ended_with)
+            return True
+        if self.pieces.content is not None:
+            try:
+                write_whole(self.path.parent / RESULT, self.pieces.content)
+            except OSError as error:
+                self._fail(not_written(error))
+            else:
+                self.say({"done": True})
+            return True
+        if _is_the_clusters(state) and self.attempts < MOST_ATTEMPTS:
+            self._begin_again()
+            return False
+        self._fail(_why(state, log))
+        return True
+
+    def _begin_again(self) -> None:
+        """What was measured is known here by now, and goes along with the next attempt."""
+        if self.attempts >= MOST_ATTEMPTS:
+            self.attempts = 0
+            raise Refused(
+                "The cluster lost this job {times} times: start it again later.", times=MOST_ATTEMPTS
+            )
+        self.name = ""
+
+    def _gave_up(self, silent: ClusterSilentError) -> bool:
+        """Whether the cluster has been silent for too long; until then the job waits, and says so."""
+        now = self.clock()
+        if self.silent_since is None:
+            self.silent_since = now
+            done, total, _ = self.last["progress"]
+            self.say({"progress": [done, total, text_as_json(SILENT)]})
+        if now - self.silent_since < self.patience:
+            return False
+        self._fail(
+            Refused(
+                "The cluster has not answered for {minutes:.0f} minutes ({reason}): look whether its head "
+                "runs, then start the job again. What was measured is kept.",
+                minutes=(now - self.silent_since) / 60,
+                reason=str(silent)[:120],
+            )
+        )
+        return True
+
+    def _fail(self, problem: Refused) -> None:
+        self.say({"failed": refusal_as_json(problem)})
+
+    def _stop(self) -> None:
+        if not self.name:
+            return
+        try:
+            self.jobs.stop(self.name)
+        except (ClusterSilentError, UnknownThereError, Refused) as error:
+            sys.stderr.write(f"{self.name} could not be stopped: {error}\n")
+
+
+def _is_the_clusters(state: RemoteState) -> bool:
+    """Whether a job ended for a reason of the cluster that may not come again: a node that is gone."""
+    said = state.message.lower()
+    return (
+        state.status == "FAILED"
+        and any(
+            word in said for word in ("node", "unexpected", "actor", "supervisor", "runtime env", "timed out")
+        )
+        and (state.exit_code is None)
+    )
+
+
+def _why(state: RemoteState, log: str) -> Refused:
+    """Why a job left no result, from what the cluster says and its log."""
+    code = state.exit_code
+    if state.status == "STOPPED":
+        return Refused("The job was stopped on the cluster, by somebody else: start it again.")
+    if code is not None and (code < 0 or code > 128):
+        return Refused(
+            "The process of this job was ended from outside (signal {signal}), perhaps because memory ran "
+            "out: start it again, with fewer items if it happens twice.",
+            signal=-code if code < 0 else code - 128,
+        )
+    if state.status == "SUCCEEDED":
+        return Refused("The result came cut off, or was changed on its way: start the job again.")
+    return Refused(
+        "The job stopped on the cluster with an error ({reason}): its log there says more.",
+        reason=(rest_of_log(log) if code is not None else "") or state.message[:200] or state.status,
+    )
+
+
+def bridging() -> int:
+    """Do one job; its path comes as a line on stdin."""
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(said: Mapping[str, Any]) -> None:
+        lines.write(json.dumps(said) + "\n")
+        lines.flush()
+
+    say({"ready": True})
+    path = sys.stdin.readline().strip()
+    if not path:
+        return 0
+    unwanted = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: unwanted.set())
+    threading.Thread(target=_until_stdin_ends, args=(unwanted,), daemon=True).start()
+    try:
+        address = required_address()
+        entrypoint = os.environ.get("SLIMSCOPE_RUNNER_ENTRYPOINT", ENTRYPOINT)
+        bridge = Bridge(
+            RayJobs(address),
+            Path(path),
+            open_workspace(),
+            say,
+            address.patience,
+            unwanted,
+            entrypoint=entrypoint,
+        )
+        bridge.run()
+    except Refused as refused:
+        say({"refused": refusal_as_json(refused)})
+    return 0
+
+
+def _until_stdin_ends(unwanted: threading.Event) -> None:
+    sys.stdin.read()
+    unwanted.set()
+
+
+if __name__ == "__main__":
+    sys.exit(bridging())

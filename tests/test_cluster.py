@@ -1,0 +1,399 @@
+"""What goes wrong between a server and a cluster: the job is done all the same, or a sentence says why not.
+
+The contract of a runner is asked of a cluster too, in `tests/test_runner.py`; `benchmarks/cluster.py` asks a
+real one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compress_core.foundation.errors import Refused
+from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.jobs.cluster import driver
+from compress_core.jobs.cluster.address import ClusterAddress, cluster_address
+from compress_core.jobs.cluster.bridge import DIVIDED, JOB, KNOWN, RELEASE, SILENT, Bridge
+from compress_core.jobs.cluster.lines import (
+    PIECE,
+    ResultPieces,
+    marked_line,
+    rest_of_log,
+    result_lines,
+    said_in,
+)
+from compress_core.jobs.cluster.ray_jobs import RayJobs, packed_files
+from compress_core.jobs.cluster.ray_runner import RayRunner
+from compress_core.jobs.cluster.rows import checked_row
+from compress_core.jobs.info import State
+from compress_core.jobs.runner import Runner
+from compress_core.jobs.task import tasks
+from tests.stand_in_cluster import TOKEN, StandInCluster, ended_by
+from tests.stand_in_worker import PATIENCE, RESULT, Site, ended, job, site_in
+
+ME, OTHER = "me", "other"
+KEY, PARENT = "a" * 64, "b" * 64
+ROW: dict[str, Any] = {
+    "place": "fc1",
+    "family": "prune",
+    "value": 0.5,
+    "steps": [{"technique": "magnitude", "sparsity": 0.5}],
+    "model": "c" * 64,
+    "kl": {"value": 0.1, "unit": "nat", "kind": "measured", "low": None, "high": None, "n": 200},
+    "accuracy_change": {
+        "value": -3.0,
+        "unit": "points",
+        "kind": "measured",
+        "low": -6.0,
+        "high": -1.0,
+        "n": 200,
+    },
+    "packed_bytes": 219_964,
+    "parameters": 65_104,
+    "macs": 266_200,
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    yield from site_in(tmp_path)
+
+
+@pytest.fixture
+def runner(site: Site) -> Runner:
+    return site.on_cluster()
+
+
+@pytest.fixture
+def cluster(site: Site, runner: Runner) -> StandInCluster:
+    assert runner is not None
+    assert site.cluster is not None
+    return site.cluster
+
+
+def until(holds: Any) -> None:
+    """Wait for something that happens in another thread or process."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+# --- twelve faults ----------------------------------------------------------------------------------
+
+
+def test_a_killed_process_there_is_a_sentence(runner: Runner, cluster: StandInCluster, site: Site) -> None:
+    wanted, pipe = site.hanging("victim")
+    runner.submit(wanted, ME)
+    pipe.read_text()
+    (remote,) = cluster.jobs.values()
+    ended_by(remote, signal.SIGKILL)
+    ended(runner, wanted)
+    assert "ended from outside (signal 9)" in str(runner.info(wanted.key).problem)
+
+
+def test_a_node_that_is_gone_costs_an_attempt(runner: Runner, cluster: StandInCluster) -> None:
+    cluster.faults.lost_nodes = 2
+    runner.submit(job("finish"), ME)
+    ended(runner, job("finish"))
+    assert runner.info(job("finish").key).state is State.DONE
+    assert len(cluster.jobs) == 3
+
+
+def test_a_cluster_that_loses_every_node_is_a_sentence(runner: Runner, cluster: StandInCluster) -> None:
+    cluster.faults.lost_nodes = 99
+    runner.submit(job("finish"), ME)
+    ended(runner, job("finish"))
+    found = runner.info(job("finish").key)
+    assert found.state is State.FAILED
+    assert "node of the job was lost" in str(found.problem)
+
+
+def test_a_head_that_goes_and_comes_back_empty_does_the_job_again(
+    runner: Runner, cluster: StandInCluster, site: Site
+) -> None:
+    wanted, pipe = site.hanging("through")
+    runner.submit(wanted, ME)
+    pipe.read_text()
+    cluster.go()
+    until(lambda: (p := runner.info(wanted.key).progress) is not None and p.note == SILENT)
+    before = time.monotonic()
+    assert runner.info(wanted.key).state is State.RUNNING
+    assert time.monotonic() - before < 1, "whoever asks does not wait for the cluster"
+    cluster.come()
+    pipe.read_text()  # it began once more
+    assert [name for _pid, name in site.began()] == ["through", "through"]
+    runner.cancel(wanted.key, ME)
+
+
+def test_memory_that_runs_out_there_is_a_sentence(
+    runner: Runner, cluster: StandInCluster, site: Site
+) -> None:
+    wanted, pipe = site.hanging("large")
+    runner.submit(wanted, ME)
+    pipe.read_text()
+    (remote,) = cluster.jobs.values()
+    assert remote.process is not None
+    ended_by(remote, signal.SIGKILL)
+    ended(runner, wanted)
+    assert "perhaps because memory ran out" in str(runner.info(wanted.key).problem)
+
+
+def test_a_result_that_came_cut_off_is_no_result(runner: Runner, cluster: StandInCluster) -> None:
+    cluster.faults.cut_results = 1
+    runner.submit(job("finish"), ME)
+    ended(runner, job("finish"))
+    found = runner.info(job("finish").key)
+    assert (found.state, runner.result(job("finish").key)) == (State.FAILED, None)
+    assert "came cut off" in str(found.problem)
+    runner.submit(job("finish"), ME)
+    ended(runner, job("finish"))
+    assert runner.result(job("finish").key) == RESULT
+
+
+def test_a_result_that_comes_twice_is_one(runner: Runner, cluster: StandInCluster) -> None:
+    cluster.faults.twice = True
+    runner.submit(job("finish"), ME)
+    ended(runner, job("finish"))
+    assert runner.result(job("finish").key) == RESULT
+
+
+@pytest.mark.parametrize("where", ["queued", "pending", "running", "silent"])
+def test_a_job_can_be_cancelled_wherever_it_is(
+    runner: Runner, cluster: StandInCluster, site: Site, where: str
+) -> None:
+    wanted, pipe = site.hanging("unwanted")
+    if where == "queued":
+        first, other = site.hanging("first")
+        runner.submit(first, ME)
+        other.read_text()
+    cluster.faults.pending = where == "pending"
+    runner.submit(wanted, ME)
+    if where == "pending":
+        until(lambda: cluster.jobs)
+    elif where != "queued":
+        pipe.read_text()
+    if where == "silent":
+        cluster.go()
+        until(lambda: (p := runner.info(wanted.key).progress) is not None and p.note == SILENT)
+    runner.cancel(wanted.key, ME)
+    ended(runner, wanted)
+    assert runner.info(wanted.key).state is State.CANCELLED
+    if where in {"pending", "running"}:
+        until(lambda: [remote.status for remote in cluster.jobs.values()] == ["STOPPED"])
+    if where == "queued":
+        runner.cancel(first.key, ME)
+
+
+def test_another_release_there_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / RELEASE).write_text("0.0.1 of a museum", encoding="utf-8")
+    with pytest.raises(Refused, match=r"and this server 0\.0\.1 of a museum: install the same release"):
+        driver._do(tmp_path, lambda _: None)
+
+
+def test_a_clock_that_jumps_costs_no_job(site: Site, cluster: StandInCluster, tmp_path: Path) -> None:
+    """Patience is counted by a clock that no operator sets: a jump between two looks is not silence."""
+    place = tmp_path / "jobs" / "key"
+    place.mkdir(parents=True)
+    (place / JOB).write_text(job("finish").as_json())
+    jumps = iter([0.0, 1e9, -1e9, 2e9, 0.0] * 1000)
+    told: list[Mapping[str, Any]] = []
+    address = ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN)
+    bridge = Bridge(
+        RayJobs(address), place / JOB, Workspace.in_memory(), told.append, 60.0, clock=lambda: next(jumps)
+    )
+    bridge.run()
+    assert told[-1] == {"done": True}
+    assert site.began()
+
+
+def test_a_slow_node_is_waited_for(runner: Runner, cluster: StandInCluster) -> None:
+    cluster.faults.slow = 0.7
+    runner.submit(job("finish"), ME)
+    ended(runner, job("finish"))
+    assert runner.info(job("finish").key).state is State.DONE
+
+
+def test_two_dashboards_on_one_cluster_leave_each_other_alone(
+    runner: Runner, cluster: StandInCluster, site: Site, tmp_path: Path
+) -> None:
+    wanted, pipe = site.hanging("mine")
+    runner.submit(wanted, ME)
+    pipe.read_text()
+    other = site.on_cluster(Workspace.at(tmp_path / "other"))
+    other.submit(job("finish"), OTHER)
+    ended(other, job("finish"))
+    other.submit(wanted, OTHER)
+    pipe.read_text()
+    other.cancel(wanted.key, OTHER)
+    ended(other, wanted)
+    assert runner.info(wanted.key).state is State.RUNNING
+    assert [remote.status for remote in cluster.jobs.values()].count("RUNNING") == 1
+    runner.cancel(wanted.key, ME)
+
+
+# --- who may ask, and what is sent ------------------------------------------------------------------
+
+
+def test_a_wrong_token_is_a_sentence(runner: Runner, monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+    runner.close()  # its waiting process was started with the right one
+    with monkeypatch.context() as changed:
+        other = site.on_cluster(Workspace.in_memory())
+        other.close()
+        changed.setenv("SLIMSCOPE_RUNNER_TOKEN", "guess")
+        asking = RayRunner(Workspace.in_memory())
+        try:
+            asking.submit(job("finish"), ME)
+            ended(asking, job("finish"))
+            found = asking.info(job("finish").key)
+        finally:
+            asking.close()
+    assert found.state is State.REFUSED
+    assert "does not let this server in (HTTP 401)" in str(found.problem)
+
+
+def test_a_cluster_that_stays_silent_gives_the_job_up_in_the_end(tmp_path: Path) -> None:
+    (tmp_path / "jobs" / "key").mkdir(parents=True)
+    path = tmp_path / "jobs" / "key" / JOB
+    path.write_text(job("finish").as_json())
+    told: list[Mapping[str, Any]] = []
+    seconds = iter(range(0, 10_000, 400))
+    bridge = Bridge(
+        RayJobs(ClusterAddress("http://127.0.0.1:9"), seconds=0.2),
+        path,
+        Workspace.in_memory(),
+        told.append,
+        900.0,
+        clock=lambda: float(next(seconds)),
+    )
+    bridge.run()
+    assert "has not answered for" in told[-1]["failed"]["text"]
+    assert [said for said in told if "progress" in said and said["progress"][2] == SILENT]
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("ray://head", "http://head:8265"),
+        ("ray://10.0.0.7:9000", "http://10.0.0.7:9000"),
+        ("ray+https://[::1]:443", "https://[::1]:443"),
+    ],
+)
+def test_an_address_names_the_jobs_api(said: str, url: str) -> None:
+    found = cluster_address({"SLIMSCOPE_RUNNER": said, "SLIMSCOPE_RUNNER_TOKEN": "t"})
+    assert found is not None
+    assert (found.url, found.token) == (url, "t")
+    assert cluster_address({}) is None
+    assert cluster_address({"SLIMSCOPE_RUNNER": "local"}) is None
+
+
+@pytest.mark.parametrize("said", ["http://head", "ray://", "ray://head/path", "ray://head?x=1", "slurm"])
+def test_what_names_no_cluster_is_refused(said: str) -> None:
+    with pytest.raises(Refused, match="must be local, ray://HOST:PORT"):
+        cluster_address({"SLIMSCOPE_RUNNER": said})
+    with pytest.raises(Refused, match="number of seconds"):
+        cluster_address({"SLIMSCOPE_RUNNER": "ray://head", "SLIMSCOPE_RUNNER_PATIENCE": "long"})
+
+
+@given(st.binary(max_size=3 * PIECE), st.randoms(use_true_random=False))
+def test_a_result_survives_a_log_in_any_order_and_is_never_another(content: bytes, chance: Any) -> None:
+    lines = list(result_lines(content))
+    pieces, whole = lines[:-1], lines[-1]
+    shuffled = [*pieces, *pieces]
+    chance.shuffle(shuffled)
+    log = "".join(f"noise\n(pid=7) {marked_line(said)}\n" for said in [*shuffled, whole])
+    found = ResultPieces()
+    for said in said_in(log):
+        found.take(said)
+    assert found.content == content
+    if pieces:
+        broken = ResultPieces()
+        for said in [*pieces[:-1], whole]:
+            broken.take(said)
+        assert broken.content is None
+
+
+def test_half_a_line_says_nothing() -> None:
+    whole = marked_line({"progress": [1, 2, "on the way"]})
+    assert list(said_in(whole + "\n" + whole)) == [{"progress": [1, 2, "on the way"]}]
+    assert list(said_in(whole[:-2] + "\n" + "slimscope-said [1]\n")) == []
+    assert rest_of_log(f"Traceback\n  ZeroDivisionError: by hand\n{whole}\n") == "ZeroDivisionError: by hand"
+
+
+def test_a_row_of_a_scan_is_taken_and_any_other_is_not() -> None:
+    assert checked_row(ROW, KEY, PARENT) == ROW
+    for change in (
+        {"place": 3},
+        {"value": float("nan")},
+        {"kl": {"value": "much", "unit": "nat"}},
+        {"steps": ["magnitude"]},
+        {"extra": 1},
+        {"packed_bytes": float("inf")},
+        {"steps": [{"technique": "x" * 30_000}]},
+    ):
+        with pytest.raises(Refused, match="no point of a scan"):
+            checked_row({**ROW, **change}, KEY, PARENT)
+    for key, parent in (("../../etc", PARENT), (KEY, "x")):
+        with pytest.raises(Refused, match="no point of a scan"):
+            checked_row(ROW, key, parent)
+
+
+def test_rows_that_come_are_kept_and_go_along_with_the_next_attempt(tmp_path: Path) -> None:
+    """A scan says of which model it is; what is known of that one is sent, and what it measures is kept."""
+    script = tmp_path / "scan.py"
+    script.write_text(
+        "import json, pathlib, sys\n"
+        "path = pathlib.Path(sys.stdin.readline().strip())\n"
+        "known = json.loads((path.parent / 'known.json').read_text())\n"
+        f"print(json.dumps({{'parent': {PARENT!r}}}), flush=True)\n"
+        "if not known:\n"
+        "    sys.stdin.readline()\n"
+        f"print(json.dumps({{'row': json.loads({json.dumps(json.dumps(ROW))}), 'key': 'd' * 64,"
+        f" 'parent': {PARENT!r}}}), flush=True)\n"
+        "(path.parent / 'result.safetensors').write_text(json.dumps(sorted(known)))\n"
+        "print(json.dumps({'done': True}), flush=True)\n"
+    )
+    workspace = Workspace.at(tmp_path / "work")
+    workspace.scans.keep(KEY, PARENT, ROW)
+    cluster = StandInCluster([sys.executable, "-S", str(script)])
+    place = tmp_path / "jobs" / "key"
+    place.mkdir(parents=True)
+    (place / JOB).write_text(job("finish").as_json())
+    told: list[Mapping[str, Any]] = []
+    address = ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN)
+    try:
+        Bridge(RayJobs(address), place / JOB, workspace, told.append, 60.0).run()
+        assert told[-1] == {"done": True}
+        assert json.loads((place / "result.safetensors").read_text()) == [KEY]
+        assert set(workspace.scans.of_parent(PARENT)) == {KEY, "d" * 64}
+    finally:
+        cluster.go()
+
+
+def test_equal_files_are_sent_once(cluster: StandInCluster) -> None:
+    jobs = RayJobs(ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN))
+    for _ in range(2):
+        assert jobs.put("name", {"b": b"2", "a": b"1"}) == "gcs://_ray_pkg_name.zip"
+    assert sum(asked.startswith("PUT") for asked in cluster.asked) == 1
+    assert packed_files({"b": b"2", "a": b"1"}) == packed_files({"a": b"1", "b": b"2"})
+    assert zipfile.ZipFile(io.BytesIO(packed_files({"a": b"1"}))).namelist() == ["a"]
+
+
+def test_who_hands_out_parts_takes_no_processor_from_them() -> None:
+    """With one of its own, a cluster of one processor would wait for itself for ever."""
+    assert {kind for kind, task in tasks().items() if task.parts is not None} == DIVIDED
+
+
+def test_the_files_that_go_along_are_those_that_the_driver_looks_for() -> None:
+    assert {JOB, KNOWN, RELEASE} == {"job.json", "known.json", "release.txt"}

@@ -63,12 +63,19 @@ def refuse_large_buffers(network: nn.Module) -> None:
         )
 
 
-def in_stored_types(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    """The network itself with parameters of the types in which its weights came."""
+def taking(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    """The network itself, whose parameters are from now on those of the state, in their types.
+
+    Large networks would be there twice otherwise. The state fits.
+    """
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if name in state and state[name].is_floating_point():
-                parameter.data = parameter.data.to(state[name].dtype)
+            parameter.data = (
+                state[name] if state[name].is_floating_point() else state[name].to(parameter.dtype)
+            )
+        for name, buffer in network.named_buffers():
+            if name in state:
+                buffer.copy_(state[name])
     return network
 
 
@@ -93,10 +100,11 @@ def _prefixed(
 
 def _is_left_out(name: str, config: FolderConfig) -> bool:
     """What belongs to no answer of this network."""
-    other_head = config.head is Head.HIDDEN_WORD and name.startswith(
-        (f"{config.kind.base}.pooler.", "cls.seq_relationship.")
-    )
-    return other_head or name == "position_ids" or name.endswith(_LEFT_OUT)
+    heads = {
+        Head.HIDDEN_WORD: (f"{config.kind.base}.pooler.", "cls.seq_relationship."),
+        Head.VECTOR: ("pooler.",),
+    }
+    return name.startswith(heads.get(config.head, ())) or name == "position_ids" or name.endswith(_LEFT_OUT)
 
 
 def _twins(network: nn.Module) -> Mapping[str, str]:

@@ -14,12 +14,12 @@ from compress_core.foundation.texts import Phrase
 from compress_core.foundation.workspace.json_text import Json
 from compress_core.loading.allowance import ON_OWN_MACHINE, RunLimits, check_scores
 from compress_core.loading.asked_answers import TaskName
-from compress_core.loading.fitting_weights import loaded, refuse_other_shapes
+from compress_core.loading.fitting_weights import refuse_other_shapes
 from compress_core.loading.huggingface.config_file import CONFIG, MOST_BYTES, FolderConfig, read_config
 from compress_core.loading.huggingface.fitted_weights import (
     fitted_weights,
-    in_stored_types,
     refuse_large_buffers,
+    taking,
 )
 from compress_core.loading.huggingface.folder_files import FolderFiles
 from compress_core.loading.huggingface.folder_work import refuse_too_much_work
@@ -223,7 +223,7 @@ def _network(
         fitted = {f"network.{key}": tensor for key, tensor in fitted.items()}
     refuse_other_shapes(shape, fitted, name)
     refuse_too_much_work(bare, form, allowed)
-    return loaded(in_stored_types(transformers(values), fitted), fitted, name)
+    return taking(transformers(values), fitted)
 
 
 def _items_and_form(

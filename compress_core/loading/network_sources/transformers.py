@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from compress_core.loading.huggingface.pooled import MeanPooled
 from compress_core.loading.network_source import network_source
 
 EXTRA = "slimscope[huggingface]"
+_POOLING = "add_pooling_layer"
+"""What answers for a whole text in some networks, and for nothing where the words are pooled."""
 
 
 @network_source
@@ -32,7 +35,9 @@ def plain_network(values: Mapping[str, Any]) -> nn.Module:
             name=values["architecture"],
             known=", ".join(MODEL_TYPES),
         )
-    made: nn.Module = getattr(library_of_networks(), values["architecture"])(library_config(values))
+    build = getattr(library_of_networks(), values["architecture"])
+    has_own = values.get("pooled") and _POOLING in inspect.signature(build.__init__).parameters
+    made: nn.Module = build(library_config(values), **({_POOLING: False} if has_own else {}))
     return made
 
 

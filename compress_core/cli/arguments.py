@@ -22,8 +22,9 @@ ModelArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
-        help="A sample model, package.module:factory, or weights: safetensors, a state dict or checkpoint, "
-        "an index of several files, or the folder that holds them.",
+        help="A sample model, package.module:factory, torchvision:NAME, timm:NAME, or weights: "
+        "safetensors, a state dict or checkpoint, an index of several files, or the folder that holds "
+        "them.",
         show_default=False,
     ),
 ]

@@ -7,7 +7,7 @@ goes through a `FileReader` and its caps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compress_core.foundation.errors import Refused
@@ -22,7 +22,9 @@ from compress_core.loading.items import Items, as_items, read_items
 from compress_core.loading.onnx_model import is_onnx_file, onnx_subject_in
 from compress_core.loading.own_file import caps_of_folder, content_of_file, item_caps_for
 from compress_core.loading.own_training import with_training
+from compress_core.loading.preprocessing import AS_IT_IS
 from compress_core.loading.reading_remarks import ReadingRemarks
+from compress_core.loading.registry_model import RegisteredNetwork, registered_network, registered_subject
 from compress_core.loading.samples import load_sample
 from compress_core.loading.state_names import StateDict
 from compress_core.loading.text_items import TEXT_FILES, TextItems, refuse_texts, texts_in_lines
@@ -93,10 +95,11 @@ def named_subject(
 ) -> Subject:
     """A sample by its name, what package.module:factory builds, or the network in a file or a folder.
 
-    weights go into the network that is named; alone, they tell the network themselves. entry says which dict
-    of a checkpoint is taken. A factory is looked for in the current folder too. items are what it is judged
-    on, training what it can be trained on, read as knobs say where they are files; task: what is asked of a
-    factory's network. Raises Refused with what to give instead.
+    torchvision:NAME and timm:NAME are networks of these libraries. weights go into the network that is
+    named; alone, they tell the network themselves. entry says which dict of a checkpoint is taken. A
+    factory is looked for in the current folder too. items are what it is judged on, training what it can
+    be trained on, read as knobs say where they are files; task: what is asked of a factory's network.
+    Raises Refused with what to give instead.
     """
     if model is not None and is_model_folder(Path(model)):
         if weights is not None:
@@ -126,6 +129,9 @@ def _judged_subject(model: str | None, asked: _Asked) -> Subject:
         )
     if model is None or _is_weights_file(model):
         return _from_weights(asked)
+    registered = registered_network(model)
+    if registered is not None:
+        return _from_registry(registered, asked)
     if model not in cards() and ":" in model:
         return _from_factory(Origin(model, str(Path.cwd())), asked)
     return _from_sample(model, asked)
@@ -194,6 +200,15 @@ def _from_weights(asked: _Asked) -> Subject:
         preprocessing=asked.knobs.preprocessing,
     )
     return with_remarks(subject, state.remarks)
+
+
+def _from_registry(network: RegisteredNetwork, asked: _Asked) -> Subject:
+    """A network by its name, which says what its pictures go through unless somebody says otherwise."""
+    how = asked.knobs.preprocessing
+    how = network.preprocessing if how == AS_IT_IS else how
+    read = replace(asked, knobs=replace(asked.knobs, preprocessing=how))
+    state = None if asked.place is None else asked.state
+    return registered_subject(network, state, read.items, asked.input_shape, how)
 
 
 def _from_factory(origin: Origin, asked: _Asked) -> Subject:

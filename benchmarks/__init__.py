@@ -44,6 +44,7 @@ def studies() -> Mapping[str, Lines]:
     """What is counted rather than timed, by name: each yields the lines of its own table."""
     from benchmarks import (
         authors_gptq,
+        carried_models,
         channel_criteria,
         checked_estimates,
         classroom,
@@ -69,6 +70,7 @@ def studies() -> Mapping[str, Lines]:
 
     return {
         "budget": equal_bytes.lines,
+        "carried": carried_models.lines,
         "classroom": classroom.lines,
         "coverage": coverage.lines,
         "dynamic_sparsity": sparse_from_start.lines,

@@ -29,7 +29,7 @@ from compress_core.subject.subject import Subject
 
 def load(
     model: str | Path | nn.Module,
-    items: str | Path | Array | None = None,
+    items: str | Path | Array | Mapping[str, Array] | Sequence[str] | None = None,
     labels: Labels | None = None,
     *,
     weights: str | Path | None = None,

@@ -572,7 +572,7 @@ def test_help_and_models_never_load_torch() -> None:
         (("evaluate", "tabular", "--split", "train"), "has no train items"),
         (("evaluate", "tabular", "--data", "table.npz", "--split", "test"), "has no test items"),
         (("evaluate", "tabular", "--data", "nowhere.npz"), "nowhere.npz cannot be read"),
-        (("evaluate", "tabular", "--data", "text.npz"), "none of these: .npz, .npy"),
+        (("evaluate", "tabular", "--data", "text.npz"), "none of these: a .zip of pictures, .npz, .npy"),
         (("evaluate", "tabular", "--data", "items.npz"), "An item has shape [4]"),
         (("evaluate", "nan.safetensors", "--step", "fc2: magnitude"), "NaN or infinite"),
         (("evaluate", "nowhere.safetensors"), "nowhere.safetensors cannot be read"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,8 @@ from compress_core.loading.named import named_subject
 from compress_core.loading.network_source import network_of, network_sources
 from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.registry_model import registered_network
+from compress_core.loading.registry_signatures import SIGNATURES, torchvision_name_of
+from compress_core.loading.user_model import user_subject
 from compress_core.subject.blueprint import Blueprint
 
 needs_torchvision = pytest.mark.skipif(
@@ -281,3 +284,80 @@ def test_load_takes_a_name_with_weights(tmp_path: Path) -> None:
     subject = compress_core.load("timm:test_resnet", weights=weights)
     assert subject.title == "timm:test_resnet"
     assert len(subject.classes) == 4
+
+
+# Weights alone
+
+
+def test_every_known_state_dict_tells_one_name() -> None:
+    known = json.loads(SIGNATURES.read_text())
+    assert len({one["digest"] for one in known}) == len(known) == len({one["name"] for one in known}) > 70
+
+
+def resnet18_shapes(classes: int) -> dict[str, tuple[int, ...]]:
+    """The state dict of torchvision's ResNet-18, written down by hand."""
+    shapes: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 7, 7)}
+
+    def norm(name: str, features: int) -> None:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{name}.{part}"] = (features,)
+        shapes[f"{name}.num_batches_tracked"] = ()
+
+    norm("bn1", 64)
+    for stage, (before, width) in enumerate([(64, 64), (64, 128), (128, 256), (256, 512)], start=1):
+        for block in (0, 1):
+            name = f"layer{stage}.{block}"
+            shapes[f"{name}.conv1.weight"] = (width, before if block == 0 else width, 3, 3)
+            shapes[f"{name}.conv2.weight"] = (width, width, 3, 3)
+            norm(f"{name}.bn1", width)
+            norm(f"{name}.bn2", width)
+        if stage > 1:
+            shapes[f"layer{stage}.0.downsample.0.weight"] = (width, before, 1, 1)
+            norm(f"layer{stage}.0.downsample.1", width)
+    shapes["fc.weight"], shapes["fc.bias"] = (classes, 512), (classes,)
+    return shapes
+
+
+@pytest.mark.parametrize("classes", [2, 1000])
+@pytest.mark.parametrize("prefix", ["", "model.", "module.backbone."])
+def test_names_and_shapes_tell_a_network_whatever_its_classes(classes: int, prefix: str) -> None:
+    shapes = {prefix + name: shape for name, shape in resnet18_shapes(classes).items()}
+    assert torchvision_name_of(shapes) == "resnet18"
+
+
+@pytest.mark.parametrize(
+    "change", [{"fc.more": (1,)}, {"conv1.weight": (64, 1, 7, 7)}, {"fc.weight": (2, 99)}]
+)
+def test_other_names_and_shapes_tell_no_network(change: dict[str, tuple[int, ...]]) -> None:
+    assert torchvision_name_of(resnet18_shapes(2) | change) is None
+    assert torchvision_name_of({}) is None
+
+
+@without_torchvision
+def test_weights_of_a_known_network_are_refused_with_its_name() -> None:
+    state = {name: torch.zeros(shape) for name, shape in resnet18_shapes(4).items()}
+    with pytest.raises(
+        Refused, match=r"weights of torchvision's resnet18, .*torchvision:resnet18 --weights FILE"
+    ):
+        user_subject(state, None, name="w")
+
+
+@needs_torchvision
+def test_weights_alone_open_as_the_network_they_belong_to(tmp_path: Path) -> None:
+    from torchvision.models import get_model
+
+    network = get_model("shufflenet_v2_x0_5", weights=None, num_classes=6)
+    subject = named_subject(str(saved(network, tmp_path / "w.safetensors", "model.")))
+    assert_answers_alike(subject.network, network, (3, 224, 224))
+    assert subject.title == "torchvision:shufflenet_v2_x0_5"
+    assert len(subject.classes) == 6
+
+
+@needs_torchvision
+def test_what_is_written_down_is_what_torchvision_builds() -> None:
+    from torchvision.models import get_model
+
+    for name in ("alexnet", "mnasnet0_5", "regnet_y_400mf", "efficientnet_b0"):
+        network = get_model(name, weights=None, num_classes=11)
+        shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+        assert torchvision_name_of(shapes) == name

@@ -91,7 +91,7 @@ TrainOption = Annotated[
     ),
 ]
 PreprocessingOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--preprocessing",
         metavar="TEXT",
@@ -220,7 +220,7 @@ class ModelOptions:
     entry: str | None = None
     items: Path | None = None
     train: Path | None = None
-    preprocessing: str = ""
+    preprocessing: str | None = None
     label_column: str | None = None
     input_shape: str | None = None
     task: str | None = None
@@ -242,7 +242,7 @@ class SharedOptions:
     entry: EntryOption = None
     items: DataOption = None
     train: TrainOption = None
-    preprocessing: PreprocessingOption = ""
+    preprocessing: PreprocessingOption = None
     label_column: LabelColumnOption = None
     input_shape: ShapeOption = None
     task: TaskOption = None

@@ -91,7 +91,7 @@ def open_subject(chosen: ModelOptions) -> Subject:
     from compress_core.loading.preprocessing import read_preprocessing
 
     _one_thread()
-    knobs = ItemKnobs(read_preprocessing(chosen.preprocessing), chosen.label_column)
+    knobs = ItemKnobs(read_preprocessing(chosen.preprocessing or ""), chosen.label_column)
     with redirect_stdout(StringIO()):  # what a visitor's code prints must not get among our lines
         return named_subject(
             chosen.model,

@@ -166,7 +166,7 @@ def _request(asked: ModelOptions, port: int | None, host: str) -> PageRequest:
         entry=asked.entry,
         items=None if asked.items is None else str(asked.items),
         train=None if asked.train is None else str(asked.train),
-        preprocessing=asked.preprocessing,
+        preprocessing=asked.preprocessing or "",
         label_column=asked.label_column,
         input_shape=input_shape_of(asked),
         recipe=recipe.as_yaml() if asked.recipe or asked.steps else "",

@@ -24,7 +24,12 @@ from compress_core.loading.own_file import caps_of_folder, content_of_file, item
 from compress_core.loading.own_training import with_training
 from compress_core.loading.preprocessing import AS_IT_IS
 from compress_core.loading.reading_remarks import ReadingRemarks
-from compress_core.loading.registry_model import RegisteredNetwork, registered_network, registered_subject
+from compress_core.loading.registry_model import (
+    RegisteredNetwork,
+    registered_by_weights,
+    registered_network,
+    registered_subject,
+)
 from compress_core.loading.samples import load_sample
 from compress_core.loading.state_names import StateDict
 from compress_core.loading.text_items import TEXT_FILES, TextItems, refuse_texts, texts_in_lines
@@ -192,6 +197,9 @@ def _from_weights(asked: _Asked) -> Subject:
             asked.place, asked.items, asked.input_shape, preprocessing=asked.knobs.preprocessing
         )
     state = asked.state
+    told = registered_by_weights(state)
+    if told is not None:
+        return _from_registry(told, asked, state)
     subject = user_subject(
         state.tensors,
         asked.items,
@@ -202,12 +210,13 @@ def _from_weights(asked: _Asked) -> Subject:
     return with_remarks(subject, state.remarks)
 
 
-def _from_registry(network: RegisteredNetwork, asked: _Asked) -> Subject:
+def _from_registry(network: RegisteredNetwork, asked: _Asked, state: StateDict | None = None) -> Subject:
     """A network by its name, which says what its pictures go through unless somebody says otherwise."""
     how = asked.knobs.preprocessing
     how = network.preprocessing if how == AS_IT_IS else how
     read = replace(asked, knobs=replace(asked.knobs, preprocessing=how))
-    state = None if asked.place is None else asked.state
+    if state is None and asked.place is not None:
+        state = asked.state
     return registered_subject(network, state, read.items, asked.input_shape, how)
 
 

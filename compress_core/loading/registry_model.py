@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from compress_core.loading.network_source import network_sources
 from compress_core.loading.preprocessing import PRESETS, Preprocessing
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.registry_names import imported
+from compress_core.loading.registry_signatures import torchvision_name_of
 from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.user_model import ItemShape, form_of, subject_from_network, with_remarks
 from compress_core.subject.blueprint import Blueprint
@@ -51,6 +53,14 @@ def registered_network(model: str) -> RegisteredNetwork | None:
     """The network that torchvision:NAME or timm:NAME names; None for any other. Raises Refused."""
     source, _, name = model.partition(":")
     return _SOURCES[source](name) if source in _SOURCES and name else None
+
+
+def registered_by_weights(state: StateDict) -> RegisteredNetwork | None:
+    """The network of torchvision that weights belong to, where that is installed; None for all others."""
+    if find_spec("torchvision") is None:
+        return None
+    name = torchvision_name_of({key: tuple(tensor.shape) for key, tensor in state.tensors.items()})
+    return None if name is None else _of_torchvision(name)
 
 
 def registered_subject(

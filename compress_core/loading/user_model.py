@@ -32,6 +32,7 @@ from compress_core.loading.load_check import checked
 from compress_core.loading.network_form import form_of_network, refuse_other_fields
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
 from compress_core.loading.reading_remarks import ReadingRemarks, in_a_row
+from compress_core.loading.registry_signatures import torchvision_name_of
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.user_code import explained
@@ -91,7 +92,10 @@ def user_subject(
     items_in_all = 0 if items is None else len(items.inputs)
     remarks = ReadingRemarks() if items is None else items.remarks
     del items  # large, and no longer needed
-    inferred = _inferred(state, judged, input_shape, preprocessing, allowed)
+    try:
+        inferred = _inferred(state, judged, input_shape, preprocessing, allowed)
+    except Refused as refused:
+        raise _known_by_name(state) or refused from None
     check_scores(items_in_all, inferred.classes, allowed)
     classes = classes_named_by(judged, inferred.classes)
     form = form_of(inferred.input_shape, preprocessing, () if judged is None else judged.features)
@@ -101,6 +105,18 @@ def user_subject(
             name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
         )
         return with_remarks(checked(made), remarks)
+
+
+def _known_by_name(state: Mapping[str, Tensor]) -> Refused | None:
+    """What to do with weights of a network that torchvision builds by its name; None for all others."""
+    name = torchvision_name_of({key: tuple(tensor.shape) for key, tensor in state.items()})
+    if name is None:
+        return None
+    return Refused(
+        "These are weights of torchvision's {name}, which is built by its name on your own machine: install "
+        "slimscope[torchvision], then slimscope open torchvision:{name} --weights FILE.",
+        name=name,
+    )
 
 
 def sample_with(

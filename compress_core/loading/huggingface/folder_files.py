@@ -41,7 +41,10 @@ class FolderFiles:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a folder holds a network as the Hugging Face libraries save it."""
-    return path.is_dir() and ((path / CONFIG).is_file() or (path / "modules.json").is_file())
+    try:
+        return path.is_dir() and ((path / CONFIG).is_file() or (path / "modules.json").is_file())
+    except (OSError, ValueError):  # nothing can have such a name
+        return False
 
 
 def folder_on_disk(path: Path, read: Callable[[Path], bytes]) -> FolderFiles:

@@ -240,7 +240,7 @@ def test_the_runtime_answers_in_a_process_of_its_own_or_not_at_all(content: byte
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tabular", "lenet5"])
+@pytest.mark.parametrize("name", ["tabular"])
 def test_our_whole_numbers_are_opened_with_their_scales(name: str) -> None:
     sample = loaded_sample(name)
     rule = Rule("*", (Step.of("uniform", bits=8), Step.of("static_range", bits=8)))

@@ -13,9 +13,9 @@ from torch import Tensor
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, LayerWork, RunLimits, check_allowed, check_scores
 from compress_core.loading.items import Items
-from compress_core.loading.network_source import network_of
 from compress_core.loading.onnx_file.file_parts import begins_like_onnx
 from compress_core.loading.onnx_file.graph_inputs import ItemShapes
+from compress_core.loading.onnx_file.graph_network import filled_network
 from compress_core.loading.onnx_file.runtime_child import RuntimeQuestion
 from compress_core.loading.onnx_file.runtime_difference import (
     AT_ONCE,
@@ -65,8 +65,9 @@ def onnx_subject(
     if work:
         check_allowed(work, tuple(found.told["inputs"][0][1]), allowed)
     blueprint = Blueprint.of(SOURCE, found.told)
-    state = {each: torch.from_numpy(np.array(values)) for each, values in found.state.items()}
-    network = network_of(blueprint, state, name)
+    state = {each: torch.tensor(values) for each, values in found.state.items()}
+    network = filled_network(found.told, state, name)
+    del state
     summary = Phrase("From an ONNX file, onto layers of torch.")
     subject = subject_from_network(
         network,

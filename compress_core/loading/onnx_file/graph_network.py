@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.fitting_weights import refuse_other_shapes
 from compress_core.loading.onnx_file.rounded_values import RoundedValues
 from compress_core.loading.onnx_file.step_calls import call_named
 from compress_core.loading.stored import check_name
@@ -116,9 +117,7 @@ class GraphNetwork(nn.Module):
             _place(self, path, _layer(kind, given))
         for path, shape, kind, learns in told["constants"]:
             _place(self, path, _tensor(path, shape, kind, learns=learns))
-        for name, first in told["ties"].items():
-            owner, _, last = name.rpartition(".")
-            setattr(self.get_submodule(owner), last, self.get_parameter(first))
+        _tie(self, told)
         self._inputs = tuple(str(name) for name, *_ in told["inputs"])
         self._output = int(told["output"])
         self._steps = _Steps(_steps(told, self._output))
@@ -169,15 +168,36 @@ def graph_network(told: Mapping[str, Any]) -> nn.Module:
 
     Raises Refused where it is no description of this release.
     """
+    return _with_memory(_built(told)).requires_grad_(requires_grad=False)
+
+
+def filled_network(told: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> nn.Module:
+    """The same with these very tensors for its weights, so that they are in memory once; raises Refused."""
+    network = _built(told)
+    refuse_other_shapes(network, state, name)
+    network.load_state_dict(dict(state), assign=True)
+    _tie(network, told)
+    return network.requires_grad_(requires_grad=False)
+
+
+def _built(told: Mapping[str, Any]) -> nn.Module:
+    """The network of a description without memory for its tensors."""
     try:
         if told["format"] != _FORMAT:
             raise _unknown()
         kind = GraphNetwork if len(told["inputs"]) == 1 else GraphNetworkByName
-        return _with_memory(kind(told)).eval().requires_grad_(requires_grad=False)
+        return kind(told).eval()
     except Refused:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
         raise _unknown() from error
+
+
+def _tie(network: nn.Module, told: Mapping[str, Any]) -> None:
+    """Let tensors that are one in the file be one."""
+    for name, first in told["ties"].items():
+        owner, _, last = name.rpartition(".")
+        setattr(network.get_submodule(owner), last, network.get_parameter(first))
 
 
 def _with_memory(network: nn.Module) -> nn.Module:

@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.loading.reading_child import set_limits
+from compress_core.loading.weights_file import SERVER_CAPS
 
-MOST_MEMORY = 1200 * 2**20
-MOST_SECONDS = 30
+MOST_MEMORY, MOST_SECONDS = 1200 * 2**20, 30
+"""For a file as large as a server takes; one of one's own may be larger, and takes more."""
+_MEMORY_A_BYTE, _SECONDS_A_BYTE = 6, 2**-20
 _SILENT = 4
 
 
@@ -39,11 +41,10 @@ def answer_one() -> int:
     import onnxruntime
 
     asked: dict[str, Any] = json.loads(sys.stdin.readline())
-    set_limits(MOST_MEMORY, MOST_SECONDS)
+    content = Path(asked["file"]).read_bytes()
+    set_limits(*limits_of(len(content)))
     try:
-        question = RuntimeQuestion(
-            Path(asked["file"]).read_bytes(), asked["output"], asked["at_once"], _arrays(asked["inputs"])
-        )
+        question = RuntimeQuestion(content, asked["output"], asked["at_once"], _arrays(asked["inputs"]))
         np.save(asked["out"], answers_of(onnxruntime, question), allow_pickle=False)
         said = {"failed": ""}
     except Exception as error:  # noqa: BLE001 - the runtime has a kind of its own for each failure
@@ -51,6 +52,12 @@ def answer_one() -> int:
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
     os._exit(0)  # the answers are on the disk
+
+
+def limits_of(size: int) -> tuple[int, int]:
+    """The bytes of memory and the seconds that a file of so many bytes may take."""
+    more = max(0, size - SERVER_CAPS.file_bytes)
+    return MOST_MEMORY + more * _MEMORY_A_BYTE, MOST_SECONDS + round(more * _SECONDS_A_BYTE)
 
 
 def _arrays(path: str) -> tuple[NDArray[Any], ...]:

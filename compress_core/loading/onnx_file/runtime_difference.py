@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
-from compress_core.loading.onnx_file.runtime_child import MOST_SECONDS, RuntimeQuestion
+from compress_core.loading.onnx_file.runtime_child import RuntimeQuestion, limits_of
 from compress_core.loading.stored import shown
 
 _Array = NDArray[Any]
@@ -34,7 +34,7 @@ CLOSE_IF_ROUNDED = 0.02
 """The same where values are rounded on the way: one at the border of two codes may get the other."""
 COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.onnx_file.runtime_child")
 _ROOT = Path(__file__).resolve().parents[3]
-_PATIENCE_SECONDS = 120.0
+_PATIENCE = 4  # times the seconds of a processor: others want it too
 AT_ONCE = 8
 
 
@@ -139,7 +139,7 @@ def answers_apart(question: RuntimeQuestion) -> _Array:
                 "at_once": question.at_once,
                 "output": question.output,
             }
-            failed = _failed(json.dumps(asked))
+            failed = _failed(json.dumps(asked), limits_of(len(question.content))[1])
             if failed:
                 raise NotComparedError(failed)
             found: _Array = np.load(place / "answers.npy", allow_pickle=False)
@@ -148,7 +148,7 @@ def answers_apart(question: RuntimeQuestion) -> _Array:
         raise NotComparedError(error.strerror or str(error)) from error
 
 
-def _failed(question: str) -> str:
+def _failed(question: str, seconds: int) -> str:
     """Why the process gave no answers, empty where it did."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(  # noqa: S603 - our own program, with no text of a user
@@ -161,10 +161,10 @@ def _failed(question: str) -> str:
     )
     answer = b""
     with suppress(subprocess.TimeoutExpired):
-        answer, _ = process.communicate(question.encode() + b"\n", timeout=_PATIENCE_SECONDS)
+        answer, _ = process.communicate(question.encode() + b"\n", timeout=_PATIENCE * seconds)
     process.kill()
     process.wait()
     if not answer:
-        return Phrase(N_("it took more than {seconds} seconds or too much memory"), seconds=MOST_SECONDS)
+        return Phrase(N_("it took more than {seconds} seconds or too much memory"), seconds=seconds)
     failed: str = json.loads(answer)["failed"]
     return failed

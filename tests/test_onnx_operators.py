@@ -418,6 +418,51 @@ def test_places_that_items_tell_are_gathered() -> None:
     assert_answers_alike(model(nodes, ("N", 6), kind=TensorProto.INT64), words)
 
 
+def test_places_in_the_whole_batch_are_those_of_any_number_of_items() -> None:
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "zero"], ["n"]),
+        helper.make_node("Range", ["zero", "n", "one"], ["rows"]),
+        helper.make_node("Unsqueeze", ["rows", "last"], ["column"]),
+        helper.make_node("Mul", ["column", "width"], ["starts"]),
+        helper.make_node("Add", ["starts", "turned"], ["places"]),
+        helper.make_node("Flatten", ["x"], ["flat"], axis=2),
+        helper.make_node("Gather", ["flat", "places"], ["taken"]),
+        helper.make_node("Squeeze", ["taken", "last"], ["y"]),
+    ]
+    consts = {
+        "zero": np.array(0, np.int64),
+        "one": np.array(1, np.int64),
+        "last": whole(-1),
+        "width": np.array(4, np.int64),
+        "turned": whole(3, 2, 1, 0),
+    }
+    content, items = model(nodes, ("N", 4), consts), items_of((4,))
+    network = assert_answers_alike(content, items)
+    assert torch.equal(network(items), items.flip(1))
+
+
+def test_values_at_places_of_several_axes_and_of_the_largest() -> None:
+    nodes = [
+        helper.make_node("ArgMax", ["x"], ["large"], axis=1, keepdims=1),
+        helper.make_node("ArgMin", ["x"], ["small"], axis=1, keepdims=1),
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "zero"], ["n"]),
+        helper.make_node("Range", ["zero", "n", "one"], ["rows"]),
+        helper.make_node("Unsqueeze", ["rows", "last"], ["column"]),
+        helper.make_node("Concat", ["column", "large"], ["at_large"], axis=1),
+        helper.make_node("Concat", ["column", "small"], ["at_small"], axis=1),
+        helper.make_node("GatherND", ["x", "at_large"], ["a"]),
+        helper.make_node("GatherND", ["x", "at_small"], ["b"]),
+        helper.make_node("Sub", ["a", "b"], ["c"]),
+        helper.make_node("Unsqueeze", ["c", "last"], ["y"]),
+    ]
+    consts = {"zero": np.array(0, np.int64), "one": np.array(1, np.int64), "last": whole(-1)}
+    content, items = model(nodes, ("N", 5), consts), items_of((5,))
+    network = assert_answers_alike(content, items)
+    assert torch.equal(network(items)[:, 0], items.amax(1) - items.amin(1))
+
+
 def test_words_are_looked_up_in_an_embedding() -> None:
     nodes = [
         helper.make_node("Gather", ["table", "x"], ["a"]),

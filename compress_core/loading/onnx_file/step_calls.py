@@ -113,6 +113,31 @@ def _gather(values: Tensor, places: Tensor, *, axis: int) -> Tensor:
 
 
 @_call
+def _take(values: Tensor, places: Tensor) -> Tensor:
+    return values[places.long()]
+
+
+@_call
+def _gather_at(values: Tensor, places: Tensor) -> Tensor:
+    return values[places.long().unbind(-1)]
+
+
+@_call
+def _argmax(values: Tensor, *, axis: int, keeps: bool) -> Tensor:
+    return values.argmax(axis, keepdim=keeps)
+
+
+@_call
+def _argmin(values: Tensor, *, axis: int, keeps: bool) -> Tensor:
+    return values.argmin(axis, keepdim=keeps)
+
+
+@_call
+def _arange(items: Tensor, *, each: int) -> Tensor:
+    return torch.arange(items.shape[0] * each)
+
+
+@_call
 def _cumsum(values: Tensor, *, axis: int) -> Tensor:
     return torch.cumsum(values, axis, dtype=values.dtype)
 

@@ -62,7 +62,7 @@ def one_node(
 def opened(content: bytes, item_shape: Sequence[int] | None = None) -> tuple[nn.Module, Description]:
     """The network of a file, as `load` builds it."""
     found = read_network(content, SERVER_CAPS, item_shape)
-    state = {name: torch.from_numpy(np.array(values)) for name, values in found.state.items()}
+    state = {name: torch.from_numpy(np.array(values, order="C")) for name, values in found.state.items()}
     return loaded(graph_network(found.told), state, "network"), found
 
 

@@ -65,7 +65,7 @@ def onnx_subject(
     if work:
         check_allowed(work, tuple(found.told["inputs"][0][1]), allowed)
     blueprint = Blueprint.of(SOURCE, found.told)
-    state = {each: torch.tensor(values) for each, values in found.state.items()}
+    state = {each: torch.tensor(np.asarray(values, order="C")) for each, values in found.state.items()}
     network = filled_network(found.told, state, name)
     del state
     summary = Phrase("From an ONNX file, onto layers of torch.")

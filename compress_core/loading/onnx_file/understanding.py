@@ -281,7 +281,7 @@ def _description(plan: NetworkPlan, output: GraphValue, ends: GraphEnds) -> Desc
             for at, each in enumerate(ends.inputs)
         ],
     }
-    state = {name: np.asarray(known.values, order="C") for name, known in (tensors | constants).items()}
+    state = {name: known.values for name, known in (tensors | constants).items()}
     from_codes = tuple(one.path for one in layers if any(known.is_coded for known in one.tensors.values()))
     work = tuple(
         (step.layer.path if step.layer else step.call, step.values, step.multiplications) for step in steps

@@ -111,11 +111,11 @@ class _Question:
         return reads
 
     def _followed(self, copy: nn.Module) -> set[str]:
-        """The layers whose weights an answer follows smoothly."""
+        """The layers whose weights an answer follows smoothly: that of one item, since all of it is held."""
         places = [(layer, place) for layer in self.layers for place in layer.places]
         held = [getattr(copy.get_submodule(p.module), p.parameter).requires_grad_() for _, p in places]
         try:
-            found = _gradients(copy, self.probe, held)
+            found = _gradients(copy, self.probe[:1], held)
         except RAISED_BY_OTHERS:  # it writes to its weights, or has no gradient
             return set()
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -22,8 +22,9 @@ def resolve(
     no rule may speak of, with the reason; a rule that speaks of others too passes over them.
     """
     taken: list[tuple[str, tuple[Step, ...]]] = []
+    first = _FirstMatch(recipe, frozenset(names))
     for name in names:
-        rule = _first_match(recipe, name, names)
+        rule = first.of(name)
         if rule is None or not rule.steps:
             continue
         if rule.steps[0].stage is not Stage.FACTOR:
@@ -42,8 +43,24 @@ def layer_is_locked(name: str, reason: str) -> Refused:
     return Refused("{layer} is locked: {reason}. Leave this layer out.", layer=name, reason=reason)
 
 
-def _first_match(recipe: Recipe, name: str, names: Sequence[str]) -> Rule | None:
-    return next((rule for rule in recipe.layers if rule.matches(name, names)), None)
+class _FirstMatch:
+    """Which rule speaks of a name: one for each of many layers is looked up, patterns are tried."""
+
+    def __init__(self, recipe: Recipe, names: Collection[str]) -> None:
+        self._names, self._own = names, dict[str, int]()
+        self._rules, self._patterns = recipe.layers, list[int]()
+        for place, rule in enumerate(recipe.layers):
+            if rule.match in names:
+                self._own.setdefault(rule.match, place)
+            else:
+                self._patterns.append(place)
+
+    def of(self, name: str) -> Rule | None:
+        """The first rule that matches."""
+        own = self._own.get(name, len(self._rules))
+        before = (place for place in self._patterns if place < own)
+        found = next((place for place in before if self._rules[place].matches(name, self._names)), own)
+        return self._rules[found] if found < len(self._rules) else None
 
 
 def _small_layers(
@@ -75,9 +92,9 @@ def _without_inputs(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 def _check_every_rule_speaks(
     recipe: Recipe, names: Sequence[str], small: Sequence[str], locked: Mapping[str, str]
 ) -> None:
+    there = dict.fromkeys([*names, *small])
     for rule in recipe.layers:
-        there = [*names, *small]
-        if any(rule.matches(name, there) for name in there):
+        if rule.match in there or any(rule.matches(name, there) for name in there):
             continue
         for name, reason in locked.items():
             if rule.matches(name, locked) or rule.match.startswith(f"{name}."):
@@ -94,7 +111,7 @@ def _check_every_rule_speaks(
 
 def _refuse_part(recipe: Recipe, stem: str, match: str, names: Sequence[str]) -> NoReturn:
     """A rule for a part of a layer that is not factored, or not into so many parts."""
-    rule = _first_match(recipe, stem, names)
+    rule = _FirstMatch(recipe, frozenset(names)).of(stem)
     factoring = next((s for s in (rule.steps if rule else ()) if s.stage is Stage.FACTOR), None)
     if factoring is None:
         raise Refused(

@@ -56,6 +56,7 @@ _SEED = 5
 _FEWEST_ITEMS = 2  # one alone would hide what confuses items with channels
 _EASY = 1e9  # multiplications of a pass that may have more items
 _NOTED = 2**26
+_PARTS_OF_LESS = 2  # that all hold together, the proof on a whole input says
 _DEFAULT = SearchLimits()
 _NOTHING = Coupling((), (), frozenset())
 
@@ -224,7 +225,8 @@ class _Finder:
         other = shuffled_example(example, torch.Generator().manual_seed(_SEED))
         charged = charging(self.spent, self.course.cost())
         random, real = (EquivalenceCheck(network, given, charged=charged) for given in (other, example))
-        return Verdicts(random, real, self.course, self.spent, 4 * values + _NOTED, self.counts)
+        parts = 1 if self.counts is ALL_COUNTS else _PARTS_OF_LESS
+        return Verdicts(random, real, self.course, self.spent, 4 * values + _NOTED, self.counts, parts)
 
     def _free_or_locked(self) -> list[Group]:
         """All that the trace found, in the smallest units that hold.

@@ -23,7 +23,8 @@ class Verdicts:
     """The checks of one search: of the whole network, and of the modules in which something failed.
 
     whole: with random inputs; real: with real ones, for networks that do not take any; most_bytes: how much
-    of what reaches modules may be noted; counts: how many units are to stay where all are tried at once.
+    of what reaches modules may be noted; counts: how many units are to stay where all are tried at once;
+    parts: into how many parts all are divided then, since the weights of the smaller network are all its own.
     """
 
     whole: EquivalenceCheck
@@ -32,17 +33,22 @@ class Verdicts:
     spent: Spent
     most_bytes: int
     counts: UnitCounts
+    parts: int
     local: dict[str, EquivalenceCheck] = field(default_factory=dict)
 
     def all_at_once(self, groups: Sequence[Group]) -> bool:
-        """Whether groups hold together, which proves each of them."""
-        if not groups or joint_failure(self.whole, groups, self.counts) is None:
+        """Whether groups hold together, which proves each of them; together with those of its part."""
+        if self._hold(groups):
             return True
         if self.whole is self.real or self._noted({self._place(group) for group in groups}):
             return False
         self.whole = self.real
         self.local.clear()
-        return joint_failure(self.whole, groups, self.counts) is None
+        return self._hold(groups)
+
+    def _hold(self, groups: Sequence[Group]) -> bool:
+        parts = filter(None, (groups[start :: self.parts] for start in range(self.parts)))
+        return all(joint_failure(self.whole, part, self.counts) is None for part in parts)
 
     def apart(self, groups: Sequence[Group]) -> dict[Group, str | None]:
         """Why each group cannot lose units, tried within the innermost module around it."""

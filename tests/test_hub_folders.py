@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import pickle
 import shutil
@@ -26,7 +27,7 @@ from compress_core.loading.huggingface.folder_files import folder_on_disk
 from compress_core.loading.huggingface.folder_subject import open_folder
 from compress_core.loading.huggingface.model_types import MODEL_TYPES
 from compress_core.loading.named import content_of_file
-from compress_core.loading.text_items import texts_in_lines
+from compress_core.loading.text_items import texts_in, texts_in_lines
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.explain.asked_place import asked_places
 from compress_core.network.named_inputs import inputs_by_name
@@ -296,6 +297,38 @@ def test_labels_are_named_or_numbered(bert: Path, tmp_path: Path) -> None:
 def test_lines_that_are_no_texts_are_refused(content: bytes, says: str) -> None:
     with pytest.raises(Refused, match=says):
         texts_in_lines(content, "x.jsonl")
+
+
+@pytest.mark.parametrize("label", ["name", "number", "none"])
+def test_a_table_of_texts_is_read_like_lines(label: str, bert: Path, tmp_path: Path) -> None:
+    said = {"name": [CLASSES[at] for at in LABELS], "number": LABELS, "none": None}[label]
+    path = tmp_path / "texts.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", *([] if said is None else ["label"])])
+        rows.writerows([text, *([] if said is None else [said[at]])] for at, text in enumerate(TEXTS))
+    table = compress_core.load(bert, path).split("validation")
+    lines = compress_core.load(bert, lines_of(tmp_path, said)).split("validation")
+    assert torch.equal(table.inputs, lines.inputs)
+    assert (table.labels is None) is (said is None)
+    assert said is None or torch.equal(table.labels, lines.labels)  # type: ignore[arg-type]  # both have them
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a,b\n1,2", "one must be called text or sentence or sentence1"),
+        (b"\xff\xfea", "no table of texts in UTF-8"),
+        (b'text\n"open', "no table of texts in UTF-8"),
+        (b"text,label\ngood,\nbad,1", "Line 1 of x.csv has no label"),
+        (b"text,label\n ,1", "a text with something in it"),
+        (b"text", "There must be 1 to 200,000 texts"),
+        (b"", "x.csv has the columns"),
+    ],
+)
+def test_tables_that_hold_no_texts_are_refused(content: bytes, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        texts_in(content, "x.csv")
 
 
 def test_texts_are_for_folders_alone(tmp_path: Path, bert: Path) -> None:

@@ -91,6 +91,14 @@ def test_a_zip_is_the_model_that_its_folder_is(inside: str, bert: Path, tmp_path
     assert sent.split("validation").labels.tolist() == LABELS  # type: ignore[union-attr]  # has labels
 
 
+def test_a_table_is_texts_for_words_and_numbers_for_the_rest(bert: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("text,label\ngood film,good\nbad film,bad\n")
+    subject = upload(zipped(bert), path)
+    assert subject.split("validation").labels.tolist() == [1, 0]  # type: ignore[union-attr]  # has labels
+    assert np.array_equal(answers(subject), answers(compress_core.load(bert, path)))
+
+
 def test_it_opens_without_items_and_with_arrays(bert: Path, tmp_path: Path) -> None:
     assert not upload(zipped(bert)).splits
     ids = np.random.default_rng(0).integers(5, 100, (6, 9))

@@ -32,7 +32,7 @@ from compress_core.loading.registry_model import (
 )
 from compress_core.loading.samples import load_sample
 from compress_core.loading.state_names import StateDict
-from compress_core.loading.text_items import TEXT_FILES, TextItems, refuse_texts, texts_in_lines
+from compress_core.loading.text_items import TABLE, TEXT_FILES, TextItems, refuse_texts, texts_in
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import (
     ItemShape,
@@ -159,19 +159,23 @@ def _from_folder(asked: _Asked, training: AnyItems | None) -> Subject:
     assert asked.place is not None, "it is a folder"
     files = folder_on_disk(asked.place, content_of_file)
     folder, knobs = open_folder(files), picture_knobs(files, asked.knobs)
-    items, length = read_given(asked.given, knobs), asked.input_shape[0] if asked.input_shape else None
+    reads_words = folder.config.kind.is_of_words
+    items, to_learn = (read_given(one, knobs, reads_words=reads_words) for one in (asked.given, training))
+    length = asked.input_shape[0] if asked.input_shape else None
     state = asked.state
     made = folder_subject(folder, state.tensors, items, length=length, task=asked.task)
-    subject, to_learn = with_remarks(made, state.remarks), read_given(training, knobs)
+    subject = with_remarks(made, state.remarks)
     return subject if to_learn is None else with_training(subject, training_items(folder, to_learn, subject))
 
 
-def read_given(given: AnyItems | None, knobs: ItemKnobs) -> Items | TextItems | None:
+def read_given(
+    given: AnyItems | None, knobs: ItemKnobs, *, reads_words: bool = False
+) -> Items | TextItems | None:
     """Items or texts that were given, or those in the file that was; raises Refused."""
     if not isinstance(given, Path):
         return given
-    if given.suffix in TEXT_FILES:
-        return texts_in_lines(content_of_file(given), given.name)
+    if given.suffix in TEXT_FILES or (reads_words and given.suffix == TABLE):
+        return texts_in(content_of_file(given), given.name)
     return items_in(given, knobs)
 
 

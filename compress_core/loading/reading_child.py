@@ -25,7 +25,6 @@ from compress_core.loading.onnx_file.understanding import description_arrays, kn
 from compress_core.loading.preprocessing import preprocessing_from_json
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import AskedWeights
-from compress_core.loading.text_items import texts_in_lines
 from compress_core.loading.weights_file import SERVER_CAPS, declared_weights, weights_in_turn
 
 WEIGHTS, ITEMS, NETWORK, FOLDER = "weights", "items", "network", "folder"
@@ -118,8 +117,7 @@ def _write_network(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tup
 
 
 def _write_folder(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
-    beside = asked["beside"]
-    texts = None if beside is None else texts_in_lines(Path(beside).read_bytes(), asked["texts"])
+    texts = None if asked["beside"] is None else (Path(asked["beside"]).read_bytes(), asked["texts"])
     names = []
     for name, values in folder_arrays(content, asked["name"], texts, SERVER_CAPS):
         np.save(out, values, allow_pickle=False)

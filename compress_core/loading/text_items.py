@@ -5,6 +5,8 @@ Needs no torch.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,9 @@ from compress_core.loading.stored import shown
 
 Label = str | int | float
 TEXT_FILES = (".jsonl", ".ndjson")
+TABLE = ".csv"
+"""For a network of words; for any other a table of numbers ends so."""
+_MOST_DIGITS = 9
 MOST_TEXTS = 200_000
 MOST_CHARACTERS = 100_000
 """Of one text; what a network reads of it is far less."""
@@ -67,6 +72,10 @@ def texts_in_lines(content: bytes, name: str) -> TextItems:
         for number, line in enumerate(content.split(b"\n"), start=1)
         if line.strip()
     ]
+    return _texts_of(rows, name)
+
+
+def _texts_of(rows: list[dict[str, Any]], name: str) -> TextItems:
     _check_size(len(rows), 0)
     texts = [_text(row, number, _TEXT) for number, row in enumerate(rows, start=1)]
     has_pairs = any(key in row for row in rows for key in _PAIR)
@@ -80,6 +89,44 @@ def texts_in_lines(content: bytes, name: str) -> TextItems:
         )
     labels = None if found[0] is None else tuple(_label(value, place) for place, value in enumerate(found))
     return TextItems(tuple(texts), None if pairs is None else tuple(pairs), labels)
+
+
+def texts_in_table(content: bytes, name: str) -> TextItems:
+    """Texts of a CSV file with a head that names its columns as `texts_in_lines` calls them.
+
+    Raises Refused, and nothing else, whatever the bytes are.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True, restval=None)
+        head = [column or "" for column in rows.fieldnames or ()]
+        found = [dict(row) for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Refused(
+            "{file} is no table of texts in UTF-8 ({reason}): save it as CSV, or as JSON lines.",
+            file=shown(name),
+            reason=shown(str(error)),
+        ) from None
+    if not set(_TEXT) & set(head):
+        raise Refused(
+            "{file} has the columns {got}; one must be called {known}, and the labels label.",
+            file=shown(name),
+            got=shortened(head),
+            known=" or ".join(_TEXT),
+        )
+    return _texts_of([{key: _number_or_name(row, key) for key in row if key} for row in found], name)
+
+
+def _number_or_name(row: dict[str, Any], column: str) -> object:
+    """A cell: of a label its number where it is one, or nothing."""
+    value = row[column]
+    if column not in _LABEL:
+        return value
+    return None if not value else int(value) if value.isdecimal() and len(value) < _MOST_DIGITS else value
+
+
+def texts_in(content: bytes, name: str) -> TextItems:
+    """Texts of a file of either kind, by its name; raises Refused."""
+    return (texts_in_table if name.endswith(TABLE) else texts_in_lines)(content, name)
 
 
 def refuse_texts(model: str) -> Refused:

@@ -13,7 +13,7 @@ from compress_core.loading.file_format import NO_KNOBS, ItemKnobs, item_formats,
 from compress_core.loading.huggingface.sent_folder import is_folder_zip
 from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.reading_remarks import ReadingRemarks
-from compress_core.loading.text_items import TEXT_FILES, refuse_texts
+from compress_core.loading.text_items import TABLE, TEXT_FILES, refuse_texts
 from dashboard import engine, leases, state
 from dashboard.show import refusals
 from dashboard.start import opening
@@ -184,10 +184,10 @@ def _of_folder(
     from compress_core.loading.user_model import with_remarks
     from compress_core.loading.weights_file import FileWeights
 
-    has_texts = item_file is not None and item_file.name.endswith(TEXT_FILES)
-    texts = (item_file.getvalue(), item_file.name) if item_file is not None and has_texts else None
+    may_be_texts = item_file is not None and item_file.name.endswith((*TEXT_FILES, TABLE))
+    texts = (item_file.getvalue(), item_file.name) if item_file is not None and may_be_texts else None
     sent = engine.reader().folder(content, file, texts)
-    items = sent.texts if has_texts else _items(item_file, name, picture_knobs(sent.files, knobs))
+    items = sent.texts or _items(item_file, name, picture_knobs(sent.files, knobs))
     state = state_of(FileWeights(sent.weights, ReadingRemarks()))
     folder = replace(open_folder(sent.files, sent.pieces), name=name)
     made = folder_subject(folder, state.tensors, items, allowed=ON_SERVER)

@@ -26,7 +26,7 @@ from compress_core.loading.huggingface.word_pieces import (
     read_word_pieces,
 )
 from compress_core.loading.stored import Caps, Values
-from compress_core.loading.text_items import TextItems
+from compress_core.loading.text_items import TABLE, TextItems, texts_in
 
 _TOLD = (CONFIG, "preprocessor_config.json", "modules.json", "1_Pooling/config.json")
 """What is read again where the network is built: small, and plain values."""
@@ -53,17 +53,21 @@ def is_folder_zip(content: bytes) -> bool:
 
 
 def folder_arrays(
-    content: bytes, name: str, texts: TextItems | None, caps: Caps
+    content: bytes, name: str, beside: tuple[bytes, str] | None, caps: Caps
 ) -> Iterator[tuple[str, SentArray]]:
-    """All that is sent on of a folder in a ZIP, array by array; raises Refused for what is not read."""
+    """All that is sent on of a folder in a ZIP, array by array; raises Refused for what is not read.
+
+    beside: the bytes and the name of a file of texts; a table is one for a network of words alone.
+    """
     files = folder_in_zip(content, name, caps.file_bytes + _BESIDE)
     config = read_config(files.read(CONFIG, MOST_BYTES), files.name)
     for told in _TOLD:
         if told in files.sizes:
             yield f"{_FILE}{told}", np.frombuffer(files.read(told, MOST_BYTES), dtype=np.uint8)
     words = config.kind.is_of_words and has_tokenizer(files)
+    texts = texts_in(*beside) if beside is not None and words else None
     yield from _of_tokenizer(read_word_pieces(files, config), config.vocabulary or 0, texts) if words else ()
-    if texts is not None and not words:
+    if beside is not None and not words and not beside[1].endswith(TABLE):
         raise Refused(
             "{folder} has no tokenizer.json for texts: put one into the ZIP, or give the items as .npz.",
             folder=files.name,

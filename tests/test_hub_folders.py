@@ -23,6 +23,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.huggingface.config_file import read_config
+from compress_core.loading.huggingface.fitted_weights import refuse_large_buffers
 from compress_core.loading.huggingface.folder_files import folder_on_disk
 from compress_core.loading.huggingface.folder_subject import open_folder
 from compress_core.loading.huggingface.model_types import MODEL_TYPES
@@ -492,6 +493,13 @@ def test_a_small_file_makes_no_large_network(own: Path, monkeypatch: pytest.Monk
     with pytest.raises(Refused, match="has shape"):
         compress_core.load(own, TEXTS)
     assert not any(made), "nothing was allocated"
+
+
+def test_tables_beside_the_weights_are_bounded() -> None:
+    network = nn.Module()
+    network.register_buffer("mask", torch.empty(2**14, 2**14, device="meta"))
+    with pytest.raises(Refused, match="would hold 1,073,741,824 bytes of tables beside its weights"):
+        refuse_large_buffers(network)
 
 
 def test_hostile_weights_are_refused(own: Path, tmp_path: Path) -> None:

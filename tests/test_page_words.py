@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,13 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from compress_core.apply.run import compress
+from compress_core.foundation.store import Store
 from compress_core.loading.items import checked_items
 from compress_core.loading.user_model import subject_from_network
+from compress_core.recipe.reading import parse_recipe
+from compress_core.reviews.evidence_files import page_of
+from compress_core.reviews.gate_file import read_gates
 from compress_core.subject.input_form import form_from_json
 from compress_core.subject.item_words import item_words
 from compress_core.subject.subject import Subject
@@ -24,6 +30,7 @@ from dashboard.word_marks import word_marks as component
 from dashboard.word_marks.word_marks import WordMarks, grounds
 from tests.test_architecture import ROOT
 from tests.test_named_inputs import WORDS, _answers, _words, reader_network
+from tests.test_review import FEW, made
 
 VOCABULARY = tuple(f" word{number}" if number % 5 else f"ing{number}" for number in range(WORDS - 3))
 PRUNED = [
@@ -102,6 +109,24 @@ def test_the_sentence_and_the_table_say_what_the_colors_say() -> None:
         words_alternative(replace(words, texts=(), places=()), before[:0], before[:0])
         == "The item has no words."
     )
+
+
+@pytest.mark.slow
+def test_the_report_shows_the_words_of_items_that_changed_as_text() -> None:
+    subject = text_subject(60)
+    named = tuple(f" <b>{number}</b>" for number in range(WORDS))
+    splits = {"test": replace(subject.split("validation"), name="test")}
+    subject = replace(subject, input=replace(subject.input, words=named), splits=splits)
+    store = Store()
+    rules = [{"match": "*", "steps": [{"technique": "magnitude", "sparsity": 0.9}]}]
+    model = compress(subject, parse_recipe({"layers": rules}), store)
+    gates = read_gates(FEW + "gates: [{measure: accuracy_change, limit: -0.3}]")
+    review = made(model, gates, store)
+    assert review.flips
+    page, split = page_of(review, model, "en"), subject.split(review.model.split)
+    said = item_words(subject.input, split.inputs[review.flips[0].item]).said
+    assert html.escape(said) in page
+    assert said not in page
 
 
 def page(name: str, language: str) -> AppTest:

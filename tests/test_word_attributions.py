@@ -306,6 +306,17 @@ def test_noise_of_an_item_does_not_depend_on_what_it_is_explained_with(subject: 
     assert 0.8 < alike.value <= 1
 
 
+def test_many_maps_are_of_the_words_that_are_asked_about(subject: Subject) -> None:
+    torch.manual_seed(5)
+    network = with_border(Speaker().eval().requires_grad_(requires_grad=False), subject.input.border)
+    rows, method = _rows(subject, 8), method_named("saliency")
+    first = torch.zeros(8, dtype=torch.long)
+    known = original_maps(network, rows, method, subject.input.baseline, at=first)
+    assert bool((known.maps[:, 1:] == 0).all())
+    assert bool((known.maps[:, 0] != 0).all())
+    assert known.alike(network).value == 1
+
+
 def test_where_words_stand_follows_from_the_names_of_the_inputs() -> None:
     kinds = InputField("token_type_ids", (4,), "whole", 2)
     ids, mask = (

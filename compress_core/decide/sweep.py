@@ -19,6 +19,7 @@ from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import predict, predicted_once
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.measure.explain.alike_maps import UNIT, OriginalMaps, original_maps
+from compress_core.measure.explain.asked_place import asked_places
 from compress_core.measure.explain.attribution import method_named
 from compress_core.network.layers.kinds import Layer
 from compress_core.numerics.intervals import wilson
@@ -87,7 +88,9 @@ def _maps(parent: Model, plan: SweepPlan, seed: int) -> OriginalMaps | None:
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
     chosen = order[: plan.items].sort().values
     method = method_named(plan.method)
-    return original_maps(subject.network, split.inputs[chosen], method, subject.input.baseline)
+    places = asked_places(subject, split)
+    at = None if places is None else places[chosen]
+    return original_maps(subject.network, split.inputs[chosen], method, subject.input.baseline, at=at)
 
 
 def _start(parent: Model, compared: Comparison, maps: OriginalMaps | None, seed: int) -> SweptPoint:

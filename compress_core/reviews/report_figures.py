@@ -14,9 +14,11 @@ from compress_core.foundation.number import Number
 from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.gate_verdict import JudgedGate
 from compress_core.subject.input_form import InputForm
+from compress_core.subject.item_words import item_words
 from compress_core.subject.split import Split
 
 WIDTH, HEIGHT, _EDGE = 220, 26, 10
+MOST_TEXTS = 200
 SIDE = 48  # pixels of a picture at most
 _HEAD = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'
 MOST_PICTURES, MOST_PICTURE_BYTES = 48, 400_000
@@ -90,6 +92,13 @@ def pictures_of(split: Split, form: InputForm, items: Iterable[int]) -> Mapping[
             break
         found[item] = f"data:image/png;base64,{content}"
     return found
+
+
+def texts_of(split: Split, form: InputForm, items: Iterable[int]) -> Mapping[int, str]:
+    """Items as their words, by their place; none where they are no text."""
+    if not form.is_text:
+        return {}
+    return {item: item_words(form, split.inputs[item]).said for item in list(items)[:MOST_TEXTS]}
 
 
 def _shrunk(pixels: NDArray[np.floating]) -> NDArray[np.uint8]:

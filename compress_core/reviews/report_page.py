@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
+from types import MappingProxyType
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
@@ -27,10 +28,15 @@ from compress_core.reviews.report_words import VERDICTS, WORDS
 MOST_BYTES = 1_000_000
 MOST_FLIPS, MOST_CELLS, MOST_CLASSES = 60, 20, 200
 TEMPLATE = "report.html"
+_NO_TEXTS: Mapping[int, str] = MappingProxyType({})
 
 
-def report_html(review: Review, pictures: Mapping[int, str], lang: str = "en") -> str:
+def report_html(
+    review: Review, pictures: Mapping[int, str], lang: str = "en", texts: Mapping[int, str] = _NO_TEXTS
+) -> str:
     """The page; lang: the language that opens first. pictures: of items by their place, as data addresses.
+
+    texts: of items by their place, where they are words.
 
     Every name is escaped, wherever it came from; there is no script and no address of another place. Raises
     Refused for a language that is not there.
@@ -42,6 +48,7 @@ def report_html(review: Review, pictures: Mapping[int, str], lang: str = "en") -
         review=review,
         languages=[(code, LANGUAGES[code], _shown_by(speak(code))) for code in codes],
         pictures=shown,
+        texts=texts,
         shifts=[Markup(drawing) for drawing in _shifts(review)],  # noqa: S704 - numbers alone
         words=WORDS,
         verdicts=VERDICTS,

@@ -32,7 +32,8 @@ LEAST = 6  # items, from which on a median has an interval
 class OriginalMaps:
     """The original's maps [N, *size] of some items, for the classes that it predicts itself.
 
-    place: the part whose feature maps were looked at, empty for methods that look at the inputs.
+    place: the part whose feature maps were looked at, empty for methods that look at the inputs; at [N]:
+    which word is asked about where a network answers at each of them, else the last that is there.
     """
 
     method: AttributionMethod
@@ -42,6 +43,7 @@ class OriginalMaps:
     maps: Maps
     support: Bools
     place: str
+    at: Tensor | None = None
 
     def alike(self, network: nn.Module, noise: Noise | None = None) -> Number:
         """The median over the items of the rank correlation of another network's maps with these.
@@ -58,24 +60,32 @@ class OriginalMaps:
 
 
 def original_maps(
-    network: nn.Module, inputs: Tensor, method: AttributionMethod, baseline: Tensor
+    network: nn.Module,
+    inputs: Tensor,
+    method: AttributionMethod,
+    baseline: Tensor,
+    *,
+    at: Tensor | None = None,
 ) -> OriginalMaps:
     """The original's maps of items [N, ...]; those it gives no finite answer are left out.
 
+    at [N]: as `OriginalMaps` has it.
+
     Raises Refused where the method cannot explain it.
     """
-    classes = predicted_class(network, inputs)
-    inputs, classes = inputs[classes != NO_CLASS], classes[classes != NO_CLASS]
-    parts = list(attributed_in_batches(network, inputs, classes, method, baseline))
+    classes = predicted_class(network, inputs, at)
+    answered = classes != NO_CLASS
+    inputs, classes, at = inputs[answered], classes[answered], None if at is None else at[answered]
+    parts = list(attributed_in_batches(network, inputs, classes, method, baseline, at=at))
     maps = torch.cat([part.maps for part in parts]).numpy()
     support = support_in(network, inputs, baseline)
-    return OriginalMaps(method, inputs, classes, baseline, maps, support, parts[0].place)
+    return OriginalMaps(method, inputs, classes, baseline, maps, support, parts[0].place, at)
 
 
 def _maps(network: nn.Module, of: OriginalMaps, noise: Noise | None) -> Maps:
     shown = of.inputs if noise is None else with_noise(network, of.inputs, of.baseline, noise)
     batches = attributed_in_batches(
-        network, shown, of.targets, of.method, of.baseline, place=of.place or None, noise=noise
+        network, shown, of.targets, of.method, of.baseline, place=of.place or None, at=of.at, noise=noise
     )
     maps: Maps = torch.cat([batch.maps for batch in batches]).numpy()
     return maps

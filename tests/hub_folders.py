@@ -28,6 +28,9 @@ TEXTS = [
     "many others liked it, i did not",
 ]
 WORDS = 160
+_TABLES = ("word_embeddings.weight", "wte.weight", "embed_tokens.weight")
+_OF_WORDS = 30
+"""How much larger than usual, so that texts are told apart whatever words a tokenizer was trained to."""
 _LABELED: Mapping[str, Any] = {
     "id2label": dict(enumerate(CLASSES)),
     "label2id": {name: number for number, name in enumerate(CLASSES)},
@@ -71,7 +74,7 @@ def network_of(architecture: str, **numbers: Any) -> nn.Module:
             if values.ndim == 1 or "position" in name:
                 values.add_(0.1 * torch.randn(values.shape))
             else:
-                values.mul_(4)
+                values.mul_(_OF_WORDS if name.endswith(_TABLES) else 4)
     return network
 
 

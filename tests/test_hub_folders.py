@@ -78,7 +78,7 @@ def test_a_network_of_words_answers_as_the_library_does(name: str, tmp_path: Pat
     subject = compress_core.load(tmp_path / "net", TEXTS, LABELS)
     expected = library_answers(network, subject)
     assert float(expected.std(0).min()) > 1e-3, "the texts must be told apart"
-    np.testing.assert_allclose(answers(subject), expected, atol=1e-6)
+    np.testing.assert_allclose(answers(subject), expected, atol=2e-6, rtol=1e-5)
     assert subject.classes == CLASSES
     assert subject.title == "net"
     assert len(subject.layers) > 8

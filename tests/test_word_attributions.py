@@ -222,6 +222,26 @@ def test_all_tables_that_read_the_words_count_and_no_other() -> None:
         assert found.place == "one, other"
 
 
+class Shifted(Reader):
+    """Looks its words up, and in the same table the words before them."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:  # type: ignore[override]  # less
+        before = torch.cat([torch.zeros_like(input_ids[:, :1]), input_ids[:, :-1]], 1)
+        there = attention_mask.unsqueeze(2)
+        return self.out(((self.words(input_ids) + self.words(before) ** 2) * there).sum(1))
+
+
+def test_a_table_that_is_asked_for_other_words_too_answers_those_itself(subject: Subject) -> None:
+    torch.manual_seed(7)
+    network = Shifted().eval().requires_grad_(requires_grad=False)
+    bordered, rows = with_border(network, subject.input.border), _rows(subject)
+    words, mask = _by_name(subject, rows)
+    maps = attribute(bordered, rows, TARGETS, method_named("saliency"), subject.input.baseline)
+    expected = network.out.weight[TARGETS].sum(1)[:, None] * mask
+    torch.testing.assert_close(maps, expected)
+    assert bool((words != 0).any())
+
+
 class Speaker(nn.Module):
     """Answers at each word, with what the words up to it say."""
 
@@ -296,6 +316,7 @@ def test_the_noise_ceiling_lies_above_the_random_floor_and_the_support_is_the_wo
     assert 0.8 < ceiling <= 1
     assert floor < ceiling - 0.3
     assert 0 < found.noise_deviation < 0.1
+    assert bool((found.noise["cosine"] < 1 - 1e-9).any()), "noise is on the vectors, whatever the method asks"
 
 
 def test_noise_of_an_item_does_not_depend_on_what_it_is_explained_with(subject: Subject) -> None:
@@ -327,7 +348,7 @@ def test_where_words_stand_follows_from_the_names_of_the_inputs() -> None:
     assert row is not None
     assert (row.start, row.length, row.mask, row.blank, row.cover) == (8, 4, 0, 3, 9)
     assert word_row_of((InputField("x", (4,)), mask), 8) is None
-    rows = torch.tensor([[1, 1, 1, 0, 0, 0, 0, 0, 5, 3, 6, 3]])
+    rows = torch.tensor([[1, 1, 1, 0, 0, 0, 0, 0, 5, 3, 6, 7]])
     assert row.there(rows).tolist() == [[True, False, True, False]]
     assert row.last(rows).tolist() == [2]
-    assert row.with_words(rows, torch.tensor([[8, 8]])).tolist()[0][8:] == [8, 8, 6, 3]
+    assert row.with_words(rows, torch.tensor([[8, 8]])).tolist()[0][8:] == [8, 8, 6, 7]

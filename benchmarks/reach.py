@@ -1,0 +1,279 @@
+"""Networks of torchvision, timm and the Hugging Face libraries, with random weights: how far each comes.
+
+Each runs in a process of its own, within a time. `SLIMSCOPE_SHARD=2/8` takes the second of eight parts,
+`SLIMSCOPE_REACH=timm` one library. What is asked: it loads; its layers and groups are found; a quarter of a
+free group is cut, and the smaller network answers as the whole one with those channels masked; half of the
+weights are pruned, which changes answers; the packed file is read back to the very values; source or ONNX is
+written and answers as the network does. What is refused says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.networks import FULL, Size
+
+SHARD, LIBRARY = "SLIMSCOPE_SHARD", "SLIMSCOPE_REACH"
+SECONDS = 420.0
+_SIDES = (64, 96, 224, 256, 299)
+_TIMM = [
+    "resnet18", "resnet50d", "resnext26ts", "seresnet18", "regnetx_002", "regnety_002", "densenet121",
+    "vgg11_bn", "mobilenetv2_050", "mobilenetv3_small_050", "mobilenetv4_conv_small",
+    "efficientnet_lite0", "efficientnet_b0", "ghostnet_050", "mnasnet_small", "hardcorenas_a",
+    "tinynet_e", "lcnet_035", "fbnetc_100", "convnext_atto", "convnextv2_atto", "convmixer_768_32",
+    "repvgg_a0", "mobileone_s0", "dla34", "hrnet_w18_small", "res2net50_14w_8s", "resnest14d",
+    "skresnet18", "cspresnet50", "darknet53", "vit_tiny_patch16_224", "deit_tiny_patch16_224",
+    "swin_tiny_patch4_window7_224", "mixer_s32_224", "resmlp_12_224", "gmixer_12_224", "pit_ti_224",
+    "poolformer_s12", "levit_128s",
+]  # fmt: skip
+_HUB = (
+    "vit",
+    "resnet",
+    "convnext",
+    "mobilenet_v2",
+    "bert",
+    "distilbert",
+    "roberta",
+    "gpt2",
+    "llama",
+    "bert-tokens",
+)
+
+
+def lines(size: Size) -> Iterator[str]:
+    """A row for each network, then how many go the whole way."""
+    yield (
+        "| network | weights | layers | groups free of all | cut and equal | packed | written and equal "
+        "| seconds |"
+    )
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for library in ("torchvision", "timm", "transformers"):
+        if not _is_there(library):
+            yield f"| {library} | not installed | | | | | | |"
+    whole, told = 0, 0
+    for name in _names() if size == FULL else _names()[-1:]:
+        began = time.monotonic()
+        said = _in_child(name)
+        told += 1
+        whole += said.get("whole", False)
+        cells = (said.get(cell, "") for cell in ("weights", "layers", "groups", "cut", "packed", "written"))
+        yield f"| {name} | {' | '.join(map(str, cells))} | {time.monotonic() - began:.0f} |"
+    yield f"\n{whole} of {told} go the whole way."
+
+
+def _names() -> list[str]:
+    found = [name for library in _libraries() for name in library]
+    number, _, of = os.environ.get(SHARD, "1/1").partition("/")
+    return found[int(number) - 1 :: int(of)]
+
+
+def _libraries() -> Iterator[list[str]]:
+    wanted = os.environ.get(LIBRARY, "")
+    for library, names in (
+        ("torchvision", _torchvision()),
+        ("timm", _TIMM),
+        ("transformers", list(_HUB)),
+    ):
+        if wanted in ("", library):
+            yield [f"{library}:{name}" for name in names if _is_there(library)]
+
+
+def _is_there(library: str) -> bool:
+    with suppress(ImportError, RuntimeError):
+        __import__(library)
+        return True
+    return False
+
+
+def _torchvision() -> list[str]:
+    with suppress(ImportError, RuntimeError):
+        from torchvision import models  # type: ignore[import-not-found, unused-ignore]
+
+        return sorted(models.list_models(module=models))
+    return []
+
+
+def _in_child(name: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.reach", name]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "SLIMSCOPE_WORKSPACE": ""}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            command, capture_output=True, text=True, timeout=SECONDS, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"weights": f"not over after {SECONDS:.0f} s"}
+    told = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if told:
+        found: dict[str, Any] = json.loads(told[-1])
+        return found
+    return {
+        "weights": f"CRASH {done.returncode}: {(done.stderr.strip().splitlines() or ['nothing'])[-1][:160]}"
+    }
+
+
+class _Told:
+    """What is known of a network so far; it is printed however the process ends."""
+
+    def __init__(self) -> None:
+        self.cells: dict[str, Any] = {}
+
+    def note(self, cell: str, said: object) -> None:
+        self.cells[cell] = said
+        print(json.dumps(self.cells), flush=True)
+
+
+def _look(name: str) -> None:
+    from compress_core.foundation.errors import Refused
+
+    told = _Told()
+    try:
+        _go(name, told)
+    except Refused as refused:
+        told.note(
+            "written" if "packed" in told.cells else "cut" if "groups" in told.cells else "weights",
+            f"refused: {str(refused)[:140]}",
+        )
+
+
+def _go(name: str, told: _Told) -> None:
+    from compress_core import load
+    from compress_core.apply.base import groups_of
+    from compress_core.apply.run import compress
+    from compress_core.foundation.store import Store
+    from compress_core.recipe.reading import read_recipe
+    from compress_core.structure.group import GroupKind
+
+    torch.manual_seed(0)
+    network, items = _made(name)
+    subject = load(network, items, task=_task(name))
+    store = Store()
+    told.note("weights", f"{subject.parameters:,}")
+    told.note("layers", len(subject.layers))
+    groups = groups_of(subject, (), store)
+    free = [n for n, group in groups.items() if group.locked is None and group.kind is not GroupKind.BLOCK]
+    told.note("groups", f"{len(free)} of {len(groups)}")
+    split = subject.split("validation")
+    steps = "layers: [{match: '*', steps: [{technique: magnitude, sparsity: 0.5}, {technique: uniform}]}]"
+    cut = (
+        f"groups: [{{match: '{free[0]}', steps: [{{technique: magnitude, share_removed: 0.25}}]}}]\n"
+        if free
+        else ""
+    )
+    model = compress(subject, read_recipe(cut + steps), store)
+    smaller = model.base.parameters < subject.parameters
+    told.note("cut", "yes" if smaller else "none is free" if not free else "UNCHANGED")
+    with torch.no_grad():
+        if torch.equal(model.network()(split.inputs.clone()), subject.network(split.inputs.clone())):
+            told.note("cut", "UNCHANGED")
+            return
+    told.note("packed", _packed(model, split.inputs))
+    told.note("written", _written(model, split, store))
+    yes = (str(told.cells[cell]).startswith("yes") for cell in ("packed", "written"))
+    told.note("whole", bool(all(yes) and told.cells["cut"] in ("yes", "none is free")))
+
+
+def _packed(model: Any, inputs: Tensor) -> str:
+    import tempfile
+    from pathlib import Path
+
+    from compress_core.deliver.packed_file import read_packed, write_packed
+
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        path = Path(folder) / "model.slim"
+        write_packed(model, path)
+        same = torch.equal(read_packed(path, model.subject)(inputs.clone()), model.network()(inputs.clone()))
+        return f"yes, {path.stat().st_size / 2**20:.1f} MiB" if same else "WRONG"
+
+
+def _written(model: Any, split: Any, store: Any) -> str:
+    from compress_core.deliver.exports import export_files
+    from compress_core.foundation.errors import Refused
+
+    reasons = []
+    for file_format in ("source", "onnx"):
+        work = export_files(model, file_format, split, store)
+        try:
+            while True:
+                next(work)
+        except StopIteration:
+            return f"yes, {file_format}"
+        except Refused as refused:  # what is refused is told, with the other format tried
+            reasons.append(str(refused)[:70])
+    return "refused: " + "; ".join(reasons)
+
+
+def _task(name: str) -> Any:
+    return {"gpt2": "next_token", "llama": "next_token", "bert-tokens": "tokens"}.get(name.partition(":")[2])
+
+
+def _made(name: str) -> tuple[nn.Module, Any]:
+    library, _, called = name.partition(":")
+    if library == "transformers":
+        return _hub(called)
+    if library == "timm":
+        import timm  # type: ignore[import-not-found, unused-ignore]
+
+        network = timm.create_model(called, pretrained=False, num_classes=10)
+    else:
+        from torchvision import models
+
+        network = models.get_model(called, weights=None)
+    network = _settled(network.eval())
+    for side in _SIDES:
+        items = torch.randn(4, 3, side, side, generator=torch.Generator().manual_seed(1))
+        with suppress(Exception), torch.no_grad():
+            network(items)
+            return network, items
+    raise AssertionError(f"{name} takes no picture")
+
+
+def _settled(network: nn.Module) -> nn.Module:
+    """Norms with statistics of their own, as after a training: a fresh network answers all items alike."""
+    generator = torch.Generator().manual_seed(2)
+    for statistic, values in network.named_buffers():
+        if statistic.endswith("running_var"):
+            values.copy_(0.5 + torch.rand(values.shape, generator=generator))
+    return network
+
+
+def _hub(called: str) -> tuple[nn.Module, Any]:
+    import transformers as hub
+
+    sizes = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128}
+    text = {"vocab_size": 200, "max_position_embeddings": 64, **sizes}
+    stages = {"hidden_sizes": [16, 32, 64, 128], "depths": [1, 1, 2, 1]}
+    short = {"vocab_size": 200, "dim": 64, "n_layers": 3, "n_heads": 4, "hidden_dim": 128}
+    gpt = {"vocab_size": 200, "n_embd": 64, "n_layer": 3, "n_head": 4}
+    made: dict[str, tuple[type[Any], type[Any], dict[str, Any]]] = {
+        "vit": (hub.ViTConfig, hub.ViTForImageClassification, {"image_size": 64, **sizes}),
+        "resnet": (hub.ResNetConfig, hub.ResNetForImageClassification, {"embedding_size": 16, **stages}),
+        "convnext": (hub.ConvNextConfig, hub.ConvNextForImageClassification, stages),
+        "mobilenet_v2": (hub.MobileNetV2Config, hub.MobileNetV2ForImageClassification, {"image_size": 64}),
+        "bert": (hub.BertConfig, hub.BertForSequenceClassification, text),
+        "distilbert": (hub.DistilBertConfig, hub.DistilBertForSequenceClassification, short),
+        "roberta": (hub.RobertaConfig, hub.RobertaForSequenceClassification, text),
+        "gpt2": (hub.GPT2Config, hub.GPT2LMHeadModel, gpt),
+        "llama": (hub.LlamaConfig, hub.LlamaForCausalLM, {**text, "num_key_value_heads": 2}),
+        "bert-tokens": (hub.BertConfig, hub.BertForTokenClassification, text),
+    }
+    kind, build, values = made[called]
+    network = _settled(build(kind(**values, num_labels=5)).eval())
+    if hasattr(kind(**values), "vocab_size"):
+        ids = torch.randint(5, 200, (8, 12), generator=torch.Generator().manual_seed(1))
+        return network, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    return network, torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    _look(sys.argv[1])

@@ -59,7 +59,11 @@ def open_dashboard(
     items: str | Path | Array | None = None,
     labels: Labels | None = None,
     *,
+    weights: str | Path | None = None,
+    entry: str | None = None,
     training: str | Path | tuple[Array, Labels] | None = None,
+    preprocessing: str | None = None,
+    label_column: str | None = None,
     classes: Sequence[str] | None = None,
     recipe: AnyRecipe | None = None,
     factory: str | None = None,
@@ -69,9 +73,10 @@ def open_dashboard(
 ) -> Dashboard:
     """Show your own network in the page, on this machine only, and print where; it stays as it is.
 
-    network, or what else `load` takes, items [N, ...], labels [N], training, classes, factory and
-    input_shape: as in `load`. recipe: to begin with. port: a free one is taken where none is given. A script
-    waits until Ctrl-C, a notebook goes on; wait says otherwise.
+    network, or what else `load` takes, items [N, ...], labels [N], weights, entry, training,
+    preprocessing, label_column, classes, factory and input_shape: as in `load`. recipe: to begin with.
+    port: a free one is taken where none is given. A script waits until Ctrl-C, a notebook goes on; wait
+    says otherwise.
 
     Long work is done in other processes, which build the network by its class without arguments or by
     factory ("package.module:function"); the page is such a process as well. Where neither builds it, as with
@@ -82,7 +87,17 @@ def open_dashboard(
         open_dashboard(my_network, images, labels, classes=("cat", "dog"))
     """
     subject = load(
-        network, items, labels, training=training, classes=classes, factory=factory, input_shape=input_shape
+        network,
+        items,
+        labels,
+        weights=weights,
+        entry=entry,
+        training=training,
+        preprocessing=preprocessing,
+        label_column=label_column,
+        classes=classes,
+        factory=factory,
+        input_shape=input_shape,
     )
     wanted = None if recipe is None else recipe_from(recipe)
     plain = wanted.as_recipe() if isinstance(wanted, ResolvedRecipe) else wanted

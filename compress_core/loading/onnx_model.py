@@ -88,7 +88,7 @@ def is_onnx_file(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return begins_like_onnx(file.read(_FIRST_BYTES))
-    except OSError:
+    except (OSError, ValueError):  # a name with a NUL in it is a ValueError
         return False
 
 

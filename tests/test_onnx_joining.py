@@ -148,3 +148,14 @@ def test_keys_that_are_turned_as_matrices_of_one_batch_count_on_no_number_of_hea
     network = assert_answers_alike(by_torch(seeded(Turned()), items, dynamo=False), items)
     calls = [step.call for step in network._steps]
     assert calls == ["layer", "unflatten", "permute", "permute", "matmul", "flatten"]
+
+
+def test_matrices_that_are_turned_and_joined_in_another_way_are_reshaped() -> None:
+    class Turned(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            keys = x.unflatten(1, (2, 3)).flatten(0, 1).transpose(1, 2)
+            return keys.reshape(-1, 6 * 4)
+
+    items = items_of((6, 4))
+    network = assert_answers_alike(by_torch(Turned(), items, dynamo=False), items)
+    assert [step.call for step in network._steps].count("permute") == 1

@@ -29,7 +29,7 @@ from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.allowance import ON_SERVER
 from compress_core.loading.file_reader import FileReader
 from compress_core.loading.items import Items, checked_items
-from compress_core.loading.onnx_file.layer_names import TAKEN_BY_TORCH
+from compress_core.loading.onnx_file.layer_names import TAKEN_BY_TORCH, LayerNames
 from compress_core.loading.onnx_file.runtime_child import RuntimeQuestion, answers_of
 from compress_core.loading.onnx_file.runtime_difference import NotComparedError, answers_apart
 from compress_core.loading.onnx_file.understanding import read_network
@@ -158,9 +158,10 @@ def test_another_course_of_the_same_weights_is_another_model() -> None:
             ("LeakyRelu", {}),
             ("LeakyRelu", {"alpha": 0.2}),
             ("Neg", {}),
+            ("Abs", {}),
         )
     }
-    assert len(keys) == 5
+    assert len(keys) == 6
 
 
 def test_answers_that_differ_are_refused_with_the_figures(content: bytes) -> None:
@@ -190,6 +191,23 @@ def test_more_than_a_server_computes_is_refused_before_anything_is_built(content
     wide = model([node, mean], ("N", 1, 4), {"s": np.array([1, 2**21, 4], np.int64)}, opset=13)
     with pytest.raises(Refused, match="8,388,608 values for one item"):
         onnx_subject(read_network(wide, SERVER_CAPS), wide, None, name="m", allowed=ON_SERVER)
+
+
+def test_a_layer_lies_in_no_other_and_no_two_have_one_name() -> None:
+    names = LayerNames()
+    given = (
+        "block.weight",
+        "block.conv.weight",
+        "block_conv.weight",
+        "head.fc.weight",
+        "head.weight",
+        "type.weight",
+    )
+    found = [names.for_layer([name], [], []) for name in given]
+    assert found == ["block", "block_conv", "block_conv_2", "head.fc", "head_2", "type_"]
+    assert names.for_layer([], ["/head/Relu", "relu"], []) == "head.relu"
+    assert names.for_layer(["onnx::MatMul_3"], ["/a/a.0/fc/MatMul"], []) == "a.0.fc"
+    assert names.for_constant("head.fc.weight") == "head_fc_weight"
 
 
 def test_names_of_torch_are_left_to_torch() -> None:

@@ -44,6 +44,8 @@ case("conv dilated", IMAGE, "Conv", KERNEL, dilations=[2, 2], kernel_shape=[3, 3
 case("conv uneven", IMAGE, "Conv", KERNEL, pads=[0, 1, 2, 0])
 case("conv same upper", IMAGE, "Conv", KERNEL, auto_pad="SAME_UPPER", strides=[2, 2])
 case("conv same lower", IMAGE, "Conv", KERNEL, auto_pad="SAME_LOWER", strides=[2, 2])
+case("conv same upper odd", IMAGE, "Conv", drawn(6, 4, 2, 4), auto_pad="SAME_UPPER")
+case("conv same lower odd", IMAGE, "Conv", drawn(6, 4, 2, 4), auto_pad="SAME_LOWER")
 case("conv valid", IMAGE, "Conv", KERNEL, auto_pad="VALID")
 case("conv groups", IMAGE, "Conv", drawn(6, 2, 3, 3), group=2)
 case("conv depthwise", IMAGE, "Conv", drawn(8, 1, 3, 3), group=4)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
 from compress_core.network.layers.cut import cut_channels, mask_inputs, open_attention, width_of
 from compress_core.network.layers.passed_on import PassedOn
 from compress_core.network.layers.places import frozen, replace_module
@@ -42,8 +43,7 @@ def shrink(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str
             if Side.OWN in kept:
                 _put_parameter(skeleton, name, kept[Side.OWN])
             elif Side.NUMBER in kept:
-                owner, _, last = name.rpartition(".")
-                setattr(skeleton.get_submodule(owner), last, len(kept[Side.NUMBER]))
+                _put_number(skeleton, name, kept[Side.NUMBER])
             else:
                 cut_channels(skeleton.get_submodule(name), name, kept.get(Side.OUT), kept.get(Side.IN))
         for name in dropped:
@@ -132,3 +132,17 @@ def _put_parameter(skeleton: nn.Module, name: str, kept: Tensor) -> None:
     values = parameter_at(skeleton, name)
     small = values.detach().index_select(parameter_axis(values), kept)
     setattr(skeleton.get_submodule(owner), last, frozen(small))
+
+
+def _put_number(skeleton: nn.Module, name: str, kept: Tensor) -> None:
+    """Lower a number that a module holds; raises Refused for whatever else bears that name, as a file may."""
+    owner, _, last = name.rpartition(".")
+    module = skeleton.get_submodule(owner)
+    value = vars(module).get(last)
+    if type(value) is not int or int(kept[-1]) >= value:
+        raise Refused(
+            "{layer} cannot lose these channels ({reason}): leave its group whole.",
+            layer=name,
+            reason=Phrase("{kind} has no form with fewer channels yet", kind=type(value).__name__),
+        )
+    setattr(module, last, len(kept))

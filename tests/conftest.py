@@ -109,6 +109,7 @@ def _jobs_of_pages_are_forks() -> None:
     """A worker takes four seconds of a processor to begin, and its spare too; see tests/test_worker.py."""
     if "dashboard.job_panel" in sys.modules:
         from compress_core.jobs import local_runner
+        from compress_core.jobs.cluster import ray_runner  # noqa: F401 - before what it stands on is replaced
         from tests.served import FORKS, the_nursery
 
         begun = local_runner.LocalRunner

@@ -97,6 +97,7 @@ def serve(arguments: list[str], settings: dict[str, str], job_command: tuple[str
     from streamlit.web import cli
 
     from compress_core.jobs import local_runner
+    from compress_core.jobs.cluster import ray_runner  # noqa: F401 - before what it stands on is replaced
 
     local_runner.LocalRunner = partial(local_runner.LocalRunner, command=job_command)  # type: ignore[misc]
     nothing = os.open(os.devnull, os.O_RDWR)

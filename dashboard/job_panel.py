@@ -39,13 +39,18 @@ def runner() -> Runner:
     SLIMSCOPE_WORKERS says how many jobs run at once: 1 here, 8 on a cluster.
     """
     from compress_core.jobs.cluster.address import cluster_address
-    from compress_core.jobs.cluster.ray_runner import MOST_AT_ONCE, RayRunner
-    from compress_core.jobs.local_runner import LocalRunner
 
-    address = cluster_address()
-    most = max(1, int(os.environ.get("SLIMSCOPE_WORKERS", "1" if address is None else str(MOST_AT_ONCE))))
-    made = LocalRunner if address is None else RayRunner
-    return made(engine.workspace(), most_at_once=most)
+    if cluster_address() is None:
+        from compress_core.jobs.local_runner import LocalRunner
+
+        return LocalRunner(engine.workspace(), most_at_once=_workers(1))
+    from compress_core.jobs.cluster.ray_runner import MOST_AT_ONCE, RayRunner
+
+    return RayRunner(engine.workspace(), most_at_once=_workers(MOST_AT_ONCE))
+
+
+def _workers(usual: int) -> int:
+    return max(1, int(os.environ.get("SLIMSCOPE_WORKERS", str(usual))))
 
 
 def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:

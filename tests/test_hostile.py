@@ -28,6 +28,7 @@ READ_RIGHTLY = {
     "member outside",
     "zip in a zip",
     "beside",
+    "onnx heavy thousands",
 }
 QUICK = (
     hostile_weights.running,

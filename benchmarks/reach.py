@@ -238,8 +238,12 @@ def _made(name: str) -> tuple[nn.Module, Any]:
 
 
 def _settled(network: nn.Module) -> nn.Module:
-    """Norms with statistics of their own, as after a training: a fresh network answers all items alike."""
+    """Norms as after a training: fresh ones answer all items alike, or leave a block out (a scale of 0)."""
     generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for values in network.parameters():
+            if not bool(values.any()):
+                values.copy_(0.5 + 0.5 * torch.rand(values.shape, generator=generator))
     for statistic, values in network.named_buffers():
         if statistic.endswith("running_var"):
             values.copy_(0.5 + torch.rand(values.shape, generator=generator))

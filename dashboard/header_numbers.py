@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from compress_core.subject.answer_kind import PredictionTask
 from dashboard import engine, trial_log
 from dashboard.text import _
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from compress_core.apply.model import Model
     from compress_core.foundation.number import Number
     from compress_core.measure.behavior.metric import Metric
-    from compress_core.subject.answer_kind import PredictionTask
     from compress_core.subject.split import Split
 
 SPLIT = "validation"
@@ -47,7 +47,7 @@ class HeaderNumbers:
     items: int
     all_items: int
     freshness: Freshness
-    task: PredictionTask
+    task: PredictionTask = PredictionTask.CLASSIFICATION
 
     def headline(self) -> Metric:
         """The metric that stands for the model: the first one that is measured."""
@@ -57,6 +57,13 @@ class HeaderNumbers:
         return next(
             (metric for metric in choices if self.numbers[metric.name].value is not None), choices[-1]
         )
+
+    def moved(self) -> Metric:
+        """The metric that says how far answers moved: the last headline, or divergence."""
+        from compress_core.measure.behavior.metric import Shown, metrics, shown_metrics
+
+        choices = shown_metrics(Shown.HEADLINE, self.task)
+        return choices[-1] if len(choices) > 1 else metrics()["kl"]
 
     def caption(self, title: str) -> str:
         """What stands above a number: of how many items it is, and whether it is provisional or stale."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from compress_core.foundation.number import Number
     from compress_core.measure.behavior.metric import Metric
 
-_CHURN = "churn"
-
 
 def label(caption: str, value: str) -> str:
     """What a box of the header is called: a caption and a value, which the style sheet sets below it."""
@@ -131,7 +129,7 @@ class NumberStrip:
             return
         header_numbers.remember(self.model, found)
         _accuracy(self.accuracy, found)
-        if found.headline().name != _CHURN:
+        if found.headline() != found.moved():
             _churn(self.churn, found)
 
     def _refuse(self, refused: Refused) -> None:
@@ -194,9 +192,7 @@ def _accuracy(place: DeltaGenerator, found: HeaderNumbers) -> None:
 
 
 def _churn(place: DeltaGenerator, found: HeaderNumbers) -> None:
-    from compress_core.measure.behavior.metric import metrics
-
-    metric = metrics()[_CHURN]
+    metric = found.moved()
     number = found.numbers[metric.name]
     value = with_interval(number) if found.is_changed else number_text(number)
     with place.popover(_labeled(found, metric, value)):

@@ -181,6 +181,9 @@ _VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(
         "ratio": lambda value, _unit: f"{fixed(value)}x",
         "item": lambda value, _unit: fixed(value, 0, ","),
         "MAC": lambda value, _unit: fixed(value, 0, ","),
+        "value": lambda value, _unit: f"{value + 0.0:.4g}",
+        "value change": lambda value, _unit: f"{value + 0.0:+.4g}",
+        "cosine": lambda value, _unit: fixed(value, 4),
         "uJ": lambda value, _unit: f"{short(value)} µJ",
     }
 )
@@ -192,6 +195,7 @@ _BOUNDS: Mapping[str, Callable[[float], str]] = MappingProxyType(
         "item": lambda bound: fixed(bound, 0, ","),
         "points": lambda bound: fixed(bound, 2, "+"),
         "ratio": fixed,
+        "cosine": lambda bound: fixed(bound, 4),
         "rank correlation": lambda bound: fixed(bound, 4),
     }
 )

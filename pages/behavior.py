@@ -23,7 +23,8 @@ with refusals():
     split = chosen_split.chosen_split(model.subject)
     judged, allowed = st.columns([1.6, 1], vertical_alignment="bottom", gap="medium")
     chosen_split.draw(judged, model.subject)
-    margin.draw(allowed)
+    if model.subject.answers.has_classes:
+        margin.draw(allowed)
     chosen_split.count_look(model, split)
     compared = compare(model, split, engine.store())
     verdict.draw(compared, split, margin.chosen_margin(), edited=model.is_changed)

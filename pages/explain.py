@@ -50,8 +50,8 @@ def _side_by_side(model: Model) -> None:
     comparison = compare(model, split, engine.store())
     left, right = st.columns([2, 1.3], gap="medium")
     method = choice.method(left, model.subject, split)
-    chosen = choice.item(right, comparison)
     if method is not None:
+        chosen = choice.item(right, comparison)
         place = choice.asked_place(model.subject, split, chosen)
         item.draw(item.ItemView(model, split, chosen, method, view.seed, place), comparison)
         many.draw(view, model, split, method, comparison)

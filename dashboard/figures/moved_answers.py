@@ -23,7 +23,7 @@ def moved_values(shifts: pd.DataFrame, *, dark: bool = False) -> Drawn:
     shown, colors = shifts.head(_MOST_POINTS), palette.ink(dark=dark)
     low, high = (float(pick(shifts[["before", "after"]].to_numpy())) for pick in (np.nanmin, np.nanmax))
     line = {"color": colors.text, "width": 1.2, "dash": "dot"}
-    points = go.Scattergl(
+    points = go.Scatter(
         x=shown["before"].to_numpy(),
         y=shown["after"].to_numpy(),
         mode="markers",

@@ -241,9 +241,9 @@ def _settled(network: nn.Module) -> nn.Module:
     """Norms as after a training: fresh ones answer all items alike, or leave a block out (a scale of 0)."""
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
-        for values in network.parameters():
-            if not bool(values.any()):
-                values.copy_(0.5 + 0.5 * torch.rand(values.shape, generator=generator))
+        for weights in network.parameters():
+            if not bool(weights.any()):
+                weights.copy_(0.5 + 0.5 * torch.rand(weights.shape, generator=generator))
     for statistic, values in network.named_buffers():
         if statistic.endswith("running_var"):
             values.copy_(0.5 + torch.rand(values.shape, generator=generator))

@@ -20,7 +20,6 @@ from tests.subjects import seeded
 
 ANSWER, NORM, REUSE = "output layer", "norm is taken across", "used in several places"
 FAILS, HIDDEN = "counts on what is here", "the trace did not reach it"
-NO_WORDS = "takes whole numbers, such as those of words, but items are kept as 32-bit numbers with a point"
 NO_SCORES = "wrap it so that forward returns the logits"
 
 
@@ -107,11 +106,9 @@ ZOO: Mapping[str, Specimen] = {
         {"embed": REUSE, "back": REUSE, "out": REUSE},
         (),
         words=11,
-        refused_bare=NO_WORDS,
+        refused_bare=NO_SCORES,
     ),
-    "embedding": Specimen(
-        sequences.Words, WORDS, {"embed": 8, "fc1": 6}, {}, ("fc2",), words=11, refused_bare=NO_WORDS
-    ),
+    "embedding": Specimen(sequences.Words, WORDS, {"embed": 8, "fc1": 6}, {}, ("fc2",), words=11),
     "lstm": Specimen(
         sequences.Lstm,
         WORDS,
@@ -119,7 +116,6 @@ ZOO: Mapping[str, Specimen] = {
         {"embed": FAILS, "rnn": "recurrent"},
         ("fc2",),
         words=11,
-        refused_bare=NO_WORDS,
     ),
     "gru": Specimen(sequences.Gru, NARROW, {"fc1": 5}, {"fc0": FAILS, "rnn": "recurrent"}, ("fc2",)),
     "multihead_attention": Specimen(
@@ -173,7 +169,11 @@ ZOO: Mapping[str, Specimen] = {
         refused_source="its course must not depend on the values of the items",
     ),
     "dict_output": Specimen(
-        sequences.TwoAnswers, ROW, {"body": 8}, answers=("kind", "place"), refused_bare=NO_SCORES
+        sequences.TwoAnswers,
+        ROW,
+        {"body": 8},
+        answers=("kind", "place"),
+        refused_bare="returns what is judged",
     ),
     "two_inputs": Specimen(
         sequences.TwoInputs,

@@ -38,7 +38,7 @@ STORE = Store(2**29)
 def _models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "sample", cache(loaded_sample))
     monkeypatch.setattr(engine, "store", lambda: STORE)
-    monkeypatch.setattr(packed_size, "pack_bytes", file_of)
+    monkeypatch.setattr(packed_size, "packed_length", lambda model, _kept: len(file_of(model)))
 
 
 FILES: dict[str, bytes] = {}

@@ -48,6 +48,7 @@ class Faults:
     slow: float = 0.0
     pending: bool = False
     lost_nodes: int = 0
+    no_memory: bool = False
 
 
 class StandInCluster:
@@ -162,6 +163,8 @@ class StandInCluster:
             self._hear(job, line)
         job.code = job.process.wait()
         job.log += job.process.stderr.read() + _read(job.folder / "log.txt")
+        if self.faults.no_memory:  # what a driver prints when Ray gave up a part of its job
+            job.log += "Traceback (most recent call last):\nray.exceptions.OutOfMemoryError: it was killed\n"
         if job.status != "STOPPED":
             job.status = "SUCCEEDED" if job.code == 0 else "FAILED"
 

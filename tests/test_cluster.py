@@ -100,7 +100,9 @@ def test_a_killed_process_there_is_a_sentence(runner: Runner, cluster: StandInCl
     (remote,) = cluster.jobs.values()
     ended_by(remote, signal.SIGKILL)
     ended(runner, wanted)
-    assert "ended from outside (signal 9)" in str(runner.info(wanted.key).problem)
+    assert "ended from outside (signal 9), perhaps because memory ran out" in str(
+        runner.info(wanted.key).problem
+    )
 
 
 def test_a_node_that_is_gone_costs_an_attempt(runner: Runner, cluster: StandInCluster) -> None:
@@ -137,17 +139,14 @@ def test_a_head_that_goes_and_comes_back_empty_does_the_job_again(
     runner.cancel(wanted.key, ME)
 
 
-def test_memory_that_runs_out_there_is_a_sentence(
-    runner: Runner, cluster: StandInCluster, site: Site
-) -> None:
-    wanted, pipe = site.hanging("large")
-    runner.submit(wanted, ME)
-    pipe.read_text()
-    (remote,) = cluster.jobs.values()
-    assert remote.process is not None
-    ended_by(remote, signal.SIGKILL)
-    ended(runner, wanted)
-    assert "perhaps because memory ran out" in str(runner.info(wanted.key).problem)
+def test_memory_that_runs_out_there_is_a_sentence(runner: Runner, cluster: StandInCluster) -> None:
+    """Ray ends the part that takes most, and the driver stops with Ray's own error."""
+    cluster.faults.no_memory = True
+    runner.submit(job("crash"), ME)
+    ended(runner, job("crash"))
+    found = runner.info(job("crash").key)
+    assert found.state is State.FAILED
+    assert "Memory ran out on a node of the cluster" in str(found.problem)
 
 
 def test_a_result_that_came_cut_off_is_no_result(runner: Runner, cluster: StandInCluster) -> None:

@@ -43,6 +43,7 @@ SOON_SECONDS, EVERY_SECONDS, SLOWER = 0.1, 1.0, 1.3
 MOST_ATTEMPTS = 3
 DIVIDED = frozenset({"scan"})
 """Kinds of jobs that are done in parts: who hands them out takes no processor from those who do them."""
+_NO_MEMORY = "OutOfMemoryError"  # Ray's word for a part that was ended so that its node lives on
 SILENT = N_("The cluster does not answer; the job waits for it.")
 
 Tell = Callable[[Said], None]
@@ -239,6 +240,11 @@ def _why(state: RemoteState, log: str) -> Refused:
             "The process of this job was ended from outside (signal {signal}), perhaps because memory ran "
             "out: start it again, with fewer items if it happens twice.",
             signal=-code if code < 0 else code - 128,
+        )
+    if _NO_MEMORY in log or _NO_MEMORY in state.message:
+        return Refused(
+            "Memory ran out on a node of the cluster: give its nodes more, or work on fewer items, then "
+            "start the job again. What was measured is kept."
         )
     if state.status == "SUCCEEDED":
         return Refused("The result came cut off, or was changed on its way: start the job again.")

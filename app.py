@@ -8,7 +8,17 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import class_entry, engine, header, page_files, page_style, seen_run, stale_widgets, state
+from dashboard import (
+    class_entry,
+    early_clicks,
+    engine,
+    header,
+    page_files,
+    page_style,
+    seen_run,
+    stale_widgets,
+    state,
+)
 from dashboard.caretaker import caretaking
 from dashboard.language import remember_language
 from dashboard.learn.classroom.open_class import CLASS
@@ -23,6 +33,7 @@ from dashboard.web_guards import guards
 
 if __name__ == "__main__":
     give_main_back()
+    early_clicks.note()
     st.set_page_config(
         page_title="Slimscope", page_icon=str(engine.ICON), layout="wide", menu_items={"about": "Slimscope"}
     )
@@ -56,5 +67,6 @@ if __name__ == "__main__":
         fill_in_numbers()
     state.notice_was_told()
     stale_widgets.forget()
+    early_clicks.do()
 else:
     app = st.App(__file__, middleware=guards(), lifespan=caretaking)

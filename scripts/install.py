@@ -55,6 +55,8 @@ def make_environment() -> None:
     moved = installed().get("place", str(ROOT)) != str(ROOT)
     if PYTHON.exists() and not moved and _runs(PYTHON, "-m", "pip", "--version"):
         return
+    if VENV.is_symlink():
+        VENV.unlink()  # what it leads to is somebody else's
     shutil.rmtree(VENV, ignore_errors=True)
     if _runs(sys.executable, "-m", "venv", str(VENV)):
         return

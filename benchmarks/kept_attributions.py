@@ -14,11 +14,11 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.foundation.store import Store
 from compress_core.loading.samples import load_sample
+from compress_core.measure.explain.asked_answer import predicted_class
 from compress_core.measure.explain.attribution import attribute, method_named
 from compress_core.measure.explain.explanation import (
     NOISE_STRENGTH,
     noisy,
-    predicted_class,
     with_shuffled_weights,
 )
 from compress_core.measure.explain.similarity import similarity_frame, support_of

@@ -53,8 +53,9 @@ def _side_by_side(model: Model) -> None:
     if method is not None:
         chosen = choice.item(right, comparison)
         place = choice.asked_place(model.subject, split, chosen)
-        item.draw(item.ItemView(model, split, chosen, method, view.seed, place), comparison)
-        many.draw(view, model, split, method, comparison)
+        value = choice.asked_value(model.subject)
+        item.draw(item.ItemView(model, split, chosen, method, view.seed, place, value), comparison)
+        many.draw(view, model, split, method, comparison, value)
 
 
 st.title(_("Does it still look at the same things?"))

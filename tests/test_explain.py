@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress, result_of
+from compress_core.measure.explain.asked_answer import predicted_class
 from compress_core.measure.explain.attribution import (
     attribute,
     attribution_methods,
@@ -24,7 +25,6 @@ from compress_core.measure.explain.explanation import (
     Explanation,
     explain,
     noisy,
-    predicted_class,
     with_shuffled_weights,
 )
 from compress_core.measure.explain.similarity import MEASURES, NotMeasured, similarity_frame, support_of

@@ -23,8 +23,8 @@ from compress_core.loading.items import Items
 from compress_core.loading.user_model import subject_from_network
 from compress_core.measure.behavior.evaluate import predict, recording_of
 from compress_core.measure.behavior.replay import record
+from compress_core.measure.explain.asked_answer import predicted_class
 from compress_core.measure.explain.attribution import attribute, method_named
-from compress_core.measure.explain.explanation import predicted_class
 from compress_core.network.calibrate import inputs_of
 from compress_core.network.channels import channels_read
 from compress_core.network.living_memory import living_memory, own_buffers

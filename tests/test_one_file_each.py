@@ -90,10 +90,10 @@ def mondays(after: Predictions) -> Number:
 METHOD = '''
 from torch import Tensor, nn
 
-from compress_core.measure.explain.attribution import Question, attribution_method, needs_classes
+from compress_core.measure.explain.attribution import Question, attribution_method, needs_scores
 
 
-@attribution_method(order=0, refusal=needs_classes)
+@attribution_method(order=0, refusal=needs_scores)
 def sevens(network: nn.Module, question: Question) -> Tensor:
     """Every part of the input speaks for the class alike.
 

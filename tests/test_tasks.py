@@ -345,9 +345,27 @@ def handed_over(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     shared_value.clear_all()
 
 
+def _explained(app: AppTest, task: PredictionTask) -> None:
+    """The page says what is explained, and offers what can explain it."""
+    said = " ".join(found.value for found in app.caption)
+    assert {
+        PredictionTask.REGRESSION: "a larger **value 0**",
+        PredictionTask.LABELS: "the label that the original is surest of",
+        PredictionTask.EMBEDDING: "the vector that the original makes of this item",
+        PredictionTask.TOKENS: "the class that the original predicts",
+    }[task] in said
+    if task in {PredictionTask.REGRESSION, PredictionTask.EMBEDDING}:
+        assert "the class" not in said
+        assert not any("predict" in found.label for found in app.metric)
+    methods = next(found for found in app.button_group if found.label == "Method").options
+    assert len(methods) == (2 if task is PredictionTask.EMBEDDING else 4)
+    assert ("not on offer" in said) is (task is PredictionTask.EMBEDDING)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("handed_over", OTHERS, indirect=True)
-def test_every_page_stands_for_every_task(handed_over: str) -> None:
+def test_every_page_stands_for_every_task(handed_over: str, request: pytest.FixtureRequest) -> None:
+    subject_task = request.node.callspec.params["handed_over"]
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
     app.query_params["m"] = handed_over
     app.query_params["r"] = encoded([["a", [{"technique": "magnitude", "sparsity": 0.7}]]])
@@ -358,4 +376,6 @@ def test_every_page_stands_for_every_task(handed_over: str) -> None:
         app = app.switch_page(f"pages/{page}.py").run()
         assert not app.exception, (page, [e.message for e in app.exception])
         titles |= {title.value for title in app.title}
+        if page == "explain":
+            _explained(app, subject_task)
     assert len(titles) >= len(PAGES) - 1, titles

@@ -17,13 +17,14 @@ from compress_core.foundation.store import Store
 from compress_core.loading.items import checked_items
 from compress_core.loading.user_model import subject_from_network
 from compress_core.measure.explain.alike_maps import original_maps
+from compress_core.measure.explain.asked_answer import predicted_class
 from compress_core.measure.explain.attribution import (
     attribute,
     attributed_in_batches,
     method_named,
     offered_methods,
 )
-from compress_core.measure.explain.explanation import Explanation, explain, predicted_class
+from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.network.input_field import InputField
 from compress_core.network.named_inputs import inputs_by_name, with_border
 from compress_core.network.word_row import word_row_of

@@ -169,6 +169,16 @@ OnlyOption = Annotated[
         show_default=False,
     ),
 ]
+ValueOption = Annotated[
+    int | None,
+    typer.Option(
+        "--value",
+        metavar="NUMBER",
+        min=0,
+        help="Which of the real numbers that a model answers with is explained, from 0; else the first.",
+        show_default=False,
+    ),
+]
 LayersOption = Annotated[
     bool,
     typer.Option(

@@ -13,17 +13,21 @@ from compress_core.cli.loading import Case
 from compress_core.cli.numbers_json import headline
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.flips import flips_named
+from compress_core.measure.explain.asked_answer import AskedKind
 from compress_core.measure.explain.attribution import method_named
+from compress_core.measure.explain.explanation import Explanation
 from compress_core.tasks.explain_items import ExplainKnobs, ManyExplained, run
 
 WORST = 5
 
 
-def explained(case: Case, method: str, count: int, seed: int, only: str | None) -> dict[str, Any]:
+def explained(
+    case: Case, method: str, count: int, seed: int, only: str | None, value: int | None = None
+) -> dict[str, Any]:
     """Similarity of the maps before and after on the items the page would draw, and the worst of them."""
     asked = method_named(method).name
     flips = None if only is None else flips_named(only)
-    knobs = ExplainKnobs(method=asked, split=case.chosen.split, items=count, only=flips)
+    knobs = ExplainKnobs(method=asked, split=case.chosen.split, items=count, only=flips, value=value)
     found = printing.with_progress(run(case.model, knobs, seed, case.store))
     return {
         "model": case.subject.name,
@@ -34,12 +38,19 @@ def explained(case: Case, method: str, count: int, seed: int, only: str | None) 
         "drawn_from": printing.exact(found.drawn_from, "item").as_json(),
         "recipe": {"sha": case.model.recipe.sha, **case.model.recipe.as_recipe().as_json()},
         "method": asked,
+        "asked": _asked(found.explanation),
         "seed": seed,
         "place": {"before": found.explanation.place_before, "after": found.explanation.place_after},
         "completeness_gap": _gaps(found),
         "similarity": [_summary_row(row) for row in found.explanation.summary().to_dict("records")],
         "worst": _worst(found, case.subject.classes),
     }
+
+
+def _asked(explanation: Explanation) -> dict[str, Any]:
+    """What of the answers is explained."""
+    number = explanation.value if explanation.asked is AskedKind.VALUE else None
+    return {"answer": explanation.asked.value, "index": number}
 
 
 def _summary_row(row: dict[Any, Any]) -> dict[str, Any]:
@@ -83,11 +94,21 @@ def _worst(found: ManyExplained, classes: tuple[str, ...]) -> list[dict[str, Any
     def named(index: int) -> str | None:
         return classes[index] if index >= 0 else None
 
+    def said(row: dict[Any, Any]) -> dict[str, Any]:
+        if found.explanation.asked.is_chosen:
+            return {name: named(int(row[name])) for name in ("class_before", "class_after")}
+        unit = "cosine" if found.explanation.asked is AskedKind.VECTOR else "value"
+        return {
+            name: Number(float(row[name]), unit, "measured", n=1).as_json()
+            if np.isfinite(row[name])
+            else Number.missing(unit, "The answer is not finite.", 1).as_json()
+            for name in ("answer_before", "answer_after")
+        }
+
     return [
         {
             "item": int(found.chosen[int(row["item"])]),
-            "class_before": named(int(row["class_before"])),
-            "class_after": named(int(row["class_after"])),
+            **said(row),
             "spearman": Number(float(row["spearman"]), "similarity", "measured", n=1).as_json(),
         }
         for row in found.explanation.worst(WORST).to_dict("records")
@@ -98,23 +119,46 @@ def print_explanation(case: Case, content: dict[str, Any]) -> None:
     """A row for each measure and group of items, then the items that changed most."""
     typer.echo(headline(case))
     whose = "" if content["only"] is None else f" ({content['only']}: {content['drawn_from']['value']:,.0f})"
-    typer.echo(f"{content['method']} on {content['n']:,} of these items{whose}, seed {content['seed']}.\n")
+    typer.echo(f"{content['method']} on {content['n']:,} of these items{whose}, seed {content['seed']}.")
+    typer.echo(f"{_what_is_asked(**content['asked'])}\n")
     heads = ("measure", "items", ">median", ">quartiles", ">N", "how")
     printing.print_table(heads, [_cells(row) for row in content["similarity"]])
     for sentence in _made(content):
         typer.echo(sentence)
-    worst = [
+    print_worst(content)
+
+
+def print_worst(content: dict[str, Any]) -> None:
+    """The items whose maps changed most, with what both models say of them."""
+    rows = content["worst"]
+    if not rows:
+        return
+    said = "class" if "class_before" in rows[0] else "answer"
+    align = "" if said == "class" else ">"
+
+    def word(value: Any) -> str:
+        return printing.value_of(Number(**value)) if isinstance(value, dict) else f"{value}"
+
+    cells = [
         [
             str(row["item"]),
             printing.value_of(Number(**row["spearman"])),
-            f"{row['class_before']}",
-            f"{row['class_after']}",
+            *(word(row[f"{said}_{side}"]) for side in ("before", "after")),
         ]
-        for row in content["worst"]
+        for row in rows
     ]
-    if worst:
-        typer.echo("")
-        printing.print_table((">most changed item", ">spearman", "class before", "class after"), worst)
+    typer.echo("")
+    heads = (">most changed item", ">spearman", f"{align}{said} before", f"{align}{said} after")
+    printing.print_table(heads, cells)
+
+
+def _what_is_asked(answer: str, index: int | None) -> str:
+    return {
+        "class": "Both models are asked about the class that the original predicts.",
+        "label": "Both models are asked about the label that the original is surest of.",
+        "value": f"Both models are asked about value {index} of their answer.",
+        "vector": "Both models are asked for the cosine with the original's own vector of the item.",
+    }[answer]
 
 
 def _made(content: dict[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from compress_core.cli.arguments import (
     ModelOptions,
     OnlyOption,
     SeedOption,
+    ValueOption,
     about_a_model,
 )
 from compress_core.foundation.errors import Refused
@@ -186,6 +187,7 @@ def explain(
     count: ItemsOption = 50,
     seed: SeedOption = 0,
     only: OnlyOption = None,
+    value: ValueOption = None,
 ) -> None:
     """Whether the model still looks at the same things.
 
@@ -196,7 +198,7 @@ def explain(
 
     _check_there_are_steps(asked)
     case = open_case(asked)
-    content = explained(case, method, count, seed, only)
+    content = explained(case, method, count, seed, only, value)
     if asked.as_json:
         printing.print_json(content)
     else:

@@ -90,7 +90,14 @@ def _maps(parent: Model, plan: SweepPlan, seed: int) -> OriginalMaps | None:
     method = method_named(plan.method)
     places = asked_places(subject, split)
     at = None if places is None else places[chosen]
-    return original_maps(subject.network, split.inputs[chosen], method, subject.input.baseline, at=at)
+    return original_maps(
+        subject.network,
+        split.inputs[chosen],
+        method,
+        subject.input.baseline,
+        at=at,
+        answers=subject.answers,
+    )
 
 
 def _start(parent: Model, compared: Comparison, maps: OriginalMaps | None, seed: int) -> SweptPoint:

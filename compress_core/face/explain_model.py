@@ -18,6 +18,7 @@ from compress_core.subject.subject import Subject
 from compress_core.tasks.explain_items import MOST_ITEMS, ExplainKnobs, ManyExplained, run
 
 _LARGEST_SEED = 2**63 - 1
+MOST_VALUE = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class ModelExplanation:
         return self.found.explanation.summary()
 
     def items(self) -> pd.DataFrame:
-        """A row for each item: its place in the split, classes before and after, every similarity.
+        """A row for each item: its place in the split, what both say of what is explained, every similarity.
 
         gap_before and gap_after: the share of the score's change that maps leave out, where they should add
         up to it.
@@ -60,13 +61,16 @@ def explain(
     split: str = VALIDATION,
     seed: int = 0,
     only: str | None = None,
+    value: int | None = None,
     store: Store | None = None,
 ) -> ModelExplanation:
     """How alike the attribution maps of a model and of its original are, beside a ceiling and a floor.
 
     method: saliency, input_x_gradient, integrated_gradients, grad_cam or occlusion. items: how many, drawn
     with the seed, from 1 to 4,096. only: draw them from the items whose predicted class changed, "flips", or
-    one kind of these, "right_to_wrong", "wrong_to_right" or "wrong_to_wrong". Raises Refused where the method
+    one kind of these, "right_to_wrong", "wrong_to_right" or "wrong_to_wrong". value: which of the real
+    numbers is explained that a model answers with, else the first; of a model that answers with vectors it is
+    the cosine with the original's own. Raises Refused where the method
     cannot explain such a network, or there are no such items.
 
         explain(small, "saliency", items=20, only="flips").frame()
@@ -76,5 +80,8 @@ def explain(
     start = checked_count("seed", seed, 0, _LARGEST_SEED)
     chosen = method_named(checked_name("method", method))
     flips = None if only is None else flips_named(checked_name("only", only))
-    knobs = ExplainKnobs(method=chosen.name, split=checked_name("split", split), items=count, only=flips)
+    number = None if value is None else checked_count("value", value, 0, MOST_VALUE)
+    knobs = ExplainKnobs(
+        method=chosen.name, split=checked_name("split", split), items=count, only=flips, value=number
+    )
     return ModelExplanation(made, result_of(run(made, knobs, start, store or shared_store())))

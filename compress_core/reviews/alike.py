@@ -16,7 +16,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.texts import N_
 from compress_core.measure.explain.alike_maps import UNIT, median_number
-from compress_core.measure.explain.asked_place import asked_places, refuse_unless_explained
+from compress_core.measure.explain.asked_place import asked_places
 from compress_core.measure.explain.attribution import method_named
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.numerics.arrays import Floats
@@ -53,7 +53,6 @@ def alikeness(
     subject = model.subject
     places = asked_places(subject, split)
     try:
-        refuse_unless_explained(subject)
         work = explain(
             subject.network,
             model.network(),
@@ -62,6 +61,7 @@ def alikeness(
             subject.input.baseline,
             seed=seed,
             at=None if places is None else places[torch.from_numpy(chosen)],
+            answers=subject.answers,
         )
         return _placed(result_of(work), among.size)
     except Refused as refused:

@@ -20,7 +20,8 @@ from compress_core.foundation.store import Store
 from compress_core.jobs.task import ResultFiles, Task
 from compress_core.measure.behavior.evaluate import compare
 from compress_core.measure.behavior.flips import Flips
-from compress_core.measure.explain.asked_place import asked_places, refuse_unless_explained
+from compress_core.measure.explain.asked_answer import AskedKind
+from compress_core.measure.explain.asked_place import asked_places
 from compress_core.measure.explain.attribution import method_named
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.subject.split import Split
@@ -31,12 +32,16 @@ MOST_ITEMS = 4096
 
 
 class ExplainKnobs(Strict):
-    """Which method, on how many items of which split; only: of these flips instead of all items."""
+    """Which method, on how many items of which split; only: of these flips instead of all items.
+
+    value: which of a model's real numbers is explained.
+    """
 
     method: str
     split: str = "validation"
     items: int = Field(ge=1, le=MOST_ITEMS)
     only: Flips | None = None
+    value: int | None = Field(None, ge=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +89,6 @@ def run(
     Raises Refused where the method cannot, or no item is of the kind that was asked for.
     """
     subject, split = model.subject, model.subject.split(knobs.split)
-    refuse_unless_explained(subject)
     every = np.arange(len(split)) if knobs.only is None else flipped_items(model, split, knobs.only, store)
     chosen = every[chosen_items(len(every), knobs.items, seed)]
     inputs = split.inputs[torch.from_numpy(chosen)]
@@ -98,6 +102,8 @@ def run(
         subject.input.baseline,
         seed=seed,
         at=None if places is None else places[torch.from_numpy(chosen)],
+        answers=subject.answers,
+        value=knobs.value,
     )
     return ManyExplained((yield from work), chosen, split.name, len(split), len(every), knobs.only)
 
@@ -120,6 +126,8 @@ def pack(found: ManyExplained) -> ResultFiles:
         "noise_deviation": explanation.noise_deviation,
         "place_before": explanation.place_before,
         "place_after": explanation.place_after,
+        "asked": explanation.asked.value,
+        "value": explanation.value,
         "split": found.split,
         "size_of_split": found.size_of_split,
         "drawn_from": found.drawn_from,
@@ -146,6 +154,8 @@ def unpack(packed: ResultFiles) -> ManyExplained:
         random=random,
         place_before=facts["place_before"],
         place_after=facts["place_after"],
+        asked=AskedKind(facts.get("asked", AskedKind.CLASS.value)),
+        value=facts.get("value", 0),
     )
     only = None if facts["only"] is None else Flips(**facts["only"])
     return ManyExplained(

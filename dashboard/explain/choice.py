@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
-from compress_core.measure.explain.asked_place import asked_places, refuse_unless_explained
+from compress_core.measure.explain.asked_place import asked_places
 from compress_core.measure.explain.attribution import (
     AttributionMethod,
     attribution_methods,
@@ -20,6 +20,7 @@ from compress_core.measure.explain.methods import FIRST_METHOD
 from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.item_words import item_words
 from dashboard import engine, linked_choices, page_files
+from dashboard.explain.asked_words import value_name
 from dashboard.text import _, label, literal, refusal, translated
 
 if TYPE_CHECKING:
@@ -33,19 +34,15 @@ WIDGET = "explain.item"
 
 
 def offered(subject: Subject, split: Split) -> tuple[AttributionMethod, ...]:
-    """The methods that can explain this model; none where its answers say nothing for or against anything."""
-    if subject.answers is AnswerKind.VECTORS:
-        return ()
-    key = digest("offered methods", subject.digest, split.inputs.shape[1:])
-    return engine.store().get(key, lambda: offered_methods(subject.network, split.inputs[:1]))
+    """The methods that can explain this model."""
+    key = digest("offered methods", subject.digest, split.inputs.shape[1:], subject.answers.value)
+    return engine.store().get(
+        key, lambda: offered_methods(subject.network, split.inputs[:1], subject.answers)
+    )
 
 
 def why_none(subject: Subject, split: Split) -> Refused | None:
     """Why the answers of this model are not explained; None where a method is on offer."""
-    try:
-        refuse_unless_explained(subject)
-    except Refused as refused:
-        return refused
     if offered(subject, split):
         return None
     key = digest("refused methods", subject.digest, split.inputs.shape[1:])
@@ -78,6 +75,13 @@ def method(place: DeltaGenerator, subject: Subject, split: Split) -> Attribution
     found = choices[chosen or next(iter(choices))]
     st.session_state[METHOD] = found.name
     place.caption(f"{literal(translated(found.summary))} {literal(found.source)}")
+    if subject.answers is AnswerKind.VECTORS:
+        place.caption(
+            _(
+                "Methods that ask how the score changes where the item stands are not on offer: the cosine "
+                "of a vector with itself is at its largest there, so that every change is zero."
+            )
+        )
     return found
 
 
@@ -92,25 +96,68 @@ def item(place: DeltaGenerator, comparison: Comparison) -> int:
     """The number of the item that the visitor looks at, from 0."""
     last = comparison.before.item_count - 1
     st.session_state[WIDGET] = min(st.session_state.get(ITEM, 0), last)
-    changed = comparison.items_changed
     number, following = place.columns([1, 1.3], vertical_alignment="bottom", gap="small")
     chosen = int(
         number.number_input(
             _("Item, 0 to {last:,}").format(last=last), 0, last, step=1, key=WIDGET, on_change=_take_over
         )
     )
-    following.button(
+    if comparison.before.kind.has_classes:
+        _to_changed(following, comparison, chosen)
+    else:
+        _to_moved(following, comparison, chosen)
+    return chosen
+
+
+def _to_changed(place: DeltaGenerator, comparison: Comparison, current: int) -> None:
+    changed = comparison.items_changed.tolist()
+    place.button(
         _("Next changed item"),
         on_click=show,
-        args=(next_after(changed.tolist(), chosen),),
-        disabled=not len(changed),
+        args=(next_after(changed, current),),
+        disabled=not changed,
         help=_("{count:,} of {items:,} items are predicted differently after compression.").format(
-            count=len(changed), items=last + 1
+            count=len(changed), items=comparison.before.item_count
         ),
         icon=":material/skip_next:",
         width="stretch",
     )
-    return chosen
+
+
+def _to_moved(place: DeltaGenerator, comparison: Comparison, current: int) -> None:
+    """The items by how far their answers moved, the furthest first."""
+    order = comparison.shifts()
+    moved = order["item"][~(order["shift"] <= 0)].tolist()
+    place.button(
+        _("Next moved item"),
+        on_click=show,
+        args=(_behind(moved, current),),
+        disabled=not moved,
+        help=_(
+            "{count:,} of {items:,} items are answered differently after compression; the answer that moved "
+            "furthest comes first."
+        ).format(count=len(moved), items=comparison.before.item_count),
+        icon=":material/skip_next:",
+        width="stretch",
+    )
+
+
+def _behind(order: list[int], current: int) -> int:
+    """The one behind the current one in this order; the first where it is the last, or none of them."""
+    place = order.index(current) + 1 if current in order else 0
+    return order[place % len(order)] if order else current
+
+
+def asked_value(subject: Subject) -> int | None:
+    """Which of the real numbers of an answer is explained; None where it has one, or none."""
+    if subject.task is not PredictionTask.REGRESSION or len(subject.classes) < 2:
+        return None
+    return st.selectbox(
+        _("Which value is explained"),
+        range(len(subject.classes)),
+        format_func=lambda value: value_name(subject, value),
+        key=f"explain.value.{subject.digest[:12]}",
+    )
 
 
 def asked_place(subject: Subject, split: Split, item: int) -> int | None:

@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 
 def explain_job(
-    model: Model, split: Split, method: AttributionMethod, items: int, only: Flips | None, seed: int
+    model: Model,
+    split: Split,
+    method: AttributionMethod,
+    items: int,
+    only: Flips | None,
+    seed: int,
+    value: int | None = None,
 ) -> PageJob[ManyExplained]:
-    """Explain so many items, or as many as fit into a job, drawn from all or from these flips."""
+    """Explain so many items, or as many as fit into a job, drawn from all or from these flips.
+
+    value: which of a model's real numbers is explained.
+    """
     count = min(items, MOST_ITEMS)
-    knobs = ExplainKnobs(method=method.name, split=split.name, items=count, only=only)
+    knobs = ExplainKnobs(method=method.name, split=split.name, items=count, only=only, value=value)
     title = _("Explain {items:,} items") if only is None else _("Explain these {items:,} changed items")
     return PageJob(
         EXPLAIN,

@@ -9,11 +9,13 @@ import streamlit as st
 
 from compress_core.foundation.number import fixed
 from compress_core.foundation.store import digest
+from compress_core.measure.explain.asked_answer import AskedKind
 from compress_core.tasks.explain_items import ManyExplained
 from dashboard import engine
 from dashboard.explain import choice, word_maps
 from dashboard.explain.one_item import class_name
 from dashboard.figures.pictures import item_image, map_image
+from dashboard.figures.words import short
 from dashboard.show import is_dark
 from dashboard.text import _, literal
 
@@ -55,9 +57,7 @@ def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
     elif model.subject.input.is_text:
         split = model.subject.split(result.split)
         word_maps.small(model.subject, split, item, result.explanation, place, f"{key}.{place}")
-    before, after = (class_name(model, int(row[name])) for name in ("class_before", "class_after"))
-    said = literal(before) if before == after else f"{literal(before)} → **{literal(after)}**"
-    st.markdown(_("Item {item}: {classes}").format(item=item, classes=said))
+    st.markdown(_("Item {item}: {classes}").format(item=item, classes=_said(model, result, row)))
     st.caption(_("rank correlation {value}").format(value=fixed(row["spearman"])))
     st.button(
         _("Look at it"),
@@ -67,6 +67,18 @@ def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
         icon=":material/north:",
         width="stretch",
     )
+
+
+def _said(model: Model, result: ManyExplained, row: pd.Series) -> str:
+    """What both say of an item, as Markdown."""
+    asked = result.explanation.asked
+    if asked is AskedKind.VECTOR:
+        return _("cosine with the original's vector {value}").format(value=fixed(row["answer_after"]))
+    if asked is AskedKind.VALUE:
+        before, after = (short(float(row[name])) for name in ("answer_before", "answer_after"))
+    else:
+        before, after = (class_name(model, int(row[name])) for name in ("class_before", "class_after"))
+    return literal(before) if before == after else f"{literal(before)} → **{literal(after)}**"
 
 
 def _pictures(model: Model, result: ManyExplained, place: int, key: str) -> list[bytes]:

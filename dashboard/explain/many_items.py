@@ -14,6 +14,7 @@ from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.similarity import MEASURES
 from compress_core.tasks.explain_items import MOST_ITEMS, ManyExplained
 from dashboard.explain import choice, gallery
+from dashboard.explain.asked_words import what_all_are_asked
 from dashboard.explain.explain_job import explain_job
 from dashboard.explain.plain_words import how_it_was_made, verdict, what_bounds_say
 from dashboard.figures.similarity_summary import measure_names, similarity_summary
@@ -35,17 +36,27 @@ SHOWN = "slimscope.explain.shown"
 SIZE = "slimscope.explain.size"
 
 
-def draw(view: View, model: Model, split: Split, method: AttributionMethod, comparison: Comparison) -> None:
-    """Choose which and how many, start, watch; then the figure and the gallery of the worst items."""
+def draw(
+    view: View,
+    model: Model,
+    split: Split,
+    method: AttributionMethod,
+    comparison: Comparison,
+    value: int | None = None,
+) -> None:
+    """Choose which and how many, start, watch; then the figure and the gallery of the worst items.
+
+    value: which of a model's real numbers is explained.
+    """
     st.subheader(_("Over many items"))
     which, place, button = st.columns([2.2, 1.6, 1.4], vertical_alignment="bottom")
-    only = _which(which, model.subject)
+    only = _which(which, model.subject) if model.subject.answers.has_classes else None
     count = len(split) if only is None else len(only.of(comparison.changed_items()))
     if count == 0:
         st.caption(_("No item of the {split} split changed in this way.").format(split=_(split.name)))
         return
     items = _size(place, count, flips=only is not None)
-    work = explain_job(model, split, method, items, only, view.seed)
+    work = explain_job(model, split, method, items, only, view.seed, value)
     work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
     work.follow()
     last = work.last_result(SHOWN)
@@ -134,7 +145,6 @@ def _medians(result: ManyExplained) -> None:
     names, measure = measure_names(), next(iter(MEASURES))
     summary = explanation.summary()
     rows = summary[summary["measure"] == measure].set_index("group")
-    columns = st.columns(5)
     titles = {
         "all": _("all items"),
         "kept": _("prediction kept"),
@@ -142,7 +152,8 @@ def _medians(result: ManyExplained) -> None:
         "noise ceiling": _("noise ceiling"),
         "random floor": _("random floor"),
     }
-    for column, (group, title) in zip(columns, titles.items(), strict=True):
+    there = {group: title for group, title in titles.items() if group in rows.index}
+    for column, (group, title) in zip(st.columns(len(there)), there.items(), strict=True):
         row: dict[str, Any] = dict(rows.loc[group])
         measured = np.isfinite(row["median"])
         column.metric(
@@ -183,28 +194,24 @@ def _provenance(result: ManyExplained, subject: Subject) -> str:
     said = (
         _(
             "N = {items:,} of the {all:,} items of the {split} split, drawn at random with seed {seed}; "
-            "{method}; target: the class that the original predicts; measured on the pixels or features "
-            "that differ from the baseline."
+            "{method}; target: {asked}; measured on the pixels or features that differ from the baseline."
         )
         if result.only is None
         else _(
             "N = {items:,} of the {all:,} items of the {split} split that changed ({which}), seed {seed}; "
-            "{method}; target: the class that the original predicts; measured on the pixels or features "
-            "that differ from the baseline."
+            "{method}; target: {asked}; measured on the pixels or features that differ from the baseline."
         )
     )
     if subject.input.is_text:
         said = (
             _(
                 "N = {items:,} of the {all:,} items of the {split} split, drawn at random with seed "
-                "{seed}; {method}; target: the class that the original predicts; measured on the words "
-                "that are there."
+                "{seed}; {method}; target: {asked}; measured on the words that are there."
             )
             if result.only is None
             else _(
                 "N = {items:,} of the {all:,} items of the {split} split that changed ({which}), seed "
-                "{seed}; {method}; target: the class that the original predicts; measured on the words "
-                "that are there."
+                "{seed}; {method}; target: {asked}; measured on the words that are there."
             )
         )
     return said.format(
@@ -214,4 +221,5 @@ def _provenance(result: ManyExplained, subject: Subject) -> str:
         split=_(result.split),
         seed=result.explanation.seed,
         method=label(result.explanation.method),
+        asked=literal(what_all_are_asked(subject, result.explanation.value)),
     )

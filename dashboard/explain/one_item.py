@@ -18,12 +18,14 @@ from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.predictions import NO_CLASS, Predictions
+from compress_core.measure.explain.asked_answer import AskedKind
 from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.measure.explain.similarity import MEASURES
 from compress_core.subject.answer_kind import PredictionTask
 from dashboard import engine
 from dashboard.explain import word_maps
+from dashboard.explain.asked_words import name_of_class, short_target, what_is_asked
 from dashboard.explain.plain_words import (
     how_it_was_made,
     what_a_map_says,
@@ -49,7 +51,8 @@ _PLAIN: Any = {"delta_color": "off", "delta_arrow": "off", "border": True, "heig
 class ItemView:
     """One item of a split, a model and a method; the seed makes the noise and the shuffled weights.
 
-    place: which word is asked about where a model answers at each of them.
+    place: which word is asked about where a model answers at each of them; value: which of several real
+    numbers.
     """
 
     model: Model
@@ -58,11 +61,13 @@ class ItemView:
     method: AttributionMethod
     seed: int
     place: int | None = None
+    value: int | None = None
 
     @property
     def key(self) -> str:
         """What the maps are made of."""
-        return digest(self.model.key, self.split.digest, self.item, self.method.name, self.seed, self.place)
+        asked = (self.place, self.value, self.model.subject.answers.value)
+        return digest(self.model.key, self.split.digest, self.item, self.method.name, self.seed, *asked)
 
     def explanation(self) -> Explanation:
         """The maps with ceiling and floor, kept by content; raises Refused where they cannot be made."""
@@ -75,7 +80,17 @@ class ItemView:
         inputs = self.split.inputs[self.item : self.item + 1]
         at = None if self.place is None else torch.tensor([self.place])
         baseline = subject.input.baseline
-        work = explain(subject.network, network, inputs, self.method, baseline, seed=self.seed, at=at)
+        work = explain(
+            subject.network,
+            network,
+            inputs,
+            self.method,
+            baseline,
+            seed=self.seed,
+            at=at,
+            answers=subject.answers,
+            value=self.value,
+        )
         return result_of(work)
 
     def drawn(self, name: str, make: Callable[[], Drawn]) -> Drawn:
@@ -85,9 +100,12 @@ class ItemView:
 
 
 def draw(view: ItemView, comparison: Comparison) -> None:
-    """Classes and confidence, the maps before and after, and the similarity beside its ceiling and floor."""
-    _answers(view, comparison)
+    """What both answer, the maps before and after, and the similarity beside its ceiling and floor."""
     found = view.explanation()
+    if found.asked is AskedKind.VECTOR:
+        _vectors(found)
+    else:
+        _answers(view, comparison)
     form = view.model.subject.input
     if form.is_image:
         _maps(view, found)
@@ -101,18 +119,22 @@ def _answers(view: ItemView, comparison: Comparison) -> None:
     model, item, at = view.model, view.item, view.place
     before, after = comparison.before, comparison.after
     label, first, second = st.columns(3)
-    label.metric(
-        _("Label"),
-        label_words(model, before, item, at),
-        border=True,
-        height="stretch",
-    )
+    named = _("Label") if before.kind.has_classes else _("Right answer")
+    label.metric(named, label_words(model, before, item, at), border=True, height="stretch")
     first.metric(_("Original says"), *_said(model, before, item, at), **_PLAIN)
     second.metric(_("Compressed says"), *_said(model, after, item, at), **_PLAIN)
 
 
+def _vectors(found: Explanation) -> None:
+    """How near both vectors are to the original's own, which is what the maps add up to."""
+    after = float(found.items["answer_after"].iloc[0])
+    first, second = st.columns(2)
+    first.metric(_("What is explained"), _("the original's vector"), **_PLAIN)
+    second.metric(_("Compressed: cosine with it"), _cell(after), **_PLAIN)
+
+
 def _said(model: Model, predictions: Predictions, item: int, at: int | None) -> tuple[str, str]:
-    if predictions.in_parts:
+    if predictions.in_parts or not predictions.kind.has_classes:
         return answer_words(model, predictions, item, at), " "
     chosen = int(predictions.predicted[item])
     if chosen == NO_CLASS:
@@ -152,10 +174,7 @@ def _decided(
 
 def class_name(model: Model, number: int) -> str:
     """What a class is called; -1 is no class."""
-    classes = model.subject.classes
-    if number == NO_CLASS:
-        return _("nothing")
-    return classes[number] if number < len(classes) else str(number)
+    return name_of_class(model.subject, number)
 
 
 def _maps(view: ItemView, found: Explanation) -> None:
@@ -163,7 +182,7 @@ def _maps(view: ItemView, found: Explanation) -> None:
     picture = view.model.subject.input.raw(view.split.inputs[view.item : view.item + 1])[0].numpy()
     maps = view.drawn("maps", lambda: maps_side_by_side(picture, before, after, dark=dark))
     figure(maps, "explain.maps", _provenance(view))
-    st.caption(what_a_map_says(_target(view.model, found), is_image=True))
+    st.caption(what_a_map_says(what_is_asked(view.model.subject, found), is_image=True))
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
         figure(
@@ -174,9 +193,10 @@ def _maps(view: ItemView, found: Explanation) -> None:
 
 
 def _words(view: ItemView, found: Explanation) -> None:
-    subject, target = view.model.subject, class_name(view.model, _asked(found))
+    subject = view.model.subject
+    target = short_target(subject, found)
     word_maps.draw(subject, view.split, view.item, found, target, _provenance(view))
-    st.caption(what_words_say(literal(target)))
+    st.caption(what_words_say(what_is_asked(subject, found)))
     _similarity(view, found)
 
 
@@ -185,22 +205,13 @@ def _bars(view: ItemView, found: Explanation) -> None:
     names = view.model.subject.input.features or tuple(str(i) for i in range(before.size))
     bars = view.drawn("bars", lambda: attribution_bars(names, before, after, dark=dark))
     figure(bars, "explain.bars", _provenance(view))
-    st.caption(what_a_map_says(_target(view.model, found), is_image=False))
+    st.caption(what_a_map_says(what_is_asked(view.model.subject, found), is_image=False))
     _similarity(view, found)
 
 
 def _provenance(view: ItemView) -> Provenance:
     """One item of a split."""
     return provenance(split=view.split.name, items=1, item=view.item)
-
-
-def _target(model: Model, found: Explanation) -> str:
-    return literal(class_name(model, _asked(found)))
-
-
-def _asked(found: Explanation) -> int:
-    """The class that both models are asked about."""
-    return max(0, int(found.items["class_before"].iloc[0]))
 
 
 def _similarity(view: ItemView, found: Explanation) -> None:

@@ -12,28 +12,27 @@ if TYPE_CHECKING:
     from compress_core.measure.explain.explanation import Explanation
 
 
-def what_a_map_says(target: str, *, is_image: bool) -> str:
-    """How to read a map, in two sentences; target is the class that both models are asked about."""
+def what_a_map_says(asked: str, *, is_image: bool) -> str:
+    """How to read a map, in two sentences; asked is what both models are asked about."""
     if is_image:
         said = _(
-            "Each pixel is colored by how much it speaks for (purple) or against (orange) "
-            "{target}, the class that the original predicts. Both maps have the same scale: "
-            "a fainter map is weaker evidence."
+            "Each pixel is colored by how much it speaks for (purple) or against (orange) {asked}. Both maps "
+            "have the same scale: a fainter map is weaker evidence."
         )
     else:
         said = _(
-            "Each bar is how much a feature speaks for (right) or against (left) {target}, "
-            "the class that the original predicts. Both models are asked about this class, on the same scale."
+            "Each bar is how much a feature speaks for (right) or against (left) {asked}. Both models are "
+            "asked about the same, on the same scale."
         )
-    return said.format(target=f"**{target}**")
+    return said.format(asked=asked)
 
 
-def what_words_say(target: str) -> str:
+def what_words_say(asked: str) -> str:
     """The same of a text."""
     return _(
-        "Each word is colored by how much it speaks for (purple) or against (orange) {target}, the class "
-        "that the original predicts. All three texts have the same scale: a fainter color is weaker evidence."
-    ).format(target=f"**{target}**")
+        "Each word is colored by how much it speaks for (purple) or against (orange) {asked}. All three "
+        "texts have the same scale: a fainter color is weaker evidence."
+    ).format(asked=asked)
 
 
 def what_bounds_say() -> str:

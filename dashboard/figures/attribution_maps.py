@@ -113,9 +113,7 @@ def _square(figure: go.Figure, anchor: str, shape: tuple[int, ...], **where: int
 
 
 def _scale_note(limit: float) -> str:
-    return _("Purple speaks for the class, orange against it; full color from ±{limit}").format(
-        limit=short(limit)
-    )
+    return _("Purple speaks for it, orange against it; full color from ±{limit}").format(limit=short(limit))
 
 
 def _caption(text: str) -> go.layout.Annotation:
@@ -195,7 +193,7 @@ def _maps_alternative(before: Map, after: Map) -> str:
 def attribution_bars(
     features: Sequence[str], before: NDArray[Any], after: NDArray[Any], *, dark: bool = False
 ) -> Drawn:
-    """How much each feature spoke for or against the class, before and after, the strongest first.
+    """How much each feature spoke for or against what is asked, before and after, the strongest first.
 
     before, after [features]; the table holds all of them.
     """
@@ -221,7 +219,7 @@ def attribution_bars(
         )
     palette.rule(figure, at=0, upright=True, color=colors.text)
     limit = 1.08 * palette.centerd(np.asarray(before), np.asarray(after))
-    figure.update_xaxes(title_text=_("attribution (against | for the class)"), range=[-limit, limit])
+    figure.update_xaxes(title_text=_("attribution (against | for)"), range=[-limit, limit])
     figure.update_yaxes(
         tickvals=np.arange(len(shown)), ticktext=names, range=[len(shown) - 0.4, -0.6], showgrid=False
     )

@@ -45,9 +45,9 @@ def similarity_summary(
 ) -> Drawn:
     """How alike the maps are for all items, kept and flipped predictions, beside a ceiling and a floor.
 
-    items: a column for each measure (NaN: not measured) and flipped (bool); noise, random: the same
-    measures of the original's own map under tiny input noise and of networks with shuffled weights, each in
-    a draw of its own: the median of their medians is drawn with its range.
+    items: a column for each measure (NaN: not measured), and flipped (bool) where classes are predicted;
+    noise, random: the same measures of the original's own map under tiny input noise and of networks with
+    shuffled weights, each in a draw of its own: the median of their medians is drawn with its range.
     Boxes: quartiles, whiskers from 5 to 95 %; a group of fewer than five items is drawn as points only.
     """
     names = measure_names()
@@ -56,7 +56,7 @@ def similarity_summary(
     groups = _groups(items, colors)
     figure = go.Figure()
     for place, (label, frame, color) in enumerate(groups):
-        offset = (place - 1) * 0.27
+        offset = (place - (len(groups) - 1) / 2) * 0.27
         _add_boxes(figure, frame, measures, offset=offset, label=label, color=color)
         _add_points(figure, frame, measures, offset=offset, color=color)
     _add_bound(figure, noise, measures, label=_("noise ceiling (median)"), dash="dash", colors=colors)
@@ -83,6 +83,8 @@ def similarity_summary(
 
 
 def _groups(items: pd.DataFrame, colors: Ink) -> list[tuple[str, pd.DataFrame, str]]:
+    if "flipped" not in items:
+        return [(_("all"), items, colors.before)]
     flipped = items["flipped"].astype(bool)
     return [
         (_("all"), items, colors.muted),
@@ -202,7 +204,8 @@ def _table(
     groups: list[tuple[str, pd.DataFrame, str]], bounds: Mapping[str, pd.DataFrame], measures: list[str]
 ) -> pd.DataFrame:
     """One row for each measure and group, ceiling and floor last."""
-    frames = dict(zip(("all", "kept", "flipped"), (frame for _label, frame, _color in groups), strict=True))
+    names = ("all", "kept", "flipped")[: len(groups)]
+    frames = dict(zip(names, (frame for _label, frame, _color in groups), strict=True))
     rows = [
         _quartiles(measure, group, _measured(frame, measure), len(frame)) | _over_draws(frame, measure)
         for measure in measures

@@ -1,12 +1,11 @@
-"""What of an answer is explained: which class of which word, and where there is none to ask about."""
+"""At which word a network is asked that answers at every one."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from compress_core.foundation.errors import Refused
-from compress_core.subject.answer_kind import AnswerKind, PredictionTask
+from compress_core.subject.answer_kind import PredictionTask
 from compress_core.subject.judged_rows import NOT_COUNTED
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
@@ -22,13 +21,3 @@ def asked_places(subject: Subject, split: Split) -> Tensor | None:
         return None
     places = torch.arange(labels.shape[1]).expand_as(labels)
     return torch.where(labels != NOT_COUNTED, places, 0).amax(dim=1)
-
-
-def refuse_unless_explained(subject: Subject) -> None:
-    """Refuse a model whose answers say nothing for or against anything."""
-    if subject.answers is AnswerKind.VECTORS:
-        raise Refused(
-            "{model} answers with a vector, of which no number speaks for or against a class: look on "
-            "Behavior at how far the vectors turned.",
-            model=subject.title,
-        )

@@ -1,4 +1,4 @@
-"""Which parts of an input speak for a class: one signed map for each item, computed by Captum.
+"""Which parts of an input speak for an answer: one signed map for each item, computed by Captum.
 
 A method is one function with a decorator, in a file of its own in `methods/`. Captum hangs hooks on what
 it explains, and networks are shared between sessions; so every call works on a skeleton of its own:
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import cosine_similarity, pad
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.one_file_each import OneFileEach
@@ -32,6 +32,7 @@ from compress_core.network.input_guard import guarded
 from compress_core.network.layers.word_tables import has_tables
 from compress_core.network.living_memory import rows_at_once
 from compress_core.network.word_row import word_row
+from compress_core.subject.answer_kind import AnswerKind
 
 ROWS_AT_ONCE = 256
 VALUES_AT_ONCE = 2**20
@@ -40,12 +41,12 @@ VALUES_AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class Question:
-    """What a map answers: which inputs speak for the target class, seen from the baseline.
+    """What a map answers: which inputs speak for the target, one of the scores, seen from the baseline.
 
     inputs [N, C, *size] or [N, F], targets [N], baseline [1, ...]; rows: inputs allowed in one pass;
     refine: whether more work is done where a map is not exact enough; place: the name of the part whose
     feature maps are looked at, None for the last. beside: what the network is given with the inputs, each
-    [N, ...]: the rows in which the words of items stand.
+    [N, ...]: the rows in which the words of items stand, and the vectors that its own are held against.
     """
 
     inputs: Tensor
@@ -79,7 +80,8 @@ Refusal = Callable[[nn.Module, Tensor], Refused | None]
 class AttributionMethod:
     """A way to explain a prediction; `refusal(network, example [1, ...])` is None where it is on offer.
 
-    hides: whether it looks at what happens when a part of the input is hidden, so that it needs no gradient.
+    hides: whether it looks at what happens when a part of the input is hidden, so that it needs no gradient;
+    at_a_point: whether at nothing but how the score changes where the input stands.
     """
 
     name: str
@@ -90,6 +92,7 @@ class AttributionMethod:
     run: MethodFunction
     refusal: Refusal
     hides: bool = False
+    at_a_point: bool = False
 
 
 _FILES: OneFileEach[AttributionMethod] = OneFileEach(
@@ -98,19 +101,26 @@ _FILES: OneFileEach[AttributionMethod] = OneFileEach(
 
 
 def attribution_method(
-    *, order: int, refusal: Refusal, rows_per_item: int = 1, hides: bool = False
+    *,
+    order: int,
+    refusal: Refusal,
+    rows_per_item: int = 1,
+    hides: bool = False,
+    at_a_point: bool = False,
 ) -> Callable[[MethodFunction], MethodFunction]:
     """Register a function as a method; its docstring begins with the summary and ends with the source.
 
-    order: its place among the methods on offer; rows_per_item: how many inputs it makes of one; hides: see
-    `AttributionMethod`.
+    order: its place among the methods on offer; rows_per_item: how many inputs it makes of one; hides,
+    at_a_point: see `AttributionMethod`.
     """
 
     def register(run: MethodFunction) -> MethodFunction:
         paragraphs = (inspect.getdoc(run) or "").split("\n\n")
         summary, source = paragraphs[0], paragraphs[-1].replace("\n", " ")
         name = getattr(run, "__name__")  # noqa: B009 - a Callable has no __name__ for mypy
-        method = AttributionMethod(name, summary, source, order, rows_per_item, run, refusal, hides)
+        method = AttributionMethod(
+            name, summary, source, order, rows_per_item, run, refusal, hides, at_a_point
+        )
         _FILES.declare(run.__module__, name, method)
         return run
 
@@ -122,10 +132,15 @@ def attribution_methods() -> Mapping[str, AttributionMethod]:
     return _FILES.found()
 
 
-def offered_methods(network: nn.Module, example: Tensor) -> tuple[AttributionMethod, ...]:
-    """The methods that can explain this network; example [1, ...]."""
+def offered_methods(
+    network: nn.Module, example: Tensor, answers: AnswerKind = AnswerKind.SCORES
+) -> tuple[AttributionMethod, ...]:
+    """The methods that can explain this network and the answers that it gives; example [1, ...]."""
     return tuple(
-        method for method in attribution_methods().values() if method.refusal(network, example) is None
+        method
+        for method in attribution_methods().values()
+        if not (method.at_a_point and answers is AnswerKind.VECTORS)
+        and method.refusal(network, example) is None
     )
 
 
@@ -144,11 +159,11 @@ def method_named(name: str) -> AttributionMethod:
 def attribute(
     network: nn.Module, inputs: Tensor, targets: Tensor, method: AttributionMethod, baseline: Tensor
 ) -> Tensor:
-    """One signed map for each item: positive speaks for its target class, negative against it.
+    """One signed map for each item: positive speaks for its target, negative against it.
 
     inputs [N, C, *size] -> maps [N, *size], channels summed; inputs [N, F] -> maps [N, F]; rows of T words
     -> maps [N, T], the numbers of a vector summed.
-    targets [N] class numbers, baseline [1, ...] the input that says nothing. Weights, flags and hooks of
+    targets [N] which score, baseline [1, ...] the input that says nothing. Weights, flags and hooks of
     the network are left as they are, so threads may share it.
 
     Raises Refused where the method cannot explain this network, or shapes do not fit together.
@@ -175,14 +190,16 @@ def attributed_in_batches(
     place: str | None = None,
     at: Tensor | None = None,
     noise: Noise | None = None,
+    toward: Tensor | None = None,
 ) -> Iterator[Attributed]:
     """The same maps [n, ...] with what there is to say of how they were made; see `Question`.
 
     at [N]: the word of which a network that answers at each of them is asked, else the last that is there;
-    noise: on the vectors of words.
+    noise: on the vectors of words; toward [N, width]: the score is the cosine of an answer with these.
     """
     _check_shapes(inputs, targets, baseline)
-    refusal = method.refusal(network, inputs[:1])
+    refusal = None if toward is None or not method.at_a_point else _at_its_largest(method)
+    refusal = refusal or method.refusal(network, inputs[:1])
     if refusal is not None:
         raise refusal
     own = skeleton(network)
@@ -192,11 +209,14 @@ def attributed_in_batches(
     words = None if row is None else _Words(reading_of(own, row, inputs, place), at, noise)
     for start in range(0, len(inputs), size):
         part = slice(start, start + size)
-        asked = Question(inputs[part], targets[part], baseline, rows, refine, place)
+        near = () if toward is None else (toward[part],)
+        asked = Question(inputs[part], targets[part], baseline, rows, refine, place, near)
         together = min(rows, len(asked.inputs) * method.rows_per_item)
         with running_on(inputs[:1].expand(together, *inputs.shape[1:])):
             found = (
-                _attributed(own, method, asked) if words is None else words.attributed(method, asked, start)
+                _attributed(own, method, asked, near=toward is not None)
+                if words is None
+                else words.attributed(method, asked, start)
             )
         yield found
 
@@ -211,7 +231,7 @@ class _Words:
 
     def attributed(self, method: AttributionMethod, question: Question, start: int) -> Attributed:
         """Maps [n, T] of rows [n, R], the first of which is item `start`."""
-        row, rows = self.reading.row, question.inputs
+        row, rows, near = self.reading.row, question.inputs, bool(question.beside)
         at = row.last(rows) if self.at is None else self.at[start : start + len(rows)]
         there, words = row.there(rows), row.words(rows)
         vectors = self.reading.vectors(words)
@@ -224,14 +244,34 @@ class _Words:
                 question,
                 inputs=words[:, :longest],
                 baseline=covers,
-                beside=(rows, at, noise.expand_as(vectors)),
+                beside=(rows, at, noise.expand_as(vectors), *question.beside),
             )
-            found = _attributed(FromWords(self.reading), method, asked)
+            found = _attributed(FromWords(self.reading), method, asked, near=near)
             maps = pad(found.maps, (0, row.length - longest))
             return replace(found, maps=torch.where(there, maps, 0.0), place=self.reading.place)
         blank = self.reading.vectors(torch.full((1, row.length), row.blank))
-        asked = replace(question, inputs=vectors + noise, baseline=blank, beside=(rows, at))
-        return replace(_attributed(FromVectors(self.reading), method, asked), place=self.reading.place)
+        asked = replace(question, inputs=vectors + noise, baseline=blank, beside=(rows, at, *question.beside))
+        found = _attributed(FromVectors(self.reading), method, asked, near=near)
+        return replace(found, place=self.reading.place)
+
+
+class RowsOfScores(nn.Module):
+    """A network whose answers are rows of scores: its own, or the cosine with vectors it is given as well.
+
+    near: whether the last of what it is given are those vectors [n, width].
+    """
+
+    def __init__(self, network: nn.Module, *, near: bool = False) -> None:
+        super().__init__()
+        self.network, self.near = network, near
+
+    def forward(self, *given: Tensor) -> Tensor:
+        """Scores [n, C]; of one number [n, 1], as of a cosine."""
+        if self.near:
+            *given_to_it, vectors = given
+            return cosine_similarity(self.network(*given_to_it), vectors, dim=1).unsqueeze(1)
+        answer: Tensor = self.network(*given)
+        return answer if answer.ndim > 1 else answer.unsqueeze(1)
 
 
 def skeleton(network: nn.Module) -> nn.Module:
@@ -269,7 +309,7 @@ def _check_shapes(inputs: Tensor, targets: Tensor, baseline: Tensor) -> None:
     if len(inputs) == 0:
         raise Refused("There is nothing to explain: no item was chosen; choose at least one.")
     if targets.shape != inputs.shape[:1]:
-        text = N_("There must be one target class for each of the {items} items, got shape {shape}.")
+        text = N_("There must be one target for each of the {items} items, got shape {shape}.")
         raise Refused(text, items=len(inputs), shape=list(targets.shape))
     if baseline.shape != (1, *inputs.shape[1:]):
         text = N_("The baseline must have the shape of one input, {expected}, got {shape}.")
@@ -278,8 +318,10 @@ def _check_shapes(inputs: Tensor, targets: Tensor, baseline: Tensor) -> None:
 
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
-def _attributed(own: nn.Module, method: AttributionMethod, question: Question) -> Attributed:
-    """Maps for one batch, channels summed."""
+def _attributed(
+    own: nn.Module, method: AttributionMethod, question: Question, *, near: bool = False
+) -> Attributed:
+    """Maps for one batch, channels summed; near: as `RowsOfScores` has it."""
     inputs = question.inputs.detach().clone()
     if inputs.is_floating_point():
         inputs.requires_grad_()
@@ -290,7 +332,7 @@ def _attributed(own: nn.Module, method: AttributionMethod, question: Question) -
         baseline=question.baseline.clone(),
         beside=tuple(each.clone() for each in question.beside),
     )
-    found = method.run(own, asked)
+    found = method.run(RowsOfScores(own, near=near), asked)
     if isinstance(found, Tensor):
         found = Attributed(found, torch.full((len(found),), torch.nan), torch.zeros(len(found)))
     maps = found.maps.detach().to(inputs.dtype if inputs.is_floating_point() else torch.float32)
@@ -300,11 +342,20 @@ def _attributed(own: nn.Module, method: AttributionMethod, question: Question) -
 # What stands in the way of a method
 
 
+def _at_its_largest(method: AttributionMethod) -> Refused:
+    return Refused(
+        "{method} asks how the score changes where the input stands. Of a vector the score is the cosine "
+        "with the original's own, which is at its largest there, so that every change is zero: choose "
+        "integrated_gradients or occlusion.",
+        method=method.name,
+    )
+
+
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
 def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
     """Why the network's output cannot be differentiated by its input [1, ...], or None if it can."""
-    unfit = needs_classes(network, example)
+    unfit = needs_scores(network, example)
     if unfit is not None:
         return unfit
     own = skeleton(network)
@@ -321,8 +372,8 @@ def needs_gradient(network: nn.Module, example: Tensor) -> Refused | None:
 
 
 @torch.no_grad()
-def needs_classes(network: nn.Module, example: Tensor) -> Refused | None:
-    """Why the network does not give real-valued inputs, or words, a score for each class, or None if it does.
+def needs_scores(network: nn.Module, example: Tensor) -> Refused | None:
+    """Why the network does not give real-valued inputs, or words, a row of scores, or None if it does.
 
     example [1, ...].
     """
@@ -335,9 +386,9 @@ def needs_classes(network: nn.Module, example: Tensor) -> Refused | None:
         )
         return Refused(text, dtype=str(example.dtype), shape=list(example.shape))
     output = own(example)
-    if not isinstance(output, Tensor) or output.ndim not in ({2} if row is None else {2, 3}):
+    if not isinstance(output, Tensor) or output.ndim not in ({1, 2} if row is None else {1, 2, 3}):
         return Refused(
-            "Only networks that answer with one score for each class, [items, classes], are explained."
+            "Only networks that answer with a row of numbers for each item, [items, numbers], are explained."
         )
     if row is None:
         return None

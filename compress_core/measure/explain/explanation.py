@@ -1,8 +1,9 @@
 """Does the compressed model still look at the same things? Maps before and after, over many items.
 
-The target is the class that the parent predicts, for both models. Two bounds stand beside every number:
-*noise*, the parent against itself on inputs that were hardly changed, and *random*, the parent against
-networks whose weights were shuffled within each layer: several, because one shuffle may happen to look alike.
+Both models are asked about the same: the class that the parent predicts, or what `asked_answer` has. Two
+bounds stand beside every number: *noise*, the parent against itself on inputs that were hardly changed, and
+*random*, the parent against networks whose weights were shuffled within each layer: several, because one
+shuffle may happen to look alike.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import N_
-from compress_core.measure.behavior.predictions import NO_CLASS
+from compress_core.measure.explain.asked_answer import AskedAnswer, AskedKind, asked_answer
 from compress_core.measure.explain.attribution import (
     Attributed,
     AttributionMethod,
     attributed_in_batches,
-    rows_of_size,
     skeleton,
     with_tensors,
 )
@@ -35,11 +34,10 @@ from compress_core.measure.explain.similarity import (
     similarity_frame,
     support_of,
 )
-from compress_core.measure.explain.word_reading import Noise, at_places, reading_of, support_of_words
-from compress_core.network.forward import running_on
-from compress_core.network.living_memory import rows_at_once
+from compress_core.measure.explain.word_reading import Noise, reading_of, support_of_words
 from compress_core.network.word_row import word_row
 from compress_core.numerics.arrays import Bools
+from compress_core.subject.answer_kind import AnswerKind
 
 NOISE_STRENGTH = 0.02
 """Standard deviation of the noise behind the noise ceiling, as a share of that of the inputs."""
@@ -62,12 +60,13 @@ class ItemMaps:
 class Explanation:
     """What two models look at on the same items, and how alike it is.
 
-    before, after, support [N, *size]; `items` has a row for each item: item, class_before, class_after,
-    flipped, the measures of `similarity.MEASURES`, reason (why not measured, else None), and for methods that
-    add up to the score's change gap_before, gap_after (the share of it that a map leaves out, else NaN) and
-    steps_before, steps_after; `noise` and `random` hold the measures of the two bounds, the floor's for each
-    draw. noise_deviation is in the unit of the inputs. place_before, place_after: the part whose
-    feature maps were looked at, empty for methods that look at the inputs.
+    before, after, support [N, *size]; `items` has a row for each item: item, what both say of what is asked
+    (as `AskedAnswer.frame` has it), the measures of `similarity.MEASURES`, reason (why not measured, else
+    None), and for methods that add up to the score's change gap_before, gap_after (the share of it that a map
+    leaves out, else NaN) and steps_before, steps_after; `noise` and `random` hold the measures of the two
+    bounds, the floor's for each draw. noise_deviation is in the unit of the inputs. place_before,
+    place_after: the part whose feature maps were looked at, empty for methods that look at the inputs.
+    asked: what is explained, and of real numbers which one, value.
     """
 
     method: str
@@ -81,6 +80,8 @@ class Explanation:
     random: pd.DataFrame
     place_before: str = ""
     place_after: str = ""
+    asked: AskedKind = AskedKind.CLASS
+    value: int = 0
 
     def chance(self, measure: str) -> Chance:
         """The random floor of a measure, with its range over the draws."""
@@ -100,17 +101,12 @@ class Explanation:
     def summary(self) -> pd.DataFrame:
         """One row for each measure and group of items, ceiling and floor last.
 
-        Columns: measure, group (all, kept, flipped, noise ceiling, random floor), median, low_quartile,
+        Columns: measure, group (all, kept and flipped where one is chosen of several, noise ceiling, random
+        floor), median, low_quartile,
         high_quartile, n, not_measured (items), reason (the most frequent one, or None), draws, lowest,
         highest: the random floor is the median of the draws' medians, which reach from lowest to highest.
         """
-        flipped = self.items["flipped"]
-        groups = {
-            "all": self.items,
-            "kept": self.items[~flipped],
-            "flipped": self.items[flipped],
-            "noise ceiling": self.noise,
-        }
+        groups = {"all": self.items, **self._by_choice(), "noise ceiling": self.noise}
         rows = [
             row
             for measure in MEASURES
@@ -122,6 +118,12 @@ class Explanation:
         reasons = pd.Series([row["reason"] for row in rows], dtype=object)
         return pd.DataFrame(rows).assign(reason=reasons)
 
+    def _by_choice(self) -> dict[str, pd.DataFrame]:
+        if not self.asked.is_chosen:
+            return {}
+        flipped = self.items["flipped"]
+        return {"kept": self.items[~flipped], "flipped": self.items[flipped]}
+
 
 def explain(
     before: nn.Module,
@@ -132,24 +134,22 @@ def explain(
     *,
     seed: int,
     at: Tensor | None = None,
+    answers: AnswerKind = AnswerKind.SCORES,
+    value: int | None = None,
 ) -> Generator[Progress, None, Explanation]:
     """Explain both models on the same items, with noise ceiling and random floor; yields how far it is.
 
     inputs [N, ...], baseline [1, ...]; the seed makes the noise and the shuffled weights. at [N]: which word
-    is asked about where a network answers at each of them, else the last that is there.
+    is asked about where a network answers at each of them, else the last that is there. answers: how they are
+    meant; value: which of several real numbers is explained, else the first.
 
     Raises Refused where the method cannot explain these networks, or the original answers none of the items.
     """
-    class_before, class_after = (predicted_class(network, inputs, at) for network in (before, after))
-    if bool((class_before == NO_CLASS).all()):
-        raise Refused(
-            "The original gives none of these items a finite answer, so that there is no class to explain: "
-            "look for NaN or infinity in its weights and norms."
-        )
+    asked = asked_answer(before, inputs, answers, at=at, value=value)
     support = support_in(before, inputs, baseline)
     shaken_by = noise_on(before, inputs, seed)
     draws = draws_for(method.rows_per_item)
-    passes = _Passes(inputs, class_before.clamp(min=0), method, baseline, (3 + draws) * len(inputs), at)
+    passes = _Passes(inputs, asked, method, baseline, (3 + draws) * len(inputs), at)
     first = yield from passes.maps_of(before, N_("before compression"))
     second = yield from passes.maps_of(after, N_("after compression"), place=first.place)
     shaken = yield from passes.maps_of(before, N_("noise ceiling"), noise=shaken_by, place=first.place)
@@ -173,20 +173,22 @@ def explain(
         before=first.maps,
         after=second.maps,
         support=support,
-        items=_items(class_before, class_after, pd.DataFrame(made).join(similar)),
+        items=_items(asked.frame(before, after, inputs, at), pd.DataFrame(made).join(similar)),
         noise=similarity_frame(first.maps, shaken.maps, support),
         random=pd.concat(random, ignore_index=True),
         place_before=first.place,
         place_after=second.place,
+        asked=asked.kind,
+        value=value or 0,
     )
 
 
 @dataclass
 class _Passes:
-    """Passes over the same items for the same classes, one after another, which know how far they are."""
+    """Passes over the same items asking for the same, one after another, which know how far they are."""
 
     inputs: Tensor
-    targets: Tensor
+    asked: AskedAnswer
     method: AttributionMethod
     baseline: Tensor
     total: int
@@ -206,13 +208,14 @@ class _Passes:
         batches = attributed_in_batches(
             network,
             self.inputs if noise is None else with_noise(network, self.inputs, self.baseline, noise),
-            self.targets,
+            self.asked.targets.clamp(min=0),
             self.method,
             self.baseline,
             refine=refine,
             place=place or None,
             at=self.at,
             noise=noise,
+            toward=self.asked.vectors,
         )
         yield Progress(self.done, self.total, note)
         parts = []
@@ -238,25 +241,6 @@ def _mapped(parts: Sequence[Attributed]) -> _Mapped:
         torch.cat([getattr(part, name) for part in parts]).numpy() for name in ("maps", "gap", "steps")
     )
     return _Mapped(maps, gap.astype(np.float64), steps.astype(np.int64), parts[0].place)
-
-
-@torch.inference_mode()
-def predicted_class(network: nn.Module, inputs: Tensor, at: Tensor | None = None) -> Tensor:
-    """The most probable class of each item, [N]; -1 where the outputs are not finite.
-
-    at [N]: as in `explain`.
-    """
-    own = skeleton(network)
-    row = word_row(own, inputs)
-    if at is None:
-        at = torch.zeros(len(inputs), dtype=torch.long) if row is None else row.last(inputs)
-    parts = []
-    size = rows_at_once(own, inputs, rows_of_size(inputs))
-    for rows, places in zip(torch.split(inputs, size), torch.split(at, size), strict=True):
-        with running_on(rows):
-            parts.append(at_places(own(rows), places).softmax(dim=1))
-    shares = torch.cat(parts)
-    return torch.where(shares.isnan().any(dim=1), NO_CLASS, shares.argmax(dim=1))
 
 
 def support_in(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Bools:
@@ -317,17 +301,9 @@ def with_shuffled_weights(network: nn.Module, seed: int) -> nn.Module:
     return with_tensors(network, in_random_order)
 
 
-def _items(class_before: Tensor, class_after: Tensor, similarities: pd.DataFrame) -> pd.DataFrame:
-    first, second = class_before.numpy(), class_after.numpy()
-    facts = pd.DataFrame(
-        {
-            "item": np.arange(len(first)),
-            "class_before": first,
-            "class_after": second,
-            "flipped": first != second,
-        }
-    )
-    return pd.concat([facts, similarities], axis=1)
+def _items(said: pd.DataFrame, similarities: pd.DataFrame) -> pd.DataFrame:
+    numbers = pd.DataFrame({"item": np.arange(len(said))})
+    return pd.concat([numbers, said, similarities], axis=1)
 
 
 def _summarized(measure: str, group: str, frame: pd.DataFrame) -> dict[str, object]:

@@ -118,7 +118,12 @@ class FromWords(nn.Module):
 
 
 def at_places(answer: Tensor, at: Tensor) -> Tensor:
-    """Scores [n, C]; where a network answers at each word [n, T, C], those at one place of each item [n]."""
+    """Scores [n, C]; where a network answers at each word [n, T, C], those at one place of each item [n].
+
+    A number for each item [n] is a row of one.
+    """
+    if answer.ndim == 1:
+        return answer.unsqueeze(1)
     return answer if answer.ndim != 3 else answer[torch.arange(len(answer)), at]
 
 

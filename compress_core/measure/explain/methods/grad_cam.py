@@ -8,15 +8,16 @@ from torch import Tensor, nn
 from compress_core.measure.explain.attribution import (
     Attributed,
     Question,
+    RowsOfScores,
     attribution_method,
     needs_convolution,
 )
 from compress_core.measure.explain.feature_place import feature_place_in
 
 
-@attribution_method(order=4, refusal=needs_convolution)
+@attribution_method(order=4, refusal=needs_convolution, at_a_point=True)
 def grad_cam(network: nn.Module, question: Question) -> Attributed:
-    """Where the last convolution sees evidence for or against the class: coarse, enlarged to the input.
+    """Where the last convolution sees evidence for or against: coarse, enlarged to the input.
 
     inputs [N, ...] -> values of their shape, or [N, 1, *size] where channels have one map.
 
@@ -27,9 +28,10 @@ def grad_cam(network: nn.Module, question: Question) -> Attributed:
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
-    place = feature_place_in(network, question.inputs[:1], question.place)
+    parts = network.network if isinstance(network, RowsOfScores) else network
+    place = feature_place_in(parts, question.inputs[:1], question.place)
     assert place is not None, "refused before"
-    coarse = LayerGradCam(network, network.get_submodule(place)).attribute(
+    coarse = LayerGradCam(network, parts.get_submodule(place)).attribute(
         question.inputs, target=question.targets
     )
     maps: Tensor = LayerAttribution.interpolate(coarse, question.inputs.shape[2:], "bilinear")

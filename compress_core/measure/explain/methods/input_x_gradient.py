@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from compress_core.measure.explain.attribution import Question, attribution_method, needs_gradient
 
 
-@attribution_method(order=2, refusal=needs_gradient)
+@attribution_method(order=2, refusal=needs_gradient, at_a_point=True)
 def input_x_gradient(network: nn.Module, question: Question) -> Tensor:
     """Each input value times the gradient: what the value contributes if the network were linear.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from compress_core.measure.explain.attribution import Question, attribution_method, needs_classes
+from compress_core.measure.explain.attribution import Question, attribution_method, needs_scores
 
 WINDOW, STRIDE = 4, 2
 """Side and step of the square that is moved over an image, in pixels."""
 
 
-@attribution_method(order=5, refusal=needs_classes, rows_per_item=16, hides=True)
+@attribution_method(order=5, refusal=needs_scores, rows_per_item=16, hides=True)
 def occlusion(network: nn.Module, question: Question) -> Tensor:
-    """How much the class score falls when a small window is covered by the baseline.
+    """How much the score falls when a small window is covered by the baseline.
 
     -> a value for each input value, [N, ...] as the inputs are.
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from compress_core.measure.explain.attribution import Question, attribution_method, needs_gradient
 
 
-@attribution_method(order=1, refusal=needs_gradient)
+@attribution_method(order=1, refusal=needs_gradient, at_a_point=True)
 def saliency(network: nn.Module, question: Question) -> Tensor:
-    """How the class score would change if one input value grew a little: the gradient, with its sign.
+    """How the score would change if one input value grew a little: the gradient, with its sign.
 
     -> a value for each input value, [N, ...] as the inputs are.
 

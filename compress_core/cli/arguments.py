@@ -122,8 +122,8 @@ TaskOption = Annotated[
     typer.Option(
         "--task",
         metavar="TASK",
-        help="What is asked of a factory's network, where answers and labels do not tell it: classification, "
-        "labels (several, each by itself), regression, tokens, next_token (a language model) or embedding.",
+        help="What is asked of a network, where answers and labels do not tell it: classification, labels "
+        "(several, each by itself), regression, tokens, next_token (a language model) or embedding.",
         show_default=False,
     ),
 ]

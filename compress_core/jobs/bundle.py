@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from compress_core.loading.asked_answers import checked_task
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.items import Items
 from compress_core.loading.network_source import network_of
@@ -153,7 +154,15 @@ def _model_in(files: Mapping[str, bytes]) -> Subject:
     # Labeled items once chose among the networks that fit these weights, so they choose again.
     chosen_by = next(iter(splits.values()), None) if card["inferred"] else None
     items = None if chosen_by is None else _items(chosen_by)
-    subject = user_subject(state, items, name=card["name"], input_shape=shape, sets_apart=False)
+    asked = AnswerKind(card.get("answers", AnswerKind.SCORES.value)).task
+    subject = user_subject(
+        state,
+        items,
+        name=card["name"],
+        input_shape=shape,
+        sets_apart=False,
+        task=checked_task(asked.value),
+    )
     classes = tuple(card.get("classes", subject.classes))  # files of an earlier release name none
     form = form_from_json(card["input"]) if "input" in card else subject.input
     return replace(subject, input=form, splits=MappingProxyType(splits), classes=classes)

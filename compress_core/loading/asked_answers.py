@@ -48,6 +48,19 @@ def kind_asked(task: TaskName | None, outputs: Any, items: Items | None, name: s
     return kind
 
 
+def kind_of_rows(task: TaskName | None, items: Items | None, name: str) -> AnswerKind:
+    """How answers are meant of which is known that they are one row of numbers; raises Refused for others."""
+    if task in {NEXT_TOKEN, PredictionTask.TOKENS.value}:
+        raise Refused(
+            "{name} answers with one row of numbers for each item, so that it has no places of a sequence: "
+            "ask something else of it ({tasks}).",
+            name=name,
+            tasks=", ".join(asked for asked in TASK_NAMES if asked not in {NEXT_TOKEN, "tokens"}),
+        )
+    labels = None if items is None else items.labels
+    return _KINDS[_likely_task(None, labels) if task is None else PredictionTask(task)]
+
+
 def _likely_task(outputs: Any, labels: NDArray[np.generic] | None) -> PredictionTask:
     if (
         isinstance(outputs, Tensor)

@@ -31,6 +31,7 @@ from compress_core.loading.plain_network import (
 )
 from compress_core.loading.state_names import named_as
 from compress_core.loading.stored import shown
+from compress_core.subject.answer_kind import AnswerKind
 
 _MOST_PIXELS = 10_000_000
 _BATCH_VALUES = 4_000_000  # of inputs at once
@@ -63,22 +64,24 @@ def network_candidates(
     *,
     input_shape: tuple[int, ...] | None = None,
     allowed: RunLimits = ON_OWN_MACHINE,
+    answers: AnswerKind = AnswerKind.SCORES,
 ) -> tuple[InferredNetwork, ...]:
     """Every network of the stated set that has these weights and takes such items, likeliest first.
 
     Assumed: ReLU between layers, stride 1, 2 x 2 max pooling, epsilon 1e-5 in batch norms, no skip
     connections. The candidates share the memory of the state. Without input_shape, an MLP takes rows and a
-    CNN square images of usual sizes. Raises Refused with the reason where there is none, or where one item
-    would take more than is allowed; nothing is computed here.
+    CNN square images of usual sizes. answers: how they are meant. Raises Refused with the reason where there
+    is none, or where one item would take more than is allowed; nothing is computed here.
     """
     if input_shape is not None:
         _check_input_shape(input_shape)
     chains = chains_of(state)
     classes = chains[0].linears[-1][0].outputs
-    if classes < 2:
+    if classes < 2 and answers is AnswerKind.SCORES:
         raise Refused(
             "The last layer '{layer}' has one output; a classifier must have one for each of two or more "
-            "classes. Load it by its code instead: package.module:factory.",
+            "classes. If it answers with a real number, give items whose labels are real numbers, or say "
+            "that regression is asked of it.",
             layer=shown(chains[0].linears[-1][0].name),
         )
     if not chains[0].convolutions:
@@ -87,11 +90,15 @@ def network_candidates(
 
 
 def best_candidate(
-    network_candidates: Sequence[InferredNetwork], inputs: Tensor, labels: Tensor
+    network_candidates: Sequence[InferredNetwork],
+    inputs: Tensor,
+    labels: Tensor,
+    answers: AnswerKind = AnswerKind.SCORES,
 ) -> InferredNetwork:
-    """The candidate that gets most of the labeled items right; among equals the likeliest.
+    """The candidate that gets most of the labeled items right, or comes nearest; among equals the likeliest.
 
-    inputs [N, *input_shape], prepared as the networks take them; labels [N]. As many items are used as
+    inputs [N, *input_shape], prepared as the networks take them; labels [N], or [N, C] as the answers have
+    it. As many items are used as
     `MOST_MULTIPLICATIONS` allow; where that is fewer than a few, the likeliest is taken. The result has
     memory of its own. Raises Refused where no candidate takes items of this shape.
     """
@@ -107,6 +114,8 @@ def best_candidate(
     if len(taking) == 1 or count < min(LEAST_ITEMS, len(labels)):
         return _owned(taking[0])
     inputs, labels = inputs[:count], labels[:count]
+    if answers is AnswerKind.VALUES:
+        return _nearest(taking, inputs, labels.reshape(len(labels), -1))
     right = [_right(one.network, inputs, labels) for one in taking]
     best = taking[right.index(max(right))]
     chosen = Phrase(
@@ -115,8 +124,26 @@ def best_candidate(
         description=best.description,
         arrangements=len(taking),
         right=max(right),
-        labels=len(labels),
+        labels=labels.numel(),
         equals=right.count(max(right)),
+    )
+    return replace(_owned(best), description=chosen)
+
+
+def _nearest(taking: Sequence[InferredNetwork], inputs: Tensor, wanted: Tensor) -> InferredNetwork:
+    """The candidate whose real numbers come nearest to the wanted ones [N, C]."""
+    errors = [
+        float((answers - wanted).abs().mean())
+        for answers in (torch.cat(list(_answers_of(one.network, inputs))) for one in taking)
+    ]
+    best = taking[errors.index(min(errors))]
+    chosen = Phrase(
+        "{description} Chosen among {arrangements} arrangements because its answers come nearest to the "
+        "labels: {error} off on average over {labels} items.",
+        description=best.description,
+        arrangements=len(taking),
+        error=f"{min(errors):.4g}",
+        labels=len(wanted),
     )
     return replace(_owned(best), description=chosen)
 
@@ -140,11 +167,18 @@ def _takes(inferred: InferredNetwork, shape: tuple[int, ...]) -> bool:
     return shape == inferred.input_shape
 
 
-@torch.inference_mode()
 def _right(network: nn.Module, inputs: Tensor, labels: Tensor) -> int:
+    """How many decisions are right: of several labels [N, C] each is one."""
+    answers = torch.cat(list(_answers_of(network, inputs)))
+    chosen = answers.argmax(1) if labels.ndim == 1 else answers > 0
+    return int((chosen == labels).sum())
+
+
+def _answers_of(network: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
     size = max(1, min(250, _BATCH_VALUES // inputs[0].numel()))
-    batches = zip(torch.split(inputs, size), torch.split(labels, size), strict=True)
-    return sum(int((network(items).argmax(1) == classes).sum()) for items, classes in batches)
+    with torch.inference_mode():
+        for batch in torch.split(inputs, size):
+            yield network(batch)
 
 
 def _check_input_shape(shape: tuple[int, ...]) -> None:

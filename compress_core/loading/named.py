@@ -103,7 +103,7 @@ def named_subject(
     torchvision:NAME and timm:NAME are networks of these libraries. weights go into the network that is
     named; alone, they tell the network themselves. entry says which dict of a checkpoint is taken. A
     factory is looked for in the current folder too. items are what it is judged on, training what it can
-    be trained on, read as knobs say where they are files; task: what is asked of a factory's network.
+    be trained on, read as knobs say where they are files; task: what is asked of a network.
     Raises Refused with what to give instead.
     """
     if model is not None and is_model_folder(Path(model)):
@@ -198,7 +198,11 @@ def _from_weights(asked: _Asked) -> Subject:
     assert asked.place is not None, "asked only where weights are given"
     if asked.entry is None and is_onnx_file(asked.place):
         return onnx_subject_in(
-            asked.place, asked.items, asked.input_shape, preprocessing=asked.knobs.preprocessing
+            asked.place,
+            asked.items,
+            asked.input_shape,
+            preprocessing=asked.knobs.preprocessing,
+            task=asked.task,
         )
     state = asked.state
     told = registered_by_weights(state)
@@ -210,6 +214,7 @@ def _from_weights(asked: _Asked) -> Subject:
         name=asked.name,
         input_shape=asked.input_shape,
         preprocessing=asked.knobs.preprocessing,
+        task=asked.task,
     )
     return with_remarks(subject, state.remarks)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, LayerWork, RunLimits, check_allowed, check_scores
+from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.items import Items
 from compress_core.loading.onnx_file.file_parts import begins_like_onnx
 from compress_core.loading.onnx_file.graph_inputs import ItemShapes
@@ -52,10 +53,11 @@ def onnx_subject(
     *,
     name: str,
     preprocessing: Preprocessing = AS_IT_IS,
+    task: TaskName | None = None,
     allowed: RunLimits = ON_OWN_MACHINE,
     answers: RuntimeAnswers = answers_apart,
 ) -> Subject:
-    """The model in an ONNX file: `found` is what was understood of `content`.
+    """The model in an ONNX file: `found` is what was understood of `content`; task: what is asked of it.
 
     Raises Refused where running it would take more than is allowed, it does not fit the items, or it answers
     differently from ONNX Runtime.
@@ -74,6 +76,7 @@ def onnx_subject(
         items,
         name,
         tuple(found.told["inputs"][0][1]),
+        task=task,
         form=form,
         preprocessing=preprocessing,
         summary=summary,
@@ -97,12 +100,13 @@ def onnx_subject_in(
     items: Items | None,
     input_shape: ItemShape | None = None,
     preprocessing: Preprocessing = AS_IT_IS,
+    task: TaskName | None = None,
 ) -> Subject:
     """The model in a file of one's own; sizes that it leaves open are those of the items. Raises Refused."""
     content = content_of_file(path)
     shapes = shapes_given(items) if input_shape is None else input_shape
     found = read_network(content, weight_caps_for(len(content)), shapes)
-    return onnx_subject(found, content, items, name=path.stem, preprocessing=preprocessing)
+    return onnx_subject(found, content, items, name=path.stem, preprocessing=preprocessing, task=task)
 
 
 def _form(found: Description, items: Items | None) -> InputForm | None:

@@ -21,13 +21,14 @@ from compress_core.loading.asked_answers import (
     TaskName,
     check_labels,
     kind_asked,
+    kind_of_rows,
     with_asked_labels,
 )
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.class_names import classes_named_by, numbered, with_known_classes
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
-from compress_core.loading.items import Items, check_classes, fit_to
+from compress_core.loading.items import Items, fit_to
 from compress_core.loading.load_check import checked
 from compress_core.loading.network_form import form_of_network, refuse_other_fields
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
@@ -64,6 +65,7 @@ def user_subject(
     input_shape: ItemShape | None = None,
     preprocessing: Preprocessing = AS_IT_IS,
     sets_apart: bool = True,
+    task: TaskName | None = None,
     allowed: RunLimits = ON_OWN_MACHINE,
 ) -> Subject:
     """The model that a state dict holds, with the items as `splits_of` divides them.
@@ -71,7 +73,8 @@ def user_subject(
     The architecture of a sample is recognized by its names and shapes and brings input form, classes and,
     where no items are given, splits. Any other is inferred as a plain MLP or CNN; labeled items choose
     among the arrangements that fit. input_shape is that of one item, for an inferred network without items;
-    preprocessing says the scale of an inferred network's images.
+    preprocessing says the scale of an inferred network's images; task what is asked of it, told by the labels
+    where it is not given.
 
     Raises Refused where the weights are those of no such network, the items don't fit, or running it would
     take more than is allowed.
@@ -82,8 +85,9 @@ def user_subject(
             "array: call it 'inputs'.",
             names=", ".join(field.name for field in items.fields),
         )
+    kind = kind_of_rows(task, items, name)
     known = match_known(state, known_shapes())
-    if known is not None:
+    if known is not None and kind is AnswerKind.SCORES:
         refuse_other_scale(known, preprocessing)
         return sample_with(known, StateDict(state, ReadingRemarks()), items, name=name)
     came_as = types_before(state)
@@ -93,18 +97,18 @@ def user_subject(
     remarks = ReadingRemarks() if items is None else items.remarks
     del items  # large, and no longer needed
     try:
-        inferred = _inferred(state, judged, input_shape, preprocessing, allowed)
+        inferred = _inferred(state, judged, input_shape, preprocessing, allowed, kind)
     except Refused as refused:
         raise _known_by_name(state) or refused from None
     check_scores(items_in_all, inferred.classes, allowed)
-    classes = classes_named_by(judged, inferred.classes)
+    classes = classes_named_by(judged, inferred.classes) if kind.has_classes else numbered(inferred.classes)
     form = form_of(inferred.input_shape, preprocessing, () if judged is None else judged.features)
-    splits = _splits(judged, apart, form, len(classes))
+    splits = _splits(judged, apart, form, len(classes), kind)
     with explained(name, inferred.input_shape):
         made = make_subject(
             name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
         )
-        return with_remarks(checked(made), remarks)
+        return with_remarks(checked(replace(made, answers=kind)), remarks)
 
 
 def _known_by_name(state: Mapping[str, Tensor]) -> Refused | None:
@@ -392,19 +396,20 @@ def _inferred(
     input_shape: ItemShape | None,
     preprocessing: Preprocessing,
     allowed: RunLimits,
+    kind: AnswerKind,
 ) -> InferredNetwork:
     if items is None:
-        return network_candidates(state, input_shape=input_shape, allowed=allowed)[0]
+        return network_candidates(state, input_shape=input_shape, allowed=allowed, answers=kind)[0]
     readings = [input_shape] if input_shape is not None else _readings(items)
-    fitting = _fitting(state, readings, allowed)
+    fitting = _fitting(state, readings, allowed, kind)
     likeliest = fitting[0]
-    check_classes(items, likeliest.classes)
+    check_labels(items, kind, likeliest.classes)
     if items.labels is None:
         return likeliest
     head = _some(items, np.arange(min(_ITEMS_TO_CHOOSE, len(items.labels))))
-    split = split_of(head, form_of(likeliest.input_shape, preprocessing), likeliest.classes)
+    split = split_of(head, form_of(likeliest.input_shape, preprocessing), likeliest.classes, kind)
     assert split.labels is not None, "labeled items"
-    return best_candidate(fitting, split.inputs, split.labels)
+    return best_candidate(fitting, split.inputs, split.labels, kind)
 
 
 def _readings(items: Items) -> tuple[ItemShape, ...]:
@@ -424,12 +429,12 @@ def _readings(items: Items) -> tuple[ItemShape, ...]:
 
 
 def _fitting(
-    state: Mapping[str, Tensor], readings: Sequence[ItemShape], allowed: RunLimits
+    state: Mapping[str, Tensor], readings: Sequence[ItemShape], allowed: RunLimits, kind: AnswerKind
 ) -> tuple[InferredNetwork, ...]:
     refusals = []
     for shape in readings:
         try:
-            return network_candidates(state, input_shape=shape, allowed=allowed)
+            return network_candidates(state, input_shape=shape, allowed=allowed, answers=kind)
         except Refused as refused:
             refusals.append(refused)
     raise refusals[0]

@@ -12,6 +12,7 @@ from compress_core.foundation.number import fixed
 from compress_core.foundation.printable import printable
 from dashboard.number_table import number_table
 from dashboard.show import untouched_text
+from dashboard.task_words import answer_words
 from dashboard.text import _, literal, translated
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def understood(subject: Subject) -> None:
     """Architecture, form of the input, items, layers, broken weights."""
     st.markdown(f"**{literal(subject.title)}**\n\n{literal(translated(subject.summary))}")
     st.caption(
-        _("{parameters:,} parameters · input {shape} · {classes} classes").format(
+        _("{parameters:,} parameters · input {shape} · {answers}").format(
             parameters=subject.parameters,
             shape=" x ".join(map(str, subject.input.shape)),
-            classes=len(subject.classes),
+            answers=answer_words(subject),
         )
     )
     st.markdown("\n".join(f"- {line}" for line in _items(subject)))

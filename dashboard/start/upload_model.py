@@ -18,16 +18,19 @@ from dashboard import engine, leases, state
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.start.understood import understood
+from dashboard.task_words import task_words
 from dashboard.text import _, literal
 from dashboard.uploaded_files import MOST_MEGABYTES, let_go
 
 if TYPE_CHECKING:
+    from compress_core.loading.asked_answers import TaskName
     from compress_core.loading.items import Items
     from compress_core.subject.subject import Subject
 
 UNDERSTOOD = "slimscope.understood"
 ENTRY = "slimscope.start.entry"
 PREPROCESSING, LABEL_COLUMN = "slimscope.start.preprocessing", "slimscope.start.label_column"
+TASK = "slimscope.start.task"
 WEIGHTS, ITEMS = "weights", "items"
 ONNX, FOLDER = "onnx", "zip"
 _READ = "slimscope.start.files_read"
@@ -78,7 +81,20 @@ def _uploaders() -> None:
             "is run."
         ),
     )
-    weights.text_input(
+    entry, task = weights.columns(2)
+    task.selectbox(
+        _("What is asked of it, optional"),
+        list(task_words()),
+        index=None,
+        format_func=lambda name: task_words()[name],
+        placeholder=_("told by its labels"),
+        key=TASK,
+        help=_(
+            "Whole numbers as labels are classes, a row of 0 and 1 for each item several labels, and real "
+            "numbers are what is to be answered (regression). Where labels do not tell it, say it here."
+        ),
+    )
+    entry.text_input(
         _("Which weights of a checkpoint, optional"),
         key=ENTRY,
         placeholder=_("such as ema"),
@@ -130,7 +146,8 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
         engine.warm()
         entry = _typed(ENTRY) or None
         knobs = ItemKnobs(read_preprocessing(_typed(PREPROCESSING)), _typed(LABEL_COLUMN) or None)
-        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file, entry, knobs))
+        task: TaskName | None = st.session_state.get(TASK)
+        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file, entry, knobs, task))
         st.session_state[_READ] = st.session_state.get(_READ, 0) + 1
         let_go(model_file, item_file)
 
@@ -145,10 +162,11 @@ def read_uploaded(
     item_file: UploadedFile | None,
     entry: str | None = None,
     knobs: ItemKnobs = NO_KNOBS,
+    task: TaskName | None = None,
 ) -> Subject:
     """The model in the uploaded files, which are read in a process of their own; raises Refused.
 
-    entry: which weights of a checkpoint are taken; knobs: how the items are read.
+    entry: which weights of a checkpoint are taken; knobs: how the items are read; task: what is asked of it.
     """
     from compress_core.loading.allowance import ON_SERVER
     from compress_core.loading.onnx_file.file_parts import begins_like_onnx
@@ -159,22 +177,33 @@ def read_uploaded(
     reader, content = engine.reader(), model_file.getvalue()
     name = PurePath(model_file.name).stem[:MOST_CHARACTERS]
     if is_folder_zip(content):
-        return _of_folder(content, model_file.name, item_file, name, knobs)
+        return _of_folder(content, model_file.name, item_file, name, knobs, task)
     if begins_like_onnx(content):
         items = _items(item_file, name, knobs)
         found = reader.network(content, model_file.name, shapes_given(items))
         return onnx_subject(
-            found, content, items, name=name, preprocessing=knobs.preprocessing, allowed=ON_SERVER
+            found,
+            content,
+            items,
+            name=name,
+            preprocessing=knobs.preprocessing,
+            task=task,
+            allowed=ON_SERVER,
         )
     state = state_of(reader.weights(content, model_file.name, entry))
     items = _items(item_file, name, knobs)
     how = knobs.preprocessing
-    subject = user_subject(state.tensors, items, name=name, preprocessing=how, allowed=ON_SERVER)
+    subject = user_subject(state.tensors, items, name=name, preprocessing=how, task=task, allowed=ON_SERVER)
     return with_remarks(subject, state.remarks)
 
 
 def _of_folder(
-    content: bytes, file: str, item_file: UploadedFile | None, name: str, knobs: ItemKnobs
+    content: bytes,
+    file: str,
+    item_file: UploadedFile | None,
+    name: str,
+    knobs: ItemKnobs,
+    task: TaskName | None,
 ) -> Subject:
     """The model of a folder that came as a ZIP, with its texts or arrays."""
     from compress_core.loading.allowance import ON_SERVER
@@ -190,7 +219,7 @@ def _of_folder(
     items = sent.texts or _items(item_file, name, picture_knobs(sent.files, knobs))
     state = state_of(FileWeights(sent.weights, ReadingRemarks()))
     folder = replace(open_folder(sent.files, sent.pieces), name=name)
-    made = folder_subject(folder, state.tensors, items, allowed=ON_SERVER)
+    made = folder_subject(folder, state.tensors, items, task=task, allowed=ON_SERVER)
     return with_remarks(made, state.remarks)
 
 

@@ -68,7 +68,7 @@ class AskedAnswer:
     def frame(self, before: nn.Module, after: nn.Module, inputs: Tensor, at: Tensor | None) -> pd.DataFrame:
         """What both say of it, a row for each item: class_before, class_after and flipped, or answers.
 
-        answer_before, answer_after: the real number or the cosine. inputs [N, ...], at [N]: those asked about.
+        answer_before, answer_after: the real number or the cosine. inputs [N, ...], at [N]: as asked.
         """
         if self.kind.is_chosen:
             first, second = self.targets.numpy(), predicted_class(after, inputs, at).numpy()

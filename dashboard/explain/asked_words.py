@@ -23,7 +23,7 @@ def name_of_class(subject: Subject, number: int) -> str:
 def value_name(subject: Subject, value: int) -> str:
     """What one of the real numbers of an answer is called."""
     if len(subject.classes) < 2:
-        return _("the value")
+        return _("the answer")
     name = subject.classes[value]
     return _("value {number}").format(number=name) if name.isdecimal() else name
 
@@ -42,7 +42,7 @@ def what_is_asked(subject: Subject, found: Explanation) -> str:
     said = {
         AskedKind.CLASS: _("{target}, the class that the original predicts"),
         AskedKind.LABEL: _("{target}, the label that the original is surest of"),
-        AskedKind.VALUE: _("a larger {target}"),
+        AskedKind.VALUE: _("a larger answer") if len(subject.classes) < 2 else _("a larger {target}"),
         AskedKind.VECTOR: _(
             "the vector that the original makes of this item (the cosine with it, the same vector for both "
             "models)"

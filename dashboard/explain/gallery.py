@@ -13,7 +13,7 @@ from compress_core.measure.explain.asked_answer import AskedKind
 from compress_core.tasks.explain_items import ManyExplained
 from dashboard import engine
 from dashboard.explain import choice, word_maps
-from dashboard.explain.one_item import class_name
+from dashboard.explain.one_item import class_name, cosine_text
 from dashboard.figures.pictures import item_image, map_image
 from dashboard.figures.words import short
 from dashboard.show import is_dark
@@ -73,7 +73,9 @@ def _said(model: Model, result: ManyExplained, row: pd.Series) -> str:
     """What both say of an item, as Markdown."""
     asked = result.explanation.asked
     if asked is AskedKind.VECTOR:
-        return _("cosine with the original's vector {value}").format(value=fixed(row["answer_after"]))
+        return _("cosine with the original's vector {value}").format(
+            value=cosine_text(float(row["answer_after"]))
+        )
     if asked is AskedKind.VALUE:
         before, after = (short(float(row[name])) for name in ("answer_before", "answer_after"))
     else:

@@ -49,8 +49,9 @@ def draw(
     value: which of a model's real numbers is explained.
     """
     st.subheader(_("Over many items"))
-    which, place, button = st.columns([2.2, 1.6, 1.4], vertical_alignment="bottom")
-    only = _which(which, model.subject) if model.subject.answers.has_classes else None
+    chosen_from = [2.2] if model.subject.answers.has_classes else []
+    *which, place, button = st.columns([*chosen_from, 1.6, 1.4], vertical_alignment="bottom")
+    only = _which(which[0], model.subject) if which else None
     count = len(split) if only is None else len(only.of(comparison.changed_items()))
     if count == 0:
         st.caption(_("No item of the {split} split changed in this way.").format(split=_(split.name)))

@@ -130,7 +130,12 @@ def _vectors(found: Explanation) -> None:
     after = float(found.items["answer_after"].iloc[0])
     first, second = st.columns(2)
     first.metric(_("What is explained"), _("the original's vector"), **_PLAIN)
-    second.metric(_("Compressed: cosine with it"), _cell(after), **_PLAIN)
+    second.metric(_("Compressed: cosine with it"), cosine_text(after), **_PLAIN)
+
+
+def cosine_text(value: float) -> str:
+    """Four digits, since those near 1 are told apart by them."""
+    return f"{value:.4f}" if np.isfinite(value) else _("not measured")
 
 
 def _said(model: Model, predictions: Predictions, item: int, at: int | None) -> tuple[str, str]:

@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 TYPES := $(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts benchmarks
 TESTS := $(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run check test types every-test bench docs format messages
+.PHONY: run check test types every-test few-tests bench docs format messages
 .DEFAULT_GOAL := run
 
 run:
@@ -28,8 +28,7 @@ check:
 	@$(INSTALL) dev $(PIP_ARGS)
 	$(BIN) -m ruff format --check .
 	$(BIN) -m ruff check .
-	$(TYPES)
-	$(TESTS) -q -m "not browser and not slow" --cases 4 --durations=5 --durations-min=2
+	@$(MAKE) --no-print-directory -j 2 types few-tests
 
 test:
 	@$(INSTALL) dev $(PIP_ARGS)
@@ -41,6 +40,9 @@ test:
 # mypy works with one processor: while it does, the tests need not wait with the other.
 types:
 	$(TYPES)
+
+few-tests:
+	$(TESTS) -q -m "not browser and not slow" --cases 4 --durations=5 --durations-min=2
 
 every-test:
 	$(TESTS)

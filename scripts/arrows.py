@@ -50,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 DEEPER = ("measure",)
 NESTED = ("techniques.contract", "measure.speed.runtimes")
 BEFORE_THREADS = frozenset({"", "compress_core", "compress_core.cli"})
+_INSIDE = ("body", "orelse", "finalbody", "handlers", "cases")  # where statements hold statements
 WINGS = ("sample_models", "compress_core", "dashboard", "pages", "app.py")
 
 
@@ -62,9 +63,19 @@ def sources(root: Path) -> Iterator[tuple[str, Path]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement of a module, the inner ones too; expressions, most of a tree, are not looked into."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for part in _INSIDE:
+            waiting += getattr(node, part, ())
+
+
 def imported(source: str) -> Iterator[str]:
     """Every dotted name that a source imports, wherever the import stands."""
-    for node in ast.walk(ast.parse(source)):
+    for node in statements(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

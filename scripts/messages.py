@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ TRANSLATED = ("zh",)
 SOURCES = ("app.py", "pages", "dashboard", "compress_core")
 # Which argument is the text. `N_` and Phrase are those of foundation.texts, missing that of Number.
 KEYWORDS: Mapping[str, int] = MappingProxyType({"_": 0, "N_": 0, "Phrase": 0, "Refused": 0, "missing": 1})
+_SAYS = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\s*\(")
 _LIMITS = (
     ("less_than_equal", "le"),
     ("less_than", "lt"),
@@ -61,6 +63,8 @@ def source_template() -> Catalog:
 
 def literals(source: str) -> Iterator[str]:
     """The texts that stand in a file, those inside f-strings too."""
+    if not _SAYS.search(source):
+        return  # no parser needed
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=arguments) if (

@@ -131,6 +131,15 @@ def _installed_packages_are_searched_for_components_once() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _the_program_is_put_together_once() -> None:
+    """Typer makes all commands with their options anew for each call, more work than most of them do."""
+    if "typer.testing" in sys.modules:
+        from typer import testing
+
+        testing._get_command = cache(testing._get_command)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _a_page_is_waited_for_in_its_sleep() -> None:
     """Streamlit's test asks a thousand times a second whether the script ended, which slows it."""
     if "streamlit.testing.v1" in sys.modules:

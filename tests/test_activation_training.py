@@ -35,6 +35,7 @@ def test_the_penalty_is_the_mean_size_of_each_layers_input_without_the_items() -
     assert mean_inputs({"first": (items,)}, strength=0.5).item() == 0
 
 
+@pytest.mark.slow
 def test_what_layers_read_becomes_sparser_and_each_epoch_says_how_sparse() -> None:
     plain, found = (
         trained(compressed(), epochs=4, learning_rate=0.01, methods=[{**STRONG, "strength": strength}])

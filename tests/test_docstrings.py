@@ -46,6 +46,8 @@ def _public(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[str, ast.Fu
 
 def _without_shape(source: str) -> list[str]:
     """The public functions on tensors whose docstring names no shape such as [out, in]."""
+    if not any(kind in source for kind in ARRAYS):
+        return []  # no parser needed
     found = []
     for name, function in _public(ast.parse(source).body):
         given = function.args

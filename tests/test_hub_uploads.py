@@ -44,7 +44,8 @@ class Uploaded:
 
 def zipped(folder: Path, *, inside: str = "net/", compressed: bool = True) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:
+    method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(out, "w", method, compresslevel=1) as archive:
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 archive.write(file, f"{inside}{file.relative_to(folder)}")
@@ -78,7 +79,9 @@ def answers(subject: Subject) -> np.ndarray:
     return predict(Model.original(subject), subject.split("validation"), Store()).logits
 
 
-@pytest.mark.parametrize("inside", ["", "net/", "a/b/"])
+@pytest.mark.parametrize(
+    "inside", ["net/", *(pytest.param(at, marks=pytest.mark.slow) for at in ("", "a/b/"))]
+)
 def test_a_zip_is_the_model_that_its_folder_is(inside: str, bert: Path, tmp_path: Path) -> None:
     lines = lines_of(tmp_path, [CLASSES[label] for label in LABELS])
     known, sent = compress_core.load(bert, lines), upload(zipped(bert, inside=inside), lines)
@@ -99,6 +102,7 @@ def test_a_table_is_texts_for_words_and_numbers_for_the_rest(bert: Path, tmp_pat
     assert np.array_equal(answers(subject), answers(compress_core.load(bert, path)))
 
 
+@pytest.mark.slow
 def test_it_opens_without_items_and_with_arrays(bert: Path, tmp_path: Path) -> None:
     assert not upload(zipped(bert)).splits
     ids = np.random.default_rng(0).integers(5, 100, (6, 9))
@@ -108,6 +112,7 @@ def test_it_opens_without_items_and_with_arrays(bert: Path, tmp_path: Path) -> N
     assert np.array_equal(answers(subject), answers(known))
 
 
+@pytest.mark.slow
 def test_pictures_come_in_a_zip_too(tmp_path: Path) -> None:
     save_folder(tmp_path / "net", "ResNetForImageClassification")
     (tmp_path / "net" / "preprocessor_config.json").write_text(json.dumps({"size": 32}))
@@ -145,6 +150,7 @@ SERVER: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "says"), SERVER, ids=[str(change)[:40] for change, _ in SERVER])
 def test_hostile_configs_are_refused_on_a_server_too(change: dict[str, Any], says: str, own: Path) -> None:
     change_config(own, **change)
@@ -152,6 +158,7 @@ def test_hostile_configs_are_refused_on_a_server_too(change: dict[str, Any], say
         upload(zipped(own))
 
 
+@pytest.mark.slow
 def test_a_small_file_that_unpacks_to_a_large_one_is_refused_unread(own: Path) -> None:
     (own / "tokenizer.json").write_bytes(b" " * (120 * 2**20))
     content = zipped(own)
@@ -163,6 +170,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused_unread(own: Path) -
         upload(zipped(own))
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_grows_without_end_ends_with_its_process(own: Path, tmp_path: Path) -> None:
     """A letter becomes two, thirty times: a gigabyte of text."""
     said = json.loads((own / "tokenizer.json").read_text())
@@ -186,6 +194,7 @@ def test_a_network_that_would_compute_too_much_is_refused_before_it_computes(tmp
         upload(zipped(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [n for n in NUMBERS if n not in {"ViT", "ResNet", "ConvNext", "MobileNetV2"}]
 )

@@ -216,6 +216,7 @@ def test_a_question_names_what_the_model_measures_and_no_more(name: str) -> None
     assert [fact in said for fact in facts.values()] == [field in lesson.question for field in facts]
 
 
+@pytest.mark.slow
 def test_lessons_are_read_without_torch() -> None:
     command = (
         "import sys; from dashboard.learn import lesson_files, lesson_steps\n"

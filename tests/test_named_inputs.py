@@ -135,6 +135,7 @@ def test_items_keep_their_order_and_a_few_are_set_apart() -> None:
     assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, rows.tolist()))
 
 
+@pytest.mark.slow
 def test_every_step_works_on_them_and_files_take_the_inputs_by_name() -> None:
     subject, store = _reader(), Store()
     groups = {group.name: group for group in find_groups(subject.network, subject.input.baseline)}

@@ -33,7 +33,9 @@ def test_a_hostile_file_is_a_sentence(name: str) -> None:
     assert 20 < len(str(refused.value)) < 1000
 
 
-@pytest.mark.parametrize("name", RAW)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("millions")) for name in RAW]
+)
 def test_bytes_that_are_no_such_file_are_a_sentence(name: str) -> None:
     make, words = RAW[name]
     with pytest.raises(Refused, match=words):

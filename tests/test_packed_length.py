@@ -33,6 +33,7 @@ def test_the_length_is_that_of_the_file_for_each_of_many_models_of_one_base() ->
         assert packed_size(model, store).value == len(pack_bytes(model))
 
 
+@pytest.mark.slow
 def test_the_length_is_that_of_the_file_where_tensors_share_memory_and_lie_in_every_form() -> None:
     subject, store = everything_subject(), Store()
     for step in (_ROUNDED, _PRUNED):

@@ -17,16 +17,26 @@ _FEW = st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.0, -2.0, 3e-40, float(np.finfo(n
 _WEIGHTS = arrays.arrays(np.float32, st.integers(1, 40), elements=_FEW | st.floats(-4, 4, width=32))
 
 
-@settings(max_examples=300)
-@given(_WEIGHTS, st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_sizes_in_order_tell_what_the_place_of_every_weight_tells(
-    values: np.ndarray, shares: list[float]
-) -> None:
+def assert_sizes_tell_what_places_tell(values: np.ndarray, shares: list[float]) -> None:
     weight = torch.from_numpy(values)[None]
     by_size, places = _BySize(weight), _gone_at(weight.abs(), by_row=False)
     removed = np.sort([round(share * len(values)) for share in shares])
     assert by_size.gone_from(removed).tolist() == np.searchsorted(removed, places.reshape(-1)).tolist()
     assert np.array_equal(by_size.lost, _cumulated(places, weight.double().square().numpy()))
+
+
+def test_sizes_in_order_tell_what_the_place_of_a_weight_tells_where_some_are_alike() -> None:
+    for values in ([1.0], [0.5, -0.5, 0.0, -0.0, 3.0, 0.5, 3e-40], [-2.0, 1.0, -1.0, 2.0, 0.25]):
+        assert_sizes_tell_what_places_tell(np.array(values, np.float32), [0.0, 0.3, 0.5, 0.5, 0.8, 1.0])
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(_WEIGHTS, st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_sizes_in_order_tell_what_the_place_of_every_weight_tells(
+    values: np.ndarray, shares: list[float]
+) -> None:
+    assert_sizes_tell_what_places_tell(values, shares)
 
 
 def test_an_order_by_size_holds_three_numbers_of_32_bits_for_a_weight() -> None:

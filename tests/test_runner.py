@@ -28,7 +28,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     yield from site_in(tmp_path)
 
 
-@pytest.fixture(params=list(FACTORIES))
+@pytest.fixture(params=["local", pytest.param("cluster", marks=pytest.mark.slow)])  # quick: test_cluster.py
 def start(request: pytest.FixtureRequest, site: Site) -> Callable[[], Runner]:
     """Starts a runner on the one workspace of the test."""
     return lambda: FACTORIES[request.param](site)

@@ -13,9 +13,10 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.decide.hypervolume import hypervolume
 from compress_core.decide.knob_positions import recipe_at
+from compress_core.decide.run_recipes import numbers_of_run
 from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
-from compress_core.decide.search import MOST_LOSS, evaluated, search
+from compress_core.decide.search import MOST_LOSS, search
 from compress_core.decide.search_plan import Objective, SearchPlan
 from compress_core.decide.search_space import places_of
 from compress_core.decide.searched import Evaluated, Positions
@@ -88,7 +89,7 @@ def _run(parent: Model, sensitivity: Sensitivity, positions: Positions, store: S
     recipe = recipe_at(positions, sensitivity)
     try:
         model = compress(parent.subject, recipe.as_recipe(), store)
-        return evaluated(positions, recipe, model, parent, store)
+        return Evaluated(positions, recipe, model.key, numbers_of_run(model, parent, store))
     except Refused:
         return None
 

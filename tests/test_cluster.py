@@ -341,10 +341,10 @@ def test_a_row_of_a_scan_is_taken_and_any_other_is_not() -> None:
         {"packed_bytes": float("inf")},
         {"steps": [{"technique": "x" * 30_000}]},
     ):
-        with pytest.raises(Refused, match="no point of a scan"):
+        with pytest.raises(Refused, match="neither a point of a scan nor a recipe"):
             checked_row({**ROW, **change}, KEY, PARENT)
     for key, parent in (("../../etc", PARENT), (KEY, "x")):
-        with pytest.raises(Refused, match="no point of a scan"):
+        with pytest.raises(Refused, match="neither a point of a scan nor a recipe"):
             checked_row(ROW, key, parent)
 
 

@@ -6,7 +6,6 @@ that was interrupted is asked for again, finds what it had measured, and ends as
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,19 +19,16 @@ from compress_core.decide.estimate import Estimator, Pair, estimator_of
 from compress_core.decide.estimated_size import SizeEstimator, bytes_estimator, macs_estimator
 from compress_core.decide.hypervolume import most_promising
 from compress_core.decide.knob_positions import recipe_at
+from compress_core.decide.run_recipes import NO_LABELS, numbers_of_run
 from compress_core.decide.search_plan import Objective, SearchPlan
 from compress_core.decide.search_space import FreePlace, places_of, seeds
 from compress_core.decide.searched import Evaluated, Generation, Looked, Positions, Search, costs_of
 from compress_core.decide.sensitivity import Sensitivity
 from compress_core.deliver.packed_size import packed_size
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.number import Number
-from compress_core.foundation.plain_json import number_as_json, number_from_json
 from compress_core.foundation.progress import Progress
-from compress_core.foundation.store import Store, digest
-from compress_core.foundation.texts import N_, Phrase
-from compress_core.measure.behavior.evaluate import evaluate, predict
-from compress_core.measure.behavior.metric import numbers
+from compress_core.foundation.store import Store
+from compress_core.foundation.texts import Phrase
 from compress_core.measure.cost.cost import network_macs
 from compress_core.numerics.arrays import Floats
 from compress_core.recipe.values import ResolvedRecipe
@@ -45,8 +41,6 @@ AT_ONCE = 20
 SEEDS = 12
 MOST_LOSS = {Objective.ACCURACY: 30.0, Objective.KL: 1.0}
 """What loses more is of no interest: points, nats."""
-EVALUATED = "searched recipe"
-_NO_LABELS = N_("Without labels there is no accuracy: search with the objective kl instead.")
 
 
 def search(
@@ -80,6 +74,7 @@ def search(
                 plan.trials,
                 Phrase("run {done} of {count} recipes", done=len(searching.run), count=plan.evaluations),
                 found,
+                partial(searching.coming, found),
             )
             searching.evaluate(chosen)
             found = searching.with_results(found)
@@ -133,7 +128,7 @@ class _Searching:
             raise Refused("The multiplications of this network cannot be counted: search without macs.")
         estimator = estimator_of(sensitivity, {layer.name: layer.highest_rank for layer in layers})
         if Objective.ACCURACY in plan.objectives and estimator.damage is None:
-            raise Refused(_NO_LABELS)
+            raise Refused(NO_LABELS)
         macs = {layer.name: layer.macs or 0 for layer in layers}
         return cls(
             parent,
@@ -163,16 +158,22 @@ class _Searching:
 
     def most_promising(self, found: Search) -> Looked | None:
         """Of what was not run, the recipe that adds most to the front; None where all were."""
+        return next(iter(self._promising(found, 1)), None)
+
+    def coming(self, found: Search, most: int) -> list[ResolvedRecipe]:
+        """The recipe that is run next, and those that would follow if each measured what is estimated."""
+        return [recipe_at(each.positions, self.sensitivity) for each in self._promising(found, most)]
+
+    def _promising(self, found: Search, most: int) -> list[Looked]:
         waiting = {each.positions: each for each in reversed(found.looked) if each.positions not in self.run}
         if not waiting:
-            return None
+            return []
         candidates = sorted(waiting.values(), key=lambda each: each.number)
         known = [self.told_of_run(each) for each in self.run.values() if isinstance(each, Evaluated)]
         costs = np.array([self._scaled(self._estimated_costs(each.positions)) for each in candidates])
         width = len(self.plan.objectives)
         seen = np.array([self._scaled(each) for each in known]).reshape(-1, width)
-        (best,) = most_promising(seen, costs, np.ones(width), 1)
-        return candidates[best]
+        return [candidates[best] for best in most_promising(seen, costs, np.ones(width), most)]
 
     def _estimated_costs(self, positions: Positions) -> list[float]:
         estimated = self.estimated(positions)
@@ -195,7 +196,8 @@ class _Searching:
         recipe = recipe_at(each.positions, self.sensitivity)
         try:
             model = compressed_further(self.parent, recipe.as_recipe(), self.store)
-            self.run[each.positions] = evaluated(each.positions, model.recipe, model, self.parent, self.store)
+            numbers = numbers_of_run(model, self.parent, self.store)
+            self.run[each.positions] = Evaluated(each.positions, model.recipe, model.key, numbers)
         except Refused as refused:
             self.run[each.positions] = str(refused)
 
@@ -244,28 +246,3 @@ def _value(found: Evaluated, objective: Objective) -> float:
 def _pair(found: Evaluated) -> Pair | None:
     kl = found.numbers[Objective.KL].value
     return None if kl is None else Pair(found.positions, kl, found.numbers[Objective.ACCURACY].value)
-
-
-def evaluated(
-    positions: Positions, recipe: ResolvedRecipe, model: Model, parent: Model, store: Store
-) -> Evaluated:
-    """A model's numbers against its parent on all validation items; noted for who lists models."""
-    split = parent.subject.split("validation")
-    key = digest(EVALUATED, model.key, parent.key, split.digest, model.subject.name)
-    found = store.lasting(EVALUATED, key, partial(_measured, model, parent, store))
-    said = {Objective(name): number_from_json(number) for name, number in json.loads(found).items()}
-    return Evaluated(positions, recipe, model.key, said)
-
-
-def _measured(model: Model, parent: Model, store: Store) -> str:
-    """The numbers as JSON, which keeps texts that can be translated."""
-    split = parent.subject.split("validation")
-    evaluate(model, split, store)
-    against = numbers(predict(model, split, store), predict(parent, split, store))
-    found = {
-        Objective.ACCURACY: against.get("accuracy_change", Number.missing("points", _NO_LABELS)),
-        Objective.KL: against["kl"],
-        Objective.PACKED_BYTES: packed_size(model, store),
-        Objective.MACS: network_macs(model, store),
-    }
-    return json.dumps({objective.value: number_as_json(number) for objective, number in found.items()})

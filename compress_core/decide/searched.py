@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -99,9 +99,14 @@ def costs_of(found: Evaluated | None, plan: SearchPlan) -> list[float]:
 
 @dataclass(frozen=True)
 class Generation(Progress):
-    """Progress with the search so far."""
+    """Progress with the search so far; coming(most): the recipe that is run next, then likely ones.
+
+    Whoever has numbers of them ready where `numbers_of_run` looks, before the search goes on, spares it
+    that run: what it finds is the same.
+    """
 
     found: Search
+    coming: Callable[[int], Sequence[ResolvedRecipe]] = field(compare=False)
 
     def said(self) -> Mapping[str, Any] | None:
         """How many, what was run, and which of that no other beats: plain values for a figure."""

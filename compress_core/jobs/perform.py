@@ -12,6 +12,7 @@ from compress_core.apply.run import model_of
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.plain_json import text_as_json
+from compress_core.foundation.progress import Progress
 from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import open_workspace
@@ -36,14 +37,16 @@ class _NotWrittenError(Exception):
         super().__init__(str(reason))
 
 
-def run_job(path: Path, say: Say) -> None:
+def run_job(path: Path, say: Say, before_more: Callable[[Progress], None] = lambda _: None) -> None:
     """Do the job of a file and write its result beside it.
+
+    before_more is called wherever the work tells how far it is, before it goes on.
 
     What is refused is said as template and values; so is a disk that does not take the result, as `failed`,
     because the same job may succeed later.
     """
     try:
-        _do(Job.read(path.read_text(encoding="utf-8")), path.parent, say)
+        _do(Job.read(path.read_text(encoding="utf-8")), path.parent, say, before_more)
     except _NotWrittenError as failed:
         say({"failed": refusal_as_json(not_written(failed.reason))})
     except Refused as refused:
@@ -52,7 +55,7 @@ def run_job(path: Path, say: Say) -> None:
         say({"done": True})
 
 
-def _do(job: Job, folder: Path, say: Say) -> None:
+def _do(job: Job, folder: Path, say: Say, before_more: Callable[[Progress], None]) -> None:
     task = task_of(job)
     knobs = task.knobs_of(job)
     subject = subject_of(job, puts_beside(folder))
@@ -70,6 +73,7 @@ def _do(job: Job, folder: Path, say: Say) -> None:
         figures = progress.said()
         said = {"progress": [progress.done, progress.total, text_as_json(progress.note)]}
         say(said if figures is None else {**said, "figures": figures})
+        before_more(progress)
 
 
 def _write_result(path: Path, content: bytes) -> None:

@@ -23,8 +23,6 @@ from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.stored_value import FACTS, facts_in
-from compress_core.foundation.workspace.json_text import Json
-from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.job import Job, canonical_json
 from compress_core.subject.subject import Subject
 
@@ -51,16 +49,27 @@ class ResultFiles:
 
 
 @dataclass(frozen=True)
-class TaskParts(Generic[TaskKnobs]):
-    """How work is divided whose parts leave rows in the workspace: whoever has all rows has the whole.
+class WorkPart:
+    """What one process of a cluster does of a job: a kind of task, and its knobs as JSON."""
 
-    divided(knobs, count): the knobs of each part; rows(model, workspace): what is there by key; take(model,
-    rows, workspace) puts such rows where `rows` finds them.
+    kind: str
+    knobs: str
+
+
+def _nothing(_progress: Progress, _most: int) -> Sequence[WorkPart]:
+    return ()
+
+
+@dataclass(frozen=True)
+class TaskParts(Generic[TaskKnobs]):
+    """How work is divided whose parts leave rows on top of a model (`ScanPoints.of_model`).
+
+    Whoever has all rows has the whole. divided(knobs, count): parts that nothing goes before, about so many
+    of each kind; coming(progress, most): what work that stands there needs next, and then what it may need.
     """
 
-    divided: Callable[[TaskKnobs, int], Sequence[TaskKnobs]]
-    rows: Callable[[Model, Workspace], Mapping[str, Json]]
-    take: Callable[[Model, Mapping[str, Json], Workspace], None]
+    divided: Callable[[TaskKnobs, int], Sequence[WorkPart]]
+    coming: Callable[[Progress, int], Sequence[WorkPart]] = _nothing
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 
 from compress_core.apply.model import Model
 from compress_core.decide.scan import VALIDATION, scan
@@ -11,9 +11,7 @@ from compress_core.decide.scan_table import curves_of, point_as_json, point_from
 from compress_core.decide.sensitivity import Sensitivity
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
-from compress_core.foundation.workspace.json_text import Json
-from compress_core.foundation.workspace.workspace import Workspace
-from compress_core.jobs.task import ResultFiles, Task, TaskParts
+from compress_core.jobs.task import ResultFiles, Task, TaskParts, WorkPart
 
 
 def run(model: Model, knobs: ScanPlan, _seed: int, store: Store) -> Generator[Progress, None, Sensitivity]:
@@ -41,20 +39,10 @@ def unpack(packed: ResultFiles) -> Sensitivity:
     return Sensitivity(facts["parent"], facts["subject"], facts["split"], facts["items"], facts["n"], curves)
 
 
-def divided(plan: ScanPlan, count: int) -> list[ScanPlan]:
-    """The plans of so many parts, each with the points of its own."""
-    return [plan.model_copy(update={"shard": f"{part}/{count}"}) for part in range(1, count + 1)]
+def divided(plan: ScanPlan, count: int) -> list[WorkPart]:
+    """So many parts, each with the points of its own."""
+    plans = (plan.model_copy(update={"shard": f"{part}/{count}"}) for part in range(1, count + 1))
+    return [WorkPart(SCAN.kind, each.model_dump_json()) for each in plans]
 
 
-def rows(model: Model, workspace: Workspace) -> Mapping[str, Json]:
-    """What is known of the points of a model, by key."""
-    return workspace.scans.of_parent(model.key)
-
-
-def take(model: Model, known: Mapping[str, Json], workspace: Workspace) -> None:
-    """Keep points of a model that were measured elsewhere."""
-    for key, row in known.items():
-        workspace.scans.keep(key, model.key, row)
-
-
-SCAN = Task("scan", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, TaskParts(divided, rows, take))
+SCAN = Task("scan", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, TaskParts(divided))

@@ -13,12 +13,13 @@ from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.search import search
 from compress_core.decide.search_plan import Objective, SearchPlan
-from compress_core.decide.searched import Evaluated, Looked, Search
+from compress_core.decide.searched import Evaluated, Generation, Looked, Search
 from compress_core.foundation.plain_json import number_as_json, number_from_json
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
-from compress_core.jobs.task import ResultFiles, Task
+from compress_core.jobs.task import ResultFiles, Task, TaskParts, WorkPart
 from compress_core.recipe.reading import read_resolved
+from compress_core.tasks import run_recipes, scan_layers
 
 
 def run(model: Model, knobs: SearchPlan, seed: int, store: Store) -> Generator[Progress, None, Search]:
@@ -90,4 +91,14 @@ def _looked(said: Mapping[str, Any]) -> Looked:
     )
 
 
-SEARCH = Task("search", SearchPlan, lambda _: ("validation",), run, pack, unpack)
+def divided(_plan: SearchPlan, count: int) -> list[WorkPart]:
+    """The scan that a search begins with."""
+    return scan_layers.divided(ScanPlan(), count)
+
+
+def coming(progress: Progress, most: int) -> list[WorkPart]:
+    """The runs of the recipes that a search needs next."""
+    return run_recipes.each_alone(progress.coming(most)) if isinstance(progress, Generation) else []
+
+
+SEARCH = Task("search", SearchPlan, lambda _: ("validation",), run, pack, unpack, TaskParts(divided, coming))

@@ -41,7 +41,7 @@ PUT = "slimscope_put_"
 SOON_SECONDS, EVERY_SECONDS, SLOWER = 0.1, 1.0, 1.3
 """The cluster is asked again soon where it had news, and more and more rarely where it has none."""
 MOST_ATTEMPTS = 3
-DIVIDED = frozenset({"scan"})
+DIVIDED = frozenset({"scan", "search"})
 """Kinds of jobs that are done in parts: who hands them out takes no processor from those who do them."""
 _NO_MEMORY = "OutOfMemoryError"  # Ray's word for a part that was ended so that its node lives on
 SILENT = N_("The cluster does not answer; the job waits for it.")
@@ -110,7 +110,7 @@ class Bridge:
         return bool(self.name) and state.is_over and self._over(state, log)
 
     def _submit(self, job: Job) -> None:
-        known = self.workspace.scans.of_parent(self.parent) if self.parent else {}
+        known = self.workspace.scans.of_model(self.parent) if self.parent else {}
         self.sent = len(known)
         own = {
             JOB: job.as_json().encode(),
@@ -155,7 +155,7 @@ class Bridge:
     def _told_the_parent(self, parent: str) -> None:
         """A scan says of which model it is; what is known of that one goes along, if it did not yet."""
         self.parent = parent
-        if len(self.workspace.scans.of_parent(parent)) > self.sent:
+        if len(self.workspace.scans.of_model(parent)) > self.sent:
             self.jobs.stop(self.name)
             self.name, self.attempts = "", self.attempts - 1
 

@@ -1,8 +1,8 @@
 """What runs on the cluster: the same work as a worker's, told in lines of its log.
 
 `python -m compress_core.jobs --cluster` in a folder that the cluster unpacked: the job, what is known already
-and the release that asks. A job that can be divided is done in parts on all processors of the cluster first;
-then nothing is left to measure, and what the job leaves is made of that.
+and the release that asks. Where a job can be divided, what it measures is measured in parts on all processors
+of the cluster, before it needs it; what the job leaves is made of that here, as on one machine.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import Progress
 from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.foundation.release import release
 from compress_core.foundation.workspace.folder import VARIABLE
@@ -55,8 +57,7 @@ def _do(place: Path, say: Callable[[Said], None]) -> None:
         os.environ[VARIABLE] = str(root / "workspace")
         path = _laid_out(root, job)
         known = json.loads((place / KNOWN).read_text(encoding="utf-8"))
-        _done_in_parts(job, path, known, say)
-        _whole(path, say)
+        _done(job, path, known, say)
 
 
 def _laid_out(root: Path, job: Job) -> Path:
@@ -77,18 +78,20 @@ def _put_files(job: Job) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
-def _done_in_parts(job: Job, path: Path, known: dict[str, Any], say: Callable[[Said], None]) -> None:
+def _done(job: Job, path: Path, known: dict[str, Any], say: Callable[[Said], None]) -> None:
     from compress_core.jobs.task import task_of
 
-    task = task_of(job)
-    if task.parts is None:
+    if task_of(job).parts is None:
+        _whole(path, say, lambda _: None)
         return
-    from compress_core.jobs.cluster.on_ray import in_parts
+    from compress_core.jobs.cluster.on_ray import PartsOnRay
 
-    in_parts(job, path, known, say)
+    with closing(PartsOnRay(job, path, known, say)) as parts:
+        parts.divide()
+        _whole(path, say, parts.wait_for_next)
 
 
-def _whole(path: Path, say: Callable[[Said], None]) -> None:
+def _whole(path: Path, say: Callable[[Said], None], before_more: Callable[[Progress], None]) -> None:
     from compress_core.jobs.perform import RESULT, run_job
 
     ended: list[Said] = []
@@ -99,7 +102,7 @@ def _whole(path: Path, say: Callable[[Said], None]) -> None:
         else:
             ended.append(said)
 
-    run_job(path, hear)
+    run_job(path, hear, before_more)
     for said in ended:
         if "done" in said:
             for line in result_lines((path.parent / RESULT).read_bytes()):

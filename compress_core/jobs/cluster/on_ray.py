@@ -1,24 +1,30 @@
-"""Work in parts on all processors of a Ray cluster. Runs there only; Ray hands values from node to node."""
+"""Work in parts on all processors of a Ray cluster. Runs there only; Ray hands values from node to node.
+
+A part leaves rows in the workspace of its process, and those go into the driver's. The job itself, which the
+driver does, finds them: so it ends as on one machine, however many processors there are.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from compress_core.apply.model import Model
 from compress_core.foundation.plain_json import text_as_json
+from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
-from compress_core.foundation.workspace.folder import VARIABLE
-from compress_core.foundation.workspace.workspace import open_workspace
+from compress_core.foundation.workspace.scan_points import kept_under
+from compress_core.foundation.workspace.workspace import Workspace, open_workspace
 from compress_core.jobs.cluster.lines import Said
 from compress_core.jobs.job import Job
 from compress_core.jobs.perform import STORE_BYTES, lineage_of, subject_of
 from compress_core.jobs.server_folder import puts_beside
-from compress_core.jobs.task import Task, task_of
+from compress_core.jobs.task import WorkPart, task_of, tasks
 
 PARTS_EACH = 6
 """Parts for each processor: a slow node does fewer of them."""
@@ -27,32 +33,69 @@ RETRIES = 4
 Rows = Mapping[str, Any]
 
 
-def in_parts(job: Job, path: Path, known: Rows, say: Callable[[Said], None]) -> None:
-    """Do a job in parts, and keep the rows of all, those known before too, in this process's workspace."""
-    import ray  # type: ignore[import-not-found, unused-ignore]  # there on the cluster
+class PartsOnRay:
+    """The parts of one job on all processors of the cluster; their rows go into this process's workspace."""
 
-    task = task_of(job)
-    assert task.parts is not None, "asked for a job that can be divided"
-    model = _model(job, path)
-    workspace = open_workspace()
-    say({"parent": model.key})
-    task.parts.take(model, known, workspace)
-    ray.init(address="auto", log_to_driver=False, configure_logging=False)
-    processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    divided = task.parts.divided(task.knobs_of(job), PARTS_EACH * processors)
-    files, rows = ray.put(_files(job, path)), ray.put(dict(known))
-    remote = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(rows_of_part)
-    waiting = [remote.remote(files, job.as_json(), knobs.model_dump_json(), rows) for knobs in divided]
-    done = 0
-    while waiting:
-        ready, waiting = ray.wait(waiting, num_returns=1)
-        for found in ray.get(ready):
-            done += 1
-            task.parts.take(model, found, workspace)
-            for key, row in found.items():
-                say({"row": row, "key": key, "parent": model.key})
-            say({"progress": [done, len(divided) + 1, text_as_json(N_("on the cluster"))]})
-    ray.shutdown()
+    def __init__(self, job: Job, path: Path, known: Rows, say: Callable[[Said], None]) -> None:
+        import ray  # type: ignore[import-not-found, unused-ignore]  # there on the cluster
+
+        self._job, self._say, self._workspace = job, say, open_workspace()
+        self._model = _model_of(job, path, Store(STORE_BYTES, self._workspace))
+        say({"parent": self._model.key})
+        self._workspace.scans.take_rows(self._model.key, known)
+        self._told = set(known)
+        ray.init(address="auto", log_to_driver=False, configure_logging=False)
+        self._ray = ray
+        self._processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._files, self._known = ray.put(_files(job, path)), ray.put(dict(known))
+        self._asked: dict[WorkPart, Any] = {}
+        self._under_way: set[Any] = set()
+
+    def divide(self) -> None:
+        """Do what nothing goes before, and wait until all of it is done."""
+        task = task_of(self._job)
+        assert task.parts is not None, "asked for a job that can be divided"
+        count = PARTS_EACH * self._processors
+        divided = task.parts.divided(task.knobs_of(self._job), count)
+        for part in divided:
+            self._hand_out(part)
+        for done in range(len(divided)):
+            self._say({"progress": [done, len(divided) + 1, text_as_json(N_("on the cluster"))]})
+            self._take_one()
+
+    def wait_for_next(self, progress: Progress) -> None:
+        """Have measured what the work needs next; other processors measure what it may need after that."""
+        task = task_of(self._job)
+        assert task.parts is not None, "asked for a job that can be divided"
+        coming = task.parts.coming(progress, self._processors)
+        for part in coming:
+            if part is coming[0] or len(self._under_way) < self._processors:
+                self._hand_out(part)
+        while coming and self._asked[coming[0]] in self._under_way:
+            self._take_one()
+
+    def close(self) -> None:
+        """End what nobody needs any more."""
+        self._ray.shutdown()
+
+    def _hand_out(self, part: WorkPart) -> None:
+        """Have a part done, if nobody was asked for it yet."""
+        if part not in self._asked:
+            remote = self._ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(rows_of_part)
+            arguments = (self._files, self._job.as_json(), part.kind, part.knobs, self._known)
+            self._asked[part] = remote.remote(*arguments)
+            self._under_way.add(self._asked[part])
+
+    def _take_one(self) -> None:
+        """Wait until some part is done, and keep and tell its rows."""
+        (ready, *_), _ = self._ray.wait(list(self._under_way), num_returns=1)
+        self._under_way.discard(ready)
+        found: Rows = self._ray.get(ready)
+        new = {key: row for key, row in found.items() if key not in self._told}
+        self._workspace.scans.take_rows(self._model.key, new)
+        for key, row in new.items():
+            self._say({"row": row, "key": key, "parent": kept_under(self._model.key, row)})
+        self._told |= set(new)
 
 
 def _files(job: Job, path: Path) -> dict[str, bytes]:
@@ -61,40 +104,32 @@ def _files(job: Job, path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in place.iterdir()} if place.is_dir() else {}
 
 
-def rows_of_part(files: Mapping[str, bytes], job_text: str, knobs_text: str, known: Rows) -> dict[str, Any]:
-    """The rows that one part of a job adds to those that are known; runs in a process of the cluster."""
+def rows_of_part(files: Mapping[str, bytes], job_text: str, kind: str, knobs: str, known: Rows) -> Rows:
+    """The rows that one part of a job adds to those that are known; runs in a process of the cluster.
+
+    What an earlier part of the same job derived in this process is still there, and comes along.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import torch
 
     torch.set_num_threads(1)
+    model, store, workspace = _place_of(tuple(sorted(files.items())), job_text)
+    scans, task = workspace.scans, tasks()[kind]
+    scans.take_rows(model.key, {key: known[key] for key in known.keys() - scans.of_model(model.key).keys()})
+    for _ in task.run(model, task.knobs.model_validate_json(knobs), Job.read(job_text).seed, store):
+        pass
+    return {key: row for key, row in scans.of_model(model.key).items() if key not in known}
+
+
+@lru_cache(maxsize=1)
+def _place_of(files: tuple[tuple[str, bytes], ...], job_text: str) -> tuple[Model, Store, Workspace]:
+    """The model of a job and what was derived of it, once for all parts that one process does.
+
+    Its workspace is in the folder that Ray unpacked for the job, and takes away with it.
+    """
     job = Job.read(job_text)
-    task: Task[Any, Any] = task_of(job)
-    assert task.parts is not None, "asked for a job that can be divided"
-    with tempfile.TemporaryDirectory(prefix="slimscope-part-") as folder:
-        os.environ[VARIABLE] = str(Path(folder) / "workspace")
-        model = _model_from(tuple(sorted(files.items())), job_text)
-        workspace = open_workspace()
-        task.parts.take(model, known, workspace)
-        for _ in _progress(task, model, knobs_text, job, Store(STORE_BYTES, workspace)):
-            pass
-        return {key: row for key, row in task.parts.rows(model, workspace).items() if key not in known}
-
-
-def _progress(task: Task[Any, Any], model: Any, knobs_text: str, job: Job, store: Store) -> Iterator[object]:
-    yield from task.run(model, task.knobs.model_validate_json(knobs_text), job.seed, store)
-
-
-def _model(job: Job, path: Path) -> Any:
-    from compress_core.apply.run import model_of
-
-    store = Store(STORE_BYTES, open_workspace())
-    return model_of(subject_of(job, puts_beside(path.parent)), lineage_of(job), store)
-
-
-@lru_cache(maxsize=2)
-def _model_from(files: tuple[tuple[str, bytes], ...], job_text: str) -> Any:
-    """The model of a job, made once in each process."""
-    job = Job.read(job_text)
+    workspace = Workspace.at(Path(tempfile.mkdtemp(prefix="slimscope-part-", dir=Path.cwd())))
+    store = Store(STORE_BYTES, workspace)
     with tempfile.TemporaryDirectory(prefix="slimscope-model-") as folder:
         place = Path(folder) / "put" / job.subject
         if files:
@@ -103,4 +138,10 @@ def _model_from(files: tuple[tuple[str, bytes], ...], job_text: str) -> Any:
                 (place / name).write_bytes(content)
         path = Path(folder) / "jobs" / job.key / "job.json"
         path.parent.mkdir(parents=True)
-        return _model(job, path)
+        return _model_of(job, path, store), store, workspace
+
+
+def _model_of(job: Job, path: Path, store: Store) -> Model:
+    from compress_core.apply.run import model_of
+
+    return model_of(subject_of(job, puts_beside(path.parent)), lineage_of(job), store)

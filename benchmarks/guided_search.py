@@ -13,7 +13,7 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.decide.hypervolume import hypervolume
 from compress_core.decide.knob_positions import recipe_at
-from compress_core.decide.run_recipes import numbers_of_run
+from compress_core.decide.recipe_numbers import numbers_of_run
 from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.search import MOST_LOSS, search

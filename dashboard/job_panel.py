@@ -141,6 +141,7 @@ def _watched(key: str, shown: Callable[[Info], None] | None) -> None:
         args=(key,),
         width="stretch",
     )
+    _say_where(found)
     if shown is not None:
         shown(found)
 
@@ -157,6 +158,17 @@ def _summed_up() -> None:
             st.progress(
                 found.progress.share if found.progress else 0.0, text=f"{literal(title)}: {_how_far(found)}"
             )
+            _say_where(found)
+
+
+def _say_where(found: Info) -> None:
+    """Where on a cluster it is; nothing for a job of this machine."""
+    from zoneinfo import ZoneInfo
+
+    from dashboard.cluster_words import where_it_is
+
+    if found.where is not None:
+        st.caption(where_it_is(found.where, ZoneInfo(st.context.timezone or "UTC")))
 
 
 def outcome(found: Info) -> None:
@@ -173,8 +185,15 @@ def _how_far(found: Info) -> str:
     if found.progress is None:
         return _("Starting")
     done = _("{done:,} of {total:,}").format(done=found.progress.done, total=found.progress.total)
-    parts = [done, _(found.progress.note), _time_left(found.seconds_left)]
+    parts = [done, _(found.progress.note), _time_left(None if _is_silent(found) else found.seconds_left)]
     return " · ".join(part for part in parts if part)
+
+
+def _is_silent(found: Info) -> bool:
+    """Whether nobody knows how it goes on there."""
+    from compress_core.jobs.whereabouts import JobStage
+
+    return found.where is not None and found.where.stage is JobStage.SILENT
 
 
 def _time_left(seconds: float | None) -> str:

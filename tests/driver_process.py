@@ -13,16 +13,16 @@ sys.path.insert(0, str(Path(__file__).with_name("stand_in_ray")))
 def main() -> None:
     """Drive the job whose path comes as a line."""
     os.chdir(Path(sys.stdin.readline().strip()).parent)
-    from compress_core.decide import run_recipes
+    from compress_core.decide import recipe_numbers
     from compress_core.jobs.cluster.driver import driving
 
-    measured, driver = run_recipes._measured, os.getpid()
+    measured, driver = recipe_numbers._measured, os.getpid()
 
     def only_in_parts(*arguments: Any) -> dict[str, object]:
         assert os.getpid() != driver, "the driver measured what a part should have"
         return measured(*arguments)
 
-    run_recipes._measured = only_in_parts
+    recipe_numbers._measured = only_in_parts
     driving()
 
 

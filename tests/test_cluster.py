@@ -39,6 +39,7 @@ from compress_core.jobs.cluster.rows import checked_row
 from compress_core.jobs.info import State
 from compress_core.jobs.runner import Runner
 from compress_core.jobs.task import tasks
+from compress_core.jobs.whereabouts import JobStage, Whereabouts, whereabouts_from_json
 from tests.stand_in_cluster import TOKEN, StandInCluster, ended_by
 from tests.stand_in_worker import PATIENCE, RESULT, Site, ended, job, site_in
 
@@ -240,6 +241,82 @@ def test_two_dashboards_on_one_cluster_leave_each_other_alone(
     assert runner.info(wanted.key).state is State.RUNNING
     assert [remote.status for remote in cluster.jobs.values()].count("RUNNING") == 1
     runner.cancel(wanted.key, ME)
+
+
+# --- where a job is ---------------------------------------------------------------------------------
+
+
+def test_a_job_says_which_cluster_has_it_and_that_it_waits_or_runs(
+    runner: Runner, cluster: StandInCluster, site: Site
+) -> None:
+    cluster.faults.pending = True
+    runner.submit(job("finish"), ME)
+    until(lambda: runner.info(job("finish").key).where is not None and cluster.jobs)
+    assert runner.info(job("finish").key).where == Whereabouts("127.0.0.1", JobStage.WAITING)
+    runner.cancel(job("finish").key, ME)
+    ended(runner, job("finish"))
+    assert runner.info(job("finish").key).where is None, "it is nowhere any more"
+    cluster.faults.pending = False
+    wanted, pipe = site.hanging("known")
+    runner.submit(wanted, ME)
+    pipe.read_text()
+    until(lambda: (w := runner.info(wanted.key).where) is not None and w.stage is JobStage.RUNNING)
+    runner.cancel(wanted.key, ME)
+
+
+def test_a_silent_cluster_is_said_with_the_time_of_its_last_answer(
+    runner: Runner, cluster: StandInCluster, site: Site
+) -> None:
+    wanted, pipe = site.hanging("through")
+    before = time.time()
+    runner.submit(wanted, ME)
+    pipe.read_text()
+    until(lambda: (w := runner.info(wanted.key).where) is not None and w.stage is JobStage.RUNNING)
+    cluster.go()
+    went = time.time()
+    until(lambda: (w := runner.info(wanted.key).where) is not None and w.stage is JobStage.SILENT)
+    where = runner.info(wanted.key).where
+    assert where is not None
+    assert where.silent_since is not None
+    assert before < where.silent_since <= went
+    cluster.come()
+    pipe.read_text()
+    until(lambda: (w := runner.info(wanted.key).where) is not None and w.stage is JobStage.RUNNING)
+    assert runner.info(wanted.key).where == Whereabouts("127.0.0.1", JobStage.RUNNING)
+    runner.cancel(wanted.key, ME)
+
+
+def test_parts_and_workers_are_passed_on(tmp_path: Path) -> None:
+    told: list[Mapping[str, Any]] = []
+    address = ClusterAddress("http://user:secret@head.example:8265", "token")
+    bridge = Bridge(RayJobs(address), tmp_path, Workspace.in_memory(), told.append, 60.0)
+    for said in ({"parts": [3, 12], "workers": 2}, {"parts": [3, 12], "workers": 2}, {"parts": "many"}):
+        bridge._take(said)
+    wanted = Whereabouts("head.example", JobStage.WAITING, parts_done=3, parts=12, workers=2)
+    assert [whereabouts_from_json(said["where"]) for said in told] == [wanted]
+    assert "secret" not in str(told)
+
+
+def test_a_job_that_is_refused_here_is_stopped_there(tmp_path: Path) -> None:
+    """A row that is none ends the job: nobody would take what it still measures."""
+    script = tmp_path / "hostile.py"
+    script.write_text(
+        "import json, sys\nsys.stdin.readline()\n"
+        f"print(json.dumps({{'row': {{}}, 'key': {KEY!r}, 'parent': {PARENT!r}}}), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    cluster = StandInCluster([sys.executable, "-S", str(script)])
+    place = tmp_path / "jobs" / "key"
+    place.mkdir(parents=True)
+    (place / JOB).write_text(job("finish").as_json())
+    told: list[Mapping[str, Any]] = []
+    address = ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN)
+    try:
+        Bridge(RayJobs(address), place / JOB, Workspace.in_memory(), told.append, 60.0).run()
+        assert "neither a point of a scan" in told[-1]["refused"]["text"]
+        until(lambda: [remote.status for remote in cluster.jobs.values()] == ["STOPPED"])
+    finally:
+        cluster.go()
 
 
 # --- who may ask, and what is sent ------------------------------------------------------------------

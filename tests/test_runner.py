@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -17,6 +18,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
 from compress_core.jobs.info import Info, State
 from compress_core.jobs.runner import Runner
+from compress_core.jobs.whereabouts import Whereabouts, whereabouts_from_json
 from tests.stand_in_worker import RESULT, Site, ended, job, site_in
 
 ME, OTHER = "me", "other"
@@ -43,6 +45,8 @@ def plain(value: Any) -> bool:
     """Whether a value means the same on every machine."""
     if isinstance(value, tuple):  # figures that a job tells of itself
         return all(isinstance(told, Mapping) and all(map(plain, told.values())) for told in value)
+    if isinstance(value, Whereabouts):
+        return whereabouts_from_json(json.loads(json.dumps(value.as_json()))) == value
     return value is None or isinstance(value, str | int | float | State | Progress | Refused)
 
 

@@ -20,7 +20,7 @@ from compress_core.decide.estimate import estimator_of
 from compress_core.decide.estimated_size import bytes_estimator
 from compress_core.decide.family import Family
 from compress_core.decide.hypervolume import hypervolume, most_promising, unbeaten
-from compress_core.decide.run_recipes import EVALUATED
+from compress_core.decide.recipe_numbers import EVALUATED
 from compress_core.decide.search import SEEDS, search
 from compress_core.decide.search_plan import Objective, SearchPlan
 from compress_core.decide.search_space import places_of, seeds

@@ -11,8 +11,9 @@ from benchmarks.killed.scanning_places import FEW
 from benchmarks.killed_process import Say
 from benchmarks.killed_work import Killed, Traces, highest, killed, nothing, whole_sample, workspace_damage
 from compress_core.apply.model import Model
+from compress_core.decide.recipe_numbers import EVALUATED
 from compress_core.decide.scan_plan import ScanPlan
-from compress_core.decide.search import EVALUATED, search
+from compress_core.decide.search import search
 from compress_core.decide.search_plan import SearchPlan
 from compress_core.decide.searched import Search
 from compress_core.foundation.progress import Progress

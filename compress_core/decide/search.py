@@ -19,7 +19,7 @@ from compress_core.decide.estimate import Estimator, Pair, estimator_of
 from compress_core.decide.estimated_size import SizeEstimator, bytes_estimator, macs_estimator
 from compress_core.decide.hypervolume import most_promising
 from compress_core.decide.knob_positions import recipe_at
-from compress_core.decide.run_recipes import NO_LABELS, numbers_of_run
+from compress_core.decide.recipe_numbers import NO_LABELS, numbers_of_run
 from compress_core.decide.search_plan import Objective, SearchPlan
 from compress_core.decide.search_space import FreePlace, places_of, seeds
 from compress_core.decide.searched import Evaluated, Generation, Looked, Positions, Search, costs_of

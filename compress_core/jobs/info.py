@@ -9,6 +9,7 @@ from typing import Any
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress
+from compress_core.jobs.whereabouts import Whereabouts
 
 _TOO_EARLY = 0.03
 
@@ -32,7 +33,8 @@ class Info:
     ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is, and
     share_before: how far that was, which is more than nothing for what goes on from where it stood;
     problem: why there is no result, in one sentence; pid: the process that works on it, where it is on this
-    machine; figures: what it has told of itself so far, plain JSON values, the first first.
+    machine; figures: what it has told of itself so far, plain JSON values, the first first; where: where on
+    a cluster it is, None for what this machine does.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Info:
     problem: Refused | None = None
     pid: int | None = None
     figures: tuple[Mapping[str, Any], ...] = ()
+    where: Whereabouts | None = None
 
     @property
     def is_over(self) -> bool:

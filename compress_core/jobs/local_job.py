@@ -12,6 +12,7 @@ from compress_core.foundation.progress import Progress
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job
 from compress_core.jobs.process import Worker
+from compress_core.jobs.whereabouts import Whereabouts
 
 RESULT = "result.safetensors"
 LOG = "log.txt"
@@ -38,6 +39,7 @@ class LocalJob:
     may_work_again: bool = False
     unwanted: bool = False
     figures: list[Mapping[str, Any]] = field(default_factory=list)
+    where: Whereabouts | None = None
 
     @property
     def is_under_way(self) -> bool:

@@ -26,6 +26,7 @@ from compress_core.jobs.job_records import JobRecords
 from compress_core.jobs.local_job import RESULT, LocalJob, why_without_result
 from compress_core.jobs.process import COMMAND, Worker
 from compress_core.jobs.server_folder import ServerFolder, not_written
+from compress_core.jobs.whereabouts import whereabouts_from_json
 
 MOST_REMEMBERED = 64
 MOST_PUT = 16
@@ -251,6 +252,7 @@ class LocalRunner:
             problem=job.problem,
             pid=job.worker.pid if job.worker is not None else None,
             figures=tuple(job.figures),
+            where=job.where if job.is_under_way else None,
         )
 
     def _over(self, keys: Iterable[str]) -> list[str]:
@@ -283,6 +285,8 @@ class LocalRunner:
                 if before is None:
                     job.began, job.share_before = self._clock(), job.progress.share
                 job.figures += [beside["figures"]] if "figures" in beside else []
+            case {"where": where}:
+                job.where = whereabouts_from_json(where)
             case {"refused": refused}:
                 job.problem = refusal_from_json(refused)
             case {"failed": failed}:

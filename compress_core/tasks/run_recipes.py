@@ -10,7 +10,7 @@ from pydantic import Field
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compressed_further
-from compress_core.decide.run_recipes import numbers_of_run
+from compress_core.decide.recipe_numbers import numbers_of_run
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress

@@ -39,10 +39,10 @@ def unpack(packed: ResultFiles) -> Sensitivity:
     return Sensitivity(facts["parent"], facts["subject"], facts["split"], facts["items"], facts["n"], curves)
 
 
-def divided(plan: ScanPlan, count: int) -> list[WorkPart]:
+def scan_parts(plan: ScanPlan, count: int) -> list[WorkPart]:
     """So many parts, each with the points of its own."""
     plans = (plan.model_copy(update={"shard": f"{part}/{count}"}) for part in range(1, count + 1))
     return [WorkPart(SCAN.kind, each.model_dump_json()) for each in plans]
 
 
-SCAN = Task("scan", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, TaskParts(divided))
+SCAN = Task("scan", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, TaskParts(scan_parts))

@@ -91,9 +91,9 @@ def _looked(said: Mapping[str, Any]) -> Looked:
     )
 
 
-def divided(_plan: SearchPlan, count: int) -> list[WorkPart]:
+def first_parts(_plan: SearchPlan, count: int) -> list[WorkPart]:
     """The scan that a search begins with."""
-    return scan_layers.divided(ScanPlan(), count)
+    return scan_layers.scan_parts(ScanPlan(), count)
 
 
 def coming(progress: Progress, most: int) -> list[WorkPart]:
@@ -101,4 +101,6 @@ def coming(progress: Progress, most: int) -> list[WorkPart]:
     return run_recipes.each_alone(progress.coming(most)) if isinstance(progress, Generation) else []
 
 
-SEARCH = Task("search", SearchPlan, lambda _: ("validation",), run, pack, unpack, TaskParts(divided, coming))
+SEARCH = Task(
+    "search", SearchPlan, lambda _: ("validation",), run, pack, unpack, TaskParts(first_parts, coming)
+)

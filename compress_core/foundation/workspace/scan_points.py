@@ -59,10 +59,10 @@ class ScanPoints:
         """All rows on top of a model, points of scans and recipes of searches, by key."""
         return {**self.of_parent(model), **self.of_parent(searched_on(model))}
 
-    def take_rows(self, model: str, rows: Mapping[str, Json]) -> None:
+    def take_rows(self, model: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep rows on top of a model that were measured elsewhere, each where `of_model` finds it."""
         for key, row in rows.items():
-            self.keep(key, kept_under(model, row), row)
+            self.keep(key, kept_under(model, row), dict(row))
 
     def version(self, parent: str) -> str:
         """A word that changes whenever a point of a model is added, for who keeps what follows from them."""

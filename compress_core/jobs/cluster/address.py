@@ -28,6 +28,11 @@ class ClusterAddress:
     patience: float = PATIENCE_SECONDS
     certificates: str = ""
 
+    @property
+    def host(self) -> str:
+        """The machine, without a password that somebody put before its name."""
+        return urlsplit(self.url).hostname or ""
+
 
 def cluster_address(told: Mapping[str, str] | None = None) -> ClusterAddress | None:
     """The cluster that the environment names; None where jobs are done on this machine.

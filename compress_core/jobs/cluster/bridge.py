@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ from compress_core.foundation.release import release
 from compress_core.foundation.texts import N_
 from compress_core.foundation.workspace.workspace import Workspace, open_workspace
 from compress_core.jobs.cluster.address import required_address
-from compress_core.jobs.cluster.lines import ResultPieces, Said, rest_of_log, said_in
+from compress_core.jobs.cluster.endings import is_the_clusters, why_it_ended
+from compress_core.jobs.cluster.lines import ResultPieces, Said, said_in
 from compress_core.jobs.cluster.ray_jobs import ClusterSilentError, RayJobs, RemoteState, UnknownThereError
 from compress_core.jobs.cluster.rows import checked_row
 from compress_core.jobs.job import Job
 from compress_core.jobs.local_job import RESULT
 from compress_core.jobs.server_folder import not_written, puts_beside
+from compress_core.jobs.whereabouts import JobStage, Whereabouts
 
 COMMAND = (sys.executable, "-m", "compress_core.jobs.cluster.bridge")
 ENTRYPOINT = "python -m compress_core.jobs --cluster"
@@ -43,7 +45,6 @@ SOON_SECONDS, EVERY_SECONDS, SLOWER = 0.1, 1.0, 1.3
 MOST_ATTEMPTS = 3
 DIVIDED = frozenset({"scan", "search"})
 """Kinds of jobs that are done in parts: who hands them out takes no processor from those who do them."""
-_NO_MEMORY = "OutOfMemoryError"  # Ray's word for a part that was ended so that its node lives on
 SILENT = N_("The cluster does not answer; the job waits for it.")
 
 Tell = Callable[[Said], None]
@@ -53,8 +54,9 @@ Tell = Callable[[Said], None]
 class Bridge:
     """One job between this server and a cluster.
 
-    unwanted: set when nobody wants the job any more; clock: the seconds that go by; parent: the model whose
-    points are scanned, as rows name it, and sent: how many of them went along.
+    unwanted: set when nobody wants the job any more; clock: the seconds that go by, and wall: what a clock on
+    the wall says; parent: the model whose points are scanned, as rows name it, and sent: how many of them
+    went along; where: what was said last of where the job is; answered: when the cluster did last.
     """
 
     jobs: RayJobs
@@ -76,11 +78,15 @@ class Bridge:
         default_factory=lambda: {"progress": [0, 1, text_as_json(N_("waiting for the cluster"))]}
     )
     silent_since: float | None = None
+    wall: Callable[[], float] = time.time
+    where: Whereabouts | None = None
+    answered: float | None = None
 
     def run(self) -> None:
         """Have the job done, and say how far it is until it is over."""
         job = Job.read(self.path.read_text(encoding="utf-8"))
         self.say(self.last)
+        self._tell_where(stage=JobStage.WAITING)
         pause = SOON_SECONDS
         while not self.unwanted.is_set():
             heard = self.heard
@@ -90,6 +96,7 @@ class Bridge:
                 self.silent_since = None
                 pause = SOON_SECONDS if self.heard > heard else min(EVERY_SECONDS, SLOWER * pause)
             except Refused as refused:
+                self._stop()
                 self.say({"refused": refusal_as_json(refused)})
                 return
             except UnknownThereError:
@@ -106,6 +113,10 @@ class Bridge:
             self._submit(job)
         state = self.jobs.state(self.name)
         log = self.jobs.log(self.name)
+        self.answered = self.wall()
+        self._tell_where(
+            stage=JobStage.WAITING if state.status == "PENDING" else JobStage.RUNNING, silent_since=None
+        )
         self._hear(log)
         return bool(self.name) and state.is_over and self._over(state, log)
 
@@ -128,6 +139,7 @@ class Bridge:
         self.jobs.submit(name, self.entrypoint, environment, processors)
         self.name, self.heard, self.pieces, self.ended_with = name, 0, ResultPieces(), None
         self.attempts += 1
+        self._tell_where(stage=JobStage.WAITING, silent_since=None, parts_done=0, parts=0, workers=0)
 
     def _hear(self, log: str) -> None:
         """Pass on what was said since the last look."""
@@ -151,6 +163,16 @@ class Bridge:
                     self.workspace.scans.keep(key, parent, checked_row(row, key, parent))
                 case {"parent": str(parent)}:
                     self._told_the_parent(parent)
+                case {"parts": [int(done), int(parts)], "workers": int(workers)}:
+                    self._tell_where(parts_done=done, parts=parts, workers=workers)
+
+    def _tell_where(self, **changed: Any) -> None:
+        """Say where the job is, where that is not what was said last."""
+        known = self.where or Whereabouts(self.jobs.host, JobStage.WAITING)
+        where = replace(known, **changed)
+        if where != self.where:
+            self.where = where
+            self.say({"where": where.as_json()})
 
     def _told_the_parent(self, parent: str) -> None:
         """A scan says of which model it is; what is known of that one goes along, if it did not yet."""
@@ -172,10 +194,10 @@ class Bridge:
             else:
                 self.say({"done": True})
             return True
-        if _is_the_clusters(state) and self.attempts < MOST_ATTEMPTS:
+        if is_the_clusters(state) and self.attempts < MOST_ATTEMPTS:
             self._begin_again()
             return False
-        self._fail(_why(state, log))
+        self._fail(why_it_ended(state, log))
         return True
 
     def _begin_again(self) -> None:
@@ -194,6 +216,7 @@ class Bridge:
             self.silent_since = now
             done, total, _ = self.last["progress"]
             self.say({"progress": [done, total, text_as_json(SILENT)]})
+            self._tell_where(stage=JobStage.SILENT, silent_since=self.answered or self.wall())
         if now - self.silent_since < self.patience:
             return False
         self._fail(
@@ -216,42 +239,6 @@ class Bridge:
             self.jobs.stop(self.name)
         except (ClusterSilentError, UnknownThereError, Refused) as error:
             sys.stderr.write(f"{self.name} could not be stopped: {error}\n")
-
-
-def _is_the_clusters(state: RemoteState) -> bool:
-    """Whether a job ended for a reason of the cluster that may not come again: a node that is gone."""
-    said = state.message.lower()
-    return (
-        state.status == "FAILED"
-        and any(
-            word in said for word in ("node", "unexpected", "actor", "supervisor", "runtime env", "timed out")
-        )
-        and (state.exit_code is None)
-    )
-
-
-def _why(state: RemoteState, log: str) -> Refused:
-    """Why a job left no result, from what the cluster says and its log."""
-    code = state.exit_code
-    if state.status == "STOPPED":
-        return Refused("The job was stopped on the cluster, by somebody else: start it again.")
-    if code is not None and (code < 0 or code > 128):
-        return Refused(
-            "The process of this job was ended from outside (signal {signal}), perhaps because memory ran "
-            "out: start it again, with fewer items if it happens twice.",
-            signal=-code if code < 0 else code - 128,
-        )
-    if _NO_MEMORY in log or _NO_MEMORY in state.message:
-        return Refused(
-            "Memory ran out on a node of the cluster: give its nodes more, or work on fewer items, then "
-            "start the job again. What was measured is kept."
-        )
-    if state.status == "SUCCEEDED":
-        return Refused("The result came cut off, or was changed on its way: start the job again.")
-    return Refused(
-        "The job stopped on the cluster with an error ({reason}): its log there says more.",
-        reason=(rest_of_log(log) if code is not None else "") or state.message[:200] or state.status,
-    )
 
 
 def bridging() -> int:

@@ -85,6 +85,7 @@ class PartsOnRay:
             arguments = (self._files, self._job.as_json(), part.kind, part.knobs, self._known)
             self._asked[part] = remote.remote(*arguments)
             self._under_way.add(self._asked[part])
+            self._tell_parts()
 
     def _take_one(self) -> None:
         """Wait until some part is done, and keep and tell its rows."""
@@ -96,6 +97,11 @@ class PartsOnRay:
         for key, row in new.items():
             self._say({"row": row, "key": key, "parent": kept_under(self._model.key, row)})
         self._told |= set(new)
+        self._tell_parts()
+
+    def _tell_parts(self) -> None:
+        asked = len(self._asked)
+        self._say({"parts": [asked - len(self._under_way), asked], "workers": self._processors})
 
 
 def _files(job: Job, path: Path) -> dict[str, bytes]:

@@ -54,6 +54,11 @@ class RayJobs:
             else None
         )
 
+    @property
+    def host(self) -> str:
+        """The machine that is asked."""
+        return self._address.host
+
     def put(self, name: str, files: Mapping[str, bytes]) -> str:
         """Keep files there under a name that their content tells; gives the address that a job names.
 

@@ -230,7 +230,8 @@ def test_a_zip_that_leads_elsewhere_leads_nowhere(own: Path) -> None:
 
 def test_what_reads_a_folder_imports_no_torch() -> None:
     code = (
-        "import sys\nimport compress_core.loading.reading_child\n"
+        "import sys\nimport compress_core.loading.reading_child as child\nchild._import_what_reads()\n"
+        "import importlib\nimportlib.import_module(child._FOLDERS)\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

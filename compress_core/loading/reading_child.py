@@ -19,7 +19,6 @@ import numpy as np
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.loading.file_format import ItemKnobs, item_formats, weight_formats
-from compress_core.loading.huggingface.sent_folder import folder_arrays
 from compress_core.loading.items import read_items
 from compress_core.loading.onnx_file.understanding import description_arrays, known_operators, read_network
 from compress_core.loading.preprocessing import preprocessing_from_json
@@ -33,6 +32,7 @@ MOST_MEMORY = 400 * 2**20
 MOST_SECONDS = 5
 _MOST_WRITTEN = 2**30
 _HEAD = 4096
+_FOLDERS = "compress_core.loading.huggingface.sent_folder"  # with pydantic, half of what a reader imports
 _READERS = ("numpy_file", "safetensors_file", "torch_file")
 
 
@@ -42,7 +42,7 @@ def read_one() -> int:
     line = sys.stdin.readline()
     if line.strip():
         asked: dict[str, Any] = json.loads(line)
-        _import_what_needs_much(Path(asked["file"]))
+        _import_what_needs_much(asked["kind"], Path(asked["file"]))
         set_limits(MOST_MEMORY, MOST_SECONDS)
         sys.stdout.write(json.dumps(_answer(asked)) + "\n")
         sys.stdout.flush()
@@ -59,8 +59,10 @@ def _import_what_reads() -> None:
         importlib.import_module(f"compress_core.loading.{name}")
 
 
-def _import_what_needs_much(file: Path) -> None:
-    """What the format of a file needs beside; it is told from its first bytes."""
+def _import_what_needs_much(kind: str, file: Path) -> None:
+    """What a folder, or the format of a file, needs beside; a format is told from its first bytes."""
+    if kind == FOLDER:
+        importlib.import_module(_FOLDERS)
     with file.open("rb") as stream:
         head = stream.read(_HEAD)
     for format_ in item_formats().values():
@@ -117,6 +119,8 @@ def _write_network(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tup
 
 
 def _write_folder(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:
+    from compress_core.loading.huggingface.sent_folder import folder_arrays
+
     texts = None if asked["beside"] is None else (Path(asked["beside"]).read_bytes(), asked["texts"])
     names = []
     for name, values in folder_arrays(content, asked["name"], texts, SERVER_CAPS):

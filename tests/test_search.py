@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from compress_core.apply.model import Model
 from compress_core.cli import app
@@ -214,9 +215,9 @@ def test_a_search_that_was_killed_twice_ends_on_the_command_line_as_an_undisturb
     tmp_path: Path,
 ) -> None:
     def told(workspace: Path) -> str:
-        command = [sys.executable, "-m", "compress_core.cli", *SMALL]
-        there = {**os.environ, "SLIMSCOPE_WORKSPACE": str(workspace)}
-        return subprocess.run(command, env=there, capture_output=True, text=True, check=True).stdout
+        result = CliRunner().invoke(app, list(SMALL), env={"SLIMSCOPE_WORKSPACE": str(workspace)})
+        assert result.exit_code == 0, result.output
+        return result.stdout
 
     killed = tmp_path / "killed"
     for generations in (1, 3):

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,14 +83,17 @@ def main(
 
 
 @contextmanager
-def served(options: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """A server on a free port with a workspace of its own: its address and process."""
+def served(options: Sequence[str], more: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
+    """A server on a free port with a workspace of its own: its address and process.
+
+    more: what else its environment holds.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *options]
     with tempfile.TemporaryDirectory() as folder:
-        around = {**os.environ, "SLIMSCOPE_WORKSPACE": folder, "OMP_NUM_THREADS": "1"}
+        around = {**os.environ, "SLIMSCOPE_WORKSPACE": folder, "OMP_NUM_THREADS": "1", **(more or {})}
         process = subprocess.Popen(command, cwd=ROOT, env=around, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
         try:
             _wait_for(port)
@@ -117,7 +120,7 @@ async def crowd(
 ) -> Watched:
     """Open the tabs one after the other, then let all of them work until the time is over."""
     seen = Watched()
-    tabs = [await _opened(address, models[number % len(models)], number) for number in range(sessions)]
+    tabs = [await opened(address, models[number % len(models)], number) for number in range(sessions)]
     end = time.monotonic() + seconds
     watching = asyncio.create_task(_watch(process, seen))
     await asyncio.gather(*(tab.work(end, every, seen) for tab in tabs))
@@ -127,11 +130,17 @@ async def crowd(
 
 
 @dataclass
-class _Tab:
+class CrowdTab:
+    """One of the crowd: who, the layers of its model, and what it does by chance."""
+
     visitor: PageVisitor
     layers: Sequence[str]
     chance: random.Random
     looks_at: str = ""
+
+    async def once(self, kind: str) -> float:
+        """Do something of a kind; the wait in seconds."""
+        return await (self._look() if kind == RERUN else self._change())
 
     async def work(self, end: float, every: float, seen: Watched) -> None:
         """One action every few seconds; a tab that had to wait longer goes on at once."""
@@ -154,10 +163,11 @@ class _Tab:
         return await self.visitor.at_table(TABLE, layer, "prune", str(percent))
 
 
-async def _opened(address: str, model: str, number: int) -> _Tab:
+async def opened(address: str, model: str, number: int) -> CrowdTab:
+    """A tab on Tune with a model."""
     layers = [layer.name for layer in load_sample(model).layers]
     chance = random.Random(number)  # noqa: S311 - who clicks where is no secret
-    return _Tab(await PageVisitor.open(address, f"m={model}", "tune"), layers, chance)
+    return CrowdTab(await PageVisitor.open(address, f"m={model}", "tune"), layers, chance)
 
 
 async def _watch(process: int, seen: Watched) -> None:

@@ -27,16 +27,17 @@ _OFTEN_S = 10.0  # what is asked for less often is not waited for by anybody
 class PageVisitor:
     """A tab that is open: `act` does what a click does and returns when the page stands again.
 
-    widgets: the kind of each widget; drawn: what a component of ours was given last, JSON; texts: what the
-    page has said since it was asked for last, without Markdown's backslashes; metrics: each under its label;
-    fragments: those that the browser asks for by itself, and every how many seconds; script: which page runs,
-    as the server calls it.
+    widgets: the kind of each widget; buttons: the label of each that is one; drawn: what a component of ours
+    was given last, JSON; texts: what the page has said since it was asked for last, without Markdown's
+    backslashes; metrics: each under its label; fragments: those that the browser asks for by itself, and
+    every how many seconds; script: which page runs, as the server calls it.
     """
 
     connection: ClientConnection
     query: str
     page: str
     widgets: dict[str, str] = field(default_factory=dict)
+    buttons: dict[str, str] = field(default_factory=dict)
     drawn: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     metrics: dict[str, str] = field(default_factory=dict)
@@ -66,6 +67,12 @@ class PageVisitor:
         await self._run({self.id_of(key): value for key, value in values.items()})
         return time.monotonic() - started
 
+    async def press(self, label: str) -> float:
+        """Press the button that says so; seconds until the page stands again."""
+        started = time.monotonic()
+        await self._run({next(found for found, said in self.buttons.items() if said == label): True})
+        return time.monotonic() - started
+
     async def pause(self, seconds: float) -> None:
         """Do nothing for a while; the browser asks for what it has to ask for meanwhile."""
         end = time.monotonic() + seconds
@@ -73,7 +80,8 @@ class PageVisitor:
             often = [every for every in self.fragments.values() if every <= _OFTEN_S]
             await asyncio.sleep(min([left, *often]))
             for fragment in [name for name, every in self.fragments.items() if every <= _OFTEN_S]:
-                await self._run({}, fragment)
+                if fragment in self.fragments:  # another one may have had the page run anew
+                    await self._run({}, fragment)
 
     async def until_it_says(self, text: str) -> None:
         """Wait, as a browser that asks by itself, until a text is on the page."""
@@ -163,6 +171,8 @@ class PageVisitor:
         if hasattr(drawn, "id"):
             self.widgets.pop(drawn.id, None)
             self.widgets[drawn.id] = kind
+            if kind == "button":
+                self.buttons[drawn.id] = drawn.label
             if kind == _COMPONENT:
                 self.drawn[drawn.id] = drawn.json
         if kind in ("markdown", "alert"):

@@ -59,6 +59,7 @@ class PartsOnRay:
         divided = task.parts.divided(task.knobs_of(self._job), count)
         for part in divided:
             self._hand_out(part)
+        self._tell_parts()
         for done in range(len(divided)):
             self._say({"progress": [done, len(divided) + 1, text_as_json(N_("on the cluster"))]})
             self._take_one()
@@ -85,7 +86,6 @@ class PartsOnRay:
             arguments = (self._files, self._job.as_json(), part.kind, part.knobs, self._known)
             self._asked[part] = remote.remote(*arguments)
             self._under_way.add(self._asked[part])
-            self._tell_parts()
 
     def _take_one(self) -> None:
         """Wait until some part is done, and keep and tell its rows."""

@@ -27,7 +27,7 @@ from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_trials import trials_of
 from compress_core.decide.search_plan import SearchPlan
 from compress_core.foundation.store import Store
-from compress_core.jobs.bundle import bundle_of
+from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.jobs.cluster.ray_runner import RayRunner
 from compress_core.jobs.job import Job
 from compress_core.jobs.local_runner import LocalRunner
@@ -88,7 +88,7 @@ def _few_items() -> Subject:
     """A transformer with so few items that no point is measured on all of them once more."""
     whole = load_sample(LARGE)
     splits = {name: split.first(ITEMS) for name, split in whole.splits.items()}
-    return replace(whole, splits=MappingProxyType(splits))
+    return read_bundle(bundle_of(replace(whole, splits=MappingProxyType(splits))))
 
 
 def _scans(points: int) -> tuple[Subject, list[ScanPlan]]:

@@ -63,7 +63,7 @@ def count_look(model: Model, split: Split) -> None:
     if split.name != REPORTING:
         return
     looks = engine.workspace().looks
-    place = (visitor(), model.subject.digest, split.digest)
+    place = (visitor(), model.subject.key, split.digest)
     count = looks.note(*place, model.key) if model.is_changed else looks.count(*place)
     if count == 0:
         st.info(

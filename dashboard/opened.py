@@ -33,8 +33,13 @@ _HANDED: dict[str, Opened] = {}
 
 
 def user_model_name(subject: Subject) -> str:
-    """The name under which a model of somebody's own is opened."""
-    return USER_MODEL + subject.digest[:12]
+    """The name under which a model of somebody's own is opened: its weights, and what is asked of them."""
+    from compress_core.foundation.store import digest
+    from compress_core.subject.answer_kind import PredictionTask
+
+    is_usual = subject.task is PredictionTask.CLASSIFICATION
+    content = subject.digest if is_usual else digest(subject.digest, subject.task.value)
+    return USER_MODEL + content[:12]
 
 
 def hand_over(subject: Subject, recipe: Recipe | None, *, is_sample: bool = False) -> Opened:

@@ -121,6 +121,15 @@ def test_the_task_is_told_by_answers_and_labels_or_by_its_name(task: PredictionT
     assert again.answers is subject.answers
 
 
+def test_a_network_that_is_opened_for_another_task_takes_nobody_s_place() -> None:
+    network, items = _seeded(Two, 3), checked_items(_table(), None)
+    subjects = [
+        subject_from_network(network, items, "same", task=task) for task in ("classification", "embedding")
+    ]
+    assert subjects[0].digest == subjects[1].digest
+    assert len({opened.user_model_name(subject) for subject in subjects}) == 2
+
+
 @torch.no_grad()
 def _numbers(task: PredictionTask) -> tuple[Mapping[str, Number], Tensor, Tensor, Subject]:
     """What was measured, and what plain calls of both networks answer on the same items."""

@@ -53,6 +53,7 @@ def test_an_operation_that_cannot_be_followed_locks_the_layer_before_it_alone(na
 @pytest.mark.parametrize(
     ("build", "free"),
     [
+        (unfollowed.ShuffledUnits, {"stem": 6, **{f"units.{number}.into": 4 for number in range(3)}}),
         (unfollowed.FrequencyBranch, {"stem": 6, "plain": 5, "into": 8}),
         (unfollowed.SpatialGate, {"stem": 6}),
         (unfollowed.Windowed, {"fc1": 12}),

@@ -85,6 +85,37 @@ OPERATIONS: Mapping[str, tuple[Callable[[Tensor], Tensor], int]] = {
 }
 
 
+class ShuffledUnit(nn.Module):
+    """Half of the channels pass by, half go through a branch; then they are dealt out anew."""
+
+    def __init__(self, half: int) -> None:
+        super().__init__()
+        self.into = nn.Conv2d(half, half, 1)
+        self.apart = nn.Conv2d(half, half, 3, padding=1, groups=half)
+        self.back = nn.Conv2d(half, half, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        passes, taken = x.chunk(2, 1)
+        return shuffled(torch.cat([passes, self.back(self.apart(self.into(taken).relu())).relu()], 1))
+
+
+class ShuffledUnits(nn.Module):
+    """Units one after the other, as in ShuffleNet: the library's own indices run out at the third."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.one, self.two = nn.Conv2d(6, 4, 1), nn.Conv2d(6, 4, 1)
+        self.units = nn.Sequential(*(ShuffledUnit(4) for _ in range(3)))
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).relu()
+        joined = shuffled(torch.cat([self.one(x), self.two(x)], 1))
+        answer: Tensor = self.fc(self.units(joined).mean((2, 3)))
+        return answer
+
+
 class FrequencyBranch(nn.Module):
     """A branch that goes through frequencies of the plane, channel by channel, beside an ordinary one."""
 

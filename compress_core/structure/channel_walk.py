@@ -229,11 +229,11 @@ def mapped_arrays(dependency: Any, new: _Indices, width: int) -> tuple[_Indices,
     """Where indices come from and where they get to; None where that cannot be told."""
     if passes_as_it_is(dependency) or not len(new):
         return new, new
-    first = len(mapped(dependency, new[:1].tolist()))
-    if first * len(new) > _MOST_OF_EACH * max(width, len(new)):
+    first = mapped(dependency, new[:1].tolist())
+    if first is None or len(first) * len(new) > _MOST_OF_EACH * max(width, len(new)):
         return None
     pairs = mapped(dependency, new.tolist())
-    if any(source is None for source, _ in pairs):
+    if pairs is None or any(source is None for source, _ in pairs):
         return None
     both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]

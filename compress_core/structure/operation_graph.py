@@ -91,11 +91,17 @@ def _explained(graph: _Graph) -> frozenset[Any]:
     return frozenset(failed)
 
 
-def mapped(dependency: Any, indices: list[int]) -> list[tuple[int | None, int]]:
-    """What indices become along a dependency: pairs (from, to); from is None where the library lost it."""
+def mapped(dependency: Any, indices: list[int]) -> list[tuple[int | None, int]] | None:
+    """What indices become along a dependency: pairs (from, to); from is None where the library lost it.
+
+    None where it fails: a mapping that it made without complaint may not fit the indices that come.
+    """
     pairs = [_HybridIndex(idx=index, root_idx=index) for index in indices]
     for mapping in dependency.index_mapping:
-        pairs = pairs if mapping is None else mapping(pairs)
+        try:
+            pairs = pairs if mapping is None else mapping(pairs)
+        except Exception:  # noqa: BLE001 - it was written for the networks that its authors had in mind
+            return None
     return [(pair.root_idx, pair.idx) for pair in pairs]
 
 

@@ -36,7 +36,7 @@ class Gallery:
 def shown(subject: Subject) -> Gallery:
     """What this visitor looks at; classes of another model are no filter for this one."""
     found: Gallery | None = st.session_state.get(KEY)
-    return found if found is not None and found.subject == subject.digest else Gallery(subject.digest)
+    return found if found is not None and found.subject == subject.key else Gallery(subject.key)
 
 
 def keep(gallery: Gallery) -> None:

@@ -35,7 +35,7 @@ WIDGET = "explain.item"
 
 def offered(subject: Subject, split: Split) -> tuple[AttributionMethod, ...]:
     """The methods that can explain this model."""
-    key = digest("offered methods", subject.digest, split.inputs.shape[1:], subject.answers.value)
+    key = digest("offered methods", subject.key, split.inputs.shape[1:])
     return engine.store().get(
         key, lambda: offered_methods(subject.network, split.inputs[:1], subject.answers)
     )
@@ -45,7 +45,7 @@ def why_none(subject: Subject, split: Split) -> Refused | None:
     """Why the answers of this model are not explained; None where a method is on offer."""
     if offered(subject, split):
         return None
-    key = digest("refused methods", subject.digest, split.inputs.shape[1:])
+    key = digest("refused methods", subject.key, split.inputs.shape[1:])
     first = next(iter(attribution_methods().values()))
     return engine.store().get(key, lambda: first.refusal(subject.network, split.inputs[:1]))
 
@@ -61,7 +61,7 @@ def method(place: DeltaGenerator, subject: Subject, split: Split) -> Attribution
         )
         return None
     usual = usual_method(subject, split)
-    key = f"explain.method.{subject.digest[:12]}"
+    key = f"explain.method.{subject.key[:12]}"
     chosen = place.segmented_control(
         _("Method"),
         list(choices),
@@ -156,7 +156,7 @@ def asked_value(subject: Subject) -> int | None:
         _("Which value is explained"),
         range(len(subject.classes)),
         format_func=lambda value: value_name(subject, value),
-        key=f"explain.value.{subject.digest[:12]}",
+        key=f"explain.value.{subject.key[:12]}",
     )
 
 
@@ -170,7 +170,7 @@ def asked_place(subject: Subject, split: Split, item: int) -> int | None:
     if not named:
         return None
     usual = max(named) if places is None else int(places[item])
-    key = f"explain.place.{subject.digest[:12]}.{split.name}.{item}"
+    key = f"explain.place.{subject.key[:12]}.{split.name}.{item}"
     return st.selectbox(
         _("Which word's answer is explained"),
         list(named),

@@ -6,6 +6,7 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.texts import N_
+from compress_core.training.answer_scores import untrained
 from dashboard import page_files, state
 from dashboard.recover import add_items, plan_knobs, teacher_and_student, training_panel
 from dashboard.recover.chosen_plan import chosen_plan
@@ -42,6 +43,8 @@ with refusals():
             icon=":material/tune:",
         )
         page_files.link("tune")
+    if not model.subject.answers.has_classes:
+        raise untrained()
     if model.subject.training is None:
         add_items.draw(model.subject)
     else:

@@ -92,6 +92,8 @@ def test_the_ready_made_classes_keep_99_and_999_of_a_thousand_and_three_tenths_o
         "mlperf_99": ("accuracy_kept", 0.99),
         "mlperf_999": ("accuracy_kept", 0.999),
         "no_loss": ("accuracy_change", -0.3),
+        "values_kept": ("error_growth", 0.05),
+        "vectors_kept": ("cosine_to_original", 0.99),
     }
 
 

@@ -410,7 +410,13 @@ def test_gates_are_shown_and_fixed_without_a_look(folder: Path) -> None:
     assert result.exit_code == 0
     assert read_gates(FEW + PREPARED["pass.yaml"]).sha in result.output
     said = json.loads(run("gates", "--json").stdout)
-    assert set(said["ready_made"]) == {"mlperf_99", "mlperf_999", "no_loss"}
+    assert set(said["ready_made"]) == {
+        "mlperf_99",
+        "mlperf_999",
+        "no_loss",
+        "values_kept",
+        "vectors_kept",
+    }
     assert said["measures"]["churn"]["better"] == "lower"
 
 

@@ -354,6 +354,21 @@ def handed_over(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     shared_value.clear_all()
 
 
+def _speaks_of_no_class(page: str, app: AppTest) -> None:
+    """What is shown where answers are no classes asks for none."""
+    if page == "review":
+        gates = app.table[0].value.iloc[:, 1].tolist()
+        assert len(gates) == 2
+        assert not any(word in gate for gate in gates for word in ("ccuracy", "class", "Churn"))
+    if page == "recover":
+        assert any("The methods train on classes" in found.value for found in app.warning), "at once"
+    if page == "deploy":
+        assert not any("accuracy" in found.value for found in app.caption)
+    if page == "trade_offs":
+        up = next(found for found in app.selectbox if found.label == "Up").value
+        assert up in {"mean_absolute_error", "cosine_to_original"}
+
+
 def _explained(app: AppTest, task: PredictionTask) -> None:
     """The page says what is explained, and offers what can explain it."""
     said = " ".join(found.value for found in app.caption)
@@ -385,6 +400,8 @@ def test_every_page_stands_for_every_task(handed_over: str, request: pytest.Fixt
         app = app.switch_page(f"pages/{page}.py").run()
         assert not app.exception, (page, [e.message for e in app.exception])
         titles |= {title.value for title in app.title}
+        if subject_task in {PredictionTask.REGRESSION, PredictionTask.EMBEDDING}:
+            _speaks_of_no_class(page, app)
         if page == "explain":
             _explained(app, subject_task)
     assert len(titles) >= len(PAGES) - 1, titles

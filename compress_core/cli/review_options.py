@@ -10,7 +10,10 @@ import typer
 GatesOption = Annotated[
     str,
     typer.Option(
-        "--gates", metavar="FILE.yaml", help="What must hold: a file, or no_loss, mlperf_99, mlperf_999."
+        "--gates",
+        metavar="FILE.yaml",
+        help="What must hold: a file, or no_loss, mlperf_99, mlperf_999; of real numbers values_kept, of "
+        "vectors vectors_kept.",
     ),
 ]
 ReportOption = Annotated[

@@ -9,13 +9,14 @@ import torch
 
 from compress_core.apply.model import Model
 from compress_core.apply.run import compressed_further
-from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptPoint, SweptSoFar
+from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptPoint, SweptSoFar, looked_at
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.compare import Comparison
+from compress_core.measure.behavior.error_growth import error_growth_of
 from compress_core.measure.behavior.evaluate import predict, predicted_once
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.measure.explain.alike_maps import UNIT, OriginalMaps, original_maps
@@ -25,6 +26,7 @@ from compress_core.network.layers.kinds import Layer
 from compress_core.numerics.intervals import wilson
 from compress_core.recipe.values import ResolvedRecipe
 
+SIMILARITY = "similarity"
 NOT_EXPLAINED = N_("Attribution maps were not asked for.")
 
 
@@ -108,15 +110,15 @@ def _start(parent: Model, compared: Comparison, maps: OriginalMaps | None, seed:
         alike = maps.alike(parent.network())
     else:
         alike = maps.noise_ceiling(parent.subject.network, seed)
-    return SweptPoint(None, {**_numbers(compared), "similarity": alike}, file_bytes=parent.file_bytes)
+    return SweptPoint(None, {**_numbers(compared), SIMILARITY: alike}, file_bytes=parent.file_bytes)
 
 
 def _point(
     model: Model, value: float, compared: Comparison, maps: OriginalMaps | None, start: SweptPoint
 ) -> SweptPoint:
     alike = Number.missing(UNIT, NOT_EXPLAINED) if maps is None else maps.alike(model.network())
-    numbers = {**_numbers(compared), "similarity": alike}
-    worse = {name for name in DIRECTIONS if _is_worse(name, numbers[name], start.numbers[name])}
+    numbers = {**_numbers(compared), SIMILARITY: alike}
+    worse = {name for name in numbers if _is_worse(name, numbers[name], start.numbers[name])}
     return SweptPoint(value, numbers, frozenset(worse), model.file_bytes)
 
 
@@ -128,11 +130,15 @@ def _is_worse(name: str, now: Number, first: Number) -> bool:
 
 
 def _numbers(compared: Comparison) -> dict[str, Number]:
-    found = compared.numbers
+    found, wanted = compared.numbers, looked_at(compared.before.kind.task)
+    made = {"worst_class": worst_class, "error_growth": _error_growth}
     return {
-        **{name: found[name] for name in ("accuracy", "churn", "ece")},
-        "worst_class": worst_class(compared),
+        name: made[name](compared) if name in made else found[name] for name in wanted if name != SIMILARITY
     }
+
+
+def _error_growth(compared: Comparison) -> Number:
+    return error_growth_of(compared.before, compared.after)
 
 
 def worst_class(compared: Comparison) -> Number:

@@ -22,6 +22,7 @@ from compress_core.foundation.refusal_json import refusal_as_json, refusal_from_
 from compress_core.measure.behavior.metric import Direction
 from compress_core.network.layers.kinds import Layer
 from compress_core.recipe.values import Step
+from compress_core.subject.answer_kind import PredictionTask
 
 
 class SweptKnob(StrEnum):
@@ -46,9 +47,30 @@ _SWEEPS: Mapping[SweptKnob, _Sweeping] = MappingProxyType(
     }
 )
 DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
-    {"accuracy": "higher", "worst_class": "higher", "churn": "lower", "ece": "lower", "similarity": "higher"}
+    {
+        "accuracy": "higher",
+        "worst_class": "higher",
+        "churn": "lower",
+        "ece": "lower",
+        "error_growth": "lower",
+        "explained_variance": "higher",
+        "cosine_to_original": "higher",
+        "similarity": "higher",
+    }
 )
-"""What is looked at on the way, and which way is better."""
+"""What may be looked at on the way, and which way is better."""
+_OF_CLASSES = ("accuracy", "worst_class", "churn", "ece")
+_LOOKED_AT: Mapping[PredictionTask, tuple[str, ...]] = MappingProxyType(
+    {
+        PredictionTask.REGRESSION: ("error_growth", "explained_variance"),
+        PredictionTask.EMBEDDING: ("cosine_to_original",),
+    }
+)
+
+
+def looked_at(task: PredictionTask) -> tuple[str, ...]:
+    """What is looked at where this is asked of a model; the likeness of its maps comes last."""
+    return (*_LOOKED_AT.get(task, _OF_CLASSES), "similarity")
 
 
 class SweepPlan(Strict):
@@ -105,6 +127,11 @@ class Sweep:
     left_out: tuple[tuple[str, Refused], ...] = ()
     n: int = 0
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What was looked at, in the order in which it is told."""
+        return tuple(name for name in DIRECTIONS if any(name in point.numbers for point in self.points))
+
     def values(self, measure: str, bound: str = "value") -> np.ndarray:
         """A measure over all places [n], or the low or high ends of its intervals; NaN where missing."""
         found = (point.numbers.get(measure) for point in self.points)
@@ -123,7 +150,7 @@ class Sweep:
 
     def broken_first(self) -> tuple[str, ...]:
         """The measures whose knee comes first; several where they share it, none where nothing broke."""
-        knees = {measure: self.knee(measure) for measure in DIRECTIONS}
+        knees = {measure: self.knee(measure) for measure in self.measures}
         known = {measure: place for measure, place in knees.items() if place is not None}
         return tuple(measure for measure, place in known.items() if place == min(known.values()))
 

@@ -25,6 +25,7 @@ from compress_core.subject.split import Split
 
 BOTH_HOLD = 0.975  # of each of two intervals, so that both hold with 95 %
 NO_ROOM = N_("Tiny noise alone makes the maps as unlike as chance, so nothing can be told from them.")
+NO_CLASS_TO_CHANGE = N_("The answers are no classes, so that no item can change its own.")
 NO_FLIPS = N_("No item changed its predicted class.")
 
 

@@ -15,7 +15,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import compare, evaluate
-from compress_core.reviews.alike import Alikeness, alikeness
+from compress_core.reviews.alike import NO_CLASS_TO_CHANGE, Alikeness, alikeness, no_alikeness
 from compress_core.reviews.late_labels import labeled_flips, numbers_from_labels
 from compress_core.reviews.timing_pair import timed_pair
 from compress_core.subject.split import Split
@@ -75,6 +75,8 @@ class Evidence:
     @cached_property
     def alike_flips(self) -> Alikeness:
         """The same of items that changed their predicted class, all of them unless they are many."""
+        if not self.comparison.before.kind.has_classes:
+            return no_alikeness(NO_CLASS_TO_CHANGE, 0)
         return self._alike(self.comparison.items_changed)
 
     def _alike(self, among: NDArray[np.int64]) -> Alikeness:

@@ -158,6 +158,11 @@ class Review:
         assert self.verdict is overall(self.judged), "the verdict follows from the gates"
 
     @property
+    def is_of_classes(self) -> bool:
+        """Whether answers are classes: then how many changed theirs is among the numbers."""
+        return any(each.name == "churn" for each in self.numbers)
+
+    @property
     def because(self) -> str:
         """Why the verdict is what it is; of gates of which none can decide, that it is so."""
         return because(self.judged)

@@ -78,7 +78,7 @@ def reviewed(
     yield Progress(total - 2, total, N_("attribution of a sample"))
     alike_sample = evidence.alike_sample
     yield Progress(total - 1, total, N_("sizes"))
-    classes = tuple(_classes(evidence.comparison, model.subject.classes))
+    classes, choices = tuple(_classes(evidence.comparison, model.subject.classes)), model.subject.choices
     return Review(
         verdict=overall(judged),
         model=_told(model, split, gates, asked),
@@ -87,8 +87,8 @@ def reviewed(
         worst_class=classes[0].name if classes else None,
         classes=classes,
         numbers=tuple(_numbers(evidence)),
-        cells=tuple(_cells(evidence.comparison, model.subject.classes)),
-        flips=tuple(_flips(evidence, model.subject.classes)),
+        cells=tuple(_cells(evidence.comparison, choices)),
+        flips=tuple(_flips(evidence, choices)),
         alike_flips=alike_flips,
         alike_sample=alike_sample,
         sizes=sizes_of(model, store),
@@ -136,9 +136,11 @@ def _told(model: Model, split: Split, gates: Gates, asked: Asked) -> ReviewedMod
 
 
 def _numbers(evidence: Evidence) -> Iterator[BeforeAfter]:
-    """Every metric; of the original only those that need no comparison."""
-    before = evidence.numbers_before
-    for name, metric in told_metrics(evidence.model.subject.answers.task).items():
+    """Every metric of what is asked; of the original only those that need no comparison."""
+    before, task = evidence.numbers_before, evidence.model.subject.task
+    for name, metric in told_metrics(task).items():
+        if task not in metric.tasks:
+            continue
         missing = Number.missing(metric.unit, N_("It compares the two models."), len(evidence.split))
         alone = missing if "before" in metric.needs else before[name]
         yield BeforeAfter(name, metric.title, alone, evidence.numbers[name])
@@ -166,7 +168,9 @@ def _share(value: float, n: int) -> Number:
 
 
 def _cells(comparison: Comparison, names: tuple[str, ...]) -> Iterator[FlipCell]:
-    """From which class to which, the most frequent first."""
+    """From which class to which, the most frequent first; nothing where answers are no classes."""
+    if not comparison.before.kind.has_classes:
+        return
     table = comparison.flips()
     counts, classes = table.to_numpy(), table.index.to_numpy()
     found = [
@@ -179,7 +183,9 @@ def _cells(comparison: Comparison, names: tuple[str, ...]) -> Iterator[FlipCell]
 
 
 def _flips(evidence: Evidence, names: tuple[str, ...]) -> Iterator[FlippedItem]:
-    """The items that changed, the biggest drop of confidence first."""
+    """The items that changed, the biggest drop of confidence first; none where answers are no classes."""
+    if not evidence.comparison.before.kind.has_classes:
+        return
     for row in evidence.changed_items.to_dict("records"):
         yield FlippedItem(
             item=int(row["item"]),

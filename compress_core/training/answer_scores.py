@@ -37,11 +37,16 @@ def item_scores(outputs: Any, kind: AnswerKind) -> Tensor:
                 "the methods: take the sigmoid at its end away."
             )
         case AnswerKind.VALUES | AnswerKind.VECTORS:
-            raise Refused(
-                "The methods train on classes, and this network answers with real numbers or a vector: train "
-                "it with your own code, and compress what that leaves."
-            )
+            raise untrained()
     return found
+
+
+def untrained() -> Refused:
+    """Why a network that answers with real numbers or a vector is trained by none of the methods."""
+    return Refused(
+        "The methods train on classes, and this network answers with real numbers or a vector: train "
+        "it with your own code, and compress what that leaves."
+    )
 
 
 @torch.no_grad()

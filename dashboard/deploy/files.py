@@ -88,7 +88,7 @@ def _plain(model: Model) -> None:
     numbers, place = _row(kind)
     numbers.markdown(f"**{in_bytes(model.file_bytes)}**")
     numbers.caption(
-        _("Holds exactly the values that were evaluated: its accuracy is the one at the top of the page.")
+        _("Holds exactly the values that were evaluated: the numbers at the top of the page are its own.")
     )
     _download(place, model, kind, "plain", lambda: container_bytes(model))
 

@@ -29,6 +29,9 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "worst_class": N_("Lowest accuracy of a class"),
         "churn": N_("Flips"),
         "ece": N_("Calibration error (ECE)"),
+        "error_growth": N_("Growth of the error"),
+        "explained_variance": N_("R squared"),
+        "cosine_to_original": N_("Cosine to the original"),
         "similarity": N_("Attribution similarity"),
     }
 )
@@ -72,7 +75,7 @@ def what_broke(found: Sweep, *, is_over: bool = True, dark: bool = False) -> Dra
         ticktext=places,
         range=[-0.3, len(places) - 0.7],
     )
-    figure.update_yaxes(title_text=_("share (%), similarity as rank correlation x 100"), rangemode="tozero")
+    figure.update_yaxes(title_text=_("share (%), cosine and rank correlation x 100"), rangemode="tozero")
     palette.style(
         figure,
         dark=dark,

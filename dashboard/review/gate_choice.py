@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,6 +14,7 @@ import yaml
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.printable import printable
 from compress_core.reviews.gate_file import gates_in, gates_noted, read_gates, ready_made_gates
+from compress_core.subject.answer_kind import PredictionTask
 from dashboard import engine, state
 from dashboard.bound_widget import by_hand, showing
 from dashboard.review import target_choice
@@ -23,8 +26,13 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from compress_core.reviews.gate import Gates
+    from compress_core.subject.subject import Subject
 
 USUAL = "no_loss"
+OF_OTHER_TASKS: Mapping[PredictionTask, str] = MappingProxyType(
+    {PredictionTask.REGRESSION: "values_kept", PredictionTask.EMBEDDING: "vectors_kept"}
+)
+"""The ready-made gates of models without classes, of which all others ask for classes."""
 BOX, FILE = "review.gates", "review.gates_file"
 _SHA = re.compile(r"[0-9a-f]{64}")
 _OWN = "slimscope.review.own_gates"
@@ -43,9 +51,24 @@ def _read(text: str) -> str | None:
 CHOSEN: SharedChoice[str] = SharedChoice("gates", USUAL, _read)
 
 
-def chosen_gates() -> Gates:
+def chosen_gates(subject: Subject) -> Gates:
     """The gates that the visitor chose; raises Refused where they are not kept any more."""
-    return _gates_of(CHOSEN.chosen())
+    return _gates_of(_chosen(subject))
+
+
+def _chosen(subject: Subject) -> str:
+    """What was chosen, unless it is ready-made for models of another kind."""
+    chosen, offered = CHOSEN.chosen(), _ready_made(subject)
+    return chosen if chosen in offered or chosen not in ready_made_gates() else offered[0]
+
+
+def _ready_made(subject: Subject) -> tuple[str, ...]:
+    """The ready-made gates that ask for something that a model answers with, the usual ones first."""
+    special = OF_OTHER_TASKS.get(subject.task)
+    if special is not None:
+        return (special,)
+    general = [name for name in ready_made_gates() if name not in OF_OTHER_TASKS.values()]
+    return tuple(sorted(general, key=lambda name: name != USUAL))
 
 
 def _gates_of(name: str) -> Gates:
@@ -58,14 +81,14 @@ def _gates_of(name: str) -> Gates:
     return gates_noted(noted)
 
 
-def draw() -> DeltaGenerator:
+def draw(subject: Subject) -> DeltaGenerator:
     """The box, what the chosen gates say, a place for a file, and where the model is meant to run.
 
     Gives the row of buttons, for what else is asked.
     """
-    chosen = CHOSEN.chosen()
+    chosen = _chosen(subject)
     own: tuple[str, ...] = st.session_state.get(_OWN, ())
-    known = dict.fromkeys([*ready_made_gates(), *own, chosen])
+    known = dict.fromkeys([*_ready_made(subject), *own, chosen])
     st.selectbox(
         _("Gates"),
         list(known),

@@ -74,6 +74,8 @@ def _labels(subject: Subject, split: Split, now: LaterFiles, review: Review | No
 def _list_to_fill_in(split: Split, review: Review | None) -> None:
     if review is None or review.model.items != split.digest:
         st.caption(_("The list is there after the first review."))
+    elif not review.is_of_classes:
+        st.caption(_("The answers are no classes, so that labels later on are of no use here."))
     elif not review.flips:
         st.caption(_("Both models give every item that they answer the same class: no label is needed."))
     else:

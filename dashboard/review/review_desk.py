@@ -36,10 +36,10 @@ def draw(view: View, model: Model) -> None:
         return
     asked, found = st.columns([1, 2.4], gap="medium")
     with asked:
-        gates = gate_choice.chosen_gates()
+        gates = gate_choice.chosen_gates(model.subject)
         work = review_job(model, gates, split)
         last = work.last_result(SHOWN)
-        with gate_choice.draw():
+        with gate_choice.draw(model.subject):
             later_files.draw(model.subject, model.subject.split(split), None if last is None else last.result)
         _look(view, model, gates, work, split)
     with found:
@@ -71,7 +71,8 @@ def _look(view: View, model: Model, gates: Gates, work: PageJob[Review], split: 
 def _as_chosen(view: View, split: str) -> PageJob[Review]:
     from dashboard import state
 
-    return review_job(state.model(view), gate_choice.chosen_gates(), split)
+    model = state.model(view)
+    return review_job(model, gate_choice.chosen_gates(model.subject), split)
 
 
 def _looks(looks: LooksTaken, items: Split) -> str:

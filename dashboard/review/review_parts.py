@@ -36,13 +36,15 @@ PARTS: Mapping[str, tuple[str, Callable[[ReviewOnPage], None]]] = MappingProxyTy
         "decision": (N_("Decision and report"), signed_decision.draw),
     }
 )
+OF_CLASSES = ("flips", "classes")
 OPEN: SharedChoice[str] = SharedChoice("part", "flips", lambda text: text if text in PARTS else None)
 
 
 def draw(shown: ReviewOnPage) -> None:
     """The titles of all parts, and what the open one shows."""
-    titles = {_(title): name for name, (title, _draw) in PARTS.items()}
-    now = next(title for title, name in titles.items() if name == OPEN.chosen())
+    left_out = () if shown.review.is_of_classes else OF_CLASSES
+    titles = {_(title): name for name, (title, _draw) in PARTS.items() if name not in left_out}
+    now = next((title for title, name in titles.items() if name == OPEN.chosen()), next(iter(titles)))
     places = st.tabs(
         list(titles),
         key=showing(KEY, now),

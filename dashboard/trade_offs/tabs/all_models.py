@@ -90,7 +90,13 @@ def _measures(offered: Sequence[Measure]) -> tuple[Measure, Measure]:
     chosen = []
     for place, title, key, choice, usual in (
         (across_place, _("Across"), _ACROSS, ACROSS, ("packed_bytes", "bytes")),
-        (up_place, _("Up"), _UP, UP, ("accuracy", "kl", "churn")),
+        (
+            up_place,
+            _("Up"),
+            _UP,
+            UP,
+            ("accuracy", "mean_absolute_error", "cosine_to_original", "kl", "churn"),
+        ),
     ):
         wish = [name for name in (choice.chosen(), *usual, *by_name) if name in by_name]
         place.selectbox(

@@ -24,6 +24,7 @@ from dashboard.trade_offs import estimates_checked, taken_recipe
 
 if TYPE_CHECKING:
     from compress_core.jobs.info import Info
+    from compress_core.subject.subject import Subject
     from dashboard.view import View
 
 TITLE = N_("Search")
@@ -43,8 +44,8 @@ def draw(view: View, model: Model) -> None:
         )
         return
     parent = Model.original(subject)
-    plan = _plan(view)
-    _widgets(plan)
+    plan = _plan(view, subject)
+    _widgets(plan, subject)
     work = _job(view, parent)
     words, button = st.columns([3, 1.2], vertical_alignment="center")
     words.caption(
@@ -74,25 +75,36 @@ def draw(view: View, model: Model) -> None:
 def _job(view: View, parent: Model) -> PageJob[Search]:
     return PageJob(
         SEARCH,
-        jobs.job_of(SEARCH, parent, _plan(view), view.seed),
+        jobs.job_of(SEARCH, parent, _plan(view, parent.subject), view.seed),
         _("Search recipes"),
         lambda found: 2**10 * len(found.looked),
         is_of_knobs=True,
     )
 
 
-def _plan(view: View) -> SearchPlan:
-    """What this visitor asks for; the rows that are locked on Tune stay as they are."""
+def _plan(view: View, subject: Subject) -> SearchPlan:
+    """What this visitor asks for; the rows that are locked on Tune stay as they are.
+
+    Where answers are no classes, their divergence stands for an accuracy.
+    """
     plan: SearchPlan = st.session_state.get(PLAN, SearchPlan())
-    return plan.model_copy(update={"locked": tuple(sorted(view.locked))})
+    offered = _offered(subject)
+    asked = dict.fromkeys(one if one in offered else Objective.KL for one in plan.objectives)
+    if len(asked) < len(plan.objectives):  # two became one
+        asked[Objective.PACKED_BYTES] = Objective.PACKED_BYTES
+    return plan.model_copy(update={"locked": tuple(sorted(view.locked)), "objectives": tuple(asked)})
 
 
-def _widgets(plan: SearchPlan) -> None:
+def _offered(subject: Subject) -> list[Objective]:
+    return [one for one in Objective if subject.answers.has_classes or one is not Objective.ACCURACY]
+
+
+def _widgets(plan: SearchPlan, subject: Subject) -> None:
     wanted, *knobs = st.columns([2, 1, 1, 1], vertical_alignment="bottom", gap="medium")
     with wanted:
         st.multiselect(
             _("Better at once"),
-            list(Objective),
+            _offered(subject),
             format_func=lambda objective: _(objective.label),
             key=showing(OBJECTIVES, list(plan.objectives)),
             on_change=by_hand(OBJECTIVES, _set_objectives),

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptKnob, sweep_from_json
+from compress_core.decide.swept import Sweep, SweepPlan, SweptKnob, sweep_from_json
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 from compress_core.tasks.sweep_knob import SWEEP
@@ -70,15 +70,22 @@ def draw(view: View, model: Model) -> None:
     if found is None:
         if work.info.figures:
             return
-        st.caption(
-            _(
-                "All layers of the model as loaded are turned together, step by step. At each step all "
-                "validation items are answered: accuracy often holds while explanations, calibration or "
-                "one class already break."
-            )
-        )
+        st.caption(_what_it_does(subject))
         return
     _result(found)
+
+
+def _what_it_does(subject: Subject) -> str:
+    if subject.answers.has_classes:
+        return _(
+            "All layers of the model as loaded are turned together, step by step. At each step all "
+            "validation items are answered: accuracy often holds while explanations, calibration or "
+            "one class already break."
+        )
+    return _(
+        "All layers of the model as loaded are turned together, step by step. At each step all validation "
+        "items are answered: answers often hold while explanations already break."
+    )
 
 
 def _which_knob() -> None:
@@ -143,7 +150,7 @@ def _result(found: Sweep) -> None:
 
 def _knees(found: Sweep) -> pd.DataFrame:
     """Each measure: at first, at its knee, where it is surely worse, at the end."""
-    names = sorted(DIRECTIONS, key=lambda name: (found.knee(name) is None, found.knee(name) or 0))
+    names = sorted(found.measures, key=lambda name: (found.knee(name) is None, found.knee(name) or 0))
     return pd.DataFrame(
         {
             _("Measure"): [_(TITLES[name]) for name in names],

@@ -12,7 +12,7 @@ from compress_core.decide.sweep import sweep
 from compress_core.decide.swept import SweepPlan, looked_at, sweep_as_json, sweep_from_json
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
-from compress_core.measure.behavior.error_growth import error_growth_of
+from compress_core.measure.behavior.grown_error import error_growth_of
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.numerics.arrays import Floats
 from compress_core.reviews.findings import Review

@@ -29,6 +29,7 @@ from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.judged_rows import NOT_COUNTED, judged_rows
 from compress_core.subject.subject import Subject
 from dashboard import opened, shared_value
+from dashboard.figures.changes import per_class_change
 from dashboard.job_panel import runner
 from dashboard.links import encoded
 from tests.navigated import Navigated
@@ -406,3 +407,16 @@ def test_every_page_stands_for_every_task(handed_over: str, request: pytest.Fixt
         if page == "explain":
             _explained(app, subject_task)
     assert len(titles) >= len(PAGES) - 1, titles
+
+
+@pytest.mark.parametrize("task", [PredictionTask.LABELS, PredictionTask.TOKENS])
+def test_no_interval_of_a_class_is_said_that_is_not_known(task: PredictionTask) -> None:
+    subject, store = _subject(task), Store()
+    compared = compare(compress(subject, read_recipe(PRUNED), store), subject.split("validation"), store)
+    classes = compared.per_class()
+    drawn = per_class_change(classes, subject.classes)
+    assert "nan" not in drawn.alternative
+    known = bool(np.isfinite(classes["low"].to_numpy(np.float64)).any())
+    assert known is (task is PredictionTask.LABELS)
+    assert ("no intervals" in drawn.alternative) is not known
+    assert ("customdata[0]" in drawn.figure.data[0].hovertemplate) is known

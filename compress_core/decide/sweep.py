@@ -16,8 +16,8 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.compare import Comparison
-from compress_core.measure.behavior.error_growth import error_growth_of
 from compress_core.measure.behavior.evaluate import predict, predicted_once
+from compress_core.measure.behavior.grown_error import error_growth_of
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.measure.explain.alike_maps import UNIT, OriginalMaps, original_maps
 from compress_core.measure.explain.asked_place import asked_places

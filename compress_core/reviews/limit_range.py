@@ -61,6 +61,7 @@ _AMOUNTS: Mapping[str, str] = MappingProxyType(
         "ms": N_("{value} ms"),
         "nat": N_("{value} nat"),
         "points": N_("{value} points"),
+        "cosine": N_("{value}"),
     }
 )
 

@@ -200,13 +200,22 @@ def per_class_change(per_class: pd.DataFrame, classes: Sequence[str], *, dark: b
         figure,
         dark=dark,
         title=_("Change of accuracy in each class"),
-        subtitle=(some + "; " if len(shown) < len(table) else "")
-        + _("95 % intervals, simultaneous over {classes} classes; filled: p below 0.05 after Holm").format(
-            classes=len(table)
-        ),
+        subtitle=(some + "; " if len(shown) < len(table) else "") + _what_dots_say(table),
         height=130 + ROW_HEIGHT * max(len(shown), 4),
     )
     return Drawn(figure, _change_alternative(table), table)
+
+
+def _what_dots_say(table: pd.DataFrame) -> str:
+    if _has_intervals(table):
+        said = _("95 % intervals, simultaneous over {classes} classes; filled: p below 0.05 after Holm")
+        return said.format(classes=len(table))
+    return _("No intervals: the decisions of one item are not independent of one another")
+
+
+def _has_intervals(table: pd.DataFrame) -> bool:
+    """Whether any class has one; where items hold several decisions none has."""
+    return bool(np.isfinite(table[["low", "high"]].to_numpy(np.float64)).any())
 
 
 def _change_dots(shown: pd.DataFrame, colors: Ink) -> go.Scatter:
@@ -235,19 +244,33 @@ def _change_dots(shown: pd.DataFrame, colors: Ink) -> go.Scatter:
         },
         customdata=carried,
         text=np.array(safe_names(list(shown["name"]))),
-        hovertemplate=hover(
-            (_("change (points)"), "%{x:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]"),
-            (_("items"), "%{customdata[2]:,d}"),
-            (_("p after Holm"), "%{customdata[3]:.3g}"),
-            heading="%{text}",
-        ),
+        hovertemplate=_change_hover(told=_has_intervals(shown)),
     )
+
+
+def _change_hover(*, told: bool) -> str:
+    """What a dot says; told: with its interval and p."""
+    change = "%{x:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]" if told else "%{x:+.2f}"
+    rows = [(_("change (points)"), change), (_("items"), "%{customdata[2]:,d}")]
+    sure = [(_("p after Holm"), "%{customdata[3]:.3g}")] if told else []
+    return hover(*rows, *sure, heading="%{text}")
 
 
 def _change_alternative(table: pd.DataFrame) -> str:
     if table.empty:
         return _("No class has an item to show.")
     worst, best = table.iloc[0], table.iloc[-1]
+    if not _has_intervals(table):
+        return _(
+            "Change of accuracy in {classes} classes: worst {worst} with {worst_change} points, best {best} "
+            "with {best_change} points; no intervals, since the decisions of one item are not independent."
+        ).format(
+            classes=len(table),
+            worst=shortened(worst["name"]),
+            worst_change=signed(worst["change"]),
+            best=shortened(best["name"]),
+            best_change=signed(best["change"]),
+        )
     return _(
         "Change of accuracy in {classes} classes: worst {worst} with {worst_change} points "
         "[{low}, {high}], best {best} with {best_change} points; {sure} of them differ from zero after Holm."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
-from compress_core.measure.behavior.error_growth import error_growth_of
+from compress_core.measure.behavior.grown_error import error_growth_of
 from compress_core.reviews.evidence import Evidence
 from compress_core.reviews.measure import review_measure
 

@@ -35,7 +35,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "similarity": N_("Attribution similarity"),
     }
 )
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagon")
 _KNOBS: Mapping[str, str] = MappingProxyType(
     {
         "sparsity": N_("share of weights removed in every layer"),

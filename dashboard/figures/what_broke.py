@@ -96,7 +96,10 @@ def _add_measure(
 ) -> None:
     values = 100 * found.values(name)
     low, high = 100 * found.values(name, "low"), 100 * found.values(name, "high")
-    color, places = palette.OKABE_ITO[number], np.arange(len(values), dtype=np.float64)
+    color, places = (
+        palette.OKABE_ITO[number % len(palette.OKABE_ITO)],
+        np.arange(len(values), dtype=np.float64),
+    )
     knee = found.knee(name) if with_knee else None
     figure.add_trace(
         curve_with_intervals(

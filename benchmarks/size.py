@@ -154,7 +154,7 @@ def walked(network: nn.Module, items: Tensor, steps: Steps) -> Steps:
     steps.timed("layer table", lambda: layer_costs(original, store))
     _sliders(subject, store, steps)
     if steps.wanted("groups"):
-        steps.timed("groups", lambda: groups_of(subject, (), Store()))
+        steps.timed("groups", lambda: groups_of(subject, (), store))
     if steps.wanted("first scan point"):
         _scan_points(subject, steps)
     if steps.wanted(PER_MILLION):

@@ -22,7 +22,8 @@ def assert_sizes_tell_what_places_tell(values: np.ndarray, shares: list[float]) 
     by_size, places = _BySize(weight), _gone_at(weight.abs(), by_row=False)
     removed = np.sort([round(share * len(values)) for share in shares])
     assert by_size.gone_from(removed).tolist() == np.searchsorted(removed, places.reshape(-1)).tolist()
-    assert np.array_equal(by_size.lost, _cumulated(places, weight.double().square().numpy()))
+    lost = [by_size.lost[count] for count in range(len(values) + 1)]
+    assert lost == _cumulated(places, weight.double().square().numpy()).tolist()
 
 
 def test_sizes_in_order_tell_what_the_place_of_a_weight_tells_where_some_are_alike() -> None:
@@ -39,9 +40,21 @@ def test_sizes_in_order_tell_what_the_place_of_every_weight_tells(
     assert_sizes_tell_what_places_tell(values, shares)
 
 
-def test_an_order_by_size_holds_three_numbers_of_32_bits_for_a_weight() -> None:
+@pytest.mark.parametrize("count", [255, 256, 257, 5000])
+@pytest.mark.parametrize("block", [100, 333, 2**20])
+def test_sums_of_which_few_are_kept_are_those_of_adding_up_bit_for_bit(
+    count: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal_order, "_BLOCK", block)
+    by_size = _BySize(torch.randn(1, count, generator=torch.Generator().manual_seed(count)))
+    expected = np.cumsum(np.append(0.0, by_size.ascending.astype(np.float64) ** 2))
+    assert [by_size.lost[at] for at in range(count + 1)] == expected.tolist()
+    assert by_size.lost[-1] == expected[-1]
+
+
+def test_an_order_by_size_holds_one_number_of_32_bits_for_a_weight_and_little_more() -> None:
     weight = torch.randn(300, 1000, generator=torch.Generator().manual_seed(1))
-    assert _BySize(weight).nbytes <= 12 * (weight.numel() + 1)
+    assert _BySize(weight).nbytes <= 4.1 * weight.numel()
 
 
 def test_bins_are_the_same_whether_values_are_taken_at_once_or_in_parts(

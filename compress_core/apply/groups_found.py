@@ -16,6 +16,7 @@ from compress_core.subject.subject import Subject
 
 GROUPS = "groups"  # under this word the store counts what was searched and what was found in the workspace
 _WORTH_A_FILE_SECONDS = 0.5
+_WORTH_ROOM = 2**25  # bytes; a search takes about twice those of the weights
 
 
 def groups_in(base: Subject, store: Store) -> Mapping[str, Group]:
@@ -23,6 +24,9 @@ def groups_in(base: Subject, store: Store) -> Mapping[str, Group]:
     key = digest("groups", base.key, *examples_key(base))
 
     def search() -> StoredGroups:
+        needed = 2 * sum(values.nbytes for values in base.network.parameters())
+        if needed >= _WORTH_ROOM:
+            store.make_room(needed)
         return StoredGroups.of(find_groups(base.network, examples_of(base)))
 
     def make() -> Mapping[str, Group]:

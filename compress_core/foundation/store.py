@@ -150,6 +150,11 @@ class Store:
         with self._lock:
             self._values.drop_unused(seconds, down_to)
 
+    def make_room(self, needed: int) -> None:
+        """Let go of the oldest values until so many bytes less are held: somebody needs them for a while."""
+        with self._lock:
+            self._values.drop_unused(0.0, max(0, self._values.held - needed))
+
     def has(self, key: str) -> bool:
         """Whether the value of a key is in memory."""
         with self._lock:

@@ -114,18 +114,28 @@ class _Question:
         """The layers whose weights an answer follows smoothly: that of one item, since all of it is held."""
         places = [(layer, place) for layer in self.layers for place in layer.places]
         held = [getattr(copy.get_submodule(p.module), p.parameter).requires_grad_() for _, p in places]
+        found: set[str] = set()
+
+        def look(weight: Tensor) -> None:
+            gradient, weight.grad = weight.grad, None
+            assert gradient is not None
+            here = (pair for pair, one in zip(places, held, strict=True) if one is weight)
+            found.update(layer.name for layer, p in here if _is_moving(matrix_within(gradient, layer, p)))
+
+        hooks = [
+            weight.register_post_accumulate_grad_hook(look) for weight in {id(w): w for w in held}.values()
+        ]
         try:
-            found = _gradients(copy, self.probe[:1], held)
+            _send_back(copy, self.probe[:1], held)
         except RAISED_BY_OTHERS:  # it writes to its weights, or has no gradient
             return set()
         finally:
+            for hook in hooks:
+                hook.remove()
             for weight in held:
+                weight.grad = None
                 weight.requires_grad_(requires_grad=False)
-        return {
-            layer.name
-            for (layer, place), gradient in zip(places, found, strict=True)
-            if gradient is not None and _is_moving(matrix_within(gradient, layer, place))
-        }
+        return found
 
     def _moves(self, copy: nn.Module, layer: Layer) -> bool:
         """Whether any of some strong edits changes an answer."""
@@ -165,16 +175,18 @@ def _answer(network: nn.Module, probe: Tensor) -> list[Tensor]:
 
 
 @torch.inference_mode(mode=False)
-def _gradients(network: nn.Module, probe: Tensor, held: Sequence[Tensor]) -> list[Tensor | None]:
-    """How a mixture of all answers follows each of these weights; None where it does not."""
+def _send_back(network: nn.Module, probe: Tensor, held: Sequence[Tensor]) -> None:
+    """Bring to each of these weights how a mixture of all answers follows it, where it does.
+
+    One after the other: who looks at each as it arrives, and lets it go, needs room for one of them.
+    """
     generator = torch.Generator().manual_seed(_SEED)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
         draw_from(_SEED)
         answers = [t for t in tensors_in(run_network(network, probe)) if t.requires_grad]
         mixed = [(t * torch.randn(t.shape, generator=generator, dtype=t.dtype)).sum() for t in answers]
-        if not mixed:
-            return [None] * len(held)
-        return list(torch.autograd.grad(torch.stack(mixed).sum(), held, allow_unused=True))
+        if mixed:
+            torch.autograd.backward(torch.stack(mixed).sum(), inputs=list(held))
 
 
 def _is_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:

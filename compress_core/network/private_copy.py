@@ -65,5 +65,8 @@ def _random(shapes: Sequence[torch.Size], generator: torch.Generator) -> list[nn
 
 def _row(length: int, generator: torch.Generator) -> Tensor:
     """Random numbers [length], which begin anew after a million: no row of a weight is that long."""
-    row = torch.randn(min(length, _PERIOD), generator=generator, dtype=torch.float64)
-    return row.repeat(-(-length // _PERIOD))[:length]
+    row = torch.empty(length, dtype=torch.float64)
+    torch.randn(min(length, _PERIOD), generator=generator, out=row[:_PERIOD])
+    for start in range(_PERIOD, length, _PERIOD):
+        row[start : start + _PERIOD] = row[: min(_PERIOD, length - start)]
+    return row

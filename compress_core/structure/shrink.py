@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.texts import Phrase
+from compress_core.foundation.texts import N_, Phrase
 from compress_core.network.layers.cut import cut_channels, mask_inputs, open_attention, width_of
 from compress_core.network.layers.passed_on import PassedOn
 from compress_core.network.layers.places import frozen, replace_module
@@ -31,7 +32,17 @@ class ChannelCut:
     kept: Tensor
 
 
-def shrink(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str] = ()) -> nn.Module:
+Edit = Callable[[nn.Module, Callable[[nn.Module], None]], None]
+
+
+def at_once(module: nn.Module, change: Callable[[nn.Module], None]) -> None:
+    """How a module of a skeleton is edited, unless somebody has another way."""
+    change(module)
+
+
+def shrink(
+    network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str] = (), edit: Edit = at_once
+) -> nn.Module:
     """The network with smaller layers and without the dropped blocks; the caller owns it.
 
     Nothing is edited in place: what is not cut is shared with the network. Cuts of several groups on one
@@ -45,13 +56,15 @@ def shrink(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str
             elif Side.NUMBER in kept:
                 _put_number(skeleton, name, kept[Side.NUMBER])
             else:
-                cut_channels(skeleton.get_submodule(name), name, kept.get(Side.OUT), kept.get(Side.IN))
+                edit(skeleton.get_submodule(name), partial(_cut, name=name, kept=kept))
         for name in dropped:
             replace_module(skeleton, skeleton.get_submodule(name), PassedOn())
     return skeleton
 
 
-def preview(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str] = ()) -> nn.Module:
+def preview(
+    network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[str] = (), edit: Edit = at_once
+) -> nn.Module:
     """The network at full size that computes what the shrunk one does; the caller owns it.
 
     The input slices of every consumer of a cut channel are zero, and all parameters of a dropped block.
@@ -61,12 +74,23 @@ def preview(network: nn.Module, cuts: Iterable[ChannelCut], dropped: Sequence[st
     with torch.inference_mode(mode=False), torch.no_grad():
         for name, kept in sides.items():
             if Side.IN in kept:
-                mask_inputs(skeleton.get_submodule(name), kept[Side.IN])
+                edit(skeleton.get_submodule(name), partial(mask_inputs, kept=kept[Side.IN]))
         for name in dropped:
             for part in skeleton.get_submodule(name).modules():
                 for parameter, values in list(part.named_parameters(recurse=False)):
-                    setattr(part, parameter, frozen(torch.zeros_like(values)))
+                    setattr(part, parameter, frozen(values.new_zeros(()).expand(values.shape)))
     return skeleton
+
+
+def _cut(module: nn.Module, name: str, kept: Mapping[Side, Tensor]) -> None:
+    """Cut the channels of a module; raises Refused where it stays as large as it was."""
+    cut_channels(module, name, kept.get(Side.OUT), kept.get(Side.IN))
+    if any(width_of(module, side) != len(left) for side, left in kept.items()):
+        raise Refused(
+            "{layer} cannot lose these channels ({reason}): leave its group whole.",
+            layer=name,
+            reason=N_("did not get smaller"),
+        )
 
 
 def side_of(network: nn.Module, name: str, side: Side) -> int | None:

@@ -25,6 +25,7 @@ from compress_core.techniques.contract.encoded import EncodedWeight
 
 _MOST_IN_32_BITS = 2**31 - 2
 _BLOCK = 2**20  # weights at a time
+_SUMS_APART = 2**8  # values between two sums that are kept; a block holds so many several times
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,33 @@ def _gone_at(scores: Tensor, *, by_row: bool) -> NDArray[np.integer[Any]]:
     return gone.reshape(scores.shape)
 
 
+class _SquareSums:
+    """Sums of squares of the first so many values [n], added one after the other; every 256th is kept."""
+
+    def __init__(self, values: NDArray[np.float32]) -> None:
+        self._values, self._kept = values, np.zeros(1 + len(values) // _SUMS_APART)
+        for start in range(0, len(values), _BLOCK):
+            first = start // _SUMS_APART
+            sums = self._after(first, min(start + _BLOCK, len(values)))
+            kept = sums[_SUMS_APART::_SUMS_APART]
+            self._kept[first + 1 : first + 1 + len(kept)] = kept
+
+    @property
+    def nbytes(self) -> int:
+        return self._kept.nbytes
+
+    def __getitem__(self, count: int) -> float:
+        """The sum of the first `count`; -1 for all of them."""
+        count = len(self._values) if count < 0 else count
+        return float(self._after(count // _SUMS_APART, count)[-1])
+
+    def _after(self, first: int, end: int) -> Floats:
+        """The sums [values + 1] from the first of those that are kept on to the one of `end` values."""
+        squares = np.square(self._values[first * _SUMS_APART : end], dtype=np.float64)
+        sums: Floats = np.cumsum(np.append(self._kept[first], squares))
+        return sums
+
+
 class _BySize:
     """Weights of one row that go by their size, the smallest first: kept in order, without their places."""
 
@@ -138,9 +166,7 @@ class _BySize:
         self._weight = weight.reshape(-1).numpy()
         self.ascending: NDArray[np.float32] = np.abs(self._weight)
         self.ascending.sort()
-        self.lost: Floats = np.zeros(len(self.ascending) + 1)
-        np.square(self.ascending, out=self.lost[1:], dtype=np.float64)
-        np.cumsum(self.lost, out=self.lost)
+        self.lost = _SquareSums(self.ascending)
 
     @property
     def nbytes(self) -> int:
@@ -201,7 +227,7 @@ class _PrunedPart:
         self._by_size, self._gone = None, None
         if scores.absolute and cut.is_single and not by_row:
             self._by_size = _BySize(scores.values)
-            self._lost = self._by_size.lost
+            self._lost: Floats | _SquareSums = self._by_size.lost
             return
         gone, squared = _gone_at(scores.ranked(), by_row=by_row), encoded.weight.double().square()
         self._lost = _cumulated(gone, (squared if cut.is_single else cut.summed(squared)).numpy())

@@ -28,12 +28,19 @@ _PER_CHANNEL = (
     nn.PReLU,
 )
 _PRODUCERS = (nn.Linear, nn.Embedding, *CONVOLUTIONS, *TRANSPOSED)
+_TOGETHER = 2**18  # values that are picked in one go
 _OPAQUE = (nn.MultiheadAttention, nn.Bilinear, nn.EmbeddingBag)
 
 
 def is_producer(module: nn.Module) -> bool:
     """Whether a module makes channels of its own, so that some could be taken away."""
     return isinstance(module, _PRODUCERS) or is_opaque(module)
+
+
+def reads_its_own_weight(module: nn.Module) -> bool:
+    """Whether a module is a layer of torch's own, whose forward reads its parameters and writes to none."""
+    plain = type(module) in _PRODUCERS and "forward" not in vars(module)
+    return plain and getattr(module, "max_norm", None) is None
 
 
 def is_convolution(module: nn.Module) -> bool:
@@ -140,8 +147,8 @@ def mask_inputs(module: nn.Module, kept: Tensor) -> None:
     width = width_of(module, Side.IN)
     if width is None or is_depthwise(module) or isinstance(module, _PER_CHANNEL):
         return
-    silent = torch.ones(width, dtype=torch.bool)
-    silent[kept] = False
+    assert isinstance(module.weight, Tensor)
+    silent = torch.ones(width, dtype=torch.bool).index_fill_(0, kept, value=False).to(module.weight.device)
     if isinstance(module, nn.Linear):
         module.weight = frozen(module.weight.masked_fill(silent, 0))
     elif isinstance(module, CONVOLUTIONS + TRANSPOSED):
@@ -190,8 +197,20 @@ def _picked(values: Tensor, axis: int, kept: Tensor | None) -> Tensor:
     return values.detach() if kept is None else values.detach().index_select(axis, kept)
 
 
+def _picked_of_both(values: Tensor, out: Tensor | None, into: Tensor | None) -> Tensor:
+    """What is kept along both axes of values [out, in, ...], with room for the answer and a few rows more."""
+    if out is None or into is None:
+        return _picked(_picked(values, 0, out), 1, into)
+    small = values.new_empty(len(out), len(into), *values.shape[2:])
+    rows = max(1, _TOGETHER // max(1, values[0].numel()))
+    for start in range(0, len(out), rows):
+        some = values.detach().index_select(0, out[start : start + rows])
+        torch.index_select(some, 1, into, out=small[start : start + rows])
+    return small
+
+
 def _cut_linear(module: nn.Linear, out: Tensor | None, into: Tensor | None) -> None:
-    module.weight = frozen(_picked(_picked(module.weight, 0, out), 1, into))
+    module.weight = frozen(_picked_of_both(module.weight, out, into))
     module.out_features, module.in_features = module.weight.shape
     if module.bias is not None and out is not None:
         module.bias = frozen(_picked(module.bias, 0, out))
@@ -224,7 +243,7 @@ def _cut_convolution(module: nn.Module, name: str, out: Tensor | None, into: Ten
         out = into = out if into is None else into
     kernel, groups = _kernel_of(module), module.groups
     if groups == 1:
-        kernel = _picked(_picked(kernel, 0, out), 1, into)
+        kernel = _picked_of_both(kernel, out, into)
     else:
         kernel, groups = _cut_grouped(kernel, groups, name, out, into)
     module.weight = frozen(from_kernel(kernel, groups, isinstance(module, TRANSPOSED)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from compress_core.subject.subject import Subject, make_subject
 
 _BLOCKS = (3, 4, 6, 3)
 _FEW_WORDS = 1000
+_PATCH = 16  # pixels of a side
 _WIDER = 4  # a bottleneck's output over its width
 
 
@@ -171,13 +173,13 @@ class EncoderLayer(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.fc1, self.fc2 = nn.Linear(width, _WIDER * width), nn.Linear(_WIDER * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x [N, words, width] -> [N, words, width]."""
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """x [N, words, width] -> [N, words, width]; there [N, 1, 1, words]: which of the words are read."""
         query, key, value = (
             layer(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        seen = nn.functional.scaled_dot_product_attention(query, key, value)
+        seen = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=there)
         x = self.norm1(x + self.output(seen.transpose(1, 2).flatten(2)))
         result: Tensor = self.norm2(x + self.fc2(nn.functional.gelu(self.fc1(x))))
         return result
@@ -205,6 +207,58 @@ class Bert(nn.Module):
         return result
 
 
+class MaskedBert(Bert):
+    """The same with a mask of the words that are there, as a named input beside them."""
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        """words [N, length], mask [N, length], 1 for a word and 0 for none -> logits [N, 2]."""
+        x = self.norm(self.word(words) + self.place(torch.arange(words.shape[1])))
+        for layer in self.layers:
+            x = layer(x, mask[:, None, None, :].bool())
+        result: Tensor = self.head(self.pooler(x[:, 0]).tanh())
+        return result
+
+
+class PatchLayer(EncoderLayer):
+    """The same with each norm before what it belongs to."""
+
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """x [N, patches, width] -> [N, patches, width]."""
+        normed = self.norm1(x)
+        query, key, value = (
+            layer(normed).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
+        seen = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=there)
+        x = x + self.output(seen.transpose(1, 2).flatten(2))
+        result: Tensor = x + self.fc2(nn.functional.gelu(self.fc1(self.norm2(x))))
+        return result
+
+
+class Vit(nn.Module):
+    """The layers of a ViT-B with patches of 16 x 16; 86 million weights at width 768.
+
+    Dosovitskiy et al. 2021, An Image is Worth 16x16 Words, arXiv:2010.11929, table 1.
+    """
+
+    def __init__(self, width: int, layers: int, heads: int, image: int) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, _PATCH, _PATCH)
+        self.first = nn.Parameter(torch.zeros(1, 1, width))
+        self.place = nn.Parameter(torch.zeros(1, 1 + (image // _PATCH) ** 2, width))
+        self.layers = nn.ModuleList(PatchLayer(width, heads) for _ in range(layers))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, 3, H, W] -> logits [N, 1000]."""
+        patches = self.patch(x).flatten(2).transpose(1, 2)
+        y = torch.cat((self.first.expand(len(x), -1, -1), patches), dim=1) + self.place
+        for layer in self.layers:
+            y = layer(y)
+        result: Tensor = self.head(self.norm(y[:, 0]))
+        return result
+
+
 def _filled(network: nn.Module) -> nn.Module:
     """Random weights that keep activations in range, the same every time."""
     generator = torch.Generator().manual_seed(0)
@@ -217,6 +271,12 @@ def _filled(network: nn.Module) -> nn.Module:
 
 def _images(size: Size, count: int) -> Tensor:
     return torch.randn(count, 3, size.image, size.image, generator=torch.Generator().manual_seed(1))
+
+
+def _words(size: Size) -> Tensor:
+    """Eight items of random words [8, length]."""
+    generator = torch.Generator().manual_seed(3)
+    return torch.randint(0, size.bert[1], (8, size.words), generator=generator)
 
 
 def resnet50(size: Size) -> Subject:
@@ -263,8 +323,23 @@ def bert(size: Size) -> tuple[nn.Module, Tensor]:
     """L of the table, with eight items of random words [8, length]."""
     width, words, layers, heads = size.bert
     network = _filled(Bert(width, words, layers, heads, max(512, size.words)))
-    generator = torch.Generator().manual_seed(3)
-    return network, torch.randint(0, words, (8, size.words), generator=generator)
+    return network, _words(size)
+
+
+def masked_bert(size: Size) -> tuple[nn.Module, Mapping[str, Tensor]]:
+    """L with the mask of its words, of which every item has another number."""
+    width, words, layers, heads = size.bert
+    network = _filled(MaskedBert(width, words, layers, heads, max(512, size.words)))
+    items = _words(size)
+    lengths = torch.arange(1, len(items) + 1)[:, None] * size.words // len(items)
+    mask = (torch.arange(size.words) < lengths.clamp(min=1)).long()
+    return network, {"words": items * mask, "mask": mask}
+
+
+def vit(size: Size) -> tuple[nn.Module, Tensor]:
+    """A ViT-B, with a few random images."""
+    width, _, layers, heads = size.bert
+    return _filled(Vit(width, layers, heads, size.image)), _images(size, size.items)
 
 
 def resnet18(size: Size) -> tuple[nn.Module, Tensor]:

@@ -8,7 +8,7 @@ for good measure. What still reads the memory of the original would go on withou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.texts import N_
+from compress_core.network.address_index import AddressIndex, AddressRange
 from compress_core.network.copied_tree import copied_tree, own_tensor
 from compress_core.network.forward import RAISED_BY_OTHERS, run_network, tensors_in
 from compress_core.network.layers.kinds import Layer
@@ -38,7 +40,6 @@ THROWN_AWAY = N_("no answer depends on it: what it computes is thrown away")
 NOT_USED = N_("no answer depends on it: the network does not use it")
 
 _SEED = 7
-Span = tuple[int, int]
 
 
 def out_of_reach(network: nn.Module, layers: Sequence[Layer], probes: Sequence[Tensor]) -> Mapping[str, str]:
@@ -89,11 +90,11 @@ class _Question:
 
     def _copy(self) -> nn.Module:
         """A copy in which whatever lies in the memory of a weight still lies there."""
-        old = _Memory(span for layer in self.layers for span in _spans(self.network, layer))
+        old = AddressIndex(span for layer in self.layers for span in _spans(self.network, layer))
         held = {id(parameter): parameter for parameter in self.network.parameters()}
 
         def own(tensor: Tensor) -> Tensor:
-            return tensor if old.holds(tensor) else own_tensor(tensor)
+            return tensor if old.meets(_span_of(tensor)) else own_tensor(tensor)
 
         with _Kept(own):
             return copied_tree(self.network, held, own)
@@ -199,7 +200,7 @@ def _is_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 # What is read -----------------------------------------------------------------------------------------------
 
 
-def _span_of(tensor: Tensor) -> Span:
+def _span_of(tensor: Tensor) -> AddressRange:
     """Where a tensor [...] begins and ends in memory; empty where it has no plain one."""
     if tensor.layout is not torch.strided or tensor.is_nested or not tensor.numel():
         return 0, 0
@@ -207,23 +208,8 @@ def _span_of(tensor: Tensor) -> Span:
     return tensor.data_ptr(), tensor.data_ptr() + (last + 1) * tensor.element_size()
 
 
-def _spans(network: nn.Module, layer: Layer) -> list[Span]:
+def _spans(network: nn.Module, layer: Layer) -> list[AddressRange]:
     return [_span_of(stored_at(network, place)) for place in layer.places]
-
-
-class _Memory:
-    """Some stretches of memory."""
-
-    def __init__(self, spans: Iterable[Span]) -> None:
-        self.spans = sorted(set(spans))
-
-    def holds(self, tensor: Tensor) -> bool:
-        """Whether a tensor [...] lies in one of them, with a part of it at least."""
-        return self.meets(_span_of(tensor))
-
-    def meets(self, span: Span) -> bool:
-        start, end = span
-        return any(first < end and start < last for first, last in self.spans)
 
 
 class _Kept(TorchFunctionMode):
@@ -241,7 +227,7 @@ class _Kept(TorchFunctionMode):
 class _Noted:
     """Memory that was read, and constants of the size of a weight."""
 
-    spans: set[Span] = field(default_factory=set)
+    spans: set[AddressRange] = field(default_factory=set)
     constants: dict[int, Tensor] = field(default_factory=dict)
     made: set[int] = field(default_factory=set)
 
@@ -251,8 +237,8 @@ class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives
 
     def __init__(self, network: nn.Module, copy: nn.Module, layers: Sequence[Layer]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch gives it no types
-        self._old = {layer.name: _Memory(_spans(network, layer)) for layer in layers}
-        self._new = {layer.name: _Memory(_spans(copy, layer)) for layer in layers}
+        self._old = {layer.name: _spans(network, layer) for layer in layers}
+        self._new = {layer.name: _spans(copy, layer) for layer in layers}
         self._sizes = {layer.weights for layer in layers}
         self._noted = _Noted()
 
@@ -270,13 +256,18 @@ class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives
         self._noted.made |= {tensor.data_ptr() for tensor in tensors_in(result)}
         return result
 
+    @cached_property
+    def _read(self) -> AddressIndex:
+        """What was read; asked once the run is over."""
+        return AddressIndex(self._noted.spans)
+
     def old(self, layer: Layer) -> bool:
         """Whether the original's memory was read, in which the layer's weight lies."""
-        return any(map(self._old[layer.name].meets, self._noted.spans))
+        return any(map(self._read.meets, self._old[layer.name]))
 
     def new(self, layer: Layer) -> bool:
         """Whether the weight was read that stands in the copy."""
-        return any(map(self._new[layer.name].meets, self._noted.spans))
+        return any(map(self._read.meets, self._new[layer.name]))
 
     def alike(self, matrix: Tensor) -> bool:
         """Whether something was read that holds the same values [out, in], in any order."""

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from compress_core.network.address_index import AddressRange
 from compress_core.network.forward import Example, run_network, running_on
 from compress_core.network.living_memory import own_buffers
 
-AddressRange = tuple[int, int]
 _Count = Callable[[tuple[Any, ...], Tensor], int]
 
 

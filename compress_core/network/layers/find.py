@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -43,7 +44,8 @@ def find_layers(network: nn.Module) -> tuple[tuple[Layer, ...], tuple[Untouched,
             shared = () if first is layer else first.places
             found[key] = replace(first, places=shared + layer.places)
     clash = _in_two_forms(network, tuple(found.values()))
-    layers = tuple(_with_bare_names(network, layer) for layer in found.values() if layer not in clash)
+    named = _names_of_parameters(network)
+    layers = tuple(_with_bare_names(network, layer, named) for layer in found.values() if layer not in clash)
     return layers, tuple(_left_alone(network, layers, clash))
 
 
@@ -68,18 +70,24 @@ def _in_two_forms(network: nn.Module, layers: tuple[Layer, ...]) -> Mapping[Laye
     return clash
 
 
-def _with_bare_names(network: nn.Module, layer: Layer) -> Layer:
+def _names_of_parameters(network: nn.Module) -> Mapping[int, Sequence[WeightLocation]]:
+    """Where each parameter is registered, by its `id`."""
+    named: defaultdict[int, list[WeightLocation]] = defaultdict(list)
+    for name, module in network.named_modules():
+        for parameter, tensor in module.named_parameters(recurse=False, remove_duplicate=False):
+            named[id(tensor)].append(WeightLocation(name, parameter))
+    return named
+
+
+def _with_bare_names(
+    network: nn.Module, layer: Layer, named: Mapping[int, Sequence[WeightLocation]]
+) -> Layer:
     """A weight that is also registered as a bare parameter elsewhere lies there too."""
     first = layer.places[0]
     if first.rows is not None:
         return layer
     shared = getattr(network.get_submodule(first.module), first.parameter)
-    everywhere = (
-        WeightLocation(name, parameter)
-        for name, module in network.named_modules()
-        for parameter, tensor in module.named_parameters(recurse=False, remove_duplicate=False)
-        if tensor is shared
-    )
+    everywhere = named.get(id(shared), ())
     return replace(layer, places=layer.places + tuple(p for p in everywhere if p not in layer.places))
 
 

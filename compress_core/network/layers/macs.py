@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from compress_core.network.address_index import AddressIndex
 from compress_core.network.forward import Example
 from compress_core.network.layers.kinds import (
     CONVOLUTIONS,
@@ -50,7 +51,13 @@ def count_macs(network: nn.Module, layers: tuple[Layer, ...], example: Example) 
         for hook in hooks:
             hook.remove()
     spans = [span_of(stored_at(network, layer.places[0])) for layer in layers]
-    multiplied = [sum(product.macs_within(span) for product in products) for span in spans]
+    read = [(own, product) for product in products for own in product.read]
+    index = AddressIndex(own for own, _ in read)
+    met = [{id(read[at][1]): read[at][1] for at in index.meeting(span)} for span in spans]
+    multiplied = [
+        sum(product.macs_within(span) for product in there.values())
+        for span, there in zip(spans, met, strict=True)
+    ]
     return tuple(
         _counted(layer, [uses for p in layer.places for uses in counts[p]], macs)
         for layer, macs in zip(layers, multiplied, strict=True)

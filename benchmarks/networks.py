@@ -210,11 +210,11 @@ class Bert(nn.Module):
 class MaskedBert(Bert):
     """The same with a mask of the words that are there, as a named input beside them."""
 
-    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, words: Tensor, mask: Tensor | None = None) -> Tensor:
         """words [N, length], mask [N, length], 1 for a word and 0 for none -> logits [N, 2]."""
         x = self.norm(self.word(words) + self.place(torch.arange(words.shape[1])))
         for layer in self.layers:
-            x = layer(x, mask[:, None, None, :].bool())
+            x = layer(x, None if mask is None else mask[:, None, None, :].bool())
         result: Tensor = self.head(self.pooler(x[:, 0]).tanh())
         return result
 

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from compress_core.network.layers.cut import reads_its_own_weight
@@ -34,8 +35,8 @@ def whenever_it_runs(module: nn.Module, change: Change) -> None:
         return
     before = shared_copy(module)
     for name, values in before.named_parameters(recurse=False):
-        setattr(module, name, frozen(values.detach().to("meta")))
-    change(module)  # what it counts, such as its channels; there are no values behind it
+        setattr(module, name, frozen(torch.zeros((), dtype=torch.bool).expand(values.shape)))
+    change(module)  # what it counts, such as its channels; torch's device without values imports its compiler
 
     def make() -> dict[str, nn.Parameter | None]:
         made = shared_copy(before)

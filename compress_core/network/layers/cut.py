@@ -147,8 +147,8 @@ def mask_inputs(module: nn.Module, kept: Tensor) -> None:
     width = width_of(module, Side.IN)
     if width is None or is_depthwise(module) or isinstance(module, _PER_CHANNEL):
         return
-    assert isinstance(module.weight, Tensor)
-    silent = torch.ones(width, dtype=torch.bool).index_fill_(0, kept, value=False).to(module.weight.device)
+    silent = torch.ones(width, dtype=torch.bool)
+    silent[kept] = False
     if isinstance(module, nn.Linear):
         module.weight = frozen(module.weight.masked_fill(silent, 0))
     elif isinstance(module, CONVOLUTIONS + TRANSPOSED):

@@ -20,11 +20,11 @@ from compress_core.network.shared_copy import shared_copy
 
 _FEWEST_VALUES = 2**12  # what is smaller is not worth the trouble
 
-Change = Callable[[nn.Module], None]
+ModuleChange = Callable[[nn.Module], None]
 _Held = MutableMapping[str, nn.Parameter | None]
 
 
-def whenever_it_runs(module: nn.Module, change: Change) -> None:
+def whenever_it_runs(module: nn.Module, change: ModuleChange) -> None:
     """Change a module that belongs to a skeleton; what is large of it is kept by nobody.
 
     change: gives the module other parameters, always the same ones, and writes to none of those it has.

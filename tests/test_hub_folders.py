@@ -46,6 +46,7 @@ from tests.hub_folders import (
     network_of,
     save_folder,
     tokenizers,
+    transformers,
 )
 
 OF_TEXT = ("Bert", "Roberta", "DistilBert", "GPT2", "Llama", "Mistral", "Qwen2")
@@ -127,6 +128,46 @@ def test_other_heads_answer_as_the_library_does(
     with torch.no_grad():
         found = subject.network(subject.split("validation").inputs)
     torch.testing.assert_close(found, library_answers(network, subject, answer), atol=2e-6, rtol=1e-5)
+
+
+WITH_A_HEAD_FOR_WORDS = [
+    ("BertForMaskedLM", "cls.predictions.decoder.weight"),
+    ("RobertaForMaskedLM", "lm_head.decoder.weight"),
+    ("RobertaForMaskedLM", "lm_head.decoder.bias"),
+    ("DistilBertForMaskedLM", "vocab_projector.weight"),
+    ("GPT2LMHeadModel", "lm_head.weight"),
+    ("LlamaForCausalLM", "lm_head.weight"),
+]
+
+
+@pytest.mark.parametrize(("architecture", "head"), WITH_A_HEAD_FOR_WORDS)
+def test_a_head_of_its_own_in_the_file_is_taken_whatever_the_config_says(
+    architecture: str, head: str, tmp_path: Path
+) -> None:
+    name = next(name for name in OF_TEXT if architecture.startswith(name))
+    tied = save_folder(
+        tmp_path, architecture, tokenizer=kind_of_tokenizer(name), tie_word_embeddings=True
+    ).state_dict()
+    torch.manual_seed(5)
+    own = {key: tensor.clone() for key, tensor in tied.items()}
+    own[head] = torch.randn(own[head].shape)
+    save_file(own, tmp_path / "model.safetensors", {"format": "pt"})
+    library = getattr(transformers, architecture).from_pretrained(tmp_path).eval()
+    assert torch.equal(library.get_parameter(head), own[head]), "as the library takes it"
+    subject = compress_core.load(tmp_path, TEXTS)
+    with torch.no_grad():
+        found = subject.network(subject.split("validation").inputs)
+    torch.testing.assert_close(found, library_answers(library, subject), atol=2e-5, rtol=1e-5)
+    assert any(head in str(said) and "differ" in str(said) for said in subject.warnings)
+
+
+def test_two_names_for_one_weight_are_one_where_the_file_holds_it_twice(tmp_path: Path) -> None:
+    network = save_folder(tmp_path, "GPT2LMHeadModel", tokenizer="bytes")
+    twice = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    save_file(twice, tmp_path / "model.safetensors", {"format": "pt"})
+    subject = compress_core.load(tmp_path, TEXTS)
+    assert not subject.warnings
+    assert len({id(p) for p in subject.network.parameters()}) == len(list(network.parameters()))
 
 
 def test_a_language_model_is_asked_for_the_next_word_and_its_classes_are_the_words(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from compress_core.loading.huggingface.fitted_weights import (
     fitted_weights,
     refuse_large_buffers,
     taking,
+    told_apart,
 )
 from compress_core.loading.huggingface.folder_files import FolderFiles
 from compress_core.loading.huggingface.folder_work import refuse_too_much_work
@@ -43,9 +44,9 @@ from compress_core.loading.network_sources.transformers import (
     transformers,
     turned_weights,
 )
-from compress_core.loading.reading_remarks import in_a_row
+from compress_core.loading.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.loading.text_items import Label, TextItems
-from compress_core.loading.user_model import subject_from_network
+from compress_core.loading.user_model import subject_from_network, with_remarks
 from compress_core.network.input_field import rows_of
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import TEXT, InputForm
@@ -83,6 +84,12 @@ class OpenedFolder:
             "pooled": self.pooling is not None,
             "normalized": self.pooling is not None and self.pooling.normalized,
         }
+
+    @property
+    def untied(self) -> OpenedFolder:
+        """The same folder for a network whose words have one weight on the way in, another on the way out."""
+        numbers = {**self.config.numbers, "tie_word_embeddings": False}
+        return replace(self, config=replace(self.config, numbers=numbers))
 
     @property
     def blank(self) -> int:
@@ -129,11 +136,15 @@ def folder_subject(
     """
     _refuse_unread(folder)
     given, form, remark = _items_and_form(folder, items, length)
-    network = _network(folder, state, form, allowed)
+    bare = _bare_network(folder)
+    fitted = fitted_weights(state, bare, folder.config, turned_weights(bare))
+    two = told_apart(fitted, bare)
+    folder = folder if two is None else folder.untied
+    network = _network(folder, fitted, form, allowed)
     if given is not None:
         answers = form.fields[0].width if folder.config.head in _AT_EACH_WORD else 1
         check_scores(len(given.inputs) * answers, len(folder.config.classes) or len(form.words), allowed)
-    return subject_from_network(
+    subject = subject_from_network(
         network,
         given,
         folder.name,
@@ -142,6 +153,16 @@ def folder_subject(
         classes=folder.config.classes or _words_as_classes(form),
         summary=_summary(folder, form, remark),
         blueprint=Blueprint.of(SOURCE, folder.values),
+    )
+    return subject if two is None else with_remarks(subject, ReadingRemarks(warnings=(_untied(*two),)))
+
+
+def _untied(first: str, second: str) -> Phrase:
+    return Phrase(
+        "config.json says that {first} and {second} are one weight, but the folder holds two that differ: "
+        "both are taken as they are, as the library does. If they should be one, leave out the second.",
+        first=first,
+        second=second,
     )
 
 
@@ -201,15 +222,11 @@ def _refuse_unread(folder: OpenedFolder) -> None:
             )
 
 
-def _network(
-    folder: OpenedFolder, state: Mapping[str, Tensor], form: InputForm, allowed: RunLimits
-) -> nn.Module:
-    """The network with its weights, built only when these fit it: a small file makes no large network."""
-    name, values = folder.name, folder.values
+def _bare_network(folder: OpenedFolder) -> nn.Module:
+    """The network as the library has it, without memory; raises Refused where the numbers make none."""
     try:
         with torch.device("meta"):
-            bare = plain_network(values)
-            shape = transformers(values)
+            return plain_network(folder.values)
     except Refused:
         raise
     except Exception as error:
@@ -217,13 +234,21 @@ def _network(
             "The numbers of config.json make no network ({reason}): correct them.",
             reason=" ".join(str(error).split())[:200] or type(error).__name__,
         ) from error
+
+
+def _network(
+    folder: OpenedFolder, fitted: dict[str, Tensor], form: InputForm, allowed: RunLimits
+) -> nn.Module:
+    """The network with its weights, built only when these fit it: a small file makes no large network."""
+    bare = _bare_network(folder)
+    with torch.device("meta"):
+        shape = transformers(folder.values)
     refuse_large_buffers(shape)
-    fitted = fitted_weights(state, bare, folder.config, turned_weights(bare))
     if folder.pooling is not None:
         fitted = {f"network.{key}": tensor for key, tensor in fitted.items()}
-    refuse_other_shapes(shape, fitted, name)
+    refuse_other_shapes(shape, fitted, folder.name)
     refuse_too_much_work(bare, form, allowed)
-    return taking(transformers(values), fitted)
+    return taking(transformers(folder.values), fitted)
 
 
 def _items_and_form(

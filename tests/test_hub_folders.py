@@ -188,6 +188,39 @@ def test_a_language_model_is_asked_for_the_next_word_and_its_classes_are_the_wor
     assert places.tolist() == (given["attention_mask"].sum(1) - 2).clamp(min=0).tolist()
 
 
+def test_lists_as_labels_are_those_of_many_labels(tmp_path: Path) -> None:
+    save_folder(
+        tmp_path,
+        "BertForSequenceClassification",
+        tokenizer="pieces",
+        problem_type="multi_label_classification",
+    )
+    lists = [[place % 2, 1, 0] for place in range(len(TEXTS))]
+    for items in (lines_of(tmp_path, lists), TEXTS):
+        subject = compress_core.load(tmp_path, items, lists if items is TEXTS else None)
+        assert subject.answers is AnswerKind.LABEL_SCORES
+        assert subject.split("validation").labels.tolist() == lists  # type: ignore[union-attr]
+    for wrong in ([0, 1], [0, 1, 2], 1, "good"):
+        with pytest.raises(Refused, match="says of each of 3 labels whether it holds"):
+            compress_core.load(tmp_path, TEXTS, [wrong] * len(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task", "says"),
+    [
+        ("BertForTokenClassification", None, "needs a label for each place"),
+        ("BertForMaskedLM", None, "needs a label for each place"),
+        ("GPT2LMHeadModel", None, "takes the next words as labels"),
+        ("GPT2LMHeadModel", "tokens", "needs a label for each place"),
+    ],
+)
+def test_labels_of_texts_are_not_dropped(architecture: str, task: Any, says: str, tmp_path: Path) -> None:
+    name = next(name for name in OF_TEXT if architecture.startswith(name))
+    save_folder(tmp_path, architecture, tokenizer=kind_of_tokenizer(name))
+    with pytest.raises(Refused, match=says):
+        compress_core.load(tmp_path, lines_of(tmp_path, LABELS), task=task)
+
+
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("name", ["Bert", "Llama"])
 def test_a_folder_of_sentence_transformers_gives_the_mean_of_the_words(

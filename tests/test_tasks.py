@@ -249,9 +249,12 @@ def test_the_interval_of_decisions_is_that_of_their_items() -> None:
     [
         ("regression", np.zeros((300, 3), np.float32), "For regression the labels must be"),
         ("labels", np.zeros(300, np.int64), "For labels the labels must be"),
-        ("labels", np.full((300, 2), 2), "the network has 2 classes, 0 to 1"),
+        ("labels", np.full((300, 2), 2), "go from 2 to 2, but each says whether a label holds: it is 0 or 1"),
         ("embedding", np.zeros(300, np.int64), "left out"),
-        ("classification", np.zeros(300, np.float32), "For classification the labels must be"),
+        ("classification", np.full(300, 0.5, np.float32), "For classification the labels must be"),
+        (None, np.full(300, 0.5, np.float32), r"must be \[N, 2\], real numbers, since it answers 2 values"),
+        (None, np.full(300, 1e20, np.float32), "which are no numbers of classes"),
+        (None, np.full(300, 5, np.float32), "go up to 5, but the network has 2 classes"),
         ("tokens", None, "one score for each class at each place"),
     ],
 )
@@ -259,6 +262,72 @@ def test_labels_and_answers_of_another_task_are_refused(task: Any, labels: Any, 
     items = checked_items(_table(), labels)
     with pytest.raises(Refused, match=says):
         subject_from_network(_seeded(Two, 2), items, "other", task=task)
+
+
+def test_numbers_of_classes_may_come_as_real_ones_without_fractions() -> None:
+    labels = np.arange(300) % 2
+    for task in (None, "classification"):
+        items = checked_items(_table(), labels.astype(np.float32))
+        subject = subject_from_network(_seeded(Two, 2), items, "two", task=task)  # type: ignore[arg-type]
+        assert subject.answers.task is PredictionTask.CLASSIFICATION
+        whole = subject_from_network(_seeded(Two, 2), checked_items(_table(), labels), "two")
+        for name, split in whole.splits.items():
+            assert torch.equal(subject.splits[name].labels, split.labels)  # type: ignore[arg-type]
+
+
+def test_no_refusal_of_labels_advises_the_task_that_was_asked_for() -> None:
+    items = checked_items(_table(), np.full(300, 0.5, np.float32))
+    with pytest.raises(Refused) as refused:
+        subject_from_network(_seeded(Two, 2), items, "two", task="regression")
+    advised = str(refused.value).partition("task=")[2]
+    assert "embedding" in advised
+    assert "regression" not in advised
+
+
+class EachPlace(nn.Module):
+    """A class at each of so many places that come in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(9, 4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answered: Tensor = self.head(self.words(x))
+        return answered
+
+
+@pytest.mark.parametrize("task", [None, "tokens"])
+@pytest.mark.parametrize("places", [4, 8])
+def test_labels_of_other_places_than_the_answers_are_refused_with_both_shapes(task: Any, places: int) -> None:
+    words = np.random.default_rng(0).integers(0, 9, (20, 6))
+    says = rf"labels are \[N, {places}\], but the network answers \[N, 6, 3\]"
+    with pytest.raises(Refused, match=says):
+        load(EachPlace(), words, np.zeros((20, places), np.int64), task=task)
+    subject = load(EachPlace(), words, np.zeros((20, 6), np.int64), task=task)
+    with pytest.raises(Refused, match=says):
+        with_items(subject, checked_items(words, np.zeros((20, places), np.int64)))
+    with pytest.raises(Refused, match=says):
+        with_training(subject, checked_items(words + 0, np.zeros((20, places), np.int64)))
+
+
+def test_labels_of_nothing_that_is_judged_are_refused_as_such() -> None:
+    words = np.random.default_rng(0).integers(0, 9, (20, 6))
+    with pytest.raises(Refused, match=r"All labels \[20, 6\] are -100"):
+        load(EachPlace(), words, np.full((20, 6), -100))
+
+
+def test_labels_beside_the_next_words_are_refused() -> None:
+    words = np.random.default_rng(0).integers(0, 3, (20, 6))
+    with pytest.raises(Refused, match="follow from the words, but the items hold labels, int64"):
+        load(EachPlace(), words, np.zeros((20, 6), np.int64), task="next_token")
+
+
+@pytest.mark.parametrize("task", ["regression", "tokens"])
+def test_a_sample_is_asked_for_what_it_was_made_for(task: Any) -> None:
+    with pytest.raises(Refused, match=f"a sample for classification, but was asked for {task}"):
+        load("tabular", task=task)
+    assert load("tabular", task="classification").answers.task is PredictionTask.CLASSIFICATION
 
 
 def test_an_unknown_task_is_refused_with_those_there_are() -> None:

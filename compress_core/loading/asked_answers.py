@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -10,15 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
 from compress_core.loading.items import Items, check_classes
 from compress_core.network.input_field import is_whole
 from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.judged_rows import NOT_COUNTED, UNKNOWN, refuse_other_shape
+from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 
 TaskName = Literal["classification", "labels", "regression", "tokens", "next_token", "embedding"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
-NEXT_TOKEN = "next_token"  # noqa: S105 - no password
+_LARGEST_CLASS = 2**24
+"""Up to which float32 holds every whole number."""
+NEXT_TOKEN: TaskName = "next_token"  # noqa: S105 - no password
 
 _KINDS = {
     PredictionTask.CLASSIFICATION: AnswerKind.SCORES,
@@ -26,6 +32,10 @@ _KINDS = {
     PredictionTask.REGRESSION: AnswerKind.VALUES,
     PredictionTask.TOKENS: AnswerKind.TOKEN_SCORES,
     PredictionTask.EMBEDDING: AnswerKind.VECTORS,
+}
+
+_NAMES: Mapping[PredictionTask, TaskName] = {
+    task: name for task in PredictionTask for name in TASK_NAMES if name == task.value
 }
 
 
@@ -36,9 +46,16 @@ def checked_task(name: object) -> TaskName | None:
     raise Refused("A task is one of {names}, but got {got!r}.", names=", ".join(TASK_NAMES), got=name)
 
 
+def asked_of(subject: Subject) -> TaskName:
+    """The name of what is asked of a model."""
+    return NEXT_TOKEN if subject.input.next_word else _NAMES[subject.answers.task]
+
+
 def kind_asked(task: TaskName | None, outputs: Any, items: Items | None, name: str) -> AnswerKind:
     """How answers to two items are meant; raises Refused where they are not what was asked for."""
     labels = None if items is None else items.labels
+    if _are_numbers_of_classes(labels, outputs):
+        labels = None
     asked = PredictionTask.TOKENS if task == NEXT_TOKEN else None if task is None else PredictionTask(task)
     kind = _KINDS[asked or _likely_task(outputs, labels)]
     if asked is None and kind is AnswerKind.SCORES:
@@ -78,7 +95,20 @@ def _likely_task(outputs: Any, labels: NDArray[np.generic] | None) -> Prediction
 
 def _for_tokens(outputs: Tensor, labels: NDArray[np.generic] | None) -> bool:
     """Whether labels say that places are judged: scores and an image have as many axes."""
-    return labels is not None and labels.ndim == 2 and labels.shape[1] == outputs.shape[1]
+    if labels is None or labels.ndim != 2:
+        return False
+    return labels.shape[1] == outputs.shape[1] or labels.dtype.kind != "f"
+
+
+def _are_numbers_of_classes(labels: NDArray[np.generic] | None, outputs: Any) -> bool:
+    """Whether labels [N] are whole numbers kept as real ones, where one value is not what is answered."""
+    if labels is None or labels.ndim != 1 or labels.dtype.kind != "f" or not isinstance(outputs, Tensor):
+        return False
+    return outputs.dim() == 2 and outputs.shape[1] > 1 and _are_whole(labels)
+
+
+def _are_whole(values: NDArray[np.generic]) -> bool:
+    return bool((values == np.rint(values)).all())
 
 
 def _refuse_no_classifier(outputs: Any, name: str) -> None:
@@ -97,6 +127,7 @@ def with_asked_labels(items: Items, form: InputForm, kind: AnswerKind) -> Items:
 
     Where places of a sequence are judged and only a mask says which are there, labels say just that.
     """
+    items = _with_whole_labels(items, kind)
     if kind.task is not PredictionTask.TOKENS:
         return items
     ids, mask = _words_and_mask(items, form)
@@ -106,6 +137,14 @@ def with_asked_labels(items: Items, form: InputForm, kind: AnswerKind) -> Items:
                 "The next word is judged, but the items hold no words: give input_ids as whole numbers, and "
                 "attention_mask where they are not all as long."
             )
+        if items.labels is not None:
+            raise Refused(
+                "The next word is judged, so that the labels follow from the words, but the items hold "
+                "labels, {dtype} {got}: leave them out, or say that classes at each place are judged "
+                "(task=tokens).",
+                dtype=str(items.labels.dtype),
+                got=list(items.labels.shape),
+            )
         labels = np.full(ids.shape, NOT_COUNTED, dtype=np.int64)
         there = mask[:, 1:] * mask[:, :-1]
         labels[:, :-1] = np.where(there > 0, ids[:, 1:], NOT_COUNTED)
@@ -113,6 +152,21 @@ def with_asked_labels(items: Items, form: InputForm, kind: AnswerKind) -> Items:
     if items.labels is None and ids is not None and bool((mask == 0).any()):
         return replace(items, labels=np.where(mask > 0, UNKNOWN, NOT_COUNTED).astype(np.int64))
     return items
+
+
+def _with_whole_labels(items: Items, kind: AnswerKind) -> Items:
+    """The items with numbers of classes as whole ones, where they came as real ones without fractions."""
+    labels = items.labels
+    if labels is None or labels.dtype.kind != "f" or not kind.has_classes or not _are_whole(labels):
+        return items
+    if labels.size and float(np.abs(labels).max()) > _LARGEST_CLASS:
+        raise Refused(
+            "The labels go from {low:g} to {high:g}, which are no numbers of classes: number the classes "
+            "from 0, or say that such numbers are to be answered (task=regression).",
+            low=float(labels.min()),
+            high=float(labels.max()),
+        )
+    return replace(items, labels=labels.astype(np.int64))
 
 
 def _words_and_mask(items: Items, form: InputForm) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
@@ -139,25 +193,60 @@ def check_labels(items: Items, kind: AnswerKind, answers: int) -> None:
         return
     labels = items.labels
     _refuse_other_form(labels, kind, answers)
-    if kind.has_classes:
-        check_classes(items, 2 if kind.task is PredictionTask.LABELS else answers)
-    counted = labels[labels != NOT_COUNTED] if kind.task is PredictionTask.TOKENS else labels
-    least = UNKNOWN if kind.task is PredictionTask.TOKENS else 0
-    if kind.has_classes and int(counted.min(initial=0)) < least:
+    match kind.task:
+        case PredictionTask.LABELS:
+            _refuse_other_than_truth(labels)
+        case PredictionTask.TOKENS:
+            _refuse_nothing_judged(labels)
+            check_classes(items, answers)
+            _refuse_below(labels[labels != NOT_COUNTED], UNKNOWN)
+        case PredictionTask.CLASSIFICATION:
+            check_classes(items, answers)
+            _refuse_below(labels, 0)
+
+
+def refuse_other_places(splits: Iterable[Split], outputs: Tensor) -> None:
+    """Refuse labels [N, L] where a network answers [n, places, classes] at another number of places."""
+    for split in splits:
+        if split.labels is not None and split.labels.shape[1] != outputs.shape[1]:
+            raise Refused(
+                "The labels are [N, {labeled}], but the network answers [N, {places}, {classes}]: give a "
+                "label for each place that it answers, and {left} where none is judged.",
+                labeled=split.labels.shape[1],
+                places=outputs.shape[1],
+                classes=outputs.shape[2],
+                left=NOT_COUNTED,
+            )
+
+
+def _refuse_other_than_truth(labels: NDArray[np.generic]) -> None:
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high > 1:
         raise Refused(
-            "The labels go down to {low}; classes are numbered from 0, and {left} marks what is not judged.",
-            low=int(counted.min()),
+            "The labels go from {low} to {high}, but each says whether a label holds: it is 0 or 1. Save "
+            "them so, or say what else is asked of the network, such as real numbers (task=regression).",
+            low=low,
+            high=high,
+        )
+
+
+def _refuse_nothing_judged(labels: NDArray[np.generic]) -> None:
+    if not bool((labels != NOT_COUNTED).any()):
+        raise Refused(
+            "All labels {got} are {left}, which marks a place that is not judged, so that nothing is left to "
+            "judge: give the class of one place at least. The next word needs texts of two words or more.",
+            got=list(labels.shape),
             left=NOT_COUNTED,
         )
 
 
-_FORMS = {
-    PredictionTask.CLASSIFICATION: "[N], one whole number for each item",
-    PredictionTask.LABELS: "[N, labels], 0 or 1 for each label",
-    PredictionTask.REGRESSION: "[N] or [N, values], real numbers",
-    PredictionTask.TOKENS: "[N, places], one whole number for each place",
-    PredictionTask.EMBEDDING: "left out: vectors are compared with the original's",
-}
+def _refuse_below(labels: NDArray[np.generic], least: int) -> None:
+    if int(labels.min(initial=0)) < least:
+        raise Refused(
+            "The labels go down to {low}; classes are numbered from 0, and {left} marks what is not judged.",
+            low=int(labels.min()),
+            left=NOT_COUNTED,
+        )
 
 
 def _refuse_other_form(labels: NDArray[np.generic], kind: AnswerKind, answers: int) -> None:
@@ -171,11 +260,29 @@ def _refuse_other_form(labels: NDArray[np.generic], kind: AnswerKind, answers: i
     }[kind.task]
     if not fits:
         raise Refused(
-            "For {task} the labels must be {wanted}, but they are {dtype} {got}: save them so, or say what "
-            "is asked of the network ({tasks}).",
+            "For {task} the labels must be {wanted}, but they are {dtype} {got}: save them so, or say that "
+            "something else is asked of the network ({tasks}).",
             task=kind.task.value,
-            wanted=_FORMS[kind.task],
+            wanted=_form_wanted(kind.task, answers),
             dtype=str(labels.dtype),
             got=list(labels.shape),
-            tasks="task=" + ", ".join(TASK_NAMES),
+            tasks="task=" + ", ".join(name for name in TASK_NAMES if name != kind.task.value),
         )
+
+
+def _form_wanted(task: PredictionTask, answers: int) -> Phrase:
+    """What labels a network of so many answers needs."""
+    match task:
+        case PredictionTask.CLASSIFICATION:
+            return Phrase(
+                "[N], one whole number for each item, since it tells {count} classes apart", count=answers
+            )
+        case PredictionTask.LABELS:
+            return Phrase("[N, {count}], 0 or 1 for each of its {count} labels", count=answers)
+        case PredictionTask.REGRESSION if answers == 1:
+            return Phrase("[N] or [N, 1], real numbers, since it answers one value")
+        case PredictionTask.REGRESSION:
+            return Phrase("[N, {count}], real numbers, since it answers {count} values", count=answers)
+        case PredictionTask.TOKENS:
+            return Phrase("[N, places], one whole number for each place")
+    return Phrase("left out: vectors are compared with the original's")

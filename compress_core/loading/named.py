@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.asked_answers import TaskName
+from compress_core.loading.asked_answers import TaskName, asked_of
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.file_format import NO_KNOBS, AskedItems, ItemKnobs
 from compress_core.loading.fitting_weights import loaded_from
@@ -226,7 +226,7 @@ def _from_registry(network: RegisteredNetwork, asked: _Asked, state: StateDict |
     read = replace(asked, knobs=replace(asked.knobs, preprocessing=how))
     if state is None and asked.place is not None:
         state = asked.state
-    return registered_subject(network, state, read.items, asked.input_shape, how)
+    return registered_subject(network, state, read.items, asked.input_shape, how, asked.task)
 
 
 def _from_factory(origin: Origin, asked: _Asked) -> Subject:
@@ -248,7 +248,22 @@ def _from_factory(origin: Origin, asked: _Asked) -> Subject:
 def _from_sample(name: str, asked: _Asked) -> Subject:
     card = card_of(name)
     refuse_other_scale(card.name, asked.knobs.preprocessing)
+    sample = load_sample(card.name)
+    _refuse_other_task(sample, asked.task)
     if asked.place is not None:
         return sample_with(card.name, asked.state, asked.items, name=asked.name)
     items = asked.items
-    return load_sample(card.name) if items is None else with_items(load_sample(card.name), items)
+    return sample if items is None else with_items(sample, items)
+
+
+def _refuse_other_task(sample: Subject, task: TaskName | None) -> None:
+    """A sample is what it was made for: raise Refused where something else is asked of it."""
+    own = asked_of(sample)
+    if task not in {None, own}:
+        raise Refused(
+            "{model} is a sample for {own}, but was asked for {task}: leave the task out, or build its "
+            "network in a function of yours and open that as package.module:factory.",
+            model=sample.title,
+            own=own,
+            task=task,
+        )

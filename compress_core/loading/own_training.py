@@ -12,10 +12,9 @@ import torch
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
-from compress_core.loading.asked_answers import with_asked_labels
 from compress_core.loading.class_names import with_known_classes
 from compress_core.loading.items import ItemInputs, Items
-from compress_core.loading.user_model import fitting, with_remarks
+from compress_core.loading.user_model import check_places, fitting, with_remarks
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
@@ -46,15 +45,16 @@ def with_training(subject: Subject, items: Items) -> Subject:
     Raises Refused where the items have no labels, don't fit the model, or where some are among the items on
     which it is judged.
     """
-    items = with_asked_labels(items, subject.input, subject.answers)
-    if items.labels is None:
+    items = with_known_classes(items, subject.classes)
+    fitted = fitting(items, subject.input, len(subject.classes), subject.answers)
+    if fitted.labels is None:
         raise Refused(
             "The training items have no labels, and {model} learns nothing without them: save them in one "
             ".npz file with inputs, and labels [N] that are whole numbers from 0.",
             model=subject.title,
         )
-    items = with_known_classes(items, subject.classes)
-    fitted = fitting(items, subject.input, len(subject.classes), subject.answers)
+    labels = torch.from_numpy(fitted.labels)
+    check_places([Split(TRAINING, torch.empty(len(labels), 0), labels)], subject)
     _refuse_judged(fitted.inputs, subject)
     return with_remarks(replace(subject, training=own_training(fitted, subject.input)), items.remarks)
 

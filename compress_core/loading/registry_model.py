@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.texts import Phrase
+from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.hub_preprocessing import preprocessing_of_timm, preprocessing_of_torchvision
 from compress_core.loading.items import Items
@@ -69,11 +70,12 @@ def registered_subject(
     items: Items | None,
     input_shape: ItemShape | None,
     preprocessing: Preprocessing,
+    task: TaskName | None = None,
 ) -> Subject:
     """The network with the weights of a file, and items as `splits_of` divides them.
 
-    How many classes it has follows from the weights. Without weights they are random, which is said. Raises
-    Refused where the weights are another network's, or the items don't fit.
+    task: what is asked of it. How many classes it has follows from the weights. Without weights they are
+    random, which is said. Raises Refused where the weights are another network's, or the items don't fit.
     """
     shape = input_shape or _shape_of(items, preprocessing)
     told = _numbers(found, state, None if input_shape is None else input_shape[-1])
@@ -86,6 +88,7 @@ def registered_subject(
         items,
         f"{found.source}:{found.name}",
         shape,
+        task=task,
         form=form_of(shape, preprocessing),
         classes=found.classes or None,
         summary=Phrase("{name} of {source}.", name=found.name, source=found.source),

@@ -15,7 +15,8 @@ from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.strict_json import strictly_read
 from compress_core.loading.stored import shown
 
-Label = str | int | float
+Label = str | int | float | tuple[int | float, ...]
+"""The name of a class, a number, or where several are judged a number for each."""
 TEXT_FILES = (".jsonl", ".ndjson")
 TABLE = ".csv"
 """For a network of words; for any other a table of numbers ends so."""
@@ -30,7 +31,8 @@ _TEXT, _PAIR, _LABEL = ("text", "sentence", "sentence1"), ("text_pair", "sentenc
 class TextItems:
     """Texts in their order, a second one to each where they come in pairs, and what they are labeled as.
 
-    labels: names of classes or their numbers from 0, one for each text; None where they are not known.
+    labels: names of classes or their numbers from 0, one for each text, or lists of numbers where several
+    are judged; None where they are not known.
     """
 
     texts: tuple[str, ...]
@@ -173,14 +175,29 @@ def _text(row: dict[str, Any], number: int, names: tuple[str, ...]) -> str:
 
 
 def _label(value: object, place: int) -> Label:
-    number = value.item() if hasattr(value, "item") else value
+    number = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(number, list | tuple):
+        return _several(number, place)
     if isinstance(number, bool) or not isinstance(number, str | int | float):
         raise Refused(
-            "The label of text {place} is {got}: it must be the name of a class, or a number.",
+            "The label of text {place} is {got}: it must be the name of a class, a number, or "
+            "a list of numbers.",
             place=place,
             got=shortened(value),
         )
     return number
+
+
+def _several(values: Sequence[object], place: int) -> tuple[int | float, ...]:
+    """A number for each of several labels of one text."""
+    numbers = tuple(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    if not numbers or len(numbers) != len(values):
+        raise Refused(
+            "The label of text {place} is {got}: a list must hold numbers, one for each label.",
+            place=place,
+            got=shortened(list(values)),
+        )
+    return numbers
 
 
 def _check_size(texts: int, characters: int) -> None:

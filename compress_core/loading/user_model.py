@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from compress_core.loading.asked_answers import (
     check_labels,
     kind_asked,
     kind_of_rows,
+    refuse_other_places,
     with_asked_labels,
 )
 from compress_core.loading.cards import card_of, cards
@@ -41,7 +42,7 @@ from compress_core.network.input_field import is_whole
 from compress_core.network.layers.wrappers import refuse_without_layers
 from compress_core.network.named_inputs import with_border
 from compress_core.network.shared_copy import own_copy, unwrapped
-from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import IMAGE, TABLE, TEXT, InputForm
 from compress_core.subject.number_types import calculated_type, calculating, types_before
@@ -199,6 +200,8 @@ def subject_from_network(
         own = None if items is None else _with_classes_of(items, known, kind)
         named = known or (classes_named_by(own, count) if kind.has_classes else numbered(count))
         splits = {} if own is None else splits_of(own, form, count, kind)
+        if kind.task is PredictionTask.TOKENS:
+            refuse_other_places(splits.values(), answered)
         built = make_subject(
             name, name, ours, form, named, splits, summary, name, origin=origin, came_as=came_as
         )
@@ -275,8 +278,15 @@ def with_items(subject: Subject, items: Items) -> Subject:
     """
     items = with_known_classes(items, subject.classes)
     splits = splits_of(items, subject.input, len(subject.classes), subject.answers)
+    check_places(splits.values(), subject)
     judged = checked(replace(subject, splits=MappingProxyType(splits), warnings=(), training=None))
     return with_remarks(judged, items.remarks)
+
+
+def check_places(splits: Iterable[Split], subject: Subject) -> None:
+    """Refuse labels of other places than a model answers at, where places of a sequence are judged."""
+    if subject.answers.task is PredictionTask.TOKENS:
+        refuse_other_places(splits, _answered_twice(subject.network, subject.input.baseline))
 
 
 def splits_of(

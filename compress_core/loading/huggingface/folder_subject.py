@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused, shortened
-from compress_core.foundation.texts import Phrase
+from compress_core.foundation.texts import N_, Phrase
 from compress_core.foundation.workspace.json_text import Json
 from compress_core.loading.allowance import ON_OWN_MACHINE, RunLimits, check_scores
-from compress_core.loading.asked_answers import TaskName
+from compress_core.loading.asked_answers import TaskName, asked_of
 from compress_core.loading.fitting_weights import refuse_other_shapes
 from compress_core.loading.huggingface.config_file import CONFIG, MOST_BYTES, FolderConfig, read_config
 from compress_core.loading.huggingface.fitted_weights import (
@@ -135,7 +135,8 @@ def folder_subject(
     config.json says.
     """
     _refuse_unread(folder)
-    given, form, remark = _items_and_form(folder, items, length)
+    asked = task or task_of_folder(folder.config)
+    given, form, remark = _items_and_form(folder, items, length, asked)
     bare = _bare_network(folder)
     fitted = fitted_weights(state, bare, folder.config, turned_weights(bare))
     two = told_apart(fitted, bare)
@@ -149,7 +150,7 @@ def folder_subject(
         given,
         folder.name,
         form=form,
-        task=task or task_of_folder(folder.config),
+        task=asked,
         classes=folder.config.classes or _words_as_classes(form),
         summary=_summary(folder, form, remark),
         blueprint=Blueprint.of(SOURCE, folder.values),
@@ -200,9 +201,8 @@ def training_items(folder: OpenedFolder, items: Items | TextItems, subject: Subj
     """Items to train on as the model of a folder takes them: texts as long as those it is judged on."""
     if isinstance(items, Items):
         return items
-    found, _, _ = _items_and_form(
-        folder, items, subject.input.fields[0].width if subject.input.fields else None
-    )
+    length = subject.input.fields[0].width if subject.input.fields else None
+    found, _, _ = _items_and_form(folder, items, length, asked_of(subject))
     assert found is not None, "made of texts"
     return found
 
@@ -252,7 +252,7 @@ def _network(
 
 
 def _items_and_form(
-    folder: OpenedFolder, items: Items | TextItems | Tokenized | None, length: int | None
+    folder: OpenedFolder, items: Items | TextItems | Tokenized | None, length: int | None, task: TaskName
 ) -> tuple[Items | None, InputForm, Phrase | None]:
     """The items as the network takes them, their form, and what there is to say of what was cut off."""
     if folder.picture is not None:
@@ -260,9 +260,9 @@ def _items_and_form(
             raise Refused("{folder} looks at pictures and reads no texts: give those.", folder=folder.name)
         return items, replace(folder.picture, answer=_ANSWERS[folder.config.head]), None
     if isinstance(items, TextItems):
-        return _tokenized(folder, _by_its_tokenizer(folder, items, length))
+        return _tokenized(folder, _by_its_tokenizer(folder, items, length), task)
     if isinstance(items, Tokenized):
-        return _tokenized(folder, items)
+        return _tokenized(folder, items, task)
     if items is None:
         wide = min(folder.config.length or USUAL_LENGTH, USUAL_LENGTH) if length is None else length
         return None, _form(folder, WORD_INPUTS[:2], wide), None
@@ -287,12 +287,14 @@ def _by_its_tokenizer(folder: OpenedFolder, texts: TextItems, length: int | None
     return folder.pieces.rows(texts, length)
 
 
-def _tokenized(folder: OpenedFolder, found: Tokenized) -> tuple[Items, InputForm, Phrase | None]:
+def _tokenized(
+    folder: OpenedFolder, found: Tokenized, task: TaskName
+) -> tuple[Items, InputForm, Phrase | None]:
     kinds = folder.config.numbers.get("type_vocab_size", 1)
     arrays = found.arrays(kinds=isinstance(kinds, int) and kinds > 1)
     form = _form(folder, tuple(arrays), found.ids.shape[1])
     rows = rows_of(form.fields, arrays).astype(np.int64)
-    labels = None if found.labels is None else _numbered(folder.config, found.labels)
+    labels = None if found.labels is None else _numbered(folder.config, found.labels, task)
     cut = (
         Phrase(
             "{cut:,} of {texts:,} texts are longer than {length:,} words and were cut off there.",
@@ -316,15 +318,25 @@ def _form(folder: OpenedFolder, names: tuple[str, ...], length: int) -> InputFor
     return InputForm(TEXT, (length * len(fields),), fields=fields, answer=answer, words=words)
 
 
-def _numbered(config: FolderConfig, labels: tuple[Label, ...]) -> np.ndarray | None:
-    """Labels as the numbers of classes; raises Refused for one that names none."""
-    match task_of_folder(config):
+def _numbered(config: FolderConfig, labels: tuple[Label, ...], task: TaskName) -> np.ndarray:
+    """Labels as the numbers of classes; raises Refused for one that names none, or where none are taken."""
+    match task:
         case "regression":
             return _real_labels(labels)
+        case "labels":
+            return _truths(config, labels)
         case "classification":
             pass
         case _:
-            return None
+            raise Refused(
+                "The texts have labels ({got}), but {task} is asked of {architecture}, which {reason}: leave "
+                "the labels out{instead}.",
+                got=shortened(labels[0]),
+                task=task,
+                architecture=config.architecture,
+                reason=_WITHOUT_LABELS[task],
+                instead=_INSTEAD if task == "tokens" else "",
+            )
     numbers = {name: number for number, name in enumerate(config.classes)}
     known = [numbers.get(label, label) if isinstance(label, str) else label for label in labels]
     for place, label in enumerate(known):
@@ -338,15 +350,46 @@ def _numbered(config: FolderConfig, labels: tuple[Label, ...]) -> np.ndarray | N
     return np.array(known, dtype=np.int64)
 
 
-def _real_labels(labels: tuple[Label, ...]) -> np.ndarray:
+_WITHOUT_LABELS: Mapping[str, str] = {
+    "tokens": N_("needs a label for each place that its tokenizer makes, not one for a text"),
+    "next_token": N_("takes the next words as labels"),
+    "embedding": N_("answers with vectors that are compared with the original's"),
+}
+_INSTEAD = N_(", or give input_ids, attention_mask and labels [N, places] as .npz")
+
+
+def _truths(config: FolderConfig, labels: tuple[Label, ...]) -> np.ndarray:
+    """Labels [N, labels] of 0 and 1, as lists of them."""
+    count = len(config.classes)
     for place, label in enumerate(labels):
-        if isinstance(label, str):
+        if not isinstance(label, tuple) or len(label) != count or not set(label) <= {0, 1}:
             raise Refused(
-                "The label of text {place} is {got}, but the network answers with a real number: give such.",
+                "The label of text {place} is {got}, but the network says of each of {count} labels whether "
+                "it holds: give a list of {count} numbers, 0 or 1, in the order of {known}.",
                 place=place,
-                got=shortened(label),
+                got=shortened(list(label) if isinstance(label, tuple) else label),
+                count=count,
+                known=shortened(list(config.classes)),
+            )
+    return np.array(labels, dtype=np.int64)
+
+
+def _real_labels(labels: tuple[Label, ...]) -> np.ndarray:
+    """Labels [N], or [N, values] where each is a list."""
+    for place, label in enumerate(labels):
+        if isinstance(label, str) or _length(label) != _length(labels[0]):
+            raise Refused(
+                "The label of text {place} is {got}, but the network answers with real numbers: give such, "
+                "as many for each text.",
+                place=place,
+                got=shortened(list(label) if isinstance(label, tuple) else label),
             )
     return np.array(labels, dtype=np.float32)
+
+
+def _length(label: Label) -> int:
+    """How many numbers a label is; 0 where it is no list."""
+    return len(label) if isinstance(label, tuple) else 0
 
 
 def _summary(folder: OpenedFolder, form: InputForm, remark: Phrase | None) -> str:

@@ -106,5 +106,9 @@ def folder_from(arrays: Mapping[str, SentArray], name: str) -> SentFolder:
     if f"{_TEXT}ids" not in arrays:
         return SentFolder(files, weights, pieces, None)
     ids, mask, kinds = (arrays[f"{_TEXT}{each}"] for each in ("ids", "mask", "kinds"))
-    labels = None if said["labels"] is None else tuple(said["labels"])
+    labels = (
+        None
+        if said["labels"] is None
+        else tuple(tuple(label) if isinstance(label, list) else label for label in said["labels"])
+    )
     return SentFolder(files, weights, pieces, Tokenized(ids, mask, kinds, said["cut"], labels))

@@ -221,6 +221,23 @@ def test_labels_of_texts_are_not_dropped(architecture: str, task: Any, says: str
         compress_core.load(tmp_path, lines_of(tmp_path, LABELS), task=task)
 
 
+@pytest.mark.parametrize(
+    ("ids", "mask", "says"),
+    [
+        (5.7, 1, "input_ids holds 5.7, but the network takes whole numbers"),
+        (5, 0.5, "attention_mask holds 0.5, but the network takes whole numbers"),
+        (WORDS + 7, 1, f"input_ids go up to {WORDS + 7}, but the vocabulary of net has {WORDS} words"),
+    ],
+)
+def test_numbers_of_words_are_whole_and_those_of_the_vocabulary(
+    ids: float, mask: float, says: str, tmp_path: Path
+) -> None:
+    save_folder(tmp_path / "net", "BertForSequenceClassification")
+    rows = {"input_ids": np.full((6, 5), ids), "attention_mask": np.full((6, 5), mask)}
+    with pytest.raises(Refused, match=says):
+        compress_core.load(tmp_path / "net", rows, [0, 1] * 3)
+
+
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("name", ["Bert", "Llama"])
 def test_a_folder_of_sentence_transformers_gives_the_mean_of_the_words(
@@ -362,11 +379,11 @@ def test_labels_are_named_or_numbered(bert: Path, tmp_path: Path) -> None:
         (b'{"text": "a"}\n{"text": "b"', "Line 2 of x.jsonl is no JSON"),
         (b'{"text": "a", "text": "b"}', "stands twice"),
         (b'{"text": "a", "label": 1}\n{"text": "b"}', "Line 2 of x.jsonl has no label, and others have one"),
-        (b'{"text": "a", "label": [1]}', "The label of text 0 is"),
+        (b'{"text": "a", "label": {"a": 1}}', "The label of text 0 is"),
         (b'{"text": "   "}', "a text with something in it"),
-        (b"", "There must be 1 to 200,000 texts"),
+        (b"", r"x.jsonl is empty \(0 bytes\)"),
         (b'{"text": "' + b"a" * 100_001 + b'"}', "at most 100,000 characters each"),
-        (b"\xff\xfe", "Line 1 of x.jsonl is no JSON"),
+        (b"\xff\xfe", "x.jsonl is in UTF-16"),
     ],
 )
 def test_lines_that_are_no_texts_are_refused(content: bytes, says: str) -> None:
@@ -393,12 +410,14 @@ def test_a_table_of_texts_is_read_like_lines(label: str, bert: Path, tmp_path: P
     ("content", "says"),
     [
         (b"a,b\n1,2", "one must be called text or sentence or sentence1"),
-        (b"\xff\xfea", "no table of texts in UTF-8"),
+        (b"\xff\xfea", "x.csv is in UTF-16, and UTF-8 is read"),
+        (b"\xffa", "no table of texts in UTF-8"),
         (b'text\n"open', "no table of texts in UTF-8"),
         (b"text,label\ngood,\nbad,1", "Line 1 of x.csv has no label"),
         (b"text,label\n ,1", "a text with something in it"),
         (b"text", "There must be 1 to 200,000 texts"),
-        (b"", "x.csv has the columns"),
+        (b"", r"x.csv is empty \(0 bytes\)"),
+        (b"a,b", "x.csv has the columns"),
     ],
 )
 def test_tables_that_hold_no_texts_are_refused(content: bytes, says: str) -> None:

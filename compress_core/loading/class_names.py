@@ -18,6 +18,18 @@ def numbered(classes: int) -> tuple[str, ...]:
     return tuple(str(index) for index in range(classes))
 
 
+def refuse_same_names(names: Sequence[str], where: str) -> None:
+    """Raise Refused where two classes have one name: which of them is meant nobody could tell."""
+    again = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if again is not None:
+        raise Refused(
+            "{where} calls two classes {name!r}, so that nobody could tell which is meant: give each a name "
+            "of its own.",
+            where=where,
+            name=shown(again),
+        )
+
+
 def with_known_classes(items: Items, known: Sequence[str]) -> Items:
     """Items with labels as a network numbers its classes; raises Refused where it has no such class."""
     if not items.classes:

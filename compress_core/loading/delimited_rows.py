@@ -18,6 +18,7 @@ from compress_core.loading.label_column import classes_of, label_column
 from compress_core.loading.picture_files import said_of_classes
 from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import shown
+from compress_core.loading.text_encoding import refuse_utf_16
 
 SEPARATORS = (",", ";", "\t")
 
@@ -36,7 +37,7 @@ def items_in_rows(content: bytes, asked: AskedItems) -> ItemArrays:
 
     Raises Refused with line and column for what is missing or no number.
     """
-    rows = _rows(content)
+    rows = _rows(content, asked.name)
     first = next(rows, None)
     if first is None:
         raise Refused("The table is empty: give a file with a row for each item.")
@@ -65,8 +66,9 @@ def items_in_rows(content: bytes, asked: AskedItems) -> ItemArrays:
     return _as_items(found, names, column.place, column.said, len(cells), asked)
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
+def _rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that hold anything, each with its line."""
+    refuse_utf_16(content, name)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -82,6 +82,26 @@ def refuse_other_fields(items: Items, form: InputForm) -> None:
             got=_listed(got) or "one array",
             wanted=_listed(wanted) or "one array",
         )
+    if form.by_name:
+        _refuse_fractions(items, form)
+
+
+def _refuse_fractions(items: Items, form: InputForm) -> None:
+    """Refuse numbers with fractions or below 0 in inputs that take whole ones."""
+    start = 0
+    for field in form.fields:
+        values = items.inputs[:, start : start + field.width]
+        start += field.width
+        if field.kind == "real" or values.dtype.kind != "f":
+            continue
+        broken = values[(values != np.rint(values)) | (values < 0)]
+        if broken.size:
+            raise Refused(
+                "The input {name} holds {got:g}, but the network takes whole numbers from 0 there: give what "
+                "the tokenizer gives.",
+                name=field.name,
+                got=float(broken.flat[0]),
+            )
 
 
 def _listed(inputs: list[tuple[str, tuple[int, ...]]]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, LayerWork, RunLimits, check_allowed, check_scores
 from compress_core.loading.asked_answers import TaskName
@@ -95,6 +96,28 @@ def is_onnx_file(path: Path) -> bool:
         return False
 
 
+def refuse_entry_of_onnx(entry: str | None, file: str) -> None:
+    """Refuse the name of a part of a checkpoint beside an ONNX file, which holds one network."""
+    if entry is not None:
+        raise Refused(
+            "{entry} names a part of a checkpoint, but {file} is an ONNX file, which holds one network with "
+            "its weights: leave it out.",
+            entry=shown(entry),
+            file=shown(file),
+        )
+
+
+def _refuse_other_input(found: Description, asked: ItemShape | None) -> None:
+    """Refuse the shape of an item that is not the one that a file says."""
+    inputs = found.told["inputs"]
+    if asked is not None and len(inputs) == 1 and tuple(inputs[0][1]) != tuple(asked):
+        raise Refused(
+            "The shape {got} was given for one item, but the ONNX file takes {wanted}: leave it out.",
+            got=list(asked),
+            wanted=list(inputs[0][1]),
+        )
+
+
 def onnx_subject_in(
     path: Path,
     items: Items | None,
@@ -106,6 +129,7 @@ def onnx_subject_in(
     content = content_of_file(path)
     shapes = shapes_given(items) if input_shape is None else input_shape
     found = read_network(content, weight_caps_for(len(content)), shapes)
+    _refuse_other_input(found, input_shape)
     return onnx_subject(found, content, items, name=path.stem, preprocessing=preprocessing, task=task)
 
 

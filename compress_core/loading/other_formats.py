@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.texts import N_
+from compress_core.foundation.texts import N_, Phrase
+from compress_core.loading.onnx_file.file_parts import begins_like_onnx
 from compress_core.loading.stored import shown
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_ONNX = ".onnx"
 _POINTER = b"version https://git-lfs.github.com"
 
 
@@ -78,13 +80,22 @@ _OTHERS = (
             "The file '{file}' is an ONNX file, a whole network and not weights alone. Give the state dict "
             "of the PyTorch network it was exported from: torch.save(model.state_dict(), path)."
         ),
-        suffix=".onnx",
+        suffix=_ONNX,
     ),
 )
 
 
 def refuse_other_format(content: bytes, name: str) -> None:
     """Raise Refused where bytes that begin like no format here are known; name is the file's."""
+    if name.lower().endswith(_ONNX) and not begins_like_onnx(content):
+        raise Refused(
+            "The file '{file}' is called an ONNX file and is none: it {got}. Export the network anew, with "
+            "torch.onnx.export(model, items, path), or look whether the download is whole.",
+            file=shown(name),
+            got=Phrase("begins with other bytes ({bytes})", bytes=content[:4].hex(" "))
+            if content
+            else Phrase("is empty"),
+        )
     for other in _OTHERS:
         ends_so = other.suffix is not None and name.lower().endswith(other.suffix)
         if ends_so or other.begins(content):

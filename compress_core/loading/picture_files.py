@@ -23,6 +23,8 @@ from compress_core.loading.reading_remarks import ReadingRemarks, some_of
 from compress_core.loading.stored import shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+_NOT_READ = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".jfif", ".ico")
+"""How pictures are called that people keep and that are not read."""
 _KINDS = ("PNG", "JPEG", "WEBP", "BMP")
 _GRAY = {"1", "L", "LA"}
 _COLORED = {"P", "RGB", "RGBA", "CMYK", "YCbCr"}
@@ -259,4 +261,19 @@ def _remarks(
                 names=some_of(map(shown, others)),
             )
         )
-    return ReadingRemarks(tuple(said))
+    return ReadingRemarks(tuple(said), tuple(_said_of_other_pictures(others)))
+
+
+def _said_of_other_pictures(others: Sequence[str]) -> list[str]:
+    """That pictures of kinds that are not read are missing among the items, and how many."""
+    missing = [name for name in others if name.lower().endswith(_NOT_READ)]
+    if not missing:
+        return []
+    return [
+        Phrase(
+            "{count} pictures are of a kind that is not read and are not among the items ({names}): save "
+            "them as png to have them judged too.",
+            count=len(missing),
+            names=some_of(map(shown, missing)),
+        )
+    ]

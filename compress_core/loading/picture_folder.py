@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from itertools import takewhile
@@ -11,9 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_format import AskedItems, ItemArrays
 from compress_core.loading.picture_files import Picture, is_picture, pictures_as_items
-from compress_core.loading.reading_remarks import some_of
+from compress_core.loading.reading_remarks import ReadingRemarks, some_of
 from compress_core.loading.stored import shown
 from compress_core.loading.zipped import open_zip
 
@@ -91,7 +93,19 @@ def _filed(files: Mapping[tuple[str, ...], Callable[[], IO[bytes]]], asked: Aske
         for parts, opened in places.items()
     ]
     others = ["/".join(parts) for parts in sorted(visible) if parts not in places]
-    return pictures_as_items(pictures, asked, others)
+    found = pictures_as_items(pictures, asked, others)
+    if above and all(picture.label is None for picture in pictures):
+        folder = "/".join(next(iter(places))[:-1])
+        found = replace(found, remarks=found.remarks + ReadingRemarks(warnings=(_one_folder(folder),)))
+    return found
+
+
+def _one_folder(folder: str) -> Phrase:
+    return Phrase(
+        "All pictures lie in one folder, {folder}, which tells no classes apart, so that they have no "
+        "labels: give a folder that holds a folder for each class.",
+        folder=shown(folder),
+    )
 
 
 def _shared_folders(places: list[tuple[str, ...]]) -> int:

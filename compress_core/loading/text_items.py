@@ -14,6 +14,7 @@ from typing import Any
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.strict_json import strictly_read
 from compress_core.loading.stored import shown
+from compress_core.loading.text_encoding import refuse_utf_16
 
 Label = str | int | float | tuple[int | float, ...]
 """The name of a class, a number, or where several are judged a number for each."""
@@ -43,6 +44,8 @@ class TextItems:
 def text_items(texts: Sequence[object], labels: Sequence[object] | None) -> TextItems:
     """Texts from memory; raises Refused where one of them is none."""
     for place, text in enumerate(texts):
+        if isinstance(text, str):
+            _refuse_half_character(text, place + 1)
         if not isinstance(text, str) or not text.strip():
             raise Refused(
                 "Text {place} is {got}: every item must be a text with something in it.",
@@ -68,6 +71,7 @@ def texts_in_lines(content: bytes, name: str) -> TextItems:
 
     Raises Refused, and nothing else, whatever the bytes are.
     """
+    _refuse_no_text(content, name)
     _check_size(max(1, content.count(b"\n") // 2), 0)  # of very many lines no object is made
     rows = [
         _object(line, number, name)
@@ -75,6 +79,17 @@ def texts_in_lines(content: bytes, name: str) -> TextItems:
         if line.strip()
     ]
     return _texts_of(rows, name)
+
+
+def _refuse_no_text(content: bytes, name: str) -> None:
+    """Refuse a file without anything in it, and one that is no UTF-8 by how it begins."""
+    if not content.strip():
+        raise Refused(
+            "{file} is empty ({got:,} bytes): write a text with its label on each line.",
+            file=shown(name),
+            got=len(content),
+        )
+    refuse_utf_16(content, name)
 
 
 def _texts_of(rows: list[dict[str, Any]], name: str) -> TextItems:
@@ -98,6 +113,7 @@ def texts_in_table(content: bytes, name: str) -> TextItems:
 
     Raises Refused, and nothing else, whatever the bytes are.
     """
+    _refuse_no_text(content, name)
     try:
         rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True, restval=None)
         head = [column or "" for column in rows.fieldnames or ()]
@@ -171,7 +187,22 @@ def _text(row: dict[str, Any], number: int, names: tuple[str, ...]) -> str:
             name=names[0],
         )
     _check_size(1, len(found))
+    _refuse_half_character(found, number)
     return found
+
+
+def _refuse_half_character(text: str, number: int) -> None:
+    """Refuse a text that cannot be written down: half of a pair of surrogates stands for no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Refused(
+            "Text {number} holds {got} at place {place}, half of a pair that stands for no character alone: "
+            "save the texts in UTF-8, or leave it out.",
+            number=number,
+            got=f"U+{ord(text[error.start]):04X}",
+            place=error.start + 1,
+        ) from None
 
 
 def _label(value: object, place: int) -> Label:

@@ -26,7 +26,12 @@ from compress_core.loading.asked_answers import (
     with_asked_labels,
 )
 from compress_core.loading.cards import card_of, cards
-from compress_core.loading.class_names import classes_named_by, numbered, with_known_classes
+from compress_core.loading.class_names import (
+    classes_named_by,
+    numbered,
+    refuse_same_names,
+    with_known_classes,
+)
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
 from compress_core.loading.items import Items, fit_to
@@ -268,7 +273,9 @@ def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
             model=subject.title,
             classes=len(subject.classes),
         )
-    return replace(subject, classes=tuple(map(str, classes)))
+    names = tuple(map(str, classes))
+    refuse_same_names(names, "classes")
+    return replace(subject, classes=names)
 
 
 def with_items(subject: Subject, items: Items) -> Subject:

@@ -102,6 +102,12 @@ def _check_every_rule_speaks(
         stem, _, index = rule.match.rpartition(".")
         if stem in names and index.isdecimal():
             _refuse_part(recipe, stem, rule.match, names)
+        if not names:
+            raise Refused(
+                "No layer matches {match!r}: the model has no layer with weights that can be compressed. "
+                "Leave the recipe empty, or give another model.",
+                match=rule.match,
+            )
         raise Refused(
             "No layer matches {match!r}; the layers are {names}: correct the name.",
             match=rule.match,

@@ -170,7 +170,7 @@ def read_uploaded(
     """
     from compress_core.loading.allowance import ON_SERVER
     from compress_core.loading.onnx_file.file_parts import begins_like_onnx
-    from compress_core.loading.onnx_model import onnx_subject, shapes_given
+    from compress_core.loading.onnx_model import onnx_subject, refuse_entry_of_onnx, shapes_given
     from compress_core.loading.upload import state_of
     from compress_core.loading.user_model import user_subject, with_remarks
 
@@ -179,6 +179,7 @@ def read_uploaded(
     if is_folder_zip(content):
         return _of_folder(content, model_file.name, item_file, name, knobs, task)
     if begins_like_onnx(content):
+        refuse_entry_of_onnx(entry, model_file.name)
         items = _items(item_file, name, knobs)
         found = reader.network(content, model_file.name, shapes_given(items))
         return onnx_subject(

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.strict_json import strictly_read
 from compress_core.foundation.workspace.json_text import Json
+from compress_core.loading.class_names import refuse_same_names
 from compress_core.loading.huggingface.config_numbers import Numbers
 from compress_core.loading.huggingface.model_types import MODEL_TYPES, Head, ModelType
 from compress_core.loading.stored import shown
@@ -190,7 +191,9 @@ def _classes(said: Mapping[str, Any]) -> tuple[str, ...]:
     wanted = list(map(str, range(len(named)))) if isinstance(named, dict) else []
     if not 1 <= len(wanted) <= MOST_CLASSES or set(named) != set(wanted):
         raise _no_classes(named)
-    return tuple(str(named[number])[:_MOST_NAME] for number in wanted)
+    classes = tuple(str(named[number])[:_MOST_NAME] for number in wanted)
+    refuse_same_names(classes, "id2label of config.json")
+    return classes
 
 
 def _no_classes(got: object) -> Refused:

@@ -51,7 +51,7 @@ def fitted_weights(
     return {**{name: kept[name] for name in expected if name in kept}, **kept}
 
 
-def told_apart(fitted: Mapping[str, Tensor], network: nn.Module) -> tuple[str, str] | None:
+def parted_twins(fitted: Mapping[str, Tensor], network: nn.Module) -> tuple[str, str] | None:
     """The first two names of one parameter under which a folder holds different weights; None for none."""
     for name, twin in _twins(network).items():
         if name in fitted and twin in fitted and not torch.equal(fitted[name], fitted[twin]):

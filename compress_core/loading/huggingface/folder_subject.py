@@ -18,9 +18,9 @@ from compress_core.loading.fitting_weights import refuse_other_shapes
 from compress_core.loading.huggingface.config_file import CONFIG, MOST_BYTES, FolderConfig, read_config
 from compress_core.loading.huggingface.fitted_weights import (
     fitted_weights,
+    parted_twins,
     refuse_large_buffers,
     taking,
-    told_apart,
 )
 from compress_core.loading.huggingface.folder_files import FolderFiles
 from compress_core.loading.huggingface.folder_work import refuse_too_much_work
@@ -139,7 +139,7 @@ def folder_subject(
     given, form, remark = _items_and_form(folder, items, length, asked)
     bare = _bare_network(folder)
     fitted = fitted_weights(state, bare, folder.config, turned_weights(bare))
-    two = told_apart(fitted, bare)
+    two = parted_twins(fitted, bare)
     folder = folder if two is None else folder.untied
     network = _network(folder, fitted, form, allowed)
     if given is not None:
@@ -274,7 +274,24 @@ def _items_and_form(
             folder=folder.name,
             known=", ".join(WORD_INPUTS[:2]),
         )
+    _refuse_beyond_vocabulary(items, folder)
     return items, _form(folder, tuple(names), items.fields[0].width), None
+
+
+def _refuse_beyond_vocabulary(items: Items, folder: OpenedFolder) -> None:
+    """Refuse numbers of words [N, L] that stand first in the rows and of which the network has no vector."""
+    high, count = float(items.inputs[:, : items.fields[0].width].max()), folder.config.vocabulary
+    assert count is not None, "of a network that reads words"
+    if high >= count:
+        raise Refused(
+            "{name} go up to {high:,.0f}, but the vocabulary of {folder} has {count:,} words, 0 to {last:,}: "
+            "make them with the tokenizer of this network.",
+            name=WORD_INPUTS[0],
+            high=high,
+            folder=folder.name,
+            count=count,
+            last=count - 1,
+        )
 
 
 def _by_its_tokenizer(folder: OpenedFolder, texts: TextItems, length: int | None) -> Tokenized:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.load_check import LoadedNetwork, NetworkWarning, load_check
+from compress_core.network.forward import running_on
 from compress_core.network.not_finite import first_not_finite, items_not_finite
 
 _MOST_ITEMS = 256
@@ -24,6 +26,28 @@ def finite_values(loaded: LoadedNetwork) -> Iterator[NetworkWarning]:
     first = first_not_finite(loaded.copy(), tried)
     if first is not None:
         yield _at_layer(loaded, first, tried)
+    else:
+        yield from _answers(loaded, tried)
+
+
+def _answers(loaded: LoadedNetwork, items: Tensor) -> Iterator[NetworkWarning]:
+    """Answers that are no numbers though every layer gives such: what forward makes of them."""
+    with torch.inference_mode(), running_on(items):
+        answered = loaded.copy()(items.clone())
+    if not isinstance(answered, Tensor) or not answered.is_floating_point() or answered.dim() < 1:
+        return
+    broken = (answered.isnan() | answered.isposinf()).reshape(len(answered), -1).any(dim=1)
+    if bool(broken.any()):
+        yield NetworkWarning(
+            Phrase(
+                "{model} answers {count} of {total} items that were tried with NaN or infinite values, "
+                "though none of its layers does: no answer to these is right. Look at what its forward does "
+                "with what the layers give.",
+                model=loaded.name,
+                count=int(broken.count_nonzero()),
+                total=len(broken),
+            )
+        )
 
 
 def _state(loaded: LoadedNetwork) -> Iterator[NetworkWarning]:

@@ -91,6 +91,20 @@ def test_a_column_of_labels_is_asked_of_tables_alone(tmp_path: Path) -> None:
             load(plain(), items, label_column="zzz")
 
 
+@pytest.mark.parametrize("how", ["resize=8", "crop=8", "mean=0.5"])
+def test_what_is_done_to_pictures_is_asked_of_pictures_alone(how: str) -> None:
+    with pytest.raises(
+        Refused, match=rf"Preprocessing says .*{how}.*, but the items of shape \[4\] are no images"
+    ):
+        load(plain(), ROWS, LABELS, preprocessing=how)
+
+
+def test_weights_alone_take_numbers_of_classes_as_they_came(tmp_path: Path) -> None:
+    torch.save(plain().state_dict(), tmp_path / "net.pt")
+    subject = load(tmp_path / "net.pt", ROWS, LABELS.astype(np.float32), task="classification")
+    assert subject.splits["validation"].labels.tolist() == LABELS.tolist()  # type: ignore[union-attr]
+
+
 def test_a_recipe_for_a_network_without_layers_is_told_that_there_are_none() -> None:
     with pytest.raises(Refused, match="the model has no layer with weights that can be compressed"):
         compress(

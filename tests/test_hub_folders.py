@@ -278,7 +278,7 @@ def test_one_class_and_many_labels_are_other_tasks(own: Path) -> None:
     save_folder(own, "BertForSequenceClassification", id2label={0: "score"}, label2id={"score": 0})
     subject = compress_core.load(own, TEXTS, [0.5] * len(TEXTS))
     assert subject.answers is AnswerKind.VALUES
-    with pytest.raises(Refused, match="answers with a real number"):
+    with pytest.raises(Refused, match="answers with real numbers"):
         compress_core.load(own, TEXTS, ["good"] * len(TEXTS))
 
 
@@ -337,6 +337,13 @@ def test_byte_pairs_show_their_words(tmp_path: Path) -> None:
     save_folder(tmp_path, "GPT2ForSequenceClassification", tokenizer="bytes")
     subject = compress_core.load(tmp_path, TEXTS)
     assert item_words(subject.input, subject.split("validation").inputs[1]).said == TEXTS[1]
+
+
+def test_the_length_of_a_text_is_one_number(bert: Path) -> None:
+    with pytest.raises(
+        Refused, match=r"reads texts, whose shape is their length in words, but got \[3, 8, 8\]"
+    ):
+        compress_core.load(bert, TEXTS, LABELS, input_shape=(3, 8, 8))
 
 
 def test_long_texts_are_cut_off_and_that_is_said(bert: Path) -> None:

@@ -324,8 +324,8 @@ def test_labels_beside_the_next_words_are_refused() -> None:
 
 
 @pytest.mark.parametrize("task", ["regression", "tokens"])
-def test_a_sample_is_asked_for_what_it_was_made_for(task: Any) -> None:
-    with pytest.raises(Refused, match=f"a sample for classification, but was asked for {task}"):
+def test_a_sample_model_is_asked_for_what_it_was_made_for(task: Any) -> None:
+    with pytest.raises(Refused, match=f"a sample model for classification, but was asked for {task}"):
         load("tabular", task=task)
     assert load("tabular", task="classification").answers.task is PredictionTask.CLASSIFICATION
 

@@ -127,7 +127,7 @@ def with_asked_labels(items: Items, form: InputForm, kind: AnswerKind) -> Items:
 
     Where places of a sequence are judged and only a mask says which are there, labels say just that.
     """
-    items = _with_whole_labels(items, kind)
+    items = with_class_numbers(items, kind)
     if kind.task is not PredictionTask.TOKENS:
         return items
     ids, mask = _words_and_mask(items, form)
@@ -154,7 +154,7 @@ def with_asked_labels(items: Items, form: InputForm, kind: AnswerKind) -> Items:
     return items
 
 
-def _with_whole_labels(items: Items, kind: AnswerKind) -> Items:
+def with_class_numbers(items: Items, kind: AnswerKind) -> Items:
     """The items with numbers of classes as whole ones, where they came as real ones without fractions."""
     labels = items.labels
     if labels is None or labels.dtype.kind != "f" or not kind.has_classes or not _are_whole(labels):

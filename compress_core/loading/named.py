@@ -165,6 +165,13 @@ def _from_folder(asked: _Asked, training: AnyItems | None) -> Subject:
     reads_words = folder.config.kind.is_of_words
     items, to_learn = (read_given(one, knobs, reads_words=reads_words) for one in (asked.given, training))
     length = asked.input_shape[0] if asked.input_shape else None
+    if reads_words and asked.input_shape and len(asked.input_shape) != 1:
+        raise Refused(
+            "{model} reads texts, whose shape is their length in words, but got {got}: give one "
+            "number, as in 64.",
+            model=folder.name,
+            got=list(asked.input_shape),
+        )
     state = asked.state
     made = folder_subject(folder, state.tensors, items, length=length, task=asked.task)
     subject = with_remarks(made, state.remarks)
@@ -278,11 +285,11 @@ def _from_sample(name: str, asked: _Asked) -> Subject:
 
 
 def _refuse_other_task(sample: Subject, task: TaskName | None) -> None:
-    """A sample is what it was made for: raise Refused where something else is asked of it."""
+    """A sample model is what it was made for: raise Refused where something else is asked of it."""
     own = asked_of(sample)
     if task not in {None, own}:
         raise Refused(
-            "{model} is a sample for {own}, but was asked for {task}: leave the task out, or build its "
+            "{model} is a sample model for {own}, but was asked for {task}: leave the task out, or build its "
             "network in a function of yours and open that as package.module:factory.",
             model=sample.title,
             own=own,

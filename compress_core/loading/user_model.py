@@ -24,6 +24,7 @@ from compress_core.loading.asked_answers import (
     kind_of_rows,
     refuse_other_places,
     with_asked_labels,
+    with_class_numbers,
 )
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.class_names import (
@@ -92,6 +93,7 @@ def user_subject(
             names=", ".join(field.name for field in items.fields),
         )
     kind = kind_of_rows(task, items, name)
+    items = None if items is None else with_class_numbers(items, kind)
     known = match_known(state, known_shapes())
     if known is not None and kind is AnswerKind.SCORES:
         refuse_other_scale(known, preprocessing)
@@ -376,14 +378,16 @@ def form_of(
 ) -> InputForm:
     """How items of this shape are shown to a network whose card is not known: as they are, but for a scale.
 
-    features: of a table. Raises Refused for a scale of something that is no image, or of other channels.
+    features: of a table. Raises Refused for what is done to pictures where there are none, or a scale of
+    other channels.
     """
     mean, std = preprocessing.mean or (0.0,), preprocessing.std or (1.0,)
     if len(shape) != 3:
-        if preprocessing.scales:
+        if preprocessing != AS_IT_IS:
             raise Refused(
-                "Preprocessing gives a mean or std, but the items of shape {shape} are no images [channels, "
-                "height, width]: leave them out.",
+                "Preprocessing says {how}, but the items of shape {shape} are no images [channels, height, "
+                "width]: leave it out.",
+                how=preprocessing.as_text(),
                 shape=list(shape),
             )
         return InputForm(TABLE, shape, features=features if len(features) == math.prod(shape) else ())

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from compress_core import Refused, compress, evaluate, explain, load
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.asked_answers import TaskName
+from compress_core.loading.file_format import ItemKnobs
 from compress_core.loading.infer import network_candidates
 from compress_core.loading.items import checked_items
 from compress_core.loading.user_model import user_subject
@@ -129,3 +130,13 @@ def test_files_on_the_page_and_in_the_shell_open_as_what_they_are(tmp_path: Path
 
 def test_every_task_can_be_chosen_on_the_page() -> None:
     assert tuple(task_words()) == get_args(TaskName)
+
+
+def test_the_page_refuses_a_column_of_labels_where_the_items_are_no_table(tmp_path: Path) -> None:
+    np.savez(tmp_path / "items.npz", inputs=_rows(20, 8))
+    save_file(_mlp(3).state_dict(), tmp_path / "mine.safetensors")
+    sent = Uploaded("mine.safetensors", (tmp_path / "mine.safetensors").read_bytes())
+    beside = Uploaded("items.npz", (tmp_path / "items.npz").read_bytes())
+    says = r"The label column price is one of a table .*, but the items are items\.npz"
+    with pytest.raises(Refused, match=says):
+        read_uploaded(sent, beside, knobs=ItemKnobs(label_column="price"))  # type: ignore[arg-type]  # stand-ins

@@ -26,6 +26,7 @@ from benchmarks.networks import FULL, Size
 
 SHARD, ONLY = "SLIMSCOPE_SHARD", "SLIMSCOPE_REACH"
 SECONDS = 900  # of one processor
+_FEWEST = 4  # units
 CLOSE = 1e-9  # of the largest answer, in double precision
 _CELLS = ("weights", "layers", "groups", "cut", "packed", "written")
 _SIDES = (64, 96, 224, 256, 299)
@@ -166,16 +167,17 @@ def _go(name: str, told: _Told) -> None:
     told.note("layers", len(subject.layers))
     groups = groups_of(subject, (), store)
     free = [n for n, group in groups.items() if group.locked is None and group.kind is not GroupKind.BLOCK]
+    large = [n for n in free if groups[n].units >= _FEWEST]  # of which a quarter is something
     told.note("groups", f"{len(free)} of {len(groups)}")
     split = subject.split("validation")
     steps = "layers: [{match: '*', steps: [{technique: magnitude, sparsity: 0.9}, {technique: uniform}]}]"
     cut = (
-        f"groups: [{{match: '{free[0]}', steps: [{{technique: magnitude, share_removed: 0.25}}]}}]\n"
-        if free
+        f"groups: [{{match: '{large[0]}', steps: [{{technique: magnitude, share_removed: 0.25}}]}}]\n"
+        if large
         else ""
     )
     model = compress(subject, read_recipe(cut + steps), store)
-    told.note("cut", _cut(model, split.inputs, store) if free else "none is free")
+    told.note("cut", _cut(model, split.inputs, store) if large else "none is free")
     with torch.no_grad():
         if torch.equal(model.network()(split.inputs.clone()), subject.network(split.inputs.clone())):
             told.note("cut", "UNCHANGED")

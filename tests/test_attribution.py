@@ -289,11 +289,11 @@ class Detached(nn.Module):
         return rows.detach() * 2
 
 
-class Vector(nn.Module):
-    """A network that answers with one number for each item."""
+class Table(nn.Module):
+    """A network that answers with a table for each item."""
 
     def forward(self, rows: Tensor) -> Tensor:
-        return rows.sum(dim=1)
+        return rows.reshape(-1, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,13 @@ class Vector(nn.Module):
         (nn.Linear(4, 3), torch.zeros(2, 4), torch.zeros(2).long(), torch.zeros(4), r"\[1, 4\], got \[4\]"),
         (nn.Linear(4, 3), torch.zeros(2, 4).int(), torch.zeros(2).long(), torch.zeros(1, 4), "real numbers"),
         (Detached(), torch.zeros(2, 4), torch.zeros(2).long(), torch.zeros(1, 4), "choose occlusion"),
-        (Vector(), torch.zeros(2, 4), torch.zeros(2).long(), torch.zeros(1, 4), "one score for each class"),
+        (
+            Table(),
+            torch.zeros(2, 4),
+            torch.zeros(2).long(),
+            torch.zeros(1, 4),
+            "a row of numbers for each item",
+        ),
     ],
 )
 def test_what_cannot_be_explained_is_refused_with_the_reason(

@@ -215,7 +215,7 @@ SOUND_HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n"
         (npy(" " * 5000 + SOUND_HEADER, bytes(16), version=2), "no header that numpy writes"),
         (npy(SOUND_HEADER, bytes(16), version=9), "no header that numpy writes"),
         (b"\x93NUMPY", "no header that numpy writes"),
-        (b"", "none of these: a .zip of pictures, .npz, .npy"),
+        (b"", "is empty (0 bytes)"),
         (b"PK\x03\x04", "cut off or damaged"),
         (b"a b\n1 2\n", "none of these: a .zip of pictures, .npz, .npy"),
     ],

@@ -52,7 +52,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     yield from site_in(tmp_path)
 
 
-@pytest.mark.parametrize("processors", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("processors", [1, 2])
 def test_a_search_in_parts_ends_as_on_one_machine(
     parent: Model,
     here: tuple[Search, Workspace],

@@ -72,6 +72,7 @@ def translated(text: str) -> str:
 _WRITTEN = {  # as their papers write them
     "activation_l1": "Activation L1",
     "gptq": "GPTQ",
+    "grad_cam": "Grad-CAM",
     "kmeans": "k-means",
     "macs": "MACs",
     "nsga2": "NSGA-II",

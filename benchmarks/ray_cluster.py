@@ -22,7 +22,6 @@ from benchmarks.ray_faults import FAULTS, ClusterFault, line_of_fault
 from benchmarks.ray_machine import ADDRESS, cluster_of
 from benchmarks.ray_watch import ME, PATIENCE, runner_in_folder
 from compress_core.apply.model import Model
-from compress_core.decide.family import Family
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_trials import trials_of
 from compress_core.decide.search_plan import SearchPlan
@@ -41,7 +40,7 @@ from compress_core.tasks.search_recipes import SEARCH
 ROWS, POINTS = "SLIMSCOPE_CLUSTER", "SLIMSCOPE_CLUSTER_POINTS"
 WORKERS, SEARCHED = "workers", "search"
 SMALL, LARGE = "lenet300", "vit"
-ITEMS = 500
+ITEMS, MOST_OF_EACH = 1000, 20
 GOAL = 1.8
 
 
@@ -91,28 +90,28 @@ def _few_items() -> Subject:
     return read_bundle(bundle_of(replace(whole, splits=MappingProxyType(splits))))
 
 
-def _scans(points: int) -> tuple[Subject, list[ScanPlan]]:
-    """Scans that have about so many points together: a second one where one has fewer."""
-    subject = _few_items()
-    model, store = Model.original(subject), Store()
-    of_points = [(len(trials_of(model, ScanPlan(points=each), store)), each) for each in range(1, 21)]
-    enough = next((each for count, each in of_points if count >= points), None)
-    if enough is not None:
-        return subject, [ScanPlan(points=enough)]
-    second = -(-(points - of_points[-1][0]) // len(subject.layers))
-    return subject, [ScanPlan(points=20), ScanPlan(points=second, families=(Family.PRUNE,), prune="wanda")]
+def _plan(model: Model, points: int) -> tuple[ScanPlan, int]:
+    """A scan of so many points, or of as many as there can be, and how many these are.
+
+    One job: each has a driver and processes of its own, whose start is what a cluster costs.
+    """
+    for each in range(1, MOST_OF_EACH + 1):
+        plan = ScanPlan(points=each, sample=ITEMS)
+        count = len(trials_of(model, plan, Store()))
+        if count >= points:
+            break
+    return plan, count
 
 
 def _scanned_sooner(points: int) -> Iterator[str]:
-    subject, plans = _scans(points)
+    subject = _few_items()
     model = Model.original(subject)
-    count = sum(len(trials_of(model, plan, Store())) for plan in plans)
+    plan, count = _plan(model, points)
 
     def jobs(runner: Runner) -> list[Job]:
-        place = runner.put(bundle_of(subject))
-        return [SCAN.job(model, plan, 0, found_in=place) for plan in plans]
+        return [SCAN.job(model, plan, 0, found_in=runner.put(bundle_of(subject)))]
 
-    yield from _sooner(f"a scan of {count:,} points of {subject.name}", jobs, GOAL)
+    yield from _sooner(f"a scan of {count:,} points of {subject.name}, {ITEMS:,} items", jobs, GOAL)
 
 
 def _sooner(title: str, jobs: Callable[[Runner], list[Job]], goal: float | None = None) -> Iterator[str]:

@@ -34,17 +34,17 @@ def do() -> None:
         return
     known, context = _widgets(), get_script_run_ctx()
     heard = [one for one in clicks if one.id in known and (known[one.id].callback or known[one.id].callbacks)]
-    del st.session_state[_KEY]
-    if context is not None and context.script_requests is not None and heard:
-        context.script_requests.request_rerun(
-            RerunData(
-                query_string=context.query_string,
-                widget_states=WidgetStates(widgets=heard),
-                page_script_hash=context.page_script_hash,
-                cached_message_hashes=context.cached_message_hashes,
-                context_info=context.context_info,
-            )
+    if heard and context is not None and context.script_requests is not None:
+        asked = RerunData(
+            query_string=context.query_string,
+            widget_states=WidgetStates(widgets=heard),
+            page_script_hash=context.page_script_hash,
+            cached_message_hashes=context.cached_message_hashes,
+            context_info=context.context_info,
         )
+        if not context.script_requests.request_rerun(asked):
+            return  # this run was overtaken: the one that did so asks at its end
+    del st.session_state[_KEY]
 
 
 def _told() -> Iterator[WidgetState]:

@@ -297,6 +297,17 @@ def test_parts_and_workers_are_passed_on(tmp_path: Path) -> None:
     assert "secret" not in str(told)
 
 
+def told_by_a_bridge(folder: Path, cluster: StandInCluster, workspace: Workspace) -> list[Mapping[str, Any]]:
+    """What a bridge says of one job on a cluster, from its beginning to its end."""
+    place = folder / "jobs" / "key"
+    place.mkdir(parents=True)
+    (place / JOB).write_text(job("finish").as_json())
+    told: list[Mapping[str, Any]] = []
+    address = ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN)
+    Bridge(RayJobs(address), place / JOB, workspace, told.append, 60.0).run()
+    return told
+
+
 def test_a_job_that_is_refused_here_is_stopped_there(tmp_path: Path) -> None:
     """A row that is none ends the job: nobody would take what it still measures."""
     script = tmp_path / "hostile.py"
@@ -306,13 +317,8 @@ def test_a_job_that_is_refused_here_is_stopped_there(tmp_path: Path) -> None:
         "sys.stdin.read()\n"
     )
     cluster = StandInCluster([sys.executable, "-S", str(script)])
-    place = tmp_path / "jobs" / "key"
-    place.mkdir(parents=True)
-    (place / JOB).write_text(job("finish").as_json())
-    told: list[Mapping[str, Any]] = []
-    address = ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN)
     try:
-        Bridge(RayJobs(address), place / JOB, Workspace.in_memory(), told.append, 60.0).run()
+        told = told_by_a_bridge(tmp_path, cluster, Workspace.in_memory())
         assert "neither a point of a scan" in told[-1]["refused"]["text"]
         until(lambda: [remote.status for remote in cluster.jobs.values()] == ["STOPPED"])
     finally:
@@ -443,15 +449,10 @@ def test_rows_that_come_are_kept_and_go_along_with_the_next_attempt(tmp_path: Pa
     workspace = Workspace.at(tmp_path / "work")
     workspace.scans.keep(KEY, PARENT, ROW)
     cluster = StandInCluster([sys.executable, "-S", str(script)])
-    place = tmp_path / "jobs" / "key"
-    place.mkdir(parents=True)
-    (place / JOB).write_text(job("finish").as_json())
-    told: list[Mapping[str, Any]] = []
-    address = ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN)
     try:
-        Bridge(RayJobs(address), place / JOB, workspace, told.append, 60.0).run()
+        told = told_by_a_bridge(tmp_path, cluster, workspace)
         assert told[-1] == {"done": True}
-        assert json.loads((place / "result.safetensors").read_text()) == [KEY]
+        assert json.loads((tmp_path / "jobs" / "key" / "result.safetensors").read_text()) == [KEY]
         assert set(workspace.scans.of_parent(PARENT)) == {KEY, "d" * 64}
     finally:
         cluster.go()

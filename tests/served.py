@@ -80,8 +80,8 @@ class Serving:
                 server.wait(20)
 
     def ways_back(self) -> list[int]:
-        """How many steps back each tab has, the one that was last at work first."""
-        return self._asked("SELECT json_array_length(content, '$.past') FROM sessions ORDER BY time DESC")
+        """How many steps back each tab has, the fewest first."""
+        return self._asked("SELECT json_array_length(content, '$.past') FROM sessions ORDER BY 1")
 
     def versions(self) -> list[int]:
         """The version of the widgets of each tab."""

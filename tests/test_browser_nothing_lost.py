@@ -58,6 +58,15 @@ def press(page: Page, name: str) -> None:
     expect(slider_of(page)).not_to_have_attribute("aria-valuetext", before or "")
 
 
+def expect_steps_back(page: Page, serving: Serving, *steps: int) -> None:
+    """How many steps back each tab has on the disk, once the server has heard what was clicked."""
+    for _ in range(MOST_LOOKS):
+        if serving.ways_back() == sorted(steps):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"The tabs should have {sorted(steps)} steps back and have {serving.ways_back()}.")
+
+
 @contextmanager
 def second_tab(page: Page) -> Iterator[Page]:
     """Another one of the same visitor."""
@@ -93,7 +102,7 @@ def test_twenty_edits_a_reload_back_a_second_tab_and_a_new_server_lose_nothing(
         expect(slider_of(page)).not_to_have_attribute("aria-valuetext", last or "")
         page.go_forward()
         expect(slider_of(page)).to_have_attribute("aria-valuetext", last or "")
-        assert serving.ways_back() == [EDITS]
+        expect_steps_back(page, serving, EDITS)
 
         second = tabs.enter_context(second_tab(page))
         second.goto(page.url)
@@ -103,7 +112,7 @@ def test_twenty_edits_a_reload_back_a_second_tab_and_a_new_server_lose_nothing(
         press(page, "undo")
         expect_lines(page, EDITS + 1)
         press(page, "undo")
-        assert sorted(serving.ways_back()) == [EDITS - 2, EDITS + 1]
+        expect_steps_back(page, serving, EDITS - 2, EDITS + 1)
 
         before = serving.versions()
         servers.close()
@@ -112,9 +121,9 @@ def test_twenty_edits_a_reload_back_a_second_tab_and_a_new_server_lose_nothing(
             page.wait_for_timeout(100)
             if all(now > then for now, then in zip(serving.versions(), before, strict=True)):
                 break
-        for tab, steps in ((page, EDITS - 2), (second, EDITS + 1)):
+        for tab, steps in ((page, (EDITS - 3, EDITS + 1)), (second, (EDITS - 3, EDITS))):
             expect(tab.get_by_test_id("stStatusWidget")).to_have_count(0)
             expect_lines(tab, EDITS + 1)
             press(tab, "undo")
-            assert serving.ways_back()[0] == steps - 1
+            expect_steps_back(tab, serving, *steps)
         expect_name(page)

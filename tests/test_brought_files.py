@@ -91,12 +91,21 @@ def test_a_column_of_labels_is_asked_of_tables_alone(tmp_path: Path) -> None:
             load(plain(), items, label_column="zzz")
 
 
-@pytest.mark.parametrize("how", ["resize=8", "crop=8", "mean=0.5"])
-def test_what_is_done_to_pictures_is_asked_of_pictures_alone(how: str) -> None:
-    with pytest.raises(
-        Refused, match=rf"Preprocessing says .*{how}.*, but the items of shape \[4\] are no images"
-    ):
-        load(plain(), ROWS, LABELS, preprocessing=how)
+def test_a_scale_of_pictures_is_asked_of_images_alone() -> None:
+    says = r"Preprocessing says .*mean=0.5.*, but the items of shape \[4\] are no images"
+    with pytest.raises(Refused, match=says):
+        load(plain(), ROWS, LABELS, preprocessing="mean=0.5")
+
+
+@pytest.mark.parametrize("how", ["resize=8", "crop=8", "channels=gray", "interpolation=nearest", "imagenet"])
+def test_what_is_done_to_pictures_is_asked_of_pictures_alone(tmp_path: Path, how: str) -> None:
+    images = np.zeros((3, 3, 16, 16), np.float32)
+    np.savez(tmp_path / "images.npz", inputs=images)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    for items, called in ((tmp_path / "images.npz", r"images\.npz"), (images, "arrays"), (ROWS, "arrays")):
+        with pytest.raises(Refused, match=f"Preprocessing says .*, but the items are {called} and taken"):
+            load(network, items, preprocessing=how)
+    assert load(network, tmp_path / "images.npz", preprocessing="mean=0.5 std=0.5").input.mean == (0.5,)
 
 
 def test_weights_alone_take_numbers_of_classes_as_they_came(tmp_path: Path) -> None:

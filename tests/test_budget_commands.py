@@ -103,7 +103,7 @@ def test_a_drop_that_does_not_hold_ends_with_1_and_leaves_no_recipe_behind(
     file = tmp_path / "small.yaml"
     if before is not None:
         file.write_text(before)
-    wish = ("--packed-bytes", "800", "--largest-drop", "0.1", "--json", "--write", str(file))
+    wish = ("--packed-bytes", "800", "--largest-drop", "0.1", "--json", "--write", str(file), "--force")
     found = CliRunner().invoke(app, ["budget", "tabular", *QUICK, *wish], prog_name="slimscope")
     assert found.exit_code == 1, found.output
     assert json.loads(found.stdout)["holds"] is False
@@ -120,6 +120,18 @@ def test_where_a_drop_holds_the_divergence_told_is_that_of_the_recipe_written(
     evaluated = CliRunner().invoke(app, ["evaluate", "tabular", str(file), "--json"], prog_name="slimscope")
     (said_kl,) = re.findall(r"KL on validation items (\S+) nat", told)
     assert float(said_kl) == pytest.approx(json.loads(evaluated.stdout)["kl"]["value"], abs=6e-5)
+
+
+def test_a_recipe_of_somebody_else_stays_and_our_own_is_replaced(workspace: Path, tmp_path: Path) -> None:
+    file, wish = tmp_path / "small.yaml", ("--packed-bytes", "2700", "--write")
+    file.write_text("layers: []  # mine\n")
+    assert "was not written by slimscope" in refused(*wish, str(file))
+    assert not workspace.exists()
+    assert file.read_text() == "layers: []  # mine\n"
+    said(*wish, str(file), "--force")
+    written = file.read_bytes()
+    said(*wish, str(file))
+    assert file.read_bytes() == written
 
 
 def test_a_layer_that_is_not_there_is_not_locked_without_a_word(workspace: Path) -> None:

@@ -32,6 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "folder.html").mkdir()
     (tmp_path / "taken.json").mkdir()
     (tmp_path / "a_file").write_text("")
+    for name in ("kept.html", "beside.json", "kept.zip", "kept.csv"):
+        (tmp_path / name).write_text("evidence")
     (tmp_path / "l.csv").write_text(LABELS + "0,zebra\n")
     (tmp_path / "far.csv").write_text(LABELS + "100000,0\n")
     (tmp_path / "halves.csv").write_text("item;label\n0;0\n")
@@ -67,6 +69,10 @@ WRONG = [
     (("--out", "taken.html"), "--out taken.json is a folder"),
     (("--out", "g.html", "--gates", "g.json"), "--out g.json would replace a file that is read"),
     (("--disagreements", "own.npz", "--data", "own.npz"), "would replace a file that is read"),
+    (("--out", "kept.html"), "--out kept.html is there already .* --force"),
+    (("--out", "beside.html"), "--out beside.json is there already .* --force"),
+    (("--zip", "kept.zip"), "--zip kept.zip is there already .* --force"),
+    (("--disagreements", "kept.csv"), "--disagreements kept.csv is there already .* --force"),
     (("--out", "r.zip", "--zip", "./r.zip"), "Two files would go to"),
     (("--out", "r.html", "--lang", "de"), "no language de"),
     (("--lang", "de"), "no language de"),
@@ -105,6 +111,11 @@ def test_nothing_is_left_where_it_was_tried_whether_a_file_can_be_written(folder
     assert run("--gates", "g.yaml", "--out", "r.html", "--lang", "de").exit_code == 2
     assert run("--gates", "g.yaml", "--out", "new/r.html", "--split", "holdout").exit_code == 2
     assert [each for each in sorted(folder.iterdir()) if each.name != "work"] == before
+
+
+def test_a_report_is_replaced_where_that_is_asked_for(folder: Path) -> None:
+    assert run("--gates", "g.yaml", "--out", "kept.html", "--force").exit_code == 0
+    assert (folder / "kept.html").read_text().startswith("<!doctype html>")
 
 
 def test_a_look_is_noted_where_labels_turn_out_wrong_only_by_looking_and_gates_are_fixed_before_it(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import LockedOption, ModelOptions, about_a_model, writing
+from compress_core.cli.arguments import ForceOption, LockedOption, ModelOptions, about_a_model, writing
 from compress_core.cli.places_to_write import refuse_unwritable
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def budget(
     families: TriedFamiliesOption = "prune,rank,bits",
     locked: LockedOption = None,
     write: WriteOption = None,
+    force: ForceOption = False,
 ) -> None:
     """The recipe of least divergence that fits a budget of bytes, weights or MACs, or the smallest in a drop.
 
@@ -88,6 +89,7 @@ def budget(
     from compress_core.cli.loading import open_case
     from compress_core.decide.budgeting import budgeted
     from compress_core.decide.known_places import refuse_unknown
+    from compress_core.deliver.own_files import refuse_to_replace
 
     said = {
         "packed_bytes": packed_bytes,
@@ -102,6 +104,7 @@ def budget(
     plan = _plan(said, families, locked or [], evaluations)
     if write is not None:
         refuse_unwritable("--write", write)
+        refuse_to_replace([write], force=force)
     case = open_case(asked)
     refuse_unknown(locked or (), case.model)
     found = printing.with_progress(budgeted(case.model, plan, case.store))
@@ -136,10 +139,11 @@ def _plan(said: Mapping[str, object], families: str, locked: Sequence[str], eval
 
 def _write(found: Budgeted, place: Path) -> None:
     """The recipe as a file."""
+    from compress_core.deliver.own_files import marked
     from compress_core.foundation.atomic_file import write_whole
 
     with writing(place, "--write"):
-        write_whole(place, found.model.recipe.yaml.encode())
+        write_whole(place, marked("recipe.yaml", found.model.recipe.yaml.encode()))
 
 
 def _print(case: Case, found: Budgeted) -> None:

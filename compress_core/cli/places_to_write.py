@@ -32,6 +32,18 @@ def refuse_unwritable(option: str, place: Path) -> None:
         raise Refused("{option} {place} is a folder: add the name of a file.", option=option, place=place)
 
 
+def refuse_to_lose(option: str, place: Path, *, force: bool) -> None:
+    """Raises Refused where evidence or a list that somebody fills in would be replaced by another one."""
+    if place.exists() and not force:
+        raise Refused(
+            "{option} {place} is there already ({size:,} bytes), and evidence or what was filled in by hand "
+            "stays: choose another name, or replace it with --force.",
+            option=option,
+            place=place,
+            size=place.stat().st_size,
+        )
+
+
 def _nearest(folder: Path) -> Path:
     """The folder, or the one above it that is there."""
     while not folder.exists() and folder != folder.parent:

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress_core.cli.arguments import ModelOptions, writing
-from compress_core.cli.places_to_write import refuse_collisions, refuse_twice, refuse_unwritable
+from compress_core.cli.places_to_write import (
+    refuse_collisions,
+    refuse_to_lose,
+    refuse_twice,
+    refuse_unwritable,
+)
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -18,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReviewFiles:
-    """Where report, ZIP and list of disagreements go, each None where it is not wanted; lang of the page."""
+    """Where report, ZIP and list of disagreements go, each None where it is not wanted; lang of the page.
+
+    force: whether what is there may be replaced.
+    """
 
     report: Path | None
     zip_file: Path | None
     disagreements: Path | None
     lang: str
+    force: bool = False
 
     def refuse_wrong(self, read: Iterable[Path]) -> None:
         """Raises Refused for a language, an ending or a place that would not do; read: what goes in."""
@@ -36,6 +45,7 @@ class ReviewFiles:
         refuse_collisions(dict(written), read)
         for place, option in written:
             refuse_unwritable(option, place)
+            refuse_to_lose(option, place, force=self.force)
 
     def _check_endings(self) -> None:
         if self.report is not None and self.report.suffix.lower() not in {".html", ".zip"}:
@@ -67,7 +77,7 @@ class ReviewFiles:
                     write_evidence(found, model, place, self.lang)
 
 
-def read_by(asked: ModelOptions, gates: str, *more: Path | None) -> Iterator[Path]:
+def read_by(asked: ModelOptions, gates: str | None, *more: Path | None) -> Iterator[Path]:
     """Every file that a review may read."""
     named = (asked.model, asked.recipe, gates)
     yield from (Path(name) for name in named if name)

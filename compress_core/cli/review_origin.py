@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from compress_core.cli.arguments import ModelOptions
     from compress_core.cli.loading import Case
     from compress_core.cli.reviewed_items import Beside
     from compress_core.reviews.findings import Circumstances
+
+OPENING: Mapping[str, str] = MappingProxyType(
+    {
+        "weights": "weights",
+        "entry": "entry",
+        "data": "items",
+        "preprocessing": "preprocessing",
+        "label_column": "label_column",
+        "input_shape": "input_shape",
+        "task": "task",
+        "trained": "trained",
+    }
+)
+"""What beside its name decides which model opens: the field of `ModelOptions` of each option."""
+FILES = frozenset({"weights", "data", "trained"})
 
 
 def circumstances_of_command(
@@ -26,21 +44,20 @@ def circumstances_of_command(
     )
 
 
+def opening_of(asked: ModelOptions) -> dict[str, str | None]:
+    """What opens the model of a command, by the names of the options; None for what was not typed."""
+    typed = {name: getattr(asked, field) for name, field in OPENING.items()}
+    return {name: None if value is None else str(value) for name, value in typed.items()}
+
+
 def _asked(case: Case, beside: Beside) -> dict[str, str | None]:
-    """What `verify` needs to open the same model."""
-    chosen = case.chosen
-    paths = {
-        "weights": chosen.weights,
-        "data": chosen.items,
-        "trained": chosen.trained,
-        "labels": beside.labels,
-        "groups": beside.groups,
-    }
+    """What `verify` needs to open the same model and to read the same files."""
+    files = {"labels": beside.labels, "groups": beside.groups}
     return {
-        "model": chosen.model,
-        "input_shape": chosen.input_shape,
+        "model": case.chosen.model,
+        **opening_of(case.chosen),
         "group_column": beside.group_column,
-        **{name: None if path is None else str(path) for name, path in paths.items()},
+        **{name: None if path is None else str(path) for name, path in files.items()},
     }
 
 
@@ -49,19 +66,11 @@ def _command(case: Case, beside: Beside, device: str, runtime: str) -> str:
     from compress_core.apply.lineage import Compress
 
     asked = _asked(case, beside)
-    options = {
-        "--weights": asked["weights"],
-        "--data": asked["data"],
-        "--input-shape": asked["input_shape"],
-        "--trained": asked["trained"],
-        "--labels": asked["labels"],
-        "--group-column": asked["group_column"],
-        "--groups": asked["groups"],
-        "--split": beside.split,
-        "--target-device": device,
-        "--target-runtime": runtime,
-    }
+    model = asked.pop("model")
+    options = {**asked, "split": beside.split, "target_device": device, "target_runtime": runtime}
     lineage = case.model.lineage
     recipe = ["recipe.yaml"] if lineage and isinstance(lineage[-1], Compress) else []
-    words = ["slimscope", "review", *filter(None, [asked["model"]]), *recipe, "--gates", "gates.yaml"]
-    return shlex.join([*words, *(word for pair in options.items() if pair[1] for word in pair if word)])
+    words = ["slimscope", "review", *filter(None, [model]), *recipe, "--gates", "gates.yaml"]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", value] if value else []
+    return shlex.join(words)

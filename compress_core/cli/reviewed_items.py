@@ -27,11 +27,6 @@ class Beside:
     groups: Path | None = None
 
 
-def last_split(case: Case) -> str:
-    """Test items where the model has some; items of somebody's own are called validation."""
-    return "test" if "test" in case.subject.splits else "validation"
-
-
 def check_beside(case: Case, beside: Beside) -> None:
     """Raises Refused for whatever does not fit, as far as that can be told without looking at an answer."""
     items = case.subject.split(beside.split)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import ModelOptions, about_a_model
+from compress_core.cli.arguments import ForceOption, ModelOptions, about_a_model
 from compress_core.cli.printed_review import print_review
 from compress_core.cli.review_files import ReviewFiles, read_by
 from compress_core.cli.review_options import (
@@ -31,7 +31,6 @@ from compress_core.cli.review_origin import circumstances_of_command
 from compress_core.cli.reviewed_items import (
     Beside,
     check_beside,
-    last_split,
     read_beside,
     write_disagreements,
 )
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 @about_a_model(without=("split",))
 def review(
     asked: ModelOptions,
-    gates: GatesOption = "no_loss",
+    gates: GatesOption = None,
     report: ReportOption = None,
     zip_file: ZipOption = None,
     lang: LangOption = "en",
@@ -60,6 +59,7 @@ def review(
     notes: NotesOption = "",
     target_device: DeviceOption = "",
     target_runtime: TargetRuntimeOption = "",
+    force: ForceOption = False,
 ) -> None:
     """Whether a compressed model may go out: gates judged on test items, with the evidence.
 
@@ -68,16 +68,18 @@ def review(
     """
     from compress_core.cli.loading import open_case
     from compress_core.reviews.decisions import decided
-    from compress_core.reviews.gate_file import gates_named
+    from compress_core.reviews.gate_file import gates_named, usual_gates
     from compress_core.reviews.gate_verdict import exit_code
+    from compress_core.reviews.judging import last_split
 
     signed = decided(reviewer, decision, notes)
-    wanted = gates_named(gates)
-    files = ReviewFiles(report, zip_file, disagreements, lang)
+    wanted = None if gates is None else gates_named(gates)
+    files = ReviewFiles(report, zip_file, disagreements, lang, force)
     files.refuse_wrong(read_by(asked, gates, labels, groups))
     case = open_case(asked)
-    beside = Beside(split or last_split(case), labels, group_column, groups)
+    beside = Beside(split or last_split(case.subject), labels, group_column, groups)
     check_beside(case, beside)
+    wanted = wanted or gates_named(usual_gates(case.subject.task))
     around = circumstances_of_command(case, wanted.conditions.seed, beside, target_device, target_runtime)
     found = _reviewed(case, wanted, beside, files, around, signed)
     files.write(found, case.model)

@@ -64,14 +64,7 @@ def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case
 
     said = read_review(content)
     known = said.circumstances.asked
-    chosen = replace(
-        asked,
-        model=_trusted_model(asked, known),
-        input_shape=asked.input_shape or _text(known, "input_shape"),
-        weights=asked.weights or _path(known, "weights"),
-        items=asked.items or _path(known, "data"),
-        trained=asked.trained or _path(known, "trained"),
-    )
+    chosen = _opened_as(asked, known)
     subject, store = open_subject(chosen), open_store()
     if chosen.trained is not None:
         trained_in(chosen.trained, subject, store)
@@ -79,6 +72,17 @@ def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case
         said.model.split, _path(known, "labels"), _text(known, "group_column"), _path(known, "groups")
     )
     return Case(Model.original(subject), chosen, store), beside
+
+
+def _opened_as(asked: ModelOptions, known: Mapping[str, Any]) -> ModelOptions:
+    """What was typed, and where nothing was, what the report says of it."""
+    from compress_core.cli.review_origin import FILES, OPENING
+
+    said: dict[str, Any] = {
+        field: getattr(asked, field) or (_path if name in FILES else _text)(known, name)
+        for name, field in OPENING.items()
+    }
+    return replace(asked, model=_trusted_model(asked, known), **said)
 
 
 def _trusted_model(asked: ModelOptions, known: Mapping[str, Any]) -> str | None:

@@ -12,8 +12,8 @@ from torch import Tensor
 from compress_core.face.checked_arguments import checked_name, checked_path, kind_of
 from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import ItemKnobs
+from compress_core.loading.idle_knobs import AnyItems
 from compress_core.loading.items import checked_items
-from compress_core.loading.named import AnyItems
 from compress_core.loading.own_file import LARGE_CAPS
 from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.text_items import text_items

@@ -19,7 +19,8 @@ from compress_core.face.checked_arguments import (
 from compress_core.face.given_items import Array, Labels, items_from, knobs_from, training_from
 from compress_core.foundation.errors import Refused
 from compress_core.loading.asked_answers import TaskName, checked_task
-from compress_core.loading.named import named_subject, read_given, refuse_idle_column
+from compress_core.loading.idle_knobs import refuse_idle_knobs
+from compress_core.loading.named import named_subject, read_given
 from compress_core.loading.own_training import with_training
 from compress_core.loading.text_items import TextItems, refuse_texts
 from compress_core.loading.user_code import copied, origin_of
@@ -84,7 +85,7 @@ def load(
             )
         network = copied(model)
         origin, name = origin_of(network, builder), type(network).__name__
-        refuse_idle_column(given, to_train_on, knobs)
+        refuse_idle_knobs(given, to_train_on, knobs)
         own, to_learn = read_given(given, knobs), read_given(to_train_on, knobs)
         if isinstance(own, TextItems) or isinstance(to_learn, TextItems):
             raise refuse_texts(name)

@@ -14,8 +14,8 @@ from compress_core.foundation.texts import N_
 from compress_core.reviews.circumstances_now import circumstances_of
 from compress_core.reviews.findings import Review
 from compress_core.reviews.gate import Gates
-from compress_core.reviews.gate_file import gates_named
-from compress_core.reviews.judging import Asked, reviewed
+from compress_core.reviews.gate_file import gates_named, usual_gates
+from compress_core.reviews.judging import Asked, last_split, reviewed
 
 FROM_PYTHON = N_(
     "No command: it was made by compress_core.review in Python, and the script that called it makes it again."
@@ -24,24 +24,26 @@ FROM_PYTHON = N_(
 
 def review(
     model: Model,
-    gates: Gates | str | Path = "no_loss",
+    gates: Gates | str | Path | None = None,
     *,
-    split: str = "test",
+    split: str | None = None,
     watch: Callable[[Progress], None] | None = None,
     store: Store | None = None,
 ) -> Review:
     """Judge a compressed model by gates that were written down beforehand, on items that were held back.
 
-    gates: the name of ready-made ones, or a YAML file. Its `verdict` is pass, fail, undecided or not
-    measured; an undecided gate says how many items would decide.
-    Raises Refused where there are no such items.
+    gates: the name of ready-made ones, or a YAML file; without it those that are usual for what the model
+    answers with (no_loss, values_kept or vectors_kept). split: without it test, or validation where there is
+    no other. Its `verdict` is pass, fail, undecided or not measured; an undecided gate says how many items
+    would decide. Raises Refused where there are no such items.
 
         review(small, "gates.yaml").verdict
     """
     made = checked_compressed(model, "review")
-    wanted = gates if isinstance(gates, Gates) else gates_named(str(gates))
+    asked = usual_gates(made.subject.task) if gates is None else gates
+    wanted = asked if isinstance(asked, Gates) else gates_named(str(asked))
     around = circumstances_of("", {}, wanted.conditions.seed, no_command=FROM_PYTHON)
-    work = reviewed(made, wanted, Asked(split), around, store or shared_store())
+    work = reviewed(made, wanted, Asked(split or last_split(made.subject)), around, store or shared_store())
     while True:
         try:
             progress = next(work)

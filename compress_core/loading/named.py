@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.texts import Phrase
 from compress_core.loading.asked_answers import TaskName, asked_of
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.file_format import NO_KNOBS, AskedItems, ItemKnobs
@@ -19,6 +18,7 @@ from compress_core.loading.fitting_weights import loaded_from
 from compress_core.loading.huggingface.folder_files import folder_on_disk, is_model_folder
 from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder, training_items
 from compress_core.loading.huggingface.picture_form import picture_knobs
+from compress_core.loading.idle_knobs import AnyItems, refuse_idle_knobs
 from compress_core.loading.items import Items, as_items, read_items
 from compress_core.loading.onnx_model import is_onnx_file, onnx_subject_in, refuse_entry_of_onnx
 from compress_core.loading.own_file import caps_of_folder, content_of_file, item_caps_for
@@ -33,7 +33,6 @@ from compress_core.loading.registry_model import (
 )
 from compress_core.loading.samples import load_sample
 from compress_core.loading.state_names import StateDict
-from compress_core.loading.stored import shown
 from compress_core.loading.text_items import TABLE, TEXT_FILES, TextItems, refuse_texts, texts_in
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import (
@@ -48,9 +47,6 @@ from compress_core.loading.user_model import (
 from compress_core.loading.weights_place import holds_weights, state_in
 from compress_core.subject.origin import Origin
 from compress_core.subject.subject import Subject
-
-AnyItems = Items | TextItems | Path
-"""Items, texts, or the file in which either lies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +104,7 @@ def named_subject(
     be trained on, read as knobs say where they are files; task: what is asked of a network.
     Raises Refused with what to give instead.
     """
-    refuse_idle_column(items, training, knobs)
+    refuse_idle_knobs(items, training, knobs)
     if model is not None and is_model_folder(Path(model)):
         if weights is not None:
             raise Refused("{model} is a folder with weights of its own: leave --weights out.", model=model)
@@ -198,23 +194,6 @@ def items_in(path: Path, knobs: ItemKnobs = NO_KNOBS) -> Items:
         return as_items(items_in_picture_folder(path, AskedItems(path.name, caps, knobs)), caps)
     content = content_of_file(path)
     return read_items(content, path.name, caps=item_caps_for(len(content)), knobs=knobs)
-
-
-_TABLES = (".csv", ".tsv", ".txt", ".parquet")
-
-
-def refuse_idle_column(items: AnyItems | None, training: AnyItems | None, knobs: ItemKnobs) -> None:
-    """Raise Refused where a column of labels is named and neither kind of items is a table."""
-    if knobs.label_column is None:
-        return
-    given = [one for one in (items, training) if one is not None]
-    if not any(isinstance(one, Path) and one.suffix.lower() in _TABLES for one in given):
-        raise Refused(
-            "The label column {column} is one of a table (.csv, .parquet), but the items are {items}: "
-            "leave it out.",
-            column=shown(knobs.label_column),
-            items=shown(given[0].name) if given and isinstance(given[0], Path) else Phrase("no table"),
-        )
 
 
 def _is_weights_file(model: str) -> bool:

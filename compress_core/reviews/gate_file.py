@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -18,7 +19,13 @@ from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.own_file import content_of_file
 from compress_core.reviews.gate import Gates
+from compress_core.subject.answer_kind import PredictionTask
 
+USUAL = "no_loss"
+OF_OTHER_TASKS: Mapping[PredictionTask, str] = MappingProxyType(
+    {PredictionTask.REGRESSION: "values_kept", PredictionTask.EMBEDDING: "vectors_kept"}
+)
+"""The ready-made gates of models without classes, of which all others ask for classes."""
 MOST_BYTES = 100_000
 _MOST_DEPTH = 8
 _MOST_DIGITS = 30
@@ -59,6 +66,11 @@ def ready_made_gates() -> Mapping[str, str]:
     folder = files(_PACKAGE) / "ready_made"
     found = {Path(each.name).stem: each.read_text("utf-8") for each in folder.iterdir()}
     return dict(sorted(found.items()))
+
+
+def usual_gates(task: PredictionTask) -> str:
+    """The name of the ready-made gates that are meant where nobody says others: all else ask for classes."""
+    return OF_OTHER_TASKS.get(task, USUAL)
 
 
 def gates_named(name: str) -> Gates:

@@ -36,6 +36,7 @@ from compress_core.reviews.looks_at_test import look_at
 from compress_core.reviews.measure import review_measures
 from compress_core.reviews.model_costs import sizes_of, times_of
 from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
 
 SURE = 0.05
 
@@ -53,6 +54,11 @@ class Asked:
     groups: NDArray[np.str_] | None = None
     known: Mapping[str, Number] = field(default_factory=dict)
     decision: Decision = field(default_factory=Decision)
+
+
+def last_split(subject: Subject) -> str:
+    """Test items where the model has some; items of somebody's own are called validation."""
+    return REPORTING if REPORTING in subject.splits else "validation"
 
 
 def reviewed(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,8 +11,14 @@ import yaml
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.printable import printable
-from compress_core.reviews.gate_file import gates_in, gates_noted, read_gates, ready_made_gates
-from compress_core.subject.answer_kind import PredictionTask
+from compress_core.reviews.gate_file import (
+    OF_OTHER_TASKS,
+    USUAL,
+    gates_in,
+    gates_noted,
+    read_gates,
+    ready_made_gates,
+)
 from dashboard import engine, state
 from dashboard.bound_widget import by_hand, showing
 from dashboard.review import target_choice
@@ -28,11 +32,6 @@ if TYPE_CHECKING:
     from compress_core.reviews.gate import Gates
     from compress_core.subject.subject import Subject
 
-USUAL = "no_loss"
-OF_OTHER_TASKS: Mapping[PredictionTask, str] = MappingProxyType(
-    {PredictionTask.REGRESSION: "values_kept", PredictionTask.EMBEDDING: "vectors_kept"}
-)
-"""The ready-made gates of models without classes, of which all others ask for classes."""
 BOX, FILE = "review.gates", "review.gates_file"
 _SHA = re.compile(r"[0-9a-f]{64}")
 _OWN = "slimscope.review.own_gates"

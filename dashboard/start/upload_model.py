@@ -169,14 +169,14 @@ def read_uploaded(
     entry: which weights of a checkpoint are taken; knobs: how the items are read; task: what is asked of it.
     """
     from compress_core.loading.allowance import ON_SERVER
-    from compress_core.loading.named import refuse_idle_column
+    from compress_core.loading.idle_knobs import refuse_idle_knobs
     from compress_core.loading.onnx_file.file_parts import begins_like_onnx
     from compress_core.loading.onnx_model import onnx_subject, refuse_entry_of_onnx, shapes_given
     from compress_core.loading.upload import state_of
     from compress_core.loading.user_model import user_subject, with_remarks
 
     if item_file is not None:
-        refuse_idle_column(Path(item_file.name), None, knobs)
+        refuse_idle_knobs(Path(item_file.name), None, knobs)
     reader, content = engine.reader(), model_file.getvalue()
     name = PurePath(model_file.name).stem[:MOST_CHARACTERS]
     if is_folder_zip(content):

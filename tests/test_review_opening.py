@@ -1,0 +1,80 @@
+"""A report says everything that opens its model, so that its command and `verify` open the same one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner, Result
+
+import compress_core
+from compress_core.cli import app
+from compress_core.cli.arguments import ModelOptions
+from compress_core.cli.review_origin import OPENING
+from compress_core.reviews.gate_file import read_gates, ready_made_gates
+
+pytestmark = pytest.mark.slow
+
+OF_THE_RECIPE = {"recipe", "steps", "resolved"}  # the report holds the recipe itself
+OF_THE_COMMAND = {"model", "split", "as_json", "train"}  # read apart; a review trains nothing
+ROWS = 60
+OPENED = {"weights": "net.pt", "entry": "ema", "data": "rows.csv", "label-column": "2", "task": "regression"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint of two networks, and a table whose second column is a whole number to be answered."""
+    monkeypatch.chdir(tmp_path)
+    two = [nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).state_dict() for _ in range(2)]
+    torch.save({"model": two[0], "ema": two[1]}, "net.pt")
+    drawn = np.random.default_rng(0).normal(size=(ROWS, 3))
+    table = pd.DataFrame(drawn, columns=["width", "height", "depth"])
+    table.insert(1, "price", np.arange(ROWS) % 7)
+    table.to_csv("rows.csv", index=False)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, prog_name="slimscope")
+
+
+def reviewed(more: Sequence[str] = ()) -> dict[str, Any]:
+    """The report of a review that names no gates."""
+    options = [word for name, value in OPENED.items() for word in (f"--{name}", value)]
+    found = run("review", *options, "--step", "0: uniform bits=4", "--out", "r.html", *more)
+    assert found.exit_code in {0, 1, 3}, found.output
+    said: dict[str, Any] = json.loads(Path("r.json").read_text())
+    return said
+
+
+def test_every_option_that_opens_a_model_is_told_of() -> None:
+    assert {field.name for field in fields(ModelOptions)} == {
+        *OPENING.values(),
+        *OF_THE_RECIPE,
+        *OF_THE_COMMAND,
+    }
+
+
+def test_verify_opens_what_the_review_opened_and_the_command_says_it(folder: Path) -> None:
+    command = reviewed()["circumstances"]["command"]
+    for name, value in OPENED.items():
+        assert f"--{name} {value}" in command
+    again = run("verify", "r.json")
+    assert again.exit_code == 0, again.output
+    assert "every seal is whole" in again.output
+
+
+def test_without_a_word_on_gates_those_meant_for_the_task_are_asked(folder: Path) -> None:
+    meant = read_gates(ready_made_gates()["values_kept"])
+    assert reviewed()["gates"] == json.loads(json.dumps(meant.as_json()))
+    numbers = compress_core.load("net.pt", "rows.csv", label_column="2", task="regression")
+    small = compress_core.compress(numbers, "layers: [{match: '0', steps: [{technique: uniform, bits: 4}]}]")
+    assert compress_core.review(small).gates == meant

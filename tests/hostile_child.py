@@ -29,7 +29,7 @@ from compress_core.loading.named import named_subject
 from compress_core.loading.onnx_file.file_parts import begins_like_onnx
 from compress_core.loading.onnx_model import onnx_subject
 from compress_core.loading.upload import state_of
-from compress_core.loading.user_model import known_shapes, user_subject
+from compress_core.loading.weights_subject import known_shapes, user_subject
 from compress_core.recipe.reading import read_recipe
 from compress_core.techniques.contract.technique import techniques
 from dashboard.links import decoded

@@ -15,7 +15,7 @@ from compress_core.loading import infer
 from compress_core.loading.allowance import ON_SERVER, RunLimits, check_scores
 from compress_core.loading.infer import best_candidate, network_candidates
 from compress_core.loading.items import Items
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 
 
 def cnn() -> dict[str, Tensor]:

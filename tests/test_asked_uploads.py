@@ -18,7 +18,7 @@ from compress_core.loading.asked_answers import TaskName
 from compress_core.loading.file_format import ItemKnobs
 from compress_core.loading.infer import network_candidates
 from compress_core.loading.items import checked_items
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.subject import Subject
 from dashboard.start.upload_model import read_uploaded

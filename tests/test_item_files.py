@@ -33,6 +33,8 @@ from compress_core.loading.class_names import classes_named_by, with_known_class
 from compress_core.loading.file_format import AskedItems, ItemKnobs
 from compress_core.loading.file_reader import FileReader
 from compress_core.loading.hub_preprocessing import preprocessing_of_hub, preprocessing_of_timm
+from compress_core.loading.item_form import form_of
+from compress_core.loading.item_splits import split_of
 from compress_core.loading.items import DEFAULT_CAPS, Items, fit_to, read_items
 from compress_core.loading.named import items_in, named_subject
 from compress_core.loading.preprocessing import (
@@ -42,7 +44,6 @@ from compress_core.loading.preprocessing import (
     preprocessing_from_json,
     read_preprocessing,
 )
-from compress_core.loading.user_model import form_of, split_of
 
 Pixels = npt.NDArray[np.uint8]
 

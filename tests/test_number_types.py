@@ -18,7 +18,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.items import Items
-from compress_core.loading.user_model import subject_from_network, user_subject
+from compress_core.loading.user_model import subject_from_network
+from compress_core.loading.weights_subject import user_subject
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.measure.cost.cost import count_layers
 from compress_core.measure.cost.sizes import counted_sizes

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.apply.lineage import with_recipe
 from compress_core.loading.items import Items
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import Recipe, Rule, Step
 from dashboard import header, shared_value, state, visitor_jobs

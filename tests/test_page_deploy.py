@@ -17,7 +17,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.info import Info, State
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 from compress_core.measure.cost.portability import steps_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.tasks.export_files import FILES, FilesKnobs

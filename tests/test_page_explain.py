@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from compress_core.foundation.progress import Progress
 from compress_core.jobs.info import Info, State
 from compress_core.loading.items import Items
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 from dashboard import job_panel as jobs
 from dashboard import shared_value, state, visitor_jobs
 from dashboard.explain.choice import next_after

@@ -26,7 +26,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.jobs.info import State
 from compress_core.loading.items import Items
 from compress_core.loading.own_training import with_training
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject

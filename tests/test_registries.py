@@ -25,7 +25,7 @@ from compress_core.loading.network_source import network_of, network_sources
 from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.registry_model import registered_network
 from compress_core.loading.registry_signatures import SIGNATURES, torchvision_name_of
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 from compress_core.subject.blueprint import Blueprint
 
 needs_torchvision = pytest.mark.skipif(
@@ -266,8 +266,9 @@ def test_the_preprocessing_of_timm_is_what_its_own_transforms_do() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 401, 3), dtype=np.uint8))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
+    from compress_core.loading.item_form import form_of
+    from compress_core.loading.item_splits import split_of
     from compress_core.loading.items import read_items
-    from compress_core.loading.user_model import form_of, split_of
     from tests.test_item_files import zipped
 
     items = read_items(zipped({"a/x.png": buffer.getvalue()}), "d.zip", knobs=ItemKnobs(found.preprocessing))

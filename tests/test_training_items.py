@@ -32,7 +32,8 @@ from compress_core.loading.own_training import OwnTrainingItems, with_training
 from compress_core.loading.sample_training import sample_training
 from compress_core.loading.samples import load_sample
 from compress_core.loading.stored_splits import read_splits
-from compress_core.loading.user_model import user_subject, with_items
+from compress_core.loading.user_model import with_items
+from compress_core.loading.weights_subject import user_subject
 from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
 from tests.subjects import Mlp, loaded_sample, mlp_subject, rules

@@ -11,15 +11,11 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.fitting_weights import loaded
+from compress_core.loading.item_splits import split_of
 from compress_core.loading.items import Items
 from compress_core.loading.user_code import network_from
-from compress_core.loading.user_model import (
-    known_shapes,
-    split_of,
-    subject_from_network,
-    user_subject,
-    with_items,
-)
+from compress_core.loading.user_model import subject_from_network, with_items
+from compress_core.loading.weights_subject import known_shapes, user_subject
 from compress_core.subject.origin import Origin
 from tests.subjects import loaded_sample
 

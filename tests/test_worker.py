@@ -28,7 +28,7 @@ from compress_core.jobs.perform import lineage_of, run_job
 from compress_core.jobs.process import ROOT, environment_of
 from compress_core.jobs.task import ResultFiles, tasks
 from compress_core.loading.items import Items
-from compress_core.loading.user_model import user_subject
+from compress_core.loading.weights_subject import user_subject
 from compress_core.recipe.reading import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
 from tests.subjects import loaded_sample

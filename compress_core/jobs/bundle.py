@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from compress_core.loading.asked_answers import checked_task
 from compress_core.loading.fitting_weights import loaded
+from compress_core.loading.item_form import form_of
 from compress_core.loading.items import Items
 from compress_core.loading.network_source import network_of
 from compress_core.loading.own_training import OwnTrainingItems, own_training
 from compress_core.loading.sample_training import SampleTrainingItems, sample_training
 from compress_core.loading.user_code import network_from
-from compress_core.loading.user_model import form_of, subject_in_form, user_subject
+from compress_core.loading.user_model import subject_in_form
+from compress_core.loading.weights_subject import user_subject
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm, form_from_json

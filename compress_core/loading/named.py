@@ -19,6 +19,7 @@ from compress_core.loading.huggingface.folder_files import folder_on_disk, is_mo
 from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder, training_items
 from compress_core.loading.huggingface.picture_form import picture_knobs
 from compress_core.loading.idle_knobs import AnyItems, refuse_idle_knobs
+from compress_core.loading.item_form import ItemShape
 from compress_core.loading.items import Items, as_items, read_items
 from compress_core.loading.onnx_model import is_onnx_file, onnx_subject_in, refuse_entry_of_onnx
 from compress_core.loading.own_file import caps_of_folder, content_of_file, item_caps_for
@@ -35,16 +36,9 @@ from compress_core.loading.samples import load_sample
 from compress_core.loading.state_names import StateDict
 from compress_core.loading.text_items import TABLE, TEXT_FILES, TextItems, refuse_texts, texts_in
 from compress_core.loading.user_code import network_from
-from compress_core.loading.user_model import (
-    ItemShape,
-    refuse_other_scale,
-    sample_with,
-    subject_from_network,
-    user_subject,
-    with_items,
-    with_remarks,
-)
+from compress_core.loading.user_model import subject_from_network, with_items, with_remarks
 from compress_core.loading.weights_place import holds_weights, state_in
+from compress_core.loading.weights_subject import refuse_other_scale, sample_with, user_subject
 from compress_core.subject.origin import Origin
 from compress_core.subject.subject import Subject
 

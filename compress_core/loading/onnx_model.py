@@ -14,6 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, LayerWork, RunLimits, check_allowed, check_scores
 from compress_core.loading.asked_answers import TaskName
+from compress_core.loading.item_form import ItemShape
 from compress_core.loading.items import Items
 from compress_core.loading.onnx_file.file_parts import begins_like_onnx
 from compress_core.loading.onnx_file.graph_inputs import ItemShapes
@@ -33,7 +34,7 @@ from compress_core.loading.own_file import content_of_file, weight_caps_for
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
 from compress_core.loading.reading_remarks import in_a_row, some_of
 from compress_core.loading.stored import shown
-from compress_core.loading.user_model import ItemShape, subject_from_network
+from compress_core.loading.user_model import subject_from_network
 from compress_core.network.input_field import InputField, is_whole
 from compress_core.network.named_inputs import inputs_by_name
 from compress_core.subject.blueprint import Blueprint

@@ -13,8 +13,9 @@ import torch
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import digest
 from compress_core.loading.class_names import with_known_classes
+from compress_core.loading.item_splits import fitting
 from compress_core.loading.items import ItemInputs, Items
-from compress_core.loading.user_model import check_places, fitting, with_remarks
+from compress_core.loading.user_model import check_places, with_remarks
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject

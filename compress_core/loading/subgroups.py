@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
+from compress_core.loading.item_splits import judged_items
 from compress_core.loading.named import items_in
 from compress_core.loading.numpy_file import read_array
 from compress_core.loading.own_file import content_of_file, item_caps_for
 from compress_core.loading.stored import shown
-from compress_core.loading.user_model import judged_items
 from compress_core.loading.zipped import open_zip
 
 

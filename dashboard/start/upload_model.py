@@ -173,7 +173,8 @@ def read_uploaded(
     from compress_core.loading.onnx_file.file_parts import begins_like_onnx
     from compress_core.loading.onnx_model import onnx_subject, refuse_entry_of_onnx, shapes_given
     from compress_core.loading.upload import state_of
-    from compress_core.loading.user_model import user_subject, with_remarks
+    from compress_core.loading.user_model import with_remarks
+    from compress_core.loading.weights_subject import user_subject
 
     if item_file is not None:
         refuse_idle_knobs(Path(item_file.name), None, knobs)

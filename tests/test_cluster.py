@@ -458,6 +458,26 @@ def test_rows_that_come_are_kept_and_go_along_with_the_next_attempt(tmp_path: Pa
         cluster.go()
 
 
+def test_a_result_that_is_whole_ends_the_wait_for_the_cluster(tmp_path: Path) -> None:
+    """Ray says some seconds later that a job is over: nobody waits for that."""
+    script = tmp_path / "lingering.py"
+    script.write_text(
+        "import json, pathlib, sys, time\n"
+        "path = pathlib.Path(sys.stdin.readline().strip())\n"
+        "(path.parent / 'result.safetensors').write_text('all of it')\n"
+        "print(json.dumps({'done': True}), flush=True)\n"
+        "time.sleep(20)\n"
+    )
+    cluster = StandInCluster([sys.executable, "-S", str(script)])
+    try:
+        told = told_by_a_bridge(tmp_path, cluster, Workspace.in_memory())
+        assert told[-1] == {"done": True}
+        assert [remote.status for remote in cluster.jobs.values()] == ["RUNNING"]
+        assert (tmp_path / "jobs" / "key" / "result.safetensors").read_text() == "all of it"
+    finally:
+        cluster.go()
+
+
 def test_equal_files_are_sent_once(cluster: StandInCluster) -> None:
     jobs = RayJobs(ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN))
     for _ in range(2):

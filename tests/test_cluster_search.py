@@ -20,9 +20,9 @@ from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.scan_points import NUMBERS, kept_under, searched_on
 from compress_core.foundation.workspace.workspace import Workspace
-from compress_core.jobs.cluster.on_ray import PARTS_EACH
 from compress_core.jobs.cluster.rows import checked_row
 from compress_core.jobs.info import State
+from compress_core.tasks.scan_layers import shards_for
 from compress_core.tasks.search_recipes import SEARCH, coming
 from tests.stand_in_worker import Site, site_in
 from tests.subjects import loaded_sample
@@ -75,7 +75,7 @@ def test_a_search_in_parts_ends_as_on_one_machine(
     assert content is not None
     assert content == SEARCH.pack(here[0]).as_bytes()
     kinds = Counter(parts.read_text().split())
-    assert kinds["scan"] == PARTS_EACH * processors
+    assert kinds["scan"] == len(shards_for(processors))
     assert PLAN.evaluations <= kinds["run"] <= PLAN.evaluations + 2 * processors, "few runs are for nothing"
     assert here[1].scans.of_model(parent.key).items() <= workspace.scans.of_model(parent.key).items()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from compress_core.apply.run import compress, compressed_further
 from compress_core.decide.degrees import bits, ranks, shares_of_units, shares_pruned
 from compress_core.decide.family import Family
 from compress_core.decide.scan import scan
+from compress_core.decide.scan_pass import ParentPass
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_table import known_curves, point_as_json, point_from_json
 from compress_core.decide.scan_trials import ScanTrial, trials_of, trials_of_shard
@@ -30,7 +31,9 @@ from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.recipe.values import Step
+from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
+from compress_core.tasks.scan_layers import shards_for
 from tests.subjects import Mlp, mlp_subject, rules, seeded, tiny_subject
 
 PLAN = ScanPlan(points=2, sample=8)
@@ -228,6 +231,37 @@ def test_two_parts_of_a_scan_merge_to_the_same_table(tmp_path: Path) -> None:
     first.close()
     second.close()
     assert rows(tmp_path / "1") == rows(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("processors", [1, 2, 3, 40])
+def test_shards_for_processors_hold_every_point_once_and_end_small(processors: int) -> None:
+    trials = range(1000)
+    parts = [trials_of_shard(trials, shard) for shard in shards_for(processors)]  # type: ignore[arg-type]
+    assert sorted(point for part in parts for point in part) == list(trials)
+    sizes = [len(part) for part in parts]
+    assert all(later <= earlier + 1 for earlier, later in pairwise(sizes))
+    assert max(sizes[-processors:]) <= max(sizes) / 8 + 1
+
+
+def test_parts_of_a_scan_in_one_process_run_the_parent_over_the_sample_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Split] = []
+    over = ParentPass.over
+
+    def counted(parent: Model, part: Split) -> ParentPass:
+        made.append(part)
+        return over(parent, part)
+
+    in_folder(tmp_path / "whole")
+    monkeypatch.setattr("compress_core.decide.scan.ParentPass.over", counted)
+    workspace = Workspace.at(tmp_path / "parts")
+    store = Store(workspace=workspace)
+    for shard in shards_for(1):
+        result_of(scan(Model.original(mlp_subject()), FEW.model_copy(update={"shard": shard}), store))
+    assert [len(part) for part in made].count(FEW.sample) == 1
+    workspace.close()
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
 
 
 def test_a_scan_whose_time_is_over_gives_what_it_has_and_says_what_is_missing() -> None:

@@ -32,6 +32,7 @@ from compress_core.decide.scan_trials import ScanTrial, trials_of, trials_of_sha
 from compress_core.decide.scan_words import is_decided
 from compress_core.decide.sensitivity import ScanPoint, Sensitivity
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.memory_budget import memory_budget
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.refusal_json import refusal_as_json
@@ -96,7 +97,7 @@ class _Scanning:
 
     def on_sample(self, trials: Sequence[ScanTrial]) -> Generator[Progress, None, list[ScanTrial]]:
         """Measure on the sample what is not known; the trials of which something is known then."""
-        begun = cache(partial(ParentPass.over, self.parent, self.sample))
+        begun = cache(partial(self._pass_over, self.sample))
         done: list[ScanTrial] = []
         for number, trial in enumerate(trials):
             if self.table.find(trial, self.sample) is None:
@@ -114,6 +115,17 @@ class _Scanning:
             places = [each.place for each in coming if each.family is trial.family and not each.refused]
             ground = ground_of(self.parent, self.store)
             read_together(ground, trial.place, trial.steps[0], self.store, places)
+
+    def _pass_over(self, part: Split) -> ParentPass:
+        """The parent's pass over a part; that over the sample stays for other parts of the same scan."""
+
+        def make() -> ParentPass:
+            return ParentPass.over(self.parent, part)
+
+        if part is not self.sample:
+            return make()
+        key = digest("parent pass", self.parent.key, part.digest, memory_budget())
+        return self.store.get(key, make, lambda passed: passed.recording.nbytes)
 
     def _measured(self, trial: ScanTrial, begun: Callable[[], ParentPass]) -> ScanPoint:
         if trial.refused is not None:
@@ -164,7 +176,7 @@ class _Scanning:
         ]
         found: dict[ScanTrial, list[ItemAnswers]] = {trial: [] for trial in undecided}
         for number, part in enumerate(self.parts):
-            begun = cache(partial(ParentPass.over, self.parent, part))
+            begun = cache(partial(self._pass_over, part))
             for place, trial in enumerate(undecided):
                 if self.is_over():
                     return

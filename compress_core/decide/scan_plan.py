@@ -35,7 +35,7 @@ class ScanPlan(Strict):
     shard: Annotated[
         str,
         Field(
-            pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$",
+            pattern=r"^[1-9]\d{0,5}/[1-9]\d{0,5}$",
             description="Which part of the points is measured here: 1/2 is the first of two parts.",
         ),
     ] = "1/1"

@@ -64,8 +64,9 @@ def _nothing(_progress: Progress, _most: int) -> Sequence[WorkPart]:
 class TaskParts(Generic[TaskKnobs]):
     """How work is divided whose parts leave rows on top of a model (`ScanPoints.of_model`).
 
-    Whoever has all rows has the whole. divided(knobs, count): parts that nothing goes before, about so many
-    of each kind; coming(progress, most): what work that stands there needs next, and then what it may need.
+    Whoever has all rows has the whole. divided(knobs, processors): parts that nothing goes before, for so
+    many processors, in the order in which they are begun; coming(progress, most): what work that stands there
+    needs next, and then what it may need.
     """
 
     divided: Callable[[TaskKnobs, int], Sequence[WorkPart]]

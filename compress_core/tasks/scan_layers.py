@@ -13,6 +13,9 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.jobs.task import ResultFiles, Task, TaskParts, WorkPart
 
+EQUAL_SHARDS, HALVINGS = 6, 3
+"""Of the shards for each processor: a slow node does fewer of them, and a node that is gone loses one."""
+
 
 def run(model: Model, knobs: ScanPlan, _seed: int, store: Store) -> Generator[Progress, None, Sensitivity]:
     """Scan; nothing in it is random. Raises Refused as `scan` does."""
@@ -39,9 +42,25 @@ def unpack(packed: ResultFiles) -> Sensitivity:
     return Sensitivity(facts["parent"], facts["subject"], facts["split"], facts["items"], facts["n"], curves)
 
 
-def scan_parts(plan: ScanPlan, count: int) -> list[WorkPart]:
-    """So many parts, each with the points of its own."""
-    plans = (plan.model_copy(update={"shard": f"{part}/{count}"}) for part in range(1, count + 1))
+def shards_for(processors: int) -> list[str]:
+    """All points in shards of falling size, so that the last ones end at about the same time.
+
+    Some equal ones for each processor; in the place of the last of them one of half its size, one of a
+    quarter, and so on: what is every 12th point from the 3rd is every 24th from the 3rd and from the 15th.
+    """
+    of = EQUAL_SHARDS * processors
+    shards = [f"{number}/{of}" for number in range(1, of - processors + 1)]
+    left = range(of - processors + 1, of + 1)
+    for _ in range(HALVINGS):
+        shards.extend(f"{number}/{2 * of}" for number in left)
+        left = range(left.start + of, left.stop + of)
+        of *= 2
+    return [*shards, *(f"{number}/{of}" for number in left)]
+
+
+def scan_parts(plan: ScanPlan, processors: int) -> list[WorkPart]:
+    """Parts for so many processors, each with the points of its own."""
+    plans = (plan.model_copy(update={"shard": shard}) for shard in shards_for(processors))
     return [WorkPart(SCAN.kind, each.model_dump_json()) for each in plans]
 
 

@@ -91,9 +91,9 @@ def _looked(said: Mapping[str, Any]) -> Looked:
     )
 
 
-def first_parts(_plan: SearchPlan, count: int) -> list[WorkPart]:
+def first_parts(_plan: SearchPlan, processors: int) -> list[WorkPart]:
     """The scan that a search begins with."""
-    return scan_layers.scan_parts(ScanPlan(), count)
+    return scan_layers.scan_parts(ScanPlan(), processors)
 
 
 def coming(progress: Progress, most: int) -> list[WorkPart]:

@@ -108,7 +108,7 @@ class Bridge:
         self._stop()
 
     def _looked(self, job: Job) -> bool:
-        """One look at the cluster; whether the job is over."""
+        """One look at the cluster; whether the job is over, as its driver says, or Ray some seconds later."""
         if not self.name:
             self._submit(job)
         state = self.jobs.state(self.name)
@@ -118,7 +118,8 @@ class Bridge:
             stage=JobStage.WAITING if state.status == "PENDING" else JobStage.RUNNING, silent_since=None
         )
         self._hear(log)
-        return bool(self.name) and state.is_over and self._over(state, log)
+        told = self.ended_with is not None or self.pieces.content is not None
+        return bool(self.name) and (told or state.is_over) and self._over(state, log)
 
     def _submit(self, job: Job) -> None:
         known = self.workspace.scans.of_model(self.parent) if self.parent else {}

@@ -26,8 +26,6 @@ from compress_core.jobs.perform import STORE_BYTES, lineage_of, subject_of
 from compress_core.jobs.server_folder import puts_beside
 from compress_core.jobs.task import WorkPart, task_of, tasks
 
-PARTS_EACH = 6
-"""Parts for each processor: a slow node does fewer of them."""
 RETRIES = 4
 
 Rows = Mapping[str, Any]
@@ -55,8 +53,7 @@ class PartsOnRay:
         """Do what nothing goes before, and wait until all of it is done."""
         task = task_of(self._job)
         assert task.parts is not None, "asked for a job that can be divided"
-        count = PARTS_EACH * self._processors
-        divided = task.parts.divided(task.knobs_of(self._job), count)
+        divided = task.parts.divided(task.knobs_of(self._job), self._processors)
         for part in divided:
             self._hand_out(part)
         self._tell_parts()

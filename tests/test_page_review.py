@@ -186,6 +186,10 @@ def test_labels_and_groups_that_come_later_are_uploaded_judged_and_left_out_agai
     uploader(app, "Groups").upload("g.csv", groups.encode(), "text/csv")
     run(app)
     assert "2 groups are taken: a, b" in texts(app)
+    del app.session_state["slimscope.review.later_files"]  # as a reload leaves it
+    run(app)
+    assert f"{len(table)} labels are taken." in texts(app)
+    assert "2 groups are taken: a, b" in texts(app)
     looked_at(app)
     assert not any("NOT MEASURED" in box.value for box in app.info)
     assert "accuracy" not in " ".join(box.value for box in app.info)

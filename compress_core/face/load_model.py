@@ -19,12 +19,14 @@ from compress_core.face.checked_arguments import (
 from compress_core.face.given_items import Array, Labels, items_from, knobs_from, training_from
 from compress_core.foundation.errors import Refused
 from compress_core.loading.asked_answers import TaskName, checked_task
-from compress_core.loading.idle_knobs import refuse_idle_knobs
+from compress_core.loading.file_format import ItemKnobs
+from compress_core.loading.idle_knobs import AnyItems, refuse_idle_knobs
 from compress_core.loading.named import named_subject, read_given
 from compress_core.loading.own_training import with_training
 from compress_core.loading.text_items import TextItems, refuse_texts
 from compress_core.loading.user_code import copied, origin_of
 from compress_core.loading.user_model import subject_from_network, with_classes
+from compress_core.subject.origin import Origin
 from compress_core.subject.subject import Subject
 
 
@@ -84,16 +86,9 @@ def load(
                 "weights. Leave them out."
             )
         network = copied(model)
-        origin, name = origin_of(network, builder), type(network).__name__
-        refuse_idle_knobs(given, to_train_on, knobs)
-        own, to_learn = read_given(given, knobs), read_given(to_train_on, knobs)
-        if isinstance(own, TextItems) or isinstance(to_learn, TextItems):
-            raise refuse_texts(name)
-        how, asked = knobs.preprocessing, checked_task(task)
-        subject = subject_from_network(
-            network, own, name, shape, task=asked, preprocessing=how, origin=origin
+        subject = _given_itself(
+            network, origin_of(network, builder), given, to_train_on, shape, knobs, checked_task(task)
         )
-        subject = subject if to_learn is None else with_training(subject, to_learn)
     else:
         source = _named(model)
         if builder is not None:
@@ -113,6 +108,27 @@ def load(
     for sentence in subject.warnings:
         warnings.warn(sentence, stacklevel=2)
     return with_classes(subject, names)
+
+
+def _given_itself(
+    network: nn.Module,
+    origin: Origin | None,
+    items: AnyItems | None,
+    training: AnyItems | None,
+    shape: tuple[int, ...] | None,
+    knobs: ItemKnobs,
+    task: TaskName | None,
+) -> Subject:
+    """The model that a network is which was given itself and copied; raises Refused as `load` does."""
+    name = type(network).__name__
+    refuse_idle_knobs(items, training, knobs)
+    own, to_learn = read_given(items, knobs), read_given(training, knobs)
+    if isinstance(own, TextItems) or isinstance(to_learn, TextItems):
+        raise refuse_texts(name)
+    subject = subject_from_network(
+        network, own, name, shape, task=task, preprocessing=knobs.preprocessing, origin=origin
+    )
+    return subject if to_learn is None else with_training(subject, to_learn)
 
 
 def _named(model: object) -> str:

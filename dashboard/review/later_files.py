@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import state
+from dashboard import engine, state
 from dashboard.show import csv_button
 from dashboard.text import _, literal, refusal
 from dashboard.uploaded_files import just_given, let_go
+from dashboard.visitor import visitor
 
 if TYPE_CHECKING:
     from compress_core.reviews.findings import Review
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 LABELS, GROUPS = "review.labels_file", "review.groups_file"
 _KEPT = "slimscope.review.later_files"
+_KIND = "later_files"
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,24 @@ class LaterFiles:
 
 
 def given(split: Split) -> LaterFiles:
-    """What was uploaded for these items; nothing of what was uploaded for others."""
+    """What was uploaded for these items, in this tab or an earlier one; nothing of what was for others."""
     kept: LaterFiles = st.session_state.get(_KEPT, LaterFiles())
-    return kept if kept.items == split.digest else LaterFiles(split.digest)
+    if kept.items != split.digest:
+        kept = st.session_state[_KEPT] = _found(split.digest)
+    return kept
+
+
+def _found(items: str) -> LaterFiles:
+    """What the workspace holds of a visitor for the items of a digest."""
+    content = engine.workspace().results.find(_key_of(items))
+    if content is None:
+        return LaterFiles(items)
+    said = json.loads(content)
+    return LaterFiles(items, tuple((item, label) for item, label in said["labels"]), tuple(said["groups"]))
+
+
+def _key_of(items: str) -> str:
+    return f"{_KIND} {visitor()} {items}"
 
 
 def draw(subject: Subject, split: Split, review: Review | None) -> None:
@@ -105,12 +123,22 @@ def _standing(said: str, without: LaterFiles, key: str) -> None:
     """What was taken, and a way to be rid of it."""
     st.markdown(said)
     st.button(
-        _("Leave out"), key=f"{key}.leave_out", icon=":material/close:", on_click=_keep, args=(without,)
+        _("Leave out"), key=f"{key}.leave_out", icon=":material/close:", on_click=_leave_out, args=(without,)
     )
 
 
 def _keep(files: LaterFiles) -> None:
+    """Take what is given from now on, and on the disk, so that a reload still has it; raises Refused."""
+    content = json.dumps({"labels": files.labels, "groups": files.groups}).encode()
     st.session_state[_KEPT] = files
+    engine.workspace().results.keep(_key_of(files.items), _KIND, content)
+
+
+def _leave_out(without: LaterFiles) -> None:
+    try:
+        _keep(without)
+    except Refused as refused:
+        state.notice(refusal(refused))
 
 
 def _take(key: str, read: Callable[[str], LaterFiles]) -> None:

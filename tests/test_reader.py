@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_reader import COMMAND, FileReader
 from compress_core.loading.items import read_items
+from compress_core.loading.reading_child import FORKS
 from compress_core.loading.upload import read_state, state_of
 
 pytestmark = pytest.mark.slow
@@ -123,6 +126,72 @@ def test_a_process_that_ends_without_an_answer_is_a_sentence_and_the_next_file_i
     reader.close()
     reader._command = COMMAND
     assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x").arrays
+    reader.close()
+
+
+SPINS = """
+import compress_core.loading.reading_child as child
+child.MOST_SECONDS = 0
+read = child.weights_in_turn
+
+def spin(declared):
+    while "spin" in declared.tensors:
+        pass
+    return read(declared)
+
+child.weights_in_turn = spin
+child.read_files()
+"""
+LISTENS = """
+import sys, compress_core.loading.reading_child as child
+child.weights_in_turn = lambda declared: [("", child.np.array(len(sys.stdin.read())))]
+child.read_files()
+"""
+
+
+@pytest.mark.skipif(not FORKS, reason="each file has a process that began for it")
+def test_what_waits_forks_for_each_file_and_outlives_the_one_that_takes_too_long() -> None:
+    reader = FileReader((sys.executable, "-c", SPINS))
+    assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x").arrays
+    waiting = reader._spare
+    with pytest.raises(Refused, match="'x' takes more than"):
+        reader.weights(saved({"spin": torch.zeros(1)}), "x")
+    assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x").arrays
+    assert reader._spare is waiting is not None
+    os.kill(waiting.pid, 9)
+    waiting.wait()
+    assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x").arrays
+    assert reader._spare is not waiting
+    reader.close()
+
+
+@pytest.mark.skipif(not FORKS, reason="each file has a process that began for it")
+def test_what_reads_a_file_cannot_hear_what_is_asked_next() -> None:
+    reader = FileReader((sys.executable, "-c", LISTENS))
+    assert reader.weights(saved({"a.weight": torch.zeros(1)}), "x").arrays["a.weight"] == 0
+    reader.close()
+
+
+def living(group: int) -> list[str]:
+    """What runs in a group of processes, by its state, from what Linux tells of each."""
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _, of_group, *_ = path.read_text().rpartition(")")[2].split()
+            states += [state] if int(of_group) == group and state != "Z" else []
+    return states
+
+
+@pytest.mark.skipif(not FORKS, reason="each file has a process that began for it")
+def test_who_waits_for_a_file_too_long_ends_the_fork_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compress_core.loading.file_reader._PATIENCE_SECONDS", 2.0)
+    reader = FileReader((sys.executable, "-c", SPINS.replace("SECONDS = 0", "SECONDS = 60")))
+    reader.prepare()
+    waiting = reader._spare
+    assert waiting is not None
+    with pytest.raises(Refused, match="'x' takes more than"):
+        reader.weights(saved({"spin": torch.zeros(1)}), "x")
+    assert living(waiting.pid) == []
     reader.close()
 
 

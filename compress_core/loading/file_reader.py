@@ -1,9 +1,13 @@
-"""Files of anybody, read in a process of its own with limits: what it takes is given back when it ends."""
+"""Files of anybody, each read in a process of its own with limits: what it takes is given back when it ends.
+
+The processes are forks of one that has imported what reads them (compress_core/loading/reading_child.py).
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,7 @@ from compress_core.loading.preprocessing import preprocessing_as_json
 from compress_core.loading.reading_child import (
     ABOUT,
     FOLDER,
+    FORKS,
     INPUTS,
     ITEMS,
     LABELS,
@@ -49,7 +54,7 @@ _FEW_ADDRESSES = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # the others take them
 
 
 class FileReader:
-    """Reads one file a process; one process waits warm for the next file. Needs no torch."""
+    """Reads each file in a process with limits; another waits warm for the next file. Needs no torch."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
         self._command = command
@@ -58,7 +63,7 @@ class FileReader:
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def prepare(self) -> None:
-        """Start the process that the next file is read in, if none waits."""
+        """Start the process that is asked for the next file, if none waits."""
         with self._lock, suppress(OSError):
             if self._spare is None:
                 self._spare = self._started()
@@ -132,19 +137,25 @@ class FileReader:
             self.prepare()
 
     def _asked(self, question: str) -> bytes:
-        """What a process answers; nothing where it was ended."""
+        """What a process answers; nothing where the reading took too much, or it was ended."""
         with self._lock:
             process, self._spare = self._spare, None
         if process is None or process.poll() is not None:
             process = self._started()
+        answer = b""
         try:
-            answer, _ = process.communicate(question.encode() + b"\n", timeout=_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            return b""
-        else:
-            return answer if process.returncode == 0 else b""
+            answer = _answer(process, question)
         finally:
-            _end(process)
+            self._wait_again(process, lives=FORKS and bool(answer))
+        return answer.strip()
+
+    def _wait_again(self, process: subprocess.Popen[bytes], *, lives: bool) -> None:
+        """Keep the process for the next file; end it where it has ended, or where another waits."""
+        with self._lock:
+            if lives and self._spare is None:
+                self._spare = process
+                return
+        _end(process)
 
     def _started(self) -> subprocess.Popen[bytes]:
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -174,9 +185,36 @@ def _said(answer: bytes, file: str) -> tuple[list[str], ReadingRemarks]:
     return said["names"], ReadingRemarks.from_json(said["remarks"])
 
 
+def _answer(process: subprocess.Popen[bytes], question: str) -> bytes:
+    """The line that a process answers; nothing where it ended without one, or took too long."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    patience = threading.Timer(_PATIENCE_SECONDS, _kill, [process])
+    patience.start()
+    try:
+        with suppress(BrokenPipeError):
+            process.stdin.write(question.encode() + b"\n")
+            process.stdin.flush()
+        answer = process.stdout.readline()
+    finally:
+        patience.cancel()
+    return answer if answer.endswith(b"\n") else b""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that has not ended, and the fork that reads for it."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        if FORKS:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a process, if it has not ended, and free what the system keeps of it."""
-    process.kill()
+    _kill(process)
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with suppress(OSError):

@@ -1,11 +1,14 @@
-"""`python -m compress_core.loading.reading_child` reads one file of somebody's within limits, and ends.
+"""`python -m compress_core.loading.reading_child` reads files of anybody, each in a process with limits.
 
 It waits for a line of JSON on its stdin: what is read, where it lies, what it is called and where the arrays
-go. It answers with a line of JSON. Needs no torch, so that it starts quickly and stays small.
+go. It answers with a line of JSON, an empty one where the reading took too much. It reads nothing itself: a
+fork of it does, so that no file waits for imports, and none finds what another left. Elsewhere than on Linux
+it reads one file and ends. Needs no torch, so that it starts quickly and stays small.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -30,24 +33,56 @@ WEIGHTS, ITEMS, NETWORK, FOLDER = "weights", "items", "network", "folder"
 INPUTS, LABELS, ABOUT = "inputs", "labels", "about"
 MOST_MEMORY = 400 * 2**20
 MOST_SECONDS = 5
+FORKS = sys.platform == "linux"
 _MOST_WRITTEN = 2**30
 _HEAD = 4096
 _FOLDERS = "compress_core.loading.huggingface.sent_folder"  # with pydantic, half of what a reader imports
 _READERS = ("numpy_file", "safetensors_file", "torch_file")
 
 
-def read_one() -> int:
-    """Read the file that is asked for; 0 where nothing is."""
+def read_files() -> None:
+    """Read what is asked for, one file after the other, until nothing is."""
     _import_what_reads()
-    line = sys.stdin.readline()
-    if line.strip():
-        asked: dict[str, Any] = json.loads(line)
-        _import_what_needs_much(asked["kind"], Path(asked["file"]))
-        set_limits(MOST_MEMORY, MOST_SECONDS)
-        sys.stdout.write(json.dumps(_answer(asked)) + "\n")
-        sys.stdout.flush()
-        os._exit(0)  # the arrays are on the disk: taking numpy apart would only keep the visitor waiting
-    return 0
+    gc.freeze()  # a fork that looks for garbage need not walk through what is imported
+    for line in iter(sys.stdin.readline, ""):
+        if not FORKS:
+            _read_and_end(line)
+        sys.stdout.buffer.write(_answer_of_a_fork(line) or b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _answer_of_a_fork(line: str) -> bytes:
+    """What a fork of this process answers; nothing where it was ended."""
+    answers, answering = os.pipe()
+    reader = os.fork()
+    if reader == 0:
+        try:
+            _let_go_of_what_others_ask(answering)
+            _read_and_end(line)
+        finally:
+            os._exit(1)  # whatever was raised, the questions are not the fork's to answer
+    os.close(answering)
+    with os.fdopen(answers, "rb") as stream:
+        answer = stream.read()
+    return answer if os.waitpid(reader, 0)[1] == 0 else b""
+
+
+def _let_go_of_what_others_ask(answering: int) -> None:
+    """A fork cannot read the next question, and its answer goes to who forked it."""
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    os.dup2(answering, sys.stdout.fileno())
+    os.close(answering)
+
+
+def _read_and_end(line: str) -> None:
+    """Read the file that is asked for, answer, and end this process."""
+    asked: dict[str, Any] = json.loads(line)
+    _import_what_needs_much(asked["kind"], Path(asked["file"]))
+    set_limits(MOST_MEMORY, MOST_SECONDS)
+    sys.stdout.write(json.dumps(_answer(asked)) + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # the arrays are on the disk: taking numpy apart would only keep the visitor waiting
 
 
 def _import_what_reads() -> None:
@@ -161,4 +196,4 @@ def _address_space() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(read_one())
+    read_files()

@@ -25,8 +25,8 @@ from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.huggingface.config_file import read_config
 from compress_core.loading.huggingface.fitted_weights import refuse_large_buffers
 from compress_core.loading.huggingface.folder_files import folder_on_disk
-from compress_core.loading.huggingface.folder_subject import open_folder
 from compress_core.loading.huggingface.model_types import MODEL_TYPES
+from compress_core.loading.huggingface.opened_folder import open_folder
 from compress_core.loading.named import content_of_file
 from compress_core.loading.text_items import texts_in, texts_in_lines
 from compress_core.measure.behavior.evaluate import predict

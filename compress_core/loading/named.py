@@ -16,7 +16,9 @@ from compress_core.loading.cards import card_of, cards
 from compress_core.loading.file_format import NO_KNOBS, AskedItems, ItemKnobs
 from compress_core.loading.fitting_weights import loaded_from
 from compress_core.loading.huggingface.folder_files import folder_on_disk, is_model_folder
-from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder, training_items
+from compress_core.loading.huggingface.folder_items import training_items
+from compress_core.loading.huggingface.folder_subject import folder_subject
+from compress_core.loading.huggingface.opened_folder import open_folder
 from compress_core.loading.huggingface.picture_form import picture_knobs
 from compress_core.loading.idle_knobs import AnyItems, refuse_idle_knobs
 from compress_core.loading.item_form import ItemShape

@@ -212,7 +212,8 @@ def _of_folder(
 ) -> Subject:
     """The model of a folder that came as a ZIP, with its texts or arrays."""
     from compress_core.loading.allowance import ON_SERVER
-    from compress_core.loading.huggingface.folder_subject import folder_subject, open_folder
+    from compress_core.loading.huggingface.folder_subject import folder_subject
+    from compress_core.loading.huggingface.opened_folder import open_folder
     from compress_core.loading.huggingface.picture_form import picture_knobs
     from compress_core.loading.upload import state_of
     from compress_core.loading.user_model import with_remarks

@@ -77,6 +77,33 @@ class WritesItsInput(nn.Module):
         return self.c(first + self.block(first))
 
 
+class PassesOn(nn.Module):
+    """A block writes over what an identity passed on to it, of which a view is read afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.c = nn.Linear(6, 6), nn.Linear(6, 3)
+        self.first = nn.Sequential(nn.Identity(), nn.Linear(6, 6))
+        self.second = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = self.a(x) * 2
+        view = made.view(-1, 3, 2)
+        return self.c(self.first(made) + self.second(made) + view.flatten(1))
+
+
+class WritesOver(nn.Module):
+    """Activations in place between modules: nobody reads what they wrote over but what comes next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.norm, self.relu = nn.LayerNorm(6), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.relu(self.norm(self.b(self.relu(self.a(x))))))
+
+
 class Nest(nn.Module):
     """Sequentials in sequentials, flattening, an identity, dropout."""
 
@@ -368,6 +395,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "in place": InPlace,
     "writes its input by a module": lambda: WritesItsInput(by_module=True),
     "writes its input by a function": lambda: WritesItsInput(by_module=False),
+    "passes on": PassesOn,
+    "writes over": WritesOver,
     "nest": Nest,
     "branches": Branches,
     **{f"returns {f}": lambda f=f: Returns(f) for f in ("tuple", "with none", "named", "list", "dict")},
@@ -442,6 +471,23 @@ def test_what_is_kept_stays_within_the_bound(max_bytes: int) -> None:
         assert _recorded(seeded(make()), max_bytes).kept_bytes <= max_bytes
 
 
+def test_what_was_written_over_and_is_read_no_more_is_not_kept() -> None:
+    network = seeded(WritesOver())
+    recording = record(shared_copy(network), BATCHES, ["c.weight"], PLENTY)
+    (cut,) = recording.cuts
+    assert {name for name, _ in cut.answered} == {"a", "relu", "b", "norm"}
+    assert recording.kept_bytes == sum(batch.nbytes for batch in BATCHES)
+
+
+def test_a_pass_copies_what_it_reads_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[object] = []
+    monkeypatch.setattr(module_under_test, "cloned", lambda output: copied.append(output) or output.clone())
+    network = seeded(WritesOver())
+    recording = _recorded(network)
+    replay(shared_copy(network), recording, ["c.weight"])
+    assert len(copied) == len(BATCHES)
+
+
 def test_a_course_that_depends_on_the_items_is_run_in_full() -> None:
     assert not _recorded(seeded(DependsOnItems())).cuts
 
@@ -479,6 +525,7 @@ def _calls_in_replay(network: nn.Module, edited: str) -> list[str]:
         (Branches, "c", ["c", "head"]),
         (Half, "parent.late", ["parent.late", "head"]),
         (lambda: WritesItsInput(by_module=True), "c", ["c"]),
+        (WritesOver, "b", ["b", "c"]),
     ],
 )
 def test_only_what_comes_after_the_change_is_computed(
@@ -568,10 +615,15 @@ class Graph(nn.Module):
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Linear(6, 6), nn.ReLU(inplace=kind == "in place"))
             if kind in {"block", "in place"}
+            else nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 6))
+            if kind == "over"
             else nn.Linear(6, 6)
             for kind, _, _ in nodes
         )
         self.head = nn.Linear(6, 3)
+        self.after = nn.ModuleList(
+            nn.ReLU(inplace=True) if kind == "rectified" else nn.Identity() for kind, _, _ in nodes
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         made = [x.clone()]
@@ -593,15 +645,12 @@ class Graph(nn.Module):
                 case "functional":
                     made.append(F.linear(first, getattr(layer, "weight", second[:6, :6].new_ones(6, 6))))
                 case _:
-                    made.append(layer(first))
+                    made.append(self.after[index](layer(first)))
         return self.head(made[-1] + made[len(made) // 2])
 
 
-NODE = st.tuples(
-    st.sampled_from(["plain", "block", "in place", "add", "twice", "earlier", "write", "view", "functional"]),
-    st.integers(0, 5),
-    st.integers(0, 5),
-)
+KINDS = ("plain", "block", "in place", "over", "rectified", "add", "twice", "earlier", "write", "view")
+NODE = st.tuples(st.sampled_from([*KINDS, "functional"]), st.integers(0, 5), st.integers(0, 5))
 
 
 @pytest.mark.slow

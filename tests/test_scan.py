@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -249,9 +250,9 @@ def test_parts_of_a_scan_in_one_process_run_the_parent_over_the_sample_once(
     made: list[Split] = []
     over = ParentPass.over
 
-    def counted(parent: Model, part: Split) -> ParentPass:
+    def counted(parent: Model, part: Split, places: tuple[str, ...]) -> ParentPass:
         made.append(part)
-        return over(parent, part)
+        return over(parent, part, places)
 
     in_folder(tmp_path / "whole")
     monkeypatch.setattr("compress_core.decide.scan.ParentPass.over", counted)
@@ -262,6 +263,25 @@ def test_parts_of_a_scan_in_one_process_run_the_parent_over_the_sample_once(
     assert [len(part) for part in made].count(FEW.sample) == 1
     workspace.close()
     assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+
+
+def test_a_scan_of_some_layers_notes_what_passes_from_these_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[ParentPass] = []
+    over = ParentPass.over
+
+    def spy(*args: Any) -> ParentPass:
+        noted.append(over(*args))
+        return noted[-1]
+
+    monkeypatch.setattr("compress_core.decide.scan.ParentPass.over", spy)
+    parent = Model.original(mlp_subject())
+    plan = FEW.model_copy(update={"sample": 12})
+    scanned(parent, plan.model_copy(update={"locked": ("fc1", "fc3")}))
+    scanned(parent, plan)
+    some, all_layers = (passed.recording for passed in noted)
+    assert (len(some.cuts), len(all_layers.cuts)) == (1, 3)
+    assert 0 < some.kept_bytes < all_layers.kept_bytes
+    assert some.cuts[0].moment == all_layers.cuts[1].moment
 
 
 def test_a_scan_whose_time_is_over_gives_what_it_has_and_says_what_is_missing() -> None:

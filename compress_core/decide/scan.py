@@ -25,6 +25,7 @@ from compress_core.decide.scan_pass import (
     changed_by,
     item_parts,
     kl_of,
+    places_changed,
 )
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_table import ScanTable, curves_of
@@ -59,7 +60,8 @@ def scan(
     yield Progress(0, 1, N_("what can be compressed"))
     trials = trials_of(parent, plan, store)
     parts = item_parts(split, min(plan.sample, len(split)), AT_ONCE)
-    scanning = _Scanning(parent, split, parts, store, ScanTable.of(parent, store), _clock_of(plan, clock))
+    table, places = ScanTable.of(parent, store), places_changed(trials, parent)
+    scanning = _Scanning(parent, split, parts, store, table, _clock_of(plan, clock), places)
     sampled = yield from scanning.on_sample(trials_of_shard(trials, plan.shard))
     yield from scanning.on_all(sampled)
     points = [scanning.known(trial) for trial in trials]
@@ -76,7 +78,10 @@ def _clock_of(plan: ScanPlan, clock: Callable[[], float]) -> Callable[[], bool]:
 
 @dataclass(eq=False)
 class _Scanning:
-    """A scan under way; kept: the answers on the sample of points that need all items."""
+    """A scan under way; kept: the answers on the sample of points that need all items.
+
+    places: where passes of any of its trials begin, whichever part of it this is.
+    """
 
     parent: Model
     split: Split
@@ -84,6 +89,7 @@ class _Scanning:
     store: Store
     table: ScanTable
     is_over: Callable[[], bool]
+    places: tuple[str, ...]
     kept: dict[ScanTrial, ItemAnswers] = field(default_factory=dict)
 
     @property
@@ -120,11 +126,11 @@ class _Scanning:
         """The parent's pass over a part; that over the sample stays for other parts of the same scan."""
 
         def make() -> ParentPass:
-            return ParentPass.over(self.parent, part)
+            return ParentPass.over(self.parent, part, self.places)
 
         if part is not self.sample:
             return make()
-        key = digest("parent pass", self.parent.key, part.digest, memory_budget())
+        key = digest("parent pass", self.parent.key, part.digest, memory_budget(), *self.places)
         return self.store.get(key, make, lambda passed: passed.recording.nbytes)
 
     def _measured(self, trial: ScanTrial, begun: Callable[[], ParentPass]) -> ScanPoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +49,9 @@ class ParentPass:
     before: Predictions
 
     @classmethod
-    def over(cls, parent: Model, part: Split) -> ParentPass:
-        """Run the parent over these items."""
-        parameters = parameters_of(parent.base, tuple(parent.base.by_name))
+    def over(cls, parent: Model, part: Split, places: tuple[str, ...]) -> ParentPass:
+        """Run the parent over these items; noted is what later passes need in which these layers changed."""
+        parameters = parameters_of(parent.base, places)
         recording = recorded(parent.network(), parameters, part)
         outputs = logits_of(recording.outputs, parent.subject.answers)
         before = predictions_of(outputs, part, parent.key, parent.subject.answers)
@@ -82,6 +82,14 @@ def changed_by(trial: ScanTrial, parent: Model, store: Store) -> tuple[str, ...]
             return None
         names.update(own)
     return tuple(sorted(names))
+
+
+def places_changed(trials: Iterable[ScanTrial], parent: Model) -> tuple[str, ...]:
+    """The layers from which passes of these trials begin; all of them where units go, whatever reads them."""
+    asked = [trial for trial in trials if trial.refused is None]
+    if any(trial.family is Family.STRUCTURE for trial in asked):
+        return tuple(parent.base.by_name)
+    return tuple(dict.fromkeys(trial.place for trial in asked))
 
 
 def item_parts(split: Split, sample: int, at_once: int) -> tuple[Split, ...]:

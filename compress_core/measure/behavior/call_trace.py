@@ -27,7 +27,8 @@ class ModuleCall:
 
     readers: for every read, the calls that were under way; reruns: its answer would not stand for all
     that it did (its output shares memory with something older, it wrote to something older, it left a
-    tensor behind), so it must run again rather than be answered.
+    tensor behind), so it must run again rather than be answered. written_over: earlier calls whose very
+    output it wrote to or gave back, as an activation in place does; that matters where somebody reads it.
     """
 
     key: CallKey
@@ -36,10 +37,12 @@ class ModuleCall:
     end: int = -1
     reruns: bool = False
     readers: list[tuple[int, ...]] = field(default_factory=list)
+    written_over: set[int] = field(default_factory=set)
 
     @property
     def signature(self) -> tuple[object, ...]:
-        return self.key, self.start, self.end, self.parents, self.reruns, tuple(self.readers)
+        over = tuple(sorted(self.written_over))
+        return self.key, self.start, self.end, self.parents, self.reruns, tuple(self.readers), over
 
 
 class ReadAfterAllError(RuntimeError):
@@ -159,10 +162,16 @@ class CallTrace(TorchFunctionMode):
                 self.calls[index].reruns = True  # it left this tensor behind, beside its output
 
     def _written(self, tensor: Tensor) -> None:
-        seen = self._since(tensor)
+        seen, makers = self._since(tensor), self._made_by(tensor)
         for index in self._open:
             if seen is not None and seen < self.calls[index].start:
-                self.calls[index].reruns = True
+                self._reaches_back(self.calls[index], makers)
+
+    def _reaches_back(self, call: ModuleCall, makers: Collection[int]) -> None:
+        """Note that a call wrote to, or gave back, older memory: the output of these calls, or anything."""
+        before = [maker for maker in makers if 0 < self.calls[maker].end < call.start]
+        call.written_over.update(before)
+        call.reruns |= not before
 
     def started(self, name: str, inputs: object, *, is_hooked: bool) -> None:
         """A module is called."""
@@ -183,15 +192,17 @@ class CallTrace(TorchFunctionMode):
         call = self.calls[index]
         call.end = self._tick()
         tensors = list(tensors_of(output))
-        ages = [self._since(t) for t in tensors]
-        older = any(age is not None and age < call.start for age in ages)
+        for tensor in tensors:
+            age = self._since(tensor)
+            if age is not None and age < call.start:
+                self._reaches_back(call, self._made_by(tensor))
         twice = len(set(map(_memory_of, tensors))) < len(tensors)
         for tensor in tensors:
             self._makers[id(tensor)] = weakref.ref(tensor), [*self._made_by(tensor), index]
             self._see(tensor, call.end)
-        if older or twice or not _is_copied_alike(output):
+        if twice or not _is_copied_alike(output):
             call.reruns = True
-        else:
+        elif not call.reruns:
             self._keep(call.key, output)
         self._noting = False
 
@@ -200,7 +211,7 @@ class CallTrace(TorchFunctionMode):
         if key in self._to_read:
             self.outputs[key] = cloned(output)
         elif key in self._answered:
-            self.outputs[key] = _stand_in(output)
+            self.outputs[key] = stand_in(output)
 
 
 def _is_copied_alike(output: object) -> TypeGuard[Output]:
@@ -219,7 +230,8 @@ def cloned(output: Output) -> Output:
     return tuple(None if o is None else o.clone() for o in output)
 
 
-def _stand_in(output: Output) -> Output:
+def stand_in(output: Output) -> Output:
+    """What is given in the place of an output that nobody reads."""
     if isinstance(output, Tensor):
         return torch.empty(0).as_subclass(Unread)
     return tuple(None if o is None else torch.empty(0).as_subclass(Unread) for o in output)

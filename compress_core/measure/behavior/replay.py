@@ -26,6 +26,7 @@ from compress_core.measure.behavior.call_trace import (
     ReadAfterAllError,
     Unread,
     cloned,
+    stand_in,
     tensors_of,
     watched,
 )
@@ -48,11 +49,31 @@ class ResumePoint:
 
 def _answered(calls: Sequence[ModuleCall], moment: int) -> list[int]:
     """The topmost calls that ended before a moment and can be answered."""
+    run_again: set[int] = set()
+    while True:
+        chosen = _topmost(calls, moment, run_again)
+        seen = {index for index in chosen if not _is_unseen(calls, calls[index], chosen)}
+        if not seen:
+            return sorted(chosen)
+        run_again |= seen
+
+
+def _topmost(calls: Sequence[ModuleCall], moment: int, run_again: set[int]) -> set[int]:
     chosen: set[int] = set()
     for index, call in enumerate(calls):
-        if call.end < moment and not call.reruns and not chosen.intersection(call.parents):
+        may_be = call.end < moment and not call.reruns and index not in run_again
+        if may_be and not chosen.intersection(call.parents):
             chosen.add(index)
-    return sorted(chosen)
+    return chosen
+
+
+def _is_unseen(calls: Sequence[ModuleCall], call: ModuleCall, chosen: set[int]) -> bool:
+    """Whether what a call wrote over was made and is read by answered calls alone: nobody misses it."""
+    return all(
+        chosen.intersection((maker, *calls[maker].parents))
+        and all(chosen.intersection(reader) for reader in calls[maker].readers)
+        for maker in call.written_over
+    )
 
 
 def _cut(calls: Sequence[ModuleCall], moment: int, seconds: float) -> ResumePoint:
@@ -221,14 +242,17 @@ def _run_from(network: nn.Module, recording: Recording, cut: ResumePoint, index:
 
 
 def _replies(recording: Recording, cut: ResumePoint, index: int) -> dict[str, list[Output | None]]:
-    """For each module that is answered at all, its calls in order: an output, or None to compute."""
-    answered = set(cut.answered)
+    """For each module that is answered at all, its calls in order: an output, or None to compute.
+
+    What only passes from an earlier cut read is answered by a stand-in: copying it would be for nobody.
+    """
+    answered, noted = set(cut.answered), recording.kept[index]
+    kept = {key: noted[key] if key in cut.read else stand_in(noted[key]) for key in cut.answered}
     hidden = {i for i, call in enumerate(recording.calls) if call.key in answered}
     replies: defaultdict[str, list[Output | None]] = defaultdict(list)
     for call in recording.calls:
         if not hidden.intersection(call.parents):
-            reply = recording.kept[index][call.key] if call.key in answered else None
-            replies[call.key[0]].append(reply)
+            replies[call.key[0]].append(kept[call.key] if call.key in answered else None)
     return {name: calls for name, calls in replies.items() if any(c is not None for c in calls)}
 
 

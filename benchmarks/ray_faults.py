@@ -31,9 +31,10 @@ SLOW = 10.0
 DAY = 86_400
 FULL = 4096
 """Bytes after which a disk is full: no file grows beyond them."""
-_KILLED = re.compile(r"Killing \d+ worker\(s\), kill details")
+_KILLED = re.compile(r"Killing \d+ worker\(s\), kill details(.{0,2000})", re.DOTALL)
 _PATH, _JUMP = "PYTHONPATH", "jump"
-_MARGIN = 0.2  # of the machine's memory, between what is used and what Ray allows
+_MARGIN = 0.1  # of the machine's memory, between what is used and what Ray allows
+_STEP, _LEAST_LEFT = 2**28, 2**31  # bytes
 
 
 @dataclass(frozen=True)
@@ -76,26 +77,59 @@ def _head_away(scene: Scene) -> Outcome:
 
 
 def _no_memory(scene: Scene) -> Outcome:
-    """Another program takes what is left until Ray ends parts; then it lets go."""
-    takes = int(_MARGIN * _memory()["MemTotal"]) * 1024
-    hog = f"import sys; held = b'x' * {takes}; print(1, flush=True); sys.stdin.read()"
+    """Another program takes more and more, until Ray has ended a part; then it lets go."""
+    hog = f"import sys\nheld = []\nprint(1, flush=True)\nfor _ in sys.stdin: held.append(b'x' * {_STEP})\n"
     with scene.watching() as watch:
         watch.until_midway()
-        with _child(hog):
-            killed = _until_killed(scene.cluster, watch)
+        with _child(hog) as process:
+            ended = _until_one_is_ended(scene.cluster, watch, process)
         found = watch.ended()
-        return replace(found, said=f"{found.said}, Ray ended processes {killed} times on the way")
+        return replace(found, said=f"{found.said}, after Ray ended {ended} of its parts for want of memory")
 
 
-def _until_killed(cluster: RayCluster, watch: Watch) -> int:
-    """Look for a while; how often Ray ended processes for want of memory, as its logs say."""
-    watch.look_for(SLOW)
+def _until_one_is_ended(cluster: RayCluster, watch: Watch, hog: subprocess.Popen[bytes]) -> int:
+    """Have it take more, a step each second; how many parts Ray ended, as its logs say, at least one.
+
+    Raises AssertionError where it ends none before the machine itself is short of memory.
+    """
+    parts: set[int] = set()
+    while not (ended := parts & _ended_by_ray(cluster)):
+        assert _memory()["MemAvailable"] * 1024 > _LEAST_LEFT, "Ray ended no part, and the machine is full"
+        parts |= {each.pid for each in cluster.processes() if each.is_part}
+        assert hog.stdin is not None
+        hog.stdin.write(b"more\n")
+        hog.stdin.flush()
+        watch.look_for(1.0)
+        assert not watch.look().is_over, "the job was over before memory was short"
+    return len(ended)
+
+
+def _ended_by_ray(cluster: RayCluster) -> set[int]:
+    """The processes that Ray says it ended for want of memory; it ends idle ones first."""
     logs = cluster.folder.glob("session_2*/logs/raylet*.out")
-    return sum(len(_KILLED.findall(log.read_text(errors="replace"))) for log in logs)
+    said = (found for log in logs for found in _KILLED.findall(log.read_text(errors="replace")))
+    return {int(number) for text in said for number in re.findall(r"\d+", text)}
+
+
+def _no_room(scene: Scene) -> Outcome:
+    """A part gets no more memory from the kernel than it has."""
+    with scene.watching() as watch:
+        watch.until_midway()
+        part = scene.cluster.part().pid
+        has = 1024 * int(_status(part)["VmSize"].split()[0])
+        resource.prlimit(part, resource.RLIMIT_AS, (has, resource.RLIM_INFINITY))
+        first = watch.until_over()
+        assert "Memory ran out" in str(first.problem), first
+        return watch.ended_and_again()
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
 
 
 @contextmanager
-def _child(script: str) -> Iterator[None]:
+def _child(script: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program of ours that has said one line; it ends with its stdin."""
     process = subprocess.Popen(  # noqa: S603 - our own
         [sys.executable, "-S", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -103,7 +137,7 @@ def _child(script: str) -> Iterator[None]:
     assert process.stdout is not None
     process.stdout.readline()
     try:
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
@@ -293,6 +327,7 @@ FAULTS: Mapping[str, ClusterFault] = MappingProxyType(
         "node": ClusterFault("a node is gone, another comes", _node_gone),
         "head": ClusterFault(f"the head is gone for {AWAY:.0f} s and comes back empty", _head_away),
         "memory": ClusterFault("memory runs out on the nodes for a while", _no_memory, around=_tight_memory),
+        "no_room": ClusterFault("a part gets no more memory from the kernel", _no_room),
         "truncated": ClusterFault("the result comes cut off", _cut_off),
         "twice": ClusterFault("every line of the log comes twice", _twice),
         "full_there": ClusterFault("the disk of the driver is full", _full_there),

@@ -48,7 +48,7 @@ class Faults:
     slow: float = 0.0
     pending: bool = False
     lost_nodes: int = 0
-    no_memory: bool = False
+    no_memory: str = ""
 
 
 class StandInCluster:
@@ -163,8 +163,8 @@ class StandInCluster:
             self._hear(job, line)
         job.code = job.process.wait()
         job.log += job.process.stderr.read() + _read(job.folder / "log.txt")
-        if self.faults.no_memory:  # what a driver prints when Ray gave up a part of its job
-            job.log += "Traceback (most recent call last):\nray.exceptions.OutOfMemoryError: it was killed\n"
+        if self.faults.no_memory:  # what a driver prints when a part of its job failed for good
+            job.log += f"Traceback (most recent call last):\n{self.faults.no_memory}\n"
         if job.status != "STOPPED":
             job.status = "SUCCEEDED" if job.code == 0 else "FAILED"
 

@@ -140,9 +140,19 @@ def test_a_head_that_goes_and_comes_back_empty_does_the_job_again(
     runner.cancel(wanted.key, ME)
 
 
-def test_memory_that_runs_out_there_is_a_sentence(runner: Runner, cluster: StandInCluster) -> None:
-    """Ray ends the part that takes most, and the driver stops with Ray's own error."""
-    cluster.faults.no_memory = True
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ray.exceptions.OutOfMemoryError: it was killed",
+        "ray.exceptions.RayTaskError(MemoryError): rows_of_part()",
+        "RuntimeError: [enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory",
+    ],
+)
+def test_memory_that_runs_out_there_is_a_sentence(
+    runner: Runner, cluster: StandInCluster, error: str
+) -> None:
+    """Ray ends the part that takes most, or the kernel gives it no more: the driver stops with that error."""
+    cluster.faults.no_memory = error
     runner.submit(job("crash"), ME)
     ended(runner, job("crash"))
     found = runner.info(job("crash").key)

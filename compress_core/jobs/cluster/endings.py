@@ -6,7 +6,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.jobs.cluster.lines import rest_of_log
 from compress_core.jobs.cluster.ray_jobs import RemoteState
 
-_NO_MEMORY = "OutOfMemoryError"  # Ray's word for a part that was ended so that its node lives on
+_NO_MEMORY = ("OutOfMemoryError", "MemoryError", "can't allocate memory", "std::bad_alloc")
+"""Ray's word for a part that was ended so that its node lives on; those of Python, torch and C++."""
 
 
 def is_the_clusters(state: RemoteState) -> bool:
@@ -32,7 +33,7 @@ def why_it_ended(state: RemoteState, log: str) -> Refused:
             "out: start it again, with fewer items if it happens twice.",
             signal=-code if code < 0 else code - 128,
         )
-    if _NO_MEMORY in log or _NO_MEMORY in state.message:
+    if any(word in log or word in state.message for word in _NO_MEMORY):
         return Refused(
             "Memory ran out on a node of the cluster: give its nodes more, or work on fewer items, then "
             "start the job again. What was measured is kept."

@@ -108,19 +108,30 @@ def _scanned_sooner(points: int) -> Iterator[str]:
     model = Model.original(subject)
     plan, count = _plan(model, points)
 
-    def jobs(runner: Runner) -> list[Job]:
-        return [SCAN.job(model, plan, 0, found_in=runner.put(bundle_of(subject)))]
+    def jobs(runner: Runner, *shards: str) -> list[Job]:
+        put = runner.put(bundle_of(subject))
+        plans = [plan.model_copy(update={"shard": shard}) for shard in shards or ("1/1",)]
+        return [SCAN.job(model, each, 0, found_in=put) for each in plans]
 
-    yield from _sooner(f"a scan of {count:,} points of {subject.name}, {ITEMS:,} items", jobs, GOAL)
+    title = f"a scan of {count:,} points of {subject.name}, {ITEMS:,} items"
+    yield from _sooner(title, jobs, GOAL, lambda runner: jobs(runner, "1/2", "2/2"))
 
 
-def _sooner(title: str, jobs: Callable[[Runner], list[Job]], goal: float | None = None) -> Iterator[str]:
-    """The same jobs here, with one worker there and with two."""
+def _sooner(
+    title: str,
+    jobs: Callable[[Runner], list[Job]],
+    goal: float | None = None,
+    halves: Callable[[Runner], list[Job]] = lambda _: [],
+) -> Iterator[str]:
+    """The same jobs here, with one worker there and with two; halves: what two processes here do before."""
     yield f"\n| {title} | seconds | table as without a cluster |"
     yield "| --- | --- | --- |"
-    with runner_in_folder(LocalRunner) as here:
+    with runner_in_folder(LocalRunner, most_at_once=2) as here:
+        first = halves(here)
+        before, _ = _done(here, first)
         took, wanted = _done(here, jobs(here))
-    yield f"| this machine, one worker | {took:.1f} | yes |"
+    processes = "two processes, half of the points each" if first else "one process"
+    yield f"| this machine, {processes} | {before + took:.1f} | yes |"
     seconds = {}
     for workers in (1, 2):
         with cluster_of(workers), runner_in_folder(RayRunner, ADDRESS) as there:

@@ -107,12 +107,15 @@ def _said(info: Info) -> str:
 
 @contextmanager
 def runner_in_folder(
-    make: Callable[..., LocalRunner], address: str = "", most_at_once: int = 8
+    make: Callable[..., LocalRunner], address: str = "", most_at_once: int = 0
 ) -> Iterator[LocalRunner]:
-    """A dashboard's runner with an empty workspace of its own; address: of its cluster."""
+    """A dashboard's runner with an empty workspace of its own; address: of its cluster.
+
+    most_at_once: left out, eight there and one here.
+    """
     folder = Path(tempfile.mkdtemp(prefix="slimscope-benchmark-"))
     os.environ[RUNNER] = address or LOCAL
-    runner = make(Workspace.at(folder), most_at_once=most_at_once if address else 1)
+    runner = make(Workspace.at(folder), most_at_once=most_at_once or (8 if address else 1))
     try:
         yield runner
     finally:

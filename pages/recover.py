@@ -6,7 +6,6 @@ import streamlit as st
 
 from compress_core.apply.model import Model
 from compress_core.foundation.texts import N_
-from compress_core.training.answer_scores import untrained
 from dashboard import page_files, state
 from dashboard.recover import add_items, plan_knobs, teacher_and_student, training_panel
 from dashboard.recover.chosen_plan import chosen_plan
@@ -25,7 +24,7 @@ def _training(model: Model) -> None:
     plan = chosen_plan()
     how, what = st.columns([1, 2.2], gap="large")
     with how:
-        plan_knobs.draw(plan)
+        plan_knobs.draw(plan, model.subject)
         if view.model.startswith(state.USER_MODEL):
             with st.expander(_("Other training items"), icon=":material/upload_file:"):
                 add_items.draw(model.subject)
@@ -43,8 +42,6 @@ with refusals():
             icon=":material/tune:",
         )
         page_files.link("tune")
-    if not model.subject.answers.has_classes:
-        raise untrained()
     if model.subject.training is None:
         add_items.draw(model.subject)
     else:

@@ -66,7 +66,7 @@ def test_the_command_and_python_train_to_the_same_numbers(folder: Path) -> None:
 def test_a_training_that_was_interrupted_is_gone_on_with_to_the_same_end(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def until_epoch_two(figures: Any) -> str:
+    def until_epoch_two(figures: Any, _objective: Any) -> str:
         if figures.epoch == 2:
             raise KeyboardInterrupt
         return "epoch"

@@ -26,6 +26,8 @@ from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptPoint
 from compress_core.foundation.csv_table import Provenance, as_csv
 from compress_core.foundation.number import Number
 from compress_core.measure.explain.random_floor import chance_of
+from compress_core.subject.answer_kind import AnswerKind
+from compress_core.training.objective_of_kind import objective_of
 from dashboard.figures import attribution_maps as explain
 from dashboard.figures import bytes_by_item as size
 from dashboard.figures import changes as behavior
@@ -123,7 +125,7 @@ def _similarities(items: int) -> pd.DataFrame:
 
 
 def _epochs(count: int) -> pd.DataFrame:
-    shares = {"accuracy": 0.9, "low": 0.88, "high": 0.92, "n": 6000}
+    shares = {"score": 0.9, "low": 0.88, "high": 0.92, "n": 6000}
     return pd.DataFrame(
         {"epoch": range(1, count + 1), "loss": RANDOM.random(count), "learning_rate": 1e-3}
     ).assign(**shares)
@@ -282,6 +284,7 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "training_curves": lambda _name, dark: training_curves(
         _epochs(1000),
         pd.DataFrame({"epoch": np.linspace(0, 1000, 2000), "loss": RANDOM.random(2000)}),
+        objective=objective_of(AnswerKind.SCORES),
         of=1000,
         before=StartingPoint(Number(0.99, "share", "measured"), Number(0.9, "share", "measured")),
         kept=900,

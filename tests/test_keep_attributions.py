@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.measure.explain.attribution import attribute, method_named
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.split import Split
 from compress_core.subject.training_items import TrainingItems
 from compress_core.training import loop
 from compress_core.training.loop import Trained
 from compress_core.training.methods.keep_attributions import maps_apart
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.saliency_maps import SaliencyMaps
 from compress_core.training.teacher import Teacher
 from tests.test_training import after, all_tensors, own_subject
@@ -78,7 +80,9 @@ class Passed(nn.Module):
 
 
 def maps_of(network: nn.Module, teacher: nn.Module, inputs: Tensor) -> SaliencyMaps:
-    return SaliencyMaps(inputs, teacher, network, torch.zeros(1, *inputs.shape[1:]))
+    return SaliencyMaps(
+        inputs, teacher, network, objective_of(AnswerKind.SCORES), torch.zeros(1, *inputs.shape[1:])
+    )
 
 
 def test_the_penalty_is_one_less_the_cosine_on_the_support_averaged_over_items() -> None:
@@ -182,7 +186,7 @@ def test_whole_numbers_as_inputs_are_refused() -> None:
     named = replace(subject, network=network, training=TrainingItems.of(split))
     teacher = Teacher.of(Model.original(named), split, answers=False, explains=True)
     with pytest.raises(Refused, match=r"its inputs are int64 of \[3\]"):
-        teacher.refuse_no_maps(network, split, "keep_attributions")
+        teacher.refuse_no_maps(network, split, objective_of(AnswerKind.SCORES), "keep_attributions")
 
 
 def test_the_parents_network_is_copied_only_where_a_method_asks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +200,7 @@ def test_the_parents_network_is_copied_only_where_a_method_asks(monkeypatch: pyt
     monkeypatch.setattr(loop, "teacher_of", watched)
     for methods in (["fine_tune"], ["distill"], ["keep_attributions"]):
         trained(compressed(), methods=methods)
-    assert [(each.scores is None, each.network is None) for each in seen] == [
+    assert [(each.answers is None, each.network is None) for each in seen] == [
         (True, True),
         (False, True),
         (True, False),

@@ -152,7 +152,7 @@ def test_a_training_that_was_interrupted_comes_to_the_same_end(steps: tuple[dict
 
 def test_the_epoch_with_the_best_accuracy_is_given_and_of_equal_ones_the_first() -> None:
     found = trained(compressed(MAGNITUDE), epochs=4)
-    accuracies = [figures.accuracy.value for figures in found.history]
+    accuracies = [figures.score.value for figures in found.history]
     assert found.epoch == 1 + accuracies.index(max(accuracies))
 
 
@@ -160,7 +160,7 @@ def test_the_accuracy_of_an_epoch_is_that_of_the_model_that_is_kept() -> None:
     model = compressed(MAGNITUDE)
     found = trained(model, epochs=2)
     measured = evaluate(after(model, found), model.subject.split("validation"), Store())["accuracy"]
-    said = found.history[found.epoch - 1].accuracy
+    said = found.history[found.epoch - 1].score
     assert (said.value, said.low, said.high, said.n) == (
         measured.value,
         measured.low,

@@ -169,5 +169,6 @@ def _request(asked: ModelOptions, port: int | None, host: str) -> PageRequest:
         preprocessing=asked.preprocessing or "",
         label_column=asked.label_column,
         input_shape=input_shape_of(asked),
+        task=asked.task,
         recipe=recipe.as_yaml() if asked.recipe or asked.steps else "",
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from compress_core.cli.loading import Case
     from compress_core.training.checkpoint import EpochFigures
     from compress_core.training.loop import Trained
+    from compress_core.training.objective import TrainingObjective
     from compress_core.training.plan import Plan
 
 MethodsOption = Annotated[
@@ -84,7 +85,18 @@ class WithKnobs(TyperCommand):
         }
 
 
-_ASKED = ("model", "weights", "items", "train", "input_shape")
+_ASKED = (
+    "model",
+    "weights",
+    "entry",
+    "items",
+    "train",
+    "preprocessing",
+    "label_column",
+    "input_shape",
+    "task",
+)
+_FILES = frozenset({"weights", "items", "train"})
 
 
 @about_a_model(trains=True, without=("trained",))
@@ -161,15 +173,9 @@ def _as_it_began(
     if not lineage or not isinstance(lineage[-1], Train) or not isinstance(began, Mapping):
         raise Refused("{file} does not say how the training began: train anew.", file=folder / HISTORY)
     steps = [operation.recipe for operation in lineage if isinstance(operation, Compress)]
-    options = replace(
-        asked,
-        model=began["model"],
-        weights=None if began["weights"] is None else Path(began["weights"]),
-        items=None if began["items"] is None else Path(began["items"]),
-        train=None if began["train"] is None else Path(began["train"]),
-        input_shape=began["input_shape"],
-        resolved=steps[0] if steps else None,
-    )
+    said_then: dict[str, Any] = {name: began.get(name) for name in _ASKED}
+    said_then |= {name: Path(said_then[name]) for name in _FILES if said_then[name] is not None}
+    options = replace(asked, **said_then, resolved=steps[0] if steps else None)
     return options, folder, parse_plan(json.loads(lineage[-1].plan))
 
 
@@ -224,7 +230,7 @@ def _trained(
             write_history(out, (*case.model.lineage, run.operation), {"asked": began})
             if not resumed:  # a full disk has left them by now
                 (out / WEIGHTS).unlink(missing_ok=True)
-    trained = _watched(train_loop(run, case.store, checkpoint), out)
+    trained = _watched(train_loop(run, case.store, checkpoint), run.objective, out)
     training = training_of(case.model, asked, trained, case.store, taught_by)
     if out is not None:
         history = [figures.as_json() for figures in trained.history]
@@ -252,7 +258,7 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def _watched(work: Any, out: Path | None) -> Trained:
+def _watched(work: Any, objective: TrainingObjective, out: Path | None) -> Trained:
     from compress_core.deliver.trained_folder import CHECKPOINT, write_value
     from compress_core.training.loop import EpochDone
 
@@ -265,12 +271,12 @@ def _watched(work: Any, out: Path | None) -> Trained:
             if out is not None and progress.checkpoint is not None:
                 with writing(out):
                     write_value(out, CHECKPOINT, progress.checkpoint)
-            typer.echo(_epoch_line(progress.figures), err=True)  # what is said is kept
+            typer.echo(_epoch_line(progress.figures, objective), err=True)  # what is said is kept
 
 
-def _epoch_line(figures: EpochFigures) -> str:
-    accuracy = printing.with_interval(figures.accuracy)
-    return f"epoch {figures.epoch}: loss {figures.loss:.4f} nat, validation accuracy {accuracy}"
+def _epoch_line(figures: EpochFigures, objective: TrainingObjective) -> str:
+    title, score = objective.metric.title, printing.with_interval(figures.score)
+    return f"epoch {figures.epoch}: {objective.loss_name} {figures.loss:.4f}, validation: {title} {score}"
 
 
 def _print(case: Case, trained: Trained) -> None:

@@ -21,6 +21,7 @@ from compress_core.face.page_process import PAGE, PageRequest, address_of, is_se
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_of
+from compress_core.loading.asked_answers import TaskName
 from compress_core.recipe.values import Recipe, ResolvedRecipe
 from compress_core.subject.subject import Subject
 
@@ -68,15 +69,16 @@ def open_dashboard(
     recipe: AnyRecipe | None = None,
     factory: str | None = None,
     input_shape: tuple[int, ...] | None = None,
+    task: TaskName | None = None,
     port: int | None = None,
     wait: bool | None = None,
 ) -> Dashboard:
     """Show your own network in the page, on this machine only, and print where; it stays as it is.
 
     network, or what else `load` takes, items [N, ...], labels [N], weights, entry, training,
-    preprocessing, label_column, classes, factory and input_shape: as in `load`. recipe: to begin with.
-    port: a free one is taken where none is given. A script waits until Ctrl-C, a notebook goes on; wait
-    says otherwise.
+    preprocessing, label_column, classes, factory, input_shape and task: as in `load`. recipe: to begin
+    with. port: a free one is taken where none is given. A script waits until Ctrl-C, a notebook goes on;
+    wait says otherwise.
 
     Long work is done in other processes, which build the network by its class without arguments or by
     factory ("package.module:function"); the page is such a process as well. Where neither builds it, as with
@@ -98,6 +100,7 @@ def open_dashboard(
         classes=classes,
         factory=factory,
         input_shape=input_shape,
+        task=task,
     )
     wanted = None if recipe is None else recipe_from(recipe)
     plain = wanted.as_recipe() if isinstance(wanted, ResolvedRecipe) else wanted

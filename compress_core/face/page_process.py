@@ -23,6 +23,7 @@ from compress_core.face.network_addresses import EVERYWHERE, HOST, server_addres
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.process import ROOT
+from compress_core.loading.asked_answers import checked_task
 from compress_core.loading.file_format import ItemKnobs
 from compress_core.loading.named import named_subject
 from compress_core.loading.preprocessing import read_preprocessing
@@ -38,9 +39,9 @@ class PageRequest:
 
     model: a sample, package.module:factory, a file of weights, or a folder in which a bundle lies. entry:
     which dict of a checkpoint is taken. items and train: files of items to judge it on and to train it
-    on; preprocessing and label_column: how they are read. recipe: YAML text, empty for none; port: where
-    to serve, on this machine only unless host says otherwise. Without a model and weights, nothing is
-    open at first.
+    on; preprocessing and label_column: how they are read; task: what is asked of the model. recipe: YAML
+    text, empty for none; port: where to serve, on this machine only unless host says otherwise. Without a
+    model and weights, nothing is open at first.
     """
 
     port: int
@@ -52,6 +53,7 @@ class PageRequest:
     preprocessing: str = ""
     label_column: str | None = None
     input_shape: tuple[int, ...] | None = None
+    task: str | None = None
     recipe: str = ""
     host: str = HOST
 
@@ -87,6 +89,7 @@ class PageRequest:
             items=None if self.items is None else Path(self.items),
             training=None if self.train is None else Path(self.train),
             input_shape=self.input_shape,
+            task=checked_task(self.task),
             knobs=ItemKnobs(read_preprocessing(self.preprocessing), self.label_column),
         )
 

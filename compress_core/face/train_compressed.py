@@ -40,15 +40,19 @@ class Training:
     ended: Phrase | None
 
     def frame(self) -> pd.DataFrame:
-        """A row for each epoch: loss in nats, accuracy on validation items, its interval, learning rate."""
+        """A row for each epoch: loss, score on validation items, its interval, learning rate.
+
+        The score stands under the name of its metric: accuracy, of real numbers explained_variance, of
+        vectors cosine_to_original. The loss is in nats, of real numbers in variances, of vectors 1 - cosine.
+        """
         return pd.DataFrame(
             {
                 "epoch": figures.epoch,
                 "loss": figures.loss,
-                "accuracy": figures.accuracy.value,
-                "low": figures.accuracy.low,
-                "high": figures.accuracy.high,
-                "n": figures.accuracy.n,
+                figures.metric: figures.score.value,
+                "low": figures.score.low,
+                "high": figures.score.high,
+                "n": figures.score.n,
                 "learning_rate": figures.learning_rate,
             }
             for figures in self.history
@@ -73,7 +77,8 @@ def train(
     theirs, and those of every training, as epochs, batch_size, learning_rate and seed. teacher: whom it
     learns from where a method asks, a model or the name of a sample that takes the same items; the model as
     loaded unless said otherwise. watch is called with the figures of each epoch. The epoch with the best
-    accuracy on validation items is given. The same call on the same machine gives the same weights.
+    score on validation items is given: accuracy, R squared of real numbers, the cosine of vectors, which have
+    no labels and learn by distill alone. The same call on the same machine gives the same weights.
 
     Raises Refused where the model has no training items or cannot be trained, or a knob is not there.
 

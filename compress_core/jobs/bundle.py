@@ -88,8 +88,8 @@ def _training_file(training: TrainingItems | None) -> dict[str, bytes]:
         case None | SampleTrainingItems():
             return {}
         case OwnTrainingItems(items=items):
-            assert items.labels is not None, "refused before"
-            came = {"inputs": torch.from_numpy(items.inputs), "labels": torch.from_numpy(items.labels)}
+            came = {"inputs": torch.from_numpy(items.inputs)}
+            came |= {} if items.labels is None else {"labels": torch.from_numpy(items.labels)}
             return {TRAINING_ITEMS: save({name: tensor.contiguous() for name, tensor in came.items()})}
     raise AssertionError("items to train on are a sample's or somebody's own")
 
@@ -127,7 +127,8 @@ def read_bundle(files: Mapping[str, bytes]) -> Subject:
 def _training_in(files: Mapping[str, bytes], form: InputForm) -> TrainingItems | None:
     if TRAINING_ITEMS in files:
         came = load(files[TRAINING_ITEMS])
-        return own_training(Items(came["inputs"].numpy(), came["labels"].numpy()), form)
+        labels = came["labels"].numpy() if "labels" in came else None
+        return own_training(Items(came["inputs"].numpy(), labels), form)
     sample = json.loads(files[CARD]).get("trained_as")  # files of an earlier release do not say it
     return None if sample is None else sample_training(sample)
 

@@ -16,6 +16,7 @@ from compress_core.loading.class_names import with_known_classes
 from compress_core.loading.item_splits import fitting
 from compress_core.loading.items import ItemInputs, Items
 from compress_core.loading.user_model import check_places, with_remarks
+from compress_core.subject.answer_kind import PredictionTask
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
@@ -48,31 +49,34 @@ def with_training(subject: Subject, items: Items) -> Subject:
     """
     items = with_known_classes(items, subject.classes)
     fitted = fitting(items, subject.input, len(subject.classes), subject.answers)
-    if fitted.labels is None:
+    if fitted.labels is None and subject.task is not PredictionTask.EMBEDDING:
         raise Refused(
             "The training items have no labels, and {model} learns nothing without them: save them in one "
             ".npz file with inputs, and labels [N] that are whole numbers from 0.",
             model=subject.title,
         )
-    labels = torch.from_numpy(fitted.labels)
-    check_places([Split(TRAINING, torch.empty(len(labels), 0), labels)], subject)
+    labels = _labels_of(fitted)
+    check_places([Split(TRAINING, torch.empty(len(fitted.inputs), 0), labels)], subject)
     _refuse_judged(fitted.inputs, subject)
     return with_remarks(replace(subject, training=own_training(fitted, subject.input)), items.remarks)
 
 
 def own_training(items: Items, form: InputForm) -> OwnTrainingItems:
-    """Labeled items in the shape of the form, which were looked at already."""
-    assert items.labels is not None, "refused before"
+    """Items in the shape of the form, which were looked at already; those of an embedding have no labels."""
     content = hashlib.sha256(f"{items.inputs.dtype} {items.inputs.shape}".encode())
     content.update(np.ascontiguousarray(items.inputs).data)
-    content.update(np.ascontiguousarray(items.labels).data)
+    if items.labels is not None:
+        content.update(np.ascontiguousarray(items.labels).data)
     key = digest(TRAINING, content.hexdigest(), form)
     return OwnTrainingItems(key, len(items.inputs), partial(_prepared, items, form, key), items)
 
 
 def _prepared(items: Items, form: InputForm, key: str) -> Split:
-    assert items.labels is not None, "refused before"
-    return Split(TRAINING, form.prepared(items.inputs), torch.from_numpy(items.labels), key)
+    return Split(TRAINING, form.prepared(items.inputs), _labels_of(items), key)
+
+
+def _labels_of(items: Items) -> torch.Tensor | None:
+    return None if items.labels is None else torch.from_numpy(items.labels)
 
 
 def _refuse_judged(inputs: ItemInputs, subject: Subject) -> None:

@@ -13,7 +13,7 @@ TRAINING = "training"
 
 @dataclass(frozen=True, eq=False)
 class TrainingItems:
-    """count items that digest tells; read makes a split of them, inputs [N, ...] prepared, labels [N]."""
+    """count items that digest tells; read makes a split of them, inputs [N, ...] prepared and labels [N]."""
 
     digest: str
     count: int

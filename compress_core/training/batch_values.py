@@ -2,11 +2,12 @@
 
 | name | what it is |
 |---|---|
-| `inputs`, `labels` | of the batch, [n, ...] and [n] |
-| `scores` | what the trained network answers, [n, classes]; its softmax are probabilities |
-| `teacher_scores` | the same of the teacher, which is the model as loaded unless another is named |
+| `inputs`, `labels` | of the batch, [n, ...] and [n]; there are no labels of an embedding |
+| `answers` | what the trained network answers, [n, classes], values or a vector, as the objective has them |
+| `objective` | the losses of this kind of answer, against labels and against a teacher |
+| `teacher_answers` | the same of the teacher, which is the model as loaded unless another is named |
 | `features` | what hidden layers gave and what those of the teacher did, pairs of equal shape |
-| `saliency` | how the score of the teacher's class changes with each input value, [n, *size] |
+| `saliency` | how what the teacher's maps are of changes with each input value, [n, *size] |
 | `teacher_saliency` | the same of the model as loaded |
 | `support` | which input values say something, [n, *size] |
 | `weights` | the weight [out, in] of each layer that the method speaks of, by name |
@@ -28,14 +29,16 @@ from torch import Tensor
 from compress_core.foundation.cached import cached_property
 from compress_core.training.matched_features import Features
 from compress_core.training.moment import Moment
+from compress_core.training.objective import TrainingObjective
 from compress_core.training.saliency_maps import SaliencyMaps
 from compress_core.training.teacher import Teacher
 
 
 @dataclass(frozen=True, eq=False)
 class BeforeEpoch:
-    """What is known before an epoch: the teacher, as far as it is asked, and what methods noted."""
+    """What is known before an epoch: what is learned from, as far as a teacher is asked, and notes."""
 
+    objective: TrainingObjective
     teacher: Teacher
     noted: tuple[Any, ...]
 
@@ -44,13 +47,13 @@ class BeforeEpoch:
 class BatchValues:
     """The values of one batch; index [n] says which training items it has.
 
-    labels [u] and scores [u, classes] have a row for each decision; of_decisions makes such rows of a table
-    [n, ...].
+    labels [u] and answers [u, classes] have a row for each decision, labels None where there are none;
+    of_decisions makes such rows of a table [n, ...].
     """
 
     inputs: Tensor
-    labels: Tensor
-    scores: Tensor
+    labels: Tensor | None
+    answers: Tensor
     of_decisions: Callable[[Tensor], Tensor]
     index: Tensor
     known: BeforeEpoch
@@ -60,10 +63,15 @@ class BatchValues:
     features: Features = ()
 
     @cached_property
-    def teacher_scores(self) -> Tensor:
-        """The scores of the model as loaded for this batch [u, classes]."""
-        assert self.known.teacher.scores is not None, "the loop asks the teacher where a method wants it"
-        return self.of_decisions(self.known.teacher.scores[self.index])
+    def teacher_answers(self) -> Tensor:
+        """The answers of the teacher to this batch [u, classes]."""
+        assert self.known.teacher.answers is not None, "the loop asks the teacher where a method wants it"
+        return self.of_decisions(self.known.teacher.answers[self.index])
+
+    @property
+    def objective(self) -> TrainingObjective:
+        """The losses of this kind of answer."""
+        return self.known.objective
 
     @property
     def saliency(self) -> Tensor:

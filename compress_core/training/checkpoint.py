@@ -17,7 +17,8 @@ from compress_core.training.trainee import Kept
 class EpochFigures:
     """What is shown of an epoch, counted from 1.
 
-    loss: mean over the training items in nats; accuracy: on validation items, of what would be stored;
+    loss: mean over the training items, in the unit of the objective; score: by which the best epoch is kept,
+    on validation items, of what would be stored; metric: the name of what it measures;
     sparsity: share of zeros of each weight; grown: weights that came back from zero, by their weight;
     zero_units: units without a weight, by coupled group, where a method moves units; zero_inputs: share of
     zeros among what layers were given in the epoch, where a method asks what that is.
@@ -26,7 +27,8 @@ class EpochFigures:
     epoch: int
     loss: float
     learning_rate: float
-    accuracy: Number
+    score: Number
+    metric: str
     sparsity: Mapping[str, float]
     grown: Mapping[str, int]
     zero_units: Mapping[str, int] = field(default_factory=dict)
@@ -38,7 +40,8 @@ class EpochFigures:
         beside = {"sparsity": dict(self.sparsity), "grown": dict(self.grown)}
         asked = {"zero_units": dict(self.zero_units), "zero_inputs": dict(self.zero_inputs)}
         counted = {name: counts for name, counts in asked.items() if counts}
-        return {**told, "accuracy": self.accuracy.as_json(), **beside, **counted}
+        judged = {"metric": self.metric, "score": self.score.as_json()}
+        return {**told, **judged, **beside, **counted}
 
 
 @dataclass(frozen=True, eq=False)

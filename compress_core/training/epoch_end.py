@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from compress_core.apply.model import Model
 from compress_core.apply.trained import TrainedWeights, trained_model
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
-from compress_core.measure.behavior.evaluate import predicted_once
-from compress_core.measure.behavior.metrics.accuracy import accuracy
+from compress_core.measure.behavior.evaluate import predict, predicted_once
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.hook_calls import shrunk_layers
 from compress_core.training.optimizer import Optimizer
@@ -38,11 +38,21 @@ def judged(
 ) -> Checkpoint:
     """The training after an epoch: what would be stored is judged, and the better one is kept."""
     weights = trainee.encoded(shrunk_layers(run.plan, trainee))
-    measured = _accuracy(run, weights, epoch.number, store)
+    measured = _score(run, weights, epoch.number, store)
     rate = run.learning_rate(run.end_of(epoch.number + 1))
     sparsity, grown = _sparsity(trainee, weights), _grown(trainee, epoch.masks)
     units, inputs = _zero_units(trainee, weights), trainee.heard.share_of_zeros()
-    figures = EpochFigures(epoch.number + 1, epoch.loss, rate, measured, sparsity, grown, units, inputs)
+    figures = EpochFigures(
+        epoch.number + 1,
+        epoch.loss,
+        rate,
+        measured,
+        run.objective.metric_name,
+        sparsity,
+        grown,
+        units,
+        inputs,
+    )
     is_best = before is None or not _is_ready(run, before.best_epoch) or _better(measured, before)
     kept = trainee.kept()
     return Checkpoint(
@@ -67,15 +77,19 @@ def _is_ready(run: TrainingRun, epoch: int) -> bool:
 
 
 def _better(measured: Number, before: Checkpoint) -> bool:
-    """Whether an accuracy is above that of the best epoch so far; of equal ones the earlier stays."""
-    best = before.history[before.best_epoch - 1].accuracy.value
+    """Whether a score is above that of the best epoch so far; of equal ones the earlier stays."""
+    best = before.history[before.best_epoch - 1].score.value
     return measured.value is not None and (best is None or measured.value > best)
 
 
-def _accuracy(run: TrainingRun, weights: TrainedWeights, epoch: int, store: Store) -> Number:
+def _score(run: TrainingRun, weights: TrainedWeights, epoch: int, store: Store) -> Number:
+    metric = run.objective.metric
     key = digest(run.model.key, run.operation.key, epoch)
     model = trained_model(run.model, run.after(epoch + 1), weights, key)
-    return accuracy(predicted_once(model, run.validation, store))
+    original = None
+    if "before" in metric.needs:
+        original = predict(Model.original(run.model.subject), run.validation, store)
+    return metric(predicted_once(model, run.validation, store), original)
 
 
 def _sparsity(trainee: Trainee, weights: TrainedWeights) -> dict[str, float]:

@@ -16,10 +16,11 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.network.living_memory import living_memory
 from compress_core.subject.split import Split
-from compress_core.training.answer_scores import scores_of_all
 from compress_core.training.batch_values import BeforeEpoch
 from compress_core.training.hook_calls import asks_for, noted
-from compress_core.training.loop import started, step, teacher_of
+from compress_core.training.loop import objective_with, started, step, teacher_of
+from compress_core.training.method import TEACHER_ANSWERS
+from compress_core.training.objective import answers_of_all
 from compress_core.training.plan import Plan
 from compress_core.training.teacher import teaching
 from compress_core.training.training_run import VALIDATION, TrainingRun
@@ -56,7 +57,7 @@ def expected_seconds(model: Model, plan: Plan, store: Store) -> Number:
     (trainee, optimizer), begin = _timed(lambda: started(run, store))
     teacher, ask = _timed(lambda: teacher_of(run, trainee))
     notes, noting = _timed(lambda: noted(run.plan, trainee))
-    known = BeforeEpoch(teacher, notes)
+    known = BeforeEpoch(objective_with(run, teacher), teacher, notes)
 
     def take(items: int) -> float:
         """Seconds of a step of so many items."""
@@ -66,9 +67,7 @@ def expected_seconds(model: Model, plan: Plan, store: Store) -> Number:
     in_step, in_epoch = min(plan.knobs.batch_size, count), max(1, count // plan.knobs.batch_size)
     steps = in_epoch * step_time(take, min(in_step, len(run.items)), in_step).of(in_step)
     look = _each_look(run, trainee.network) * len(model.subject.split(VALIDATION))
-    asked = (
-        _each_look(run, teaching(Model.original(model.subject))) if asks_for("teacher_scores", plan) else 0
-    )
+    asked = _each_look(run, teaching(Model.original(model.subject))) if asks_for(TEACHER_ANSWERS, plan) else 0
     seconds = begin + ask + asked * count + plan.knobs.epochs * (steps + noting + look)
     return Number(seconds, "s", "estimated")
 
@@ -112,8 +111,8 @@ def _rows(model: Model, given: Split) -> int:
 
 def _each_look(run: TrainingRun, network: nn.Module) -> float:
     """Seconds for a network's answer to an item, of several at once."""
-    inputs, answers = run.items.inputs, run.model.subject.answers
-    return _timed(lambda: scores_of_all(network.eval(), inputs, answers, len(inputs)))[1] / len(inputs)
+    inputs = run.items.inputs
+    return _timed(lambda: answers_of_all(network.eval(), inputs, run.objective, len(inputs)))[1] / len(inputs)
 
 
 def _timed(work: Callable[[], Value]) -> tuple[Value, float]:

@@ -87,7 +87,7 @@ def _note(note: HookFunction, step: MethodStep, trainee: Trainee) -> Any:
 
 
 def batch_loss(plan: Plan, batch: BatchValues, weights: Mapping[str, Tensor], trainee: Trainee) -> Tensor:
-    """The loss with all penalties, a scalar in nats; weights [out, in] by name."""
+    """The loss with all penalties, a scalar in the unit of the objective; weights [out, in] by name."""
     codes = trainee.codes() if asks_for("codes", plan) else {}
     bias_codes = trainee.bias_codes() if asks_for("bias_codes", plan) else {}
     terms = []

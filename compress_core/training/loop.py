@@ -19,8 +19,7 @@ from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.numerics.drawing import draw_from
-from compress_core.subject.judged_rows import JudgedRows, judged_rows
-from compress_core.training.answer_scores import decisions_of
+from compress_core.subject.judged_rows import JudgedRows
 from compress_core.training.batch_values import BatchValues, BeforeEpoch
 from compress_core.training.checkpoint import Checkpoint, EpochFigures
 from compress_core.training.epoch_end import PassOver, judged
@@ -35,8 +34,11 @@ from compress_core.training.hook_calls import (
     noted,
     parametrized,
 )
+from compress_core.training.knob_tasks import refuse_knobs_of_other_tasks
 from compress_core.training.matched_features import matched_features
+from compress_core.training.method import TEACHER_ANSWERS
 from compress_core.training.moment import Moment, random_numbers
+from compress_core.training.objective import TrainingObjective, unlabeled
 from compress_core.training.optimizer import Optimizer
 from compress_core.training.random_start import scattered
 from compress_core.training.rewound import before_epoch, refuse_few_epochs
@@ -44,13 +46,14 @@ from compress_core.training.teacher import Teacher, refuse_other_items, teaching
 from compress_core.training.trainee import Kept, Trainee, trainee_of
 from compress_core.training.training_run import TrainingRun
 from compress_core.training.unit_places import unit_places
+from compress_core.training.vector_objective import no_labels
 
 MOST_REPORTS = 200
 
 
 @dataclass(frozen=True)
 class StepsDone(Progress):
-    """Progress within an epoch: loss is the mean of the steps since the last report, in nats."""
+    """Progress within an epoch: loss is the mean of the steps since the last report, in its unit."""
 
     loss: float
 
@@ -92,15 +95,17 @@ def train(
     resumed: where an interrupted training of the same run stood. Raises Refused where the items have no
     labels, the network cannot be trained, or its loss is not finite before one epoch is done.
     """
+    run.objective.refuse_no_choice(run.validation)
     trainee, optimizer = started(run, store)
     if resumed is not None:
         restore(trainee, optimizer, resumed)
         yield from (_done(run, resumed.epochs, figures, None) for figures in resumed.history)
     checkpoint, teacher = resumed, teacher_of(run, trainee)
+    objective = objective_with(run, teacher)
     for epoch in range(0 if resumed is None else resumed.epochs, run.plan.knobs.epochs):
         before_epoch(run.plan, trainee, optimizer, run.start_of(epoch))
         began = trainee.masks()
-        loss = yield from _epoch(run, trainee, optimizer, teacher, epoch)
+        loss = yield from _epoch(run, trainee, optimizer, objective, teacher, epoch)
         if loss is None:
             return _ended_early(run, checkpoint, epoch)
         checkpoint = judged(run, trainee, optimizer, checkpoint, PassOver(epoch, loss, began), store)
@@ -111,6 +116,7 @@ def train(
 
 def started(run: TrainingRun, store: Store) -> tuple[Trainee, Optimizer]:
     """What learns, as it is before the first step, and what moves it; raises Refused as `train` does."""
+    refuse_knobs_of_other_tasks(run.plan, run.model.subject.task)
     _refuse_unlabeled(run)
     refuse_few_epochs(run.plan)
     trainee = parametrized(trainee_of(run.model, partial(listens, run.plan)), run.plan)
@@ -128,18 +134,18 @@ def _done(run: TrainingRun, epochs: int, figures: EpochFigures, checkpoint: Chec
 
 
 def _refuse_unlabeled(run: TrainingRun) -> None:
+    if not run.objective.learns_from_labels:
+        if not asks_for(TEACHER_ANSWERS, run.plan):
+            raise no_labels()
+        return
     for split in (run.items, run.validation):
         if split.labels is None:
-            raise Refused(
-                "The {split} items have no labels, and training needs them to learn and to choose: "
-                "add a file with inputs and labels.",
-                split=split.name,
-            )
+            raise unlabeled(split)
 
 
 def teacher_of(run: TrainingRun, trainee: Trainee) -> Teacher:
     """What methods ask of the teacher; raises Refused where it cannot be told."""
-    explainer, answers = asks_for_maps(run.plan), asks_for("teacher_scores", run.plan)
+    explainer, answers = asks_for_maps(run.plan), asks_for(TEACHER_ANSWERS, run.plan)
     model = Model.original(run.model.subject) if run.teacher is None else run.teacher
     if run.teacher is not None and not answers and explainer is None:
         raise Refused(
@@ -148,25 +154,44 @@ def teacher_of(run: TrainingRun, trainee: Trainee) -> Teacher:
             teacher=model.subject.title,
         )
     refuse_other_items(model, run.model)
+    if run.teacher is not None and not run.objective.learns_from_labels:
+        raise _another_teacher(run.teacher)
     teacher = Teacher.of(model, run.items, answers=answers, explains=explainer is not None)
     names = next((s.hooks.features for s in run.plan.steps if s.hooks.features is not None), None)
     if names is not None:
         matched = matched_features(names, trainee, model, teaching(model), run.items.inputs)
         teacher = replace(teacher, features=matched)
     if explainer is not None:
-        teacher.refuse_no_maps(
-            lambda given: trainee.evaluated(trainee.weights(), given), run.items, explainer
-        )
+        learner = partial(trainee.evaluated, trainee.weights())
+        teacher.refuse_no_maps(learner, run.items, objective_with(run, teacher), explainer)
     return teacher
 
 
+def objective_with(run: TrainingRun, teacher: Teacher) -> TrainingObjective:
+    """What is learned from, with what the items to train on and the teacher tell."""
+    return run.objective.of_items(run.items, teacher.answers)
+
+
+def _another_teacher(teacher: Model) -> Refused:
+    return Refused(
+        "A network that answers with vectors is compared with itself as loaded, and learns from that alone: "
+        "leave the teacher {teacher} out.",
+        teacher=teacher.subject.title,
+    )
+
+
 def _epoch(
-    run: TrainingRun, trainee: Trainee, optimizer: Optimizer, teacher: Teacher, epoch: int
+    run: TrainingRun,
+    trainee: Trainee,
+    optimizer: Optimizer,
+    objective: TrainingObjective,
+    teacher: Teacher,
+    epoch: int,
 ) -> Generator[Progress, None, float | None]:
     """One pass over the items; gives the mean loss, None where it stopped being finite."""
     losses: list[float] = []
     told, report = 0, max(1, run.steps // MOST_REPORTS)
-    known = BeforeEpoch(teacher, noted(run.plan, trainee))
+    known = BeforeEpoch(objective, teacher, noted(run.plan, trainee))
     for index, moment in batches(run, epoch):
         loss = step(run, trainee, optimizer, known, index, moment)
         if not math.isfinite(loss):
@@ -196,8 +221,7 @@ def step(
     index: Tensor,
     moment: Moment,
 ) -> float:
-    """One step on items [n]; gives their loss in nats. Nothing is changed where it is not finite."""
-    assert run.items.labels is not None, "refused before"
+    """One step on items [n]; gives their loss. Nothing is changed where it is not finite."""
     knobs = run.plan.knobs
     rate = run.learning_rate(moment)
     with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
@@ -207,16 +231,17 @@ def step(
         for weight in weights.values():
             if weight.requires_grad:
                 weight.retain_grad()
-        inputs, labels, kind = run.items.inputs[index], run.items.labels[index], run.model.subject.answers
-        found = decisions_of(trainee.outputs(weights, inputs), labels, kind)
-        maps = known.teacher.maps(partial(trainee.evaluated, weights), inputs)
+        inputs, objective = run.items.inputs[index], known.objective
+        labels = None if run.items.labels is None else run.items.labels[index]
+        found = objective.rows(objective.answers(trainee.outputs(weights, inputs)), labels)
+        maps = known.teacher.maps(partial(trainee.evaluated, weights), inputs, objective)
         features = () if known.teacher.features is None else known.teacher.features.of(inputs)
         heard = trainee.heard.inputs
         batch = BatchValues(
             inputs,
-            _known(found),
+            _known(found) if objective.learns_from_labels else None,
             found.answers,
-            lambda table: judged_rows(table, labels, kind).answers,
+            lambda table: objective.rows(table, labels).answers,
             index,
             known,
             moment,

@@ -23,6 +23,8 @@ from compress_core.training.parametrization import Parametrization
 from compress_core.training.rounded_biases import PowerOfTwoGrid
 
 HookFunction = Callable[..., Any]
+TEACHER_ANSWERS = "teacher_answers"
+"""By this name a loss asks for what the teacher answers."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Hooks:
     """What a method does at the places of the loop; where it leaves None, it does nothing.
 
     Each asks by argument names, `compress_core/training/batch_values.py` and the loop say for what:
-    loss -> how wrong the outputs of a batch are, a scalar in nats; one method of a training has it.
+    loss -> how wrong the outputs of a batch are, a scalar, as the objective measures it; one method of a
+    training has it.
     penalty -> what is added to the loss.
     note -> anything, worked out before each epoch from `encoded`, the weights by layer as they would be
     stored, and their `codes`, and the same of rounded biases; the penalty asks for it by the name `noted`.
@@ -60,7 +63,7 @@ class Hooks:
     features: names of the layers whose outputs are set beside those of the teacher, as one word; None where
     no place asks for them.
     ready_at: the share of the training after which the network is what the method promises, as sparse as
-    it was to become; of the epochs that end later, the one with the best accuracy is given.
+    it was to become; of the epochs that end later, the one with the best score is given.
     """
 
     loss: HookFunction | None = None

@@ -1,4 +1,4 @@
-"""What answers hang on while a network trains: how input values move the score of the teacher's class."""
+"""What answers hang on while a network trains: how input values move what the teacher answers."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.explain.similarity import support_of
+from compress_core.training.objective import TrainingObjective
 
 ASKED = ("saliency", "teacher_saliency", "support")
 """By these names a method asks for what is made here."""
-Scored = Callable[[Tensor], Tensor]
-"""Inputs [n, ...] -> scores [n, classes]."""
+Answered = Callable[[Tensor], Tensor]
+"""Inputs [n, ...] -> answers [n, classes], labels or values."""
 
 
 @dataclass(frozen=True, eq=False)
 class SaliencyMaps:
     """The maps of one batch, inputs [n, ...], by the model as loaded and by the network that learns.
 
-    Both are of the class that the teacher answers with, and of networks in evaluation mode; channels are
+    Both are of the class that the teacher answers with, the label that it is surest of or a value, as the
+    objective says, and of networks in evaluation mode; channels are
     summed, as Explain shows them. Each is made when it is first asked for, so that none is kept between
     batches. baseline [1, ...]: the input that says nothing.
     """
 
     inputs: Tensor
-    teacher: Scored
-    learner: Scored
+    teacher: Answered
+    learner: Answered
+    objective: TrainingObjective
     baseline: Tensor
 
     @cached_property
@@ -54,12 +57,12 @@ class SaliencyMaps:
 
     @cached_property
     def _of_teacher(self) -> tuple[Tensor, Tensor]:
-        """The teacher's maps [n, *size], and its classes [n]."""
+        """The teacher's maps [n, *size], and of which of its answers they are [n]."""
         given = self._given()
         with _twice_differentiable():
-            scores = self.teacher(given)
-            classes = scores.detach().argmax(dim=1)
-            return _slopes(scores, classes, given, again=False), classes
+            answers = self.teacher(given)
+            explained = self.objective.explained(answers.detach())
+            return _slopes(answers, explained, given, again=False), explained
 
     def _given(self) -> Tensor:
         return self.inputs.detach().clone().requires_grad_()
@@ -72,9 +75,9 @@ def _twice_differentiable() -> Iterator[None]:
         yield
 
 
-def _slopes(scores: Tensor, classes: Tensor, given: Tensor, *, again: bool) -> Tensor:
-    """How the score of its class changes with each value of an item: given [n, ...] -> [n, *size]."""
-    chosen = scores.gather(1, classes.unsqueeze(1)).sum()
+def _slopes(answers: Tensor, explained: Tensor, given: Tensor, *, again: bool) -> Tensor:
+    """How one of its answers changes with each value of an item: given [n, ...] -> [n, *size]."""
+    chosen = answers.gather(1, explained.unsqueeze(1)).sum()
     (slopes,) = torch.autograd.grad(chosen, given, create_graph=again)
     return slopes if slopes.ndim == 2 else slopes.sum(dim=1)
 
@@ -95,8 +98,9 @@ def refuse_no_maps(maps: SaliencyMaps, method: str, model: str) -> None:
 
 
 def _why_no_maps(maps: SaliencyMaps) -> Phrase | None:
-    if len(maps.teacher(maps.inputs[:1])) != 1:
-        return Phrase("an item holds several decisions")
+    without = maps.objective.why_no_maps()
+    if without is not None:
+        return without
     if not maps.inputs.is_floating_point() or maps.inputs.ndim < 2:
         kind = str(maps.inputs.dtype).removeprefix("torch.")
         return Phrase("its inputs are {kind} of {shape}", kind=kind, shape=list(maps.inputs.shape[1:]))

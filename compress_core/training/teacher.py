@@ -14,8 +14,9 @@ from compress_core.network.copied_tree import copied_tree
 from compress_core.network.input_guard import guarded
 from compress_core.subject.split import BATCH, Split
 from compress_core.subject.subject import Subject
-from compress_core.training.answer_scores import scores_of, scores_of_all
 from compress_core.training.matched_features import MatchedFeatures
+from compress_core.training.objective import TrainingObjective, answers_of_all
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.saliency_maps import SaliencyMaps, refuse_no_maps
 
 _TRIED = 8
@@ -43,6 +44,17 @@ def refuse_other_items(teacher: Model, student: Model) -> None:
             student=other.title,
             wanted=list(other.input.shape),
         )
+    if type(objective_of(one.answers)) is not type(objective_of(other.answers)) or one.task is not other.task:
+        raise Refused(
+            "{teacher} answers with {got} ({got_task}) and {student} with {wanted} ({wanted_task}), and a "
+            "student learns from answers of its own kind: choose another teacher.",
+            teacher=one.title,
+            got=one.answers.value,
+            got_task=one.task.value,
+            student=other.title,
+            wanted=other.answers.value,
+            wanted_task=other.task.value,
+        )
     if len(one.classes) != len(other.classes) or (knows and one.classes != other.classes):
         raise Refused(
             "{teacher} tells {got} classes apart and {student} {wanted}, which must be the same ones in the "
@@ -60,40 +72,46 @@ def _scale(subject: Subject) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """Its scores of all training items [N, classes], its network, and outputs of hidden layers.
+    """Its answers to all training items [N, classes], its network, and outputs of hidden layers.
 
     None where no method asks for them.
     """
 
     subject: Subject
-    scores: Tensor | None = None
+    answers: Tensor | None = None
     network: nn.Module | None = None
     features: MatchedFeatures | None = None
 
     @classmethod
     def of(cls, model: Model, items: Split, *, answers: bool, explains: bool) -> Teacher:
-        """answers: whether it is asked for scores of all items; explains: whether it is for maps."""
+        """answers: whether it is asked for its answers to all items; explains: whether it is for maps."""
         subject = model.subject
         if not answers and not explains:
             return cls(subject)
         network = teaching(model)
-        scores = scores_of_all(network, items.inputs, subject.answers, BATCH) if answers else None
-        return cls(subject, scores, network if explains else None)
+        objective = objective_of(subject.answers)
+        told = answers_of_all(network, items.inputs, objective, BATCH) if answers else None
+        return cls(subject, told, network if explains else None)
 
-    def maps(self, learner: Callable[[Tensor], Any], inputs: Tensor) -> SaliencyMaps | None:
+    def maps(
+        self, learner: Callable[[Tensor], Any], inputs: Tensor, objective: TrainingObjective
+    ) -> SaliencyMaps | None:
         """What both networks look at in inputs [n, ...]; nothing is worked out before it is asked for."""
-        network, kind = self.network, self.subject.answers
+        network, own = self.network, objective_of(self.subject.answers)
         if network is None:
             return None
         return SaliencyMaps(
             inputs,
-            lambda given: scores_of(network(given), kind),
-            lambda given: scores_of(learner(given), kind),
+            lambda given: own.answers(network(given)),
+            lambda given: objective.answers(learner(given)),
+            objective,
             self.subject.input.baseline,
         )
 
-    def refuse_no_maps(self, learner: Callable[[Tensor], Any], items: Split, method: str) -> None:
+    def refuse_no_maps(
+        self, learner: Callable[[Tensor], Any], items: Split, objective: TrainingObjective, method: str
+    ) -> None:
         """Raises Refused, by the name of the method that asks, where a map of these items cannot be made."""
-        maps = self.maps(learner, items.inputs[:_TRIED])
+        maps = self.maps(learner, items.inputs[:_TRIED], objective)
         assert maps is not None, "there is a network to ask"
         refuse_no_maps(maps, method, self.subject.title)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from compress_core.apply.lineage import Train
 from compress_core.apply.model import Model
+from compress_core.foundation.cached import cached_property
 from compress_core.foundation.store import digest
 from compress_core.subject.split import Split
 from compress_core.subject.training_items import TRAINING
 from compress_core.training.moment import Moment, cosine_schedule
+from compress_core.training.objective import TrainingObjective
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.plan import Plan
 
 VALIDATION = "validation"
@@ -43,6 +46,11 @@ class TrainingRun:
     items: Split
     validation: Split
     teacher: Model | None = None
+
+    @cached_property
+    def objective(self) -> TrainingObjective:
+        """What the model learns from, by the kind of its answers."""
+        return objective_of(self.model.subject.answers)
 
     @property
     def operation(self) -> Train:

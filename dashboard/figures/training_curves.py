@@ -1,15 +1,18 @@
-"""A training while it goes: accuracy on validation items after each epoch, and the loss of its steps."""
+"""A training while it goes: the score on validation items after each epoch, and the loss of its steps."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compress_core.foundation.number import Number
+from compress_core.foundation.number import Number, fixed
+from compress_core.training.objective import TrainingObjective
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
@@ -17,11 +20,36 @@ from dashboard.figures.words import hover, percent, whole
 from dashboard.text import _
 
 HEIGHT = 430
+MOST_OF_A_LINE = 20  # letters of the title beside the loss, which has little room
+
+
+@dataclass(frozen=True)
+class ScoreWords:
+    """What the score of an epoch is called, and how its values are written."""
+
+    title: str
+    unit: str
+
+    @property
+    def ticks(self) -> str:
+        """Of values on an axis, as Plotly writes them."""
+        return ".1%" if self.unit == "share" else ".3f"
+
+    @property
+    def hovered(self) -> str:
+        """Of a value under the pointer, finer."""
+        return ".2%" if self.unit == "share" else ".4f"
+
+    def said(self, value: float) -> str:
+        """A value in a sentence; one that was not measured says so."""
+        if math.isnan(value):
+            return _("not measured")
+        return percent(value, 2) if self.unit == "share" else fixed(value, 4)
 
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """Accuracies on the same items before the training; None where one is not known yet.
+    """Scores on the same items before the training; None where one is not known yet.
 
     For a model that nobody compressed both are the same.
     """
@@ -34,36 +62,40 @@ def training_curves(
     epochs: pd.DataFrame,
     steps: pd.DataFrame,
     *,
+    objective: TrainingObjective,
     of: int,
     before: StartingPoint,
     kept: int | None = None,
     dark: bool = False,
 ) -> Drawn:
-    """Accuracy of what would be stored above, loss in nats below, over the same epochs.
+    """Score of what would be stored above, loss below, over the same epochs, as the objective has them.
 
-    epochs: epoch (from 1), loss, learning_rate, accuracy, low, high (shares), n; steps: epoch (a part of one
-    is done), loss. of: how many epochs there will be; kept: the epoch whose weights the training gives.
+    epochs: epoch (from 1), loss, learning_rate, score, low, high, n; steps: epoch (a part of one is done),
+    loss. of: how many epochs there will be; kept: the epoch whose weights the training gives.
     """
     colors = palette.ink(dark=dark)
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.6, 0.4], vertical_spacing=0.06)
-    _add_levels(figure, before, of, colors)
-    _add_accuracy(figure, epochs, kept, colors)
-    _add_losses(figure, epochs, steps, colors)
+    score = ScoreWords(_(objective.metric.title), objective.metric.unit)
+    _add_levels(figure, before, of, score, colors)
+    _add_scores(figure, epochs, kept, score, colors)
+    _add_losses(figure, epochs, steps, _(objective.loss_name), colors)
     figure.update_xaxes(range=[0, of * 1.03], dtick=_ticks(of))
     figure.update_xaxes(title_text=_("epochs done"), row=2)
-    figure.update_yaxes(title_text=_("validation accuracy"), tickformat=".1%", row=1)
-    figure.update_yaxes(title_text=_("loss (nat)"), rangemode="tozero", row=2)
-    palette.style(
-        figure, dark=dark, title=_title(epochs, of), subtitle=_subtitle(epochs), legend=True, height=HEIGHT
+    figure.update_yaxes(title_text=score.title, tickformat=score.ticks, row=1)
+    figure.update_yaxes(
+        title_text="<br>".join(wrap(_(objective.loss_name), MOST_OF_A_LINE)), rangemode="tozero", row=2
     )
-    return Drawn(figure, _alternative(epochs, before, kept, of), epochs.reset_index(drop=True))
+    title, subtitle = _title(epochs, of, score), _subtitle(epochs)
+    palette.style(figure, dark=dark, title=title, subtitle=subtitle, legend=True, height=HEIGHT)
+    alternative = _alternative(epochs, before, kept, of, score, _(objective.loss_name))
+    return Drawn(figure, alternative, epochs.reset_index(drop=True))
 
 
 def _ticks(epochs: int) -> int:
     return max(1, epochs // 10)
 
 
-def _add_levels(figure: go.Figure, before: StartingPoint, of: int, colors: Ink) -> None:
+def _add_levels(figure: go.Figure, before: StartingPoint, of: int, score: ScoreWords, colors: Ink) -> None:
     """Where the original is, and from where the training began."""
     for name, number, color, dash in (
         (_("original"), before.original, colors.before, "dash"),
@@ -76,14 +108,19 @@ def _add_levels(figure: go.Figure, before: StartingPoint, of: int, colors: Ink) 
             y=[number.value] * 2,
             mode="lines",
             line={"color": color, "dash": dash, "width": 1.8},
-            name=f"{name} {percent(number.value, 2)}",
+            name=f"{name} {score.said(number.value)}",
             hoverinfo="skip",
         )
         figure.add_trace(line, row=1, col=1)
 
 
-def _add_accuracy(figure: go.Figure, epochs: pd.DataFrame, kept: int | None, colors: Ink) -> None:
-    values = epochs["accuracy"].to_numpy(np.float64)
+def _add_scores(
+    figure: go.Figure, epochs: pd.DataFrame, kept: int | None, score: ScoreWords, colors: Ink
+) -> None:
+    values = epochs["score"].to_numpy(np.float64)
+    said = f"%{{y:{score.hovered}}}"
+    if _has_intervals(epochs):
+        said += f" [%{{customdata[0]:{score.hovered}}}, %{{customdata[1]:{score.hovered}}}]"
     is_kept = (epochs["epoch"] == kept).to_numpy()
     points = go.Scatter(
         x=epochs["epoch"],
@@ -108,21 +145,27 @@ def _add_accuracy(figure: go.Figure, epochs: pd.DataFrame, kept: int | None, col
         customdata=epochs[["low", "high", "learning_rate"]].to_numpy(np.float64),
         hovertemplate=hover(
             (_("epoch"), "%{x}"),
-            (_("validation accuracy"), "%{y:.2%} [%{customdata[0]:.2%}, %{customdata[1]:.2%}]"),
+            (score.title, said),
             (_("Learning rate"), "%{customdata[2]:.2g}"),
         ),
     )
     figure.add_trace(points, row=1, col=1)
 
 
-def _add_losses(figure: go.Figure, epochs: pd.DataFrame, steps: pd.DataFrame, colors: Ink) -> None:
+def _has_intervals(epochs: pd.DataFrame) -> bool:
+    return bool(epochs["low"].notna().any())
+
+
+def _add_losses(
+    figure: go.Figure, epochs: pd.DataFrame, steps: pd.DataFrame, loss_name: str, colors: Ink
+) -> None:
     inside = go.Scatter(
         x=steps["epoch"],
         y=steps["loss"],
         mode="lines",
         name=_("loss of the steps"),
         line={"color": colors.muted, "width": 1.2},
-        hovertemplate=hover((_("epochs done"), "%{x:.2f}"), (_("loss"), "%{y:.4f} nat")),
+        hovertemplate=hover((_("epochs done"), "%{x:.2f}"), (loss_name, "%{y:.4f}")),
     )
     figure.add_trace(inside, row=2, col=1)
     means = go.Scatter(
@@ -132,46 +175,57 @@ def _add_losses(figure: go.Figure, epochs: pd.DataFrame, steps: pd.DataFrame, co
         name=_("mean of an epoch"),
         marker={"color": colors.text, "size": 7, "symbol": "diamond"},
         customdata=epochs["epoch"],
-        hovertemplate=hover((_("epoch"), "%{customdata}"), (_("mean loss"), "%{y:.4f} nat")),
+        hovertemplate=hover((_("epoch"), "%{customdata}"), (loss_name, "%{y:.4f}")),
     )
     figure.add_trace(means, row=2, col=1)
 
 
-def _title(epochs: pd.DataFrame, of: int) -> str:
+def _title(epochs: pd.DataFrame, of: int, score: ScoreWords) -> str:
     if epochs.empty:
         return _("The first of {count} epochs is under way").format(count=of)
     last = epochs.iloc[-1]
-    return _("{accuracy} right on validation items after {epoch} of {count} epochs").format(
-        accuracy=percent(float(last["accuracy"]), 2), epoch=int(last["epoch"]), count=of
+    return _("{metric} on validation items after {epoch} of {count} epochs: {value}").format(
+        metric=score.title, value=score.said(float(last["score"])), epoch=int(last["epoch"]), count=of
     )
 
 
 def _subtitle(epochs: pd.DataFrame) -> str:
     if epochs.empty:
-        return _("Accuracy is measured at the end of each epoch")
+        return _("It is judged at the end of each epoch")
+    if not _has_intervals(epochs):
+        return _("Of the model as it would be stored; no intervals, N = {items}").format(
+            items=whole(float(epochs.iloc[-1]["n"]))
+        )
     return _("Of the model as it would be stored; bars: 95 % intervals, N = {items}").format(
         items=whole(float(epochs.iloc[-1]["n"]))
     )
 
 
-def _alternative(epochs: pd.DataFrame, before: StartingPoint, kept: int | None, of: int) -> str:
+def _alternative(
+    epochs: pd.DataFrame,
+    before: StartingPoint,
+    kept: int | None,
+    of: int,
+    score: ScoreWords,
+    loss_name: str,
+) -> str:
     if epochs.empty:
         return _("No epoch is done yet.")
     first, last = epochs.iloc[0], epochs.iloc[-1]
     said = [
-        _("After {epoch} of {count} epochs {accuracy} are right, the mean loss is {loss} nat.").format(
+        _("{metric} after {epoch} of {count} epochs: {value}. {loss_name} on average: {loss}.").format(
+            metric=score.title,
             epoch=int(last["epoch"]),
             count=of,
-            accuracy=percent(float(last["accuracy"]), 2),
+            value=score.said(float(last["score"])),
+            loss_name=f"{loss_name[0].upper()}{loss_name[1:]}",
             loss=f"{last['loss']:.4f}",
         )
     ]
     if len(epochs) > 1:
         said.append(_("In the first epoch it was {loss}.").format(loss=f"{first['loss']:.4f}"))
     if before.compressed is not None and before.compressed.value is not None:
-        said.append(
-            _("Before training {share} were right.").format(share=percent(before.compressed.value, 2))
-        )
+        said.append(_("Before training: {value}.").format(value=score.said(before.compressed.value)))
     if kept is not None:
         said.append(_("The weights of epoch {epoch} are given.").format(epoch=kept))
     return " ".join(said)

@@ -135,7 +135,9 @@ def _soft_share(rank: int, lesson: Lesson, model: Model, place: float) -> Number
     """What the model says of one item at a temperature: the share of its likeliest class, or of the next."""
     from compress_core.training.soft_answers import soft_answers
 
-    soft = sorted(soft_answers(model, subject_split(lesson), lesson.item, place, _store()).tolist())
+    found = soft_answers(model, subject_split(lesson), lesson.item, place, _store())
+    assert found is not None, "lessons are about classes"
+    soft = sorted(found.tolist())
     return Number(soft[-rank], "share", "measured", n=1)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from compress_core.foundation.texts import N_
 from compress_core.loading.file_format import item_formats, suffixes_of
 from compress_core.loading.own_training import with_training
+from compress_core.subject.answer_kind import PredictionTask
 from compress_core.subject.subject import Subject
 from dashboard import engine
 from dashboard.show import refusals
@@ -15,19 +17,23 @@ from dashboard.text import _, literal
 from dashboard.uploaded_files import MOST_MEGABYTES, let_go
 
 _READ = "slimscope.recover.files_read"
+_WITH_LABELS = N_(
+    "{model} came without items to train on. Give it an .npz file with inputs (or images) and "
+    "labels, in the order and scale in which it was trained once. None of them may be among "
+    "those on which it is judged: splits stay apart."
+)
+_WITHOUT_LABELS = N_(
+    "{model} came without items to train on. Give it an .npz file with inputs (or images) in the scale in "
+    "which it was trained once; vectors need no labels. None of them may be among those on which it is "
+    "judged: splits stay apart."
+)
 
 
 def draw(subject: Subject) -> None:
     """What is needed, where to give it, and a button that reads it."""
     if subject.training is None:
-        st.info(
-            _(
-                "{model} came without items to train on. Give it an .npz file with inputs (or images) and "
-                "labels, in the order and scale in which it was trained once. None of them may be among "
-                "those on which it is judged: splits stay apart."
-            ).format(model=literal(subject.title)),
-            icon=":material/upload_file:",
-        )
+        said = _WITHOUT_LABELS if subject.task is PredictionTask.EMBEDDING else _WITH_LABELS
+        st.info(_(said).format(model=literal(subject.title)), icon=":material/upload_file:")
     place = st.container()
     uploader = f"recover.items.{st.session_state.get(_READ, 0)}"  # another one after each file that was read
     file: UploadedFile | None = st.session_state.get(uploader)
@@ -39,7 +45,9 @@ def draw(subject: Subject) -> None:
     ):
         _read(subject, file)
     place.file_uploader(
-        _("Training items: inputs and labels"),
+        _("Training items: inputs alone")
+        if subject.task is PredictionTask.EMBEDDING
+        else _("Training items: inputs and labels"),
         suffixes_of(item_formats()),
         key=f"recover.items.{st.session_state.get(_READ, 0)}",
         max_upload_size=MOST_MEGABYTES,

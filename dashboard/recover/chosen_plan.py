@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from compress_core.training.method import TrainingMethod, training_methods
+from compress_core.training.method import TEACHER_ANSWERS, TrainingMethod, asked_by, training_methods
+from compress_core.training.objective import TrainingObjective
 from compress_core.training.plan import Plan, parse_plan
 from dashboard.training_choice import PLAN, choose_text
 
@@ -23,9 +24,20 @@ def choose(plan: Plan) -> None:
     choose_text(plan.text)
 
 
-def judges() -> Mapping[str, TrainingMethod]:
-    """The methods that say how answers are judged, of which a plan has one."""
-    return {name: method for name, method in training_methods().items() if says_how_to_judge(method)}
+def judges(objective: TrainingObjective | None = None) -> Mapping[str, TrainingMethod]:
+    """The methods that say how answers are judged, of which a plan has one.
+
+    objective: only those that learn from what it has, where that are no labels from a teacher.
+    """
+    every = {name: method for name, method in training_methods().items() if says_how_to_judge(method)}
+    if objective is None or objective.learns_from_labels:
+        return every
+    return {name: method for name, method in every.items() if _asks_a_teacher(method)}
+
+
+def _asks_a_teacher(method: TrainingMethod) -> bool:
+    loss = method.hooks(method.knobs()).loss
+    return loss is not None and TEACHER_ANSWERS in asked_by(loss)
 
 
 def others() -> Mapping[str, TrainingMethod]:

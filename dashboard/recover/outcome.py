@@ -18,6 +18,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.measure.cost.cost import costs
 from compress_core.training.loop import Trained
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.training_run import VALIDATION
 from dashboard import engine, page_files, state
 from dashboard.figures.training_curves import StartingPoint
@@ -57,6 +58,7 @@ def draw(view: View, training: Training, told: Sequence[Told]) -> None:
     progress_figures.draw(
         [*(epoch.as_json() for epoch in training.history), *inside],
         epochs=plan_of(training).knobs.epochs,
+        objective=objective_of(parent.subject.answers),
         before=before,
         lineage=parent.lineage,
         items=len(parent.subject.split(VALIDATION)),
@@ -74,12 +76,13 @@ def _until_measured(parent: Model) -> None:
 def _numbers(parent: Model, training: Training, before: StartingPoint) -> pd.DataFrame:
     """A row for each number: the original, the compressed model before and after the training."""
     original = Model.original(parent.subject)
-    after = training.history[training.epoch - 1].accuracy
+    after = training.history[training.epoch - 1].score
     items = len(parent.subject.split(VALIDATION))
-    accuracy = _("accuracy, {split}, N = {items:,}").format(split=_(VALIDATION), items=items)
+    title = _(objective_of(parent.subject.answers).metric.title)
+    score = _("{metric}, {split}, N = {items:,}").format(metric=title, split=_(VALIDATION), items=items)
     return pd.DataFrame(
         {
-            "": [accuracy, _("zeros among all weights"), _("plain file")],
+            "": [score, _("zeros among all weights"), _("plain file")],
             _("original"): _column(original, before.original),
             _("before training"): _column(parent, before.compressed),
             _("after training"): _column(training.model, after),
@@ -87,8 +90,8 @@ def _numbers(parent: Model, training: Training, before: StartingPoint) -> pd.Dat
     )
 
 
-def _column(model: Model, accuracy: Number | None) -> list[str]:
-    said = _("being measured …") if accuracy is None else with_interval(accuracy)
+def _column(model: Model, score: Number | None) -> list[str]:
+    said = _("being measured …") if score is None else with_interval(score)
     return [said, _zeros(model), in_bytes(model.file_bytes)]
 
 

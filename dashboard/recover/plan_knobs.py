@@ -7,7 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from compress_core.subject.answer_kind import PredictionTask
+from compress_core.subject.subject import Subject
+from compress_core.training.knob_tasks import is_idle
 from compress_core.training.method import TrainingMethod
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.plan import MethodStep, Plan
 from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.knob_form import knob_form, knob_widget
@@ -20,9 +24,9 @@ AT_HAND = ("epochs", "learning_rate")
 LAYERS = "match"
 
 
-def draw(plan: Plan) -> None:
-    """All of them, each showing what the plan says."""
-    _methods(plan)
+def draw(plan: Plan, subject: Subject) -> None:
+    """All of them that mean something for a model, each showing what the plan says."""
+    _methods(plan, subject)
     for place, name in zip(st.columns(2, gap="medium"), AT_HAND, strict=True):
         with place:
             key = f"recover.training.{name}"
@@ -30,21 +34,25 @@ def draw(plan: Plan) -> None:
             knob_widget(name, field, getattr(plan.knobs, name), key, _set_common)
             beside(key)
     for at, step in enumerate(plan.steps):
-        _method(step, at)
+        _method(step, at, subject.task)
     with st.expander(_("Of every training"), icon=":material/tune:"):
         knob_form(plan.knobs, without=frozenset(AT_HAND), key="recover.training", on_change=_set_common)
 
 
-def _methods(plan: Plan) -> None:
+def _methods(plan: Plan, subject: Subject) -> None:
     names = [step.method.name for step in plan.steps]
     judge = next(name for name in names if name in judges())
+    offered = judges(objective_of(subject.answers))
     st.selectbox(
         _("Learns from"),
-        list(judges()),
+        list(offered if judge in offered else judges()),
         format_func=label,
         key=showing(JUDGE, judge),
         on_change=by_hand(JUDGE, _set_methods, JUDGE),
-        help=_("Distillation learns from what the original answers, fine-tuning from labels alone."),
+        help=_(
+            "Distillation learns from what the original answers, fine-tuning from labels alone; vectors have "
+            "no labels."
+        ),
     )
     beside(JUDGE)
     st.multiselect(
@@ -69,13 +77,13 @@ def _set_common(name: str, value: Any) -> None:
     choose(chosen_plan.with_training_knob(chosen_plan.chosen_plan(), name, value))
 
 
-def _method(step: MethodStep, at: int) -> None:
+def _method(step: MethodStep, at: int, task: PredictionTask) -> None:
     """What it does, whose idea it is, its knobs, and for which layers; at: its place in the plan."""
     method = step.method
     with st.expander(label(method.name), icon=_icon(method)):
         st.caption(f"{literal(translated(method.summary))} {literal(method.source)}")
         key = f"recover.{at}.{method.name}"
-        knob_form(step.knobs, without=frozenset(), key=key, on_change=partial(_set_knob, at))
+        knob_form(step.knobs, without=_idle(step, task), key=key, on_change=partial(_set_knob, at))
         place = f"{key}.{LAYERS}"
         st.text_input(
             _("Layers"),
@@ -85,6 +93,16 @@ def _method(step: MethodStep, at: int) -> None:
             help=_("A pattern of names, such as conv* or fc?; * stands for all."),
         )
         beside(place)
+
+
+def _idle(step: MethodStep, task: PredictionTask) -> frozenset[str]:
+    """The knobs that would change nothing; one that is set stays, so that it can be set back."""
+    fields = type(step.knobs).model_fields
+    return frozenset(
+        name
+        for name, field in fields.items()
+        if is_idle(field, task) and getattr(step.knobs, name) == field.default
+    )
 
 
 def _icon(method: TrainingMethod) -> str:

@@ -10,6 +10,8 @@ from compress_core.apply.lineage import Lineage
 from compress_core.apply.model import Model
 from compress_core.foundation.store import digest
 from compress_core.measure.behavior.evaluate import evaluate
+from compress_core.training.objective import TrainingObjective
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.training_run import VALIDATION
 from dashboard import engine
 from dashboard.figures.layers_over_epochs import layers_over_epochs, told_of_layers
@@ -25,17 +27,20 @@ def draw(
     figures: Sequence[Told],
     *,
     epochs: int,
+    objective: TrainingObjective,
     before: StartingPoint,
     lineage: Lineage,
     items: int,
     kept: int | None = None,
 ) -> None:
-    """Accuracy and loss, then what happens to the layers, where anything does.
+    """Score and loss, then what happens to the layers, where anything does.
 
     lineage: what the training began with, to which the numbers belong; items: of the validation split.
     """
     told, inside = epochs_of(figures), steps_of(figures, epochs)
-    drawn = training_curves(told, inside, of=epochs, before=before, kept=kept, dark=is_dark())
+    drawn = training_curves(
+        told, inside, objective=objective, of=epochs, before=before, kept=kept, dark=is_dark()
+    )
     about = provenance(split=VALIDATION, items=items, lineage=lineage)
     figure(drawn, "recover.curves", about)
     found = {name: of_layers(figures, name) for name in told_of_layers()}
@@ -60,7 +65,7 @@ def draw(
 
 
 def starting_point(model: Model, *, seconds: float = 0.0) -> StartingPoint:
-    """The accuracies from which a training of this model begins; what is not known yet is being measured.
+    """The scores from which a training of this model begins; what is not known yet is being measured.
 
     seconds: how long to wait for that.
     """
@@ -68,8 +73,9 @@ def starting_point(model: Model, *, seconds: float = 0.0) -> StartingPoint:
     if not all(engine.is_evaluated(one, split) for one in both):
         key = digest("before a training", model.key, split.digest)
         engine.compared_within(seconds, key, lambda: [evaluate(one, split, engine.store()) for one in both])
+    name = objective_of(model.subject.answers).metric_name
     known = [
-        evaluate(one, split, engine.store())["accuracy"] if engine.is_evaluated(one, split) else None
+        evaluate(one, split, engine.store())[name] if engine.is_evaluated(one, split) else None
         for one in both
     ]
     return StartingPoint(*known)

@@ -7,6 +7,10 @@ from functools import partial
 import streamlit as st
 
 from compress_core.apply.model import Model
+from compress_core.subject.answer_kind import PredictionTask
+from compress_core.subject.split import Split
+from compress_core.training.class_objective import LabelObjective
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.plan import MethodStep, Plan
 from compress_core.training.soft_answers import soft_answers
 from compress_core.training.training_run import VALIDATION
@@ -25,9 +29,9 @@ WIDGET = "recover.item"
 
 
 def draw(model: Model, plan: Plan) -> None:
-    """Item and temperature beside the bars; nothing where the plan does not distil."""
+    """Item and temperature beside the bars; nothing without distillation or without classes."""
     at = next((at for at, step in enumerate(plan.steps) if step.method.name == METHOD), None)
-    if at is None:
+    if at is None or not model.subject.answers.has_classes:
         return
     split = model.subject.split(VALIDATION)
     place, bars = st.columns([1, 2.6], gap="medium")
@@ -46,16 +50,30 @@ def draw(model: Model, plan: Plan) -> None:
             )
         )
         small_item(st.container(), model.subject, split, item)
-        if split.labels is not None:
-            st.caption(_("Label {label}.").format(label=literal(class_name(model, int(split.labels[item])))))
+        _label(model, split, item)
     teacher, student = (
         soft_answers(one, split, item, temperature, engine.store())
         for one in (Model.original(model.subject), model)
     )
-    names = [class_name(model, number) for number in range(len(teacher))]
-    drawn = soft_targets(names, teacher, student, temperature, dark=is_dark())
+    assert teacher is not None, "a model with classes"
+    assert student is not None, "a model with classes"
+    apart = isinstance(objective_of(model.subject.answers), LabelObjective)
+    names = list(model.subject.classes[: len(teacher)])
+    drawn = soft_targets(names, teacher, student, temperature, apart=apart, dark=is_dark())
     with bars:
         figure(drawn, "recover.soft", provenance(split=split.name, item=item))
+
+
+def _label(model: Model, split: Split, item: int) -> None:
+    """The right answer where an item has one; of several labels those that hold."""
+    if split.labels is None:
+        return
+    told = split.labels[item]
+    if model.subject.task is PredictionTask.LABELS:
+        names = [name for name, holds in zip(model.subject.classes, told.tolist(), strict=True) if holds]
+        st.caption(_("Labels: {labels}.").format(labels=literal(", ".join(names) or _("none"))))
+    elif told.ndim == 0:
+        st.caption(_("Label {label}.").format(label=literal(class_name(model, int(told)))))
 
 
 def _temperature(step: MethodStep, at: int) -> float:

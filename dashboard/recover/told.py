@@ -8,20 +8,20 @@ from typing import Any
 import pandas as pd
 
 Told = Mapping[str, Any]
-EPOCH_COLUMNS = ("epoch", "loss", "learning_rate", "accuracy", "low", "high", "n")
-_ACCURACY = "accuracy"
+EPOCH_COLUMNS = ("epoch", "loss", "learning_rate", "score", "low", "high", "n")
+_SCORE = "score"
 
 
 def epochs_of(figures: Iterable[Told]) -> pd.DataFrame:
     """A row for each epoch that is done, from 1; a number that was not measured is NaN."""
-    rows = [_row(told) for told in figures if _ACCURACY in told]
+    rows = [_row(told) for told in figures if _SCORE in told]
     return pd.DataFrame(rows, columns=list(EPOCH_COLUMNS)).drop_duplicates("epoch", keep="last")
 
 
 def _row(told: Told) -> tuple[object, ...]:
-    measured = told[_ACCURACY]
-    shares = (float("nan") if measured[name] is None else measured[name] for name in ("value", "low", "high"))
-    return (told["epoch"], told["loss"], told["learning_rate"], *shares, measured["n"])
+    measured = told[_SCORE]
+    values = (float("nan") if measured[name] is None else measured[name] for name in ("value", "low", "high"))
+    return (told["epoch"], told["loss"], told["learning_rate"], *values, measured["n"])
 
 
 def steps_of(figures: Iterable[Told], epochs: int) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def steps_of(figures: Iterable[Told], epochs: int) -> pd.DataFrame:
 
 def of_layers(figures: Iterable[Told], name: str) -> pd.DataFrame:
     """What each epoch tells of each layer under a name: index layers, columns epochs; empty for nothing."""
-    told = {each["epoch"]: each.get(name) or {} for each in figures if _ACCURACY in each}
+    told = {each["epoch"]: each.get(name) or {} for each in figures if _SCORE in each}
     return pd.DataFrame(told) if any(told.values()) else pd.DataFrame()
 
 

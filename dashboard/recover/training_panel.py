@@ -10,6 +10,7 @@ from compress_core.apply.model import Model
 from compress_core.face.train_compressed import Training
 from compress_core.jobs.info import Info, State
 from compress_core.training.loop import Trained
+from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.plan import Plan
 from compress_core.training.training_run import VALIDATION
 from dashboard.lineage_name import lineage_name
@@ -83,6 +84,7 @@ def _live(model: Model, plan: Plan, found: Info) -> None:
     progress_figures.draw(
         found.figures,
         epochs=plan.knobs.epochs,
+        objective=objective_of(model.subject.answers),
         before=progress_figures.starting_point(model),
         lineage=model.lineage,
         items=len(model.subject.split(VALIDATION)),

@@ -8,36 +8,41 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, mse_loss
+from torch.nn.functional import log_softmax, mse_loss
 
 from compress_core.foundation.knobs import SliderStep, Unit
+from compress_core.training.class_objective import kl_divergence
+from compress_core.training.knob_tasks import FOR_CLASSES, FOR_LABELED
 from compress_core.training.matched_features import LAST_HIDDEN, Features
 from compress_core.training.method import Hooks, training_method
+from compress_core.training.objective import TrainingObjective
 
 
 def distillation(
-    scores: Tensor, teacher_scores: Tensor, labels: Tensor, *, temperature: float, share: float
+    objective: TrainingObjective,
+    answers: Tensor,
+    teacher_answers: Tensor,
+    labels: Tensor | None,
+    *,
+    temperature: float,
+    share: float,
 ) -> Tensor:
-    """(1 - share) cross-entropy + share T^2 KL(teacher at T || student at T), batch mean in nats.
+    """(1 - share) loss against labels + share x loss against the teacher, as the kind of answer has them.
 
-    scores, teacher_scores [n, classes], labels [n]. T^2 keeps gradients of one size at any T.
+    answers, teacher_answers [n, classes], labels [n]; without labels the teacher counts alone.
 
     Hinton et al. 2015, arXiv:1503.02531, section 2.
     """
-    student = log_softmax(scores / temperature, dim=1)
-    teacher = log_softmax(teacher_scores / temperature, dim=1)
-    soft = _divergence(student, teacher)
-    return (1 - share) * cross_entropy(scores, labels) + share * temperature**2 * soft
-
-
-def _divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher || student) of logarithms of probabilities [n, k], batch mean in nats."""
-    return kl_div(student, teacher, reduction="batchmean", log_target=True)
+    taught = objective.teacher_loss(answers, teacher_answers, temperature)
+    if labels is None:
+        return taught
+    return (1 - share) * objective.label_loss(answers, labels, 0.0) + share * taught
 
 
 def decoupled(
-    scores: Tensor,
-    teacher_scores: Tensor,
+    objective: TrainingObjective,
+    answers: Tensor,
+    teacher_answers: Tensor,
     labels: Tensor,
     *,
     temperature: float,
@@ -46,17 +51,17 @@ def decoupled(
 ) -> Tensor:
     """The divergence in two parts: that of target class against the rest, and that among the rest.
 
-    scores, teacher_scores [n, classes], labels [n] -> nats. With a weight of 1 - p_teacher(target) the
+    answers, teacher_answers [n, classes], labels [n] -> nats. With a weight of 1 - p_teacher(target) the
     parts would add up to the divergence; here the second one weighs `others_weight` for every item.
 
     Zhao et al. 2022, arXiv:2203.08679, eq. 7.
     """
-    target = torch.nn.functional.one_hot(labels, scores.shape[1]).bool()
-    student, teacher = scores / temperature, teacher_scores / temperature
-    of_target = _divergence(_target_or_rest(student, target), _target_or_rest(teacher, target))
-    of_others = _divergence(_among_rest(student, target), _among_rest(teacher, target))
+    target = torch.nn.functional.one_hot(labels, answers.shape[1]).bool()
+    student, teacher = answers / temperature, teacher_answers / temperature
+    of_target = kl_divergence(_target_or_rest(student, target), _target_or_rest(teacher, target))
+    of_others = kl_divergence(_among_rest(student, target), _among_rest(teacher, target))
     soft = temperature**2 * (of_target + others_weight * of_others)
-    return (1 - share) * cross_entropy(scores, labels) + share * soft
+    return (1 - share) * objective.label_loss(answers, labels, 0.0) + share * soft
 
 
 def _target_or_rest(scores: Tensor, target: Tensor) -> Tensor:
@@ -93,21 +98,25 @@ def distill(
             description="How soft the answers are made: above 1, small ones count more.",
         ),
         SliderStep(0.5),
+        FOR_CLASSES,
     ] = 4.0,
     share: Annotated[
         float,
         Field(ge=0, le=1, description="How much the teacher's answers count; the labels count for the rest."),
         Unit("share"),
         SliderStep(0.05),
+        FOR_LABELED,
     ] = 0.9,
     divergence: Annotated[
         Literal["whole", "decoupled"],
         Field(description="Whether target class and other classes are weighed apart (decoupled)."),
+        FOR_CLASSES,
     ] = "whole",
     others_weight: Annotated[
         float,
         Field(ge=0, le=64, description="Decoupled: how much the classes beside the target count."),
         SliderStep(0.5),
+        FOR_CLASSES,
     ] = 8.0,
     feature_weight: Annotated[
         float,
@@ -130,12 +139,14 @@ def distill(
 ) -> Hooks:
     """Learn from what the parent answers, the wrong classes included, beside the labels.
 
-    Loss = (1 - share) cross-entropy + share T^2 KL(teacher at T || student at T), batch mean, in nats, and
-    feature_weight x mean squared difference of outputs of hidden layers where that is not 0. The teacher is
-    the model as loaded, unless another is named.
+    Loss = (1 - share) cross-entropy + share T^2 KL(teacher at T || student at T), batch mean, in nats, of
+    several labels for each of them; of real numbers both are mean squared errors in variances, of vectors it
+    is 1 - cosine with the teacher's. To that comes feature_weight x mean squared difference of outputs of
+    hidden layers where it is not 0. The teacher is the model as loaded, unless another is named.
 
     Hinton et al. 2015, arXiv:1503.02531, section 2; decoupled: Zhao et al. 2022, arXiv:2203.08679, eq. 7;
-    hidden layers: Romero et al. 2015, arXiv:1412.6550, eq. 3.
+    hidden layers: Romero et al. 2015, arXiv:1412.6550, eq. 3; real numbers: Ba and Caruana 2014,
+    arXiv:1312.6184, eq. 1; vectors: Sanh et al. 2019, arXiv:1910.01108, section 2.
     """
     loss = partial(distillation, temperature=temperature, share=share)
     if divergence == "decoupled":

@@ -45,9 +45,10 @@ def keep_attributions(
 ) -> Hooks:
     """Keep looking at what the parent looks at: maps of saliency that turn away from its own cost.
 
-    strength x mean over items of 1 - cosine of both saliency maps, in nats beside the loss: of the class
-    that the parent answers with, on the input values that differ from the baseline, without dropout and with
-    the norms' statistics. The parent is the model as loaded. A step takes about four times as long.
+    strength x mean over items of 1 - cosine of both saliency maps, beside the loss: of the class that the
+    parent answers with, the label that it is surest of, or the value that lies farthest from the mean, on the
+    input values that differ from the baseline, without dropout and with the norms' statistics. The parent is
+    the model as loaded. A step takes about four times as long.
 
     Parchami-Araghi et al. 2024, Good Teachers Explain, arXiv:2402.03119, section 3.1.
     """

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 import constriction
 import numpy as np
@@ -373,9 +372,14 @@ assert min(ends["read"], ends["damaged"]) > 50, ends
 
 
 @pytest.mark.slow
-def test_no_stream_of_random_bytes_leads_beyond_the_ends_of_an_array(tmp_path: Path) -> None:
-    """Compiled loops look at no bounds by themselves: here they do, and raise IndexError beyond them."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+def test_no_stream_of_random_bytes_leads_beyond_the_ends_of_an_array(pytestconfig: pytest.Config) -> None:
+    """Compiled loops look at no bounds by themselves: here they do, and raise IndexError beyond them.
+
+    They are compiled again when a source beside them changes (compress_core/foundation/machine_code.py).
+    """
+    assert pytestconfig.cache is not None
+    kept = pytestconfig.cache.mkdir("loops_with_bounds")
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(kept)}
     ended = subprocess.run(
         [sys.executable, "-c", WITH_BOUNDS], env=environment, capture_output=True, text=True, check=False
     )

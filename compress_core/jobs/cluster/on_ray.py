@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from compress_core.jobs.server_folder import puts_beside
 from compress_core.jobs.task import WorkPart, task_of, tasks
 
 RETRIES = 4
+AHEAD = 2
+"""Parts that a processor is given at once, one to do and one to go on with: Ray keeps no order among more."""
 
 Rows = Mapping[str, Any]
 
@@ -48,18 +51,22 @@ class PartsOnRay:
         self._files, self._known = ray.put(_files(job, path)), ray.put(dict(known))
         self._asked: dict[WorkPart, Any] = {}
         self._under_way: set[Any] = set()
+        self._known_parts = 0
 
     def divide(self) -> None:
         """Do what nothing goes before, and wait until all of it is done."""
         task = task_of(self._job)
         assert task.parts is not None, "asked for a job that can be divided"
         divided = task.parts.divided(task.knobs_of(self._job), self._processors)
-        for part in divided:
+        self._known_parts, coming = len(divided), iter(divided)
+        for part in islice(coming, AHEAD * self._processors):
             self._hand_out(part)
         self._tell_parts()
         for done in range(len(divided)):
             self._say({"progress": [done, len(divided) + 1, text_as_json(N_("on the cluster"))]})
             self._take_one()
+            for part in islice(coming, 1):
+                self._hand_out(part)
 
     def wait_for_next(self, progress: Progress) -> None:
         """Have measured what the work needs next; other processors measure what it may need after that."""
@@ -97,8 +104,8 @@ class PartsOnRay:
         self._tell_parts()
 
     def _tell_parts(self) -> None:
-        asked = len(self._asked)
-        self._say({"parts": [asked - len(self._under_way), asked], "workers": self._processors})
+        done, parts = len(self._asked) - len(self._under_way), max(len(self._asked), self._known_parts)
+        self._say({"parts": [done, parts], "workers": self._processors})
 
 
 def _files(job: Job, path: Path) -> dict[str, bytes]:

@@ -111,23 +111,6 @@ def _ended_by_ray(cluster: RayCluster) -> set[int]:
     return {int(number) for text in said for number in re.findall(r"\d+", text)}
 
 
-def _no_room(scene: Scene) -> Outcome:
-    """A part gets no more memory from the kernel than it has."""
-    with scene.watching() as watch:
-        watch.until_midway()
-        part = scene.cluster.part().pid
-        has = 1024 * int(_status(part)["VmSize"].split()[0])
-        resource.prlimit(part, resource.RLIMIT_AS, (has, resource.RLIM_INFINITY))
-        first = watch.until_over()
-        assert "Memory ran out" in str(first.problem), first
-        return watch.ended_and_again()
-
-
-def _status(pid: int) -> dict[str, str]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
-
-
 @contextmanager
 def _child(script: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program of ours that has said one line; it ends with its stdin."""
@@ -327,7 +310,6 @@ FAULTS: Mapping[str, ClusterFault] = MappingProxyType(
         "node": ClusterFault("a node is gone, another comes", _node_gone),
         "head": ClusterFault(f"the head is gone for {AWAY:.0f} s and comes back empty", _head_away),
         "memory": ClusterFault("memory runs out on the nodes for a while", _no_memory, around=_tight_memory),
-        "no_room": ClusterFault("a part gets no more memory from the kernel", _no_room),
         "truncated": ClusterFault("the result comes cut off", _cut_off),
         "twice": ClusterFault("every line of the log comes twice", _twice),
         "full_there": ClusterFault("the disk of the driver is full", _full_there),

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from benchmarks.ray_machine import ROOT, RayCluster, cluster_of, signaled
 from benchmarks.ray_proxy import changing_logs
-from benchmarks.ray_watch import ME, Outcome, Scene, Watch
+from benchmarks.ray_watch import EVERY, ME, Outcome, Scene, Watch
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.jobs.cluster.bridge import SILENT
 from compress_core.jobs.cluster.lines import MARK
@@ -34,7 +34,7 @@ FULL = 4096
 _KILLED = re.compile(r"Killing \d+ worker\(s\), kill details(.{0,2000})", re.DOTALL)
 _PATH, _JUMP = "PYTHONPATH", "jump"
 _MARGIN = 0.1  # of the machine's memory, between what is used and what Ray allows
-_STEP, _LEAST_LEFT = 2**28, 2**31  # bytes
+_STEP, _LEAST_LEFT = 2**29, 2**31  # bytes
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _no_memory(scene: Scene) -> Outcome:
 
 
 def _until_one_is_ended(cluster: RayCluster, watch: Watch, hog: subprocess.Popen[bytes]) -> int:
-    """Have it take more, a step each second; how many parts Ray ended, as its logs say, at least one.
+    """Have it take more, step by step; how many parts Ray ended, as its logs say, at least one.
 
     Raises AssertionError where it ends none before the machine itself is short of memory.
     """
@@ -99,7 +99,7 @@ def _until_one_is_ended(cluster: RayCluster, watch: Watch, hog: subprocess.Popen
         assert hog.stdin is not None
         hog.stdin.write(b"more\n")
         hog.stdin.flush()
-        watch.look_for(1.0)
+        watch.look_for(EVERY)
         assert not watch.look().is_over, "the job was over before memory was short"
     return len(ended)
 

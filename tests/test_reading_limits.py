@@ -327,6 +327,7 @@ def assert_mutations_are_refused_or_read(seed: int, count: int, folder: Path) ->
     for _ in range(count):
         directory = mutated(DIRECTORY, draw) if draw.random() < OFTEN_IN_DIRECTORY else DIRECTORY
         parts = (directory, mutated(CONTENTS, draw) if directory is DIRECTORY else CONTENTS)
+        path.unlink(missing_ok=True)  # what is cut off and written again waits for the disk
         path.write_bytes(packed(*parts))
         with suppress(Refused):
             assert all(isinstance(tensor, Tensor) for tensor in read_packed_state(path).state.values())

@@ -208,6 +208,12 @@ def examples_key(subject: Subject) -> tuple[str, ...]:
     return () if split is None else (split.digest,)
 
 
+def examples_name(subject: Subject) -> str:
+    """The name of the split of which these are; empty where there are no items."""
+    split = _examples_split(subject)
+    return "" if split is None else next(name for name, of in subject.splits.items() if of is split)
+
+
 def _examples_split(subject: Subject) -> Split | None:
     found = (subject.splits.get(name) for name in ("calibration", "validation", "test"))
     return next((split for split in found if split is not None), None)

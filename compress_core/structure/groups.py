@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.foundation.told_progress import TellProgress, told_to_nobody
 from compress_core.network.course import Course, watching
 from compress_core.network.double_casts import try_network
 from compress_core.network.forward import (
@@ -61,17 +62,19 @@ _DEFAULT = SearchLimits()
 _NOTHING = Coupling((), (), frozenset())
 
 
-def find_groups(network: nn.Module, example: Example, limits: SearchLimits = _DEFAULT) -> tuple[Group, ...]:
+def find_groups(
+    network: nn.Module, example: Example, limits: SearchLimits = _DEFAULT, tell: TellProgress = told_to_nobody
+) -> tuple[Group, ...]:
     """All groups of a network, free or locked with the reason, in the order of their first producers.
 
     example: real items as the network takes them, a tensor, a tuple of arguments or a mapping of keywords;
     as few of them are used as a large network allows. Every free group was tried in float64: the
     smaller network gave the outputs of the masked one. Every layer is in a group; blocks that can be left
     out stand at the end. Where passes take long, groups are found on the smallest input that the network
-    takes, and all that are free are proven on a whole one.
+    takes, and all that are free are proven on a whole one. tell hears how many of all are proven.
     """
     with torch.inference_mode(mode=False):
-        whole = _Finder.of(network, example, limits)
+        whole = _Finder.of(network, example, Spent(limits, tell))
         less = whole.on_less()
         if less is not None:
             found = less.groups()
@@ -86,7 +89,6 @@ class _Finder:
 
     network: nn.Module
     given: Example
-    limits: SearchLimits
     spent: Spent
     counts: UnitCounts = ALL_COUNTS
     course: Course = field(default_factory=Course)
@@ -94,7 +96,7 @@ class _Finder:
     coupling: Coupling = _NOTHING
 
     @classmethod
-    def of(cls, network: nn.Module, example: Example, limits: SearchLimits) -> _Finder:
+    def of(cls, network: nn.Module, example: Example, spent: Spent) -> _Finder:
         """A search whose network and example are its own; attention is opened."""
         network = private_copy(network)
         for name in attention_names(network):
@@ -102,7 +104,7 @@ class _Finder:
                 open_attention(network, (name,))
         if not _is_single(network.parameters()):
             network, example = network.double(), doubled(example)
-        return cls(network, _by_name(network, example), limits, Spent(limits))
+        return cls(network, _by_name(network, example), spent)
 
     def on_less(self) -> _Finder | None:
         """The same search on the smallest input that the network takes; None where a pass is cheap anyway."""
@@ -117,15 +119,14 @@ class _Finder:
         is_less = _values(less) < _values(items)
         if not is_less:
             return None
-        return _Finder(
-            self.network, less, self.limits, self.spent, WITHOUT_HALF
-        )  # half is what `proves` tries
+        return _Finder(self.network, less, self.spent, WITHOUT_HALF)  # half is what `proves` tries
 
     def proves(self, found: Sequence[Group]) -> bool:
         """Whether all that is free of these groups holds on this input too, at once.
 
         On one item: that several are kept apart was seen on less of them.
         """
+        self.spent.say(N_("all of them on a whole input"), 1)
         channels, blocks = _free_channels(found), [g for g in found if g.kind is GroupKind.BLOCK]
         free = [group.name for group in blocks if group.locked is None]
         if free and not set(free) <= set(find_blocks(self.network, self._items(1), free)):
@@ -171,9 +172,10 @@ class _Finder:
 
     def channel_groups(self) -> tuple[Group, ...]:
         """Coupled channels; a layer that the trace did not reach is a locked group of its own."""
+        self.spent.say(N_("what is coupled with what"))
         unreached: str = N_("the trace did not reach it: it did not run, or its gradient is cut off")
         try:
-            self.coupling = trace(private_copy(self.network), self._watched, self.limits.steps)
+            self.coupling = trace(private_copy(self.network), self._watched, self.spent.limits.steps)
         except Exception as error:  # noqa: BLE001 - neither the network nor the library is ours
             unreached = Phrase("the network could not be traced ({error})", error=in_short(error))
         self.builder = GroupBuilder(self.network, self.coupling.edges)
@@ -188,6 +190,7 @@ class _Finder:
         cost = self.course.cost()
         if self.course.depends_on_values or not self.course.calls or self.spent.refusal(2 * cost):
             return ()
+        self.spent.say(N_("which blocks can be left out"), 1)
         example = self._items(self._count())
         check = EquivalenceCheck(self.network, example, charged=charging(self.spent, cost))
         found = [Group(name, GroupKind.BLOCK, 1) for name in find_blocks(self.network, example)]
@@ -234,8 +237,9 @@ class _Finder:
         What groups of one kind have in common is tried on two of them; all that is then called free is tried
         at once, and only where that fails, every group by itself.
         """
-        locks = SureLocks(self.network, self.course, self.coupling, self.limits.steps)
+        locks = SureLocks(self.network, self.course, self.coupling, self.spent.limits.steps)
         choice = UnitChoice.of(self.network, self.coupling, self.builder, locks)
+        self.spent.groups, self.spent.sure = len(choice.sure), sum(map(bool, choice.sure.values()))
         verdicts = self._verdicts() if None in choice.sure.values() else ""
         if not isinstance(verdicts, Verdicts):
             return [replace(group, locked=reason or verdicts) for group, reason in choice.sure.items()]

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import Phrase
+from compress_core.foundation.told_progress import TellProgress, told_to_nobody
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,24 @@ class SearchLimits:
 
 @dataclass
 class Spent:
-    """What a search has used up so far; it belongs to that search."""
+    """What a search has used up so far, and who hears how far it is; it belongs to that search.
+
+    groups: how many there are, and sure: how many of them are locked without a check.
+    """
 
     limits: SearchLimits
+    tell: TellProgress = told_to_nobody
     products: float = 0
+    groups: int = 1
+    sure: int = 0
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.started = self.limits.clock()
+
+    def say(self, note: str, share: float = 0.0) -> None:
+        """TellProgress what is being done; share: how much of the proof of all open groups there is."""
+        self.tell(Progress(self.sure + int(share * (self.groups - self.sure)), self.groups, note))
 
     def refusal(self, products: float) -> str | None:
         """Why no more multiplications are allowed; None where they are, and then they count."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from compress_core.foundation.texts import N_
 from compress_core.network.course import Course
 from compress_core.structure.equivalence import ANSWER, EquivalenceCheck, can_be_compared
 from compress_core.structure.equivalence_batch import UnitCounts, checked_groups, joint_failure
@@ -48,7 +49,12 @@ class Verdicts:
 
     def _hold(self, groups: Sequence[Group]) -> bool:
         parts = filter(None, (groups[start :: self.parts] for start in range(self.parts)))
-        return all(joint_failure(self.whole, part, self.counts) is None for part in parts)
+        proofs = [(part, count) for part in parts for count in self.counts]
+        for number, (part, count) in enumerate(proofs):
+            self.spent.say(N_("whether all hold together"), number / len(proofs))
+            if joint_failure(self.whole, part, (count,)) is not None:
+                return False
+        return True
 
     def apart(self, groups: Sequence[Group]) -> dict[Group, str | None]:
         """Why each group cannot lose units, tried within the innermost module around it."""
@@ -59,6 +65,7 @@ class Verdicts:
             self._noted(places.keys())
         found: dict[Group, str | None] = {}
         for name, here in places.items():
+            self.spent.say(N_("some of them by themselves"))
             check = self.local.get(name, self.whole)
             found |= zip(here, checked_groups(check, here), strict=True)
             if check is not self.whole:  # what a module answers may be no answer of the network

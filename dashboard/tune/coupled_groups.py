@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from compress_core.apply.base import Cutting, cutting_of, groups_of
+from compress_core.apply.base import Cutting, cutting_of
 from compress_core.apply.model import Model
 from compress_core.foundation.natural_order import natural
 from compress_core.foundation.printable import printable
@@ -39,6 +39,7 @@ from dashboard.tune.group_share import (
     step_of,
     with_groups,
 )
+from dashboard.tune.groups_job import groups_or_job
 from dashboard.tune.one_group import reason_of
 from dashboard.tune.steps import take
 from dashboard.view import View
@@ -58,8 +59,9 @@ def draw(view: View, model: Model) -> None:
             icon=":material/layers:",
         )
         return
-    with st.spinner(_("Finding out which channels must shrink together …")):
-        found = groups_of(model.subject, view.recipe.prepare, engine.store())
+    found = groups_or_job(view, model)
+    if found is None:
+        return
     groups = {name: _as_locked(view, group) for name, group in found.items()}
     st.caption(
         _(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compress_core.foundation.number import Number, fixed
-from compress_core.training.objective import TrainingObjective
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
 from dashboard.figures.words import hover, percent, whole
 from dashboard.text import _
+
+if TYPE_CHECKING:
+    from compress_core.training.objective import TrainingObjective
 
 HEIGHT = 430
 MOST_OF_A_LINE = 20  # letters of the title beside the loss, which has little room

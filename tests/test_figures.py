@@ -52,6 +52,7 @@ from dashboard.figures.reduce import ZoomWindow, binned, block_reduce, shared_ed
 from dashboard.figures.sensitivity_curves import sensitivity_curves, sensitivity_map
 from dashboard.figures.soft_targets import soft_targets
 from dashboard.figures.training_curves import StartingPoint, training_curves
+from dashboard.figures.wave_lines import wave_lines
 from dashboard.figures.what_broke import what_broke
 from dashboard.figures.words import percent, plain, safe, shortened, signed
 from dashboard.text import use_language
@@ -240,6 +241,9 @@ LARGE: dict[str, Callable[[str, bool], Drawn]] = {
     "blink": lambda _name, dark: explain.blink(_map(512), _map(512), dark=dark),
     "attribution_bars": lambda name, dark: explain.attribution_bars(
         _names(name, 5000), RANDOM.normal(size=5000), RANDOM.normal(size=5000), dark=dark
+    ),
+    "wave_lines": lambda _name, dark: wave_lines(
+        RANDOM.normal(size=(8, 100_000)), RANDOM.normal(size=100_000), RANDOM.normal(size=100_000), dark=dark
     ),
     "similarity_summary": lambda _name, dark: similarity.similarity_summary(
         _similarities(20_000), _similarities(500), _similarities(500), dark=dark

@@ -17,7 +17,7 @@ from compress_core.foundation.csv_table import as_csv
 from compress_core.foundation.errors import Refused
 from compress_core.reviews.evidence_tables import items_to_label, provenance_of, tables_of
 from compress_core.reviews.findings import Review
-from compress_core.reviews.report_figures import pictures_of, texts_of
+from compress_core.reviews.report_figures import pictures_of, texts_of, waves_of
 from compress_core.reviews.report_page import MOST_BYTES, report_html
 from compress_core.reviews.seals import sealed
 
@@ -31,7 +31,8 @@ def page_of(review: Review, model: Model, lang: str) -> str:
     split = model.subject.split(review.model.split)
     changed = [flip.item for flip in review.flips]
     pictures, texts = (read(split, model.subject.input, changed) for read in (pictures_of, texts_of))
-    page = report_html(review, pictures, lang, texts)
+    shown = pictures or waves_of(split, model.subject, changed)
+    page = report_html(review, shown, lang, texts)
     return page if len(page.encode()) < MOST_BYTES else report_html(review, {}, lang)
 
 

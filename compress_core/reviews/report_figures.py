@@ -11,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.number import Number
+from compress_core.numerics.wave_pixels import wave_pixels
 from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.gate_verdict import JudgedGate
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.item_words import item_words
 from compress_core.subject.split import Split
+from compress_core.subject.subject import Subject
+from compress_core.subject.wave_form import wave_form
 
 WIDTH, HEIGHT, _EDGE = 220, 26, 10
 MOST_TEXTS = 200
 SIDE = 48  # pixels of a picture at most
+WAVE, MOST_WAVE_ROWS, WAVE_GRAY = (96, 48), 4, 96  # pixels across and down, channels, how light the line is
 _HEAD = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'
 MOST_PICTURES, MOST_PICTURE_BYTES = 48, 400_000
 
@@ -91,6 +95,19 @@ def pictures_of(split: Split, form: InputForm, items: Iterable[int]) -> Mapping[
         if size > MOST_PICTURE_BYTES:
             break
         found[item] = f"data:image/png;base64,{content}"
+    return found
+
+
+def waves_of(split: Split, subject: Subject, items: Iterable[int]) -> Mapping[int, str]:
+    """Items as lines over time, PNG in a data address, by their place; none where they are no waves."""
+    form = wave_form(subject)
+    if form is None:
+        return {}
+    found = {}
+    for item in list(items)[:MOST_PICTURES]:
+        inside = wave_pixels(form.of(subject, split, item)[:MOST_WAVE_ROWS], *WAVE)
+        gray = np.where(inside, WAVE_GRAY, 255).astype(np.uint8)[..., None]
+        found[item] = f"data:image/png;base64,{base64.b64encode(png(gray)).decode()}"
     return found
 
 

@@ -10,10 +10,12 @@ import streamlit as st
 
 from compress_core.measure.behavior.flips import flips_ordered
 from compress_core.subject.answer_kind import PredictionTask
+from compress_core.subject.wave_form import wave_form
 from dashboard import engine, page_files
 from dashboard.behavior import explain_flips, flips_filter
 from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
+from dashboard.figures.wave_lines import wave_picture
 from dashboard.flip_words import class_of, flips_text, kind_names
 from dashboard.item_view import said_by
 from dashboard.number_table import number_table
@@ -69,7 +71,7 @@ def draw(view: View, model: Model, compared: Comparison, split: Split) -> None:
     part = gallery_page(len(found), gallery.page)
     _turn_pages(gallery, part)
     rows = found.iloc[part.first : part.last]
-    if subject.input.is_image:
+    if subject.input.is_image or wave_form(subject) is not None:
         _pictures(rows, subject, split)
     else:
         _rows(rows, subject, split)
@@ -204,6 +206,9 @@ def picture_of(subject: Subject, split: Split, item: int) -> bytes:
     """An item as a picture, encoded once."""
 
     def make() -> bytes:
+        wave = wave_form(subject)
+        if wave is not None:
+            return wave_picture(wave.of(subject, split, item))
         return item_image(subject.input.raw(split.inputs[item : item + 1])[0].numpy(), low=0, high=1)
 
     return engine.store().get(f"picture:{split.digest}:{item}", make, len)

@@ -10,9 +10,10 @@ import streamlit as st
 from compress_core.foundation.number import fixed
 from compress_core.foundation.store import digest
 from compress_core.measure.explain.asked_answer import AskedKind
+from compress_core.subject.wave_form import wave_form
 from compress_core.tasks.explain_items import ManyExplained
 from dashboard import engine
-from dashboard.explain import choice, word_maps
+from dashboard.explain import choice, wave_map, word_maps
 from dashboard.explain.one_item import class_name, cosine_text
 from dashboard.figures.pictures import item_image, map_image
 from dashboard.figures.words import short
@@ -49,7 +50,7 @@ def draw(model: Model, result: ManyExplained, key: str) -> None:
 def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
     place = int(row["item"])
     item = int(result.chosen[place])
-    if model.subject.input.is_image:
+    if model.subject.input.is_image or wave_form(model.subject) is not None:
         for column, picture in zip(
             st.columns(3, gap="small"), _pictures(model, result, place, key), strict=True
         ):
@@ -88,6 +89,9 @@ def _pictures(model: Model, result: ManyExplained, place: int, key: str) -> list
 
     def make() -> list[bytes]:
         item = int(result.chosen[place])
+        wave = wave_form(subject)
+        if wave is not None:
+            return wave_map.pictures(subject, subject.split(result.split), item, explanation, place, wave)
         inputs = subject.split(result.split).inputs[item : item + 1]
         maps = explanation.maps(place)
         return [

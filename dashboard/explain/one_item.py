@@ -23,12 +23,14 @@ from compress_core.measure.explain.attribution import AttributionMethod
 from compress_core.measure.explain.explanation import Explanation, explain
 from compress_core.measure.explain.similarity import MEASURES
 from compress_core.subject.answer_kind import PredictionTask
+from compress_core.subject.wave_form import WaveForm, wave_form
 from dashboard import engine
-from dashboard.explain import word_maps
+from dashboard.explain import wave_map, word_maps
 from dashboard.explain.asked_words import name_of_class, short_target, what_is_asked
 from dashboard.explain.plain_words import (
     how_it_was_made,
     what_a_map_says,
+    what_a_wave_says,
     what_bounds_say,
     what_words_say,
 )
@@ -111,6 +113,8 @@ def draw(view: ItemView, comparison: Comparison) -> None:
         _maps(view, found)
     elif form.is_text:
         _words(view, found)
+    elif (wave := wave_form(view.model.subject)) is not None:
+        _wave(view, found, wave)
     else:
         _bars(view, found)
 
@@ -202,6 +206,13 @@ def _words(view: ItemView, found: Explanation) -> None:
     target = short_target(subject, found)
     word_maps.draw(subject, view.split, view.item, found, target, _provenance(view))
     st.caption(what_words_say(what_is_asked(subject, found)))
+    _similarity(view, found)
+
+
+def _wave(view: ItemView, found: Explanation, form: WaveForm) -> None:
+    subject = view.model.subject
+    wave_map.draw(subject, view.split, view.item, found, form, view.drawn, _provenance(view))
+    st.caption(what_a_wave_says(what_is_asked(subject, found)))
     _similarity(view, found)
 
 

@@ -35,6 +35,14 @@ def what_words_say(asked: str) -> str:
     ).format(asked=asked)
 
 
+def what_a_wave_says(asked: str) -> str:
+    """The same of a wave."""
+    return _(
+        "The wave is colored by how much each moment speaks for (purple) or against (orange) {asked}. Both "
+        "models have the same scale: a fainter color is weaker evidence."
+    ).format(asked=asked)
+
+
 def what_bounds_say() -> str:
     """What the noise ceiling and the random floor are for, in two sentences."""
     return _(

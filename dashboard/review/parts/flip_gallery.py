@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.reviews.evidence_tables import provenance_of, tables_of
+from compress_core.subject.wave_form import wave_form
 from dashboard import chosen_split, page_files
 from dashboard.behavior.changed_items import ACROSS, GalleryPage, gallery_page, picture_of
 from dashboard.explain import choice
@@ -168,7 +169,7 @@ def _items(shown: ReviewOnPage, flips: Sequence[FlippedItem]) -> None:
     for column, flip in zip(st.columns(ACROSS, gap="small"), flips, strict=False):
         with column.container(border=True, gap="small"):
             said = _said(flip)
-            if subject.input.is_image:
+            if subject.input.is_image or wave_form(subject) is not None:
                 st.image(picture_of(subject, split, flip.item), width="stretch", alt=said)
             elif subject.input.is_text:
                 st.markdown(literal(said_by(subject, split, flip.item)))

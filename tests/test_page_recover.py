@@ -312,7 +312,7 @@ def test_a_training_that_was_ended_after_an_epoch_goes_on_or_gives_its_best_epoc
     app.button("recover.start").click().run()
     (key,) = app.session_state[visitor_jobs.KEY]
     until = jobs.runner()
-    while not any("accuracy" in told for told in until.info(key).figures):
+    while not any("score" in told for told in until.info(key).figures):
         assert not until.info(key).is_over
         list(until.as_done([key], 0.2))
     app.run()

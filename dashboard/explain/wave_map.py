@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 RATE, WIDGET = "slimscope.explain.sample_rate", "explain.sample_rate"
 MOST_RATE = 10_000_000
-Kept = Callable[[str, Callable[[], Drawn]], Drawn]
-"""Gives a figure by its name, drawn once."""
+DrawnOnce = Callable[[str, Callable[[], Drawn]], Drawn]
+"""Gives a figure by its name; it is drawn the first time."""
 
 
 def draw(
@@ -31,7 +31,7 @@ def draw(
     item: int,
     found: Explanation,
     form: WaveForm,
-    kept: Kept,
+    kept: DrawnOnce,
     about: Provenance,
 ) -> None:
     """The wave twice, as both models hear it, over samples, or over seconds where the rate is told."""

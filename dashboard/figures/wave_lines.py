@@ -14,6 +14,7 @@ from PIL import Image
 from plotly.colors import unlabel_rgb
 from plotly.subplots import make_subplots
 
+from compress_core.numerics.arrays import Floats
 from compress_core.numerics.wave_pixels import columns_of, rows_reached, wave_pixels
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
@@ -27,8 +28,6 @@ SATURATION = 0.995
 PICTURE = (240, 80)  # pixels across and down
 _GRAY = (128, 128, 128)  # is seen on a light page and on a dark one
 
-Values = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Stripes:
@@ -37,9 +36,9 @@ class Stripes:
     attribution [s]: the mean over the samples of a stripe; each: how many samples that are.
     """
 
-    middle: Values
-    low: Values
-    high: Values
+    middle: Floats
+    low: Floats
+    high: Floats
     each: int
 
 
@@ -128,7 +127,7 @@ def _column_colors(
     return np.round([unlabel_rgb(color) for color in colors]).astype(np.uint8)
 
 
-def _over_time(values: NDArray[Any]) -> Values:
+def _over_time(values: NDArray[Any]) -> Floats:
     """A map [samples], from that or from [channels, samples], whose channels are added up."""
     return (values.sum(axis=0) if values.ndim == 2 else values).astype(np.float64)
 
@@ -144,17 +143,17 @@ def _stripes(wave: NDArray[Any]) -> Stripes:
     return Stripes(middle, low.astype(np.float64), high.astype(np.float64), each)
 
 
-def _means(values: Values, each: int) -> Values:
+def _means(values: Floats, each: int) -> Floats:
     begins = np.arange(0, values.size, each)
     counts = np.minimum(begins + each, values.size) - begins
-    means: Values = np.add.reduceat(values, begins) / counts
+    means: Floats = np.add.reduceat(values, begins) / counts
     return means
 
 
 def _add_wave(
     figure: go.Figure,
     stripes: Stripes,
-    attribution: Values,
+    attribution: Floats,
     row: int,
     column: int,
     *,
@@ -204,7 +203,7 @@ def _note(limit: float, each: int, rows: int, channels: int) -> str:
     return said
 
 
-def _table(wave: NDArray[Any], before: Values, after: Values, rate: float | None) -> pd.DataFrame:
+def _table(wave: NDArray[Any], before: Floats, after: Floats, rate: float | None) -> pd.DataFrame:
     """A row for each sample: when, the value of each channel, and what both models make of it."""
     samples = np.arange(wave.shape[1])
     time = {} if rate is None else {"second": samples / rate}
@@ -213,7 +212,7 @@ def _table(wave: NDArray[Any], before: Values, after: Values, rate: float | None
     return pd.DataFrame({"sample": samples, **time, **values, **found})
 
 
-def _alternative(wave: NDArray[Any], before: Values, after: Values, rate: float | None) -> str:
+def _alternative(wave: NDArray[Any], before: Floats, after: Floats, rate: float | None) -> str:
     first, second = (_moment(int(np.abs(values).argmax()), rate) for values in (before, after))
     said = [
         _("A wave of {samples} samples; channels: {channels}.").format(

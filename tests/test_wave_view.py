@@ -121,7 +121,7 @@ def test_time_is_in_seconds_where_the_rate_is_told_and_in_samples_where_not() ->
     assert max(bars(told.figure)[0].x) == pytest.approx(0.1, rel=0.01)
     assert max(bars(untold.figure)[0].x) == pytest.approx(1600, rel=0.01)
     assert "0.05 s before" in told.alternative
-    assert "sample 800 before" in untold.alternative
+    assert "#800 before" in untold.alternative
     assert told.table["second"].iloc[-1] == pytest.approx(1599 / 16000)
     assert "second" not in untold.table
 
@@ -186,7 +186,7 @@ def said(app: AppTest) -> str:
 def test_explain_shows_a_wave_over_samples_and_over_seconds_where_the_rate_is_given() -> None:
     app = opened("explain")
     assert "The wave is colored by how much each moment speaks for" in said(app)
-    assert "The strongest moment is sample" in said(app)
+    assert "The strongest moment is #" in said(app)
     app.number_input("explain.sample_rate").set_value(16000).run()
     assert not app.exception
     assert " s before and " in said(app)

@@ -231,5 +231,5 @@ def _alternative(wave: NDArray[Any], before: Floats, after: Floats, rate: float 
 
 def _moment(sample: int, rate: float | None) -> str:
     if rate is None:
-        return _("sample {number}").format(number=sample)
+        return f"#{sample}"
     return _("{seconds} s").format(seconds=short(sample / rate))

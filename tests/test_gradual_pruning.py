@@ -101,7 +101,7 @@ def test_a_training_ends_at_its_sparsity_and_gives_an_epoch_that_has_it(scope: s
     else:
         assert sum(w.zeros.pruned for w in parts) == round(0.83 * total)
     assert found.epoch >= 3
-    full = [f.accuracy.value for f in found.history[2:]]
+    full = [f.score.value for f in found.history[2:]]
     assert found.epoch == 3 + full.index(max(full))
     for name, (weight,) in found.weights.layers.items():
         assert bool((weight.values[model.compressed[name].encoded[0].values == 0] == 0).all())

@@ -590,9 +590,9 @@ def test_a_likeness_of_nearly_nothing_has_no_minus() -> None:
 
 
 def test_a_symmetric_limit_passes_over_nan_and_never_is_zero() -> None:
-    assert palette.centerd(np.array([np.nan, -3.0, 2.0])) == 3.0
-    assert palette.centerd(np.zeros(4)) == 1.0
-    assert palette.centerd(np.array([0.0] * 999 + [5.0]), quantile=0.5) == 5.0
+    assert palette.centered(np.array([np.nan, -3.0, 2.0])) == 3.0
+    assert palette.centered(np.zeros(4)) == 1.0
+    assert palette.centered(np.array([0.0] * 999 + [5.0]), quantile=0.5) == 5.0
 
 
 # ---------------------------------------------------------------- sparsity
@@ -801,7 +801,7 @@ def test_items_that_got_less_sure_lie_below_the_diagonal() -> None:
 # ---------------------------------------------------------------- explain
 
 
-def test_all_maps_have_one_scale_centerd_at_zero() -> None:
+def test_all_maps_have_one_scale_centered_at_zero() -> None:
     figure = explain.maps_side_by_side(_map(28), _map(28), 3 * _map(28)).figure
     assert {heatmap.coloraxis for heatmap in _heatmaps(figure)} == {"coloraxis"}
     assert figure.layout.coloraxis.cmin == -figure.layout.coloraxis.cmax < 0

@@ -89,7 +89,7 @@ def test_both_models_are_on_one_scale_over_the_same_wave() -> None:
     assert len(found) == 4, "two channels, two models"
     assert drawn.figure.layout.coloraxis.cmin == -drawn.figure.layout.coloraxis.cmax
     assert drawn.figure.layout.coloraxis.cmax == pytest.approx(
-        palette.centerd(before, 3 * before, quantile=0.995)
+        palette.centered(before, 3 * before, quantile=0.995)
     )
     for one, other in zip(found[:2], found[2:], strict=True):
         assert np.array_equal(one.base, other.base)

@@ -48,10 +48,10 @@ class Grid:
 
     def decode(self, codes: Tensor) -> Tensor:
         """Values [out, in] float32 of codes."""
-        centerd = codes.to(torch.float32, copy=True)
+        centered = codes.to(torch.float32, copy=True)
         if self.zero_point is not None:
-            centerd -= spread(self.zero_point, codes.shape[1], self.group)
-        return centerd.mul_(spread(self.scale, codes.shape[1], self.group))
+            centered -= spread(self.zero_point, codes.shape[1], self.group)
+        return centered.mul_(spread(self.scale, codes.shape[1], self.group))
 
     def quantize_into(self, weight: Tensor, out: Tensor) -> Tensor:
         """Write the nearest level of each weight into `out`, both [out, in], a block of rows at a time."""

@@ -33,7 +33,7 @@ def draw(subject: Subject, split: Split, item: int, found: Explanation, target: 
         _("What each word says for {target}, before and after").format(target=target),
         words.texts,
         [(_("Original"), before), (_("Compressed"), after), (_("Difference"), after - before)],
-        palette.centerd(before, after),
+        palette.centered(before, after),
     )
     with st.container(border=True):
         word_marks(marks, "explain.words", dark=is_dark())
@@ -54,7 +54,7 @@ def small(subject: Subject, split: Split, item: int, found: Explanation, place: 
         _("Item {item}, original and compressed").format(item=item),
         words.texts,
         [(_("Original"), before), (_("Compressed"), after)],
-        palette.centerd(before, after),
+        palette.centered(before, after),
     )
     word_marks(marks, f"explain.words.{key}", dark=is_dark())
 

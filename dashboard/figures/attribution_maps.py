@@ -32,13 +32,13 @@ Map = NDArray[np.float32]
 def maps_side_by_side(
     item: NDArray[Any], before: NDArray[Any], after: NDArray[Any], *, dark: bool = False
 ) -> Drawn:
-    """The item, what each model looked at and the difference, all maps on one scale centerd at zero.
+    """The item, what each model looked at and the difference, all maps on one scale centered at zero.
 
     item as in item_image; before, after [h, w] or [channels, h, w], whose channels are added up. Large
     maps show the mean of blocks.
     """
     first, second = _drawable(before), _drawable(after)
-    limit = palette.centerd(first, second, quantile=SATURATION)
+    limit = palette.centered(first, second, quantile=SATURATION)
     titles = [_("Item"), _("Original"), _("Compressed"), _("Difference")]
     figure = make_subplots(1, 4, horizontal_spacing=0.03, subplot_titles=titles)
     figure.add_trace(_item_trace(item), row=1, col=1)
@@ -65,11 +65,11 @@ def maps_side_by_side(
 def blink(before: NDArray[Any], after: NDArray[Any], *, dark: bool = False) -> Drawn:
     """Both maps in one place: buttons show one, the other, or let them take turns.
 
-    before, after [h, w] or [channels, h, w]; one scale centerd at zero. Takes turns slower than three times a
-    second, which is safe for people with photosensitive epilepsy, and stops by itself.
+    before, after [h, w] or [channels, h, w]; one scale centered at zero. Takes turns slower than three times
+    a second, which is safe for people with photosensitive epilepsy, and stops by itself.
     """
     first, second = _drawable(before), _drawable(after)
-    limit = palette.centerd(first, second, quantile=SATURATION)
+    limit = palette.centered(first, second, quantile=SATURATION)
     figure = go.Figure([_map_trace(first), _map_trace(second)])
     figure.data[1].visible = False
     figure.frames = [_frame("before", 0, _("Original")), _frame("after", 1, _("Compressed"))]
@@ -218,7 +218,7 @@ def attribution_bars(
             )
         )
     palette.rule(figure, at=0, upright=True, color=colors.text)
-    limit = 1.08 * palette.centerd(np.asarray(before), np.asarray(after))
+    limit = 1.08 * palette.centered(np.asarray(before), np.asarray(after))
     figure.update_xaxes(title_text=_("attribution (against | for)"), range=[-limit, limit])
     figure.update_yaxes(
         tickvals=np.arange(len(shown)), ticktext=names, range=[len(shown) - 0.4, -0.6], showgrid=False

@@ -32,7 +32,7 @@ def classes_hurt(
     """
     worst = np.nanmin(np.where(np.isnan(changes), np.inf, changes), axis=1)
     order = np.argsort(worst, kind="stable")[:MOST_CLASSES]
-    values, limit = changes[order], palette.centerd(changes)
+    values, limit = changes[order], palette.centered(changes)
     surely = (high[order] < 0) | (low[order] > 0)
     names = safe_names([classes[place] for place in order.tolist()], 24)
     figure = go.Figure(

@@ -70,7 +70,7 @@ def coupling(
 
 
 def _places(nodes: Sequence[Node]) -> tuple[list[_Place], dict[str, int]]:
-    """Where the modules stand, each column centerd; how many of a column are left out."""
+    """Where the modules stand, each column centered; how many of a column are left out."""
     columns = {role: [node for node in nodes if node.role == role] for role in COLUMN}
     left_out = {
         role: len(column) - MOST_IN_A_COLUMN

@@ -48,7 +48,7 @@ def outputs(layer: str, before: NDArray[Any], after: NDArray[Any] | None, *, dar
         rows.append(_tiled(after, strongest))
     gap = np.full((max(1, rows[0].shape[0] // 8), rows[0].shape[1]), np.nan, np.float32)
     picture = np.concatenate([rows[0], *(part for row in rows[1:] for part in (gap, row))])
-    limit = palette.centerd(*rows)
+    limit = palette.centered(*rows)
     figure = go.Figure(
         go.Heatmap(
             z=picture,

@@ -197,7 +197,7 @@ def color_bar(title: str, **more: object) -> dict[str, object]:
     return {"title": heading, "thickness": 12, "outlinewidth": 0, "ticklen": 3, "len": 1, **more}
 
 
-def centerd(*values: NDArray[Any], quantile: float = 1.0) -> float:
+def centered(*values: NDArray[Any], quantile: float = 1.0) -> float:
     """The largest absolute value, or a quantile of them, so that a scale is symmetric about zero.
 
     NaN is passed over; 1 when there is nothing but zeros.

@@ -50,7 +50,7 @@ def wave_lines(
     rate: float | None = None,
     dark: bool = False,
 ) -> Drawn:
-    """The same wave twice, colored by the attribution of both models on one scale centerd at zero.
+    """The same wave twice, colored by the attribution of both models on one scale centered at zero.
 
     wave [channels, samples]; before, after [samples], or [channels, samples] whose channels are added up.
     rate: samples a second where that is known, so that time is in seconds. Long waves are drawn in stripes
@@ -59,7 +59,7 @@ def wave_lines(
     first, second = _over_time(before), _over_time(after)
     stripes = _stripes(wave[:MOST_ROWS])
     colored = [_means(values, stripes.each) for values in (first, second)]
-    limit = palette.centerd(*colored, quantile=SATURATION)
+    limit = palette.centered(*colored, quantile=SATURATION)
     rows = len(stripes.low)
     figure = make_subplots(
         rows,

@@ -16,7 +16,7 @@ KEY = "tune.calibration_items"
 
 
 def draw(view: View, model: Model) -> None:
-    """One number; greyed out while the recipe does nothing that could measure."""
+    """One number; grayed out while the recipe does nothing that could measure."""
     there = model.subject.splits.get("calibration")
     if there is None:
         return

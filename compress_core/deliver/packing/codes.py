@@ -44,8 +44,8 @@ def _ways(codes: np.ndarray, mask: np.ndarray, alphabet: int) -> Iterator[bytes]
     plain = partial(_plain, codes, mask, alphabet)
     yield bytes([PLAIN]) + plain(WHOLE)
     if len(flat) >= SMALLEST_AROUND:
-        centerd = np.where(mask, 2 * codes.astype(np.int16) - np.int16(alphabet - 1), np.int16(0))
-        found = shortest(centerd, partial(_written, codes, mask, alphabet), plain)
+        centered = np.where(mask, 2 * codes.astype(np.int16) - np.int16(alphabet - 1), np.int16(0))
+        found = shortest(centered, partial(_written, codes, mask, alphabet), plain)
         if found is not None:
             scan, content = found
             writer = Writer()
@@ -108,25 +108,25 @@ def codes_around(
     steps, lines = mask.shape
     mixing = digit_mixing(_SIZES, _bits(alphabet))
     masks = Around(mask.astype(np.int8), stride)
-    centerd = Around(np.zeros((steps, lines), dtype=np.int16), stride)
-    sizes = np.zeros((2, lines), dtype=np.int64)  # sum of |centerd| and count, of each line so far
+    centered = Around(np.zeros((steps, lines), dtype=np.int16), stride)
+    sizes = np.zeros((2, lines), dtype=np.int64)  # sum of |centered| and count, of each line so far
     codes = np.zeros((steps, lines), dtype=np.int16) if truth is None else np.where(mask, truth, np.int16(0))
     at_once = max(1, _FLAGS_AT_ONCE // (_bits(alphabet) * max(1, lines)))
     for first in range(0, steps, at_once):
         some = codes[first : first + at_once]
-        around = Codes(masks.all, centerd.all, sizes, masks.place(first), stride, alphabet)
+        around = Codes(masks.all, centered.all, sizes, masks.place(first), stride, alphabet)
         coder.run(_bits(alphabet) * some.size, partial(_by, mixing, around, some))
     return codes
 
 
 class Codes(NamedTuple):
-    """What codes are predicted from: masks and centerd [., lines] with margins; here: the row to begin at.
+    """What codes are predicted from: masks and centered [., lines] with margins; here: the row to begin at.
 
-    sizes [2, lines]: sum of |centerd| and count, of each line so far.
+    sizes [2, lines]: sum of |centered| and count, of each line so far.
     """
 
     masks: NDArray[np.int8]
-    centerd: NDArray[np.int16]
+    centered: NDArray[np.int16]
     sizes: Ints
     here: int
     stride: int
@@ -163,14 +163,14 @@ def _code_columns(
         for place in range(count):
             known[place] = codes[step, at[place]]
         contexts = _contexts(
-            around.masks, around.centerd, around.sizes, here, around.stride, at, around.alphabet
+            around.masks, around.centered, around.sizes, here, around.stride, at, around.alphabet
         )
         if not _code_digits(state, words, is_writing, mixing, kinds, contexts, around.alphabet, known):
             return False
         for place in range(count):
             line, value = at[place], 2 * known[place] - (around.alphabet - 1)
             codes[step, line] = known[place]
-            around.centerd[here, line] = value
+            around.centered[here, line] = value
             around.sizes[0, line] += abs(value)
             around.sizes[1, line] += 1
     return True
@@ -221,7 +221,7 @@ def _code_digits(
 @compiled
 def _contexts(
     masks: NDArray[np.int8],
-    centerd: NDArray[np.int16],
+    centered: NDArray[np.int16],
     sizes: Ints,
     here: int,
     stride: int,
@@ -230,14 +230,14 @@ def _contexts(
 ) -> Ints:
     """[4, n] for each kept weight: nothing, the mean of the codes around, the two nearest, its line.
 
-    masks, centerd [., lines] with margins; here: the row of them that is written; at [n]: which lines.
+    masks, centered [., lines] with margins; here: the row of them that is written; at [n]: which lines.
     """
     top = max(1, alphabet - 1)
     found = np.zeros((4, len(at)), dtype=np.int64)
     for place, line in enumerate(at):
-        left, up = int(centerd[here - 1, line]), int(centerd[here - stride, line])
-        up_left = int(centerd[here - stride - 1, line])
-        up_right = int(centerd[here - stride + 1, line])
+        left, up = int(centered[here - 1, line]), int(centered[here - stride, line])
+        up_left = int(centered[here - stride - 1, line])
+        up_right = int(centered[here - stride + 1, line])
         known = 2 * (left != 0) + 2 * (up != 0) + (up_left != 0) + (up_right != 0)
         mean = (2 * left + 2 * up + up_left + up_right) // max(1, known)
         company = masks[here - 1, line] + masks[here + 1, line]

@@ -118,7 +118,7 @@ def spearman(maps: MapPair) -> Floats:
     """
     # Outside the support stands infinity, which ranks last and leaves the ranks inside untouched.
     ranks = (rankdata(np.where(maps.support, values, np.inf), axis=1) for values in (maps.before, maps.after))
-    first, second = (_centerd(values, maps.support) for values in ranks)
+    first, second = (_centered(values, maps.support) for values in ranks)
     return _cosine(first, second, maps.measurable)
 
 
@@ -127,7 +127,7 @@ def cosine(maps: MapPair) -> Floats:
 
     -> [N].
 
-    On the support, not centerd.
+    On the support, not centered.
     """
     return _cosine(maps.before, maps.after, maps.measurable)
 
@@ -201,7 +201,7 @@ def similarity_frame(
     return pd.DataFrame({**columns, "reason": pd.Series(reasons, dtype=object)})
 
 
-def _centerd(values: Floats, support: Bools) -> Floats:
+def _centered(values: Floats, support: Bools) -> Floats:
     inside = np.where(support, values, 0.0)
     mean = inside.sum(axis=1, keepdims=True) / np.maximum(1, support.sum(axis=1, keepdims=True))
     return np.where(support, values - mean, 0.0)

@@ -108,6 +108,12 @@ def test_what_is_done_to_pictures_is_asked_of_pictures_alone(tmp_path: Path, how
     assert load(network, tmp_path / "images.npz", preprocessing="mean=0.5 std=0.5").input.mean == (0.5,)
 
 
+@pytest.mark.parametrize("how", ["resize=8 crop=4", "channels=gray"])
+def test_a_sample_takes_its_own_items_as_they_are(how: str) -> None:
+    with pytest.raises(Refused, match="tabular has items of its own"):
+        load("tabular", preprocessing=how)
+
+
 def test_weights_alone_take_numbers_of_classes_as_they_came(tmp_path: Path) -> None:
     torch.save(plain().state_dict(), tmp_path / "net.pt")
     subject = load(tmp_path / "net.pt", ROWS, LABELS.astype(np.float32), task="classification")

@@ -123,7 +123,7 @@ def test_where_a_drop_holds_the_divergence_told_is_that_of_the_recipe_written(
 
 
 def test_a_recipe_of_somebody_else_stays_and_our_own_is_replaced(workspace: Path, tmp_path: Path) -> None:
-    file, wish = tmp_path / "small.yaml", ("--packed-bytes", "2700", "--write")
+    file, wish = tmp_path / "small.yml", ("--packed-bytes", "2700", "--write")
     file.write_text("layers: []  # mine\n")
     assert "was not written by slimscope" in refused(*wish, str(file))
     assert not workspace.exists()
@@ -132,6 +132,37 @@ def test_a_recipe_of_somebody_else_stays_and_our_own_is_replaced(workspace: Path
     written = file.read_bytes()
     said(*wish, str(file))
     assert file.read_bytes() == written
+
+
+@pytest.mark.parametrize("command", ["budget", "search"])
+@pytest.mark.parametrize("given", [("base.yaml",), ("--step", "fc1: magnitude sparsity=0.98")])
+def test_a_recipe_has_no_place_where_one_is_found(
+    workspace: Path, tmp_path: Path, command: str, given: tuple[str, ...]
+) -> None:
+    (tmp_path / "base.yaml").write_text("layers: []\n")
+    given = tuple(str(tmp_path / word) if word.endswith(".yaml") else word for word in given)
+    found = CliRunner().invoke(app, [command, "tabular", *given], prog_name="slimscope")
+    assert found.exit_code == 2, found.output
+    assert f"slimscope {command} finds the recipe itself" in " ".join(found.stderr.split())
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("w.safetensors", "--write is FILE.yaml"),
+        ("small.json", "--write is FILE.yaml"),
+        ("items.yaml", "would replace a file that is read"),
+    ],
+)
+def test_a_recipe_replaces_nothing_that_is_read_even_by_force(
+    workspace: Path, tmp_path: Path, place: str, sentence: str
+) -> None:
+    file = tmp_path / place
+    file.write_text("as it was")
+    read = ("--data", str(tmp_path / "items.yaml"))
+    assert sentence in refused(*read, "--packed-bytes", "2700", "--write", str(file), "--force")
+    assert file.read_text() == "as it was"
 
 
 def test_a_layer_that_is_not_there_is_not_locked_without_a_word(workspace: Path) -> None:

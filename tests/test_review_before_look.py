@@ -32,6 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "folder.html").mkdir()
     (tmp_path / "taken.json").mkdir()
     (tmp_path / "a_file").write_text("")
+    (tmp_path / "dangling.html").symlink_to("nowhere.html")
     for name in ("kept.html", "beside.json", "kept.zip", "kept.csv"):
         (tmp_path / name).write_text("evidence")
     (tmp_path / "l.csv").write_text(LABELS + "0,zebra\n")
@@ -70,6 +71,7 @@ WRONG = [
     (("--out", "g.html", "--gates", "g.json"), "--out g.json would replace a file that is read"),
     (("--disagreements", "own.npz", "--data", "own.npz"), "would replace a file that is read"),
     (("--out", "kept.html"), "--out kept.html is there already .* --force"),
+    (("--out", "dangling.html"), "--out dangling.html is there already .* --force"),
     (("--out", "beside.html"), "--out beside.json is there already .* --force"),
     (("--zip", "kept.zip"), "--zip kept.zip is there already .* --force"),
     (("--disagreements", "kept.csv"), "--disagreements kept.csv is there already .* --force"),

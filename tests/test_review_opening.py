@@ -72,6 +72,28 @@ def test_verify_opens_what_the_review_opened_and_the_command_says_it(folder: Pat
     assert "every seal is whole" in again.output
 
 
+def test_weights_that_moved_are_said_anew(folder: Path) -> None:
+    kept = ("--entry", "ema", "--data", "rows.csv", "--label-column", "2", "--task", "regression")
+    made = run("review", "net.pt", *kept, "--step", "0: uniform bits=4", "--out", "r.html")
+    assert made.exit_code in {0, 1, 3}, made.output
+    (folder / "moved").mkdir()
+    (folder / "net.pt").rename("moved/net.pt")
+    assert "net.pt cannot be read" in run("verify", "r.json").stderr
+    for option in ("--weights", "--model"):
+        again = run("verify", "r.json", option, "moved/net.pt")
+        assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize("asked", [[], "text", None, 3])
+def test_a_report_that_does_not_say_what_was_opened_is_damaged(folder: Path, asked: object) -> None:
+    said = reviewed()
+    said["circumstances"]["asked"] = asked
+    Path("r.json").write_text(json.dumps(said))
+    again = run("verify", "r.json")
+    assert again.exit_code == 2, again.output
+    assert "The report is damaged (an object was meant, not" in again.stderr
+
+
 def test_without_a_word_on_gates_those_meant_for_the_task_are_asked(folder: Path) -> None:
     meant = read_gates(ready_made_gates()["values_kept"])
     assert reviewed()["gates"] == json.loads(json.dumps(meant.as_json()))

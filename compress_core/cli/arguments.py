@@ -286,6 +286,16 @@ class SharedOptions:
         )
 
 
+def refuse_a_recipe(asked: ModelOptions, command: str) -> None:
+    """Raises Refused where a command that finds recipes is given one: what it tells is of no other model."""
+    if asked.recipe is not None or asked.steps:
+        raise Refused(
+            "slimscope {command} finds the recipe itself, from the model as it is: leave RECIPE and "
+            "--step out. --locked names layers that stay as they are.",
+            command=command,
+        )
+
+
 Command = Callable[..., None]
 
 

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import ForceOption, LockedOption, ModelOptions, about_a_model, writing
-from compress_core.cli.places_to_write import refuse_unwritable
+from compress_core.cli.arguments import (
+    ForceOption,
+    LockedOption,
+    ModelOptions,
+    about_a_model,
+    refuse_a_recipe,
+    writing,
+)
+from compress_core.cli.places_to_write import files_of, refuse_collisions, refuse_unwritable
+from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
     from compress_core.decide.budgeting import Budgeted, BudgetPlan
     from compress_core.foundation.number import Number
+
+_ENDINGS = (".yaml", ".yml")
 
 BytesOption = Annotated[
     int | None, typer.Option("--packed-bytes", metavar="N", help="The packed file has at most so many bytes.")
@@ -89,8 +99,8 @@ def budget(
     from compress_core.cli.loading import open_case
     from compress_core.decide.budgeting import budgeted
     from compress_core.decide.known_places import refuse_unknown
-    from compress_core.deliver.own_files import refuse_to_replace
 
+    refuse_a_recipe(asked, "budget")
     said = {
         "packed_bytes": packed_bytes,
         "bits_per_weight": bits_per_weight,
@@ -103,8 +113,7 @@ def budget(
     }
     plan = _plan(said, families, locked or [], evaluations)
     if write is not None:
-        refuse_unwritable("--write", write)
-        refuse_to_replace([write], force=force)
+        _refuse_place(write, asked, force=force)
     case = open_case(asked)
     refuse_unknown(locked or (), case.model)
     found = printing.with_progress(budgeted(case.model, plan, case.store))
@@ -115,6 +124,17 @@ def budget(
         if write is not None:
             typer.echo(f"{write} is not written.", err=True)
         raise typer.Exit(1)
+
+
+def _refuse_place(place: Path, asked: ModelOptions, *, force: bool) -> None:
+    """Raises Refused where no recipe can be written, or would replace what others wrote or what is read."""
+    from compress_core.deliver.own_files import refuse_to_replace
+
+    refuse_unwritable("--write", place)
+    if place.suffix not in _ENDINGS:
+        raise Refused("--write is FILE.yaml, but got {got}: change the ending.", got=place)
+    refuse_collisions({place: "--write"}, files_of(asked))
+    refuse_to_replace([place], force=force)
 
 
 def _plan(said: Mapping[str, object], families: str, locked: Sequence[str], evaluations: int) -> BudgetPlan:
@@ -162,6 +182,8 @@ def _print(case: Case, found: Budgeted) -> None:
             }
         )
         return
+    if case.chosen.trained is not None:
+        typer.echo(f"Every change is one against the trained model in {case.chosen.trained}.")
     _print_costs(found)
     _print_answers(found, told.numbers)
     _print_places(found)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compress_core.foundation.errors import Refused
+
+if TYPE_CHECKING:
+    from compress_core.cli.arguments import ModelOptions
 
 
 def refuse_unwritable(option: str, place: Path) -> None:
@@ -34,13 +38,13 @@ def refuse_unwritable(option: str, place: Path) -> None:
 
 def refuse_to_lose(option: str, place: Path, *, force: bool) -> None:
     """Raises Refused where evidence or a list that somebody fills in would be replaced by another one."""
-    if place.exists() and not force:
+    if (place.exists() or place.is_symlink()) and not force:
         raise Refused(
             "{option} {place} is there already ({size:,} bytes), and evidence or what was filled in by hand "
             "stays: choose another name, or replace it with --force.",
             option=option,
             place=place,
-            size=place.stat().st_size,
+            size=place.lstat().st_size,
         )
 
 
@@ -64,6 +68,16 @@ def refuse_collisions(written: Mapping[Path, str], read: Iterable[Path]) -> None
                 option=option,
                 place=place,
             )
+
+
+def files_of(asked: ModelOptions) -> Iterator[Path]:
+    """Every file that a model, its recipe and its items may be read from."""
+    yield from (Path(name) for name in (asked.model, asked.recipe) if name)
+    yield from (place for place in (asked.weights, asked.items, asked.train) if place is not None)
+    if asked.trained is not None:
+        from compress_core.deliver.trained_folder import FILES
+
+        yield from (asked.trained / name for name in FILES)
 
 
 def refuse_twice(places: Iterable[Path]) -> None:

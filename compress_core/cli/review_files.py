@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from compress_core.cli.arguments import ModelOptions, writing
 from compress_core.cli.places_to_write import (
+    files_of,
     refuse_collisions,
     refuse_to_lose,
     refuse_twice,
@@ -79,10 +80,5 @@ class ReviewFiles:
 
 def read_by(asked: ModelOptions, gates: str | None, *more: Path | None) -> Iterator[Path]:
     """Every file that a review may read."""
-    named = (asked.model, asked.recipe, gates)
-    yield from (Path(name) for name in named if name)
-    yield from (place for place in (asked.weights, asked.items, *more) if place is not None)
-    if asked.trained is not None:
-        from compress_core.deliver.trained_folder import FILES
-
-        yield from (asked.trained / name for name in FILES)
+    yield from files_of(asked)
+    yield from (Path(place) for place in (gates, *more) if place)

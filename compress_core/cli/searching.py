@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import LockedOption, ModelOptions, SeedOption, about_a_model
+from compress_core.cli.arguments import LockedOption, ModelOptions, SeedOption, about_a_model, refuse_a_recipe
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def search(
     from compress_core.decide.known_places import refuse_unknown
     from compress_core.tasks.search_recipes import SEARCH
 
+    refuse_a_recipe(asked, "search")
     if asked.split != "validation":
         raise Refused("A search chooses, so it looks at validation items alone: leave --split out.")
     told = {"trials": trials, "evaluations": evaluations, "sampler": sampler, "locked": locked}

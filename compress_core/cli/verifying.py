@@ -90,6 +90,8 @@ def _trusted_model(asked: ModelOptions, known: Mapping[str, Any]) -> str | None:
     named = _text(known, "model")
     if asked.model is not None:
         return asked.model
+    if asked.weights is not None and _text(known, "weights") is None and _was_a_file(named):
+        return None  # the file that was named as the model lies elsewhere now
     if named is None and asked.weights is None and _text(known, "weights") is None:
         raise Refused(
             "This report is of a network that was uploaded to a page or made in Python: name it with "
@@ -102,6 +104,13 @@ def _trusted_model(asked: ModelOptions, known: Mapping[str, Any]) -> str | None:
             model=named,
         )
     return named
+
+
+def _was_a_file(named: str | None) -> bool:
+    """Whether a report's model is a file of weights, which may have moved since."""
+    from compress_core.loading.cards import cards
+
+    return named is not None and named not in cards() and ":" not in named
 
 
 def _path(known: Mapping[str, Any], name: str) -> Path | None:

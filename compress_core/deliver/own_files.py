@@ -102,6 +102,7 @@ _LOOKS: Mapping[str, Callable[[Path], bool]] = MappingProxyType(
         ".onnx": _is_our_onnx,
         ".py": _is_unchanged_text,
         ".yaml": _is_unchanged_text,
+        ".yml": _is_unchanged_text,
         ".json": _is_unchanged_text,
     }
 )

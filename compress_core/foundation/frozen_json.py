@@ -45,6 +45,8 @@ def from_plain(kind: Any, said: Any) -> Any:
         return None if said is None else from_plain(next(k for k in inside if k is not NoneType), said)
     if origin is tuple:
         return tuple(from_plain(inside[0], each) for each in said)
+    if origin is Mapping and not isinstance(said, Mapping):
+        raise TypeError(f"an object was meant, not {type(said).__name__}")
     return _of_class(kind, said) if origin is None and isinstance(kind, type) else said
 
 

@@ -177,7 +177,8 @@ def _said(answer: bytes, file: str) -> tuple[list[str], ReadingRemarks]:
     if "too_much" in said:
         raise Refused(
             "Reading the file '{file}' takes more than {seconds} seconds of processor time or {memory} MiB "
-            "of memory, the most that one file may take here. Upload a smaller one.",
+            "of memory, the most that one file may take here, or was ended from outside. Upload a smaller "
+            "one, or the same again.",
             file=shown(file),
             seconds=MOST_SECONDS,
             memory=MOST_MEMORY >> 20,

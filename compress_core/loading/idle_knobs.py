@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.items import Items
+from compress_core.loading.preprocessing import AS_IT_IS
 from compress_core.loading.stored import shown
 from compress_core.loading.text_items import TextItems
 
@@ -36,7 +37,8 @@ def refuse_idle_knobs(items: AnyItems | None, training: AnyItems | None, knobs: 
     if idle and given and not any(_may_be_pictures(one) for one in given):
         raise Refused(
             "Preprocessing says {idle}, which is done to pictures (a folder, a .zip), but the items are "
-            "{items} and taken as they are: make them of the right size, and say no more than mean and std.",
+            "{items} and taken as they are: make them of the right size, and leave that out; images may have "
+            "mean and std.",
             idle=idle,
             items=_called(given),
         )
@@ -44,7 +46,8 @@ def refuse_idle_knobs(items: AnyItems | None, training: AnyItems | None, knobs: 
 
 def _of_pictures(how: Preprocessing) -> str:
     """The knobs of a preprocessing that change a picture before it is numbers, as they are typed."""
-    return replace(how, mean=None, std=None).as_text()
+    usual = f"interpolation={AS_IT_IS.interpolation}"
+    return " ".join(word for word in replace(how, mean=None, std=None).as_text().split() if word != usual)
 
 
 def _may_be_pictures(one: AnyItems) -> bool:

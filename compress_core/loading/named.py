@@ -251,6 +251,11 @@ def _from_factory(origin: Origin, asked: _Asked) -> Subject:
 def _from_sample(name: str, asked: _Asked) -> Subject:
     card = card_of(name)
     refuse_other_scale(card.name, asked.knobs.preprocessing)
+    if asked.given is None and asked.knobs.preprocessing != AS_IT_IS:
+        raise Refused(
+            "{sample} has items of its own, which are taken as they are: leave the preprocessing out.",
+            sample=card.name,
+        )
     sample = load_sample(card.name)
     _refuse_other_task(sample, asked.task)
     if asked.place is not None:

@@ -514,6 +514,7 @@ def digits() -> tuple[Any, Any]:
     return (x / 16).astype(np.float32), y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fine_tune", "distill"])
 @pytest.mark.parametrize("ends", [nn.Identity, nn.Sigmoid])
 def test_several_labels_win_back_their_decisions(method: str, ends: type[nn.Module]) -> None:
@@ -529,6 +530,7 @@ def test_several_labels_win_back_their_decisions(method: str, ends: type[nn.Modu
     assert after > whole - 0.04
 
 
+@pytest.mark.slow
 def test_an_embedding_wins_back_its_cosine_by_distillation() -> None:
     x, y = digits()
     learn, judge = parted(x, y)

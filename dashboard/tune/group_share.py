@@ -83,7 +83,9 @@ def share_slider(
 
 
 def of_all(total: int, count: float) -> str:
-    return f"{whole(count)} ({percent(count / max(1, total))})"
+    """A count with its share of all, which stays in one line."""
+    share = percent(count / max(1, total)).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{whole(count)} ({share})"
 
 
 def _share_moved(key: str, names: Sequence[str], step: Step, share: float) -> None:

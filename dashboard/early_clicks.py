@@ -24,11 +24,16 @@ def note() -> None:
     found = [one for one in _told() if one.WhichOneof("value") in _CLICKS and one.id not in known]
     found = [one for one in found if getattr(one, str(one.WhichOneof("value")))]
     if found:
-        st.session_state[_KEY] = [*st.session_state.get(_KEY, []), *found]
+        kept: list[WidgetState] = st.session_state.setdefault(_KEY, [])
+        kept.extend(found)
 
 
 def do() -> None:
-    """At the end of a run: have the next one, which knows whom it meant, hear what was clicked too early."""
+    """At the end of a run: have the next one, which knows whom it meant, hear what was clicked too early.
+
+    Whatever touches the session once the next run is asked for begins that run at once, so a click that was
+    let go of there would be asked for at the end of every run: the list is emptied in its place.
+    """
     clicks: list[WidgetState] = st.session_state.get(_KEY, [])
     if not clicks:
         return
@@ -44,7 +49,7 @@ def do() -> None:
         )
         if not context.script_requests.request_rerun(asked):
             return  # this run was overtaken: the one that did so asks at its end
-    del st.session_state[_KEY]
+    clicks.clear()
 
 
 def _told() -> Iterator[WidgetState]:

@@ -23,10 +23,11 @@ SLOWLY = """import time
         while Path({waits!r}).exists():
             time.sleep(0.05)
         """
-ON_ITS_WAY_MS = 500
+EDITS = 3
+ON_ITS_WAY_MS, WHILE_IT_RESTS_MS = 500, 1000
 
 
-def test_undo_pressed_before_a_new_server_has_drawn_the_page_is_done(
+def test_undo_pressed_before_a_new_server_has_drawn_the_page_is_done_once(
     shared_tab: Page, tmp_path: Path
 ) -> None:
     begun, waits = tmp_path / "begun", tmp_path / "waits"
@@ -35,10 +36,13 @@ def test_undo_pressed_before_a_new_server_has_drawn_the_page_is_done(
         servers.enter_context(serving.running())
         page.goto(f"{serving.address}/tune?m=tabular")
         slider = page.get_by_role("slider", name="Weights removed").first
-        untouched = slider.get_attribute("aria-valuetext") or ""
-        slider.focus()
-        slider.press("ArrowRight")
-        expect(slider).not_to_have_attribute("aria-valuetext", untouched)
+        stood = []
+        for _ in range(EDITS):
+            stood.append(slider.get_attribute("aria-valuetext") or "")
+            slider.focus()
+            slider.press("ArrowRight")
+            expect(slider).not_to_have_attribute("aria-valuetext", stood[-1])
+            expect_edits(serving, len(stood))
         undo = page.locator(".st-key-slimscope_header").get_by_role("button").filter(has_text="undo")
         expect(undo).to_be_enabled()
 
@@ -52,7 +56,19 @@ def test_undo_pressed_before_a_new_server_has_drawn_the_page_is_done(
         undo.click()
         page.wait_for_timeout(ON_ITS_WAY_MS)
         waits.unlink()
-        expect(slider).to_have_attribute("aria-valuetext", untouched)
+        expect(slider).to_have_attribute("aria-valuetext", stood[-1])
+        page.wait_for_timeout(WHILE_IT_RESTS_MS)
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        expect(slider).to_have_attribute("aria-valuetext", stood[-1])
+        assert serving.ways_back() == [EDITS - 1]
+
+
+def expect_edits(serving: Serving, count: int) -> None:
+    """Whether the server has heard of as many edits."""
+    until = time.monotonic() + PATIENCE / 1000
+    while serving.ways_back() != [count] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert serving.ways_back() == [count]
 
 
 def slow_app(folder: Path, begun: Path, waits: Path) -> Path:

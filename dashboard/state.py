@@ -5,7 +5,8 @@ are not on the page. Nothing here is shared between sessions.
 
 The browser keeps nothing but an address, so that nothing is lost that was once on the page:
 - F5 and a server that starts anew find the view by the word of the tab in the address (`dashboard.tab`).
-  An edit that F5 was faster than is there too, although the address does not know it yet.
+  An edit that F5 or the end of the server was faster than is there too, although the address does not know
+  it yet.
 - Back and Forward lead to the address of an earlier moment: as many steps of undo or redo as lead there, so
   one press is one edit, and what was left is one press of Redo away. Nothing new is tried by that.
 - A second tab begins with a copy of the way back of the first and goes its own way from there; the log of
@@ -30,6 +31,7 @@ from dashboard.linked_choices import MOST_DIGITS, linked_choices, take_over_choi
 from dashboard.links import decoded, encoded
 from dashboard.shared_choice import carried
 from dashboard.text import _, refusal
+from dashboard.told_widgets import told
 from dashboard.training_choice import choose_text
 from dashboard.undo import led_back
 from dashboard.view import View
@@ -274,9 +276,18 @@ def read_link() -> None:
         _open_first_model()
         return
     link = st.query_params.to_dict()
-    if not (was_reloaded(link) and saved_work.is_kept(link["m"], link[tab.QUERY_KEY])):
+    is_same_page = was_reloaded(link) or _came_back(link)
+    if not (is_same_page and saved_work.is_kept(link["m"], link[tab.QUERY_KEY])):
         st.session_state[LINK] = link
     open_model(link["m"])
+
+
+def _came_back(link: Mapping[str, str]) -> bool:
+    """Whether a page that another session drew stands in the browser, which a new page has no widgets of.
+
+    An edit stands in the address only after its run: one during which the server ended is on the disk alone.
+    """
+    return tab.QUERY_KEY in link and any(told()) and not _was_led_by_browser()
 
 
 def _was_led_by_browser() -> bool:

@@ -38,7 +38,7 @@ class Overtaken:
 
 def hear_as(table: Overtaken) -> None:
     """One run after another, until none is overtaken."""
-    st.session_state["table"] = {"said": [one | {"session": module._session()} for one in SAID]}
+    st.session_state["table"] = {"said": [one | {"session": module.session_word()} for one in SAID]}
     hearing.listen("table", partial(module._hear, "table", LAYERS, table))
     while True:
         try:

@@ -219,7 +219,10 @@ ANYTHING = st.none() | st.floats() | st.integers() | st.text() | st.lists(st.flo
     st.fixed_dictionaries(
         {},
         optional={
-            "commit": st.fixed_dictionaries({}, optional={"value": ANYTHING, "serial": ANYTHING}) | ANYTHING
+            "commit": st.fixed_dictionaries(
+                {}, optional={"value": ANYTHING, "serial": ANYTHING, "session": ANYTHING}
+            )
+            | ANYTHING
         },
     )
     | ANYTHING
@@ -233,7 +236,7 @@ def test_whatever_a_browser_sends_the_value_is_a_place_of_the_knob(step: float |
 @given(st.floats(width=64))
 def test_every_number_a_browser_sends_is_heard_unless_it_is_not_finite(value: float) -> None:
     commit = module._parsed(
-        {"commit": {"value": value, "serial": "a-1"}}, module._Knob(LiveTable(TENTHS), None)
+        {"commit": {"value": value, "serial": "a-1", "session": "one"}}, module._Knob(LiveTable(TENTHS), None)
     )
     assert (commit is not None) == (abs(value) < 1e300)
 
@@ -242,7 +245,7 @@ def test_every_number_a_browser_sends_is_heard_unless_it_is_not_finite(value: fl
     "value", [float("nan"), float("inf"), "0.5", None, 10**400], ids=lambda value: str(value)[:5]
 )
 def test_what_is_no_finite_number_is_not_heard(value: object) -> None:
-    state = {"commit": {"value": value, "serial": "a-1"}}
+    state = {"commit": {"value": value, "serial": "a-1", "session": "one"}}
     assert module._parsed(state, module._Knob(LiveTable(TENTHS), None)) is None
 
 
@@ -312,12 +315,13 @@ def alone(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-def receive(page: Page, value: float, acknowledged: str | None) -> None:
+def receive(page: Page, value: float, acknowledged: str | None, session: str = "one") -> None:
     """What the server sends when it draws the slider."""
     table = LiveTable(TENTHS)
     numbers = module._numbers(module._Knob(table, None), value, 1, str)
     contents = module._appearance("Sparsity", table, None, "", "") | numbers
-    page.evaluate("receive", contents | {"id": "knob", "disabled": False, "acknowledged": acknowledged})
+    contents |= {"id": "knob", "disabled": False, "acknowledged": acknowledged, "session": session}
+    page.evaluate("receive", contents)
 
 
 @pytest.mark.browser
@@ -341,6 +345,27 @@ def test_an_answer_to_something_older_does_not_pull_the_knob_back(alone: Page) -
     assert sparsity(alone).input_value() == "8"
     receive(alone, 0.2, alone.evaluate("commits[0].serial"))
     assert sparsity(alone).input_value() == "2"
+
+
+@pytest.mark.browser
+def test_a_new_server_is_told_again_what_the_old_one_did_not_answer_and_nothing_else(alone: Page) -> None:
+    receive(alone, 0.5, None)
+    sparsity(alone).press("End")
+    alone.clock.run_for(151)
+    receive(alone, 1.0, alone.evaluate("commits[0].serial"))
+    receive(alone, 0.5, None, "two")
+    assert sparsity(alone).input_value() == "5"
+    sparsity(alone).press("Home")
+    alone.clock.run_for(151)
+    receive(alone, 0.5, None, "three")
+    receive(alone, 0.5, None, "three")
+    assert sparsity(alone).input_value() == "0"
+    told = alone.evaluate("commits.map((commit) => [commit.value, commit.session])")
+    assert told == [[1.0, "one"], [0.0, "two"], [0.0, "three"]]
+    receive(alone, 0.0, alone.evaluate("commits[2].serial"), "three")
+    receive(alone, 0.2, None, "four")
+    assert sparsity(alone).input_value() == "2"
+    assert alone.evaluate("commits.length") == 3
 
 
 @pytest.mark.browser

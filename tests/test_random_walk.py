@@ -53,9 +53,9 @@ def component(app: AppTest, key: str) -> Any:
 
 def moved(app: AppTest, key: str, value: float, serial: str) -> AppTest:
     """The page after a live slider was let go."""
-    states = app._tree.get_widget_states()
-    said = {"commit": {"value": value, "serial": serial}}
-    states.widgets.append(WidgetState(id=component(app, key).id, json_value=json.dumps(said)))
+    states, drawn = app._tree.get_widget_states(), component(app, key)
+    said = {"commit": {"value": value, "serial": serial, "session": json.loads(drawn.json)["session"]}}
+    states.widgets.append(WidgetState(id=drawn.id, json_value=json.dumps(said)))
     return app._run(states)
 
 

@@ -10,7 +10,6 @@ nobody else any more, and what the old one has heard is not done again.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +19,10 @@ import streamlit as st
 
 from dashboard.hearing import hear_all, listen
 from dashboard.layer_list.layer_row import COLUMNS, Column, LayerRow
+from dashboard.session_word import session_word
 from dashboard.text import _
 
 MOST_CHARACTERS, MOST_MESSAGES = 40, 100
-_SESSION = "slimscope.layer_list.session"
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "slimscope_layer_list",
@@ -78,7 +77,7 @@ def layer_list(
         "rows": [row.as_json() for row in rows],
         "chosen": chosen,
         "acknowledged": st.session_state.get(_heard_key(key)),
-        "session": _session(),
+        "session": session_word(),
         "key": _heard_key(key),
         "footnote": footnote,
         "hidden": [column for column in COLUMNS if column in hidden],
@@ -93,15 +92,9 @@ def layer_list(
 def _hear(key: str, names: Container[str], on_message: Callable[[Message], None]) -> None:
     """Do, then note: every access to the session may end a run that was overtaken."""
     said, heard = st.session_state.get(key), st.session_state.get(_heard_key(key))
-    for serial, message in unheard(said, names, heard, _session()):
+    for serial, message in unheard(said, names, heard, session_word()):
         on_message(message)
         st.session_state[_heard_key(key)] = serial
-
-
-def _session() -> str:
-    """The word of this session, by which a browser sees that its server is a new one."""
-    word: str = st.session_state.setdefault(_SESSION, secrets.token_hex(8))
-    return word
 
 
 def unheard(

@@ -43,7 +43,7 @@ function shape(tag, className, attributes = {}) {
 
 class LiveSlider {
   constructor(parent) {
-    this.sent = null; // the last commit: {value, serial}
+    this.sent = null; // the last commit that no server has answered yet: {value, serial, session}
     this.timer = null;
     this.held = false;
     this.givenUp = false; // the drag was called off, and the hand may still be down
@@ -174,13 +174,25 @@ class LiveSlider {
     this.readouts.hidden = data.readouts.length === 0;
     this.arrange();
     this.plot.receive(data.plot, data.words, data.disabled);
+    this.hearAnswer();
     this.move(this.unsettled() ? this.value : data.value);
+  }
+
+  // A server that began anew has heard nothing of what the one before did not answer.
+  hearAnswer() {
+    if (this.sent === null) return;
+    if (this.sent.serial === this.data.acknowledged) this.sent = null;
+    else if (this.sent.session !== this.data.session) this.tellAgain();
+  }
+
+  tellAgain() {
+    this.sent = { ...this.sent, session: this.data.session };
+    this.tell(this.sent);
   }
 
   // True while the hand is on the knob or the server has not yet answered: then the knob stays where it is.
   unsettled() {
-    const unanswered = this.sent !== null && this.sent.serial !== this.data.acknowledged;
-    return this.held || this.typing || this.timer !== null || unanswered;
+    return this.held || this.typing || this.timer !== null || this.sent !== null;
   }
 
   move(value) {
@@ -202,7 +214,7 @@ class LiveSlider {
 
   // What the server knows or was told.
   settled() {
-    return this.sent !== null && this.sent.serial !== this.data.acknowledged ? this.sent.value : this.data.value;
+    return this.sent !== null ? this.sent.value : this.data.value;
   }
 
   commit(pauseMs) {
@@ -228,7 +240,8 @@ class LiveSlider {
 
   send() {
     commits += 1;
-    this.sent = { value: this.value, serial: `${Date.now().toString(36)}-${commits}` };
+    const serial = `${Date.now().toString(36)}-${commits}`;
+    this.sent = { value: this.value, serial, session: this.data.session };
     this.spoken.textContent = this.readoutViews.map((view) => view.sentence()).join(", ");
     this.tell(this.sent);
   }

@@ -1,7 +1,9 @@
 """A slider whose readouts and threshold line move during the drag, without asking the server.
 
 Streamlit's own slider speaks on release only. This one carries a small table (one row for each place of the
-knob) to the browser, looks it up while the knob moves, and tells the server where it was let go.
+knob) to the browser, looks it up while the knob moves, and tells the server where it was let go. It names
+the session that it tells: one that is new, as of a server that began anew, is told again what no server has
+answered, and does not do again what the old one did.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.live_slider.live_table import Histogram, LiveTable
+from dashboard.session_word import session_word
 from dashboard.text import _
 
 _FAR = 1e300  # beyond it lie infinity and integers that no float can hold; NaN is not below it either
@@ -31,10 +34,11 @@ _mount = st.components.v2.component(
 
 @dataclass(frozen=True)
 class _Commit:
-    """What the browser said, with a serial number that tells what is new from what was heard before."""
+    """What the browser said to which session; the serial number tells what is new from what was heard."""
 
     value: float
     serial: str
+    session: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,16 +88,12 @@ def live_slider(
         "id": key,
         "disabled": disabled,
         "acknowledged": st.session_state.get(_heard_key(key)),
+        "session": session_word(),
         **_numbers(knob, current, factor, text_of or (lambda place: f"{place * factor:g} {unit}".strip())),
     }
     hear = partial(_hear, knob, key, on_change)
-    state = _mount(key=key, data=contents, default={"commit": None}, on_commit_change=hear)
-    # A browser that outlived its server tells a new session what it knew, known only after mounting.
-    late = _unheard(knob, key, state)
-    if late and on_change:
-        on_change(late.value)
-        st.rerun()
-    return late.value if late else current
+    _mount(key=key, data=contents, default={"commit": None}, on_commit_change=hear)
+    return current
 
 
 def _hear(knob: _Knob, key: str, on_change: Callable[[float], None] | None) -> None:
@@ -105,7 +105,9 @@ def _hear(knob: _Knob, key: str, on_change: Callable[[float], None] | None) -> N
 def _unheard(knob: _Knob, key: str, state: object) -> _Commit | None:
     """The browser's last commit, once; a rerun for another reason must not repeat it over an undo."""
     commit = _parsed(state, knob)
-    if commit is None or commit.serial == st.session_state.get(_heard_key(key)):
+    if commit is None or commit.session != session_word():
+        return None
+    if commit.serial == st.session_state.get(_heard_key(key)):
         return None
     st.session_state[_heard_key(key)] = commit.serial
     return commit
@@ -114,8 +116,10 @@ def _unheard(knob: _Knob, key: str, state: object) -> _Commit | None:
 def _parsed(state: object, knob: _Knob) -> _Commit | None:
     """A browser may send anything: only a finite number with a serial counts, moved to an allowed place."""
     match state:
-        case {"commit": {"value": int() | float() as value, "serial": str(serial)}} if abs(value) < _FAR:
-            return _Commit(knob.allowed(float(value)), serial[:64])
+        case {
+            "commit": {"value": int() | float() as value, "serial": str(serial), "session": str(session)}
+        } if abs(value) < _FAR:
+            return _Commit(knob.allowed(float(value)), serial[:64], session)
         case _:
             return None
 

@@ -31,7 +31,8 @@ def do() -> None:
     """At the end of a run: have the next one, which knows whom it meant, hear what was clicked too early.
 
     Whatever touches the session once the next run is asked for begins that run at once, so a click that was
-    let go of there would be asked for at the end of every run: the list is emptied in its place.
+    let go of there would be asked for at the end of every run: the list is emptied in its place. Done at
+    most once: what overtakes that next run at its very beginning ends it, and Undo twice is worse than none.
     """
     clicks: list[WidgetState] = st.session_state.get(_KEY, [])
     if not clicks:

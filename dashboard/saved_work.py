@@ -98,6 +98,14 @@ def is_kept(model: str, word: str) -> bool:
     return engine.workspace().sessions.find(visitor(), model, word) is not None
 
 
+def is_on_way(lineage: Lineage, model: str, subject: Subject, word: str) -> bool:
+    """Whether the tab of this word was last at a model, or has it on its way back or forth."""
+    if not engine.workspace().sessions.is_at_work(visitor(), model, word):
+        return False
+    view = restored(model, subject)
+    return view is not None and lineage in {view.lineage, *view.past, *view.future}
+
+
 def others(but: Iterable[str]) -> tuple[SavedWork, ...]:
     """The work of this visitor on other models than these, the newest first."""
     known = set(but)

@@ -276,18 +276,33 @@ def read_link() -> None:
         _open_first_model()
         return
     link = st.query_params.to_dict()
-    is_same_page = was_reloaded(link) or _came_back(link)
-    if not (is_same_page and saved_work.is_kept(link["m"], link[tab.QUERY_KEY])):
+    is_reloaded = was_reloaded(link) and saved_work.is_kept(link["m"], link[tab.QUERY_KEY])
+    if not (is_reloaded or (_came_back(link) and _knows_more_than(link))):
         st.session_state[LINK] = link
     open_model(link["m"])
 
 
 def _came_back(link: Mapping[str, str]) -> bool:
-    """Whether a page that another session drew stands in the browser, which a new page has no widgets of.
+    """Whether a page that another session drew stands in the browser, which a new page has no widgets of."""
+    return tab.QUERY_KEY in link and any(told()) and not _was_led_by_browser()
+
+
+def _knows_more_than(link: Mapping[str, str]) -> bool:
+    """Whether what its tab did last is on the disk, and led there from an address or back to before it.
 
     An edit stands in the address only after its run: one during which the server ended is on the disk alone.
+    Where the disk was full it is the address that knows more.
     """
-    return tab.QUERY_KEY in link and any(told()) and not _was_led_by_browser()
+    from compress_core.apply.lineage import read_lineage
+
+    engine.warm()
+    name = link["m"]
+    try:
+        found = user_model(name) if name.startswith(USER_MODEL) else engine.sample(name)
+        linked = read_lineage(decoded(link.get("h", "")) or [])
+    except Refused:  # whoever opens it is told why
+        return False
+    return saved_work.is_on_way(linked, name, found, link[tab.QUERY_KEY])
 
 
 def _was_led_by_browser() -> bool:

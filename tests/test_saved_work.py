@@ -11,13 +11,14 @@ import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest, app_test
 
 import dashboard.saved_work
 import dashboard.trial_log
 import dashboard.visitor
 import dashboard.visitor_jobs
-from compress_core.apply.lineage import compressed_by
+from compress_core.apply.lineage import compressed_by, lineage_as_json
 from compress_core.apply.run import key_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.sessions import Sessions
@@ -55,12 +56,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """A new session of a visitor, at an address."""
 
-    def open_app(word: str | None, address: dict[str, str] | None = None) -> AppTest:
+    def open_app(
+        word: str | None, address: dict[str, str] | None = None, *, brings: WidgetStates | None = None
+    ) -> AppTest:
         monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: word)
         app = AppTest.from_file(APP, default_timeout=90)
         for key, value in (address or {}).items():
             app.query_params[key] = value
-        return fine(app.run())
+        return fine(app._run(brings))
 
     return open_app
 
@@ -146,6 +149,32 @@ def test_back_and_forward_lead_through_the_edits_and_try_nothing(
         assert (len(view(app).past), len(view(app).future)) == steps
     lines = Workspace.at(engine.workspace().folder or Path()).trials
     assert lines.count(ANN, dashboard.trial_log.log_of(loaded_sample("lenet5"))) == 1
+
+
+DRAWN = WidgetStates(widgets=[WidgetState(id="$$ID-0123-None", string_value="drawn")])
+
+
+def test_a_page_that_comes_back_shows_what_was_done_since_its_address_was_written(opened: Opened) -> None:
+    app = worked(opened, ANN)
+    before = address(app)
+    fine(app.button(key="slimscope.redo").click().run())
+    assert address(app) != before
+    assert view(opened(ANN, before, brings=DRAWN)).lineage == view(app).lineage
+    assert view(opened(ANN, before)).lineage == ()
+
+
+def test_a_page_that_comes_back_shows_its_address_where_that_knows_more_than_the_disk(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = worked(opened, ANN)
+    unsaved = dashboard.links.encoded(lineage_as_json(compressed_by(pruned(0.3))))
+    back = opened(ANN, address(app) | {"h": unsaved}, brings=DRAWN)
+    assert view(back).recipe == pruned(0.3)
+
+    here = address(app)
+    monkeypatch.setattr(Sessions, "is_at_work", lambda *_: False)  # another tab has let go of it
+    fine(app.button(key="slimscope.redo").click().run())
+    assert view(opened(ANN, here, brings=DRAWN)).lineage == ()
 
 
 def test_somebody_else_sees_the_model_of_a_link_and_nothing_more(opened: Opened) -> None:

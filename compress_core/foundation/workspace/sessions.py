@@ -63,6 +63,11 @@ class Sessions:
         )
         return next((SavedSession(visitor, subject, json.loads(text), time) for text, time in rows), None)
 
+    def is_at_work(self, visitor: str, subject: str, tab: str) -> bool:
+        """Whether this very tab of a visitor was at work on a model."""
+        asked = "SELECT 1 FROM sessions WHERE visitor = ? AND subject = ? AND tab = ?"
+        return bool(self.database.rows(asked, visitor, subject, tab))
+
     def of(self, visitor: str) -> tuple[SavedSession, ...]:
         """Everything that a visitor has at work, each model once, the newest first."""
         rows = self.database.rows(

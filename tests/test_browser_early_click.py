@@ -86,12 +86,11 @@ class SlowRuns:
 @contextmanager
 def slow_serving(folder: Path) -> Iterator[tuple[Serving, SlowRuns]]:
     """The app with a place at which its runs wait, in a folder of its own."""
-    runs = SlowRuns(folder)
-    (folder / "app" / "pages").parent.mkdir()
-    (folder / "app" / "pages").symlink_to(ROOT / "pages")
+    runs, app = SlowRuns(folder), folder / "app" / "app.py"
+    app.parent.mkdir()
+    (app.parent / "pages").symlink_to(ROOT / "pages")
     text = (ROOT / "app.py").read_text(encoding="utf-8")
     assert text.count(DRAWS) == 1
-    app = folder / "app" / "app.py"
     waiting = SLOWLY.format(begun=str(runs.begun), waits=str(runs.waits))
     app.write_text(text.replace(DRAWS, waiting + DRAWS), encoding="utf-8")
     yield Serving(folder / "work", app=app), runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +21,7 @@ from compress_core.cli import app
 from compress_core.cli.arguments import ModelOptions
 from compress_core.cli.review_origin import OPENING
 from compress_core.reviews.gate_file import read_gates, ready_made_gates
+from compress_core.reviews.seals import SEALS, sealed
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +84,44 @@ def test_weights_that_moved_are_said_anew(folder: Path) -> None:
     for option in ("--weights", "--model"):
         again = run("verify", "r.json", option, "moved/net.pt")
         assert again.exit_code == 0, again.output
+
+
+def test_the_name_of_a_file_is_no_difference_and_other_weights_under_any_name_are(folder: Path) -> None:
+    kept = ("--entry", "ema", "--data", "rows.csv", "--label-column", "2", "--task", "regression")
+    made = run("review", "net.pt", *kept, "--step", "0: uniform bits=4", "--out", "r.html")
+    assert made.exit_code in {0, 1, 3}, made.output
+    for option, name in (("--weights", "weights-of-today.pt"), ("--model", "net_2.ckpt"), ("--model", "net")):
+        shutil.copy("net.pt", name)
+        again = run("verify", "r.json", option, name)
+        assert again.exit_code == 0, again.output
+        assert "every seal is whole" in again.stdout
+        called = f"The weights are called {Path(name).stem} now; the report calls them net."
+        assert again.stdout.count(called) == again.stdout.count("now; the report") == (name != "net")
+    told = json.loads(run("verify", "r.json", "--model", "net_2.ckpt", "--json").stdout)
+    assert told["remarks"] == ["The weights are called net_2 now; the report calls them net."]
+    assert told["differences"] == []
+    other = torch.load("net.pt")
+    other["ema"]["0.bias"][0] += 1
+    torch.save(other, "other.pt")
+    found = run("verify", "r.json", "--weights", "other.pt")
+    assert found.exit_code == 1, found.output
+    assert "model.network: " in found.stdout
+    assert "model.name: " not in found.stdout
+
+
+def test_a_name_that_was_never_that_of_the_file_is_a_difference(folder: Path) -> None:
+    said = reviewed()
+    said["model"]["name"] = said["model"]["title"] = "approved"
+    Path("r.json").write_text(json.dumps(sealed({n: v for n, v in said.items() if n != SEALS})))
+    found = run("verify", "r.json")
+    assert found.exit_code == 1, found.output
+    assert "model.name: the report says 'approved', computed again it is 'net'" in found.stdout
+    sample = run("review", "tabular", "--step", "fc1: uniform bits=4", "--out", "s.html")
+    assert sample.exit_code in {0, 1, 3}, sample.output
+    said = json.loads(Path("s.json").read_text())
+    said["model"]["name"] = "lenet300"
+    Path("s.json").write_text(json.dumps(sealed({n: v for n, v in said.items() if n != SEALS})))
+    assert "model.name: the report says 'lenet300'" in run("verify", "s.json").stdout
 
 
 @pytest.mark.parametrize("asked", [[], "text", None, 3])

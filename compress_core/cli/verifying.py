@@ -17,7 +17,9 @@ from compress_core.foundation.printable import printable
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
     from compress_core.cli.reviewed_items import Beside
+    from compress_core.reviews.findings import Review
     from compress_core.reviews.seals import FieldDifference
+    from compress_core.subject.subject import Subject
 
 ReportArgument = Annotated[
     Path, typer.Argument(metavar="REPORT.json", help="What slimscope review wrote.", show_default=False)
@@ -29,7 +31,8 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
     """Make a review again from its JSON and compare field by field; ends with 1 where one differs.
 
     Model, recipe and gates are those of the report; files are where they were, unless an option says
-    otherwise; code that the report names runs only where --model names it too. Times, dates, the machine
+    otherwise, and may be called otherwise by now; code that the report names runs only where --model names
+    it too. Times, dates, the machine
     and the looks belong to their moment: of these only the seal is checked, which tells of a changed digit
     and is no signature.
     """
@@ -40,22 +43,28 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
 
     content = report_in(report)
     broken_seals(content)
-    case, beside = _opened_again(asked, content)
+    case, beside, renamed = _opened_again(asked, content)
     found = verified(
         content, case.subject, case.store, given=lambda model: read_beside(replace(case, model=model), beside)
     )
     again = computed_again(content)
     if as_json:
         said = [{"field": d.path, "said": d.said, "found": d.found, "seal": not d.broken_seal} for d in found]
-        printing.print_json({"report": str(report), "fields": again, "differences": said})
+        told = {"report": str(report), "fields": again, "differences": said}
+        printing.print_json({**told, "remarks": [] if renamed is None else [renamed]})
     else:
         _print_verified(found, again)
+        if renamed is not None:
+            typer.echo(renamed)
     if found:
         raise typer.Exit(1)
 
 
-def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case, Beside]:
-    """The model as loaded that a report speaks of, and what stood beside its items; raises Refused."""
+def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case, Beside, str | None]:
+    """The model as loaded that a report speaks of, and what stood beside its items; raises Refused.
+
+    With it what there is to say where the file of its weights is called otherwise by now.
+    """
     from compress_core.apply.model import Model
     from compress_core.cli.loading import Case, open_store, open_subject
     from compress_core.cli.reviewed_items import Beside
@@ -65,13 +74,40 @@ def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case
     said = read_review(content)
     known = said.circumstances.asked
     chosen = _opened_as(asked, known)
-    subject, store = open_subject(chosen), open_store()
+    opened, store = open_subject(chosen), open_store()
+    subject = _called_as_then(opened, chosen, said)
     if chosen.trained is not None:
         trained_in(chosen.trained, subject, store)
     beside = Beside(
         said.model.split, _path(known, "labels"), _text(known, "group_column"), _path(known, "groups")
     )
-    return Case(Model.original(subject), chosen, store), beside
+    return Case(Model.original(subject), chosen, store), beside, _renamed(opened, subject)
+
+
+def _called_as_then(subject: Subject, chosen: ModelOptions, said: Review) -> Subject:
+    """The model under the name in the report, where both names are those of files.
+
+    Digests tell what was reviewed; the name of a file stands in packed files too, and changes their sizes.
+    """
+    known, name = said.circumstances.asked, said.model.name
+    then = _names_of_file(_path(known, "weights"), _text(known, "model"))
+    is_a_file = subject.name in _names_of_file(chosen.weights, chosen.model)
+    was_a_file = name in then or not (_text(known, "weights") or _text(known, "model"))
+    return replace(subject, name=name, title=said.model.title) if is_a_file and was_a_file else subject
+
+
+def _names_of_file(weights: Path | None, model: str | None) -> set[str]:
+    """What a model may be called whose weights lie there; nothing where code or a sample names it."""
+    if weights is None and not _was_a_file(model):
+        return set()
+    place = Path(model or "") if weights is None else weights
+    return {printable(place.stem), printable(place.name)}
+
+
+def _renamed(opened: Subject, subject: Subject) -> str | None:
+    if opened.name == subject.name:
+        return None
+    return f"The weights are called {opened.name} now; the report calls them {subject.name}."
 
 
 def _opened_as(asked: ModelOptions, known: Mapping[str, Any]) -> ModelOptions:

@@ -211,8 +211,9 @@ def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...
 
 
 def _wait_for(over: Future[None], seconds: float) -> None:
-    with PAGE_RUNS.waiting():
-        wait([over], seconds)
+    if seconds and not over.done():
+        with PAGE_RUNS.waiting():
+            wait([over], seconds)
 
 
 def compared_within(seconds: float, key: str, work: Callable[[], object]) -> bool:

@@ -1,4 +1,4 @@
-"""How many scripts of visitors run right now, so that what nobody waits for can let them go first.
+"""The scripts of visitors: a few run at once, in turn, and what nobody waits for lets them go first.
 
 A thread of low priority would not do: when it is kept from running while it holds the interpreter's lock, all
 wait for it.
@@ -11,35 +11,47 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dashboard.turns import Turns
+
+LONGEST_TURN_S = 0.5
+"""Twice what a page takes on a busy server: who opens a large network keeps nobody waiting for longer."""
 PATIENCE_S = 0.25
 """A piece of work waits no longer than this: where pages never rest, it still comes to its end."""
 
 
 class PageRuns:
-    """Counts scripts that run; most: from so many on, other work waits between its pieces."""
+    """Counts scripts that run or wait for their turn.
 
-    def __init__(self, most: int) -> None:
+    most: from so many on, other work waits between its pieces; at_once: so many run, the others wait.
+    """
+
+    def __init__(self, most: int, at_once: int = 2) -> None:
         self._most = most
+        self._turns = Turns(at_once, LONGEST_TURN_S)
         self._running = 0
         self._changed = threading.Condition()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """One script more, as long as this lasts."""
+        """One script more, as long as this lasts; it begins when it is this one's turn."""
         self._count(+1)
         try:
+            self._turns.take()
             yield
         finally:
+            self._turns.give_up()
             self._count(-1)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """A script that waits for other work is none that others make way for."""
+        """A script that waits for other work is none that others make way for; then it waits for its turn."""
+        self._turns.give_up()
         self._count(-1)
         try:
             yield
         finally:
             self._count(+1)
+            self._turns.take()
 
     @property
     def is_quiet(self) -> bool:
@@ -58,4 +70,5 @@ class PageRuns:
             self._changed.notify_all()
 
 
-PAGE_RUNS = PageRuns(max(1, (os.cpu_count() or 1) - 1))
+_PROCESSORS = os.cpu_count() or 1
+PAGE_RUNS = PageRuns(max(1, _PROCESSORS - 1), at_once=min(max(2, _PROCESSORS), 4))

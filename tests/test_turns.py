@@ -1,0 +1,142 @@
+"""A few threads have their turn at once, the others come in order, and nobody waits for one that is slow."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from dashboard.page_runs import PageRuns
+from dashboard.turns import Turns
+
+NEVER, PATIENCE = 600.0, 60.0
+
+
+@contextmanager
+def in_thread(does: Callable[[], None]) -> Iterator[threading.Thread]:
+    """Something that is done beside the test, and that has come to its end with the block."""
+    thread = threading.Thread(target=does)
+    thread.start()
+    yield thread
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def until_waiting(turns: Turns, count: int) -> None:
+    """Wait until so many threads wait for their turn."""
+    end = time.monotonic() + PATIENCE
+    while len(turns._waiting) != count:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_more_than_so_many_have_their_turn_and_all_get_one(most: int) -> None:
+    turns, lock = Turns(most, NEVER), threading.Lock()
+    now, highest, done = 0, 0, 0
+
+    def work() -> None:
+        nonlocal now, highest, done
+        for _ in range(10):
+            turns.take()
+            with lock:
+                now += 1
+                highest = max(highest, now)
+            time.sleep(0.001)
+            with lock:
+                now, done = now - 1, done + 1
+            turns.give_up()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert (highest, done) == (most, 80)
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    turns, came = Turns(1, NEVER), list[int]()
+
+    def wait_as(number: int) -> None:
+        turns.take()
+        came.append(number)
+        turns.give_up()
+
+    turns.take()
+    threads = []
+    for number in range(5):
+        threads.append(threading.Thread(target=wait_as, args=(number,)))
+        threads[-1].start()
+        until_waiting(turns, number + 1)
+    turns.give_up()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert came == [0, 1, 2, 3, 4]
+
+
+def test_a_turn_that_lasts_too_long_keeps_nobody_waiting_any_more() -> None:
+    turns, came = Turns(1, 0.05), threading.Event()
+
+    def wait() -> None:
+        turns.take()
+        came.set()
+        turns.give_up()
+
+    turns.take()
+    with in_thread(wait):
+        assert came.wait(PATIENCE), "the first one still has its turn"
+    turns.give_up()
+
+
+def test_who_gives_up_a_turn_twice_gives_up_nobody_elses() -> None:
+    turns, came, over = Turns(1, NEVER), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        turns.take()
+        came.set()
+        over.wait(PATIENCE)
+        turns.give_up()
+
+    turns.take()
+    with in_thread(hold):
+        turns.give_up()
+        assert came.wait(PATIENCE)
+        turns.give_up()
+        late = threading.Thread(target=turns.take)
+        late.start()
+        until_waiting(turns, 1)
+        over.set()
+        late.join(PATIENCE)
+
+
+def test_a_page_that_waits_for_other_work_lets_another_one_run_and_then_waits_for_its_turn() -> None:
+    runs, other, over = PageRuns(most=1, at_once=1), threading.Event(), threading.Event()
+    said = list[str]()
+
+    def second() -> None:
+        with runs.running():
+            other.set()
+            over.wait(PATIENCE)
+            said.append("the other page is done")
+
+    with runs.running(), in_thread(second):
+        assert not other.wait(0.05), "one page at a time"
+        with runs.waiting():
+            assert other.wait(PATIENCE)
+            over.set()
+        said.append("it has its turn again")
+    assert said == ["the other page is done", "it has its turn again"]
+
+
+def test_a_page_that_fails_gives_its_turn_up() -> None:
+    runs = PageRuns(most=1, at_once=1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), runs.running():
+            raise ZeroDivisionError
+    assert runs.is_quiet
+    with runs.running():
+        pass

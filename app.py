@@ -13,6 +13,7 @@ from dashboard import (
     early_clicks,
     engine,
     header,
+    hearing,
     page_files,
     page_style,
     seen_run,
@@ -67,6 +68,7 @@ if __name__ == "__main__":
         fill_in_numbers()
     state.notice_was_told()
     stale_widgets.forget()
+    hearing.forget()
     early_clicks.do()
 else:
     app = st.App(__file__, middleware=guards(), lifespan=caretaking)

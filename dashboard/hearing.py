@@ -32,3 +32,10 @@ def hear_all() -> None:
             hear()
     finally:
         _is_hearing.reset(began)
+
+
+def forget() -> None:
+    """Let go of who hears for components that the page draws no more, with all that they hold."""
+    hearers: dict[str, Callable[[], None]] = st.session_state.get(_KEY, {})
+    for gone in [key for key in hearers if key not in st.session_state]:
+        del hearers[gone]

@@ -1,9 +1,10 @@
-"""Messages of a table are done once, in order and before anything else, whatever run is overtaken."""
+"""Messages of a table and of sliders are done once, in order, whatever run is overtaken."""
 
 from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.runtime.scriptrunner_utils.exceptions import StopException
@@ -12,6 +13,8 @@ from compress_core.apply.lineage import compressed_by
 from dashboard import hearing, saved_work, state, trial_log
 from dashboard.layer_list import layer_list as module
 from dashboard.layer_list.layer_list import Message, Typed
+from dashboard.live_slider import live_slider
+from dashboard.live_slider.live_table import LiveTable
 from dashboard.undo import undone
 from tests.layer_rows import message
 from tests.test_trial_log import moved, pruned, start, subject  # noqa: F401 - a fixture
@@ -37,9 +40,14 @@ class Overtaken:
 
 
 def hear_as(table: Overtaken) -> None:
-    """One run after another, until none is overtaken."""
+    """What the table says is heard, whatever that is overtaken by."""
     st.session_state["table"] = {"said": [one | {"session": module.session_word()} for one in SAID]}
     hearing.listen("table", partial(module._hear, "table", LAYERS, table))
+    hear_all()
+
+
+def hear_all() -> None:
+    """One run after another, until none is overtaken."""
     while True:
         try:
             hearing.hear_all()
@@ -66,6 +74,41 @@ def test_what_was_done_but_not_noted_is_done_again_in_its_place(monkeypatch: pyt
     table = Overtaken("after")
     hear_as(table)
     assert table.done == [Typed("fc1", "prune", "50")] * 2 + [Typed("fc2", "prune", "60")]
+
+
+@pytest.mark.parametrize(
+    ("stops", "done"), [((), [0.5]), (("before", "before"), [0.5]), (("after",), [0.5, 0.5])]
+)
+def test_a_slider_whose_run_was_overtaken_moves_in_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, stops: tuple[str, ...], done: list[float]
+) -> None:
+    monkeypatch.setattr(st, "session_state", {})
+    moves, left = list[float](), list(stops)
+
+    def move(place: float) -> None:
+        stop = left.pop(0) if left else ""
+        moves.extend([] if stop == "before" else [place])
+        if stop:
+            raise StopException
+
+    commit = {"value": 0.52, "serial": "1", "session": live_slider.session_word()}
+    st.session_state["slider"] = {"commit": commit}
+    knob = live_slider._Knob(LiveTable(np.array([0.0, 0.5, 1.0])), step=None)
+    hearing.listen("slider", partial(live_slider._hear, knob, "slider", move))
+    hear_all()
+    assert moves == done
+    hearing.hear_all()
+    assert moves == done, "heard once it is done"
+
+
+def test_who_hears_for_what_the_page_draws_no_more_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(st, "session_state", {"drawn": {}})
+    asked = list[str]()
+    for key in ("drawn", "gone"):
+        hearing.listen(key, partial(asked.append, key))
+    hearing.forget()
+    hearing.hear_all()
+    assert asked == ["drawn"]
 
 
 def test_whoever_hears_may_ask_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 Streamlit's own slider speaks on release only. This one carries a small table (one row for each place of the
 knob) to the browser, looks it up while the knob moves, and tells the server where it was let go. It names
 the session that it tells: one that is new, as of a server that began anew, is told again what no server has
-answered, and does not do again what the old one did.
+answered, and does not do again what the old one did. What was told is noted as heard once it is done: a run
+that is overtaken in between leaves it to the next one, and doing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from dashboard.hearing import hear_all, listen
 from dashboard.live_slider.live_table import Histogram, LiveTable
 from dashboard.session_word import session_word
 from dashboard.text import _
@@ -82,8 +84,11 @@ def live_slider(
         "one row of marks for each place"
     )
     knob = _Knob(table, step)
-    fresh = _unheard(knob, key, st.session_state.get(key))
-    current = fresh.value if fresh else float(value)
+    if on_change is None:
+        current = _returned(knob, key, value)
+    else:
+        current = float(value)
+        listen(key, partial(_hear, knob, key, on_change))
     contents = _appearance(label, table, histogram, help, unit) | {
         "id": key,
         "disabled": disabled,
@@ -91,26 +96,33 @@ def live_slider(
         "session": session_word(),
         **_numbers(knob, current, factor, text_of or (lambda place: f"{place * factor:g} {unit}".strip())),
     }
-    hear = partial(_hear, knob, key, on_change)
-    _mount(key=key, data=contents, default={"commit": None}, on_commit_change=hear)
+    _mount(key=key, data=contents, default={"commit": None}, on_commit_change=hear_all)
     return current
 
 
-def _hear(knob: _Knob, key: str, on_change: Callable[[float], None] | None) -> None:
-    """Tell the page before its run begins; without `on_change` the commit waits to be returned."""
-    if on_change is not None and (commit := _unheard(knob, key, st.session_state.get(key))):
+def _hear(knob: _Knob, key: str, on_change: Callable[[float], None]) -> None:
+    """Do, then note: every access to the session may end a run that was overtaken."""
+    commit = _unheard(knob, key)
+    if commit is not None:
         on_change(commit.value)
+        st.session_state[_heard_key(key)] = commit.serial
 
 
-def _unheard(knob: _Knob, key: str, state: object) -> _Commit | None:
-    """The browser's last commit, once; a rerun for another reason must not repeat it over an undo."""
-    commit = _parsed(state, knob)
+def _returned(knob: _Knob, key: str, value: float) -> float:
+    """Where nobody is called: the value of the browser's last commit, once, and else that of the page."""
+    commit = _unheard(knob, key)
+    if commit is None:
+        return float(value)
+    st.session_state[_heard_key(key)] = commit.serial
+    return commit.value
+
+
+def _unheard(knob: _Knob, key: str) -> _Commit | None:
+    """The browser's last commit, if it was not heard; a rerun must not repeat it over an undo."""
+    commit = _parsed(st.session_state.get(key), knob)
     if commit is None or commit.session != session_word():
         return None
-    if commit.serial == st.session_state.get(_heard_key(key)):
-        return None
-    st.session_state[_heard_key(key)] = commit.serial
-    return commit
+    return None if commit.serial == st.session_state.get(_heard_key(key)) else commit
 
 
 def _parsed(state: object, knob: _Knob) -> _Commit | None:

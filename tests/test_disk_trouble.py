@@ -9,15 +9,20 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from compress_core.cli import app
+import compress_core
+from compress_core.cli import app, printing, training
+from compress_core.deliver.trained_folder import CHECKPOINT, WEIGHTS
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.progress import Progress, result_of
+from compress_core.foundation.store import Store
 from compress_core.foundation.workspace import database as database_module
 from compress_core.foundation.workspace.checking import check
 from compress_core.foundation.workspace.disk_trouble import not_kept, not_opened
@@ -237,3 +242,177 @@ def test_a_command_on_a_full_disk_says_one_sentence_and_leaves_what_was_there(
     assert files() == before
     assert run()[0] == 0
     assert set(files()) == set(before)
+
+
+# --- what was measured for long is printed, whatever the disk takes ---------------------------------------
+
+
+def run_command(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), prog_name="slimscope")
+
+
+@contextmanager
+def disk_that_fills_at(epoch: int, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """From the moment on at which an epoch of a training is said."""
+    import resource
+
+    before, line = resource.getrlimit(resource.RLIMIT_FSIZE), training._epoch_line
+
+    def and_fill(figures: Any, objective: Any) -> str:
+        if figures.epoch == epoch:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        return line(figures, objective)
+
+    patch.setattr(training, "_epoch_line", and_fill)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        patch.setattr(training, "_epoch_line", line)
+
+
+LEARNED = ("train", *PRUNED, "--epochs", "2")
+
+
+@POSIX
+@pytest.mark.slow
+def test_the_numbers_of_a_training_that_no_disk_keeps_are_printed_and_it_is_said_what_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", "")
+    kept = run_command(*LEARNED, "--json")
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", str(tmp_path / "work"))
+    with disk_that_fills_at(2, monkeypatch):
+        lost = run_command(*LEARNED, "--json")
+    assert (kept.exit_code, lost.exit_code) == (0, 2)
+    assert lost.stdout == kept.stdout
+    (tmp_path / "way").write_text("in the way")
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", str(tmp_path / "way"))
+    never = run_command(*LEARNED, "--json")
+    assert never.exit_code == 2
+    assert never.stdout == kept.stdout
+    for each in (lost, never):
+        said = each.stderr.splitlines()[-1]
+        assert said.startswith(
+            "The numbers of the trained model are printed, but its weights are kept nowhere"
+        )
+        assert said.endswith("Or train with --out DIR, a folder on a disk with room.")
+
+
+@POSIX
+@pytest.mark.slow
+def test_a_training_goes_into_its_folder_where_the_workspace_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise not_kept(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", str(tmp_path / "work"))
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr("compress_core.foundation.workspace.kept_results.Results.keep", full)
+        found = run_command(*LEARNED, "--out", str(out))
+    assert found.exit_code == 0, found.output
+    assert f"The trained model is in {out} alone: take it with --trained {out}." in found.stderr
+    assert run_command("evaluate", "tabular", "--trained", str(out)).exit_code == 0
+
+
+@POSIX
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_training_whose_folder_fills_says_its_numbers_and_goes_on_to_the_same_end(
+    tmp_path: Path, epoch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", "")
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    kept = run_command(*LEARNED, "--out", str(whole))
+    with disk_that_fills_at(epoch, monkeypatch):
+        found = run_command(*LEARNED, "--out", str(out))
+    assert found.exit_code == 2
+    assert found.stdout == (kept.stdout if epoch == 2 else "")
+    assert found.stderr.splitlines()[:-1] == kept.stderr.splitlines()
+    assert f"{out} cannot be written ({os.strerror(errno.EFBIG)})" in found.stderr
+    assert found.stderr.endswith(f"free some space there, then slimscope train --resume {out}.\n")
+    assert (out / CHECKPOINT).exists()
+    assert run_command("train", "--resume", str(out)).stdout == kept.stdout
+    assert (out / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+
+
+MEASURED = {
+    "review": ("review", *PRUNED, "--out", "{out}/r.html"),
+    "budget": (
+        "budget",
+        "tabular",
+        "--packed-bytes",
+        "9000",
+        "--families",
+        "bits",
+        "--write",
+        "{out}/r.yaml",
+    ),
+    "apply": ("apply", *PRUNED, "--out", "{out}"),
+}
+
+
+@POSIX
+@pytest.mark.slow
+@pytest.mark.parametrize("command", MEASURED)
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_what_a_command_measured_is_printed_where_its_file_cannot_be_written(
+    tmp_path: Path, command: str, form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", "")
+    words = [word.format(out=tmp_path) for word in MEASURED[command]]
+    with full_disk():
+        lost = run_command(*words, *form)
+    assert lost.exit_code == 2
+    assert "cannot be written" in lost.stderr
+    kept = run_command(*words, *form)
+    assert kept.exit_code in {0, 1, 3}, kept.output
+    at_its_moment = ('"made":', '"circumstances.made":', '"out":', '"files":', "Written to")
+    told = [line for line in lost.stdout.splitlines() if not line.strip().startswith(at_its_moment)]
+    assert len(told) >= 10
+    assert {line.rstrip(",") for line in told} <= {line.rstrip(",") for line in kept.stdout.splitlines()}
+
+
+@POSIX
+@pytest.mark.slow
+def test_a_scan_that_the_workspace_does_not_take_is_printed_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("scan", "tabular", "--points", "2", "--families", "bits", "--json")
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", "")
+    kept = run_command(*words)
+
+    def on_a_full_disk(work: Generator[Progress, None, Any]) -> Any:
+        with full_disk():
+            return result_of(work)
+
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", str(tmp_path / "work"))
+    with monkeypatch.context() as patched:
+        patched.setattr(printing, "with_progress", on_a_full_disk)
+        lost = run_command(*words)
+    assert (kept.exit_code, lost.exit_code) == (0, 2)
+    assert lost.stdout == kept.stdout
+    assert "of these measurements are printed and not kept" in lost.stderr
+
+
+@pytest.mark.slow
+def test_a_model_that_was_trained_in_python_is_given_where_the_workspace_does_not_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise not_kept(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    few_bits = "layers: [{match: '*', steps: [{technique: uniform, bits: 4}]}]"
+    small = compress_core.compress(compress_core.load("tabular"), few_bits)
+    kept = compress_core.train(small, epochs=1, store=Store())
+    monkeypatch.setattr("compress_core.foundation.workspace.model_tree.Models.add", full)
+    with pytest.warns(
+        UserWarning, match="The trained model ends with this process: The disk of the workspace"
+    ):
+        lost = compress_core.train(small, epochs=1, store=Store(workspace=Workspace.at(tmp_path)))
+    assert lost.model.key == kept.model.key
+    assert lost.history == kept.history
+    numbers = [compress_core.evaluate(each.model, store=Store()).numbers for each in (lost, kept)]
+    assert numbers[0] == numbers[1]

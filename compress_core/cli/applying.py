@@ -14,8 +14,10 @@ from compress_core.cli.arguments import (
     ModelOptions,
     OutOption,
     about_a_model,
+    printed_before_refusal,
     writing,
 )
+from compress_core.cli.places_to_write import refuse_unwritable
 from compress_core.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -35,25 +37,37 @@ def apply(asked: ModelOptions, out: OutOption = None, force: ForceOption = False
     read back and holds exactly the values that were evaluated.
     """
     from compress_core.cli.loading import open_case
-    from compress_core.cli.numbers_json import evaluation, headline, titled
+    from compress_core.cli.numbers_json import evaluation
     from compress_core.deliver.own_files import refuse_to_replace
 
     if out is None:
         raise Refused("apply needs a folder to write to: add --out DIR.")
     with writing(out):
         refuse_to_replace([out / name for name in (MODEL_FILE, RECIPE_FILE, NUMBERS_FILE)], force=force)
+    refuse_unwritable("--out", out / MODEL_FILE)
     case = open_case(asked)
     numbers = _numbers(case)
     content = evaluation(case, numbers)
-    written = _write(case, content, out)
+    with printed_before_refusal(lambda: _print(case, content, numbers)):
+        written = _write(case, content, out)
     if asked.as_json:
         files = {name: printing.exact(size, "byte").as_json() for name, size in written.items()}
-        printing.print_json({**content, "out": str(out), "files": files})
+        _print(case, {**content, "out": str(out), "files": files}, numbers)
+        return
+    _print(case, content, numbers)
+    typer.echo(f"\nWritten to {out}, read back and equal to what was evaluated:")
+    printing.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in written.items()])
+
+
+def _print(case: Case, content: printing.Content, numbers: Mapping[str, Number]) -> None:
+    """All of it as JSON, or the numbers as a table."""
+    from compress_core.cli.numbers_json import headline, titled
+
+    if case.chosen.as_json:
+        printing.print_json(content)
         return
     typer.echo(headline(case))
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
-    typer.echo(f"\nWritten to {out}, read back and equal to what was evaluated:")
-    printing.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in written.items()])
 
 
 def _numbers(case: Case) -> Mapping[str, Number]:

@@ -333,6 +333,16 @@ def _parameter(field: Field[Any]) -> inspect.Parameter:
 
 
 @contextmanager
+def printed_before_refusal(print_it: Callable[[], None]) -> Iterator[None]:
+    """Inside the `with` block what was measured is written; where that is refused it is printed first."""
+    try:
+        yield
+    except Refused:
+        print_it()
+        raise
+
+
+@contextmanager
 def writing(out: Path, option: str = "--out") -> Iterator[None]:
     """Inside the `with` block files are written there; raises Refused where that fails.
 

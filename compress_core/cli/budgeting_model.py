@@ -14,6 +14,7 @@ from compress_core.cli.arguments import (
     LockedOption,
     ModelOptions,
     about_a_model,
+    printed_before_refusal,
     refuse_a_recipe,
     writing,
 )
@@ -118,7 +119,8 @@ def budget(
     refuse_unknown(locked or (), case.model)
     found = printing.with_progress(budgeted(case.model, plan, case.store))
     if write is not None and found.holds:
-        _write(found, write)
+        with printed_before_refusal(lambda: _print(case, found)):
+            _write(found, write)
     _print(case, found)
     if not found.holds:
         if write is not None:

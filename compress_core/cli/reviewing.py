@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from compress_core.cli import printing
-from compress_core.cli.arguments import ForceOption, ModelOptions, about_a_model
+from compress_core.cli.arguments import ForceOption, ModelOptions, about_a_model, printed_before_refusal
 from compress_core.cli.printed_review import print_review
 from compress_core.cli.review_files import ReviewFiles, read_by
 from compress_core.cli.review_options import (
@@ -82,7 +82,8 @@ def review(
     wanted = wanted or gates_named(usual_gates(case.subject.task))
     around = circumstances_of_command(case, wanted.conditions.seed, beside, target_device, target_runtime)
     found = _reviewed(case, wanted, beside, files, around, signed)
-    files.write(found, case.model)
+    with printed_before_refusal(lambda: print_review(found, as_json=asked.as_json)):
+        files.write(found, case.model)
     print_review(found, as_json=asked.as_json)
     code = exit_code(found.judged, allow_undecided=allow_undecided)
     if code:

@@ -86,9 +86,10 @@ def scan(
     divergence, high from 0.1 nat on. What hurts most at its middle degree comes first.
     """
     from compress_core.cli.loading import open_case
+    from compress_core.decide.scan import scan as scanned
     from compress_core.decide.scan_plan import ScanPlan
     from compress_core.foundation.declared_knobs import validated
-    from compress_core.tasks.scan_layers import run
+    from compress_core.foundation.workspace.folder import VARIABLE
 
     said: dict[str, object] = {"points": points, "sample": sample, "shard": shard, "seconds": seconds}
     if families is not None:
@@ -97,8 +98,17 @@ def scan(
     case = open_case(asked)
     for folder in merge or ():
         _merge(folder, case.store)
-    found = printing.with_progress(run(case.model, plan, 0, case.store))
+    not_kept: list[Refused] = []
+    found = printing.with_progress(scanned(case.model, plan, case.store, not_kept=not_kept.append))
     _print(case, found)
+    if not_kept:
+        raise Refused(
+            "{count:,} of these measurements are printed and not kept, so that they would be made again. "
+            "{reason} Or name another folder in {variable}.",
+            count=len(not_kept),
+            reason=str(not_kept[0]),
+            variable=VARIABLE,
+        )
 
 
 def _merge(folder: Path, store: Store) -> None:

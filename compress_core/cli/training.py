@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,12 @@ from compress_core.cli.arguments import (
     OutOption,
     about_a_model,
     writing,
+)
+from compress_core.cli.kept_training import (
+    interrupted_in,
+    kept_in_workspace,
+    weights_lost,
+    written_to_folder,
 )
 from compress_core.foundation.errors import Refused
 
@@ -129,8 +135,10 @@ def train(
         if out is not None:
             _refuse_strangers(out, force=force)
     case = open_case(asked)
-    trained, made = _trained(case, plan, out, teacher, resumed=resume is not None)
-    _print(replace(case, model=made), trained)
+    left = _trained(case, plan, out, teacher, resumed=resume is not None)
+    _print(replace(case, model=left.model), left.trained)
+    if left.not_kept is not None:
+        raise left.not_kept
 
 
 def _knobs(typed: Sequence[str]) -> dict[str, object]:
@@ -199,18 +207,21 @@ def _refuse_strangers(out: Path, *, force: bool) -> None:
         refuse_to_replace([out / name for name in FILES], force=force)
 
 
-def _trained(
-    case: Case, plan: Plan, out: Path | None, teacher: str | None, *, resumed: bool
-) -> tuple[Trained, Model]:
-    """Run the training with an epoch a line on stderr, each kept in the folder; the model that it gives."""
-    from compress_core.deliver.trained_folder import (
-        CHECKPOINT,
-        WEIGHTS,
-        read_value,
-        write_history,
-        write_value,
-    )
-    from compress_core.face.train_compressed import training_of
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """What a training left; not_kept: why it is nowhere but in this process, None where it is."""
+
+    trained: Trained
+    model: Model
+    not_kept: Refused | None
+
+
+def _trained(case: Case, plan: Plan, out: Path | None, teacher: str | None, *, resumed: bool) -> _Left:
+    """Run the training with an epoch a line on stderr, each kept in the folder; what it left.
+
+    What was learned in hours is not lost with a disk that does not take it: that is told, not raised.
+    """
+    from compress_core.deliver.trained_folder import CHECKPOINT, WEIGHTS, read_value, write_history
     from compress_core.tasks.train_model import TrainKnobs, run_of
     from compress_core.training.checkpoint import Checkpoint
     from compress_core.training.loop import train as train_loop
@@ -231,15 +242,14 @@ def _trained(
             if not resumed:  # a full disk has left them by now
                 (out / WEIGHTS).unlink(missing_ok=True)
     trained = _watched(train_loop(run, case.store, checkpoint), run.objective, out)
-    training = training_of(case.model, asked, trained, case.store, taught_by)
-    if out is not None:
-        history = [figures.as_json() for figures in trained.history]
-        told = {"asked": began, "epoch": trained.epoch, "history": history}
-        with writing(out):
-            write_value(out, WEIGHTS, trained.weights)
-            write_history(out, training.model.lineage, told)
-            (out / CHECKPOINT).unlink(missing_ok=True)
-    return trained, training.model
+    model, trouble = kept_in_workspace(case, asked, trained, taught_by)
+    if out is None:
+        reason = trouble or case.store.not_kept
+        return _Left(trained, model, None if reason is None else weights_lost(reason))
+    not_kept = written_to_folder(out, trained, model, began)
+    if trouble is not None and not_kept is None:
+        typer.echo(f"The trained model is in {out} alone: take it with --trained {out}. {trouble}", err=True)
+    return _Left(trained, model, not_kept)
 
 
 def _named_teacher(case: Case, teacher: str | None) -> Model | None:
@@ -268,10 +278,15 @@ def _watched(work: Any, objective: TrainingObjective, out: Path | None) -> Train
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         if isinstance(progress, EpochDone):
+            trouble = None
             if out is not None and progress.checkpoint is not None:
-                with writing(out):
+                try:
                     write_value(out, CHECKPOINT, progress.checkpoint)
+                except OSError as error:
+                    trouble = interrupted_in(out, error)
             typer.echo(_epoch_line(progress.figures, objective), err=True)  # what is said is kept
+            if trouble is not None:
+                raise trouble
 
 
 def _epoch_line(figures: EpochFigures, objective: TrainingObjective) -> str:

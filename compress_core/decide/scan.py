@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
@@ -49,11 +50,17 @@ NOT_YET = N_("Not measured yet: scan again, and it goes on from here.")
 
 
 def scan(
-    parent: Model, plan: ScanPlan, store: Store, clock: Callable[[], float] = time.monotonic
+    parent: Model,
+    plan: ScanPlan,
+    store: Store,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    not_kept: Callable[[Refused], None] | None = None,
 ) -> Generator[Progress, None, Sensitivity]:
     """Measure what every place bears on top of a model; yields how far it is.
 
-    What the workspace knows is not measured again. Raises Refused without validation items, for a
+    What the workspace knows is not measured again. not_kept is told of each point that it does not take;
+    without it such a point ends the scan. Raises Refused without validation items, for a
     technique that a family cannot be scanned with, and where a layer of the parent was factored.
     """
     split = parent.subject.split(VALIDATION)
@@ -61,7 +68,7 @@ def scan(
     trials = trials_of(parent, plan, store)
     parts = item_parts(split, min(plan.sample, len(split)), AT_ONCE)
     table, places = ScanTable.of(parent, store), places_changed(trials, parent)
-    scanning = _Scanning(parent, split, parts, store, table, _clock_of(plan, clock), places)
+    scanning = _Scanning(parent, split, parts, store, table, _clock_of(plan, clock), places, not_kept)
     sampled = yield from scanning.on_sample(trials_of_shard(trials, plan.shard))
     yield from scanning.on_all(sampled)
     points = [scanning.known(trial) for trial in trials]
@@ -90,6 +97,7 @@ class _Scanning:
     table: ScanTable
     is_over: Callable[[], bool]
     places: tuple[str, ...]
+    not_kept: Callable[[Refused], None] | None = None
     kept: dict[ScanTrial, ItemAnswers] = field(default_factory=dict)
 
     @property
@@ -111,9 +119,18 @@ class _Scanning:
                     continue
                 yield Progress(number, len(trials), _note(trial))
                 self._read_together(trial, trials[number:])
-                self.table.keep(trial, self.sample, self._measured(trial, begun))
+                self._keep(trial, self.sample, self._measured(trial, begun))
             done.append(trial)
         return done
+
+    def _keep(self, trial: ScanTrial, items: Split, point: ScanPoint) -> None:
+        """Keep a point, here at least where the workspace does not take it and somebody wants to know."""
+        try:
+            self.table.keep(trial, items, point)
+        except Refused as refused:
+            if self.not_kept is None:
+                raise
+            self.not_kept(refused)
 
     def _read_together(self, trial: ScanTrial, coming: Sequence[ScanTrial]) -> None:
         """What a technique asks of a layer's inputs it will ask of those of the layers to come as well."""
@@ -211,10 +228,11 @@ class _Scanning:
         sampled = self.table.find(trial, self.sample)
         assert sampled is not None, "it was measured on the sample first"
         kl, change = kl_of(answers, self.parent.subject.answers), change_of(answers)
-        self.table.keep(trial, self.split, replace(sampled, kl=kl, accuracy_change=change))
+        self._keep(trial, self.split, replace(sampled, kl=kl, accuracy_change=change))
         for part in self.parts:
             if self.store.workspace is not None:
-                self.store.workspace.results.forget(lasting_key(self._answers_key(trial, part)))
+                with suppress(Refused):  # a disk that is full is no reason to stop: it goes in its turn
+                    self.store.workspace.results.forget(lasting_key(self._answers_key(trial, part)))
 
 
 def _reason(refused: Refused) -> Phrase:

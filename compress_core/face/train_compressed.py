@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from compress_core.apply.kept_models import keep_model
+from compress_core.apply.lineage import Train
 from compress_core.apply.model import Model
 from compress_core.apply.run import key_of, model_of
-from compress_core.apply.trained import keep_trained
+from compress_core.apply.trained import keep_trained, trained_model
 from compress_core.face.checked_arguments import checked_model
 from compress_core.face.load_model import load
 from compress_core.face.shared_store import shared_store
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import Phrase
 from compress_core.subject.subject import Subject
@@ -80,6 +83,9 @@ def train(
     score on validation items is given: accuracy, R squared of real numbers, the cosine of vectors, which have
     no labels and learn by distill alone. The same call on the same machine gives the same weights.
 
+    Where the workspace cannot keep what was learned, a warning of Python says so, and the model that is given
+    ends with this process: pack, apply or export write it elsewhere.
+
     Raises Refused where the model has no training items or cannot be trained, or a knob is not there.
 
         recovered = train(small, "distill", temperature=4, epochs=3).model
@@ -94,9 +100,15 @@ def train(
         try:
             progress = next(work)
         except StopIteration as end:
-            return training_of(made, asked, end.value, kept, taught_by)
+            trained: Trained = end.value
+            break
         if watch is not None and isinstance(progress, EpochDone):
             watch(progress.figures)
+    try:
+        return training_of(made, asked, trained, kept, taught_by)
+    except Refused as refused:
+        warnings.warn(f"The trained model ends with this process: {refused}", stacklevel=2)
+        return unkept_training_of(made, asked, trained, taught_by)
 
 
 def teacher_from(teacher: Model | Subject | str | None) -> Model | None:
@@ -113,9 +125,22 @@ def training_of(
 
     Raises Refused where the disk does not take it.
     """
-    operation = operation_of(parent, parse_plan(json.loads(asked.plan)), len(trained.history), teacher)
-    lineage = (*parent.lineage, operation)
+    lineage = (*parent.lineage, _operation(parent, asked, trained, teacher))
     keep_trained(key_of(parent.subject, lineage), trained.weights, store)
     model = model_of(parent.subject, lineage, store)
     keep_model(model, store)
     return Training(model, trained.epoch, trained.history, trained.ended)
+
+
+def unkept_training_of(
+    parent: Model, asked: TrainKnobs, trained: Trained, teacher: Model | None = None
+) -> Training:
+    """The same of this process alone, where nothing takes it."""
+    operation = _operation(parent, asked, trained, teacher)
+    key = key_of(parent.subject, (*parent.lineage, operation))
+    model = trained_model(parent, operation, trained.weights, key)
+    return Training(model, trained.epoch, trained.history, trained.ended)
+
+
+def _operation(parent: Model, asked: TrainKnobs, trained: Trained, teacher: Model | None) -> Train:
+    return operation_of(parent, parse_plan(json.loads(asked.plan)), len(trained.history), teacher)

@@ -36,6 +36,7 @@ class Store:
     Thread-safe. What it hands out is shared: nobody writes to it. What `lasting` made also goes to the
     workspace, where there is one on the disk. computed and found count by kind what it made, and what it
     found there. maker: whose the models are that are evaluated; None where visitors say it themselves.
+    not_kept: why nothing outlives the process, where a workspace was meant and cannot be used.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Store:
     ) -> None:
         self.maker = maker
         self.workspace = workspace if workspace is not None and workspace.folder is not None else None
+        self.not_kept = None if workspace is None or workspace.folder is not None else workspace.warning
         self.computed: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
         self._clock = clock

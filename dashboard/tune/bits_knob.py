@@ -77,8 +77,8 @@ def _levels(place: KnobOfLayer, rows: BitsTable) -> Histogram:
     given = quantizer_view(place.model, place.layer.name, engine.store())
     levels = [*rows.levels, np.array([])]
     return Histogram(
-        given.bins.edges,
-        given.bins.counts,
+        given.edges,
+        given.counts,
         _("Weights of this layer and the levels of its first row"),
         levels,
         kept=np.tile(given.kept_in_bins, (len(levels), 1)) if given.is_pruned else None,

@@ -129,10 +129,10 @@ def test_a_recipe_for_a_network_without_layers_is_told_that_there_are_none() -> 
 
 
 def test_half_a_character_is_named_with_its_text() -> None:
-    with pytest.raises(Refused, match=r"Text 2 holds U\+D800 at place 4, half of a pair"):
+    with pytest.raises(Refused, match=r"At place 4 of text 1, counted from 0, stands U\+D800, half"):
         text_items(["fine", "bad\ud800"], None)
-    with pytest.raises(Refused, match=r"Text 1 holds U\+D800"):
-        texts_in_lines(b'{"text": "\\ud800"}', "t.jsonl")
+    with pytest.raises(Refused, match=r"At place 1 of the text in line 2 stands U\+D800"):
+        texts_in_lines(b'\n{"text": "\\ud800"}', "t.jsonl")
 
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.csv"])

@@ -374,8 +374,22 @@ def test_labels_are_named_or_numbered(bert: Path, tmp_path: Path) -> None:
     assert numbered.split("validation").labels.tolist() == LABELS  # type: ignore[union-attr]  # has labels
     assert compress_core.load(bert, lines_of(tmp_path, None)).split("validation").labels is None
     for wrong in ("superb", 3, -1, 0.5):
-        with pytest.raises(Refused, match="none of the classes"):
+        with pytest.raises(Refused, match=r"The label of the text in line 8 is .* none of the classes"):
             compress_core.load(bert, lines_of(tmp_path, [*LABELS[1:], wrong]))
+
+
+def test_a_label_is_told_by_the_line_of_its_file_or_its_place_in_a_list(bert: Path, tmp_path: Path) -> None:
+    apart = tmp_path / "apart.jsonl"
+    apart.write_text('{"text": "good film", "label": 0}\n\n{"text": "bad", "label": "superb"}')
+    with pytest.raises(Refused, match="The label of the text in line 3 is 'superb', which is none of"):
+        compress_core.load(bert, apart)
+    with pytest.raises(Refused, match="The label of text 1, counted from 0, is 7, which is none of"):
+        compress_core.load(bert, ["good film", "bad"], [0, 7])
+    for task, labels in (("labels", [[0, 1, 0], [0, 1, 2]]), ("regression", [[0.5], [0.5, 1]])):
+        rows = ({"text": "good", "label": label} for label in labels)
+        apart.write_text("\n\n".join(map(json.dumps, rows)))
+        with pytest.raises(Refused, match="The label of the text in line 3 is"):
+            compress_core.load(bert, apart, task=task)  # type: ignore[arg-type]  # the name of a task
 
 
 @pytest.mark.parametrize(
@@ -386,7 +400,10 @@ def test_labels_are_named_or_numbered(bert: Path, tmp_path: Path) -> None:
         (b'{"text": "a"}\n{"text": "b"', "Line 2 of x.jsonl is no JSON"),
         (b'{"text": "a", "text": "b"}', "stands twice"),
         (b'{"text": "a", "label": 1}\n{"text": "b"}', "Line 2 of x.jsonl has no label, and others have one"),
-        (b'{"text": "a", "label": {"a": 1}}', "The label of text 0 is"),
+        (b'{"text": "a", "label": {"a": 1}}', "The label of the text in line 1 is"),
+        (b'\n{"text": "a", "label": 1}\n\n{"text": "b"}', "Line 4 of x.jsonl has no label"),
+        (b'\n\n{"text": "a", "label": [1, "a"]}', "The label of the text in line 3 is"),
+        (b'\n{"text": 3}', "Line 2 has 3 as its text"),
         (b'{"text": "   "}', "a text with something in it"),
         (b"", r"x.jsonl is empty \(0 bytes\)"),
         (b'{"text": "' + b"a" * 100_001 + b'"}', "at most 100,000 characters each"),
@@ -420,7 +437,9 @@ def test_a_table_of_texts_is_read_like_lines(label: str, bert: Path, tmp_path: P
         (b"\xff\xfea", "x.csv is in UTF-16, and UTF-8 is read"),
         (b"\xffa", "no table of texts in UTF-8"),
         (b'text\n"open', "no table of texts in UTF-8"),
-        (b"text,label\ngood,\nbad,1", "Line 1 of x.csv has no label"),
+        (b"text,label\ngood,\nbad,1", "Line 2 of x.csv has no label"),
+        (b'text,label\n\n"good\nindeed",1\n\nbad,\n', "Line 6 of x.csv has no label"),
+        (b"text,label\n\n ,1", "Line 3 has ' ' as its text"),
         (b"text,label\n ,1", "a text with something in it"),
         (b"text", "There must be 1 to 200,000 texts"),
         (b"", r"x.csv is empty \(0 bytes\)"),

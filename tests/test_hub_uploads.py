@@ -102,6 +102,13 @@ def test_a_table_is_texts_for_words_and_numbers_for_the_rest(bert: Path, tmp_pat
     assert np.array_equal(answers(subject), answers(compress_core.load(bert, path)))
 
 
+def test_a_server_tells_a_label_by_the_line_of_the_file_that_was_sent(bert: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('\n{"text": "good film", "label": 0}\n\n{"text": "bad film", "label": 7}\n')
+    with pytest.raises(Refused, match="The label of the text in line 4 is 7"):
+        upload(zipped(bert), path)
+
+
 @pytest.mark.slow
 def test_it_opens_without_items_and_with_arrays(bert: Path, tmp_path: Path) -> None:
     assert not upload(zipped(bert)).splits

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.item_splits import split_of
-from compress_core.loading.items import Items
+from compress_core.loading.items import Items, checked_items
+from compress_core.loading.preprocessing import Preprocessing
+from compress_core.loading.subgroups import subgroups_in
 from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import subject_from_network, with_items
 from compress_core.loading.weights_subject import known_shapes, user_subject
@@ -231,3 +235,73 @@ def test_labels_stay_with_their_items_when_some_are_set_apart() -> None:
     for split in subject.splits.values():
         raw = (subject.input.raw(split.inputs)[:, 0, 0, 0] * 255).round().long()
         assert torch.equal(raw % 10, split.labels)
+
+
+APART = np.sort(torch.randperm(400, generator=torch.Generator().manual_seed(0)).numpy()[:40])
+"""Of 400 items those that are set apart to calibrate on."""
+JUDGED = np.setdiff1d(np.arange(400), APART)
+
+
+class PerPlace(nn.Module):
+    """Scores of three classes at each of four places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 12)
+
+    def forward(self, items: Tensor) -> Tensor:
+        return torch.as_tensor(self.inner(items)).reshape(-1, 4, 3)
+
+
+def labels_of(judged: object, apart: object, shape: tuple[int, ...] = (400,)) -> np.ndarray:
+    """Labels of 400 items, one of which is wrong among those judged, and one among those set apart."""
+    found = np.zeros(shape, np.array(judged).dtype)
+    found[JUDGED[7]], found[APART[3]] = judged, apart
+    return found
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["apart", "judged"])
+@pytest.mark.parametrize(
+    ("network", "worse", "bad", "shape", "task", "says"),
+    [
+        (nn.Linear(4, 3), 9, 7, (400,), None, "The labels go up to 9, but the network has 3 classes"),
+        (nn.Linear(4, 3), 4, 0, (400, 3), "labels", "The labels go from 0 to 4"),
+        (nn.Linear(4, 3), 0.5, 1.0, (400,), "classification", r"they are float32 \[400\]"),
+        (nn.Linear(4, 3), 2.0**25, 0.0, (400,), "classification", "The labels go from 0 to 3.35544e"),
+        (PerPlace(), -7, -3, (400, 4), "tokens", "The labels go down to -7"),
+        (PerPlace(), 9, 7, (400, 4), "tokens", "The labels go up to 9, but the network has 3 classes"),
+    ],
+)
+def test_a_refusal_speaks_of_all_labels_of_the_file_whichever_part_an_item_is_in(
+    network: nn.Module, worse: float, bad: float, shape: tuple[int, ...], task: Any, says: str, swapped: bool
+) -> None:
+    inputs = np.random.default_rng(0).normal(size=(400, 4)).astype(np.float32)
+    labels = labels_of(*((worse, bad) if swapped else (bad, worse)), shape)
+    with pytest.raises(Refused, match=says):
+        subject_from_network(network, checked_items(inputs, labels), "mine", task=task)
+
+
+@pytest.mark.parametrize("worse", [APART[3], JUDGED[7]], ids=["apart", "judged"])
+def test_weights_alone_are_refused_for_all_items_of_the_file(worse: int) -> None:
+    state = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)).state_dict()
+    labels = labels_of(7, 7)
+    labels[worse] = 9
+    with pytest.raises(Refused, match="The labels go up to 9, but the network has 3 classes"):
+        user_subject(state, checked_items(np.ones((400, 4), np.float32), labels), name="mine")
+    small = np.zeros((400, 8, 8), np.float32)
+    small[worse] = 3.0
+    half = Preprocessing(mean=(0.5,))
+    with pytest.raises(Refused, match="The images hold numbers from 0 to 3, but"):
+        user_subject(cnn().state_dict(), Items(small, None), name="mine", preprocessing=half)
+    large = np.zeros((400, 28, 28), np.float32)
+    large[worse] = 3.0
+    with pytest.raises(Refused, match="The images hold numbers from 0 to 3, but"):
+        with_items(loaded_sample("lenet300"), Items(large, None))
+
+
+def test_subgroups_of_a_file_are_those_of_the_items_of_a_split(tmp_path: Path) -> None:
+    inputs = np.ones((400, 4), np.float32)
+    np.savez(tmp_path / "rows.npz", inputs=inputs, group=np.arange(400))
+    for split, items in (("validation", JUDGED), ("calibration", APART)):
+        found = subgroups_in(tmp_path / "rows.npz", "group", split)
+        assert found.tolist() == items.astype(str).tolist()

@@ -69,7 +69,7 @@ def _groups(case: Case, beside: Beside, items: Split) -> NDArray[np.str_] | None
         return None
     if case.chosen.items is None:
         raise Refused("--group-column names an array in a data file: add --data FILE.npz.")
-    groups = subgroups_in(case.chosen.items, beside.group_column)
+    groups = subgroups_in(case.chosen.items, beside.group_column, beside.split)
     refuse_other_number(groups, len(items))
     return groups
 

@@ -26,27 +26,16 @@ def splits_of(
     """Items as the validation split; from 200 on, one in ten (at most 512) is for calibration instead.
 
     Which ones is drawn with a fixed seed. Techniques measure on the items set apart, and no accuracy
-    is reported on them. Raises Refused where the items don't fit.
+    is reported on them. Raises Refused where the items don't fit, and speaks of all of them then.
     """
-    return splits_of_parts(*set_apart(items), form, classes, kind)
+    return splits_of_parts(*set_apart(items_asked(items, form, classes, kind)), form)
 
 
-def splits_of_parts(
-    judged: Items | None,
-    apart: Items | None,
-    form: InputForm,
-    classes: int,
-    kind: AnswerKind = AnswerKind.SCORES,
-) -> dict[str, Split]:
-    """The same of items that are divided already; either part may be missing."""
+def splits_of_parts(judged: Items | None, apart: Items | None, form: InputForm) -> dict[str, Split]:
+    """The same of items that are divided already, after `items_asked`; either part may be missing."""
     named = {"validation": judged, "calibration": apart}
-    found = {n: split_of(items, form, classes, kind) for n, items in named.items() if items is not None}
+    found = {n: prepared_split(items, form) for n, items in named.items() if items is not None}
     return {name: replace(split, name=name) for name, split in found.items()}
-
-
-def judged_items(items: Items) -> Items:
-    """The items that a model is judged on, without those that are set apart to calibrate on."""
-    return set_apart(items)[0]
 
 
 def set_apart(items: Items) -> tuple[Items, Items | None]:
@@ -68,20 +57,34 @@ def items_at(items: Items, which: NDArray[np.int64]) -> Items:
 
 def split_of(items: Items, form: InputForm, classes: int, kind: AnswerKind = AnswerKind.SCORES) -> Split:
     """Items in the form that the network takes, as the validation split; raises Refused."""
-    fitted = fitting(items, form, classes, kind)
+    return prepared_split(items_asked(items, form, classes, kind), form)
+
+
+def prepared_split(items: Items, form: InputForm) -> Split:
+    """The same of items that were looked at before."""
+    fitted = fit_to(items, form.shape)
     labels = None if fitted.labels is None else torch.from_numpy(fitted.labels)
     return Split("validation", form.prepared(fitted.inputs), labels)
 
 
 def fitting(items: Items, form: InputForm, classes: int, kind: AnswerKind = AnswerKind.SCORES) -> Items:
     """Items [N, *form.shape] that are not prepared yet; raises Refused where they don't fit the network."""
+    return fit_to(items_asked(items, form, classes, kind), form.shape)
+
+
+def items_asked(items: Items, form: InputForm, classes: int, kind: AnswerKind = AnswerKind.SCORES) -> Items:
+    """All items of a file with the labels that are asked for; raises Refused where they don't fit.
+
+    They are looked at before any are set apart: what a refusal counts is what the file holds.
+    """
     if not len(items.inputs):
         raise Refused("There are no items here: give an array of one item at least, [N, ...] with N from 1.")
     refuse_other_fields(items, form)
-    fitted = fit_to(with_asked_labels(items, form, kind), form.shape)
-    check_labels(fitted, kind, classes)
-    _check_scale(fitted, form)
-    return fitted
+    asked = with_asked_labels(items, form, kind)
+    fit_to(items_at(asked, np.arange(1)), form.shape)  # of all it would copy them
+    check_labels(asked, kind, classes)
+    _check_scale(asked, form)
+    return asked
 
 
 def _check_scale(items: Items, form: InputForm) -> None:

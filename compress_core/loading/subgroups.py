@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.item_splits import judged_items
+from compress_core.loading.item_splits import set_apart
 from compress_core.loading.named import items_in
 from compress_core.loading.numpy_file import read_array
 from compress_core.loading.own_file import content_of_file, item_caps_for
 from compress_core.loading.stored import shown
 from compress_core.loading.zipped import open_zip
+
+CALIBRATION = "calibration"
 
 
 def refuse_other_number(groups: NDArray[np.str_], items: int) -> None:
@@ -28,11 +30,10 @@ def refuse_other_number(groups: NDArray[np.str_], items: int) -> None:
         )
 
 
-def subgroups_in(path: Path, column: str) -> NDArray[np.str_]:
-    """The subgroup of each item on which a model is judged [N], from the array of that name in an .npz file.
+def subgroups_in(path: Path, column: str, split: str) -> NDArray[np.str_]:
+    """The subgroup of each item of a split [N], from the array of that name in an .npz file.
 
-    Whole numbers, one for each item of the file; items set apart to calibrate on are left out. Raises
-    Refused.
+    Whole numbers, one for each item of the file, whichever split it is in. Raises Refused.
     """
     items = items_in(path)
     content = content_of_file(path)
@@ -60,6 +61,7 @@ def subgroups_in(path: Path, column: str) -> NDArray[np.str_]:
             items=len(items.inputs),
         )
     numbered = replace(items, labels=values.astype(np.int64))
-    judged = judged_items(numbered).labels
-    assert judged is not None, "they have just been set"
-    return judged.astype(np.str_)
+    judged, apart = set_apart(numbered)
+    found = apart if split == CALIBRATION and apart is not None else judged
+    assert found.labels is not None, "they have just been set"
+    return found.labels.astype(np.str_)

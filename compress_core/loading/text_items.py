@@ -13,6 +13,7 @@ from typing import Any
 
 from compress_core.foundation.errors import Refused, shortened
 from compress_core.foundation.strict_json import strictly_read
+from compress_core.foundation.texts import Phrase
 from compress_core.loading.stored import shown
 from compress_core.loading.text_encoding import refuse_utf_16
 
@@ -33,22 +34,31 @@ class TextItems:
     """Texts in their order, a second one to each where they come in pairs, and what they are labeled as.
 
     labels: names of classes or their numbers from 0, one for each text, or lists of numbers where several
-    are judged; None where they are not known.
+    are judged; None where they are not known. lines: of the file, in which each text stands or ends; None
+    where they came as a list.
     """
 
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None = None
     labels: tuple[Label, ...] | None = None
+    lines: tuple[int, ...] | None = None
+
+
+def text_at(place: int, lines: Sequence[int] | None) -> Phrase:
+    """Which text a sentence speaks of: by its line in the file, or by its number in a list."""
+    if lines is None:
+        return Phrase("text {place}, counted from 0,", place=place)
+    return Phrase("the text in line {line}", line=lines[place])
 
 
 def text_items(texts: Sequence[object], labels: Sequence[object] | None) -> TextItems:
     """Texts from memory; raises Refused where one of them is none."""
     for place, text in enumerate(texts):
         if isinstance(text, str):
-            _refuse_half_character(text, place + 1)
+            _refuse_half_character(text, text_at(place, None))
         if not isinstance(text, str) or not text.strip():
             raise Refused(
-                "Text {place} is {got}: every item must be a text with something in it.",
+                "Item {place}, counted from 0, is {got}: every item must be a text with something in it.",
                 place=place,
                 got=shortened(text),
             )
@@ -62,7 +72,9 @@ def text_items(texts: Sequence[object], labels: Sequence[object] | None) -> Text
             texts=len(texts),
         )
     return TextItems(
-        tuple(map(str, texts)), None, tuple(_label(value, place) for place, value in enumerate(labels))
+        tuple(map(str, texts)),
+        None,
+        tuple(_label(value, text_at(place, None)) for place, value in enumerate(labels)),
     )
 
 
@@ -73,11 +85,11 @@ def texts_in_lines(content: bytes, name: str) -> TextItems:
     """
     _refuse_no_text(content, name)
     _check_size(max(1, content.count(b"\n") // 2), 0)  # of very many lines no object is made
-    rows = [
-        _object(line, number, name)
+    rows = {
+        number: _object(line, number, name)
         for number, line in enumerate(content.split(b"\n"), start=1)
         if line.strip()
-    ]
+    }
     return _texts_of(rows, name)
 
 
@@ -92,20 +104,24 @@ def _refuse_no_text(content: bytes, name: str) -> None:
     refuse_utf_16(content, name)
 
 
-def _texts_of(rows: list[dict[str, Any]], name: str) -> TextItems:
+def _texts_of(rows: dict[int, dict[str, Any]], name: str) -> TextItems:
+    """Texts of the rows of a file, by their lines."""
     _check_size(len(rows), 0)
-    texts = [_text(row, number, _TEXT) for number, row in enumerate(rows, start=1)]
-    has_pairs = any(key in row for row in rows for key in _PAIR)
-    pairs = [_text(row, number, _PAIR) for number, row in enumerate(rows, start=1)] if has_pairs else None
-    found = [next((row[key] for key in _LABEL if row.get(key) is not None), None) for row in rows]
+    lines = tuple(rows)
+    texts = [_text(row, line, _TEXT) for line, row in rows.items()]
+    has_pairs = any(key in row for row in rows.values() for key in _PAIR)
+    pairs = [_text(row, line, _PAIR) for line, row in rows.items()] if has_pairs else None
+    found = [next((row[key] for key in _LABEL if row.get(key) is not None), None) for row in rows.values()]
     if any(label is not None for label in found) and any(label is None for label in found):
         raise Refused(
             "Line {line} of {file} has no label, and others have one: label every text, or none.",
-            line=found.index(None) + 1,
+            line=lines[found.index(None)],
             file=shown(name),
         )
-    labels = None if found[0] is None else tuple(_label(value, place) for place, value in enumerate(found))
-    return TextItems(tuple(texts), None if pairs is None else tuple(pairs), labels)
+    if found[0] is None:
+        return TextItems(tuple(texts), None if pairs is None else tuple(pairs), None, lines)
+    labels = tuple(_label(value, text_at(place, lines)) for place, value in enumerate(found))
+    return TextItems(tuple(texts), None if pairs is None else tuple(pairs), labels, lines)
 
 
 def texts_in_table(content: bytes, name: str) -> TextItems:
@@ -117,7 +133,7 @@ def texts_in_table(content: bytes, name: str) -> TextItems:
     try:
         rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True, restval=None)
         head = [column or "" for column in rows.fieldnames or ()]
-        found = [dict(row) for row in rows]
+        found = [(rows.line_num, dict(row)) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise Refused(
             "{file} is no table of texts in UTF-8 ({reason}): save it as CSV, or as JSON lines.",
@@ -131,7 +147,8 @@ def texts_in_table(content: bytes, name: str) -> TextItems:
             got=shortened(head),
             known=" or ".join(_TEXT),
         )
-    return _texts_of([{key: _number_or_name(row, key) for key in row if key} for row in found], name)
+    said = {line: {key: _number_or_name(row, key) for key in row if key} for line, row in found}
+    return _texts_of(said, name)
 
 
 def _number_or_name(row: dict[str, Any], column: str) -> object:
@@ -177,55 +194,54 @@ def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
     return found
 
 
-def _text(row: dict[str, Any], number: int, names: tuple[str, ...]) -> str:
+def _text(row: dict[str, Any], line: int, names: tuple[str, ...]) -> str:
     found = next((row[name] for name in names if name in row), None)
     if not isinstance(found, str) or not found.strip():
         raise Refused(
             "Line {line} has {got} as its {name}: every line must have a text with something in it.",
-            line=number,
+            line=line,
             got=shortened(found),
             name=names[0],
         )
     _check_size(1, len(found))
-    _refuse_half_character(found, number)
+    _refuse_half_character(found, text_at(0, [line]))
     return found
 
 
-def _refuse_half_character(text: str, number: int) -> None:
+def _refuse_half_character(text: str, called: Phrase) -> None:
     """Refuse a text that cannot be written down: half of a pair of surrogates stands for no character."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise Refused(
-            "Text {number} holds {got} at place {place}, half of a pair that stands for no character alone: "
-            "save the texts in UTF-8, or leave it out.",
-            number=number,
-            got=f"U+{ord(text[error.start]):04X}",
+            "At place {place} of {item} stands {got}, half of a pair that is no character alone: save the "
+            "texts in UTF-8, or leave it out.",
             place=error.start + 1,
+            item=called,
+            got=f"U+{ord(text[error.start]):04X}",
         ) from None
 
 
-def _label(value: object, place: int) -> Label:
+def _label(value: object, text: Phrase) -> Label:
     number = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(number, list | tuple):
-        return _several(number, place)
+        return _several(number, text)
     if isinstance(number, bool) or not isinstance(number, str | int | float):
         raise Refused(
-            "The label of text {place} is {got}: it must be the name of a class, a number, or "
-            "a list of numbers.",
-            place=place,
+            "The label of {item} is {got}: it must be the name of a class, a number, or a list of numbers.",
+            item=text,
             got=shortened(value),
         )
     return number
 
 
-def _several(values: Sequence[object], place: int) -> tuple[int | float, ...]:
+def _several(values: Sequence[object], text: Phrase) -> tuple[int | float, ...]:
     """A number for each of several labels of one text."""
     numbers = tuple(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
     if not numbers or len(numbers) != len(values):
         raise Refused(
-            "The label of text {place} is {got}: a list must hold numbers, one for each label.",
-            place=place,
+            "The label of {item} is {got}: a list must hold numbers, one for each label.",
+            item=text,
             got=shortened(list(values)),
         )
     return numbers

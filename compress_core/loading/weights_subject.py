@@ -20,7 +20,14 @@ from compress_core.loading.class_names import classes_named_by, numbered, with_k
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
 from compress_core.loading.item_form import ItemShape, form_of
-from compress_core.loading.item_splits import items_at, set_apart, split_of, splits_of, splits_of_parts
+from compress_core.loading.item_splits import (
+    items_asked,
+    items_at,
+    prepared_split,
+    set_apart,
+    splits_of,
+    splits_of_parts,
+)
 from compress_core.loading.items import Items
 from compress_core.loading.load_check import checked
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
@@ -77,15 +84,17 @@ def user_subject(
     judged, apart = (items, None) if items is None or not sets_apart else set_apart(items)
     items_in_all = 0 if items is None else len(items.inputs)
     remarks = ReadingRemarks() if items is None else items.remarks
-    del items  # large, and no longer needed
     try:
-        inferred = _inferred(state, judged, input_shape, preprocessing, allowed, kind)
+        inferred = _inferred(state, items, judged, input_shape, preprocessing, allowed, kind)
     except Refused as refused:
         raise _known_by_name(state) or refused from None
     check_scores(items_in_all, inferred.classes, allowed)
     classes = classes_named_by(judged, inferred.classes) if kind.has_classes else numbered(inferred.classes)
     form = form_of(inferred.input_shape, preprocessing, () if judged is None else judged.features)
-    splits = splits_of_parts(judged, apart, form, len(classes), kind)
+    if items is not None:
+        items_asked(items, form, len(classes), kind)
+    del items  # large, and no longer needed
+    splits = splits_of_parts(judged, apart, form)
     with explained(name, inferred.input_shape):
         made = make_subject(
             name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
@@ -159,21 +168,23 @@ def refuse_other_scale(sample: str, preprocessing: Preprocessing) -> None:
 def _inferred(
     state: Mapping[str, Tensor],
     items: Items | None,
+    judged: Items | None,
     input_shape: ItemShape | None,
     preprocessing: Preprocessing,
     allowed: RunLimits,
     kind: AnswerKind,
 ) -> InferredNetwork:
-    if items is None:
+    """The network that fits all items; those that are judged choose among several."""
+    if items is None or judged is None:
         return network_candidates(state, input_shape=input_shape, allowed=allowed, answers=kind)[0]
     readings = [input_shape] if input_shape is not None else _readings(items)
     fitting = _fitting(state, readings, allowed, kind)
     likeliest = fitting[0]
     check_labels(items, kind, likeliest.classes)
-    if items.labels is None:
+    if judged.labels is None:
         return likeliest
-    head = items_at(items, np.arange(min(_ITEMS_TO_CHOOSE, len(items.labels))))
-    split = split_of(head, form_of(likeliest.input_shape, preprocessing), likeliest.classes, kind)
+    head = items_at(judged, np.arange(min(_ITEMS_TO_CHOOSE, len(judged.labels))))
+    split = prepared_split(head, form_of(likeliest.input_shape, preprocessing))
     assert split.labels is not None, "labeled items"
     return best_candidate(fitting, split.inputs, split.labels, kind)
 

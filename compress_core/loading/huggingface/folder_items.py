@@ -21,7 +21,7 @@ from compress_core.loading.huggingface.word_pieces import (
     word_fields,
 )
 from compress_core.loading.items import Items
-from compress_core.loading.text_items import Label, TextItems
+from compress_core.loading.text_items import Label, TextItems, text_at
 from compress_core.network.input_field import rows_of
 from compress_core.subject.input_form import TEXT, InputForm
 from compress_core.subject.subject import Subject
@@ -106,7 +106,7 @@ def _tokenized(
     arrays = found.arrays(kinds=isinstance(kinds, int) and kinds > 1)
     form = _form(folder, tuple(arrays), found.ids.shape[1])
     rows = rows_of(form.fields, arrays).astype(np.int64)
-    labels = None if found.labels is None else _numbered(folder.config, found.labels, task)
+    labels = None if found.labels is None else _numbered(folder.config, found.labels, found.lines, task)
     cut = (
         Phrase(
             "{cut:,} of {texts:,} texts are longer than {length:,} words and were cut off there.",
@@ -130,13 +130,15 @@ def _form(folder: OpenedFolder, names: tuple[str, ...], length: int) -> InputFor
     return InputForm(TEXT, (length * len(fields),), fields=fields, answer=answer, words=words)
 
 
-def _numbered(config: FolderConfig, labels: tuple[Label, ...], task: TaskName) -> np.ndarray:
+def _numbered(
+    config: FolderConfig, labels: tuple[Label, ...], lines: tuple[int, ...] | None, task: TaskName
+) -> np.ndarray:
     """Labels as the numbers of classes; raises Refused for one that names none, or where none are taken."""
     match task:
         case "regression":
-            return _real_labels(labels)
+            return _real_labels(labels, lines)
         case "labels":
-            return _truths(config, labels)
+            return _truths(config, labels, lines)
         case "classification":
             pass
         case _:
@@ -154,23 +156,23 @@ def _numbered(config: FolderConfig, labels: tuple[Label, ...], task: TaskName) -
     for place, label in enumerate(known):
         if not isinstance(label, int) or not 0 <= label < len(config.classes):
             raise Refused(
-                "The label of text {place} is {got}, which is none of the classes {known}: correct it.",
-                place=place,
+                "The label of {item} is {got}, which is none of the classes {known}: correct it.",
+                item=text_at(place, lines),
                 got=shortened(labels[place]),
                 known=shortened(list(config.classes)),
             )
     return np.array(known, dtype=np.int64)
 
 
-def _truths(config: FolderConfig, labels: tuple[Label, ...]) -> np.ndarray:
+def _truths(config: FolderConfig, labels: tuple[Label, ...], lines: tuple[int, ...] | None) -> np.ndarray:
     """Labels [N, labels] of 0 and 1, as lists of them."""
     count = len(config.classes)
     for place, label in enumerate(labels):
         if not isinstance(label, tuple) or len(label) != count or not set(label) <= {0, 1}:
             raise Refused(
-                "The label of text {place} is {got}, but the network says of each of {count} labels whether "
+                "The label of {item} is {got}, but the network says of each of {count} labels whether "
                 "it holds: give a list of {count} numbers, 0 or 1, in the order of {known}.",
-                place=place,
+                item=text_at(place, lines),
                 got=shortened(list(label) if isinstance(label, tuple) else label),
                 count=count,
                 known=shortened(list(config.classes)),
@@ -178,14 +180,14 @@ def _truths(config: FolderConfig, labels: tuple[Label, ...]) -> np.ndarray:
     return np.array(labels, dtype=np.int64)
 
 
-def _real_labels(labels: tuple[Label, ...]) -> np.ndarray:
+def _real_labels(labels: tuple[Label, ...], lines: tuple[int, ...] | None) -> np.ndarray:
     """Labels [N], or [N, values] where each is a list."""
     for place, label in enumerate(labels):
         if isinstance(label, str) or _length(label) != _length(labels[0]):
             raise Refused(
-                "The label of text {place} is {got}, but the network answers with real numbers: give such, "
+                "The label of {item} is {got}, but the network answers with real numbers: give such, "
                 "as many for each text.",
-                place=place,
+                item=text_at(place, lines),
                 got=shortened(list(label) if isinstance(label, tuple) else label),
             )
     return np.array(labels, dtype=np.float32)

@@ -85,6 +85,7 @@ def _of_tokenizer(pieces: WordPieces, count: int, texts: TextItems | None) -> It
         "words": pieces.words(count),
         "cut": 0 if found is None else found.cut,
         "labels": None if found is None else found.labels,
+        "lines": None if found is None else found.lines,
     }
     yield _SAID, np.frombuffer(json.dumps(said).encode(), dtype=np.uint8)
     if found is not None:
@@ -111,4 +112,5 @@ def folder_from(arrays: Mapping[str, SentArray], name: str) -> SentFolder:
         if said["labels"] is None
         else tuple(tuple(label) if isinstance(label, list) else label for label in said["labels"])
     )
-    return SentFolder(files, weights, pieces, Tokenized(ids, mask, kinds, said["cut"], labels))
+    lines = None if said["lines"] is None else tuple(said["lines"])
+    return SentFolder(files, weights, pieces, Tokenized(ids, mask, kinds, said["cut"], labels, lines))

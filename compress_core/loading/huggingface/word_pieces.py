@@ -60,7 +60,7 @@ class WordPieces:
         for place, (words, kind) in enumerate(cut):
             ids[place, : len(words)], kinds[place, : len(kind)] = words, kind
             mask[place, : len(words)] = 1
-        return Tokenized(ids, mask, kinds, int((counts > wide).sum()), items.labels)
+        return Tokenized(ids, mask, kinds, int((counts > wide).sum()), items.labels, items.lines)
 
     def words(self, count: int) -> tuple[str, ...]:
         """What the numbers from 0 stand for; a space before a word that begins one."""
@@ -90,7 +90,7 @@ class WordPieces:
 class Tokenized:
     """Texts as numbers of words [N, T], which of them are there, to which text of a pair they belong.
 
-    cut: how many texts were longer; labels: as they came with the texts.
+    cut: how many texts were longer; labels, lines: as they came with the texts.
     """
 
     ids: NDArray[np.int64]
@@ -98,6 +98,7 @@ class Tokenized:
     kinds: NDArray[np.int64]
     cut: int
     labels: tuple[Label, ...] | None = None
+    lines: tuple[int, ...] | None = None
 
     def arrays(self, *, kinds: bool) -> Mapping[str, NDArray[np.int64]]:
         """By the names that networks give them; kinds: whether it tells the texts of a pair apart."""

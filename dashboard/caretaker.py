@@ -24,6 +24,8 @@ from dashboard.learn.classroom.class_register import register
 from dashboard.wakeups import wake_once_for_many
 
 EVERY_SECONDS = 10.0
+ARENAS = 2
+_MOST_ARENAS = -8  # M_ARENA_MAX of malloc.h
 SWITCH_S = 0.001
 """How long a thread keeps the interpreter from others that want it. Streamlit takes one lock for each
 message; with Python's 5 ms, a thread that lost the interpreter holding that lock kept thirty others
@@ -34,6 +36,7 @@ waiting."""
 async def caretaking(_app: App) -> AsyncIterator[None]:
     """Look after a server as long as it runs."""
     name_pages()
+    keep_memory_together()
     sys.setswitchinterval(SWITCH_S)
     wake_once_for_many(asyncio.get_running_loop())
     work = asyncio.create_task(_look_after())
@@ -90,14 +93,25 @@ def give_back_pages() -> None:
 
     It takes some 40 ms; a lower threshold for mapped memory did the same for half of all processor time.
     """
-    trim = _trim()
+    trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
+def keep_memory_together() -> None:
+    """Have all threads take memory from two places.
+
+    glibc has up to eight for each processor, and every script is a thread: what is kept lay scattered over
+    all of them, and of ever more pages a little was in use.
+    """
+    choose = _of_glibc("mallopt")
+    if choose is not None:
+        choose(_MOST_ARENAS, ARENAS)
+
+
 @cache
-def _trim() -> ctypes._NamedFuncPointer | None:
-    """What gives free memory of the C library back; there is none outside of glibc."""
+def _of_glibc(name: str) -> ctypes._NamedFuncPointer | None:
+    """A function with which glibc is told how to keep memory; there is none elsewhere."""
     if not sys.platform.startswith("linux"):
         return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return getattr(ctypes.CDLL(None), name, None)

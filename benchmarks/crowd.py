@@ -33,7 +33,7 @@ TABLE = "tune.table."
 RERUN, CHANGED = "rerun", "changed recipe"
 LIMITS_S = {RERUN: 0.3, CHANGED: 1.0}
 EARLY_S, MOST_GROWTH = 300.0, 1.1
-_START_S, _WATCH_S = 60.0, 5.0
+_START_S, _WATCH_S, _MINUTE_S = 60.0, 5.0, 60.0
 _PLACES = 1000  # of the sparsity: cells hold tenths of a percent
 
 
@@ -55,14 +55,19 @@ class Watched:
         return f"| {kind} | {len(seconds):,} | " + " | ".join(f"{value:.2f}" for value in shown) + " |"
 
     def _memory(self) -> str:
-        start = self.server[0][0]
-        early = next((row for row in self.server if row[0] - start >= EARLY_S), self.server[-1])
-        last = self.server[-1]
+        """What it holds, the median of a minute: what a script takes for a moment comes and goes."""
+        start, end = self.server[0][0], self.server[-1][0]
+        at = min(start + EARLY_S, end)
+        early, last = self._middle_until(at), self._middle_until(end)
         return (
-            f"Memory of the server: {early[1]:,.0f} MiB after {(early[0] - start) / 60:.0f} minutes, "
-            f"{last[1]:,.0f} after {(last[0] - start) / 60:.0f}: x {last[1] / early[1]:.2f} "
-            f"(goal: at most {MOST_GROWTH})."
+            f"Memory of the server: {early:,.0f} MiB after {(at - start) / 60:.0f} minutes, "
+            f"{last:,.0f} after {(end - start) / 60:.0f}: x {last / early:.2f} "
+            f"(goal: at most {MOST_GROWTH}; each the median of a minute)."
         )
+
+    def _middle_until(self, moment: float) -> float:
+        looks = [size for at, size, _ in self.server if moment - _MINUTE_S <= at <= moment]
+        return float(np.median(looks))
 
     def _cpu(self) -> str:
         (start, _, before), (end, _, after) = self.server[0], self.server[-1]

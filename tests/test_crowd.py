@@ -20,6 +20,14 @@ def test_every_action_of_a_crowd_is_heard_by_the_page() -> None:
         asyncio.run(_unheard(address))
 
 
+def test_memory_is_the_median_of_the_fifth_minute_and_of_the_last_one() -> None:
+    looks = [
+        (second, 900.0 if second in {300, 600} else 100 + second / 60, 0.0) for second in range(0, 601, 5)
+    ]
+    said = crowd.Watched(waits=[(crowd.RERUN, 0.1), (crowd.CHANGED, 0.2)], server=looks).table()
+    assert "104 MiB after 5 minutes, 110 after 10: x 1.05" in said
+
+
 async def _unheard(address: str) -> None:
     visitor = await PageVisitor.open(address, "m=tabular", "tune")
     with pytest.raises(AssertionError, match="was not heard"):

@@ -6,13 +6,14 @@ driver does, finds them: so it ends as on one machine, however many processors t
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from compress_core.apply.model import Model
 from compress_core.foundation.plain_json import text_as_json
@@ -30,7 +31,10 @@ from compress_core.jobs.task import WorkPart, task_of, tasks
 RETRIES = 4
 AHEAD = 2
 """Parts that a processor is given at once, one to do and one to go on with: Ray keeps no order among more."""
+LONGEST_STEP_S = 3600.0
+"""What a step of a part, as one point of a scan, may take: then its process ends, and it is done anew."""
 
+Step = TypeVar("Step")
 Rows = Mapping[str, Any]
 
 
@@ -126,9 +130,20 @@ def rows_of_part(files: Mapping[str, bytes], job_text: str, kind: str, knobs: st
     model, store, workspace = _place_of(tuple(sorted(files.items())), job_text)
     scans, task = workspace.scans, tasks()[kind]
     scans.take_rows(model.key, {key: known[key] for key in known.keys() - scans.of_model(model.key).keys()})
-    for _ in task.run(model, task.knobs.model_validate_json(knobs), Job.read(job_text).seed, store):
+    for _ in _watched(task.run(model, task.knobs.model_validate_json(knobs), Job.read(job_text).seed, store)):
         pass
     return {key: row for key, row in scans.of_model(model.key).items() if key not in known}
+
+
+def _watched(steps: Iterable[Step]) -> Iterator[Step]:
+    """The same steps; where one takes too long its process ends, even one that hangs outside of Python."""
+    try:
+        faulthandler.dump_traceback_later(LONGEST_STEP_S, exit=True)
+        for step in steps:
+            faulthandler.dump_traceback_later(LONGEST_STEP_S, exit=True)
+            yield step
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @lru_cache(maxsize=1)

@@ -22,9 +22,12 @@ from typer.testing import CliRunner
 import compress_core
 from compress_core.cli import app
 from compress_core.foundation.errors import Refused
+from compress_core.jobs.bundle import bundle_of, read_bundle
+from compress_core.loading.items import Items
 from compress_core.loading.named import named_subject
 from compress_core.loading.state_names import StateDict, named_as, without_wrappers
 from compress_core.loading.upload import read_state
+from compress_core.loading.user_model import with_items
 from compress_core.loading.weights_place import state_in
 from tests.hostile_weights import Runs
 
@@ -357,6 +360,71 @@ def test_weights_that_do_not_fit_are_refused_by_what_differs_behind_the_prefix(f
         named_subject("checkpointed:build", weights=folder / "m.pt", input_shape=(4,))
 
 
+TAKEN = "those of 'model' were taken, not those of 'ema'"
+STANDS = "The weights stand under 'model' in a checkpoint."
+STRIPPED = "What wrappers had put into the names of the file was taken out: 'module'."
+SAID = (TAKEN, STANDS, STRIPPED, "The column 'label' was taken as the label.")
+TAUGHT = ("--method", "distill", "--teacher", "checkpointed:build")
+SAYING: dict[str, tuple[str, ...]] = {
+    "layers": (),
+    "evaluate": (),
+    "compare": ("--step", "0: uniform bits=4"),
+    "explain": ("--step", "0: uniform bits=4", "--items", "2"),
+    "apply": ("--step", "0: uniform bits=4", "--out", "out"),
+    "pack": ("--step", "0: uniform bits=4", "--out", "m.slim"),
+    "export": ("--step", "0: uniform bits=4", "--out", "out"),
+    "latency": ("--rounds", "3", "--processes", "3", "--no-variants", "--no-onnx", "--batch", "1"),
+    "scan": ("--points", "2", "--families", "bits"),
+    "search": ("--trials", "4", "--evaluations", "1"),
+    "budget": ("--packed-bytes", "600", "--families", "bits"),
+    "train": ("--train", "learn.npz", "--epochs", "1", *TAUGHT),
+    "review": ("--step", "0: uniform bits=4"),
+}
+
+
+@pytest.fixture
+def with_average(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint of a network under DataParallel and its average, with items beside it."""
+    monkeypatch.setenv("SLIMSCOPE_WORKSPACE", "")
+    plain, average = network().state_dict(), {n: t + 1 for n, t in network().state_dict().items()}
+    (folder / "m.ckpt").write_bytes(saved({"model": prefixed("module.", plain), "ema": average}))
+    drawn = np.random.default_rng(0)
+    np.savez(folder / "learn.npz", inputs=drawn.normal(size=(20, 4)), labels=np.arange(20) % 2)
+    rows = (",".join(map(str, [*row, at % 2])) for at, row in enumerate(drawn.normal(size=(40, 4))))
+    (folder / "items.csv").write_text("\n".join(["a,b,c,d,label", *rows]))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", SAYING)
+def test_every_command_says_once_on_stderr_which_weights_of_a_checkpoint_it_took(
+    with_average: Path, command: str
+) -> None:
+    words = (command, "m.ckpt", "--data", "items.csv", *SAYING[command], "--json")
+    told = CliRunner().invoke(app, words, prog_name="slimscope")
+    assert told.exit_code in {0, 1, 3}, told.output
+    for sentence in SAID:
+        assert told.stderr.count(sentence) == 1
+    json.loads(told.stdout)
+    text = CliRunner().invoke(app, (*words[:-1], "--force") if command in {"apply", "pack"} else words[:-1])
+    for sentence in SAID:
+        assert text.stderr.count(sentence) == 1
+        assert text.stdout.count(sentence) == (command == "review"), "a report tells what was reviewed"
+
+
+def test_how_a_checkpoint_was_read_goes_with_the_model_to_other_processes_and_other_items(
+    with_average: Path,
+) -> None:
+    subject = named_subject("m.ckpt")
+    assert read_bundle(bundle_of(subject)).remarks == subject.remarks
+    assert TAKEN in read_bundle(bundle_of(subject)).warnings[0]
+    judged = with_items(subject, Items(np.ones((3, 4), np.float32), None))
+    assert judged.remarks == subject.remarks
+    assert judged.warnings == subject.warnings
+    assert str(judged.summary) == str(subject.summary)
+    assert TAKEN not in str(subject.summary)
+
+
 def test_load_takes_weights_and_an_entry_and_warns_of_a_choice(folder: Path) -> None:
     plain, average = network().state_dict(), {n: t + 1 for n, t in network().state_dict().items()}
     (folder / "m.ckpt").write_bytes(saved({"model": plain, "ema": average}))
@@ -401,7 +469,7 @@ def test_weights_in_several_files_are_one_network_in_the_order_of_the_index(tmp_
     for place in (index, tmp_path):
         found = state_in(place)
         assert_same(found.tensors, network().state_dict())
-        assert "'model.safetensors.index.json' names, all of them read: 2" in said(found)
+        assert "Files of weights that the index names, all of them read: 2." in said(found)
     assert compress_core.load(tmp_path).parameters == 23
 
 

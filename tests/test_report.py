@@ -59,7 +59,7 @@ def with_name(review: Review, name: str) -> Review:
     flips = tuple(replace(flip, before=name, after=name, label=name) for flip in review.flips)
     return replace(
         review,
-        model=replace(review.model, name=name, title=name, recipe=name),
+        model=replace(review.model, name=name, title=name, recipe=name, remarks=(name, name)),
         gates=review.gates.model_copy(update={"title": name}),
         judged=(*review.judged, judged_gate(gate, Number.missing("share", name))),
         classes=tuple(replace(row, name=name) for row in review.classes),

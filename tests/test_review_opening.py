@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from collections.abc import Sequence
@@ -72,6 +73,30 @@ def test_verify_opens_what_the_review_opened_and_the_command_says_it(folder: Pat
     again = run("verify", "r.json")
     assert again.exit_code == 0, again.output
     assert "every seal is whole" in again.output
+
+
+def test_a_report_says_which_weights_were_taken_and_verify_compares_them(folder: Path) -> None:
+    kept = ("--data", "rows.csv", "--label-column", "2", "--task", "regression")
+    made = run("review", "net.pt", *kept, "--step", "0: uniform bits=4", "--out", "r.html")
+    assert made.exit_code in {0, 1, 3}, made.output
+    said = json.loads(Path("r.json").read_text())
+    remarks = said["model"]["remarks"]
+    stands = "The weights stand under 'model' in a checkpoint. What stands beside them was not read: ema."
+    assert remarks[0] == stands
+    assert "those of 'model' were taken, not those of 'ema'" in remarks[1]
+    page = html.unescape(Path("r.html").read_text())
+    for sentence in remarks:
+        assert f"\nRead: {sentence}\n" in made.stdout
+        assert page.count(sentence) == 1
+    assert "权重位于检查点的“model”之下。" in page
+    found = run("verify", "r.json", "--entry", "ema")
+    assert found.exit_code == 1, found.output
+    assert "model.remarks.0: the report says" in found.stdout
+    said["model"]["remarks"][0] = stands.replace("'model'", "'ema'")
+    Path("r.json").write_text(json.dumps(sealed({n: v for n, v in said.items() if n != SEALS})))
+    forged = run("verify", "r.json")
+    assert forged.exit_code == 1, forged.output
+    assert forged.stdout.startswith("model.remarks.0: the report says")
 
 
 def test_weights_that_moved_are_said_anew(folder: Path) -> None:

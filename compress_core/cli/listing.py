@@ -195,7 +195,7 @@ def _layer(layer: Layer) -> printing.Content:
 
 
 def _print_layers(subject: Subject) -> None:
-    typer.echo(f"{subject.title}: {subject.parameters:,} parameters. {subject.summary}\n")
+    typer.echo(f"{subject.title}: {subject.parameters:,} parameters. {subject.described}\n")
     rows = [
         [
             layer.name,
@@ -216,5 +216,5 @@ def _print_layers(subject: Subject) -> None:
         printing.print_table(("left alone", "kind", ">parameters", "why"), left)
     for name, count in subject.problems.items():
         typer.echo(f"\n{printable(name)} holds {count:,} weights that are NaN or infinite.")
-    for sentence in subject.warnings:
+    for sentence in subject.warnings_of_network:
         typer.echo(f"\nWarning: {printable(sentence)}")

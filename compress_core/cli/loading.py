@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -17,6 +17,7 @@ import typer
 
 from compress_core.cli.arguments import ModelOptions
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 from compress_core.recipe.plain_yaml import MAX_CHARACTERS
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def open_store() -> Store:
     return Store(workspace=workspace)
 
 
-def open_subject(chosen: ModelOptions) -> Subject:
-    """The model as loaded; raises Refused."""
+def open_subject(chosen: ModelOptions, known: Collection[str] = ()) -> Subject:
+    """The model as loaded; raises Refused. How its files were read goes to stderr, but for what is known."""
     from compress_core.loading.asked_answers import checked_task
     from compress_core.loading.file_format import ItemKnobs
     from compress_core.loading.named import named_subject
@@ -93,7 +94,7 @@ def open_subject(chosen: ModelOptions) -> Subject:
     _one_thread()
     knobs = ItemKnobs(read_preprocessing(chosen.preprocessing or ""), chosen.label_column)
     with redirect_stdout(StringIO()):  # what a visitor's code prints must not get among our lines
-        return named_subject(
+        subject = named_subject(
             chosen.model,
             weights=chosen.weights,
             entry=chosen.entry,
@@ -103,6 +104,10 @@ def open_subject(chosen: ModelOptions) -> Subject:
             task=checked_task(chosen.task),
             knobs=knobs,
         )
+    for sentence in subject.remarks.sentences:
+        if sentence not in known:
+            typer.echo(printable(str(sentence)), err=True)
+    return subject
 
 
 def _one_thread() -> None:

@@ -31,6 +31,8 @@ def print_review(found: Review, *, as_json: bool) -> None:
     if found.worst_class is not None:
         worse = ", ".join(map(printable, found.got_worse)) or "none surely (Holm)"
         typer.echo(f"Worst class: {printable(found.worst_class)}. Classes that got worse: {worse}.")
+    for sentence in model.remarks:
+        typer.echo(f"Read: {printable(str(sentence))}")
     typer.echo("Not tested:")
     for sentence in found.not_tested:
         typer.echo(f"- {printable(sentence)}")

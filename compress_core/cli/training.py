@@ -261,7 +261,7 @@ def _named_teacher(case: Case, teacher: str | None) -> Model | None:
         return None
     shape = "x".join(map(str, case.subject.input.shape)) if case.chosen.items is None else None
     chosen = replace(case.chosen, model=teacher, weights=None, train=None, input_shape=shape)
-    return Model.original(open_subject(chosen))
+    return Model.original(open_subject(chosen, case.subject.remarks.sentences))
 
 
 def _plain(value: object) -> object:

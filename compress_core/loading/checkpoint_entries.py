@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.reading_remarks import ReadingRemarks, in_a_row, some_of
 from compress_core.loading.state_pickle import Opaque, TensorView, Unpickled
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import ReadingRemarks, in_a_row, some_of
 
 _USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params")
 _AVERAGES = {"ema", "shadow", "swa", "averaged", "average", "polyak"}

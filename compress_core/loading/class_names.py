@@ -9,8 +9,8 @@ import numpy as np
 
 from compress_core.foundation.errors import Refused
 from compress_core.loading.items import Items
-from compress_core.loading.reading_remarks import some_of
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import some_of
 
 
 def numbered(classes: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from compress_core.foundation.one_file_each import OneFileEach
 from compress_core.loading.preprocessing import Preprocessing
-from compress_core.loading.reading_remarks import ReadingRemarks
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 if TYPE_CHECKING:
     import numpy as np

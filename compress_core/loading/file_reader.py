@@ -40,10 +40,10 @@ from compress_core.loading.reading_child import (
     NETWORK,
     WEIGHTS,
 )
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import shown
 from compress_core.loading.weights_file import FileWeights
 from compress_core.network.input_field import InputField
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 COMMAND = (sys.executable, "-P", "-m", "compress_core.loading.reading_child")
 MOST_AT_ONCE = 2

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 
 def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:

@@ -18,10 +18,10 @@ from compress_core.loading.file_format import (
     ItemKnobs,
     item_formats,
 )
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.recognize import recognized
 from compress_core.loading.stored import shown
 from compress_core.network.input_field import InputField, rows_of
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 ItemInputs = npt.NDArray[np.float32] | npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_format import ItemCaps
-from compress_core.loading.reading_remarks import some_of
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import some_of
 
 NONE = "none"
 _USUAL = ("label", "labels", "target", "class", "y")

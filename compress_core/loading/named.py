@@ -27,7 +27,6 @@ from compress_core.loading.onnx_model import is_onnx_file, onnx_subject_in, refu
 from compress_core.loading.own_file import caps_of_folder, content_of_file, item_caps_for
 from compress_core.loading.own_training import with_training
 from compress_core.loading.preprocessing import AS_IT_IS
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.registry_model import (
     RegisteredNetwork,
     registered_by_weights,
@@ -42,6 +41,7 @@ from compress_core.loading.user_model import subject_from_network, with_items, w
 from compress_core.loading.weights_place import holds_weights, state_in
 from compress_core.loading.weights_subject import refuse_other_scale, sample_with, user_subject
 from compress_core.subject.origin import Origin
+from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.subject import Subject
 
 

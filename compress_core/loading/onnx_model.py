@@ -32,13 +32,13 @@ from compress_core.loading.onnx_file.runtime_difference import (
 from compress_core.loading.onnx_file.understanding import Description, read_network
 from compress_core.loading.own_file import content_of_file, weight_caps_for
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
-from compress_core.loading.reading_remarks import in_a_row, some_of
 from compress_core.loading.stored import shown
 from compress_core.loading.user_model import subject_from_network
 from compress_core.network.input_field import InputField, is_whole
 from compress_core.network.named_inputs import inputs_by_name
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import TABLE, TEXT, InputForm
+from compress_core.subject.reading_remarks import in_a_row, some_of
 from compress_core.subject.subject import Subject
 
 SOURCE = "from_onnx"
@@ -161,7 +161,7 @@ def _field(said: list[Any], items: Items | None, *, by_name: bool) -> InputField
 def _compared(subject: Subject, found: Description, content: bytes, answers: RuntimeAnswers) -> Subject:
     """The subject with what a comparison with ONNX Runtime says; raises Refused where the two differ."""
     notes = list(_notes(found))
-    summary: Any = subject.summary
+    described: Any = subject.described
     try:
         rows = whole_batches(_some(subject), found.fixed)
         inputs = _arrays(subject.input, rows, [kind for _, _, kind, _ in found.told["inputs"]])
@@ -178,7 +178,7 @@ def _compared(subject: Subject, found: Description, content: bytes, answers: Run
         )
     else:
         refuse_beyond_rounding(seen, subject.title, is_rounded=found.rounds)
-        summary = in_a_row((summary, seen.text))
+        described = in_a_row((described, seen.text))
         if seen.other:
             notes.append(
                 Phrase(
@@ -189,7 +189,7 @@ def _compared(subject: Subject, found: Description, content: bytes, answers: Run
                     items=seen.items,
                 )
             )
-    return replace(subject, summary=summary, warnings=(*subject.warnings, *notes))
+    return replace(subject, described=described, warnings=(*subject.warnings, *notes))
 
 
 def _some(subject: Subject) -> Tensor:

@@ -14,8 +14,8 @@ from compress_core.loading.file_format import AskedItems, ItemArrays
 from compress_core.loading.items import check_float32_bytes
 from compress_core.loading.label_column import classes_of, label_column
 from compress_core.loading.picture_files import said_of_classes
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 _INDEX = "__index_level_"  # a column that pandas adds
 _LARGEST_TEXT = 2**20

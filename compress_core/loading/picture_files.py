@@ -19,8 +19,8 @@ from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_format import AskedItems, ItemArrays
 from compress_core.loading.items import check_float32_bytes
 from compress_core.loading.preprocessing import Preprocessing
-from compress_core.loading.reading_remarks import ReadingRemarks, some_of
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import ReadingRemarks, some_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _NOT_READ = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".jfif", ".ico")

@@ -15,9 +15,9 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_format import AskedItems, ItemArrays
 from compress_core.loading.picture_files import Picture, is_picture, pictures_as_items
-from compress_core.loading.reading_remarks import ReadingRemarks, some_of
 from compress_core.loading.stored import shown
 from compress_core.loading.zipped import open_zip
+from compress_core.subject.reading_remarks import ReadingRemarks, some_of
 
 _OTHER_FILES = 100  # of a zip, beside as many as items are read
 _DEEPEST = 6

@@ -25,9 +25,9 @@ from compress_core.loading.file_format import ItemKnobs, item_formats, weight_fo
 from compress_core.loading.items import read_items
 from compress_core.loading.onnx_file.understanding import description_arrays, known_operators, read_network
 from compress_core.loading.preprocessing import preprocessing_from_json
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import AskedWeights
 from compress_core.loading.weights_file import SERVER_CAPS, declared_weights, weights_in_turn
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 WEIGHTS, ITEMS, NETWORK, FOLDER = "weights", "items", "network", "folder"
 INPUTS, LABELS, ABOUT = "inputs", "labels", "about"

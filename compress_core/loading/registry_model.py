@@ -19,12 +19,12 @@ from compress_core.loading.item_form import ItemShape, form_of
 from compress_core.loading.items import Items
 from compress_core.loading.network_source import network_sources
 from compress_core.loading.preprocessing import PRESETS, Preprocessing
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.registry_names import imported
 from compress_core.loading.registry_signatures import torchvision_name_of
 from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.user_model import subject_from_network, with_remarks
 from compress_core.subject.blueprint import Blueprint
+from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.subject import Subject
 
 _SEED = 0

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.reading_remarks import some_of
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import some_of
 
 MOST_CLASSES = 100_000
 MOST_PIXELS = 2048

@@ -11,9 +11,9 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_format import suffixes_of, weight_formats
 from compress_core.loading.own_file import LARGEST_FILE, MOST_TENSORS, content_of_file, weight_caps_for
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.stored import Values, shown
 from compress_core.loading.weights_file import FileWeights, read_weights
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 INDEX = ".index.json"
 _LARGEST_INDEX = 2**24
@@ -38,11 +38,7 @@ def sharded_weights(index: Path) -> FileWeights:
     found: dict[str, Values] = {}
     for file in files:
         found.update(_in_shard(index.parent / file, {name for name, at in places.items() if at == file}))
-    said = Phrase(
-        "Files of weights that '{index}' names, all of them read: {count}.",
-        index=shown(index.name),
-        count=len(files),
-    )
+    said = Phrase("Files of weights that the index names, all of them read: {count}.", count=len(files))
     return FileWeights({name: found[name] for name in places}, ReadingRemarks((said,)))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from compress_core.foundation.texts import Phrase
-from compress_core.loading.reading_remarks import ReadingRemarks, some_of
 from compress_core.loading.stored import shown
+from compress_core.subject.reading_remarks import ReadingRemarks, some_of
 
 _PARALLEL = "module."  # nn.DataParallel and torch.optim.swa_utils.AveragedModel hold the network under it
 _COUNT_OF_AVERAGES = "n_averaged"

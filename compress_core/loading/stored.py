@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.reading_remarks import ReadingRemarks
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 MAX_DIMENSIONS = 8
 MAX_NAME = 200

@@ -28,7 +28,6 @@ from compress_core.loading.items import Items
 from compress_core.loading.load_check import checked
 from compress_core.loading.network_form import form_of_network
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
-from compress_core.loading.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.loading.user_code import explained
 from compress_core.network.input_field import is_whole
 from compress_core.network.layers.wrappers import refuse_without_layers
@@ -39,6 +38,7 @@ from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import TABLE, TEXT, InputForm
 from compress_core.subject.number_types import calculating, types_before
 from compress_core.subject.origin import Origin
+from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject, make_subject
 
@@ -47,7 +47,7 @@ def with_remarks(subject: Subject, remarks: ReadingRemarks) -> Subject:
     """The same model; its summary also says what was done to read it, its warnings what must be heeded."""
     return replace(
         subject,
-        summary=in_a_row((subject.summary, *remarks.summary)),
+        remarks=subject.remarks + remarks,
         warnings=(*remarks.warnings, *subject.warnings),
     )
 
@@ -173,7 +173,8 @@ def with_items(subject: Subject, items: Items) -> Subject:
     splits = splits_of(items, subject.input, len(subject.classes), subject.answers)
     check_places(splits.values(), subject)
     judged = checked(replace(subject, splits=MappingProxyType(splits), warnings=(), training=None))
-    return with_remarks(judged, items.remarks)
+    known = replace(judged, warnings=(*subject.remarks.warnings, *judged.warnings))
+    return with_remarks(known, items.remarks)
 
 
 def check_places(splits: Iterable[Split], subject: Subject) -> None:

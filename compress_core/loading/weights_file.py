@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from compress_core.foundation.errors import Refused
 from compress_core.loading.file_format import weight_formats
 from compress_core.loading.other_formats import refuse_other_format
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.recognize import recognized
 from compress_core.loading.stored import (
     AskedWeights,
@@ -19,6 +18,7 @@ from compress_core.loading.stored import (
     decode,
     shown,
 )
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 DIRECTORY_BYTES = 2 * 2**20
 SERVER_CAPS = Caps(file_bytes=64 * 2**20, directory_bytes=DIRECTORY_BYTES, tensors=4096, elements=32 * 2**20)

@@ -8,11 +8,11 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_format import suffixes_of, weight_formats
 from compress_core.loading.own_file import content_of_file, weight_caps_for
-from compress_core.loading.reading_remarks import some_of
 from compress_core.loading.sharded import INDEX, is_index, sharded_weights
 from compress_core.loading.state_names import StateDict
 from compress_core.loading.stored import AskedWeights, refuse_entry, shown
 from compress_core.loading.upload import read_state, state_of
+from compress_core.subject.reading_remarks import some_of
 
 ONNX = "onnx"
 _SAFEST = ".safetensors"

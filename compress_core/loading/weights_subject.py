@@ -31,7 +31,6 @@ from compress_core.loading.item_splits import (
 from compress_core.loading.items import Items
 from compress_core.loading.load_check import checked
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.registry_signatures import torchvision_name_of
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.state_names import StateDict, named_as
@@ -39,6 +38,7 @@ from compress_core.loading.user_code import explained
 from compress_core.loading.user_model import with_remarks
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.number_types import calculated_type, types_before
+from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.subject import Subject, make_subject
 
 _ITEMS_TO_CHOOSE = 1000

@@ -138,6 +138,7 @@ def _told(model: Model, split: Split, gates: Gates, asked: Asked) -> ReviewedMod
         recipe=model.recipe.yaml,
         lineage=tuple(lineage_as_json(model.lineage)),
         gates_sha=gates.sha,
+        remarks=model.subject.remarks.sentences,
     )
 
 

@@ -59,6 +59,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "unknown": N_("not known, because nothing outlived the process"),
         "origin": N_("Origin"),
         "model": N_("Model"),
+        "remarks": N_("How its files were read"),
         "split": N_("Split"),
         "labels_from": N_("Right answers from"),
         "items": N_("the items"),

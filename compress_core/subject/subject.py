@@ -31,6 +31,7 @@ from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.number_types import as_it_came, calculating, types_before
 from compress_core.subject.origin import Origin
+from compress_core.subject.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.subject.split import Split
 from compress_core.subject.training_items import TRAINING, TrainingItems
 
@@ -47,7 +48,8 @@ class Subject:
     splits: calibration, validation and test, as far as they are there; problems: layers with NaN or
     infinite weights, in words; origin: whose code it is, where neither a sample nor its weights tell that.
     code: digest of what modules of somebody's own do, empty where there are none.
-    warnings: what people should know of the network, a phrase each; locked: layers that must not be
+    described: what it is, in a sentence; remarks: what was done to read its files, and what of them was left
+    aside. warnings: what people should know of both, a phrase each; locked: layers that must not be
     compressed, with the reason. They are not among the layers, and stand in `untouched`. answers: whether
     they are scores, or probabilities already. came_as: by their names in the state the types of tensors that
     are calculated in another one. training: what it can be trained on, read when that begins. blueprint: what
@@ -64,7 +66,7 @@ class Subject:
     untouched: tuple[Untouched, ...]
     digest: str
     problems: Mapping[str, int]
-    summary: str = ""
+    described: str = ""
     factory: str = ""
     structure: Structure = field(default_factory=Structure)
     origin: Origin | None = None
@@ -75,6 +77,17 @@ class Subject:
     came_as: Mapping[str, torch.dtype] = field(default_factory=lambda: MappingProxyType({}))
     training: TrainingItems | None = None
     blueprint: Blueprint | None = None
+    remarks: ReadingRemarks = field(default_factory=ReadingRemarks)
+
+    @property
+    def summary(self) -> str:
+        """What it is, and what was done to read it."""
+        return in_a_row((self.described, *self.remarks.summary))
+
+    @property
+    def warnings_of_network(self) -> tuple[str, ...]:
+        """The warnings that are not about how its files were read."""
+        return tuple(said for said in self.warnings if said not in self.remarks.warnings)
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -158,13 +171,14 @@ class Subject:
             input=other.input,
             classes=other.classes,
             splits=other.splits,
-            summary=other.summary,
+            described=other.described,
             factory=other.factory,
             origin=other.origin,
             blueprint=other.blueprint,
             warnings=other.warnings,
             answers=other.answers,
             training=other.training,
+            remarks=other.remarks,
         )
 
     def split(self, name: str) -> Split:
@@ -284,7 +298,7 @@ def make_subject(
         untouched=untouched,
         digest=digest_of(network),
         problems=MappingProxyType({k: v for k, v in broken.items() if v}),
-        summary=summary,
+        described=summary,
         factory=factory,
         origin=origin,
         code=code_of(network, [probe[:probed] for probe in probes]),

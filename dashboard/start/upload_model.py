@@ -12,8 +12,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from compress_core.loading.file_format import NO_KNOBS, ItemKnobs, item_formats, suffixes_of, weight_formats
 from compress_core.loading.huggingface.sent_folder import is_folder_zip
 from compress_core.loading.preprocessing import read_preprocessing
-from compress_core.loading.reading_remarks import ReadingRemarks
 from compress_core.loading.text_items import TABLE, TEXT_FILES, refuse_texts
+from compress_core.subject.reading_remarks import ReadingRemarks
 from dashboard import engine, leases, state
 from dashboard.show import refusals
 from dashboard.start import opening

@@ -32,11 +32,11 @@ from compress_core.loading.network_sources.transformers import (
     transformers,
     turned_weights,
 )
-from compress_core.loading.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.loading.text_items import TextItems
 from compress_core.loading.user_model import subject_from_network, with_remarks
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm
+from compress_core.subject.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.subject.subject import Subject
 
 SOURCE = transformers.__name__

@@ -22,6 +22,11 @@ class ReadingRemarks:
     def __add__(self, other: ReadingRemarks) -> ReadingRemarks:
         return ReadingRemarks(self.summary + other.summary, self.warnings + other.warnings)
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.summary, *self.warnings)))
+
     def as_json(self) -> dict[str, Any]:
         """The remarks as another process reports them."""
         return {

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 FEW, FEWER = 300, 64  # items to judge by, and to calibrate with
+LONGEST_S = 300.0  # that a page may take on a machine that does much else
 DRIVES_A_BROWSER = pytest.StashKey[set[Path]]()
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
@@ -101,7 +102,7 @@ def _the_same_random_weights() -> None:
 def _pages_wait_for_all_items() -> None:
     """A test looks at a page once, when all numbers are there; what stands until then is tested apart."""
     if "dashboard.engine" in sys.modules:
-        sys.modules["dashboard.engine"].PATIENCE_S = 300.0
+        sys.modules["dashboard.engine"].PATIENCE_S = LONGEST_S
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -141,14 +142,17 @@ def _the_program_is_put_together_once() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _a_page_is_waited_for_in_its_sleep() -> None:
-    """Streamlit's test asks a thousand times a second whether the script ended, which slows it."""
+    """Streamlit's test asks a thousand times a second whether the script ended, which slows it.
+
+    Nor does it give up after the three seconds of Streamlit, or a minute: a busy machine is no fault of a page.
+    """
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.testing.v1 import local_script_runner
 
         asked = local_script_runner.require_widgets_deltas
 
         def waited(runner: local_script_runner.LocalScriptRunner, timeout: float = 3) -> None:
-            begun = time.monotonic()
+            begun, timeout = time.monotonic(), max(timeout, LONGEST_S)
             if runner._script_thread is not None:
                 runner._script_thread.join(timeout)
             asked(runner, max(0.1, begun + timeout - time.monotonic()))

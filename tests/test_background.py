@@ -22,7 +22,7 @@ from tests.header_boxes import header_text
 from tests.subjects import loaded_sample
 
 APP = str(Path(__file__).parent.parent / "app.py")
-SECONDS = 60
+SECONDS = 180
 
 
 class _Gate:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,9 @@ from compress_core.apply.lineage import (
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.store import Store
 from compress_core.jobs.info import State
+from compress_core.jobs.process import Worker
 from compress_core.loading.items import Items
 from compress_core.loading.own_training import with_training
 from compress_core.loading.weights_subject import user_subject
@@ -91,6 +96,16 @@ def outcome(app: AppTest) -> pd.DataFrame:
     return next(table.value for table in app.table if "after training" in table.value.columns)
 
 
+def looks(app: AppTest) -> Iterator[int]:
+    """One look at the page after the other, for as long as what is worked out beside it may take."""
+    end = time.monotonic() + PATIENCE
+    for number in count():
+        yield number
+        if time.monotonic() > end:
+            return
+        app.run()
+
+
 def start(app: AppTest) -> str:
     """Press the button, and wait until the worker is done; gives the key of the job."""
     app.button("recover.start").click().run()
@@ -114,8 +129,7 @@ def test_the_page_offers_every_method_and_says_how_long_it_takes(language: str) 
         assert app.title[0].value == _("Can training win it back?")
         assert set(app.selectbox("recover.judge").options) == {label(name) for name in judges()}
         assert set(app.multiselect("recover.methods").options) == {label(name) for name in others()}
-        app.run()  # until it was worked out beside the page
-        assert "≈" in texts(app)
+        assert any("≈" in texts(app) for _look in looks(app))
 
 
 def test_every_widget_of_a_plan_shows_what_the_link_says_and_changes_the_plan_it_leads_to() -> None:
@@ -202,13 +216,16 @@ def state_model(app: AppTest) -> Model:
     return model_of(loaded_sample("tabular"), app.session_state[state.KEY].lineage, engine.store())
 
 
-def test_a_training_under_way_stays_on_the_page_when_a_knob_moves() -> None:
+def test_a_training_under_way_stays_on_the_page_when_a_knob_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, give = [], Worker.give
+    monkeypatch.setattr(Worker, "give", lambda *given: held.append(partial(give, *given)))
     app = page("lenet300", plan='{"epochs":2,"methods":[{"method":"fine_tune"}],"seed":9}')
     app.button("recover.start").click().run()
     key = list(app.session_state[visitor_jobs.KEY])[-1]
     app.number_input("recover.training.epochs").set_value(1).run()
     assert "Under way for recipe" in texts(app)
     assert app.button(f"jobs.cancel.{key}").label == "Cancel"
+    held.pop()()  # only now the worker hears what to do: it cannot be done before that was looked at
     assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
     app.run()
     assert "An earlier training: " in texts(app)
@@ -222,13 +239,15 @@ def test_what_was_there_before_a_training_is_measured_and_never_the_originals_nu
     train_once(app)
     app.button("recover.use").click().run()
     engine.store.clear()
-    shown = {outcome(app).iloc[0]["before training"]}
-    for _look in range(3):
-        app.run()
-        shown.add(outcome(app).iloc[0]["before training"])
     split = loaded_sample("tabular").split("validation")
-    parent = model_of(loaded_sample("tabular"), app.session_state[state.KEY].lineage[:1], engine.store())
-    right = with_interval(evaluate(parent, split, engine.store())["accuracy"])
+    apart = Store()  # not that of the page, which is to measure it itself
+    parent = model_of(loaded_sample("tabular"), app.session_state[state.KEY].lineage[:1], apart)
+    right = with_interval(evaluate(parent, split, apart)["accuracy"])
+    shown = set()
+    for number in looks(app):
+        shown.add(outcome(app).iloc[0]["before training"])
+        if number >= 3 and right in shown:
+            break
     assert shown <= {right, "being measured …"}
     assert right in shown
 
@@ -318,7 +337,7 @@ def test_a_training_that_was_ended_after_an_epoch_goes_on_or_gives_its_best_epoc
     app.run()
     assert not app.exception
     app.button(f"jobs.cancel.{key}").click().run()
-    assert list(until.as_done([key], 5)) == [key]
+    assert list(until.as_done([key], PATIENCE)) == [key]
     assert until.info(key).state is State.CANCELLED
     app.run()
     assert app.button("recover.start").label == "Go on training"

@@ -288,7 +288,7 @@ dashboard.engine._compile_what_packs = lambda after: None
 import dashboard.state, compress_core.loading.cards
 assert "torch" not in sys.modules, "imported by what Start needs"
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=60).run()
+app = AppTest.from_file("app.py", default_timeout=300).run()
 assert not app.exception and len(app.title) == 1
 assert "torch" not in sys.modules, "imported to draw Start"
 """

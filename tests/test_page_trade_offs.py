@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest, app_test
 from compress_core.apply.run import key_of
 from compress_core.recipe.values import Step
 from dashboard import engine, header, state
+from dashboard.trade_offs import known_models
 from dashboard.visitor import _KEY
 from tests.navigated import Navigated
 from tests.test_pages import assert_fine, opened
@@ -22,6 +23,7 @@ PICKED = "trade_offs.picked"
 def _as_a_server_knows_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_test, "PagesManager", Navigated)
     monkeypatch.setattr(header, "_fill_accuracy", lambda *_arguments: None)  # tested elsewhere
+    monkeypatch.setattr(known_models, "PATIENCE_S", engine.PATIENCE_S)  # of tests; see tests/conftest.py
 
 
 def said(app: AppTest) -> str:

@@ -144,7 +144,7 @@ def _the_program_is_put_together_once() -> None:
 def _a_page_is_waited_for_in_its_sleep() -> None:
     """Streamlit's test asks a thousand times a second whether the script ended, which slows it.
 
-    Nor does it give up after the three seconds of Streamlit, or a minute: a busy machine is no fault of a page.
+    Nor does it give up after three seconds, or a minute: a busy machine is no fault of a page.
     """
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.testing.v1 import local_script_runner

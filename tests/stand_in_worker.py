@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.jobs.cluster import ray_runner
 from compress_core.jobs.cluster.address import RUNNER
 from compress_core.jobs.cluster.address import TOKEN as TOKEN_VARIABLE
 from compress_core.jobs.cluster.ray_runner import RayRunner
@@ -19,7 +20,7 @@ from compress_core.jobs.local_runner import LocalRunner
 from compress_core.jobs.runner import Runner
 from tests.stand_in_cluster import TOKEN, StandInCluster
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 RESULT = b"what it found"
 
 SCRIPT = """
@@ -75,6 +76,7 @@ class Site:
         self.command = [sys.executable, "-S", str(self.script)]
         self._runners: list[Runner] = []
         self.cluster: StandInCluster | None = None
+        self._grace = ray_runner.GRACE_SECONDS
 
     def runner(self, workspace: Workspace | None = None) -> LocalRunner:
         """A runner of this machine; on a workspace that was opened anew, like a server that starts."""
@@ -87,6 +89,7 @@ class Site:
         if self.cluster is None:
             self.cluster = StandInCluster(self.command)
         os.environ |= {RUNNER: self.cluster.address, TOKEN_VARIABLE: TOKEN}
+        ray_runner.GRACE_SECONDS = PATIENCE  # a job that is cancelled is stopped there, on a busy machine too
         made = RayRunner(workspace or Workspace.at(self.place / "work"), most_at_once=1)
         self._runners.append(made)
         return made
@@ -98,6 +101,7 @@ class Site:
             self.cluster.go()
             for name in (RUNNER, TOKEN_VARIABLE):
                 os.environ.pop(name, None)
+            ray_runner.GRACE_SECONDS = self._grace
 
     def hanging(self, name: str) -> tuple[Job, Path]:
         """A job that says on a pipe that it runs, and then waits to be killed."""

@@ -13,8 +13,8 @@ from compress_core.jobs.local_runner import LocalRunner
 from compress_core.jobs.process import Worker
 
 MOST_AT_ONCE = 8
-GRACE_SECONDS = 4.0
-"""What a process here gets to have its job ended on the cluster."""
+GRACE_SECONDS = 20.0
+"""What a process here gets to have its job ended on the cluster: a look that is under way ends first."""
 
 
 class BridgeProcess(Worker):

@@ -51,6 +51,8 @@ class PageVisitor:
             f"ws://{address}/_stcore/stream",
             subprotocols=[Subprotocol("streamlit")],
             max_size=_MOST_BYTES,
+            open_timeout=_SECONDS,
+            ping_timeout=_SECONDS,
             additional_headers={"Cookie": cookie} if cookie else None,
         )
         visitor = cls(connection, query, page)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
-PATIENCE = 60_000
+PATIENCE = 180_000  # costs nothing where all is well
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 1,
@@ -35,7 +35,9 @@ class SharedBrowser:
     def browser(self, program: str) -> Browser:
         if self._browser is None:
             self._playwright = sync_playwright().start()
-            self._browser = self._playwright.chromium.launch(executable_path=program, args=FLAGS)
+            self._browser = self._playwright.chromium.launch(
+                executable_path=program, args=FLAGS, timeout=PATIENCE
+            )
         expect.set_options(timeout=PATIENCE)
         return self._browser
 

@@ -32,7 +32,7 @@ from compress_core.foundation.workspace.workspace import Workspace
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 FORKS = sys.platform == "linux"
-LONGEST_S, LOOK_AGAIN_S = 60, 0.1
+LONGEST_S, LOOK_AGAIN_S = 180, 0.1
 
 
 class Serving:
@@ -77,7 +77,10 @@ class Serving:
                 yield server.pid
             finally:
                 server.terminate()
-                server.wait(20)
+                try:
+                    server.wait(LONGEST_S)
+                finally:
+                    server.kill()
 
     def ways_back(self) -> list[int]:
         """How many steps back each tab has, the fewest first."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,11 +111,27 @@ class Site:
         os.mkfifo(pipe)
         return job("hang", name, tells=str(pipe)), pipe
 
+    def is_at_work(self) -> bool:
+        """Whether a process does a job or waits for one; known of Linux alone."""
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # it has ended meanwhile
+                if os.fsencode(self.script) in path.read_bytes():
+                    return True
+        return False
+
     def began(self) -> list[tuple[int, str]]:
         """Process and name of every job that a worker began."""
         file = self.place / "began.txt"
         lines = file.read_text().splitlines() if file.exists() else []
         return [(int(pid), name) for pid, _, name in (line.partition(" ") for line in lines)]
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait for something that happens in another thread or process."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
 
 
 def job(does: str, name: str = "", **more: str) -> Job:

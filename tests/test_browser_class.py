@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dashboard.learn.lesson_files import lessons
 from scripts.lessons_by_keys import go_to, tab_to
+from tests.one_tab import PATIENCE
 from tests.served import Serving
 from tests.test_browser_learn import page, served  # noqa: F401 - fixtures
 
@@ -23,6 +24,7 @@ FIGURE = ".st-key-learn_lesson .js-plotly-plot:visible"
 @pytest.fixture
 def pupil(browser: Browser) -> Iterator[Page]:
     with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        context.set_default_timeout(PATIENCE)
         yield context.new_page()
 
 

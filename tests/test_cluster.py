@@ -49,7 +49,7 @@ from compress_core.jobs.runner import Runner
 from compress_core.jobs.task import tasks
 from compress_core.jobs.whereabouts import JobStage, Whereabouts, whereabouts_from_json
 from tests.stand_in_cluster import TOKEN, StandInCluster, ended_by
-from tests.stand_in_worker import PATIENCE, RESULT, Site, ended, job, site_in
+from tests.stand_in_worker import PATIENCE, RESULT, Site, ended, job, site_in, until
 
 ME, OTHER = "me", "other"
 KEY, PARENT = "a" * 64, "b" * 64
@@ -89,14 +89,6 @@ def cluster(site: Site, runner: Runner) -> StandInCluster:
     assert runner is not None
     assert site.cluster is not None
     return site.cluster
-
-
-def until(holds: Any) -> None:
-    """Wait for something that happens in another thread or process."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 # --- twelve faults ----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.info import State
 from compress_core.jobs.job import Job
 from compress_core.jobs.local_runner import MOST_PUT, MOST_REMEMBERED, LocalRunner
-from tests.stand_in_worker import PATIENCE, RESULT, Site, assert_gone, ended, job, site_in
+from tests.stand_in_worker import PATIENCE, RESULT, Site, assert_gone, ended, job, site_in, until
 
 ROOT = Path(__file__).resolve().parent.parent
 ME = "me"
@@ -207,6 +207,7 @@ def test_after_a_killed_server_everything_it_acknowledged_is_there(site: Site, l
     said = [json.loads(killed.stdout.readline()) for _ in range(lines)]
     killed.kill()
     rest, _ = killed.communicate(timeout=PATIENCE)
+    until(lambda: not site.is_at_work())  # a worker may be about to write what it found
     said += [json.loads(line) for line in rest.splitlines() if line.endswith("}")]
     left = Workspace.at(site.place / "work")
     runner = site.runner(left)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from dashboard import page_manners
+from tests.one_tab import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -27,6 +28,7 @@ LONG_MS = 60_000
 def page(browser: Browser) -> Iterator[Page]:
     """An app at rest that has nothing to take back, and a clock that stands."""
     opened = browser.new_page()
+    opened.set_default_timeout(PATIENCE)
     opened.set_content(PAGE)
     opened.clock.install()
     opened.evaluate(LOAD, page_manners.JAVASCRIPT)

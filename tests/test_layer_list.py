@@ -50,7 +50,6 @@ def page(shared_tab: Page) -> Iterator[Page]:
     """The component on an empty page as wide as its column: window.receive, window.told."""
     here = Path(module.__file__)
     with as_new(shared_tab, 520, 768) as opened:
-        opened.set_default_timeout(10_000)
         opened.set_content("<!DOCTYPE html><body>")  # without it tables inherit neither color nor font
         opened.add_style_tag(content=here.with_suffix(".css").read_text(encoding="utf-8"))
         opened.evaluate(LOAD, here.with_suffix(".js").read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from scripts.page_legibility import legibility_of
+from tests.one_tab import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -28,6 +29,7 @@ ON_A_BAR = (
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context(viewport={"width": 600, "height": 300}) as context:
+        context.set_default_timeout(PATIENCE)
         yield context.new_page()
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, e
 
 from dashboard.live_slider import live_slider as module
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
-from tests.one_tab import as_new
+from tests.one_tab import PATIENCE, as_new
 from tests.served import Serving
 
 pytestmark = pytest.mark.xdist_group("live_slider")  # one server and one browser for all of them
@@ -308,6 +308,7 @@ def test_keys_move_the_knob_and_a_burst_of_them_is_one_commit(page: Page) -> Non
 def alone(browser: Browser) -> Iterator[Page]:
     """The component without Streamlit, and with a clock that stands: window.receive, window.commits."""
     page = browser.new_page()  # a context of its own: a clock stands still for all of its pages
+    page.set_default_timeout(PATIENCE)
     page.clock.install()
     page.evaluate(LOAD, module.JAVASCRIPT)
     page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
@@ -489,7 +490,7 @@ SCROLLED = "document.querySelector('.stMain').scrollTop"
 def test_a_finger_that_scrolls_the_page_moves_no_knob(phone: Page, start: str) -> None:
     before = phone.evaluate(SCROLLED)
     swipe(phone, phone.locator(start).first, 0, -120)
-    assert phone.evaluate(SCROLLED) > before
+    phone.wait_for_function(f"before => {SCROLLED} > before", arg=before)  # what is drawn scrolls before
     swipe(phone, phone.locator(start).first, 0, 90)
     if start != ".range":
         swipe(phone, phone.locator(start).first, -150, 0)

@@ -34,6 +34,7 @@ from dashboard.serving import app_file
 from dashboard.tune.recipe_view import as_python
 from dashboard.view import View
 from tests.layer_rows import table_of
+from tests.served import LONGEST_S
 
 ROOT = Path(__file__).parent.parent
 PRUNED = "layers: [{match: head, steps: [{technique: magnitude, sparsity: 0.5}]}]"
@@ -318,7 +319,7 @@ def test_open_is_a_command_with_help() -> None:
 
 def answers(address: str) -> int | None:
     try:
-        with urllib.request.urlopen(address, timeout=5) as page:
+        with urllib.request.urlopen(address, timeout=LONGEST_S) as page:
             return page.status
     except (URLError, ConnectionError):
         return None

@@ -29,6 +29,7 @@ from compress_core.reviews.report_page import MOST_BYTES, report_html
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
 from scripts.page_legibility import legibility_of
+from tests.one_tab import PATIENCE
 from tests.test_review import FEW, coarse, made, small_subject
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -83,6 +84,7 @@ def test_a_hostile_name_stays_text(review: Review, name: str) -> None:
 def opened(browser: Browser, place: Path, scheme: str = "light") -> tuple[Page, list[str]]:
     """The page from the disk, and everything that it asked for or complained about."""
     context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
+    context.set_default_timeout(PATIENCE)
     page, heard = context.new_page(), []
     page.on("request", lambda request: heard.append(request.url))
     page.on("console", lambda message: heard.append(message.text))

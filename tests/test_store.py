@@ -24,6 +24,7 @@ from compress_core.foundation.stored_value import from_bytes, to_bytes
 from compress_core.foundation.texts import Phrase
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.statistics.singular_vectors import singular_vectors
+from tests.served import LONGEST_S
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -98,7 +99,7 @@ def _waiting(store: Store, key: str, make: object, others: int) -> list[object]:
 
     def first() -> object:
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(LONGEST_S)
         return make()
 
     def ask(factory: object) -> object:
@@ -109,10 +110,10 @@ def _waiting(store: Store, key: str, make: object, others: int) -> list[object]:
 
     with ThreadPoolExecutor(others + 1) as pool:
         maker = pool.submit(ask, first)
-        assert started.wait(10)
+        assert started.wait(LONGEST_S)
         waiting = [pool.submit(ask, make) for _ in range(others)]
         go_on.set()
-        return [maker.result(10), *(w.result(10) for w in waiting)]
+        return [maker.result(LONGEST_S), *(w.result(LONGEST_S) for w in waiting)]
 
 
 def test_those_who_wait_get_a_value_that_is_too_large_to_keep() -> None:
@@ -156,13 +157,13 @@ def test_what_is_made_together_is_what_nobody_has_or_makes_and_the_rest_waits_fo
 
     def slow() -> str:
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(LONGEST_S)
         return "by another"
 
     store.get("known", lambda: "known")
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(store.get, "under way", slow)
-        assert started.wait(10)
+        assert started.wait(LONGEST_S)
         for _ in range(2):
             store.make_together(
                 "kind",
@@ -171,7 +172,7 @@ def test_what_is_made_together_is_what_nobody_has_or_makes_and_the_rest_waits_fo
                 len,
             )
         go_on.set()
-        assert other.result(10) == "by another"
+        assert other.result(LONGEST_S) == "by another"
     assert asked == [("a", "b")]
     found = [store.get(key, _never) for key in ("known", "under way", "a", "b")]
     assert found == ["known", "by another", "together", "together"]
@@ -201,17 +202,17 @@ def test_who_waits_for_what_is_made_together_gets_it_or_makes_what_was_left_out(
 
     def make(_: object) -> dict[str, str]:
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(LONGEST_S)
         return {"a": "together"}
 
     with ThreadPoolExecutor(3) as pool:
         maker = pool.submit(store.make_together, "kind", ["a", "b"], make, lambda _: 100)
-        assert started.wait(10)
+        assert started.wait(LONGEST_S)
         assert not store.is_nobodys("a")
         waiting = [pool.submit(store.get, key, lambda: "alone") for key in "ab"]
         go_on.set()
-        maker.result(10)
-        assert [future.result(10) for future in waiting] == ["together", "alone"]
+        maker.result(LONGEST_S)
+        assert [future.result(LONGEST_S) for future in waiting] == ["together", "alone"]
 
 
 def test_what_is_made_together_lasts_by_the_time_that_all_of_it_took(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from compress_core.foundation.workspace.workspace import Workspace
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 # Says each write as soon as its call has returned, and never ends by itself.
 WRITER = """

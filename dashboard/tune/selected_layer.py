@@ -13,17 +13,16 @@ from dashboard.view import View
 def draw(view: View, model: Model) -> None:
     """Its name, buttons for the whole of it, and the three knobs."""
     subject = model.subject
-    title, same, reset, reset_all = st.columns([3, 2, 1, 1], vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     layer = subject.layer(view.layer)
-    title.markdown(f"**{literal(layer.name)}** · {literal(_(layer.label))} · {sliders.as_shape(layer)}")
+    row.markdown(f"**{literal(layer.name)}** · {literal(_(layer.label))} · {sliders.as_shape(layer)}")
     alike = [x.name for x in subject.layers if x.label == layer.label and x.name != layer.name]
-    same.button(
+    row.button(
         _("Same for all of kind {kind}").format(kind=_(layer.label)),
         on_click=steps.same_for,
         args=(layer.name, alike),
         disabled=not alike,
-        width="stretch",
     )
-    reset.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],), width="stretch")
-    reset_all.button(_("Reset all"), on_click=steps.reset_all, width="stretch")
+    row.button(_("Reset layer"), on_click=steps.reset, args=([layer.name],))
+    row.button(_("Reset all"), on_click=steps.reset_all)
     sliders.draw(view, model, layer.name)

@@ -26,6 +26,7 @@ from compress_core.measure.behavior.evaluate import predict
 from compress_core.subject.subject import Subject
 from dashboard import engine
 from dashboard.start.upload_model import read_uploaded
+from dashboard.text import refusal, use_language
 from tests.hub_folders import CLASSES, NUMBERS, change_config, lines_of, save_folder
 
 LABELS = [1, 0, 2, 1, 0, 1, 0, 2]
@@ -107,6 +108,11 @@ def test_a_server_tells_a_label_by_the_line_of_the_file_that_was_sent(bert: Path
     path.write_text('\n{"text": "good film", "label": 0}\n\n{"text": "bad film", "label": 7}\n')
     with pytest.raises(Refused, match="The label of the text in line 4 is 7"):
         upload(zipped(bert), path)
+    path.write_text('\n{"text": "good film", "label": 0}\n\n{"text": "bad film", "label": {"a": 1}}\n')
+    with pytest.raises(Refused, match="The label of the text in line 4 is") as refused:
+        upload(zipped(bert), path)
+    with use_language("zh"):
+        assert refusal(refused.value).startswith("第 4 行的文本的标签是")
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.memory_budget import memory_budget
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
-from compress_core.foundation.refusal_json import refusal_as_json
+from compress_core.foundation.refusal_json import refusal_as_json, refusal_from_json
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import N_, Phrase
@@ -236,8 +236,8 @@ class _Scanning:
 
 
 def _reason(refused: Refused) -> Phrase:
-    said = refusal_as_json(refused)
-    return Phrase(said["text"], **said["values"])
+    said = refusal_from_json(refusal_as_json(refused))
+    return Phrase(said.text, **said.values)
 
 
 def _note(trial: ScanTrial) -> Phrase:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.plain_json import text_from_json
+from compress_core.foundation.texts import Phrase
 
 
 def refusal_as_json(refused: Refused) -> dict[str, Any]:
@@ -15,9 +17,14 @@ def refusal_as_json(refused: Refused) -> dict[str, Any]:
 
 def refusal_from_json(said: Mapping[str, Any]) -> Refused:
     """The refusal that a process reported."""
-    return Refused(said["text"], **said["values"])
+    return Refused(said["text"], **{name: text_from_json(value) for name, value in said["values"].items()})
 
 
 def _plain(value: object) -> object:
-    """Numbers and texts stay, for the formats of a template; everything else is shown as text."""
+    """Numbers and texts stay, for the formats of a template, and phrases can still be translated."""
+    if isinstance(value, Phrase):
+        return {
+            "text": value.template,
+            "values": {name: _plain(inner) for name, inner in value.values.items()},
+        }
     return value if isinstance(value, str | int | float) else str(value)

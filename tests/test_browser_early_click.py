@@ -63,6 +63,22 @@ def test_an_edit_during_whose_run_the_server_ended_is_there_and_can_be_undone(
             expect_rest_at(page, stood[-3])
 
 
+def test_back_pressed_while_the_server_is_away_is_followed_once_it_is_back(
+    shared_tab: Page, tmp_path: Path
+) -> None:
+    serving = Serving(tmp_path / "work")
+    with as_new(shared_tab, 1280, 720) as page:
+        with serving.running():
+            stood = edited(page, serving)
+        expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+        page.go_back()
+        with serving.running():
+            expect_rest_at(page, stood[-2])
+            assert serving.ways_back() == [EDITS - 1]
+            page.go_forward()
+            expect_rest_at(page, stood[-1])
+
+
 class SlowRuns:
     """Has the runs of a server wait before they draw, and says whether one does."""
 

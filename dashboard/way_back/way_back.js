@@ -1,8 +1,10 @@
 // An address that the page has not completed yet is completed in place: the same page is no new entry.
 // Where a tab is left is noted for the server, so that it can tell a reload from a way back to an earlier address.
+// Back or Forward that no server hears is followed by loading the page anew once there is one.
 const INSTALLED = Symbol.for("slimscope.way_back");
 const LAG_MS = 1000; // a browser may load anew what stood here a moment before it asked the page to leave
 const MOST_MS = 60_000; // longer ago it asked for something else, which the page outlived
+const LOOK_MS = 300; // how often somebody looks whether a server is there again
 
 export default function ({ data }) {
   if (window[INSTALLED]) return;
@@ -11,6 +13,7 @@ export default function ({ data }) {
   const left = new LeftPlaces(data);
   window.addEventListener("beforeunload", () => left.begin());
   window.addEventListener("pagehide", () => note(data, left.places().join(data.between), data.seconds));
+  window.addEventListener("popstate", () => isConnected() || left.go());
   const push = window.history.pushState.bind(window.history);
   window.history.pushState = (state, title, url) => {
     const there = new URL(url ?? "", window.location.href);
@@ -29,6 +32,17 @@ class LeftPlaces {
     this.data = data;
     this.past = []; // each with the moment at which the next one took its place
     this.began = -Infinity;
+    this.goes = false; // to where Back or Forward led: what stands there is no address that is left
+  }
+
+  go() {
+    if (this.goes) return;
+    this.goes = true;
+    const look = setInterval(() => {
+      if (!isConnected()) return;
+      clearInterval(look);
+      window.location.reload();
+    }, LOOK_MS);
   }
 
   here() {
@@ -45,11 +59,16 @@ class LeftPlaces {
   }
 
   places() {
+    if (this.goes) return [];
     const now = performance.now();
     const since = (now - this.began < MOST_MS ? this.began : now) - LAG_MS;
     const stood = this.past.filter(({ until }) => until >= since).map(({ place }) => place);
     return [...new Set([...stood, this.here()])];
   }
+}
+
+function isConnected() {
+  return document.querySelector("[data-test-connection-state=CONNECTED]") !== null;
 }
 
 // In a cookie that has the name of the tab: the first thing that a server hears of a page that is loaded anew.

@@ -34,7 +34,7 @@ from scripts.browser import NONE_FOUND, find_browser  # noqa: E402
 from scripts.legible import served  # noqa: E402
 
 MOST_TABS = 60
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 FIGURE = ".js-plotly-plot"
 SHOWN = f"{FIGURE}:visible"
 NOTE_THE_REVEAL = """figure => {

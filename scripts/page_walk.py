@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Locator, Page
 from playwright.sync_api import TimeoutError as TooLate
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 _STEADY_MS = 250
 _BUSY = "[data-testid=stSkeleton], [data-testid=stSpinner], [role=progressbar], [data-stale=true]"
 _AT_REST = f"""() => {{

@@ -21,6 +21,11 @@ PHONE: dict[str, Any] = {
 }
 # Scripts that run for seconds only are not worth being compiled in three ways by threads of their own.
 FLAGS = ("--no-sandbox", "--js-flags=--single-threaded --no-opt")
+AT_REST = """() => {
+    const app = document.querySelector("[data-testid=stApp]");
+    return app?.dataset.testScriptState === "notRunning" && !document.querySelector("[data-stale=true]");
+}"""
+OFTEN_MS, A_MOMENT_MS = 50, 300
 FORGET = "() => { try { localStorage.clear(); sessionStorage.clear(); } catch (nothingWasLoaded) {} }"
 
 
@@ -70,6 +75,18 @@ def as_new(tab: Page, width: int, height: int, scheme: Literal["light", "dark"] 
         yield tab
     finally:
         leave(tab)
+
+
+def at_rest(page: Page) -> None:
+    """Wait until nothing runs, and nothing fades that was drawn by a run before."""
+    page.wait_for_function(AT_REST, polling=OFTEN_MS)
+
+
+def settled(page: Page) -> None:
+    """Wait until it is at rest for a moment: a run may be about to begin."""
+    at_rest(page)
+    page.wait_for_timeout(A_MOMENT_MS)
+    at_rest(page)
 
 
 def leave(tab: Page) -> None:

@@ -17,7 +17,7 @@ from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 
 from dashboard.links import encoded
 from scripts.page_legibility import controls_of, legibility_of
-from tests.one_tab import PATIENCE, as_new, leave
+from tests.one_tab import PATIENCE, as_new, leave, settled
 from tests.served import ROOT, Serving
 
 # Streamlit looks for itself beside the page's address first and reports what it did not find there.
@@ -56,10 +56,7 @@ class Visit:
 
     def settled(self) -> Page:
         """The page once nothing is running any more."""
-        app = self.page.get_by_test_id("stApp")
-        expect(app).to_have_attribute("data-test-script-state", "notRunning")
-        self.page.wait_for_timeout(300)
-        expect(app).to_have_attribute("data-test-script-state", "notRunning")
+        settled(self.page)
         return self.page
 
     def accuracy(self) -> str:
@@ -312,6 +309,7 @@ def test_a_click_on_a_cell_of_the_flips_filters_the_gallery_and_a_picture_leads_
     page.goto(f"{address}/behavior?m=lenet300&r={recipe}")
     every = page.get_by_role("heading", name=re.compile(r"^Items whose predicted class changed: \d+"))
     expect(every).to_be_visible()
+    visit.accuracy()  # what is there later has the page run anew, and the chart moves
     visit.settled()
     for expected in ("items whose predicted class changed: 7 → 9", "Items whose predicted class changed"):
         chart = page.locator(".st-key-behavior-flips .js-plotly-plot")
@@ -367,10 +365,10 @@ def draw_every_page(visiting: Visit, page: Page, folder: Path, scheme: str) -> N
             expect(page).to_have_url(re.compile(f"/{name.lower()}"))
             chart = page.get_by_test_id("stMain").locator(".js-plotly-plot").first
             expect(chart).to_be_visible(timeout=PATIENCE)
+        visiting.accuracy()  # what is there later has the page run anew, and what that replaces fades
         visiting.settled()
         assert_controls_have_names(page)
         assert_texts_read_well(page)
-        visiting.accuracy()
         picture = page.screenshot(path=folder / f"{name.lower()}_{scheme}.png")
         assert len(picture) > 40_000, f"{name}: an empty page is a small picture"
 

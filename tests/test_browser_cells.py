@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,9 +11,9 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.one_tab import as_new
+from tests.one_tab import PATIENCE, as_new, at_rest
 from tests.served import Serving
-from tests.test_browser_nothing_lost import HEADER, MOST_LOOKS, OFTEN_MS
+from tests.test_browser_nothing_lost import HEADER, OFTEN_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -58,7 +59,8 @@ class Line:
 
     def wait_for_runs(self, count: int) -> None:
         """Until so many runs have ended of which the page has not heard."""
-        for _ in range(MOST_LOOKS):
+        end = time.monotonic() + PATIENCE / 1000
+        while time.monotonic() < end:
             if sum(map(_ends_a_run, self.held or ())) >= count:
                 return
             self.page.wait_for_timeout(OFTEN_MS)
@@ -100,11 +102,6 @@ def line(tab: Page, serving: tuple[Serving, ExitStack]) -> Iterator[Line]:
         expect(cell(opened, "Prune %: fc3")).to_be_visible()
         at_rest(opened)  # by then the browser has a cookie, and its work can be found again
         yield laid
-
-
-def at_rest(page: Page) -> None:
-    """Nothing runs: what was done so far stands on the page and in the address."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def cell(page: Page, name: str) -> Locator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.one_tab import PATIENCE, as_new
+from dashboard.tab import QUERY_KEY
+from tests.one_tab import PATIENCE, as_new, at_rest
 from tests.served import ROOT, Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -123,6 +125,7 @@ def undo_of(page: Page) -> Locator:
 def edited(page: Page, serving: Serving) -> list[str]:
     """Where the slider stood at first and after each of the edits, all of which the server has heard."""
     page.goto(f"{serving.address}/tune?m=tabular")
+    page.wait_for_url(re.compile(f"[?&]{QUERY_KEY}="))  # by the end of its first run
     stood = [slider_of(page).get_attribute("aria-valuetext") or ""]
     for _ in range(EDITS):
         before = page.url
@@ -133,7 +136,7 @@ def edited(page: Page, serving: Serving) -> list[str]:
         expect_edits(serving, len(stood) - 1)
         page.wait_for_url(lambda address, before=before: address != before)
     expect(undo_of(page)).to_be_enabled()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    at_rest(page)
     return stood
 
 

@@ -31,6 +31,13 @@ STAYS_WHILE_THE_TITLE_IS_GONE = """() => {
     const menu = document.querySelector('[data-testid="stHeader"]').getBoundingClientRect();
     return page.querySelector('h1').getBoundingClientRect().bottom < 0 && Math.abs(top - menu.bottom) <= 1;
 }"""
+LIES_BELOW = """found => {
+    const page = document.querySelector('[data-testid="stMain"]');
+    page.scrollTop = page.scrollHeight;
+    found.scrollIntoView();
+    const header = document.querySelector('.st-key-slimscope_header').getBoundingClientRect();
+    return found.getBoundingClientRect().top >= header.bottom;
+}"""
 # Every text that stood on the box of the accuracy, and the most boxes at a time.
 WATCH = """() => {
     window.seen = {texts: [], most: 0};
@@ -93,9 +100,7 @@ def _at_rest(page: Page) -> None:
 
 def assert_what_is_scrolled_to_lies_below_the_header(page: Page) -> None:
     for found in (page.get_by_role("searchbox").first, page.get_by_role("tab", name="Many layers")):
-        page.get_by_test_id("stMain").evaluate("main => { main.scrollTop = main.scrollHeight }")
-        found.evaluate("found => found.scrollIntoView()")
-        assert _box(found)["y"] >= _box(page.locator(HEADER))["y"] + _box(page.locator(HEADER))["height"]
+        page.wait_for_function(LIES_BELOW, arg=found.element_handle(), polling=100)
 
 
 def _box(found: Locator) -> dict[str, float]:

@@ -16,7 +16,7 @@ from tests.served import Serving
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 EDITS = 20
-MOST_LOOKS = 600
+MOST_LOOKS = 1800  # three minutes
 OFTEN_MS = 30
 HEADER = ".st-key-slimscope_header"
 

@@ -19,7 +19,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PLAN = '{"batch_size":512,"epochs":%d,"methods":[{"method":"distill"}]}'
 PRUNED = encoded([["fc1", [{"technique": "magnitude", "sparsity": 0.98}]]])
 LONG, SHORT = 60, 2
-LOOK_AGAIN_MS = 100
+LOOK_AGAIN_MS = 100  # else at every frame, which keeps the page drawing
+EPOCHS = """() => Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')]
+    .flatMap(plot => plot._fullData || [])
+    .filter(trace => (trace.error_y || {}).visible)
+    .map(trace => trace.x.length))"""
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +52,13 @@ def pressed(page: Page, name: str) -> None:
 
 
 def epochs_drawn(page: Page) -> int:
-    """How many epochs the accuracy curve has."""
-    return page.locator(".js-plotly-plot").first.evaluate(
-        "plot => (plot._fullData.find(trace => (trace.error_y || {}).visible) || {x: []}).x.length"
-    )
+    """How many epochs the accuracy curve has, once it has one: it may be drawn anew just now."""
+    count: int = page.wait_for_function(EPOCHS, polling=LOOK_AGAIN_MS).json_value()
+    return count
 
 
 def wait_for_epochs(page: Page, count: int) -> None:
-    page.wait_for_function(
-        "count => [...document.querySelectorAll('.js-plotly-plot')].some(plot => "
-        "(plot._fullData || []).some(trace => (trace.error_y || {}).visible && trace.x.length >= count))",
-        arg=count,
-        polling=LOOK_AGAIN_MS,  # else at every frame, which keeps the page drawing
-    )
+    page.wait_for_function(f"count => ({EPOCHS})() >= count", arg=count, polling=LOOK_AGAIN_MS)
 
 
 def test_a_training_is_watched_left_come_back_to_goes_on_from_its_last_epoch_on_a_new_server_and_is_ended(
@@ -91,7 +89,7 @@ def test_a_training_is_watched_left_come_back_to_goes_on_from_its_last_epoch_on_
 def test_a_training_is_finished_and_compared(page: Page, serving: tuple[Serving, ExitStack]) -> None:
     open_recover(page, serving[0], SHORT)
     pressed(page, "Train")
-    expect(page.get_by_role("button", name="Trained")).to_be_visible()
+    expect(page.get_by_role("button", name="Trained")).to_be_visible(timeout=2 * PATIENCE)
     wait_for_epochs(page, SHORT)
     pressed(page, "Open on Behavior")
     expect(page.get_by_role("heading", name="Who is hurt?")).to_be_visible()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dashboard.links import encoded
-from tests.one_tab import PATIENCE, as_new
+from tests.one_tab import PATIENCE, as_new, at_rest
 from tests.served import Serving
 from tests.test_browser import assert_controls_have_names, assert_texts_read_well
 
@@ -59,6 +59,7 @@ def test_from_tune_to_a_signed_report_in_eight_actions_and_a_flip_leads_to_expla
         hand.press(page.get_by_role("radio", name="Reject"))
         hand.press(page.get_by_role("button", name="Sign"))
         expect(page.get_by_text(re.compile("rejected by Ada"))).to_be_visible()
+        at_rest(page)
         assert_controls_have_names(page)
         assert_texts_read_well(page)
         report = taken(page, "Report (HTML)", hand).read_text(encoding="utf-8")

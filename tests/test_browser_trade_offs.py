@@ -9,20 +9,26 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.one_tab import PATIENCE, as_new
+from tests.one_tab import PATIENCE, as_new, at_rest
 from tests.served import Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 POINTS = ".js-plotly-plot .scatterlayer .points path.point"
-HEARS_CLICKS = """() => [...document.querySelectorAll('.js-plotly-plot')].some(
-    figure => figure._ev && figure._ev.listenerCount('plotly_selected') > 0)"""
+HEARS_CLICKS_AND_STANDS_STILL = """points => {
+    const all = [...document.querySelectorAll(points)];
+    const places = all.map(point => Object.values(point.getBoundingClientRect().toJSON())).join();
+    const stands = places === window.stood;
+    window.stood = places;
+    const figure = all[0]?.closest('.js-plotly-plot');
+    return stands && figure?._ev?.listenerCount('plotly_selected') > 0;
+}"""
 
 
 def expect_figure_at_rest(page: Page) -> None:
-    """Nothing runs that would draw the figure anew, and it hears what is clicked."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    page.wait_for_function(HEARS_CLICKS)
+    """Nothing runs that would draw the figure anew, what stands above it is there, and it hears clicks."""
+    at_rest(page)
+    page.wait_for_function(HEARS_CLICKS_AND_STANDS_STILL, arg=POINTS, polling=100)
 
 
 def expect_compared(page: Page) -> None:

@@ -223,7 +223,7 @@ def compared_within(seconds: float, key: str, work: Callable[[], object]) -> boo
     if _others_wait():
         return False
     over = comparing().wish(session_id(), key, work)
-    wait([over], seconds)
+    _wait_for(over, seconds)
     return over.done()
 
 

@@ -7,7 +7,8 @@ them heard before: a button, a slider, the next run, another page.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import streamlit as st
@@ -32,6 +33,21 @@ def hear_all() -> None:
             hear()
     finally:
         _is_hearing.reset(began)
+
+
+@contextmanager
+def noted_once_done(key: str, serial: str) -> Iterator[None]:
+    """Around what a message asks for: its serial is noted under a key when that is done, or has failed.
+
+    Not where the run was overtaken, which Streamlit says with exceptions of its own kind: the next run does
+    it. What failed would fail in every run to come, before anything is drawn.
+    """
+    try:
+        yield
+    except Exception:
+        st.session_state[key] = serial
+        raise
+    st.session_state[key] = serial
 
 
 def forget() -> None:

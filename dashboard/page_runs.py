@@ -44,8 +44,13 @@ class PageRuns:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """A script that waits for other work is none that others make way for; then it waits for its turn."""
-        self._turns.give_up()
+        """A script that waits for other work is none that others make way for; then it waits for its turn.
+
+        Nothing where this thread draws no page, as in a fragment that runs by itself.
+        """
+        if not self._turns.give_up():
+            yield
+            return
         self._count(-1)
         try:
             yield

@@ -34,14 +34,15 @@ class Turns:
             with self._lock:
                 self._let_in()
 
-    def give_up(self) -> None:
-        """The turn of this thread is over; nothing where it has none."""
+    def give_up(self) -> bool:
+        """The turn of this thread is over; whether it had one."""
         mine: threading.Event | None = getattr(self._of_thread, "turn", None)
         self._of_thread.turn = None
         if mine is not None:
             with self._lock:
                 self._ends.pop(mine, None)
                 self._let_in()
+        return mine is not None
 
     def _let_in(self) -> None:
         now = time.monotonic()

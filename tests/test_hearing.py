@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -109,6 +110,28 @@ def test_who_hears_for_what_the_page_draws_no_more_is_let_go_of(monkeypatch: pyt
     hearing.forget()
     hearing.hear_all()
     assert asked == ["drawn"]
+
+
+@pytest.mark.parametrize(("error", "moves"), [(MemoryError, [0.5]), (StopException, [0.5, 0.5])])
+def test_what_fails_is_not_tried_in_every_run_to_come(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException], moves: list[float]
+) -> None:
+    monkeypatch.setattr(st, "session_state", {})
+    tried = list[float]()
+
+    def move(place: float) -> None:
+        tried.append(place)
+        raise error
+
+    commit = {"value": 0.5, "serial": "1", "session": live_slider.session_word()}
+    st.session_state["slider"] = {"commit": commit}
+    knob = live_slider._Knob(LiveTable(np.array([0.0, 0.5, 1.0])), step=None)
+    hearing.listen("slider", partial(live_slider._hear, knob, "slider", move))
+    with pytest.raises(error):
+        hearing.hear_all()
+    with suppress(error):
+        hearing.hear_all()
+    assert tried == moves
 
 
 def test_whoever_hears_may_ask_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

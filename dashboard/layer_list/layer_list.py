@@ -17,7 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.hearing import hear_all, listen
+from dashboard.hearing import hear_all, listen, noted_once_done
 from dashboard.layer_list.layer_row import COLUMNS, Column, LayerRow
 from dashboard.session_word import session_word
 from dashboard.text import _
@@ -93,8 +93,8 @@ def _hear(key: str, names: Container[str], on_message: Callable[[Message], None]
     """Do, then note: every access to the session may end a run that was overtaken."""
     said, heard = st.session_state.get(key), st.session_state.get(_heard_key(key))
     for serial, message in unheard(said, names, heard, session_word()):
-        on_message(message)
-        st.session_state[_heard_key(key)] = serial
+        with noted_once_done(_heard_key(key), serial):
+            on_message(message)
 
 
 def unheard(

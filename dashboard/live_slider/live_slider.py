@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from dashboard.hearing import hear_all, listen
+from dashboard.hearing import hear_all, listen, noted_once_done
 from dashboard.live_slider.live_table import Histogram, LiveTable
 from dashboard.session_word import session_word
 from dashboard.text import _
@@ -104,8 +104,8 @@ def _hear(knob: _Knob, key: str, on_change: Callable[[float], None]) -> None:
     """Do, then note: every access to the session may end a run that was overtaken."""
     commit = _unheard(knob, key)
     if commit is not None:
-        on_change(commit.value)
-        st.session_state[_heard_key(key)] = commit.serial
+        with noted_once_done(_heard_key(key), commit.serial):
+            on_change(commit.value)
 
 
 def _returned(knob: _Knob, key: str, value: float) -> float:

@@ -141,6 +141,12 @@ def test_a_name_that_was_never_that_of_the_file_is_a_difference(folder: Path) ->
     found = run("verify", "r.json")
     assert found.exit_code == 1, found.output
     assert "model.name: the report says 'approved', computed again it is 'net'" in found.stdout
+    said["model"]["name"] = "net"
+    Path("r.json").write_text(json.dumps(sealed({n: v for n, v in said.items() if n != SEALS})))
+    Path("net.pt").rename("other.pt")
+    found = run("verify", "r.json", "--weights", "other.pt")
+    assert "model.title: the report says 'approved'" in found.stdout
+    assert "model.name: " not in found.stdout
     sample = run("review", "tabular", "--step", "fc1: uniform bits=4", "--out", "s.html")
     assert sample.exit_code in {0, 1, 3}, sample.output
     said = json.loads(Path("s.json").read_text())

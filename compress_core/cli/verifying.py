@@ -81,7 +81,7 @@ def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case
     beside = Beside(
         said.model.split, _path(known, "labels"), _text(known, "group_column"), _path(known, "groups")
     )
-    return Case(Model.original(subject), chosen, store), beside, _renamed(opened, subject)
+    return Case(Model.original(subject), chosen, store), beside, _renamed(opened, subject, said)
 
 
 def _called_as_then(subject: Subject, chosen: ModelOptions, said: Review) -> Subject:
@@ -89,11 +89,23 @@ def _called_as_then(subject: Subject, chosen: ModelOptions, said: Review) -> Sub
 
     Digests tell what was reviewed; the name of a file stands in packed files too, and changes their sizes.
     """
-    known, name = said.circumstances.asked, said.model.name
-    then = _names_of_file(_path(known, "weights"), _text(known, "model"))
+    name, title, then = said.model.name, said.model.title, _names_then(said)
     is_a_file = subject.name in _names_of_file(chosen.weights, chosen.model)
-    was_a_file = name in then or not (_text(known, "weights") or _text(known, "model"))
-    return replace(subject, name=name, title=said.model.title) if is_a_file and was_a_file else subject
+    was_a_file = name in then if then else not _names_a_model(said)
+    if not (is_a_file and was_a_file):
+        return subject
+    return replace(subject, name=name, title=title if title in (then or {name}) else subject.title)
+
+
+def _names_then(said: Review) -> set[str]:
+    known = said.circumstances.asked
+    return _names_of_file(_path(known, "weights"), _text(known, "model"))
+
+
+def _names_a_model(said: Review) -> bool:
+    """Whether the report knows where its model was; one of a page or of Python knows its name alone."""
+    known = said.circumstances.asked
+    return bool(_text(known, "weights") or _text(known, "model"))
 
 
 def _names_of_file(weights: Path | None, model: str | None) -> set[str]:
@@ -104,10 +116,11 @@ def _names_of_file(weights: Path | None, model: str | None) -> set[str]:
     return {printable(place.stem), printable(place.name)}
 
 
-def _renamed(opened: Subject, subject: Subject) -> str | None:
+def _renamed(opened: Subject, subject: Subject, said: Review) -> str | None:
     if opened.name == subject.name:
         return None
-    return f"The weights are called {opened.name} now; the report calls them {subject.name}."
+    remark = f"The weights are called {opened.name} now; the report calls them {subject.name}."
+    return remark if _names_a_model(said) else f"{remark} Nothing else tells whether that was their name."
 
 
 def _opened_as(asked: ModelOptions, known: Mapping[str, Any]) -> ModelOptions:

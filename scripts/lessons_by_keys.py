@@ -168,6 +168,7 @@ def go_to(page: Page, name: str, stage: int) -> None:
 def tab_to(page: Page, wanted: Locator) -> None:
     """Press Tab until this has the focus."""
     expect(wanted).to_be_visible(timeout=PATIENCE_MS)
+    expect(wanted).to_be_enabled(timeout=PATIENCE_MS)  # else Tab goes past it
     for _press in range(MOST_TABS):
         if wanted.evaluate("element => element === document.activeElement || element.matches(':focus')"):
             return

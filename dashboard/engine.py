@@ -159,6 +159,8 @@ def quick_numbers(model: Model, split: Split, items: int = QUICK_ITEMS) -> Quick
     from compress_core.measure.behavior.evaluate import evaluate
 
     head = first_items(split, items)
+    if not is_evaluated(model, head):
+        PAGE_RUNS.stand_back()
     return Quick(evaluate(model, head, store().without_workspace()), len(head))
 
 

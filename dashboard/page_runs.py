@@ -58,6 +58,11 @@ class PageRuns:
             self._count(+1)
             self._turns.take()
 
+    def stand_back(self) -> None:
+        """Before what takes longer than a page: let those that wait to be drawn go first."""
+        if self._turns.give_up():
+            self._turns.take(later=True)
+
     @property
     def is_quiet(self) -> bool:
         """Whether so few scripts run that other work need not wait."""

@@ -1,4 +1,4 @@
-"""Turns of threads: few at once, the others in the order in which they came.
+"""Turns of threads: few at once, the others in the order in which they came, short work before long.
 
 Python runs one thread at a time. Twenty that run at once are done no sooner, and at every lock that they
 share all wait for one that waits for the interpreter: a page takes several times as long as alone then.
@@ -21,14 +21,18 @@ class Turns:
         self._most, self._longest_s = most, longest_s
         self._lock = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
+        self._later: deque[tuple[threading.Event, float]] = deque()  # and since when it waits
         self._ends: dict[threading.Event, float] = {}
         self._of_thread = threading.local()
 
-    def take(self) -> None:
-        """Wait for a turn of this thread."""
+    def take(self, *, later: bool = False) -> None:
+        """Wait for a turn of this thread; later: behind all others, but no longer than a turn lasts."""
         mine = self._of_thread.turn = threading.Event()
         with self._lock:
-            self._waiting.append(mine)
+            if later:
+                self._later.append((mine, time.monotonic()))
+            else:
+                self._waiting.append(mine)
             self._let_in()
         while not mine.wait(self._until_one_ends()):
             with self._lock:
@@ -47,10 +51,14 @@ class Turns:
     def _let_in(self) -> None:
         now = time.monotonic()
         self._ends = {turn: end for turn, end in self._ends.items() if end > now}
-        while self._waiting and len(self._ends) < self._most:
-            first = self._waiting.popleft()
+        while len(self._ends) < self._most and (first := self._next(now)) is not None:
             self._ends[first] = now + self._longest_s
             first.set()
+
+    def _next(self, now: float) -> threading.Event | None:
+        if self._later and (not self._waiting or now - self._later[0][1] >= self._longest_s):
+            return self._later.popleft()[0]
+        return self._waiting.popleft() if self._waiting else None
 
     def _until_one_ends(self) -> float:
         with self._lock:

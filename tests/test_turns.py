@@ -28,7 +28,7 @@ def in_thread(does: Callable[[], None]) -> Iterator[threading.Thread]:
 def until_waiting(turns: Turns, count: int) -> None:
     """Wait until so many threads wait for their turn."""
     end = time.monotonic() + PATIENCE
-    while len(turns._waiting) != count:
+    while len(turns._waiting) + len(turns._later) != count:
         assert time.monotonic() < end
         time.sleep(0.001)
 
@@ -58,24 +58,39 @@ def test_no_more_than_so_many_have_their_turn_and_all_get_one(most: int) -> None
     assert (highest <= most, done) == (True, 80)
 
 
-def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
-    turns, came = Turns(1, NEVER), list[int]()
+def order_of(turns: Turns, *later: bool) -> list[int]:
+    """In which order threads come that asked one after the other, while somebody had the only turn."""
+    came, threads = list[int](), list[threading.Thread]()
 
     def wait_as(number: int) -> None:
-        turns.take()
+        turns.take(later=later[number])
         came.append(number)
         turns.give_up()
 
     turns.take()
-    threads = []
-    for number in range(5):
+    for number in range(len(later)):
         threads.append(threading.Thread(target=wait_as, args=(number,)))
         threads[-1].start()
         until_waiting(turns, number + 1)
     turns.give_up()
     for thread in threads:
         thread.join(PATIENCE)
-    assert came == [0, 1, 2, 3, 4]
+    return came
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    assert order_of(Turns(1, NEVER), *[False] * 5) == [0, 1, 2, 3, 4]
+
+
+def test_what_may_come_later_comes_behind_all_others() -> None:
+    assert order_of(Turns(1, NEVER), True, False, True, False) == [1, 3, 0, 2]
+
+
+def test_what_may_come_later_waits_no_longer_than_a_turn_lasts() -> None:
+    turns, first, second, late = Turns(1, 10.0), threading.Event(), threading.Event(), threading.Event()
+    turns._waiting.extend((first, second))
+    turns._later.append((late, 0.0))
+    assert [turns._next(now) for now in (9.9, 10.0, 10.0, 10.0)] == [first, late, second, None]
 
 
 def test_a_turn_that_lasts_too_long_keeps_nobody_waiting_any_more() -> None:
@@ -145,6 +160,22 @@ def test_who_draws_no_page_waits_for_other_work_without_a_turn() -> None:
     assert not runs._turns._ends
     with runs.running():
         assert not runs.is_quiet
+
+
+def test_a_page_that_stands_back_lets_another_one_run_and_then_has_its_turn_again() -> None:
+    runs, said = PageRuns(most=1, at_once=1), list[str]()
+
+    def draw() -> None:
+        with runs.running():
+            said.append("the other page is drawn")
+
+    with runs.running(), in_thread(draw):
+        until_waiting(runs._turns, 1)
+        runs.stand_back()
+        said.append("it goes on")
+    assert said == ["the other page is drawn", "it goes on"]
+    runs.stand_back()
+    assert not runs._turns._ends, "who draws no page takes no turn"
 
 
 def test_a_page_that_fails_gives_its_turn_up() -> None:

@@ -58,6 +58,24 @@ def test_no_more_than_so_many_have_their_turn_and_all_get_one(most: int) -> None
     assert (highest <= most, done) == (True, 80)
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_so_many_have_their_turn_at_the_same_time(most: int) -> None:
+    turns, all_have_theirs = Turns(most, NEVER), threading.Barrier(most)
+    met = list[int]()
+
+    def meet() -> None:
+        turns.take()
+        met.append(all_have_theirs.wait(PATIENCE))
+        turns.give_up()
+
+    threads = [threading.Thread(target=meet) for _ in range(most)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * PATIENCE)
+    assert len(met) == most
+
+
 def order_of(turns: Turns, *later: bool) -> list[int]:
     """In which order threads come that asked one after the other, while somebody had the only turn."""
     came, threads = list[int](), list[threading.Thread]()

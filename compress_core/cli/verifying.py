@@ -32,9 +32,8 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
 
     Model, recipe and gates are those of the report; files are where they were, unless an option says
     otherwise, and may be called otherwise by now; code that the report names runs only where --model names
-    it too. Times, dates, the machine
-    and the looks belong to their moment: of these only the seal is checked, which tells of a changed digit
-    and is no signature.
+    it too. Times, dates, the machine and the looks belong to their moment: of these only the seal is checked,
+    which tells of a changed digit and is no signature.
     """
     from compress_core.cli.reviewed_items import read_beside
     from compress_core.reviews.made_again import verified

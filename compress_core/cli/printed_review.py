@@ -31,7 +31,9 @@ def print_review(found: Review, *, as_json: bool) -> None:
     if found.worst_class is not None:
         worse = ", ".join(map(printable, found.got_worse)) or "none surely (Holm)"
         typer.echo(f"Worst class: {printable(found.worst_class)}. Classes that got worse: {worse}.")
-    for sentence in model.remarks:
+    if model.remarks is None:
+        typer.echo("Read: not recorded")
+    for sentence in model.remarks or ():
         typer.echo(f"Read: {printable(str(sentence))}")
     typer.echo("Not tested:")
     for sentence in found.not_tested:

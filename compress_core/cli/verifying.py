@@ -37,6 +37,7 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
     """
     from compress_core.cli.reviewed_items import read_beside
     from compress_core.reviews.made_again import verified
+    from compress_core.reviews.report_formats import not_recorded
     from compress_core.reviews.report_reading import report_in
     from compress_core.reviews.seals import broken_seals, computed_again
 
@@ -46,15 +47,16 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
     found = verified(
         content, case.subject, case.store, given=lambda model: read_beside(replace(case, model=model), beside)
     )
-    again = computed_again(content)
+    again, unknown = computed_again(content), not_recorded(content)
+    remarks = [said for said in (renamed, _unknown(unknown, content["format"])) if said is not None]
     if as_json:
         said = [{"field": d.path, "said": d.said, "found": d.found, "seal": not d.broken_seal} for d in found]
         told = {"report": str(report), "fields": again, "differences": said}
-        printing.print_json({**told, "remarks": [] if renamed is None else [renamed]})
+        printing.print_json({**told, "not_recorded": unknown, "remarks": remarks})
     else:
         _print_verified(found, again)
-        if renamed is not None:
-            typer.echo(renamed)
+        for remark in remarks:
+            typer.echo(remark)
     if found:
         raise typer.Exit(1)
 
@@ -120,6 +122,12 @@ def _renamed(opened: Subject, subject: Subject, said: Review) -> str | None:
         return None
     remark = f"The weights are called {opened.name} now; the report calls them {subject.name}."
     return remark if _names_a_model(said) else f"{remark} Nothing else tells whether that was their name."
+
+
+def _unknown(paths: Sequence[str], number: int) -> str | None:
+    if not paths:
+        return None
+    return f"Not recorded in a report of format {number}, and so not compared: {', '.join(paths)}."
 
 
 def _opened_as(asked: ModelOptions, known: Mapping[str, Any]) -> ModelOptions:

@@ -15,7 +15,7 @@ from compress_core.reviews.verdict_reason import because
 
 DIGITS = 12
 BECAUSE = "because"  # follows from the gates: it is written, not read
-FORMAT = 3  # of the JSON; a reader of another number refuses
+FORMAT = 3  # of the JSON; `report_formats` reads those before
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class ReviewedModel:
     """What was reviewed, told by digests: network, items, recipe, and all that was done to the network.
 
     has_labels: where the right answers came from: the items, a file for those that changed, or nowhere.
-    remarks: how its files were read, which weights of a checkpoint were taken and what was left aside.
+    remarks: how its files were read, which weights of a checkpoint were taken and what was left aside; None
+    where the report was written before they were recorded.
     """
 
     name: str
@@ -107,7 +108,7 @@ class ReviewedModel:
     recipe: str
     lineage: tuple[Any, ...]
     gates_sha: str
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)

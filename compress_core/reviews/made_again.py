@@ -18,7 +18,8 @@ from compress_core.foundation.store import Store
 from compress_core.reviews.findings import Review
 from compress_core.reviews.judging import Asked, reviewed
 from compress_core.reviews.model_costs import LATENCY, LATENCY_BEFORE
-from compress_core.reviews.seals import FieldDifference, broken_seals, field_differences
+from compress_core.reviews.report_formats import in_todays_format, not_recorded
+from compress_core.reviews.seals import SEALS, FieldDifference, broken_seals, field_differences
 from compress_core.subject.subject import Subject
 
 FromFiles = Callable[[Model], tuple[NDArray[np.int64] | None, NDArray[np.str_] | None]]
@@ -30,10 +31,10 @@ def nothing_given(_model: Model) -> tuple[None, None]:
 
 
 def read_review(report: Mapping[str, Any]) -> Review:
-    """The review that a report's JSON holds; raises Refused where it is damaged."""
-    content = {name: value for name, value in report.items() if name != "seals"}
+    """The review that a report holds, of any format until today's; raises Refused where it is damaged."""
+    content = {name: value for name, value in report.items() if name != SEALS}
     try:
-        return Review.from_json(content)
+        return Review.from_json(in_todays_format(content))
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
         raise Refused(
             "The report is damaged ({reason}): get it again from whoever made it.",
@@ -47,17 +48,23 @@ def verified(
     """Fields with a broken seal, and fields that come out otherwise when the review is made again.
 
     given: labels and subgroups, as `Asked` takes them, from the files that were read then. Times are taken
-    over: they belong to the machine and the moment. Raises Refused where the model of the report cannot be
-    made from this one.
+    over: they belong to the machine and the moment; what the format did not record differs from nothing.
+    Raises Refused where the model of the report cannot be made from this one.
     """
     said = read_review(report)
     model = model_of(subject, read_lineage(list(said.model.lineage)), store)
     labels, groups = given(model)
     asked = Asked(said.model.split, labels, groups, known_times(said), said.decision)
     again = result_of(reviewed(model, said.gates, asked, said.circumstances, store))
-    found = {difference.path: difference for difference in field_differences(report, again.as_json())}
+    unknown = not_recorded(report)
+    differences = field_differences(in_todays_format(report), again.as_json())
+    found = {each.path: each for each in differences if not f"{each.path}.".startswith(_within(unknown))}
     broken = {each.path: each for each in broken_seals(report)}
     return [*found.values(), *(each for path, each in broken.items() if path not in found)]
+
+
+def _within(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{path}." for path in paths)
 
 
 def known_times(said: Review) -> dict[str, Number]:

@@ -60,6 +60,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "origin": N_("Origin"),
         "model": N_("Model"),
         "remarks": N_("How its files were read"),
+        "not_recorded": N_("not recorded"),
         "split": N_("Split"),
         "labels_from": N_("Right answers from"),
         "items": N_("the items"),

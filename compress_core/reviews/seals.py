@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compress_core.foundation.errors import Refused
-from compress_core.reviews.findings import FORMAT
+from compress_core.reviews.report_formats import refuse_unread_format
 
 SEALS = "seals"
 WHOLE = ("flips.",)  # rows that are sealed as one: there may be thousands
@@ -41,8 +41,9 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def broken_seals(report: Mapping[str, Any]) -> list[FieldDifference]:
     """Fields that do not fit their seals, have none, or are gone. Raises Refused for what is no report."""
-    if report.get("format") != FORMAT or not isinstance(report.get(SEALS), dict):
-        raise Refused("This is no report of slimscope review that this release reads: give its JSON file.")
+    refuse_unread_format(report)
+    if not isinstance(report.get(SEALS), dict):
+        raise Refused("This report has no seals: give the JSON file that slimscope review wrote.")
     seals = dict(report[SEALS])
     content = {name: value for name, value in report.items() if name != SEALS}
     found = [

@@ -22,13 +22,15 @@ from typer.testing import CliRunner
 import compress_core
 from compress_core.cli import app
 from compress_core.foundation.errors import Refused
-from compress_core.jobs.bundle import bundle_of, read_bundle
+from compress_core.jobs.bundle import CARD, bundle_of, read_bundle
 from compress_core.loading.items import Items
 from compress_core.loading.named import named_subject
+from compress_core.loading.own_training import with_training
 from compress_core.loading.state_names import StateDict, named_as, without_wrappers
 from compress_core.loading.upload import read_state
 from compress_core.loading.user_model import with_items
 from compress_core.loading.weights_place import state_in
+from compress_core.subject.reading_remarks import ReadingRemarks
 from tests.hostile_weights import Runs
 
 STATE = {"0.weight": torch.arange(12.0).view(3, 4), "0.bias": torch.ones(3)}
@@ -423,6 +425,38 @@ def test_how_a_checkpoint_was_read_goes_with_the_model_to_other_processes_and_ot
     assert judged.warnings == subject.warnings
     assert str(judged.summary) == str(subject.summary)
     assert TAKEN not in str(subject.summary)
+
+
+def remarked(sentence: str, rows: int = 3) -> Items:
+    """Items, or some to train on, whose reader had something to say."""
+    said = ReadingRemarks((f"{sentence}.",), (f"Beware: {sentence}.",))
+    inputs = np.full((rows, 4), sum(map(ord, sentence)), np.float32)
+    return Items(inputs, np.arange(rows) % 2, remarks=said)
+
+
+def test_what_was_said_of_items_goes_with_them_and_what_was_said_of_weights_stays(with_average: Path) -> None:
+    weights = named_subject("m.ckpt", items=Path("items.csv"))
+    of_weights = named_subject("m.ckpt").remarks.summary
+    assert weights.remarks.summary[-1] == SAID[-1], "the first items are spoken of"
+    first = with_training(with_items(weights, remarked("first")), remarked("learn"))
+    assert first.remarks.summary == (*of_weights, "first.", "learn.")
+    assert "Beware: learn." in first.warnings
+    again = with_training(first, remarked("learn again"))
+    assert again.remarks.summary == (*of_weights, "first.", "learn again.")
+    other = with_items(again, remarked("other"))
+    assert other.remarks.summary == (*of_weights, "other.")
+    assert [said for said in other.warnings if "Beware" in said] == ["Beware: other."]
+    assert TAKEN in other.warnings[0]
+    assert read_bundle(bundle_of(other)).remarks_on == other.remarks_on
+    assert with_items(read_bundle(bundle_of(again)), remarked("other")).remarks == other.remarks
+
+
+def test_the_remarks_of_an_upload_that_an_earlier_release_kept_are_read(with_average: Path) -> None:
+    subject = named_subject("m.ckpt")
+    files = dict(bundle_of(subject))
+    card = json.loads(files[CARD])
+    files[CARD] = json.dumps({**card, "remarks": card["remarks"]["weights"]}).encode()
+    assert read_bundle(files).remarks == subject.remarks
 
 
 def test_load_takes_weights_and_an_entry_and_warns_of_a_choice(folder: Path) -> None:

@@ -216,5 +216,5 @@ def _print_layers(subject: Subject) -> None:
         printing.print_table(("left alone", "kind", ">parameters", "why"), left)
     for name, count in subject.problems.items():
         typer.echo(f"\n{printable(name)} holds {count:,} weights that are NaN or infinite.")
-    for sentence in subject.warnings_of_network:
+    for sentence in subject.network_warnings:
         typer.echo(f"\nWarning: {printable(sentence)}")

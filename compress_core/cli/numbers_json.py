@@ -126,6 +126,6 @@ def headline(case: Case) -> str:
         f"\n{printable(name)} holds {count:,} weights that are NaN or infinite."
         for name, count in case.subject.problems.items()
     )
-    warnings = (*case.subject.warnings_of_network, *recipe_warnings(case.model))
+    warnings = (*case.subject.network_warnings, *recipe_warnings(case.model))
     careful = "".join(f"\nWarning: {printable(sentence)}" for sentence in warnings)
     return f"{case.subject.title}, {changed}; {measured_on}.{broken}{careful}\n"

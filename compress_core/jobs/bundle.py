@@ -24,14 +24,14 @@ from compress_core.loading.network_source import network_of
 from compress_core.loading.own_training import OwnTrainingItems, own_training
 from compress_core.loading.sample_training import SampleTrainingItems, sample_training
 from compress_core.loading.user_code import network_from
-from compress_core.loading.user_model import subject_in_form, with_remarks
+from compress_core.loading.user_model import subject_in_form
 from compress_core.loading.weights_subject import user_subject
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm, form_from_json
 from compress_core.subject.number_types import as_it_came, types_before
 from compress_core.subject.origin import Origin
-from compress_core.subject.reading_remarks import ReadingRemarks
+from compress_core.subject.reading_remarks import FileRemarks
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.subject.training_items import TrainingItems
@@ -62,7 +62,7 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
         "input": subject.input.as_json(),
         "answers": subject.answers.value,
         "summary": str(subject.described),
-        "remarks": subject.remarks.as_json(),
+        "remarks": subject.remarks_on.as_json(),
         "blueprint": None if subject.blueprint is None else asdict(subject.blueprint),
         "classes": subject.classes,
         "inferred": not subject.factory,
@@ -124,8 +124,8 @@ def read_bundle(files: Mapping[str, bytes]) -> Subject:
     """The model of some files; its items are taken as they are, since they were looked at before."""
     subject = _model_in(files)
     said = json.loads(files[CARD]).get("remarks")  # files of an earlier release have them in the summary
-    read = ReadingRemarks() if said is None else ReadingRemarks.from_json(said)
-    return with_remarks(replace(subject, training=_training_in(files, subject.input)), read)
+    read = FileRemarks() if said is None else FileRemarks.from_json(said)
+    return replace(subject, training=_training_in(files, subject.input), remarks_on=read)
 
 
 def _training_in(files: Mapping[str, bytes], form: InputForm) -> TrainingItems | None:

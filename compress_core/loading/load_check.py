@@ -132,4 +132,4 @@ def checked(subject: Subject) -> Subject:
     locked = {found.layer: found.reason for found in reversed(findings) if isinstance(found, LockedLayer)}
     kinds = [found.kind for found in findings if isinstance(found, AnswersWith)]
     unlocked = with_locked(subject, MappingProxyType(locked))
-    return replace(unlocked, warnings=tuple(warnings), answers=kinds[0] if kinds else subject.answers)
+    return replace(unlocked, network_warnings=tuple(warnings), answers=kinds[0] if kinds else subject.answers)

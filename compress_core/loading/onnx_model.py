@@ -189,7 +189,7 @@ def _compared(subject: Subject, found: Description, content: bytes, answers: Run
                     items=seen.items,
                 )
             )
-    return replace(subject, described=described, warnings=(*subject.warnings, *notes))
+    return replace(subject, described=described, network_warnings=(*subject.network_warnings, *notes))
 
 
 def _some(subject: Subject) -> Tensor:

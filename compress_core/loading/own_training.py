@@ -15,7 +15,7 @@ from compress_core.foundation.store import digest
 from compress_core.loading.class_names import with_known_classes
 from compress_core.loading.item_splits import fitting
 from compress_core.loading.items import ItemInputs, Items
-from compress_core.loading.user_model import check_places, with_remarks
+from compress_core.loading.user_model import check_places
 from compress_core.subject.answer_kind import PredictionTask
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.split import Split
@@ -58,7 +58,8 @@ def with_training(subject: Subject, items: Items) -> Subject:
     labels = _labels_of(fitted)
     check_places([Split(TRAINING, torch.empty(len(fitted.inputs), 0), labels)], subject)
     _refuse_judged(fitted.inputs, subject)
-    return with_remarks(replace(subject, training=own_training(fitted, subject.input)), items.remarks)
+    told = replace(subject.remarks_on, training=items.remarks)
+    return replace(subject, training=own_training(fitted, subject.input), remarks_on=told)
 
 
 def own_training(items: Items, form: InputForm) -> OwnTrainingItems:

@@ -44,12 +44,14 @@ from compress_core.subject.subject import Subject, make_subject
 
 
 def with_remarks(subject: Subject, remarks: ReadingRemarks) -> Subject:
-    """The same model; its summary also says what was done to read it, its warnings what must be heeded."""
-    return replace(
-        subject,
-        remarks=subject.remarks + remarks,
-        warnings=(*remarks.warnings, *subject.warnings),
-    )
+    """The same model; its summary also says what was done to read its weights, its warnings what to heed."""
+    told = subject.remarks_on
+    return replace(subject, remarks_on=replace(told, weights=told.weights + remarks))
+
+
+def with_item_remarks(subject: Subject, remarks: ReadingRemarks) -> Subject:
+    """The same model with what there is to say of how its items were read, and of no others."""
+    return replace(subject, remarks_on=replace(subject.remarks_on, items=remarks))
 
 
 def subject_from_network(
@@ -97,7 +99,7 @@ def subject_from_network(
             name, name, ours, form, named, splits, summary, name, origin=origin, came_as=came_as
         )
         read = ReadingRemarks() if items is None else items.remarks
-        return with_remarks(checked(replace(built, blueprint=blueprint, answers=kind)), read)
+        return with_item_remarks(checked(replace(built, blueprint=blueprint, answers=kind)), read)
 
 
 def _with_classes_of(items: Items, known: tuple[str, ...] | None, kind: AnswerKind) -> Items:
@@ -167,14 +169,14 @@ def with_classes(subject: Subject, classes: Sequence[str] | None) -> Subject:
 def with_items(subject: Subject, items: Items) -> Subject:
     """The same model judged on other items, as `splits_of` divides them.
 
-    It has none to train on: what it had may hold some of these.
+    It has none to train on: what it had may hold some of these. What was said of items goes with them.
     """
     items = with_known_classes(items, subject.classes)
     splits = splits_of(items, subject.input, len(subject.classes), subject.answers)
     check_places(splits.values(), subject)
-    judged = checked(replace(subject, splits=MappingProxyType(splits), warnings=(), training=None))
-    known = replace(judged, warnings=(*subject.remarks.warnings, *judged.warnings))
-    return with_remarks(known, items.remarks)
+    judged = checked(replace(subject, splits=MappingProxyType(splits), training=None))
+    told = replace(judged.remarks_on, training=ReadingRemarks())
+    return with_item_remarks(replace(judged, remarks_on=told), items.remarks)
 
 
 def check_places(splits: Iterable[Split], subject: Subject) -> None:

@@ -35,7 +35,7 @@ from compress_core.loading.registry_signatures import torchvision_name_of
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.user_code import explained
-from compress_core.loading.user_model import with_remarks
+from compress_core.loading.user_model import with_item_remarks, with_remarks
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.number_types import calculated_type, types_before
 from compress_core.subject.reading_remarks import ReadingRemarks
@@ -99,7 +99,7 @@ def user_subject(
         made = make_subject(
             name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
         )
-        return with_remarks(checked(replace(made, answers=kind)), remarks)
+        return with_item_remarks(checked(replace(made, answers=kind)), remarks)
 
 
 def _known_by_name(state: Mapping[str, Tensor]) -> Refused | None:
@@ -139,7 +139,8 @@ def sample_with(
     )
     trained_on = base.training if items is None else None
     read = ReadingRemarks() if items is None else items.remarks
-    return with_remarks(replace(subject, training=trained_on), state.remarks + named.remarks + read)
+    told = with_item_remarks(replace(subject, training=trained_on), read)
+    return with_remarks(told, state.remarks + named.remarks)
 
 
 @lru_cache(maxsize=1)

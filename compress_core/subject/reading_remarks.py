@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from compress_core.foundation.plain_json import text_as_json, text_from_json
@@ -38,6 +38,35 @@ class ReadingRemarks:
     def from_json(cls, said: Mapping[str, Any]) -> ReadingRemarks:
         """The reverse of `as_json`."""
         return cls(tuple(map(text_from_json, said["summary"])), tuple(map(text_from_json, said["warnings"])))
+
+
+@dataclass(frozen=True)
+class FileRemarks:
+    """The remarks on all files of a model, by what they hold: other items have others."""
+
+    weights: ReadingRemarks = field(default_factory=ReadingRemarks)
+    items: ReadingRemarks = field(default_factory=ReadingRemarks)
+    training: ReadingRemarks = field(default_factory=ReadingRemarks)
+
+    @property
+    def together(self) -> ReadingRemarks:
+        """Those of all files."""
+        return self.weights + self.items + self.training
+
+    def as_json(self) -> dict[str, Any]:
+        """The remarks as another process is told of them."""
+        return {
+            "weights": self.weights.as_json(),
+            "items": self.items.as_json(),
+            "training": self.training.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> FileRemarks:
+        """The reverse of `as_json`; an earlier release did not tell files apart."""
+        if "weights" not in said:
+            return cls(ReadingRemarks.from_json(said))
+        return cls(*(ReadingRemarks.from_json(said[name]) for name in ("weights", "items", "training")))
 
 
 def in_a_row(sentences: Iterable[str]) -> str:

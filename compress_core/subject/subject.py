@@ -31,7 +31,7 @@ from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.number_types import as_it_came, calculating, types_before
 from compress_core.subject.origin import Origin
-from compress_core.subject.reading_remarks import ReadingRemarks, in_a_row
+from compress_core.subject.reading_remarks import FileRemarks, ReadingRemarks, in_a_row
 from compress_core.subject.split import Split
 from compress_core.subject.training_items import TRAINING, TrainingItems
 
@@ -46,14 +46,14 @@ class Subject:
     """A trained network with all that is needed to feed and judge it.
 
     splits: calibration, validation and test, as far as they are there; problems: layers with NaN or
-    infinite weights, in words; origin: whose code it is, where neither a sample nor its weights tell that.
-    code: digest of what modules of somebody's own do, empty where there are none.
-    described: what it is, in a sentence; remarks: what was done to read its files, and what of them was left
-    aside. warnings: what people should know of both, a phrase each; locked: layers that must not be
+    infinite weights, in words; origin: whose code it is, where neither a sample nor its weights tell
+    that. code: digest of what modules of somebody's own do, empty where there are none. described: what
+    it is, in a sentence; remarks_on: what was done to read its files, and what of them was left aside.
+    network_warnings: what else people should know of it, a phrase each; locked: layers that must not be
     compressed, with the reason. They are not among the layers, and stand in `untouched`. answers: whether
-    they are scores, or probabilities already. came_as: by their names in the state the types of tensors that
-    are calculated in another one. training: what it can be trained on, read when that begins. blueprint: what
-    another process builds the network from, where neither of these tells it.
+    they are scores, or probabilities already. came_as: by their names in the state the types of tensors
+    that are calculated in another one. training: what it can be trained on, read when that begins.
+    blueprint: what another process builds the network from, where neither of these tells it.
     """
 
     name: str
@@ -71,13 +71,13 @@ class Subject:
     structure: Structure = field(default_factory=Structure)
     origin: Origin | None = None
     code: str = ""
-    warnings: tuple[str, ...] = ()
+    network_warnings: tuple[str, ...] = ()
     locked: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     answers: AnswerKind = AnswerKind.SCORES
     came_as: Mapping[str, torch.dtype] = field(default_factory=lambda: MappingProxyType({}))
     training: TrainingItems | None = None
     blueprint: Blueprint | None = None
-    remarks: ReadingRemarks = field(default_factory=ReadingRemarks)
+    remarks_on: FileRemarks = field(default_factory=FileRemarks)
 
     @property
     def summary(self) -> str:
@@ -85,9 +85,14 @@ class Subject:
         return in_a_row((self.described, *self.remarks.summary))
 
     @property
-    def warnings_of_network(self) -> tuple[str, ...]:
-        """The warnings that are not about how its files were read."""
-        return tuple(said for said in self.warnings if said not in self.remarks.warnings)
+    def remarks(self) -> ReadingRemarks:
+        """What was done to read all of its files."""
+        return self.remarks_on.together
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know: first of how its files were read, then of the network."""
+        return (*self.remarks.warnings, *self.network_warnings)
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
@@ -175,10 +180,10 @@ class Subject:
             factory=other.factory,
             origin=other.origin,
             blueprint=other.blueprint,
-            warnings=other.warnings,
+            network_warnings=other.network_warnings,
             answers=other.answers,
             training=other.training,
-            remarks=other.remarks,
+            remarks_on=other.remarks_on,
         )
 
     def split(self, name: str) -> Split:

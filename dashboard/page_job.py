@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+def _as_it_is(result: Result) -> Result:
+    return result
+
+
 @dataclass(frozen=True)
 class PageJob(Generic[Result]):
     """A job that a visitor may start; nbytes says how much memory its result takes.
 
     title is what the header calls it while it runs. is_of_knobs: whether its place on the page is for these
-    knobs alone, so that what was made with others is no older result of it.
+    knobs alone, so that what was made with others is no older result of it. delivered: what becomes of a
+    result, which others may have asked for, for whoever opened this model.
     """
 
     task: Task[Any, Result]
@@ -41,6 +46,7 @@ class PageJob(Generic[Result]):
     title: str
     nbytes: Callable[[Result], int]
     is_of_knobs: bool = False
+    delivered: Callable[[Result], Result] = _as_it_is
 
     @property
     def info(self) -> Info:
@@ -124,7 +130,8 @@ class PageJob(Generic[Result]):
         """What it left, read once for everybody; None until it is done."""
         if not self.is_done:
             return None
-        return engine.store().get(digest("result of a job", self.job.key), self._read, self.nbytes)
+        found = engine.store().get(digest("result of a job", self.job.key), self._read, self.nbytes)
+        return self.delivered(found)
 
     @property
     def is_done(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -23,6 +24,8 @@ from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.reviews.findings import FlippedItem
 from compress_core.reviews.made_again import read_review
 from compress_core.reviews.seals import broken_seals
+from compress_core.subject.reading_remarks import ReadingRemarks
+from compress_core.subject.subject import Subject
 from dashboard import header, state, uploaded_files, visitor_jobs
 from dashboard import job_panel as jobs
 from dashboard.links import encoded
@@ -152,12 +155,17 @@ def test_a_review_begins_with_a_press_is_signed_taken_away_and_goes_stale(
     assert looks == [(1,)], "neither an edit nor a second look at the same model is a new one"
 
 
-def without_labels(page_workspace: Workspace) -> AppTest:
-    """The page of an uploaded model whose items have no labels."""
+def uploaded(name: str = "mine", said: str = "Read as it is.", classes: str = "012") -> Subject:
+    """A model of somebody's own: the same weights and items without labels, whatever else is told of it."""
     torch.manual_seed(3)
     weights = {"a.weight": torch.randn(24, 4), "a.bias": torch.randn(24), "b.weight": torch.randn(3, 24)}
-    items = Items(torch.randn(40, 4).numpy(), None)
-    subject = user_subject({**weights, "b.bias": torch.zeros(3)}, items, name="mine", input_shape=(4,))
+    items = Items(torch.randn(40, 4).numpy(), None, remarks=ReadingRemarks((said,)))
+    subject = user_subject({**weights, "b.bias": torch.zeros(3)}, items, name=name, input_shape=(4,))
+    return replace(subject, classes=tuple(classes))
+
+
+def without_labels(page_workspace: Workspace, subject: Subject) -> AppTest:
+    """The page of an uploaded model whose items have no labels."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.session_state[state.UPLOADS] = {"own-1": subject}
     for name, value in {"m": "own-1", "r": encoded([["a", PRUNED[0][1]]]), "lang": "en"}.items():
@@ -169,7 +177,7 @@ def without_labels(page_workspace: Workspace) -> AppTest:
 def test_labels_and_groups_that_come_later_are_uploaded_judged_and_left_out_again(
     page_workspace: Workspace, files: dict[str, Callable[[], Any]]
 ) -> None:
-    app = without_labels(page_workspace)
+    app = without_labels(page_workspace, uploaded())
     assert "The list is there after the first review" in texts(app)
     looked_at(app)
     assert any("NOT MEASURED" in box.value for box in app.info)
@@ -202,6 +210,25 @@ def test_labels_and_groups_that_come_later_are_uploaded_judged_and_left_out_agai
     run(app)
     assert "labels are taken" not in texts(app)
     assert "2 groups are taken" in texts(app)
+
+
+def test_a_report_tells_of_what_was_opened_where_another_upload_is_equal(
+    page_workspace: Workspace, files: dict[str, Callable[[], Any]]
+) -> None:
+    looked_at(without_labels(page_workspace, uploaded(said="Read as a checkpoint.")))
+    again = without_labels(page_workspace, uploaded(said="Read as a table."))
+    choose(again, "decision")
+    assert json.loads(files["review.download.json"]())["model"]["remarks"] == ["Read as a table."]
+    assert "Read as a table." in files["review.download.html"]()
+    for called in (uploaded("yours"), uploaded(classes="abc")):
+        files.clear()
+        app = without_labels(page_workspace, called)
+        choose(app, "decision")
+        assert not files, "what it is called stands in a report, so another one's is not its own"
+        looked_at(app)
+        report = json.loads(files["review.download.json"]())
+        assert report["model"]["name"] == called.name
+        assert {flip["before"] for flip in report["flips"]} <= set(called.classes)
 
 
 def uploader(app: AppTest, begins: str) -> Any:
@@ -301,10 +328,7 @@ def test_chosen_gates_stand_in_the_link_and_others_that_nobody_noted_do_not(
 
 
 def test_the_page_speaks_chinese_and_of_a_model_without_test_items() -> None:
-    torch.manual_seed(3)
-    weights = {"a.weight": torch.randn(24, 4), "a.bias": torch.randn(24), "b.weight": torch.randn(3, 24)}
-    items = Items(torch.randn(40, 4).numpy(), None)
-    subject = user_subject({**weights, "b.bias": torch.zeros(3)}, items, name="mine", input_shape=(4,))
+    subject = uploaded()
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.session_state[state.UPLOADS] = {"own-1": subject}
     for name, value in {"m": "own-1", "r": encoded([["a", PRUNED[0][1]]]), "lang": "zh"}.items():

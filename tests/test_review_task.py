@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import compress_core
+from compress_core.apply.model import Model
+from compress_core.decide.scan_plan import ScanPlan
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.task import ResultFiles, tasks
 from compress_core.reviews.gate_file import read_gates, ready_made_gates
+from compress_core.subject.reading_remarks import FileRemarks, ReadingRemarks
+from compress_core.tasks.export_files import FilesKnobs
 from compress_core.tasks.judge_gates import REVIEW, ReviewKnobs
 from tests.test_review import ON_CHURN, coarse, small_subject
 
@@ -26,6 +32,35 @@ def test_a_job_brings_the_review_back_whole() -> None:
     found = result_of(REVIEW.run(model, knobs, 0, store))
     assert REVIEW.unpack(ResultFiles.read(REVIEW.pack(found).as_bytes())) == found
     assert tasks()["review"] is REVIEW
+
+
+def test_equal_models_share_every_job_whose_result_does_not_say_what_they_are_called() -> None:
+    small = small_subject()
+    subject = replace(small, splits={**small.splits, "validation": small.split("test")})
+    read_otherwise = replace(subject, remarks_on=FileRemarks(ReadingRemarks(("Read otherwise.",))))
+    called_otherwise = (replace(subject, name="yours"), replace(subject, classes=tuple("cba")))
+    knobs: dict[str, Strict] = {
+        "review": ReviewKnobs(gates=ON_CHURN),
+        "files": FilesKnobs(file_format="onnx"),
+        "scan": ScanPlan(),
+    }
+    for kind, asked in knobs.items():
+        keys = [
+            tasks()[kind].job(Model.original(each), asked, 0, found_in="anywhere").key
+            for each in (subject, read_otherwise, *called_otherwise)
+        ]
+        assert keys[0] == keys[1], "how the files were read is told at delivery"
+        assert len(set(keys)) == (1 if kind == "scan" else 3)
+
+
+def test_a_model_speaks_for_its_own_files_where_another_one_is_equal() -> None:
+    store, subject = Store(), small_subject()
+    first, second = (
+        replace(subject, remarks_on=FileRemarks(ReadingRemarks((said,)))) for said in ("First.", "Second.")
+    )
+    assert coarse(first, store).subject.remarks == first.remarks
+    assert coarse(second, store).subject.remarks == second.remarks
+    assert coarse(first, store) is coarse(first, store)
 
 
 def test_the_face_reviews_by_name_by_file_and_by_value(tmp_path: Path) -> None:

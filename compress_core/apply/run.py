@@ -78,8 +78,10 @@ def model_of(subject: Subject, lineage: Lineage, store: Store) -> Model:
 def derived(parent: Model, operation: Operation, store: Store) -> Model:
     """The model that an operation makes of another one, keyed by both; raises Refused."""
     key = _key(parent.key, operation, parent.subject)
-    trained_on = parent.subject.training  # the model speaks for it, though its own numbers are the same
-    named = digest("model", key, parent.subject.identity, "" if trained_on is None else trained_on.digest)
+    subject, trained_on = parent.subject, parent.subject.training
+    # The model speaks for all of these, though its own numbers are the same.
+    spoken_for = (subject.identity, subject.remarks_on, "" if trained_on is None else trained_on.digest)
+    named = digest("model", key, *spoken_for)
     return store.get(named, lambda: _made(parent, operation, key, store))
 
 

@@ -19,7 +19,7 @@ from compress_core.foundation.workspace.workspace import open_workspace
 from compress_core.jobs.bundle import bundle_in, is_bundle, read_bundle
 from compress_core.jobs.job import Job
 from compress_core.jobs.server_folder import not_written, puts_beside
-from compress_core.jobs.task import content_of, task_of
+from compress_core.jobs.task import task_of
 from compress_core.loading.samples import load_sample
 from compress_core.subject.subject import Subject
 
@@ -59,7 +59,7 @@ def _do(job: Job, folder: Path, say: Say, before_more: Callable[[Progress], None
     task = task_of(job)
     knobs = task.knobs_of(job)
     subject = subject_of(job, puts_beside(folder))
-    if content_of(subject, *task.splits(knobs)) != job.content:
+    if task.content(subject, knobs) != job.content:
         raise Refused("The model or its items have changed since the job was submitted: submit it again.")
     store = Store(STORE_BYTES, open_workspace())
     model = model_of(subject, lineage_of(job), store)

@@ -78,7 +78,8 @@ class Task(Generic[TaskKnobs, Result]):
     """A kind of long work: run(model, knobs, seed, store) and how its result goes into a file and back.
 
     splits(knobs) names the items that are used; their digests are part of a job's key. parts: how several
-    processes do it together, None where they cannot.
+    processes do it together, None where they cannot. tells_names: whether its result says what the model and
+    its classes are called; then a model that is called otherwise has a job of its own.
     """
 
     kind: str
@@ -88,12 +89,18 @@ class Task(Generic[TaskKnobs, Result]):
     pack: Callable[[Result], ResultFiles]
     unpack: Callable[[ResultFiles], Result]
     parts: TaskParts[TaskKnobs] | None = None
+    tells_names: bool = False
+
+    def content(self, subject: Subject, knobs: TaskKnobs) -> str:
+        """What tells a model for this task: its network and items, and the names that its result says."""
+        found = content_of(subject, *self.splits(knobs))
+        return digest(found, subject.name, subject.classes) if self.tells_names else found
 
     def job(self, model: Model, knobs: TaskKnobs, seed: int, *, found_in: str) -> Job:
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
         return Job(
             kind=self.kind,
-            content=content_of(model.subject, *self.splits(knobs)),
+            content=self.content(model.subject, knobs),
             subject=found_in,
             lineage=lineage_text(model.lineage),
             knobs=canonical_json(knobs.model_dump(mode="json")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compress_core.foundation.frozen_json import as_plain, from_plain
@@ -12,6 +12,7 @@ from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_verdict import JudgedGate, Outcome, deciding, overall
 from compress_core.reviews.verdict_reason import because
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 DIGITS = 12
 BECAUSE = "because"  # follows from the gates: it is written, not read
@@ -179,6 +180,10 @@ class Review:
     def got_worse(self) -> tuple[str, ...]:
         """The classes that surely got worse."""
         return tuple(row.name for row in self.classes if row.got_worse)
+
+    def read_with(self, remarks: ReadingRemarks) -> Review:
+        """The same review of what was read with these remarks: equal models come of different files."""
+        return replace(self, model=replace(self.model, remarks=remarks.sentences))
 
     def as_json(self) -> dict[str, Any]:
         """Plain values in English, as the report's JSON holds them: numbers with 12 digits.

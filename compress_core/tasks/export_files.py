@@ -66,4 +66,12 @@ def _row(said: dict[str, Any]) -> SizeRow:
     return SizeRow(said["name"], text_from_json(said["label"]), number, text_from_json(said["note"]))
 
 
-FILES = Task("files", FilesKnobs, lambda knobs: (knobs.split,) if knobs.split else (), run, pack, unpack)
+FILES = Task(
+    "files",
+    FilesKnobs,
+    lambda knobs: (knobs.split,) if knobs.split else (),
+    run,
+    pack,
+    unpack,
+    tells_names=True,
+)

@@ -106,4 +106,4 @@ def unpack(packed: ResultFiles) -> Review:
     return Review.from_json(packed.facts)
 
 
-REVIEW = Task("review", ReviewKnobs, lambda knobs: (knobs.split,), run, pack, unpack)
+REVIEW = Task("review", ReviewKnobs, lambda knobs: (knobs.split,), run, pack, unpack, tells_names=True)

@@ -55,4 +55,11 @@ def review_job(model: Model, gates: Gates, split: str) -> PageJob[Review]:
         groups=later.groups,
     )
     job = jobs.job_of(REVIEW, model, knobs, gates.conditions.seed)
-    return PageJob(REVIEW, job, _("Review"), lambda found: _REVIEW_BYTES + _FLIP_BYTES * len(found.flips))
+    remarks = model.subject.remarks
+    return PageJob(
+        REVIEW,
+        job,
+        _("Review"),
+        lambda found: _REVIEW_BYTES + _FLIP_BYTES * len(found.flips),
+        delivered=lambda found: found.read_with(remarks),
+    )

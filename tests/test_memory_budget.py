@@ -143,10 +143,12 @@ def test_one_item_that_does_not_fit_is_refused_with_need_and_budget(
         predict(Model.original(subject), subject.split("validation"), Store())
 
 
-def test_the_samples_of_a_split_go_250_at_a_time_by_default() -> None:
+def test_the_samples_of_a_split_go_100_at_a_time_by_default() -> None:
     subject = subject_of(Deep(), 500)
     assert memory_budget({}) == DEFAULT
-    assert [len(b) for b in recording_of(subject, subject.split("validation"), Store()).batches] == [250, 200]
+    assert [len(b) for b in recording_of(subject, subject.split("validation"), Store()).batches] == [
+        100
+    ] * 4 + [50]
 
 
 @pytest.mark.parametrize("make", [Deep, InPlaceDeep])

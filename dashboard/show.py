@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from compress_core.foundation.csv_table import Provenance
     from compress_core.foundation.number import Number
     from compress_core.network.layers.kinds import Untouched
+    from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
     from dashboard.figures.drawn import Drawn
 
@@ -60,6 +62,12 @@ def provenance(
     asked = view.lineage if lineage is None else lineage
     recipe, history = recipe_sha(asked) or UNCHANGED, history_sha(asked)
     return Provenance(state.subject(view).name, recipe, split, items, item, history)
+
+
+def about_item(split: Split, item: int, *, items: int | None = None) -> Provenance:
+    """The same for one item of a split; items: of how many the numbers are, where that is known."""
+    about = provenance(split=split.name, items=items, item=item)
+    return replace(about, file_item=split.number_in_file(item))
 
 
 def calibration_provenance(base: Subject) -> Provenance:

@@ -11,6 +11,7 @@ from dashboard import chosen_split, engine, page_files, state
 from dashboard.explain import choice
 from dashboard.explain import many_items as many
 from dashboard.explain import one_item as item
+from dashboard.item_number import say_number_in_file
 from dashboard.show import refusals
 from dashboard.text import _
 
@@ -52,6 +53,8 @@ def _side_by_side(model: Model) -> None:
     method = choice.method(left, model.subject, split)
     if method is not None:
         chosen = choice.item(right, comparison)
+        with right:
+            say_number_in_file(split, chosen)
         place = choice.asked_place(model.subject, split, chosen)
         value = choice.asked_value(model.subject)
         item.draw(item.ItemView(model, split, chosen, method, view.seed, place, value), comparison)

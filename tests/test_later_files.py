@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -39,33 +40,39 @@ GATES = read_gates(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("item,group\n0,a\n1,b\n2,a\n", "leave out 1 of the 4 items, the first of them item 3"),
-        ("item,group\n0,a\n1,b\n2,a\n3,\n", "leave out 1 of the 4 items"),
-        ("item,group\n0,a\n1,b\n2,a\n3,a\n4,a\n", "name item 4, but there are 4 items"),
+        (
+            "item,group\n0,a\n1,b\n2,a\n",
+            "leave out 1 of 4 items, the first of them item 3 of the test split: give",
+        ),
+        ("item,group\n0,a\n1,b\n2,a\n3,\n", "leave out 1 of 4 items"),
+        (
+            "item,group\n0,a\n1,b\n2,a\n3,a\n4,a\n",
+            "name item 4, but the test split has 4 items, counted from 0",
+        ),
         ("item,group\n0,a\n0,b\n", "'0', which is no number or stands twice"),
         ("item,group\n-1,a\n", "'-1', which is no number"),
-        ("item,grp\n0,a\n", "columns item and group"),
-        ("item;group\n0;a\n", "columns item and group, separated by commas"),
-        ("", "columns item and group"),
+        ("item,grp\n0,a\n", "columns item (or file_item) and group"),
+        ("item;group\n0;a\n", "columns item (or file_item) and group, separated by commas"),
+        ("", "columns item (or file_item) and group"),
         (f"item,group\n0,{'x' * 101}\n1,a\n2,a\n3,a\n", "at most 100 characters"),
     ],
 )
 def test_groups_that_do_not_fit_are_refused(text: str, said: str) -> None:
-    with pytest.raises(Refused, match=said):
-        read_groups(text, 4)
+    with pytest.raises(Refused, match=re.escape(said)):
+        read_groups(text, BARE)
 
 
 def test_groups_are_read_in_the_order_of_the_items_however_they_are_written() -> None:
     text = "# from the clinic\nother,group,item\nx,north,2\nx,south,0\nx,south,1\nx,1,3\n"
-    assert read_groups(text, 4).tolist() == ["south", "south", "north", "1"]
+    assert read_groups(text, BARE).tolist() == ["south", "south", "north", "1"]
 
 
 @pytest.mark.parametrize(
     ("split", "text", "said"),
     [
         (replace(BARE, labels=torch.zeros(4, dtype=torch.int64)), "item,label\n0,a\n", "labels already"),
-        (BARE, "item,label\n4,a\n", "name item 4"),
-        (BARE, "item,label\n0,c\n", "'c', which is no class"),
+        (BARE, "item,label\n4,a\n", "name item 4, but the test split has 4"),
+        (BARE, "item,label\n0,c\n", "label of item 0 of the test split is 'c', which is no class"),
         (BARE, "item,label\n0,2\n", "'2', which is no class"),
     ],
 )
@@ -84,7 +91,7 @@ def test_a_job_judges_by_labels_and_groups_that_came_later_as_if_they_had_been_t
     bare = unlabeled(labeled)
     model, split = coarse(bare, store), bare.split("test")
     first = result_of(REVIEW.run(model, ReviewKnobs(gates=GATES), 0, store))
-    wanted = items_to_label(first)
+    wanted = items_to_label(first, split)
     items = disagreements(compare(model, split, store))
     assert wanted["item"].tolist() == items.tolist()
     right = labeled.split("test").labels
@@ -187,4 +194,4 @@ def test_a_plan_is_typed_as_it_was_meant_or_not_at_all(
 
 
 def test_arrays_of_groups_hold_whole_names() -> None:
-    assert read_groups("item,group\n0,a\n1,longer\n", 2).dtype == np.dtype("<U6")
+    assert read_groups("item,group\n0,a\n1,longer\n", BARE.first(2)).dtype == np.dtype("<U6")

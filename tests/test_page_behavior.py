@@ -214,7 +214,10 @@ def test_rows_without_labels_are_shown_filtered_and_lead_to_explain() -> None:
     run(app.switch_page("pages/behavior.py"))
     shown = pictured(app)
     assert len(shown) == 12
-    assert app.dataframe[0].value.columns.tolist() == [f"item {item}" for item in shown]
+    numbers = subject.split("validation").numbers
+    assert numbers is not None, "some items of the file were set apart"
+    heads = [f"item {item} ({numbers[item]} in the file)" for item in shown]
+    assert app.dataframe[0].value.columns.tolist() == heads
     before = app.dataframe[1].value["before"].iloc[0]
     app.selectbox(key="behavior.before").set_value(subject.classes.index(before))
     run(app)

@@ -237,11 +237,12 @@ def test_a_list_that_was_filled_in_is_read_back_by_name_and_by_number() -> None:
     labeled, bare = comparisons(Store())
     assert labeled.before.labels is not None
     names = ("a", "b", "c")
-    frame = disagreement_frame(bare, names)
+    split = small_subject().split("test")
+    frame = disagreement_frame(bare, names, split)
     right = labeled.before.labels[disagreements(bare)]
     for said in ([names[label] for label in right], [str(label) for label in right]):
         filled = frame.assign(label=said).sample(frac=1, random_state=0).to_csv(index=False)
-        assert read_labels(filled, bare, names).tolist() == right.tolist()
+        assert read_labels(filled, bare, names, split).tolist() == right.tolist()
 
 
 @pytest.mark.parametrize(
@@ -253,15 +254,16 @@ def test_a_list_that_was_filled_in_is_read_back_by_name_and_by_number() -> None:
         (lambda frame: frame.assign(label="3"), "is '3', which is no class"),
         (lambda frame: pd.concat([frame, frame]).assign(label="a"), "stands twice"),
         (lambda frame: frame.assign(item="x", label="a"), "no number"),
-        (lambda frame: frame.drop(columns="label"), "the columns item and label"),
+        (lambda frame: frame.drop(columns="label"), r"the columns item \(or file_item\) and label"),
         (lambda frame: frame.assign(item=frame["item"].iloc[0] + 10**6).head(1), "both models agree"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(change: object, said: str) -> None:
     _, bare = comparisons(Store())
-    text = change(disagreement_frame(bare, ("a", "b", "c"))).to_csv(index=False)  # type: ignore[operator]
+    names, split = ("a", "b", "c"), small_subject().split("test")
+    text = change(disagreement_frame(bare, names, split)).to_csv(index=False)  # type: ignore[operator]
     with pytest.raises(Refused, match=said):
-        read_labels(text, bare, ("a", "b", "c"))
+        read_labels(text, bare, names, split)
 
 
 # The evidence as a file

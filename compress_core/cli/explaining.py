@@ -16,6 +16,7 @@ from compress_core.measure.behavior.flips import flips_named
 from compress_core.measure.explain.asked_answer import AskedKind
 from compress_core.measure.explain.attribution import method_named
 from compress_core.measure.explain.explanation import Explanation
+from compress_core.subject.split import Split
 from compress_core.tasks.explain_items import ExplainKnobs, ManyExplained, run
 
 WORST = 5
@@ -43,7 +44,7 @@ def explained(
         "place": {"before": found.explanation.place_before, "after": found.explanation.place_after},
         "completeness_gap": _gaps(found),
         "similarity": [_summary_row(row) for row in found.explanation.summary().to_dict("records")],
-        "worst": _worst(found, case.subject.classes),
+        "worst": _worst(found, case.subject.classes, case.subject.split(found.split)),
     }
 
 
@@ -88,8 +89,8 @@ def _gaps(found: ManyExplained) -> dict[str, Any]:
     return said
 
 
-def _worst(found: ManyExplained, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The items whose maps changed most; item is the place in the split."""
+def _worst(found: ManyExplained, classes: tuple[str, ...], split: Split) -> list[dict[str, Any]]:
+    """The items whose maps changed most: their numbers in the split, and in the file where others."""
 
     def named(index: int) -> str | None:
         return classes[index] if index >= 0 else None
@@ -107,7 +108,8 @@ def _worst(found: ManyExplained, classes: tuple[str, ...]) -> list[dict[str, Any
 
     return [
         {
-            "item": int(found.chosen[int(row["item"])]),
+            "item": (item := int(found.chosen[int(row["item"])])),
+            "file_item": split.number_in_file(item),
             **said(row),
             "spearman": Number(float(row["spearman"]), "similarity", "measured", n=1).as_json(),
         }
@@ -141,7 +143,7 @@ def print_worst(content: dict[str, Any]) -> None:
 
     cells = [
         [
-            str(row["item"]),
+            _number(row),
             printing.value_of(Number(**row["spearman"])),
             *(word(row[f"{said}_{side}"]) for side in ("before", "after")),
         ]
@@ -150,6 +152,11 @@ def print_worst(content: dict[str, Any]) -> None:
     typer.echo("")
     heads = (">most changed item", ">spearman", f"{align}{said} before", f"{align}{said} after")
     printing.print_table(heads, cells)
+
+
+def _number(row: dict[str, Any]) -> str:
+    item, number = row["item"], row["file_item"]
+    return f"{item}" if number is None else f"{item} ({number} in the file)"
 
 
 def _what_is_asked(answer: str, index: int | None) -> str:

@@ -49,7 +49,7 @@ LabelsOption = Annotated[
     typer.Option(
         "--labels",
         metavar="FILE.csv",
-        help="Labels of the items on which the two models disagree.",
+        help="Labels of the items on which the two models disagree, as listed by --disagreements.",
         show_default=False,
     ),
 ]
@@ -76,7 +76,8 @@ GroupsOption = Annotated[
     typer.Option(
         "--groups",
         metavar="FILE.csv",
-        help="The same as a file with the columns item and group, a row for each item.",
+        help="The same as a file with the columns item and group, a row for each item; file_item instead of "
+        "item: numbered as in --data.",
         show_default=False,
     ),
 ]

@@ -46,7 +46,7 @@ def read_beside(case: Case, beside: Beside) -> tuple[NDArray[np.int64] | None, N
         from compress_core.reviews.late_labels import read_labels
 
         answers = compare(case.model, items, case.store)
-        labels = read_labels(text_in(beside.labels), answers, case.subject.classes)
+        labels = read_labels(text_in(beside.labels), answers, case.subject.classes, items)
     return labels, _groups(case, beside, items)
 
 
@@ -64,7 +64,7 @@ def _groups(case: Case, beside: Beside, items: Split) -> NDArray[np.str_] | None
     if beside.groups is not None and beside.group_column is not None:
         raise Refused("--groups and --group-column both say the subgroup of each item: give one of them.")
     if beside.groups is not None:
-        return read_groups(text_in(beside.groups), len(items))
+        return read_groups(text_in(beside.groups), items)
     if beside.group_column is None:
         return None
     if case.chosen.items is None:
@@ -82,7 +82,7 @@ def write_disagreements(case: Case, split: str, place: Path) -> None:
     from compress_core.reviews.late_labels import disagreement_frame
 
     items = case.subject.split(split)
-    frame = disagreement_frame(compare(case.model, items, case.store), case.subject.classes)
+    frame = disagreement_frame(compare(case.model, items, case.store), case.subject.classes, items)
     about = Provenance(case.subject.name, case.model.recipe.sha, split, len(items))
     with writing(place, "--disagreements"):
         write_whole(place, as_csv(frame, about))

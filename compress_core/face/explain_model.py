@@ -13,6 +13,7 @@ from compress_core.face.shared_store import shared_store
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.flips import flips_named
+from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.measure.explain.attribution import method_named
 from compress_core.subject.subject import Subject
 from compress_core.tasks.explain_items import MOST_ITEMS, ExplainKnobs, ManyExplained, run
@@ -43,11 +44,13 @@ class ModelExplanation:
     def items(self) -> pd.DataFrame:
         """A row for each item: its place in the split, what both say of what is explained, every similarity.
 
+        file_item: its number in the file that it came from, where that is another.
         gap_before and gap_after: the share of the score's change that maps leave out, where they should add
         up to it.
         """
         frame = self.found.explanation.items
-        return frame.assign(item=self.found.chosen[frame["item"].to_numpy()])
+        told = frame.assign(item=self.found.chosen[frame["item"].to_numpy()])
+        return with_file_items(told, self.model.subject.split(self.found.split))
 
     def _repr_html_(self) -> str:
         return self.frame().to_html(index=False, na_rep="")

@@ -17,8 +17,9 @@ class Provenance:
     """What the numbers of a download speak of.
 
     recipe: its sha-256, or "unchanged"; split and items are empty for what was measured on no items.
-    item: which one of the split it is, where it is one. history: what tells a training after the recipe, or
-    what the recipe was put on top of; empty where there was none.
+    item: which one of the split it is, where it is one; file_item: its number in the file, where that is
+    another. history: what tells a training after the recipe, or what the recipe was put on top of; empty
+    where there was none.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Provenance:
     items: int | None = None
     item: int | None = None
     history: str = ""
+    file_item: int | None = None
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with model, recipe, split and items as its first columns, the same in every row."""
@@ -36,6 +38,8 @@ class Provenance:
             about["history"] = self.history
         if self.item is not None:
             about["item"] = self.item
+        if self.file_item is not None:
+            about["file_item"] = self.file_item
         assert not about.keys() & set(table.columns), "a column of the table has the name of what it is of"
         return pd.concat([pd.DataFrame(about, index=table.index), table], axis="columns")
 

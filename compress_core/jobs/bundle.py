@@ -56,6 +56,8 @@ def bundle_of(subject: Subject) -> Mapping[str, bytes]:
         items[f"{name}.inputs"] = split.inputs.contiguous()
         if split.labels is not None:
             items[f"{name}.labels"] = split.labels.contiguous()
+        if split.numbers is not None:
+            items[f"{name}.numbers"] = torch.from_numpy(split.numbers)
     card = {
         "name": subject.name,
         "shape": subject.input.shape,
@@ -196,7 +198,17 @@ def _built(card: Mapping[str, Any], state: Mapping[str, Tensor]) -> _Built | Non
 
 
 def _splits(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Split]:
-    return {name: Split(name, tensors[f"{name}.inputs"], tensors.get(f"{name}.labels")) for name in names}
+    return {name: _split(name, tensors) for name in names}
+
+
+def _split(name: str, tensors: Mapping[str, Tensor]) -> Split:
+    numbers = tensors.get(f"{name}.numbers")
+    return Split(
+        name,
+        tensors[f"{name}.inputs"],
+        tensors.get(f"{name}.labels"),
+        numbers=None if numbers is None else numbers.numpy(),
+    )
 
 
 def _items(split: Split) -> Items:

@@ -46,7 +46,8 @@ def set_apart(items: Items) -> tuple[Items, Items | None]:
     drawn = torch.randperm(total, generator=torch.Generator().manual_seed(0)).numpy()
     count = min(_MOST_SET_APART, total // 10)
     apart, judged = np.sort(drawn[:count]), np.sort(drawn[count:])
-    return items_at(items, judged), items_at(items, apart)
+    judged_items, apart_items = (replace(items_at(items, at), numbers=at) for at in (judged, apart))
+    return judged_items, apart_items
 
 
 def items_at(items: Items, which: NDArray[np.int64]) -> Items:
@@ -64,7 +65,7 @@ def prepared_split(items: Items, form: InputForm) -> Split:
     """The same of items that were looked at before."""
     fitted = fit_to(items, form.shape)
     labels = None if fitted.labels is None else torch.from_numpy(fitted.labels)
-    return Split("validation", form.prepared(fitted.inputs), labels)
+    return Split("validation", form.prepared(fitted.inputs), labels, numbers=items.numbers)
 
 
 def fitting(items: Items, form: InputForm, classes: int, kind: AnswerKind = AnswerKind.SCORES) -> Items:

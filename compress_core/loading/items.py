@@ -44,6 +44,7 @@ class Items:
     several inputs by name; inputs [N, numbers of all fields] hold them in a row then. classes: what the
     labels are numbers of, where they came as names; features: what the columns of a table are called;
     pictures: whether the inputs are pixels [N, C, H, W] of picture files; remarks: how they were read.
+    numbers [N]: those of the items in the file, where these are some of them; else None.
     """
 
     inputs: ItemInputs
@@ -53,6 +54,7 @@ class Items:
     features: tuple[str, ...] = ()
     pictures: bool = False
     remarks: ReadingRemarks = field(default_factory=ReadingRemarks)
+    numbers: npt.NDArray[np.int64] | None = None
 
 
 def read_items(

@@ -15,6 +15,7 @@ from compress_core.deliver.packed_file import pack_bytes
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.csv_table import as_csv
 from compress_core.foundation.errors import Refused
+from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.reviews.evidence_tables import items_to_label, provenance_of, tables_of
 from compress_core.reviews.findings import Review
 from compress_core.reviews.report_figures import pictures_of, texts_of, waves_of
@@ -32,8 +33,9 @@ def page_of(review: Review, model: Model, lang: str) -> str:
     changed = [flip.item for flip in review.flips]
     pictures, texts = (read(split, model.subject.input, changed) for read in (pictures_of, texts_of))
     shown = pictures or waves_of(split, model.subject, changed)
-    page = report_html(review, shown, lang, texts)
-    return page if len(page.encode()) < MOST_BYTES else report_html(review, {}, lang)
+    numbers = {item: number for item in changed if (number := split.number_in_file(item)) is not None}
+    page = report_html(review, shown, lang, texts, numbers)
+    return page if len(page.encode()) < MOST_BYTES else report_html(review, {}, lang, numbers=numbers)
 
 
 def content_of_report(review: Review) -> str:
@@ -68,8 +70,8 @@ def _members(review: Review, model: Model, lang: str) -> Iterator[tuple[str, byt
     yield RECIPE, review.model.recipe.encode()
     yield GATES, yaml.safe_dump(review.gates.as_json(), sort_keys=False, allow_unicode=True).encode()
     yield PACKED, pack_bytes(model)
-    about = provenance_of(review)
+    about, split = provenance_of(review), model.subject.split(review.model.split)
     if review.model.has_labels == "file":
-        yield LABELS, as_csv(items_to_label(review), about)
+        yield LABELS, as_csv(items_to_label(review, split), about)
     for name, table in tables_of(review).items():
-        yield about.file_name(name), as_csv(table, about)
+        yield about.file_name(name), as_csv(with_file_items(table, split), about)

@@ -8,7 +8,9 @@ import pandas as pd
 
 from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.number import Number
+from compress_core.measure.behavior.item_table import ITEM, with_file_items
 from compress_core.reviews.findings import Review
+from compress_core.subject.split import Split
 
 
 def provenance_of(review: Review) -> Provenance:
@@ -58,11 +60,11 @@ def tables_of(review: Review) -> Mapping[str, pd.DataFrame]:
     }
 
 
-def items_to_label(review: Review) -> pd.DataFrame:
+def items_to_label(review: Review, split: Split) -> pd.DataFrame:
     """A row for each item on which both models disagree: item, before, after, label, or empty."""
     flips = sorted(review.flips, key=lambda flip: flip.item)
     rows = [[flip.item, str(flip.before), str(flip.after), flip.label or ""] for flip in flips]
-    return pd.DataFrame(rows, columns=["item", "before", "after", "label"])
+    return with_file_items(pd.DataFrame(rows, columns=[ITEM, "before", "after", "label"]), split)
 
 
 def _columns(number: Number) -> dict[str, object]:

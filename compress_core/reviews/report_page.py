@@ -29,14 +29,20 @@ MOST_BYTES = 1_000_000
 MOST_FLIPS, MOST_CELLS, MOST_CLASSES = 60, 20, 200
 TEMPLATE = "report.html"
 _NO_TEXTS: Mapping[int, str] = MappingProxyType({})
+_AS_HERE: Mapping[int, int] = MappingProxyType({})
 
 
 def report_html(
-    review: Review, pictures: Mapping[int, str], lang: str = "en", texts: Mapping[int, str] = _NO_TEXTS
+    review: Review,
+    pictures: Mapping[int, str],
+    lang: str = "en",
+    texts: Mapping[int, str] = _NO_TEXTS,
+    numbers: Mapping[int, int] = _AS_HERE,
 ) -> str:
     """The page; lang: the language that opens first. pictures: of items by their place, as data addresses.
 
-    texts: of items by their place, where they are words.
+    texts: of items by their place, where they are words. numbers: those in the file that the items came from,
+    where these are others.
 
     Every name is escaped, wherever it came from; there is no script and no address of another place. Raises
     Refused for a language that is not there.
@@ -49,6 +55,7 @@ def report_html(
         languages=[(code, LANGUAGES[code], _shown_by(speak(code))) for code in codes],
         pictures=shown,
         texts=texts,
+        numbers=numbers,
         shifts=[Markup(drawing) for drawing in _shifts(review)],  # noqa: S704 - numbers alone
         words=WORDS,
         verdicts=VERDICTS,

@@ -36,6 +36,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "wrong_to_wrong": N_("wrong to wrong"),
         "changed": N_("changed"),
         "item": N_("Item"),
+        "in_file": N_("{number} in the file"),
         "label": N_("Right answer"),
         "count": N_("Items"),
         "attribution": N_("What the models look at"),

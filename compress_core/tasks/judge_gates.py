@@ -84,7 +84,7 @@ def _labels(model: Model, knobs: ReviewKnobs, split: Split, store: Store) -> NDA
     """Right answers of the items on which both models disagree [n], in their order."""
     if not knobs.labels:
         return None
-    return matched_labels(dict(knobs.labels), compare(model, split, store))
+    return matched_labels(dict(knobs.labels), compare(model, split, store), split)
 
 
 def _groups(knobs: ReviewKnobs, split: Split) -> NDArray[np.str_] | None:

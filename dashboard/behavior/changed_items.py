@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.measure.behavior.flips import flips_ordered
+from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.subject.answer_kind import PredictionTask
 from compress_core.subject.wave_form import wave_form
 from dashboard import engine, page_files
@@ -17,6 +18,7 @@ from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
 from dashboard.figures.wave_lines import wave_picture
 from dashboard.flip_words import class_of, flips_text, kind_names
+from dashboard.item_number import number_of, numbers_of
 from dashboard.item_view import said_by
 from dashboard.number_table import number_table
 from dashboard.show import provenance
@@ -86,7 +88,8 @@ def _table(found: pd.DataFrame, subject: Subject, split: Split) -> None:
         after=[class_of(subject, v) for v in found["after"]],
     )
     of = provenance(split=split.name, items=len(split))
-    number_table(_named(found, subject), "behavior.changed", of, taken=named, height=280)
+    taken = with_file_items(named, split)
+    number_table(_named(found, subject, split), "behavior.changed", of, taken=taken, height=280)
 
 
 def _turn_pages(gallery: Gallery, part: GalleryPage) -> None:
@@ -115,7 +118,7 @@ def _pictures(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
         columns = st.columns(ACROSS, gap="small")
         for column, (_index, row) in zip(columns, rows[start : start + ACROSS].iterrows(), strict=False):
             with column.container(border=True, gap="small"):
-                said = _said(row, subject)
+                said = _said(row, subject, split)
                 st.image(picture_of(subject, split, int(row["item"])), width="stretch", alt=said)
                 st.caption(literal(said))
                 _explain(row)
@@ -130,9 +133,9 @@ def _rows(rows: pd.DataFrame, subject: Subject, split: Split) -> None:
             with column.container(border=True, gap="small"):
                 if subject.input.is_text:
                     st.markdown(literal(said_by(subject, split, int(row["item"]))))
-                    st.caption(literal(_said(row, subject)))
+                    st.caption(literal(_said(row, subject, split)))
                 else:
-                    st.markdown(literal(_said(row, subject)))
+                    st.markdown(literal(_said(row, subject, split)))
                 _explain(row)
     if subject.input.is_text:
         return
@@ -149,14 +152,14 @@ def _values(rows: pd.DataFrame, subject: Subject, split: Split) -> pd.DataFrame:
     items = rows["item"].to_numpy(copy=True)
     values = subject.input.raw(split.inputs[items]).flatten(1).numpy()
     features = subject.input.features or tuple(str(place) for place in range(values.shape[1]))
-    heads = [_("item {item}").format(item=item) for item in items]
+    heads = [_("item {item}").format(item=number_of(split, item)) for item in items]
     return pd.DataFrame(values.T, index=pd.Index(features, name=_("feature")), columns=heads)[:MOST_FEATURES]
 
 
-def _said(row: pd.Series, subject: Subject) -> str:
+def _said(row: pd.Series, subject: Subject, split: Split) -> str:
     before, after = class_of(subject, row["before"]), class_of(subject, row["after"])
     said = _("item {item}: {before} before, {after} now").format(
-        item=_item_and_part(row, subject), before=before, after=after
+        item=_item_and_part(row, subject, split), before=before, after=after
     )
     if pd.notna(row["label"]):
         said += ", " + _("label {label}").format(label=class_of(subject, int(row["label"])))
@@ -165,11 +168,10 @@ def _said(row: pd.Series, subject: Subject) -> str:
     return said
 
 
-def _item_and_part(row: pd.Series, subject: Subject) -> str:
+def _item_and_part(row: pd.Series, subject: Subject, split: Split) -> str:
     """The number of an item, and which of its labels or places is meant where it has several."""
-    if "part" not in row:
-        return str(int(row["item"]))
-    return f"{int(row['item'])}, {_part_of(subject, int(row['part']))}"
+    item = number_of(split, int(row["item"]))
+    return f"{item}, {_part_of(subject, int(row['part']))}" if "part" in row else item
 
 
 def _part_of(subject: Subject, part: int) -> str:
@@ -214,12 +216,12 @@ def picture_of(subject: Subject, split: Split, item: int) -> bytes:
     return engine.store().get(f"picture:{split.digest}:{item}", make, len)
 
 
-def _named(items: pd.DataFrame, subject: Subject) -> pd.DataFrame:
+def _named(items: pd.DataFrame, subject: Subject, split: Split) -> pd.DataFrame:
     kinds = kind_names()
     parts = {_("part"): [_part_of(subject, int(p)) for p in items["part"]]} if "part" in items else {}
     return pd.DataFrame(
         {
-            _("item"): items["item"],
+            **numbers_of(split, items["item"]),
             **parts,
             _("label"): [None if pd.isna(v) else class_of(subject, int(v)) for v in items["label"]],
             _("before"): [class_of(subject, v) for v in items["before"]],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.subject.answer_kind import AnswerKind
 from dashboard.figures.moved_answers import moved_values, turned_vectors
 from dashboard.number_table import number_table
@@ -22,7 +23,7 @@ _FURTHEST = 50
 
 def draw(model: Model, compared: Comparison, split: Split) -> None:
     """One figure of all items, and a table of those that moved furthest."""
-    shifts, dark = compared.shifts(), is_dark()
+    shifts, dark = with_file_items(compared.shifts(), split), is_dark()
     draws = moved_values if model.subject.answers is AnswerKind.VALUES else turned_vectors
     seen = f"{model.key}:{split.digest}"
     judged = provenance(split=split.name, items=len(split))
@@ -30,6 +31,7 @@ def draw(model: Model, compared: Comparison, split: Split) -> None:
     st.subheader(_("Items that moved furthest"))
     titles = {
         "item": _("item"),
+        "file_item": _("item of the file"),
         "before": _("before"),
         "after": _("after"),
         "shift": _("moved by"),

@@ -17,6 +17,7 @@ from dashboard.explain import choice, wave_map, word_maps
 from dashboard.explain.one_item import class_name, cosine_text
 from dashboard.figures.pictures import item_image, map_image
 from dashboard.figures.words import short
+from dashboard.item_number import number_of
 from dashboard.show import is_dark
 from dashboard.text import _, literal
 
@@ -58,7 +59,8 @@ def _one(model: Model, result: ManyExplained, row: pd.Series, key: str) -> None:
     elif model.subject.input.is_text:
         split = model.subject.split(result.split)
         word_maps.small(model.subject, split, item, result.explanation, place, f"{key}.{place}")
-    st.markdown(_("Item {item}: {classes}").format(item=item, classes=_said(model, result, row)))
+    named = number_of(model.subject.split(result.split), item)
+    st.markdown(_("Item {item}: {classes}").format(item=named, classes=_said(model, result, row)))
     st.caption(_("rank correlation {value}").format(value=fixed(row["spearman"])))
     st.button(
         _("Look at it"),

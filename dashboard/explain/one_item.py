@@ -38,7 +38,7 @@ from dashboard.figures.attribution_maps import attribution_bars, blink, maps_sid
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.similarity_summary import measure_names
 from dashboard.number_table import number_table
-from dashboard.show import figure, is_dark, provenance
+from dashboard.show import about_item, figure, is_dark
 from dashboard.text import _, current_language, literal
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _bars(view: ItemView, found: Explanation) -> None:
 
 def _provenance(view: ItemView) -> Provenance:
     """One item of a split."""
-    return provenance(split=view.split.name, items=1, item=view.item)
+    return about_item(view.split, view.item, items=1)
 
 
 def _similarity(view: ItemView, found: Explanation) -> None:

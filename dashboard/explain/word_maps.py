@@ -11,6 +11,7 @@ import streamlit as st
 from compress_core.subject.item_words import ItemWords, item_words
 from dashboard.figures import palette
 from dashboard.figures.words import short
+from dashboard.item_number import number_of
 from dashboard.number_table import height_of, number_table
 from dashboard.show import is_dark
 from dashboard.text import _, literal
@@ -51,7 +52,7 @@ def small(subject: Subject, split: Split, item: int, found: Explanation, place: 
     words = item_words(subject.input, split.inputs[item])
     before, after = (maps[place][list(words.places)] for maps in (found.before, found.after))
     marks = WordMarks(
-        _("Item {item}, original and compressed").format(item=item),
+        _("Item {item}, original and compressed").format(item=number_of(split, item)),
         words.texts,
         [(_("Original"), before), (_("Compressed"), after)],
         palette.centered(before, after),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from compress_core.measure.behavior.item_table import FILE_ITEM
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.words import hover, whole
@@ -19,18 +20,21 @@ def moved_values(shifts: pd.DataFrame, *, dark: bool = False) -> Drawn:
     """Each item's answer before (across) and after (up), on one scale; on the dotted line nothing moved.
 
     shifts: item, before, after, shift, the furthest first; of more than 2,000 items the furthest are shown.
+    file_item: the numbers of the items in the file, where they are others.
     """
     shown, colors = shifts.head(_MOST_POINTS), palette.ink(dark=dark)
     low, high = (float(pick(shifts[["before", "after"]].to_numpy())) for pick in (np.nanmin, np.nanmax))
     line = {"color": colors.text, "width": 1.2, "dash": "dot"}
+    of_file = [FILE_ITEM] if FILE_ITEM in shown else []
     points = go.Scatter(
         x=shown["before"].to_numpy(),
         y=shown["after"].to_numpy(),
         mode="markers",
         marker={"color": colors.after, "size": 6, "opacity": 0.7},
-        customdata=shown[["item", "shift"]].to_numpy(),
+        customdata=shown[["item", "shift", *of_file]].to_numpy(),
         hovertemplate=hover(
             (_("item"), "%{customdata[0]:,d}"),
+            *((_("item of the file"), "%{customdata[2]:,d}") for _column in of_file),
             (_("before"), "%{x:.4g}"),
             (_("after"), "%{y:.4g}"),
             (_("moved by"), "%{customdata[1]:.4g}"),
@@ -89,7 +93,14 @@ def _furthest(shifts: pd.DataFrame) -> str:
         "Of {every} items, item {item} moved furthest, by {shift}; half of them by less than {half}."
     ).format(
         every=whole(len(shifts)),
-        item=int(first["item"]),
+        item=_named(first),
         shift=f"{float(first['shift']):.4g}",
         half=f"{float(shifts['shift'].median()):.4g}",
     )
+
+
+def _named(row: pd.Series) -> str:
+    item = str(int(row["item"]))
+    if FILE_ITEM not in row:
+        return item
+    return _("{item} ({number} in the file)").format(item=item, number=int(row[FILE_ITEM]))

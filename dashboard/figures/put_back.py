@@ -18,7 +18,7 @@ ROW_PX, FRAME_PX, MOST_PX = 22, 130, 900
 
 
 def confidence_put_back(
-    item: int,
+    item: int | str,
     layers: Sequence[str],
     confidence: Floats,
     is_back: Bools,
@@ -30,7 +30,8 @@ def confidence_put_back(
 ) -> Drawn:
     """For one item: the confidence in the original's class with each layer put back, [m] in forward order.
 
-    is_back [m]: whether the item gets that class again. before, after: the same of both models as they are.
+    item: its number, or how it is called. is_back [m]: whether it gets that class again. before, after: the
+    same of both models as they are.
     """
     colors = palette.ink(dark=dark)
     figure = _bars(layers, 100 * confidence, np.where(is_back, colors.gain, colors.muted), _("confidence"))

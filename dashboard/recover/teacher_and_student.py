@@ -18,10 +18,11 @@ from dashboard import engine
 from dashboard.explain import choice
 from dashboard.explain.one_item import class_name
 from dashboard.figures.soft_targets import soft_targets
+from dashboard.item_number import say_number_in_file
 from dashboard.item_view import small_item
 from dashboard.knob_form import knob_widget
 from dashboard.recover.chosen_plan import choose, chosen_plan, with_method_knob
-from dashboard.show import figure, is_dark, provenance
+from dashboard.show import about_item, figure, is_dark
 from dashboard.text import _, literal
 
 METHOD, KNOB = "distill", "temperature"
@@ -49,6 +50,7 @@ def draw(model: Model, plan: Plan) -> None:
                 on_change=lambda: choice.show(int(st.session_state[WIDGET])),
             )
         )
+        say_number_in_file(split, item)
         small_item(st.container(), model.subject, split, item)
         _label(model, split, item)
     teacher, student = (
@@ -61,7 +63,7 @@ def draw(model: Model, plan: Plan) -> None:
     names = list(model.subject.classes[: len(teacher)])
     drawn = soft_targets(names, teacher, student, temperature, apart=apart, dark=is_dark())
     with bars:
-        figure(drawn, "recover.soft", provenance(split=split.name, item=item))
+        figure(drawn, "recover.soft", about_item(split, item))
 
 
 def _label(model: Model, split: Split, item: int) -> None:

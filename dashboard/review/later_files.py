@@ -99,12 +99,20 @@ def _list_to_fill_in(split: Split, review: Review | None) -> None:
     else:
         from compress_core.reviews.evidence_tables import items_to_label, provenance_of
 
-        csv_button(st.container(), "review.items_to_label", items_to_label(review), provenance_of(review))
+        table = items_to_label(review, split)
+        csv_button(st.container(), "review.items_to_label", table, provenance_of(review))
 
 
 def _groups(split: Split, now: LaterFiles) -> None:
     st.markdown(f"**{_('Subgroups')}**")
     st.caption(_("For gates on the worst subgroup: a row for each of the {n:,} items.").format(n=len(split)))
+    if split.numbers is not None:
+        st.caption(
+            _(
+                "Some items of the file were set apart: the column item numbers those of the {split} split "
+                "alone. A column file_item instead of it numbers them as in the file."
+            ).format(split=_(split.name))
+        )
     st.file_uploader(
         _("Groups: a CSV file with the columns item and group"),
         ["csv"],
@@ -163,4 +171,4 @@ def _read_labels(text: str, split: Split, classes: tuple[str, ...]) -> LaterFile
 def _read_groups(text: str, split: Split) -> LaterFiles:
     from compress_core.reviews.late_groups import read_groups
 
-    return replace(given(split), groups=tuple(read_groups(text, len(split)).tolist()))
+    return replace(given(split), groups=tuple(read_groups(text, split).tolist()))

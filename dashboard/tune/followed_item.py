@@ -19,8 +19,9 @@ from dashboard.figures.drawn import Drawn
 from dashboard.figures.item_answers import answers_table
 from dashboard.header import SPLIT
 from dashboard.item_bars.item_bars import ItemBars, item_bars
+from dashboard.item_number import say_number_in_file
 from dashboard.item_view import small_item
-from dashboard.show import csv_button, figure, is_dark, kept, provenance
+from dashboard.show import about_item, csv_button, figure, is_dark, kept
 from dashboard.text import _, literal
 from dashboard.tune.answers_ahead import answers_ahead
 from dashboard.view import View
@@ -40,6 +41,7 @@ def draw(view: View, model: Model) -> None:
         picture, chosen = st.columns([1, 3], vertical_alignment="center", gap="small")
     with chosen:
         item = _item(model, split)
+        say_number_in_file(split, item)
     small_item(picture, model.subject, split, item)
     before, after = (_passed(one, view.layer, split, item) for one in (Model.original(model.subject), model))
     with chosen:
@@ -47,7 +49,7 @@ def draw(view: View, model: Model) -> None:
     words.caption(_said(model, before))
     if model.subject.task is PredictionTask.CLASSIFICATION:
         table = _answers(view, model, split, item, (before, after))
-        csv_button(download, "tune.item.answers", table, provenance(split=split.name, item=item))
+        csv_button(download, "tune.item.answers", table, about_item(split, item))
     else:
         st.caption(_said_now(model, after))
     if before.output is None:

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import pandas as pd
 import streamlit as st
 
+from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.reviews.evidence_tables import provenance_of, tables_of
 from compress_core.subject.wave_form import wave_form
 from dashboard import chosen_split, page_files
 from dashboard.behavior.changed_items import ACROSS, GalleryPage, gallery_page, picture_of
 from dashboard.explain import choice
 from dashboard.flip_words import kind_names
+from dashboard.item_number import number_of, numbers_of
 from dashboard.item_view import said_by
 from dashboard.number_table import height_of, number_table
 from dashboard.text import _, literal, spoken
 
 if TYPE_CHECKING:
     from compress_core.reviews.findings import FlippedItem
+    from compress_core.subject.split import Split
     from dashboard.review.review_job import ReviewOnPage
 
 Choice = TypeVar("Choice")
@@ -168,7 +171,7 @@ def _items(shown: ReviewOnPage, flips: Sequence[FlippedItem]) -> None:
     split = subject.split(shown.review.model.split)
     for column, flip in zip(st.columns(ACROSS, gap="small"), flips, strict=False):
         with column.container(border=True, gap="small"):
-            said = _said(flip)
+            said = _said(flip, split)
             if subject.input.is_image or wave_form(subject) is not None:
                 st.image(picture_of(subject, split, flip.item), width="stretch", alt=said)
             elif subject.input.is_text:
@@ -193,9 +196,9 @@ def _lead_to_explain(split: str, item: int) -> None:
     st.switch_page(page_files.page_files()["explain"].path)
 
 
-def _said(flip: FlippedItem) -> str:
+def _said(flip: FlippedItem, split: Split) -> str:
     said = _("item {item}: {before} before, {after} now").format(
-        item=flip.item, before=spoken(flip.before), after=spoken(flip.after)
+        item=number_of(split, flip.item), before=spoken(flip.before), after=spoken(flip.after)
     )
     if flip.label is not None:
         said += ", " + _("label {label}").format(label=flip.label)
@@ -206,9 +209,9 @@ def _said(flip: FlippedItem) -> str:
 
 def _table(shown: ReviewOnPage, found: Sequence[FlippedItem]) -> None:
     """What the boxes leave; the file holds all flips in words that no language changes."""
-    kinds = kind_names()
+    kinds, split = kind_names(), shown.model.subject.split(shown.review.model.split)
     table = {
-        _("item"): [flip.item for flip in found],
+        **numbers_of(split, pd.Series([flip.item for flip in found])),
         _("label"): [flip.label for flip in found],
         _("before"): [spoken(flip.before) for flip in found],
         _("after"): [spoken(flip.after) for flip in found],
@@ -220,6 +223,6 @@ def _table(shown: ReviewOnPage, found: Sequence[FlippedItem]) -> None:
         pd.DataFrame(table).round(4),
         "review.flips",
         provenance_of(shown.review),
-        taken=tables_of(shown.review)["flips"],
+        taken=with_file_items(tables_of(shown.review)["flips"], split),
         height=height_of(len(found), MOST_PX),
     )

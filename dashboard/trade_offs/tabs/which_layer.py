@@ -24,8 +24,9 @@ from dashboard.explain import choice
 from dashboard.figures.pictures import item_image
 from dashboard.figures.put_back import confidence_put_back, turned_back
 from dashboard.flip_words import class_of
+from dashboard.item_number import number_of
 from dashboard.item_view import small_item
-from dashboard.show import figure, is_dark, provenance
+from dashboard.show import about_item, figure, is_dark, provenance
 from dashboard.text import _, literal
 
 if TYPE_CHECKING:
@@ -60,19 +61,19 @@ def draw(view: View, model: Model) -> None:  # noqa: ARG001 - every tab is given
         return
     one, every = st.columns(2, gap="medium")
     with one:
-        _one_item(model, split, compared, _chosen(changed))
+        _one_item(model, split, compared, _chosen(split, changed))
     with every:
         _all_flips(model, split, changed)
 
 
-def _chosen(changed: np.ndarray) -> int:
+def _chosen(split: Split, changed: np.ndarray) -> int:
     """The flipped item that the visitor looks at, the same as on Explain; the worst one at first."""
     wish = st.session_state.get(choice.ITEM)
     numbers = [int(item) for item in changed]
     chosen: int = st.selectbox(
         _("Which of {count:,} flips, the biggest drop of confidence first").format(count=len(numbers)),
         numbers,
-        format_func=lambda item: _("item {item}").format(item=item),
+        format_func=lambda item: _("item {item}").format(item=number_of(split, item)),
         key=showing(_ITEM, wish if wish in numbers else numbers[0]),
         on_change=by_hand(_ITEM, lambda: choice.show(int(st.session_state[_ITEM]))),
     )
@@ -97,14 +98,15 @@ def _one_item(model: Model, split: Split, compared: Comparison, item: int) -> No
         picture.image(item_image(raw, low=0, high=1), width=84)
     else:
         small_item(picture, model.subject, split, item)
-    said = [_("Item {item}: {before} → {after}").format(item=item, before=before, after=after)]
+    named = number_of(split, item)
+    said = [_("Item {item}: {before} → {after}").format(item=named, before=before, after=after)]
     if compared.before.labels is not None:
         label = class_of(model.subject, int(compared.before.labels[item]))
         said.append(_("label {label}").format(label=label))
     words.markdown(literal(", ".join(said)))
     words.markdown(literal(_verdict(found)))
     drawn = confidence_put_back(
-        item,
+        named,
         found.layers,
         found.confidence[:, 0],
         found.is_back[:, 0],
@@ -113,7 +115,7 @@ def _one_item(model: Model, split: Split, compared: Comparison, item: int) -> No
         class_name=before,
         dark=is_dark(),
     )
-    figure(drawn, "trade_offs.item", provenance(split=split.name, items=len(split), item=item))
+    figure(drawn, "trade_offs.item", about_item(split, item, items=len(split)))
 
 
 def _verdict(found: RestoredLayers) -> str:

@@ -18,6 +18,7 @@ from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.unfold import columns, readers
 from compress_core.network.living_memory import rows_at_once
 from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
+from compress_core.network.quick_pooling import pooled_quickly
 
 NUMBERS_AT_ONCE = 2**22  # of a layer's input, unfolded: 16 MiB of float32
 
@@ -80,7 +81,7 @@ def inputs_of(network: nn.Module, layer: Layer, items: Tensor) -> Iterator[Tenso
     rows = rows_at_once(network, items, most_at_once(layer))
     for batch in torch.split(items, rows):
         heard = _Heard()
-        with torch.no_grad(), running_on(batch), listening(modules, heard):
+        with torch.no_grad(), pooled_quickly(), running_on(batch), listening(modules, heard):
             run_network(network, batch)
         if not heard.is_finite:
             counts = items_not_finite(network, modules, items)

@@ -14,6 +14,7 @@ from compress_core.network.forward import run_network, running_on
 from compress_core.network.layers.unfold import channel_axis, reader_named
 from compress_core.network.living_memory import rows_at_once
 from compress_core.network.not_finite import is_finite, items_not_finite, reads_not_finite
+from compress_core.network.quick_pooling import pooled_quickly
 
 NEAR = 0.01
 _BATCH = 32
@@ -128,7 +129,7 @@ def channels_read(network: nn.Module, names: Iterable[str], items: Tensor) -> Ch
             sums[module].add(rows)
 
     rows = rows_at_once(network, items, _BATCH)
-    with torch.no_grad(), listening(sums, hear):
+    with torch.no_grad(), pooled_quickly(), listening(sums, hear):
         for batch in torch.split(items, rows):
             with running_on(batch):
                 run_network(network, batch)

@@ -19,6 +19,7 @@ from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.unfold import columns, fused_attention, readers
 from compress_core.network.living_memory import living_memory
 from compress_core.network.not_finite import is_finite
+from compress_core.network.quick_pooling import pooled_quickly
 from compress_core.statistics import RunningSum
 
 
@@ -72,7 +73,7 @@ class SharedPass:
 
         for batch in torch.split(self.items, self.rows):
             give_way()
-            with torch.no_grad(), running_on(batch), listening(of, hear):
+            with torch.no_grad(), pooled_quickly(), running_on(batch), listening(of, hear):
                 run_network(self.network, batch)
         return frozenset(name for name, ear in ears.items() if ear.has_heard and ear.is_finite)
 

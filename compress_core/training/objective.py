@@ -12,6 +12,7 @@ from torch import Tensor
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.measure.behavior.metric import Metric, metrics
+from compress_core.network.quick_pooling import pooled_quickly
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.judged_rows import JudgedRows, refuse_other_shape
 from compress_core.subject.split import Split
@@ -94,5 +95,5 @@ def answers_of_all(
 
     inputs [N, ...]; rows: how many go through together.
     """
-    with torch.no_grad():
+    with torch.no_grad(), pooled_quickly():
         return torch.cat([objective.answers(network(batch)) for batch in torch.split(inputs, rows)])

@@ -32,6 +32,7 @@ from compress_core.measure.behavior.call_trace import (
 )
 from compress_core.network.forward import run_network, running_on
 from compress_core.network.living_memory import own_buffers
+from compress_core.network.quick_pooling import pooled_quickly
 
 _LOOKED_AT = 2
 """Items of the pass that plans a recording: networks may treat a single one in a way of its own."""
@@ -171,7 +172,8 @@ def record(
 
 
 def _traced(network: nn.Module, batch: Tensor, trace: CallTrace) -> Tensor:
-    with torch.no_grad(), running_on(batch), watched(network, trace):  # inference mode counts no versions
+    # Inference mode counts no versions.
+    with torch.no_grad(), running_on(batch), pooled_quickly(), watched(network, trace):
         result: Tensor = run_network(network, batch)
     return result
 
@@ -212,7 +214,7 @@ def replay(network: nn.Module, recording: Recording, parameters: Iterable[str] |
     """
     cut = recording.cut_for(parameters)
     results = []
-    with torch.inference_mode():
+    with torch.inference_mode(), pooled_quickly():
         for index, batch in enumerate(recording.batches):
             give_way()
             output = None if cut is None else _run_from(network, recording, cut, index)

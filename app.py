@@ -12,6 +12,7 @@ from dashboard import (
     class_entry,
     early_clicks,
     engine,
+    group_search,
     header,
     hearing,
     page_files,
@@ -49,6 +50,7 @@ if __name__ == "__main__":
         state.forget_link()
         state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
+    group_search.do_what_waits()
     for choice in (CLASS, *LIMITS):  # whichever page is loaded anew
         choice.keep()
     page = st.navigation(page_files.navigation(), position="top")

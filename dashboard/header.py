@@ -10,10 +10,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.foundation.errors import Refused
-from dashboard import header_numbers, number_strip, share_link, state, trial_log
+from dashboard import group_search, header_numbers, number_strip, share_link, state, trial_log
 from dashboard import job_panel as jobs
 from dashboard.language import choose_language
 from dashboard.lineage_name import lineage_name, methods_text
+from dashboard.long_searches import GroupsNotFoundError
 from dashboard.number_strip import box, label
 from dashboard.page_manners import REDO, UNDO
 from dashboard.show import untouched_text
@@ -55,30 +56,54 @@ def draw() -> Callable[[], None]:
     if view is None:
         return lambda: None
     try:
-        model = state.model(view)
+        model = group_search.model_of_view(view)
+    except GroupsNotFoundError:
+        return _without_numbers(view)
     except Refused as refused:
         st.warning(literal(refusal(refused)), icon=":material/block:")
         _way_out(view)
         return lambda: None
-    with st.container(
-        border=True,
-        key="slimscope_header",
-        horizontal=True,
-        wrap=False,
-        vertical_alignment="center",
-        gap="small",
-    ):
+    with _line():
         _name(model.subject)
         _recipe(view, model)
         fill = number_strip.draw(model)
-        jobs.summary()
+        with st.container():  # so that what stands behind it keeps its place where a job begins or ends
+            jobs.summary()
         link = _history(view)
     sentence = state.taken_notice()
     with st.container():  # a place of its own, so that nothing below it is drawn anew
         _problems(model.subject)
         if sentence:
             st.warning(literal(sentence), icon=":material/block:")
+        group_search.draw_waiting()
     return lambda: _when_the_page_stands(view, link, fill)
+
+
+def _line() -> DeltaGenerator:
+    return st.container(
+        border=True,
+        key="slimscope_header",
+        horizontal=True,
+        wrap=False,
+        vertical_alignment="center",
+        gap="small",
+    )
+
+
+def _without_numbers(view: View) -> Callable[[], None]:
+    """Of a model that is made once its groups are found: its name, undo, redo, share, each in its place."""
+    with _line():
+        _name(state.subject(view))
+        with box("recipe").popover(label(_("Recipe"), lineage_name(view.lineage))):
+            _history_of(view)
+        number_strip.leave_empty()
+        with st.container():
+            jobs.summary()
+        link = _history(view)
+    sentence = state.taken_notice()
+    if sentence:
+        st.warning(literal(sentence), icon=":material/block:")
+    return lambda: share_link.write(link, view)
 
 
 def _way_out(view: View) -> None:
@@ -148,19 +173,19 @@ def _recipe(view: View, model: Model) -> None:
         name = next((line.name for line in trial_log.named(model.subject) if line.model == model.key), None)
         value = f"{lineage_name(view.lineage)} · {_('edited') if name is None else literal(name)}"
     with box("recipe").popover(label(_("Recipe"), value)):
-        if view.recipe:
-            st.markdown(_("sha-256 of the resolved recipe:"))
-            st.code(view.recipe.sha, language=None, wrap_lines=True)
-            st.code(view.recipe.yaml, language="yaml")
         _history_of(view)
         if not changed:
             st.markdown(_("Nothing has been changed yet: move a slider on Tune."))
 
 
 def _history_of(view: View) -> None:
-    """What was done beside the recipe: trainings, and recipes under this one."""
+    """The recipe, and what was done beside it: trainings, and recipes under this one."""
     from compress_core.apply.lineage import Train
 
+    if view.recipe:
+        st.markdown(_("sha-256 of the resolved recipe:"))
+        st.code(view.recipe.sha, language=None, wrap_lines=True)
+        st.code(view.recipe.yaml, language="yaml")
     for operation in view.lineage:
         if isinstance(operation, Train):
             said = _("Trained by {methods}, {epochs} epochs:")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from compress_core.foundation.number import Number
     from compress_core.measure.behavior.metric import Metric
 
+BESIDE = "packed", "accuracy", "churn"
+
 
 def label(caption: str, value: str) -> str:
     """What a box of the header is called: a caption and a value, which the style sheet sets below it."""
@@ -30,8 +32,14 @@ def label(caption: str, value: str) -> str:
 def draw(model: Model) -> Callable[[], None]:
     """Draw the numbers that are known; what it returns draws the others once the page itself stands."""
     _plain(model)
-    strip = NumberStrip(model, *(box(name) for name in ("packed", "accuracy", "churn")))
+    strip = NumberStrip(model, *(box(name) for name in BESIDE))
     return _nothing_is_left if strip.draw(Known.of(model)).is_all else strip.fill
+
+
+def leave_empty() -> None:
+    """The places of the numbers alone, for a model that cannot be made yet."""
+    for name in ("plain", *BESIDE):
+        box(name)
 
 
 def box(name: str) -> DeltaGenerator:

@@ -11,7 +11,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.store import digest
 from dashboard import engine, state
 from dashboard import job_panel as jobs
 from dashboard.lineage_name import lineage_name
@@ -89,6 +88,10 @@ class PageJob(Generic[Result]):
             **more,
         )
 
+    def watch(self) -> None:
+        """How far it is, and nothing of others of its kind."""
+        jobs.watch(self.job.key)
+
     def follow(self, shown: Callable[[Info], None] | None = None) -> None:
         """How far it is while it runs; afterwards why it left no result, where it left none.
 
@@ -128,6 +131,8 @@ class PageJob(Generic[Result]):
 
     def result(self) -> Result | None:
         """What it left, read once for everybody; None until it is done."""
+        from compress_core.foundation.store import digest
+
         if not self.is_done:
             return None
         found = engine.store().get(digest("result of a job", self.job.key), self._read, self.nbytes)

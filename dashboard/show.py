@@ -14,6 +14,7 @@ import streamlit as st
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import fixed
 from dashboard.figures.words import in_bytes, plain, short
+from dashboard.long_searches import GroupsNotFoundError
 from dashboard.text import _, current_language, literal, refusal, spoken
 
 if TYPE_CHECKING:
@@ -157,9 +158,13 @@ def figure(
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Show what was refused as a sentence and go on with the page."""
+    """Show what was refused as a sentence, a search of groups that is missing as a job; the page goes on."""
+    from dashboard import group_search
+
     try:
         yield
+    except GroupsNotFoundError as missing:
+        group_search.draw_missing(missing)
     except Refused as refused:
         st.warning(literal(refusal(refused)), icon=":material/block:")
     except (MemoryError, RecursionError):

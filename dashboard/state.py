@@ -16,6 +16,7 @@ The browser keeps nothing but an address, so that nothing is lost that was once 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine, leases, opened, saved_work, tab, trial_log
+from dashboard.asked_change import done_later
 from dashboard.hearing import hear_all
 from dashboard.language import QUERY_KEY, SESSION_KEY
 from dashboard.linked_choices import MOST_DIGITS, linked_choices, take_over_choices
 from dashboard.links import decoded, encoded
+from dashboard.long_searches import GroupsNotFoundError, made, refuse_long_search
 from dashboard.shared_choice import carried
 from dashboard.text import _, refusal
 from dashboard.told_widgets import told
@@ -74,11 +77,18 @@ def _write() -> None:
         return
     try:
         saved_work.save(view, subject(view))
-        if before is not None and before.model == view.model and view.trials > before.trials:
+        if before is not None and _is_tried_after(before, view):
             trial_log.note(before.lineage, model(view))
+    except GroupsNotFoundError:  # it is logged by the first run after they were found
+        return
     except Refused as refused:  # a full disk: the session has it, and the visitor is told
         notice(refusal(refused))
     st.session_state[WRITTEN] = view
+
+
+def _is_tried_after(before: View, view: View) -> bool:
+    is_new = view.trials > before.trials and view.lineage != before.lineage
+    return is_new and view.model == before.model
 
 
 def through_app() -> None:
@@ -173,10 +183,11 @@ def open_model(name: str) -> View:
 
 
 def model(view: View) -> Model:
-    """The compressed model of a view; raises Refused where its recipe cannot be done."""
-    from compress_core.apply.run import model_of
+    """The compressed model of a view; raises Refused where its recipe cannot be done.
 
-    return model_of(subject(view), view.lineage, engine.store())
+    No page waits for a long search of groups: GroupsNotFoundError has the job that finds them.
+    """
+    return made(subject(view), view.lineage)
 
 
 def edited(view: View, recipe: ResolvedRecipe, *, by_widget: bool = False) -> View:
@@ -193,9 +204,13 @@ def edited(view: View, recipe: ResolvedRecipe, *, by_widget: bool = False) -> Vi
 
 
 def at(view: View, lineage: Lineage, *, by_widget: bool = False) -> View:
-    """A view that looks at another model of the same tree; raises Refused and changes nothing."""
+    """A view that looks at another model of the same tree; raises Refused and changes nothing.
+
+    Where groups of its network have to be found first, that is begun, and it is looked at afterwards.
+    """
     changed = view.moved(lineage, by_widget=by_widget)
-    model(changed)
+    with done_later(view, lambda then: at(then, lineage)):
+        model(changed)
     return changed
 
 
@@ -205,17 +220,22 @@ def returned(view: View, key: str) -> View:
 
 
 def looking_at(view: View, lineage: Lineage) -> View:
-    """A view of a model that was there before, which tries nothing new; raises Refused, changes nothing."""
+    """A view of a model that was there before, which tries nothing new; raises Refused as `at` does."""
     changed = replace(view.moved(lineage), trials=view.trials)
-    model(changed)
+    with done_later(view, lambda then: looking_at(then, lineage)):
+        model(changed)
     return changed
 
 
 def with_recipe(view: View, recipe: Recipe) -> View:
-    """A view with a recipe from a file or a link."""
+    """A view with a recipe from a file or a link; raises Refused as `at` does."""
+    from compress_core.apply.model import Model
     from compress_core.apply.run import resolved_for
 
-    return edited(view, resolved_for(subject(view), recipe, engine.store()))
+    with done_later(view, lambda then: with_recipe(then, recipe)):
+        if recipe.groups:  # names of groups are looked up in the model as loaded
+            refuse_long_search(Model.original(subject(view)), recipe)
+        return edited(view, resolved_for(subject(view), recipe, engine.store()))
 
 
 def on_page() -> View:
@@ -328,7 +348,8 @@ def _open_first_model() -> None:
         return
     view = open_model(first.name)
     if first.recipe is not None:
-        view = with_recipe(view, first.recipe)
+        with suppress(GroupsNotFoundError):  # it is done as soon as they are found
+            view = with_recipe(view, first.recipe)
     keep(replace(view, seed=_seed_in(st.query_params.to_dict(), view.seed)))
 
 
@@ -342,14 +363,24 @@ def _as_linked(view: View, link: Mapping[str, str]) -> View:
         linked = read_lineage(history or [])
         view = led_back(view, linked) if linked in {*view.past, *view.future} else _at_or_before(view, linked)
     elif recipe:
-        view = with_recipe(view, read_plain(recipe))
-    if is_new:  # whoever has been here before finds the way back to what was left
+        with suppress(GroupsNotFoundError):  # it is done as soon as they are found
+            view = with_recipe(view, read_plain(recipe))
+    if is_new and not _waits(view):  # whoever has been here before finds the way back to what was left
         view = replace(view, past=())
     return replace(
         view,
         layer=link["l"] if link.get("l") in subject(view).by_name else view.layer,
         seed=_seed_in(link, 0),
     )
+
+
+def _waits(view: View) -> bool:
+    """Whether groups have to be found before its model is made, which may still be refused then."""
+    try:
+        model(view)
+    except GroupsNotFoundError:
+        return True
+    return False
 
 
 def _seed_in(link: Mapping[str, str], usual: int) -> int:
@@ -361,13 +392,17 @@ def _seed_in(link: Mapping[str, str], usual: int) -> int:
 def _at_or_before(view: View, linked: Lineage) -> View:
     """The view at a linked model; where the weights of its training are not here, at what was trained.
 
-    The plan of that training is set on Recover then. Raises Refused as `at` does.
+    The plan of that training is set on Recover then. Where groups have to be found first, the view is at the
+    linked model, and its pages are drawn afterwards. Raises Refused as `at` does.
     """
     from compress_core.apply.lineage import Train
 
     first = next((place for place, done in enumerate(linked) if isinstance(done, Train)), None)
+    changed = view.moved(linked)
     try:
-        return at(view, linked)
+        model(changed)
+    except GroupsNotFoundError:
+        return changed
     except Refused as refused:
         if first is None:
             raise
@@ -378,6 +413,7 @@ def _at_or_before(view: View, linked: Lineage) -> View:
         said = _("{reason} The model before it is open, and its training is set up on Recover.")
         notice(said.format(reason=refusal(refused)))
         return before
+    return changed
 
 
 def notice(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -11,8 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from compress_core.apply import groups_found
 from compress_core.apply.groups_found import are_found, found_elsewhere, groups_in
+from compress_core.apply.groups_needed import needed_groups
+from compress_core.apply.lineage import lineage_text, read_lineage
 from compress_core.apply.model import Model
-from compress_core.apply.run import compress
+from compress_core.apply.run import compress, model_of
 from compress_core.apply.stored_groups import StoredGroups
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
@@ -79,6 +82,21 @@ def test_a_job_finds_the_groups_of_a_model_that_its_recipe_prepares() -> None:
     assert [told(group) for group in found.groups()] == [
         told(group) for group in groups_in(model.base, store).values()
     ]
+
+
+@pytest.mark.parametrize("prepare", ["", "prepare: [fold_batch_norm]\n"])
+def test_a_job_finds_the_groups_of_what_a_recipe_stands_on(prepare: str) -> None:
+    subject, store = loaded_sample("resnet"), Store()
+    halved = "groups: [{match: conv1, steps: [{technique: magnitude, share_removed: 0.5}]}]"
+    parent = compress(subject, read_recipe(halved), store)
+    recipe = read_recipe(prepare + halved)
+    (needed,) = needed_groups(parent, recipe, store)
+    (of_subject,) = needed_groups(Model.original(subject), recipe, store)
+    assert needed.base.parameters < of_subject.base.parameters
+    sent = read_lineage(json.loads(lineage_text(needed.searched)))
+    found = result_of(GROUP_SEARCH.run(model_of(subject, sent, store), GroupSearchKnobs(), 0, Store()))
+    here = groups_in(needed.base, Store())
+    assert [told(group) for group in found.groups()] == [told(group) for group in here.values()]
 
 
 def test_what_a_job_found_is_in_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Find out what shrinks together in a model as loaded, once it is prepared."""
+"""Find out what shrinks together in a model, as loaded or after what was done to it, once it is prepared."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from compress_core.apply.groups_found import groups_in
-from compress_core.apply.lineage import Compress
+from compress_core.apply.groups_needed import searched_base
 from compress_core.apply.model import Model
-from compress_core.apply.prepare import prepared
 from compress_core.apply.stored_groups import StoredGroups
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress
@@ -30,8 +29,7 @@ def run(
     model: Model, _knobs: GroupSearchKnobs, _seed: int, store: Store
 ) -> Generator[Progress, None, StoredGroups]:
     """Search, and keep what is found in the workspace; nothing in it is random."""
-    recipes = [made.recipe for made in model.lineage if isinstance(made, Compress)]
-    base = prepared(model.subject, tuple(step for recipe in recipes for step in recipe.prepare), store)
+    base = searched_base(model, store)
     found = yield from as_told(lambda tell: groups_in(base, store, tell))
     return StoredGroups.of(found.values())
 

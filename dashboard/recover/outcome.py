@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from types import MappingProxyType
 
 import pandas as pd
 import streamlit as st
 
-from compress_core.apply.lineage import Lineage
+from compress_core.apply.kept_forms import ground_of
+from compress_core.apply.lineage import Lineage, compressed_by
 from compress_core.apply.model import Model
-from compress_core.apply.run import model_of
-from compress_core.face.compress_model import compress
+from compress_core.apply.run import resolved_for
 from compress_core.face.train_compressed import Training
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.measure.cost.cost import costs
+from compress_core.recipe.reading import parse_recipe
 from compress_core.training.loop import Trained
 from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.training_run import VALIDATION
@@ -24,6 +24,7 @@ from dashboard import engine, page_files, state
 from dashboard.figures.training_curves import StartingPoint
 from dashboard.figures.words import in_bytes
 from dashboard.lineage_name import lineage_name
+from dashboard.long_searches import made
 from dashboard.page_job import LastResult
 from dashboard.recover import progress_figures
 from dashboard.recover.told import Told
@@ -34,12 +35,12 @@ from dashboard.view import View
 
 AT_ONCE_S = 0.3
 LEADS_TO = ("behavior", "explain", "deploy")
-CUTTING = MappingProxyType({"prepare": ["cut_zero_units"]})
+CUTTING = parse_recipe({"prepare": ["cut_zero_units"]})
 
 
 def training_in(view: View, last: LastResult[Trained]) -> Training:
     """What a job left, as a model; raises Refused where the model that it began with cannot be made."""
-    parent = model_of(state.subject(view), last.lineage, engine.store())
+    parent = made(state.subject(view), last.lineage)
     return outcome_of(parent, last.knobs["plan"], last.result)
 
 
@@ -150,8 +151,8 @@ def _cut_button(training: Training) -> None:
 def _cut(trained: Model) -> None:
     """Put a recipe on top that cuts what changes no answer; a sentence where there is nothing to cut."""
     try:
-        smaller = compress(trained, CUTTING, store=engine.store())
-        state.keep(state.at(state.required(), smaller.lineage))
+        cutting = resolved_for(ground_of(trained, engine.store()), CUTTING, engine.store())
+        state.keep(state.at(state.required(), (*trained.lineage, *compressed_by(cutting))))
     except Refused as refused:
         state.notice(refusal(refused))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -11,8 +11,9 @@ from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
-from dashboard import state
+from dashboard import asked_change, state
 from dashboard.lineage_name import lineage_name
+from dashboard.long_searches import GroupsNotFoundError
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 
@@ -42,17 +43,24 @@ def draw(view: View, model: Model) -> None:
 class Draft:
     """What was typed, or stood in a file, and is not the recipe: kept until it is applied or taken back.
 
-    refused: why it was not applied, in one sentence; empty where nobody tried.
+    refused: why it was not applied, in one sentence; empty where nobody tried. asked: by which
+    word it is known while it waits for groups, to be applied by itself.
     """
 
     model: str
     text: str
     refused: str = ""
+    asked: str = ""
 
 
 def _draft(view: View) -> Draft | None:
     found: Draft | None = st.session_state.get(DRAFT)
-    return found if found is not None and found.model == view.model else None
+    if found is None or found.model != view.model:
+        return None
+    if not found.asked or asked_change.is_waiting(found.asked):
+        return found
+    refused = asked_change.outcome_of(found.asked)
+    return None if refused == "" else replace(found, refused=refused or "")
 
 
 def _keep_draft(draft: Draft | None) -> None:
@@ -143,7 +151,8 @@ def _apply(text: str, file: str) -> None:
         state.keep(state.with_recipe(view, read_recipe(text)))
     except Refused as refused:
         sentence = f"{file}: {refusal(refused)}" if file else refusal(refused)
-        _keep_draft(Draft(view.model, text, sentence))
+        waits = asked_change.waiting() if isinstance(refused, GroupsNotFoundError) else None
+        _keep_draft(Draft(view.model, text, sentence, "" if waits is None else waits.word))
         return
     _keep_draft(None)
 

@@ -11,7 +11,6 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.apply.run import model_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
@@ -23,6 +22,7 @@ from dashboard import engine, saved_work
 from dashboard.figures.classes_hurt import classes_hurt
 from dashboard.figures.measures import measures
 from dashboard.flip_words import class_of
+from dashboard.long_searches import GroupsNotFoundError, made
 from dashboard.show import figure, is_dark, number_text, with_interval
 from dashboard.text import _, literal, refusal
 from dashboard.trade_offs import alike_explained, known_models, picked_models, picked_panel
@@ -85,8 +85,10 @@ def _made(subject: Subject, table: pd.DataFrame, letters: Mapping[str, str]) -> 
     found = []
     for key, letter in letters.items():
         try:
-            model = model_of(subject, saved_work.way_known_to(key), engine.store())
+            model = made(subject, saved_work.way_known_to(key))
             found.append(Picked(letter, str(labels[key]), model, _packed(sizes[key])))
+        except GroupsNotFoundError:
+            raise
         except Refused as refused:
             st.warning(literal(f"{letter} · {labels[key]}: {refusal(refused)}"), icon=":material/block:")
     return found

@@ -1,0 +1,77 @@
+"""A change that a visitor asked for and that needs coupled groups nobody knows yet: it waits in the session.
+
+`dashboard.group_search` has the groups found, and makes it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.long_searches import GroupsNotFoundError
+
+if TYPE_CHECKING:
+    from compress_core.apply.groups_needed import NeededGroups
+    from compress_core.apply.lineage import Lineage
+    from dashboard.view import View
+
+KEY, OUTCOME = "slimscope.asked_change", "slimscope.asked_change.outcome"
+
+
+@dataclass(frozen=True, eq=False)
+class AskedChange:
+    """A change of the view as it was when that was asked for, and the groups for which it waits.
+
+    word: what it is known by, also where it then waits for other groups. is_begun: whether their search was.
+    """
+
+    model: str
+    lineage: Lineage
+    change: Callable[[View], View]
+    needed: NeededGroups
+    word: str
+    is_begun: bool = False
+
+
+@contextmanager
+def done_later(view: View, change: Callable[[View], View]) -> Iterator[None]:
+    """Around a change of a view: one that needs groups first is refused, and made once they are found."""
+    try:
+        yield
+    except GroupsNotFoundError as missing:
+        wait(AskedChange(view.model, view.lineage, change, missing.needed, token_hex(4)))
+        raise
+
+
+def wait(asked: AskedChange) -> None:
+    """Have this change wait; an older one is dropped."""
+    st.session_state[KEY] = asked
+
+
+def waiting() -> AskedChange | None:
+    """The change that waits, if any does."""
+    found: AskedChange | None = st.session_state.get(KEY)
+    return found
+
+
+def is_waiting(word: str) -> bool:
+    """Whether the change that is known by a word still waits."""
+    asked = waiting()
+    return asked is not None and asked.word == word
+
+
+def has_ended(sentence: str | None) -> None:
+    """It waits no more: why it was refused, empty where it was made, None where it was dropped."""
+    asked: AskedChange = st.session_state.pop(KEY)
+    st.session_state[OUTCOME] = asked.word, sentence
+
+
+def outcome_of(word: str) -> str | None:
+    """How the change that is known by a word ended, as `has_ended` was told."""
+    last, sentence = st.session_state.get(OUTCOME, (None, None))
+    return sentence if last == word else None

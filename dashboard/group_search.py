@@ -1,0 +1,167 @@
+"""The search of coupled groups as a job of pages: begun for who needs them, followed, its result taken over.
+
+The page goes on showing what is there. A change that waits is dropped where the visitor changes the recipe
+otherwise, opens another model or has the job cancelled: nothing is moved under somebody's hand. A view that
+is itself of a model that waits, which a link, a reload or Undo led to, has its pages drawn afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from compress_core.foundation.errors import Refused
+from dashboard import asked_change, engine, state
+from dashboard import job_panel as jobs
+from dashboard.asked_change import AskedChange
+from dashboard.long_searches import GroupsNotFoundError
+from dashboard.page_job import PageJob
+from dashboard.text import _, refusal
+
+if TYPE_CHECKING:
+    from compress_core.apply.groups_needed import NeededGroups
+    from compress_core.apply.model import Model
+    from compress_core.apply.stored_groups import StoredGroups
+    from dashboard.view import View
+
+
+def search_of(needed: NeededGroups) -> PageJob[StoredGroups]:
+    """The job; of all that was done to the model, it is told what makes a difference to what it finds."""
+    from compress_core.apply.context import examples_name
+    from compress_core.apply.run import model_of
+    from compress_core.tasks.search_groups import GROUP_SEARCH, GroupSearchKnobs
+
+    plain = model_of(needed.subject, needed.searched, engine.store())
+    job = jobs.job_of(GROUP_SEARCH, plain, GroupSearchKnobs(split=examples_name(needed.subject)), 0)
+    return PageJob(
+        GROUP_SEARCH, job, _("Find the groups"), lambda found: sum(t.nbytes for t in found.indices)
+    )
+
+
+def is_taken_over(needed: NeededGroups) -> bool:
+    """Whether a job has found some groups, which are known here from now on.
+
+    Raises Refused where it said that it cannot be done.
+    """
+    from compress_core.apply.groups_found import found_elsewhere
+    from compress_core.jobs.info import State
+
+    search = search_of(needed)
+    found = search.result()
+    if found is not None:
+        found_elsewhere(found, needed.base, engine.store())
+        return True
+    known = search.info
+    if known.state is State.REFUSED and known.problem is not None:
+        raise known.problem
+    return False
+
+
+# The model of the view --------------------------------------------------------------------------------------
+
+
+def model_of_view(view: View) -> Model:
+    """The model of a view, with the groups that jobs have found by now; raises Refused as `state.model` does.
+
+    What is missing is begun, once: whoever opened the model asked for it, and who cancels that has a button.
+    """
+    from compress_core.jobs.info import State
+
+    while True:
+        try:
+            return state.model(view)
+        except GroupsNotFoundError as missing:
+            if is_taken_over(missing.needed):
+                continue
+            search = search_of(missing.needed)
+            if search.info.state is State.UNKNOWN:
+                search.submit(view)
+            raise
+
+
+def draw_missing(missing: GroupsNotFoundError) -> None:
+    """In the place of what shows a model whose groups are not found: how far that is, and what follows."""
+    if is_taken_over(missing.needed):
+        st.rerun()
+    draw_search(
+        state.required(),
+        missing.needed,
+        _(
+            "Channels are cut out of this model, and which of them must shrink together is tried out on its "
+            "network first. That takes some seconds to minutes at its size and is done once; what belongs "
+            "here is drawn by itself afterwards."
+        ),
+    )
+
+
+def draw_search(view: View, needed: NeededGroups, said: str) -> None:
+    """A sentence, a button that has groups found where nothing does, how far that is, why it failed."""
+    search = search_of(needed)
+    words, button = st.columns([3, 1.3], vertical_alignment="bottom")
+    words.caption(said)
+    if search.can_start:
+        search.button(button, view, label=search.title, icon=":material/play_arrow:", type="primary")
+    if asked_change.waiting() is None:  # else the top of the page has a search that is under way
+        search.follow()
+
+
+# A change that waits ----------------------------------------------------------------------------------------
+
+
+def do_what_waits() -> None:
+    """At the beginning of a run: begin the search for which a change waits, or make it where that is over."""
+    asked, view = asked_change.waiting(), state.current()
+    if asked is None:
+        return
+    if view is None or (view.model, view.lineage) != (asked.model, asked.lineage):
+        asked_change.has_ended(None)
+        return
+    search = search_of(asked.needed)
+    if not asked.is_begun:
+        asked_change.wait(replace(asked, is_begun=True))
+        if search.can_start:
+            search.submit(view)
+    if not search.info.is_over:
+        return
+    try:
+        sentence = _why_refused(asked, view)
+    except GroupsNotFoundError as missing:
+        asked_change.wait(replace(asked, needed=missing.needed, is_begun=False))
+        do_what_waits()
+        return
+    asked_change.has_ended(sentence)
+    if sentence:
+        state.notice(sentence)
+
+
+def _why_refused(asked: AskedChange, view: View) -> str | None:
+    """Make a change whose search is over: empty where that was done, None where somebody cancelled it.
+
+    Raises GroupsNotFoundError where it needs those of another network as well.
+    """
+    try:
+        if is_taken_over(asked.needed):
+            state.keep(asked.change(view))
+            return ""
+    except GroupsNotFoundError:
+        raise
+    except Refused as refused:
+        return refusal(refused)
+    problem = search_of(asked.needed).info.problem
+    return None if problem is None else refusal(problem)
+
+
+def draw_waiting() -> None:
+    """How far the search is for which a change waits; nothing where none does."""
+    asked = asked_change.waiting()
+    if asked is None:
+        return
+    st.caption(
+        _(
+            "Your change is made as soon as it is known which channels of this network shrink together. All "
+            "pages can be used meanwhile; another change takes its place."
+        )
+    )
+    search_of(asked.needed).watch()

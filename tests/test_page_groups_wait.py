@@ -1,0 +1,280 @@
+"""No page waits for a long search of coupled groups, whatever leads to a model that needs them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.testing.v1 import AppTest
+
+from compress_core.apply import groups_found
+from compress_core.apply.lineage import compressed_by, lineage_as_json
+from compress_core.apply.model import Model
+from compress_core.apply.run import model_of, resolved_for
+from compress_core.foundation.store import Store
+from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.jobs.local_runner import LocalRunner
+from compress_core.measure.cost import search_estimate
+from compress_core.recipe.reading import read_recipe
+from dashboard import asked_change, engine, shared_value, state
+from dashboard import job_panel as jobs
+from dashboard.links import encoded
+from tests.subjects import loaded_sample
+from tests.test_page_tune import section
+from tests.test_pages import APP, assert_fine, opened
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_is_searched_in_a_page")]
+
+RECIPE = "groups: [{match: '*', steps: [{technique: magnitude, share_removed: 0.5}]}]"
+PATIENCE_S = 240.0  # a worker imports torch anew where the machine is busy
+
+
+@pytest.fixture(autouse=True)
+def _on_the_disk(page_workspace: Workspace) -> None:
+    assert page_workspace.folder is not None
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    """Jobs wait until a test lets them go, so that it sees a search that is under way."""
+    queue = Queue(LocalRunner._start_waiting)
+
+    def start(runner: LocalRunner) -> None:
+        queue.start(runner)
+
+    monkeypatch.setattr(LocalRunner, "_start_waiting", start)
+    return queue
+
+
+class Queue:
+    """Where the jobs of pages wait."""
+
+    def __init__(self, start: Callable[[LocalRunner], None]) -> None:
+        self._start, self.is_held = start, True
+
+    def start(self, runner: LocalRunner) -> None:
+        """In the place of the runner's own."""
+        if not self.is_held:
+            self._start(runner)
+
+    def let_go(self) -> None:
+        """Have the jobs done from now on."""
+        self.is_held, runner = False, jobs.runner()
+        with runner._changed:
+            self.start(runner)
+
+
+@pytest.fixture
+def nothing_is_searched_in_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every search takes long, and one in a page's own run is an error; jobs search in other processes."""
+    search = groups_found.find_groups
+
+    def find_elsewhere(*given: Any, **more: Any) -> Any:
+        assert get_script_run_ctx() is None, "a page searches groups itself"
+        return search(*given, **more)
+
+    monkeypatch.setattr(groups_found, "find_groups", find_elsewhere)
+    monkeypatch.setattr(search_estimate, "LONG", 0)
+
+
+def linked(page: str = "tune", *recipes: str) -> AppTest:
+    """A page of a table model after these recipes, or with its groups cut, as a visitor's link opens it."""
+    subject = loaded_sample("tabular")
+    resolved = (resolved_for(subject, read_recipe(recipe), Store()) for recipe in recipes or (RECIPE,))
+    lineage = tuple(done for recipe in resolved for done in compressed_by(recipe))
+    app = AppTest.from_file(APP, default_timeout=90)
+    app.query_params["m"], app.query_params["h"] = "tabular", encoded(lineage_as_json(lineage))
+    return app.run().switch_page(f"pages/{page}.py").run()
+
+
+def run_until(app: AppTest, is_so: Callable[[AppTest], bool]) -> AppTest:
+    """The page once something is so, looked at as its own fragment does."""
+    end = time.monotonic() + PATIENCE_S
+    while not is_so(app):
+        assert time.monotonic() < end, texts(app)
+        time.sleep(0.5)
+        app.run()
+        assert not app.exception, [e.message for e in app.exception]
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(str(one.value) for one in (*app.title, *app.caption, *app.warning, *app.info))
+
+
+def is_under_way(app: AppTest) -> bool:
+    return any((button.key or "").startswith("jobs.cancel.") for button in app.button)
+
+
+def has_groups_cut(app: AppTest) -> bool:
+    return bool(app.session_state[state.KEY].recipe.groups)
+
+
+def box(app: AppTest) -> str:
+    """What stands in the box of the recipe."""
+    (area,) = [area for area in app.text_area if (area.key or "").startswith("recipe.text.")]
+    return str(area.value)
+
+
+def asked(text: str = RECIPE, *, of: AppTest | None = None) -> AppTest:
+    """Tune, on which a recipe that cuts groups was typed and applied."""
+    app = section(opened("tune", "tabular") if of is None else of, "Recipe")
+    (area,) = [area for area in app.text_area if (area.key or "").startswith("recipe.text.")]
+    area.set_value(text)
+    (button,) = [button for button in app.button if button.label == "Apply"]
+    return button.click().run()
+
+
+def cancel(app: AppTest) -> AppTest:
+    (button,) = [one for one in app.button if (one.key or "").startswith("jobs.cancel.")]
+    return button.click().run()
+
+
+def test_a_typed_recipe_stays_in_its_box_while_its_groups_are_searched_and_is_applied_by_itself(
+    queue: Queue,
+) -> None:
+    app = asked()
+    assert_fine(app)
+    assert is_under_way(app)
+    assert box(app) == RECIPE
+    assert "what you asked for follows by itself" in texts(app)
+    assert not has_groups_cut(app)
+    queue.let_go()
+    run_until(app, has_groups_cut)
+    assert box(app) == app.session_state[state.KEY].recipe.yaml
+    assert not is_under_way(app)
+    assert not app.warning
+
+
+def test_a_recipe_that_needs_two_searches_is_applied_after_the_second(queue: Queue) -> None:
+    """Its names are looked up in the model as loaded, its groups cut from what it stands on."""
+    pruned = "layers: [{match: fc1, steps: [{technique: magnitude, sparsity: 0.5}]}]"
+    rounded = "layers: [{match: fc2, steps: [{technique: uniform, bits: 4}]}]"
+    app = asked(of=linked("tune", pruned, rounded))
+    (first,) = app.session_state["slimscope.jobs"]
+    queue.let_go()
+    run_until(app, has_groups_cut)
+    assert next(iter(app.session_state["slimscope.jobs"])) == first
+    assert len(app.session_state["slimscope.jobs"]) == 2
+    assert len(app.session_state[state.KEY].stands_on) == 1
+    assert box(app) == app.session_state[state.KEY].recipe.yaml
+    assert not app.warning
+
+
+def test_a_recipe_that_is_refused_once_its_groups_are_found_stays_in_its_box_with_the_reason(
+    queue: Queue,
+) -> None:
+    queue.let_go()
+    wrong = RECIPE.replace("'*'", "nobody")
+    app = run_until(asked(wrong), lambda app: not is_under_way(app))
+    assert "No group of coupled channels matches" in texts(app)
+    assert box(app) == wrong
+    assert "No group of coupled channels matches" in texts(app.run()), "as long as the text stands there"
+    assert not has_groups_cut(app)
+
+
+def test_what_waits_is_dropped_where_the_recipe_is_changed_otherwise_and_the_text_stays() -> None:
+    app = asked()
+    app.session_state[state.KEY] = view_of_another_recipe(app)
+    app.run()
+    assert asked_change.KEY not in app.session_state
+    assert not has_groups_cut(app)
+    assert box(app) == RECIPE
+
+
+def view_of_another_recipe(app: AppTest) -> Any:
+    view = app.session_state[state.KEY]
+    other = read_recipe("layers: [{match: fc1, steps: [{technique: uniform, bits: 4}]}]")
+    return view.moved(compressed_by(resolved_for(loaded_sample("tabular"), other, Store())))
+
+
+def test_a_search_that_is_cancelled_leaves_the_text_and_another_press_begins_it_again() -> None:
+    app = run_until(cancel(asked()), lambda app: not is_under_way(app))
+    app.run()
+    assert asked_change.KEY not in app.session_state
+    assert box(app) == RECIPE
+    assert not has_groups_cut(app)
+    (button,) = [button for button in app.button if button.label == "Apply"]
+    assert is_under_way(button.click().run())
+
+
+def test_the_tab_of_groups_stands_beside_a_recipe_that_waits_for_the_same_search() -> None:
+    app = section(asked(), "What shrinks together")
+    assert_fine(app)
+    assert is_under_way(app)
+
+
+@pytest.mark.parametrize("page", ["tune", "recover", "start"])
+def test_a_link_to_a_model_whose_groups_are_cut_shows_the_search_and_then_its_page(
+    page: str, queue: Queue
+) -> None:
+    app = linked(page)
+    assert not app.exception, [e.message for e in app.exception]
+    key = list(app.session_state["slimscope.jobs"])[-1]
+    address = app.query_params["h"]
+    assert has_groups_cut(app)
+    assert is_under_way(app) == (page != "start")
+    queue.let_go()
+    assert list(jobs.runner().as_done([key], PATIENCE_S)) == [key]
+    assert_fine(app.run())
+    assert not is_under_way(app)
+    assert app.query_params["h"] == address
+    assert model_of_page(app).base.parameters < loaded_sample("tabular").parameters
+    shared_value.clear_all()  # a server that starts anew on the same workspace
+    app = linked(page)
+    assert_fine(app)
+    assert not is_under_way(app)
+    assert "slimscope.jobs" not in app.session_state
+    assert model_of_page(app).base.parameters < loaded_sample("tabular").parameters
+
+
+def model_of_page(app: AppTest) -> Model:
+    """The model of the view, as the pages of this server have it."""
+    view = app.session_state[state.KEY]
+    return model_of(engine.sample("tabular"), view.lineage, engine.store())
+
+
+def test_a_link_whose_search_was_cancelled_has_a_button_and_is_left_by_undo() -> None:
+    app = run_until(cancel(linked()), lambda app: not is_under_way(app))
+    (button,) = [one for one in app.button if one.label == "Find the groups"]
+    assert not button.disabled
+    assert not is_under_way(app.run()), "nobody begins again what was cancelled"
+    app.button("slimscope.undo").click().run()
+    assert_fine(app)
+    assert not has_groups_cut(app)
+
+
+def test_an_older_link_with_a_recipe_is_done_once_its_groups_are_found(queue: Queue) -> None:
+    cut = {"groups": [["fc1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
+    app = opened("tune", "tabular", cut)
+    assert_fine(app)
+    assert is_under_way(app)
+    queue.let_go()
+    run_until(app, has_groups_cut)
+
+
+def test_a_cut_after_a_training_shows_the_search_and_is_done_by_itself(queue: Queue) -> None:
+    queue.let_go()
+    lasso = {"method": "group_lasso", "strength": 2.0}
+    plan = json.dumps({"epochs": 6, "learning_rate": 0.02, "methods": [lasso]})
+    app = AppTest.from_file(APP, default_timeout=90)
+    app.query_params["m"], app.query_params["plan"] = "tabular", plan
+    app.run().switch_page("pages/recover.py").run()
+    app.button("recover.start").click().run()
+    (training,) = app.session_state["slimscope.jobs"]
+    assert list(jobs.runner().as_done([training], PATIENCE_S)) == [training]
+    app.run().button("recover.use").click().run()
+    trained = app.session_state[state.KEY].lineage
+    queue.is_held = True
+    app.button("recover.cut").click().run()
+    assert_fine(app)
+    assert is_under_way(app)
+    assert app.session_state[state.KEY].lineage == trained
+    queue.let_go()
+    run_until(app, lambda app: app.session_state[state.KEY].lineage != trained)
+    assert app.session_state[state.KEY].stands_on == trained
+    assert model_of_page(app).base.parameters < loaded_sample("tabular").parameters

@@ -112,7 +112,8 @@ def draw_search(view: View, needed: NeededGroups, said: str) -> None:
 
 def do_what_waits() -> None:
     """At the beginning of a run: begin the search for which a change waits, or make it where that is over."""
-    asked, view = asked_change.waiting(), state.current()
+    view = state.current()  # first: it hears what was asked for
+    asked = asked_change.waiting()
     if asked is None:
         return
     if view is None or (view.model, view.lineage) != (asked.model, asked.lineage):

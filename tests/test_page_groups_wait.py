@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.apply import groups_found
 from compress_core.apply.lineage import compressed_by, lineage_as_json
@@ -23,6 +23,7 @@ from compress_core.recipe.reading import read_recipe
 from dashboard import asked_change, engine, shared_value, state
 from dashboard import job_panel as jobs
 from dashboard.links import encoded
+from tests.navigated import Navigated
 from tests.subjects import loaded_sample
 from tests.test_page_tune import section
 from tests.test_pages import APP, assert_fine, opened
@@ -246,6 +247,23 @@ def test_a_link_whose_search_was_cancelled_has_a_button_and_is_left_by_undo() ->
     app.button("slimscope.undo").click().run()
     assert_fine(app)
     assert not has_groups_cut(app)
+
+
+def test_models_are_compared_whose_groups_a_job_has_found_and_the_store_forgot(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_test, "PagesManager", Navigated)
+    app = linked("trade_offs")
+    queue.let_go()
+    run_until(app, lambda app: not is_under_way(app))
+    app.button("slimscope.undo").click().run()
+    both = app.multiselect(key="trade_offs.picked")
+    both.set_value(sorted(both.options)).run()
+    app.button(key="trade_offs.compare").click().run()
+    engine.store().make_room(2**40)
+    assert_fine(app.run())
+    assert not app.warning, texts(app)
+    assert any("A · " in "".join(map(str, table.value.columns)) for table in app.table)
 
 
 def test_an_older_link_with_a_recipe_is_done_once_its_groups_are_found(queue: Queue) -> None:

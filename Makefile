@@ -42,7 +42,7 @@ types:
 	$(TYPES)
 
 few-tests:
-	$(TESTS) -q -m "not browser and not slow" --cases 4 --durations=5 --durations-min=2
+	$(TESTS) -q -m "not browser and not slow" --cases 4 --durations=5 --durations-min=1
 
 every-test:
 	$(TESTS)

@@ -48,6 +48,7 @@ def test_what_layers_read_becomes_sparser_and_each_epoch_says_how_sparse() -> No
     assert found.history[-1].as_json()["zero_inputs"] == found.history[-1].zero_inputs
 
 
+@pytest.mark.slow
 def test_inputs_are_noted_of_layers_that_match_names_and_of_none_without_a_method_that_asks() -> None:
     only = trained(compressed(), methods=[{**STRONG, "match": "fc3"}])
     assert list(only.history[0].zero_inputs) == ["fc3"]

@@ -421,6 +421,7 @@ def _with_zeros() -> Subject:
 ZEROS = _with_zeros()
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(PRUNERS, QUANTIZERS, st.sampled_from([None, 2, 3]))
 def test_zeros_by_origin_add_up_to_the_zeros_that_are_there(

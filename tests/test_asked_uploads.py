@@ -49,6 +49,7 @@ def _opened(network: nn.Module, x: Any, labels: Any, task: TaskName | None = Non
     return user_subject(network.state_dict(), items, name="mine", task=task)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("flat", [False, True])
 def test_labels_that_are_real_numbers_open_a_regression(outputs: int, flat: bool) -> None:

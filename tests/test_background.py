@@ -157,6 +157,7 @@ def test_closing_ends_the_work_at_hand_and_begins_nothing_more() -> None:
     assert not done
 
 
+@pytest.mark.slow
 def test_numbers_of_the_first_items_stand_until_those_of_all_are_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

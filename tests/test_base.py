@@ -81,6 +81,7 @@ def test_replay_of_a_cut_network_is_bit_equal_to_a_full_forward(subject):
     assert torch.equal(torch.from_numpy(predict(model, split, STORE).logits), full)
 
 
+@pytest.mark.slow
 def test_later_steps_see_the_smaller_weights(subject):
     model = made(subject, THEN)
     for name, compressed in model.compressed.items():

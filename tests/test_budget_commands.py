@@ -122,6 +122,7 @@ def test_where_a_drop_holds_the_divergence_told_is_that_of_the_recipe_written(
     assert float(said_kl) == pytest.approx(json.loads(evaluated.stdout)["kl"]["value"], abs=6e-5)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_somebody_else_stays_and_our_own_is_replaced(workspace: Path, tmp_path: Path) -> None:
     file, wish = tmp_path / "small.yml", ("--packed-bytes", "2700", "--write")
     file.write_text("layers: []  # mine\n")

@@ -32,6 +32,7 @@ def first_of(subject: Subject, count: int) -> Subject:
     return replace(subject, splits={**subject.splits, "calibration": part})
 
 
+@pytest.mark.slow
 def test_a_sample_is_calibrated_on_all_items_that_ship() -> None:
     subject, store = loaded_sample("lenet300"), Store()
     recipe = rules(fc1=Step.of("sparsegpt", sparsity=0.9))

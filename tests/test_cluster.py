@@ -161,6 +161,7 @@ def test_memory_that_runs_out_there_is_a_sentence(
     assert "Memory ran out on a node of the cluster" in str(found.problem)
 
 
+@pytest.mark.slow
 def test_a_result_that_came_cut_off_is_no_result(runner: Runner, cluster: StandInCluster) -> None:
     cluster.faults.cut_results = 1
     runner.submit(job("finish"), ME)
@@ -180,6 +181,7 @@ def test_a_result_that_comes_twice_is_one(runner: Runner, cluster: StandInCluste
     assert runner.result(job("finish").key) == RESULT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["queued", "pending", "running", "silent"])
 def test_a_job_can_be_cancelled_wherever_it_is(
     runner: Runner, cluster: StandInCluster, site: Site, where: str
@@ -236,6 +238,7 @@ def test_a_slow_node_is_waited_for(runner: Runner, cluster: StandInCluster) -> N
     assert runner.info(job("finish").key).state is State.DONE
 
 
+@pytest.mark.slow
 def test_two_dashboards_on_one_cluster_leave_each_other_alone(
     runner: Runner, cluster: StandInCluster, site: Site, tmp_path: Path
 ) -> None:
@@ -257,6 +260,7 @@ def test_two_dashboards_on_one_cluster_leave_each_other_alone(
 # --- where a job is ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_job_says_which_cluster_has_it_and_that_it_waits_or_runs(
     runner: Runner, cluster: StandInCluster, site: Site
 ) -> None:

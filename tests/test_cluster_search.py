@@ -80,6 +80,7 @@ def test_a_search_in_parts_ends_as_on_one_machine(
     assert here[1].scans.of_model(parent.key).items() <= workspace.scans.of_model(parent.key).items()
 
 
+@pytest.mark.slow
 def test_what_a_search_says_it_needs_next_is_what_it_runs(
     parent: Model, here: tuple[Search, Workspace], tmp_path: Path
 ) -> None:

@@ -397,6 +397,7 @@ def test_an_argument_made_on_the_spot_sees_items_only_where_it_says_so(declared:
         models_of("oracle", WORLDS["items A"], Store)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registries")
 def test_an_argument_made_on_the_spot_that_says_what_it_sees_is_told_apart() -> None:
     contract.technique(oracle)

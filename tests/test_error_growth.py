@@ -78,6 +78,7 @@ def test_what_is_turned_is_watched_by_measures_of_its_task(task: PredictionTask)
     assert set(drawn.table["measure"]) <= set(looked_at(task))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", WITHOUT_CLASSES)
 def test_ready_made_gates_of_a_task_are_measured(task: PredictionTask) -> None:
     gates = "values_kept" if task is PredictionTask.REGRESSION else "vectors_kept"

@@ -149,6 +149,7 @@ def test_the_same_seed_gives_the_same_study_and_another_seed_other_bounds(networ
     assert not one.random.equals(other.random)
 
 
+@pytest.mark.slow
 def test_progress_runs_from_nothing_to_all_six_passes(network: nn.Module) -> None:
     images, black = digits(12)
     steps = list(explain(network, network, images, method_named("integrated_gradients"), black, seed=0))

@@ -84,6 +84,7 @@ def test_a_job_finds_the_groups_of_a_model_that_its_recipe_prepares() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prepare", ["", "prepare: [fold_batch_norm]\n"])
 def test_a_job_finds_the_groups_of_what_a_recipe_stands_on(prepare: str) -> None:
     subject, store = loaded_sample("resnet"), Store()

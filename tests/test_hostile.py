@@ -63,6 +63,7 @@ def test_no_hostile_weights_are_more_than_a_sentence(kind: Callable[..., object]
     assert not canary.exists()
 
 
+@pytest.mark.slow
 def test_no_hostile_header_of_items_is_more_than_a_sentence(canary: Path) -> None:
     headers = {name: make for name, make in hostile_inputs.items().items() if name.startswith("npy ")}
     assert len(headers) > 25

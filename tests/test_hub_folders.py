@@ -71,6 +71,7 @@ def kind_of_tokenizer(name: str) -> str:
     return "bytes" if name in {"GPT2", "Roberta"} else "pieces"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_TEXT)
 def test_a_network_of_words_answers_as_the_library_does(name: str, tmp_path: Path) -> None:
     network = save_folder(
@@ -86,6 +87,7 @@ def test_a_network_of_words_answers_as_the_library_does(name: str, tmp_path: Pat
     assert not subject.locked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_PICTURES)
 def test_a_network_of_pictures_answers_as_the_library_does(name: str, tmp_path: Path) -> None:
     network = save_folder(tmp_path, f"{name}ForImageClassification")
@@ -282,6 +284,7 @@ def test_one_class_and_many_labels_are_other_tasks(own: Path) -> None:
         compress_core.load(own, TEXTS, ["good"] * len(TEXTS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["GPT2LMHeadModel", "BertForTokenClassification"])
 @pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
 def test_words_of_every_head_are_explained(architecture: str, method: str, tmp_path: Path) -> None:
@@ -367,6 +370,7 @@ def test_pairs_of_texts_tell_which_is_which(bert: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(answers(subject), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_labels_are_named_or_numbered(bert: Path, tmp_path: Path) -> None:
     named = compress_core.load(bert, lines_of(tmp_path, [CLASSES[label] for label in LABELS]))
     numbered = compress_core.load(bert, lines_of(tmp_path, LABELS))
@@ -496,6 +500,7 @@ def test_another_process_builds_the_same_network(bert: Path) -> None:
 ATTENTION = {"Bert": "*.query", "GPT2": "*.c_attn"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ATTENTION))
 def test_it_is_compressed_like_any_other(name: str, tmp_path: Path) -> None:
     save_folder(tmp_path, f"{name}ForSequenceClassification", tokenizer=kind_of_tokenizer(name))
@@ -511,6 +516,7 @@ def test_it_is_compressed_like_any_other(name: str, tmp_path: Path) -> None:
     assert 0 < moved < 1
 
 
+@pytest.mark.slow
 def test_several_files_and_16_bits_are_the_same_network(own: Path) -> None:
     known, state = answers(compress_core.load(own, TEXTS)), load_file(own / "model.safetensors")
     (own / "model.safetensors").unlink()

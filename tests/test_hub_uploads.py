@@ -95,6 +95,7 @@ def test_a_zip_is_the_model_that_its_folder_is(inside: str, bert: Path, tmp_path
     assert sent.split("validation").labels.tolist() == LABELS  # type: ignore[union-attr]  # has labels
 
 
+@pytest.mark.slow
 def test_a_table_is_texts_for_words_and_numbers_for_the_rest(bert: Path, tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
     path.write_text("text,label\ngood film,good\nbad film,bad\n")
@@ -241,6 +242,7 @@ def test_a_zip_that_leads_elsewhere_leads_nowhere(own: Path) -> None:
         upload(out.getvalue())
 
 
+@pytest.mark.slow
 def test_what_reads_a_folder_imports_no_torch() -> None:
     code = (
         "import sys\nimport compress_core.loading.reading_child as child\nchild._import_what_reads()\n"

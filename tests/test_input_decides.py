@@ -55,6 +55,7 @@ def test_a_mask_that_chooses_the_way_locks_nothing(mask: Tensor) -> None:
     assert free["q"].kind is GroupKind.HEADS
 
 
+@pytest.mark.slow
 def test_what_holds_on_one_way_alone_is_locked_if_an_item_goes_the_other() -> None:
     assert _groups(Masked(mixes=True), _ALL)["fc1"].locked is None
     for mask in (_SOME, _SOME.flip(0)):

@@ -381,6 +381,7 @@ def test_replay_equals_a_full_forward_with_rules_at_inputs(name: str, kind: str,
     assert_replay_is_exact(ruled(subject, *RECIPES[kind](), match=chosen, store=STORE))
 
 
+@pytest.mark.slow
 def test_replay_starts_at_a_rounded_input_before_the_first_edited_weight() -> None:
     subject = loaded_sample("lenet5")
     rounded = Rule("fc1", (Step.of("static_range", bits=3),))

@@ -218,6 +218,7 @@ def test_ten_classes_without_a_change_all_have_0_in_their_intervals_19_times_of_
     assert np.mean([bool(((low <= 0) & (high >= 0)).all()) for low, high in held]) > 0.94
 
 
+@pytest.mark.slow
 def test_a_class_that_lost_nearly_everything_is_held_as_well() -> None:
     """In half of them one item stays on average every other time; scores alone hold all in 7 of 10 cases."""
     generator, shares = np.random.default_rng(9), np.array([1, 0.5 / 600] * 5)

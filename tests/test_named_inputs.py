@@ -152,6 +152,7 @@ def test_every_step_works_on_them_and_files_take_the_inputs_by_name() -> None:
             assert "network_" not in code
 
 
+@pytest.mark.slow
 def test_an_onnx_file_names_inputs_and_weights_as_the_network_does() -> None:
     import onnx
 

@@ -26,6 +26,7 @@ _RECIPES = (
 )
 
 
+@pytest.mark.slow
 def test_the_length_is_that_of_the_file_for_each_of_many_models_of_one_base() -> None:
     subject, store = loaded_sample("lenet300"), Store()
     for recipe in (None, *_RECIPES, None):

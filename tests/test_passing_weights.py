@@ -82,6 +82,7 @@ def _most(network: nn.Module, work: Callable[[], object]) -> float:
     return living.most / sum(values.nbytes for values in network.parameters())
 
 
+@pytest.mark.slow
 def test_a_search_takes_less_memory_than_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     network, items = _deep(), torch.randn(2, _WIDTH)
     for easy in (search._EASY, 0.0):
@@ -90,6 +91,7 @@ def test_a_search_takes_less_memory_than_the_weights(monkeypatch: pytest.MonkeyP
     assert sum(group.locked is None for group in find_groups(network, items)) == _DEPTH
 
 
+@pytest.mark.slow
 def test_whether_edits_arrive_takes_one_copy_of_the_weights_and_few_gradients() -> None:
     network, items = _deep(), torch.randn(2, _WIDTH)
     layers, _ = find_layers(network)

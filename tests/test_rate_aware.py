@@ -126,6 +126,7 @@ def bytes_of(weights: TrainedWeights) -> int:
     return sum(bytes_alone(encoded)[0] for part in weights.layers.values() for encoded in part)
 
 
+@pytest.mark.slow
 def test_a_price_on_bits_makes_the_file_smaller() -> None:
     model = compressed(UNIFORM)
     plan: dict[str, Any] = {"epochs": 4, "learning_rate": 0.01}

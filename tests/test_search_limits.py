@@ -43,6 +43,7 @@ def test_what_fits_into_the_limits_is_decided() -> None:
     assert [group.locked is None for group in _found(SearchLimits()).values()] == [True, True, False]
 
 
+@pytest.mark.slow
 def test_what_was_decided_before_the_limit_stays_decided() -> None:
     specimen = ZOO["transformer_encoder"]
     locks = []

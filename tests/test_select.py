@@ -103,6 +103,7 @@ def test_large_layers_meet_the_same_threshold_as_one_sort(kind):
             assert equal == int((layer.values == place.threshold).sum())
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.lists(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30), min_size=1, max_size=4),

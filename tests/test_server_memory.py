@@ -30,6 +30,7 @@ all_hold.wait()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others do not scatter what threads take")
 @pytest.mark.parametrize(("how", "is_together"), [("together", True), ("as usual", False)])
 def test_all_threads_take_memory_from_two_places(how: str, is_together: bool) -> None:

@@ -93,6 +93,7 @@ def mlp(items: int = 64) -> Subject:
     return with_calibration(tiny_subject(seeded(Mlp()), (6,)), items)
 
 
+@pytest.mark.slow
 def test_all_layers_that_read_equally_many_items_take_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = loaded_sample("vit")
     heard = heard_layers(monkeypatch)

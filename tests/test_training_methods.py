@@ -66,6 +66,7 @@ def test_a_method_learns_and_says_what_it_does_and_where_it_comes_from(method: s
     assert finite({n: e.values for n, part in found.weights.layers.items() for e in part})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", training_methods())
 def test_the_same_seed_gives_the_same_bits(method: str) -> None:
     _, again = epochs_of(run_of(model_for(method), epochs=EPOCHS, batch_size=64, methods=[method]))

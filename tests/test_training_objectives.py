@@ -495,6 +495,7 @@ def won_back(
     return tuple(float(value) for value in told)  # type: ignore[return-value, arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fine_tune", "distill"])
 def test_a_regression_that_lost_90_percent_of_its_weights_wins_back_its_r_squared(method: str) -> None:
     x, y = (each.astype(np.float32) for each in load_diabetes(return_X_y=True))

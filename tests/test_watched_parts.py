@@ -25,6 +25,7 @@ for _ in on_ray._watched(steps()):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hang",
     ["time.sleep(600)", "ctypes.PyDLL(None).sleep(600)"],

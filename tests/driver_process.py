@@ -14,7 +14,10 @@ def main() -> None:
     """Drive the job whose path comes as a line."""
     os.chdir(Path(sys.stdin.readline().strip()).parent)
     from compress_core.decide import recipe_numbers
+    from compress_core.deliver.packing.beforehand import compile_beforehand
     from compress_core.jobs.cluster.driver import driving
+
+    compile_beforehand()  # each part is a fork, which would load that anew
 
     measured, driver = recipe_numbers._measured, os.getpid()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from compress_core.cli import loading
 from compress_core.cli.commands import app
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import open_workspace
@@ -32,7 +33,7 @@ FEW = {"explain": ["--items", "6"], "latency": ["--processes", "3", "--rounds", 
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """What each command prints in one folder with the recipe; a workspace keeps what they share.
+    """What each command prints in one folder with the recipe; a workspace and its store keep what they share.
 
     Where no figure of the README hangs on it, a command looks at a few items, and measures a few times.
     """
@@ -49,6 +50,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("SLIMSCOPE_WORKSPACE", str(folder / "kept"))
+        patch.setattr(loading, "open_store", cache(loading.open_store))
         yield run
 
 

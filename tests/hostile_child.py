@@ -1,6 +1,7 @@
 """`python -m tests.hostile_child`: meet hostile files one after the other and tell what each one took.
 
 A line of JSON for each: its name, what became of it, seconds of processor time, MiB above what was there.
+Its own bytes count as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -51,6 +53,16 @@ def with_items(reader: FileReader, state: Mapping[str, Tensor], items: bytes | N
     return user_subject(state, found, name="hostile", allowed=ON_SERVER)
 
 
+def uploaded_with_items(reader: FileReader, weights: bytes, items: bytes | None) -> object:
+    """What the page does with both."""
+    return with_items(reader, uploaded(reader, weights), items)
+
+
+def followed(link: str) -> object:
+    """What a page does with the link that it is opened by."""
+    return read_lineage(decoded(link))
+
+
 def on_the_command_line(content: bytes, folder: Path) -> object:
     """What `slimscope layers FILE` does."""
     path = folder / "hostile.pt"
@@ -66,28 +78,31 @@ def uploaded_onnx(reader: FileReader, content: bytes) -> object:
     return onnx_subject(found, content, None, name="hostile", allowed=ON_SERVER)
 
 
-def all_of_them(reader: FileReader, folder: Path) -> Iterator[tuple[str, Meet]]:
-    """Every hostile file and text, through the doors that it may come in by."""
+def all_of_them(reader: FileReader, folder: Path) -> Iterator[tuple[str, int, Meet]]:
+    """Every hostile file and text, by its name and with its length, through the doors that it may come in by.
+
+    Each is made once for all its doors, before it is met: what its maker takes is not what it takes of us.
+    """
     image = hostile_inputs.zipped(inputs=torch.zeros(1, 200, 200).numpy())
     for name, make in hostile_weights.weights().items():
-        yield (
-            f"page: {name}",
-            lambda make=make, items=image if "wide" in name else None: with_items(
-                reader, uploaded(reader, make()), items
-            ),
-        )
-        yield f"shell: {name}", lambda make=make: on_the_command_line(make(), folder)
+        made, items = make(), image if "wide" in name else None
+        yield f"page: {name}", len(made), partial(uploaded_with_items, reader, made, items)
+        yield f"shell: {name}", len(made), partial(on_the_command_line, made, folder)
     for name, make in hostile_onnx.onnx_files().items():
-        yield f"page: {name}", lambda make=make: uploaded_onnx(reader, make())
-        yield f"shell: {name}", lambda make=make: on_the_command_line(make(), folder)
+        made = make()
+        yield f"page: {name}", len(made), partial(uploaded_onnx, reader, made)
+        yield f"shell: {name}", len(made), partial(on_the_command_line, made, folder)
     network = uploaded(reader, hostile_weights.saved({"fc1.weight": torch.zeros(3, 8)}))
     for name, make in hostile_inputs.items().items():
-        yield f"page: {name}", lambda make=make: with_items(reader, network, make())
-        yield f"shell: {name}", lambda make=make: read_items(make(), "hostile.npz")
+        made = make()
+        yield f"page: {name}", len(made), partial(with_items, reader, network, made)
+        yield f"shell: {name}", len(made), partial(read_items, made, "hostile.npz")
     for name, text in hostile_inputs.recipes().items():
-        yield f"recipe: {name}", lambda text=text: read_recipe(text())
+        told = text()
+        yield f"recipe: {name}", len(told), partial(read_recipe, told)
     for name, text in hostile_inputs.links().items():
-        yield f"link: {name}", lambda text=text: read_lineage(decoded(text()))
+        told = text()
+        yield f"link: {name}", len(told), partial(followed, told)
 
 
 def outcome(meet: Meet) -> str:
@@ -127,14 +142,14 @@ def main() -> None:
     canary, reader = Path(os.environ[CANARY]), FileReader()
     reader.prepare()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
-    for name, meet in all_of_them(reader, canary.parent):
+    for name, count, meet in all_of_them(reader, canary.parent):
         gc.collect()
         trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
         before, began = memory("VmRSS"), seconds(reader)
         became = outcome(meet)
         took, held = seconds(reader) - began, memory("VmHWM") - before
-        told = {"name": name, "became": became, "seconds": round(took, 2), "mebibytes": held}
+        told = {"name": name, "became": became, "seconds": round(took, 2), "mebibytes": held + (count >> 20)}
         told["ran"] = canary.exists()
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

@@ -269,12 +269,13 @@ def _description(plan: NetworkPlan, output: GraphValue, ends: GraphEnds) -> Desc
     layers = list(dict.fromkeys(step.layer for step in steps if step.layer is not None))
     constants = _named(layers, steps)
     tensors = {f"{one.path}.{name}": known for one in layers for name, known in one.tensors.items()}
+    places = {known.origin: path for path, known in constants.items()}
     told = {
         "format": FORMAT,
         "layers": [[one.path, one.kind, dict(one.given)] for one in layers],
         "constants": [_constant(path, known) for path, known in constants.items()],
         "ties": _ties(tensors),
-        "steps": [_step(step, {known.origin: path for path, known in constants.items()}) for step in steps],
+        "steps": [_step(step, places) for step in steps],
         "output": output.number,
         "inputs": [
             [each.argument, list(each.shape), each.kind, _words(steps, at)]

@@ -141,6 +141,8 @@ def damaged(reason: str) -> Refused:
 
 
 def _varint(content: memoryview, at: int) -> tuple[int, int]:
+    if at < len(content) and content[at] < 128:  # nearly all of them
+        return content[at], at + 1
     value, end = 0, min(len(content), at + _LONGEST_VARINT)
     for place in range(at, end):
         byte = content[place]

@@ -1,8 +1,9 @@
-"""Workers for the jobs of forked servers, which need not import torch again either.
+"""Workers for the jobs of forked servers, which need not import torch again either; and pages of programs.
 
-A server starts this file where it would start `python -m compress_core.jobs --wait`: it hands its pipes to
-the nursery (tests/server_nursery.py), which forks the worker, and ends when that ends, with its exit code.
-When this process is killed, so is the worker.
+A server starts this file where it would start `python -m compress_core.jobs --wait`, and a program, with the
+request for a page, where it would start `python -m dashboard`: it hands its pipes to the nursery
+(tests/server_nursery.py), which forks the worker or the page, and ends when that ends, with its exit code.
+When this process is killed, so is the fork.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from typing import Any
 
 MOST_BYTES = 2**20
 
@@ -43,11 +45,12 @@ def fork_guard(listening: socket.socket) -> int:
 
 
 def _guard(asked: socket.socket) -> None:
-    said, pipes, _, _ = socket.recv_fds(asked, MOST_BYTES, 3)
+    said, pipes, _, _ = socket.recv_fds(asked, MOST_BYTES, 4)
     worker = os.fork()
     if worker == 0:
+        job_command = command(asked)
         asked.close()
-        _work(pipes, json.loads(said))
+        _work(pipes, json.loads(said), job_command)
     for pipe in (0, 1, 2, *pipes):
         os.close(pipe)
     ended = os.pidfd_open(worker)
@@ -59,26 +62,46 @@ def _guard(asked: socket.socket) -> None:
     os._exit(0)
 
 
-def _work(pipes: list[int], environment: dict[str, str]) -> None:
-    from compress_core.jobs.__main__ import WAIT, main
-
+def _work(pipes: list[int], told: dict[str, Any], job_command: tuple[str, ...]) -> None:
+    """Be what was asked for: a page where there is a request for one, else a worker that waits for a job."""
     os.setsid()
+    folder = pipes.pop()
+    os.fchdir(folder)
+    os.close(folder)
     for own, given in enumerate(pipes):
         os.dup2(given, own)
         os.close(given)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(told["environment"])
+    if told["requests"]:
+        jobs_are_forks(job_command)
+        from dashboard.__main__ import main as serve
+
+        os._exit(serve(told["requests"]))
+    from compress_core.jobs.__main__ import WAIT, main
+
     os._exit(main([WAIT]))
 
 
-def ask(name: str) -> int:
-    """Be a worker, as far as the server sees; gives its exit code."""
+def jobs_are_forks(job_command: tuple[str, ...]) -> None:
+    """Have the runners of this process start this file."""
+    from functools import partial
+
+    from compress_core.jobs import local_runner
+    from compress_core.jobs.cluster import ray_runner  # noqa: F401 - before what it stands on is replaced
+
+    local_runner.LocalRunner = partial(local_runner.LocalRunner, command=job_command)  # type: ignore[misc]
+
+
+def ask(name: str, requests: list[str]) -> int:
+    """Be a worker or a page, as far as those who started this see; gives its exit code."""
+    told = {"environment": dict(os.environ), "requests": requests}
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as nursery:
         nursery.connect(f"\0{name}")
-        socket.send_fds(nursery, [json.dumps(dict(os.environ)).encode()], [0, 1, 2])
+        socket.send_fds(nursery, [json.dumps(told).encode()], [0, 1, 2, os.open(".", os.O_RDONLY)])
         os.closerange(0, 3)
         return int(nursery.recv(MOST_BYTES))
 
 
 if __name__ == "__main__":
-    os._exit(ask(sys.argv[1]) & 0xFF)
+    os._exit(ask(sys.argv[1], sys.argv[2:]) & 0xFF)

@@ -26,6 +26,7 @@ from urllib.error import URLError
 
 import pytest
 
+from compress_core.face import page_process
 from compress_core.foundation.workspace.folder import VARIABLE
 from compress_core.foundation.workspace.workspace import Workspace
 
@@ -133,7 +134,7 @@ class Nursery:
         return process
 
     def job_command(self) -> tuple[str, ...]:
-        """What a runner of this process starts in place of a worker that imports torch again."""
+        """What is started in place of a worker that imports torch again, and with a request of a page."""
         return tuple(self._asked({"jobs": True}))
 
     def lives(self, process: int) -> bool:
@@ -153,6 +154,15 @@ class Nursery:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+
+@contextmanager
+def pages_are_forks() -> Iterator[None]:
+    """Programs that start a page need not wait until it has imported torch: it is a fork as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        if FORKS:
+            patch.setattr(page_process, "COMMAND", the_nursery().job_command())
+        yield
 
 
 @cache

@@ -17,7 +17,6 @@ import signal
 import sys
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests import forked_jobs
@@ -96,10 +95,7 @@ def serve(arguments: list[str], settings: dict[str, str], job_command: tuple[str
     """Be a server, until it is told to end."""
     from streamlit.web import cli
 
-    from compress_core.jobs import local_runner
-    from compress_core.jobs.cluster import ray_runner  # noqa: F401 - before what it stands on is replaced
-
-    local_runner.LocalRunner = partial(local_runner.LocalRunner, command=job_command)  # type: ignore[misc]
+    forked_jobs.jobs_are_forks(job_command)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)

@@ -12,13 +12,20 @@ from dashboard.learn.lesson_files import lessons
 from scripts.lessons_by_keys import go_to, tab_to
 from tests.one_tab import PATIENCE
 from tests.served import Serving
-from tests.test_browser_learn import page, served  # noqa: F401 - fixtures
+from tests.test_browser_learn import page  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 NAME = "one_budget"  # its texts are among the longest
 AT_LEAST_18_PX = re.compile(r"^(1[89]|[2-9]\d)(\.\d+)?px$")
 FIGURE = ".st-key-learn_lesson .js-plotly-plot:visible"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    serving = Serving(tmp_path_factory.mktemp("class") / "work")
+    with serving.running():
+        yield serving
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def press(screen: Page, key: str) -> None:
 def test_a_class_is_held_by_the_keyboard_and_its_outcome_comes_to_the_pupil_by_itself(
     page: Page,  # noqa: F811
     pupil: Page,
-    served: Serving,  # noqa: F811
+    served: Serving,
 ) -> None:
     page.goto(f"{served.address}/learn?lesson={NAME}&lang=en&present=1")
     press(page, "learn-class-start")

@@ -11,6 +11,7 @@ from compress_core.face.network_addresses import HOST
 from compress_core.face.page_process import PageRequest, is_served, port_for, start_page
 from dashboard.class_gate import ASK
 from tests.one_tab import PATIENCE
+from tests.served import pages_are_forks
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -21,7 +22,8 @@ KEY = "a-word_of-16-sig"
 def address() -> Iterator[str]:
     """The server of a class, on this machine only."""
     port = port_for(None)
-    process = start_page(PageRequest(port, "tabular"), KEY)
+    with pages_are_forks():
+        process = start_page(PageRequest(port, "tabular"), KEY)
     assert is_served(process, port)
     yield f"http://{HOST}:{port}"
     assert process.stdin is not None

@@ -28,6 +28,7 @@ from dashboard.class_gate import ASK, ClassGate
 from dashboard.link_address import link_start, link_to
 from dashboard.text import _ as translated
 from dashboard.text import use_language
+from tests.served import pages_are_forks
 
 APP = str(Path(__file__).parent.parent / "app.py")
 WORD = "a-word_of-16-sig"
@@ -328,7 +329,8 @@ def test_other_machines_are_let_in_with_a_key_or_not_at_all() -> None:
 def serving() -> Iterator[tuple[str, str]]:
     """A server of a class, on this machine only: its host with port, and the key."""
     port = port_for(None)
-    process = page_process.start_page(PageRequest(port, "tabular"), WORD)
+    with pages_are_forks():
+        process = page_process.start_page(PageRequest(port, "tabular"), WORD)
     assert page_process.is_served(process, port)
     yield f"{HOST}:{port}", WORD
     assert process.stdin is not None

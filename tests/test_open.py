@@ -34,7 +34,7 @@ from dashboard.serving import app_file
 from dashboard.tune.recipe_view import as_python
 from dashboard.view import View
 from tests.layer_rows import table_of
-from tests.served import LONGEST_S
+from tests.served import LONGEST_S, pages_are_forks
 
 ROOT = Path(__file__).parent.parent
 PRUNED = "layers: [{match: head, steps: [{technique: magnitude, sparsity: 0.5}]}]"
@@ -306,7 +306,8 @@ def test_a_job_on_a_class_that_cannot_travel_says_why_on_the_page() -> None:
 def test_what_cannot_be_opened_ends_with_code_2_and_a_sentence(
     folder: Path, arguments: tuple[str, ...], says: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ended = CliRunner().invoke(program, ["open", *arguments])
+    with pages_are_forks():
+        ended = CliRunner().invoke(program, ["open", *arguments])
     told = ended.stderr + capfd.readouterr().err  # the page speaks for itself
     assert ended.exit_code == 2
     assert says in told

@@ -30,6 +30,7 @@ from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.subject.subject import Subject
 
 PAGE = "dashboard"
+COMMAND = (sys.executable, "-P", "-m", PAGE)
 _LOOK_AGAIN_SECONDS = 0.1
 
 
@@ -130,7 +131,7 @@ def start_page(request: PageRequest, class_key: str = "") -> subprocess.Popen[by
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-P", "-m", PAGE, request.as_json()],
+        [*COMMAND, request.as_json()],
         stdin=subprocess.PIPE,
         process_group=0,  # Ctrl-C is for the program that started it, which closes its stdin
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: class_key},

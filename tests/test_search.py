@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import signal
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.recipe.values import Step
 from compress_core.tasks.search_recipes import SEARCH
+from tests.served import FORKS
 from tests.subjects import loaded_sample
 
 PLAN = SearchPlan(trials=44, evaluations=5)
@@ -194,19 +195,14 @@ def test_a_search_comes_back_from_its_file_as_it_went(found: Search) -> None:
     assert SEARCH.result(SEARCH.pack(found).as_bytes()) == found
 
 
-CHILD = """
-import sys
-from compress_core.apply.model import Model
-from compress_core.decide.search_plan import SearchPlan
-from compress_core.foundation.store import Store
-from compress_core.foundation.workspace.workspace import open_workspace
-from compress_core.loading.samples import load_sample
-from compress_core.tasks.search_recipes import SEARCH
+def search_alone(folder: Path, says: Connection) -> None:
+    """Be a process that searches in a workspace, and say each step."""
+    model, plan = Model.original(loaded_sample("tabular")), SearchPlan(trials=40, evaluations=6)
+    for step in SEARCH.run(model, plan, 0, Store(workspace=Workspace.at(folder))):
+        says.send(type(step).__name__)
 
-model, plan = Model.original(load_sample("tabular")), SearchPlan(trials=40, evaluations=6)
-for step in SEARCH.run(model, plan, 0, Store(workspace=open_workspace())):
-    print(type(step).__name__, flush=True)
-"""
+
+PROCESSES = get_context("fork" if FORKS else "spawn")  # Linux alone forks what has loaded torch
 SMALL = ("search", "tabular", "--trials", "40", "--evaluations", "6", "--json")
 
 
@@ -221,19 +217,17 @@ def test_a_search_that_was_killed_twice_ends_on_the_command_line_as_an_undisturb
 
     killed = tmp_path / "killed"
     for generations in (1, 3):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD],
-            env={**os.environ, "SLIMSCOPE_WORKSPACE": str(killed)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout is not None
-        seen = (line for line in child.stdout if line.startswith("Generation"))
+        hears, says = PROCESSES.Pipe(duplex=False)
+        child = PROCESSES.Process(target=search_alone, args=(killed, says))
+        child.start()
+        says.close()
         for _ in range(generations):
-            assert next(seen)
+            while hears.recv() != "Generation":
+                pass
         child.kill()
-        child.wait()
-        child.stdout.close()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
+        hears.close()
     undisturbed = told(tmp_path / "undisturbed")
     assert told(killed) == undisturbed
     assert json.loads(undisturbed)["evaluated"] == 6

@@ -17,14 +17,15 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 _POOLS = frozenset({torch.max_pool2d, functional.max_pool2d})
+_SWITCHES = frozenset({"ceil_mode", "return_indices"})
 _DTYPES = frozenset({torch.float32, torch.float64})
 
 
 def pooled_quickly() -> AbstractContextManager[object]:
     """Within it, max pooling of [..., height, width] in 32 or 64 bits gives equal values sooner.
 
-    What is padded, dilated or one wide, asks for indices or gradients, or does not lie row by row runs as
-    ever. Of a positive and a negative zero, which are equal, either may come out.
+    What is padded, dilated or one wide, asks for indices or for gradients backward, or does not lie row by
+    row runs as ever. Of a positive and a negative zero, which are equal, either may come out.
     """
     return _Pooling()
 
@@ -47,8 +48,10 @@ def _pooled(
 ) -> Tensor | None:
     """The maxima of all windows; None where they are torch's to find, or its to refuse."""
     kernel = _pair(kernel_size)
-    step = kernel if stride is None or stride == [] else _pair(stride)
-    is_usual = _pair(padding) == (0, 0) and _pair(dilation) == (1, 1) and not any((*more, *named.values()))
+    is_missing = stride is None or (isinstance(stride, list | tuple) and not stride)
+    step = kernel if is_missing else _pair(stride)
+    is_off = named.keys() <= _SWITCHES and all(switch is False for switch in (*more, *named.values()))
+    is_usual = is_off and _pair(padding) == (0, 0) and _pair(dilation) == (1, 1)
     if kernel is None or step is None or not is_usual or not _lies_row_by_row(input):
         return None
     for dim in (0, 1):
@@ -69,6 +72,7 @@ def _pair(value: Any) -> tuple[int, int] | None:
 
 
 def _lies_row_by_row(images: Any) -> bool:
+    """Whether it is a plain tensor in this order alone: one channel lies in two, torch takes either."""
     is_tensor = type(images) is Tensor and images.layout is torch.strided and images.dim() in (3, 4)
     return (
         is_tensor
@@ -76,6 +80,7 @@ def _lies_row_by_row(images: Any) -> bool:
         and images.dtype in _DTYPES
         and images.numel() > 0
         and images.is_contiguous()
+        and not (images.dim() == 4 and images.is_contiguous(memory_format=torch.channels_last))
         and not (torch.is_grad_enabled() and images.requires_grad)
     )
 

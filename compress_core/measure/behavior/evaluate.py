@@ -98,8 +98,8 @@ def _computed(model: Model, split: Split, store: Store) -> Tensor:
 
 
 def _predictions_key(model: Model, split: Split) -> str:
-    # How many items go through together decides the last bits.
-    return digest("predictions", model.key, split.digest, BATCH, memory_budget())
+    # The budget decides how many items go through together, and with them the last bits.
+    return digest("predictions", model.key, split.digest, memory_budget())
 
 
 def is_predicted(model: Model, split: Split, store: Store) -> bool:

@@ -4,7 +4,8 @@ One recording pass of the original notes when every module call starts and ends,
 who writes where, and when each parameter is first used. For a change at time t, calls that ended
 before t are answered: from a clone of their output where somebody reads it, and by a stand-in that
 cannot be read where only other answered calls would. There is no graph capture and no assumption on
-what a module does inside, and the result equals a full forward bit for bit.
+what a module does inside, and the result equals a full forward bit for bit, but for the sign of a zero
+where max pooling meets both (`compress_core/network/quick_pooling.py`).
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from dashboard.text import _
@@ -24,7 +25,9 @@ def number_of(split: Split, item: int) -> str:
 
 def numbers_of(split: Split, items: pd.Series) -> dict[str, pd.Series]:
     """The columns of a table that say which items its rows are."""
-    of_file = {} if split.numbers is None else {_("item of the file"): split.numbers[items.to_numpy()]}
+    of_file = (
+        {} if split.numbers is None else {_("item of the file"): split.numbers[items.to_numpy(np.int64)]}
+    )
     return {_("item"): items, **of_file}
 
 

@@ -33,6 +33,7 @@ from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import with_items
 from compress_core.loading.weights_subject import user_subject
 from compress_core.measure.behavior.evaluate import compare
+from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.reviews.evidence_files import evidence_zip, page_of
 from compress_core.reviews.findings import Review
 from compress_core.reviews.gate_file import read_gates
@@ -43,6 +44,7 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from dashboard import header, state
 from dashboard.figures.moved_answers import moved_values, turned_vectors
+from dashboard.item_number import numbers_of
 from dashboard.links import encoded
 from dashboard.show import about_item
 from tests.navigated import Navigated
@@ -95,6 +97,16 @@ def test_a_split_knows_the_numbers_of_its_items_in_the_file() -> None:
     assert whole.number_in_file(17) is None, "it is the number in the file already"
     assert str(whole.told(17)) == "item 17 of the validation split"
     assert load_sample("tabular").split("test").numbers is None
+
+
+def test_tables_without_a_row_have_the_same_columns() -> None:
+    split = opened().split("validation")
+    of_a_list = with_file_items(pd.DataFrame([], columns=["item", "label"]), split)
+    assert (list(of_a_list.columns), len(of_a_list)) == (["item", "file_item", "label"], 0)
+    assert {name: len(column) for name, column in numbers_of(split, pd.Series([])).items()} == {
+        "item": 0,
+        "item of the file": 0,
+    }
 
 
 def test_groups_and_labels_are_numbered_within_the_split_or_as_in_the_file() -> None:

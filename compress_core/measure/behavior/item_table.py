@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -17,5 +18,5 @@ def with_file_items(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     if split.numbers is None or ITEM not in table:
         return table
     behind, found = list(table.columns).index(ITEM) + 1, table.copy()
-    found.insert(behind, FILE_ITEM, split.numbers[table[ITEM].to_numpy()])
+    found.insert(behind, FILE_ITEM, split.numbers[table[ITEM].to_numpy(np.int64)])
     return found

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load, save
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest, app_test
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
-from compress_core.jobs.bundle import bundle_of, read_bundle
+from compress_core.jobs.bundle import ITEMS, bundle_of, read_bundle
 from compress_core.loading.items import Items
 from compress_core.loading.samples import load_sample
 from compress_core.loading.user_model import with_items
@@ -97,6 +98,19 @@ def test_a_split_knows_the_numbers_of_its_items_in_the_file() -> None:
     assert whole.number_in_file(17) is None, "it is the number in the file already"
     assert str(whole.told(17)) == "item 17 of the validation split"
     assert load_sample("tabular").split("test").numbers is None
+
+
+def test_files_of_an_earlier_release_are_numbered_as_the_file_is() -> None:
+    files = bundle_of(opened())
+    held = {name: items for name, items in load(files[ITEMS]).items() if not name.endswith("numbers")}
+    assert sorted(held) == ["calibration.inputs", "validation.inputs"]
+    split = read_bundle({**files, ITEMS: save(held)}).split("validation")
+    told = [split.number_in_file(item) for item in range(len(split))]
+    assert told == [in_file(split, item) for item in range(len(split))]
+    of_file = "file_item,group\n" + "".join(f"{number},g{number}\n" for number in range(ROWS))
+    assert read_groups(of_file, split).tolist() == [f"g{number}" for number in told]
+    sample = load_sample("tabular")
+    assert read_bundle(bundle_of(sample)).split("validation").numbers is None, "nothing was set apart"
 
 
 def test_tables_without_a_row_have_the_same_columns() -> None:

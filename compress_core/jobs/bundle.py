@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from compress_core.loading.asked_answers import checked_task
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.item_form import form_of
+from compress_core.loading.item_splits import numbers_of_parts
 from compress_core.loading.items import Items
 from compress_core.loading.network_source import network_of
 from compress_core.loading.own_training import OwnTrainingItems, own_training
@@ -198,7 +199,19 @@ def _built(card: Mapping[str, Any], state: Mapping[str, Tensor]) -> _Built | Non
 
 
 def _splits(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Split]:
-    return {name: _split(name, tensors) for name in names}
+    found = {name: _split(name, tensors) for name in names}
+    return _numbered(found) if set(found) == {"validation", "calibration"} else found
+
+
+def _numbered(parts: Mapping[str, Split]) -> dict[str, Split]:
+    """Items of which some were set apart, with their numbers in the file, which earlier releases left out."""
+    apart = len(parts["calibration"])
+    judged_at, apart_at = numbers_of_parts(len(parts["validation"]) + apart, apart)
+    known = {"validation": judged_at, "calibration": apart_at}
+    return {
+        name: replace(part, numbers=known[name]) if part.numbers is None else part
+        for name, part in parts.items()
+    }
 
 
 def _split(name: str, tensors: Mapping[str, Tensor]) -> Split:

@@ -43,11 +43,18 @@ def set_apart(items: Items) -> tuple[Items, Items | None]:
     total = len(items.inputs)
     if total < ITEMS_TO_SHARE:
         return items, None
-    drawn = torch.randperm(total, generator=torch.Generator().manual_seed(0)).numpy()
-    count = min(_MOST_SET_APART, total // 10)
-    apart, judged = np.sort(drawn[:count]), np.sort(drawn[count:])
+    judged, apart = numbers_of_parts(total, min(_MOST_SET_APART, total // 10))
     judged_items, apart_items = (replace(items_at(items, at), numbers=at) for at in (judged, apart))
     return judged_items, apart_items
+
+
+def numbers_of_parts(total: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers of the items that are judged [total - count] and of those set apart [count].
+
+    As every release drew them: models that an earlier one kept are numbered by it.
+    """
+    drawn = torch.randperm(total, generator=torch.Generator().manual_seed(0)).numpy()
+    return np.sort(drawn[count:]), np.sort(drawn[:count])
 
 
 def items_at(items: Items, which: NDArray[np.int64]) -> Items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 
 import pytest
@@ -26,6 +27,14 @@ from tests.served import served_to_a_crowd
 from tests.subjects import loaded_sample
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_is_imported_is_no_garbage() -> None:
+    """Garbage is collected before each step that is measured: that need not look through torch each time."""
+    gc.collect()
+    gc.freeze()
+
 
 COMPARED = ("pruning", "quantizing", "ranks", "structured", "finding", "reading", "answers", "execution")
 

@@ -161,17 +161,26 @@ def refusals() -> Iterator[None]:
     """Show what was refused as a sentence, a search of groups that is missing as a job; the page goes on."""
     from dashboard import group_search
 
+    with refusals_told(_warn):
+        try:
+            yield
+        except GroupsNotFoundError as missing:  # to draw it may be refused as well
+            group_search.draw_missing(missing)
+
+
+def _warn(sentence: str) -> None:
+    st.warning(literal(sentence), icon=":material/block:")
+
+
+@contextmanager
+def refusals_told(tell: Callable[[str], object]) -> Iterator[None]:
+    """Have what was refused told as a sentence."""
     try:
         yield
-    except GroupsNotFoundError as missing:
-        group_search.draw_missing(missing)
     except Refused as refused:
-        st.warning(literal(refusal(refused)), icon=":material/block:")
+        tell(refusal(refused))
     except (MemoryError, RecursionError):
-        st.warning(
-            _("This takes more memory than the server gives: try a smaller file or fewer items."),
-            icon=":material/block:",
-        )
+        tell(_("This takes more memory than the server gives: try a smaller file or fewer items."))
 
 
 def number_text(number: Number) -> str:

@@ -15,8 +15,10 @@ from compress_core.apply import groups_found
 from compress_core.apply.lineage import compressed_by, lineage_as_json
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of, resolved_for
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.jobs.info import Info, State
 from compress_core.jobs.local_runner import LocalRunner
 from compress_core.measure.cost import search_estimate
 from compress_core.recipe.reading import read_recipe
@@ -296,3 +298,14 @@ def test_a_cut_after_a_training_shows_the_search_and_is_done_by_itself(queue: Qu
     run_until(app, lambda app: app.session_state[state.KEY].lineage != trained)
     assert app.session_state[state.KEY].stands_on == trained
     assert model_of_page(app).base.parameters < loaded_sample("tabular").parameters
+
+
+@pytest.mark.parametrize("page", ["tune", "behavior", "weights", "recover", "review", "start"])
+def test_a_search_that_was_refused_is_said_in_a_sentence_on_every_page(
+    page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Refused("The worker cannot build it.")
+    monkeypatch.setattr(jobs, "info", lambda key: Info(key, State.REFUSED, problem=problem))
+    app = linked(page)
+    assert not app.exception, [e.message for e in app.exception]
+    assert "The worker cannot build it" in texts(app)

@@ -18,7 +18,7 @@ from compress_core.foundation.store import Store
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.network.shared_copy import digest_of
 from compress_core.recipe.values import Recipe, Rule, Step
-from compress_core.subject.split import Split
+from compress_core.subject.split import BATCH, Split
 from compress_core.subject.subject import Subject
 from tests.subjects import (
     everything_subject,
@@ -310,8 +310,8 @@ def test_replay_equals_a_full_forward_after_preparations_and_corrections(
     match = "*" if which == "any" else list(subject.by_name)[-1]
     steps = (Step.of("uniform", bits=4), Step.of("static_range", bits=6))
     model = compress(subject, Recipe((Rule(match, steps),), **more), STORE)
-    split = subject.split("validation")
-    head = type(split)("validation", split.inputs[:260], None)
+    head = subject.split("validation").first(BATCH + 10)
+    assert len(head.inputs) == BATCH + 10
     network = model.network()
     with torch.inference_mode():
         full = torch.cat([network(batch) for batch in head.batches()])

@@ -134,7 +134,8 @@ def _sooner(
     yield f"| this machine, {processes} | {before + took:.1f} | yes |"
     seconds = {}
     for workers in (1, 2):
-        with cluster_of(workers), runner_in_folder(RayRunner, ADDRESS) as there:
+        with cluster_of(1, processors=workers) as cluster, runner_in_folder(RayRunner, ADDRESS) as there:
+            cluster.settle()
             seconds[workers], found = _done(there, jobs(there))
         assert found == wanted, f"{workers} workers left something else"
         yield f"| Ray, {workers} worker{'s' * (workers > 1)} | {seconds[workers]:.1f} | yes |"

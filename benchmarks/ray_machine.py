@@ -18,6 +18,7 @@ PORT = DASHBOARD - 1876
 ADDRESS = f"ray://127.0.0.1:{DASHBOARD}"
 ROOT = Path(__file__).resolve().parent.parent
 _SECONDS = 180
+_SETTLING_S, _SETTLED = 5.0, 0.2  # less than a fifth of a processor over five seconds
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,21 @@ class MachineProcess:
 class RayCluster:
     """A head, and nodes that are added to it, each with one processor; folder tells its processes.
 
-    tree: the source that runs there; around: what else their environment holds.
+    tree: the source that runs there; around: what else their environment holds; processors: of the head.
     """
 
     ray: str
     folder: Path
     tree: Path = ROOT
     around: Mapping[str, str] = field(default_factory=dict)
+    processors: int = 1
 
     def come(self) -> None:
-        """Start the head, whose processor does work too."""
+        """Start the head, whose processors do work too."""
         self._run(
-            "start", "--head", "--num-cpus=1", f"--port={PORT}", "--dashboard-host=127.0.0.1",
-            f"--dashboard-port={DASHBOARD}", "--node-ip-address=127.0.0.1", "--disable-usage-stats",
-            f"--temp-dir={self.folder}",
+            "start", "--head", f"--num-cpus={self.processors}", f"--port={PORT}",
+            "--dashboard-host=127.0.0.1", f"--dashboard-port={DASHBOARD}", "--node-ip-address=127.0.0.1",
+            "--disable-usage-stats", f"--temp-dir={self.folder}",
         )  # fmt: skip
 
     def add_node(self) -> None:
@@ -63,6 +65,19 @@ class RayCluster:
             "start", f"--address=127.0.0.1:{PORT}", "--num-cpus=1", "--node-ip-address=127.0.0.1",
             "--disable-usage-stats",
         )  # fmt: skip
+
+    def settle(self) -> None:
+        """Wait until what a cluster does when it begins is over, as it is for who comes later."""
+        end = time.monotonic() + _SECONDS
+        while time.monotonic() < end:
+            before = self._spent()
+            time.sleep(_SETTLING_S)
+            if self._spent() - before < _SETTLED * _SETTLING_S:
+                return
+
+    def _spent(self) -> float:
+        """Seconds of a processor that those of its processes that are there have taken."""
+        return sum(_spent_by(each.pid) for each in self.processes())
 
     def go(self) -> None:
         """End all of it at once."""
@@ -107,12 +122,12 @@ class RayCluster:
 
 @contextmanager
 def cluster_of(
-    nodes: int, tree: Path = ROOT, around: Mapping[str, str] | None = None
+    nodes: int, tree: Path = ROOT, around: Mapping[str, str] | None = None, processors: int = 1
 ) -> Iterator[RayCluster]:
-    """A cluster with so many processors; all of it is gone afterwards."""
+    """A cluster of so many nodes, the first with so many processors; all of it is gone afterwards."""
     ray = shutil.which("ray")
     assert ray is not None, 'no program ray is on the PATH: pip install "ray[default]"'
-    cluster = RayCluster(ray, Path(tempfile.mkdtemp(prefix="slimscope-ray-")), tree, around or {})
+    cluster = RayCluster(ray, Path(tempfile.mkdtemp(prefix="slimscope-ray-")), tree, around or {}, processors)
     try:
         cluster.come()
         for _ in range(nodes - 1):
@@ -128,6 +143,14 @@ def signaled(processes: Iterable[MachineProcess], number: signal.Signals) -> Non
     for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
+
+
+def _spent_by(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:  # it ended while we looked
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _processes() -> dict[int, MachineProcess]:

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from compress_core.reviews.late_labels import labels_by_item, read_labels
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from dashboard import header, state
+from dashboard.behavior import moved_items
 from dashboard.figures.moved_answers import moved_values, turned_vectors
 from dashboard.item_number import numbers_of
 from dashboard.links import encoded
@@ -98,6 +100,33 @@ def test_a_split_knows_the_numbers_of_its_items_in_the_file() -> None:
     assert whole.number_in_file(17) is None, "it is the number in the file already"
     assert str(whole.told(17)) == "item 17 of the validation split"
     assert load_sample("tabular").split("test").numbers is None
+
+
+def test_a_model_and_a_figure_name_items_as_the_file_that_was_opened_numbers_them() -> None:
+    store, subject = Store(), opened()
+    split = subject.split("validation")
+    whole = replace(split, numbers=None)
+    unnumbered = replace(subject, splits={**subject.splits, "validation": whole})
+    assert (split.digest, subject.identity) == (whole.digest, unnumbered.identity), "its work stays its work"
+    assert whole.numbering == ""
+    assert split.numbering == opened().split("validation").numbering
+    assert split.numbering != split.first(50).numbering
+    for each in (unnumbered, subject):
+        assert coarse(each, store).subject.split("validation").told(40) == each.split("validation").told(40)
+
+
+def test_a_figure_of_items_is_kept_by_their_numbers_in_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("figure", "number_table", "provenance"):
+        monkeypatch.setattr(moved_items, name, lambda *_given, **_named: None)
+    kept_as: list[str] = []
+    monkeypatch.setattr(moved_items, "kept", lambda _name, content, _make: kept_as.append(content))
+    items = Items(rows(), None)
+    vectors = user_subject(weights(), items, name="mine", input_shape=(4,), task="embedding")
+    split, store = vectors.split("validation"), Store()
+    model = coarse(vectors, store)
+    for each in (split, replace(split, numbers=None)):
+        moved_items.draw(model, compare(model, split, store), each)
+    assert len(set(kept_as)) == 2
 
 
 def test_files_of_an_earlier_release_are_numbered_as_the_file_is() -> None:

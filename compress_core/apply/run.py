@@ -81,7 +81,8 @@ def derived(parent: Model, operation: Operation, store: Store) -> Model:
     subject, trained_on = parent.subject, parent.subject.training
     # The model speaks for all of these, though its own numbers are the same.
     spoken_for = (subject.identity, subject.remarks_on, "" if trained_on is None else trained_on.digest)
-    named = digest("model", key, *spoken_for)
+    numberings = (split.numbering for split in subject.splits.values())
+    named = digest("model", key, *spoken_for, *numberings)
     return store.get(named, lambda: _made(parent, operation, key, store))
 
 

@@ -44,6 +44,11 @@ class Split:
             content.update(np.ascontiguousarray(self.labels.numpy()).data)
         return content.hexdigest()
 
+    @cached_property
+    def numbering(self) -> str:
+        """What tells the numbers of its items in the file; empty where they are those of the split."""
+        return "" if self.numbers is None else hashlib.sha256(self.numbers.tobytes()).hexdigest()
+
     def first(self, count: int) -> Split:
         """The first items; itself where it has no more."""
         if count >= len(self):

@@ -25,7 +25,7 @@ def draw(model: Model, compared: Comparison, split: Split) -> None:
     """One figure of all items, and a table of those that moved furthest."""
     shifts, dark = with_file_items(compared.shifts(), split), is_dark()
     draws = moved_values if model.subject.answers is AnswerKind.VALUES else turned_vectors
-    seen = f"{model.key}:{split.digest}"
+    seen = f"{model.key}:{split.digest}:{split.numbering}"  # it names the item that moved furthest
     judged = provenance(split=split.name, items=len(split))
     figure(kept("moved", seen, lambda: draws(shifts, dark=dark)), "behavior.moved", judged)
     st.subheader(_("Items that moved furthest"))

@@ -9,19 +9,46 @@ import pytest
 
 import compress_core
 from compress_core.apply.model import Model
+from compress_core.decide.budgeting import BudgetPlan
+from compress_core.decide.requirements import Requirements
 from compress_core.decide.scan_plan import ScanPlan
+from compress_core.decide.search_plan import SearchPlan
+from compress_core.decide.swept import SweepPlan
+from compress_core.deliver.packed_size import packed_size
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.task import ResultFiles, tasks
+from compress_core.loading.samples import load_sample
 from compress_core.reviews.gate_file import read_gates, ready_made_gates
 from compress_core.subject.reading_remarks import FileRemarks, ReadingRemarks
+from compress_core.tasks.explain_items import ExplainKnobs
 from compress_core.tasks.export_files import FilesKnobs
 from compress_core.tasks.judge_gates import REVIEW, ReviewKnobs
+from compress_core.tasks.measure_latency import LatencyKnobs
+from compress_core.tasks.run_recipes import RecipesPlan
+from compress_core.tasks.search_groups import GroupSearchKnobs
+from compress_core.tasks.train_model import TrainKnobs
 from tests.test_review import ON_CHURN, coarse, small_subject
 
 pytestmark = pytest.mark.slow
+
+NAMELESS = {"explain", "groups", "latency", "train"}
+ASKED: dict[str, Strict] = {
+    "budget": BudgetPlan(requirements=Requirements(packed_bytes=10)),
+    "explain": ExplainKnobs(method="saliency", items=6),
+    "files": FilesKnobs(file_format="onnx"),
+    "groups": GroupSearchKnobs(),
+    "latency": LatencyKnobs(),
+    "options": ScanPlan(),
+    "review": ReviewKnobs(gates=ON_CHURN),
+    "run": RecipesPlan(recipes=("{}",)),
+    "scan": ScanPlan(),
+    "search": SearchPlan(),
+    "sweep": SweepPlan(),
+    "train": TrainKnobs(plan="{}"),
+}
 
 
 def test_a_job_brings_the_review_back_whole() -> None:
@@ -34,23 +61,31 @@ def test_a_job_brings_the_review_back_whole() -> None:
     assert tasks()["review"] is REVIEW
 
 
-def test_equal_models_share_every_job_whose_result_does_not_say_what_they_are_called() -> None:
-    small = small_subject()
-    subject = replace(small, splits={**small.splits, "validation": small.split("test")})
+def test_equal_models_share_just_the_jobs_whose_results_say_neither_names_nor_bytes() -> None:
+    subject = load_sample("tabular")
     read_otherwise = replace(subject, remarks_on=FileRemarks(ReadingRemarks(("Read otherwise.",))))
-    called_otherwise = (replace(subject, name="yours"), replace(subject, classes=tuple("cba")))
-    knobs: dict[str, Strict] = {
-        "review": ReviewKnobs(gates=ON_CHURN),
-        "files": FilesKnobs(file_format="onnx"),
-        "scan": ScanPlan(),
-    }
-    for kind, asked in knobs.items():
+    called_otherwise = (replace(subject, name="yours"), replace(subject, classes=("no", "yes")))
+    assert set(ASKED) == set(tasks()), "say below what the new task is asked"
+    for kind, asked in ASKED.items():
         keys = [
             tasks()[kind].job(Model.original(each), asked, 0, found_in="anywhere").key
             for each in (subject, read_otherwise, *called_otherwise)
         ]
         assert keys[0] == keys[1], "how the files were read is told at delivery"
-        assert len(set(keys)) == (1 if kind == "scan" else 3)
+        assert len(set(keys)) == (1 if kind in NAMELESS else 3), kind
+
+
+def test_the_bytes_of_a_file_depend_on_what_its_model_is_called() -> None:
+    """So that results that say them are shared by none."""
+    subject = load_sample("tabular")
+    original, called = (Model.original(each) for each in (subject, replace(subject, name="a" * 60)))
+    assert original.key == called.key
+    assert called.file_bytes > original.file_bytes
+    store = Store()
+    first, second = (packed_size(model, store).value for model in (original, called))
+    assert first is not None
+    assert second is not None
+    assert second > first
 
 
 def test_a_model_speaks_for_its_own_files_where_another_one_is_equal() -> None:

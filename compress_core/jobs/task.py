@@ -79,7 +79,8 @@ class Task(Generic[TaskKnobs, Result]):
 
     splits(knobs) names the items that are used; their digests are part of a job's key. parts: how several
     processes do it together, None where they cannot. tells_names: whether its result says what the model and
-    its classes are called; then a model that is called otherwise has a job of its own.
+    its classes are called, or the bytes of a file, which holds the name; then a model that is called
+    otherwise has a job of its own.
     """
 
     kind: str

@@ -58,4 +58,4 @@ def unpack(packed: ResultFiles) -> int:
     return int(packed.facts["run"])
 
 
-RUN = Task("run", RecipesPlan, lambda _: ("validation",), run, pack, unpack)
+RUN = Task("run", RecipesPlan, lambda _: ("validation",), run, pack, unpack, tells_names=True)

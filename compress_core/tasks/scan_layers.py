@@ -64,4 +64,6 @@ def scan_parts(plan: ScanPlan, processors: int) -> list[WorkPart]:
     return [WorkPart(SCAN.kind, each.model_dump_json()) for each in plans]
 
 
-SCAN = Task("scan", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, TaskParts(scan_parts))
+SCAN = Task(
+    "scan", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, TaskParts(scan_parts), tells_names=True
+)

@@ -102,5 +102,12 @@ def coming(progress: Progress, most: int) -> list[WorkPart]:
 
 
 SEARCH = Task(
-    "search", SearchPlan, lambda _: ("validation",), run, pack, unpack, TaskParts(first_parts, coming)
+    "search",
+    SearchPlan,
+    lambda _: ("validation",),
+    run,
+    pack,
+    unpack,
+    TaskParts(first_parts, coming),
+    tells_names=True,
 )

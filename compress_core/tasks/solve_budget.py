@@ -28,4 +28,4 @@ def unpack(packed: ResultFiles) -> BudgetFound:
     return BudgetFound.of_json(packed.facts)
 
 
-BUDGET = Task("budget", BudgetPlan, lambda _: (VALIDATION,), run, pack, unpack)
+BUDGET = Task("budget", BudgetPlan, lambda _: (VALIDATION,), run, pack, unpack, tells_names=True)

@@ -27,4 +27,4 @@ def unpack(packed: ResultFiles) -> Sweep:
     return sweep_from_json(packed.facts)
 
 
-SWEEP = Task("sweep", SweepPlan, lambda knobs: (knobs.split,), run, pack, unpack)
+SWEEP = Task("sweep", SweepPlan, lambda knobs: (knobs.split,), run, pack, unpack, tells_names=True)

@@ -30,4 +30,4 @@ def unpack(packed: ResultFiles) -> OptionTable:
     return OptionTable.of_json(packed.facts)
 
 
-OPTIONS = Task("options", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack)
+OPTIONS = Task("options", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, tells_names=True)

@@ -19,11 +19,12 @@ from compress_core.apply.model import Model
 from compress_core.face.compress_model import recipe_from
 from compress_core.face.page_process import PageRequest, start_page
 from compress_core.recipe.reading import read_recipe
+from compress_core.subject.split import BATCH
 from compress_core.subject.subject import Subject
 
 pytestmark = pytest.mark.slow
 
-MOST = 100
+MOST = BATCH - 1
 RULES = "layers: [{match: hidden, steps: [{technique: uniform, bits: 4}]}]"
 
 

@@ -61,8 +61,7 @@ def test_a_report_of_each_format_is_read_and_its_seals_are_whole(number: int) ->
     assert content["format"] == number
     assert broken_seals(content) == []
     review = read_review(content)
-    none = () if number == FORMAT else None
-    assert review.model.remarks == none, "not recorded is not that there were none"
+    assert (review.model.remarks is None) == (number < FORMAT), "not recorded is not that there were none"
     assert review.model.items == content["model"]["items"]
     lifted = {
         name: value for name, value in in_todays_format(content).items() if name not in {SEALS, BECAUSE}
@@ -71,6 +70,19 @@ def test_a_report_of_each_format_is_read_and_its_seals_are_whole(number: int) ->
         "every field of today's, and no other"
     )
     assert not_recorded(content) == UNKNOWN[number]
+
+
+def empty_in(said: Any, path: str = "") -> list[str]:
+    """Where a list or a mapping without anything stands."""
+    inner = said.items() if isinstance(said, dict) else enumerate(said) if isinstance(said, list) else ()
+    if isinstance(said, dict | list) and not said:
+        return [path]
+    return [found for name, each in inner for found in empty_in(each, f"{path}.{name}")]
+
+
+def test_the_report_of_today_that_is_kept_has_a_row_in_every_list() -> None:
+    """A field of a row that comes or goes would not be seen where there is none."""
+    assert empty_in(kept(FORMAT)) == []
 
 
 def test_what_is_shown_of_an_earlier_report_says_that_remarks_were_not_recorded(
@@ -90,17 +102,29 @@ def test_an_earlier_report_made_again_is_the_same_in_all_that_it_records(
     report: dict[str, Any], number: int
 ) -> None:
     earlier = written_as(report, number)
-    assert verified(earlier, small_subject(40), Store()) == []
+    made_again = verified(earlier, small_subject(40), Store())
+    assert made_again.differences == ()
+    today = {BECAUSE: report[BECAUSE], "model.remarks": report["model"]["remarks"]}
+    assert made_again.not_recorded == {path: today[path] for path in UNKNOWN[number]}
     forged = copy.deepcopy(earlier)
     forged["model"]["n"] = 41
-    assert [each.path for each in verified(forged, small_subject(40), Store())] == ["model.n"]
+    assert [each.path for each in verified(forged, small_subject(40), Store()).differences] == ["model.n"]
 
 
-@pytest.mark.slow
-def test_a_report_that_only_calls_itself_an_earlier_one_hides_nothing(report: dict[str, Any]) -> None:
-    content = {name: value for name, value in report.items() if name != SEALS}
-    lying = sealed({**content, "model": {**content["model"], "remarks": ["all was taken"]}, "format": 2})
-    assert "model.remarks.0" in [each.path for each in verified(lying, small_subject(40), Store())]
+@pytest.mark.parametrize(
+    ("number", "path"), [(1, BECAUSE), (1, "circumstances.no_command"), (2, "model.remarks")]
+)
+@pytest.mark.parametrize("said", [None, ["all was taken"]])
+def test_a_report_that_only_calls_itself_an_earlier_one_is_refused(
+    number: int, path: str, said: list[str] | None
+) -> None:
+    """One that lacks what a later format records differs in nothing there, whatever is found today."""
+    lying = kept(number)
+    *within, name = path.split(".")
+    (lying[within[0]] if within else lying)[name] = said
+    for read in (read_review, in_todays_format):
+        with pytest.raises(Refused, match=f"of an earlier format, which had no field '{name}'"):
+            read(lying)
 
 
 @pytest.mark.slow
@@ -114,6 +138,10 @@ def test_verify_says_what_an_earlier_report_does_not_record(number: int) -> None
     assert "remarks: the report says" not in said.stdout
     told = json.loads(CliRunner().invoke(app, [*words, "--json"], prog_name="slimscope").stdout)
     assert tuple(told["not_recorded"]) == UNKNOWN[number]
+    for path, found in told["not_recorded"].items():
+        assert (
+            f"\n{path}: not recorded; found today: {json.dumps(found, ensure_ascii=False)}\n" in said.stdout
+        )
 
 
 @pytest.mark.parametrize("number", [True, 0, -1, 2.0, "2", None])

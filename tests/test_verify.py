@@ -102,15 +102,15 @@ def test_a_field_that_is_gone_or_new_is_named(report: dict[str, Any]) -> None:
 
 
 def test_a_report_made_again_is_the_same_and_times_are_taken_over(report: dict[str, Any]) -> None:
-    assert verified(report, small_subject(ITEMS), Store()) == []
+    assert verified(report, small_subject(ITEMS), Store()).differences == ()
 
 
 def test_a_forged_number_and_another_model_are_found_by_making_it_again(report: dict[str, Any]) -> None:
     content = {name: value for name, value in report.items() if name != SEALS}
     path = ("judged", 0, "number", "value")
-    forged = verified(sealed(changed(content, path, last=False)), small_subject(ITEMS), Store())
+    forged = verified(sealed(changed(content, path, last=False)), small_subject(ITEMS), Store()).differences
     assert [each.path for each in forged] == ["judged.0.number.value"]
-    other = {each.path for each in verified(report, small_subject(ITEMS + 1), Store())}
+    other = {each.path for each in verified(report, small_subject(ITEMS + 1), Store()).differences}
     assert {"model.items", "model.n"} <= other
 
 
@@ -123,7 +123,7 @@ def test_a_forged_verdict_is_refused_or_found(report: dict[str, Any]) -> None:
     lying["verdict"] = "pass"
     for each in lying["judged"]:
         each["outcome"] = "pass"
-    found = {each.path for each in verified(sealed(lying), small_subject(ITEMS), Store())}
+    found = {each.path for each in verified(sealed(lying), small_subject(ITEMS), Store()).differences}
     assert {"verdict", "judged.0.outcome"} <= found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,22 +38,21 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
     """
     from compress_core.cli.reviewed_items import read_beside
     from compress_core.reviews.made_again import verified
-    from compress_core.reviews.report_formats import not_recorded
     from compress_core.reviews.report_reading import report_in
     from compress_core.reviews.seals import broken_seals, computed_again
 
     content = report_in(report)
     broken_seals(content)
     case, beside, renamed = _opened_again(asked, content)
-    found = verified(
+    made = verified(
         content, case.subject, case.store, given=lambda model: read_beside(replace(case, model=model), beside)
     )
-    again, unknown = computed_again(content), not_recorded(content)
-    remarks = [said for said in (renamed, _unknown(unknown, content["format"])) if said is not None]
+    found, again = made.differences, computed_again(content)
+    remarks = [*([] if renamed is None else [renamed]), *_unknown(made.not_recorded, content["format"])]
     if as_json:
         said = [{"field": d.path, "said": d.said, "found": d.found, "seal": not d.broken_seal} for d in found]
         told = {"report": str(report), "fields": again, "differences": said}
-        printing.print_json({**told, "not_recorded": unknown, "remarks": remarks})
+        printing.print_json({**told, "not_recorded": dict(made.not_recorded), "remarks": remarks})
     else:
         _print_verified(found, again)
         for remark in remarks:
@@ -124,10 +124,16 @@ def _renamed(opened: Subject, subject: Subject, said: Review) -> str | None:
     return remark if _names_a_model(said) else f"{remark} Nothing else tells whether that was their name."
 
 
-def _unknown(paths: Sequence[str], number: int) -> str | None:
-    if not paths:
-        return None
-    return f"Not recorded in a report of format {number}, and so not compared: {', '.join(paths)}."
+def _unknown(not_recorded: Mapping[str, object], number: int) -> list[str]:
+    """What a report of that format has no place for, and what of it is found today."""
+    if not not_recorded:
+        return []
+    paths = ", ".join(not_recorded)
+    found = (
+        f"{path}: not recorded; found today: {printable(json.dumps(value, ensure_ascii=False))}"
+        for path, value in not_recorded.items()
+    )
+    return [f"Not recorded in a report of format {number}, and so not compared: {paths}.", *found]
 
 
 def _opened_as(asked: ModelOptions, known: Mapping[str, Any]) -> ModelOptions:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,8 @@ def read_review(report: Mapping[str, Any]) -> Review:
     content = {name: value for name, value in report.items() if name != SEALS}
     try:
         return Review.from_json(in_todays_format(content))
+    except Refused:
+        raise
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
         raise Refused(
             "The report is damaged ({reason}): get it again from whoever made it.",
@@ -42,29 +46,47 @@ def read_review(report: Mapping[str, Any]) -> Review:
         ) from None
 
 
+@dataclass(frozen=True)
+class Verified:
+    """What a report says otherwise than it is found, and by their paths what is found of fields it lacks.
+
+    differences: fields with a broken seal, and fields that come out otherwise when the review is made again.
+    not_recorded: what its format had no place for, and so differs from nothing.
+    """
+
+    differences: tuple[FieldDifference, ...]
+    not_recorded: Mapping[str, object]
+
+
 def verified(
     report: Mapping[str, Any], subject: Subject, store: Store, given: FromFiles = nothing_given
-) -> list[FieldDifference]:
-    """Fields with a broken seal, and fields that come out otherwise when the review is made again.
+) -> Verified:
+    """The report beside the same review made again.
 
     given: labels and subgroups, as `Asked` takes them, from the files that were read then. Times are taken
-    over: they belong to the machine and the moment; what the format did not record differs from nothing.
-    Raises Refused where the model of the report cannot be made from this one.
+    over: they belong to the machine and the moment. Raises Refused where the model of the report cannot be
+    made from this one.
     """
     said = read_review(report)
     model = model_of(subject, read_lineage(list(said.model.lineage)), store)
     labels, groups = given(model)
     asked = Asked(said.model.split, labels, groups, known_times(said), said.decision)
-    again = result_of(reviewed(model, said.gates, asked, said.circumstances, store))
+    again = result_of(reviewed(model, said.gates, asked, said.circumstances, store)).as_json()
     unknown = not_recorded(report)
-    differences = field_differences(in_todays_format(report), again.as_json())
+    differences = field_differences(in_todays_format(report), again)
     found = {each.path: each for each in differences if not f"{each.path}.".startswith(_within(unknown))}
     broken = {each.path: each for each in broken_seals(report)}
-    return [*found.values(), *(each for path, each in broken.items() if path not in found)]
+    all_of_them = (*found.values(), *(each for path, each in broken.items() if path not in found))
+    return Verified(all_of_them, MappingProxyType({path: _at(again, path) for path in unknown}))
 
 
 def _within(paths: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{path}." for path in paths)
+
+
+def _at(content: Mapping[str, Any], path: str) -> object:
+    first, *inner = path.split(".", 1)
+    return _at(content[first], inner[0]) if inner else content[first]
 
 
 def known_times(said: Review) -> dict[str, Number]:

@@ -16,14 +16,28 @@ OLDEST = 1
 
 
 def lifted_by_one(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The same report in the format that came next; what its own had no place for is None, or follows."""
+    """The same report in the format that came next; what its own had no place for is None, or follows.
+
+    Raises Refused for a field that only came with that one.
+    """
     match content["format"]:
         case 1:
-            around = {"no_command": "", **content["circumstances"]}
-            return {BECAUSE: None, **content, "circumstances": around, "format": 2}
+            around = _with_new(content["circumstances"], "no_command", "")
+            return {**_with_new(content, BECAUSE, None), "circumstances": around, "format": 2}
         case 2:
-            return {**content, "model": {"remarks": None, **content["model"]}, "format": 3}
+            return {**content, "model": _with_new(content["model"], "remarks", None), "format": 3}
     raise AssertionError("every format but today's has a next one")
+
+
+def _with_new(content: Mapping[str, Any], name: str, value: object) -> dict[str, Any]:
+    """The content with a field that its format had no place for; raises Refused where it is there already."""
+    if name in content:
+        raise Refused(
+            "The report says that it is of an earlier format, which had no field {name!r}, but it has one: "
+            "get it again from whoever made it.",
+            name=name,
+        )
+    return {name: value, **content}
 
 
 def in_todays_format(content: Mapping[str, Any]) -> dict[str, Any]:

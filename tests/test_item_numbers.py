@@ -259,13 +259,17 @@ def test_commands_list_items_with_their_numbers_in_the_file(
 
 
 @pytest.mark.slow
-def test_the_face_says_where_explained_items_stand_in_the_file() -> None:
+def test_the_face_says_where_changed_and_explained_items_stand_in_the_file() -> None:
     torch.manual_seed(3)
     network = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 3))
     subject = compress_core.load(network, rows())
     model = compress_core.compress(subject, "layers: [{match: '*', steps: [{technique: uniform, bits: 2}]}]")
-    told = compress_core.explain(model, items=6).items()
     split = subject.split("validation")
+    changed = compress_core.compare(model).changed_items()
+    assert changed.columns[:2].tolist() == ["item", "file_item"]
+    assert not changed.empty
+    assert changed["file_item"].tolist() == [in_file(split, item) for item in changed["item"]]
+    told = compress_core.explain(model, items=6).items()
     assert told["file_item"].tolist() == [in_file(split, item) for item in told["item"]]
 
 

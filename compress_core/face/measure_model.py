@@ -16,6 +16,7 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior import evaluate as behavior
 from compress_core.measure.behavior.compare import MARGIN_POINTS, Comparison
+from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.subject.subject import Subject
 
 if TYPE_CHECKING:
@@ -75,6 +76,14 @@ class ModelComparison:
         frame = self.behavior.per_class()
         names = self.model.subject.classes
         return frame.assign(**{"class": [names[index] for index in frame["class"]]})
+
+    def changed_items(self) -> pd.DataFrame:
+        """A row for each item whose predicted class changed, the biggest drop of confidence first.
+
+        Columns: those of `behavior.changed_items`, and behind item, which counts within the split, file_item:
+        its number in the file that it came from, where that is another.
+        """
+        return with_file_items(self.behavior.changed_items(), self.model.subject.split(self.split))
 
     def figure(self) -> go.Figure:
         """The change of accuracy of every class with its interval, as a plotly figure; needs labels."""

@@ -63,7 +63,11 @@ class FileRemarks:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> FileRemarks:
-        """The reverse of `as_json`; an earlier release did not tell files apart."""
+        """The reverse of `as_json`.
+
+        An earlier release did not tell files apart: its remarks, those on items too, stay with the weights,
+        whatever items come later.
+        """
         if "weights" not in said:
             return cls(ReadingRemarks.from_json(said))
         return cls(*(ReadingRemarks.from_json(said[name]) for name in ("weights", "items", "training")))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
     from dashboard.view import View
 
-KEY, OUTCOME = "slimscope.asked_change", "slimscope.asked_change.outcome"
+KEY, OUTCOMES = "slimscope.asked_change", "slimscope.asked_change.outcomes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +65,13 @@ def is_waiting(word: str) -> bool:
     return asked is not None and asked.word == word
 
 
-def has_ended(sentence: str | None) -> None:
+def has_ended(asked: AskedChange, sentence: str | None) -> None:
     """It waits no more: why it was refused, empty where it was made, None where it was dropped."""
-    asked: AskedChange = st.session_state.pop(KEY)
-    st.session_state[OUTCOME] = asked.word, sentence
+    st.session_state.pop(KEY, None)
+    st.session_state.setdefault(OUTCOMES, {})[asked.word] = sentence
 
 
 def outcome_of(word: str) -> str | None:
     """How the change that is known by a word ended, as `has_ended` was told."""
-    last, sentence = st.session_state.get(OUTCOME, (None, None))
-    return sentence if last == word else None
+    outcomes: dict[str, str | None] = st.session_state.get(OUTCOMES, {})
+    return outcomes.get(word)

@@ -8,17 +8,19 @@ is itself of a model that waits, which a link, a reload or Undo led to, has its 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from compress_core.foundation.errors import Refused
 from dashboard import asked_change, engine, state
 from dashboard import job_panel as jobs
 from dashboard.asked_change import AskedChange
 from dashboard.long_searches import GroupsNotFoundError
 from dashboard.page_job import PageJob
-from dashboard.text import _, refusal
+from dashboard.show import refusals_told
+from dashboard.text import _
+from dashboard.visitor_jobs import jobs_of_visitor
 
 if TYPE_CHECKING:
     from compress_core.apply.groups_needed import NeededGroups
@@ -67,8 +69,6 @@ def model_of_view(view: View) -> Model:
 
     What is missing is begun, once: whoever opened the model asked for it, and who cancels that has a button.
     """
-    from compress_core.jobs.info import State
-
     while True:
         try:
             return state.model(view)
@@ -76,9 +76,19 @@ def model_of_view(view: View) -> Model:
             if is_taken_over(missing.needed):
                 continue
             search = search_of(missing.needed)
-            if search.info.state is State.UNKNOWN:
+            if _is_not_asked(search):
                 search.submit(view)
             raise
+
+
+def _is_not_asked(search: PageJob[StoredGroups]) -> bool:
+    """Whether this visitor did not ask for a search yet, or nobody knows of it any more.
+
+    Also for one that another visitor waits for: who asks as well has it go on where that one cancels.
+    """
+    from compress_core.jobs.info import State
+
+    return search.info.state is State.UNKNOWN or search.job.key not in jobs_of_visitor()
 
 
 def draw_missing(missing: GroupsNotFoundError) -> None:
@@ -117,41 +127,42 @@ def do_what_waits() -> None:
     if asked is None:
         return
     if view is None or (view.model, view.lineage) != (asked.model, asked.lineage):
-        asked_change.has_ended(None)
+        asked_change.has_ended(asked, None)
         return
-    search = search_of(asked.needed)
-    if not asked.is_begun:
-        asked_change.wait(replace(asked, is_begun=True))
-        if search.can_start:
-            search.submit(view)
-    if not search.info.is_over:
-        return
-    try:
-        sentence = _why_refused(asked, view)
-    except GroupsNotFoundError as missing:
-        asked_change.wait(replace(asked, needed=missing.needed, is_begun=False))
-        do_what_waits()
-        return
-    asked_change.has_ended(sentence)
-    if sentence:
-        state.notice(sentence)
+    with refusals_told(partial(_drop, asked)):
+        search = search_of(asked.needed)
+        if not asked.is_begun:
+            asked_change.wait(replace(asked, is_begun=True))
+            if search.can_start or not search.info.is_over:  # also where somebody else has it done
+                search.submit(view)
+        if search.info.is_over:
+            _make(asked, view)
 
 
-def _why_refused(asked: AskedChange, view: View) -> str | None:
-    """Make a change whose search is over: empty where that was done, None where somebody cancelled it.
+def _make(asked: AskedChange, view: View) -> None:
+    """Make a change whose search is over; raises Refused where that cannot be done."""
+    from compress_core.jobs.info import State
 
-    Raises GroupsNotFoundError where it needs those of another network as well.
-    """
+    asked_change.has_ended(asked, None)  # first: what an error leaves waiting would be tried in every run
     try:
         if is_taken_over(asked.needed):
             state.keep(asked.change(view))
-            return ""
-    except GroupsNotFoundError:
-        raise
-    except Refused as refused:
-        return refusal(refused)
-    problem = search_of(asked.needed).info.problem
-    return None if problem is None else refusal(problem)
+            asked_change.has_ended(asked, "")
+            return
+    except GroupsNotFoundError as missing:  # of another network
+        asked_change.wait(replace(asked, needed=missing.needed, is_begun=False))
+        do_what_waits()
+        return
+    ended = search_of(asked.needed).info
+    if ended.problem is not None:
+        raise ended.problem
+    if ended.state is State.CANCELLED:
+        state.notice(_("The search for groups was cancelled, so what waited for it was not done."))
+
+
+def _drop(asked: AskedChange, sentence: str) -> None:
+    asked_change.has_ended(asked, sentence)
+    state.notice(sentence)
 
 
 def draw_waiting() -> None:

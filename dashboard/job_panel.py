@@ -19,7 +19,7 @@ from dashboard.shared_value import SharedValue
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
 from dashboard.visitor import visitor
-from dashboard.visitor_jobs import jobs_of_visitor, remember_jobs
+from dashboard.visitor_jobs import is_unwanted, jobs_of_visitor, note_wanted, remember_jobs
 
 if TYPE_CHECKING:
     from compress_core.apply.model import Model
@@ -80,13 +80,19 @@ def submit(wanted: Job, view: View, title: str) -> None:
     except Refused as refused:
         state.notice(refusal(refused))
         return
+    note_wanted(wanted.key, is_wanted=True)
     remember_jobs({wanted.key: title})
     state.keep(view)
 
 
 def info(key: str) -> Info:
-    """How a job stands."""
-    return runner().info(key)
+    """How a job stands for this visitor: what he cancelled is over, though it may go on for others."""
+    from compress_core.jobs.info import State
+
+    found = runner().info(key)
+    if is_unwanted(key) and found.watchers and not found.is_over:
+        return replace(found, state=State.CANCELLED)
+    return found
 
 
 def job(key: str) -> Job | None:
@@ -105,6 +111,7 @@ def result(key: str) -> bytes | None:
 
 def cancel(key: str) -> None:
     """Have it done for this visitor no more; it goes on for others who want it."""
+    note_wanted(key, is_wanted=False)
     runner().cancel(key, visitor())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from compress_core.jobs.info import Info, State
 from compress_core.jobs.local_runner import LocalRunner
 from compress_core.measure.cost import search_estimate
 from compress_core.recipe.reading import read_recipe
-from dashboard import asked_change, engine, shared_value, state
+from dashboard import asked_change, engine, group_search, shared_value, state
 from dashboard import job_panel as jobs
 from dashboard.links import encoded
 from tests.navigated import Navigated
@@ -309,3 +310,68 @@ def test_a_search_that_was_refused_is_said_in_a_sentence_on_every_page(
     app = linked(page)
     assert not app.exception, [e.message for e in app.exception]
     assert "The worker cannot build it" in texts(app)
+
+
+def test_one_visitors_cancel_leaves_another_ones_change_waiting_for_the_same_search(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = ["first"]
+    monkeypatch.setattr(jobs, "visitor", lambda: who[0])
+    first = asked()
+    who[0] = "second"
+    second = cancel(asked())
+    assert asked_change.KEY not in second.session_state
+    assert not is_under_way(second), "though it goes on for the first one"
+    assert "was cancelled" in texts(second)
+    (button,) = [button for button in second.button if button.label == "Apply"]
+    assert is_under_way(button.click().run())
+    who[0] = "first"
+    assert is_under_way(first.run())
+    assert not is_under_way(cancel(first))
+    who[0] = "second"
+    assert is_under_way(second.run())
+    queue.let_go()
+    run_until(second, has_groups_cut)
+
+
+def test_who_opens_a_model_for_which_another_visitor_has_groups_searched_waits_for_them_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    who = ["first"]
+    monkeypatch.setattr(jobs, "visitor", lambda: who[0])
+    first = linked()
+    who[0] = "second"
+    second = linked()
+    who[0] = "first"
+    cancel(first)
+    who[0] = "second"
+    assert is_under_way(second.run())
+
+
+def _raise_memory_error(view: Any) -> Any:
+    raise MemoryError
+
+
+def test_a_change_that_takes_too_much_memory_ends_in_a_sentence_and_is_not_tried_again(queue: Queue) -> None:
+    app = asked()
+    waiting = app.session_state[asked_change.KEY]
+    app.session_state[asked_change.KEY] = replace(waiting, change=_raise_memory_error)
+    queue.let_go()
+    run_until(app, lambda app: not is_under_way(app))
+    assert "more memory than the server gives" in texts(app)
+    assert asked_change.KEY not in app.session_state
+    assert_fine(app.run())
+
+
+def test_a_change_whose_search_cannot_be_begun_any_more_ends_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = asked()
+
+    def refuse(needed: object) -> None:
+        raise Refused("The weights of this training are gone.")
+
+    monkeypatch.setattr(group_search, "search_of", refuse)
+    assert_fine(app.run())
+    assert "The weights of this training are gone" in texts(app)
+    assert asked_change.KEY not in app.session_state

@@ -65,6 +65,12 @@ def is_waiting(word: str) -> bool:
     return asked is not None and asked.word == word
 
 
+def is_unheard() -> bool:
+    """Whether a change waits of which no run has heard yet."""
+    asked = waiting()
+    return asked is not None and not asked.is_begun
+
+
 def has_ended(asked: AskedChange, sentence: str | None) -> None:
     """It waits no more: why it was refused, empty where it was made, None where it was dropped."""
     st.session_state.pop(KEY, None)

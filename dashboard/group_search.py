@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from compress_core.foundation.errors import Refused
 from dashboard import asked_change, engine, state
 from dashboard import job_panel as jobs
 from dashboard.asked_change import AskedChange
@@ -45,15 +46,18 @@ def search_of(needed: NeededGroups) -> PageJob[StoredGroups]:
 def is_taken_over(needed: NeededGroups) -> bool:
     """Whether a job has found some groups, which are known here from now on.
 
-    Raises Refused where it said that it cannot be done.
+    Raises Refused where it said that it cannot be done, or where what it found finds no room here: who asked
+    once more would be told the same.
     """
-    from compress_core.apply.groups_found import found_elsewhere
+    from compress_core.apply.groups_found import are_found, found_elsewhere
     from compress_core.jobs.info import State
 
     search = search_of(needed)
     found = search.result()
     if found is not None:
         found_elsewhere(found, needed.base, engine.store())
+        if not are_found(needed.base, engine.store()):
+            raise Refused("This takes more memory than the server gives: try a smaller file or fewer items.")
         return True
     known = search.info
     if known.state is State.REFUSED and known.problem is not None:
@@ -92,8 +96,11 @@ def _is_not_asked(search: PageJob[StoredGroups]) -> bool:
 
 
 def draw_missing(missing: GroupsNotFoundError) -> None:
-    """In the place of what shows a model whose groups are not found: how far that is, and what follows."""
-    if is_taken_over(missing.needed):
+    """In the place of what shows a model whose groups are not found: how far that is, and what follows.
+
+    A change that was asked for in the middle of a run is begun by the next one, at once.
+    """
+    if is_taken_over(missing.needed) or asked_change.is_unheard():
         st.rerun()
     draw_search(
         state.required(),
@@ -113,7 +120,8 @@ def draw_search(view: View, needed: NeededGroups, said: str) -> None:
     words.caption(said)
     if search.can_start:
         search.button(button, view, label=search.title, icon=":material/play_arrow:", type="primary")
-    if asked_change.waiting() is None:  # else the top of the page has a search that is under way
+    asked = asked_change.waiting()
+    if asked is None or search_of(asked.needed).job.key != search.job.key:  # else the top of the page has it
         search.follow()
 
 

@@ -103,6 +103,7 @@ def _without_numbers(view: View) -> Callable[[], None]:
     sentence = state.taken_notice()
     if sentence:
         st.warning(literal(sentence), icon=":material/block:")
+    group_search.draw_waiting()
     return lambda: share_link.write(link, view)
 
 

@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.apply import groups_found
+from compress_core.apply.groups_needed import NeededGroups
 from compress_core.apply.lineage import compressed_by, lineage_as_json
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of, resolved_for
@@ -25,7 +26,10 @@ from compress_core.measure.cost import search_estimate
 from compress_core.recipe.reading import read_recipe
 from dashboard import asked_change, engine, group_search, shared_value, state
 from dashboard import job_panel as jobs
+from dashboard.asked_change import AskedChange
 from dashboard.links import encoded
+from dashboard.recover import training_panel
+from dashboard.view import View
 from tests.navigated import Navigated
 from tests.subjects import loaded_sample
 from tests.test_page_tune import section
@@ -319,19 +323,22 @@ def test_one_visitors_cancel_leaves_another_ones_change_waiting_for_the_same_sea
     monkeypatch.setattr(jobs, "visitor", lambda: who[0])
     first = asked()
     who[0] = "second"
-    second = cancel(asked())
-    assert asked_change.KEY not in second.session_state
-    assert not is_under_way(second), "though it goes on for the first one"
-    assert "was cancelled" in texts(second)
-    (button,) = [button for button in second.button if button.label == "Apply"]
-    assert is_under_way(button.click().run())
+    second = asked()
     who[0] = "first"
-    assert is_under_way(first.run())
-    assert not is_under_way(cancel(first))
+    assert not is_under_way(cancel(first)), "though it goes on for the second one"
+    assert asked_change.KEY not in first.session_state
+    assert "was cancelled" in texts(first)
     who[0] = "second"
     assert is_under_way(second.run())
+    who[0] = "first"
+    (button,) = [button for button in first.button if button.label == "Apply"]
+    assert is_under_way(button.click().run())
+    who[0] = "second"
+    assert not is_under_way(cancel(second))
+    who[0] = "first"
+    assert is_under_way(first.run())
     queue.let_go()
-    run_until(second, has_groups_cut)
+    run_until(first, has_groups_cut)
 
 
 def test_who_opens_a_model_for_which_another_visitor_has_groups_searched_waits_for_them_as_well(
@@ -375,3 +382,65 @@ def test_a_change_whose_search_cannot_be_begun_any_more_ends_in_a_sentence(
     assert_fine(app.run())
     assert "The weights of this training are gone" in texts(app)
     assert asked_change.KEY not in app.session_state
+
+
+def test_a_change_asked_for_in_the_middle_of_a_run_is_begun_by_the_next_one_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a button of Start asks for one, which opens a model and a recipe where it is drawn."""
+    is_pressed = [True]
+
+    def draw(view: View, *_given: Any) -> None:
+        if is_pressed and is_pressed.pop():
+            state.with_recipe(view, read_recipe(RECIPE))
+
+    monkeypatch.setattr(training_panel, "draw", draw)
+    app = opened("recover", "tabular")
+    assert not is_pressed
+    assert_fine(app)
+    assert is_under_way(app)
+    assert "Your change is made as soon as" in texts(app)
+
+
+def test_a_change_that_waits_shows_how_far_it_is_although_the_view_waits_as_well() -> None:
+    app = linked()
+    view, subject = app.session_state[state.KEY], loaded_sample("tabular")
+    needed = NeededGroups(subject, (), (), subject)
+    app.session_state[asked_change.KEY] = AskedChange(view.model, view.lineage, _as_it_is, needed, "word")
+    app.run()
+    assert not app.exception, [e.message for e in app.exception]
+    assert "Your change is made as soon as" in texts(app)
+    assert is_under_way(app)
+
+
+def _as_it_is(view: View) -> View:
+    return view
+
+
+def test_a_text_that_was_applied_does_not_come_back_when_another_change_has_waited(
+    queue: Queue,
+) -> None:
+    app = asked()
+    waiting = app.session_state[asked_change.KEY]
+    section(app, "Tried")
+    queue.let_go()
+    run_until(app, has_groups_cut)
+    lineage = app.session_state[state.KEY].lineage
+    another = replace(waiting, lineage=lineage, change=_as_it_is, word="another", is_begun=False)
+    app.session_state[asked_change.KEY] = another
+    app.run()
+    assert asked_change.KEY not in app.session_state
+    assert box(section(app, "Recipe")) == app.session_state[state.KEY].recipe.yaml
+
+
+def test_groups_that_find_no_room_here_are_a_sentence_and_no_loop(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = linked()
+    (key,) = app.session_state["slimscope.jobs"]
+    monkeypatch.setattr(groups_found, "found_elsewhere", lambda *_given: None)
+    queue.let_go()
+    assert list(jobs.runner().as_done([key], PATIENCE_S)) == [key]
+    app.run(timeout=20)
+    assert not app.exception, [e.message for e in app.exception]
+    assert "more memory than the server gives" in texts(app)

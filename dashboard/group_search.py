@@ -19,8 +19,7 @@ from dashboard import job_panel as jobs
 from dashboard.asked_change import AskedChange
 from dashboard.long_searches import GroupsNotFoundError
 from dashboard.page_job import PageJob
-from dashboard.show import refusals_told
-from dashboard.text import _
+from dashboard.text import _, refusals_told
 from dashboard.visitor_jobs import jobs_of_visitor
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import fixed
 from dashboard.figures.words import in_bytes, plain, short
 from dashboard.long_searches import GroupsNotFoundError
-from dashboard.text import _, current_language, literal, refusal, spoken
+from dashboard.text import _, current_language, literal, refusals_told, spoken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,17 +169,6 @@ def refusals() -> Iterator[None]:
 
 def _warn(sentence: str) -> None:
     st.warning(literal(sentence), icon=":material/block:")
-
-
-@contextmanager
-def refusals_told(tell: Callable[[str], object]) -> Iterator[None]:
-    """Have what was refused told as a sentence."""
-    try:
-        yield
-    except Refused as refused:
-        tell(refusal(refused))
-    except (MemoryError, RecursionError):
-        tell(_("This takes more memory than the server gives: try a smaller file or fewer items."))
 
 
 def number_text(number: Number) -> str:

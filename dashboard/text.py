@@ -152,3 +152,14 @@ def _catalog(code: str) -> gettext.NullTranslations:
         for domain in DOMAINS:
             first.add_fallback(gettext.translation(domain, LOCALE, [code], fallback=True))
     return first
+
+
+@contextmanager
+def refusals_told(tell: Callable[[str], object]) -> Iterator[None]:
+    """Have what was refused told as a sentence."""
+    try:
+        yield
+    except Refused as refused:
+        tell(refusal(refused))
+    except (MemoryError, RecursionError):
+        tell(_("This takes more memory than the server gives: try a smaller file or fewer items."))

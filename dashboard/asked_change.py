@@ -1,6 +1,7 @@
 """A change that a visitor asked for and that needs coupled groups nobody knows yet: it waits in the session.
 
-`dashboard.group_search` has the groups found, and makes it then.
+`dashboard.group_search` has the groups found, and makes it then. What was asked for is kept with the work on
+the model, so that a reload does not lose it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,6 +19,7 @@ from dashboard.long_searches import GroupsNotFoundError
 if TYPE_CHECKING:
     from compress_core.apply.groups_needed import NeededGroups
     from compress_core.apply.lineage import Lineage
+    from compress_core.recipe.values import Recipe
     from dashboard.view import View
 
 KEY, OUTCOMES = "slimscope.asked_change", "slimscope.asked_change.outcomes"
@@ -27,24 +29,35 @@ KEY, OUTCOMES = "slimscope.asked_change", "slimscope.asked_change.outcomes"
 class AskedChange:
     """A change of the view as it was when that was asked for, and the groups for which it waits.
 
-    word: what it is known by, also where it then waits for other groups. is_begun: whether their search was.
+    asked: the model at which it is to look, or the recipe that it is to take. word: what it is known by, also
+    where it then waits for other groups. is_begun: whether their search was.
     """
 
     model: str
     lineage: Lineage
     change: Callable[[View], View]
+    asked: Lineage | Recipe
     needed: NeededGroups
     word: str
     is_begun: bool = False
 
+    def as_json(self) -> dict[str, Any]:
+        """What was asked for and where, as plain JSON values."""
+        from compress_core.apply.lineage import lineage_as_json
+
+        at = lineage_as_json(self.lineage)
+        if isinstance(self.asked, tuple):
+            return {"at": at, "lineage": lineage_as_json(self.asked)}
+        return {"at": at, "recipe": self.asked.as_json()}
+
 
 @contextmanager
-def done_later(view: View, change: Callable[[View], View]) -> Iterator[None]:
+def done_later(view: View, change: Callable[[View], View], asked: Lineage | Recipe) -> Iterator[None]:
     """Around a change of a view: one that needs groups first is refused, and made once they are found."""
     try:
         yield
     except GroupsNotFoundError as missing:
-        wait(AskedChange(view.model, view.lineage, change, missing.needed, token_hex(4)))
+        wait(AskedChange(view.model, view.lineage, change, asked, missing.needed, token_hex(4)))
         raise
 
 
@@ -57,6 +70,13 @@ def waiting() -> AskedChange | None:
     """The change that waits, if any does."""
     found: AskedChange | None = st.session_state.get(KEY)
     return found
+
+
+def waiting_at(view: View) -> AskedChange | None:
+    """The change that waits, if it is one of this view."""
+    asked = waiting()
+    is_here = asked is not None and (asked.model, asked.lineage) == (view.model, view.lineage)
+    return asked if is_here else None
 
 
 def is_waiting(word: str) -> bool:

@@ -133,7 +133,7 @@ def do_what_waits() -> None:
     asked = asked_change.waiting()
     if asked is None:
         return
-    if view is None or (view.model, view.lineage) != (asked.model, asked.lineage):
+    if view is None or asked_change.waiting_at(view) is None:
         asked_change.has_ended(asked, None)
         return
     with refusals_told(partial(_drop, asked)):
@@ -144,6 +144,7 @@ def do_what_waits() -> None:
                 search.submit(view)
         if search.info.is_over:
             _make(asked, view)
+    state.keep(state.required())  # with what waits now
 
 
 def _make(asked: AskedChange, view: View) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine
+from dashboard import asked_change, engine
 from dashboard.tab import tab
 from dashboard.view import View
 from dashboard.visitor import visitor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 KEYS = "slimscope.model_keys"
-_LAYERS, _SHA, _TRAINED = "layers", "sha", "trained"
+_LAYERS, _SHA, _TRAINED, _ASKED = "layers", "sha", "trained", "asked"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def save(view: View, subject: Subject) -> None:
     """Keep a view: it is on the disk when this returns."""
     place = engine.workspace()
     keys = _Keys(subject)
-    recipe = view.recipe
+    recipe, asked = view.recipe, asked_change.waiting_at(view)
     _add((), keys, subject)
     _add(view.lineage, keys, subject)
     content: Any = {
@@ -59,6 +59,7 @@ def save(view: View, subject: Subject) -> None:
         "locked": sorted(view.locked),
         "jobs": dict(jobs_of_visitor()),
         "title": subject.title,
+        _ASKED: None if asked is None else asked.as_json(),
         _LAYERS: len(recipe.layers),
         _SHA: recipe.sha if recipe else "",
         _TRAINED: bool(view.trainings),
@@ -91,6 +92,14 @@ def restored(model: str, subject: Subject) -> View | None:
         # A browser that comes back to a new server brings its widgets' values along: new keys drop them.
         content.get("version", 0) + 1,
     )
+
+
+def left_waiting(model: str) -> Mapping[str, Any] | None:
+    """The change that waited for groups when the tab was left, as `AskedChange.as_json` says it."""
+    saved = engine.workspace().sessions.find(visitor(), model, tab())
+    content: Any = {} if saved is None else saved.content
+    found: Mapping[str, Any] | None = content.get(_ASKED)
+    return found
 
 
 def is_kept(model: str, word: str) -> bool:

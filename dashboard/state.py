@@ -18,14 +18,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from compress_core.foundation.errors import Refused
-from dashboard import engine, leases, opened, saved_work, tab, trial_log
+from dashboard import asked_change, engine, leases, opened, saved_work, tab, trial_log
 from dashboard.asked_change import done_later
 from dashboard.hearing import hear_all
 from dashboard.language import QUERY_KEY, SESSION_KEY
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from compress_core.recipe.values import Recipe, ResolvedRecipe
     from compress_core.subject.subject import Subject
 
-KEY, WRITTEN = "slimscope.view", "slimscope.view.written"
+KEY, SAVED, WRITTEN = "slimscope.view", "slimscope.view.saved", "slimscope.view.written"
 UPLOADS = "slimscope.uploads"
 NOTICE = "slimscope.notice"
 TOLD = "slimscope.told"
@@ -72,18 +72,34 @@ def keep(view: View) -> None:
 def _write() -> None:
     """Write what is kept to the disk; what a run was overtaken in is written by the next one."""
     view: View | None = st.session_state.get(KEY)
-    before: View | None = st.session_state.get(WRITTEN)
-    if view is None or view is before:
+    if view is None:
         return
     try:
-        saved_work.save(view, subject(view))
-        if before is not None and _is_tried_after(before, view):
-            trial_log.note(before.lineage, model(view))
+        _save(view)
+        _log(view)
     except GroupsNotFoundError:  # it is logged by the first run after they were found
         return
     except Refused as refused:  # a full disk: the session has it, and the visitor is told
         notice(refusal(refused))
+        _note_saved(view)
     st.session_state[WRITTEN] = view
+
+
+def _save(view: View) -> None:
+    saved, asked = st.session_state.get(SAVED, (None, None))
+    if saved is not view or asked is not asked_change.waiting_at(view):
+        saved_work.save(view, subject(view))
+        _note_saved(view)
+
+
+def _note_saved(view: View) -> None:
+    st.session_state[SAVED] = view, asked_change.waiting_at(view)
+
+
+def _log(view: View) -> None:
+    before: View | None = st.session_state.get(WRITTEN)
+    if before is not None and before is not view and _is_tried_after(before, view):
+        trial_log.note(before.lineage, model(view))
 
 
 def _is_tried_after(before: View, view: View) -> bool:
@@ -209,7 +225,7 @@ def at(view: View, lineage: Lineage, *, by_widget: bool = False) -> View:
     Where groups of its network have to be found first, that is begun, and it is looked at afterwards.
     """
     changed = view.moved(lineage, by_widget=by_widget)
-    with done_later(view, lambda then: at(then, lineage)):
+    with done_later(view, lambda then: at(then, lineage), lineage):
         model(changed)
     return changed
 
@@ -222,7 +238,7 @@ def returned(view: View, key: str) -> View:
 def looking_at(view: View, lineage: Lineage) -> View:
     """A view of a model that was there before, which tries nothing new; raises Refused as `at` does."""
     changed = replace(view.moved(lineage), trials=view.trials)
-    with done_later(view, lambda then: looking_at(then, lineage)):
+    with done_later(view, lambda then: looking_at(then, lineage), lineage):
         model(changed)
     return changed
 
@@ -232,7 +248,7 @@ def with_recipe(view: View, recipe: Recipe) -> View:
     from compress_core.apply.model import Model
     from compress_core.apply.run import resolved_for
 
-    with done_later(view, lambda then: with_recipe(then, recipe)):
+    with done_later(view, lambda then: with_recipe(then, recipe), recipe):
         if recipe.groups:  # names of groups are looked up in the model as loaded
             refuse_long_search(Model.original(subject(view)), recipe)
         return edited(view, resolved_for(subject(view), recipe, engine.store()))
@@ -299,7 +315,30 @@ def read_link() -> None:
     is_reloaded = was_reloaded(link) and saved_work.is_kept(link["m"], link[tab.QUERY_KEY])
     if not (is_reloaded or (_came_back(link) and _knows_more_than(link))):
         st.session_state[LINK] = link
-    open_model(link["m"])
+    left = saved_work.left_waiting(link["m"]) if tab.QUERY_KEY in link else None
+    view = open_model(link["m"])
+    if left is not None and asked_change.waiting() is None:
+        _ask_again(view, left)
+
+
+def _ask_again(view: View, left: Mapping[str, Any]) -> None:
+    """Ask for what waited when the tab was left, unless the view is at another model than it was then."""
+    from compress_core.apply.lineage import lineage_as_json, read_lineage
+    from compress_core.recipe.reading import parse_recipe
+
+    if left["at"] != lineage_as_json(view.lineage):
+        return
+    try:
+        recipe = left.get("recipe")
+        keep(
+            at(view, read_lineage(left["lineage"]))
+            if recipe is None
+            else with_recipe(view, parse_recipe(recipe))
+        )
+    except GroupsNotFoundError:
+        keep(view)  # with what waits
+    except Refused as refused:
+        notice(refusal(refused))
 
 
 def _came_back(link: Mapping[str, str]) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.testing.v1 import AppTest, app_test
 
+import dashboard.visitor
 from compress_core.apply import groups_found
 from compress_core.apply.groups_needed import NeededGroups
 from compress_core.apply.lineage import compressed_by, lineage_as_json
@@ -24,7 +25,7 @@ from compress_core.jobs.info import Info, State
 from compress_core.jobs.local_runner import LocalRunner
 from compress_core.measure.cost import search_estimate
 from compress_core.recipe.reading import read_recipe
-from dashboard import asked_change, engine, group_search, shared_value, state
+from dashboard import asked_change, engine, group_search, saved_work, shared_value, state
 from dashboard import job_panel as jobs
 from dashboard.asked_change import AskedChange
 from dashboard.links import encoded
@@ -406,7 +407,7 @@ def test_a_change_that_waits_shows_how_far_it_is_although_the_view_waits_as_well
     app = linked()
     view, subject = app.session_state[state.KEY], loaded_sample("tabular")
     needed = NeededGroups(subject, (), (), subject)
-    app.session_state[asked_change.KEY] = AskedChange(view.model, view.lineage, _as_it_is, needed, "word")
+    app.session_state[asked_change.KEY] = AskedChange(view.model, view.lineage, _as_it_is, (), needed, "word")
     app.run()
     assert not app.exception, [e.message for e in app.exception]
     assert "Your change is made as soon as" in texts(app)
@@ -444,3 +445,36 @@ def test_groups_that_find_no_room_here_are_a_sentence_and_no_loop(
     app.run(timeout=20)
     assert not app.exception, [e.message for e in app.exception]
     assert "more memory than the server gives" in texts(app)
+
+
+@pytest.mark.parametrize("is_typed", [False, True])
+def test_a_change_that_waits_is_not_lost_by_a_reload_and_not_asked_for_again_once_it_is_cancelled(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, *, is_typed: bool
+) -> None:
+    monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: "a" * 32)
+    cut = {"groups": [["fc1", [{"technique": "magnitude", "share_removed": 0.5}]]], "layers": []}
+    app = asked() if is_typed else opened("tune", "tabular", cut)
+    cancelled = run_until(cancel(reloaded(app)), lambda app: not is_under_way(app))
+    assert "was cancelled" in texts(cancelled)
+    app = reloaded(cancelled)
+    assert asked_change.KEY not in app.session_state
+    app = reloaded(asked(of=app))
+    assert is_under_way(app)
+    queue.let_go()
+    run_until(app, has_groups_cut)
+
+
+def reloaded(app: AppTest) -> AppTest:
+    """The page in a new session, at the address of an earlier one."""
+    again = AppTest.from_file(APP, default_timeout=90)
+    for name in app.query_params:
+        again.query_params[name] = app.query_params[name]
+    return again.run().switch_page("pages/tune.py").run()
+
+
+def test_a_view_that_waits_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = linked()
+    saved = []
+    monkeypatch.setattr(saved_work, "save", lambda *given: saved.append(given))
+    app.run()
+    assert not saved

@@ -118,7 +118,14 @@ def draw_search(view: View, needed: NeededGroups, said: str) -> None:
     words, button = st.columns([3, 1.3], vertical_alignment="bottom")
     words.caption(said)
     if search.can_start:
-        search.button(button, view, label=search.title, icon=":material/play_arrow:", type="primary")
+        search.button(
+            button,
+            view,
+            label=search.title,
+            icon=":material/play_arrow:",
+            key=f"groups.find.{search.job.key}",
+            type="primary",
+        )
     asked = asked_change.waiting()
     if asked is None or search_of(asked.needed).job.key != search.job.key:  # else the top of the page has it
         search.follow()

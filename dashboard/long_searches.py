@@ -38,11 +38,11 @@ def made(subject: Subject, lineage: Lineage) -> Model:
     """The model at the end of a lineage; raises Refused, GroupsNotFoundError where that would take long."""
     from compress_core.apply.lineage import Compress
     from compress_core.apply.model import Model
-    from compress_core.apply.run import derived
+    from compress_core.apply.run import derived, is_made
 
     model = Model.original(subject)
     for operation in lineage:
-        if isinstance(operation, Compress):
+        if isinstance(operation, Compress) and not is_made(model, operation, engine.store()):
             refuse_long_search(model, operation.recipe)
         model = derived(model, operation, engine.store())
     return model

@@ -206,15 +206,18 @@ def model(view: View) -> Model:
     return made(subject(view), view.lineage)
 
 
-def edited(view: View, recipe: ResolvedRecipe, *, by_widget: bool = False) -> View:
-    """A view with another recipe, tried before it is kept; raises Refused and changes nothing."""
+def edited(view: View, recipe: ResolvedRecipe, *, by_widget: bool = False, of_original: bool = False) -> View:
+    """A view with another recipe, tried before it is kept; raises Refused and changes nothing.
+
+    of_original: of the model as loaded, whatever the one before stands on.
+    """
     from compress_core.apply.lineage import with_recipe as led_elsewhere
     from compress_core.recipe.edit import in_order
 
     found = subject(view)
     return at(
         view,
-        led_elsewhere(view.lineage, in_order(recipe, list(found.by_name))),
+        led_elsewhere(() if of_original else view.lineage, in_order(recipe, list(found.by_name))),
         by_widget=by_widget,
     )
 

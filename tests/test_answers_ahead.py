@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+from compress_core.apply.groups_needed import NeededGroups
 from compress_core.apply.lineage import recipe_of, with_recipe
 from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
@@ -14,8 +15,10 @@ from compress_core.measure.behavior.evaluate import predict
 from compress_core.recipe.edit import in_order, with_step
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
+from dashboard import long_searches
 from dashboard.item_bars import item_bars as component
 from dashboard.item_bars.item_bars import AnswersAhead, ItemBars
+from dashboard.long_searches import GroupsNotFoundError
 from dashboard.tune.answers_ahead import _Work
 from dashboard.tune.knob_of_layer import KnobPlaces, spread
 from dashboard.view import View
@@ -30,6 +33,8 @@ MAGNITUDE = KnobPlaces(
     lambda _before, share: Step.of("magnitude", sparsity=share) if share else None,
 )
 
+AWRY = KnobPlaces(Stage.PRUNE, (0.31,), str, lambda _before, share: Step.of("magnitude", sparsity=share))
+
 
 @pytest.mark.parametrize(("name", "layer"), [("lenet300", "fc1"), ("tabular", "fc1")])
 def test_answers_ahead_are_those_of_the_recipe_that_the_knob_would_lead_to(name: str, layer: str) -> None:
@@ -38,7 +43,7 @@ def test_answers_ahead_are_those_of_the_recipe_that_the_knob_would_lead_to(name:
     lineage = with_recipe((), recipe_of(()))
     view = View(name, lineage, layer)
     model = model_of(subject, lineage, STORE)
-    found = _Work(view, model, split, 5, {"knob": MAGNITUDE}).done(STORE)["knob"]
+    found = _Work(view, model, split, 5, {"knob": MAGNITUDE}).done()["knob"]
     assert list(found) == [0.0, 0.5, 1.0]
     for share, shares in found.items():
         step = Step.of("magnitude", sparsity=share) if share else None
@@ -53,7 +58,23 @@ def test_a_place_that_is_refused_is_left_out() -> None:
     far = KnobPlaces(Stage.QUANTIZE, (4.0, 99.0), str, lambda _b, bits: Step.of("uniform", bits=int(bits)))
     split = subject.split("validation").first(2)
     work = _Work(View("lenet300", (), "fc1"), model, split, 0, {"knob": far})
-    assert list(work.done(STORE)["knob"]) == [4.0]
+    assert list(work.done()["knob"]) == [4.0]
+
+
+def test_places_whose_groups_are_not_found_yet_are_not_worked_out_and_not_taken_for_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = loaded_sample("lenet300")
+    needed = NeededGroups(subject, (), (), subject)
+
+    def refuse(*_given: object) -> None:
+        raise GroupsNotFoundError(needed)
+
+    monkeypatch.setattr(long_searches, "refuse_long_search", refuse)
+    split = subject.split("validation").first(3)
+    work = _Work(View("lenet300", (), "fc1"), Model.original(subject), split, 0, {"knob": AWRY})
+    with pytest.raises(GroupsNotFoundError, match="not known yet"):
+        work.done()
 
 
 def test_places_are_spread_from_the_first_to_the_last() -> None:

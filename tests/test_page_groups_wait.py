@@ -25,11 +25,12 @@ from compress_core.jobs.info import Info, State
 from compress_core.jobs.local_runner import LocalRunner
 from compress_core.measure.cost import search_estimate
 from compress_core.recipe.reading import read_recipe
-from dashboard import asked_change, engine, group_search, saved_work, shared_value, state
+from dashboard import asked_change, engine, group_search, long_searches, saved_work, shared_value, state
 from dashboard import job_panel as jobs
 from dashboard.asked_change import AskedChange
 from dashboard.links import encoded
 from dashboard.recover import training_panel
+from dashboard.trade_offs import taken_recipe
 from dashboard.view import View
 from tests.navigated import Navigated
 from tests.subjects import loaded_sample
@@ -478,3 +479,47 @@ def test_a_view_that_waits_is_written_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(saved_work, "save", lambda *given: saved.append(given))
     app.run()
     assert not saved
+
+
+def found_and_cut(queue: Queue) -> AppTest:
+    queue.let_go()
+    return run_until(linked(), lambda app: not is_under_way(app))
+
+
+def test_a_model_that_is_there_is_shown_although_its_groups_were_let_go(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = found_and_cut(queue)
+    monkeypatch.setattr(long_searches, "is_left", lambda _needed: True)
+    assert model_of_page(app).is_changed
+    app.run()
+    assert "which of them must shrink together" not in texts(app)
+    assert not any(button.label == "Find the groups" for button in app.button)
+
+
+def test_a_knob_that_is_moved_when_all_was_let_go_takes_the_groups_over_from_the_job(queue: Queue) -> None:
+    app = found_and_cut(queue)
+    box = app.selectbox(key="tune.fc1.PRUNE.technique")
+    engine.store().make_room(2**40)
+    box.set_value("magnitude").run()
+    assert_fine(app)
+    assert not app.warning, texts(app)
+    assert app.session_state[state.KEY].recipe.layers
+
+
+def test_a_recipe_taken_over_from_trade_offs_waits_as_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = resolved_for(loaded_sample("tabular"), read_recipe(RECIPE), Store())
+    is_pressed = [True]
+
+    def draw(*_given: Any) -> None:
+        if is_pressed and is_pressed.pop():
+            taken_recipe.take_over(resolved)
+
+    monkeypatch.setattr(training_panel, "draw", draw)
+    pruned = "layers: [{match: fc1, steps: [{technique: magnitude, sparsity: 0.5}]}]"
+    rounded = "layers: [{match: fc2, steps: [{technique: uniform, bits: 4}]}]"
+    app = linked("recover", pruned, rounded)
+    assert not is_pressed
+    waiting = app.session_state[asked_change.KEY]
+    assert waiting.asked == compressed_by(resolved)
+    assert len(app.session_state[state.KEY].lineage) == 2

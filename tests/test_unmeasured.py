@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from compress_core.apply.groups_needed import NeededGroups
 from compress_core.foundation.errors import Refused
 from compress_core.subject.subject import Subject
-from dashboard import engine, state, trial_log
+from dashboard import engine, long_searches, state, trial_log
+from dashboard.long_searches import GroupsNotFoundError
 from dashboard.tune import unmeasured
 from dashboard.tune.trial_words import described
 from dashboard.view import View
@@ -99,6 +101,26 @@ def test_a_line_that_cannot_be_measured_says_why_and_the_next_one_is(
         drawn(subject)
     assert any("it answers nothing" in text for text in shown["caption"])
     assert [line.split for line in trial_log.lines(subject)] == ["validation", ""]
+
+
+def test_a_line_whose_groups_nobody_knows_says_how_they_are_found_and_is_not_searched_here(
+    subject: Subject,  # noqa: F811
+    lines: tuple[str, str],
+    shown: Shown,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needed = NeededGroups(subject, (), (), subject)
+
+    def refuse(*_given: object) -> None:
+        raise GroupsNotFoundError(needed)
+
+    engine.store().make_room(2**40)
+    monkeypatch.setattr(long_searches, "refuse_long_search", refuse)
+    unmeasured._switch(trial_log.log_of(subject))
+    for _ in range(2):
+        drawn(subject)
+    assert any("open this recipe" in text for text in shown["caption"])
+    assert [line.split for line in trial_log.lines(subject)] == ["", ""]
 
 
 def test_a_model_without_items_offers_no_measuring(

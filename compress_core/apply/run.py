@@ -78,12 +78,20 @@ def model_of(subject: Subject, lineage: Lineage, store: Store) -> Model:
 def derived(parent: Model, operation: Operation, store: Store) -> Model:
     """The model that an operation makes of another one, keyed by both; raises Refused."""
     key = _key(parent.key, operation, parent.subject)
-    subject, trained_on = parent.subject, parent.subject.training
-    # The model speaks for all of these, though its own numbers are the same.
+    return store.get(_kept_under(parent.subject, key), lambda: _made(parent, operation, key, store))
+
+
+def is_made(parent: Model, operation: Operation, store: Store) -> bool:
+    """Whether the store has the model that an operation makes of another one."""
+    return store.has(_kept_under(parent.subject, _key(parent.key, operation, parent.subject)))
+
+
+def _kept_under(subject: Subject, key: str) -> str:
+    """A model speaks for all of these, though its own numbers are the same."""
+    trained_on = subject.training
     spoken_for = (subject.identity, subject.remarks_on, "" if trained_on is None else trained_on.digest)
     numberings = (split.numbering for split in subject.splits.values())
-    named = digest("model", key, *spoken_for, *numberings)
-    return store.get(named, lambda: _made(parent, operation, key, store))
+    return digest("model", key, *spoken_for, *numberings)
 
 
 def _made(parent: Model, operation: Operation, key: str, store: Store) -> Model:

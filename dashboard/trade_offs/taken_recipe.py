@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import state
 from dashboard.text import _
 from dashboard.trade_offs import tab_files
 from dashboard.tune.steps import keep
@@ -45,7 +44,4 @@ def buttons(view: View, recipe: ResolvedRecipe, key: str) -> None:
 
 def take_over(recipe: ResolvedRecipe) -> None:
     """Make this the visitor's recipe, of the model as loaded."""
-    view = state.required()
-    if view.stands_on:
-        state.keep(state.at(view, view.lineage[:0]))
-    keep(recipe)
+    keep(recipe, of_original=True)

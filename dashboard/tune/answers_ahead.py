@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from compress_core.apply.lineage import with_recipe
 from compress_core.apply.model import Model
-from compress_core.apply.run import model_of
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.store import Store, digest
+from compress_core.foundation.store import digest
 from compress_core.measure.behavior.item_pass import item_pass
 from compress_core.recipe.edit import in_order
 from compress_core.recipe.values import ResolvedRecipe
@@ -20,6 +19,7 @@ from compress_core.subject.split import Split
 from compress_core.techniques.contract.technique import Stage
 from dashboard import engine
 from dashboard.item_bars.item_bars import AnswersAhead, Shares
+from dashboard.long_searches import GroupsNotFoundError, made
 from dashboard.tune import bits_knob, prune_knob, rank_knob
 from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces
 from dashboard.tune.steps import after_change
@@ -49,23 +49,25 @@ class _Work:
         asked = [(name, stage_places.values) for name, stage_places in self.knobs.items()]
         return digest("answers ahead", *map(str, of), str(asked))
 
-    def done(self, store: Store) -> dict[str, dict[float, Shares]]:
+    def done(self) -> dict[str, dict[float, Shares]]:
         """By the key of a knob and its places; one at which the change is refused is left out."""
         found = {
-            name: {value: self._answer(places, value, store) for value in places.values}
+            name: {value: self._answer(places, value) for value in places.values}
             for name, places in self.knobs.items()
         }
         return {name: {v: s for v, s in row.items() if s is not None} for name, row in found.items()}
 
-    def _answer(self, places: KnobPlaces, value: float, store: Store) -> Shares | None:
+    def _answer(self, places: KnobPlaces, value: float) -> Shares | None:
         layer, subject = self.view.layer, self.model.subject
         try:
             recipe = after_change(
                 self.view, self.model, layer, places.stage, lambda before: places.step_at(before, value)
             )
-            moved = model_of(subject, with_recipe(self.view.lineage, _ordered(recipe, self.model)), store)
+            moved = made(subject, with_recipe(self.view.lineage, _ordered(recipe, self.model)))
             found = item_pass(subject, moved.network(), subject.layer(layer), self.split, self.item)
             shares: Shares = found.predictions.probabilities[0]
+        except GroupsNotFoundError:  # not refused for good: nothing is kept of this
+            raise
         except Refused:
             return None
         return shares
@@ -97,9 +99,7 @@ def answers_ahead(view: View, model: Model, split: Split, item: int) -> dict[str
     if not work.knobs:
         return {}
     if not store.has(work.key):
-        ended = engine.answers_worked_out(
-            work.key, lambda: store.get(work.key, lambda: work.done(store), _bytes)
-        )
+        ended = engine.answers_worked_out(work.key, lambda: store.get(work.key, work.done, _bytes))
         if not store.has(work.key):
             return {} if ended else None
     found: dict[str, dict[float, Shares]] = store.get(work.key, dict)

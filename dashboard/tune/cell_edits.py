@@ -14,7 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
-from dashboard import state
+from dashboard import group_search, state
 from dashboard.layer_list.layer_row import Column
 from dashboard.text import label, refusal
 from dashboard.tune.held_by_link import held_by_link, with_held_layers
@@ -94,7 +94,7 @@ def _change(view: View, layer: str, column: Column, typed: str) -> None:
         raise held_by_link(layer)
     if layer in view.locked:
         raise Refused("{layer} is locked: take the tick out of its lock first.", layer=layer)
-    if layer not in state.model(view).base.by_name:
+    if layer not in group_search.model_of_view(view).base.by_name:
         raise Refused("{layer} lies in a block that is left out, so it has nothing to set.", layer=layer)
     stage, number = STAGES[column], _number(column, typed)
     change_step(layer, stage, lambda before: None if number is None else _step(layer, stage, before, number))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from compress_core.apply.shared_budget import on_their_own
 from compress_core.measure.tables.budget_rows import BudgetRow, budget_rows
-from dashboard import engine, state
+from dashboard import engine, group_search, state
 from dashboard.bound_widget import refused_beside
 from dashboard.figures.words import percent
 from dashboard.text import _, literal
@@ -82,4 +82,4 @@ def _table(rows: Sequence[BudgetRow]) -> None:
 def _alone(layer: str, slider: str) -> None:
     view = state.required()
     with refused_beside(slider, None):
-        take(on_their_own(state.model(view), [layer]))
+        take(on_their_own(group_search.model_of_view(view), [layer]))

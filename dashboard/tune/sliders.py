@@ -17,7 +17,7 @@ from compress_core.recipe.values import Step
 from compress_core.selection.patterns import NOfM
 from compress_core.selection.select import Selection
 from compress_core.techniques.contract.technique import Stage, technique_named
-from dashboard import engine, state
+from dashboard import engine, group_search, state
 from dashboard.bound_widget import beside, by_hand, refused_beside, showing
 from dashboard.knob_form import knob_form
 from dashboard.limits_box import locked_note
@@ -112,7 +112,7 @@ def _starting_step(technique: str, layer: str) -> Step:
         return Step.of(technique)
     if "rank" not in technique_named(technique).knobs.model_fields:
         return Step.of(technique, choose="bytes")
-    rows = rank_table(state.model(state.required()).base, layer, engine.store(), technique)
+    rows = rank_table(group_search.model_of_view(state.required()).base, layer, engine.store(), technique)
     return Step.of(technique, rank=max(1, rows.break_even // 2))
 
 

@@ -14,7 +14,7 @@ from compress_core.recipe.edit import step_for_layer, with_input_steps, with_ste
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.selection.patterns import NOfM, parse_pattern
 from compress_core.techniques.contract.technique import LAYER_STAGES, Stage, technique_named, techniques
-from dashboard import engine, state
+from dashboard import engine, group_search, state
 from dashboard.text import refusal
 from dashboard.tune.held_by_link import refuse_held, with_held_layers
 from dashboard.view import View
@@ -47,15 +47,18 @@ def with_steps(layers: Iterable[str], stage: Stage, step: Step | None) -> Resolv
 
 def leaving_budgets(layers: Iterable[str]) -> ResolvedRecipe:
     """The recipe in which some layers share no prune budget with others; all of them keep what they have."""
-    return on_their_own(state.model(state.required()), layers)
+    return on_their_own(group_search.model_of_view(state.required()), layers)
 
 
-def keep(recipe: ResolvedRecipe, *, by_widget: bool = False) -> Refused | None:
-    """Take over a recipe; one that cannot be done leaves a notice, is given back and changes nothing."""
+def keep(recipe: ResolvedRecipe, *, by_widget: bool = False, of_original: bool = False) -> Refused | None:
+    """Take over a recipe; one that cannot be done leaves a notice, is given back and changes nothing.
+
+    of_original: of the model as loaded, whatever the recipe of the view stands on.
+    """
     view = state.required()
     try:
         refuse_held(view.recipe, recipe)
-        state.keep(state.edited(view, recipe, by_widget=by_widget))
+        state.keep(state.edited(view, recipe, by_widget=by_widget, of_original=of_original))
     except Refused as refused:
         state.notice(refusal(refused))
         state.keep(replace(view, version=view.version + 1))
@@ -81,7 +84,7 @@ def change_step(layer: str, stage: Stage, change: StepChange) -> None:
     """
     view = with_held_layers(state.required())
     if layer not in view.locked:
-        take(after_change(view, state.model(view), layer, stage, change))
+        take(after_change(view, group_search.model_of_view(view), layer, stage, change))
 
 
 def after_change(view: View, model: Model, layer: str, stage: Stage, change: StepChange) -> ResolvedRecipe:
@@ -112,7 +115,7 @@ def otherwise(layer: str, step: Step, technique: str) -> Step:
     fields = technique_named(technique).knobs.model_fields
     kept = {k: v for k, v in step.knobs if k in fields and v is not None}
     main = {k: kept[k] for k in {MAIN_KNOB[step.stage]} & kept.keys()}
-    as_much = kept_value(state.model(state.required()), layer, step, technique, engine.store())
+    as_much = kept_value(group_search.model_of_view(state.required()), layer, step, technique, engine.store())
     try:
         return Step.of(technique, **consistent({**kept, **as_much}))
     except Refused:

@@ -9,13 +9,13 @@ import streamlit as st
 
 from compress_core.apply.lineage import Lineage
 from compress_core.apply.model import Model
-from compress_core.apply.run import model_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
+from dashboard.long_searches import GroupsNotFoundError, made
 from dashboard.text import _, literal, refusal
 from dashboard.tune.trial_words import TriedLine
 
@@ -75,6 +75,11 @@ def _until_measured(subject: Subject, key: str, reasons: Reasons) -> None:
         model, numbers = measure()
         reasons[key] = None
         trial_log.complete(model, numbers)
+    except GroupsNotFoundError:
+        reasons[key] = Refused(
+            "It is not known yet which channels of this network shrink together: open this recipe, and they "
+            "are found."
+        )
     except Refused as refused:
         reasons[key] = refused
     except MemoryError:
@@ -86,5 +91,5 @@ def _until_measured(subject: Subject, key: str, reasons: Reasons) -> None:
 
 def _numbers(subject: Subject, way: Lineage, store: Store) -> tuple[Model, Mapping[str, Number]]:
     """A model and its numbers on all items, which the store has from then on; raises Refused."""
-    model = model_of(subject, way, store)
+    model = made(subject, way)
     return model, evaluate(model, subject.split(trial_log.SPLIT), store)

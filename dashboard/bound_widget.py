@@ -19,7 +19,7 @@ from typing import Any
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
-from dashboard import seen_run, state
+from dashboard import asked_change, seen_run, state
 from dashboard.text import literal, refusal
 
 _REFUSED = "slimscope.refused"
@@ -27,12 +27,13 @@ _REFUSED = "slimscope.refused"
 
 @dataclass(frozen=True)
 class _RefusedChange:
-    """What a widget asked for in vain, of which recipe, and why."""
+    """What a widget asked for in vain, of which recipe, and why; waits: its word where it is done later."""
 
     key: str
     value: object
     sentence: str
     recipe: str
+    waits: str | None
 
 
 def showing(key: str, value: Any) -> str:
@@ -84,13 +85,13 @@ def refused_beside(key: str, value: object) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        sha = state.required().recipe.sha
-        st.session_state[_REFUSED] = _RefusedChange(key, value, refusal(refused), sha)
+        sha, waits = state.required().recipe.sha, asked_change.word_behind(refused)
+        st.session_state[_REFUSED] = _RefusedChange(key, value, refusal(refused), sha, waits)
 
 
 def _refused(key: str) -> _RefusedChange | None:
     found: _RefusedChange | None = st.session_state.get(_REFUSED)
-    if found is None or found.key != key:
+    if found is None or found.key != key or not (found.waits is None or asked_change.is_waiting(found.waits)):
         return None
     view = state.current()
     return found if view is not None and view.recipe.sha == found.recipe else None

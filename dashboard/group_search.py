@@ -127,8 +127,10 @@ def draw_search(view: View, needed: NeededGroups, said: str) -> None:
             type="primary",
         )
     asked = asked_change.waiting()
-    if asked is None or search_of(asked.needed).job.key != search.job.key:  # else the top of the page has it
+    if asked is None:
         search.follow()
+    elif search_of(asked.needed).job.key != search.job.key:  # else the top of the page has it
+        jobs.outcome(search.info) if search.info.is_over else search.watch()
 
 
 # A change that waits ----------------------------------------------------------------------------------------
@@ -141,33 +143,43 @@ def do_what_waits() -> None:
     if asked is None:
         return
     if view is None or asked_change.waiting_at(view) is None:
-        asked_change.has_ended(asked, None)
+        asked_change.has_ended(asked, asked_change.outcome_of(asked.word))  # perhaps made, and overtaken then
         return
     with refusals_told(partial(_drop, asked)):
         search = search_of(asked.needed)
         if not asked.is_begun:
-            asked_change.wait(replace(asked, is_begun=True))
             if search.can_start or not search.info.is_over:  # also where somebody else has it done
                 search.submit(view)
+            asked = replace(asked, is_begun=True)
+            asked_change.wait(asked)
         if search.info.is_over:
             _make(asked, view)
     state.keep(state.required())  # with what waits now
 
 
 def _make(asked: AskedChange, view: View) -> None:
-    """Make a change whose search is over; raises Refused where that cannot be done."""
+    """Make a change whose search is over; raises Refused where that cannot be done.
+
+    A run that is overtaken meanwhile leaves it waiting for the next one; what an error leaves waiting would
+    be tried in every run.
+    """
     from compress_core.jobs.info import State
 
-    asked_change.has_ended(asked, None)  # first: what an error leaves waiting would be tried in every run
     try:
         if is_taken_over(asked.needed):
-            state.keep(asked.change(view))
+            changed = asked.change(view)
+            asked_change.note_outcome(asked, "")  # before the view moves, where the change waits no longer
+            state.keep(changed)
             asked_change.has_ended(asked, "")
             return
     except GroupsNotFoundError as missing:  # of another network
         asked_change.wait(replace(asked, needed=missing.needed, is_begun=False))
         do_what_waits()
         return
+    except Exception:
+        asked_change.has_ended(asked, None)
+        raise
+    asked_change.has_ended(asked, None)
     ended = search_of(asked.needed).info
     if ended.problem is not None:
         raise ended.problem

@@ -62,6 +62,8 @@ def draw() -> Callable[[], None]:
     except Refused as refused:
         st.warning(literal(refusal(refused)), icon=":material/block:")
         _way_out(view)
+        _notice()
+        group_search.draw_waiting()
         return lambda: None
     with _line():
         _name(model.subject)
@@ -70,11 +72,9 @@ def draw() -> Callable[[], None]:
         with st.container():  # so that what stands behind it keeps its place where a job begins or ends
             jobs.summary()
         link = _history(view)
-    sentence = state.taken_notice()
     with st.container():  # a place of its own, so that nothing below it is drawn anew
         _problems(model.subject)
-        if sentence:
-            st.warning(literal(sentence), icon=":material/block:")
+        _notice()
         group_search.draw_waiting()
     return lambda: _when_the_page_stands(view, link, fill)
 
@@ -100,11 +100,16 @@ def _without_numbers(view: View) -> Callable[[], None]:
         with st.container():
             jobs.summary()
         link = _history(view)
+    _notice()
+    group_search.draw_waiting()
+    return lambda: share_link.write(link, view)
+
+
+def _notice() -> None:
+    """What became of what was asked for, said once."""
     sentence = state.taken_notice()
     if sentence:
         st.warning(literal(sentence), icon=":material/block:")
-    group_search.draw_waiting()
-    return lambda: share_link.write(link, view)
 
 
 def _way_out(view: View) -> None:

@@ -59,7 +59,7 @@ def save(view: View, subject: Subject) -> None:
         "locked": sorted(view.locked),
         "jobs": dict(jobs_of_visitor()),
         "title": subject.title,
-        _ASKED: None if asked is None else asked.as_json(),
+        _ASKED: asked_change.left_over(view.model) if asked is None else asked.as_json(),
         _LAYERS: len(recipe.layers),
         _SHA: recipe.sha if recipe else "",
         _TRAINED: bool(view.trainings),

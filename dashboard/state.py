@@ -39,6 +39,7 @@ from dashboard.training_choice import choose_text
 from dashboard.undo import led_back
 from dashboard.view import View
 from dashboard.visitor import visitor
+from dashboard.visitor_jobs import jobs_of_visitor
 from dashboard.way_back import was_reloaded
 
 if TYPE_CHECKING:
@@ -86,14 +87,20 @@ def _write() -> None:
 
 
 def _save(view: View) -> None:
-    saved, asked = st.session_state.get(SAVED, (None, None))
-    if saved is not view or asked is not asked_change.waiting_at(view):
+    saved, *beside = st.session_state.get(SAVED, (None,))
+    if saved is not view or beside != _kept_beside(view):
         saved_work.save(view, subject(view))
         _note_saved(view)
 
 
 def _note_saved(view: View) -> None:
-    st.session_state[SAVED] = view, asked_change.waiting_at(view)
+    st.session_state[SAVED] = [view, *_kept_beside(view)]
+
+
+def _kept_beside(view: View) -> list[object]:
+    """What is kept with a view and changes without it: the change that waits, and the jobs of the visitor."""
+    waits = asked_change.waiting_at(view) or asked_change.left_over(view.model)
+    return [waits, list(jobs_of_visitor())]
 
 
 def _log(view: View) -> None:
@@ -176,6 +183,14 @@ def keep_user_model(found: Subject) -> str:
     return name
 
 
+def leave(view: View) -> None:
+    """Nothing waits at a view that the visitor leaves for another model, nor in the work that is kept."""
+    asked = asked_change.waiting_at(view)
+    if asked is not None:
+        asked_change.has_ended(asked, None)
+        keep(view)
+
+
 def open_model(name: str) -> View:
     """Start working on a model; with the recipe of the link that led here, if it speaks of this model.
 
@@ -185,6 +200,8 @@ def open_model(name: str) -> View:
     found = user_model(name) if name.startswith(USER_MODEL) else engine.sample(name)
     biggest = max(found.layers, key=lambda layer: layer.weights).name if found.layers else ""
     before = current()
+    if before is not None and before.model != name:
+        leave(before)
     version = before.version + 1 if before else 0
     trial_log.adopt_snapshots(name, found)
     view = saved_work.restored(name, found) or View(name, (), biggest)
@@ -241,7 +258,7 @@ def returned(view: View, key: str) -> View:
 def looking_at(view: View, lineage: Lineage) -> View:
     """A view of a model that was there before, which tries nothing new; raises Refused as `at` does."""
     changed = replace(view.moved(lineage), trials=view.trials)
-    with done_later(view, lambda then: looking_at(then, lineage), lineage):
+    with done_later(view, lambda then: looking_at(then, lineage), lineage, is_new=False):
         model(changed)
     return changed
 
@@ -305,8 +322,10 @@ def read_link() -> None:
     Raises Refused for a bad link. Without a link, that is the model with which the server was started, where
     it was started with one. A link to an own model waits until that model is uploaded.
     """
-    if current() is not None:
+    view = current()
+    if view is not None:
         _write()
+        _ask_again(view)  # which a run was overtaken in
         if _was_led_by_browser() and tab.QUERY_KEY in st.query_params:
             _go_to(st.query_params.to_dict())
         return
@@ -319,29 +338,38 @@ def read_link() -> None:
     if not (is_reloaded or (_came_back(link) and _knows_more_than(link))):
         st.session_state[LINK] = link
     left = saved_work.left_waiting(link["m"]) if tab.QUERY_KEY in link else None
-    view = open_model(link["m"])
-    if left is not None and asked_change.waiting() is None:
-        _ask_again(view, left)
+    if left is not None:
+        asked_change.leave_over(link["m"], left)
+    _ask_again(open_model(link["m"]))
 
 
-def _ask_again(view: View, left: Mapping[str, Any]) -> None:
+def _ask_again(view: View) -> None:
     """Ask for what waited when the tab was left, unless the view is at another model than it was then."""
-    from compress_core.apply.lineage import lineage_as_json, read_lineage
-    from compress_core.recipe.reading import parse_recipe
+    from compress_core.apply.lineage import lineage_as_json
 
-    if left["at"] != lineage_as_json(view.lineage):
+    left = asked_change.left_over(view.model)
+    if left is None:
         return
     try:
-        recipe = left.get("recipe")
-        keep(
-            at(view, read_lineage(left["lineage"]))
-            if recipe is None
-            else with_recipe(view, parse_recipe(recipe))
-        )
+        if left["at"] == lineage_as_json(view.lineage) and asked_change.waiting() is None:
+            view = _as_left(view, left)
     except GroupsNotFoundError:
-        keep(view)  # with what waits
+        pass  # it waits again
     except Refused as refused:
         notice(refusal(refused))
+    asked_change.forget_left_over()  # not before: a run that is overtaken leaves it for the next one
+    keep(view)
+
+
+def _as_left(view: View, left: Mapping[str, Any]) -> View:
+    from compress_core.apply.lineage import read_lineage
+    from compress_core.recipe.reading import parse_recipe
+
+    recipe = left.get("recipe")
+    if recipe is not None:
+        return with_recipe(view, parse_recipe(recipe))
+    lineage = read_lineage(left["lineage"])
+    return at(view, lineage) if left.get("is_new", True) else looking_at(view, lineage)
 
 
 def _came_back(link: Mapping[str, str]) -> bool:

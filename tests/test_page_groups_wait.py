@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 from streamlit.testing.v1 import AppTest, app_test
 
 import dashboard.visitor
@@ -25,12 +25,17 @@ from compress_core.jobs.info import Info, State
 from compress_core.jobs.local_runner import LocalRunner
 from compress_core.measure.cost import search_estimate
 from compress_core.recipe.reading import read_recipe
+from compress_core.techniques.contract.technique import Stage
 from dashboard import asked_change, engine, group_search, long_searches, saved_work, shared_value, state
 from dashboard import job_panel as jobs
 from dashboard.asked_change import AskedChange
 from dashboard.links import encoded
+from dashboard.page_job import PageJob
 from dashboard.recover import training_panel
+from dashboard.start import opening
 from dashboard.trade_offs import taken_recipe
+from dashboard.tune import steps, unmeasured
+from dashboard.tune.cell_edits import RefusedCell
 from dashboard.view import View
 from tests.navigated import Navigated
 from tests.subjects import loaded_sample
@@ -523,3 +528,140 @@ def test_a_recipe_taken_over_from_trade_offs_waits_as_one_step(monkeypatch: pyte
     waiting = app.session_state[asked_change.KEY]
     assert waiting.asked == compressed_by(resolved)
     assert len(app.session_state[state.KEY].lineage) == 2
+
+
+# A run may be overtaken by the next click wherever it asks the session ------------------------------------
+
+
+def _stopped_once(act: Callable[..., Any]) -> tuple[Callable[..., Any], list[bool]]:
+    """The same, but that its first run is overtaken there; and whether that is still to come."""
+    to_come = [True]
+
+    def stopped(*given: Any) -> Any:
+        if to_come and to_come.pop():
+            raise StopException
+        return act(*given)
+
+    return stopped, to_come
+
+
+def test_a_change_whose_run_is_overtaken_is_made_by_the_next_one(queue: Queue) -> None:
+    app = asked()
+    waiting = app.session_state[asked_change.KEY]
+    change, to_come = _stopped_once(waiting.change)
+    app.session_state[asked_change.KEY] = replace(waiting, change=change)
+    queue.let_go()
+    run_until(app, has_groups_cut)
+    assert not to_come
+    assert box(app) == app.session_state[state.KEY].recipe.yaml
+
+
+def test_a_search_that_was_not_begun_because_its_run_was_overtaken_is_begun_by_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit, to_come = _stopped_once(PageJob.submit)
+    monkeypatch.setattr(PageJob, "submit", submit)
+    app = asked()
+    assert not to_come
+    assert is_under_way(app.run())
+
+
+def test_what_a_reload_asks_for_again_is_not_lost_where_that_run_is_overtaken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: "a" * 32)
+    app = asked()
+    as_left, to_come = _stopped_once(state._as_left)
+    monkeypatch.setattr(state, "_as_left", as_left)
+    overtaken = reloaded(app)
+    assert not to_come
+    assert is_under_way(overtaken.run())
+    to_come.append(True)
+    assert is_under_way(reloaded(reloaded(app))), "nor where it is loaded once more"
+
+
+# What a change that waits has beside it ------------------------------------------------------------
+
+
+def test_the_search_of_a_page_and_that_of_a_change_are_shown_once_each() -> None:
+    app = section(opened("tune", "tabular"), "What shrinks together")
+    (button,) = [one for one in app.button if one.label == "Find the groups"]
+    button.click().run()
+    view, subject = app.session_state[state.KEY], loaded_sample("tabular")
+    rounded = read_recipe("layers: [{match: fc2, steps: [{technique: uniform, bits: 4}]}]")
+    stands_on = compressed_by(resolved_for(subject, rounded, Store()))
+    needed = NeededGroups(subject, stands_on, (), subject)
+    app.session_state[asked_change.KEY] = AskedChange(view.model, view.lineage, _as_it_is, (), needed, "word")
+    assert_fine(app.run())
+    cancels = [one.key for one in app.button if (one.key or "").startswith("jobs.cancel.")]
+    assert len(cancels) == len(set(cancels)) == 2
+
+
+def test_what_waits_is_dropped_for_good_where_another_model_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: "a" * 32)
+    app = asked()
+    left: list[object] = []
+
+    def draw(view: View, *_given: Any) -> None:
+        left.append(saved_work.left_waiting("tabular"))
+        if view.model == "tabular":
+            opening.open_model("lenet300")
+
+    monkeypatch.setattr(training_panel, "draw", draw)
+    app.switch_page("pages/recover.py").run()
+    app.run()
+    assert left[0] is not None
+    assert left[-1] is None
+    assert asked_change.KEY not in app.session_state
+
+
+def test_what_a_link_holds_is_no_lock_of_the_visitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    view, asked_of = View("tabular", (), "fc1"), []
+
+    def refused(of: View) -> None:
+        asked_of.append(of)
+        raise Refused("Not now.")
+
+    monkeypatch.setattr(steps.state, "required", lambda: view)
+    monkeypatch.setattr(steps, "with_held_layers", lambda of: replace(of, locked=frozenset({"fc2"})))
+    monkeypatch.setattr(steps.group_search, "model_of_view", refused)
+    with pytest.raises(Refused, match="Not now"):
+        steps.change_step("fc1", Stage.PRUNE, lambda before: before)
+    assert asked_of == [view]
+
+
+def test_a_cell_says_what_it_was_refused_only_while_its_change_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = View("tabular", (), "fc1")
+    cell = RefusedCell(view.model, view.lineage, "90", Refused("It follows by itself."), "word")
+    monkeypatch.setattr(asked_change, "is_waiting", lambda word: word == "word")
+    assert cell.stands_at(view)
+    monkeypatch.setattr(asked_change, "is_waiting", lambda _word: False)
+    assert not cell.stands_at(view)
+    assert replace(cell, waits=None).stands_at(view)
+
+
+def test_a_model_that_was_there_before_is_no_new_trial_when_it_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state, "at", lambda *_given: "tried")
+    monkeypatch.setattr(state, "looking_at", lambda *_given: "looked at")
+    view = View("tabular", (), "fc1")
+    assert state._as_left(view, {"lineage": [], "is_new": False}) == "looked at"
+    assert state._as_left(view, {"lineage": []}) == "tried"
+
+
+def test_a_line_of_the_log_is_measured_again_once_its_groups_were_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = loaded_sample("tabular")
+    missing = unmeasured.NotSearchedError(NeededGroups(subject, (), (), subject))
+    other = Refused("It has no labels.")
+    reasons: unmeasured.Reasons = {"line": missing, "other": other, "known": None}
+    monkeypatch.setattr(unmeasured, "is_left", lambda _needed: True)
+    unmeasured.forget_what_was_found(reasons)
+    assert set(reasons) == {"line", "other", "known"}
+    monkeypatch.setattr(unmeasured, "is_left", lambda _needed: False)
+    unmeasured.forget_what_was_found(reasons)
+    assert reasons == {"other": other, "known": None}

@@ -58,6 +58,8 @@ def open_model(model: str) -> View:
     now = state.current()
     if now is not None and now.model == model:
         return now
+    if now is not None:
+        state.leave(now)
     before = set_aside()
     if model in before:
         latest = max(before[model].version, now.version if now else 0)

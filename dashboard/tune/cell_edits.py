@@ -14,7 +14,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
-from dashboard import group_search, state
+from dashboard import asked_change, group_search, state
 from dashboard.layer_list.layer_row import Column
 from dashboard.text import label, refusal
 from dashboard.tune.held_by_link import held_by_link, with_held_layers
@@ -37,18 +37,27 @@ _OFF: Mapping[Column, tuple[int, ...]] = MappingProxyType({"rank": (0,), "bits":
 
 @dataclass(frozen=True)
 class RefusedCell:
-    """What was typed into a cell and why it cannot be done to that model as it was then."""
+    """What was typed into a cell and why it cannot be done to that model as it was then.
+
+    waits: by which it is known where it is done later.
+    """
 
     model: str
     lineage: Lineage
     typed: str
     reason: Refused
+    waits: str | None = None
+
+    def stands_at(self, view: View) -> bool:
+        """Whether it is still so: a change that waited and was dropped is asked for by nobody any more."""
+        is_here = (self.model, self.lineage) == (view.model, view.lineage)
+        return is_here and (self.waits is None or asked_change.is_waiting(self.waits))
 
 
 def refused_cells(view: View) -> Mapping[tuple[str, Column], RefusedCell]:
     """What is refused now, by layer and column; another recipe or model forgets it."""
     kept: dict[tuple[str, Column], RefusedCell] = st.session_state.get(KEY, {})
-    return {at: cell for at, cell in kept.items() if (cell.model, cell.lineage) == (view.model, view.lineage)}
+    return {at: cell for at, cell in kept.items() if cell.stands_at(view)}
 
 
 def lock(layer: str, is_locked: bool) -> None:
@@ -69,7 +78,8 @@ def enter(layer: str, column: Column, typed: str) -> None:
         if typed != text_of(view.recipe, layer, column):
             _change(view, layer, column, typed)
     except Refused as reason:
-        refused[layer, column] = RefusedCell(view.model, view.lineage, typed, reason)
+        waits = asked_change.word_behind(reason)
+        refused[layer, column] = RefusedCell(view.model, view.lineage, typed, reason, waits)
     _keep(refused)
 
 

@@ -82,9 +82,10 @@ def change_step(layer: str, stage: Stage, change: StepChange) -> None:
     Where a prune step shares its budget with other layers, it is theirs too: what stays one budget is
     changed for all of them, and a layer that goes its own way leaves the others with what they have.
     """
-    view = with_held_layers(state.required())
-    if layer not in view.locked:
-        take(after_change(view, group_search.model_of_view(view), layer, stage, change))
+    view = state.required()
+    held = with_held_layers(view)
+    if layer not in held.locked:
+        take(after_change(held, group_search.model_of_view(view), layer, stage, change))
 
 
 def after_change(view: View, model: Model, layer: str, stage: Stage, change: StepChange) -> ResolvedRecipe:

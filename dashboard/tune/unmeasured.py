@@ -7,15 +7,17 @@ from functools import partial
 
 import streamlit as st
 
+from compress_core.apply.groups_needed import NeededGroups
 from compress_core.apply.lineage import Lineage
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
+from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
-from dashboard.long_searches import GroupsNotFoundError, made
+from dashboard.long_searches import GroupsNotFoundError, is_left, made
 from dashboard.text import _, literal, refusal
 from dashboard.tune.trial_words import TriedLine
 
@@ -23,11 +25,25 @@ _ON, _REFUSED = "slimscope.tried.measuring", "slimscope.tried.unmeasurable"
 Reasons = dict[str, Refused | None]  # of each model that was tried here by its key: why it cannot be measured
 
 
+class NotSearchedError(Refused):
+    """A line is not measured as long as some groups are not found, which its model needs."""
+
+    def __init__(self, needed: NeededGroups) -> None:
+        self.needed = needed
+        super().__init__(
+            N_(
+                "It is not known yet which channels of this network shrink together: open this recipe, and "
+                "they are found."
+            )
+        )
+
+
 def draw(subject: Subject, lines: Sequence[TriedLine]) -> None:
     """The button, and what is being measured or could not be; nothing where every line has its numbers."""
     if trial_log.SPLIT not in subject.splits:
         return
     reasons: Reasons = st.session_state.setdefault(_REFUSED, {})
+    forget_what_was_found(reasons)
     missing = {line.trial.model: _named(line) for line in reversed(lines) if not line.trial.split}
     for key, reason in reasons.items():
         if key in missing and reason is not None:
@@ -50,6 +66,13 @@ def draw(subject: Subject, lines: Sequence[TriedLine]) -> None:
             _("Measuring {recipe} …, {count} left").format(recipe=literal(missing[left[0]]), count=len(left))
         )
         st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(subject, left[0], reasons)
+
+
+def forget_what_was_found(reasons: Reasons) -> None:
+    """A line whose groups were found since may be measured again."""
+    for key, reason in list(reasons.items()):
+        if isinstance(reason, NotSearchedError) and not is_left(reason.needed):
+            del reasons[key]
 
 
 def _switch(log: str | None) -> None:
@@ -75,11 +98,8 @@ def _until_measured(subject: Subject, key: str, reasons: Reasons) -> None:
         model, numbers = measure()
         reasons[key] = None
         trial_log.complete(model, numbers)
-    except GroupsNotFoundError:
-        reasons[key] = Refused(
-            "It is not known yet which channels of this network shrink together: open this recipe, and they "
-            "are found."
-        )
+    except GroupsNotFoundError as missing:
+        reasons[key] = NotSearchedError(missing.needed)
     except Refused as refused:
         reasons[key] = refused
     except MemoryError:

@@ -127,10 +127,8 @@ def draw_search(view: View, needed: NeededGroups, said: str) -> None:
             type="primary",
         )
     asked = asked_change.waiting()
-    if asked is None:
-        search.follow()
-    elif search_of(asked.needed).job.key != search.job.key:  # else the top of the page has it
-        jobs.outcome(search.info) if search.info.is_over else search.watch()
+    if asked is None or search_of(asked.needed).job.key != search.job.key:  # else the top of the page has it
+        search.follow(with_others=asked is None)
 
 
 # A change that waits ----------------------------------------------------------------------------------------

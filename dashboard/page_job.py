@@ -92,18 +92,18 @@ class PageJob(Generic[Result]):
         """How far it is, and nothing of others of its kind."""
         jobs.watch(self.job.key)
 
-    def follow(self, shown: Callable[[Info], None] | None = None) -> None:
+    def follow(self, shown: Callable[[Info], None] | None = None, *, with_others: bool = True) -> None:
         """How far it is while it runs; afterwards why it left no result, where it left none.
 
         shown draws what else there is to see of it with each look at it. The same for what was started for
-        another recipe, or with other knobs, and is under way or failed.
+        another recipe, or with other knobs, and is under way or failed, unless that is shown elsewhere.
         """
         found = self.info
         if found.is_over:
             jobs.outcome(found)
         else:
             jobs.watch(self.job.key, shown)
-        for number, other in enumerate(self._others()):
+        for number, other in enumerate(self._others() if with_others else []):
             found = jobs.info(other.key)
             if not found.is_over:
                 st.caption(

@@ -116,6 +116,7 @@ def test_a_line_whose_groups_nobody_knows_says_how_they_are_found_and_is_not_sea
 
     engine.store().make_room(2**40)
     monkeypatch.setattr(long_searches, "refuse_long_search", refuse)
+    monkeypatch.setattr(unmeasured, "is_left", lambda _needed: True)
     unmeasured._switch(trial_log.log_of(subject))
     for _ in range(2):
         drawn(subject)

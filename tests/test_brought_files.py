@@ -63,6 +63,7 @@ def _onnx(folder: Path, network: nn.Module) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_does_not_go_with_an_onnx_file_is_refused(tmp_path: Path) -> None:
     path = _onnx(tmp_path, plain())
     with pytest.raises(Refused, match=r"ema names a part of a checkpoint, but net.onnx is an ONNX file"):

@@ -527,6 +527,7 @@ def test_explain_gives_the_same_for_the_same_seed_and_other_items_for_another() 
     assert {row["item"] for row in first["worst"]} != {row["item"] for row in other["worst"]}
 
 
+@pytest.mark.slow
 def test_help_and_models_never_load_torch() -> None:
     code = (
         "import sys\nfrom compress_core.cli import app\n"

@@ -123,6 +123,7 @@ def test_a_cluster_that_loses_every_node_is_a_sentence(runner: Runner, cluster: 
     assert "node of the job was lost" in str(found.problem)
 
 
+@pytest.mark.slow
 def test_a_head_that_goes_and_comes_back_empty_does_the_job_again(
     runner: Runner, cluster: StandInCluster, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +280,7 @@ def test_a_job_says_which_cluster_has_it_and_that_it_waits_or_runs(
     runner.cancel(wanted.key, ME)
 
 
+@pytest.mark.slow
 def test_a_silent_cluster_is_said_with_the_time_of_its_last_answer(
     runner: Runner, cluster: StandInCluster, site: Site
 ) -> None:

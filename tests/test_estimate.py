@@ -127,6 +127,7 @@ def pairs_of(count: int, times: float) -> list[Pair]:
     ]
 
 
+@pytest.mark.slow
 def test_few_real_evaluations_correct_nothing_and_more_of_them_are_believed_further() -> None:
     estimator = estimator_of(TWO)
     assert estimator.corrected(pairs_of(LEAST_PAIRS - 1, 3.0)) is estimator

@@ -133,6 +133,7 @@ def test_the_worst_items_come_first(explanation: Explanation) -> None:
     assert worst["cosine"].tolist() == sorted(explanation.items["cosine"].dropna())[:5]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_study_and_another_seed_other_bounds(network: nn.Module) -> None:
     images, black = digits(4)
 

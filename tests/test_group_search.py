@@ -75,6 +75,7 @@ def test_a_job_leaves_the_groups_that_a_page_finds() -> None:
             assert member.indices.equal(other.indices)
 
 
+@pytest.mark.slow
 def test_a_job_finds_the_groups_of_a_model_that_its_recipe_prepares() -> None:
     subject, store = loaded_sample("resnet"), Store()
     model = compress(subject, read_recipe("prepare: [fold_batch_norm]"), store)

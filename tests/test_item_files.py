@@ -635,6 +635,7 @@ def test_a_folder_of_pictures_is_what_a_model_is_judged_on(pictures: Path) -> No
     assert f"{right / 12:.4f}"[:5] in told.output
 
 
+@pytest.mark.slow
 def test_the_same_pictures_are_items_of_an_uploaded_model_and_of_a_job(pictures: Path) -> None:
     from compress_core.jobs.bundle import bundle_of, read_bundle
 

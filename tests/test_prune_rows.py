@@ -65,6 +65,7 @@ def kept(model: Model, layer: str) -> int:
     return sum(part.kept_count for part in model.compressed[layer].encoded)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(cases())
 def test_every_row_is_what_the_model_has_when_all_who_share_the_budget_stand_there(case: Case) -> None:

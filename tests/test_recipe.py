@@ -356,6 +356,7 @@ recipes = st.lists(st.builds(Rule, st.sampled_from([*NAMES, "*", "conv*", "fc?"]
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(recipes)
 def test_a_recipe_survives_its_file_and_its_canonical_form(recipe):

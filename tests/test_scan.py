@@ -105,6 +105,7 @@ def test_each_point_has_the_divergence_of_a_copy_compressed_and_run_in_full(subj
         assert point.kl.value == pytest.approx(naive_kl(parent, point), abs=1e-6), _at(point)
 
 
+@pytest.mark.slow
 def test_a_compressed_model_is_scanned_on_top_of_what_it_is() -> None:
     subject, store = mlp_subject(), Store()
     parent = compress(subject, rules(fc1=Step.of("magnitude", sparsity=0.5), fc3=Step.of("uniform")), store)
@@ -114,6 +115,7 @@ def test_a_compressed_model_is_scanned_on_top_of_what_it_is() -> None:
         assert point.kl.value == pytest.approx(naive_kl(parent, point), abs=1e-6), _at(point)
 
 
+@pytest.mark.slow
 def test_a_parent_with_rules_at_inputs_is_run_with_them() -> None:
     subject, store = mlp_subject(), Store()
     parent = compress(subject, rules(fc2=Step.of("top_k", share_kept=0.5)), store)

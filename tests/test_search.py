@@ -122,6 +122,7 @@ def test_the_same_seed_finds_the_same_and_another_one_something_else(parent: Mod
     assert [each.positions for each in first.looked] != [each.positions for each in other.looked]
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_runs_nothing_twice_and_ends_as_an_undisturbed_search(
     parent: Model, found: Search, tmp_path: Path
 ) -> None:

@@ -323,6 +323,7 @@ class InNumpy(nn.Module):
         return torch.from_numpy(np.sort(x.numpy(), axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "reason"),
     [

@@ -286,6 +286,7 @@ CUT = {"groups": [{"match": "hidden", "steps": [{"technique": "magnitude", "shar
 FACTORED = {"layers": [{"match": "words", "steps": [{"technique": "low_rank", "rank": 6}]}]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [CUT, FACTORED])
 @pytest.mark.parametrize("method", OF_WORDS)
 def test_a_compressed_network_is_explained_at_the_same_table(recipe: object, method: str) -> None:

@@ -257,6 +257,7 @@ def test_what_group_lasso_left_dead_is_cut_packed_and_read_back(make: Any, tmp_p
         assert torch.equal(read(items), small.network()(items))
 
 
+@pytest.mark.slow
 def test_a_network_that_was_cut_trains_on_and_is_compressed_again() -> None:
     store = Store()
     small = further(learned_by(Model.original(table()), store, STRONG), store, **CUT)

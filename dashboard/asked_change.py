@@ -107,6 +107,11 @@ def is_waiting(word: str) -> bool:
     return asked is not None and asked.word == word
 
 
+def is_dropped(word: str | None) -> bool:
+    """Whether nobody asks any more for the change of this word, where one was refused as it waited."""
+    return word is not None and not is_waiting(word)
+
+
 def word_behind(refused: Refused) -> str | None:
     """By which a change is known that was refused because it waits; None where it does not."""
     asked = waiting()

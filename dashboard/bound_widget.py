@@ -91,7 +91,7 @@ def refused_beside(key: str, value: object) -> Iterator[None]:
 
 def _refused(key: str) -> _RefusedChange | None:
     found: _RefusedChange | None = st.session_state.get(_REFUSED)
-    if found is None or found.key != key or not (found.waits is None or asked_change.is_waiting(found.waits)):
+    if found is None or found.key != key or asked_change.is_dropped(found.waits):
         return None
     view = state.current()
     return found if view is not None and view.recipe.sha == found.recipe else None

@@ -19,7 +19,7 @@ from dashboard import job_panel as jobs
 from dashboard.asked_change import AskedChange
 from dashboard.long_searches import GroupsNotFoundError
 from dashboard.page_job import PageJob
-from dashboard.text import _, refusals_told
+from dashboard.text import TOO_MUCH_MEMORY, _, refusals_told
 from dashboard.visitor_jobs import jobs_of_visitor
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def is_taken_over(needed: NeededGroups) -> bool:
     if found is not None:
         found_elsewhere(found, needed.base, engine.store())
         if not are_found(needed.base, engine.store()):
-            raise Refused("This takes more memory than the server gives: try a smaller file or fewer items.")
+            raise Refused(TOO_MUCH_MEMORY)
         return True
     known = search.info
     if known.state is State.REFUSED and known.problem is not None:

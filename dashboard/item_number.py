@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from dashboard.figures.words import item_words
 from dashboard.text import _
 
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
 def number_of(split: Split, item: int) -> str:
     """The number of an item, as sentences and tables of a page say it."""
-    number = split.number_in_file(item)
-    return (
-        str(item) if number is None else _("{item} ({number} in the file)").format(item=item, number=number)
-    )
+    return item_words(item, split.number_in_file(item))
 
 
 def numbers_of(split: Split, items: pd.Series) -> dict[str, pd.Series]:

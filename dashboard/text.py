@@ -19,8 +19,9 @@ from types import MappingProxyType
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.printable import printable
-from compress_core.foundation.texts import Phrase
+from compress_core.foundation.texts import N_, Phrase
 
+TOO_MUCH_MEMORY = N_("This takes more memory than the server gives: try a smaller file or fewer items.")
 Wishes = Callable[[], Iterable[object]]
 
 LOCALE = Path(__file__).parent / "locale"
@@ -162,4 +163,4 @@ def refusals_told(tell: Callable[[str], object]) -> Iterator[None]:
     except Refused as refused:
         tell(refusal(refused))
     except (MemoryError, RecursionError):
-        tell(_("This takes more memory than the server gives: try a smaller file or fewer items."))
+        tell(_(TOO_MUCH_MEMORY))

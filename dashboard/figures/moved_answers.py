@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from compress_core.measure.behavior.item_table import FILE_ITEM
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
-from dashboard.figures.words import hover, whole
+from dashboard.figures.words import hover, item_words, whole
 from dashboard.text import _
 
 _MOST_POINTS = 2000
@@ -100,7 +100,4 @@ def _furthest(shifts: pd.DataFrame) -> str:
 
 
 def _named(row: pd.Series) -> str:
-    item = str(int(row["item"]))
-    if FILE_ITEM not in row:
-        return item
-    return _("{item} ({number} in the file)").format(item=item, number=int(row[FILE_ITEM]))
+    return item_words(int(row["item"]), int(row[FILE_ITEM]) if FILE_ITEM in row else None)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from compress_core.foundation.number import fixed
+from dashboard.text import _
 
 LONGEST_NAME = 40
 FAR_BEYOND = 1e4
@@ -34,6 +35,13 @@ def safe(name: str, longest: int = LONGEST_NAME) -> str:
 def safe_names(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
     """Every name as Plotly text."""
     return [safe(name, longest) for name in names]
+
+
+def item_words(item: int, number: int | None) -> str:
+    """The number of an item in its split, and that in the visitor's file where it is another."""
+    return (
+        f"{item}" if number is None else _("{item} ({number} in the file)").format(item=item, number=number)
+    )
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -51,7 +51,7 @@ class RefusedCell:
     def stands_at(self, view: View) -> bool:
         """Whether it is still so: a change that waited and was dropped is asked for by nobody any more."""
         is_here = (self.model, self.lineage) == (view.model, view.lineage)
-        return is_here and (self.waits is None or asked_change.is_waiting(self.waits))
+        return is_here and not asked_change.is_dropped(self.waits)
 
 
 def refused_cells(view: View) -> Mapping[tuple[str, Column], RefusedCell]:

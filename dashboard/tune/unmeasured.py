@@ -18,7 +18,7 @@ from compress_core.measure.behavior.evaluate import evaluate
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
 from dashboard.long_searches import GroupsNotFoundError, is_left, made
-from dashboard.text import _, literal, refusal
+from dashboard.text import TOO_MUCH_MEMORY, _, literal, refusal
 from dashboard.tune.trial_words import TriedLine
 
 _ON, _REFUSED = "slimscope.tried.measuring", "slimscope.tried.unmeasurable"
@@ -103,9 +103,7 @@ def _until_measured(subject: Subject, key: str, reasons: Reasons) -> None:
     except Refused as refused:
         reasons[key] = refused
     except MemoryError:
-        reasons[key] = Refused(
-            "This takes more memory than the server gives: try a smaller file or fewer items."
-        )
+        reasons[key] = Refused(TOO_MUCH_MEMORY)
     st.rerun()
 
 

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load, save
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest, app_test
 from torch import Tensor, nn
 from typer.testing import CliRunner
@@ -50,6 +49,7 @@ from dashboard.figures.moved_answers import moved_values, turned_vectors
 from dashboard.item_number import numbers_of
 from dashboard.links import encoded
 from dashboard.show import about_item
+from tests.files_offered import offered_from_now_on
 from tests.navigated import Navigated
 from tests.test_architecture import ROOT
 from tests.test_review import FEW, coarse, made
@@ -276,17 +276,9 @@ def test_the_face_says_where_changed_and_explained_items_stand_in_the_file() -> 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], Any]]:
     """What each button for a file would give, by its key."""
-    found: dict[str, Callable[[], Any]] = {}
-    original = DeltaGenerator.download_button
-
-    def noted(place: DeltaGenerator, label: str, data: Any, *args: Any, **more: Any) -> bool:
-        found[more["key"]] = data
-        return original(place, label, data, *args, **more)
-
-    monkeypatch.setattr(DeltaGenerator, "download_button", noted)
     monkeypatch.setattr(app_test, "PagesManager", Navigated)
     monkeypatch.setattr(header, "_fill_accuracy", lambda *_arguments: None)
-    return found
+    return offered_from_now_on(monkeypatch)
 
 
 def shown_on(page: str, **link: str) -> AppTest:

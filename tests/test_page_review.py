@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import DeletedFile
 from streamlit.testing.v1 import AppTest, app_test
 
@@ -32,6 +31,7 @@ from dashboard.links import encoded
 from dashboard.review import target_choice
 from dashboard.review.parts.flip_gallery import FlipsShown
 from dashboard.text import _, use_language
+from tests.files_offered import offered_from_now_on
 from tests.navigated import Navigated
 from tests.test_architecture import ROOT
 
@@ -55,15 +55,7 @@ def _as_a_server_knows_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], Any]]:
     """What each button for a file would give, by its key."""
-    found: dict[str, Callable[[], Any]] = {}
-    original = DeltaGenerator.download_button
-
-    def noted(place: DeltaGenerator, label: str, data: Any, *args: Any, **more: Any) -> bool:
-        found[more["key"]] = data
-        return original(place, label, data, *args, **more)
-
-    monkeypatch.setattr(DeltaGenerator, "download_button", noted)
-    return found
+    return offered_from_now_on(monkeypatch)
 
 
 def page(recipe: object = PRUNED, **link: str) -> AppTest:

@@ -69,8 +69,7 @@ def draw() -> Callable[[], None]:
         _name(model.subject)
         _recipe(view, model)
         fill = number_strip.draw(model)
-        with st.container():  # so that what stands behind it keeps its place where a job begins or ends
-            jobs.summary()
+        _jobs()
         link = _history(view)
     with st.container():  # a place of its own, so that nothing below it is drawn anew
         _problems(model.subject)
@@ -90,6 +89,12 @@ def _line() -> DeltaGenerator:
     )
 
 
+def _jobs() -> None:
+    """In a place of its own, so that what stands behind it keeps its place where a job begins or ends."""
+    with st.container(width="content"):
+        jobs.summary()
+
+
 def _without_numbers(view: View) -> Callable[[], None]:
     """Of a model that is made once its groups are found: its name, undo, redo, share, each in its place."""
     with _line():
@@ -97,8 +102,7 @@ def _without_numbers(view: View) -> Callable[[], None]:
         with box("recipe").popover(label(_("Recipe"), lineage_name(view.lineage))):
             _history_of(view)
         number_strip.leave_empty()
-        with st.container():
-            jobs.summary()
+        _jobs()
         link = _history(view)
     _notice()
     group_search.draw_waiting()

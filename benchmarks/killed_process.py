@@ -85,9 +85,13 @@ def run(work: Work, folder: Path, notes: Path, kill: Kill | None = None) -> Ran:
 @cache
 def _forks() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    works = [f"benchmarks.killed.{name}" for name in names_in("benchmarks.killed")]
-    context.set_forkserver_preload([*works, *_IMPORTED])
+    context.set_forkserver_preload(preloaded())
     return context
+
+
+def preloaded() -> list[str]:
+    """What a process has imported before it begins its work."""
+    return [*(f"benchmarks.killed.{name}" for name in names_in("benchmarks.killed")), *_IMPORTED]
 
 
 def _wait_for(file: Path, process: Any) -> None:

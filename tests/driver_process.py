@@ -29,4 +29,5 @@ def main() -> None:
     driving()
 
 
-main()
+if __name__ == "__main__":
+    main()

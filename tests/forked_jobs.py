@@ -1,7 +1,8 @@
 """Workers for the jobs of forked servers, which need not import torch again either; and pages of programs.
 
 A server starts this file where it would start `python -m compress_core.jobs --wait`, and a program, with the
-request for a page, where it would start `python -m dashboard`: it hands its pipes to the nursery
+request for a page, where it would start `python -m dashboard`. With --main MODULE it does what `main()` of a
+module of the tests does. It hands its pipes to the nursery
 (tests/server_nursery.py), which forks the worker or the page, and ends when that ends, with its exit code.
 When this process is killed, so is the fork.
 """
@@ -14,10 +15,13 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from contextlib import suppress
-from typing import Any
+from importlib import import_module
+from typing import Any, NoReturn
 
 MOST_BYTES = 2**20
+MAIN = "--main"
 
 
 def listen() -> socket.socket:
@@ -63,7 +67,7 @@ def _guard(asked: socket.socket) -> None:
 
 
 def _work(pipes: list[int], told: dict[str, Any], job_command: tuple[str, ...]) -> None:
-    """Be what was asked for: a page where there is a request for one, else a worker that waits for a job."""
+    """Be what was asked for: a module's main, a page, or without a request a worker that waits for a job."""
     os.setsid()
     folder = pipes.pop()
     os.fchdir(folder)
@@ -73,6 +77,8 @@ def _work(pipes: list[int], told: dict[str, Any], job_command: tuple[str, ...]) 
         os.close(given)
     os.environ.clear()
     os.environ.update(told["environment"])
+    if told["requests"][:1] == [MAIN]:
+        _be(*told["requests"][1:])
     if told["requests"]:
         jobs_are_forks(job_command)
         from dashboard.__main__ import main as serve
@@ -81,6 +87,23 @@ def _work(pipes: list[int], told: dict[str, Any], job_command: tuple[str, ...]) 
     from compress_core.jobs.__main__ import WAIT, main
 
     os._exit(main([WAIT]))
+
+
+def _be(module: str, *arguments: str) -> NoReturn:
+    """Call `main()` of a module as if Python had been started with it."""
+    sys.argv[:] = [module, *arguments]
+    code = 1
+    try:
+        import_module(module).main()
+        code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    finally:
+        if code == 1:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def jobs_are_forks(job_command: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -142,6 +142,19 @@ class Nursery:
 
     def end(self, process: int) -> None:
         self._asked({"end": process})
+
+    def have(self, modules: Iterable[str]) -> None:
+        """Have modules there before something is called that needs them."""
+        self._asked({"import": list(modules)})
+
+    def call(self, pickled: bytes) -> int:
+        process: int = self._asked({"call": pickled.hex()})
+        return process
+
+    def reap(self, process: int) -> int:
+        """The exit code of one that has ended."""
+        code: int = self._asked({"reap": process})
+        return code
 
     def close(self) -> None:
         assert self.process.stdin is not None

@@ -4,6 +4,9 @@ Each line of its stdin is a request in JSON and gets one line back. {"begin": ar
 "settings": variables} gives the number of the new process; {"end": number} ends it and gives its exit code;
 {"lives": number} says whether it runs. When stdin is closed, every server ends. The jobs of these servers are
 forks as well (tests/forked_jobs.py); {"jobs": true} gives what a runner in another process starts for that.
+{"call": a pickled function and its arguments, in hex} gives the number of a process that calls it
+(tests/forked_call.py), {"import": names} has what it needs here first, and {"reap": number} gives the exit
+code of one that has ended.
 """
 
 from __future__ import annotations
@@ -11,13 +14,15 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pickle
 import pkgutil
 import select
 import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tests import forked_jobs
 
@@ -32,7 +37,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     import_what_servers_import()
-    assert threading.active_count() == 1, "another thread may hold a lock that no fork gives back"
+    assert_alone()
     jobs = forked_jobs.listen()
     servers: set[int] = set()
     guards: set[int] = set()
@@ -52,6 +57,10 @@ def main() -> None:
             answers.flush()
     for server in servers:
         ended(server)
+
+
+def assert_alone() -> None:
+    assert threading.active_count() == 1, "another thread may hold a lock that no fork gives back"
 
 
 def has_ended(process: int) -> bool:
@@ -88,6 +97,25 @@ def answered(request: dict[str, Any], living: set[int], jobs: socket.socket) -> 
         case {"end": process}:
             living.discard(process)
             return ended(process)
+    return answered_for_calls(request, living)
+
+
+def answered_for_calls(request: dict[str, Any], living: set[int]) -> Any:
+    match request:
+        case {"import": names}:
+            for name in names:
+                importlib.import_module(name)
+            assert_alone()
+            return True
+        case {"call": pickled}:
+            process = os.fork()
+            if process == 0:
+                call(pickled)
+            living.add(process)
+            return process
+        case {"reap": process}:
+            living.discard(process)
+            return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     raise AssertionError(request)
 
 
@@ -101,6 +129,20 @@ def serve(arguments: list[str], settings: dict[str, str], job_command: tuple[str
         os.dup2(nothing, stream)
     os.environ |= settings
     cli.main(arguments, standalone_mode=False)
+
+
+def call(pickled: str) -> NoReturn:
+    """Call what was asked for, with nothing to read, and end."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    status = 1
+    try:
+        function, arguments = pickle.loads(bytes.fromhex(pickled))
+        function(*arguments)
+        status = 0
+    finally:
+        if status:
+            traceback.print_exc()
+        os._exit(status)
 
 
 def ended(process: int) -> int:

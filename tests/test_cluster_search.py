@@ -24,6 +24,8 @@ from compress_core.jobs.cluster.rows import checked_row
 from compress_core.jobs.info import State
 from compress_core.tasks.scan_layers import shards_for
 from compress_core.tasks.search_recipes import SEARCH, coming
+from tests.forked_jobs import MAIN
+from tests.served import FORKS, the_nursery
 from tests.stand_in_worker import Site, site_in
 from tests.subjects import loaded_sample
 
@@ -65,7 +67,8 @@ def test_a_search_in_parts_ends_as_on_one_machine(
     parts = tmp_path / "parts.txt"
     monkeypatch.setenv("STAND_IN_PROCESSORS", str(processors))
     monkeypatch.setenv("STAND_IN_PARTS", str(parts))
-    site.command = [sys.executable, str(DRIVER)]
+    forked = [*the_nursery().job_command(), MAIN, "tests.driver_process"] if FORKS else []
+    site.command = forked or [sys.executable, str(DRIVER)]
     wanted, workspace = SEARCH.job(parent, PLAN, 0, found_in="tabular"), Workspace.at(tmp_path / "work")
     runner = site.on_cluster(workspace)
     runner.submit(wanted, ME)

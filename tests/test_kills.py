@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
 from benchmarks.killed_work import works
 from benchmarks.kills import tally
+from tests.forked_call import killed_ones_are_forks
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,6 +23,12 @@ WORKS = works(small=True)
 def _no_page_is_the_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that a test ran stays the main module here, and a forked process would begin by running it."""
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+
+
+@pytest.fixture(autouse=True)
+def _killed_ones_are_forks() -> Iterator[None]:
+    with killed_ones_are_forks():
+        yield
 
 
 @pytest.mark.parametrize("name", WORKS)

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch.onnx._internal.exporter._registration  # noqa: F401 - tests/conftest.py lists its operators once
 from typer.testing import CliRunner
 
 from compress_core.cli import loading

@@ -31,28 +31,15 @@ from compress_core.statistics import statistics
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs
+from tests.forked_jobs import MAIN
+from tests.served import FORKS, the_nursery
 from tests.subjects import rules
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = [{"technique": "magnitude", "sparsity": 0.5}, {"technique": "uniform", "bits": 4}]
 SPLIT = "validation"
 
-COMMAND = """
-import sys
-from compress_core.foundation import store
-from compress_core.cli import main
-made = []
-class Watched(store.Store):
-    def __init__(self, *args, **more):
-        super().__init__(*args, **more)
-        made.append(self)
-store.Store = Watched
-try:
-    main()
-finally:
-    (one,) = made
-    print(one.computed["predictions"], one.found["predictions"], file=sys.stderr)
-"""
+EVALUATE = ("evaluate", "tabular", "--step", "fc1: magnitude sparsity=0.5")
 
 
 def _compared(folder: Path) -> tuple[Store, Model, Split]:
@@ -99,7 +86,8 @@ def test_an_evaluation_is_noted_for_who_lists_models(tmp_path: Path) -> None:
 
 def _evaluated(folder: Path) -> tuple[str, list[int]]:
     """What `slimscope evaluate` prints, and how many predictions it computed and found."""
-    command = [sys.executable, "-c", COMMAND, "evaluate", "tabular", "--step", "fc1: magnitude sparsity=0.5"]
+    forked = [*the_nursery().job_command(), MAIN] if FORKS else []
+    command = [*(forked or [sys.executable, "-m"]), "tests.counted_command", *EVALUATE]
     environment = {"SLIMSCOPE_WORKSPACE": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     finished = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
     return finished.stdout, [int(count) for count in finished.stderr.split()]

@@ -32,6 +32,7 @@ from compress_core.loading.items import Items
 from compress_core.loading.weights_subject import user_subject
 from compress_core.recipe.reading import parse_recipe
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs, ManyExplained, chosen_items
+from tests.served import FORKS, the_nursery
 from tests.subjects import loaded_sample
 
 pytestmark = pytest.mark.slow
@@ -128,7 +129,7 @@ def test_a_worker_ends_when_its_server_does(tmp_path: Path) -> None:
     file = tmp_path / "job.json"
     file.write_text(job_for(compressed("lenet300"), ExplainKnobs(method="occlusion", items=4096)).as_json())
     worker = subprocess.Popen(
-        [sys.executable, "-m", "compress_core.jobs", "--wait"],
+        the_nursery().job_command() if FORKS else [sys.executable, "-m", "compress_core.jobs", "--wait"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -34,6 +34,7 @@ OPENS, BEFORE, COMMITS, SEES, STEPS, ANSWERS, LOOKS, EDITS = (
     "looks at another layer",
     "edits its own model",
 )
+_LOOKS_AGAIN_S = 0.5  # the teacher, while all others do something
 SECOND_TABS, CHANGES, EDITS_EACH = 6, 3, 3  # every sixth opens a second tab, every third thinks again
 
 
@@ -106,15 +107,15 @@ async def held_class(address: str, server: int, pupils: int, every: float) -> Cl
 
         with seen.counting(kind):
             done = asyncio.gather(*(one(pupil) for pupil in group))
-            while not done.done():
-                await teacher.pause(0.5)
+            while not (await asyncio.wait([done], timeout=_LOOKS_AGAIN_S))[0]:
+                await teacher.ask()
             await done
 
     await all_do(BEFORE, _answers_before)
     await all_do(COMMITS, _commits)
     await all_do(COMMITS, _thinks_again)
     await _in_second_tabs(group)
-    await teacher.pause(2.5)
+    await teacher.ask()
     _check_predictions(teacher, group, seen)
     seen.expect(any(pupil.page.says("96.15") for pupil in group), wanted=False, what="seen before the reveal")
     await _reveal(teacher, group, seen)
@@ -123,7 +124,7 @@ async def held_class(address: str, server: int, pupils: int, every: float) -> Cl
         await teacher.act(f"learn.{LESSON}.to.{stage}", value=True)
     for question in range(3):
         await all_do(ANSWERS, partial(_answers_after, question))
-    await teacher.pause(2.5)
+    await teacher.ask()
     _check_answers(teacher, group, seen)
     await _own_models(group, seen, every, chance)
     await asyncio.gather(teacher.close(), *(pupil.page.close() for pupil in group))

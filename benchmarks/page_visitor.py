@@ -81,9 +81,13 @@ class PageVisitor:
         while (left := end - time.monotonic()) > 0:
             often = [every for every in self.fragments.values() if every <= _OFTEN_S]
             await asyncio.sleep(min([left, *often]))
-            for fragment in [name for name, every in self.fragments.items() if every <= _OFTEN_S]:
-                if fragment in self.fragments:  # another one may have had the page run anew
-                    await self._run({}, fragment)
+            await self.ask()
+
+    async def ask(self) -> None:
+        """Ask now for all that the browser asks for by itself."""
+        for fragment in [name for name, every in self.fragments.items() if every <= _OFTEN_S]:
+            if fragment in self.fragments:  # another one may have had the page run anew
+                await self._run({}, fragment)
 
     async def until_it_says(self, text: str) -> None:
         """Wait, as a browser that asks by itself, until a text is on the page."""

@@ -34,6 +34,12 @@ ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 FORKS = sys.platform == "linux"
 LONGEST_S, LOOK_AGAIN_S = 180, 0.1
+SLIMSCOPE = """from compress_core.cli import main
+from compress_core.face import page_process
+
+page_process.COMMAND = {command}
+main()
+"""
 
 
 class Serving:
@@ -176,6 +182,13 @@ def pages_are_forks() -> Iterator[None]:
         if FORKS:
             patch.setattr(page_process, "COMMAND", the_nursery().job_command())
         yield
+
+
+def command_whose_pages_are_forks() -> tuple[str, ...]:
+    """`slimscope` in a process of its own, which starts forks of the nursery as its pages."""
+    if not FORKS:
+        return (sys.executable, "-m", "compress_core.cli")
+    return (sys.executable, "-c", SLIMSCOPE.format(command=the_nursery().job_command()))
 
 
 @cache

@@ -46,6 +46,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_is_searched_in_
 
 RECIPE = "groups: [{match: '*', steps: [{technique: magnitude, share_removed: 0.5}]}]"
 PATIENCE_S = 240.0  # a worker imports torch anew where the machine is busy
+LOOK_AGAIN_S = 0.5
 
 
 @pytest.fixture(autouse=True)
@@ -107,11 +108,13 @@ def linked(page: str = "tune", *recipes: str) -> AppTest:
 
 
 def run_until(app: AppTest, is_so: Callable[[AppTest], bool]) -> AppTest:
-    """The page once something is so, looked at as its own fragment does."""
+    """The page once something is so, looked at when a job has ended, and now and then beside."""
     end = time.monotonic() + PATIENCE_S
     while not is_so(app):
         assert time.monotonic() < end, texts(app)
-        time.sleep(0.5)
+        started = app.session_state["slimscope.jobs"]
+        left = [key for key in started if not jobs.runner().info(key).is_over]
+        next(jobs.runner().as_done(left, LOOK_AGAIN_S), None)
         app.run()
         assert not app.exception, [e.message for e in app.exception]
     return app

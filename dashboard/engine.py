@@ -61,8 +61,6 @@ def _import_slow_libraries() -> None:
     import compress_core.measure.tables.knob_tables
     import compress_core.measure.tables.prune_rows  # noqa: F401
 
-    torch.empty(1, device="meta").sqrt()  # the first of these takes a second: rank tables are made of them
-
     gc.collect()
     gc.freeze()  # some 100,000 objects that live as long as the server: no collection walks them again
     gc.set_threshold(*COLLECTED_AFTER)

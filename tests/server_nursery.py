@@ -72,6 +72,7 @@ def import_what_servers_import() -> None:
     importlib.import_module("streamlit.web.cli")
     importlib.import_module("streamlit.web.server.starlette.starlette_server")
     importlib.import_module("captum.attr")
+    importlib.import_module("torch._dynamo")  # as the first training does
     for home in HOMES:
         for found in pkgutil.walk_packages(importlib.import_module(home).__path__, f"{home}."):
             if not found.name.endswith("__main__"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from compress_core.apply.model import CompressedLayer
 from compress_core.apply.run import compress
@@ -182,6 +184,28 @@ def test_the_rank_table_of_another_factorizer_is_its_own(groups: int) -> None:
         assert table.error[row] == pytest.approx(
             _squares(compressed.values - weight) / _squares(weight), abs=1e-6
         )
+
+
+class Roots(TorchDispatchMode):
+    """Notes where roots are taken: of tensors with memory, or without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.sqrt.default:
+            self.places.append(args[0].device.type)
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize(("layer", "technique"), [("fc", "low_rank"), ("0", "spatial")])
+def test_a_rank_table_calculates_no_factors_for_their_shapes(layer: str, technique: str) -> None:
+    """On tensors without memory torch does that with its compiler, which takes a second to import."""
+    image = tiny_subject(seeded(nn.Sequential(nn.Conv2d(4, 6, (3, 2)))), (4, 7, 6))
+    with Roots() as roots:
+        rank_table(image if technique == "spatial" else SUBJECT, layer, Store(), technique)
+    assert roots.places == ["cpu"]
 
 
 def test_tables_of_a_cut_model_speak_of_its_smaller_layers() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from statistics import median
 from time import perf_counter
 from typing import TypeVar
@@ -53,6 +54,7 @@ def expected_seconds(model: Model, plan: Plan, store: Store) -> Number:
     beforehand; however large the batches are, that takes about a second and little memory. Validation items
     stand in for those to train on, which are not read for that; nothing that was learned from them is kept.
     """
+    import_module("torch._dynamo")  # the first optimizer of a process does, which is not what is timed
     run, count = _short_run(model, plan), model.subject.training_items.count
     (trainee, optimizer), begin = _timed(lambda: started(run, store))
     teacher, ask = _timed(lambda: teacher_of(run, trainee))

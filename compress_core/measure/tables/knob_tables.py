@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from compress_core.apply.context import items_behind
 from compress_core.apply.run import compress
@@ -138,8 +139,21 @@ def _rank_rows(
 
 def _shapes_only(layer: Layer, method: Technique, vectors: SingularVectors, rank: int) -> tuple[Layer, ...]:
     """The small layers of a rank: the technique itself says them, on tensors without memory."""
-    thin = SingularVectors(*(t.to("meta") for t in (vectors.left, vectors.values, vectors.right)))
+    thin = _EmptyVectors(*(t.to("meta") for t in (vectors.left, vectors.values, vectors.right)))
     kernel = torch.empty(layer.kernel_shape, device="meta")
     supplied = [kernel if need == "kernel" else thin for need in method.needs]
     kernels = shipped(layer, method.function(*supplied, rank=rank))
     return small_layers(layer, [part.shape for part in kernels])
+
+
+class _EmptyVectors(SingularVectors):
+    """Vectors on tensors without memory: of the factors only the shapes are made.
+
+    To calculate with such tensors torch imports its compiler, a second and sixty megabytes of a server.
+    """
+
+    def halves(self, rank: int) -> tuple[Tensor, Tensor]:
+        """first [groups, rank, in * k], second [groups, out / groups, rank], with nothing in them."""
+        groups, rows, _ = self.left.shape
+        first = self.right.new_empty(groups, rank, self.right.shape[1])
+        return first, self.left.new_empty(groups, rows, rank)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from compress_core import statistics as derivations
 from compress_core.apply import argument as declaring
+from compress_core.apply import groups_found
 from compress_core.apply.argument import ArgumentView, DependsOn, argument, arguments, depends_on
 from compress_core.apply.base import groups_of
 from compress_core.apply.model import Model
@@ -23,9 +24,12 @@ from compress_core.apply.views import weight_view
 from compress_core.apply.views.weight_view import WeightView
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
+from compress_core.foundation.told_progress import TellProgress
+from compress_core.network.shared_copy import digest_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.selection.scores import Scores
 from compress_core.statistics import statistics
+from compress_core.structure.group import Group
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.input_rules import rule_as_json
@@ -83,6 +87,23 @@ def items(seed: int, labels: int = 0) -> Subject:
     drawn[:, seed] *= 9
     split = Split("calibration", drawn, torch.full((24,), labels))
     return replace(subject, splits={**subject.splits, "calibration": split})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _groups_of_equal_networks_on_equal_items_are_searched_once() -> Iterator[None]:
+    """A fresh store knows no groups; for the same network and items a search finds what it found before."""
+    known: dict[tuple[object, ...], tuple[Group, ...]] = {}
+    search = groups_found.find_groups
+
+    def found(network: nn.Module, examples: Tensor, tell: TellProgress) -> tuple[Group, ...]:
+        key = digest_of(network), str(examples.tolist())
+        if key not in known:
+            known[key] = search(network, examples, tell=tell)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(groups_found, "find_groups", found)
+        yield
 
 
 class World(NamedTuple):

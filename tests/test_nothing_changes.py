@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 import pytest
 import torch
@@ -16,7 +16,8 @@ from compress_core.foundation.store import Store
 from compress_core.network.layers.kinds import Layer
 from compress_core.network.layers.places import attach_inputs, read_matrix, write_matrix
 from compress_core.network.shared_copy import shared_copy
-from compress_core.recipe.reading import read_recipe
+from compress_core.recipe.reading import parse_recipe
+from compress_core.recipe.values import Recipe
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage, Technique, techniques
 from tests.zoo import ZOO
@@ -41,11 +42,11 @@ NOTHING: dict[str, dict[str, object]] = {
     "threshold": {"share": 0},
     "wanda": {"sparsity": 0},
     "affine": {"bits": 8},
-    "clipped": {"bits": 8, "narrow_range": "true"},
+    "clipped": {"bits": 8, "narrow_range": True},
     "gptq": {"bits": 8},
     "kmeans": {"bits": 8},
     "power_of_two": {"bits": 8},
-    "uniform": {"bits": 8, "narrow_range": "true"},
+    "uniform": {"bits": 8, "narrow_range": True},
     "activation_threshold": {"share_kept": 1},
     "top_k": {"share_kept": 1},
     "bias_correction": {},
@@ -87,9 +88,11 @@ ON_LEVELS = {
 
 
 @cache
-def _on_levels(name: str, levels: tuple[int, ...]) -> Subject:
-    """The network with such weights."""
+def _on_levels(name: str, levels: tuple[int, ...] | None) -> Subject:
+    """The network with such weights, or with its own."""
     subject = subject_of(name)
+    if levels is None:
+        return subject
     network = shared_copy(subject.network)
     for layer in subject.layers:
         matrix = read_matrix(network, layer)
@@ -101,20 +104,34 @@ def _on_levels(name: str, levels: tuple[int, ...]) -> Subject:
     return replace(subject, network=network, digest=f"{subject.digest} on {levels}")
 
 
-def _recipe(method: Technique, match: str) -> str:
-    knobs = "".join(f", {name}: {value}" for name, value in NOTHING[method.name].items())
-    step = f"{{technique: {method.name}{knobs}}}"
+@cache
+@torch.no_grad()
+def _answers(name: str, levels: tuple[int, ...] | None) -> Tensor:
+    """What the network says as it is."""
+    subject = _on_levels(name, levels)
+    answers: Tensor = subject.network(subject.split("validation").inputs)
+    return answers
+
+
+@lru_cache(maxsize=1)
+def _store(name: str) -> Store:
+    """What was found out about a network, its groups for one, serves the next technique too."""
+    return Store()
+
+
+def _recipe(method: Technique, match: str) -> Recipe:
+    step = {"technique": method.name, **NOTHING[method.name]}
     match method.stage:
         case Stage.PREPARE:
-            return f"prepare: [{method.name}]"
+            return parse_recipe({"prepare": [method.name]})
         case Stage.GROUPS:
-            return f"groups: [{{match: '*', steps: [{step}]}}]"
+            return parse_recipe({"groups": [{"match": "*", "steps": [step]}]})
         case Stage.INPUTS:
-            return f"layers: [{{match: '{match}', inputs: [{step}]}}]"
+            return parse_recipe({"layers": [{"match": match, "inputs": [step]}]})
         case Stage.CORRECT:
-            kept = "{technique: magnitude, sparsity: 0}"
-            return f"layers: [{{match: '{match}', steps: [{kept}]}}]\ncorrect: [{method.name}]"
-    return f"layers: [{{match: '{match}', steps: [{step}]}}]"
+            kept = {"technique": "magnitude", "sparsity": 0}
+            return parse_recipe({"layers": [{"match": match, "steps": [kept]}], "correct": [method.name]})
+    return parse_recipe({"layers": [{"match": match, "steps": [step]}]})
 
 
 def _cases(name: str, methods: Iterator[Technique]) -> Iterator[tuple[Technique, str]]:
@@ -126,19 +143,17 @@ def _cases(name: str, methods: Iterator[Technique]) -> Iterator[tuple[Technique,
 @torch.no_grad()
 def assert_nothing_changes(name: str, methods: Iterator[Technique]) -> int:
     """On each layer by itself: equal within rounding, or refused; how many were not refused."""
-    store, done = Store(), 0
+    done = 0
     for method, match in _cases(name, methods):
         levels = ON_LEVELS.get(method.name)
-        subject = subject_of(name) if levels is None else _on_levels(name, levels)
+        subject = _on_levels(name, levels)
         try:
-            model = compress(subject, read_recipe(_recipe(method, match)), store)
+            model = compress(subject, _recipe(method, match), _store(name))
         except Refused:
             continue
         done += 1
-        inputs = subject.split("validation").inputs
-        assert_equal_within_rounding(
-            model.network()(inputs), subject.network(inputs), f"{method.name} on {match}"
-        )
+        got, want = model.network()(subject.split("validation").inputs), _answers(name, levels)
+        assert_equal_within_rounding(got, want, f"{method.name} on {match}")
     return done
 
 

@@ -78,14 +78,20 @@ class _TreeCopy:
         for module, inner in reversed(around):  # the innermost first
             self._made[id(module)] = self.module(inner)
         for module in plain:
-            vars(self._made[id(module)]).update(
-                {
-                    name: held if type(held) in _ATOMS else self.value(held)
-                    for name, held in vars(module).items()
-                    if name != _COMPILED_CALL
-                }
-            )
+            self._hold_the_same(vars(self._made[id(module)]), vars(module))
         return self._made[id(network)] if id(network) in self._made else self._as_python_does(network)
+
+    def _hold_the_same(self, state: dict[str, Any], original: dict[str, Any]) -> None:
+        """Fill the state of a module's copy; of twenty things that a module holds most are empty or atoms."""
+        made = self._made
+        for name, held in original.items():
+            kind = type(held)
+            if kind in _ATOMS:
+                state[name] = held
+            elif kind in _OFTEN_EMPTY and not held and id(held) not in made:
+                state[name] = made[id(held)] = kind()
+            elif name != _COMPILED_CALL:
+                state[name] = self.value(held)
 
     def value(self, original: Any) -> Any:
         """Whatever a module may hold."""
@@ -118,7 +124,8 @@ class _TreeCopy:
     def mapping(self, original: Any) -> Any:
         empty = defaultdict(original.default_factory) if type(original) is defaultdict else type(original)()
         made = self._keep(original, empty)
-        made.update({self.value(name): self.value(held) for name, held in original.items()})
+        for name, held in original.items():
+            made[name if type(name) is str else self.value(name)] = self.value(held)
         return made
 
     def sequence(self, original: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable  # noqa: UP035 - the one that keeps what it made
 from zlib import crc32
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -91,11 +91,15 @@ def pytest_collection() -> Iterator[object]:
         gc.enable()
 
 
-@pytest.fixture(autouse=True)
-def _the_same_random_weights() -> None:
-    """A network that a test makes begins with the same weights every time."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """A network that a test makes begins with the same weights every time.
+
+    No fixture, which would take a tenth of a millisecond more of each of thirteen thousand tests.
+    """
     if "torch" in sys.modules:
         sys.modules["torch"].default_generator.manual_seed(0)
+        _operators_are_listed_once()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -160,13 +164,20 @@ def _a_page_is_waited_for_in_its_sleep() -> None:
         local_script_runner.require_widgets_deltas = waited
 
 
-@pytest.fixture(autouse=True)
-def _the_operators_of_onnx_are_listed_once() -> None:
-    """torch reads the source of five hundred operators anew for each export, half a second of it."""
+def _operators_are_listed_once() -> None:
+    """torch lists its operators anew for each export, and reads the source of five hundred of ONNX.
+
+    Each list takes up to half a second. So does making the type of each operator's decorator anew, which
+    `typing` keeps and `collections.abc` does not.
+    """
     registration = sys.modules.get("torch.onnx._internal.exporter._registration")
     registry = getattr(registration, "ONNXRegistry", None)
     if registry is not None and not hasattr(registry.from_torchlib, "cache_info"):
         registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
+    export = sys.modules.get("torch._export.utils")
+    if export is not None and not hasattr(export._materialize_cpp_cia_ops, "cache_info"):
+        export._materialize_cpp_cia_ops = cache(export._materialize_cpp_cia_ops)
+        sys.modules["torch._ops"].Callable = Callable
 
 
 @pytest.fixture

@@ -515,15 +515,22 @@ def digits() -> tuple[Any, Any]:
     return (x / 16).astype(np.float32), y
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["fine_tune", "distill"])
-@pytest.mark.parametrize("ends", [nn.Identity, nn.Sigmoid])
-def test_several_labels_win_back_their_decisions(method: str, ends: type[nn.Module]) -> None:
+@cache
+def several_labels() -> tuple[nn.Module, Items, Items]:
+    """A network that gives digits four labels, and items to train it further and to judge it by."""
     x, y = digits()
     labels = np.stack([y % 2 == 0, y > 4, np.isin(y, [0, 6, 8, 9]), y % 3 == 0], 1).astype(np.int64)
     learn, judge = parted(x, labels)
     inputs, wanted = torch.from_numpy(np.asarray(learn.inputs)), torch.from_numpy(np.asarray(learn.labels))
     network = fitted(mlp(64, 4), inputs, wanted.float(), F.binary_cross_entropy_with_logits, 200)
+    return network, learn, judge
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fine_tune", "distill"])
+@pytest.mark.parametrize("ends", [nn.Identity, nn.Sigmoid])
+def test_several_labels_win_back_their_decisions(method: str, ends: type[nn.Module]) -> None:
+    network, learn, judge = several_labels()
     network = nn.Sequential(network, ends())
     whole, small, after = won_back(network, learn, judge, "labels", method, "accuracy", 0.9)
     assert whole > 0.93

@@ -22,6 +22,14 @@ def loaded_sample(name: str) -> Subject:
     return load_sample(name)
 
 
+@cache
+def calibrated_on_few(name: str) -> Subject:
+    """A sample with 64 items to calibrate on: for claims that hold whatever the ranges are."""
+    subject = loaded_sample(name)
+    few = subject.split("calibration").first(64)
+    return replace(subject, splits={**subject.splits, "calibration": few})
+
+
 def tiny_subject(network: nn.Module, shape: tuple[int, ...], items: int = 12, name: str = "tiny") -> Subject:
     """A subject around a network that takes [N, *shape]; 12 random items with labels 0 to 2."""
     generator = torch.Generator().manual_seed(7)

@@ -24,6 +24,7 @@ from compress_core.foundation.store import Store
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.subject.subject import Subject
 from tests.subjects import (
+    calibrated_on_few,
     everything_subject,
     loaded_sample,
     mlp_subject,
@@ -300,7 +301,7 @@ def test_structure_rules_and_corrections_read_back_to_the_evaluated_network(
     tmp_path: Path, kind: str
 ) -> None:
     name, recipe = WHOLE[kind]
-    model = compress(loaded_sample(name), recipe, STORE)
+    model = compress(calibrated_on_few(name), recipe, STORE)
     path = tmp_path / "whole.safetensors"
     assert_file_is_the_model(model, path)
     inputs = model.subject.split("validation").inputs[:40]

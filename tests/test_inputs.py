@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -34,6 +32,7 @@ from compress_core.techniques.contract.input_rules import (
 )
 from compress_core.techniques.static_range import static_range
 from tests.subjects import (
+    calibrated_on_few,
     everything_subject,
     loaded_sample,
     mlp_subject,
@@ -373,20 +372,12 @@ RECIPES: dict[str, Callable[[], tuple[Step, ...]]] = {
 }
 
 
-@cache
-def sample(name: str) -> Subject:
-    """A sample with few items to fix ranges on: a replay is exact whatever the ranges are."""
-    subject = loaded_sample(name)
-    calibration = subject.split("calibration").first(64)
-    return replace(subject, splits={**subject.splits, "calibration": calibration})
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet5", "resnet", "vit"])
 @pytest.mark.parametrize("kind", RECIPES)
 @pytest.mark.parametrize("match", ["first", "last", "any"])
 def test_replay_equals_a_full_forward_with_rules_at_inputs(name: str, kind: str, match: str) -> None:
-    subject = sample(name)
+    subject = calibrated_on_few(name)
     names = list(subject.by_name)
     chosen = {"first": names[1], "last": names[-1], "any": "*"}[match]
     assert_replay_is_exact(ruled(subject, *RECIPES[kind](), match=chosen, store=STORE))

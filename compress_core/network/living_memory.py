@@ -129,7 +129,7 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch give
         """The tensors that an operation takes or gives; the usual containers are walked many times faster."""
         if isinstance(values, Tensor):
             yield values
-        elif type(values) in {tuple, list}:
+        elif isinstance(values, tuple | list):
             for value in values:
                 yield from cls._tensors(value)
         elif values is not None and type(values) not in _PLAIN:

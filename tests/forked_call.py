@@ -1,7 +1,7 @@
 """A function called in a process of its own that need not import anything: a fork of the nursery.
 
-Benchmarks that kill processes at their work begin them this way here. A killed process is a process, whatever
-it had imported before.
+Benchmarks that kill processes at their work, or look at the memory of one, begin them this way here: what a
+process had imported before makes no difference to that.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from benchmarks import killed_process, scan
+from benchmarks import finding_groups, killed_process, scan
+from benchmarks.networks import Size
 from compress_core.decide.scan_plan import ScanPlan
 from tests.served import FORKS, the_nursery
 
@@ -72,11 +74,32 @@ def _scanning(folder: Path, name: str, plan: ScanPlan) -> ForkedCall:
     return process
 
 
+class _Noted:
+    """Stands in for an end of a pipe through which a number comes back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def send(self, number: float) -> None:
+        self.path.write_text(repr(number))
+
+
+def _memory(name: str, size: Size) -> float:
+    the_nursery().have(["benchmarks.finding_groups"])
+    with TemporaryDirectory() as folder:
+        answer = _Noted(Path(folder, "share"))
+        process = ForkedCall(finding_groups._measure, (answer, name, size))
+        process.start()
+        process.join()
+        return float(answer.path.read_text())
+
+
 @contextmanager
-def killed_ones_are_forks() -> Iterator[None]:
-    """The processes that benchmarks kill are forks, where forks are."""
+def processes_are_forks() -> Iterator[None]:
+    """The processes of these benchmarks are forks, where forks are."""
     with pytest.MonkeyPatch.context() as patch:
         if FORKS:
             patch.setattr(killed_process, "_forks", _forks)
             patch.setattr(scan, "_process", _scanning)
+            patch.setattr(finding_groups, "_memory", _memory)
         yield

@@ -22,9 +22,8 @@ Text = Callable[[], str]
 
 
 def zipped(**arrays: Any) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+    """As numpy writes it, but for the level: that of numpy takes twice as long for zeros."""
+    return members(**{name: plain(values) for name, values in arrays.items()})
 
 
 def plain(values: Any) -> bytes:
@@ -46,7 +45,7 @@ def array(shape: object, descr: str = "'<f4'", order: str = "False") -> str:
 
 def members(**contents: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in contents.items():
             archive.writestr(f"{name}.npy", content)
     return buffer.getvalue()

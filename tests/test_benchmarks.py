@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import record, replay
 from compress_core.measure.speed.rounds import Spread
 from compress_core.recipe.reading import read_recipe
-from tests.forked_call import killed_ones_are_forks
+from tests.forked_call import processes_are_forks
 from tests.served import served_to_a_crowd
 from tests.subjects import loaded_sample
 
@@ -35,6 +36,12 @@ def _what_is_imported_is_no_garbage() -> None:
     """Garbage is collected before each step that is measured: that need not look through torch each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _processes_are_forks() -> Iterator[None]:
+    with processes_are_forks():
+        yield
 
 
 COMPARED = ("pruning", "quantizing", "ranks", "structured", "finding", "reading", "answers", "execution")
@@ -122,8 +129,7 @@ def test_change_without_effect_is_answered_with_real_outputs() -> None:
 @pytest.mark.parametrize("study", sorted(studies()))
 def test_every_study_prints_a_table(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.classroom.served", served_to_a_crowd)
-    with killed_ones_are_forks():
-        printed = list(studies()[study](TINY))
+    printed = list(studies()[study](TINY))
     assert printed[1].startswith("| --- ")
     assert len(printed) > 3
 

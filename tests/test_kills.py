@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.killed_work import works
 from benchmarks.kills import tally
-from tests.forked_call import killed_ones_are_forks
+from tests.forked_call import processes_are_forks
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,8 +26,8 @@ def _no_page_is_the_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _killed_ones_are_forks() -> Iterator[None]:
-    with killed_ones_are_forks():
+def _processes_are_forks() -> Iterator[None]:
+    with processes_are_forks():
         yield
 
 

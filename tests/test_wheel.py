@@ -20,7 +20,7 @@ from tests.served import port_of_this_worker
 
 ROOT = Path(__file__).parent.parent
 MADE_HERE = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
-SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PATIENCE = 120_000
 PRIMARY = "rgb(15, 101, 146)"  # of .streamlit/config.toml: another color means that it was not read
@@ -42,11 +42,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from the source distribution alone, without network: with the setuptools at hand."""
     place = tmp_path_factory.mktemp("built")
     shutil.copytree(ROOT, place / "checkout", ignore=MADE_HERE)
-    run(sys.executable, "-c", SDIST, place, cwd=place / "checkout")
+    run(sys.executable, "-c", BUILD, "build_sdist", place, cwd=place / "checkout")
     (source,) = place.glob("slimscope-*.tar.gz")
     shutil.rmtree(place / "checkout")
-    build = ("pip", "wheel", source, "--no-deps", "--no-build-isolation", "--wheel-dir", place)
-    run(sys.executable, "-m", *build, cwd=place)
+    shutil.unpack_archive(source, place / "unpacked", filter="data")
+    (unpacked,) = (place / "unpacked").iterdir()
+    run(sys.executable, "-c", BUILD, "build_wheel", place, cwd=unpacked)
     (made,) = place.glob("slimscope-*.whl")
     return made
 

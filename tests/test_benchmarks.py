@@ -19,6 +19,7 @@ from benchmarks.trained_models import pooled_text, right
 from benchmarks.visitor import sparsity_of
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
+from compress_core.deliver.packing.beforehand import compile_beforehand
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior.evaluate import recording_of
 from compress_core.measure.behavior.replay import record, replay
@@ -32,7 +33,13 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _what_is_imported_is_no_garbage() -> None:
+def _what_packs_is_there() -> None:
+    """Compiled code, or what is left of its making, in the heap of the first one that packs."""
+    compile_beforehand()
+
+
+@pytest.fixture(autouse=True)
+def _what_is_imported_is_no_garbage(_what_packs_is_there: None) -> None:
     """Garbage is collected before each step that is measured: that need not look through torch each time."""
     gc.collect()
     gc.freeze()

@@ -31,7 +31,6 @@ from compress_core.decide.scan_trials import ScanTrial, trials_of
 from compress_core.decide.sensitivity import ScanPoint, Sensitivity
 from compress_core.deliver.packed_file import pack_bytes
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.loading.named import named_subject
@@ -43,7 +42,7 @@ from compress_core.subject.subject import Subject
 
 NETWORKS, FIVE = ("lenet5", "resnet"), ScanPlan()
 FEWER, ONE = ("tabular",), ScanPlan(points=1, sample=100)
-KILLED_AFTER = (0.25, 0.6)  # of the rows of a whole scan
+KILLED_AFTER = (0.25, 0.5)  # of the rows of a whole scan; those of all items come last, together
 _HEADS = (
     "network",
     "points",
@@ -168,15 +167,20 @@ def _difference(point: ScanPoint, turns: Turns, subject: Subject) -> float:
     return abs((point.kl.value or 0.0) - float(naive.divergence[:n].mean()))
 
 
-def work_in(folder: str, name: str, plan: str) -> None:
-    """What another process does: scan in a workspace of its own, one thread."""
+def work_in(folder: str, name: str, plan: str, most_rows: float | None = None) -> None:
+    """What another process does: scan in a workspace of its own, one thread.
+
+    most_rows: where the table holds as many, the process is killed by itself, as kill -9 does.
+    """
     torch.set_num_threads(1)
     store = Store(workspace=Workspace.at(Path(folder)))
-    result_of(scan(Model.original(named_subject(name)), ScanPlan.model_validate_json(plan), store))
+    for _ in scan(Model.original(named_subject(name)), ScanPlan.model_validate_json(plan), store):
+        if most_rows is not None and len(_table(Path(folder))) >= most_rows:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _process(folder: Path, name: str, plan: ScanPlan) -> subprocess.Popen[bytes]:
-    asked = (str(folder), name, plan.model_dump_json())
+def _process(folder: Path, name: str, plan: ScanPlan, most_rows: float) -> subprocess.Popen[bytes]:
+    asked = (str(folder), name, plan.model_dump_json(), most_rows)
     said = f"from benchmarks.scan import work_in; work_in{asked!r}"
     return subprocess.Popen([sys.executable, "-c", said])  # noqa: S603 - our own words
 
@@ -203,11 +207,8 @@ def _table(folder: Path) -> list[tuple[str, str]]:
 def _killed(folder: Path, name: str, plan: ScanPlan, rows: int) -> list[tuple[str, str]]:
     """The same after kill -9 at two moments."""
     for share in KILLED_AFTER:
-        process = _process(folder, name, plan)
-        while process.poll() is None and len(_table(folder)) < share * rows:
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        code = _process(folder, name, plan, share * rows).wait()
+        assert code == -signal.SIGKILL, "it was not killed before its end"
     return _rows_of(folder, name, plan)
 
 

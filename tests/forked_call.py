@@ -48,7 +48,9 @@ class ForkedCall:
             os.close(self._watched)
             self.exitcode = the_nursery().reap(self.pid)
 
-    wait = join
+    def wait(self) -> int | None:
+        self.join()
+        return self.exitcode
 
     def kill(self) -> None:
         if self.is_alive():
@@ -67,9 +69,9 @@ def _forks() -> _Forks:
     return _Forks()
 
 
-def _scanning(folder: Path, name: str, plan: ScanPlan) -> ForkedCall:
+def _scanning(folder: Path, name: str, plan: ScanPlan, most_rows: float) -> ForkedCall:
     the_nursery().have(["benchmarks.scan"])
-    process = ForkedCall(scan.work_in, (str(folder), name, plan.model_dump_json()))
+    process = ForkedCall(scan.work_in, (str(folder), name, plan.model_dump_json(), most_rows))
     process.start()
     return process
 

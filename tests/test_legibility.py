@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from scripts import page_legibility
 from scripts.page_legibility import legibility_of
 from tests.one_tab import PATIENCE
 
@@ -28,7 +29,12 @@ ON_A_BAR = (
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    with browser.new_context(viewport={"width": 600, "height": 300}) as context:
+    """A page on which nothing moves or fades, so that nobody has to wait until it has settled."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        browser.new_context(viewport={"width": 600, "height": 300}) as context,
+    ):
+        patch.setattr(page_legibility, "SETTLING_MS", 0)
         context.set_default_timeout(PATIENCE)
         yield context.new_page()
 

@@ -250,6 +250,14 @@ def phone_tab(browser_path: str) -> Page:
     return SHARED.tab(browser_path, "phone", **PHONE)
 
 
+@pytest.fixture
+def standing_tab(browser_path: str) -> Page:
+    """One more, empty, in which no time passes by itself: a clock stands for all pages of a context."""
+    from tests.one_tab import SHARED, standing_still
+
+    return standing_still(SHARED.tab(browser_path, "standing"))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """The browser ends before a file that drives none: its event loop stands in the way of others."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
+from weakref import WeakSet
 
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
@@ -65,6 +66,7 @@ class SharedBrowser:
 
 
 SHARED = SharedBrowser()
+_WITH_A_CLOCK = WeakSet[Page]()
 
 
 @contextmanager
@@ -77,6 +79,17 @@ def as_new(tab: Page, width: int, height: int, scheme: Literal["light", "dark"] 
         yield tab
     finally:
         leave(tab)
+
+
+def standing_still(tab: Page) -> Page:
+    """An empty page of a tab of its own, where the clock stands until a test has it run."""
+    tab.goto("about:blank")
+    tab.set_default_timeout(PATIENCE)
+    if tab not in _WITH_A_CLOCK:
+        tab.clock.install()
+        tab.clock.pause_at(tab.evaluate("Date.now() / 1000 + 60"))
+        _WITH_A_CLOCK.add(tab)
+    return tab
 
 
 def at_rest(page: Page) -> None:

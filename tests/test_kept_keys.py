@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from dashboard import page_manners
-from tests.one_tab import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -25,16 +22,11 @@ LONG_MS = 60_000
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(standing_tab: Page) -> Page:
     """An app at rest that has nothing to take back, and a clock that stands."""
-    opened = browser.new_page()
-    opened.set_default_timeout(PATIENCE)
-    opened.set_content(PAGE)
-    opened.clock.install()
-    opened.evaluate(LOAD, page_manners.JAVASCRIPT)
-    opened.clock.pause_at(opened.evaluate(f"Date.now() + {LONG_MS}"))
-    yield opened
-    opened.close()
+    standing_tab.set_content(PAGE)
+    standing_tab.evaluate(LOAD, page_manners.JAVASCRIPT)
+    return standing_tab
 
 
 def moved(page: Page, *, is_unheard: bool) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 
 from dashboard.live_slider import live_slider as module
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
-from tests.one_tab import PATIENCE, as_new
+from tests.one_tab import as_new
 from tests.served import Serving
 
 pytestmark = pytest.mark.xdist_group("live_slider")  # one server and one browser for all of them
@@ -305,15 +305,10 @@ def test_keys_move_the_knob_and_a_burst_of_them_is_one_commit(page: Page) -> Non
 
 
 @pytest.fixture
-def alone(browser: Browser) -> Iterator[Page]:
+def alone(standing_tab: Page) -> Page:
     """The component without Streamlit, and with a clock that stands: window.receive, window.commits."""
-    page = browser.new_page()  # a context of its own: a clock stands still for all of its pages
-    page.set_default_timeout(PATIENCE)
-    page.clock.install()
-    page.evaluate(LOAD, module.JAVASCRIPT)
-    page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
-    yield page
-    page.close()
+    standing_tab.evaluate(LOAD, module.JAVASCRIPT)
+    return standing_tab
 
 
 def receive(page: Page, value: float, acknowledged: str | None, session: str = "one") -> None:

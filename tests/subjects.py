@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,12 @@ from compress_core.subject.subject import Subject, make_subject
 def loaded_sample(name: str) -> Subject:
     """A sample, loaded and checked once for all tests of a process: nobody writes to a subject."""
     return load_sample(name)
+
+
+def write_anew(path: Path, content: bytes) -> None:
+    """Write a file in place of another one: writing over a longer one waits for the disk."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
 
 
 @cache

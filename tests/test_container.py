@@ -31,6 +31,7 @@ from tests.subjects import (
     rules,
     tiny_subject,
     with_calibration,
+    write_anew,
 )
 
 SUBJECT = everything_subject()
@@ -184,7 +185,7 @@ CONTENT = container_bytes(MODEL)
 def assert_refused(content: bytes, tmp_path: Path, subject: Subject = MLP, match: str = "damaged") -> None:
     """A file with this content is refused with one sentence."""
     path = tmp_path / "file.safetensors"
-    path.write_bytes(content)
+    write_anew(path, content)
     with pytest.raises(Refused, match=match):
         read_container(path, subject)
 
@@ -202,7 +203,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(
     damaged = bytearray(CONTENT)
     damaged[place] ^= 1 << bit
     path = tmp_path_factory.getbasetemp() / "flipped.safetensors"
-    path.write_bytes(damaged)
+    write_anew(path, damaged)
     try:
         read = read_container(path, MLP)
     except Refused:

@@ -63,6 +63,7 @@ from tests.subjects import (
     seeded,
     tiny_subject,
     with_calibration,
+    write_anew,
 )
 from tests.test_container import recipes
 
@@ -315,7 +316,7 @@ CONTENT = pack_bytes(MODEL)
 def assert_refused(content: bytes, folder: Path, subject: Subject = MLP, match: str = "damaged") -> None:
     """A file with this content is refused with one sentence."""
     path = folder / "file.slim"
-    path.write_bytes(content)
+    write_anew(path, content)
     with pytest.raises(Refused, match=match):
         read_packed(path, subject)
 
@@ -346,7 +347,7 @@ def test_a_changed_byte_under_a_right_checksum_is_refused_or_read(
     changed = bytearray(CONTENT[:-4])
     changed[place] = byte
     path = tmp_path_factory.getbasetemp() / "changed.slim"
-    path.write_bytes(signed(bytes(changed[: len(changed) - cut])))
+    write_anew(path, signed(bytes(changed[: len(changed) - cut])))
     try:
         read = read_packed(path, MLP).state_dict()
     except Refused:
@@ -384,7 +385,7 @@ def test_any_change_of_the_directory_is_refused_or_read(
     changed = bytearray(DIRECTORY)
     changed[place] = byte
     path = tmp_path_factory.getbasetemp() / "directory.slim"
-    path.write_bytes(with_directory(bytes(changed)))
+    write_anew(path, with_directory(bytes(changed)))
     try:
         read = read_packed(path, MLP).state_dict()
     except Refused:

@@ -178,15 +178,14 @@ def _mark_threshold(figure: go.Figure, threshold: float | None, colors: Ink) -> 
 
 def _name_histogram_axes(figure: go.Figure, before: Counts, after: Counts, *, log_counts: bool) -> None:
     top = float(max(before.max(initial=0), after.max(initial=0), 1))
-    figure.update_xaxes(title_text=_("value of the weight"), row=1, col=1, showgrid=False)
-    figure.update_yaxes(title_text=_("weights in the bin"), row=1, col=1)
+    up: dict[str, object] = {"range": [0, top * 1.06]}
     if log_counts:
-        figure.update_yaxes(type="log", range=[np.log10(0.5), np.log10(top * 1.6)], dtick=1, row=1, col=1)
-    else:
-        figure.update_yaxes(range=[0, top * 1.06], row=1, col=1)
-    figure.update_xaxes(showticklabels=False, ticks="", showline=False, showgrid=False, row=1, col=2)
-    figure.update_xaxes(title_text=_("all weights"), range=[-0.5, 0.5], row=1, col=2)
-    figure.update_yaxes(tickformat=".0%", range=[0, 1], row=1, col=2)
+        up = {"type": "log", "range": [np.log10(0.5), np.log10(top * 1.6)], "dtick": 1}
+    bare = {"showticklabels": False, "ticks": "", "showline": False, "showgrid": False}
+    figure.layout.xaxis.update(title_text=_("value of the weight"), showgrid=False)
+    figure.layout.yaxis.update(title_text=_("weights in the bin"), **up)
+    figure.layout.xaxis2.update(title_text=_("all weights"), range=[-0.5, 0.5], **bare)
+    figure.layout.yaxis2.update(tickformat=".0%", range=[0, 1])
 
 
 def _histogram_alternative(

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
@@ -42,7 +42,8 @@ from compress_core.subject.subject import Subject
 
 NETWORKS, FIVE = ("lenet5", "resnet"), ScanPlan()
 FEWER, ONE = ("tabular",), ScanPlan(points=1, sample=100)
-KILLED_AFTER = (0.25, 0.5)  # of the rows of a whole scan; those of all items come last, together
+KILLED_AFTER, KILLED_EARLY = (0.25, 0.6), (0.25, 0.5)
+"""Of the rows of a whole scan; those of all items come last, together: of few points they are nearly half."""
 _HEADS = (
     "network",
     "points",
@@ -92,7 +93,8 @@ def _line(name: str, plan: ScanPlan) -> str:
     on_all = sum(point.kl.n == found.n for point in points if point.is_measured)
     with TemporaryDirectory() as folder:
         whole = _rows_of(Path(folder) / "whole", name, plan)
-        killed = _killed(Path(folder) / "killed", name, plan, len(whole))
+        moments = [share * len(whole) for share in (KILLED_AFTER if plan == FIVE else KILLED_EARLY)]
+        killed = _killed(Path(folder) / "killed", name, plan, moments)
         parts = _in_parts(Path(folder), name, plan)
     said = ("identical" if table == whole else "DIFFERENT" for table in (killed, parts))
     ratio = turns.naive / turns.ours
@@ -204,10 +206,10 @@ def _table(folder: Path) -> list[tuple[str, str]]:
         connection.close()
 
 
-def _killed(folder: Path, name: str, plan: ScanPlan, rows: int) -> list[tuple[str, str]]:
-    """The same after kill -9 at two moments."""
-    for share in KILLED_AFTER:
-        code = _process(folder, name, plan, share * rows).wait()
+def _killed(folder: Path, name: str, plan: ScanPlan, moments: Sequence[float]) -> list[tuple[str, str]]:
+    """The same after kill -9 each time that the table has so many rows."""
+    for rows in moments:
+        code = _process(folder, name, plan, rows).wait()
         assert code == -signal.SIGKILL, "it was not killed before its end"
     return _rows_of(folder, name, plan)
 

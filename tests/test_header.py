@@ -36,8 +36,7 @@ def opened(share: float = 0.0, page: str = "", **link: str) -> AppTest:
     steps = [["fc2", [{"technique": "magnitude", "sparsity": share}]]] if share else None
     for name, value in {"m": "lenet300", "r": encoded(steps), **link}.items():
         app.query_params[name] = value
-    app.run()
-    return app.switch_page(f"pages/{page}.py").run() if page else app
+    return (app.switch_page(f"pages/{page}.py") if page else app).run()
 
 
 def label_with(app: AppTest, word: str) -> str:

@@ -53,15 +53,15 @@ def file_of(model: Model) -> bytes:
 
 def _logits(lesson: Lesson, recipe: dict[str, object] | None) -> torch.Tensor:
     """What the shipped network itself answers to all validation items."""
-    return _answers(lesson.title, json.dumps(recipe, sort_keys=True))
+    return _answers(lesson.model, json.dumps(recipe, sort_keys=True))
 
 
 @cache
-def _answers(title: str, recipe: str) -> torch.Tensor:
-    (lesson,) = [each for each in lessons().values() if each.title == title]
+def _answers(model: str, recipe: str) -> torch.Tensor:
+    lesson = next(each for each in lessons().values() if each.model == model)
     network = model_for(lesson, json.loads(recipe)).network().eval()
     with torch.no_grad():
-        found = network(engine.sample(lesson.model).split("validation").inputs)
+        found = network(engine.sample(model).split("validation").inputs)
     assert isinstance(found, torch.Tensor)
     return found
 

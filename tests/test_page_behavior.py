@@ -50,7 +50,6 @@ def page(model: str = "lenet300", recipe: object = PRUNED, **link: str) -> AppTe
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
     for name, value in {"m": model, "r": encoded(recipe), "lang": "en", **link}.items():
         app.query_params[name] = value
-    app.run()
     app = app.switch_page("pages/behavior.py").run()
     assert not app.exception, [e.message for e in app.exception]
     return app

@@ -42,9 +42,7 @@ def page(model: str, language: str = "en", layer: str = "") -> AppTest:
     app.query_params["lang"] = language
     if layer:
         app.query_params["r"] = encoded([[layer, PRUNED]])
-    app.run()
-    app.switch_page("pages/explain.py")
-    return app.run()
+    return app.switch_page("pages/explain.py").run()
 
 
 def texts(app: AppTest) -> str:

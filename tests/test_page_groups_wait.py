@@ -104,7 +104,7 @@ def linked(page: str = "tune", *recipes: str) -> AppTest:
     lineage = tuple(done for recipe in resolved for done in compressed_by(recipe))
     app = AppTest.from_file(APP, default_timeout=90)
     app.query_params["m"], app.query_params["h"] = "tabular", encoded(lineage_as_json(lineage))
-    return app.run().switch_page(f"pages/{page}.py").run()
+    return app.switch_page(f"pages/{page}.py").run()
 
 
 def run_until(app: AppTest, is_so: Callable[[AppTest], bool]) -> AppTest:
@@ -298,7 +298,7 @@ def test_a_cut_after_a_training_shows_the_search_and_is_done_by_itself(queue: Qu
     plan = json.dumps({"epochs": 6, "learning_rate": 0.02, "methods": [lasso]})
     app = AppTest.from_file(APP, default_timeout=90)
     app.query_params["m"], app.query_params["plan"] = "tabular", plan
-    app.run().switch_page("pages/recover.py").run()
+    app.switch_page("pages/recover.py").run()
     app.button("recover.start").click().run()
     (training,) = app.session_state["slimscope.jobs"]
     assert list(jobs.runner().as_done([training], PATIENCE_S)) == [training]
@@ -478,7 +478,7 @@ def reloaded(app: AppTest) -> AppTest:
     again = AppTest.from_file(APP, default_timeout=90)
     for name in app.query_params:
         again.query_params[name] = app.query_params[name]
-    return again.run().switch_page("pages/tune.py").run()
+    return again.switch_page("pages/tune.py").run()
 
 
 def test_a_view_that_waits_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:

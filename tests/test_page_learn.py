@@ -36,8 +36,6 @@ def _served(monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(name: str, language: str = "en", **link: str) -> AppTest:
     """Learn as the link of a lesson opens it."""
     app = AppTest.from_file(APP, default_timeout=90)
-    app.query_params["lang"] = language
-    app.run()
     app.switch_page("pages/learn.py")
     for key, value in {"lesson": name, "lang": language, **link}.items():
         app.query_params[key] = value

@@ -73,7 +73,6 @@ def page(model: str = "tabular", language: str = "en", *, plan: str = "", layer:
         app.query_params["r"] = encoded([[layer, PRUNED]])
     if plan:
         app.query_params["plan"] = plan
-    app.run()
     app.switch_page("pages/recover.py").run()
     assert not app.exception
     return app
@@ -363,7 +362,6 @@ def opened(subject: Subject) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.session_state[state.UPLOADS] = {"own-1": subject}
     app.query_params["m"] = "own-1"
-    app.run()
     app.switch_page("pages/recover.py").run()
     assert not app.exception
     return app

@@ -63,7 +63,6 @@ def page(recipe: object = PRUNED, **link: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
     for name, value in {"m": "tabular", "r": encoded(recipe), "lang": "en", **link}.items():
         app.query_params[name] = value
-    app.run()
     return run(app.switch_page("pages/review.py"))
 
 
@@ -162,7 +161,6 @@ def without_labels(page_workspace: Workspace, subject: Subject) -> AppTest:
     app.session_state[state.UPLOADS] = {"own-1": subject}
     for name, value in {"m": "own-1", "r": encoded([["a", PRUNED[0][1]]]), "lang": "en"}.items():
         app.query_params[name] = value
-    app.run()
     return run(app.switch_page("pages/review.py"))
 
 

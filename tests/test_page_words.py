@@ -135,7 +135,6 @@ def page(name: str, language: str) -> AppTest:
     app.query_params["m"] = "own-1"
     app.query_params["lang"] = language
     app.query_params["r"] = encoded(PRUNED)
-    app.run()
     return app.switch_page(f"pages/{name}.py").run()
 
 

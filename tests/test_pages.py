@@ -32,7 +32,6 @@ def opened(page: str, model: str = "lenet300", recipe: object = None, language: 
     app.query_params["m"] = model
     app.query_params["r"] = encoded(recipe)
     app.query_params["lang"] = language
-    app.run()
     return app.switch_page(f"pages/{page}.py").run()
 
 

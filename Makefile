@@ -13,7 +13,9 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE :=
 
 TYPES := $(BIN) -m mypy --strict compress_core dashboard pages app.py sample_models scripts benchmarks
-TESTS := $(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# A test of a page waits for its server and its browser a twelfth of the time: three workers keep two cores busy.
+WORKERS ?= 3
+TESTS := $(BIN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run check test types every-test few-tests bench docs format messages
 .DEFAULT_GOAL := run
@@ -24,6 +26,7 @@ run:
 
 # Of a test with many cases some are run, and few examples are drawn; `make test` runs and draws all.
 check: export HYPOTHESIS_PROFILE ?= quick
+check: export WORKERS := 2
 check:
 	@$(INSTALL) dev $(PIP_ARGS)
 	$(BIN) -m ruff format --check .

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from compress_core.foundation.workspace.workspace import Workspace
+    from compress_core.measure.behavior.replay import Recording
+    from compress_core.subject.split import Split
     from compress_core.subject.subject import Subject
 
 FEW, FEWER = 300, 64  # items to judge by, and to calibrate with
@@ -47,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Files that drive a browser come first, then those with slow tests, so that two workers end together."""
+    """Files that drive a browser come first, then those with slow tests, so that all workers end together."""
     most: int | None = config.getoption("--cases")
     if most is not None:
         kept = spread(items, most)
@@ -124,6 +126,28 @@ def _jobs_of_pages_are_forks() -> None:
 
         if FORKS:
             local_runner.LocalRunner = with_forks
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _samples_are_recorded_once() -> None:
+    """Every store has a sample's own network run over its items first, up to two seconds of a processor.
+
+    What comes of it hangs on weights and items alone: the stores of a worker share it.
+    """
+    if "compress_core.measure.behavior.evaluate" in sys.modules:
+        from compress_core.foundation.memory_budget import memory_budget
+        from compress_core.foundation.store import Store, digest
+        from compress_core.measure.behavior import evaluate
+
+        made, shared = evaluate.recording_of, Store(2**28)
+
+        def once(subject: Subject, split: Split, store: Store) -> Recording:
+            if type(subject.network).__module__ != "sample_models.architectures":
+                return made(subject, split, store)
+            key = digest("recording of a sample", subject.key, split.digest, memory_budget())
+            return store.get(key, lambda: made(subject, split, shared), lambda r: r.nbytes)
+
+        evaluate.recording_of = once
 
 
 @pytest.fixture(scope="session", autouse=True)

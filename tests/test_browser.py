@@ -259,6 +259,13 @@ def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
     visit.settled()
 
 
+def test_figures_follow_a_theme_that_changes_while_the_page_stands(address: str, visit: Visit) -> None:
+    visit.page.goto(f"{address}/weights?m=lenet5")
+    assert_texts_read_well(visit.settled())
+    visit.page.emulate_media(color_scheme="dark")
+    assert_texts_read_well(visit.settled())
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_drawn_without_an_error_in_both_themes(
     address: str, shared_tab: Page, scheme: Literal["light", "dark"], tmp_path: Path

@@ -1,4 +1,4 @@
-"""What the browser does by itself on every page: undo and redo by key, and a menu that closes on a phone."""
+"""What the browser does by itself on every page: keys undo, a menu closes, a change of theme is followed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ _mount = st.components.v2.component("slimscope_page_manners", js=JAVASCRIPT)
 def mind_manners() -> None:
     """Have the browser do so; nothing is drawn."""
     buttons = {"undo": _class_of(UNDO), "redo": _class_of(REDO)}
-    _mount(key="slimscope.page_manners", data={**buttons, "words": _streamlit_words()}, height=0)
+    drawn = {"theme": st.context.theme.type, "words": _streamlit_words()}
+    data = {**buttons, **drawn}
+    _mount(key="slimscope.page_manners", data=data, height=0, on_theme_change=_draw_anew)
+
+
+def _draw_anew() -> None:
+    """Nothing is to be done but the run that comes of the browser's asking."""
 
 
 def _streamlit_words() -> dict[str, str]:

@@ -10,8 +10,9 @@ let kept = [];
 const OPENS_WITHIN_MS = 20_000; // where many people share a server
 const GAP = 8; // between the header and a row of tabs
 let listening = null; // this file is one module for all pages, and only the newest listener counts
+let askedFor = null; // the theme that the server was last asked to draw in
 
-export default function ({ data }) {
+export default function ({ data, setTriggerValue }) {
   listening?.abort();
   const mine = new AbortController();
   listening = mine;
@@ -26,7 +27,25 @@ export default function ({ data }) {
   document.addEventListener("click", bringIntoView, { signal: mine.signal, capture: true });
   sayIn(data.words, mine.signal);
   document.addEventListener("click", (event) => keepFocus(event, data), { signal: mine.signal });
+  if (app && data.theme) followTheme(app, data.theme, () => setTriggerValue("theme", Date.now()), mine.signal);
   return () => mine.abort();
+}
+
+// Figures have the colors of the theme that a run was drawn in. A visitor whose theme changes in between, as
+// evening comes or by the menu, would read light on light until the next run. A theme is asked for once.
+function followTheme(app, drawn, ask, signal) {
+  const look = () => {
+    const shown = getComputedStyle(app).colorScheme;
+    if (shown === drawn) askedFor = null;
+    else if (shown !== askedFor) {
+      askedFor = shown;
+      ask();
+    }
+  };
+  const changed = new MutationObserver(look);
+  changed.observe(app, { attributeFilter: ["class"] });
+  signal.addEventListener("abort", () => changed.disconnect());
+  look();
 }
 
 function press(event, buttons) {

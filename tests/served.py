@@ -29,6 +29,7 @@ import pytest
 from compress_core.face import page_process
 from compress_core.foundation.workspace.folder import VARIABLE
 from compress_core.foundation.workspace.workspace import Workspace
+from tests.forked_jobs import MAIN
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
@@ -182,6 +183,12 @@ def pages_are_forks() -> Iterator[None]:
         if FORKS:
             patch.setattr(page_process, "COMMAND", the_nursery().job_command())
         yield
+
+
+def main_of(module: str) -> tuple[str, ...]:
+    """What calls `main()` of a module in a process of its own, a fork where forks are."""
+    forked = (*the_nursery().job_command(), MAIN) if FORKS else ()
+    return (*(forked or (sys.executable, "-m")), module)
 
 
 def command_whose_pages_are_forks() -> tuple[str, ...]:

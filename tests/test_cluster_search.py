@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,14 +23,12 @@ from compress_core.jobs.cluster.rows import checked_row
 from compress_core.jobs.info import State
 from compress_core.tasks.scan_layers import shards_for
 from compress_core.tasks.search_recipes import SEARCH, coming
-from tests.forked_jobs import MAIN
-from tests.served import FORKS, the_nursery
+from tests.served import main_of
 from tests.stand_in_worker import Site, site_in
 from tests.subjects import loaded_sample
 
 ME = "me"
 LONG = 300.0  # many parts, each a process
-DRIVER = Path(__file__).with_name("driver_process.py")
 PLAN = SearchPlan(trials=44, evaluations=5)
 NUMBER = {"value": 0.5, "unit": "nat", "kind": "measured", "low": None, "high": None, "n": 20}
 ROW: dict[str, Any] = {NUMBERS: dict.fromkeys(("accuracy", "kl", "packed_bytes", "macs"), NUMBER)}
@@ -67,8 +64,7 @@ def test_a_search_in_parts_ends_as_on_one_machine(
     parts = tmp_path / "parts.txt"
     monkeypatch.setenv("STAND_IN_PROCESSORS", str(processors))
     monkeypatch.setenv("STAND_IN_PARTS", str(parts))
-    forked = [*the_nursery().job_command(), MAIN, "tests.driver_process"] if FORKS else []
-    site.command = forked or [sys.executable, str(DRIVER)]
+    site.command = [*main_of("tests.driver_process")]
     wanted, workspace = SEARCH.job(parent, PLAN, 0, found_in="tabular"), Workspace.at(tmp_path / "work")
     runner = site.on_cluster(workspace)
     runner.submit(wanted, ME)

@@ -31,8 +31,7 @@ from compress_core.statistics import statistics
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.tasks.explain_items import EXPLAIN, ExplainKnobs
-from tests.forked_jobs import MAIN
-from tests.served import FORKS, the_nursery
+from tests.served import main_of
 from tests.subjects import rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,8 +85,7 @@ def test_an_evaluation_is_noted_for_who_lists_models(tmp_path: Path) -> None:
 
 def _evaluated(folder: Path) -> tuple[str, list[int]]:
     """What `slimscope evaluate` prints, and how many predictions it computed and found."""
-    forked = [*the_nursery().job_command(), MAIN] if FORKS else []
-    command = [*(forked or [sys.executable, "-m"]), "tests.counted_command", *EVALUATE]
+    command = [*main_of("tests.counted_command"), *EVALUATE]
     environment = {"SLIMSCOPE_WORKSPACE": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     finished = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
     return finished.stdout, [int(count) for count in finished.stderr.split()]

@@ -262,7 +262,10 @@ def test_chinese_is_spoken_when_chosen(address: str, visit: Visit) -> None:
 def test_figures_follow_a_theme_that_changes_while_the_page_stands(address: str, visit: Visit) -> None:
     visit.page.goto(f"{address}/weights?m=lenet5")
     assert_texts_read_well(visit.settled())
+    words = visit.page.locator(".js-plotly-plot text").first
+    as_in_light = words.evaluate("text => getComputedStyle(text).fill")
     visit.page.emulate_media(color_scheme="dark")
+    expect(words).not_to_have_css("fill", as_in_light)  # the run that draws anew may be asked for late
     assert_texts_read_well(visit.settled())
 
 

@@ -1,7 +1,7 @@
 """Find the browser of the tests, or get one: `python scripts/browser.py` prints what it took.
 
 In this order: SLIMSCOPE_BROWSER, a Chromium or Chrome on the path, Playwright's own, and on a Debian
-where we are root the package chromium. Without root no system package is ever touched.
+where we are root a package of it. Without root no system package is ever touched.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 VARIABLE = "SLIMSCOPE_BROWSER"
@@ -21,6 +22,7 @@ NAMES = (
     "google-chrome-stable",
     "chrome",
 )
+PACKAGES = ("chromium-headless-shell", "chromium")  # older releases have the second alone
 DOWNLOAD_SECONDS = 300
 NONE_FOUND = (
     f"No Chromium or Chrome was found for the browser tests. Install one, or set {VARIABLE} to its program, "
@@ -67,17 +69,23 @@ def _downloaded() -> str | None:
 def _installed_by_apt() -> str | None:
     if not (_is_root() and Path("/etc/debian_version").exists()):
         return None
-    print("Installing the package chromium with apt-get, as root on Debian.", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     quiet = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     try:
         subprocess.run([*quiet, "update"], check=False, env=environment)
-        subprocess.run(
-            [*quiet, "install", "-y", "--no-install-recommends", "chromium", "fonts-liberation"],
-            check=True,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
+    except OSError:
+        return None
+    return next(
+        (found for package in PACKAGES if (found := _with_package(package, quiet, environment))), None
+    )
+
+
+def _with_package(package: str, apt: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """The browser that is on the path once a package was installed; None where that fails."""
+    print(f"Installing the package {package} with apt-get, as root on Debian.", flush=True)
+    command = [*apt, "install", "-y", "--no-install-recommends", package, "fonts-liberation"]
+    try:
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError):
         return None
     return _found_on_path()

@@ -81,5 +81,6 @@ def test_from_tune_to_a_signed_report_in_eight_actions_and_a_flip_leads_to_expla
         expect(page.get_by_role("spinbutton", name=re.compile("^Item, 0 to"))).to_have_value(item[0])
         page.get_by_role("link", name="Go to Review").click()
         expect(flip.first).to_contain_text(item[0])
+        at_rest(page)  # what the page shows stands in its address at the end of a run
         page.reload()
         expect(page.get_by_text("Decided by")).to_be_visible()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.model import Model
 from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
-from compress_core.foundation.progress import result_of
+from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
+from compress_core.jobs.info import Info, State
+from dashboard import job_panel
+from dashboard.trade_offs import rows_to_come
+from dashboard.trade_offs.rows_to_come import AT_THE_LATEST_S, RowsToCome
 from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
@@ -44,3 +51,48 @@ def test_points_of_an_unfinished_scan_stand_there_with_their_words(page_workspac
     (table,) = page.dataframe
     assert {"low", "medium", "high"} & set(table.value["Sensitivity"])
     assert "0.01 nat" in texts(page)
+
+
+def measured(workspace: Workspace, shard: str) -> None:
+    plan = ScanPlan(points=3, shard=shard)
+    result_of(scan(Model.original(loaded_sample("tabular")), plan, Store(workspace=workspace)))
+
+
+def test_points_of_a_running_scan_are_drawn_where_it_is_watched(
+    page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Callable[[Info], None]] = []
+    reruns: list[bool] = []
+    runs = Info("scan", State.RUNNING, Progress(1, 4, "fc1"))
+    monkeypatch.setattr(job_panel, "info", lambda _key: runs)
+    monkeypatch.setattr(job_panel, "watch", lambda _key, shown=None: looks.append(shown))
+    monkeypatch.setattr(rows_to_come, "st", SimpleNamespace(rerun=lambda: reruns.append(True)))
+    page = opened()
+    looks[-1](runs)
+    assert not page.dataframe
+    assert not reruns, "there is nothing to draw yet"
+    measured(page_workspace, "1/2")
+    looks[-1](runs)
+    assert reruns == [True]
+    page.run()
+    assert not page.exception
+    assert page.dataframe
+    looks[-1](runs)
+    assert reruns == [True], "what is known stands there"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "known", "after_s", "is_worth_it"),
+    [
+        (0, 0, 60, False),
+        (0, 1, 0, True),
+        (100, 100, 60, False),
+        (100, 101, AT_THE_LATEST_S - 1, False),
+        (100, 125, 0, True),
+        (100, 101, AT_THE_LATEST_S, True),
+    ],
+)
+def test_a_page_is_drawn_anew_for_many_points_at_once_and_for_few_after_a_while(
+    drawn: int, known: int, after_s: float, is_worth_it: bool
+) -> None:
+    assert RowsToCome("parent", drawn, at=5.0).is_worth_it(known, 5.0 + after_s) is is_worth_it

@@ -69,6 +69,11 @@ class ScanPoints:
         asked = "SELECT COUNT(*), MAX(time) FROM scan_points WHERE parent = ? AND release = ?"
         return " ".join(map(str, self.database.rows(asked, parent, release())[0]))
 
+    def count(self, parent: str) -> int:
+        """How many points of a model there are, for who waits until there are more."""
+        asked = "SELECT COUNT(*) FROM scan_points WHERE parent = ? AND release = ?"
+        return int(self.database.rows(asked, parent, release())[0][0])
+
     def take_from(self, other: ScanPoints) -> int:
         """Take over the points of another workspace that are not here yet; how many there were."""
         rows = other.database.rows("SELECT key, parent, release, point, time FROM scan_points ORDER BY key")

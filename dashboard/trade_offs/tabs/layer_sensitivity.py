@@ -21,6 +21,7 @@ from dashboard.number_table import height_of, number_table
 from dashboard.shared_choice import SharedChoice
 from dashboard.show import figure, is_dark, number_text, provenance, with_interval
 from dashboard.text import _, literal
+from dashboard.trade_offs.rows_to_come import RowsToCome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ def draw(view: View, model: Model) -> None:
     with which:
         _which_family()
     work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
-    work.follow()
+    work.follow(RowsToCome.now(Model.original(subject).key).look)
     found = work.result()
     curves = by_hurt(curves_known(view, subject) or (() if found is None else found.curves))
     if not curves:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Magnitudes
 from compress_core.foundation.progress import Progress
 from compress_core.jobs.info import Info, State
+from compress_core.jobs.job import Job
+from compress_core.jobs.local_job import LocalJob
 from compress_core.training import expected_time
 from compress_core.training.expected_time import MOST_ITEMS, expected_seconds, step_time
 from compress_core.training.loop import EpochDone, StepsDone, train
@@ -155,6 +158,15 @@ def test_time_left_counts_from_where_a_job_went_on() -> None:
     goes_on = Info("k", State.RUNNING, Progress(60, 100, ""), seconds=10, share_before=0.4)
     assert goes_on.seconds_left == pytest.approx(20)
     assert Info("k", State.RUNNING, Progress(41, 100, ""), seconds=1, share_before=0.4).seconds_left is None
+
+
+def test_time_left_of_a_second_pass_counts_from_its_own_beginning() -> None:
+    job = LocalJob(Job("k", "", "", "[]", "{}", 0), Path())
+    for done, total, now in ((0, 100, 5.0), (99, 100, 15.0), (20, 200, 16.0), (110, 200, 26.0)):
+        job.advance(Progress(done, total, ""), now)
+    assert (job.began, job.share_before) == (16.0, 0.1)
+    info = Info("k", State.RUNNING, job.progress, seconds=26.0 - job.began, share_before=job.share_before)
+    assert info.seconds_left == pytest.approx(10)
 
 
 def test_places_over_powers_of_ten_are_one_two_and_five_times_each() -> None:

@@ -18,6 +18,7 @@ from compress_core.jobs.info import Info, State
 from dashboard import job_panel
 from dashboard.trade_offs import rows_to_come
 from dashboard.trade_offs.rows_to_come import AT_THE_LATEST_S, RowsToCome
+from dashboard.trade_offs.tabs import layer_sensitivity
 from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
@@ -35,6 +36,11 @@ def texts(page: AppTest) -> str:
     return " ".join(str(found.value) for found in (*page.caption, *page.info, *page.markdown))
 
 
+def measured(workspace: Workspace, shard: str) -> None:
+    plan = ScanPlan(points=3, shard=shard)
+    result_of(scan(Model.original(loaded_sample("tabular")), plan, Store(workspace=workspace)))
+
+
 def test_before_a_scan_the_tab_says_what_is_measured(page_workspace: Workspace) -> None:
     page = opened()
     assert page_workspace.folder is not None
@@ -44,18 +50,26 @@ def test_before_a_scan_the_tab_says_what_is_measured(page_workspace: Workspace) 
 
 
 def test_points_of_an_unfinished_scan_stand_there_with_their_words(page_workspace: Workspace) -> None:
-    plan = ScanPlan(points=3, shard="1/2")
-    result_of(scan(Model.original(loaded_sample("tabular")), plan, Store(workspace=page_workspace)))
+    measured(page_workspace, "1/2")
     page = opened()
     assert not page.exception
     (table,) = page.dataframe
     assert {"low", "medium", "high"} & set(table.value["Sensitivity"])
     assert "0.01 nat" in texts(page)
+    assert "the button measures only that" in texts(page)
 
 
-def measured(workspace: Workspace, shard: str) -> None:
-    plan = ScanPlan(points=3, shard=shard)
-    result_of(scan(Model.original(loaded_sample("tabular")), plan, Store(workspace=workspace)))
+def test_a_cancelled_scan_says_that_the_button_goes_on(
+    page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured(page_workspace, "1/2")
+    monkeypatch.setattr(job_panel, "info", lambda key: Info(key, State.CANCELLED))
+    page = opened()
+    assert not page.exception
+    assert "cancelled" in texts(page)
+    assert "goes on from there" in texts(page)
+    (button,) = (button for button in page.button if "Measure what each" in button.label)
+    assert not button.disabled
 
 
 def test_points_of_a_running_scan_are_drawn_where_it_is_watched(
@@ -67,9 +81,11 @@ def test_points_of_a_running_scan_are_drawn_where_it_is_watched(
     monkeypatch.setattr(job_panel, "info", lambda _key: runs)
     monkeypatch.setattr(job_panel, "watch", lambda _key, shown=None: looks.append(shown))
     monkeypatch.setattr(rows_to_come, "st", SimpleNamespace(rerun=lambda: reruns.append(True)))
+    monkeypatch.setattr(layer_sensitivity, "plan_of", lambda _view: ScanPlan(sample=50))
     page = opened()
     looks[-1](runs)
     assert not page.dataframe
+    assert "at most 3 times as long" in texts(page)
     assert not reruns, "there is nothing to draw yet"
     measured(page_workspace, "1/2")
     looks[-1](runs)
@@ -77,6 +93,7 @@ def test_points_of_a_running_scan_are_drawn_where_it_is_watched(
     page.run()
     assert not page.exception
     assert page.dataframe
+    assert "pass under way" in texts(page)
     looks[-1](runs)
     assert reruns == [True], "what is known stands there"
 

@@ -28,7 +28,7 @@ from compress_core.decide.sensitivity import Curve, ScanPoint, Sensitivity
 from compress_core.deliver.packed_file import pack_bytes
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
-from compress_core.foundation.progress import result_of
+from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.recipe.values import Step
@@ -222,6 +222,34 @@ def test_what_is_known_is_not_measured_again(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("compress_core.decide.scan.ParentPass.over", refuse)
     in_folder(tmp_path)
+
+
+def told(folder: Path, plan: ScanPlan, steps: int | None = None) -> list[Progress]:
+    """What a scan in this folder says of itself, of so many steps; without what comes before its trials."""
+    workspace = Workspace.at(folder)
+    work = scan(Model.original(mlp_subject()), plan, Store(workspace=workspace))
+    found = list(islice(work, steps))
+    workspace.close()
+    return found[1:]
+
+
+def test_each_pass_of_a_scan_counts_for_itself_and_goes_on_where_an_ended_one_was(tmp_path: Path) -> None:
+    whole = told(tmp_path / "whole", FEW)
+    first = [step for step in whole if step.note.startswith("first pass, ")]
+    second = whole[len(first) :]
+    assert first
+    assert second
+    assert all(step.note.startswith("second pass, ") for step in second)
+    for steps in (first, second):
+        assert [step.done for step in steps] == list(range(steps[0].done, steps[-1].total))
+    undecided = second[0].done
+    assert second[0].total % undecided == 0, "what the sample said is done"
+    ended = told(tmp_path / "ended", FEW, len(first) + 1 + len(second) // 2)
+    again = told(tmp_path / "ended", FEW)
+    assert all(step.note.startswith("second pass, ") for step in again)
+    left = ended[-1].total - ended[-1].done
+    assert len(again) == left + undecided, "answers on the sample are not kept beyond a process"
+    assert [step.done for step in again] == list(range(again[0].done, again[0].total))
 
 
 def test_two_parts_of_a_scan_merge_to_the_same_table(tmp_path: Path) -> None:

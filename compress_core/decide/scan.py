@@ -46,6 +46,8 @@ from compress_core.subject.split import Split
 VALIDATION = "validation"
 AT_ONCE = 500  # items whose noted passes are held at a time, where all of them are asked for
 _ANSWERS = "answers of a scan"
+FIRST, SECOND = N_("first pass, {what}"), N_("second pass, {what}")
+"""Over the sample, and over all items; each counts for itself what there is to do."""
 NOT_YET = N_("Not measured yet: scan again, and it goes on from here.")
 
 
@@ -117,7 +119,7 @@ class _Scanning:
             if self.table.find(trial, self.sample) is None:
                 if self.is_over():
                     continue
-                yield Progress(number, len(trials), _note(trial))
+                yield Progress(number, len(trials), self._note(trial, FIRST))
                 self._read_together(trial, trials[number:])
                 self._keep(trial, self.sample, self._measured(trial, begun))
             done.append(trial)
@@ -198,13 +200,21 @@ class _Scanning:
             and self._needs_all(self.table.find(trial, self.sample))
         ]
         found: dict[ScanTrial, list[ItemAnswers]] = {trial: [] for trial in undecided}
-        for number, part in enumerate(self.parts):
+        known = {
+            (trial, part.digest)
+            for part in self.parts
+            for trial in undecided
+            if self._is_answered(trial, part)
+        }
+        done, total = len(known), len(undecided) * len(self.parts)
+        for part in self.parts:
             begun = cache(partial(self._pass_over, part))
-            for place, trial in enumerate(undecided):
+            for trial in undecided:
                 if self.is_over():
                     return
-                done = number * len(undecided) + place
-                yield Progress(done, len(undecided) * len(self.parts), _note(trial))
+                if (trial, part.digest) not in known:
+                    yield Progress(done, total, self._note(trial, SECOND))
+                    done += 1
                 found[trial].append(self._answers(trial, part, begun))
         for trial, answers in found.items():
             self._keep_whole(trial, answers)
@@ -218,6 +228,11 @@ class _Scanning:
             return begun().answers(model, changed_by(trial, self.parent, self.store))
 
         return self.store.lasting(_ANSWERS, self._answers_key(trial, part), make)
+
+    def _is_answered(self, trial: ScanTrial, part: Split) -> bool:
+        """Whether a part need not be run: the sample was, or a scan that ended got so far."""
+        in_memory = part is self.sample and trial in self.kept
+        return in_memory or self.store.lasts(self._answers_key(trial, part))
 
     def _answers_key(self, trial: ScanTrial, part: Split) -> str:
         steps = (step.as_json() for step in trial.steps)
@@ -234,11 +249,12 @@ class _Scanning:
                 with suppress(Refused):  # a disk that is full is no reason to stop: it goes in its turn
                     self.store.workspace.results.forget(lasting_key(self._answers_key(trial, part)))
 
+    def _note(self, trial: ScanTrial, which: str) -> Phrase:
+        """What is being done; in which pass, where there are two."""
+        said = Phrase("{place}: {family}", place=trial.place, family=trial.family.label)
+        return said if len(self.parts) == 1 else Phrase(which, what=said)
+
 
 def _reason(refused: Refused) -> Phrase:
     said = refusal_from_json(refusal_as_json(refused))
     return Phrase(said.text, **said.values)
-
-
-def _note(trial: ScanTrial) -> Phrase:
-    return Phrase("{place}: {family}", place=trial.place, family=trial.family.label)

@@ -30,8 +30,9 @@ class State(Enum):
 class Info:
     """One look at a job.
 
-    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is, and
-    share_before: how far that was, which is more than nothing for what goes on from where it stood;
+    ahead: jobs before it in the queue; seconds: how long it has run since it first said how far it is, in
+    the pass under way where it counts each anew, and share_before: how far that was, which is more than
+    nothing for what goes on from where it stood;
     problem: why there is no result, in one sentence; pid: the process that works on it, where it is on this
     machine; figures: what it has told of itself so far, plain JSON values, the first first; where: where on
     a cluster it is, None for what this machine does.

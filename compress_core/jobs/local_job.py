@@ -22,8 +22,8 @@ LOG = "log.txt"
 class LocalJob:
     """One job of a running server; written under its runner's lock only.
 
-    share_before: how far it was when it began to say so. may_work_again: its problem lies in this machine,
-    as a full disk, not in what was asked.
+    began: when it began to count as it counts now; share_before: how far it was then. may_work_again: its
+    problem lies in this machine, as a full disk, not in what was asked.
     """
 
     job: Job
@@ -40,6 +40,12 @@ class LocalJob:
     unwanted: bool = False
     figures: list[Mapping[str, Any]] = field(default_factory=list)
     where: Whereabouts | None = None
+
+    def advance(self, progress: Progress, now: float) -> None:
+        """Note how far it is. What falls back counts something else, as the second pass of a scan does."""
+        if self.progress is None or progress.share < self.progress.share:
+            self.began, self.share_before = now, progress.share
+        self.progress = progress
 
     @property
     def is_under_way(self) -> bool:

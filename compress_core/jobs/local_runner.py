@@ -281,9 +281,7 @@ class LocalRunner:
         """Note what a worker says; whether it says that it is done."""
         match said:
             case {"progress": [done, total, note], **beside}:
-                before, job.progress = job.progress, Progress(done, total, text_from_json(note))
-                if before is None:
-                    job.began, job.share_before = self._clock(), job.progress.share
+                job.advance(Progress(done, total, text_from_json(note)), self._clock())
                 job.figures += [beside["figures"]] if "figures" in beside else []
             case {"where": where}:
                 job.where = whereabouts_from_json(where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,10 +14,11 @@ from compress_core.decide.scan import VALIDATION
 from compress_core.decide.scan_frame import scan_frame
 from compress_core.decide.scan_words import by_hurt, level_of, notes_on
 from compress_core.foundation.texts import N_
+from compress_core.jobs.info import State
 from dashboard import chosen_split
 from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.sensitivity_curves import degree_said, sensitivity_curves, sensitivity_map
-from dashboard.known_scan import curves_known, scan_job
+from dashboard.known_scan import curves_known, plan_of, scan_job
 from dashboard.number_table import height_of, number_table
 from dashboard.shared_choice import SharedChoice
 from dashboard.show import figure, is_dark, number_text, provenance, with_interval
@@ -54,11 +56,15 @@ def draw(view: View, model: Model) -> None:
         _which_family()
     work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
     work.follow(RowsToCome.now(Model.original(subject).key).look)
+    items, sample = len(subject.split(VALIDATION)), plan_of(view).sample
+    if not work.info.is_over and items > sample:
+        _say_passes(items, sample)
     found = work.result()
     curves = by_hurt(curves_known(view, subject) or (() if found is None else found.curves))
     if not curves:
-        _explained()
+        _explained(items, sample)
         return
+    _say_what_is_missing(work.info.state)
     _shown(subject, curves, Family(SHOWN.chosen()))
 
 
@@ -73,14 +79,39 @@ def _which_family() -> None:
     )
 
 
-def _explained() -> None:
+def _explained(items: int, sample: int) -> None:
+    said = _(
+        "Every layer and every group of coupled channels of the model as loaded is compressed alone, to five "
+        "degrees in four ways, and run on {sample:,} validation items."
+    ).format(sample=min(sample, items))
+    if items > sample:
+        said += " " + _(
+            "Where these leave open whether it is low, medium or high, because the interval reaches over "
+            "0.01 or 0.1 nat, it is run on all {items:,}."
+        ).format(items=items)
+    st.caption(said + " " + _("A scan that is ended goes on where it was."))
+
+
+def _say_passes(items: int, sample: int) -> None:
+    """What the number and the time above count, and what may come after."""
     st.caption(
         _(
-            "Every layer and every group of coupled channels of the model as loaded is compressed alone, to "
-            "five degrees in four ways, and run on the first 500 validation items; on all of them where "
-            "the interval does not say one word. A scan that is ended goes on where it was."
-        )
+            "First pass: every point on {sample:,} items. Second pass: points whose interval reaches over "
+            "0.01 or 0.1 nat, on all {items:,} items; it takes at most {times} times as long as the first. "
+            "Number and time left are those of the pass under way."
+        ).format(sample=sample, items=items, times=math.ceil(items / sample))
     )
+
+
+def _say_what_is_missing(state: State) -> None:
+    """That what stands below may not be all, and that the button goes on from there."""
+    if state is State.CANCELLED:
+        st.info(
+            _("The scan was cancelled. What it had measured stands below; the button goes on from there."),
+            icon=":material/pause_circle:",
+        )
+    elif state in {State.UNKNOWN, State.FAILED}:
+        st.caption(_("What is known stands below. Where anything is missing, the button measures only that."))
 
 
 def _shown(subject: Subject, curves: Sequence[Curve], family: Family) -> None:

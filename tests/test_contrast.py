@@ -164,6 +164,18 @@ def test_the_least_of_a_map_stands_out_from_a_dark_page() -> None:
     assert contrast(least, palette.DARK.page) >= LEAST_OF_SHAPES
 
 
+def colorfulness(color: str) -> int:
+    """0 for gray, 255 for a color without any."""
+    channels = bytes.fromhex(laid_over(color, palette.DARK.page)[1:])
+    return max(channels) - min(channels)
+
+
+def test_no_value_of_a_map_on_a_dark_page_looks_like_one_that_was_not_measured() -> None:
+    shades = palette.colors_at(palette.sequential(dark=True), np.linspace(0, 1, 11))
+    assert colorfulness(palette.DARK.neutral) < 30
+    assert min(map(colorfulness, shades)) > 90
+
+
 def test_zero_does_not_glare_on_a_dark_page_and_both_ends_stand_out() -> None:
     negative, zero, positive = palette.colors_at(palette.diverging(dark=True), np.array([0, 0.5, 1]))
     assert contrast(zero, palette.DARK.page) < 1.3

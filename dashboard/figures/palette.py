@@ -13,9 +13,9 @@ from plotly.colors import get_colorscale, sample_colorscale
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442")
 CLEAR = "rgba(0,0,0,0)"
-SEQUENTIAL = "Cividis"
+SEQUENTIAL, SEQUENTIAL_ON_DARK = "Cividis", "Viridis"
 DIVERGING = "PuOr"
-FIRST_ON_DARK = 0.38  # below, cividis is as dark as a dark page
+FIRST_ON_DARK = 0.35  # below, viridis is as dark as a dark page
 ORANGE_TO_PURPLE_ON_DARK = ("#ffb04f", "#a8641f", "#1f2630", "#7566ad", "#cfc0ff")
 SCALE_STEPS = 32
 FONT = '"Source Sans", "Source Sans 3", "Source Sans Pro", "Noto Sans", "Noto Sans CJK SC", sans-serif'
@@ -78,8 +78,11 @@ ColorScale = list[tuple[float, str]]
 
 
 def sequential(*, dark: bool) -> ColorScale:
-    """From little to much: cividis, on a dark page without the part that is as dark as the page."""
-    return _scale(SEQUENTIAL, FIRST_ON_DARK if dark else 0.0)
+    """From little to much: cividis; on a dark page viridis, without the part that is as dark as the page.
+
+    What is left of cividis there begins with gray, which is what stands for nothing measured.
+    """
+    return _scale(SEQUENTIAL_ON_DARK, FIRST_ON_DARK) if dark else _scale(SEQUENTIAL, 0.0)
 
 
 def diverging(*, dark: bool) -> ColorScale:

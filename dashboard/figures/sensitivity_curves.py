@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -22,7 +23,7 @@ from dashboard.text import _
 
 FLOOR = 1e-5  # nats; what is below is drawn there, since a logarithm has no zero
 _NAMED = len(palette.OKABE_ITO)
-_ROW, _AROUND, _ROWS = 26, 150, 40
+_ROW, _AROUND, _ROWS, _COLOR_BAR = 26, 150, 40, 160
 _POWERS, _POWERS_SAID = (-5, -4, -3, -2, -1, 0, 1), ("≤ 1e-5", "1e-4", "0.001", "0.01", "0.1", "1", "10")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 _AXES = {
@@ -165,18 +166,18 @@ def _alternative(curves: Sequence[Curve]) -> str:
 def sensitivity_map(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
     """A cell for each place and degree of one family, by its divergence; the worst place on top."""
     shown = curves[:_ROWS]
-    degrees = max(len(curve.points) for curve in shown)
+    columns = _columns(shown)
     figure = go.Figure(
         go.Heatmap(
-            z=_logarithms(shown, degrees),
-            x=np.arange(1, degrees + 1),
+            z=_logarithms(shown, columns),
+            x=np.arange(1, len(columns) + 1),
             y=np.arange(len(shown)),
             colorscale=palette.sequential(dark=dark),
             zmin=_POWERS[0],
             zmax=_POWERS[-1],
             xgap=1,
             ygap=1,
-            customdata=_cells(shown, degrees),
+            customdata=_cells(shown, columns),
             hovertemplate=hover(*_hover_lines(), heading="%{customdata[4]}"),
             colorbar=palette.color_bar(_("KL (nat)"), tickvals=_POWERS, ticktext=_POWERS_SAID),
         )
@@ -186,7 +187,7 @@ def sensitivity_map(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
         tickvals=np.arange(len(shown)),
         ticktext=safe_names([curve.place for curve in shown]),
     )
-    figure.update_xaxes(title_text=_("degree, from the mildest to the hardest"), dtick=1)
+    figure.update_xaxes(**_column_names(shown[0].family, columns))
     palette.gray_where_nothing_is(figure, dark=dark)
     said = _("Low below 0.01 nat, high from 0.1 nat on; gray: not measured")
     palette.style(
@@ -195,25 +196,63 @@ def sensitivity_map(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
         title=_("Places by degrees, the {n} that hurt most").format(n=len(shown)),
         subtitle=said,
         legend=False,
-        height=_AROUND + _ROW * len(shown),
+        height=_AROUND + max(_ROW * len(shown), _COLOR_BAR),
     )
     return Drawn(figure, _alternative(curves), scan_frame(curves))
 
 
-def _logarithms(curves: Sequence[Curve], degrees: int) -> np.ndarray:
-    """Logarithms of the divergence [places, degrees]; NaN where none was measured."""
-    found = np.full((len(curves), degrees), np.nan)
+def _columns(curves: Sequence[Curve]) -> Sequence[float | None]:
+    """Where the knob stands in each column, from the mildest; None where that differs from place to place.
+
+    Shares of weights and bits are the same everywhere; those of channels and ranks follow from how many
+    there are.
+    """
+    family, most = curves[0].family, max(len(curve.points) for curve in curves)
+    values = {point.value for curve in curves for point in _tried(curve)}
+    if values and (family in {Family.PRUNE, Family.BITS} or len(values) <= most):
+        return sorted(values, reverse=family in {Family.RANK, Family.BITS})
+    return [None] * most
+
+
+def _tried(curve: Curve) -> list[ScanPoint]:
+    """The points of a curve that have a degree: of a locked place nothing was tried."""
+    return [point for point in curve.points if point.steps or point.is_measured]
+
+
+def _column_names(family: Family, columns: Sequence[float | None]) -> dict[str, Any]:
+    said = [_value_said(family, value) for value in columns if value is not None]
+    if len(said) < len(columns):
+        return {"title_text": _("degree of each place, from the mildest to the hardest"), "dtick": 1}
+    title = _("rank") if family is Family.RANK else _(_AXES[family])
+    return {"title_text": title, "tickvals": np.arange(1, len(said) + 1), "ticktext": said}
+
+
+def _value_said(family: Family, value: float) -> str:
+    return f"{value:.0f}" if family in {Family.RANK, Family.BITS} else percent(value, 1)
+
+
+def _placed(curve: Curve, columns: Sequence[float | None]) -> Sequence[int]:
+    """The column of each point of a curve."""
+    if None in columns:
+        return range(len(_tried(curve)))
+    return [columns.index(point.value) for point in _tried(curve)]
+
+
+def _logarithms(curves: Sequence[Curve], columns: Sequence[float | None]) -> np.ndarray:
+    """Logarithms of the divergence [places, columns]; NaN where none was measured."""
+    found = np.full((len(curves), len(columns)), np.nan)
     for row, curve in enumerate(curves):
-        found[row, : len(curve.points)] = np.log10(np.maximum(_kl(curve.points, "value"), FLOOR))
+        found[row, _placed(curve, columns)] = np.log10(np.maximum(_kl(_tried(curve), "value"), FLOOR))
     return found
 
 
-def _cells(curves: Sequence[Curve], degrees: int) -> np.ndarray:
-    """What is said of each cell [places, degrees, 5]: degree, KL, accuracy, items, place."""
-    told = np.full((len(curves), degrees, 5), "–", dtype=object)
+def _cells(curves: Sequence[Curve], columns: Sequence[float | None]) -> np.ndarray:
+    """What is said of each cell [places, columns, 5]: degree, KL, accuracy, items, place."""
+    told = np.full((len(curves), len(columns), 5), "–", dtype=object)
     for row, curve in enumerate(curves):
         told[row, :, 4] = safe(curve.place)
-        for column, point in enumerate(curve.points):
+        told[row, :, 1:3] = _("not measured")
+        for column, point in zip(_placed(curve, columns), _tried(curve), strict=True):
             told[row, column, :4] = _hovered(point)
     return told
 

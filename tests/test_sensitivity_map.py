@@ -1,0 +1,59 @@
+"""The map of a scan: its columns stand where the knob stands, also where points are missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from compress_core.decide.family import Family
+from compress_core.decide.sensitivity import Curve, ScanPoint
+from compress_core.foundation.number import Number
+from compress_core.recipe.values import Step
+from dashboard.figures.sensitivity_curves import sensitivity_map
+
+KL = Number(0.01, "nat", "measured", 0.008, 0.012, 500)
+UNKNOWN = Number.missing("nat", "It is locked.")
+CHANGE = Number(0.0, "points", "measured", -1.0, 1.0, 500)
+STEPS = (Step.of("uniform", bits=4),)
+
+
+def curve(place: str, family: Family, *values: float) -> Curve:
+    points = (ScanPoint(place, family, value, STEPS, "key", KL, CHANGE, 1, 1, 1) for value in values)
+    return Curve(place, family, tuple(points))
+
+
+def locked(place: str, family: Family) -> Curve:
+    return Curve(place, family, (ScanPoint(place, family, 0.0, (), "key", UNKNOWN, CHANGE, 1, 1, 1),))
+
+
+@pytest.mark.parametrize(
+    ("curves", "names"),
+    [
+        ([curve("a", Family.BITS, 8, 6, 4), curve("b", Family.BITS, 4)], ("8", "6", "4")),
+        ([curve("a", Family.PRUNE, 0.3), curve("b", Family.PRUNE, 0.685)], ("30.0 %", "68.5 %")),
+        ([curve("a", Family.BITS, 8), locked("b", Family.BITS)], ("8",)),
+        ([curve("a", Family.RANK, 9, 5), curve("b", Family.RANK, 9, 5)], ("9", "5")),
+        ([curve("a", Family.RANK, 9, 5), curve("b", Family.RANK, 7, 3)], None),
+        ([curve("a", Family.STRUCTURE, 0.5), curve("b", Family.STRUCTURE, 0.6)], None),
+        ([locked("a", Family.BITS)], None),
+    ],
+)
+def test_columns_say_where_the_knob_stands_where_it_stands_alike(
+    curves: list[Curve], names: tuple[str, ...] | None
+) -> None:
+    assert sensitivity_map(curves).figure.layout.xaxis.ticktext == names
+
+
+def test_a_point_stands_below_its_own_value_where_milder_ones_are_missing() -> None:
+    found = sensitivity_map([curve("a", Family.BITS, 8, 6, 4), curve("b", Family.BITS, 4)]).figure.data[0]
+    assert np.isnan(found.z).tolist() == [[False] * 3, [True, True, False]]
+    assert found.customdata[1, 0].tolist() == ["–", "not measured", "not measured", "–", "b"]
+    assert found.customdata[1, 2, 0] == "4 bits"
+
+
+def test_a_map_of_one_place_is_high_enough_for_its_color_bar() -> None:
+    few, many = (
+        sensitivity_map([curve(f"{n}", Family.BITS, 8) for n in range(places)]).figure.layout.height
+        for places in (1, 20)
+    )
+    assert 300 <= few < many

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.apply.run import compress
 from compress_core.foundation.errors import Refused
@@ -18,6 +18,7 @@ from dashboard.state import KEY
 from dashboard.tune import coupled_groups, criterion_comparison, layer_trials
 from dashboard.tune.differing import VARIOUS, _moved, told
 from dashboard.tune.recipe_words import before_weights
+from tests.navigated import Navigated
 from tests.subjects import loaded_sample
 from tests.test_page_tune import section
 from tests.test_pages import assert_fine, opened, recipe_of
@@ -108,6 +109,19 @@ def test_which_layer_bears_four_bits_is_seen_with_one_click_and_changes_nothing(
     worse = next(f.value for f in app.dataframe if "output" in f.value)
     assert worse["output"].min() > table["output"].max()
     assert not recipe_of(app)
+
+
+@pytest.mark.slow
+def test_errors_of_outputs_and_what_becomes_of_answers_name_and_open_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app_test, "PagesManager", Navigated)
+    app = section(opened("tune", "tabular"), "Each layer alone")
+    assert any("by output error, which is not accuracy" in text.value for text in app.markdown)
+    app = app.button(key="which_layer.by_answers").click().run()
+    assert_fine(app)
+    assert app.title[0].value == "Which one do I want?"
+    assert app.button_group(key="trade_offs.scan.family").value == "bits"
 
 
 PREPARED, CUT = Step.of("fold_batch_norm"), ("conv1", (Step.of_group("magnitude", share_removed=0.25),))

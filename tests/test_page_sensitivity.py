@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.apply.model import Model
 from compress_core.decide.scan import scan
@@ -19,6 +19,8 @@ from dashboard import job_panel
 from dashboard.trade_offs import rows_to_come
 from dashboard.trade_offs.rows_to_come import AT_THE_LATEST_S, RowsToCome
 from dashboard.trade_offs.tabs import layer_sensitivity
+from dashboard.tune.layer_table import _footnote
+from tests.navigated import Navigated
 from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
@@ -57,6 +59,24 @@ def test_points_of_an_unfinished_scan_stand_there_with_their_words(page_workspac
     assert {"low", "medium", "high"} & set(table.value["Sensitivity"])
     assert "0.01 nat" in texts(page)
     assert "the button measures only that" in texts(page)
+
+
+def test_what_becomes_of_answers_leads_to_the_errors_of_outputs(
+    page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_test, "PagesManager", Navigated)
+    measured(page_workspace, "1/2")
+    page = opened()
+    assert "own output" in texts(page)
+    page = page.button(key="which_layer.by_output").click().run()
+    assert not page.exception
+    assert "by output error, which is not accuracy" in texts(page)
+
+
+def test_the_layer_table_says_of_which_four_ways_its_sensitivity_is_the_worst() -> None:
+    model = Model.original(loaded_sample("tabular"))
+    assert "the worst of fewer weights, channels, rank and bits" in _footnote(model, is_scanned=True)
+    assert "worst" not in _footnote(model, is_scanned=False)
 
 
 def test_a_cancelled_scan_says_that_the_button_goes_on(

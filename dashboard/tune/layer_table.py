@@ -53,7 +53,12 @@ def _footnote(model: Model, *, is_scanned: bool) -> str:
             items=len(items)
         )
     )
-    return f"{said}; {_('sensitivity on validation items')}" if is_scanned else said
+    if not is_scanned:
+        return said
+    worst = _(
+        "sensitivity: the worst of fewer weights, channels, rank and bits, each alone, on validation items"
+    )
+    return f"{said}; {worst}"
 
 
 def download(model: Model) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
+from compress_core.decide.family import Family
 from compress_core.foundation.printable import printable
 from compress_core.measure.tables.layers_alone import LayerAlone, each_layer_alone
 from compress_core.recipe.values import Step
@@ -22,6 +23,7 @@ from dashboard.text import _, current_language, label, literal, refusal
 from dashboard.tune.recipe_words import before_weights
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB, names_of
 from dashboard.view import View
+from dashboard.which_layer_bears import by_answers
 
 KEY = "tune.alone"
 BITS, PRUNE = "bits", "prune"
@@ -37,10 +39,11 @@ def draw(view: View, model: Model) -> None:
             "Output error: squared change of the layer's output over its squared size, on calibration items."
         ).format(as_they_are=before_weights(model.recipe))
     )
-    step = _step()
+    step, family = _step()
     names = [layer.name for layer in model.base.layers]
     rows = _tried(model, names, step)
     _say(rows)
+    by_answers(family)
     st.caption(
         _(
             "Ordered by output error, the smallest first. A tick selects that layer above; now {layer}."
@@ -66,8 +69,8 @@ def draw(view: View, model: Model) -> None:
             st.caption(f"{literal(row.layer)}: {literal(refusal(row.refused))}")
 
 
-def _step() -> Step:
-    """What is tried: a technique, and how many bits or which share."""
+def _step() -> tuple[Step, Family]:
+    """What is tried, a technique and how many bits or which share; and what of a scan that is."""
     what, how, value = st.columns([1.2, 1.5, 3], gap="medium", vertical_alignment="bottom")
     kind = (
         what.segmented_control(
@@ -92,11 +95,11 @@ def _step() -> Step:
     with value:
         if kind == PRUNE:
             percents = st.slider(_("Prune"), 0.5, 99.5, 50.0, 0.5, format="%.1f %%", key=f"{KEY}.share")
-            return Step.of(technique, sparsity=round(percents / 100, 6))
+            return Step.of(technique, sparsity=round(percents / 100, 6)), Family.PRUNE
         bits = st.segmented_control(
             _("Bits for each weight"), range(2, 9), default=4, key=f"{KEY}.bits", required=True
         )
-        return Step.of(technique, bits=int(bits or 4))
+        return Step.of(technique, bits=int(bits or 4)), Family.BITS
 
 
 def _tried(model: Model, names: Sequence[str], step: Step) -> list[LayerAlone]:
@@ -120,7 +123,7 @@ def _say(rows: Sequence[LayerAlone]) -> None:
             st.info(_("Output error: not measured. {reason}").format(reason=literal(_(reason))))
         return
     st.markdown(
-        _("Bear it best: {best}. Worst: {worst}.").format(
+        _("Bear it best by output error, which is not accuracy: {best}. Worst: {worst}.").format(
             best=_listed(known[:NAMED]), worst=_listed(known[: -NAMED - 1 : -1])
         )
     )

@@ -20,10 +20,10 @@ from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.sensitivity_curves import degree_said, sensitivity_curves, sensitivity_map
 from dashboard.known_scan import curves_known, plan_of, scan_job
 from dashboard.number_table import height_of, number_table
-from dashboard.shared_choice import SharedChoice
 from dashboard.show import figure, is_dark, number_text, provenance, with_interval
 from dashboard.text import _, literal
 from dashboard.trade_offs.rows_to_come import RowsToCome
+from dashboard.which_layer_bears import SCANNED, by_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,6 @@ TITLE = N_("Sensitivity")
 ORDER = 40
 _FAMILY = "trade_offs.scan.family"
 _MOST_NOTES = 6
-SHOWN: SharedChoice[str] = SharedChoice(
-    "family", Family.PRUNE.value, lambda text: text if text in set(Family) else None
-)
 
 
 def draw(view: View, model: Model) -> None:
@@ -65,7 +62,7 @@ def draw(view: View, model: Model) -> None:
         _explained(items, sample)
         return
     _say_what_is_missing(work.info.state)
-    _shown(subject, curves, Family(SHOWN.chosen()))
+    _shown(subject, curves, Family(SCANNED.chosen()))
 
 
 def _which_family() -> None:
@@ -73,8 +70,8 @@ def _which_family() -> None:
         _("What is done to each place alone"),
         [family.value for family in Family],
         format_func=lambda name: _(Family(name).label),
-        key=showing(_FAMILY, SHOWN.chosen()),
-        on_change=by_hand(_FAMILY, lambda: SHOWN.choose(st.session_state[_FAMILY])),
+        key=showing(_FAMILY, SCANNED.chosen()),
+        on_change=by_hand(_FAMILY, lambda: SCANNED.choose(st.session_state[_FAMILY])),
         required=True,
     )
 
@@ -125,6 +122,7 @@ def _shown(subject: Subject, curves: Sequence[Curve], family: Family) -> None:
             figure(sensitivity_map(chosen, dark=is_dark()), f"trade_offs.scan.map.{family}", of)
     else:
         st.info(_("Nothing of this family is measured yet."), icon=":material/hourglass_empty:")
+    by_output()
     points = [point for curve in chosen or curves for point in curve.points]
     number_table(
         _table(points),

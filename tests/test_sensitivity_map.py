@@ -9,7 +9,7 @@ from compress_core.decide.family import Family
 from compress_core.decide.sensitivity import Curve, ScanPoint
 from compress_core.foundation.number import Number
 from compress_core.recipe.values import Step
-from dashboard.figures.sensitivity_curves import sensitivity_map
+from dashboard.figures.sensitivity_curves import sensitivity_curves, sensitivity_map
 
 KL = Number(0.01, "nat", "measured", 0.008, 0.012, 500)
 UNKNOWN = Number.missing("nat", "It is locked.")
@@ -49,6 +49,13 @@ def test_a_point_stands_below_its_own_value_where_milder_ones_are_missing() -> N
     assert np.isnan(found.z).tolist() == [[False] * 3, [True, True, False]]
     assert found.customdata[1, 0].tolist() == ["–", "not measured", "not measured", "–", "b"]
     assert found.customdata[1, 2, 0] == "4 bits"
+
+
+def test_the_words_of_both_limits_stand_beside_the_curves_not_among_them() -> None:
+    figure = sensitivity_curves([curve("a", Family.BITS, 8, 6)]).figure
+    assert {note.text for note in figure.layout.annotations} == {"low<br>&lt; 0.01", "high<br>≥ 0.1"}
+    assert {(note.x, note.xref, note.xanchor) for note in figure.layout.annotations} == {(1, "paper", "left")}
+    assert figure.layout.margin.r >= 50
 
 
 def test_a_map_of_one_place_is_high_enough_for_its_color_bar() -> None:

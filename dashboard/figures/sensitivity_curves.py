@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from compress_core.decide.family import Family
 from compress_core.decide.scan_frame import scan_frame
-from compress_core.decide.scan_words import HIGH_FROM, LOW_BELOW, level_of, middle_of
+from compress_core.decide.scan_words import HIGH_FROM, LOW_BELOW, Level, level_of, middle_of
 from compress_core.decide.sensitivity import Curve, ScanPoint
 from compress_core.foundation.texts import N_
 from compress_core.numerics.arrays import Floats
@@ -23,7 +23,7 @@ from dashboard.text import _
 
 FLOOR = 1e-5  # nats; what is below is drawn there, since a logarithm has no zero
 _NAMED = len(palette.OKABE_ITO)
-_ROW, _AROUND, _ROWS, _COLOR_BAR = 26, 150, 40, 160
+_ROW, _AROUND, _ROWS, _COLOR_BAR, _BESIDE = 26, 150, 40, 160, 60
 _POWERS, _POWERS_SAID = (-5, -4, -3, -2, -1, 0, 1), ("≤ 1e-5", "1e-4", "0.001", "0.01", "0.1", "1", "10")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 _AXES = {
@@ -51,15 +51,16 @@ def sensitivity_curves(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
     figure = go.Figure()
     for number, curve in reversed(list(enumerate(curves))):
         _add_curve(figure, curve, number, colors.neutral)
-    for border, name in ((LOW_BELOW, _("low below 0.01 nat")), (HIGH_FROM, _("high from 0.1 nat on"))):
+    for border, level, sign in ((LOW_BELOW, Level.LOW, "&lt;"), (HIGH_FROM, Level.HIGH, "≥")):
         palette.rule(figure, at=border, upright=False, color=colors.muted, dash="dot")
         figure.add_annotation(
-            x=0,
+            x=1,
             xref="paper",
-            xanchor="left",
+            xanchor="left",  # beside the curves, which run everywhere
+            align="left",
             y=np.log10(border),  # what Plotly wants on an axis of logarithms
             yanchor="bottom" if border == HIGH_FROM else "top",
-            text=name,
+            text=f"{_(level.label)}<br>{sign} {border:g}",
             showarrow=False,
             font={"color": colors.muted, "size": 11},
         )
@@ -76,6 +77,7 @@ def sensitivity_curves(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
         legend=True,
         height=430,
     )
+    figure.layout.margin.r = _BESIDE
     return Drawn(figure, _alternative(curves), scan_frame(curves))
 
 

@@ -9,21 +9,25 @@ import pytest
 from streamlit.testing.v1 import AppTest, app_test
 
 from compress_core.apply.model import Model
+from compress_core.decide.family import Family
 from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.info import Info, State
-from dashboard import job_panel
+from dashboard import job_panel, known_scan
+from dashboard.known_scan import _scan_job, scan_job
 from dashboard.trade_offs import rows_to_come
 from dashboard.trade_offs.rows_to_come import AT_THE_LATEST_S, RowsToCome
 from dashboard.trade_offs.tabs import layer_sensitivity
 from dashboard.tune.layer_table import _footnote
+from dashboard.view import View
 from tests.navigated import Navigated
 from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
+SUBJECT, VIEW = loaded_sample("tabular"), View("tabular", (), "fc1")
 pytestmark = pytest.mark.slow
 
 
@@ -77,6 +81,30 @@ def test_the_layer_table_says_of_which_four_ways_its_sensitivity_is_the_worst() 
     model = Model.original(loaded_sample("tabular"))
     assert "the worst of fewer weights, channels, rank and bits" in _footnote(model, is_scanned=True)
     assert "worst" not in _footnote(model, is_scanned=False)
+
+
+@pytest.mark.parametrize(
+    ("stands", "begins_with"),
+    [
+        ({}, Family.BITS),
+        ({Family.RANK: State.RUNNING}, Family.RANK),
+        ({Family.RANK: State.DONE}, Family.RANK),
+        ({Family.PRUNE: State.DONE, Family.RANK: State.QUEUED}, Family.RANK),
+        ({Family.RANK: State.CANCELLED}, Family.BITS),
+        ({Family.BITS: State.RUNNING, Family.PRUNE: State.DONE}, Family.BITS),
+    ],
+)
+def test_a_scan_begins_with_the_family_looked_at_unless_another_is_under_way_or_has_ended(
+    monkeypatch: pytest.MonkeyPatch, stands: dict[Family, State], begins_with: Family
+) -> None:
+    def info(key: str) -> Info:
+        found = {_scan_job(VIEW, SUBJECT, family).job.key: state for family, state in stands.items()}
+        return Info(key, found.get(key, State.UNKNOWN))
+
+    monkeypatch.setattr(job_panel, "info", info)
+    monkeypatch.setattr(known_scan, "_", str)
+    work = scan_job(VIEW, SUBJECT, Family.BITS)
+    assert ScanPlan.model_validate_json(work.job.knobs).first is begins_with
 
 
 def test_a_cancelled_scan_says_that_the_button_goes_on(

@@ -252,6 +252,18 @@ def test_each_pass_of_a_scan_counts_for_itself_and_goes_on_where_an_ended_one_wa
     assert [step.done for step in again] == list(range(again[0].done, again[0].total))
 
 
+def test_a_family_that_comes_first_leads_to_the_same_table(tmp_path: Path) -> None:
+    plan = PLAN.model_copy(update={"first": Family.BITS})
+    in_folder(tmp_path / "usual", PLAN)
+    notes = [step.note for step in told(tmp_path / "bits", plan) if step.note.startswith("first pass")]
+    of_bits = [note.endswith("Fewer bits") for note in notes]
+    assert of_bits == sorted(of_bits, reverse=True)
+    assert 0 < sum(of_bits) < len(of_bits)
+    assert rows(tmp_path / "bits") == rows(tmp_path / "usual")
+    results = [scanned(Model.original(mlp_subject()), each) for each in (PLAN, plan)]
+    assert points(results[0]) == points(results[1])
+
+
 def test_two_parts_of_a_scan_merge_to_the_same_table(tmp_path: Path) -> None:
     in_folder(tmp_path / "whole")
     for part in ("1/2", "2/2"):

@@ -71,7 +71,8 @@ def scan(
     parts = item_parts(split, min(plan.sample, len(split)), AT_ONCE)
     table, places = ScanTable.of(parent, store), places_changed(trials, parent)
     scanning = _Scanning(parent, split, parts, store, table, _clock_of(plan, clock), places, not_kept)
-    sampled = yield from scanning.on_sample(trials_of_shard(trials, plan.shard))
+    mine = sorted(trials_of_shard(trials, plan.shard), key=lambda trial: trial.family is not plan.first)
+    sampled = yield from scanning.on_sample(mine)
     yield from scanning.on_all(sampled)
     points = [scanning.known(trial) for trial in trials]
     return Sensitivity(

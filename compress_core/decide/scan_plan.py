@@ -11,7 +11,7 @@ from compress_core.foundation.knobs import Strict, Unit
 
 
 class ScanPlan(Strict):
-    """Which families at how many points, with which techniques; seconds and shard change no number."""
+    """Which families at how many points, with which techniques; seconds, shard and first change no number."""
 
     families: Annotated[
         tuple[Family, ...],
@@ -39,6 +39,9 @@ class ScanPlan(Strict):
             description="Which part of the points is measured here: 1/2 is the first of two parts.",
         ),
     ] = "1/1"
+    first: Annotated[
+        Family | None, Field(description="The family whose points are measured before all others.")
+    ] = None
     locked: Annotated[
         tuple[str, ...], Field(description="Layers and groups that stay as they are and are not tried.")
     ] = ()

@@ -47,7 +47,7 @@ def draw(view: View, model: Model) -> None:
             icon=":material/upload_file:",
         )
         return
-    work = scan_job(view, subject)
+    work = scan_job(view, subject, Family(SCANNED.chosen()))
     which, button = st.columns([3, 1.3], vertical_alignment="bottom")
     with which:
         _which_family()

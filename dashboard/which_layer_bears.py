@@ -20,7 +20,7 @@ SCANNED: SharedChoice[str] = SharedChoice(
 def by_answers(family: Family) -> None:
     """Below the errors of the layers' outputs: where it stands what becomes of the answers."""
     if _named(
-        _("What becomes of the model's answers and accuracy is another question, and so may be the order."),
+        _("This is about each layer's own output. The model's answers and accuracy may give another order."),
         _("Trade-offs: Sensitivity"),
         "which_layer.by_answers",
     ):

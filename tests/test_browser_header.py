@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Error, Locator, Page, expect
 
 from dashboard.links import encoded
-from tests.one_tab import PATIENCE, as_new
+from tests.one_tab import PATIENCE, as_new, settled
 from tests.served import Serving
 from tests.test_browser import slider
 
@@ -308,3 +308,56 @@ def test_tabs_peek_out_below_many_layers_and_what_one_opens_comes_into_view(
     screen.wait_for_function(
         "tab => tab.getBoundingClientRect().top < 200", arg=tab.element_handle(), polling=100
     )
+
+
+RING = """tab => {
+    const style = getComputedStyle(tab);
+    const [wide, inwards] = [style.outlineWidth, style.outlineOffset].map(parseFloat);
+    const drawn = [style.outlineStyle, wide >= 2, inwards < 0];
+    return [...drawn, style.outlineColor === getComputedStyle(tab).color, style.boxShadow];
+}"""
+COMES_UP = "([tab, stood]) => tab.getBoundingClientRect().top < stood - 200"
+STANDS_ON_TOP = "tab => Math.abs(tab.getBoundingClientRect().top - 124) < 8"
+
+
+def _below_the_sliders(page: Page) -> Locator:
+    """The first tab of Tune's lower row, once what stands above it has its height."""
+    _at_rest(page)
+    expect(slider(page, "Weights removed")).to_be_visible()
+    settled(page)
+    tab = page.get_by_role("tab", name="Many layers")
+    page.wait_for_function(
+        "tab => tab.getBoundingClientRect().top > 700", arg=tab.element_handle(), polling=100
+    )
+    return tab
+
+
+@pytest.mark.parametrize("screen", [(1366, 768, "light"), (1366, 768, "dark")], indirect=True)
+def test_what_a_key_opens_comes_into_view_as_well_and_the_tab_keeps_the_focus_in_a_whole_ring(
+    address: str,
+    screen: Page,
+) -> None:
+    screen.goto(f"{address}/tune?m=lenet5")
+    first = _below_the_sliders(screen)
+    first.focus()
+    for name in ("Each layer alone", "Criteria"):  # the second from above: its page is shorter for a moment
+        screen.keyboard.press("ArrowRight")
+        tab = screen.get_by_role("tab", name=name)
+        expect(tab).to_have_attribute("aria-selected", "true")
+        expect(screen.get_by_text("Criteria on fc1")).to_have_count(int(name == "Criteria"))
+        _at_rest(screen)
+        screen.wait_for_function(STANDS_ON_TOP, arg=tab.element_handle(), polling=100)
+        expect(tab).to_be_focused()
+        assert tab.evaluate(RING) == ["solid", True, True, True, "none"]
+
+
+def test_keys_that_are_the_browsers_move_no_page(address: str, screen: Page) -> None:
+    screen.goto(f"{address}/tune?m=lenet5")
+    first = _below_the_sliders(screen)
+    first.focus()
+    stood = _box(first)["y"]
+    for key in ("Control+Home", "Shift", "Escape"):
+        screen.keyboard.press(key)
+    assert _box(first)["y"] == stood
+    screen.keyboard.press("Enter")
+    screen.wait_for_function(COMES_UP, arg=[first.element_handle(), stood], polling=100)

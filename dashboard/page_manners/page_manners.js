@@ -9,6 +9,7 @@ const UNHEARD = "data-knob-elsewhere"; // a knob was moved, and the server has n
 let kept = [];
 const OPENS_WITHIN_MS = 20_000; // where many people share a server
 const GAP = 8; // between the header and a row of tabs
+const CHOOSES_A_TAB = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "Enter", " "]);
 let listening = null; // this file is one module for all pages, and only the newest listener counts
 let askedFor = null; // the theme that the server was last asked to draw in
 
@@ -25,6 +26,7 @@ export default function ({ data, setTriggerValue }) {
   heard.observe(document.documentElement, { attributeFilter: [UNHEARD] });
   mine.signal.addEventListener("abort", () => (rest.disconnect(), heard.disconnect()));
   document.addEventListener("click", bringIntoView, { signal: mine.signal, capture: true });
+  document.addEventListener("keydown", bringChosenIntoView, { signal: mine.signal, capture: true });
   sayIn(data.words, mine.signal);
   document.addEventListener("click", (event) => keepFocus(event, data), { signal: mine.signal });
   if (app && data.theme) followTheme(app, data.theme, () => setTriggerValue("theme", Date.now()), mine.signal);
@@ -102,17 +104,24 @@ function closeMenu(event) {
   document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
 }
 
+// The keys that choose a tab do as a click on it does; with a key held, they belong to the browser.
+function bringChosenIntoView(event) {
+  if (!CHOOSES_A_TAB.has(event.key) || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.matches('[role="tab"]')) bringIntoView(event);
+}
+
 // The row of tabs goes below what stays on top, once the page is long enough for that, unless the visitor moves on.
+// One that lies high enough stays where it is: until the new tab is drawn, the page is shorter and slips down.
 // Heard on the way down: a tab lets nobody hear of its click afterwards.
 function bringIntoView(event) {
   const row = event.target.closest('[role="tab"]')?.closest('[role="tablist"]');
   const page = row?.closest('[data-testid="stMain"]');
-  if (!page || row.getBoundingClientRect().top < page.clientHeight / 2) return;
+  if (!page) return;
   const over = new AbortController();
-  const scroll = () => {
-    const top = document.querySelector(".st-key-slimscope_header")?.getBoundingClientRect().bottom ?? 0;
-    page.scrollBy({ top: row.getBoundingClientRect().top - top - GAP });
-  };
+  const stood = row.getBoundingClientRect().top;
+  const header = () => document.querySelector(".st-key-slimscope_header")?.getBoundingClientRect().bottom ?? 0;
+  const goal = stood < page.clientHeight / 2 ? () => stood : () => header() + GAP;
+  const scroll = () => page.scrollBy({ top: row.getBoundingClientRect().top - goal() });
   const grown = new ResizeObserver(scroll);
   grown.observe(page.querySelector('[data-testid="stMainBlockContainer"]'));
   over.signal.addEventListener("abort", () => grown.disconnect());

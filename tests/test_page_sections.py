@@ -183,6 +183,19 @@ def test_magnitude_and_random_stand_together_as_the_tab_opens_and_one_can_be_tak
     assert_fine(app)
     used = {steps for _name, steps in recipe_of(app).layers}
     assert used == {(Step.of("magnitude", sparsity=0.5, scope="network"),)}
+    taken = compress(loaded_sample("lenet300"), recipe_of(app), Store())
+    assert table["size"].iloc[0] == pytest.approx(taken.file_bytes / 1024)
+
+
+@pytest.mark.parametrize("unit", ["KiB", "MiB"])
+def test_a_phone_shows_what_each_criterion_costs_without_a_push_to_the_side(unit: str) -> None:
+    columns = criterion_comparison._columns(1, unit)
+    assert list(columns)[:3] == ["criterion", "size", "change"]
+    assert sum(columns[name]["width"] for name in list(columns)[:3]) <= 390 - 2 * 12, (
+        "the page within its margins"
+    )
+    assert columns["size"]["type_config"]["format"] == f"%.1f {unit}"
+    assert columns["change"]["type_config"]["format"] == "%+.2f points"
 
 
 @pytest.mark.slow

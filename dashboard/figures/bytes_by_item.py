@@ -14,10 +14,9 @@ from dashboard.figures import palette
 from dashboard.figures.contrast import text_on
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import OKABE_ITO
-from dashboard.figures.words import hover, in_bytes, percent
+from dashboard.figures.words import hover, in_bytes, percent, unit_of_bytes
 from dashboard.text import _
 
-KIBI = 1024
 WRITE_FROM = 0.12
 
 
@@ -42,7 +41,7 @@ def bytes_by_item(before: Bytes, after: Bytes, *, dark: bool = False) -> Drawn:
     for label, color, counts in _items(before, after):
         _add_item(figure, label, color, counts, np.array([before.total, after.total]))
     _write_totals(figure, before, after, dark=dark)
-    unit, divisor = _unit(max(before.total, after.total))
+    unit, divisor = unit_of_bytes(max(before.total, after.total))
     longest = 1.5 * max(before.total, after.total, 1) / divisor
     figure.update_xaxes(title_text=_("size ({unit})").format(unit=unit), range=[0, longest], row=1, col=1)
     figure.update_xaxes(title_text=_("share of each"), range=[0, 1], tickformat=".0%", row=1, col=2)
@@ -63,10 +62,6 @@ def _items(before: Bytes, after: Bytes) -> list[tuple[str, str, NDArray[np.int64
     ]
 
 
-def _unit(largest: int) -> tuple[str, int]:
-    return ("MiB", KIBI**2) if largest >= KIBI**2 else ("KiB", KIBI)
-
-
 def _add_item(
     figure: go.Figure, label: str, color: str, counts: NDArray[np.int64], totals: NDArray[np.int64]
 ) -> None:
@@ -77,7 +72,7 @@ def _add_item(
         "marker": {"color": color, "line": {"width": 0}},
         "customdata": np.array([in_bytes(c) for c in counts]),
     }
-    size = counts / _unit(int(totals.max()))[1]
+    size = counts / unit_of_bytes(int(totals.max()))[1]
     figure.add_trace(go.Bar(x=size, **common, **look, hovertemplate=hover((label, "%{customdata}"))), 1, 1)
     written = {
         "text": [percent(share) if share >= WRITE_FROM else "" for share in shares],
@@ -91,7 +86,7 @@ def _add_item(
 
 
 def _write_totals(figure: go.Figure, before: Bytes, after: Bytes, *, dark: bool) -> None:
-    divisor = _unit(max(before.total, after.total))[1]
+    divisor = unit_of_bytes(max(before.total, after.total))[1]
     for row, model in enumerate((before, after)):
         figure.add_annotation(
             x=model.total / divisor,

@@ -11,10 +11,9 @@ import plotly.graph_objects as go
 
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
-from dashboard.figures.words import hover, in_bytes, safe, shortened
+from dashboard.figures.words import hover, in_bytes, safe, shortened, unit_of_bytes
 from dashboard.text import _
 
-KIBI = 1024
 BAR = 24
 
 
@@ -36,7 +35,7 @@ def bytes_side_by_side(ways: Sequence[Way], *, dark: bool = False) -> Drawn:
     colors = palette.ink(dark=dark)
     counted = np.array([way.size or 0 for way in ways], dtype=np.float64)
     largest = float(counted.max(initial=1.0))
-    unit, divisor = ("MiB", KIBI**2) if largest >= KIBI**2 else ("KiB", KIBI)
+    unit, divisor = unit_of_bytes(largest)
     figure = go.Figure(
         go.Bar(
             x=counted / divisor,

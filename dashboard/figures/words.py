@@ -72,6 +72,11 @@ def in_bytes(count: float) -> str:
     return f"{whole(count)} B"
 
 
+def unit_of_bytes(largest: float) -> tuple[str, int]:
+    """The unit in which numbers of bytes stand below each other, and how many bytes it has."""
+    return ("MiB", 1024**2) if largest >= 1024**2 else ("KiB", 1024)
+
+
 def hover(*lines: tuple[str, str], heading: str = "") -> str:
     """A hover template: a heading, then one line for each (label, expression)."""
     body = [f"{label}: {expression}" for label, expression in lines]

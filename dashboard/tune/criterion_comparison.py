@@ -20,7 +20,7 @@ from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage, techniques
 from dashboard import engine
-from dashboard.figures.words import percent, whole
+from dashboard.figures.words import percent, unit_of_bytes, whole
 from dashboard.number_table import number_table
 from dashboard.show import interval_text, provenance, said_of
 from dashboard.text import _, current_language, label, literal, refusal
@@ -32,6 +32,7 @@ ONE, ALL = "layer", "network"
 FIRST = ("magnitude", "random_pruning")
 SPLIT, ITEMS = "validation", 1000
 SHARE, LEAST, MOST = 0.5, 0.5, 99.5
+NAME_PX, SIZE_PX, CHANGE_PX = 125, 95, 135
 
 
 def draw(view: View, model: Model) -> None:
@@ -116,15 +117,16 @@ def _change(row: CriterionRow) -> Number | None:
 
 def _table(rows: Sequence[CriterionRow], changes: Sequence[Number | None], layers: Sequence[str]) -> None:
     made = [(row, change) for row, change in zip(rows, changes, strict=True) if row.model is not None]
-    frame = pd.DataFrame(
+    unit, size = unit_of_bytes(max((row.bytes for row, _change in made), default=0))
+    frame = pd.DataFrame(  # the cost first: a phone shows no more without a push to the side
         {
             "criterion": [label(row.step.technique) for row, _change in made],
-            "removed": [row.removed for row, _change in made],
-            "error": pd.array([_in_percent(row.median_error) for row, _change in made], dtype="Float64"),
-            "worst": [_worst(row) for row, _change in made],
-            "bytes": [row.bytes for row, _change in made],
+            "size": [row.bytes / size for row, _change in made],
             "change": pd.array([None if c is None else c.value for _row, c in made], dtype="Float64"),
             "interval": ["" if c is None else interval_text(c) for _row, c in made],
+            "error": pd.array([_in_percent(row.median_error) for row, _change in made], dtype="Float64"),
+            "worst": [_worst(row) for row, _change in made],
+            "removed": [row.removed for row, _change in made],
         }
     )
     left_out = ["worst"] if len(layers) == 1 else []
@@ -134,7 +136,7 @@ def _table(rows: Sequence[CriterionRow], changes: Sequence[Number | None], layer
         KEY,
         provenance(split="" if items is None else SPLIT, items=items),
         taken=taken_frame(made, layers),
-        column_config=_columns(len(layers), items),
+        column_config=_columns(len(layers), unit),
     )
 
 
@@ -166,23 +168,22 @@ def _worst(row: CriterionRow) -> str:
     return "" if name is None else f"{printable(name)} {percent(row.output_errors[name].value or 0)}"
 
 
-def _columns(layers: int, items: int | None) -> dict[str, Any]:
-    number = st.column_config.NumberColumn
+def _columns(layers: int, unit: str) -> dict[str, Any]:
+    """How they are called; name, size and change of accuracy are as wide as a phone's page together."""
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     error = _("Output error (%)") if layers == 1 else _("Output error (%), median of layers")
     told = _("Squared change of a layer's output over its squared size, on calibration items.")
+    points = _("points")
     return {
-        "criterion": st.column_config.TextColumn(_("Criterion"), pinned=True),
-        "removed": number(_("Weights removed"), format="localized"),
-        "error": number(error, format="%.2f", help=told),
-        "worst": st.column_config.TextColumn(_("Worst layer")),
-        "bytes": number(_("Size of the file"), format="localized", help=_("Bytes of the plain file.")),
-        "change": number(
-            _("Accuracy change (points)")
-            if items is None
-            else _("Accuracy change (points), N = {items:,}").format(items=items),
-            format="%+.2f",
+        "criterion": text(_("Criterion"), pinned=True, width=NAME_PX),
+        "size": number(
+            _("Plain file"), format=f"%.1f {unit}", help=_("Bytes of the plain file."), width=SIZE_PX
         ),
-        "interval": st.column_config.TextColumn(_("95 % interval")),
+        "change": number(_("Accuracy change"), format=f"%+.2f {points}", width=CHANGE_PX),
+        "interval": text(_("95 % interval")),
+        "error": number(error, format="%.2f", help=told),
+        "worst": text(_("Worst layer")),
+        "removed": number(_("Weights removed"), format="localized"),
     }
 
 

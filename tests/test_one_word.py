@@ -60,3 +60,13 @@ def test_one_term_has_one_chinese_word(word: str, instead: str) -> None:
         with path.open("rb") as file:
             found += [str(m.string) for m in read_po(file) if m.id and re.search(word, str(m.string))]
     assert found == [], instead
+
+
+def test_the_chinese_name_of_a_split_says_once_that_it_is_one() -> None:
+    """A placeholder is filled with 验证集 or 测试集: neither 集 nor 划分 follows."""
+    found = []
+    for path in sorted(CHINESE.glob("*.po")):
+        with path.open("rb") as file:
+            said = [str(m.string).replace("{split}", "验证集") for m in read_po(file) if m.id]
+        found += [text for text in said if re.search(r"集 *(集|划分)", text)]
+    assert found == []

@@ -472,7 +472,10 @@ def test_a_folder_is_written_again_but_a_strange_model_in_it_stays(folder: Path)
         (("evaluate", "tabular", "--data", "table.npz"), ["table.npz, 114 items"]),
         (("compare", "tabular", "good.json"), ["Accuracy change", "validation split, N = 114)", "malignant"]),
         (("compare", "tabular", "good.json", "--layers"), ["output error", "calibration items", "exact"]),
-        (("compare", "tabular", "good.json", "--margin", "45"), ["no loss (margin 45 points"]),
+        (
+            ("compare", "tabular", "good.json", "--margin", "45"),
+            ["Verdict on accuracy: within the margin: at most 45 points are lost (95 %"],
+        ),
         (("explain", "tabular", "good.yaml", "--items", "6"), ["noise ceiling", "random floor", "on 6 of"]),
         (("explain", "tabular", "--step", "fc1: magnitude sparsity=0.9", "--only", "flips"), ["s (flips: "]),
         (

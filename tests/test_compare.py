@@ -299,6 +299,18 @@ def test_a_wider_margin_turns_the_same_change_from_loss_to_no_loss() -> None:
     assert comparison.no_loss(1.5).margin_points == 1.5
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (7, "within the margin: at most 0.3 points are lost"),
+        (300, "beyond the margin: more than 0.3 points are lost"),
+        (18, "undecided: these items cannot tell whether 0.3 points are lost"),
+    ],
+)
+def test_words_of_a_verdict_deny_no_loss_that_is_smaller_than_the_margin(lost: int, said: str) -> None:
+    assert no_loss(change(3, lost, 6000)).said == said
+
+
 @pytest.mark.parametrize("margin", [0, -0.3, float("nan"), float("inf"), 50.1])
 def test_a_margin_that_is_none_is_refused(margin: float) -> None:
     with pytest.raises(Refused, match="it must be above 0 and at most 50"):

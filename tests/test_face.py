@@ -200,7 +200,7 @@ def test_a_comparison_puts_the_original_beside_the_model() -> None:
     frame = compared.frame()
     assert frame.loc["bytes", "original"] > frame.loc["bytes", "value"]
     assert frame.loc["accuracy", "original"] == evaluate(load("lenet300")).numbers["accuracy"].value
-    verdict = f"{compared.verdict} (margin 0.3 points, 95 % confidence, validation split, N = 6,000)"
+    verdict = f"{compared.behavior.no_loss().said} (95 % confidence, validation split, N = 6,000)"
     assert verdict in compared._repr_html_()
 
 

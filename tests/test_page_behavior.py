@@ -80,10 +80,10 @@ def test_the_margin_decides_the_verdict_and_stands_in_the_link() -> None:
     app = page()
     assert app.number_input(key="behavior.margin").value == 0.3
     assert "margin" not in app.query_params
-    assert "Loss: more than 0.3 points" in texts(app)
+    assert "Beyond the margin: more than 0.3 points" in texts(app)
     app.number_input(key="behavior.margin").set_value(45.0)
     run(app)
-    assert "No loss: at most 45 points" in texts(app)
+    assert "Within the margin: at most 45 points" in texts(app)
     assert app.query_params["margin"] in ("45.0", ["45.0"])
     run(app.switch_page("pages/weights.py").run().switch_page("pages/behavior.py"))
     assert app.number_input(key="behavior.margin").value == 45.0

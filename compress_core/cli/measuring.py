@@ -118,10 +118,8 @@ def _verdict_in_words(verdict: Verdict, on: Predictions) -> str:
     more = ""
     if verdict.items_to_decide is not None:
         more = f"; with about {verdict.items_to_decide:,} items 9 of 10 reviews would decide (estimated)"
-    return (
-        f"Verdict on accuracy: {verdict.outcome} (margin {verdict.margin_points:g} points, 95 % confidence, "
-        f"{on.split} split, N = {on.n:,}){more}."
-    )
+    on_items = f"95 % confidence, {on.split} split, N = {on.n:,}"
+    return f"Verdict on accuracy: {verdict.said} ({on_items}){more}."
 
 
 def per_class(comparison: Comparison, classes: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from compress_core.face.shared_store import shared_store
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.measure.behavior import evaluate as behavior
-from compress_core.measure.behavior.compare import MARGIN_POINTS, Comparison
+from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.subject.subject import Subject
 
@@ -95,8 +95,8 @@ class ModelComparison:
 
     def _repr_html_(self) -> str:
         items = f"{self.split} split, N = {self.behavior.after.n:,}"
-        sure = f"margin {MARGIN_POINTS:g} points, 95 % confidence, {items}"
-        return f"{self.frame().to_html(na_rep='')}<p>Verdict on accuracy: {self.verdict} ({sure}).</p>"
+        said = f"{self.behavior.no_loss().said} (95 % confidence, {items})"
+        return f"{self.frame().to_html(na_rep='')}<p>Verdict on accuracy: {said}.</p>"
 
 
 def evaluate(model: Model | Subject, *, split: str = VALIDATION, store: Store | None = None) -> Evaluation:

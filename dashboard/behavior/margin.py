@@ -44,6 +44,7 @@ def draw(place: DeltaGenerator) -> None:
         key=WIDGET,
         on_change=lambda: _CHOICE.choose(float(st.session_state[WIDGET])),
         help=_(
-            "No loss means: with 95 % confidence at most so many points are lost. {usual:g} is usual."
+            "Within the margin means: with 95 % confidence at most so many points are lost. "
+            "{usual:g} is usual."
         ).format(usual=MARGIN_POINTS),
     )

@@ -53,10 +53,10 @@ def _say(compared: Comparison, margin_points: float, items: str) -> None:
     margin = f"{margin_points:g}"
     match verdict.outcome:
         case "no loss":
-            text = _("No loss: at most {margin} points of accuracy are lost ({items}).")
+            text = _("Within the margin: at most {margin} points of accuracy are lost ({items}).")
             st.success(text.format(margin=margin, items=items), icon=":material/check_circle:")
         case "loss":
-            text = _("Loss: more than {margin} points of accuracy are lost ({items}).")
+            text = _("Beyond the margin: more than {margin} points of accuracy are lost ({items}).")
             st.error(text.format(margin=margin, items=items), icon=":material/trending_down:")
         case "undecided":
             text = _("Undecided: these items cannot tell whether {margin} points are lost ({items}).")

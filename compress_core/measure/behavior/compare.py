@@ -49,6 +49,20 @@ class Verdict:
     margin_points: float
     items_to_decide: int | None = None
 
+    @property
+    def said(self) -> str:
+        """The same in words that do not deny a loss which is smaller than the margin."""
+        points = f"{self.margin_points:g} points"
+        match self.outcome:
+            case "no loss":
+                return f"within the margin: at most {points} are lost"
+            case "loss":
+                return f"beyond the margin: more than {points} are lost"
+            case "undecided":
+                return f"undecided: these items cannot tell whether {points} are lost"
+            case "not measured":
+                return "not measured"
+
 
 def no_loss(change: Number, margin_points: float = MARGIN_POINTS) -> Verdict:
     """No loss means: with 95 % confidence at most the margin of accuracy is lost.

@@ -6,7 +6,9 @@ and holds the words of one language: page_style.css takes it away, and the CSV b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 import streamlit as st
 
@@ -18,11 +20,18 @@ if TYPE_CHECKING:
     from compress_core.foundation.csv_table import Provenance
 
 ROW_PX = 36
+PLACE_PX, PADDING_PX = 6.7, 18
 
 
 def height_of(rows: int, most: int) -> int:
     """Pixels of a table with so many rows, its head included; from some height on it scrolls."""
     return min(ROW_PX * (rows + 1) + 3, most)
+
+
+def width_of(texts: Iterable[str], least: int, most: int) -> int:
+    """Pixels of a column in which the longest text is read whole; a Chinese sign is twice as wide."""
+    places = max((sum(1 + (east_asian_width(sign) in "WF") for sign in text) for text in texts), default=0)
+    return min(max(least, PADDING_PX + round(places * PLACE_PX)), most)
 
 
 def number_table(

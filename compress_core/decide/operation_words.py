@@ -16,7 +16,7 @@ from compress_core.foundation.workspace.json_text import as_text
 
 _NAMED = ("technique", "method")
 ORIGINAL, PREPARE = "original", "prepare"
-_ARROW, _AND, _TIMES = " → ", " + ", "×"
+ARROW, AND, _TIMES = " → ", " + ", "×"
 _SHORT = 8
 
 
@@ -33,12 +33,12 @@ def kind_of_operation(operation: Any) -> str:
 
 def what_was_done(operations: Iterable[Any]) -> str:
     """One line of the techniques with their knobs and for how many layers, without words to translate."""
-    return _ARROW.join(_operation_words(operation) for operation in operations)
+    return ARROW.join(_operation_words(operation) for operation in operations)
 
 
 def name_of(operations: Sequence[Any]) -> str:
     """A short name: the first digits of recipes, and how it was trained, in the order of what was done."""
-    return _AND.join(_short_name(operation) for operation in operations) or ORIGINAL
+    return AND.join(_short_name(operation) for operation in operations) or ORIGINAL
 
 
 def recipe_sha(operation: Any) -> str:
@@ -69,13 +69,13 @@ def _short_name(operation: Any) -> str:
 def _operation_words(operation: Any) -> str:
     if kind_of_operation(operation) == Train.name:
         methods = [[("*", step)] for step in operation["plan"]["methods"]]
-        return f"{_AND.join(map(_technique_words, methods))} epochs={operation['epochs']}"
+        return f"{AND.join(map(_technique_words, methods))} epochs={operation['epochs']}"
     sections = _sections(operation["recipe"])
     found: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
     for section, places in sections.items():
         for place, step in ((place, step) for place, steps in places for step in steps):
             found.setdefault((section, _name(step)), []).append((place, step))
-    return _AND.join(map(_technique_words, found.values()))
+    return AND.join(map(_technique_words, found.values()))
 
 
 def _sections(recipe: Any) -> dict[str, list[tuple[str, list[Mapping[str, Any]]]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,12 +75,14 @@ def lineage_tree(
     measure: Measure,
     *,
     letters: Mapping[str, str] | None = None,
+    said: Sequence[str] | None = None,
     here: str = "",
     dark: bool = False,
 ) -> Drawn:
     """From left to right what was done; the color of a model says how it stands by a measure.
 
     models: key, parent, label, what (the operation in words) and the measure. Clicks carry the row.
+    said: the operations as a page calls them, where that differs.
     """
     colors = palette.ink(dark=dark)
     nodes = placed(models)
@@ -112,7 +114,7 @@ def lineage_tree(
             selected={"marker": {"opacity": 1.0}},
             unselected={"marker": {"opacity": 1.0}},
             customdata=compact(np.arange(len(nodes))[:, None]),
-            hovertext=np.array(list(_hovers(models, measure))),
+            hovertext=np.array(list(_hovers(models, measure, models["what"] if said is None else said))),
             hovertemplate=hover(("", "%{hovertext}")).replace(": ", "", 1),
             showlegend=False,
         )
@@ -159,8 +161,8 @@ def _labels(models: pd.DataFrame, letters: Mapping[str, str]) -> Iterator[str]:
         yield f"  <b>{letter}</b> {safe(str(label), 28)}" if letter else f"  {safe(str(label), 28)}"
 
 
-def _hovers(models: pd.DataFrame, measure: Measure) -> Iterator[str]:
-    rows = zip(models["label"], models["what"], measure.of(models), strict=True)
+def _hovers(models: pd.DataFrame, measure: Measure, said: Iterable[str]) -> Iterator[str]:
+    rows = zip(models["label"], said, measure.of(models), strict=True)
     for label, what, value in rows:
         number = f"{safe(_(measure.title))}: {measure.said(value)}"
         yield f"<b>{safe(str(label), 60)}</b><br>{safe(str(what), 90)}<br>{number}"

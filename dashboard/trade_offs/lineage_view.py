@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from dashboard.done_words import done_in_words
 from dashboard.figures.lineage_tree import MOST_MODELS, lineage_tree, newest_with_ancestors
 from dashboard.figures.measures import Measure
 from dashboard.show import figure, is_dark
@@ -25,6 +26,8 @@ def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: st
                 shown=MOST_MODELS, all=len(models)
             )
         )
-    drawn = lineage_tree(shown, up, letters=picked_models.letters(models), here=here, dark=is_dark())
+    said = [done_in_words(what) for what in shown["what"]]
+    letters = picked_models.letters(models)
+    drawn = lineage_tree(shown, up, letters=letters, said=said, here=here, dark=is_dark())
     keys = list(shown["key"])
     figure(drawn, FIGURE, on_click=lambda: picked_models.toggle_clicked(FIGURE, keys))

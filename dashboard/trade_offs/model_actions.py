@@ -11,6 +11,7 @@ import streamlit as st
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.forgetting import forget_model
 from dashboard import engine, state
+from dashboard.done_words import done_in_words
 from dashboard.text import _, literal, refusal
 from dashboard.visitor import visitor
 
@@ -22,7 +23,7 @@ def draw(model: pd.Series, here: str) -> None:
     """Its facts and its buttons. model: its row; here: the key of the model that is open."""
     key = str(model["key"])
     st.markdown(f"**{literal(str(model['label']))}**")
-    st.caption(literal(str(model["what"])))
+    st.caption(literal(done_in_words(str(model["what"]))))
     if model["tags"]:
         with st.container(horizontal=True, gap="small"):
             for tag in model["tags"]:

@@ -11,13 +11,15 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.foundation.csv_table import as_csv
+from dashboard.done_words import done_in_words
 from dashboard.figures.measures import Measure
-from dashboard.number_table import height_of
+from dashboard.number_table import height_of, width_of
 from dashboard.text import _
 from dashboard.trade_offs import picked_models
 
 _KEY, _BEST, _COUNT, _CLICKS = (f"trade_offs.list.{name}" for name in ("table", "best", "count", "clicks"))
 MOST_PX = 420
+LEAST_PX, MOST_DONE_PX = 140, 420
 
 
 def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: str) -> None:
@@ -61,7 +63,7 @@ def draw_table(models: pd.DataFrame, offered: Sequence[Measure], here: str, key:
         hide_index=True,
         width="stretch",
         height=height_of(len(frame), MOST_PX),
-        column_config=_columns(offered),
+        column_config=_columns(offered, list(frame["what"])),
         placeholder=_("not measured"),
         on_select=partial(_clicked, place, list(models["key"])),
         selection_mode="single-cell",
@@ -97,7 +99,7 @@ def _frame(models: pd.DataFrame, offered: Sequence[Measure], here: str) -> pd.Da
     facts: dict[str, Any] = {
         "picked": marks,
         "name": models["label"].to_numpy(),
-        "what": models["what"].to_numpy(),
+        "what": [done_in_words(what) for what in models["what"]],
         "runs": models["runs"].to_numpy(),
         **{measure.name: measure.of(models) for measure in offered},
         "n": models["n"].to_numpy(),
@@ -105,18 +107,28 @@ def _frame(models: pd.DataFrame, offered: Sequence[Measure], here: str) -> pd.Da
         "note": models["note"].to_numpy(),
         "when": models["time"].dt.tz_convert(zone),
     }
-    return pd.DataFrame(facts)
+    return pd.DataFrame(facts).drop(columns=_silent(models))
 
 
-def _columns(offered: Sequence[Measure]) -> dict[str, Any]:
+def _silent(models: pd.DataFrame) -> list[str]:
+    """Columns that say nothing of any model: seeds where each was run once, tags and notes of none."""
+    says = {
+        "runs": bool((models["runs"] > 1).any()),
+        "tags": any(map(len, models["tags"])),
+        "note": any(models["note"]),
+    }
+    return [name for name, is_said in says.items() if not is_said]
+
+
+def _columns(offered: Sequence[Measure], done: Sequence[str]) -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "picked": text(
             "", width=44, pinned=True, help=_("The letter of a picked model; ▶ the one that is open")
         ),
         "name": text(_("Name"), pinned=True),
-        "what": text(_("What was done"), width="medium"),
-        "runs": number(_("Seeds"), width=60),
+        "what": text(_("What was done"), width=width_of(done, LEAST_PX, MOST_DONE_PX)),
+        "runs": number(_("Seeds"), width=78),
         **{measure.name: number(measure.axis, format=f"%.{measure.drawing.digits}f") for measure in offered},
         "n": number("N", format="localized"),
         "tags": st.column_config.ListColumn(_("Tags")),

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.bound_widget import by_hand, showing
+from dashboard.done_words import done_in_words
 from dashboard.text import _, literal
 from dashboard.trade_offs import model_actions, picked_models, tab_files
 
@@ -55,5 +56,5 @@ def pick_by_name(models: pd.DataFrame) -> None:
 
 def _told_apart(models: pd.DataFrame) -> list[str]:
     """What each is called, and what was done."""
-    pairs = zip(models["label"], models["what"], strict=True)
+    pairs = zip(models["label"], map(done_in_words, models["what"]), strict=True)
     return [f"{label}: {what}" if what and what != label else str(label) for label, what in pairs]

@@ -347,7 +347,7 @@ def test_what_a_key_opens_comes_into_view_as_well_and_the_tab_keeps_the_focus_in
         expect(screen.get_by_text("Criteria on fc1")).to_have_count(int(name == "Criteria"))
         _at_rest(screen)
         screen.wait_for_function(STANDS_ON_TOP, arg=tab.element_handle(), polling=100)
-        expect(tab).to_be_focused()
+        assert tab.evaluate("tab => document.activeElement === tab"), "though another window may be in front"
         assert tab.evaluate(RING) == ["solid", True, True, True, "none"]
 
 

@@ -71,6 +71,11 @@ def shown(key: str, value: Any) -> Any:
     return value if refused is None else refused.value
 
 
+def is_refused(key: str) -> bool:
+    """Whether a widget shows what it was refused."""
+    return _refused(key) is not None
+
+
 def beside(key: str) -> None:
     """The sentence of what was refused here; nothing where nothing was."""
     refused = _refused(key)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SPLIT = "validation"
 WAITING = "…"
 _LAST = "slimscope.last_numbers"
+_BESIDE = "slimscope.numbers_beside"  # those that the page shows beside its estimates
 
 
 class Freshness(Enum):
@@ -128,6 +129,20 @@ def has_ended(model: Model) -> bool:
     """Whether the computing of all items has come to its end, a good or a bad one."""
     split = model.subject.split(SPLIT)
     return len(split) <= engine.QUICK_ITEMS or engine.evaluated_within(0, model, split)
+
+
+def of_this_recipe(model: Model) -> HeaderNumbers | None:
+    """What the header of this run says of this very model; the page is drawn anew once it says more."""
+    last = _last(model)
+    found = None if last is None or last.freshness is Freshness.STALE else last
+    st.session_state[_BESIDE] = (model.key, None if found is None else found.freshness)
+    return found
+
+
+def is_overtaken(model: Model, freshness: Freshness | None) -> bool:
+    """Whether the page was drawn with other numbers of a model than those of the header; said once."""
+    key, beside = st.session_state.pop(_BESIDE, ("", None))
+    return key == model.key and freshness is not Freshness.STALE and beside is not freshness
 
 
 def remember(model: Model, found: HeaderNumbers) -> None:

@@ -112,6 +112,8 @@ class NumberStrip:
                 self._refuse(refused)
                 return
         shown = self.draw(Known.of(self.model))
+        if header_numbers.is_overtaken(self.model, shown.freshness):
+            st.rerun()
         st.fragment(self._until_there_is_more, run_every=engine.ASK_EVERY_S)(shown)
 
     def _until_there_is_more(self, shown: Known) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 
 from dashboard.live_slider import live_slider as module
-from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
+from dashboard.live_slider.live_table import Histogram, LiveTable, MeasuredHere, Readout, Reference
 from tests.one_tab import as_new
 from tests.served import Serving
 
@@ -311,9 +311,15 @@ def alone(standing_tab: Page) -> Page:
     return standing_tab
 
 
-def receive(page: Page, value: float, acknowledged: str | None, session: str = "one") -> None:
+def receive(
+    page: Page,
+    value: float,
+    acknowledged: str | None,
+    session: str = "one",
+    readouts: tuple[Readout, ...] = (),
+) -> None:
     """What the server sends when it draws the slider."""
-    table = LiveTable(TENTHS)
+    table = LiveTable(TENTHS, readouts)
     numbers = module._numbers(module._Knob(table, None), value, 1, str)
     contents = module._appearance("Sparsity", table, None, "", "") | numbers
     contents |= {"id": "knob", "disabled": False, "acknowledged": acknowledged, "session": session}
@@ -450,6 +456,41 @@ def test_the_page_is_marked_until_the_server_has_answered(alone: Page) -> None:
     assert "stale" in alone.evaluate(word)
     receive(alone, 1.0, alone.evaluate("commits[0].serial"))
     assert not alone.evaluate(ELSEWHERE)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("is_estimated", [True, False])
+def test_what_was_measured_stands_where_the_knob_rests_and_the_estimate_elsewhere(
+    alone: Page, is_estimated: bool
+) -> None:
+    here = MeasuredHere(-5.4, "points", note="of this recipe")
+    values = -10 * TENTHS if is_estimated else np.full(11, np.nan)
+    unit, estimate = ("points", "\N{MINUS SIGN}9.0 points") if is_estimated else ("", "no estimate")
+    readout = Readout("Cost", unit, values, "estimated", note="guessed", missing="no estimate", here=here)
+    receive(alone, 0.8, None, readouts=(readout,))
+    tile = alone.locator(".readout")
+    expect(tile.locator(".number")).to_have_text("\N{MINUS SIGN}5.40 points")
+    expect(tile).to_have_class("readout measured")
+    expect(tile).to_have_attribute("title", "of this recipe")
+    expect(alone.locator(".legend")).to_have_text("measuredestimated")
+    if is_estimated:
+        expect(tile.locator(".dot")).to_have_attribute("style", "left: 80%; bottom: 46%;")
+    sparsity(alone).press("ArrowRight")
+    expect(tile.locator(".number")).to_have_text(estimate)
+    expect(tile).to_have_class("readout estimated " + ("about" if is_estimated else "missing"))
+    expect(tile).to_have_attribute("title", "guessed")
+    sparsity(alone).press("ArrowLeft")
+    expect(tile).to_have_class("readout measured")
+
+
+def test_what_was_measured_lies_beside_the_curve_and_at_its_border_where_it_is_beyond() -> None:
+    def height(value: float) -> object:
+        readout = Readout("Cost", "", np.array([0.0, -10.0]), here=MeasuredHere(value, "points"))
+        found = readout.as_json("-")["here"]
+        assert isinstance(found, dict)
+        return found["height"]
+
+    assert [height(value) for value in (-4.0, 3.0, -20.0)] == [600, 1000, 0]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from compress_core.decide.scan_plan import ScanPlan
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
-from dashboard.live_slider.live_table import LiveTable, Readout
+from compress_core.recipe.values import Step
+from dashboard import header_numbers
+from dashboard.links import encoded
+from dashboard.live_slider.live_table import LiveTable, MeasuredHere, Readout
 from dashboard.tune import bits_knob, prune_knob, rank_knob
 from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
@@ -38,9 +42,10 @@ def tables(page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Tables
     return found
 
 
-def opened() -> AppTest:
+def opened(recipe: object = None) -> AppTest:
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     page.query_params["m"] = "tabular"
+    page.query_params["r"] = encoded(recipe)
     page.run()
     return page.switch_page("pages/tune.py").run()
 
@@ -69,3 +74,41 @@ def test_every_slider_of_a_scanned_model_says_what_each_place_is_estimated_to_co
         assert cost.kind == "estimated"
         assert values.max() == 0, "where nothing is done nothing is lost"
         assert values.min() < 0
+        assert cost.here is None, "nothing is done, so nothing was measured"
+
+
+UNLIKE_ANY_SCAN = (Step.of("random_pruning", sparsity=0.9), Step.of("uniform", bits=4))
+
+
+@pytest.mark.parametrize("steps", [(Step.of("magnitude", sparsity=0.9),), UNLIKE_ANY_SCAN])
+def test_where_the_recipe_stands_every_slider_says_what_the_header_measured_and_no_estimate(
+    page_workspace: Workspace, tables: Tables, steps: tuple[Step, ...]
+) -> None:
+    subject = loaded_sample("tabular")
+    result_of(scan(Model.original(subject), ScanPlan(points=3), Store(workspace=page_workspace)))
+    layer = subject.layers[0].name
+    app = opened([[layer, [step.as_json() for step in steps]]])
+    assert not app.exception
+    found = app.session_state[header_numbers._LAST]
+    assert found.freshness is header_numbers.Freshness.EXACT
+    value = found.numbers["accuracy_change"].value
+    measured = [cost.here for table in tables.values() for cost in costs(table)]
+    assert [None if here is None else here.value for here in measured] == [value] * 3
+    for here in measured:
+        assert isinstance(here, MeasuredHere)
+        assert f"N = {found.items:,} of {found.all_items:,}" in here.note
+
+
+def test_numbers_of_the_recipe_before_are_not_said_to_be_measured_with_this_one(
+    page_workspace: Workspace, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = loaded_sample("tabular")
+    result_of(scan(Model.original(subject), ScanPlan(points=3), Store(workspace=page_workspace)))
+    last = header_numbers._last
+    monkeypatch.setattr(header_numbers, "_last", lambda model: _stale(last(model)))
+    assert not opened([[subject.layers[0].name, [Step.of("uniform", bits=4).as_json()]]]).exception
+    assert {cost.here for table in tables.values() for cost in costs(table)} == {None}
+
+
+def _stale(found: header_numbers.HeaderNumbers | None) -> header_numbers.HeaderNumbers | None:
+    return found and replace(found, freshness=header_numbers.Freshness.STALE)

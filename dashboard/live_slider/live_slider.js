@@ -207,7 +207,8 @@ class LiveSlider {
     const between = !same(this.data.places[this.row], value);
     const start = this.nearest(this.data.value);
     this.drawLegend(between);
-    for (const view of this.readoutViews) view.show(this.row, start, between);
+    const isAtRest = same(value, this.data.value);
+    for (const view of this.readoutViews) view.show(this.row, start, between, isAtRest);
     this.plot.show(this.row);
     knobStands(this, same(value, this.data.value), this.data.words.stale);
   }
@@ -339,6 +340,7 @@ class LiveSlider {
   // Needed as soon as a number is not exact; between two rows of the table every number is a neighbor's.
   drawLegend(between) {
     const present = new Set(this.data.readouts.map((readout) => readout.kind));
+    if (this.data.readouts.some((readout) => readout.here)) present.add("measured");
     if (between && present.size) present.add("estimated");
     const kinds = ["exact", "measured", "estimated"].filter((kind) => present.has(kind));
     this.legend.hidden = kinds.every((kind) => kind === "exact");
@@ -359,22 +361,22 @@ function same(one, other) {
   return Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(one), Math.abs(other));
 }
 
-// One number: its text for each place of the knob, and the curve of all of them with a dot on it.
+// One number: its text for each place of the knob, and the curve of all of them with a dot on it. Where it was
+// measured at the place at which the knob rests, that stands there, and the dot beside the curve of estimates.
 class ReadoutView {
   constructor(readout, words) {
     this.readout = readout;
     this.missing = words.missing;
-    this.root = element("div", `readout ${readout.kind}`);
+    this.root = element("div", "readout");
     this.name = element("dt", "", readout.label, { title: readout.label });
     const value = element("dd");
     this.number = element("span", "number");
     value.append(this.number, this.drawCurve());
-    if (readout.note) this.root.title = readout.note;
     this.root.append(this.name, value);
   }
 
   drawCurve() {
-    const frame = element("div", "curve", "", { "aria-hidden": "true" });
+    const frame = element("div", `curve ${this.readout.kind}`, "", { "aria-hidden": "true" });
     const picture = shape("svg", "", { viewBox: `0 0 1000 ${CURVE_PARTS}`, preserveAspectRatio: "none" });
     const { curve } = this.readout;
     let pen = "M";
@@ -395,19 +397,23 @@ class ReadoutView {
     return row / Math.max(1, this.readout.curve.length - 1);
   }
 
-  show(row, start, between) {
-    const { texts, unit, curve, kind } = this.readout;
-    const known = curve[row] !== null;
-    this.number.textContent = texts[row];
+  show(row, start, between, isAtRest) {
+    const { texts, curve, here } = this.readout;
+    const found = isAtRest ? here : null;
+    const { unit, note } = found ?? this.readout;
+    const kind = found ? "measured" : this.readout.kind;
+    const known = Boolean(found) || curve[row] !== null;
+    this.number.textContent = found?.text ?? texts[row];
     if (known && unit) this.number.append(element("small", "", ` ${unit}`));
+    this.root.title = note;
+    this.root.className = `readout ${kind}`;
     this.root.classList.toggle("missing", !known);
-    this.root.classList.toggle("about", known && (kind === "estimated" || between));
-    this.place(this.dot, row);
-    this.place(this.start, start);
+    this.root.classList.toggle("about", known && !found && (kind === "estimated" || between));
+    this.place(this.dot, row, found ? here.height : curve[row]);
+    this.place(this.start, start, here ? here.height : curve[start]);
   }
 
-  place(dot, row) {
-    const height = this.readout.curve[row];
+  place(dot, row, height) {
     dot.hidden = height === null;
     dot.style.left = `${this.share(row) * 100}%`;
     dot.style.bottom = `${((height ?? 0) / CURVE_PARTS) * 100}%`;

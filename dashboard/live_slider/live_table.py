@@ -19,6 +19,19 @@ CURVE_PARTS = 1_000
 _MOST_DIGITS, _LONG = 4, 1e5  # beyond them a number on an axis is written with a power of ten
 
 
+@dataclass(frozen=True)
+class MeasuredHere:
+    """What was measured where the knob is at rest, in place of what stands there for that place.
+
+    note: shown on hover, as that of the readout.
+    """
+
+    value: float
+    unit: str
+    digits: int = 2
+    note: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Readout:
     """One number under the slider, with its value for every place of the knob.
@@ -26,6 +39,7 @@ class Readout:
     values [rows]; NaN means not measured. kind has the meaning of `Number.kind`, and shows.
     text turns a value into what is read (without it: `digits` decimals), unit follows it. note is shown
     on hover: N, split, formula. missing: what stands for NaN, where that is not "not measured".
+    here: what was measured where the knob is at rest, so that no estimate stands beside the better number.
     """
 
     label: str
@@ -36,6 +50,7 @@ class Readout:
     text: Callable[[float], str] | None = None
     note: str = ""
     missing: str = ""
+    here: MeasuredHere | None = None
 
     def as_json(self, missing: str) -> dict[str, object]:
         """Label, one text for each row, and the curve of the values between 0 and CURVE_PARTS."""
@@ -49,6 +64,7 @@ class Readout:
             "note": self.note,
             "texts": [write(value) if np.isfinite(value) else absent for value in values.tolist()],
             "curve": _curve(values),
+            "here": None if self.here is None else _here(self.here, values),
         }
 
 
@@ -170,6 +186,19 @@ def _curve(values: NDArray[np.float64]) -> list[int | None]:
     shares = (np.where(known, values, low) - low) / (high - low) if high > low else np.full(len(values), 0.5)
     heights = np.rint(shares * CURVE_PARTS).astype(int).tolist()
     return [height if is_known else None for height, is_known in zip(heights, known.tolist(), strict=True)]
+
+
+def _here(measured: MeasuredHere, values: NDArray[np.float64]) -> dict[str, object]:
+    """Its text, and its height beside the curve; at its border where it lies outside."""
+    known = values[np.isfinite(values)]
+    inside = float(np.clip(measured.value, known.min(), known.max())) if known.size else None
+    height = None if inside is None else _curve(np.append(values, inside))[-1]
+    return {
+        "text": _decimal(measured.value, measured.digits),
+        "unit": measured.unit,
+        "note": measured.note,
+        "height": height,
+    }
 
 
 def _power(value: float) -> str:

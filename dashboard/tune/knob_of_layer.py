@@ -12,7 +12,7 @@ from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
-from dashboard.bound_widget import shown
+from dashboard.bound_widget import is_refused, shown
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB
 from dashboard.view import View
 
@@ -81,6 +81,11 @@ class KnobOfLayer:
     @property
     def has_main_knob(self) -> bool:
         return MAIN_KNOB[self.stage] in self.treated.method.knobs.model_fields
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the slider stands where the recipe could not follow."""
+        return is_refused(self.slider)
 
     def shown(self, value: Any) -> float:
         """Where the slider has to stand: at the recipe's value, or at the one that was refused."""

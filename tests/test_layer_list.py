@@ -368,3 +368,52 @@ def test_a_link_hides_a_column_and_locks_another_until_it_is_left(page: Page) ->
     receive(page)
     expect(page.locator("thead th.rank")).to_be_visible()
     expect(box).to_have_js_property("readOnly", False)
+
+
+END_OF = """title => {
+    const range = document.createRange(), text = title.querySelector(".whole").lastChild;
+    range.setStart(text, text.length - 1);
+    range.setEnd(text, text.length);
+    const [end, box] = [range, title].map(it => it.getBoundingClientRect());
+    return end.left >= box.left && end.right <= box.right
+        && end.top >= box.top - 1 && end.bottom <= box.bottom + 1;
+}"""
+
+
+@pytest.mark.parametrize("width", [520, 360])
+@pytest.mark.parametrize(
+    ("name", "is_cut"),
+    [
+        ("fc1", False),
+        ("blocks.0.attention.q", False),
+        ("model.encoder.layers.10.a_block.self_attention.q_proj", True),
+        ("averyveryverylongnamewithoutanypointinitthatgoesonandonforever", True),
+    ],
+)
+def test_the_end_of_a_name_is_read_and_a_front_that_is_cut_is_marked(
+    page: Page, name: str, is_cut: bool, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 768})
+    scanned = FixedCell("high", 0.4, "measured")
+    receive(page, [replace(ROWS[0], name=name, sensitivity=scanned), *ROWS[1:]], chosen="fc2")
+    title = line(page, name).locator(".title")
+    assert title.inner_text() == name
+    assert title.evaluate(END_OF)
+    expect(title).to_have_class("title cut" if is_cut else "title")
+    assert (line(page, name).locator("th").get_attribute("title") or "").startswith(name)
+
+
+@pytest.mark.parametrize("hidden", [(), ("rank", "bits")])
+@pytest.mark.parametrize("sensitivity", [None, FixedCell("high", 0.4, "measured")])
+def test_a_refusal_below_a_row_leaves_every_column_where_it_was(
+    page: Page, sensitivity: FixedCell | None, hidden: tuple[str, ...]
+) -> None:
+    rows = [replace(one, sensitivity=sensitivity) for one in ROWS]
+    edges = "all => all.filter(it => it.offsetParent).map(it => it.getBoundingClientRect().right)"
+    receive(page, rows, hidden=hidden)
+    before = page.locator("thead th").evaluate_all(edges)
+    refused = EditableCell("20", 20, "0", typed="12,5", refusal="No such share.")
+    receive(page, [replace(rows[0], cells=rows[0].cells | {"prune": refused}), *rows[1:]], hidden=hidden)
+    expect(page.get_by_text("No such share.")).to_be_visible()
+    assert page.locator("thead th").evaluate_all(edges) == pytest.approx(before)
+    assert page.locator(".told:visible td").evaluate_all(edges) == pytest.approx(before[-1:])

@@ -70,6 +70,11 @@ class Messages {
   }
 }
 
+// A text that may be broken behind its points and underlines, and is the same text for whoever reads or copies it.
+function inPieces(text) {
+  return text.split(/(?<=[._/])/).flatMap((piece) => [document.createElement("wbr"), piece]).slice(1);
+}
+
 function stored(key) {
   try {
     return JSON.parse(window.sessionStorage.getItem(key)) ?? [];
@@ -91,6 +96,7 @@ class LayerList {
   constructor(parent) {
     this.messages = new Messages();
     this.rows = new Map();
+    this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.markCut()));
     this.sort = { by: null, falls: false };
     this.build(parent);
     this.listen();
@@ -116,6 +122,7 @@ class LayerList {
     this.frame.append(this.table, this.none);
     this.root.append(tools, this.frame, this.footnote);
     parent.appendChild(this.root);
+    this.watcher.observe(this.table);
   }
 
   listen() {
@@ -149,10 +156,19 @@ class LayerList {
       this.rows.get(row.id).receive(row, data.words);
     }
     for (const id of gone) this.forget(id);
+    const heads = Object.values(this.heads).filter((head) => getComputedStyle(head.root).display !== "none");
+    for (const row of this.rows.values()) row.sentence.colSpan = heads.length;
     this.mark();
     this.arrange();
     if (this.chosen !== before) this.bringIntoView(this.rows.get(this.chosen));
+    this.markCut();
     if (isToldAgain) tell([...this.messages.waiting]);
+  }
+
+  // All are measured before the first is marked, so that the page is laid out once.
+  markCut() {
+    const rows = [...this.rows.values()].map((row) => [row, row.isCut()]);
+    for (const [row, isCut] of rows) row.title.classList.toggle("cut", isCut);
   }
 
   name(words) {
@@ -269,6 +285,7 @@ class LayerList {
   // Another page of the same session: its run does first what waits.
   remove() {
     this.messages.store([]);
+    this.watcher.disconnect();
     this.root.remove();
   }
 }
@@ -303,6 +320,7 @@ class Row {
     this.list = list;
     this.root = element("tr", "layer", "", { tabindex: -1 });
     this.title = element("span", "title");
+    this.whole = element("span", "whole");
     this.kind = element("span", "kind");
     this.lock = element("input", "", "", { type: "checkbox", tabindex: -1 });
     this.cells = Object.fromEntries(EDITABLE.map((column) => [column, new Cell(this, column)]));
@@ -311,7 +329,7 @@ class Row {
     this.error = element("span", "number");
     this.sensitivity = element("span", "number");
     this.told = element("tr", "told");
-    this.sentence = element("td", "", "", { colspan: HEADINGS.length, id: `told-${Math.random().toString(36).slice(2)}` });
+    this.sentence = element("td", "", "", { id: `told-${Math.random().toString(36).slice(2)}` });
     this.told.append(this.sentence);
     this.build();
     this.lock.addEventListener("change", () => list.say(this.id, "lock", this.lock.checked));
@@ -322,6 +340,7 @@ class Row {
     const lock = element("td", "lock");
     const size = element("td", "size");
     const error = element("td", "error");
+    this.title.append(this.whole);
     name.append(this.title, this.kind);
     lock.append(this.lock);
     size.append(this.size, this.bar);
@@ -334,7 +353,7 @@ class Row {
   receive(row, words) {
     this.id = row.id;
     this.row = row;
-    this.title.textContent = row.name;
+    if (this.whole.textContent !== row.name) this.whole.replaceChildren(...inPieces(row.name));
     this.kind.textContent = `${row.kind} \u00b7 ${row.shape}`;
     this.title.parentElement.title = `${row.name}\n${row.kind} ${row.shape}`;
     this.lock.checked = this.list.messages.latest("lock", row.id)?.value ?? row.locked;
@@ -384,6 +403,10 @@ class Row {
 
   contains(wanted) {
     return [this.row.name, this.row.kind].some((text) => text.toLocaleLowerCase().includes(wanted));
+  }
+
+  isCut() {
+    return this.whole.offsetHeight > this.title.clientHeight + 1;
   }
 
   isTyped() {

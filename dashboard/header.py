@@ -65,10 +65,11 @@ def draw() -> Callable[[], None]:
         _notice()
         group_search.draw_waiting()
         return lambda: None
-    with _line():
+    file_bytes, known = model.file_bytes, number_strip.Known.of(model)
+    with _line():  # all at once: the browser takes what stands beside the name of a recipe for numbers of it
         _name(model.subject)
         _recipe(view, model)
-        fill = number_strip.draw(model)
+        fill = number_strip.draw(model, file_bytes, known)
         _jobs()
         link = _history(view)
     with st.container():  # a place of its own, so that nothing below it is drawn anew

@@ -29,11 +29,11 @@ def label(caption: str, value: str) -> str:
     return f"{caption} **{value}**"
 
 
-def draw(model: Model) -> Callable[[], None]:
+def draw(model: Model, file_bytes: int, known: Known) -> Callable[[], None]:
     """Draw the numbers that are known; what it returns draws the others once the page itself stands."""
-    _plain(model)
+    _plain(model, file_bytes)
     strip = NumberStrip(model, *(box(name) for name in BESIDE))
-    return _nothing_is_left if strip.draw(Known.of(model)).is_all else strip.fill
+    return _nothing_is_left if strip.draw(known).is_all else strip.fill
 
 
 def leave_empty() -> None:
@@ -147,21 +147,21 @@ class NumberStrip:
             _sentence(place, title, _("not measured"), literal(refusal(refused)))
 
 
-def _plain(model: Model) -> None:
+def _plain(model: Model, file_bytes: int) -> None:
     from compress_core.apply.model import Model
 
     bits, original = model.bits, Model.original(model.subject).file_bytes
-    with box("plain").popover(label(_("Plain file"), _in_relation(model.file_bytes, original))):
+    with box("plain").popover(label(_("Plain file"), _in_relation(file_bytes, original))):
         st.markdown(
             _("Exact bytes of the plain file, {now:,}, against {before:,} of the original.").format(
-                now=model.file_bytes, before=original
+                now=file_bytes, before=original
             )
         )
         items = {
             _("values"): bits.values // 8,
             _("positions"): bits.positions // 8,
             _("tables"): bits.tables // 8,
-            _("header"): model.file_bytes - bits.total // 8,
+            _("header"): file_bytes - bits.total // 8,
         }
         st.table({"": list(items), _("bytes"): [f"{count:,}" for count in items.values()]})
 

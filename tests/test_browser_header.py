@@ -263,7 +263,7 @@ def test_a_presenter_has_large_type_and_switches_it_off_again(address: str, scre
     expect(screen.locator(HEADER)).to_have_css("font-size", "16px")
 
 
-STALE = """() => ['plain', 'packed', 'accuracy', 'churn'].map(name =>
+STALE = """() => ['recipe', 'plain', 'packed', 'accuracy', 'churn'].map(name =>
     getComputedStyle(document.querySelector(`.st-key-slimscope_${name} strong`), '::after').content)"""
 
 
@@ -284,13 +284,17 @@ def test_numbers_are_marked_stale_while_a_knob_is_dragged_and_not_once_it_is_giv
 ) -> None:
     screen.goto(f"{address}/tune?m=lenet300")
     _at_rest(screen)
-    assert screen.evaluate(STALE) == ["none"] * 4
+    assert screen.evaluate(STALE) == ["none"] * 5
     _press(slider(screen, "Weights removed"))
     knob = _box(slider(screen, "Weights removed"))
     screen.mouse.move(knob["x"] + 90, knob["y"] + knob["height"] / 2, steps=3)
     screen.wait_for_function(f"() => ({STALE})().every(text => text.includes('stale'))", polling=100)
+    expect(screen.locator("tr.layer.stale")).to_have_count(1)
+    expect(screen.locator(".st-key-tune_knob_quantize .number.stale")).to_have_count(3)
+    expect(screen.locator(".st-key-tune_knob_factor .number.stale")).to_have_count(0)
     screen.keyboard.press("Escape")
     screen.wait_for_function(f"() => ({STALE})().every(text => text === 'none')", polling=100)
+    expect(screen.locator(".stale")).to_have_count(0)
     screen.mouse.up()
 
 

@@ -76,6 +76,7 @@ def receive(
     session: str = "one",
     hidden: tuple[str, ...] = (),
     held: tuple[str, ...] = (),
+    recipe: str = "before",
 ) -> None:
     contents = {
         "rows": [one.as_json() for one in rows or ROWS],
@@ -84,11 +85,24 @@ def receive(
         "session": session,
         "key": "the table",
         "footnote": "measured on N = 8",
+        "recipe": recipe,
         "hidden": list(hidden),
         "held": list(held),
         "words": module._words(),
     }
     page.evaluate("receive", contents)
+
+
+MOVED = {"isElsewhere": True, "isMoved": True}
+
+
+def hear_of_a_knob(
+    page: Page, layers: tuple[str, ...] = ("fc2",), column: str = "prune", **said: bool
+) -> None:
+    """What a slider says while it is moved."""
+    moves = {"layers": layers, "column": column, "recipe": "before"}
+    detail = {"id": f"{column} of {layers}", "value": 0.5, "moves": moves, **MOVED, **said}
+    page.evaluate("detail => document.dispatchEvent(new CustomEvent('slimscope-knob', { detail }))", detail)
 
 
 def told(page: Page) -> list[tuple[str, str, object]]:
@@ -334,8 +348,10 @@ def test_texts_stand_out_from_what_is_behind_them(page: Page, scheme: str) -> No
     refused = EditableCell("20", 20, "0", note="of network → 37 %", typed="999", refusal="No.")
     receive(page, [row("fc10", prune=refused), row("fc2", error=None, prune=refused), ROWS[2]])
     texts = page.locator(
-        "th button, .title, .kind, .note, .number, .footnote, .count, input:not([type=checkbox]), .refusal td"
+        "th button, .title, .kind, .note, .number, .footnote, .count, .stale-word, "
+        "input:not([type=checkbox]), .refusal td"
     )
+    hear_of_a_knob(page, ("fc10", "conv1"))
     found = texts.evaluate_all(
         f"all => all.filter(e => e.offsetParent).map(e => [({CONTRAST})(e), e.outerHTML])"
     )
@@ -417,3 +433,38 @@ def test_a_refusal_below_a_row_leaves_every_column_where_it_was(
     expect(page.get_by_text("No such share.")).to_be_visible()
     assert page.locator("thead th").evaluate_all(edges) == pytest.approx(before)
     assert page.locator(".told:visible td").evaluate_all(edges) == pytest.approx(before[-1:])
+
+
+ITALIC = """all => all.filter(it => getComputedStyle(it).fontStyle === "italic")
+    .map(it => it.value ?? it.textContent)"""
+
+
+def in_italics(page: Page, name: str) -> list[str]:
+    found = line(page, name).locator(".number, input[type=text], .note").evaluate_all(ITALIC)
+    return [str(text) for text in found if text]
+
+
+def test_a_row_is_stale_from_the_movement_of_its_knob_until_it_is_drawn_of_another_recipe(page: Page) -> None:
+    pruned = row("fc2", prune=EditableCell("90", 90, "0"), bits=EditableCell("4", 4, "32"))
+    rows = [ROWS[0], replace(pruned, sensitivity=FixedCell("high", 0.4, "measured")), ROWS[2]]
+    receive(page, rows)
+    before = page.locator("tbody").bounding_box()
+    hear_of_a_knob(page)
+    assert in_italics(page, "fc2") == ["90", "4 B", "0.0 %"], "its bits and what a scan says are as they were"
+    expect(line(page, "fc2").get_by_text("stale")).to_be_visible()
+    expect(page.locator("tr.stale")).to_have_count(1)
+    assert page.locator("tbody").bounding_box() == before, "nothing moves"
+    receive(page, rows)
+    expect(page.locator("tr.stale")).to_have_count(1)
+    receive(page, rows, recipe="after")
+    expect(page.locator("tr.stale")).to_have_count(0)
+    hear_of_a_knob(page, isMoved=False)
+    expect(page.locator("tr.stale")).to_have_count(0)
+
+
+def test_every_row_that_a_shared_knob_moves_is_stale_until_the_knob_is_given_back(page: Page) -> None:
+    receive(page)
+    hear_of_a_knob(page, ("fc2", "conv1"))
+    expect(page.locator("tr.stale")).to_have_count(2)
+    hear_of_a_knob(page, ("fc2", "conv1"), isElsewhere=False, isMoved=False)
+    expect(page.locator("tr.stale")).to_have_count(0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 
 from dashboard.live_slider import live_slider as module
-from dashboard.live_slider.live_table import Histogram, LiveTable, MeasuredHere, Readout, Reference
+from dashboard.live_slider.live_table import Histogram, LiveTable, MeasuredHere, Moves, Readout, Reference
 from tests.one_tab import as_new
 from tests.served import Serving
 
@@ -317,12 +319,14 @@ def receive(
     acknowledged: str | None,
     session: str = "one",
     readouts: tuple[Readout, ...] = (),
+    moves: Moves | None = None,
 ) -> None:
     """What the server sends when it draws the slider."""
     table = LiveTable(TENTHS, readouts)
     numbers = module._numbers(module._Knob(table, None), value, 1, str)
     contents = module._appearance("Sparsity", table, None, "", "") | numbers
     contents |= {"id": "knob", "disabled": False, "acknowledged": acknowledged, "session": session}
+    contents["moves"] = None if moves is None else vars(moves)
     page.evaluate("receive", contents)
 
 
@@ -456,6 +460,73 @@ def test_the_page_is_marked_until_the_server_has_answered(alone: Page) -> None:
     assert "stale" in alone.evaluate(word)
     receive(alone, 1.0, alone.evaluate("commits[0].serial"))
     assert not alone.evaluate(ELSEWHERE)
+
+
+TILES = (
+    Readout("Levels", "", TENTHS),
+    Readout("Bytes", "B", TENTHS, is_of_all=True),
+)
+HEAR = """([layer, column, isElsewhere, isMoved]) => {
+    const moves = { layers: [layer], column, recipe: "one" };
+    const detail = { id: `${column} of ${layer}`, value: 1, isElsewhere, isMoved, moves };
+    document.dispatchEvent(new CustomEvent("slimscope-knob", { detail }));
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("layer", "moved", "stale"),
+    [("fc1", "rank", ["Levels", "Bytes"]), ("fc1", "bits", ["Bytes"]), ("fc2", "rank", [])],
+)
+def test_what_depends_on_another_knob_is_stale_from_its_movement_until_another_recipe_is_drawn(
+    alone: Page, layer: str, moved: str, stale: list[str]
+) -> None:
+    def stale_now() -> list[str]:
+        tiles = alone.locator(".readout").filter(has=alone.locator(".stale-word:visible"))
+        return tiles.locator("dt").all_inner_texts()
+
+    mine = Moves(("fc1",), "prune", "one")
+    alone.add_style_tag(path=Path(module.__file__).with_suffix(".css"))
+    receive(alone, 0.5, None, readouts=TILES, moves=mine)
+    before = alone.locator(".live-slider").bounding_box()
+    alone.evaluate(HEAR, [layer, moved, True, True])
+    assert stale_now() == stale
+    expect(alone.locator(".number.stale")).to_have_count(len(stale))
+    assert alone.locator(".live-slider").bounding_box() == before, "nothing moves"
+    receive(alone, 0.5, None, readouts=TILES, moves=mine)
+    assert stale_now() == stale
+    receive(alone, 0.5, None, readouts=TILES, moves=replace(mine, recipe="two"))
+    assert stale_now() == []
+    alone.evaluate(HEAR, [layer, moved, True, False])
+    assert stale_now() == [], "the knob has not moved since"
+    alone.evaluate(HEAR, [layer, moved, True, True])
+    alone.evaluate(HEAR, [layer, moved, False, False])
+    assert stale_now() == []
+
+
+@pytest.mark.browser
+def test_the_header_is_behind_from_a_movement_until_it_names_another_recipe(alone: Page) -> None:
+    behind = "() => document.documentElement.hasAttribute('data-header-behind')"
+    alone.evaluate(
+        """() => document.body.insertAdjacentHTML("afterbegin", `<p class="st-key-slimscope_header">
+            <span class="st-key-slimscope_recipe"><strong>one</strong></span></p>`)"""
+    )
+    name = "name => { document.querySelector('.st-key-slimscope_recipe strong').textContent = name; }"
+    receive(alone, 0.5, None)
+    assert not alone.evaluate(behind)
+    sparsity(alone).press("End")
+    alone.clock.run_for(151)
+    assert alone.evaluate(behind)
+    alone.evaluate(name, "two")
+    assert not alone.evaluate(behind)
+    assert alone.evaluate(ELSEWHERE), "the slider itself has no answer yet"
+    receive(alone, 0.5, None)
+    assert not alone.evaluate(behind), "it has not moved since"
+    sparsity(alone).press("Home")
+    assert alone.evaluate(behind), "it is elsewhere again"
+    alone.clock.run_for(151)
+    receive(alone, 0.0, alone.evaluate("commits.at(-1).serial"))
+    assert not alone.evaluate(behind)
 
 
 @pytest.mark.browser

@@ -98,6 +98,7 @@ class LayerList {
     this.rows = new Map();
     this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.markCut()));
     this.sort = { by: null, falls: false };
+    this.moved = new Map(); // knobs that were moved since the rows were drawn: id to what they move
     this.build(parent);
     this.listen();
   }
@@ -126,6 +127,8 @@ class LayerList {
   }
 
   listen() {
+    this.hear = ({ detail }) => this.follow(detail);
+    document.addEventListener("slimscope-knob", this.hear);
     this.search.addEventListener("input", () => this.arrange());
     this.search.addEventListener("keydown", (event) => {
       if (event.key === "ArrowDown") this.step(event, this.shown()[0]);
@@ -142,6 +145,7 @@ class LayerList {
     this.messages.restore(data.key);
     this.messages.acknowledge(data.acknowledged);
     const isToldAgain = this.messages.address(data.session);
+    if (this.data?.recipe !== data.recipe) this.moved.clear();
     const before = this.chosen;
     this.chosen = this.messages.latest("name")?.layer ?? data.chosen;
     this.data = data;
@@ -158,11 +162,26 @@ class LayerList {
     for (const id of gone) this.forget(id);
     const heads = Object.values(this.heads).filter((head) => getComputedStyle(head.root).display !== "none");
     for (const row of this.rows.values()) row.sentence.colSpan = heads.length;
+    this.markStale();
     this.mark();
     this.arrange();
     if (this.chosen !== before) this.bringIntoView(this.rows.get(this.chosen));
     this.markCut();
     if (isToldAgain) tell([...this.messages.waiting]);
+  }
+
+  // A knob moves what rows say, which are of the recipe before until they are drawn of another one.
+  follow({ id, isElsewhere, isMoved, moves }) {
+    if (!isElsewhere) this.moved.delete(id);
+    else if (isMoved && moves) this.moved.set(id, moves);
+    this.markStale();
+  }
+
+  markStale() {
+    const moved = [...this.moved.values()];
+    for (const row of this.rows.values()) {
+      row.markStale(moved.filter(({ layers }) => layers.includes(row.id)).map(({ column }) => column));
+    }
   }
 
   // All are measured before the first is marked, so that the page is laid out once.
@@ -286,6 +305,7 @@ class LayerList {
   remove() {
     this.messages.store([]);
     this.watcher.disconnect();
+    document.removeEventListener("slimscope-knob", this.hear);
     this.root.remove();
   }
 }
@@ -341,7 +361,11 @@ class Row {
     const size = element("td", "size");
     const error = element("td", "error");
     this.title.append(this.whole);
-    name.append(this.title, this.kind);
+    this.stale = element("span", "stale-word");
+    this.stale.hidden = true;
+    const below = element("span", "below");
+    below.append(this.kind, this.stale);
+    name.append(this.title, below);
     lock.append(this.lock);
     size.append(this.size, this.bar);
     const sensitivity = element("td", "sensitivity");
@@ -354,6 +378,7 @@ class Row {
     this.id = row.id;
     this.row = row;
     if (this.whole.textContent !== row.name) this.whole.replaceChildren(...inPieces(row.name));
+    this.stale.textContent = words.stale;
     this.kind.textContent = `${row.kind} \u00b7 ${row.shape}`;
     this.title.parentElement.title = `${row.name}\n${row.kind} ${row.shape}`;
     this.lock.checked = this.list.messages.latest("lock", row.id)?.value ?? row.locked;
@@ -399,6 +424,13 @@ class Row {
   mark(chosen) {
     this.root.setAttribute("aria-selected", chosen);
     this.tell();
+  }
+
+  // What the moved knobs set, and what follows from it; a scan says the same of every recipe.
+  markStale(columns) {
+    this.stale.hidden = columns.length === 0;
+    this.root.classList.toggle("stale", columns.length > 0);
+    for (const column of EDITABLE) this.cells[column].root.classList.toggle("moved", columns.includes(column));
   }
 
   contains(wanted) {

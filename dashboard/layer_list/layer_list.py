@@ -65,11 +65,13 @@ def layer_list(
     key: str,
     footnote: str,
     on_message: Callable[[Message], None],
+    recipe: str = "",
     hidden: Collection[str] = (),
     held: Collection[str] = (),
 ) -> None:
     """The table; `on_message` is called for all that was done in it, in order, before the run begins.
 
+    recipe: of which the rows are; once a knob is moved, those of its layers are stale until it is another.
     hidden: editable columns that are not shown; held: those that a link locked, shown and read only.
     It may be called again for what it was interrupted in, and has to leave what it did as it is then.
     """
@@ -80,6 +82,7 @@ def layer_list(
         "session": session_word(),
         "key": _heard_key(key),
         "footnote": footnote,
+        "recipe": recipe,
         "hidden": [column for column in COLUMNS if column in hidden],
         "held": [column for column in COLUMNS if column in held],
         "words": _words(),
@@ -148,6 +151,7 @@ def _words() -> dict[str, object]:
         "placeholder": _("part of a layer's name or kind"),
         "found": _("{shown} of {all} layers"),
         "none": _("No layer is called so: change what is searched for."),
+        "stale": _("stale"),
         "name": _("Layer"),
         "lock": _("Lock"),
         "held": _("Locked by the link"),

@@ -11,6 +11,8 @@ const SWIPE = 12; // pixels up or down that a finger on the knob does not mean i
 const SWEEP_MS = 6000; // what a sweep over all places takes
 const CALM_STEPS = 12; // places of a sweep for people who asked for less motion
 
+const IN_TURN = ["rank", "prune", "bits"]; // the stages of a layer; each is given what the one before leaves
+
 const INPUTS = ["pointerdown", "keydown", "wheel"];
 
 const sliders = new WeakMap();
@@ -51,6 +53,7 @@ class LiveSlider {
     this.refused = false; // what stands in the box is no place of the knob
     this.byKey = false;
     this.sweep = null; // while it plays: {from, began, frame}
+    this.movedBeside = new Map(); // knobs of the same layer that were moved since this was drawn: id to column
     this.build(parent);
     this.listen();
   }
@@ -109,6 +112,8 @@ class LiveSlider {
     });
     this.help.addEventListener("keydown", (event) => event.key === "Escape" && this.help.blur());
     this.play.addEventListener("click", () => (this.sweep ? this.stopSweep() : this.startSweep()));
+    this.hear = ({ detail }) => this.follow(detail);
+    document.addEventListener("slimscope-knob", this.hear);
     this.interrupt = (event) => event.composedPath().includes(this.play) || this.stopSweep();
   }
 
@@ -150,6 +155,7 @@ class LiveSlider {
     this.stopSweep();
     if (this.data && this.data.id !== data.id) this.forget();
     if (this.data && !same(this.data.value, data.value)) this.refuse("");
+    if (this.data?.moves?.recipe !== data.moves?.recipe) this.movedBeside.clear();
     this.data = data;
     this.tell = tell;
     this.label.textContent = this.label.title = data.label;
@@ -174,8 +180,27 @@ class LiveSlider {
     this.readouts.hidden = data.readouts.length === 0;
     this.arrange();
     this.plot.receive(data.plot, data.words, data.disabled);
+    this.drawStale();
     this.hearAnswer();
     this.move(this.unsettled() ? this.value : data.value);
+  }
+
+  // Another knob moves a layer that this one moves too: what depends on it is of the recipe before, until this is
+  // drawn of another one.
+  follow({ id, isElsewhere, isMoved, moves }) {
+    const mine = this.data?.moves;
+    if (!mine || !moves || id === this.data.id) return;
+    if (!isElsewhere) this.movedBeside.delete(id);
+    else if (isMoved && moves.layers.some((layer) => mine.layers.includes(layer))) this.movedBeside.set(id, moves.column);
+    this.drawStale();
+  }
+
+  drawStale() {
+    const column = this.data.moves?.column;
+    const moved = [...this.movedBeside.values()];
+    const isGivenOther = moved.some((other) => IN_TURN.indexOf(other) < IN_TURN.indexOf(column));
+    for (const view of this.readoutViews) view.markStale(isGivenOther || (view.readout.isOfAll && moved.length > 0));
+    this.plot.root.classList.toggle("stale", isGivenOther);
   }
 
   // A server that began anew has heard nothing of what the one before did not answer.
@@ -350,6 +375,7 @@ class LiveSlider {
   remove() {
     this.stopSweep();
     knobStands(this, true, "");
+    document.removeEventListener("slimscope-knob", this.hear);
     clearTimeout(this.timer);
     this.watcher.disconnect();
     this.plot.remove();
@@ -366,13 +392,20 @@ function same(one, other) {
 class ReadoutView {
   constructor(readout, words) {
     this.readout = readout;
-    this.missing = words.missing;
     this.root = element("div", "readout");
     this.name = element("dt", "", readout.label, { title: readout.label });
     const value = element("dd");
     this.number = element("span", "number");
     value.append(this.number, this.drawCurve());
+    this.stale = element("span", "stale-word", words.stale);
+    this.stale.hidden = true;
+    value.append(this.stale);
     this.root.append(this.name, value);
+  }
+
+  markStale(isStale) {
+    this.stale.hidden = !isStale;
+    this.number.classList.toggle("stale", isStale);
   }
 
   drawCurve() {

@@ -18,7 +18,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.hearing import hear_all, listen, noted_once_done
-from dashboard.live_slider.live_table import Histogram, LiveTable
+from dashboard.live_slider.live_table import Histogram, LiveTable, Moves
 from dashboard.session_word import session_word
 from dashboard.text import _
 
@@ -71,6 +71,7 @@ def live_slider(
     histogram: Histogram | None = None,
     help: str = "",  # noqa: A002 - its name in every widget of Streamlit
     disabled: bool = False,
+    moves: Moves | None = None,
     on_change: Callable[[float], None] | None = None,
 ) -> float:
     """A slider with readouts that follow the knob; gives the value to use in this run.
@@ -79,6 +80,7 @@ def live_slider(
     with before the run begins. Passing another value moves the knob. Value, positions and step have the
     knob's own unit; the number box shows value * factor and `unit`. It snaps to the rows of the table, or
     to multiples of `step` where one is given. text_of says a place in words: "90 % of the weights removed".
+    moves: what else is stale once the knob is moved; the slider itself, once another moves the same layer.
     """
     assert histogram is None or len(histogram.marks) == len(table.positions), (
         "one row of marks for each place"
@@ -92,6 +94,7 @@ def live_slider(
     contents = _appearance(label, table, histogram, help, unit) | {
         "id": key,
         "disabled": disabled,
+        "moves": None if moves is None else vars(moves),
         "acknowledged": st.session_state.get(_heard_key(key)),
         "session": session_word(),
         **_numbers(knob, current, factor, text_of or (lambda place: f"{place * factor:g} {unit}".strip())),

@@ -20,6 +20,15 @@ _MOST_DIGITS, _LONG = 4, 1e5  # beyond them a number on an axis is written with 
 
 
 @dataclass(frozen=True)
+class Moves:
+    """What a knob moves: a column of some layers. What was drawn of the same recipe is stale meanwhile."""
+
+    layers: tuple[str, ...]
+    column: str
+    recipe: str
+
+
+@dataclass(frozen=True)
 class MeasuredHere:
     """What was measured where the knob is at rest, in place of what stands there for that place.
 
@@ -40,6 +49,7 @@ class Readout:
     text turns a value into what is read (without it: `digits` decimals), unit follows it. note is shown
     on hover: N, split, formula. missing: what stands for NaN, where that is not "not measured".
     here: what was measured where the knob is at rest, so that no estimate stands beside the better number.
+    is_of_all: whether every knob of its layer changes it, as bytes; else those of earlier stages alone.
     """
 
     label: str
@@ -51,6 +61,7 @@ class Readout:
     note: str = ""
     missing: str = ""
     here: MeasuredHere | None = None
+    is_of_all: bool = False
 
     def as_json(self, missing: str) -> dict[str, object]:
         """Label, one text for each row, and the curve of the values between 0 and CURVE_PARTS."""
@@ -65,6 +76,7 @@ class Readout:
             "texts": [write(value) if np.isfinite(value) else absent for value in values.tolist()],
             "curve": _curve(values),
             "here": None if self.here is None else _here(self.here, values),
+            "isOfAll": self.is_of_all,
         }
 
 

@@ -37,6 +37,7 @@ def draw(place: KnobOfLayer) -> None:
         histogram=_levels(place, rows),
         help=_("Bits for each weight; at its right end the weights stay 32-bit numbers."),
         disabled=place.is_locked,
+        moves=place.moves(),
         on_change=partial(_moved, layer, step.technique, place.slider),
     )
 

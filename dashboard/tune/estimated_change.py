@@ -45,7 +45,8 @@ def estimated_change(place: KnobOfLayer, step: Step, values: SliderValues) -> tu
     if not sensitivity.curves:
         return ()
     estimated = _estimated(place, parent, step, values)
-    return (replace(estimated, here=None if place.is_refused else _measured(place.model)),)
+    here = None if place.is_refused else _measured(place.model)
+    return (replace(estimated, here=here, is_of_all=True),)
 
 
 def _estimated(place: KnobOfLayer, parent: Model, step: Step, values: SliderValues) -> Readout:

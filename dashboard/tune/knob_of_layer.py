@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from compress_core.apply.model import CompressedLayer, Model
@@ -13,10 +14,12 @@ from compress_core.recipe.values import Step
 from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard.bound_widget import is_refused, shown
+from dashboard.live_slider.live_table import Moves
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB
 from dashboard.view import View
 
 MOST_PLACES = 11
+COLUMN = MappingProxyType({Stage.PRUNE: "prune", Stage.FACTOR: "rank", Stage.QUANTIZE: "bits"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,10 @@ class KnobOfLayer:
     @property
     def has_main_knob(self) -> bool:
         return MAIN_KNOB[self.stage] in self.treated.method.knobs.model_fields
+
+    def moves(self, *others: str) -> Moves:
+        """What of the page the slider moves; others: the layers that share its budget."""
+        return Moves((self.layer.name, *others), COLUMN[self.stage], self.view.recipe.sha)
 
     @property
     def is_refused(self) -> bool:

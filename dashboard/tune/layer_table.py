@@ -36,6 +36,7 @@ def draw(view: View, model: Model) -> None:
         key=f"tune.table.{view.model}",
         footnote=_footnote(model, is_scanned=any(row.sensitivity is not None for row in rows)),
         on_message=partial(_heard, view.model),
+        recipe=view.recipe.sha,
         hidden=limits().hidden,
         held=limits().locked,
     )

@@ -51,6 +51,7 @@ def _with_rows(place: KnobOfLayer) -> None:
         help=shared_share.beforehand(layer, rows.layers, place.view.locked)
         or _("Within this layer; the readouts are exact and move while you drag."),
         disabled=bool(held) or place.is_locked,
+        moves=place.moves(*(rows.layers if shared else ())),
         on_change=partial(_moved, layer, step.technique, place.slider),
     )
     if shared:
@@ -72,7 +73,7 @@ def _text(share: float) -> str:
 
 def _readouts(rows: SparsityTable) -> tuple[Readout, ...]:
     here = Readout(_("Removed here"), "%", 100 * rows.removed, digits=2)
-    size = Readout(_("Bytes"), "", rows.bytes, text=in_bytes)
+    size = Readout(_("Bytes"), "", rows.bytes, text=in_bytes, is_of_all=True)
     lost = Readout(_("Weight error"), "%", 100 * rows.error, digits=2)
     if len(rows.layers) > 1:
         return here, Readout(_("Removed in the others"), "%", 100 * rows.elsewhere, digits=2), size, lost
@@ -119,7 +120,7 @@ def _as_it_is(place: KnobOfLayer) -> None:
     later = _("on release") if free else _("not measured")
     readouts = (
         Readout(_("Weights kept"), "", only_here(now.kept), text=lambda v: f"{v:,.0f}", missing=later),
-        Readout(_("Bytes"), "", only_here(now.bytes), text=in_bytes, missing=later),
+        Readout(_("Bytes"), "", only_here(now.bytes), text=in_bytes, missing=later, is_of_all=True),
         Readout(_("Weight error"), "%", only_here(100 * now.error), digits=2, missing=later),
         Readout(_("Removed here"), "%", only_here(100 * now.removed), digits=2, missing=later),
     )
@@ -135,6 +136,7 @@ def _as_it_is(place: KnobOfLayer) -> None:
         histogram=weights_with_mask(now, len(positions)),
         help=_("The weights that stay are chosen anew on release.") if free else _fixed(step),
         disabled=place.is_locked or not free,
+        moves=place.moves(),
         on_change=partial(_moved, place.layer.name, step.technique, place.slider),
     )
 

@@ -52,6 +52,7 @@ def _with_rows(place: KnobOfLayer) -> None:
             "At its right end the layer is left whole. Below the break-even rank the factors are smaller."
         ),
         disabled=place.is_locked or highest <= 1,
+        moves=place.moves(),
         on_change=partial(_moved, layer.name, technique, highest, place.slider),
     )
 
@@ -152,7 +153,7 @@ def _as_it_is(place: KnobOfLayer) -> None:
     weights = sum(part.weights for part, _encoded in compressed.parts)
     readouts = (
         Readout(_("Weights"), "", only_here(weights), text=_counted),
-        Readout(_("Bytes"), "", only_here(compressed.bits.total / 8), text=in_bytes),
+        Readout(_("Bytes"), "", only_here(compressed.bits.total / 8), text=in_bytes, is_of_all=True),
         Readout(_("MACs for one item"), "", only_here(compressed.macs), text=_counted),
     )
     live_slider(
@@ -162,4 +163,5 @@ def _as_it_is(place: KnobOfLayer) -> None:
         key=place.slider,
         help=_("The narrowest of its ranks: set each of them among its other knobs."),
         disabled=True,
+        moves=place.moves(),
     )

@@ -462,6 +462,30 @@ def test_the_page_is_marked_until_the_server_has_answered(alone: Page) -> None:
     assert not alone.evaluate(ELSEWHERE)
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("value", [0.9, 0.9995, 0.99999])
+def test_every_decimal_of_the_number_box_is_seen_in_a_narrow_column(alone: Page, value: float) -> None:
+    knob = module._Knob(LiveTable(TENTHS), 1e-5)
+    contents = module._appearance("Weights removed", knob.table, None, "Help", "%")
+    contents |= module._numbers(knob, value, 100, str)
+    contents |= {"id": "knob", "disabled": False, "acknowledged": None, "session": "one", "moves": None}
+    alone.add_style_tag(path=Path(module.__file__).with_suffix(".css"))
+    alone.evaluate("document.body.style.width = '204px'")
+    alone.evaluate("receive", contents)
+    box = alone.get_by_role("spinbutton", name="Weights removed")
+    expect(box).to_have_value(f"{100 * value:g}")
+    assert box.evaluate(SHOWN_WHOLE)
+    box.fill("12.345")
+    assert box.evaluate(SHOWN_WHOLE)
+    assert alone.locator(".head").evaluate("it => it.scrollWidth <= it.clientWidth")
+
+
+SHOWN_WHOLE = """box => {
+    const style = getComputedStyle(box), canvas = document.createElement("canvas").getContext("2d");
+    canvas.font = style.font;
+    const room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return canvas.measureText(box.value).width <= room;
+}"""
 TILES = (
     Readout("Levels", "", TENTHS),
     Readout("Bytes", "B", TENTHS, is_of_all=True),

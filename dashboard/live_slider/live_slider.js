@@ -7,6 +7,7 @@ const CURVE_PARTS = 1000; // height of a bar or of a curve
 const READOUT_WIDTH = 112; // the least, with its gap
 const NARROW = 300; // of the slider's width; the style sheet has the same
 const KEY_PAUSE_MS = 150; // a held arrow key is one commit, not thirty
+const MOST_DIGITS = 8; // that the number box grows to
 const SWIPE = 12; // pixels up or down that a finger on the knob does not mean it
 const SWEEP_MS = 6000; // what a sweep over all places takes
 const CALM_STEPS = 12; // places of a sweep for people who asked for less motion
@@ -172,7 +173,6 @@ class LiveSlider {
     this.box.min = this.written(data.places[0]);
     this.box.max = this.written(data.places[data.places.length - 1]);
     this.box.step = data.step === null ? "any" : this.written(data.step);
-    this.box.style.setProperty("--digits", Math.max(this.box.min.length, this.box.max.length, 3));
     this.lowEnd.textContent = this.box.min;
     this.highEnd.textContent = this.box.max;
     this.readoutViews = data.readouts.map((readout) => new ReadoutView(readout, data.words));
@@ -229,6 +229,7 @@ class LiveSlider {
     this.range.style.setProperty("--share", this.row / Math.max(1, this.data.places.length - 1));
     this.now.textContent = this.nowBelow.textContent = this.nowBelow.title = text;
     if (!this.typing && !this.refused) this.box.value = this.written(value);
+    this.sizeBox();
     const between = !same(this.data.places[this.row], value);
     const start = this.nearest(this.data.value);
     this.drawLegend(between);
@@ -308,6 +309,13 @@ class LiveSlider {
     this.refuse(outside ? this.data.words.outside.replace(/\{(\w+)\}/g, (_, name) => said[name]) : "");
     if (outside) this.move(this.settled());
     else if (!Number.isNaN(typed)) this.move(this.allowed(typed / this.data.factor));
+  }
+
+  // Wide enough for its ends and for the decimals that stand in it; what is longer was not written by a knob.
+  sizeBox() {
+    const { min, max, value } = this.box;
+    const digits = Math.max(3, min.length, max.length, Math.min(value.length, MOST_DIGITS));
+    this.box.style.setProperty("--digits", digits);
   }
 
   refuse(sentence) {

@@ -439,6 +439,12 @@ ITALIC = """all => all.filter(it => getComputedStyle(it).fontStyle === "italic")
     .map(it => it.value ?? it.textContent)"""
 
 
+def test_what_became_of_a_cell_is_said_to_those_who_do_not_see_its_note(page: Page) -> None:
+    rounded = EditableCell("", 0, "0", note="10.8 % zeros", title="10.8 % rounded to zero.")
+    receive(page, [row("fc10", prune=rounded), *ROWS[1:]])
+    expect(cell(page, "fc10")).to_have_attribute("aria-description", "10.8 % rounded to zero.")
+
+
 def in_italics(page: Page, name: str) -> list[str]:
     found = line(page, name).locator(".number, input[type=text], .note").evaluate_all(ITALIC)
     return [str(text) for text in found if text]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -287,6 +289,15 @@ def test_zeros_that_a_quantizer_makes_are_told_beside_the_share() -> None:
     assert cell["text"] == "50"
     assert cell["note"].startswith("→")
     assert "50.0 % pruned" in cell["title"]
+
+
+@slow
+def test_zeros_that_nobody_asked_for_are_called_zeros() -> None:
+    cell = row_of(opened("tune", "lenet300", [["fc1", [{"technique": "uniform", "bits": 2}]]]), "fc1")
+    told = cell["cells"]["prune"]
+    assert told["text"] == ""
+    assert re.fullmatch(r"[\d.]+\xa0% zeros", told["note"])
+    assert "0.0 % pruned" in told["title"]
 
 
 @slow

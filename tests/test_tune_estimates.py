@@ -112,3 +112,18 @@ def test_numbers_of_the_recipe_before_are_not_said_to_be_measured_with_this_one(
 
 def _stale(found: header_numbers.HeaderNumbers | None) -> header_numbers.HeaderNumbers | None:
     return found and replace(found, freshness=header_numbers.Freshness.STALE)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (Step.of("uniform", bits=4), ["Weights", "Bytes at 32 bits"]),
+        (Step.of("magnitude", sparsity=0.9), ["Dense weights", "Dense bytes"]),
+    ],
+)
+def test_the_rank_knob_says_of_a_pruned_layer_that_it_counts_dense_weights(
+    tables: Tables, step: Step, words: list[str]
+) -> None:
+    opened([[loaded_sample("tabular").layers[0].name, [step.as_json()]]])
+    assert [readout.label for readout in tables["Rank kept"].readouts[:2]] == words
+    assert all("Before pruning" in readout.note for readout in tables["Rank kept"].readouts[:2])

@@ -494,7 +494,7 @@ class Cell {
     this.box.placeholder = cell.placeholder;
     this.note.textContent = cell.note;
     this.root.title = [held, cell.title, cell.beforehand].filter(Boolean).join("\n");
-    this.box.setAttribute("aria-description", [held, cell.beforehand].filter(Boolean).join(" "));
+    this.box.setAttribute("aria-description", [held, cell.title, cell.beforehand].filter(Boolean).join(" "));
     const text = this.waiting()?.value ?? (this.isRefused() ? cell.typed : cell.text);
     if (!this.typing && this.box.value !== text) this.box.value = text;
     this.show();

@@ -17,7 +17,7 @@ from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout
 from dashboard.text import _
 from dashboard.tune.estimated_change import estimated_change, with_estimate
-from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, spread
+from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, of_this_step, spread
 from dashboard.tune.steps import change_step
 
 FULL_BITS = 32
@@ -63,7 +63,7 @@ def _readouts(rows: BitsTable) -> tuple[Readout, ...]:
     return (
         Readout(_("Levels"), "", np.append(levels, np.nan), digits=0, missing=_("all")),
         Readout(_("Bytes"), "", np.append(rows.bytes, rows.bytes_unquantized), text=in_bytes),
-        Readout(_("Weight error"), "%", np.append(100 * rows.error, 0), digits=3),
+        Readout(_("Weight error"), "%", np.append(100 * rows.error, 0), digits=3, note=of_this_step()),
     )
 
 

@@ -15,6 +15,7 @@ from compress_core.subject.subject import Subject
 from compress_core.techniques.contract.technique import Stage
 from dashboard.bound_widget import is_refused, shown
 from dashboard.live_slider.live_table import Moves
+from dashboard.text import _
 from dashboard.tune.steps import FIRST_CHOICE, MAIN_KNOB
 from dashboard.view import View
 
@@ -36,6 +37,11 @@ def spread(places: Sequence[float]) -> tuple[float, ...]:
     """As many of ascending places as are worked out ahead, from the first to the last."""
     last, most = len(places) - 1, min(MOST_PLACES, len(places))
     return tuple(float(places[round(at * last / max(1, most - 1))]) for at in range(most))
+
+
+def of_this_step() -> str:
+    """What an error under a knob is the error of: each knob has one, and none is that of all three."""
+    return _("Of this step alone, against the weights that it is given.")
 
 
 @dataclass(frozen=True)

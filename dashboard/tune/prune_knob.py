@@ -19,7 +19,7 @@ from dashboard.live_slider.live_table import LiveTable, Readout
 from dashboard.text import _
 from dashboard.tune import shared_share
 from dashboard.tune.estimated_change import estimated_change, with_estimate
-from dashboard.tune.knob_of_layer import MOST_PLACES, KnobOfLayer, KnobPlaces, spread
+from dashboard.tune.knob_of_layer import MOST_PLACES, KnobOfLayer, KnobPlaces, of_this_step, spread
 from dashboard.tune.steps import change_step, consistent, sparsity_of
 from dashboard.tune.threshold_line import weights_with_mask, weights_with_threshold
 
@@ -74,7 +74,7 @@ def _text(share: float) -> str:
 def _readouts(rows: SparsityTable) -> tuple[Readout, ...]:
     here = Readout(_("Removed here"), "%", 100 * rows.removed, digits=2)
     size = Readout(_("Bytes"), "", rows.bytes, text=in_bytes, is_of_all=True)
-    lost = Readout(_("Weight error"), "%", 100 * rows.error, digits=2)
+    lost = Readout(_("Weight error"), "%", 100 * rows.error, digits=2, note=of_this_step())
     if len(rows.layers) > 1:
         return here, Readout(_("Removed in the others"), "%", 100 * rows.elsewhere, digits=2), size, lost
     kept = Readout(_("Weights kept"), "", rows.kept, text=lambda v: f"{v:,.0f}")
@@ -121,7 +121,9 @@ def _as_it_is(place: KnobOfLayer) -> None:
     readouts = (
         Readout(_("Weights kept"), "", only_here(now.kept), text=lambda v: f"{v:,.0f}", missing=later),
         Readout(_("Bytes"), "", only_here(now.bytes), text=in_bytes, missing=later, is_of_all=True),
-        Readout(_("Weight error"), "%", only_here(100 * now.error), digits=2, missing=later),
+        Readout(
+            _("Weight error"), "%", only_here(100 * now.error), digits=2, missing=later, note=of_this_step()
+        ),
         Readout(_("Removed here"), "%", only_here(100 * now.removed), digits=2, missing=later),
     )
     live_slider(

@@ -10,6 +10,7 @@ import streamlit as st
 from compress_core.apply.views.weight_view import derive
 from compress_core.measure.cost.factor_cost import factor_cost
 from compress_core.measure.tables.knob_tables import RankTable, rank_table, vectors_of
+from compress_core.recipe.edit import step_for_layer
 from compress_core.recipe.values import Step
 from compress_core.techniques.contract.technique import Stage
 from dashboard import engine
@@ -19,7 +20,7 @@ from dashboard.live_slider.live_slider import live_slider
 from dashboard.live_slider.live_table import Histogram, LiveTable, Readout, Reference
 from dashboard.text import _, literal, translated
 from dashboard.tune.estimated_change import estimated_change, with_estimate
-from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, spread
+from dashboard.tune.knob_of_layer import KnobOfLayer, KnobPlaces, of_this_step, spread
 from dashboard.tune.steps import CHOICES, change_step
 
 
@@ -81,10 +82,14 @@ def _readouts(place: KnobOfLayer, rows: RankTable, whole: np.ndarray) -> tuple[R
     weights = np.where(whole, layer.weights, rows.weights)
     by_output = vectors_of(place.treated.technique) == "whitened_vectors"
     lost = _("Output error") if by_output else _("Weight error")
+    is_pruned = step_for_layer(place.view.recipe, layer.name, Stage.PRUNE) is not None
+    counted = _("Dense weights") if is_pruned else _("Weights")
+    sized = _("Dense bytes") if is_pruned else _("Bytes at 32 bits")
+    before = _("Before pruning and quantization, with 32 bits for each weight.")
     readouts = [
-        Readout(_("Weights"), "", weights, text=_counted),
-        Readout(_("Bytes at 32 bits"), "", 4 * weights, text=in_bytes),
-        Readout(lost, "%", np.where(whole, 0, 100 * rows.error), digits=2),
+        Readout(counted, "", weights, text=_counted, note=before),
+        Readout(sized, "", 4 * weights, text=in_bytes, note=before),
+        Readout(lost, "%", np.where(whole, 0, 100 * rows.error), digits=2, note=of_this_step()),
     ]
     if rows.macs is not None:
         macs = np.where(whole, layer.macs or 0, rows.macs)

@@ -127,7 +127,10 @@ def _zeros(cost: LayerCost, step: Step | None) -> tuple[str, str]:
         quantized=100 * cost.share_of_weights(cost.zeros.quantized),
         original=100 * cost.share_of_weights(cost.zeros.original),
     )  # fmt: skip
-    found = f"→\N{NO-BREAK SPACE}{percent:.1f}\N{NO-BREAK SPACE}%"
+    share = f"{percent:.1f}\N{NO-BREAK SPACE}%"
+    if step is None:  # nobody asked for a share that this could be taken for
+        return _("{share} zeros").format(share=share), title
+    found = f"→\N{NO-BREAK SPACE}{share}"
     return (f"{_('of network')} {found}" if is_shared else found), title
 
 

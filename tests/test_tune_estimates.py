@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from compress_core.apply.model import Model
@@ -127,3 +128,33 @@ def test_the_rank_knob_says_of_a_pruned_layer_that_it_counts_dense_weights(
     opened([[loaded_sample("tabular").layers[0].name, [step.as_json()]]])
     assert [readout.label for readout in tables["Rank kept"].readouts[:2]] == words
     assert all("Before pruning" in readout.note for readout in tables["Rank kept"].readouts[:2])
+
+
+@pytest.mark.parametrize(
+    ("beside", "header", "wanted"),
+    [
+        (None, header_numbers.Freshness.EXACT, True),
+        (header_numbers.Freshness.QUICK, header_numbers.Freshness.EXACT, True),
+        (header_numbers.Freshness.EXACT, header_numbers.Freshness.EXACT, False),
+        (None, header_numbers.Freshness.STALE, False),
+        (None, None, False),
+    ],
+)
+def test_a_page_is_drawn_anew_once_where_the_header_has_better_numbers_than_those_beside_its_estimates(
+    beside: header_numbers.Freshness | None,
+    header: header_numbers.Freshness | None,
+    wanted: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Model.original(loaded_sample("tabular"))
+    monkeypatch.setattr(st, "session_state", {header_numbers._BESIDE: (model.key, beside)})
+    assert header_numbers.is_overtaken(model, header) == wanted
+    assert not header_numbers.is_overtaken(model, header), "it is said once"
+
+
+def test_numbers_beside_the_estimates_of_another_model_draw_no_page_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(st, "session_state", {header_numbers._BESIDE: ("another", None)})
+    model = Model.original(loaded_sample("tabular"))
+    assert not header_numbers.is_overtaken(model, header_numbers.Freshness.EXACT)

@@ -158,3 +158,15 @@ def test_numbers_beside_the_estimates_of_another_model_draw_no_page_anew(
     monkeypatch.setattr(st, "session_state", {header_numbers._BESIDE: ("another", None)})
     model = Model.original(loaded_sample("tabular"))
     assert not header_numbers.is_overtaken(model, header_numbers.Freshness.EXACT)
+
+
+def test_an_unchanged_model_waits_for_no_numbers_that_it_would_not_show(
+    page_workspace: Workspace, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = loaded_sample("tabular")
+    result_of(scan(Model.original(subject), ScanPlan(points=3), Store(workspace=page_workspace)))
+    asked = list[Model]()
+    monkeypatch.setattr(header_numbers, "of_this_recipe", asked.append)
+    assert not opened().exception
+    assert all(costs(table) for table in tables.values())
+    assert asked == []

@@ -62,8 +62,8 @@ def _estimated(place: KnobOfLayer, parent: Model, step: Step, values: SliderValu
 
 def _measured(model: Model) -> MeasuredHere | None:
     """The change that the header says of this very recipe; of an unchanged model it says none."""
-    found = header_numbers.of_this_recipe(model)
-    number = None if found is None or not found.is_changed else found.numbers.get(CHANGE)
+    found = header_numbers.of_this_recipe(model) if model.is_changed else None
+    number = None if found is None else found.numbers.get(CHANGE)
     if found is None or number is None or number.value is None:
         return None
     note = _("Measured with this recipe on N = {items:,} of {all:,} validation items: {change}.")

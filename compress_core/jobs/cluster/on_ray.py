@@ -45,17 +45,24 @@ class PartsOnRay:
         import ray  # type: ignore[import-not-found, unused-ignore]  # there on the cluster
 
         self._job, self._say, self._workspace = job, say, open_workspace()
-        self._model = _model_of(job, path, Store(STORE_BYTES, self._workspace))
-        say({"parent": self._model.key})
-        self._workspace.scans.take_rows(self._model.key, known)
-        self._told = set(known)
         ray.init(address="auto", log_to_driver=False, configure_logging=False)
         self._ray = ray
         self._processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._files, self._known = ray.put(_files(job, path)), ray.put(dict(known))
+        self._warm_up()  # while the model is made here
+        self._model = _model_of(job, path, Store(STORE_BYTES, self._workspace))
+        say({"parent": self._model.key})
+        self._workspace.scans.take_rows(self._model.key, known)
+        self._told = set(known)
         self._asked: dict[WorkPart, Any] = {}
         self._under_way: set[Any] = set()
         self._known_parts = 0
+
+    def _warm_up(self) -> None:
+        """Have every processor make the model once, which the first part would have to wait for."""
+        remote = self._ray.remote(num_cpus=1, max_retries=0)(made_ready)
+        for _ in range(self._processors):
+            remote.remote(self._files, self._job.as_json())
 
     def divide(self) -> None:
         """Do what nothing goes before, and wait until all of it is done."""
@@ -118,16 +125,17 @@ def _files(job: Job, path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in place.iterdir()} if place.is_dir() else {}
 
 
+def made_ready(files: Mapping[str, bytes], job_text: str) -> None:
+    """Make the model that the parts of a job need; runs in a process of the cluster."""
+    _ready_place(files, job_text)
+
+
 def rows_of_part(files: Mapping[str, bytes], job_text: str, kind: str, knobs: str, known: Rows) -> Rows:
     """The rows that one part of a job adds to those that are known; runs in a process of the cluster.
 
     What an earlier part of the same job derived in this process is still there, and comes along.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import torch
-
-    torch.set_num_threads(1)
-    model, store, workspace = _place_of(tuple(sorted(files.items())), job_text)
+    model, store, workspace = _ready_place(files, job_text)
     scans, task = workspace.scans, tasks()[kind]
     scans.take_rows(model.key, {key: known[key] for key in known.keys() - scans.of_model(model.key).keys()})
     for _ in _watched(task.run(model, task.knobs.model_validate_json(knobs), Job.read(job_text).seed, store)):
@@ -144,6 +152,14 @@ def _watched(steps: Iterable[Step]) -> Iterator[Step]:
             yield step
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def _ready_place(files: Mapping[str, bytes], job_text: str) -> tuple[Model, Store, Workspace]:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import torch
+
+    torch.set_num_threads(1)
+    return _place_of(tuple(sorted(files.items())), job_text)
 
 
 @lru_cache(maxsize=1)

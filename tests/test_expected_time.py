@@ -169,6 +169,16 @@ def test_time_left_of_a_second_pass_counts_from_its_own_beginning() -> None:
     assert info.seconds_left == pytest.approx(10)
 
 
+@pytest.mark.parametrize(("done", "total"), [(500, 984), (200, 328)])
+def test_time_left_of_a_scan_that_goes_on_counts_from_what_is_known(done: int, total: int) -> None:
+    job = LocalJob(Job("k", "", "", "[]", "{}", 0), Path())
+    told = ((0, 1, 2.0), (done, total, 3.0), (done + 40, total, 43.0))
+    for each, of, now in told:
+        job.advance(Progress(each, of, ""), now)
+    info = Info("k", State.RUNNING, job.progress, seconds=43.0 - job.began, share_before=job.share_before)
+    assert info.seconds_left == pytest.approx(total - done - 40), "a second for each"
+
+
 def test_places_over_powers_of_ten_are_one_two_and_five_times_each() -> None:
     assert Magnitudes(1e-3, 0.1).places == (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
     assert json.loads(json.dumps(Magnitudes(1e-5, 1.0).places[0])) == 1e-5

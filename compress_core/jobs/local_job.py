@@ -42,10 +42,17 @@ class LocalJob:
     where: Whereabouts | None = None
 
     def advance(self, progress: Progress, now: float) -> None:
-        """Note how far it is. What falls back counts something else, as the second pass of a scan does."""
-        if self.progress is None or progress.share < self.progress.share:
+        """Note how far it is. What falls back or has another total counts something else.
+
+        So does the second pass of a scan, and one that goes on, after it has found out what there is to do.
+        """
+        if self.progress is None or self._counts_anew(self.progress, progress):
             self.began, self.share_before = now, progress.share
         self.progress = progress
+
+    @staticmethod
+    def _counts_anew(before: Progress, now: Progress) -> bool:
+        return now.total != before.total or now.share < before.share
 
     @property
     def is_under_way(self) -> bool:

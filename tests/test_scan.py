@@ -264,6 +264,17 @@ def test_a_family_that_comes_first_leads_to_the_same_table(tmp_path: Path) -> No
     assert points(results[0]) == points(results[1])
 
 
+def test_a_scan_that_goes_on_with_another_family_first_counts_on_from_what_was_known(tmp_path: Path) -> None:
+    prune, of_bits = (PLAN.model_copy(update={"first": family}) for family in (Family.PRUNE, Family.BITS))
+    ended = [step for step in told(tmp_path, prune, 12) if step.note.startswith("first pass")]
+    again = [step for step in told(tmp_path, of_bits) if step.note.startswith("first pass")]
+    assert ended[0].done == 0
+    assert again[0].note.endswith("Fewer bits")
+    known = again[0].done
+    assert known == ended[-1].done, "the last one that was told was not kept"
+    assert [step.done for step in again] == list(range(known, again[0].total))
+
+
 def test_two_parts_of_a_scan_merge_to_the_same_table(tmp_path: Path) -> None:
     in_folder(tmp_path / "whole")
     for part in ("1/2", "2/2"):

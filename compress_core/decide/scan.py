@@ -115,16 +115,15 @@ class _Scanning:
     def on_sample(self, trials: Sequence[ScanTrial]) -> Generator[Progress, None, list[ScanTrial]]:
         """Measure on the sample what is not known; the trials of which something is known then."""
         begun = cache(partial(self._pass_over, self.sample))
-        done: list[ScanTrial] = []
+        known = {trial for trial in trials if self.table.find(trial, self.sample) is not None}
         for number, trial in enumerate(trials):
-            if self.table.find(trial, self.sample) is None:
-                if self.is_over():
-                    continue
-                yield Progress(number, len(trials), self._note(trial, FIRST))
-                self._read_together(trial, trials[number:])
-                self._keep(trial, self.sample, self._measured(trial, begun))
-            done.append(trial)
-        return done
+            if trial in known or self.is_over():
+                continue
+            yield Progress(len(known), len(trials), self._note(trial, FIRST))
+            self._read_together(trial, trials[number:])
+            self._keep(trial, self.sample, self._measured(trial, begun))
+            known.add(trial)
+        return [trial for trial in trials if trial in known]
 
     def _keep(self, trial: ScanTrial, items: Split, point: ScanPoint) -> None:
         """Keep a point, here at least where the workspace does not take it and somebody wants to know."""

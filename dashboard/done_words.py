@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from compress_core.decide.operation_words import AND, ARROW
+from compress_core.decide.operation_words import AND, ARROW, BAR
 from compress_core.techniques.contract.technique import techniques
 from compress_core.training.method import training_methods
 from dashboard.text import label
@@ -30,4 +30,5 @@ def _in_words(done: str) -> str:
 
 
 def _value(text: str) -> str:
-    return label(text) if text.replace("_", "").isalpha() else text
+    """A number as it is; a choice, or those of several layers between bars, in the visitor's words."""
+    return BAR.join(label(word) if word.replace("_", "").isalpha() else word for word in text.split(BAR))

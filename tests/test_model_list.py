@@ -23,6 +23,11 @@ from dashboard.trade_offs.model_list import _silent
             "Magnitude (Sparsity 0.3..0.69) ×2 + Uniform (Bits 4) blocks.0.fc1 → Fine tune (Epochs 3)",
             "幅值剪枝 (稀疏度 0.3..0.69) ×2 + 均匀量化 (位宽 4) blocks.0.fc1 → 微调 (轮数 3)",
         ),
+        (
+            "magnitude scope=layer|network ×2",
+            "Magnitude (Scope Layer|Network) ×2",
+            "幅值剪枝 (范围 层|网络) ×2",
+        ),
         ("magnitude scope=network fc1", "Magnitude (Scope Network) fc1", "幅值剪枝 (范围 网络) fc1"),
         (
             "of_another_release power=2 fc1",

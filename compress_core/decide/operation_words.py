@@ -16,7 +16,7 @@ from compress_core.foundation.workspace.json_text import as_text
 
 _NAMED = ("technique", "method")
 ORIGINAL, PREPARE = "original", "prepare"
-ARROW, AND, _TIMES = " → ", " + ", "×"
+ARROW, AND, BAR, _TIMES = " → ", " + ", "|", "×"
 _SHORT = 8
 
 
@@ -105,4 +105,4 @@ def _range(values: Sequence[Any]) -> str:
     different = list(dict.fromkeys(as_text(value) for value in values))
     if len(different) > 1 and all(type(value) in {int, float} for value in values):
         return f"{as_text(min(values))}..{as_text(max(values))}"
-    return "|".join(str(json.loads(text)) if text[0] == '"' else text for text in different)
+    return BAR.join(str(json.loads(text)) if text[0] == '"' else text for text in different)

@@ -9,7 +9,6 @@ from compress_core.decide.family import Family
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_table import known_curves
 from compress_core.foundation.store import digest
-from compress_core.jobs.info import State
 from compress_core.tasks.scan_layers import SCAN
 from dashboard import engine
 from dashboard import job_panel as jobs
@@ -25,17 +24,8 @@ if TYPE_CHECKING:
 def scan_job(view: View, subject: Subject, first: Family) -> PageJob[Sensitivity]:
     """The scan of the model as loaded that begins with a family; rows that the visitor locked are not tried.
 
-    All of them lead to the same points: one that runs, or has ended with all, stands for the others.
+    It is one job whatever comes first: who asks while it runs joins it.
     """
-    begun = [first, *(family for family in Family if family is not first)]
-    scans = [_scan_job(view, subject, family) for family in begun]
-    stand = {scan.job.key: scan.info for scan in scans}
-    runs = (scan for scan in scans if not stand[scan.job.key].is_over)
-    ended = (scan for scan in scans if stand[scan.job.key].state is State.DONE)
-    return next(runs, None) or next(ended, scans[0])
-
-
-def _scan_job(view: View, subject: Subject, first: Family) -> PageJob[Sensitivity]:
     plan = plan_of(view).model_copy(update={"first": first})
     return PageJob(
         SCAN,

@@ -58,6 +58,12 @@ def test_the_place_of_the_model_is_no_part_of_the_key() -> None:
     assert len({Job("k", "c", "s", "[]", "{}", seed).key for seed in range(3)}) == 3
 
 
+def test_the_order_in_which_it_is_done_is_no_part_of_the_key() -> None:
+    jobs = [Job("k", "c", "s", "[]", "{}", 0, order) for order in ("{}", '{"first":"bits"}')]
+    assert jobs[0].key == jobs[1].key
+    assert Job.read(jobs[1].as_json()) == jobs[1]
+
+
 def test_cancel_kills_the_process(runner: LocalRunner, site: Site) -> None:
     wanted, pipe = site.hanging("unwanted")
     runner.submit(wanted, ME)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest, app_test
+from streamlit.testing.v1.element_tree import Button
 
 from compress_core.apply.model import Model
 from compress_core.decide.family import Family
 from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.info import Info, State
+from compress_core.jobs.job import Job
+from compress_core.jobs.whereabouts import JobStage, Whereabouts
+from compress_core.tasks.scan_layers import SCAN
 from dashboard import job_panel, known_scan
-from dashboard.known_scan import _scan_job, scan_job
+from dashboard.known_scan import scan_job
 from dashboard.trade_offs import rows_to_come
 from dashboard.trade_offs.rows_to_come import AT_THE_LATEST_S, RowsToCome
 from dashboard.trade_offs.tabs import layer_sensitivity
@@ -31,9 +37,10 @@ SUBJECT, VIEW = loaded_sample("tabular"), View("tabular", (), "fc1")
 pytestmark = pytest.mark.slow
 
 
-def opened() -> AppTest:
+def opened(**more: str) -> AppTest:
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    page.query_params["m"], page.query_params["tab"] = "tabular", "layer_sensitivity"
+    for name, said in {"m": "tabular", "tab": "layer_sensitivity", **more}.items():
+        page.query_params[name] = said
     page.run()
     return page.switch_page("pages/trade_offs.py").run()
 
@@ -83,28 +90,79 @@ def test_the_layer_table_says_of_which_four_ways_its_sensitivity_is_the_worst() 
     assert "worst" not in _footnote(model, is_scanned=False)
 
 
-@pytest.mark.parametrize(
-    ("stands", "begins_with"),
-    [
-        ({}, Family.BITS),
-        ({Family.RANK: State.RUNNING}, Family.RANK),
-        ({Family.RANK: State.DONE}, Family.RANK),
-        ({Family.PRUNE: State.DONE, Family.RANK: State.QUEUED}, Family.RANK),
-        ({Family.RANK: State.CANCELLED}, Family.BITS),
-        ({Family.BITS: State.RUNNING, Family.PRUNE: State.DONE}, Family.BITS),
-    ],
-)
-def test_a_scan_begins_with_the_family_looked_at_unless_another_is_under_way_or_has_ended(
-    monkeypatch: pytest.MonkeyPatch, stands: dict[Family, State], begins_with: Family
+def test_a_scan_is_one_job_whatever_comes_first_and_begins_with_what_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(known_scan, "_", str)
+    jobs = [scan_job(VIEW, SUBJECT, family).job for family in Family]
+    assert len({job.key for job in jobs}) == 1
+    assert [SCAN.knobs_of(job).first for job in jobs] == list(Family)
+    assert scan_job(replace(VIEW, locked=frozenset({"fc1"})), SUBJECT, Family.PRUNE).job.key != jobs[0].key
+
+
+def test_who_presses_while_the_scan_of_another_family_runs_joins_it_even_after_a_cancel(
+    page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page_workspace.folder is not None
+    asked: list[Job] = []
+    runs = SimpleNamespace(
+        info=lambda key: Info(key, State.RUNNING, Progress(1, 4, "fc1"), watchers=2),
+        submit=lambda job, _watcher: asked.append(job),
+        cancel=lambda _key, _watcher: None,
+    )
+    monkeypatch.setattr(job_panel, "runner", lambda: runs)
+    monkeypatch.setattr(known_scan, "_", str)
+    page = opened()
+    (cancel,) = (button for button in page.button if button.label == "Cancel")
+    page = cancel.click().run()
+    page = page.button_group(key="trade_offs.scan.family").set_value(Family.BITS.value).run()
+    measure = measure_button(page)
+    assert not page.exception
+    assert not measure.disabled
+    page = measure.click().run()
+    assert [SCAN.knobs_of(job).first for job in asked] == [Family.BITS]
+    assert {job.key for job in asked} == {scan_job(VIEW, SUBJECT, Family.PRUNE).job.key}
+    assert measure_button(page).disabled, "it is under way for this visitor again"
+
+
+def measure_button(page: AppTest) -> Button:
+    (button,) = (button for button in page.button if "Measure what each" in button.label)
+    return button
+
+
+def test_a_scan_that_failed_says_why_whatever_family_is_chosen(
+    page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page_workspace.folder is not None
+    why = Refused("The disk is full.")
+    failed = scan_job(VIEW, SUBJECT, Family.PRUNE).job.key
+
     def info(key: str) -> Info:
-        found = {_scan_job(VIEW, SUBJECT, family).job.key: state for family, state in stands.items()}
-        return Info(key, found.get(key, State.UNKNOWN))
+        return Info(key, State.FAILED, problem=why) if key == failed else Info(key, State.UNKNOWN)
 
     monkeypatch.setattr(job_panel, "info", info)
-    monkeypatch.setattr(known_scan, "_", str)
-    work = scan_job(VIEW, SUBJECT, Family.BITS)
-    assert ScanPlan.model_validate_json(work.job.knobs).first is begins_with
+    page = opened()
+    for family in (Family.PRUNE, Family.RANK):
+        page = page.button_group(key="trade_offs.scan.family").set_value(family.value).run()
+        assert any("disk is full" in found.value.replace("\\", "") for found in page.warning)
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [(None, True), (Whereabouts("cluster", JobStage.RUNNING), False)],
+    ids=["here", "there"],
+)
+def test_passes_are_told_of_a_scan_of_this_machine_whose_numbers_are_of_one_pass(
+    page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, where: Whereabouts | None, *, told: bool
+) -> None:
+    assert page_workspace.folder is not None
+    monkeypatch.setattr(
+        job_panel, "info", lambda key: Info(key, State.RUNNING, Progress(1, 4, "fc1"), where=where)
+    )
+    monkeypatch.setattr(layer_sensitivity, "plan_of", lambda _view: ScanPlan(sample=50))
+    page = opened()
+    assert not page.exception
+    assert ("pass under way" in texts(page)) is told
 
 
 def test_a_cancelled_scan_says_that_the_button_goes_on(
@@ -127,7 +185,12 @@ def test_points_of_a_running_scan_are_drawn_where_it_is_watched(
     reruns: list[bool] = []
     runs = Info("scan", State.RUNNING, Progress(1, 4, "fc1"))
     monkeypatch.setattr(job_panel, "info", lambda _key: runs)
-    monkeypatch.setattr(job_panel, "watch", lambda _key, shown=None: looks.append(shown))
+
+    def watch(_key: str, shown: Callable[[Info], None]) -> None:
+        looks.append(shown)
+        shown(runs)
+
+    monkeypatch.setattr(job_panel, "watch", watch)
     monkeypatch.setattr(rows_to_come, "st", SimpleNamespace(rerun=lambda: reruns.append(True)))
     monkeypatch.setattr(layer_sensitivity, "plan_of", lambda _view: ScanPlan(sample=50))
     page = opened()

@@ -40,7 +40,11 @@ class ScanPlan(Strict):
         ),
     ] = "1/1"
     first: Annotated[
-        Family | None, Field(description="The family whose points are measured before all others.")
+        Family | None,
+        Field(
+            description="The family whose points are measured before all others; where several processes "
+            "measure, each begins with it."
+        ),
     ] = None
     locked: Annotated[
         tuple[str, ...], Field(description="Layers and groups that stay as they are and are not tried.")

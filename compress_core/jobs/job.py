@@ -18,7 +18,8 @@ class Job:
     kind: the name of a task. content: digest of the model's weights and of the items that are used.
     subject: where the worker finds them, a sample's name or what `put` answered; it does not count in
     the key. lineage: what was done to it, as canonical JSON. knobs: those of the task, as
-    canonical JSON.
+    canonical JSON. order: those of its knobs that say in which order the work is done and change no result,
+    likewise; they do not count in the key.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Job:
     lineage: str
     knobs: str
     seed: int
+    order: str = "{}"
 
     @cached_property
     def key(self) -> str:

@@ -80,7 +80,8 @@ class Task(Generic[TaskKnobs, Result]):
     splits(knobs) names the items that are used; their digests are part of a job's key. parts: how several
     processes do it together, None where they cannot. tells_names: whether its result says what the model and
     its classes are called, or the bytes of a file, which holds the name; then a model that is called
-    otherwise has a job of its own.
+    otherwise has a job of its own. order_only: names of knobs that say in which order the work is done and
+    change no result; jobs that differ in these alone are one job.
     """
 
     kind: str
@@ -91,6 +92,7 @@ class Task(Generic[TaskKnobs, Result]):
     unpack: Callable[[ResultFiles], Result]
     parts: TaskParts[TaskKnobs] | None = None
     tells_names: bool = False
+    order_only: tuple[str, ...] = ()
 
     def content(self, subject: Subject, knobs: TaskKnobs) -> str:
         """What tells a model for this task: its network and items, and the names that its result says."""
@@ -99,19 +101,24 @@ class Task(Generic[TaskKnobs, Result]):
 
     def job(self, model: Model, knobs: TaskKnobs, seed: int, *, found_in: str) -> Job:
         """The job of doing this with a model; found_in: a sample's name or what `put` answered."""
+        said = knobs.model_dump(mode="json")
+        order = {name: said.pop(name) for name in self.order_only}
         return Job(
             kind=self.kind,
             content=self.content(model.subject, knobs),
             subject=found_in,
             lineage=lineage_text(model.lineage),
-            knobs=canonical_json(knobs.model_dump(mode="json")),
+            knobs=canonical_json(said),
             seed=seed,
+            order=canonical_json(order),
         )
 
     def knobs_of(self, job: Job) -> TaskKnobs:
         """The knobs of a job; raises Refused for values that the task does not take."""
         try:
-            return self.knobs.model_validate_json(job.knobs)
+            asked = self.knobs.model_validate_json(job.knobs)
+            said = {**asked.model_dump(mode="json"), **json.loads(job.order)}
+            return self.knobs.model_validate_json(canonical_json(said))
         except ValidationError as error:
             reason = str(error.errors()[0]["msg"])
             raise Refused(

@@ -65,5 +65,13 @@ def scan_parts(plan: ScanPlan, processors: int) -> list[WorkPart]:
 
 
 SCAN = Task(
-    "scan", ScanPlan, lambda _: (VALIDATION,), run, pack, unpack, TaskParts(scan_parts), tells_names=True
+    "scan",
+    ScanPlan,
+    lambda _: (VALIDATION,),
+    run,
+    pack,
+    unpack,
+    TaskParts(scan_parts),
+    tells_names=True,
+    order_only=("first",),
 )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compress_core.decide.sensitivity import Curve, ScanPoint
+    from compress_core.jobs.info import Info
     from compress_core.subject.subject import Subject
     from dashboard.view import View
 
@@ -51,11 +52,17 @@ def draw(view: View, model: Model) -> None:
     which, button = st.columns([3, 1.3], vertical_alignment="bottom")
     with which:
         _which_family()
-    work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
-    work.follow(RowsToCome.now(Model.original(subject).key).look)
+    work.button(
+        button,
+        view,
+        label=work.title,
+        icon=":material/play_arrow:",
+        anew=lambda now: scan_job(now, subject, Family(SCANNED.chosen())),
+        type="primary",
+    )
     items, sample = len(subject.split(VALIDATION)), plan_of(view).sample
-    if not work.info.is_over and items > sample:
-        _say_passes(items, sample)
+    rows = RowsToCome.now(Model.original(subject).key)
+    work.follow(lambda found: _while_it_runs(found, rows, items, sample))
     found = work.result()
     curves = by_hurt(curves_known(view, subject) or (() if found is None else found.curves))
     if not curves:
@@ -87,6 +94,13 @@ def _explained(items: int, sample: int) -> None:
             "0.01 or 0.1 nat, it is run on all {items:,}."
         ).format(items=items)
     st.caption(said + " " + _("A scan that is ended goes on where it was."))
+
+
+def _while_it_runs(found: Info, rows: RowsToCome, items: int, sample: int) -> None:
+    """On a cluster number and time left are of parts, each with both passes in it."""
+    if items > sample and found.progress is not None and found.where is None:
+        _say_passes(items, sample)
+    rows.look(found)
 
 
 def _say_passes(items: int, sample: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from compress_core.foundation.texts import N_
-from dashboard import limits_box, link_limits, recipe_warnings, state
+from dashboard import limits_box, link_limits, recipe_warnings, state, which_layer_bears
 from dashboard.shared_choice import SharedChoice
 from dashboard.show import refusals
 from dashboard.text import _
@@ -62,7 +62,7 @@ with layer:
 
 SECTIONS = {
     _("Many layers"): rules.draw,
-    _("Each layer alone"): layer_trials.draw,
+    _(which_layer_bears.EACH_LAYER): layer_trials.draw,
     _("Criteria"): criterion_comparison.draw,
     _("Quantizers"): quantizer_comparison.draw,
     _("What shrinks together"): coupled_groups.draw,
@@ -73,7 +73,7 @@ SECTIONS = {
     _("Tried"): tried.draw,
 }
 if "tabs" not in link_limits.limits().hidden:
-    places = st.tabs(list(SECTIONS), key="tune.sections", on_change="rerun")
+    places = st.tabs(list(SECTIONS), key=which_layer_bears.SECTIONS, on_change="rerun")
     for tab, draw in zip(places, SECTIONS.values(), strict=True):
         if tab.open:
             with tab, refusals():

@@ -165,6 +165,14 @@ def test_passes_are_told_of_a_scan_of_this_machine_whose_numbers_are_of_one_pass
     assert ("pass under way" in texts(page)) is told
 
 
+def test_no_button_leads_to_a_tab_that_the_link_hides(page_workspace: Workspace) -> None:
+    measured(page_workspace, "1/2")
+    page = opened(hide="tabs")
+    assert not page.exception
+    assert "own output" in texts(page)
+    assert not [button for button in page.button if button.key == "which_layer.by_output"]
+
+
 def test_a_cancelled_scan_says_that_the_button_goes_on(
     page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compress_core.apply.groups_found import are_found, groups_in
 from compress_core.apply.model import Model
 from compress_core.decide.family import Family
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_table import known_curves
+from compress_core.decide.scan_trials import degrees_tried
 from compress_core.foundation.store import digest
+from compress_core.measure.cost.search_estimate import search_takes_long
 from compress_core.tasks.scan_layers import SCAN
 from dashboard import engine
 from dashboard import job_panel as jobs
@@ -16,6 +19,8 @@ from dashboard.page_job import PageJob
 from dashboard.text import _
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from compress_core.decide.sensitivity import Curve, Sensitivity
     from compress_core.subject.subject import Subject
     from dashboard.view import View
@@ -39,6 +44,15 @@ def scan_job(view: View, subject: Subject, first: Family) -> PageJob[Sensitivity
 def plan_of(view: View) -> ScanPlan:
     """What the page has measured."""
     return ScanPlan(locked=tuple(sorted(view.locked)))
+
+
+def degrees_known(view: View, subject: Subject, family: Family) -> Mapping[str, Sequence[float]]:
+    """To which degrees each place is tried; empty where coupled groups would be searched for long first."""
+    store, is_of_groups = engine.store(), family is Family.STRUCTURE
+    if is_of_groups and not are_found(subject, store) and search_takes_long(subject, store):
+        return {}
+    groups = groups_in(subject, store).values() if is_of_groups else ()
+    return degrees_tried(family, plan_of(view), subject.layers, groups)
 
 
 def curves_known(view: View, subject: Subject) -> tuple[Curve, ...]:

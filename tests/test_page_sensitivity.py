@@ -14,6 +14,7 @@ from compress_core.apply.model import Model
 from compress_core.decide.family import Family
 from compress_core.decide.scan import scan
 from compress_core.decide.scan_plan import ScanPlan
+from compress_core.decide.scan_trials import trials_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.progress import Progress, result_of
 from compress_core.foundation.store import Store
@@ -23,6 +24,7 @@ from compress_core.jobs.job import Job
 from compress_core.jobs.whereabouts import JobStage, Whereabouts
 from compress_core.tasks.scan_layers import SCAN
 from dashboard import job_panel, known_scan
+from dashboard.figures.sensitivity_curves import DegreesTried
 from dashboard.known_scan import scan_job
 from dashboard.trade_offs import rows_to_come
 from dashboard.trade_offs.rows_to_come import AT_THE_LATEST_S, RowsToCome
@@ -70,6 +72,27 @@ def test_points_of_an_unfinished_scan_stand_there_with_their_words(page_workspac
     assert {"low", "medium", "high"} & set(table.value["Sensitivity"])
     assert "0.01 nat" in texts(page)
     assert "the button measures only that" in texts(page)
+
+
+@pytest.mark.parametrize("family", [Family.RANK, Family.STRUCTURE])
+def test_cells_of_an_unfinished_scan_stand_at_the_degrees_that_are_tried(
+    page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, family: Family
+) -> None:
+    result_of(scan(Model.original(SUBJECT), ScanPlan(shard="2/3"), Store(workspace=page_workspace)))
+    asked: list[DegreesTried] = []
+    drawn = layer_sensitivity.sensitivity_map
+    monkeypatch.setattr(
+        layer_sensitivity,
+        "sensitivity_map",
+        lambda curves, tried, *, dark: (asked.append(tried), drawn(curves, tried, dark=dark))[1],
+    )
+    page = opened()
+    page = page.button_group(key="trade_offs.scan.family").set_value(family.value).run()
+    assert not page.exception
+    trials = [trial for trial in trials_of(Model.original(SUBJECT), ScanPlan(), Store()) if not trial.refused]
+    of_family = [trial for trial in trials if trial.family is family]
+    assert of_family
+    assert all(trial.value in asked[-1][trial.place] for trial in of_family)
 
 
 def test_what_becomes_of_answers_leads_to_the_errors_of_outputs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress_core.apply.groups_found import groups_in
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress, compressed_further
 from compress_core.decide.degrees import bits, ranks, shares_of_units, shares_pruned
@@ -22,7 +24,7 @@ from compress_core.decide.scan import scan
 from compress_core.decide.scan_pass import ParentPass
 from compress_core.decide.scan_plan import ScanPlan
 from compress_core.decide.scan_table import known_curves, point_as_json, point_from_json
-from compress_core.decide.scan_trials import ScanTrial, trials_of, trials_of_shard
+from compress_core.decide.scan_trials import ScanTrial, degrees_tried, trials_of, trials_of_shard
 from compress_core.decide.scan_words import Level, by_hurt, is_decided, level_of, middle_of, notes_on
 from compress_core.decide.sensitivity import Curve, ScanPoint, Sensitivity
 from compress_core.deliver.packed_file import pack_bytes
@@ -184,6 +186,18 @@ def test_a_step_that_is_refused_is_a_point_with_the_reason() -> None:
 def test_a_technique_without_the_knob_of_its_family_is_refused(family: str, technique: str) -> None:
     with pytest.raises(Refused):
         trials_of(Model.original(mlp_subject()), PLAN.model_copy(update={family: technique}), Store())
+
+
+@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("subject", [mlp_subject(), convolutions()], ids=["linear", "convolutions"])
+def test_the_degrees_of_a_place_are_those_that_a_scan_tries(subject: Subject, family: Family) -> None:
+    store, tried = Store(), defaultdict[str, list[float]](list)
+    for trial in trials_of(Model.original(subject), PLAN, store):
+        if trial.family is family and trial.refused is None:
+            tried[trial.place].append(trial.value)
+    found = degrees_tried(family, PLAN, subject.layers, groups_in(subject, store).values())
+    assert tried
+    assert {place: list(found[place]) for place in tried} == tried
 
 
 def test_a_part_that_is_not_there_is_refused() -> None:

@@ -51,6 +51,41 @@ def test_a_point_stands_below_its_own_value_where_milder_ones_are_missing() -> N
     assert found.customdata[1, 2, 0] == "4 bits"
 
 
+@pytest.mark.parametrize(
+    ("family", "known", "tried"),
+    [
+        (Family.RANK, (7, 2), {"a": (9, 5, 3), "b": (8, 7, 4, 2)}),
+        (Family.STRUCTURE, (0.25, 0.75), {"a": (0.2, 0.4), "b": (0.125, 0.25, 0.5, 0.75)}),
+    ],
+)
+def test_a_point_stands_at_its_own_degree_while_others_of_its_place_are_missing(
+    family: Family, known: tuple[float, ...], tried: dict[str, tuple[float, ...]]
+) -> None:
+    curves = [curve("a", family, *tried["a"]), curve("b", family, *known)]
+    found = sensitivity_map(curves, tried).figure.data[0]
+    own = len(tried["a"])
+    assert np.isnan(found.z).tolist() == [[column >= own for column in range(4)], [True, False, True, False]]
+    assert found.customdata[1, 0, 1] == "not measured"
+    if family is Family.RANK:
+        assert found.customdata[1, 1, 0] == "rank 7"
+        drawn = {line.name: [*line.x] for line in sensitivity_curves(curves, tried).figure.data}
+        assert drawn == {"a": [1, 2, 3], "b": [2, 4]}
+
+
+def test_a_degree_that_only_another_scan_tried_stands_among_the_others() -> None:
+    curves, tried = [curve("a", Family.RANK, 9, 6, 3)], {"a": (9, 5, 3)}
+    assert sensitivity_map(curves, tried).figure.layout.xaxis.ticktext == ("9", "6", "5", "3")
+
+
+def test_a_row_whose_missing_degrees_nobody_knows_is_drawn_once_it_is_whole() -> None:
+    def is_drawn(*known: float) -> list[bool]:
+        curves = [curve("a", Family.STRUCTURE, 0.2, 0.4), curve("b", Family.STRUCTURE, *known)]
+        return [not missing for missing in np.isnan(sensitivity_map(curves).figure.data[0].z[1])]
+
+    assert is_drawn(0.5) == [False, False]
+    assert is_drawn(0.25, 0.5) == [True, True]
+
+
 def test_the_words_of_both_limits_stand_beside_the_curves_not_among_them() -> None:
     figure = sensitivity_curves([curve("a", Family.BITS, 8, 6)]).figure
     assert {note.text for note in figure.layout.annotations} == {"low<br>&lt; 0.01", "high<br>≥ 0.1"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from compress_core.apply.groups_found import groups_in
@@ -55,6 +55,15 @@ def trials_of(parent: Model, plan: ScanPlan, store: Store) -> tuple[ScanTrial, .
             found.extend(_of_group(group, plan))
     order = [layer.name for layer in ground.layers]
     return tuple(sorted(found, key=lambda trial: _front(trial.place, order)))
+
+
+def degrees_tried(
+    family: Family, plan: ScanPlan, layers: Iterable[Layer], groups: Iterable[Group]
+) -> Mapping[str, Sequence[float]]:
+    """The degrees to which a family is tried on each place that nothing locks: of channels, each group."""
+    if family is Family.STRUCTURE:
+        return {group.name: _group_degrees(group, plan.points) for group in groups}
+    return {layer.name: _degrees(family, layer, plan.points) for layer in layers}
 
 
 def trials_of_shard(trials: Sequence[ScanTrial], shard: str) -> tuple[ScanTrial, ...]:
@@ -115,8 +124,12 @@ def _degrees(family: Family, layer: Layer, points: int) -> Sequence[float]:
             raise AssertionError("channels are cut from groups")
 
 
+def _group_degrees(group: Group, points: int) -> Sequence[float]:
+    return (_NOTHING_LEFT,) if group.kind is GroupKind.BLOCK else shares_of_units(points, group.units)
+
+
 def _of_group(group: Group, plan: ScanPlan) -> Iterator[ScanTrial]:
-    family, values = Family.STRUCTURE, shares_of_units(plan.points, group.units)
+    family, values = Family.STRUCTURE, _group_degrees(group, plan.points)
     if group.locked is not None:
         said = "{group} is locked: {reason}. Leave it out of groups."
         yield _impossible(group.name, family, Refused(said, group=group.name, reason=group.locked))

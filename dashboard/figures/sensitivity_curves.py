@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ _NAMED = len(palette.OKABE_ITO)
 _ROW, _AROUND, _ROWS, _COLOR_BAR, _BESIDE = 26, 150, 40, 160, 60
 _POWERS, _POWERS_SAID = (-5, -4, -3, -2, -1, 0, 1), ("≤ 1e-5", "1e-4", "0.001", "0.01", "0.1", "1", "10")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+DegreesTried = Mapping[str, Sequence[float]]
+"""To which degrees a scan tries each place; a place that is not there: nobody knows."""
+_NOT_KNOWN: DegreesTried = MappingProxyType({})
 _AXES = {
     Family.PRUNE: N_("share of the weights that is removed"),
     Family.STRUCTURE: N_("share of the channels that is removed"),
@@ -45,12 +49,17 @@ def degree_said(point: ScanPoint) -> str:
             return _("{bits:.0f} bits").format(bits=point.value)
 
 
-def sensitivity_curves(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
-    """A line for each place of one family, those that hurt most in color; curves in that order."""
+def sensitivity_curves(
+    curves: Sequence[Curve], tried: DegreesTried = _NOT_KNOWN, *, dark: bool = False
+) -> Drawn:
+    """A line for each place of one family, those that hurt most in color; curves in that order.
+
+    tried says where points stand whose curve is not measured as a whole.
+    """
     colors, family = palette.ink(dark=dark), curves[0].family
     figure = go.Figure()
     for number, curve in reversed(list(enumerate(curves))):
-        _add_curve(figure, curve, number, colors.neutral)
+        _add_curve(figure, curve, _at(curve, tried), number, colors.neutral)
     for border, level, sign in ((LOW_BELOW, Level.LOW, "&lt;"), (HIGH_FROM, Level.HIGH, "≥")):
         palette.rule(figure, at=border, upright=False, color=colors.muted, dash="dot")
         figure.add_annotation(
@@ -85,11 +94,12 @@ def _known(curve: Curve) -> list[ScanPoint]:
     return [point for point in curve.points if point.is_measured]
 
 
-def _at(curve: Curve) -> list[float]:
+def _at(curve: Curve, tried: DegreesTried) -> list[float]:
     """Where the points of a curve stand: at their value, ranks by their number."""
     measured = _known(curve)
     if curve.family is Family.RANK:
-        return [float(curve.points.index(point) + 1) for point in measured]
+        own = _degrees(curve, tried)
+        return [float(own.index(point.value) + 1) for point in measured]
     return [100 * p.value if curve.family is not Family.BITS else p.value for p in measured]
 
 
@@ -103,13 +113,13 @@ def _ticks(family: Family, points: Sequence[ScanPoint]) -> dict[str, object]:
             return {"ticksuffix": " %"}
 
 
-def _add_curve(figure: go.Figure, curve: Curve, number: int, gray: str) -> None:
+def _add_curve(figure: go.Figure, curve: Curve, at: Sequence[float], number: int, gray: str) -> None:
     points = _known(curve)
     values, low, high = (_drawn(curve, name) for name in ("value", "low", "high"))
     color = palette.OKABE_ITO[number] if number < _NAMED else gray
     figure.add_trace(
         curve_with_intervals(
-            np.array(_at(curve)),
+            np.array(at),
             values,
             low,
             high,
@@ -165,13 +175,19 @@ def _alternative(curves: Sequence[Curve]) -> str:
     )
 
 
-def sensitivity_map(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
-    """A cell for each place and degree of one family, by its divergence; the worst place on top."""
+def sensitivity_map(
+    curves: Sequence[Curve], tried: DegreesTried = _NOT_KNOWN, *, dark: bool = False
+) -> Drawn:
+    """A cell for each place and degree of one family, by its divergence; the worst place on top.
+
+    tried says where points stand whose curve is not measured as a whole.
+    """
     shown = curves[:_ROWS]
-    columns = _columns(shown)
+    columns = _columns(shown, tried)
+    placed = [_placed(curve, columns, tried) for curve in shown]
     figure = go.Figure(
         go.Heatmap(
-            z=_logarithms(shown, columns),
+            z=_logarithms(placed, columns),
             x=np.arange(1, len(columns) + 1),
             y=np.arange(len(shown)),
             colorscale=palette.sequential(dark=dark),
@@ -179,7 +195,7 @@ def sensitivity_map(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
             zmax=_POWERS[-1],
             xgap=1,
             ygap=1,
-            customdata=_cells(shown, columns),
+            customdata=_cells(shown, placed, columns),
             hovertemplate=hover(*_hover_lines(), heading="%{customdata[4]}"),
             colorbar=palette.color_bar(_("KL (nat)"), tickvals=_POWERS, ticktext=_POWERS_SAID),
         )
@@ -203,14 +219,15 @@ def sensitivity_map(curves: Sequence[Curve], *, dark: bool = False) -> Drawn:
     return Drawn(figure, _alternative(curves), scan_frame(curves))
 
 
-def _columns(curves: Sequence[Curve]) -> Sequence[float | None]:
+def _columns(curves: Sequence[Curve], tried: DegreesTried) -> Sequence[float | None]:
     """Where the knob stands in each column, from the mildest; None where that differs from place to place.
 
     Shares of weights and bits are the same everywhere; those of channels and ranks follow from how many
     there are.
     """
-    family, most = curves[0].family, max(len(curve.points) for curve in curves)
-    values = {point.value for curve in curves for point in _tried(curve)}
+    family, degrees = curves[0].family, [_degrees(curve, tried) for curve in curves]
+    most = max(1, *map(len, degrees))
+    values = {value for own in degrees for value in own}
     if values and (family in {Family.PRUNE, Family.BITS} or len(values) <= most):
         return sorted(values, reverse=family in {Family.RANK, Family.BITS})
     return [None] * most
@@ -219,6 +236,12 @@ def _columns(curves: Sequence[Curve]) -> Sequence[float | None]:
 def _tried(curve: Curve) -> list[ScanPoint]:
     """The points of a curve that have a degree: of a locked place nothing was tried."""
     return [point for point in curve.points if point.steps or point.is_measured]
+
+
+def _degrees(curve: Curve, tried: DegreesTried) -> list[float]:
+    """Where the knob stands on a place, from the mildest: what a scan tries, and what was tried beside it."""
+    found = {*tried.get(curve.place, ()), *(point.value for point in _tried(curve))}
+    return sorted(found, reverse=curve.family in {Family.RANK, Family.BITS})
 
 
 def _column_names(family: Family, columns: Sequence[float | None]) -> dict[str, Any]:
@@ -233,28 +256,33 @@ def _value_said(family: Family, value: float) -> str:
     return f"{value:.0f}" if family in {Family.RANK, Family.BITS} else percent(value, 1)
 
 
-def _placed(curve: Curve, columns: Sequence[float | None]) -> Sequence[int]:
-    """The column of each point of a curve."""
-    if None in columns:
-        return range(len(_tried(curve)))
-    return [columns.index(point.value) for point in _tried(curve)]
+def _placed(curve: Curve, columns: Sequence[float | None], tried: DegreesTried) -> Mapping[int, ScanPoint]:
+    """The points of a curve by their column; none where nobody knows how many of them are missing."""
+    if None not in columns:
+        return {columns.index(point.value): point for point in _tried(curve)}
+    own = _degrees(curve, tried)
+    if curve.place not in tried and len(own) < len(columns):
+        return {}
+    return {own.index(point.value): point for point in _tried(curve)}
 
 
-def _logarithms(curves: Sequence[Curve], columns: Sequence[float | None]) -> np.ndarray:
+def _logarithms(placed: Sequence[Mapping[int, ScanPoint]], columns: Sequence[float | None]) -> np.ndarray:
     """Logarithms of the divergence [places, columns]; NaN where none was measured."""
-    found = np.full((len(curves), len(columns)), np.nan)
-    for row, curve in enumerate(curves):
-        found[row, _placed(curve, columns)] = np.log10(np.maximum(_kl(_tried(curve), "value"), FLOOR))
+    found = np.full((len(placed), len(columns)), np.nan)
+    for row, points in enumerate(placed):
+        found[row, list(points)] = np.log10(np.maximum(_kl([*points.values()], "value"), FLOOR))
     return found
 
 
-def _cells(curves: Sequence[Curve], columns: Sequence[float | None]) -> np.ndarray:
+def _cells(
+    curves: Sequence[Curve], placed: Sequence[Mapping[int, ScanPoint]], columns: Sequence[float | None]
+) -> np.ndarray:
     """What is said of each cell [places, columns, 5]: degree, KL, accuracy, items, place."""
     told = np.full((len(curves), len(columns), 5), "–", dtype=object)
-    for row, curve in enumerate(curves):
+    for row, (curve, points) in enumerate(zip(curves, placed, strict=True)):
         told[row, :, 4] = safe(curve.place)
         told[row, :, 1:3] = _("not measured")
-        for column, point in zip(_placed(curve, columns), _tried(curve), strict=True):
+        for column, point in points.items():
             told[row, column, :4] = _hovered(point)
     return told
 

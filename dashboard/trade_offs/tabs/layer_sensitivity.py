@@ -18,7 +18,7 @@ from compress_core.jobs.info import State
 from dashboard import chosen_split
 from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.sensitivity_curves import degree_said, sensitivity_curves, sensitivity_map
-from dashboard.known_scan import curves_known, plan_of, scan_job
+from dashboard.known_scan import curves_known, degrees_known, plan_of, scan_job
 from dashboard.number_table import height_of, number_table
 from dashboard.show import figure, is_dark, number_text, provenance, with_interval
 from dashboard.text import _, literal
@@ -69,7 +69,7 @@ def draw(view: View, model: Model) -> None:
         _explained(items, sample)
         return
     _say_what_is_missing(work.info.state)
-    _shown(subject, curves, Family(SCANNED.chosen()))
+    _shown(view, subject, curves, Family(SCANNED.chosen()))
 
 
 def _which_family() -> None:
@@ -125,15 +125,16 @@ def _say_what_is_missing(state: State) -> None:
         st.caption(_("What is known stands below. Where anything is missing, the button measures only that."))
 
 
-def _shown(subject: Subject, curves: Sequence[Curve], family: Family) -> None:
+def _shown(view: View, subject: Subject, curves: Sequence[Curve], family: Family) -> None:
     of = provenance(split=VALIDATION, items=len(subject.split(VALIDATION)), lineage=())
     chosen = [curve for curve in curves if curve.family is family]
     if chosen:
+        tried = degrees_known(view, subject, family)
         lines, cells = st.columns([1.35, 1])
         with lines:
-            figure(sensitivity_curves(chosen, dark=is_dark()), f"trade_offs.scan.curves.{family}", of)
+            figure(sensitivity_curves(chosen, tried, dark=is_dark()), f"trade_offs.scan.curves.{family}", of)
         with cells:
-            figure(sensitivity_map(chosen, dark=is_dark()), f"trade_offs.scan.map.{family}", of)
+            figure(sensitivity_map(chosen, tried, dark=is_dark()), f"trade_offs.scan.map.{family}", of)
     else:
         st.info(_("Nothing of this family is measured yet."), icon=":material/hourglass_empty:")
     by_output()

@@ -52,7 +52,7 @@ def page(shared_tab: Page) -> Iterator[Page]:
     with as_new(shared_tab, 520, 768) as opened:
         opened.set_content("<!DOCTYPE html><body>")  # without it tables inherit neither color nor font
         opened.add_style_tag(content=here.with_suffix(".css").read_text(encoding="utf-8"))
-        opened.evaluate(LOAD, here.with_suffix(".js").read_text(encoding="utf-8"))
+        opened.evaluate(LOAD, module.JAVASCRIPT)
         yield opened
 
 
@@ -97,10 +97,14 @@ MOVED = {"isElsewhere": True, "isMoved": True}
 
 
 def hear_of_a_knob(
-    page: Page, layers: tuple[str, ...] = ("fc2",), column: str = "prune", **said: bool
+    page: Page,
+    layers: tuple[str, ...] = ("fc2",),
+    column: str = "prune",
+    recipe: str = "before",
+    **said: bool,
 ) -> None:
     """What a slider says while it is moved."""
-    moves = {"layers": layers, "column": column, "recipe": "before"}
+    moves = {"layers": layers, "column": column, "recipe": recipe}
     detail = {"id": f"{column} of {layers}", "value": 0.5, "moves": moves, **MOVED, **said}
     page.evaluate("detail => document.dispatchEvent(new CustomEvent('slimscope-knob', { detail }))", detail)
 
@@ -273,11 +277,10 @@ def test_a_server_that_is_new_is_told_again_what_the_old_one_did_not_hear(page: 
 
 def test_a_page_that_is_loaded_anew_tells_what_waits_and_nothing_once_it_was_heard(page: Page) -> None:
     page.route("http://slimscope.test/", lambda route: route.fulfill(body="<!DOCTYPE html><body>"))
-    source = Path(module.__file__).with_suffix(".js").read_text(encoding="utf-8")
 
     def load() -> None:
         page.goto("http://slimscope.test/")
-        page.evaluate(LOAD, source)
+        page.evaluate(LOAD, module.JAVASCRIPT)
 
     load()
     receive(page)
@@ -474,3 +477,54 @@ def test_every_row_that_a_shared_knob_moves_is_stale_until_the_knob_is_given_bac
     expect(page.locator("tr.stale")).to_have_count(2)
     hear_of_a_knob(page, ("fc2", "conv1"), isElsewhere=False, isMoved=False)
     expect(page.locator("tr.stale")).to_have_count(0)
+
+
+def test_a_knob_that_is_answered_before_the_rows_are_drawn_leaves_its_row_stale(page: Page) -> None:
+    receive(page)
+    hear_of_a_knob(page)
+    hear_of_a_knob(page, isElsewhere=False, isMoved=False, recipe="after")
+    expect(page.locator("tr.stale")).to_have_count(1)
+    receive(page, recipe="after")
+    expect(page.locator("tr.stale")).to_have_count(0)
+
+
+def test_a_knob_that_moved_on_from_the_recipe_that_is_drawn_leaves_its_row_stale(page: Page) -> None:
+    receive(page)
+    hear_of_a_knob(page, recipe="after")
+    receive(page, recipe="after")
+    expect(page.locator("tr.stale")).to_have_count(1)
+    receive(page, recipe="last")
+    expect(page.locator("tr.stale")).to_have_count(0)
+
+
+def test_a_row_whose_knob_was_moved_twice_is_stale_until_the_knob_is_answered(page: Page) -> None:
+    receive(page)
+    hear_of_a_knob(page, isTwice=True)
+    receive(page, recipe="after")
+    receive(page, recipe="last")
+    expect(page.locator("tr.stale")).to_have_count(1)
+    hear_of_a_knob(page, isElsewhere=False, isMoved=False, recipe="last")
+    expect(page.locator("tr.stale")).to_have_count(0)
+
+
+def test_a_row_whose_knob_was_moved_twice_and_is_answered_is_stale_until_it_is_drawn(page: Page) -> None:
+    receive(page)
+    hear_of_a_knob(page, isTwice=True)
+    hear_of_a_knob(page, isElsewhere=False, isMoved=False, recipe="last")
+    expect(page.locator("tr.stale")).to_have_count(1)
+    receive(page, recipe="last")
+    expect(page.locator("tr.stale")).to_have_count(0)
+
+
+def test_a_slider_that_leaves_the_page_takes_its_marks_along(page: Page) -> None:
+    receive(page)
+    hear_of_a_knob(page, isTwice=True)
+    receive(page, recipe="after")
+    hear_of_a_knob(page, isElsewhere=False, isMoved=False, isGone=True)
+    expect(page.locator("tr.stale")).to_have_count(0)
+
+
+def test_a_row_of_a_group_is_stale_while_its_cells_are_what_they_were(page: Page) -> None:
+    receive(page, [ROWS[0], row("fc2", prune=EditableCell("90", 90, "0"), bits=EditableCell("4", 4, "32"))])
+    hear_of_a_knob(page, column="groups")
+    assert in_italics(page, "fc2") == ["4 B", "0.0 %"]

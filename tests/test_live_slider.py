@@ -490,24 +490,33 @@ TILES = (
     Readout("Levels", "", TENTHS),
     Readout("Bytes", "B", TENTHS, is_of_all=True),
 )
-HEAR = """([layer, column, isElsewhere, isMoved]) => {
-    const moves = { layers: [layer], column, recipe: "one" };
+HEAR = """([layer, column, isElsewhere, isMoved, recipe = "one"]) => {
+    const moves = { layers: [layer], column, recipe };
     const detail = { id: `${column} of ${layer}`, value: 1, isElsewhere, isMoved, moves };
     document.dispatchEvent(new CustomEvent("slimscope-knob", { detail }));
 }"""
 
 
+def stale_tiles(page: Page) -> list[str]:
+    tiles = page.locator(".readout").filter(has=page.locator(".stale-word:visible"))
+    return tiles.locator("dt").all_inner_texts()
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("layer", "moved", "stale"),
-    [("fc1", "rank", ["Levels", "Bytes"]), ("fc1", "bits", ["Bytes"]), ("fc2", "rank", [])],
+    [
+        ("fc1", "groups", ["Levels", "Bytes"]),
+        ("fc1", "rank", ["Levels", "Bytes"]),
+        ("fc1", "bits", ["Bytes"]),
+        ("fc2", "rank", []),
+    ],
 )
 def test_what_depends_on_another_knob_is_stale_from_its_movement_until_another_recipe_is_drawn(
     alone: Page, layer: str, moved: str, stale: list[str]
 ) -> None:
     def stale_now() -> list[str]:
-        tiles = alone.locator(".readout").filter(has=alone.locator(".stale-word:visible"))
-        return tiles.locator("dt").all_inner_texts()
+        return stale_tiles(alone)
 
     mine = Moves(("fc1",), "prune", "one")
     alone.add_style_tag(path=Path(module.__file__).with_suffix(".css"))
@@ -523,34 +532,115 @@ def test_what_depends_on_another_knob_is_stale_from_its_movement_until_another_r
     assert stale_now() == []
     alone.evaluate(HEAR, [layer, moved, True, False])
     assert stale_now() == [], "the knob has not moved since"
-    alone.evaluate(HEAR, [layer, moved, True, True])
-    alone.evaluate(HEAR, [layer, moved, False, False])
+    alone.evaluate(HEAR, [layer, moved, True, True, "two"])
+    assert stale_now() == stale
+    alone.evaluate(HEAR, [layer, moved, False, False, "two"])
     assert stale_now() == []
 
 
 @pytest.mark.browser
-def test_the_header_is_behind_from_a_movement_until_it_names_another_recipe(alone: Page) -> None:
-    behind = "() => document.documentElement.hasAttribute('data-header-behind')"
+@pytest.mark.parametrize("recipe", ["one", "two"])
+def test_an_answered_knob_leaves_a_card_stale_that_is_still_of_the_recipe_before(
+    alone: Page, recipe: str
+) -> None:
+    mine = Moves(("fc1",), "bits", "one")
+    receive(alone, 0.5, None, readouts=TILES, moves=mine)
+    alone.evaluate(HEAR, ["fc1", "prune", True, True])
+    alone.evaluate(HEAR, ["fc1", "prune", False, False, recipe])
+    assert stale_tiles(alone) == ([] if recipe == "one" else ["Levels", "Bytes"])
+    receive(alone, 0.5, None, readouts=TILES, moves=replace(mine, recipe="two"))
+    assert stale_tiles(alone) == []
+
+
+@pytest.mark.browser
+def test_a_card_that_is_drawn_after_its_neighbor_moved_on_from_the_same_recipe_stays_stale(
+    alone: Page,
+) -> None:
+    mine = Moves(("fc1",), "bits", "one")
+    receive(alone, 0.5, None, readouts=TILES, moves=mine)
+    alone.evaluate(HEAR, ["fc1", "prune", True, True, "two"])
+    receive(alone, 0.5, None, readouts=TILES, moves=replace(mine, recipe="two"))
+    assert stale_tiles(alone) == ["Levels", "Bytes"]
+    receive(alone, 0.5, None, readouts=TILES, moves=replace(mine, recipe="three"))
+    assert stale_tiles(alone) == []
+
+
+BEHIND = "() => document.documentElement.hasAttribute('data-header-behind')"
+NAME = """name => {
+    const header = document.querySelector(".st-key-slimscope_recipe");
+    header.innerHTML = name && `<strong>${name}</strong>`;
+}"""
+LISTEN = """() => {
+    window.said = [];
+    document.addEventListener("slimscope-knob", ({ detail }) => window.said.push(detail));
+}"""
+
+
+@pytest.fixture
+def headed(alone: Page) -> Page:
+    """The component below a header that names recipe one."""
     alone.evaluate(
         """() => document.body.insertAdjacentHTML("afterbegin", `<p class="st-key-slimscope_header">
-            <span class="st-key-slimscope_recipe"><strong>one</strong></span></p>`)"""
+            <span class="st-key-slimscope_recipe"></span></p>`)"""
     )
-    name = "name => { document.querySelector('.st-key-slimscope_recipe strong').textContent = name; }"
-    receive(alone, 0.5, None)
-    assert not alone.evaluate(behind)
-    sparsity(alone).press("End")
-    alone.clock.run_for(151)
-    assert alone.evaluate(behind)
-    alone.evaluate(name, "two")
-    assert not alone.evaluate(behind)
-    assert alone.evaluate(ELSEWHERE), "the slider itself has no answer yet"
-    receive(alone, 0.5, None)
-    assert not alone.evaluate(behind), "it has not moved since"
-    sparsity(alone).press("Home")
-    assert alone.evaluate(behind), "it is elsewhere again"
-    alone.clock.run_for(151)
-    receive(alone, 0.0, alone.evaluate("commits.at(-1).serial"))
-    assert not alone.evaluate(behind)
+    alone.evaluate(NAME, "one")
+    alone.evaluate(LISTEN)
+    return alone
+
+
+@pytest.mark.browser
+def test_the_header_is_behind_from_a_movement_until_it_names_another_recipe(headed: Page) -> None:
+    receive(headed, 0.5, None)
+    assert not headed.evaluate(BEHIND)
+    sparsity(headed).press("End")
+    headed.clock.run_for(151)
+    assert headed.evaluate(BEHIND)
+    headed.evaluate(NAME, "")
+    assert headed.evaluate(BEHIND), "it is being drawn anew"
+    headed.evaluate(NAME, "two")
+    assert not headed.evaluate(BEHIND)
+    assert headed.evaluate(ELSEWHERE), "the slider itself has no answer yet"
+    receive(headed, 0.5, None)
+    assert not headed.evaluate(BEHIND), "it has not moved since"
+    sparsity(headed).press("Home")
+    assert headed.evaluate(BEHIND), "it is elsewhere again"
+    headed.clock.run_for(151)
+    receive(headed, 0.0, headed.evaluate("commits.at(-1).serial"))
+    assert not headed.evaluate(BEHIND)
+
+
+@pytest.mark.browser
+def test_the_answer_to_the_first_of_two_movements_leaves_the_marks_of_the_second(headed: Page) -> None:
+    mine = Moves(("fc1",), "prune", "one")
+    receive(headed, 0.5, None, moves=mine)
+    for _movement in range(2):
+        sparsity(headed).press("ArrowRight")
+        headed.clock.run_for(151)
+    first, second = headed.evaluate("commits.map((commit) => commit.serial)")
+    headed.evaluate(NAME, "two")
+    assert headed.evaluate(BEHIND), "the header of the first"
+    receive(headed, 0.6, first, moves=replace(mine, recipe="two"))
+    assert headed.evaluate(BEHIND), "the slider of the first"
+    said = headed.evaluate("said.at(-1)")
+    assert (said["isElsewhere"], said["isMoved"], said["moves"]["recipe"]) == (True, True, "two")
+    headed.evaluate(NAME, "three")
+    receive(headed, 0.7, second, moves=replace(mine, recipe="three"))
+    assert not headed.evaluate(BEHIND)
+
+
+@pytest.mark.browser
+def test_a_knob_that_is_held_while_another_recipe_is_drawn_is_elsewhere_than_that_one_too(
+    headed: Page,
+) -> None:
+    mine = Moves(("fc1",), "prune", "one")
+    receive(headed, 0.5, None, moves=mine)
+    headed.get_by_role("spinbutton", name="Sparsity").fill("0.9")
+    headed.evaluate(NAME, "two")
+    assert not headed.evaluate(BEHIND)
+    receive(headed, 0.5, None, moves=replace(mine, recipe="two"))
+    assert headed.evaluate(BEHIND)
+    receive(headed, 0.5, None, moves=replace(mine, recipe="two"))
+    assert headed.evaluate("said.map((one) => one.isMoved)") == [False, True, True, False]
 
 
 @pytest.mark.browser

@@ -8,8 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from compress_core.recipe.values import Step
+from dashboard.live_slider.live_table import Moves
 from dashboard.state import KEY
 from dashboard.tune import coupled_groups as groups
+from dashboard.tune import group_share
 from dashboard.tune import quantizer_comparison as quantizers
 from tests.layer_rows import choose
 from tests.subjects import loaded_sample
@@ -76,6 +78,17 @@ def test_criterion_that_cannot_serve_a_group_is_refused_in_words() -> None:
     assert_fine(app)
     assert any("no batch norm" in warning.value for warning in app.warning)
     assert dict(recipe_of(app).groups)["conv1"][0].technique == "magnitude"
+
+
+def test_the_slider_of_a_group_moves_all_its_layers_in_front_of_their_own_knobs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = dict[str, object]()
+    monkeypatch.setattr(group_share, "live_slider", lambda *_, key, moves, **__: told.update({key: moves}))
+    app = choose(section(opened("tune", "lenet5", CUT), GROUPS), "conv1")
+    assert_fine(app)
+    sha = recipe_of(app).sha
+    assert told[f"{groups.KEY}.one.conv1.slider"] == Moves(("conv1", "conv2"), "groups", sha)
 
 
 def test_locked_group_says_why_and_shows_its_coupling() -> None:

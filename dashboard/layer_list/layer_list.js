@@ -98,7 +98,7 @@ class LayerList {
     this.rows = new Map();
     this.watcher = new ResizeObserver(() => requestAnimationFrame(() => this.markCut()));
     this.sort = { by: null, falls: false };
-    this.moved = new Map(); // knobs that were moved since the rows were drawn: id to what they move
+    this.moved = new MovedKnobs();
     this.build(parent);
     this.listen();
   }
@@ -145,7 +145,7 @@ class LayerList {
     this.messages.restore(data.key);
     this.messages.acknowledge(data.acknowledged);
     const isToldAgain = this.messages.address(data.session);
-    if (this.data?.recipe !== data.recipe) this.moved.clear();
+    this.moved.drawnOf(data.recipe);
     const before = this.chosen;
     this.chosen = this.messages.latest("name")?.layer ?? data.chosen;
     this.data = data;
@@ -171,14 +171,13 @@ class LayerList {
   }
 
   // A knob moves what rows say, which are of the recipe before until they are drawn of another one.
-  follow({ id, isElsewhere, isMoved, moves }) {
-    if (!isElsewhere) this.moved.delete(id);
-    else if (isMoved && moves) this.moved.set(id, moves);
+  follow(knob) {
+    this.moved.hear(knob);
     this.markStale();
   }
 
   markStale() {
-    const moved = [...this.moved.values()];
+    const moved = this.moved.all();
     for (const row of this.rows.values()) {
       row.markStale(moved.filter(({ layers }) => layers.includes(row.id)).map(({ column }) => column));
     }

@@ -19,15 +19,17 @@ import streamlit as st
 
 from dashboard.hearing import hear_all, listen, noted_once_done
 from dashboard.layer_list.layer_row import COLUMNS, Column, LayerRow
+from dashboard.live_slider.live_slider import MOVED_KNOBS
 from dashboard.session_word import session_word
 from dashboard.text import _
 
 MOST_CHARACTERS, MOST_MESSAGES = 40, 100
 _HERE = Path(__file__).parent
+JAVASCRIPT = "\n".join([(_HERE / "layer_list.js").read_text(encoding="utf-8"), MOVED_KNOBS])
 _mount = st.components.v2.component(
     "slimscope_layer_list",
     css=(_HERE / "layer_list.css").read_text(encoding="utf-8"),
-    js=(_HERE / "layer_list.js").read_text(encoding="utf-8"),
+    js=JAVASCRIPT,
 )
 
 

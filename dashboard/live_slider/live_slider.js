@@ -12,7 +12,7 @@ const SWIPE = 12; // pixels up or down that a finger on the knob does not mean i
 const SWEEP_MS = 6000; // what a sweep over all places takes
 const CALM_STEPS = 12; // places of a sweep for people who asked for less motion
 
-const IN_TURN = ["rank", "prune", "bits"]; // the stages of a layer; each is given what the one before leaves
+const IN_TURN = ["groups", "rank", "prune", "bits"]; // each stage is given what the one before leaves
 
 const INPUTS = ["pointerdown", "keydown", "wheel"];
 
@@ -54,7 +54,9 @@ class LiveSlider {
     this.refused = false; // what stands in the box is no place of the knob
     this.byKey = false;
     this.sweep = null; // while it plays: {from, began, frame}
-    this.movedBeside = new Map(); // knobs of the same layer that were moved since this was drawn: id to column
+    this.isTwice = false; // moved again before the server had answered what was sent
+    this.isGone = false;
+    this.movedBeside = new MovedKnobs(); // those of the same layer
     this.build(parent);
     this.listen();
   }
@@ -156,7 +158,8 @@ class LiveSlider {
     this.stopSweep();
     if (this.data && this.data.id !== data.id) this.forget();
     if (this.data && !same(this.data.value, data.value)) this.refuse("");
-    if (this.data?.moves?.recipe !== data.moves?.recipe) this.movedBeside.clear();
+    if (this.data?.moves?.recipe !== data.moves?.recipe) this.stoodAt = null; // elsewhere than this recipe: moved
+    this.movedBeside.drawnOf(data.moves?.recipe);
     this.data = data;
     this.tell = tell;
     this.label.textContent = this.label.title = data.label;
@@ -187,18 +190,18 @@ class LiveSlider {
 
   // Another knob moves a layer that this one moves too: what depends on it is of the recipe before, until this is
   // drawn of another one.
-  follow({ id, isElsewhere, isMoved, moves }) {
+  follow(knob) {
     const mine = this.data?.moves;
-    if (!mine || !moves || id === this.data.id) return;
-    if (!isElsewhere) this.movedBeside.delete(id);
-    else if (isMoved && moves.layers.some((layer) => mine.layers.includes(layer))) this.movedBeside.set(id, moves.column);
+    if (!mine || !knob.moves || knob.id === this.data.id) return;
+    const isOfMine = knob.moves.layers.some((layer) => mine.layers.includes(layer));
+    if (isOfMine || !knob.isElsewhere) this.movedBeside.hear(knob);
     this.drawStale();
   }
 
   drawStale() {
     const column = this.data.moves?.column;
-    const moved = [...this.movedBeside.values()];
-    const isGivenOther = moved.some((other) => IN_TURN.indexOf(other) < IN_TURN.indexOf(column));
+    const moved = this.movedBeside.all();
+    const isGivenOther = moved.some((other) => IN_TURN.indexOf(other.column) < IN_TURN.indexOf(column));
     for (const view of this.readoutViews) view.markStale(isGivenOther || (view.readout.isOfAll && moved.length > 0));
     this.plot.root.classList.toggle("stale", isGivenOther);
   }
@@ -206,7 +209,7 @@ class LiveSlider {
   // A server that began anew has heard nothing of what the one before did not answer.
   hearAnswer() {
     if (this.sent === null) return;
-    if (this.sent.serial === this.data.acknowledged) this.sent = null;
+    if (this.sent.serial === this.data.acknowledged) Object.assign(this, { sent: null, isTwice: false });
     else if (this.sent.session !== this.data.session) this.tellAgain();
   }
 
@@ -382,6 +385,7 @@ class LiveSlider {
 
   remove() {
     this.stopSweep();
+    this.isGone = true;
     knobStands(this, true, "");
     document.removeEventListener("slimscope-knob", this.hear);
     clearTimeout(this.timer);

@@ -24,8 +24,10 @@ from dashboard.text import _
 
 _FAR = 1e300  # beyond it lie infinity and integers that no float can hold; NaN is not below it either
 _HERE = Path(__file__).parent
+MOVED_KNOBS = (_HERE / "moved_knobs.js").read_text(encoding="utf-8")
 JAVASCRIPT = "\n".join(
-    (_HERE / name).read_text(encoding="utf-8") for name in ("live_slider.js", "knob_elsewhere.js")
+    (_HERE / name).read_text(encoding="utf-8")
+    for name in ("live_slider.js", "knob_elsewhere.js", "moved_knobs.js")
 )
 _mount = st.components.v2.component(
     "slimscope_live_slider",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import streamlit as st
 
+from compress_core.apply.base import groups_of
 from compress_core.apply.model import Model
 from compress_core.measure.tables.group_table import group_table
 from compress_core.recipe.edit import with_group
@@ -18,7 +19,7 @@ from dashboard import engine, state
 from dashboard.bound_widget import beside, refused_beside, shown
 from dashboard.figures.words import percent, whole
 from dashboard.live_slider.live_slider import live_slider
-from dashboard.live_slider.live_table import LiveTable, Readout
+from dashboard.live_slider.live_table import LiveTable, Moves, Readout
 from dashboard.text import _
 from dashboard.tune.steps import take, with_knob
 from dashboard.view import View
@@ -77,9 +78,17 @@ def share_slider(
         factor=100,
         text_of=lambda share: _("{share:.3g} % cut out").format(share=100 * share),
         help=_("Exact numbers of the whole network, looked up while you drag; it is rebuilt on release."),
+        moves=_moves(view, model, units),
         on_change=partial(_share_moved, key, tuple(units), step),
     )
     beside(key)
+
+
+def _moves(view: View, model: Model, names: Iterable[str]) -> Moves:
+    """Every layer that some groups make narrower, in front of all its stages."""
+    groups = groups_of(model.subject, view.recipe.prepare, engine.store())
+    layers = set[str]().union(*(groups[name].shrinking for name in names))
+    return Moves(tuple(sorted(layers)), "groups", view.recipe.sha)
 
 
 def of_all(total: int, count: float) -> str:

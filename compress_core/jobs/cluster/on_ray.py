@@ -29,8 +29,6 @@ from compress_core.jobs.server_folder import puts_beside
 from compress_core.jobs.task import WorkPart, task_of, tasks
 
 RETRIES = 4
-AHEAD = 2
-"""Parts that a processor is given at once, one to do and one to go on with: Ray keeps no order among more."""
 LONGEST_STEP_S = 3600.0
 """What a step of a part, as one point of a scan, may take: then its process ends, and it is done anew."""
 
@@ -65,12 +63,16 @@ class PartsOnRay:
             remote.remote(self._files, self._job.as_json())
 
     def divide(self) -> None:
-        """Do what nothing goes before, and wait until all of it is done."""
+        """Do what nothing goes before, and wait until all of it is done.
+
+        No part is given before a processor is free: Ray keeps no order among those that wait, and a large one
+        that was left behind by the small ones of the end kept all others waiting.
+        """
         task = task_of(self._job)
         assert task.parts is not None, "asked for a job that can be divided"
         divided = task.parts.divided(task.knobs_of(self._job), self._processors)
         self._known_parts, coming = len(divided), iter(divided)
-        for part in islice(coming, AHEAD * self._processors):
+        for part in islice(coming, self._processors):
             self._hand_out(part)
         self._tell_parts()
         for done in range(len(divided)):

@@ -117,6 +117,11 @@ def slider(page: Page, label: str) -> Locator:
     return page.get_by_role("slider", name=label).first
 
 
+def uploader(page: Page, label: str) -> Locator:
+    """The box for a file: by its label, for the second of two may be on the page before the first."""
+    return page.get_by_test_id("stFileUploader").filter(has_text=label).locator("input[type=file]")
+
+
 def open_demo(visit: Visit, address: str) -> Page:
     visit.page.goto(address)
     visit.page.get_by_role("button", name="Open the demo").wait_for()
@@ -170,7 +175,7 @@ def test_slider_moved_by_keys_changes_sparsity_bytes_and_accuracy_and_undo_takes
 def test_own_model_is_uploaded_and_tuned(address: str, visit: Visit) -> None:
     page = visit.page
     page.goto(address)
-    page.locator("input[type=file]").first.set_input_files(
+    uploader(page, "Model: safetensors").set_input_files(
         ROOT / "sample_models" / "lenet300" / "weights.safetensors"
     )
     page.get_by_role("button", name="Read the model").click()
@@ -190,7 +195,7 @@ def test_garbage_is_refused_in_a_sentence(address: str, visit: Visit, tmp_path: 
     bad.write_bytes(b"\xff" * 1000)
     page = visit.page
     page.goto(address)
-    page.locator("input[type=file]").first.set_input_files(bad)
+    uploader(page, "Model: safetensors").set_input_files(bad)
     page.get_by_role("button", name="Read the model").click()
     expect(page.get_by_test_id("stAlert").first).to_be_visible()
     visit.settled()

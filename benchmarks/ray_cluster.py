@@ -40,7 +40,7 @@ from compress_core.tasks.search_recipes import SEARCH
 ROWS, POINTS = "SLIMSCOPE_CLUSTER", "SLIMSCOPE_CLUSTER_POINTS"
 WORKERS, SEARCHED = "workers", "search"
 SMALL, LARGE = "lenet300", "vit"
-ITEMS, MOST_OF_EACH = 2000, 20
+ITEMS, MOST_OF_EACH = 2000, 32
 GOAL = 1.8
 
 

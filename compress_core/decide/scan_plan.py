@@ -18,7 +18,7 @@ class ScanPlan(Strict):
         Field(min_length=1, description="What is tried on each layer or group of coupled channels."),
     ] = tuple(Family)
     points: Annotated[
-        int, Field(ge=1, le=20, description="How many degrees of each family are tried on each place.")
+        int, Field(ge=1, le=32, description="How many degrees of each family are tried on each place.")
     ] = 5
     sample: Annotated[
         int,

@@ -91,8 +91,13 @@ LOAD = """async (source) => {
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     const { default: mount } = await import(address);
     window.commits = [];
+    const places = new Map([["knob", document.body]]);
     const setStateValue = (_, commit) => window.commits.push(commit);
-    window.receive = (data) => void mount({ parentElement: document.body, data, setStateValue });
+    window.receive = (data) => {
+        const place = document.createElement("div");
+        if (!places.has(data.id)) places.set(data.id, document.body.appendChild(place));
+        mount({ parentElement: places.get(data.id), data, setStateValue });
+    };
 }"""
 
 
@@ -320,12 +325,13 @@ def receive(
     session: str = "one",
     readouts: tuple[Readout, ...] = (),
     moves: Moves | None = None,
+    knob: str = "knob",
 ) -> None:
-    """What the server sends when it draws the slider."""
+    """What the server sends when it draws the slider, or another one below it."""
     table = LiveTable(TENTHS, readouts)
     numbers = module._numbers(module._Knob(table, None), value, 1, str)
     contents = module._appearance("Sparsity", table, None, "", "") | numbers
-    contents |= {"id": "knob", "disabled": False, "acknowledged": acknowledged, "session": session}
+    contents |= {"id": knob, "disabled": False, "acknowledged": acknowledged, "session": session}
     contents["moves"] = None if moves is None else vars(moves)
     page.evaluate("receive", contents)
 
@@ -539,6 +545,19 @@ def test_what_depends_on_another_knob_is_stale_from_its_movement_until_another_r
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(("moved", "stale"), [("groups", ["Levels", "Bytes"]), ("prune", [])])
+def test_groups_tell_of_the_whole_network_so_that_any_of_them_makes_the_others_stale(
+    alone: Page, moved: str, stale: list[str]
+) -> None:
+    mine = Moves(("fc1",), "groups", "one")
+    receive(alone, 0.5, None, readouts=TILES, moves=mine)
+    alone.evaluate(HEAR, ["fc2", moved, True, True])
+    assert stale_tiles(alone) == stale
+    receive(alone, 0.5, None, readouts=TILES, moves=replace(mine, recipe="two"))
+    assert stale_tiles(alone) == []
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("recipe", ["one", "two"])
 def test_an_answered_knob_leaves_a_card_stale_that_is_still_of_the_recipe_before(
     alone: Page, recipe: str
@@ -590,7 +609,8 @@ def headed(alone: Page) -> Page:
 
 @pytest.mark.browser
 def test_the_header_is_behind_from_a_movement_until_it_names_another_recipe(headed: Page) -> None:
-    receive(headed, 0.5, None)
+    mine = Moves(("fc1",), "prune", "one")
+    receive(headed, 0.5, None, moves=mine)
     assert not headed.evaluate(BEHIND)
     sparsity(headed).press("End")
     headed.clock.run_for(151)
@@ -600,12 +620,40 @@ def test_the_header_is_behind_from_a_movement_until_it_names_another_recipe(head
     headed.evaluate(NAME, "two")
     assert not headed.evaluate(BEHIND)
     assert headed.evaluate(ELSEWHERE), "the slider itself has no answer yet"
-    receive(headed, 0.5, None)
+    receive(headed, 0.5, None, moves=mine)
     assert not headed.evaluate(BEHIND), "it has not moved since"
     sparsity(headed).press("Home")
     assert headed.evaluate(BEHIND), "it is elsewhere again"
     headed.clock.run_for(151)
-    receive(headed, 0.0, headed.evaluate("commits.at(-1).serial"))
+    receive(headed, 0.0, headed.evaluate("commits.at(-1).serial"), moves=mine)
+    assert not headed.evaluate(BEHIND)
+
+
+@pytest.mark.browser
+def test_a_knob_that_moves_nothing_of_the_model_leaves_the_header_as_it_is(headed: Page) -> None:
+    receive(headed, 0.5, None)
+    sparsity(headed).press("End")
+    assert headed.evaluate(ELSEWHERE)
+    assert not headed.evaluate(BEHIND)
+
+
+@pytest.mark.browser
+def test_the_answer_to_one_knob_leaves_the_marks_of_another_that_was_moved_before_it(headed: Page) -> None:
+    prune, bits = Moves(("fc1",), "prune", "one"), Moves(("fc1",), "bits", "one")
+    receive(headed, 0.5, None, moves=prune)
+    sparsity(headed).press("ArrowRight")
+    headed.clock.run_for(151)
+    first = headed.evaluate("commits[0].serial")
+    receive(headed, 0.5, None, moves=bits, knob="second")
+    sparsity(headed).last.press("ArrowRight")
+    headed.clock.run_for(151)
+    second = headed.evaluate("commits[1].serial")
+    headed.evaluate(NAME, "two")
+    assert headed.evaluate(BEHIND), "the header of the first"
+    receive(headed, 0.6, first, moves=replace(prune, recipe="two"))
+    assert headed.evaluate(BEHIND)
+    headed.evaluate(NAME, "three")
+    receive(headed, 0.6, second, moves=replace(bits, recipe="three"), knob="second")
     assert not headed.evaluate(BEHIND)
 
 

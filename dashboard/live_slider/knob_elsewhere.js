@@ -2,7 +2,8 @@
 // of the document carries that, and page_style.css marks what it is true of with the visitor's word for it. A page is
 // drawn from its top, so that the header may be of the new recipe while the sliders are not yet: it is marked from
 // each movement until it names another recipe. Tables and sliders do the same, who hear of every movement. Where a
-// knob was moved again before it was answered, another recipe may be that of the first movement: its answer decides.
+// knob was moved before an earlier movement, its own or another knob's, was answered, another recipe may be that of the
+// earlier one: its own answer decides. A knob of a lesson moves nothing of the visitor's model.
 const RECIPE = ".st-key-slimscope_recipe strong";
 const knobsElsewhere = new Set();
 const headerNamesAnother = new MutationObserver(hearHeader);
@@ -11,13 +12,13 @@ let recipeBefore = null;
 function knobStands(knob, isWhereItWas, word) {
   const isMoved = !isWhereItWas && knob.value !== knob.stoodAt;
   knob.stoodAt = isWhereItWas ? null : knob.value;
-  if (isMoved && knob.sent !== null) knob.isTwice = true;
-  if (isWhereItWas) knob.isTwice = false;
   knobsElsewhere[isWhereItWas ? "delete" : "add"](knob);
+  if (isMoved && [...knobsElsewhere].some((each) => each.sent !== null)) knob.isTwice = true;
+  if (isWhereItWas) knob.isTwice = false;
   const root = document.documentElement;
   root.toggleAttribute("data-knob-elsewhere", knobsElsewhere.size > 0);
   if (word) root.style.setProperty("--word-for-stale", JSON.stringify(` \u00B7 ${word}`));
-  if (isMoved) markHeader(true);
+  if (isMoved && knob.data.moves) markHeader(true);
   else if (knobsElsewhere.size === 0) markHeader(false);
   const { value, isTwice, isGone, data: { id, moves } } = knob;
   const detail = { id, value, isElsewhere: !isWhereItWas, isMoved, isTwice, isGone, moves };

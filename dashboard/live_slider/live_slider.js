@@ -12,7 +12,8 @@ const SWIPE = 12; // pixels up or down that a finger on the knob does not mean i
 const SWEEP_MS = 6000; // what a sweep over all places takes
 const CALM_STEPS = 12; // places of a sweep for people who asked for less motion
 
-const IN_TURN = ["groups", "rank", "prune", "bits"]; // each stage is given what the one before leaves
+const GROUPS = "groups";
+const IN_TURN = [GROUPS, "rank", "prune", "bits"]; // each stage is given what the one before leaves
 
 const INPUTS = ["pointerdown", "keydown", "wheel"];
 
@@ -188,12 +189,13 @@ class LiveSlider {
     this.move(this.unsettled() ? this.value : data.value);
   }
 
-  // Another knob moves a layer that this one moves too: what depends on it is of the recipe before, until this is
-  // drawn of another one.
+  // Another knob moves a layer that this one moves too, or the whole network that groups tell of: what depends on it is
+  // of the recipe before, until this is drawn of another one.
   follow(knob) {
     const mine = this.data?.moves;
     if (!mine || !knob.moves || knob.id === this.data.id) return;
-    const isOfMine = knob.moves.layers.some((layer) => mine.layers.includes(layer));
+    const areGroups = mine.column === GROUPS && knob.moves.column === GROUPS;
+    const isOfMine = areGroups || knob.moves.layers.some((layer) => mine.layers.includes(layer));
     if (isOfMine || !knob.isElsewhere) this.movedBeside.hear(knob);
     this.drawStale();
   }
@@ -201,7 +203,8 @@ class LiveSlider {
   drawStale() {
     const column = this.data.moves?.column;
     const moved = this.movedBeside.all();
-    const isGivenOther = moved.some((other) => IN_TURN.indexOf(other.column) < IN_TURN.indexOf(column));
+    const isBefore = (other) => IN_TURN.indexOf(other.column) < IN_TURN.indexOf(column);
+    const isGivenOther = moved.some((other) => isBefore(other) || (column === GROUPS && other.column === GROUPS));
     for (const view of this.readoutViews) view.markStale(isGivenOther || (view.readout.isOfAll && moved.length > 0));
     this.plot.root.classList.toggle("stale", isGivenOther);
   }

@@ -358,6 +358,31 @@ def test_what_a_key_opens_comes_into_view_as_well_and_the_tab_keeps_the_focus_in
         assert tab.evaluate(RING) == ["solid", True, True, True, "none"]
 
 
+DISABLED_FOR_A_MOMENT = """tab => new Promise(done => {
+    tab.removeAttribute("tabindex");
+    tab.blur();
+    tab.setAttribute("aria-disabled", "true");
+    setTimeout(() => {
+        const lost = document.activeElement !== tab;
+        tab.setAttribute("tabindex", "0");
+        tab.removeAttribute("aria-disabled");
+        setTimeout(() => done([lost, document.activeElement === tab]), 300);
+    }, 300);
+})"""
+
+
+def test_a_tab_that_streamlit_disables_while_it_draws_a_page_has_the_focus_again_afterwards(
+    address: str, screen: Page
+) -> None:
+    screen.goto(f"{address}/tune?m=lenet5")
+    screen.bring_to_front()
+    first = _below_the_sliders(screen)
+    first.focus()
+    assert first.evaluate(DISABLED_FOR_A_MOMENT) == [True, True]
+    screen.get_by_role("tab", name="Criteria").focus()
+    assert first.evaluate(DISABLED_FOR_A_MOMENT) == [True, False], "another one has it"
+
+
 def test_keys_that_are_the_browsers_move_no_page(address: str, screen: Page) -> None:
     screen.goto(f"{address}/tune?m=lenet5")
     first = _below_the_sliders(screen)

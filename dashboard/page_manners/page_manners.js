@@ -10,6 +10,7 @@ let kept = [];
 const OPENS_WITHIN_MS = 20_000; // where many people share a server
 const GAP = 8; // between the header and a row of tabs
 const CHOOSES_A_TAB = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "Enter", " "]);
+const CANNOT_HAVE_FOCUS = ':disabled, [aria-disabled="true"]';
 let listening = null; // this file is one module for all pages, and only the newest listener counts
 let askedFor = null; // the theme that the server was last asked to draw in
 
@@ -29,6 +30,7 @@ export default function ({ data, setTriggerValue }) {
   document.addEventListener("keydown", bringChosenIntoView, { signal: mine.signal, capture: true });
   sayIn(data.words, mine.signal);
   document.addEventListener("click", (event) => keepFocus(event, data), { signal: mine.signal });
+  document.addEventListener("focusout", giveFocusBack, { signal: mine.signal, capture: true });
   if (app && data.theme) followTheme(app, data.theme, () => setTriggerValue("theme", Date.now()), mine.signal);
   return () => mine.abort();
 }
@@ -142,4 +144,31 @@ function keepFocus(event, { undo, redo }) {
   });
   watch.observe(document.body, { attributeFilter: ["disabled"], childList: true, subtree: true });
   setTimeout(() => watch.disconnect(), OPENS_WITHIN_MS);
+}
+
+// While a page is drawn anew, Streamlit disables the tabs of the page before, and hides what stands around a part of
+// itself that it has to fetch. The browser drops the focus of both: it comes back unless the visitor moves on. It is
+// dropped in the middle of that, before all that is to be seen of it is there.
+function giveFocusBack(event) {
+  if (event.relatedTarget) return;
+  const [lost] = event.composedPath();
+  queueMicrotask(() => mayHaveFocus(lost) || waitToFocus(lost));
+}
+
+function mayHaveFocus(element) {
+  return element.checkVisibility() && !element.matches(CANNOT_HAVE_FOCUS);
+}
+
+function waitToFocus(element) {
+  const over = new AbortController();
+  const look = () => {
+    if (over.signal.aborted || document.activeElement !== document.body) return over.abort();
+    if (mayHaveFocus(element)) element.focus({ preventScroll: true });
+    requestAnimationFrame(look);
+  };
+  for (const kind of ["keydown", "pointerdown"]) {
+    document.addEventListener(kind, () => over.abort(), { signal: over.signal, capture: true });
+  }
+  setTimeout(() => over.abort(), OPENS_WITHIN_MS);
+  requestAnimationFrame(look);
 }

@@ -129,7 +129,7 @@ def background_of_answers() -> Background:
 
 def answers_worked_out(key: str, work: Callable[[], object]) -> bool:
     """Have it worked out in the background, unless other tabs wait for their accuracy; whether that ended."""
-    return not _others_wait() and background_of_answers().wish(session_id(), key, work).done()
+    return not others_wait() and background_of_answers().wish(session_id(), key, work).done()
 
 
 @SharedValue
@@ -203,7 +203,7 @@ def outputs_measured_within(seconds: float, model: Model, layers: tuple[str, ...
         store().owner(owner)
         output_errors(model, store(), layers)
 
-    if _others_wait():
+    if others_wait():
         return False
     over = background_of_outputs().wish(session_id(), f"{model.key}:{layers}", measure)
     _wait_for(over, seconds)
@@ -220,14 +220,14 @@ def compared_within(seconds: float, key: str, work: Callable[[], object]) -> boo
     """Have what a tab compares worked out in the background; whether that ended in time."""
     if comparing().is_over(session_id(), key):
         return True
-    if _others_wait():
+    if others_wait():
         return False
     over = comparing().wish(session_id(), key, work)
     _wait_for(over, seconds)
     return over.done()
 
 
-def _others_wait() -> bool:
+def others_wait() -> bool:
     """Whether other tabs wait for their accuracy: then what is asked for less is left for later."""
     return background().others_wait(session_id())
 
@@ -242,7 +242,7 @@ def packed_size_if_known(model: Model) -> Number | None:
     if not packed.is_packed(model, store()):
         rests = st.session_state.get(_RESTING) == model.key
         st.session_state[_RESTING] = model.key
-        if not rests or _others_wait() or not _packs(model).done():
+        if not rests or others_wait() or not _packs(model).done():
             return None
     return packed.packed_size(model, store())
 

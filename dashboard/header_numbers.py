@@ -140,8 +140,13 @@ def of_this_recipe(model: Model) -> HeaderNumbers | None:
 
 
 def is_overtaken(model: Model, freshness: Freshness | None) -> bool:
-    """Whether the page was drawn with other numbers of a model than those of the header; said once."""
+    """Whether the page was drawn with other numbers of a model than those of the header; said once.
+
+    Where others wait for theirs, those of the first items are not worth another run: all of them bring one.
+    """
     key, beside = st.session_state.pop(_BESIDE, ("", None))
+    if freshness is Freshness.QUICK and engine.others_wait():
+        return False
     return key == model.key and freshness is not Freshness.STALE and beside is not freshness
 
 

@@ -95,6 +95,11 @@ def info(key: str) -> Info:
     return found
 
 
+def goes_on_for_others(key: str) -> bool:
+    """Whether this visitor cancelled a job that others still wait for."""
+    return is_unwanted(key) and not runner().info(key).is_over
+
+
 def job(key: str) -> Job | None:
     """What was to be done under a key, as it was submitted; None where that is not known any more."""
     from compress_core.foundation.release import lasting_key

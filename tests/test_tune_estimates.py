@@ -133,6 +133,7 @@ def test_the_rank_knob_says_of_a_pruned_layer_that_it_counts_dense_weights(
 @pytest.mark.parametrize(
     ("beside", "header", "wanted"),
     [
+        (None, header_numbers.Freshness.QUICK, True),
         (None, header_numbers.Freshness.EXACT, True),
         (header_numbers.Freshness.QUICK, header_numbers.Freshness.EXACT, True),
         (header_numbers.Freshness.EXACT, header_numbers.Freshness.EXACT, False),
@@ -147,9 +148,20 @@ def test_a_page_is_drawn_anew_once_where_the_header_has_better_numbers_than_thos
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = Model.original(loaded_sample("tabular"))
+    monkeypatch.setattr(header_numbers.engine, "others_wait", lambda: False)
     monkeypatch.setattr(st, "session_state", {header_numbers._BESIDE: (model.key, beside)})
     assert header_numbers.is_overtaken(model, header) == wanted
     assert not header_numbers.is_overtaken(model, header), "it is said once"
+
+
+@pytest.mark.parametrize("freshness", [header_numbers.Freshness.QUICK, header_numbers.Freshness.EXACT])
+def test_where_others_wait_only_numbers_of_all_items_draw_a_page_anew(
+    freshness: header_numbers.Freshness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Model.original(loaded_sample("tabular"))
+    monkeypatch.setattr(header_numbers.engine, "others_wait", lambda: True)
+    monkeypatch.setattr(st, "session_state", {header_numbers._BESIDE: (model.key, None)})
+    assert header_numbers.is_overtaken(model, freshness) == (freshness is header_numbers.Freshness.EXACT)
 
 
 def test_numbers_beside_the_estimates_of_another_model_draw_no_page_anew(

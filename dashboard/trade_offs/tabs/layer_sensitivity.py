@@ -16,6 +16,7 @@ from compress_core.decide.scan_words import by_hurt, level_of, notes_on
 from compress_core.foundation.texts import N_
 from compress_core.jobs.info import State
 from dashboard import chosen_split
+from dashboard import job_panel as jobs
 from dashboard.bound_widget import by_hand, showing
 from dashboard.figures.sensitivity_curves import degree_said, sensitivity_curves, sensitivity_map
 from dashboard.known_scan import curves_known, degrees_known, plan_of, scan_job
@@ -68,7 +69,7 @@ def draw(view: View, model: Model) -> None:
     if not curves:
         _explained(items, sample)
         return
-    _say_what_is_missing(work.info.state)
+    _say_what_is_missing(work.info.state, goes_on=jobs.goes_on_for_others(work.job.key))
     _shown(view, subject, curves, Family(SCANNED.chosen()))
 
 
@@ -114,11 +115,19 @@ def _say_passes(items: int, sample: int) -> None:
     )
 
 
-def _say_what_is_missing(state: State) -> None:
-    """That what stands below may not be all, and that the button goes on from there."""
-    if state is State.CANCELLED:
+def _say_what_is_missing(state: State, *, goes_on: bool) -> None:
+    """That what stands below may not be all, and what the button does about it."""
+    if goes_on:
         st.info(
-            _("The scan was cancelled. What it had measured stands below; the button goes on from there."),
+            _("You follow the scan no more; it goes on for others. The button follows it again."),
+            icon=":material/pause_circle:",
+        )
+    elif state is State.CANCELLED:
+        st.info(
+            _(
+                "The scan was cancelled. What is known stands below; the button measures only what is "
+                "missing."
+            ),
             icon=":material/pause_circle:",
         )
     elif state in {State.UNKNOWN, State.FAILED}:

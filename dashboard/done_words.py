@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from pydantic import BaseModel
 
 from compress_core.decide.operation_words import AND, ARROW, BAR
 from compress_core.techniques.contract.technique import techniques
 from compress_core.training.method import training_methods
 from dashboard.text import label
 
-_KNOB = re.compile(r"(\w+)=(\[[^\]]*\]|\S+)")
+_EPOCHS = "epochs"  # of a training, whatever its methods
+_OF_TECHNIQUE = re.compile(r" (\w+)=(\[[^\]]*\]|\S+)")  # the name of a layer follows
+_OF_TRAINING = re.compile(r" (\w+)=(.*?)(?= \w+=|$)")  # names of layers may be what a knob says
 
 
 def done_in_words(what: str) -> str:
@@ -21,12 +26,25 @@ def done_in_words(what: str) -> str:
 
 
 def _in_words(done: str) -> str:
-    name, _, rest = done.partition(" ")
-    if name not in techniques() and name not in training_methods():
+    name = done.partition(" ")[0]
+    if name in techniques():
+        form, known = _OF_TECHNIQUE, _fields(techniques()[name].knobs, techniques()[name].group_knobs)
+        names = set[str]()
+    elif name in training_methods():
+        form, known = _OF_TRAINING, {**_fields(training_methods()[name].knobs), _EPOCHS: int}
+        names = {knob for knob, kind in known.items() if kind is str}
+    else:
         return done
-    knobs = ", ".join(f"{label(knob)} {_value(value)}" for knob, value in _KNOB.findall(rest))
-    where = _KNOB.sub("", rest).strip()
+    said = [found for found in form.finditer(done) if found[1] in known]
+    pairs = ((found[1], found[2] if found[1] in names else _value(found[2])) for found in said)
+    knobs = ", ".join(f"{label(knob)} {value}" for knob, value in pairs)
+    where = done[said[-1].end() if said else len(name) :].strip()
     return " ".join(filter(None, (label(name), f"({knobs})" if knobs else "", where)))
+
+
+def _fields(*kinds: type[BaseModel] | None) -> dict[str, Any]:
+    """The knobs of some kinds, each with what it may be."""
+    return {name: field.annotation for kind in kinds if kind for name, field in kind.model_fields.items()}
 
 
 def _value(text: str) -> str:

@@ -28,6 +28,17 @@ from dashboard.trade_offs.model_list import _silent
             "Magnitude (Scope Layer|Network) ×2",
             "幅值剪枝 (范围 层|网络) ×2",
         ),
+        ("magnitude sparsity=0.9 a=b", "Magnitude (Sparsity 0.9) a=b", "幅值剪枝 (稀疏度 0.9) a=b"),
+        (
+            "distill temperature=4.0 feature_layers=head, patch_embed epochs=3",
+            "Distill (Temperature 4.0, Feature layers head, patch_embed, Epochs 3)",
+            "蒸馏 (温度 4.0, 特征层 head, patch_embed, 轮数 3)",
+        ),
+        (
+            "distill feature_layers=head epochs=3",
+            "Distill (Feature layers head, Epochs 3)",
+            "蒸馏 (特征层 head, 轮数 3)",
+        ),
         ("magnitude scope=network fc1", "Magnitude (Scope Network) fc1", "幅值剪枝 (范围 网络) fc1"),
         (
             "of_another_release power=2 fc1",

@@ -90,14 +90,16 @@ def info(key: str) -> Info:
     from compress_core.jobs.info import State
 
     found = runner().info(key)
-    if is_unwanted(key) and found.watchers and not found.is_over:
-        return replace(found, state=State.CANCELLED)
-    return found
+    return replace(found, state=State.CANCELLED) if _is_for_others(key, found) else found
 
 
 def goes_on_for_others(key: str) -> bool:
     """Whether this visitor cancelled a job that others still wait for."""
-    return is_unwanted(key) and not runner().info(key).is_over
+    return _is_for_others(key, runner().info(key))
+
+
+def _is_for_others(key: str, found: Info) -> bool:
+    return is_unwanted(key) and bool(found.watchers) and not found.is_over
 
 
 def job(key: str) -> Job | None:

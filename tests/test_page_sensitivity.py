@@ -212,6 +212,17 @@ def test_a_cancelled_scan_says_that_the_button_goes_on(
     assert not button.disabled
 
 
+@pytest.mark.parametrize(("watchers", "goes_on"), [(1, True), (0, False)])
+def test_a_job_that_was_cancelled_goes_on_only_where_somebody_else_waits_for_it(
+    watchers: int, goes_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Info("scan", State.RUNNING, Progress(1, 4, "fc1"), watchers=watchers)
+    monkeypatch.setattr(job_panel, "runner", lambda: SimpleNamespace(info=lambda _key: found))
+    monkeypatch.setattr(job_panel, "is_unwanted", lambda _key: True)
+    assert job_panel.goes_on_for_others("scan") == goes_on
+    assert (job_panel.info("scan").state is State.CANCELLED) == goes_on
+
+
 def test_points_of_a_running_scan_are_drawn_where_it_is_watched(
     page_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

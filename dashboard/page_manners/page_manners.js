@@ -162,7 +162,8 @@ function mayHaveFocus(element) {
 function waitToFocus(element) {
   const over = new AbortController();
   const look = () => {
-    if (over.signal.aborted || document.activeElement !== document.body) return over.abort();
+    const hasMovedOn = over.signal.aborted || document.activeElement !== document.body;
+    if (hasMovedOn || !element.isConnected) return over.abort();
     if (mayHaveFocus(element)) element.focus({ preventScroll: true });
     requestAnimationFrame(look);
   };

@@ -23,13 +23,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.refusal_json import refusal_as_json
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.jobs.cluster import driver
 from compress_core.jobs.cluster.address import ClusterAddress, cluster_address
-from compress_core.jobs.cluster.bridge import DIVIDED, JOB, KNOWN, RELEASE, SILENT, Bridge
+from compress_core.jobs.cluster.bridge import (
+    DIVIDED,
+    EVERY_SECONDS,
+    JOB,
+    KNOWN,
+    RELEASE,
+    SILENT,
+    SOON_SECONDS,
+    Bridge,
+)
 from compress_core.jobs.cluster.lines import (
     PIECE,
     ResultPieces,
+    Said,
     marked_line,
     rest_of_log,
     result_lines,
@@ -347,6 +358,51 @@ def test_silence_counts_from_the_last_answer_and_not_from_the_moment_it_was_miss
     bridge.run()
     wheres = [whereabouts_from_json(said["where"]) for said in told if "where" in said]
     assert [where.silent_since for where in wheres if where is not None and where.silent_since] == [20.0]
+
+
+class TellsEachTime(AnswersTwice):
+    """A cluster that has news at every look, and is done after so many."""
+
+    most = 300
+
+    def state(self, name: str) -> RemoteState:
+        self.looks += 1
+        assert self.looks <= self.most, "it had said that it was over"
+        return RemoteState("RUNNING", name)
+
+    def log(self, name: str) -> str:
+        said = [{"progress": [done, self.most, name]} for done in range(self.looks)]
+        ended: list[Said] = [{"refused": refusal_as_json(Refused("over"))}] if self.looks == self.most else []
+        return "".join(marked_line(each) + "\n" for each in [*said, *ended])
+
+
+class NotedPauses(WithoutPauses):
+    """What nobody sets; it notes how long it was to be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.noted.append(timeout or 0.0)
+        return super().wait(timeout)
+
+
+def test_a_job_is_looked_at_each_twentieth_of_its_time_however_much_it_tells(tmp_path: Path) -> None:
+    """What looks takes of the cluster does not grow with the news: seen on Ray, they took as much as Ray."""
+    path, pauses = tmp_path / JOB, NotedPauses()
+    path.write_text(job("finish").as_json())
+    told: list[Mapping[str, Any]] = []
+    jobs = TellsEachTime(ClusterAddress("http://head.example:8265"))
+    Bridge(jobs, path, Workspace.in_memory(), told.append, 900.0, pauses).run()
+    assert "refused" in told[-1]
+    assert len(pauses.noted) == jobs.most - 1
+    gone = 0.0
+    for pause in pauses.noted:
+        assert pause == pytest.approx(min(EVERY_SECONDS, SOON_SECONDS + gone / 20))
+        gone += pause
+    assert max(pauses.noted) == EVERY_SECONDS
+    assert len([said for said in told if "progress" in said]) >= jobs.most, "no news is lost"
 
 
 def test_parts_and_workers_are_passed_on(tmp_path: Path) -> None:

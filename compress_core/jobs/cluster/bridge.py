@@ -40,8 +40,11 @@ COMMAND = (sys.executable, "-m", "compress_core.jobs.cluster.bridge")
 ENTRYPOINT = "python -m compress_core.jobs --cluster"
 JOB, KNOWN, RELEASE = "job.json", "known.json", "release.txt"
 PUT = "slimscope_put_"
-SOON_SECONDS, EVERY_SECONDS, SLOWER = 0.1, 1.0, 1.3
-"""The cluster is asked again soon where it had news, and more and more rarely where it has none."""
+SOON_SECONDS, EVERY_SECONDS, SLOWER = 0.1, 2.0, 1.05
+"""Pauses between looks at the cluster: a twentieth of what a job has taken so far, up to a bound.
+
+A look takes some 15 ms of a processor there, so that what measures waits for those that look.
+"""
 MOST_ATTEMPTS = 3
 DIVIDED = frozenset({"scan", "search"})
 """Kinds of jobs that are done in parts: who hands them out takes no processor from those who do them."""
@@ -56,7 +59,8 @@ class Bridge:
 
     unwanted: set when nobody wants the job any more; clock: the seconds that go by, and wall: what a clock on
     the wall says; parent: the model whose points are scanned, as rows name it, and sent: how many of them
-    went along; where: what was said last of where the job is; answered: when the cluster did last.
+    went along; where: what was said last of where the job is; answered: when the cluster did last; pause: the
+    seconds before it is looked at again.
     """
 
     jobs: RayJobs
@@ -72,6 +76,7 @@ class Bridge:
     sent: int = 0
     attempts: int = 0
     heard: int = 0
+    pause: float = SOON_SECONDS
     pieces: ResultPieces = field(default_factory=ResultPieces)
     ended_with: Said | None = None
     last: Said = field(
@@ -87,14 +92,11 @@ class Bridge:
         job = Job.read(self.path.read_text(encoding="utf-8"))
         self.say(self.last)
         self._tell_where(stage=JobStage.WAITING)
-        pause = SOON_SECONDS
         while not self.unwanted.is_set():
-            heard = self.heard
             try:
                 if self._looked(job):
                     return
                 self.silent_since = None
-                pause = SOON_SECONDS if self.heard > heard else min(EVERY_SECONDS, SLOWER * pause)
             except Refused as refused:
                 self._stop()
                 self.say({"refused": refusal_as_json(refused)})
@@ -104,7 +106,8 @@ class Bridge:
             except ClusterSilentError as silent:
                 if self._gave_up(silent):
                     return
-            self.unwanted.wait(pause)
+            self.unwanted.wait(self.pause)
+            self.pause = min(EVERY_SECONDS, SLOWER * self.pause)
         self._stop()
 
     def _looked(self, job: Job) -> bool:
@@ -139,6 +142,7 @@ class Bridge:
         processors = 0 if job.kind in DIVIDED else 1
         self.jobs.submit(name, self.entrypoint, environment, processors)
         self.name, self.heard, self.pieces, self.ended_with = name, 0, ResultPieces(), None
+        self.pause = SOON_SECONDS
         self.attempts += 1
         self._tell_where(stage=JobStage.WAITING, silent_since=None, parts_done=0, parts=0, workers=0)
 

@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from enum import Enum
 from statistics import mean
 from types import MappingProxyType
 from typing import Any
@@ -43,6 +44,14 @@ WORKERS, SEARCHED = "workers", "search"
 SMALL, LARGE = "lenet300", "vit"
 ITEMS, MOST_OF_EACH = 2000, 32
 GOAL = 1.8
+
+
+class _Machine(Enum):
+    """What a cluster has: two processors are all there are here, for its workers and for Ray itself."""
+
+    TWO = "two workers on two processors"
+    ONE = "one worker on one processor"
+    ONE_AND_ANOTHER = "one worker, with a second processor for Ray and the driver"
 
 
 def lines(size: Size) -> Iterator[str]:
@@ -126,7 +135,8 @@ def _sooner(
 ) -> Iterator[str]:
     """The same jobs here, with one worker there and with two; halves: what two processes here do before.
 
-    Two workers before and after one: what a machine does in a second changes from minute to minute.
+    Two workers before and after one: what a machine does in a second changes from minute to minute. One
+    has its whole cluster on one processor, and then a second one beside it for Ray and the driver.
     """
     yield f"\n| {title} | seconds | table as without a cluster |"
     yield "| --- | --- | --- |"
@@ -136,16 +146,20 @@ def _sooner(
         took, wanted = _done(here, jobs(here))
     processes = "two processes, half of the points each" if first else "one process"
     yield f"| this machine, {processes} | {before + took:.1f} | yes |"
-    seconds: dict[int, list[float]] = {1: [], 2: []}
-    for workers in (2, 1, 2):
-        with cluster_of(1, processors=workers) as cluster, runner_in_folder(RayRunner, ADDRESS) as there:
+    seconds: dict[_Machine, list[float]] = {machine: [] for machine in _Machine}
+    for machine in (_Machine.TWO, _Machine.ONE_AND_ANOTHER, _Machine.ONE, _Machine.TWO):
+        workers, alone = 2 if machine is _Machine.TWO else 1, machine is _Machine.ONE
+        cluster_here = cluster_of(1, processors=workers, alone=alone)
+        with cluster_here as cluster, runner_in_folder(RayRunner, ADDRESS) as there:
             cluster.settle()
             took, found = _done(there, jobs(there))
-        assert found == wanted, f"{workers} workers left something else"
-        seconds[workers].append(took)
-        yield f"| Ray, {workers} worker{'s' * (workers > 1)} | {took:.1f} | yes |"
+        assert found == wanted, f"on {machine.value} something else was left"
+        seconds[machine].append(took)
+        yield f"| Ray, {machine.value} | {took:.1f} | yes |"
     said = f" (goal: {goal})" if goal else ""
-    yield f"\nTwo workers are {mean(seconds[1]) / mean(seconds[2]):.2f} times as fast as one{said}."
+    two = mean(seconds[_Machine.TWO])
+    for machine in (_Machine.ONE, _Machine.ONE_AND_ANOTHER):
+        yield f"\nTwo workers are {mean(seconds[machine]) / two:.2f} times as fast as {machine.value}{said}."
 
 
 def _done(runner: Runner, jobs: list[Job]) -> tuple[float, list[Any]]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 DASHBOARD = int(os.environ.get("SLIMSCOPE_CLUSTER_PORT", "8275"))
@@ -42,7 +43,8 @@ class MachineProcess:
 class RayCluster:
     """A head, and nodes that are added to it, each with one processor; folder tells its processes.
 
-    tree: the source that runs there; around: what else their environment holds; processors: of the head.
+    tree: the source that runs there; around: what else their environment holds; processors: of the head;
+    alone: whether all of it, Ray's own processes and the drivers too, has these processors and no other.
     """
 
     ray: str
@@ -50,6 +52,7 @@ class RayCluster:
     tree: Path = ROOT
     around: Mapping[str, str] = field(default_factory=dict)
     processors: int = 1
+    alone: bool = False
 
     def come(self) -> None:
         """Start the head, whose processors do work too."""
@@ -117,17 +120,27 @@ class RayCluster:
             timeout=_SECONDS,
             cwd=tempfile.gettempdir(),
             env={**os.environ, **own},
+            preexec_fn=partial(os.sched_setaffinity, 0, range(self.processors)) if self.alone else None,
         )
 
 
 @contextmanager
 def cluster_of(
-    nodes: int, tree: Path = ROOT, around: Mapping[str, str] | None = None, processors: int = 1
+    nodes: int,
+    tree: Path = ROOT,
+    around: Mapping[str, str] | None = None,
+    processors: int = 1,
+    *,
+    alone: bool = False,
 ) -> Iterator[RayCluster]:
-    """A cluster of so many nodes, the first with so many processors; all of it is gone afterwards."""
+    """A cluster of so many nodes, the first with so many processors; all of it is gone afterwards.
+
+    alone: as `RayCluster` has it.
+    """
     ray = shutil.which("ray")
     assert ray is not None, 'no program ray is on the PATH: pip install "ray[default]"'
-    cluster = RayCluster(ray, Path(tempfile.mkdtemp(prefix="slimscope-ray-")), tree, around or {}, processors)
+    folder = Path(tempfile.mkdtemp(prefix="slimscope-ray-"))
+    cluster = RayCluster(ray, folder, tree, around or {}, processors, alone)
     try:
         cluster.come()
         for _ in range(nodes - 1):

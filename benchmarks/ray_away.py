@@ -34,7 +34,7 @@ from compress_core.jobs.cluster.address import RUNNER
 from compress_core.loading.samples import load_sample
 from compress_core.tasks.scan_layers import SCAN
 
-MODEL = "lenet300"
+MODEL = "resnet"  # its scan takes minutes, even where nothing else runs
 AWAY, AWAY_SECONDS = "SLIMSCOPE_AWAY", 600.0
 SESSIONS, EVERY = 3, 5.0
 START = "Measure what each layer bears"

@@ -59,7 +59,7 @@ class RayCluster:
         self._run(
             "start", "--head", f"--num-cpus={self.processors}", f"--port={PORT}",
             "--dashboard-host=127.0.0.1", f"--dashboard-port={DASHBOARD}", "--node-ip-address=127.0.0.1",
-            "--disable-usage-stats", f"--temp-dir={self.folder}",
+            "--disable-usage-stats", f"--temp-dir={self.folder}", "--ray-client-server-port=0",
         )  # fmt: skip
 
     def add_node(self) -> None:

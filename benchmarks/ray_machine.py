@@ -35,6 +35,11 @@ class MachineProcess:
         return self.title.startswith("ray::rows_of_part")
 
     @property
+    def serves_clients(self) -> bool:
+        """The server for Ray Client, which every head starts: nobody here asks it, and it outlives its head."""
+        return "ray.util.client.server" in self.title and f":{PORT} " in self.title
+
+    @property
     def is_driver(self) -> bool:
         return "compress_core.jobs --cluster" in self.title and "python" in self.title.split(" ")[0]
 
@@ -59,7 +64,7 @@ class RayCluster:
         self._run(
             "start", "--head", f"--num-cpus={self.processors}", f"--port={PORT}",
             "--dashboard-host=127.0.0.1", f"--dashboard-port={DASHBOARD}", "--node-ip-address=127.0.0.1",
-            "--disable-usage-stats", f"--temp-dir={self.folder}", "--ray-client-server-port=0",
+            "--disable-usage-stats", f"--temp-dir={self.folder}",
         )  # fmt: skip
 
     def add_node(self) -> None:
@@ -91,7 +96,7 @@ class RayCluster:
     def processes(self) -> list[MachineProcess]:
         """All that belong to it."""
         every = _processes()
-        ours = {pid for pid, each in every.items() if str(self.folder) in each.title}
+        ours = {pid for pid, each in every.items() if str(self.folder) in each.title or each.serves_clients}
         while more := {pid for pid, each in every.items() if each.parent in ours} - ours:
             ours |= more
         return [every[pid] for pid in ours if pid != os.getpid()]

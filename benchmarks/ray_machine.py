@@ -36,7 +36,7 @@ class MachineProcess:
 
     @property
     def serves_clients(self) -> bool:
-        """The server for Ray Client, which every head starts: nobody here asks it, and it outlives its head."""
+        """The server for Ray Client, which a head starts: nobody here asks it, and it outlives the head."""
         return "ray.util.client.server" in self.title and f":{PORT} " in self.title
 
     @property

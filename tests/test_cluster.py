@@ -389,7 +389,7 @@ class NotedPauses(WithoutPauses):
 
 
 def test_a_job_is_looked_at_each_twentieth_of_its_time_however_much_it_tells(tmp_path: Path) -> None:
-    """What looks takes of the cluster does not grow with the news: seen on Ray, they took as much as Ray."""
+    """What looks take of the cluster does not grow with the news: each takes 15 ms of a processor of Ray."""
     path, pauses = tmp_path / JOB, NotedPauses()
     path.write_text(job("finish").as_json())
     told: list[Mapping[str, Any]] = []

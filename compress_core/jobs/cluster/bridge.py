@@ -41,9 +41,9 @@ ENTRYPOINT = "python -m compress_core.jobs --cluster"
 JOB, KNOWN, RELEASE = "job.json", "known.json", "release.txt"
 PUT = "slimscope_put_"
 SOON_SECONDS, EVERY_SECONDS, SLOWER = 0.1, 2.0, 1.05
-"""Pauses between looks at the cluster: a twentieth of what a job has taken so far, up to a bound.
+"""Pauses between looks at the cluster: a twentieth of the time since a job was sent, up to a bound.
 
-A look takes some 15 ms of a processor there, so that what measures waits for those that look.
+A look takes some 15 ms of a processor there, which is one that measures where there are few.
 """
 MOST_ATTEMPTS = 3
 DIVIDED = frozenset({"scan", "search"})

@@ -62,8 +62,10 @@ def count_look(model: Model, split: Split) -> None:
     """
     if split.name != REPORTING:
         return
+    from compress_core.measure.behavior.evaluate import look_place
+
     looks = engine.workspace().looks
-    place = (visitor(), model.subject.key, split.digest)
+    place = (visitor(), *look_place(model.subject, split))
     count = looks.note(*place, model.key) if model.is_changed else looks.count(*place)
     if count == 0:
         st.info(

@@ -146,6 +146,24 @@ def test_a_review_begins_with_a_press_is_signed_taken_away_and_goes_stale(
     assert looks == [(1,)], "neither an edit nor a second look at the same model is a new one"
 
 
+def test_a_look_on_another_page_is_one_and_the_review_says_so(page_workspace: Workspace) -> None:
+    app = page(split="test")
+    run(app.switch_page("pages/behavior.py"))
+    assert app.button_group(key="slimscope.split").value == "test"
+    assert page_workspace.database.rows("SELECT COUNT(*) FROM looks") == [(1,)]
+    run(app.switch_page("pages/review.py"))
+    assert "so far: 1" in texts(app)
+    assert "These gates were not fixed before the first look" in texts(app)
+
+
+def test_looks_at_items_on_which_recipes_are_chosen_are_not_counted(page_workspace: Workspace) -> None:
+    app = without_labels(page_workspace, uploaded())
+    assert "Looks at them are not counted" in texts(app)
+    assert "before the first look" not in texts(app)
+    looked_at(app)
+    assert "Looks at them are not counted" in texts(app)
+
+
 def uploaded(name: str = "mine", said: str = "Read as it is.", classes: str = "012") -> Subject:
     """A model of somebody's own: the same weights and items without labels, whatever else is told of it."""
     torch.manual_seed(3)

@@ -33,13 +33,14 @@ from compress_core.recipe.values import Step
 from compress_core.reviews.circumstances_now import circumstances_of
 from compress_core.reviews.decisions import decided
 from compress_core.reviews.evidence_files import evidence_zip
-from compress_core.reviews.findings import Review
+from compress_core.reviews.findings import LooksTaken, Review
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_file import read_gates
 from compress_core.reviews.gate_verdict import Outcome
 from compress_core.reviews.judging import Asked, reviewed
 from compress_core.reviews.late_labels import disagreement_frame, disagreements, read_labels
 from compress_core.reviews.looks_at_test import fix_gates, look_at
+from compress_core.reviews.report_page import report_html
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests.subjects import rules, seeded, tiny_subject
@@ -198,6 +199,17 @@ def test_without_a_workspace_nobody_knows(tmp_path: Path) -> None:
     subject, store = small_subject(), Store()
     looks = look_at(coarse(subject, store), subject.split("test"), ON_CHURN, store)
     assert (looks.models, looks.first, looks.fixed_before) == (1, None, None)
+
+
+def test_looks_at_items_on_which_recipes_are_chosen_are_not_counted(tmp_path: Path) -> None:
+    store, subject = kept(tmp_path, [5.0]), small_subject()
+    split = replace(subject.split("test"), name="validation")
+    subject = replace(subject, splits={"validation": split})
+    review = made(coarse(subject, store), ON_CHURN, store, Asked("validation"))
+    assert review.looks == LooksTaken(0, None, 5.0)
+    page = report_html(review, {})
+    assert "not counted: these are no test items" in page
+    assert "before the first look" not in page
 
 
 # Labels that come later

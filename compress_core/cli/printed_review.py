@@ -10,7 +10,7 @@ from compress_core.cli import printing
 from compress_core.foundation.printable import printable
 
 if TYPE_CHECKING:
-    from compress_core.reviews.findings import LooksTaken, Review
+    from compress_core.reviews.findings import Review
 
 
 def print_review(found: Review, *, as_json: bool) -> None:
@@ -27,7 +27,7 @@ def print_review(found: Review, *, as_json: bool) -> None:
     typer.echo(f"{found.verdict.value.upper()} ({found.gates.title or 'own gates'}): {found.because}\n")
     if found.judged:
         _print_gates(found)
-    typer.echo(f"\n{_looks_in_words(found.looks)}")
+    typer.echo(f"\n{_looks_in_words(found)}")
     if found.worst_class is not None:
         worse = ", ".join(map(printable, found.got_worse)) or "none surely (Holm)"
         typer.echo(f"Worst class: {printable(found.worst_class)}. Classes that got worse: {worse}.")
@@ -57,9 +57,14 @@ def _print_gates(found: Review) -> None:
     printing.print_table(heads, rows)
 
 
-def _looks_in_words(looks: LooksTaken) -> str:
+def _looks_in_words(found: Review) -> str:
+    from compress_core.measure.behavior.evaluate import REPORTING
+
+    looks = found.looks
+    if found.model.split != REPORTING:
+        return "These are no test items: looks at them are not counted, since recipes are chosen on them."
+    if looks.first is None or looks.fixed_before is None:
+        return "How often these items were looked at, and since when gates are fixed, no workspace keeps."
     said = f"Models of this one looked at on these items so far: {looks.models:,}."
-    if looks.fixed_before is None:
-        return f"{said} Whether the gates were fixed before is not known: no workspace keeps it."
     when = "before" if looks.fixed_before else "after"
     return f"{said} These gates were first seen here {when} the first look."

@@ -69,7 +69,8 @@ class LooksTaken:
 
     models: different ones; first: seconds as in Unix, or None where nothing is kept. gates_since: when these
     gates were first seen here. fixed_before: whether that was before the first look; None where it is not
-    known.
+    known. Of items that are no test items nothing is counted: their numbers stand beside every recipe that
+    is tried.
     """
 
     models: int

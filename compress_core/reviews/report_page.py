@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.printable import printable
+from compress_core.measure.behavior.evaluate import REPORTING
 from compress_core.reviews.findings import Review
 from compress_core.reviews.gate_verdict import JudgedGate
 from compress_core.reviews.limit_range import amount
@@ -58,6 +59,7 @@ def report_html(
         numbers=numbers,
         shifts=[Markup(drawing) for drawing in _shifts(review)],  # noqa: S704 - numbers alone
         words=WORDS,
+        counted_split=REPORTING,
         verdicts=VERDICTS,
         most={"flips": MOST_FLIPS, "cells": MOST_CELLS, "classes": MOST_CLASSES},
     )

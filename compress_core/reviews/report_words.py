@@ -52,6 +52,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "not_tested": N_("Not tested"),
         "looks": N_("Looks at these items"),
         "models_looked": N_("Models made of this one that were looked at on these items"),
+        "not_counted": N_("not counted: these are no test items, and recipes are chosen on them"),
         "first_look": N_("First look"),
         "gates_since": N_("These gates are known since"),
         "fixed": N_("Gates were fixed before the first look"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from compress_core.reviews.looks_at_test import looks_so_far
+from compress_core.reviews.looks_at_test import are_counted, looks_so_far
 from dashboard import engine, page_files
 from dashboard.review import gate_choice, gate_rows, later_files, review_parts, verdict_words
 from dashboard.review.review_job import ReviewOnPage, review_job, reviewed_split
@@ -79,6 +79,11 @@ def _looks(looks: LooksTaken, items: Split) -> str:
     """How many models were looked at on these items, and whether the gates were fixed before."""
     if engine.workspace().folder is None:
         return _("This server keeps nothing, so how often these items were looked at is not known.")
+    if not are_counted(items):
+        return _(
+            "This model has no test items, so it is judged on its {items:,} {split} items. Looks at them are "
+            "not counted: their numbers stand in the header while a recipe is chosen."
+        ).format(items=len(items), split=_(items.name))
     said = _("Models looked at on these {items:,} {split} items so far: {models:,}.").format(
         items=len(items), split=_(items.name), models=looks.models
     )

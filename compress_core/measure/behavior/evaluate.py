@@ -137,10 +137,15 @@ def _note(model: Model, split: Split, found: Mapping[str, Number], store: Store)
         return
     keep_model(model, store)
     if split.name == REPORTING and model.is_changed:
-        store.workspace.looks.note(EVERYBODY, model.subject.digest, split.digest, model.key)
+        store.workspace.looks.note(EVERYBODY, *look_place(model.subject, split), model.key)
     said: dict[str, Json] = {name: number.as_json() for name, number in found.items()}
     store.workspace.evaluations.keep(model.key, split.name, split.digest, len(split), said)
     store.get(noted, lambda: True)
+
+
+def look_place(subject: Subject, split: Split) -> tuple[str, str]:
+    """Under which network and items looks are counted, whoever counts: weights and structure, no code."""
+    return subject.digest, split.digest
 
 
 def compare(model: Model, split: Split, store: Store) -> Comparison:

@@ -11,6 +11,7 @@ from sklearn.metrics import confusion_matrix
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.compare import Comparison, items_to_decide, no_loss
+from compress_core.measure.behavior.metric import numbers
 from compress_core.measure.behavior.metrics.churn import churn
 from compress_core.measure.behavior.metrics.confidence_drift import confidence_drift
 from compress_core.measure.behavior.metrics.ece import ece
@@ -315,3 +316,13 @@ def test_words_of_a_verdict_deny_no_loss_that_is_smaller_than_the_margin(lost: i
 def test_a_margin_that_is_none_is_refused(margin: float) -> None:
     with pytest.raises(Refused, match="it must be above 0 and at most 50"):
         no_loss(change(1, 2, 100), margin)
+
+
+def test_where_the_model_as_loaded_answers_nothing_there_is_nothing_to_judge() -> None:
+    nothing, some = predictions(np.full((2, 2), np.nan), [0, 1]), predictions(np.eye(2), [0, 1])
+    found = numbers(nothing, nothing)
+    assert {number.value for number in found.values()} == {None}, "0 % right and 0 changed would be answers"
+    assert "answers none of these items" in str(found["accuracy"].reason)
+    with pytest.raises(Refused, match="answers none of the 2 validation items"):
+        Comparison(nothing, some)
+    assert numbers(nothing, some)["accuracy"].value == 0, "compressed until it answers nothing, it is wrong"

@@ -108,7 +108,7 @@ def items_to_decide(change: Number, margin_points: float) -> int | None:
 class Comparison:
     """What changed between two models on the same items.
 
-    Raises Refused when the items or the classes differ.
+    Raises Refused when the items or the classes differ, or the model before answers none of them.
     """
 
     before: Predictions
@@ -131,6 +131,13 @@ class Comparison:
                 "{after}; compare a model with one compressed from it.",
                 before=self.before.classes,
                 after=self.after.classes,
+            )
+        if self.before.answers_nothing:
+            raise Refused(
+                "The model as it was loaded answers none of the {n} {split} items with finite numbers, so "
+                "there is nothing to compare with: repair its weights, or the values of the items.",
+                n=self.before.n,
+                split=self.before.split,
             )
         labels, same = self.before.labels, self.after.labels
         assert labels is None or same is None or np.array_equal(labels, same), "same items, same labels"

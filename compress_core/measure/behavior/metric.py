@@ -20,6 +20,7 @@ MetricFunction = Callable[..., Number]
 NO_LABELS = N_("The items have no labels.")
 NO_ORIGINAL = N_("There is no original to compare with.")
 NOT_FINITE = N_("The model's outputs are not finite for some items.")
+ANSWERS_NOTHING = N_("The model as it was loaded answers none of these items with finite numbers.")
 NO_CLASSES_HERE = N_("It is about classes, and the model answers with real numbers or vectors.")
 OF_ANOTHER_TASK = N_("It is about another task than this model's.")
 WITH_CLASSES = frozenset({PredictionTask.CLASSIFICATION, PredictionTask.LABELS, PredictionTask.TOKENS})
@@ -78,6 +79,8 @@ class Metric:
         if after.kind.task not in self.tasks:
             why = OF_ANOTHER_TASK if after.kind.has_classes else NO_CLASSES_HERE
             return Number.missing(self.unit, why, after.n)
+        if (after if before is None else before).answers_nothing:
+            return Number.missing(self.unit, ANSWERS_NOTHING, after.n)
         if self.needs_labels and any(each.labels is None and each.wanted is None for each in wanted.values()):
             return Number.missing(self.unit, NO_LABELS, after.n)
         return self.function(**wanted)

@@ -160,6 +160,11 @@ class Predictions:
         """Which items got outputs of which one is the largest, [N]."""
         return _read_only(~np.isnan(log_softmax(self.logits)[:, 0]))
 
+    @property
+    def answers_nothing(self) -> bool:
+        """Whether no item at all got such outputs: then there is nothing to judge, or to compare with."""
+        return not bool(self.answered.any())
+
     @cached_property
     def has_confidence(self) -> NDArray[np.bool_]:
         """Which items got probabilities, [N]."""

@@ -133,6 +133,10 @@ def test_the_language_is_chosen_with_the_keyboard(browser: Browser, review: Revi
     page.context.close()
 
 
+def test_a_report_says_why_a_class_and_the_gate_on_the_worst_have_other_intervals(review: Review) -> None:
+    assert "reach further down than that of a gate on the worst class" in report_html(review, {})
+
+
 def test_a_page_of_many_flips_and_classes_stays_below_a_megabyte(review: Review) -> None:
     flip, row = review.flips[0], review.classes[0]
     many = tuple(FlippedItem(i, flip.kind, "b" * 40, "c" * 40, "d" * 40, 0.5, 0.5) for i in range(20_000))

@@ -26,6 +26,11 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "to_decide": N_("Items that would decide (estimated)"),
         "no_gates": N_("There is no gate, so nothing was judged and nothing passes."),
         "classes": N_("Classes"),
+        "how_of_classes": N_(
+            "Intervals of classes hold together, so they reach further down than that of a gate on the worst "
+            "class, where each class has to clear the limit by its own interval (Berger 1982). Holm's method "
+            "finds the classes that got worse."
+        ),
         "class": N_("Class"),
         "before": N_("Before"),
         "after": N_("After"),

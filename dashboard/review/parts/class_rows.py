@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.reviews.evidence_tables import provenance_of, tables_of
+from compress_core.reviews.report_words import WORDS
 from dashboard.number_table import height_of, number_table
 from dashboard.show import interval_text, number_text
 from dashboard.text import _
@@ -40,6 +41,6 @@ def draw(shown: ReviewOnPage) -> None:
         "review.classes",
         provenance_of(review),
         taken=tables_of(review)["classes"],
-        caption=_("Intervals of classes hold together, and Holm's method finds the classes that got worse."),
+        caption=_(WORDS["how_of_classes"]),
         height=height_of(len(rows), MOST_PX),
     )

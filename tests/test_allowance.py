@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
 from compress_core.jobs.bundle import bundle_of, read_bundle
-from compress_core.loading import infer
+from compress_core.loading import best_candidate as choosing
 from compress_core.loading.allowance import ON_SERVER, RunLimits, check_scores
-from compress_core.loading.infer import best_candidate, network_candidates
+from compress_core.loading.best_candidate import best_candidate
+from compress_core.loading.infer import network_candidates
 from compress_core.loading.items import Items
 from compress_core.loading.weights_subject import user_subject
 
@@ -82,9 +83,9 @@ def test_choosing_uses_as_many_items_as_its_budget_allows(monkeypatch: pytest.Mo
     inputs, labels = torch.rand(40, 1, 6, 6), torch.arange(40) % 3
     each = sum(one.multiplications for one in candidates)
     assert "of 40;" in best_candidate(candidates, inputs, labels).description
-    monkeypatch.setattr(infer, "MOST_MULTIPLICATIONS", 11 * each)
+    monkeypatch.setattr(choosing, "MOST_MULTIPLICATIONS", 11 * each)
     assert "of 11;" in best_candidate(candidates, inputs, labels).description
-    monkeypatch.setattr(infer, "MOST_MULTIPLICATIONS", 7 * each)
+    monkeypatch.setattr(choosing, "MOST_MULTIPLICATIONS", 7 * each)
     assert best_candidate(candidates, inputs, labels).description == candidates[0].description
 
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
+from compress_core.loading.best_candidate import best_candidate
+from compress_core.loading.infer import InferredNetwork, network_candidates
+from compress_core.loading.known_architecture import match_known
 from compress_core.loading.upload import read_state
 
 State = dict[str, Tensor]

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_core.loading.infer import best_candidate, network_candidates
+from compress_core.loading.best_candidate import best_candidate
+from compress_core.loading.infer import network_candidates
 from tests.test_infer import Named, trained
 
 DOUBT = "order of the names"

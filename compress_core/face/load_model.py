@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
@@ -26,7 +27,6 @@ from compress_core.loading.own_training import with_training
 from compress_core.loading.text_items import TextItems, refuse_texts
 from compress_core.loading.user_code import copied, origin_of
 from compress_core.loading.user_model import subject_from_network, with_classes
-from compress_core.subject.origin import Origin
 from compress_core.subject.subject import Subject
 
 
@@ -78,60 +78,72 @@ def load(
     """
     names, shape, builder = checked_classes(classes), checked_shape(input_shape), checked_factory(factory)
     knobs = knobs_from(preprocessing, label_column)
-    given, to_train_on = items_from(items, labels), training_from(training)
+    beside = _Beside(items_from(items, labels), training_from(training), shape, task, knobs)
     if isinstance(model, nn.Module):
-        if weights is not None or entry is not None:
-            raise Refused(
-                "weights and entry go with a network that is named: a network that is given itself has its "
-                "weights. Leave them out."
-            )
-        network = copied(model)
-        subject = _given_itself(
-            network, origin_of(network, builder), given, to_train_on, shape, knobs, checked_task(task)
-        )
+        subject = _given_itself(model, beside, weights=weights, entry=entry, builder=builder)
     else:
-        source = _named(model)
-        if builder is not None:
-            raise Refused(
-                "factory goes with a network that is given itself: leave it out for {model}.", model=source
-            )
-        subject = named_subject(
-            source,
-            weights=None if weights is None else checked_path(weights),
-            entry=None if entry is None else checked_name("entry", entry),
-            items=given,
-            training=to_train_on,
-            input_shape=shape,
-            task=checked_task(task),
-            knobs=knobs,
-        )
+        subject = _named(model, beside, weights=weights, entry=entry, builder=builder)
     for sentence in subject.warnings:
         warnings.warn(sentence, stacklevel=2)
     return with_classes(subject, names)
 
 
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """What was said beside the model: items, what to train on, the shape of one item, what is asked."""
+
+    items: AnyItems | None
+    training: AnyItems | None
+    shape: tuple[int, ...] | None
+    task: TaskName | None
+    knobs: ItemKnobs
+
+
 def _given_itself(
-    network: nn.Module,
-    origin: Origin | None,
-    items: AnyItems | None,
-    training: AnyItems | None,
-    shape: tuple[int, ...] | None,
-    knobs: ItemKnobs,
-    task: TaskName | None,
+    model: nn.Module, beside: _Beside, *, weights: str | Path | None, entry: str | None, builder: str | None
 ) -> Subject:
-    """The model that a network is which was given itself and copied; raises Refused as `load` does."""
+    """The model that a network is which was given itself; raises Refused as `load` does."""
+    if weights is not None or entry is not None:
+        raise Refused(
+            "weights and entry go with a network that is named: a network that is given itself has its "
+            "weights. Leave them out."
+        )
+    network = copied(model)
     name = type(network).__name__
-    refuse_idle_knobs(items, training, knobs)
-    own, to_learn = read_given(items, knobs), read_given(training, knobs)
+    origin, task = origin_of(network, builder), checked_task(beside.task)
+    refuse_idle_knobs(beside.items, beside.training, beside.knobs)
+    own, to_learn = read_given(beside.items, beside.knobs), read_given(beside.training, beside.knobs)
     if isinstance(own, TextItems) or isinstance(to_learn, TextItems):
         raise refuse_texts(name)
+    how = beside.knobs.preprocessing
     subject = subject_from_network(
-        network, own, name, shape, task=task, preprocessing=knobs.preprocessing, origin=origin
+        network, own, name, beside.shape, task=task, preprocessing=how, origin=origin
     )
     return subject if to_learn is None else with_training(subject, to_learn)
 
 
-def _named(model: object) -> str:
+def _named(
+    model: object, beside: _Beside, *, weights: str | Path | None, entry: str | None, builder: str | None
+) -> Subject:
+    """The model that goes by a name, with the weights of a file where one is given; raises Refused."""
+    source = _name_of(model)
+    if builder is not None:
+        raise Refused(
+            "factory goes with a network that is given itself: leave it out for {model}.", model=source
+        )
+    return named_subject(
+        source,
+        weights=None if weights is None else checked_path(weights),
+        entry=None if entry is None else checked_name("entry", entry),
+        items=beside.items,
+        training=beside.training,
+        input_shape=beside.shape,
+        task=checked_task(beside.task),
+        knobs=beside.knobs,
+    )
+
+
+def _name_of(model: object) -> str:
     """What names a model; a class and a state dict are near misses with a sentence each."""
     if isinstance(model, str | Path):
         return str(model)

@@ -15,10 +15,11 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, RunLimits, check_scores
 from compress_core.loading.asked_answers import TaskName, check_labels, kind_of_rows, with_class_numbers
+from compress_core.loading.best_candidate import best_candidate
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.class_names import classes_named_by, numbered, with_known_classes
 from compress_core.loading.fitting_weights import loaded
-from compress_core.loading.infer import InferredNetwork, best_candidate, match_known, network_candidates
+from compress_core.loading.infer import InferredNetwork, network_candidates
 from compress_core.loading.item_form import ItemShape, form_of
 from compress_core.loading.item_splits import (
     items_asked,
@@ -29,6 +30,7 @@ from compress_core.loading.item_splits import (
     splits_of_parts,
 )
 from compress_core.loading.items import Items
+from compress_core.loading.known_architecture import match_known
 from compress_core.loading.load_check import checked
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
 from compress_core.loading.registry_signatures import torchvision_name_of

@@ -15,6 +15,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,11 @@ from compress_core.jobs.cluster.ray_jobs import (
 from compress_core.jobs.cluster.ray_runner import RayRunner
 from compress_core.jobs.cluster.rows import checked_row
 from compress_core.jobs.info import State
+from compress_core.jobs.job import Job
 from compress_core.jobs.runner import Runner
 from compress_core.jobs.task import tasks
 from compress_core.jobs.whereabouts import JobStage, Whereabouts, whereabouts_from_json
+from compress_core.tasks.scan_layers import SCAN
 from tests.stand_in_cluster import TOKEN, StandInCluster, ended_by
 from tests.stand_in_worker import PATIENCE, RESULT, Site, ended, job, site_in, until
 
@@ -416,11 +419,13 @@ def test_parts_and_workers_are_passed_on(tmp_path: Path) -> None:
     assert "secret" not in str(told)
 
 
-def told_by_a_bridge(folder: Path, cluster: StandInCluster, workspace: Workspace) -> list[Mapping[str, Any]]:
+def told_by_a_bridge(
+    folder: Path, cluster: StandInCluster, workspace: Workspace, wanted: Job | None = None
+) -> list[Mapping[str, Any]]:
     """What a bridge says of one job on a cluster, from its beginning to its end."""
     place = folder / "jobs" / "key"
     place.mkdir(parents=True)
-    (place / JOB).write_text(job("finish").as_json())
+    (place / JOB).write_text((wanted or job("finish")).as_json())
     told: list[Mapping[str, Any]] = []
     address = ClusterAddress(cluster.address.replace("ray", "http", 1), TOKEN)
     Bridge(RayJobs(address), place / JOB, workspace, told.append, 60.0).run()
@@ -550,16 +555,15 @@ def test_a_row_of_a_scan_is_taken_and_any_other_is_not() -> None:
             checked_row(ROW, key, parent)
 
 
-def test_rows_that_come_are_kept_and_go_along_with_the_next_attempt(tmp_path: Path) -> None:
-    """A scan says of which model it is; what is known of that one is sent, and what it measures is kept."""
+def test_what_is_known_of_the_model_of_a_job_goes_along_at_once_and_rows_that_come_are_kept(
+    tmp_path: Path,
+) -> None:
+    """A job that was begun to learn of which model it is would warm up every process of a cluster twice."""
     script = tmp_path / "scan.py"
     script.write_text(
         "import json, pathlib, sys\n"
         "path = pathlib.Path(sys.stdin.readline().strip())\n"
         "known = json.loads((path.parent / 'known.json').read_text())\n"
-        f"print(json.dumps({{'parent': {PARENT!r}}}), flush=True)\n"
-        "if not known:\n"
-        "    sys.stdin.readline()\n"
         f"print(json.dumps({{'row': json.loads({json.dumps(json.dumps(ROW))}), 'key': 'd' * 64,"
         f" 'parent': {PARENT!r}}}), flush=True)\n"
         "(path.parent / 'result.safetensors').write_text(json.dumps(sorted(known)))\n"
@@ -569,8 +573,10 @@ def test_rows_that_come_are_kept_and_go_along_with_the_next_attempt(tmp_path: Pa
     workspace.scans.keep(KEY, PARENT, ROW)
     cluster = StandInCluster([sys.executable, "-S", str(script)])
     try:
-        told = told_by_a_bridge(tmp_path, cluster, workspace)
+        scan = replace(job("finish"), kind=SCAN.kind, model=PARENT)
+        told = told_by_a_bridge(tmp_path, cluster, workspace, scan)
         assert told[-1] == {"done": True}
+        assert len(cluster.jobs) == 1
         assert json.loads((tmp_path / "jobs" / "key" / "result.safetensors").read_text()) == [KEY]
         assert set(workspace.scans.of_parent(PARENT)) == {KEY, "d" * 64}
     finally:

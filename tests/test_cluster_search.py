@@ -66,6 +66,7 @@ def test_a_search_in_parts_ends_as_on_one_machine(
     monkeypatch.setenv("STAND_IN_PARTS", str(parts))
     site.command = [*main_of("tests.driver_process")]
     wanted, workspace = SEARCH.job(parent, PLAN, 0, found_in="tabular"), Workspace.at(tmp_path / "work")
+    assert wanted.model == parent.key, "what is known of it goes along"
     runner = site.on_cluster(workspace)
     runner.submit(wanted, ME)
     assert list(runner.as_done([wanted.key], LONG))

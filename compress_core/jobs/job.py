@@ -19,7 +19,8 @@ class Job:
     subject: where the worker finds them, a sample's name or what `put` answered; it does not count in
     the key. lineage: what was done to it, as canonical JSON. knobs: those of the task, as
     canonical JSON. order: those of its knobs that say in which order the work is done and change no result,
-    likewise; they do not count in the key.
+    likewise; they do not count in the key. model: the key of the model, under which a workspace has what was
+    measured of it; the content and the lineage tell it already.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Job:
     knobs: str
     seed: int
     order: str = "{}"
+    model: str = ""
 
     @cached_property
     def key(self) -> str:

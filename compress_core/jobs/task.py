@@ -111,6 +111,7 @@ class Task(Generic[TaskKnobs, Result]):
             knobs=canonical_json(said),
             seed=seed,
             order=canonical_json(order),
+            model=model.key,
         )
 
     def knobs_of(self, job: Job) -> TaskKnobs:

@@ -58,9 +58,8 @@ class Bridge:
     """One job between this server and a cluster.
 
     unwanted: set when nobody wants the job any more; clock: the seconds that go by, and wall: what a clock on
-    the wall says; parent: the model whose points are scanned, as rows name it, and sent: how many of them
-    went along; where: what was said last of where the job is; answered: when the cluster did last; pause: the
-    seconds before it is looked at again.
+    the wall says; where: what was said last of where the job is; answered: when the cluster did last; pause:
+    the seconds before it is looked at again.
     """
 
     jobs: RayJobs
@@ -72,8 +71,6 @@ class Bridge:
     clock: Callable[[], float] = time.monotonic
     entrypoint: str = ENTRYPOINT
     name: str = ""
-    parent: str = ""
-    sent: int = 0
     attempts: int = 0
     heard: int = 0
     pause: float = SOON_SECONDS
@@ -125,8 +122,7 @@ class Bridge:
         return bool(self.name) and (told or state.is_over) and self._over(state, log)
 
     def _submit(self, job: Job) -> None:
-        known = self.workspace.scans.of_model(self.parent) if self.parent else {}
-        self.sent = len(known)
+        known = self.workspace.scans.of_model(job.model) if job.kind in DIVIDED else {}
         own = {
             JOB: job.as_json().encode(),
             KNOWN: json.dumps(known).encode(),
@@ -166,8 +162,6 @@ class Bridge:
             match said:
                 case {"row": row, "key": str(key), "parent": str(parent)}:
                     self.workspace.scans.keep(key, parent, checked_row(row, key, parent))
-                case {"parent": str(parent)}:
-                    self._told_the_parent(parent)
                 case {"parts": [int(done), int(parts)], "workers": int(workers)}:
                     self._tell_where(parts_done=done, parts=parts, workers=workers)
 
@@ -178,13 +172,6 @@ class Bridge:
         if where != self.where:
             self.where = where
             self.say({"where": where.as_json()})
-
-    def _told_the_parent(self, parent: str) -> None:
-        """A scan says of which model it is; what is known of that one goes along, if it did not yet."""
-        self.parent = parent
-        if len(self.workspace.scans.of_model(parent)) > self.sent:
-            self.jobs.stop(self.name)
-            self.name, self.attempts = "", self.attempts - 1
 
     def _over(self, state: RemoteState, log: str) -> bool:
         """Tell how the job ended; not over where it is worth another attempt."""

@@ -49,7 +49,6 @@ class PartsOnRay:
         self._files, self._known = ray.put(_files(job, path)), ray.put(dict(known))
         self._warm_up()  # while the model is made here
         self._model = _model_of(job, path, Store(STORE_BYTES, self._workspace))
-        say({"parent": self._model.key})
         self._workspace.scans.take_rows(self._model.key, known)
         self._told = set(known)
         self._asked: dict[WorkPart, Any] = {}

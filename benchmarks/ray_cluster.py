@@ -4,7 +4,8 @@
 and numpy. Everything listens on 127.0.0.1 and is ended afterwards, by its process ids.
 
 SLIMSCOPE_CLUSTER names the rows, `workers`, `search` and those of `ray_faults`, with a space between them;
-left out, all. SLIMSCOPE_CLUSTER_POINTS says how many points the scan of `workers` has, at least.
+left out, all. SLIMSCOPE_CLUSTER_POINTS says how many points the scan of `workers` has, at least, and
+SLIMSCOPE_CLUSTER_ITEMS on how many items each is measured.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from enum import Enum
 from statistics import mean
 from types import MappingProxyType
 from typing import Any
@@ -39,19 +39,11 @@ from compress_core.subject.subject import Subject
 from compress_core.tasks.scan_layers import SCAN
 from compress_core.tasks.search_recipes import SEARCH
 
-ROWS, POINTS = "SLIMSCOPE_CLUSTER", "SLIMSCOPE_CLUSTER_POINTS"
+ROWS, POINTS, ITEMS = "SLIMSCOPE_CLUSTER", "SLIMSCOPE_CLUSTER_POINTS", "SLIMSCOPE_CLUSTER_ITEMS"
 WORKERS, SEARCHED = "workers", "search"
 SMALL, LARGE = "lenet300", "vit"
-ITEMS, MOST_OF_EACH = 2000, 32
+USUAL_ITEMS, MOST_OF_EACH = 2000, 32
 GOAL = 1.8
-
-
-class _Machine(Enum):
-    """What a cluster has: two processors are all there are here, for its workers and for Ray itself."""
-
-    TWO = "two workers on two processors"
-    ONE = "one worker on one processor"
-    ONE_AND_ANOTHER = "one worker, with a second processor for Ray and the driver"
 
 
 def lines(size: Size) -> Iterator[str]:
@@ -64,7 +56,8 @@ def lines(size: Size) -> Iterator[str]:
         return
     asked = os.environ.get(ROWS, "").split() or [WORKERS, SEARCHED, *FAULTS]
     if WORKERS in asked:
-        yield from _scanned_sooner(int(os.environ.get(POINTS, "1000" if size is FULL else "40")))
+        points = int(os.environ.get(POINTS, "1000" if size is FULL else "40"))
+        yield from _scanned_sooner(points, int(os.environ.get(ITEMS, USUAL_ITEMS)))
     if SEARCHED in asked:
         yield from _sooner(f"a search of {SMALL}", lambda _: [_job(SEARCH, SearchPlan())])
     faults = [FAULTS[name] for name in asked if name not in (WORKERS, SEARCHED)]
@@ -93,37 +86,37 @@ def _job(task: Any, plan: Any, name: str = SMALL) -> Job:
     return job
 
 
-def _few_items() -> Subject:
-    """A transformer with so few items that no point is measured on all of them once more."""
+def _with_items(items: int) -> Subject:
+    """A transformer with so many items, all of which a point is measured on at once."""
     whole = load_sample(LARGE)
-    splits = {name: split.first(ITEMS) for name, split in whole.splits.items()}
+    splits = {name: split.first(items) for name, split in whole.splits.items()}
     return read_bundle(bundle_of(replace(whole, splits=MappingProxyType(splits))))
 
 
-def _plan(model: Model, points: int) -> tuple[ScanPlan, int]:
+def _plan(model: Model, points: int, items: int) -> tuple[ScanPlan, int]:
     """A scan of so many points, or of as many as there can be, and how many these are.
 
     One job: each has a driver and processes of its own, whose start is what a cluster costs.
     """
     for each in range(1, MOST_OF_EACH + 1):
-        plan = ScanPlan(points=each, sample=ITEMS)
+        plan = ScanPlan(points=each, sample=items)
         count = len(trials_of(model, plan, Store()))
         if count >= points:
             break
     return plan, count
 
 
-def _scanned_sooner(points: int) -> Iterator[str]:
-    subject = _few_items()
+def _scanned_sooner(points: int, items: int) -> Iterator[str]:
+    subject = _with_items(items)
     model = Model.original(subject)
-    plan, count = _plan(model, points)
+    plan, count = _plan(model, points, items)
 
     def jobs(runner: Runner, *shards: str) -> list[Job]:
         put = runner.put(bundle_of(subject))
         plans = [plan.model_copy(update={"shard": shard}) for shard in shards or ("1/1",)]
         return [SCAN.job(model, each, 0, found_in=put) for each in plans]
 
-    title = f"a scan of {count:,} points of {subject.name}, {ITEMS:,} items"
+    title = f"a scan of {count:,} points of {subject.name}, {items:,} items"
     yield from _sooner(title, jobs, GOAL, lambda runner: jobs(runner, "1/2", "2/2"))
 
 
@@ -136,7 +129,7 @@ def _sooner(
     """The same jobs here, with one worker there and with two; halves: what two processes here do before.
 
     Two workers before and after one: what a machine does in a second changes from minute to minute. One
-    has its whole cluster on one processor, and then a second one beside it for Ray and the driver.
+    worker leaves the second processor to Ray itself and to the driver.
     """
     yield f"\n| {title} | seconds | table as without a cluster |"
     yield "| --- | --- | --- |"
@@ -146,20 +139,18 @@ def _sooner(
         took, wanted = _done(here, jobs(here))
     processes = "two processes, half of the points each" if first else "one process"
     yield f"| this machine, {processes} | {before + took:.1f} | yes |"
-    seconds: dict[_Machine, list[float]] = {machine: [] for machine in _Machine}
-    for machine in (_Machine.TWO, _Machine.ONE_AND_ANOTHER, _Machine.ONE, _Machine.TWO):
-        workers, alone = 2 if machine is _Machine.TWO else 1, machine is _Machine.ONE
-        cluster_here = cluster_of(1, processors=workers, alone=alone)
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for workers in (2, 1, 2):
+        cluster_here = cluster_of(1, processors=workers)
         with cluster_here as cluster, runner_in_folder(RayRunner, ADDRESS) as there:
             cluster.settle()
             took, found = _done(there, jobs(there))
-        assert found == wanted, f"on {machine.value} something else was left"
-        seconds[machine].append(took)
-        yield f"| Ray, {machine.value} | {took:.1f} | yes |"
+        name = "one worker" if workers == 1 else "two workers"
+        assert found == wanted, f"{name} left something else"
+        seconds[workers].append(took)
+        yield f"| Ray, {name} | {took:.1f} | yes |"
     said = f" (goal: {goal})" if goal else ""
-    two = mean(seconds[_Machine.TWO])
-    for machine in (_Machine.ONE, _Machine.ONE_AND_ANOTHER):
-        yield f"\nTwo workers are {mean(seconds[machine]) / two:.2f} times as fast as {machine.value}{said}."
+    yield f"\nTwo workers are {mean(seconds[1]) / mean(seconds[2]):.2f} times as fast as one{said}."
 
 
 def _done(runner: Runner, jobs: list[Job]) -> tuple[float, list[Any]]:

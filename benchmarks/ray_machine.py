@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 DASHBOARD = int(os.environ.get("SLIMSCOPE_CLUSTER_PORT", "8275"))
@@ -48,8 +47,7 @@ class MachineProcess:
 class RayCluster:
     """A head, and nodes that are added to it, each with one processor; folder tells its processes.
 
-    tree: the source that runs there; around: what else their environment holds; processors: of the head;
-    alone: whether all of it, Ray's own processes and the drivers too, has these processors and no other.
+    tree: the source that runs there; around: what else their environment holds; processors: of the head.
     """
 
     ray: str
@@ -57,14 +55,13 @@ class RayCluster:
     tree: Path = ROOT
     around: Mapping[str, str] = field(default_factory=dict)
     processors: int = 1
-    alone: bool = False
 
     def come(self) -> None:
         """Start the head, whose processors do work too."""
         self._run(
             "start", "--head", f"--num-cpus={self.processors}", f"--port={PORT}",
             "--dashboard-host=127.0.0.1", f"--dashboard-port={DASHBOARD}", "--node-ip-address=127.0.0.1",
-            "--disable-usage-stats", f"--temp-dir={self.folder}",
+            "--disable-usage-stats", f"--temp-dir={self.folder}", "--include-log-monitor=false",
         )  # fmt: skip
 
     def add_node(self) -> None:
@@ -125,7 +122,6 @@ class RayCluster:
             timeout=_SECONDS,
             cwd=tempfile.gettempdir(),
             env={**os.environ, **own},
-            preexec_fn=partial(os.sched_setaffinity, 0, range(self.processors)) if self.alone else None,
         )
 
 
@@ -135,17 +131,12 @@ def cluster_of(
     tree: Path = ROOT,
     around: Mapping[str, str] | None = None,
     processors: int = 1,
-    *,
-    alone: bool = False,
 ) -> Iterator[RayCluster]:
-    """A cluster of so many nodes, the first with so many processors; all of it is gone afterwards.
-
-    alone: as `RayCluster` has it.
-    """
+    """A cluster of so many nodes, the first with so many processors; all of it is gone afterwards."""
     ray = shutil.which("ray")
     assert ray is not None, 'no program ray is on the PATH: pip install "ray[default]"'
     folder = Path(tempfile.mkdtemp(prefix="slimscope-ray-"))
-    cluster = RayCluster(ray, folder, tree, around or {}, processors, alone)
+    cluster = RayCluster(ray, folder, tree, around or {}, processors)
     try:
         cluster.come()
         for _ in range(nodes - 1):

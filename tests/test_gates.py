@@ -91,10 +91,16 @@ def test_the_ready_made_classes_keep_99_and_999_of_a_thousand_and_three_tenths_o
     assert {name: (gate.measure, gate.limit) for name, gate in found.items()} == {
         "mlperf_99": ("accuracy_kept", 0.99),
         "mlperf_999": ("accuracy_kept", 0.999),
-        "no_loss": ("accuracy_change", -0.3),
+        "non_inferiority": ("accuracy_change", -0.3),
         "values_kept": ("error_growth", 0.05),
         "vectors_kept": ("cosine_to_original", 0.99),
     }
+
+
+def test_ready_made_gates_that_allow_a_loss_say_so_with_its_margin() -> None:
+    gates = read_gates(ready_made_gates()["non_inferiority"])
+    assert gates.title == f"Non-inferiority of accuracy, margin {-gates.gates[0].limit:g} points"
+    assert not any("no loss" in read_gates(text).title.lower() for text in ready_made_gates().values())
 
 
 def test_every_metric_with_a_better_side_is_a_measure() -> None:

@@ -318,7 +318,7 @@ def test_gates_that_cannot_be_read_are_refused_with_the_line_and_change_nothing(
     app.file_uploader[0].upload("bad.yaml", b"gates:\n- {measure: beauty, limit: 1}", "text/yaml")
     run(app)
     assert any("line 2" in one.value and "beauty" in one.value for one in app.warning)
-    assert app.selectbox(key="review.gates").value == "no_loss"
+    assert app.selectbox(key="review.gates").value == "non_inferiority"
     assert page_workspace.database.rows("SELECT COUNT(*) FROM gates") == [(0,)]
 
 
@@ -332,7 +332,7 @@ def test_chosen_gates_stand_in_the_link_and_others_that_nobody_noted_do_not(
     run(app)
     assert app.query_params["gates"] in ("mlperf_999", ["mlperf_999"])
     assert page_workspace.database.rows("SELECT COUNT(*) FROM gates") == [(1,)], "choosing fixes"
-    assert page(gates="0" * 64).selectbox(key="review.gates").value == "no_loss"
+    assert page(gates="0" * 64).selectbox(key="review.gates").value == "non_inferiority"
 
 
 def test_the_page_speaks_chinese_and_of_a_model_without_test_items() -> None:

@@ -427,7 +427,7 @@ def test_gates_are_shown_and_fixed_without_a_look(folder: Path) -> None:
     assert set(said["ready_made"]) == {
         "mlperf_99",
         "mlperf_999",
-        "no_loss",
+        "non_inferiority",
         "values_kept",
         "vectors_kept",
     }

@@ -105,9 +105,9 @@ def test_the_face_reviews_by_name_by_file_and_by_value(tmp_path: Path) -> None:
     assert found.verdict.value == "pass"
     assert heard[-1].done < heard[-1].total
     usual = compress_core.review(model, store=store).gates
-    assert usual == read_gates(ready_made_gates()["no_loss"])
+    assert usual == read_gates(ready_made_gates()["non_inferiority"])
     written = tmp_path / "gates.yaml"
-    written.write_text(ready_made_gates()["no_loss"], encoding="utf-8")
+    written.write_text(ready_made_gates()["non_inferiority"], encoding="utf-8")
     assert compress_core.review(model, written, store=store).gates == usual
     with pytest.raises(Refused, match="cannot be read"):
         compress_core.review(model, "nowhere.yaml", store=store)

@@ -12,8 +12,8 @@ GatesOption = Annotated[
     typer.Option(
         "--gates",
         metavar="FILE.yaml",
-        help="What must hold: a file, or no_loss, mlperf_99, mlperf_999; of real numbers values_kept, of "
-        "vectors vectors_kept. Left out: no_loss, or what is meant for such a model.",
+        help="What must hold: a file, or non_inferiority, mlperf_99, mlperf_999; of real numbers "
+        "values_kept, of vectors vectors_kept. Left out: non_inferiority, or what is meant for such a model.",
         show_default=False,
     ),
 ]

@@ -33,9 +33,9 @@ def review(
     """Judge a compressed model by gates that were written down beforehand, on items that were held back.
 
     gates: the name of ready-made ones, or a YAML file; without it those that are usual for what the model
-    answers with (no_loss, values_kept or vectors_kept). split: without it test, or validation where there is
-    no other. Its `verdict` is pass, fail, undecided or not measured; an undecided gate says how many items
-    would decide. Raises Refused where there are no such items.
+    answers with (non_inferiority, values_kept or vectors_kept). split: without it test, or validation where
+    there is no other. Its `verdict` is pass, fail, undecided or not measured; an undecided gate says how many
+    items would decide. Raises Refused where there are no such items.
 
         review(small, "gates.yaml").verdict
     """

@@ -21,7 +21,7 @@ from compress_core.loading.own_file import content_of_file
 from compress_core.reviews.gate import Gates
 from compress_core.subject.answer_kind import PredictionTask
 
-USUAL = "no_loss"
+USUAL = "non_inferiority"
 OF_OTHER_TASKS: Mapping[PredictionTask, str] = MappingProxyType(
     {PredictionTask.REGRESSION: "values_kept", PredictionTask.EMBEDDING: "vectors_kept"}
 )

@@ -164,6 +164,22 @@ def test_looks_at_items_on_which_recipes_are_chosen_are_not_counted(page_workspa
     assert "Looks at them are not counted" in texts(app)
 
 
+def test_what_fails_is_approved_with_a_reason_only(page_workspace: Workspace) -> None:
+    app = page(part="decision")
+    app.file_uploader[0].upload("mine.yaml", OWN.replace(b"1000000", b"1"), "text/yaml")
+    run(app)
+    looked_at(app)
+    assert "The verdict is FAIL: an approval needs its reason in the notes." in texts(app)
+    app.text_input(key="review.reviewer").set_value("Ada")
+    decision(app).set_value("approve")
+    press_sign(app)
+    assert any("an approval against it needs its reason" in one.value for one in app.warning)
+    assert "**approved**" not in texts(app)
+    app.text_area[0].set_value("For the trial alone.")
+    press_sign(app)
+    assert "**approved** by Ada" in texts(app)
+
+
 def uploaded(name: str = "mine", said: str = "Read as it is.", classes: str = "012") -> Subject:
     """A model of somebody's own: the same weights and items without labels, whatever else is told of it."""
     torch.manual_seed(3)

@@ -370,6 +370,20 @@ def test_the_report_lies_beside_its_json_and_verify_makes_it_again(folder: Path)
     assert "judged.0.number.value" in differs.output
 
 
+def test_an_approval_of_what_does_not_pass_needs_its_reason(folder: Path) -> None:
+    signed = ("--reviewer", "Ada", "--decision", "approve", "--out", "r.html")
+    for gates, code in (("open.yaml", 3), ("fail.yaml", 1)):
+        wanted = ("review", "tabular", *FINE, "--gates", gates, *signed)
+        refused = run(*wanted)
+        assert refused.exit_code == 2
+        assert "an approval against it needs its reason" in refused.stderr
+        assert not (folder / "r.html").exists()
+        assert run(*wanted, "--notes", "For the trial alone.", "--force").exit_code == code
+        assert "For the trial alone." in (folder / "r.html").read_text()
+        for name in ("r.html", "r.json"):
+            (folder / name).unlink()
+
+
 def test_the_command_in_the_report_makes_the_same_review_from_the_zip(folder: Path) -> None:
     run("review", "tabular", *COARSE, "--gates", "fail.yaml", "--zip", "r.zip", "--out", "r.html")
     with zipfile.ZipFile("r.zip") as archive:

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from compress_core.apply.model import Model
+from compress_core.cli.printed_review import print_review
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.reviews.decisions import decided, sign, signed
-from compress_core.reviews.findings import Review
+from compress_core.reviews.findings import Decision, Review
 from compress_core.reviews.gate import Gate, Gates
 from compress_core.reviews.gate_file import gates_in, gates_noted, read_gates
+from compress_core.reviews.gate_verdict import Outcome
 from compress_core.reviews.looks_at_test import fix_gates, look_at, looks_so_far
+from compress_core.reviews.report_page import report_html
 from tests.test_review import ON_CHURN, coarse, made, small_subject
 
 OTHERS = read_gates("gates: [{measure: churn, limit: 0.5}]")
@@ -54,6 +57,37 @@ def test_notes_alone_are_no_decision(review: Review) -> None:
     with pytest.raises(Refused, match="Nothing was decided"):
         sign(place, "ada", review, decided("Ada", "", "Hm."))
     assert signed(place, "ada", review) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.PASS])
+def test_what_does_not_pass_is_approved_with_a_reason_only(review: Review, outcome: Outcome) -> None:
+    place = Workspace.in_memory()
+    gate = replace(review.judged[0], outcome=outcome)
+    open_one = replace(review, judged=(gate,), verdict=outcome)
+    with pytest.raises(Refused, match=f"The verdict is {outcome.value.upper()}: an approval .* its reason"):
+        sign(place, "ada", open_one, decided("Ada", "approve", " "))
+    assert signed(place, "ada", open_one) == ()
+    for decision in (decided("Ada", "approve", "Only for the trial."), decided("Ada", "reject", "")):
+        sign(place, "ada", open_one, decision)
+    passed = replace(review, judged=(replace(gate, outcome=Outcome.PASS),), verdict=Outcome.PASS)
+    sign(place, "ada", passed, decided("Ada", "approve", ""))
+    assert [each.decision for each in signed(place, "ada", passed)] == ["approve", "reject", "approve"]
+
+
+@pytest.mark.slow
+def test_the_decision_stands_at_the_top_of_the_report_and_of_what_is_printed(
+    review: Review, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = replace(review, decision=Decision("Ada", "reject", "Too coarse.", "2026-12-01T00:00:00+00:00"))
+    page = report_html(said, {})
+    assert page.index("<dd>rejected</dd>") < page.index("<h2>Gates</h2>")
+    assert page.count("<h2>Decision</h2>") == 1
+    print_review(said, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "Decision: rejected by Ada, 2026-12-01T00:00:00+00:00: Too coarse."
+    print_review(review, as_json=False)
+    assert "\nDecision: not decided yet\n" in capsys.readouterr().out
 
 
 def test_asking_how_many_looked_is_no_look(tmp_path: Path) -> None:

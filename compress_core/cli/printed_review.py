@@ -10,7 +10,7 @@ from compress_core.cli import printing
 from compress_core.foundation.printable import printable
 
 if TYPE_CHECKING:
-    from compress_core.reviews.findings import Review
+    from compress_core.reviews.findings import Decision, Review
 
 
 def print_review(found: Review, *, as_json: bool) -> None:
@@ -24,7 +24,8 @@ def print_review(found: Review, *, as_json: bool) -> None:
     typer.echo(
         f"{printable(model.title)}, recipe {model.recipe_sha[:12]}; {model.split} split, N = {model.n:,}"
     )
-    typer.echo(f"{found.verdict.value.upper()} ({found.gates.title or 'own gates'}): {found.because}\n")
+    typer.echo(f"{found.verdict.value.upper()} ({found.gates.title or 'own gates'}): {found.because}")
+    typer.echo(f"{_decision_in_words(found.decision)}\n")
     if found.judged:
         _print_gates(found)
     typer.echo(f"\n{_looks_in_words(found)}")
@@ -38,6 +39,16 @@ def print_review(found: Review, *, as_json: bool) -> None:
     typer.echo("Not tested:")
     for sentence in found.not_tested:
         typer.echo(f"- {printable(sentence)}")
+
+
+def _decision_in_words(decision: Decision) -> str:
+    from compress_core.reviews.report_words import WORDS
+
+    said = WORDS[decision.decision or "undecided_yet"]
+    if not decision.decision:
+        return f"Decision: {said}"
+    notes = f": {printable(decision.notes)}" if decision.notes else ""
+    return f"Decision: {said} by {printable(decision.reviewer)}, {printable(decision.date)}{notes}"
 
 
 def _print_gates(found: Review) -> None:

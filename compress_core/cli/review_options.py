@@ -89,7 +89,14 @@ DecisionOption = Annotated[
     str,
     typer.Option("--decision", metavar="WORD", help="approve, reject or conditions; it needs --reviewer."),
 ]
-NotesOption = Annotated[str, typer.Option("--notes", metavar="TEXT", help="What the reviewer has to say.")]
+NotesOption = Annotated[
+    str,
+    typer.Option(
+        "--notes",
+        metavar="TEXT",
+        help="What the reviewer has to say: the conditions, or why what does not pass is approved.",
+    ),
+]
 DeviceOption = Annotated[
     str, typer.Option("--target-device", metavar="NAME", help="Where the model is meant to run.")
 ]

@@ -64,10 +64,11 @@ def review(
     """Whether a compressed model may go out: gates judged on test items, with the evidence.
 
     Ends with 0 where all required gates pass, 1 where one fails, 2 where the review cannot be made, and 3
-    where nothing fails and something is undecided or not measured.
+    where nothing fails and something is undecided or not measured. An approval of what does not pass needs
+    its reason in --notes.
     """
     from compress_core.cli.loading import open_case
-    from compress_core.reviews.decisions import decided
+    from compress_core.reviews.decisions import decided, refuse_without_reason
     from compress_core.reviews.gate_file import gates_named, usual_gates
     from compress_core.reviews.gate_verdict import exit_code
     from compress_core.reviews.judging import last_split
@@ -83,6 +84,7 @@ def review(
     around = circumstances_of_command(case, wanted.conditions.seed, beside, target_device, target_runtime)
     found = _reviewed(case, wanted, beside, files, around, signed)
     with printed_before_refusal(lambda: print_review(found, as_json=asked.as_json)):
+        refuse_without_reason(found, signed)
         files.write(found, case.model)
     print_review(found, as_json=asked.as_json)
     code = exit_code(found.judged, allow_undecided=allow_undecided)

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.frozen_json import as_plain, from_plain
 from compress_core.foundation.store import digest
+from compress_core.foundation.texts import Phrase
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.reviews.findings import Decision, Review
+from compress_core.reviews.gate_verdict import Outcome
+from compress_core.reviews.report_words import VERDICTS
 
 DECISIONS = ("approve", "reject", "conditions")
 _MOST = 4000  # characters
@@ -39,13 +42,24 @@ def decided(reviewer: str, decision: str, notes: str, now: datetime | None = Non
     return Decision(reviewer.strip(), decision, notes.strip(), moment.isoformat(timespec="seconds"))
 
 
+def refuse_without_reason(review: Review, decision: Decision) -> None:
+    """Raise Refused where a model is approved that did not pass, and no notes say why."""
+    if decision.decision == "approve" and review.verdict is not Outcome.PASS and not decision.notes.strip():
+        raise Refused(
+            "The verdict is {verdict}: an approval against it needs its reason, write it into the notes.",
+            verdict=Phrase(VERDICTS[review.verdict]),
+        )
+
+
 def sign(workspace: Workspace, visitor: str, review: Review, decision: Decision) -> None:
     """Keep a decision on a review; earlier ones stay.
 
-    Raises Refused where nothing was decided, and where the disk does not take it.
+    Raises Refused where nothing was decided, where an approval lacks its reason, and where the disk does not
+    take it.
     """
     if not decision.decision:
         raise Refused("Nothing was decided: choose approve, approve with conditions, or reject.")
+    refuse_without_reason(review, decision)
     workspace.decisions.add(visitor, _place(review), as_plain(decision))
 
 

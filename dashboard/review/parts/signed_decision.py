@@ -11,7 +11,8 @@ import streamlit as st
 from compress_core.foundation.errors import Refused
 from compress_core.reviews.decisions import decided, sign, signed
 from compress_core.reviews.evidence_files import content_of_report, evidence_zip, page_of
-from compress_core.reviews.report_words import WORDS
+from compress_core.reviews.gate_verdict import Outcome
+from compress_core.reviews.report_words import VERDICTS, WORDS
 from dashboard import engine, state
 from dashboard.lineage_name import lineage_in_file_name
 from dashboard.text import _, current_language, literal, refusal
@@ -75,6 +76,12 @@ def _form(review: Review, last: Decision | None) -> None:
             height=80,
             max_chars=4000,
         )
+        if review.verdict is not Outcome.PASS:
+            st.caption(
+                _("The verdict is {verdict}: an approval needs its reason in the notes.").format(
+                    verdict=_(VERDICTS[review.verdict])
+                )
+            )
         st.form_submit_button(
             _("Sign"), icon=":material/draw:", on_click=_sign, args=(review,), type="primary"
         )

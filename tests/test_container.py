@@ -19,6 +19,7 @@ from compress_core.apply.model import Model, with_checksum
 from compress_core.apply.run import compress
 from compress_core.deliver import plain_container
 from compress_core.deliver.plain_container import container_bytes, read_container, write_container
+from compress_core.deliver.plain_reading import read_by_others
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
 from compress_core.recipe.values import Recipe, Rule, Step
@@ -349,3 +350,53 @@ def test_a_new_bias_of_another_length_is_refused(tmp_path: Path) -> None:
         stored, {"slimscope": with_checksum(model.form, plain_container._checksum(model.form, stored))}
     )
     assert_refused(content, tmp_path, subject)
+
+
+FOUND_IN_FILE = {
+    "masked": (
+        {"a": (Step.of("magnitude", sparsity=0.9),)},
+        "The kept weights in a row, with a bit for each place: a.",
+    ),
+    "coded": (
+        {"a": (Step.of("uniform", bits=4),)},
+        "Codes of the weights, packed bit by bit, with tables that turn them into weights: a.",
+    ),
+    "both": (
+        {"a": (Step.of("magnitude", sparsity=0.9), Step.of("uniform", bits=4))},
+        (
+            "Codes of the kept weights, packed bit by bit, with tables that turn them into weights and a bit "
+            "for each place: a."
+        ),
+    ),
+    "neither": (
+        {"a": (Step.of("low_rank", rank=1),)},
+        "The weights in a row, without their shape: a.0, a.1.",
+    ),
+    "rounded inputs": (
+        {"a": (Step.of("static_range", bits=8),)},
+        "Only the metadata say how inputs are rounded or cut: a.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOUND_IN_FILE)
+def test_what_another_reader_of_safetensors_gets_is_said_for_each_recipe(case: str, tmp_path: Path) -> None:
+    steps, said = FOUND_IN_FILE[case]
+    subject = with_calibration(mlp_subject())
+    model = compress(subject, rules(**{subject.layers[0].name: steps["a"]}), Store())
+    path = tmp_path / "model.safetensors"
+    write_container(model, path)
+    state = {**subject.network.state_dict(), **model.network().state_dict()}
+    with safe_open(path, "pt") as file:
+        names = list(file.keys())
+        whole = [n for n in names if n in state and torch.equal(file.get_tensor(n), state[n])]
+    sentences = read_by_others(model)
+    assert f"{len(whole):,} of {len(names):,} tensors" in sentences[0]
+    name = subject.layers[0].name
+    assert sentences[-1] == said.replace(": a", f": {name}").replace(", a.", f", {name}.")
+
+
+def test_another_reader_is_told_that_the_structure_stands_in_the_metadata() -> None:
+    model = compress(loaded_sample("resnet"), Recipe(prepare=(Step.of("fold_batch_norm"),)), STORE)
+    assert json.loads(model.form)["structure"]
+    assert read_by_others(model)[-1].startswith("Only the metadata say how the structure differs")

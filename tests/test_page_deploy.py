@@ -126,6 +126,13 @@ def test_bytes_of_the_packed_file_that_the_header_knows_stand_on_the_page_before
         assert number_text(made) in app.table[-1].value.to_string()
 
 
+def test_the_plain_file_says_what_reads_it_and_what_other_programs_get() -> None:
+    said = texts(page())
+    assert "any program that opens safetensors" not in said
+    assert "Needs: Python with slimscope and the model as loaded" in said
+    assert "Codes of the kept weights, packed bit by bit" in said
+
+
 def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:
     app = page()
     button(app, "Make").click().run()  # type: ignore[attr-defined]

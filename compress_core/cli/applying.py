@@ -19,6 +19,7 @@ from compress_core.cli.arguments import (
 )
 from compress_core.cli.places_to_write import refuse_unwritable
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +35,13 @@ def apply(asked: ModelOptions, out: OutOption = None, force: ForceOption = False
     """Write the compressed model, its recipe and its numbers.
 
     Into the folder go model.safetensors, recipe.yaml (resolved) and numbers.json. The model's file is
-    read back and holds exactly the values that were evaluated.
+    read back and holds exactly the values that were evaluated, compressed weights as masks, codes and tables
+    that slimscope reads in Python; export and unpack write what other programs take.
     """
     from compress_core.cli.loading import open_case
     from compress_core.cli.numbers_json import evaluation
     from compress_core.deliver.own_files import refuse_to_replace
+    from compress_core.deliver.plain_reading import read_by_others
 
     if out is None:
         raise Refused("apply needs a folder to write to: add --out DIR.")
@@ -57,6 +60,9 @@ def apply(asked: ModelOptions, out: OutOption = None, force: ForceOption = False
     _print(case, content, numbers)
     typer.echo(f"\nWritten to {out}, read back and equal to what was evaluated:")
     printing.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in written.items()])
+    typer.echo(f"\nOther programs that open {MODEL_FILE} get, beside metadata in JSON:")
+    for said in read_by_others(case.model):
+        typer.echo(f"- {printable(said)}")
 
 
 def _print(case: Case, content: printing.Content, numbers: Mapping[str, Number]) -> None:

@@ -14,7 +14,8 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.apply.model import Model
 from compress_core.deliver.export_format import PACKED, export_formats
 from compress_core.deliver.exports import ExportedFiles
-from compress_core.deliver.plain_container import container_bytes
+from compress_core.deliver.plain_container import container_bytes, read_container
+from compress_core.deliver.plain_reading import read_by_others
 from compress_core.jobs.info import State
 from dashboard import engine
 from dashboard.deploy import job_results
@@ -82,7 +83,9 @@ def _plain(model: Model) -> None:
     kind = _Kind(
         _("Plain file"),
         _("Which weights are kept, their codes and the tables, each at a fixed length."),
-        _("slimscope, or any program that opens safetensors"),
+        _("Python with slimscope and the model as loaded: {reader}").format(
+            reader=f"`{read_container.__module__}.{read_container.__name__}`"
+        ),
         "safetensors",
     )
     numbers, place = _row(kind)
@@ -90,6 +93,10 @@ def _plain(model: Model) -> None:
     numbers.caption(
         _("Holds exactly the values that were evaluated: the numbers at the top of the page are its own.")
     )
+    with numbers.popover(_("What other readers get"), width="content"):
+        st.caption(_("Other programs that open safetensors get, beside metadata in JSON:"))
+        for said in read_by_others(model):
+            st.caption(f"- {literal(_(said))}")
     _download(place, model, kind, "plain", lambda: container_bytes(model))
 
 

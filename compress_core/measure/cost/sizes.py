@@ -88,7 +88,7 @@ _SAID: Mapping[str, tuple[Phrase, Phrase]] = MappingProxyType(
         ),
         "container": (
             Phrase("Plain file"),
-            Phrase("The same with names and shapes, in a format that other tools open."),
+            Phrase("The same with names and shapes, in a file of safetensors."),
         ),
         "container_gzip": (
             Phrase("Plain file, gzip"),

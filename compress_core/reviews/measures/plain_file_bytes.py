@@ -10,5 +10,5 @@ from compress_core.reviews.measure import review_measure
 
 @review_measure(title=N_("Plain file"), unit="byte", direction="lower", order=10, narrowing="none")
 def plain_file_bytes(evidence: Evidence) -> Number:
-    """Bytes of the file that other tools open, header included: counted exactly."""
+    """Bytes of the file of codes, masks and tables, header included: counted exactly."""
     return Number(float(evidence.model.file_bytes), "byte", "exact")

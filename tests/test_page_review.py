@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -25,8 +26,10 @@ from compress_core.reviews.made_again import read_review
 from compress_core.reviews.seals import broken_seals
 from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.subject import Subject
+from compress_core.tasks.measure_latency import LatencyKnobs
 from dashboard import header, state, uploaded_files, visitor_jobs
 from dashboard import job_panel as jobs
+from dashboard.deploy import job_results
 from dashboard.links import encoded
 from dashboard.review import target_choice
 from dashboard.review.parts.flip_gallery import FlipsShown
@@ -162,6 +165,33 @@ def test_looks_at_items_on_which_recipes_are_chosen_are_not_counted(page_workspa
     assert "before the first look" not in texts(app)
     looked_at(app)
     assert "Looks at them are not counted" in texts(app)
+
+
+def test_times_that_were_measured_on_deploy_stand_in_the_review_of_that_model_alone(
+    page_workspace: Workspace, files: dict[str, Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = {"processes": 3, "rounds": 3, "seconds": 0.1, "variants": False, "onnx": False}
+    monkeypatch.setattr(job_results, "LatencyKnobs", partial(LatencyKnobs, **quick))
+    app = page(part="costs")
+    app.file_uploader[0].upload("mine.yaml", OWN, "text/yaml")
+    run(app)
+    looked_at(app)
+    assert "as measured on Deploy" not in texts(app)
+    app.session_state["deploy.tabs"] = _("Is it fast?")
+    run(app.switch_page("pages/deploy.py"))
+    app.button(key="deploy.measure").click()
+    run(app)
+    key = list(app.session_state[visitor_jobs.KEY])[-1]
+    assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
+    run(app.switch_page("pages/review.py"))
+    assert "Latency as measured on Deploy, batch of 1" in texts(app)
+    choose(app, "decision")
+    time = json.loads(files["review.download.json"]())["times"][0]
+    assert time["before"]["value"] > 0
+    assert time["after"]["value"] > 0
+    moved(app)
+    choose(app, "costs")
+    assert "as measured on Deploy" not in texts(app), "the review is of another model than the one of now"
 
 
 def test_what_fails_is_approved_with_a_reason_only(page_workspace: Workspace) -> None:

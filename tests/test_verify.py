@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 
 from compress_core.cli import app
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
 from compress_core.reviews.findings import Decision, Review
 from compress_core.reviews.gate_file import read_gates
 from compress_core.reviews.judging import Asked
 from compress_core.reviews.made_again import verified
+from compress_core.reviews.model_costs import NOBODY_ASKED, with_times_of_deploy
 from compress_core.reviews.seals import SEALS, broken_seals, field_differences, sealed
 from tests.test_review import FEW, coarse, made, small_subject
 
@@ -103,6 +105,22 @@ def test_a_field_that_is_gone_or_new_is_named(report: dict[str, Any]) -> None:
 
 def test_a_report_made_again_is_the_same_and_times_are_taken_over(report: dict[str, Any]) -> None:
     assert verified(report, small_subject(ITEMS), Store()).differences == ()
+
+
+def test_times_that_were_measured_on_deploy_are_taken_over_where_no_gate_asks_for_any() -> None:
+    store, gates = Store(), read_gates(FEW + "gates: [{measure: churn, limit: 0.5}]")
+    review = made(coarse(small_subject(ITEMS), store), gates, store)
+    missing = review.times[0]
+    assert (missing.after.value, missing.after.reason) == (None, NOBODY_ASKED)
+    timed = with_times_of_deploy(
+        review, Number(2.0, "ms", "measured", 1.9, 2.1, 8), Number(1.0, "ms", "measured", 0.9, 1.1, 8)
+    )
+    assert (timed.times[0].before.value, timed.times[0].after.value) == (2.0, 1.0)
+    assert timed.times[0].title == "Latency as measured on Deploy, batch of 1"
+    assert timed.times[1:] == review.times[1:]
+    assert with_times_of_deploy(timed, *[Number(9.0, "ms", "measured")] * 2) == timed, "it has some already"
+    content = json.loads(json.dumps(sealed(timed.as_json())))
+    assert verified(content, small_subject(ITEMS), Store()).differences == ()
 
 
 def test_a_forged_number_and_another_model_are_found_by_making_it_again(report: dict[str, Any]) -> None:

@@ -6,8 +6,10 @@ from compress_core.apply.model import Model
 from compress_core.deliver.export_format import PACKED
 from compress_core.deliver.exports import ExportedFiles
 from compress_core.deliver.packed_size import packed_size_at_hand
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.jobs.info import State
+from compress_core.measure.speed.runtime import REFERENCE
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.latency_result import Measured
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
@@ -38,6 +40,21 @@ def packed_size(model: Model) -> Number | None:
 def latency_job(model: Model) -> PageJob[Measured]:
     """The job that measures how long a model takes, as it was done last; raises Refused without items."""
     return _latency_job(model, max(0, times_measured(model) - 1))
+
+
+def measured_times(model: Model, batch: int) -> tuple[Number, Number] | None:
+    """Milliseconds of the original and of the model in torch, as measured last at that batch size, if so."""
+    try:
+        measured = latency_job(model).result()
+    except Refused:  # without items nothing can be timed, and an old result may have been let go
+        return None
+    if measured is None or batch not in measured.latency.rounds:
+        return None
+    found = measured.latency
+    return (
+        found.bar(REFERENCE, "original", batch).milliseconds,
+        found.bar(REFERENCE, "compressed", batch).milliseconds,
+    )
 
 
 def next_latency_job(model: Model) -> PageJob[Measured]:

@@ -131,6 +131,7 @@ def test_the_plain_file_says_what_reads_it_and_what_other_programs_get() -> None
     assert "any program that opens safetensors" not in said
     assert "Needs: Python with slimscope and the model as loaded" in said
     assert "Codes of the kept weights, packed bit by bit" in said
+    assert "The network takes values x as" in said
 
 
 def test_a_file_is_made_beside_the_page_and_tried_on_every_item() -> None:

@@ -44,6 +44,7 @@ def export(
     """
     from compress_core.cli.loading import open_case
     from compress_core.cli.numbers_json import headline
+    from compress_core.deliver.input_preprocessing import preprocessing_in_words
     from compress_core.face import write_files
 
     if out is None:
@@ -55,13 +56,15 @@ def export(
         return
     typer.echo(headline(case))
     printing.print_table(("file", ">bytes"), [[name, f"{size:,}"] for name, size in exported.files.items()])
-    typer.echo()
+    typer.echo(f"\n{printable(str(preprocessing_in_words(case.subject)))}\n")
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(exported.numbers.items()))
     for name, reason in exported.left.items():
         typer.echo(f"{printable(name)} stays in 32 bits: {reason}.")
 
 
 def _content(case: Case, to: str, out: Path, exported: Exported) -> printing.Content:
+    from compress_core.deliver.input_preprocessing import preprocessing_in_words
+
     items = len(case.split) if case.subject.splits else 0
     return {
         "model": case.subject.name,
@@ -69,6 +72,7 @@ def _content(case: Case, to: str, out: Path, exported: Exported) -> printing.Con
         "to": to,
         "out": str(out),
         "files": {name: printing.exact(size, "byte").as_json() for name, size in exported.files.items()},
+        "input": str(preprocessing_in_words(case.subject)),
         "split": case.chosen.split if items else None,
         "n": items,
         **{name: number.as_json() for name, number in exported.numbers.items()},

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import torch
 
 from compress_core.apply.model import Model
+from compress_core.deliver.input_preprocessing import preprocessing_as_metadata
 from compress_core.deliver.onnx_export import onnx_bytes, refuse_other_network
 from compress_core.deliver.onnx_graph import OnnxGraph
 from compress_core.deliver.open_border import opened
@@ -72,12 +73,14 @@ def model_qdq(model: Model) -> Qdq:
     }
     grids = {_first_part(model, n): rules[0] for n, rules in model.inputs.items() if len(rules) == 1}
     inputs = {n: rule for n, rule in grids.items() if isinstance(rule, StaticGrid) and rule.bits == 8}
-    items = few_items(model.subject)
+    items, about = few_items(model.subject), preprocessing_as_metadata(model.subject)
     while True:
         outside = {n: r for n, r in model.inputs.items() if _first_part(model, n) not in inputs}
         plain = replace(model, inputs=MappingProxyType(outside))
         written = opened(plain.network(), items)
-        content = onnx_bytes(written.network, written.inputs, written.names, is_rounded=bool(outside))
+        content = onnx_bytes(
+            written.network, written.inputs, written.names, is_rounded=bool(outside), about=about
+        )
         found = qdq(content, weights, inputs)
         if set(found.inputs) == inputs.keys():
             whole, is_rounded = opened(model.network(), items), bool(model.inputs)

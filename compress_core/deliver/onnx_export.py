@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
 from compress_core.apply.model import Model
+from compress_core.deliver.input_preprocessing import preprocessing_as_metadata
 from compress_core.deliver.onnx_nodes import graphs_below
 from compress_core.deliver.onnx_session import OnnxSession
 from compress_core.deliver.open_border import PREFIX, opened
@@ -24,23 +26,32 @@ from compress_core.network.layers.cut import attention_names, open_attention
 from compress_core.network.shared_copy import shared_copy
 
 ONNX_FILE = "model.onnx"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 ITEMS = "N"  # the name of the first dimension of every input
 
 
 def model_onnx(model: Model) -> bytes:
     """The network that is evaluated, as ONNX in 32 bits; raises Refused."""
     written = opened(model.network(), few_items(model.subject))
-    return onnx_bytes(written.network, written.inputs, written.names, is_rounded=bool(model.inputs))
+    about = preprocessing_as_metadata(model.subject)
+    return onnx_bytes(
+        written.network, written.inputs, written.names, is_rounded=bool(model.inputs), about=about
+    )
 
 
 def onnx_bytes(
-    network: nn.Module, inputs: ExampleInputs, names: Sequence[str] = (), *, is_rounded: bool = False
+    network: nn.Module,
+    inputs: ExampleInputs,
+    names: Sequence[str] = (),
+    *,
+    is_rounded: bool = False,
+    about: Mapping[str, str] = _NOTHING,
 ) -> bytes:
     """A network as ONNX, all weights inside; the same network gives the same bytes.
 
     inputs: at least two items of each; names: how the file calls them; is_rounded: the network rounds inputs
-    of its layers. Raises Refused where torch's exporter cannot follow the network, or where ONNX Runtime
-    answers differently.
+    of its layers; about: what its metadata say. Raises Refused where torch's exporter cannot follow the
+    network, or where ONNX Runtime answers differently.
     """
     with torch.no_grad(), quiet():
         program = export_program(_with_open_attention(network), inputs)
@@ -53,7 +64,7 @@ def onnx_bytes(
                 reason=shortened(str(error).strip().split("\n")[0]),
             ) from error
     assert made is not None, "the exporter answers with a program"
-    content = _serialized(_cleaned(made.model_proto, names))
+    content = _serialized(_cleaned(made.model_proto, names, about))
     refuse_other_network(network, content, inputs, is_rounded=is_rounded)
     return content
 
@@ -81,7 +92,7 @@ def _with_open_attention(network: nn.Module) -> nn.Module:
     return skeleton
 
 
-def _cleaned(model: Any, called: Sequence[str]) -> Any:
+def _cleaned(model: Any, called: Sequence[str], about: Mapping[str, str]) -> Any:
     """Without paths of this machine and names that count from run to run; inputs under their own names."""
     graph = model.graph
     if called:
@@ -93,7 +104,9 @@ def _cleaned(model: Any, called: Sequence[str]) -> Any:
     for inside in (graph, *graphs_below(graph)):
         _without_notes(inside)
     graph.name = "network"
-    model.metadata_props.add(key=METADATA, value=ONNX_NOTE)
+    for key, value in about.items():
+        model.metadata_props.add(key=key, value=value)
+    model.metadata_props.add(key=METADATA, value=ONNX_NOTE)  # the last: by it a file is known as ours
     names: dict[str, str] = {}
     for value in (*graph.input, *graph.output):
         for dimension in value.type.tensor_type.shape.dim:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 
 from compress_core.apply.model import Model
+from compress_core.deliver.input_preprocessing import preprocessing_in_words
 from compress_core.deliver.open_border import PREFIX, opened
 from compress_core.deliver.parity import is_close, largest_difference
 from compress_core.deliver.python_code import ForwardWriter, identifier, value_text
@@ -24,6 +26,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.network.input_guard import fresh
 from compress_core.network.layers.written_call import WrittenModule
 
+_WIDTH = 100
 CODE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"
 TOLERANCE = 1e-5  # of the largest output: what the order of additions can do to 32-bit numbers
 
@@ -65,19 +68,23 @@ class _Member:
 
 
 def source_of(
-    network: nn.Module, inputs: ExampleInputs, title: str = "", names: Sequence[str] = ()
+    network: nn.Module,
+    inputs: ExampleInputs,
+    title: str = "",
+    names: Sequence[str] = (),
+    about_inputs: str = "",
 ) -> Source:
     """Write a network as code and weights, run the code, and compare what it answers.
 
     inputs: a few real items [N, ...] for each input, at least two; names: how they are called where the
-    network takes them by name. Raises Refused where the network cannot be written down with torch alone, or
-    where the written one answers differently.
+    network takes them by name; about_inputs: how items become them. Raises Refused where the network cannot
+    be written down with torch alone, or where the written one answers differently.
     """
     try:
-        return _source(network, by_layer, inputs, title, names)
+        return _source(network, by_layer, inputs, names, (title, about_inputs))
     except Exception as error:  # noqa: BLE001 - the network's own code ran with stand-ins for its inputs
         try:
-            return _source(network, by_export, inputs, title, names)
+            return _source(network, by_export, inputs, names, (title, about_inputs))
         except Refused as refused:
             raise refused from error
 
@@ -86,14 +93,14 @@ def _source(
     network: nn.Module,
     way: Callable[[nn.Module, ExampleInputs], Traced],
     inputs: ExampleInputs,
-    title: str,
     names: Sequence[str],
+    said: tuple[str, str],
 ) -> Source:
     with torch.no_grad():
         found = called_as(way(network, inputs), names)
         members = tuple(_members(found, PREFIX if names else ""))
         tensors, ties = _without_twins(members)
-        code = _code(found, members, ties, inputs, title)
+        code = _code(found, members, ties, inputs, said)
         difference = _difference(network, _run(code, tensors, ties), inputs)
     return Source(code, tensors, way is by_layer, difference, ties)
 
@@ -101,7 +108,8 @@ def _source(
 def model_source(model: Model) -> Source:
     """The source of a compressed model, tried on items of its own; raises Refused."""
     written = opened(model.network(), few_items(model.subject))
-    return source_of(written.network, written.inputs, model.subject.title, written.names)
+    about = preprocessing_in_words(model.subject)
+    return source_of(written.network, written.inputs, model.subject.title, written.names, about)
 
 
 def _members(found: Traced, prefix: str) -> Iterator[_Member]:
@@ -137,8 +145,14 @@ def _without_twins(members: tuple[_Member, ...]) -> tuple[dict[str, Tensor], dic
 
 
 def _code(
-    found: Traced, members: tuple[_Member, ...], ties: Mapping[str, str], inputs: ExampleInputs, title: str
+    found: Traced,
+    members: tuple[_Member, ...],
+    ties: Mapping[str, str],
+    inputs: ExampleInputs,
+    said: tuple[str, str],
 ) -> str:
+    """The text; said: the title, and how items become inputs."""
+    title, about_inputs = said
     attributes = dict(zip([*found.layers, *found.tensors], (m.name for m in members), strict=True))
     writer = ForwardWriter(found.graph, attributes)
     body = list(writer.lines())
@@ -151,6 +165,7 @@ def _code(
         body = ["aten = torch.ops.aten", *body]
     parts = {
         "title": re.sub(r"[^\w .,:+-]", "", title, flags=re.ASCII) or "A network",
+        "about_inputs": _in_docstring(about_inputs),
         "shapes": shapes,
         "imports": _imports(made + body),
         "made": _indented(made or ["pass"]),
@@ -161,7 +176,7 @@ def _code(
     return _TEMPLATE.format_map(parts)
 
 
-_TEMPLATE = '''"""{title}, as it was evaluated. Needs torch and safetensors."""
+_TEMPLATE = '''"""{title}, as it was evaluated. Needs torch and safetensors.{about_inputs}"""
 
 from pathlib import Path
 
@@ -186,6 +201,12 @@ def load(path=None):
     load_model(network, path or Path(__file__).with_name("{weights}"))
     return network.eval().requires_grad_(False)
 '''
+
+
+def _in_docstring(text: str) -> str:
+    """Further lines of a docstring; nothing where there is no text."""
+    safe = re.sub(r"[^\w .,:;+()\[\]/=-]", "", text, flags=re.ASCII)
+    return f"\n\n{textwrap.fill(safe, _WIDTH)}\n" if safe else ""
 
 
 def _made(member: _Member, ties: Mapping[str, str]) -> Iterator[str]:

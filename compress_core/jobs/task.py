@@ -80,8 +80,9 @@ class Task(Generic[TaskKnobs, Result]):
     splits(knobs) names the items that are used; their digests are part of a job's key. parts: how several
     processes do it together, None where they cannot. tells_names: whether its result says what the model and
     its classes are called, or the bytes of a file, which holds the name; then a model that is called
-    otherwise has a job of its own. order_only: names of knobs that say in which order the work is done and
-    change no result; jobs that differ in these alone are one job.
+    otherwise has a job of its own. tells_inputs: the same of how items become inputs. order_only: names of
+    knobs that say in which order the work is done and change no result; jobs that differ in these alone are
+    one job.
     """
 
     kind: str
@@ -92,11 +93,14 @@ class Task(Generic[TaskKnobs, Result]):
     unpack: Callable[[ResultFiles], Result]
     parts: TaskParts[TaskKnobs] | None = None
     tells_names: bool = False
+    tells_inputs: bool = False
     order_only: tuple[str, ...] = ()
 
     def content(self, subject: Subject, knobs: TaskKnobs) -> str:
         """What tells a model for this task: its network and items, and the names that its result says."""
         found = content_of(subject, *self.splits(knobs))
+        if self.tells_inputs:
+            found = digest(found, subject.input, *subject.remarks_on.items.sentences)
         return digest(found, subject.name, subject.classes) if self.tells_names else found
 
     def job(self, model: Model, knobs: TaskKnobs, seed: int, *, found_in: str) -> Job:

@@ -18,7 +18,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.file_format import AskedItems, ItemArrays
 from compress_core.loading.items import check_float32_bytes
-from compress_core.loading.preprocessing import Preprocessing
+from compress_core.loading.preprocessing import READ_WITH, Preprocessing
 from compress_core.loading.stored import shown
 from compress_core.subject.reading_remarks import ReadingRemarks, some_of
 
@@ -252,7 +252,7 @@ def said_of_classes(classes: Sequence[str], labels: npt.NDArray[np.int64] | None
 def _remarks(
     how: Preprocessing, classes: tuple[str, ...], others: Sequence[str], labels: npt.NDArray[np.int64] | None
 ) -> ReadingRemarks:
-    said: list[str] = [Phrase("Pictures were read with {how}.", how=how.as_text())]
+    said: list[str] = [Phrase(READ_WITH, how=how.as_text())]
     said += said_of_classes(classes, labels)
     if others:
         said.append(

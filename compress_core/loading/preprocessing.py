@@ -9,7 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from compress_core.foundation.errors import Refused, shortened
+from compress_core.foundation.texts import N_
 
+READ_WITH = N_("Pictures were read with {how}.")
+"""What is remarked of items that came as picture files."""
 MOST_PIXELS_A_SIDE = 4096
 CHANNELS = ("rgb", "bgr", "gray")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")

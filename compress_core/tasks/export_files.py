@@ -74,4 +74,5 @@ FILES = Task(
     pack,
     unpack,
     tells_names=True,
+    tells_inputs=True,
 )

@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from compress_core.apply.model import Model
 from compress_core.deliver.export_format import PACKED, export_formats
 from compress_core.deliver.exports import ExportedFiles
+from compress_core.deliver.input_preprocessing import preprocessing_in_words
 from compress_core.deliver.plain_container import container_bytes, read_container
 from compress_core.deliver.plain_reading import read_by_others
 from compress_core.jobs.info import State
@@ -69,6 +70,7 @@ def draw(view: View, model: Model) -> None:
         args=(missing, view),
         width="stretch",
     )
+    st.caption(literal(_(preprocessing_in_words(model.subject))))
     _plain(model)
     for file_format, work in wanted.items():
         _file(view, model, file_format, work)
